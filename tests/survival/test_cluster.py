@@ -110,11 +110,11 @@ def test_a_worker_that_comes_later_is_asked_too(cluster, monkeypatch):
 def test_sources_that_were_edited_bear_another_mark(tmp_path):
     from ketamech.core import environment
 
-    for path, text in (("trials/rating_model.py", "x = 1"), ("data/scales/scales.csv", "1"), ("cli/main.py", "1")):
+    for path, text in (("trials/visit_ratings.py", "x = 1"), ("data/scales/scales.csv", "1"), ("cli/main.py", "1")):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
     marks = [environment._sources(tmp_path)]
-    for path in ("trials/rating_model.py", "data/scales/scales.csv"):
+    for path in ("trials/visit_ratings.py", "data/scales/scales.csv"):
         (tmp_path / path).write_text("other", encoding="utf-8")
         marks.append(environment._sources(tmp_path))
     (tmp_path / "cli/main.py").write_text("other", encoding="utf-8")

@@ -8,29 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import ScenarioOrFile, Threads
 from ketamech.core import UnknownNameError, closest_match
 
 if TYPE_CHECKING:
     from ketamech.analysis.attribution import Attribution
     from ketamech.parameters import ParameterTable
 
-Scenario = Annotated[str, typer.Argument(help="A regimen in words or a scenario file (.yaml)")]
 Endpoints = Annotated[
     str | None, typer.Option(help="Endpoints, joined by ';' [default: mood, ideation, spine density and others]")
 ]
 Draws = Annotated[int | None, typer.Option(min=0, help="Posterior draws for the intervals [default: 200]")]
 Variant = Annotated[str | None, typer.Option(help="Model variant to use [default: the one of the parameter tables]")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
 SHOWN = ("shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect")
 OTHER_COMMANDS = ("variants", "perturbations")
 
 
 def attribute(
-    scenario: Scenario, endpoints: Endpoints = None, draws: Draws = None, variant: Variant = None, seed: Seed = 1,
+    scenario: ScenarioOrFile, endpoints: Endpoints = None, draws: Draws = None, variant: Variant = None, seed: Seed = 1,
     threads: Threads = None, out: Out = Path("runs/attribute"),
 ) -> None:  # fmt: skip
     """Attribute the effect of a regimen to pathways.
@@ -49,7 +47,6 @@ def attribute(
     """
     _refuse_other_command(scenario)
     from ketamech.analysis import attribution
-    from ketamech.cli import terminal
     from ketamech.report.attribution_page import write_attribution
     from ketamech.report.provenance import provenance_of
     from ketamech.simulation.load_scenario import load_scenario
@@ -75,7 +72,6 @@ def attribute(
 def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
     """The endpoints that a pathway changes as a table, and the main endpoint in sentences."""
     from ketamech.analysis import attribution_text, pathways
-    from ketamech.cli import terminal
     from ketamech.report.attribution_page import outcomes_with_contributions
 
     changed = set(outcomes_with_contributions(found))
@@ -101,6 +97,5 @@ def _refuse_other_command(scenario: str) -> None:
     if scenario.isalpha() and not Path(scenario).exists():
         near = closest_match(scenario, OTHER_COMMANDS)
         example = f"ketamech {near}" if near else 'ketamech attribute "racemic 0.5 mg/kg IV over 40 min"'
-        raise UnknownNameError(
-            f"'{scenario}' is neither a regimen nor a scenario file", key="SCENARIO", nearest=near, type_this=example,
-        )  # fmt: skip
+        what = f"'{scenario}' is neither a regimen nor a scenario file"
+        raise UnknownNameError(what, key="SCENARIO", nearest=near, type_this=example)

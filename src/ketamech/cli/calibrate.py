@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.options import Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 
 if TYPE_CHECKING:
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 DesignPoints = Annotated[int, typer.Option(min=40, help="Simulated points around the most probable point")]
 Patients = Annotated[int, typer.Option(min=10, help="Virtual patients in each arm of each trial")]
 Draws = Annotated[int, typer.Option(min=10, help="Draws in the posterior file; each is simulated as a check")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Profiles = Annotated[
     bool, typer.Option(help="Also compute the profile likelihood of each parameter (two to three minutes)")
 ]
@@ -55,7 +53,6 @@ def calibrate(
     data/calibration for trials to draw from), proposed.csv (estimates), rows.csv (fit of each row) and figures.
     --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
-    from ketamech.cli import terminal
     from ketamech.estimation import calibration as kit
     from ketamech.estimation import update_parameter_tables
 
@@ -82,7 +79,6 @@ def _estimate(
     task: Calibration, design_points: int, draws: int, seed: int, profiles: bool, out: Path
 ) -> tuple[Posterior, QuadraticEmulator]:
     """Simulate, sample, write the results and print the estimates."""
-    from ketamech.cli import terminal
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
@@ -157,17 +153,11 @@ def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray
 
 
 def _write(
-    out: Path,
-    task: Calibration,
-    posterior: Posterior,
-    seed: int,
-    rows: list[dict[str, object]],
-    met: list[dict[str, object]],
-    profiles: dict[str, Any],
-) -> None:
+    out: Path, task: Calibration, posterior: Posterior, seed: int, rows: list[dict[str, object]],
+    met: list[dict[str, object]], profiles: dict[str, Any],
+) -> None:  # fmt: skip
     import pandas as pd
 
-    from ketamech.cli import terminal
     from ketamech.exchange.result_io import save_results
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.analysis_figures import draw_calibration
@@ -207,8 +197,6 @@ def _tree(task: Calibration, posterior: Posterior, facts: dict[str, str]) -> Any
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int, str], None]]:
     """A progress bar; the search for the most probable point has no total and counts as zero."""
-    from ketamech.cli import terminal
-
     with terminal.progress_bar("Points", total) as update:
 
         def tell(done: int, words: str) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and the table")]
 One = Annotated[str, typer.Option("--claim", help="Only this claim (its id), printed in full")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the claims to this Markdown file")]
@@ -22,7 +24,6 @@ def claims(out: Out = Path("runs/claims"), claim: One = "", markdown: Markdown =
     """
     from ketamech.analysis.claims import load_rule
     from ketamech.analysis.evaluate_claims import evaluate_claims
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims, write_claims_document
     from ketamech.report.provenance import provenance_of_many

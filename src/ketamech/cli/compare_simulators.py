@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.core import InputError
+
 Scenarios = Annotated[Path, typer.Option(help="A scenario file, an archive (.omex) or a folder of either")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
 Suite = Annotated[
@@ -22,12 +25,9 @@ Amici = Annotated[
 
 
 def compare_simulators(
-    scenarios: Scenarios = Path("examples"),
-    out: Out = Path("runs/compare-simulators"),
-    markdown: Markdown = None,
-    amici: Amici = False,
-    sbml_suite: Suite = None,
-) -> None:
+    scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
+    amici: Amici = False, sbml_suite: Suite = None,
+) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
     Example:  ketamech compare-simulators --scenarios examples/racemic_iv.yaml
@@ -45,8 +45,6 @@ def compare_simulators(
     """
     if sbml_suite is not None:
         return _sbml_suite(sbml_suite, out)
-    from ketamech.cli import terminal
-    from ketamech.core import InputError
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
@@ -86,7 +84,6 @@ def _sbml_suite(folder: Path, out: Path) -> None:
     """Run every SBML test case; write a table of the results and print the counts."""
     import pandas as pd
 
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.sbml.conformance import PASSED, REFUSED, run_suite, summary
     from ketamech.report.run_folder import check_folder

@@ -12,6 +12,9 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ketamech.cli import terminal
+from ketamech.core import InputError
+
 Folder = Annotated[Path, typer.Argument(help="Folder for the results")]
 Examples = Annotated[Path, typer.Option(help="Folder of scenario files")]
 
@@ -25,8 +28,6 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     """
     from ketamech.analysis.evaluate_claims import evaluate_claims
     from ketamech.analysis.scorecard import scorecard
-    from ketamech.cli import terminal
-    from ketamech.core import InputError
     from ketamech.report.claims_page import write_claims
     from ketamech.report.model_page import describe
     from ketamech.report.provenance import provenance_of_many
@@ -37,12 +38,8 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
-        raise InputError(
-            "no scenario files",
-            file=examples,
-            expected="a folder with .yaml files",
-            type_this="--examples examples",
-        )
+        what = "no scenario files"
+        raise InputError(what, file=examples, expected="a folder with .yaml files", type_this="--examples examples")
     terminal.refuse_file(folder)
     began = time.perf_counter()
     model = terminal.model()

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.options import FigureFolder, Resume, Scheduler, Seed
 from ketamech.core import InputError
 
 Doses = Annotated[
@@ -23,8 +25,6 @@ Weeks = Annotated[int, typer.Option(min=1, max=52, help="Weeks of treatment of e
 Patients = Annotated[int, typer.Option(min=10, help="Virtual patients, the same for every regimen")]
 Draws = Annotated[int, typer.Option(min=1, help="Posterior draws for the intervals")]
 Population = Annotated[str, typer.Option(help="A population of 'ketamech population'")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
 SHOWN = [
     "regimen", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front", "front_share",
 ]  # fmt: skip
@@ -39,7 +39,7 @@ USUAL = (
 def design(
     doses: Doses = None, infusion_minutes: InfusionMinutes = "40, 90", schedules: Schedules = USUAL_SCHEDULES,
     weeks: Weeks = 4, patients: Patients = 60, draws: Draws = 20, population: Population = "trd", seed: Seed = 1,
-    out: Out = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
+    out: FigureFolder = Path("runs/design"), resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare regimens by benefit and adverse effects.
 
@@ -56,7 +56,6 @@ def design(
       ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --schedules "weekly; every 2 weeks"
     """
     from ketamech.analysis import regimen_search as kit
-    from ketamech.cli import terminal
     from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.analysis_figures import draw_front
@@ -100,11 +99,8 @@ def _doses(given: list[str]) -> dict[str, list[float]]:
     for text in given:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
-            raise InputError(
-                f"'{text}' does not name doses",
-                key="--doses",
-                type_this='--doses "esketamine {dose} mg nasal = 28, 84"',
-            )
+            what = f"'{text}' does not name doses"
+            raise InputError(what, key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"')
         found[words.strip()] = _numbers(amounts, "--doses")
     return found
 

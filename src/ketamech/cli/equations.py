@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.core import InputError
+
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .html or .md file [default: print as text]")]
 
 
@@ -17,15 +20,12 @@ def equations(out: Out = None) -> None:
 
     Every flux has its reason, every parameter its source or the reason of its assumption.
     """
-    from ketamech.cli import terminal
-    from ketamech.core import InputError
     from ketamech.model.assemble import build_system
     from ketamech.report.model_page import describe as report_describe
 
     if out is not None and out.suffix not in (".html", ".md"):
-        raise InputError(
-            f"cannot write '{out}'", expected="a name ending in .html or .md", type_this="--out model.html"
-        )
+        what = f"cannot write '{out}'"
+        raise InputError(what, expected="a name ending in .html or .md", type_this="--out model.html")
     with terminal.progress().status("Building the equations ..."):
         built = build_system()
         text = report_describe(built, html=out is not None and out.suffix == ".html")

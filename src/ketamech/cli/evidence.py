@@ -1,7 +1,4 @@
-"""`ketamech evidence`: the published values.
-
-`ketamech cite`: the papers behind a run.
-"""
+"""`ketamech evidence`: the published values; `ketamech cite`: the papers behind a run."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import UnknownNameError, closest_match
@@ -24,9 +22,8 @@ app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True)
 def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
     if given is not None and given not in valid:
         what = f"no evidence has {key} '{given}'"
-        raise UnknownNameError(
-            what, key=f"--{key}", expected=", ".join(sorted(valid)), nearest=closest_match(given, valid)
-        )
+        expected = ", ".join(sorted(valid))
+        raise UnknownNameError(what, key=f"--{key}", expected=expected, nearest=closest_match(given, valid))
 
 
 @app.command("list", epilog=DISCLAIMER, cls=Command)
@@ -41,7 +38,6 @@ def list_rows(
     Example:  ketamech evidence list --stage nmda --text IC50
     """
     from ketamech import evidence
-    from ketamech.cli import terminal
 
     known = evidence.load_evidence()
     for key, given in (("stage", stage), ("use", use)):
@@ -59,7 +55,6 @@ def show(id: Annotated[str, typer.Argument(help="The id of a row, e.g. shaffer-k
     Example:  ketamech evidence show shaffer-ket-ic50
     """
     from ketamech import evidence
-    from ketamech.cli import terminal
 
     terminal.say(evidence.format_row(evidence.load_evidence(), id))
 
@@ -77,7 +72,6 @@ def cite(run: Run, bibtex: Bibtex = False) -> None:
 
       ketamech cite nasal.nc
     """
-    from ketamech.cli import terminal
     from ketamech.report.bibliography import cite as report_cite
 
     terminal.say(report_cite(run, bibtex=bibtex), fold=not bibtex)

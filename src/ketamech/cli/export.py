@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import Drug
+from ketamech.core import InputError
+
 if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
@@ -26,7 +30,6 @@ To = Annotated[
         " .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
-Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
 Subject = Annotated[str | None, typer.Option(help="Dose table: the ID of the subject")]
 CALIBRATION, FIGURES, POSTERIOR, PETAB = "calibration", "figures", "posterior", "petab"
 MODEL_LOST = "SBML cannot carry randomness, spreads, bounds of states, the drug-free control or output times."
@@ -57,7 +60,6 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
       ketamech export posterior --to posterior.zarr
     """
     from ketamech.cli import scenario_argument
-    from ketamech.core import InputError
 
     if scenario == FIGURES:
         return _figures(to)
@@ -78,7 +80,6 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
 
 def _results(source: str, to: Path) -> None:
     """Write the results of a folder, or the shipped posterior, in the format of the suffix."""
-    from ketamech.cli import terminal
     from ketamech.exchange.result_io import DIMS, names_of, read_results, save_results
 
     if source == POSTERIOR:
@@ -114,7 +115,7 @@ def _doses(loaded: LoadedScenario, to: Path) -> None:
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
     text, states = _model_text(loaded)
     _write(to, text)
-    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", _lost())
+    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [MODEL_LOST, *_doses_lost()])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
@@ -126,11 +127,6 @@ def _antimony(loaded: LoadedScenario, to: Path) -> None:
     _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
 
 
-def _lost() -> list[str]:
-    """What a model with doses as events cannot carry."""
-    return [MODEL_LOST, *_doses_lost()]
-
-
 def _doses_lost(how: str = "") -> list[str]:
     """What is lost when doses are written as events or changes of state."""
     from ketamech.exchange.infer_regimen import LOSSY_FEATURES
@@ -140,7 +136,6 @@ def _doses_lost(how: str = "") -> list[str]:
 
 def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
     """SBML text of the treated patient, and the number of states."""
-    from ketamech.cli import terminal
     from ketamech.exchange.sbml.export import course_sbml
     from ketamech.simulation.simulate import subjects
 
@@ -154,7 +149,6 @@ def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
 
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
-    from ketamech.cli import terminal
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
 
     beside = to.with_suffix(".xml")
@@ -162,11 +156,10 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
     _write(beside, _model_text(loaded)[0])
     _write(to, text)
-    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", _lost())
+    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
 
 
 def _omex(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.cli import terminal
     from ketamech.exchange.omex import LOSSY_FEATURES, MODEL, build_archive, write_archive
 
     model = terminal.model()
@@ -180,7 +173,6 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _petab(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.cli import terminal
     from ketamech.exchange.petab import lossy_features, petab_files, scenario_case
 
     model = terminal.model()
@@ -192,7 +184,6 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _calibration(to: Path) -> None:
-    from ketamech.cli import terminal
     from ketamech.exchange.petab import lossy_features, petab_files, scorecard_cases
 
     model = terminal.model()
@@ -209,8 +200,6 @@ def _figures(to: Path) -> None:
     """Write an archive for each published figure into the folder `to`, and print which could not be written and why."""
     from ketamech.analysis.reference_protocols import load_protocols
     from ketamech.analysis.scorecard_targets import load_targets
-    from ketamech.cli import terminal
-    from ketamech.core import InputError
     from ketamech.evidence import load_evidence
     from ketamech.exchange.omex import libcombine, write_archive
     from ketamech.exchange.output_folder import atomic_folder
@@ -230,7 +219,10 @@ def _figures(to: Path) -> None:
             status.update(figure.title)
             write_archive(draft / f"{figure.name}.omex", package)
         (draft / FIGURE_LIST).write_text(list_csv(made, evidence), encoding="utf-8")
-    lines = [{"archive": f"{one.name}.omex", "points": len(one.targets), "hours": _span(one.hours)} for one in made]
+    lines = [
+        {"archive": f"{one.name}.omex", "points": len(one.targets), "hours": f"{one.hours[0]:g} to {one.hours[-1]:g}"}
+        for one in made
+    ]
     terminal.table(lines, title="Published figures", right=("points",))
     console.print(
         f"Written: {len(made)} archives and {FIGURE_LIST} in {terminal.escape_markup(to)}. {terminal.DISCLAIMER}",
@@ -242,10 +234,6 @@ def _figures(to: Path) -> None:
     left = len({evidence[one.evidence].reference for one in load_targets(evidence, protocols)})
     left -= len({figure.reference for figure in found})
     console.print(f"- {left} papers report fewer than three times of any output, or only peaks, areas and directions.")
-
-
-def _span(hours: tuple[float, ...]) -> str:
-    return f"{hours[0]:g} to {hours[-1]:g}"
 
 
 WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
@@ -268,8 +256,6 @@ def _write_folder(to: Path, files: dict[str, str]) -> None:
 
 
 def _tell(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
-    from ketamech.cli import terminal
-
     console = terminal.progress()
     if loaded:
         terminal.print_regimen(loaded)

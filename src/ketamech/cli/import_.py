@@ -7,6 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import Drug
+from ketamech.core import InputError, closest_match
+
 File = Annotated[
     Path,
     typer.Argument(
@@ -22,7 +26,6 @@ To = Annotated[
         help="File to write: the doses of one subject as a scenario (.yaml), or the curves of a model (.csv)",
     ),
 ]
-Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
 Subject = Annotated[str | None, typer.Option(help="The subject or experiment [default: the only one]")]
 End = Annotated[float | None, typer.Option(help="Model: end time of a simulation, in the time unit of the model")]
 Steps = Annotated[int, typer.Option(min=1, help="Model: number of steps from 0 to --end")]
@@ -51,7 +54,6 @@ def import_(
       ketamech import scenario.omex --to scenario.yaml
     """
     from ketamech.cli import scenario_argument
-    from ketamech.core import InputError
 
     if _reads_scenarios(file, to):
         return _scenarios(file, to, subject)
@@ -65,7 +67,7 @@ def import_(
 
 
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
-    from ketamech.cli import scenario_argument, terminal
+    from ketamech.cli import scenario_argument
     from ketamech.dosing.treatment import MAX_HORIZON_H
     from ketamech.exchange.scenario_yaml import refuse_target
     from ketamech.exchange.simulate_any import check_solvable, scenario_of
@@ -93,8 +95,6 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
 
 
 def _write_scenario(to: Path, text: str) -> None:
-    from ketamech.cli import terminal
-
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(text, encoding="utf-8")
     words = f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}"
@@ -109,8 +109,6 @@ def _reads_scenarios(file: Path, to: Path | None) -> bool:
 
 def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
     """Print the doses of each subject in a file of another program, and write those of one as a scenario."""
-    from ketamech.cli import terminal
-    from ketamech.core import InputError, closest_match
     from ketamech.exchange.import_scenarios import read_scenarios
     from ketamech.exchange.scenario_yaml import refuse_target
     from ketamech.parameters import load_parameters
@@ -119,16 +117,11 @@ def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
         refuse_target(to)
     found = read_scenarios(file, load_parameters())
     if wanted is not None and wanted not in found:
-        raise InputError(
-            f"there is no '{wanted}'",
-            file=file,
-            expected=", ".join(list(found)[:10]),
-            nearest=closest_match(wanted, found),
-        )
+        what = f"there is no '{wanted}'"
+        raise InputError(what, file=file, expected=", ".join(list(found)[:10]), nearest=closest_match(wanted, found))
     if to is not None and wanted is None and len(found) != 1:
-        raise InputError(
-            f"the file holds {len(found)} scenarios", file=file, type_this=f"--subject {next(iter(found), 'NAME')}"
-        )
+        what = f"the file holds {len(found)} scenarios"
+        raise InputError(what, file=file, type_this=f"--subject {next(iter(found), 'NAME')}")
     rows: list[dict[str, object]] = []
     for name, one in found.items():
         meant = one.regimen.sentence(exact=False) or "no treatment"
@@ -141,8 +134,6 @@ def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
 
 
 def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
-    from ketamech.cli import terminal
-    from ketamech.core import InputError
     from ketamech.exchange.sbml.importer import import_sbml
 
     if to is not None and (to.suffix.lower() != ".csv" or to.is_dir()):
@@ -150,9 +141,8 @@ def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
     if end is not None and not 0 < end < float("inf"):
         raise InputError(f"an end time of {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
     if to is not None and end is None:
-        raise InputError(
-            "the end time is missing", key="--end", expected="a time in the unit of the model", type_this="--end 24"
-        )
+        what = "the end time is missing"
+        raise InputError(what, key="--end", expected="a time in the unit of the model", type_this="--end 24")
     model = import_sbml(file)
     held = {
         "states": len(model.rates) - 1, "computed values": len(model.rules), "constants": len(model.constants),
@@ -167,7 +157,6 @@ def _run(file: Path, to: Path | None, end: float, steps: int) -> None:
     import numpy as np
     import pandas as pd
 
-    from ketamech.cli import terminal
     from ketamech.exchange.sbml.importer import import_sbml
     from ketamech.exchange.sbml.simulate import simulate_imported
 

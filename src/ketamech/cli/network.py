@@ -9,26 +9,20 @@ from typing import Annotated
 
 import typer
 
-Scenario = Annotated[str, typer.Argument(help="A regimen in words or a scenario file (.yaml)")]
+from ketamech.cli import terminal
+from ketamech.cli.options import FigureFolder, Receptors, ScenarioOrFile, Seed, Threads
+
 Draws = Annotated[int, typer.Option(help="Parameter draws for the intervals")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Connectome = Annotated[
     Path | None, typer.Option(help="CSV file of weights between brain areas, instead of the shipped ones")
 ]
-Receptors = Annotated[
-    Path | None, typer.Option(help="CSV file of receptor densities: area and any of nmda, glun2b, ampa")
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write a dated page of predictions to this Markdown file")]
 
 
 def network(
-    scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", draws: Draws = 200, seed: Seed = 1,
+    scenario: ScenarioOrFile = "racemic 0.5 mg/kg IV over 40 min", draws: Draws = 200, seed: Seed = 1,
     threads: Threads = None, connectome: Connectome = None, receptors: Receptors = None,
-    out: Out = Path("runs/network"), markdown: Markdown = None,
+    out: FigureFolder = Path("runs/network"), markdown: Markdown = None,
 ) -> None:  # fmt: skip
     """Predict changes of brain areas over time.
 
@@ -43,7 +37,6 @@ def network(
       ketamech network "esketamine 84 mg nasal" --connectome mine.csv
     """
     from ketamech.analysis import network as kit
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.network_figure import draw_areas

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from ketamech.cli import terminal
+from ketamech.cli.options import FigureFolder, FigurePng
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
-Png = Annotated[bool, typer.Option("--png", help="Also write the figure as PNG")]
 SHOWN = ("evidence", "observed", "predicted", "size", "low", "high", "verdict", "inside", "statistic", "with", "why")
 
 
-def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> None:
+def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng = False) -> None:
     """Compare published perturbations with predictions.
 
     Example:  ketamech perturbations
@@ -26,7 +25,6 @@ def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> No
     experiments.svg.
     """
     from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
-    from ketamech.cli import terminal
     from ketamech.report.perturbation_figure import save_experiments
     from ketamech.report.provenance import provenance_of_many
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import FigureFolder
 from ketamech.core import InputError, closest_match
 from ketamech.core.deprecated_names import current_name
 
@@ -37,7 +39,6 @@ Plausible = Annotated[
     typer.Option(help='Only patients with a simulated output within bounds, e.g. "mood.madrs at 24 h = 5..45"'),
 ]
 Scenario = Annotated[str, typer.Option(help="Regimen or scenario file that --plausible simulates")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
 SHOWN = (
     "person.age", "person.weight", "male", "person.baseline_madrs", "person.responsiveness", "person.expectancy",
     "person.stress", "resistance", "cyp2b6_alleles", "pharmacokinetics.intrinsic_clearance_s",
@@ -48,7 +49,7 @@ SHOWN = (
 def population(
     population: Population = "trd", patients: Patients = 1000, seed: Seed = 1, changed: Set = None,
     weight_to: WeightTo = None, plausible: Plausible = None, scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min",
-    out: Out = Path("runs/population"),
+    out: FigureFolder = Path("runs/population"),
 ) -> None:  # fmt: skip
     """Draw and summarise a population of virtual patients.
 
@@ -65,11 +66,10 @@ def population(
 
       ketamech population --patients 500 --plausible "mood.madrs at 24 h = 5..45"
     """
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.parameters import load_parameters
-    from ketamech.population.virtual_population import load_population
+    from ketamech.population.virtual_population import effective_size, load_population
     from ketamech.report.population_figures import draw_people
     from ketamech.report.run_folder import check_folder
 
@@ -84,7 +84,7 @@ def population(
     if weight_to:
         weights = _weights(table, weight_to)
         table["weight_in_target"] = weights
-        facts["effective_size"] = round(_effective(weights), 1)
+        facts["effective_size"] = round(effective_size(weights), 1)
     shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
     title = f"{len(table)} virtual patients: {population}"
     provenance = facts | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
@@ -104,9 +104,8 @@ def _changes(given: list[str]) -> dict[str, str]:
     for text in given:
         name, sign, words = text.partition("=")
         if not sign or not words.strip():
-            raise InputError(
-                f"'{text}' is not a distribution", key="--set", type_this='--set "age=normal 70 4 in 65 85"'
-            )
+            what = f"'{text}' is not a distribution"
+            raise InputError(what, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
         found[current_name(name.strip())] = words.strip()
     return found
 
@@ -120,28 +119,19 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
     for text in targets:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
-            raise InputError(
-                f"'{text}' is not a target share", key="--weight-to", type_this='--weight-to "age<40=0.35"'
-            )
+            what = f"'{text}' is not a target share"
+            raise InputError(what, key="--weight-to", type_this='--weight-to "age<40=0.35"')
         name = names.get(match[1].removeprefix("person."))
         if name is None:
-            raise InputError(
-                f"patients have no variable '{match[1]}'", key="--weight-to", nearest=closest_match(match[1], names)
-            )
+            what = f"patients have no variable '{match[1]}'"
+            raise InputError(what, key="--weight-to", nearest=closest_match(match[1], names))
         groups[text] = table[name] < float(match[3]) if match[2] else table[name] == 1
         shares[text] = {True: float(match[4]), False: 1 - float(match[4])}
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
 
 
-def _effective(weights: np.ndarray) -> float:
-    from ketamech.population.virtual_population import effective_size
-
-    return effective_size(weights)
-
-
 def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
     """Whether the simulated outputs of each patient lie within the bounds [patient]."""
-    from ketamech.cli import terminal
     from ketamech.population.cohort import simulate_patients
     from ketamech.population.virtual_population import select_plausible
 
@@ -173,18 +163,11 @@ def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, f
 
 
 def _summary(table: pd.DataFrame) -> list[dict[str, object]]:
+    columns = ("variable", "mean", "SD", "5 %", "median", "95 %")
     rows: list[dict[str, object]] = []
     for name in table.columns.drop("person"):
         x = table[name]
         if x.nunique() > 1:
-            rows.append(
-                {
-                    "variable": name,
-                    "mean": x.mean(),
-                    "SD": x.std(),
-                    "5 %": x.quantile(0.05),
-                    "median": x.median(),
-                    "95 %": x.quantile(0.95),
-                }
-            )
+            numbers = (x.mean(), x.std(), *(x.quantile(share) for share in (0.05, 0.5, 0.95)))
+            rows.append(dict(zip(columns, (name, *numbers), strict=True)))
     return rows

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+
 Dose = Annotated[str, typer.Argument(help='One dose of ketamine, e.g. "ketamine 10 mg/kg IP"')]
 From = Annotated[str, typer.Option("--from", help="Species of the dose: human, rat or mouse")]
 To = Annotated[str, typer.Option("--to", help="Species to scale to: human, rat or mouse")]
@@ -26,7 +28,6 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
       ketamech scale-dose "racemic 0.5 mg/kg IV over 40 min" --from human --to mouse
     """
     from ketamech.analysis.interspecies_dose import equivalent_dose
-    from ketamech.cli import terminal
     from ketamech.dosing.regimen import Regimen
 
     understood = Regimen.parse(dose).sentence(exact=False)

@@ -56,7 +56,6 @@ def one_of(table: DoseTable, name: str | None) -> DoseTableSubject:
         return table.subjects[0]
     if name not in names:
         what = f"there is no ID {name}"
-        raise InputError(
-            what, file=table.path, key="ID", expected=", ".join(names[:10]), nearest=closest_match(name, names)
-        )
+        expected = ", ".join(names[:10])
+        raise InputError(what, file=table.path, key="ID", expected=expected, nearest=closest_match(name, names))
     return table.subjects[names.index(name)]

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="A .json file [default: print]")]
 Trial = Annotated[bool, typer.Option("--trial", help="Schema of trial files instead of scenario files")]
 
@@ -23,7 +25,6 @@ def schema(out: Out = None, trial: Trial = False) -> None:
 
       ketamech schema --trial --out docs/schema/trial.schema.json
     """
-    from ketamech.cli import terminal
     from ketamech.simulation.scenario_schema import schema as study_schema
     from ketamech.trials.trial_schema import trial_schema
 

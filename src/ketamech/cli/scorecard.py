@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.options import FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
 from ketamech.core.execution import Executor
 
@@ -16,11 +18,10 @@ Everything = Annotated[bool, typer.Option("--rows", help="Print every row instea
 Replicates = Annotated[int, typer.Option(min=2, help="Virtual trials for each published trial")]
 Trials = Annotated[bool, typer.Option("--trials/--no-trials", help="Also compare the rows that need virtual trials")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the comparison of trials to this Markdown file")]
-Png = Annotated[bool, typer.Option("--png", help="Also write the figure as PNG")]
 
 
 def scorecard(
-    out: Out = Path("runs/scorecard"), rows: Everything = False, png: Png = False, trials: Trials = True,
+    out: Out = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
     replicates: Replicates = 60, markdown: Markdown = None, resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare simulated with published values.
@@ -32,7 +33,6 @@ def scorecard(
     criteria. Then clinical rows by virtual trials of the published size, each with a 95 % prediction interval over
     chance, patients and the posterior. Rows that the model misses are shown, worst first.
     """
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import replace_folder
 
     if trials:
@@ -49,7 +49,6 @@ def scorecard(
 
 
 def _facts(model: Any) -> dict[str, str]:
-    from ketamech.cli import terminal
     from ketamech.report.provenance import provenance_of_many
 
     return provenance_of_many("scorecard", "", model, terminal.command_line())
@@ -58,7 +57,6 @@ def _facts(model: Any) -> dict[str, str]:
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     """Compare the typical patient: write tables and a figure, print the tables; returns the files."""
     from ketamech.analysis.scorecard import scorecard as analysis_scorecard
-    from ketamech.cli import terminal
     from ketamech.report.scorecard_figure import write_scorecard
 
     console = terminal.progress()
@@ -76,7 +74,6 @@ def _by_trials(
 ) -> list[Path]:
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import trial_scorecard
-    from ketamech.cli import terminal
     from ketamech.estimation.posterior import load_posterior
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.trial_scorecard_page import draw_forest, draw_predictive_checks, write_trial_scorecard

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, text_hash, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, text_hash, threads_of
+from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import current_name
@@ -16,7 +18,6 @@ from ketamech.core.deprecated_names import current_name
 if TYPE_CHECKING:
     from ketamech.analysis.sensitivity import SensitivityProblem
 
-Scenario = Annotated[str, typer.Argument(help="A regimen in words or a scenario file (.yaml)")]
 Endpoints = Annotated[
     str, typer.Option(help="Endpoints, joined by ';': an output at a time, its peak or its lowest value")
 ]
@@ -26,16 +27,12 @@ SobolN = Annotated[int, typer.Option("--sobol-n", min=8, help="Base points of th
 SobolTop = Annotated[
     int, typer.Option("--sobol-top", min=0, help="Number of top Morris parameters for Sobol; 0 for no Sobol")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and figures")]
 USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
 
 
 def sensitivity(
-    scenario: Scenario = "racemic 0.5 mg/kg IV over 40 min", endpoints: Endpoints = USUAL,
+    scenario: ScenarioOrFile = "racemic 0.5 mg/kg IV over 40 min", endpoints: Endpoints = USUAL,
     parameters: Parameters = None, trajectories: Trajectories = 20, sobol_n: SobolN = 1024, sobol_top: SobolTop = 20,
     seed: Seed = 1, threads: Threads = None, out: Out = Path("runs/sensitivity"),
     resume: Resume = False, scheduler: Scheduler = None,
@@ -54,7 +51,6 @@ def sensitivity(
       ketamech sensitivity --parameters pharmacokinetics,dissociation --endpoints "dissociation.cadss peak"
     """
     from ketamech.analysis import sensitivity as kit
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.simulation.load_scenario import load_scenario
 
@@ -83,7 +79,6 @@ def _analyse(
 ) -> list[Path]:
     """Write tables and figures into `out` and print the tables; returns the figures."""
     from ketamech.analysis import sensitivity as kit
-    from ketamech.cli import terminal
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.analysis_figures import draw_convergence, draw_indices, draw_tornado
     from ketamech.report.provenance import provenance_of

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
 from ketamech.cli.terminal import require_extra
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any free port")]
@@ -21,7 +22,6 @@ def serve(port: Port = 8321, browser: Browser = True) -> None:
     """
     require_extra("web")
     from ketamech.app import server
-    from ketamech.cli import terminal
 
     console = terminal.progress()
     server.serve(

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ketamech.cli.checkpoint_options import Resume, Scheduler
+from ketamech.cli import terminal
+from ketamech.cli.options import Drug, Receptors, Resume, Scheduler, Threads
 from ketamech.core import InputError
 
 Scenario = Annotated[
@@ -47,50 +48,26 @@ Varying = Annotated[
     str | None,
     typer.Option(help="Parameters or stages that vary between patients, joined by ',' [default: all with a spread]"),
 ]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Chunk = Annotated[
     int | None, typer.Option(help="Patients per chunk on disk; does not change the results [default: 4096]")
 ]
-Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
 Subject = Annotated[str | None, typer.Option(help="Dose table: only the subject with this ID")]
 PkModel = Annotated[
     Path | None, typer.Option(help="Your own pharmacokinetics: a file (.yaml) that maps an SBML model to the model")
 ]
 Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 2e-6]")]
 Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas (rows and columns)")]
-Receptors = Annotated[
-    Path | None, typer.Option(help="CSV file of receptor densities: area and any of nmda, glun2b, ampa")
-]
 Device = Annotated[str | None, typer.Option(help="Device of the solver, cpu or cuda [default: cpu]")]
 
 
 def simulate(
-    scenario: Scenario,
-    out: Out = None,
-    png: Png = False,
-    perturb: Perturb = None,
-    species: Species = None,
-    variant: Variant = None,
-    patients: Patients = None,
-    seed: Seed = None,
-    outputs: Outputs = None,
-    times: Times = None,
-    output_interval: OutputInterval = None,
-    varying: Varying = None,
-    threads: Threads = None,
-    chunk: Chunk = None,
-    tolerance: Tolerance = None,
-    device: Device = None,
-    resume: Resume = False,
-    scheduler: Scheduler = None,
-    drug: Drug = None,
-    subject: Subject = None,
-    pk_model: PkModel = None,
-    connectome: Connectome = None,
+    scenario: Scenario, out: Out = None, png: Png = False, perturb: Perturb = None, species: Species = None,
+    variant: Variant = None, patients: Patients = None, seed: Seed = None, outputs: Outputs = None, times: Times = None,
+    output_interval: OutputInterval = None, varying: Varying = None, threads: Threads = None, chunk: Chunk = None,
+    tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
+    drug: Drug = None, subject: Subject = None, pk_model: PkModel = None, connectome: Connectome = None,
     receptors: Receptors = None,
-) -> None:
+) -> None:  # fmt: skip
     """Simulate one scenario and write a report with curves.
 
     Example:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
@@ -138,7 +115,6 @@ def simulate(
             given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
             return simulate_table(records, out, pk_model, _folder_name, given)
     _refuse_without_patients(given)
-    from ketamech.cli import terminal
     from ketamech.report.run_folder import check_folder, write_run
     from ketamech.report.summary import summary_rows
     from ketamech.simulation.simulate import simulate as study_simulate
@@ -168,12 +144,8 @@ def _refuse_without_patients(given: dict[str, Any]) -> None:
     for name, value in given.items():
         option = f"--{name.replace('_', '-')}"
         words = option if value is True else f"{option} {value}"
-        raise InputError(
-            f"{words} is for many patients",
-            key=option,
-            expected="also --patients",
-            type_this=f"--patients 1000 {words}",
-        )
+        what = f"{words} is for many patients"
+        raise InputError(what, key=option, expected="also --patients", type_this=f"--patients 1000 {words}")
 
 
 def _folder_name(title: str) -> str:

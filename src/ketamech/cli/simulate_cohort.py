@@ -1,6 +1,6 @@
-"""`ketamech simulate --patients N`: virtual patients, written to disk in chunks.
+"""`ketamech simulate` for many patients: virtual patients (`--patients N`), or every subject of a dose table.
 
-`ketamech simulate doses.csv`: the outputs of every subject of a dose table at the observation times.
+Virtual patients are written to disk in chunks; for a dose table the outputs at the observation times are written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
-from ketamech.cli.checkpoint_options import long_run, text_hash, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, text_hash, threads_of
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import current_name
 
@@ -67,7 +68,7 @@ def simulate_cohort(
     source: str, folder: Path | None, options: CohortOptions, folder_name: Callable[[str], str]
 ) -> None:
     """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
-    from ketamech.cli import scenario_argument, terminal
+    from ketamech.cli import scenario_argument
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import Cohort
     from ketamech.report.population_figures import cohort_figure
@@ -99,7 +100,10 @@ def simulate_cohort(
         assert work.checkpoint is not None
         state = write_cohort(work.checkpoint, chunks, options.patients, chunk=cohort.chunk_size)
     curves = read_cohort(place)
-    pictures = [cohort_figure(place / f"bands.{kind}", curves, scenario.title) for kind in _kinds(options.png)]
+    pictures = [
+        cohort_figure(place / f"bands.{kind}", curves, scenario.title)
+        for kind in ("svg", *(("png",) if options.png else ()))
+    ]
     terminal.table(_summary(curves), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
@@ -117,10 +121,6 @@ def _job(cohort: Cohort) -> dict[str, Any]:
         "times": text_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
     }
-
-
-def _kinds(png: bool) -> tuple[str, ...]:
-    return ("svg", "png") if png else ("svg",)
 
 
 def _outcome(state: dict[str, Any]) -> str:
@@ -183,9 +183,8 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
     try:
         return np.array([float(word) for word in str(text).split(",") if word.strip()])
     except ValueError:
-        raise InputError(
-            f"times '{text}'", key="--times", expected="hours", type_this="--times '0, 2, 24, 672'"
-        ) from None
+        what = f"times '{text}'"
+        raise InputError(what, key="--times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
 
 
 def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray:
@@ -240,12 +239,10 @@ class Records:
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The observation records in the units that are shown, and the units of their columns."""
-        from ketamech.cli.simulate_cohort import listed_names
         from ketamech.exchange.simulate_any import OUTPUTS, shown_records, solve_table
 
-        return shown_records(
-            solve_table(self.table, model, listed_names(self.outputs) if self.outputs else OUTPUTS), model
-        )
+        outputs = listed_names(self.outputs) if self.outputs else OUTPUTS
+        return shown_records(solve_table(self.table, model, outputs), model)
 
     def report_tables(self, model: Model) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
         """The table for the folder of a report, if there are observations or outputs were named."""
@@ -253,14 +250,10 @@ class Records:
 
 
 def simulate_table(
-    records: Records,
-    out: Path | None,
-    pk_model: Path | None,
-    folder_name: Callable[[str], str],
+    records: Records, out: Path | None, pk_model: Path | None, folder_name: Callable[[str], str],
     others: Mapping[str, object],
-) -> None:
+) -> None:  # fmt: skip
     """Solve every subject of a dose table and write `simulated.csv`: one row for each observation."""
-    from ketamech.cli import terminal
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
@@ -276,21 +269,14 @@ def simulate_table(
     console = terminal.progress()
     with console.status("Simulating ..."):
         found, units = records.solved(model)
-    facts: dict[str, Any] = provenance_of_many(
-        table.path.stem, table.path.read_text("utf-8-sig"), model, terminal.command_line()
-    )
+    text, line = table.path.read_text("utf-8-sig"), terminal.command_line()
+    facts: dict[str, Any] = provenance_of_many(table.path.stem, text, model, line)
     with atomic_folder(folder) as draft:
         write_table(found, draft / FILE, facts | {f"units {name}": unit for name, unit in units.items()})
     terminal.print_assumptions(table.notes)
-    _print_records(found, units, f"{table.path.name}: {len(found)} records")
+    named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
+    rows = found.head(SHOWN).rename(columns=named).to_dict("records")
+    terminal.table(rows, title=f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     console.print(f"{len(table.subjects)} subjects; {bad} records without a value.")
     terminal.opened(folder / FILE)
-
-
-def _print_records(found: pd.DataFrame, units: Mapping[str, str], title: str) -> None:
-    """Print the first records, with the unit of each output."""
-    from ketamech.cli import terminal
-
-    named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
-    terminal.table(found.head(SHOWN).rename(columns=named).to_dict("records"), title=title)

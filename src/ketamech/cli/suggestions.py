@@ -1,6 +1,6 @@
 """Errors for unknown commands, unknown options and missing arguments, with what to type instead.
 
-Commands and options that were renamed after 0.2.0: the old ones work for one release, with one warning line.
+Commands and options that were renamed after version 0.2.0 work for one release, with one warning line.
 """
 
 from __future__ import annotations
@@ -128,9 +128,8 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
     if kind == "MissingParameter":
         missing = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
         missing = missing if missing.startswith("-") else missing.upper()
-        return InputError(
-            f"'{name}' needs {missing}", type_this=example(command.help or "") or _typed([*path, "--help"])
-        )
+        what = f"'{name}' needs {missing}"
+        return InputError(what, type_this=example(command.help or "") or _typed([*path, "--help"]))
     if kind != "NoSuchOption":
         return problem
     given = str(getattr(problem, "option_name", ""))

@@ -1,8 +1,6 @@
-"""What the commands share: messages and progress on the error stream, the compiled model, plain tables.
+"""What the commands share: messages, tables and progress on the terminal, the compiled model, missing libraries.
 
-Tables for a terminal of a given width: cells fold between words, and columns that do not fit are named.
-
-Libraries that only some commands need, and the extra that installs each of them.
+In a table, cells fold between words, and columns that do not fit the width of the terminal are named below it.
 """
 
 from __future__ import annotations

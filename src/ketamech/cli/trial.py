@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ketamech.cli.checkpoint_options import Resume, Scheduler, long_run, threads_of
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.options import Resume, Scheduler, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 
@@ -19,9 +21,6 @@ Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names 
 Replicates = Annotated[int, typer.Option(min=1, help="Number of runs of each trial, each with other patients")]
 Patients = Annotated[int | None, typer.Option(help="Total number of patients, instead of the number in the file")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the virtual patients [default: as the file says]")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Posterior = Annotated[
     str, typer.Option(help="Posterior of the parameters: 'shipped', 'none' (the parameter tables) or a file")
 ]
@@ -58,7 +57,6 @@ def trial(
 
       ketamech trial withdrawal          # remitters are randomised to continue or to placebo
     """
-    from ketamech.cli import terminal
     from ketamech.estimation.posterior import posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.provenance import provenance_of_many
@@ -106,7 +104,6 @@ def trial(
 
 def _folders(out: Path | None, names: list[str]) -> list[Path]:
     """The folder of each trial: `out` itself for one trial, a folder in it for each of several. Raises InputError."""
-    from ketamech.cli import terminal
     from ketamech.core.checkpoint import CHECKPOINT_FOLDER
     from ketamech.report.run_folder import check_folder
 
@@ -142,6 +139,5 @@ def _sizes(text: str | None) -> list[int]:
     try:
         return [int(part) for part in re.split(r"[,\s]+", text.strip())]
     except ValueError:
-        raise InputError(
-            f"'{text}' is not a list of numbers", key="--power", type_this="--power '20, 40, 80'"
-        ) from None
+        what = f"'{text}' is not a list of numbers"
+        raise InputError(what, key="--power", type_this="--power '20, 40, 80'") from None

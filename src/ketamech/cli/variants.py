@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ketamech.cli import terminal
+from ketamech.cli.options import Threads
+
 if TYPE_CHECKING:
     from ketamech.simulation.model import Model
 
 Average = Annotated[str | None, typer.Option("--model-average", help="A scenario to average over all variants")]
 Refit = Annotated[bool, typer.Option("--refit", help="Fit every variant again first (about 15 minutes)")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the fit")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Number of threads; does not change the results [default: cores]")
-]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page, tables and figures")]
 SHOWN = ("variant", "probability", "bayes_factor", "bic", "right", "met", "clinical", "predicted", "known", "says")
 
@@ -36,7 +36,6 @@ def variants(
       ketamech variants --model-average "racemic 0.5 mg/kg IV over 40 min"
     """
     from ketamech.analysis.variant_comparison import average_variants, compare_variants
-    from ketamech.cli import terminal
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.variants_page import outdated_fits_warning, write_average, write_variants
     from ketamech.simulation.load_scenario import load_scenario
@@ -69,7 +68,6 @@ def _refit(model: Model, threads: int, seed: int) -> None:
     """Fit every variant and write data/variants/fitted.csv, compared.csv and draws.csv."""
     from ketamech.analysis.variant_fit import FitProblem, write_fits
     from ketamech.analysis.variant_likelihood import VariantPredictor
-    from ketamech.cli import terminal
     from ketamech.simulation.model_variants import DIRECTORY, load_model_variants
 
     task, fits = FitProblem.of(VariantPredictor(model, threads)), []

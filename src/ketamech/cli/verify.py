@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ketamech.cli import terminal
+
 Stage = Annotated[str | None, typer.Argument(help="A stage, e.g. spines [default: all stages]")]
 
 
@@ -19,7 +21,6 @@ def verify(stage: Stage = None) -> None:
     check fails.
     """
     from ketamech.analysis.model_checks import run_checks
-    from ketamech.cli import terminal
 
     model = terminal.model()
     with terminal.progress().status("Checking ..."):

@@ -13,15 +13,6 @@ from ketamech.core.errors import (
 from ketamech.core.units import Unit, convert, unit
 
 __all__ = [
-    "InputError",
-    "KetaMechError",
-    "ModelError",
-    "SolverError",
-    "Unit",
-    "UnitError",
-    "UnknownNameError",
-    "cache_folder",
-    "closest_match",
-    "convert",
-    "unit",
-]
+    "InputError", "KetaMechError", "ModelError", "SolverError", "Unit", "UnitError", "UnknownNameError", "cache_folder",
+    "closest_match", "convert", "unit",
+]  # fmt: skip

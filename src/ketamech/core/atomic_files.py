@@ -97,10 +97,8 @@ def _wait_for_lock(handle: int, folder: Path) -> bool:
     deadline = time.monotonic() + LOCK_WAIT
     while not try_lock(handle):
         if time.monotonic() >= deadline:
-            raise InputError(
-                f"another process has held the lock on '{folder}' for {LOCK_WAIT:g} s", expected="it to end",
-                type_this="--out FOLDER in another folder",
-            )  # fmt: skip
+            what = f"another process has held the lock on '{folder}' for {LOCK_WAIT:g} s"
+            raise InputError(what, expected="it to end", type_this="--out FOLDER in another folder")
         time.sleep(LOCK_POLL)
     return True
 

@@ -26,10 +26,7 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import environment
 from ketamech.core.errors import InputError
 
-REPLY_SECONDS, WORKER_WAIT_SECONDS = (
-    10.0,
-    30.0,
-)  # s to wait for a reply of the scheduler, and for its workers at the start
+REPLY_SECONDS, WORKER_WAIT_SECONDS = 10.0, 30.0  # s to wait for a reply of the scheduler, and for its first workers
 RETURN_SECONDS, POLL_SECONDS = 120.0, 10.0  # s to wait for workers when all are lost, and between two checks
 CLOSE_SECONDS = 5.0  # s to close the connection, and for cancelled coroutines and their thread to end
 UNITS_AHEAD = 3  # units for each thread of the workers that may be ahead of the oldest unfinished one
@@ -48,9 +45,8 @@ def connect(address: str) -> Iterator[DaskCluster]:
     try:
         import distributed  # noqa: F401
     except ImportError:
-        raise InputError(
-            "a cluster needs Dask", key="--scheduler", type_this='pip install "ketamech[distributed]"'
-        ) from None
+        what = "a cluster needs Dask"
+        raise InputError(what, key="--scheduler", type_this='pip install "ketamech[distributed]"') from None
     loop = EventLoop("cluster")
     try:
         client = _client(loop, address)
@@ -164,12 +160,11 @@ class DaskCluster:
                     yield number, found
         except KilledWorker as problem:
             what = "the workers die one after another over the same unit (memory?); finished units are kept"
-            raise InputError(
-                what, key="--scheduler", expected="more memory for a worker; its log says why it died",
-                type_this="dask worker ADDRESS --memory-limit 8GiB, then --resume",
-            ) from problem  # fmt: skip
+            expected = "more memory for a worker; its log says why it died"
+            example = "dask worker ADDRESS --memory-limit 8GiB, then --resume"
+            raise InputError(what, key="--scheduler", expected=expected, type_this=example) from problem
         except (CancelledError, ClosedClientError) as problem:  # Dask cancels all futures of a lost scheduler
-            raise _lost_scheduler() from problem
+            raise _lost() from problem
         finally:
             with suppress(OSError, CancelledError, ClosedClientError):
                 self._loop.ask(partial(self._client.cancel, list(number_of)), CLOSE_SECONDS)
@@ -191,7 +186,7 @@ class DaskCluster:
         except OSError as problem:
             if future.status == "error":  # an error of the unit itself
                 raise
-            raise _lost_scheduler() from problem
+            raise _lost() from problem
 
     def _while_alive(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
         """The result of a coroutine, without time limit, while the scheduler answers and has workers.
@@ -204,7 +199,9 @@ class DaskCluster:
                 threads = self._threads()
                 missing_since = 0.0 if threads else missing_since or time.monotonic()
                 if missing_since and time.monotonic() - missing_since >= RETURN_SECONDS:
-                    raise _no_answer() if threads is None else _no_workers()
+                    if threads is None:
+                        raise _lost(f"the scheduler has not answered for {RETURN_SECONDS:.0f} s")
+                    raise _lost("all workers are lost and none has returned", WORKER_COMMAND)
             return running.result()
         finally:
             running.cancel()
@@ -212,17 +209,17 @@ class DaskCluster:
     def _threads(self) -> int | None:
         """Threads of all workers, None when the scheduler does not answer. Raises InputError when it is lost."""
         if self._client.status != "running":
-            raise _lost_scheduler()
+            raise _lost()
         try:
             return sum(self._loop.ask(self._client.nthreads, REPLY_SECONDS).values())
         except TimeoutError:
             pass
         except OSError as problem:
-            raise _lost_scheduler() from problem
+            raise _lost() from problem
         try:
             _probe(self._address)
         except ConnectionError as problem:  # nothing listens there any more; Dask would retry
-            raise _lost_scheduler() from problem
+            raise _lost() from problem
         except OSError:
             pass
         return None
@@ -279,19 +276,8 @@ async def _cancel_others() -> None:
     await asyncio.gather(*other_tasks, return_exceptions=True)
 
 
-def _lost_scheduler() -> InputError:
-    what = "the scheduler is lost; finished units are kept"
-    return InputError(what, key="--scheduler", expected="a scheduler that runs", type_this="--resume")
-
-
-def _no_answer() -> InputError:
-    what = f"the scheduler has not answered for {RETURN_SECONDS:.0f} s; finished units are kept"
-    return InputError(what, key="--scheduler", expected="a scheduler that runs", type_this="--resume")
-
-
-def _no_workers() -> InputError:
-    what = "all workers are lost and none has returned; finished units are kept"
-    return InputError(what, key="--scheduler", expected=WORKER_COMMAND, type_this="--resume")
+def _lost(what: str = "the scheduler is lost", expected: str = "a scheduler that runs") -> InputError:
+    return InputError(f"{what}; finished units are kept", key="--scheduler", expected=expected, type_this="--resume")
 
 
 class _WorkerInfo:

@@ -1,9 +1,8 @@
-"""Everything besides the job that determines the bits of its numbers: versions, sources, NumPy's CPU instructions.
+"""The folders of the package, and everything besides a job that determines the bits of its numbers.
 
-Measured: the engine's own code gives the same bits on every x86-64 processor (it states where a product and a sum are
-rounded together), but NumPy's logarithms, used to draw patients, differ between instruction sets.
-
-Folders shipped with the package.
+These are versions, sources and the CPU instructions of NumPy. Measured: the engine's own code gives the same bits on
+every x86-64 processor (it states where a product and a sum are rounded together), but NumPy's logarithms, used to draw
+patients, differ between instruction sets.
 """
 
 from __future__ import annotations
@@ -20,18 +19,9 @@ DATA = PACKAGE / "data"
 
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
 HASHED_PACKAGES = (
-    "core",
-    "evidence",
-    "parameters",
-    "model",
-    "engine",
-    "dosing",
-    "simulation",
-    "population",
-    "trials",
-    "estimation",
+    "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials", "estimation",
     "analysis",
-)  # packages that determine numbers
+)  # packages that determine numbers  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,6 @@
-"""Every error that KetaMech raises on purpose.
+"""Every error that KetaMech raises on purpose, and suggestions for misspelt names.
 
 An error says what was wrong, where, what was expected, the nearest valid name and what to type.
-
-Suggestions for misspelt names.
 """
 
 from __future__ import annotations
@@ -20,16 +18,9 @@ class InputError(KetaMechError):
     """A file, value or name from the user that cannot be used."""
 
     def __init__(
-        self,
-        what: str,
-        *,
-        file: str | Path | None = None,
-        line: int | None = None,
-        key: str | None = None,
-        expected: str | None = None,
-        nearest: str | None = None,
-        type_this: str | None = None,
-    ) -> None:
+        self, what: str, *, file: str | Path | None = None, line: int | None = None, key: str | None = None,
+        expected: str | None = None, nearest: str | None = None, type_this: str | None = None,
+    ) -> None:  # fmt: skip
         self.what, self.file, self.line, self.key = what, file, line, key
         self.expected, self.nearest, self.type_this = expected, nearest, type_this
         super().__init__(self._format())

@@ -3,9 +3,7 @@
 A `Unit` is a factor to the canonical system and the exponents of its base dimensions. Text is parsed once, at the
 edges: common units from a table (Pint takes most of a second to start; a test compares every entry with Pint), all
 others by Pint. Inside the program only floats and `Unit`s are used. Masses of substance stay masses until a molar mass
-converts them to micromoles.
-
-Units of time and their spellings: the one table for every reader of times. Sizes in hours.
+converts them to micromoles. Every reader of times uses the units of time and their spellings in this module (hours).
 """
 
 from __future__ import annotations
@@ -116,12 +114,9 @@ _UNIT_SPELLINGS = (
 )
 _NUMBERS_IN_UNITS = re.compile(r"^1(?=\s*/)|(?:\*\*|\^)\s*\(?-?\d+(?:/\d+)?\)?")  # 1/h, L**2
 _PINT_DEFINITIONS = (
-    "points = [points] = point",
-    "mmHg = [pressure_mercury]",
-    "beats = [beats] = beat",
-    "sessions = [sessions] = session",
-    "membrane_millivolt = [membrane_potential]",
-)
+    "points = [points] = point", "mmHg = [pressure_mercury]", "beats = [beats] = beat",
+    "sessions = [sessions] = session", "membrane_millivolt = [membrane_potential]",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -131,11 +126,6 @@ class Unit:
     text: str
     factor: float
     dims: Dimensions
-
-    @property
-    def is_dimensionless(self) -> bool:
-        """True for pure numbers (a fraction, a ratio, a percentage)."""
-        return not self.dims
 
     def same_kind(self, other: Unit) -> bool:
         """Whether the two can be added after scaling."""
@@ -242,10 +232,8 @@ def _parse_with_pint(text: str, cleaned: str) -> Unit:
         base = (1.0 * quantity).to_base_units()
         return _canonical(text, float(base.magnitude), base.dimensionality)
     except Exception as problem:
-        raise InputError(
-            f"'{text}' is not a unit",
-            expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg",
-        ) from problem
+        what = f"'{text}' is not a unit"
+        raise InputError(what, expected="a unit such as L/h, umol/L, ng/mL, 1/min, percent, points, mmHg") from problem
 
 
 def _canonical(text: str, magnitude: float, dimensionality: Any) -> Unit:

@@ -1,19 +1,49 @@
-"""Reads a YAML file and records the line of each key, so that errors can name it."""
+"""Reads a YAML file and records the line of each key, so that errors can name file, line and key."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
 
-from ketamech.core import InputError
+from ketamech.core import InputError, UnknownNameError
 
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 20
 Path_ = tuple[str | int, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class YamlSource:
+    """A file for errors about it: its path (None for a mapping) and the line of every key (empty without a file)."""
+
+    path: Path | None
+    lines: Mapping[Path_, int]
+
+    def line(self, *places: Path_) -> int | None:
+        """The line of the first of these keys that has one, or of the nearest key around it."""
+        around = (where[:n] for where in places for n in range(len(where), 0, -1))
+        return next((self.lines[key] for key in around if key in self.lines), None)
+
+    def error(
+        self, where: Path_, what: str, expected: str | None = None, near: str | None = None, type_: str | None = None
+    ) -> InputError:
+        """The error about a key in the file."""
+        kind, line, key = UnknownNameError if near else InputError, self.line(where), spelled(where)
+        return kind(what, file=self.path, line=line, key=key, expected=expected, nearest=near, type_this=type_)
+
+    def with_location(self, where: Path_, make: Callable[[], T]) -> T:
+        """The result of `make`; an InputError that it raises gets this location in the file."""
+        try:
+            return make()
+        except InputError as problem:
+            raise self.error(where, problem.what, problem.expected, problem.nearest, problem.type_this) from None
 
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
@@ -33,9 +63,8 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
         what = (problem.problem or "not valid YAML").splitlines()[0]
         raise InputError(what, file=path, line=line, expected="a YAML mapping of keys and values") from None
     except (YAMLError, ValueError, RecursionError) as problem:
-        raise InputError(
-            f"not valid YAML: {str(problem).splitlines()[0]}", file=path, expected="a YAML mapping"
-        ) from None
+        what = f"not valid YAML: {str(problem).splitlines()[0]}"
+        raise InputError(what, file=path, expected="a YAML mapping") from None
     if not isinstance(content, dict):
         raise InputError("the file has no keys", file=path, line=1, expected="title:, treatments:, ...")
     lines: dict[Path_, int] = {}
@@ -53,14 +82,12 @@ def _text(path: Path) -> str:
             raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
         raw = path.read_bytes()
     except OSError as problem:
-        raise InputError(
-            f"the file cannot be read: {problem.strerror}", file=path, expected="a scenario file"
-        ) from None
+        what = f"the file cannot be read: {problem.strerror}"
+        raise InputError(what, file=path, expected="a scenario file") from None
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError("the file is not text", file=path, expected="a YAML file in UTF-8") from None
-    return text
 
 
 def _check_not_empty(text: str, path: Path) -> None:
@@ -75,21 +102,16 @@ def _check_expansion(path: Path, text: str) -> None:
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):
-            raise InputError(
-                "aliases are not allowed",
-                file=path,
-                line=event.start_mark.line + 1,
-                expected="plain values",
-            )
+            line = event.start_mark.line + 1
+            raise InputError("aliases are not allowed", file=path, line=line, expected="plain values")
         if getattr(event, "tag", None) or getattr(event, "value", None) == "<<":
             what = "tags (!...) and merges (<<) are not allowed"
             raise InputError(what, file=path, line=event.start_mark.line + 1, expected="plain values")
         depth += isinstance(event, MappingStartEvent | SequenceStartEvent)
         depth -= type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent")
         if depth > MAX_DEPTH:
-            raise InputError(
-                "nested too deeply", file=path, line=event.start_mark.line + 1, expected=f"{MAX_DEPTH} levels"
-            )
+            line = event.start_mark.line + 1
+            raise InputError("nested too deeply", file=path, line=line, expected=f"{MAX_DEPTH} levels")
 
 
 def _plain(node: Any, here: Path_, lines: dict[Path_, int], path: Path) -> Any:

@@ -1,8 +1,6 @@
-"""Dose events of a regimen for a patient: amounts in umol, times in h, and the states that they enter.
+"""Dose events: the amounts (umol) of a regimen, the times (h) and the states of the model that they enter.
 
 Parameter values may be arrays [patient]; the dose events then hold arrays of the same shape.
-
-A dose event: an amount that enters a state of the model at a time.
 """
 
 from __future__ import annotations
@@ -50,12 +48,9 @@ def dose_events_from_text(
 
 
 def dose_events(
-    regimen: Regimen,
-    parameters: Mapping[str, object],
-    values: Mapping[str, Quantity],
-    horizon: float,
+    regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float,
     adherence: AdherenceFunction | None = None,
-) -> tuple[DoseEvent, ...]:
+) -> tuple[DoseEvent, ...]:  # fmt: skip
     """Dose events before `horizon` (h), in order of time.
 
     `values` {parameter: number or [patient], canonical units} differ from `parameters`. `adherence(treatment index,
@@ -115,11 +110,9 @@ def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: Param
     if per_kilogram / hours > most * (1 + ROUNDING):
         unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
         amount, each, limit = (x * factor for x in (milligrams, per_kilogram, most))
-        raise InputError(
-            f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg, which is above the limit",
-            key="dose",
-            expected=f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip(),
-        )
+        what = f"{amount:g} {unit} of {treatment.drug} is {each:.3g} {unit}/kg, which is above the limit"
+        expected = f"at most {limit:g} {unit}/kg an hour for {treatment.drug} {treatment.route}".strip()
+        raise InputError(what, key="dose", expected=expected)
 
 
 def _events_of_dose(treatment: Treatment, start: float, number: ParameterLookup) -> list[DoseEvent]:
@@ -161,25 +154,18 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
     if route == "oral":
         return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
     if route == "sublingual":
-        absorbed = number("pharmacokinetics.sublingual_f")
-        return [
-            (0.0, "mouth", absorbed, 0.0),
-            (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration")),
-        ]
+        absorbed, swallowed = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.swallowed_duration")
+        return [(0.0, "mouth", absorbed, 0.0), (0.0, "gut", 1 - absorbed, swallowed)]
     return _nasal_events(treatment, amount, number)
 
 
 def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
     """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed."""
-    device = convert(
-        number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
-    )
+    molar_mass = number("drug.ketamine_molar_mass") * 1e9
+    device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
     each = np.maximum(1, np.rint(amount / device))
     n = int(np.max(each))
-    first, later = (
-        number("pharmacokinetics.nasal_f_first"),
-        number("pharmacokinetics.nasal_f_later"),
-    )
+    first, later = number("pharmacokinetics.nasal_f_first"), number("pharmacokinetics.nasal_f_later")
     japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
     absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
     gap, duration = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
@@ -225,9 +211,5 @@ def _check_overlaps(regimen: Regimen, horizon: float) -> None:
         ordered = sorted(spans)
         for (begin, end), (following, _) in pairwise(ordered):
             if following < end - 1e-9:
-                raise InputError(
-                    f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h",
-                    key="treatments",
-                    expected="one at a time",
-                    type_this=f"... at {end:g} h",
-                )
+                what = f"two treatments with {name} overlap: {begin:g} to {end:g} h, and the next from {following:g} h"
+                raise InputError(what, key="treatments", expected="one at a time", type_this=f"... at {end:g} h")

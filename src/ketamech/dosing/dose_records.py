@@ -1,6 +1,6 @@
 """Dose records as in tables of NONMEM and mrgsolve, converted into treatments.
 
-Compartments of dose tables (CMT, ADM), by name or number: each stands for a route.
+A compartment of a dose table (CMT, ADM), by name or number, stands for a route.
 """
 
 from __future__ import annotations
@@ -11,25 +11,17 @@ from dataclasses import dataclass
 from numbers import Real
 
 from ketamech.core import InputError, closest_match
-from ketamech.dosing.drugs import ROUTES
+from ketamech.dosing.drugs import NO_ROUTE, load_routes
 from ketamech.dosing.drugs import drug as known_drug
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Phase, Treatment
 
 # Numbers in tables that KetaMech writes. A name is safer, since other programs number compartments by their own model.
 CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP")
-NO_ROUTE = "none"
 _PLACES = {
-    "central": "IV",
-    "gut": "oral",
-    "depot": "oral",
-    "nose": "nasal",
-    "muscle": "IM",
-    "skin": "SC",
-    "mouth": "sublingual",
-    NO_ROUTE: "",
-}
-NAMES = {**ROUTES, **_PLACES}
+    "central": "IV", "gut": "oral", "depot": "oral", "nose": "nasal", "muscle": "IM", "skin": "SC",
+    "mouth": "sublingual", NO_ROUTE: "",
+}  # fmt: skip
 ABSORBED = ("oral", "nasal", "sublingual")  # the duration of absorption is that of the model (RATE -2)
 
 
@@ -50,15 +42,12 @@ def route_of(compartment: str | int | float) -> str:
         raise InputError(what, key="CMT", expected="a route")
     if number is not None and number.is_integer() and 1 <= number <= len(CMT_CODES):
         return CMT_CODES[int(number) - 1]
-    if word in NAMES:
-        return NAMES[word]
+    names = {**load_routes(), **_PLACES}
+    if word in names:
+        return names[word]
     numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-    raise InputError(
-        f"there is no compartment '{compartment}'",
-        key="CMT",
-        expected=f"a route by name, or {numbers}",
-        nearest=closest_match(word, NAMES),
-    )
+    what = f"there is no compartment '{compartment}'"
+    raise InputError(what, key="CMT", expected=f"a route by name, or {numbers}", nearest=closest_match(word, names))
 
 
 MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
@@ -99,18 +88,9 @@ class DoseRecord:
         """The treatment of this record. Raises InputError for a dose that cannot be given."""
         phases = (Phase(interval=self.ii, duration=float((self.addl + 1) * self.ii)),) if self.addl or self.ss else ()
         return Treatment(
-            known_drug(self.drug).name,
-            self.amount,
-            self.unit,
-            self.route,
-            self.duration,
-            self.time,
-            phases,
-            self.salt,
-            self.lag,
-            miss_probability=self.missing,
-            at_steady_state=self.ss,
-        )
+            known_drug(self.drug).name, self.amount, self.unit, self.route, self.duration, self.time, phases, self.salt,
+            self.lag, miss_probability=self.missing, at_steady_state=self.ss,
+        )  # fmt: skip
 
 
 def regimen(*records: DoseRecord) -> Regimen:
@@ -119,23 +99,10 @@ def regimen(*records: DoseRecord) -> Regimen:
 
 
 def ev(
-    amt: float | None = None,
-    *,
-    drug: str,
-    cmt: str | int = "",
-    unit: str = "mg",
-    time: float = 0.0,
-    ii: float = 0.0,
-    addl: int = 0,
-    until: float | None = None,
-    total: int | None = None,
-    rate: float = 0.0,
-    dur: float = 0.0,
-    ss: int = 0,
-    lag: float = 0.0,
-    f: float = 1.0,
-    salt: str = "base",
-) -> Regimen:
+    amt: float | None = None, *, drug: str, cmt: str | int = "", unit: str = "mg", time: float = 0.0, ii: float = 0.0,
+    addl: int = 0, until: float | None = None, total: int | None = None, rate: float = 0.0, dur: float = 0.0,
+    ss: int = 0, lag: float = 0.0, f: float = 1.0, salt: str = "base",
+) -> Regimen:  # fmt: skip
     """A regimen with the arguments of mrgsolve's `ev` and of NONMEM; several are joined by `+`. Times in hours.
 
     `amt` in `unit` (mg, mg/kg ...), none for sessions (ECT, psychotherapy ...); `cmt` a route by name, or its number;
@@ -155,11 +122,10 @@ def ev(
     route = route_of(cmt) if cmt != "" else ""
     lasting = float(duration(taken, rate, dur, route, share=f))
     named = "" if counted else mass_unit(unit.removesuffix("/h")) + ("/h" if unit.endswith("/h") else "")
+    when, every, delay = float(time), float(ii), float(lag)
     return regimen(
-        DoseRecord(
-            float(time), drug, taken, named, route, lasting, more, float(ii), bool(ss), float(lag), salt_of(salt)
-        )
-    )
+        DoseRecord(when, drug, taken, named, route, lasting, more, every, bool(ss), delay, salt_of(salt))
+    )  # fmt: skip
 
 
 def mass_unit(text: str) -> str:
@@ -196,12 +162,8 @@ def _check_types(numbers: Mapping[str, object], words: Mapping[str, object]) -> 
 def _check_record(amt: float | None, drug: str, unit: str, rate: float, numbers: Mapping[str, float | None]) -> None:
     """Raise InputError for arguments of `ev` that contradict one another."""
     if amt is not None and known_drug(drug).is_session and amt != 1:
-        raise InputError(
-            f"amt of {amt:g} {drug}",
-            key="amt",
-            expected="no amount: sessions are counted",
-            type_this=f'ev(drug="{drug}")',
-        )
+        what, expected = f"amt of {amt:g} {drug}", "no amount: sessions are counted"
+        raise InputError(what, key="amt", expected=expected, type_this=f'ev(drug="{drug}")')
     if unit.endswith("/h") and rate:
         raise InputError(f"a rate of {rate:g} and an amount in {unit}", key="rate", expected="dur= with such a unit")
     named_ends = [name for name, number in numbers.items() if number]
@@ -210,15 +172,9 @@ def _check_record(amt: float | None, drug: str, unit: str, rate: float, numbers:
 
 
 def duration(
-    amount: float | None,
-    rate: float,
-    dur: float,
-    route: str,
-    *,
-    modelled_rate: float = 0.0,
-    modelled_duration: float = 0.0,
-    share: float = 1.0,
-) -> float:
+    amount: float | None, rate: float, dur: float, route: str, *, modelled_rate: float = 0.0,
+    modelled_duration: float = 0.0, share: float = 1.0,
+) -> float:  # fmt: skip
     """Duration (h) of a dose of `amount` (after bioavailability `share`), from RATE and DUR.
 
     RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which for an oral,

@@ -1,14 +1,23 @@
-"""Drugs and other treatments: names, aliases, routes, enantiomers and compartments. No pharmacological numbers."""
+"""Drugs and other treatments of data/dosing: names, aliases, routes, enantiomers and compartments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from ketamech.core import UnknownNameError
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.environment import DATA
 from ketamech.core.errors import misspelled
 
-INJECTION_ROUTES = ("IV", "IM", "SC", "IP")
+DIRECTORY = DATA / "dosing"
+NO_ROUTE = "none"  # in the tables; the route of a treatment without one is ""
+COLUMNS = (
+    "drug", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session", "carries_expectancy",
+    "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes", "refused_routes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,184 +34,73 @@ class Drug:
     name: str
     aliases: tuple[str, ...]
     routes: tuple[str, ...]
-    molar_mass: str | None = None
-    enantiomers: Mapping[str, float] = field(default_factory=dict)
-    is_session: bool = False
-    compartment: str | None = None
-    refused_routes: Mapping[str, str] = field(default_factory=dict)
-    max_dose_parameter: Mapping[str, str] = field(default_factory=dict)
-    maintenance_elimination: str | None = None
-    carries_expectancy: bool = True
-    infused_session: bool = False
-    dose: str | None = None
-    routes_of_brands: Mapping[str, str] = field(default_factory=dict)
+    enantiomers: Mapping[str, float]
+    molar_mass: str | None
+    is_session: bool
+    infused_session: bool
+    carries_expectancy: bool
+    compartment: str | None
+    max_dose_parameter: Mapping[str, str]
+    maintenance_elimination: str | None
+    dose: str | None
+    routes_of_brands: Mapping[str, str]
+    refused_routes: Mapping[str, str]
 
     def max_dose(self, route: str) -> str:
         """Name of the parameter above which a dose by this route is refused."""
         return self.max_dose_parameter.get(route, "drug.max_dose")
 
 
-KETAMINE_MASS = "drug.ketamine_molar_mass"
-DRUGS = (
-    Drug(
-        "racemic ketamine",
-        ("racemic", "ketamine", "rac-ketamine", "(r,s)-ketamine", "(rs)-ketamine", "rs-ketamine", "ketalar"),
-        (*INJECTION_ROUTES, "oral", "sublingual"),
-        KETAMINE_MASS,
-        {"s": 0.5, "r": 0.5},
-        refused_routes={
-            "nasal": "published nasal availability of racemic ketamine differs three- to fourfold between devices"
-        },
-    ),
-    Drug(
-        "esketamine",
-        ("s-ketamine", "s ketamine", "(s)-ketamine", "s(+)-ketamine", "(+)-ketamine", "spravato", "ketanest s"),
-        (*INJECTION_ROUTES, "oral", "sublingual", "nasal"),
-        KETAMINE_MASS,
-        {"s": 1.0, "r": 0.0},
-        max_dose_parameter={"nasal": "drug.max_nasal_dose"},
-        routes_of_brands={"spravato": "nasal"},
-    ),
-    Drug(
-        "arketamine",
-        ("r-ketamine", "r ketamine", "(r)-ketamine", "r(-)-ketamine", "(-)-ketamine"),
-        (*INJECTION_ROUTES, "oral", "sublingual"),
-        KETAMINE_MASS,
-        {"s": 0.0, "r": 1.0},
-    ),
-    Drug(
-        "memantine",
-        (),
-        ("oral", "IP"),
-        "drug.memantine_molar_mass",
-        compartment="memantine.memantine",
-        max_dose_parameter={"oral": "drug.max_memantine_dose", "IP": "drug.max_memantine_dose"},
-    ),
-    Drug(
-        "S-norketamine",
-        ("(s)-norketamine",),
-        ("IP", "IV"),
-        "drug.norketamine_molar_mass",
-        compartment="pharmacokinetics.norketamine_s",
-    ),
-    Drug(
-        "R-norketamine",
-        ("(r)-norketamine",),
-        ("IP", "IV"),
-        "drug.norketamine_molar_mass",
-        compartment="pharmacokinetics.norketamine_r",
-    ),
-    Drug(
-        "(2R,6R)-hydroxynorketamine",
-        ("(2r,6r)-hnk", "2r,6r-hnk", "hnk", "hydroxynorketamine"),
-        ("IP", "IV"),
-        "drug.hydroxynorketamine_molar_mass",
-        compartment="pharmacokinetics.hydroxynorketamine_r",
-    ),
-    Drug(
-        "midazolam",
-        (),
-        ("IV",),
-        "drug.midazolam_molar_mass",
-        compartment="other_treatments.midazolam",
-        max_dose_parameter={"IV": "drug.max_midazolam_dose"},
-    ),
-    Drug("placebo", ("saline", "sham", "vehicle"), ("IV", "nasal", "oral", "IP", "SC", "IM", ""), is_session=True),
-    Drug(
-        "antidepressant",
-        ("ssri", "oral antidepressant", "citalopram", "escitalopram", "sertraline", "fluoxetine"),
-        ("oral", ""),
-        is_session=True,
-        compartment="other_treatments.antidepressant",
-    ),
-    Drug(
-        "psychotherapy",
-        ("talk therapy", "cbt", "therapy"),
-        ("",),
-        is_session=True,
-        compartment="other_treatments.psychotherapy",
-    ),
-    Drug("ECT", ("electroconvulsive therapy",), ("",), is_session=True, compartment="other_treatments.ect"),
-    Drug(
-        "TMS", ("rtms", "transcranial magnetic stimulation"), ("",), is_session=True, compartment="other_treatments.tms"
-    ),
-    Drug(
-        "general anaesthesia",
-        ("general anesthesia", "propofol", "sevoflurane"),
-        ("",),
-        is_session=True,
-        compartment="sedation.anaesthetic",
-        maintenance_elimination="sedation.anaesthetic_elimination",
-        carries_expectancy=False,
-    ),
-    Drug(
-        "endotoxin",
-        ("lps", "lipopolysaccharide"),
-        ("IV",),
-        compartment="inflammation.endotoxin",
-        max_dose_parameter={"IV": "drug.max_endotoxin_dose"},
-        dose="drug.endotoxin_dose",
-        carries_expectancy=False,
-    ),
-    Drug(
-        "surgery",
-        ("operation", "major surgery"),
-        ("",),
-        is_session=True,
-        compartment="inflammation.tissue_damage",
-        carries_expectancy=False,
-        infused_session=True,
-    ),
-    Drug(
-        "morphine",
-        (),
-        ("IV",),
-        "drug.morphine_molar_mass",
-        compartment="pain.morphine",
-        max_dose_parameter={"IV": "drug.max_morphine_dose"},
-        carries_expectancy=False,
-    ),
-)
-ROUTES = {
-    "iv": "IV",
-    "intravenous": "IV",
-    "intravenously": "IV",
-    "im": "IM",
-    "intramuscular": "IM",
-    "intramuscularly": "IM",
-    "sc": "SC",
-    "sq": "SC",
-    "subcutaneous": "SC",
-    "subcutaneously": "SC",
-    "ip": "IP",
-    "intraperitoneal": "IP",
-    "intraperitoneally": "IP",
-    "oral": "oral",
-    "orally": "oral",
-    "po": "oral",
-    "per os": "oral",
-    "by mouth": "oral",
-    "sublingual": "sublingual",
-    "sublingually": "sublingual",
-    "sl": "sublingual",
-    "under the tongue": "sublingual",
-    "nasal": "nasal",
-    "nasally": "nasal",
-    "intranasal": "nasal",
-    "intranasally": "nasal",
-    "spray": "nasal",
-}
-_BY_NAME = {word.lower(): drug for drug in DRUGS for word in (drug.name, *drug.aliases)}
+@cache
+def load_routes() -> dict[str, str]:
+    """The route of every word for one, lower case."""
+    return {row["word"]: row["route"] for row in read_table(DIRECTORY / "routes.csv", ("word", "route"))}
+
+
+@cache
+def load_drugs(file: Path = DIRECTORY / "drugs.csv") -> tuple[Drug, ...]:
+    """Every drug. Raises InputError with file, line and column."""
+    return tuple(_drug(row) for row in read_table(file, COLUMNS))
+
+
+def _drug(row: CsvRow) -> Drug:
+    known = {*load_routes().values(), NO_ROUTE}
+    for name in (routes := _items(row, "routes")):
+        if name not in known:
+            raise row.error("routes", f"there is no route '{name}'", expected=", ".join(sorted(known)))
+    yes = {column: row.one_of(column, ("yes", "no")) == "yes" for column in COLUMNS[5:8]}
+    return Drug(
+        row.required("drug", "a name"), _items(row, "aliases"),
+        tuple(name.replace(NO_ROUTE, "") for name in routes),
+        {name: float(share) for name, share in _pairs(row, "enantiomers").items()},
+        row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
+        max_dose_parameter=_pairs(row, "max_dose"), maintenance_elimination=row["maintenance_elimination"] or None,
+        dose=row["dose"] or None, routes_of_brands=_pairs(row, "brand_routes"),
+        refused_routes=_pairs(row, "refused_routes"),
+    )  # fmt: skip
+
+
+def _items(row: CsvRow, column: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in row[column].split(";") if part.strip())
+
+
+def _pairs(row: CsvRow, column: str) -> dict[str, str]:
+    return {name: value for name, _, value in (item.partition("=") for item in _items(row, column))}
+
+
+@cache
+def _by_name() -> dict[str, Drug]:
+    return {word.lower(): drug for drug in load_drugs() for word in (drug.name, *drug.aliases)}
 
 
 def spellings() -> dict[str, tuple[Drug, str]]:
     """Every name and alias with its drug, and the route of a brand ("" for other names)."""
-    return {word: (found, found.routes_of_brands.get(word, "")) for word, found in _BY_NAME.items()}
+    return {word: (found, found.routes_of_brands.get(word, "")) for word, found in _by_name().items()}
 
 
 def drug(name: str) -> Drug:
     """The drug of a name or alias. Raises UnknownNameError with the nearest name."""
-    found = _BY_NAME.get(name.strip().lower())
+    found = _by_name().get(name.strip().lower())
     if found is None:
         raise unknown_drug_error(name)
     return found
@@ -210,24 +108,17 @@ def drug(name: str) -> Drug:
 
 def unknown_drug_error(name: str) -> UnknownNameError:
     """The error about an unknown drug."""
-    return UnknownNameError(
-        f"'{name}' is not a known treatment",
-        key="drug",
-        expected=", ".join(d.name for d in DRUGS),
-        nearest=misspelled(name, _BY_NAME),
-    )
+    what, expected = f"'{name}' is not a known treatment", ", ".join(d.name for d in load_drugs())
+    return UnknownNameError(what, key="drug", expected=expected, nearest=misspelled(name, _by_name()))
 
 
 def route(drug: Drug, name: str) -> str:
     """The route in its usual spelling. Raises UnknownNameError if the drug has no such route, or needs one."""
-    spelled = ROUTES.get(name.strip().lower().replace(".", ""), name.strip())
+    spelled = load_routes().get(name.strip().lower().replace(".", ""), name.strip())
     if spelled not in drug.routes:
         reason = drug.refused_routes.get(spelled)
         what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
-        raise UnknownNameError(
-            what + (f": {reason}" if reason else ""),
-            key="route",
-            expected=", ".join(r for r in drug.routes if r) or "no route",
-            nearest=misspelled(name, [*drug.routes, *ROUTES]),
-        )
+        expected = ", ".join(r for r in drug.routes if r) or "no route"
+        near = misspelled(name, [*drug.routes, *load_routes()])
+        raise UnknownNameError(what + (f": {reason}" if reason else ""), key="route", expected=expected, nearest=near)
     return spelled

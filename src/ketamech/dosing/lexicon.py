@@ -1,6 +1,6 @@
-"""The words and names of a text, and the terminal of the grammar that each of them is.
+"""Tokenisation: the terminals of the grammar in a text.
 
-Tokenisation: the terminals of the grammar in a text, each word interpreted in its context.
+A lexicon gives the meaning of names and common words; words such as "and" or "-" are interpreted in their context.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ketamech.core import InputError
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY, HOUR, HOURS, MINUTE, WEEK
+from ketamech.dosing.drugs import load_routes
 
 PATH = DATA / "dosing" / "words.csv"
 COLUMNS = ("word", "kind", "means")
@@ -137,6 +138,11 @@ def _common_words() -> Index:
     return _indexed(load_words().items())
 
 
+def route_words() -> dict[str, Meaning]:
+    """The words for routes, which lexicons with drugs contain."""
+    return {word: Meaning("ROUTE", name) for word, name in load_routes().items()}
+
+
 def common_words(*kinds: str) -> Iterable[str]:
     """Every common word, or those of some kinds, for spelling suggestions."""
     for entries in _common_words().values():
@@ -202,9 +208,8 @@ def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
         elif meaning.kind == "short":
             found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
         elif meaning.kind == "refused":
-            raise InputError(
-                f"{quoted(text, first.start, last.end)}: {meaning.value}", key="schedule", expected=RHYTHMS
-            )
+            what = f"{quoted(text, first.start, last.end)}: {meaning.value}"
+            raise InputError(what, key="schedule", expected=RHYTHMS)
         elif meaning.kind != "filler":
             found.append(Word(meaning.kind, meaning.value, first.start, last.end))
             current = lexicon if meaning.kind == "SEP" else current.inside.get(meaning.kind, lambda now=current: now)()

@@ -1,6 +1,7 @@
 """The parser of all texts about doses: regimens, perturbations, times, conditions, endpoints.
 
-Conversion of the parse tree into the values of `syntax`; ambiguous text is an error with its position.
+`grammar.lark` states what may be written, `TreeReader` converts the parse tree into the values of `parsed_values`.
+Ambiguous text is an error with its position.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from ketamech.core.atomic_files import ignore_disk_errors
 from ketamech.core.units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.lexicon import Lexicon, Word, quoted, tokenize
 from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
-from ketamech.dosing.syntax import (
+from ketamech.dosing.parsed_values import (
     AdaptiveRhythm,
     Amount,
-    Criterion,
+    Condition,
     Days,
     Item,
     ParsedEndpoint,
@@ -114,10 +115,10 @@ VALUES: dict[str, Callable[[Children], Any]] = {
     "duration": lambda children: Span(sum(span.hours for span in children), children[-1].unit),
     "label": lambda children: Days(children[0].value, (children[1],)),
     "share": lambda children: _share(children[0]),
-    "reached": lambda children: Criterion(children[1].value, children[0].value),
-    "not_reached": lambda children: Criterion(children[2].value, f"no {children[1].value}"),
-    "compared": lambda children: Criterion(children[0].value, children[1].value, children[2]),
-    "falls": lambda children: Criterion(
+    "reached": lambda children: Condition(children[1].value, children[0].value),
+    "not_reached": lambda children: Condition(children[2].value, f"no {children[1].value}"),
+    "compared": lambda children: Condition(children[0].value, children[1].value, children[2]),
+    "falls": lambda children: Condition(
         children[0].value, "falls by" if children[2].type == "BY" else "falls less than", _share(children[3])
     ),
     "endpoints": lambda children: _of(ParsedEndpoint, children),
@@ -130,7 +131,7 @@ def _rhythm(times: float, size: float) -> Rhythm:
 
 
 @v_args(meta=True)
-class Reader(Transformer):
+class TreeReader(Transformer):
     """The values of a parse tree of `text`; the methods are the rules that need the position in the text."""
 
     def __init__(self, text: str) -> None:
@@ -279,14 +280,14 @@ OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": _WordLexer, "start": list(
 
 @lru_cache(maxsize=CACHE_SIZE)
 def parse(start: str, text: str, lexicon: Lexicon) -> Any:
-    """The values (see `syntax`, immutable) of a `text` for the rule `start` of the grammar; results are cached.
+    """The values (see `parsed_values`, immutable) of a `text` for the rule `start` of the grammar; results are cached.
 
     Raises InputError for a text that is too long, and for a word that is unknown or out of place, with its position.
     """
     found = tokenize(text, lexicon)
     try:
         tree = parser().parse(found, start=start)
-        return Reader(text).transform(tree)
+        return TreeReader(text).transform(tree)
     except UnexpectedToken as problem:
         position = None if problem.token.type == "$END" else problem.token.start_pos
         raise unexpected_word_error(start, text, found, position, lexicon) from None

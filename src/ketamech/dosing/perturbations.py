@@ -1,8 +1,7 @@
-"""
+"""Perturbations: drugs, gene deletions and other experimental interventions in addition to the treatment.
 
-The table of perturbations: experimental interventions and their effect on the model.
-
-Perturbations applied in addition to the treatment, from texts: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out".
+`Perturbation` is a row of data/experiments/perturbations.csv; `AppliedPerturbation` is one as applied, read from a text
+such as "NBQX 10 mg/kg IP at -30 min" or "BDNF knock-out".
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from ketamech.core import InputError, UnknownNameError, closest_match, convert, 
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import DoseEvent
-from ketamech.dosing.drugs import ROUTES
-from ketamech.dosing.lexicon import Lexicon, Meaning
+from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
-from ketamech.dosing.syntax import Amount, Phrase, Span
+from ketamech.dosing.parsed_values import Amount, Phrase, Span
 from ketamech.evidence import load_evidence
 from ketamech.parameters import ParameterTable, load_parameters
 
@@ -71,7 +69,7 @@ def load_perturbations(path: Path | None = None, table: ParameterTable | None = 
     """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
     if path is None and table is None:
         return _default_perturbations()
-    return _read(path or PATH, load_parameters() if table is None else table)
+    return _read(path or PATH, table or load_parameters())
 
 
 @cache
@@ -109,7 +107,7 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
         sets,
         enters,
         row.number("level") if enters else 0.0,
-        tuple(_dose_form(row, part.strip()) for part in row["doses"].split(";") if part.strip()),
+        tuple(_read_dose_form(row, part.strip()) for part in row["doses"].split(";") if part.strip()),
         row.number("at") if row["at"] else 0.0,
         table[row["kept_up_by"]].canonical if row["kept_up_by"] else 0.0,
         _evidence(row),
@@ -122,9 +120,8 @@ def _sets(row: CsvRow, table: ParameterTable) -> dict[str, float]:
     for part in filter(None, (text.strip() for text in row["sets"].split(";"))):
         name, _, number = (piece.strip() for piece in part.partition("="))
         if name not in table:
-            raise row.error(
-                "sets", f"no parameter '{name}'", expected="stage.thing=number", near=closest_match(name, table)
-            )
+            what = f"no parameter '{name}'"
+            raise row.error("sets", what, expected="stage.thing=number", near=closest_match(name, table))
         try:
             found[name] = float(number)
         except ValueError as problem:
@@ -132,7 +129,7 @@ def _sets(row: CsvRow, table: ParameterTable) -> dict[str, float]:
     return found
 
 
-def _dose_form(row: CsvRow, text: str) -> PerturbationDose:
+def _read_dose_form(row: CsvRow, text: str) -> PerturbationDose:
     try:
         route, amount, share = parse("dose_form", text, _routes())
     except InputError as problem:
@@ -142,7 +139,7 @@ def _dose_form(row: CsvRow, text: str) -> PerturbationDose:
 
 @cache
 def _routes() -> Lexicon:
-    return Lexicon({word: Meaning("ROUTE", name) for word, name in ROUTES.items()}, unknown_perturbation_error)
+    return Lexicon(route_words(), unknown_perturbation_error)
 
 
 def _evidence(row: CsvRow) -> tuple[str, ...]:
@@ -150,19 +147,14 @@ def _evidence(row: CsvRow) -> tuple[str, ...]:
     known = load_evidence().observations
     for name in ids:
         if name not in known:
-            raise row.error(
-                "evidence",
-                f"no evidence row '{name}'",
-                expected="ids of data/evidence",
-                near=closest_match(name, known),
-            )
+            near = closest_match(name, known)
+            raise row.error("evidence", f"no evidence row '{name}'", expected="ids of data/evidence", near=near)
     return ids
 
 
 def perturbation(word: str) -> Perturbation:
     """The perturbation of a name or alias. Raises UnknownNameError with the nearest name."""
-    by_word = perturbations_by_name()
-    found = by_word.get(word.strip().lower())
+    found = perturbations_by_name().get(word.strip().lower())
     if found is None:
         raise unknown_perturbation_error(word)
     return found
@@ -188,9 +180,9 @@ def unknown_perturbation_error(text: str) -> InputError:
         )
     if re.search(r"block|antagonist|inhibitor", lower_text):
         targets = sorted({one.target for one in known.values() if one.kind in DOSABLE_KINDS})
-        what = f"'{text.strip()}' is a blocker with no target"
-        return UnknownNameError(what, key="with", expected="a drug that acts on: " + ", ".join(targets), nearest=near,
-                           type_this='with "NBQX 10 mg/kg IP at -30 min"')  # fmt: skip
+        what, expected = f"'{text.strip()}' is a blocker with no target", f"a drug that acts on: {', '.join(targets)}"
+        example = 'with "NBQX 10 mg/kg IP at -30 min"'
+        return UnknownNameError(what, key="with", expected=expected, nearest=near, type_this=example)
     expected = "one of: " + ", ".join(load_perturbations())
     return UnknownNameError(f"no perturbation is called '{text.strip()}'", key="with", expected=expected, nearest=near)
 
@@ -234,10 +226,8 @@ class AppliedPerturbation:
         if not self.is_constant:
             return self.perturbation.values(table)
         (state,) = self.perturbation.enters
-        return {
-            **self.perturbation.values(table),
-            f"perturbation.{state.split('.')[1]}": min(1.0, self.target_fraction),
-        }
+        held = {f"perturbation.{state.split('.')[1]}": min(1.0, self.target_fraction)}
+        return {**self.perturbation.values(table), **held}
 
 
 def read_perturbations(
@@ -247,7 +237,11 @@ def read_perturbations(
 
     Raises InputError for a phrase that cannot be parsed and for two that set the same parameter.
     """
-    applied = tuple(_applied(phrase) for phrase in phrases)
+    applied = tuple(
+        one if isinstance(one, AppliedPerturbation)
+        else read_perturbation(one) if isinstance(one, str) else apply_phrase(*one)
+        for one in phrases
+    )  # fmt: skip
     text_by_parameter: dict[str, str] = {}
     for perturbation in applied:
         for name in perturbation.perturbation.sets:
@@ -256,12 +250,6 @@ def read_perturbations(
                 raise InputError(what, key="with", expected="one of the two")
             text_by_parameter[name] = perturbation.text
     return applied
-
-
-def _applied(phrase: str | tuple[str, Phrase] | AppliedPerturbation) -> AppliedPerturbation:
-    if isinstance(phrase, AppliedPerturbation):
-        return phrase
-    return read_perturbation(phrase) if isinstance(phrase, str) else apply_phrase(*phrase)
 
 
 def read_perturbation(phrase: str) -> AppliedPerturbation:
@@ -274,8 +262,7 @@ def read_perturbation(phrase: str) -> AppliedPerturbation:
 def perturbation_lexicon() -> Lexicon:
     """The lexicon of perturbation names and routes."""
     names = {word: Meaning("NAME", one.name) for word, one in perturbations_by_name().items()}
-    routes = {word: Meaning("ROUTE", name) for word, name in ROUTES.items()}
-    return Lexicon({**routes, **names}, unknown_perturbation_error)
+    return Lexicon({**route_words(), **names}, unknown_perturbation_error)
 
 
 def apply_phrase(text: str, phrase: Phrase) -> AppliedPerturbation:
@@ -308,7 +295,7 @@ def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str
     """Fraction of the usual level that a dose by a route gives; the usual dose if none is named."""
     if perturbation.kind not in DOSABLE_KINDS:
         return 1.0
-    form = _applied_perturbation_dose_form(perturbation, route, text)
+    form = _form_by_route(perturbation, route, text)
     if dose is None:
         return form.level
     try:
@@ -321,7 +308,7 @@ def _target_fraction(perturbation: Perturbation, dose: Amount | None, route: str
     return form.level * dose.number / usual
 
 
-def _applied_perturbation_dose_form(perturbation: Perturbation, route: str, text: str) -> PerturbationDose:
+def _form_by_route(perturbation: Perturbation, route: str, text: str) -> PerturbationDose:
     for form in perturbation.doses:
         if not route or form.route == route:
             return form
@@ -331,17 +318,11 @@ def _applied_perturbation_dose_form(perturbation: Perturbation, route: str, text
 
 def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant: bool, time: float, text: str) -> None:
     if perturbation.kind not in DOSABLE_KINDS and (has_dose or is_constant):
-        raise InputError(
-            f"{perturbation.name} has no dose: it is a {perturbation.kind}", key="with", type_this=perturbation.name
-        )
+        what = f"{perturbation.name} has no dose: it is a {perturbation.kind}"
+        raise InputError(what, key="with", type_this=perturbation.name)
     if is_constant and (len(perturbation.enters) != 1 or not perturbation.enters[0].startswith("tool_compounds.")):
-        raise InputError(
-            f"{perturbation.name} cannot be held constant",
-            key="with",
-            expected="a dose at a time",
-            type_this=perturbation.name,
-        )
+        what = f"{perturbation.name} cannot be held constant"
+        raise InputError(what, key="with", expected="a dose at a time", type_this=perturbation.name)
     if time < -MAX_LEAD_H:
-        raise InputError(
-            f"'{text}' is given too early", key="with", expected=f"at most {MAX_LEAD_H:g} h before the start"
-        )
+        expected = f"at most {MAX_LEAD_H:g} h before the start"
+        raise InputError(f"'{text}' is given too early", key="with", expected=expected)

@@ -1,7 +1,4 @@
-"""Regimens: all treatments of one patient, read from a sentence and written as one.
-
-Regimens as sentences that `sentence.read_treatments` reads back as the same treatments.
-"""
+"""Regimens: all treatments of one patient, read from a sentence and written as one that is read back the same."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from decimal import Decimal
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY, MONTH, WEEK, duration_text, number_text
-from ketamech.dosing.sentence import read_treatments
+from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.dosing.treatment import Phase, Treatment
 
 
@@ -59,7 +56,13 @@ class Regimen:
 
         Where `exact`, `parse` reads them back as they are; otherwise numbers are rounded to four digits, for display.
         """
-        return sentences(self.treatments, exact=exact)
+        groups: list[list[Treatment]] = []
+        for one in self.treatments:
+            if groups and len(groups[-1]) < MOST_DAYS and _same_but_day(groups[-1][-1], one):
+                groups[-1].append(one)
+            else:
+                groups.append([one])
+        return tuple(_sentence(group[0], [one.start for one in group], exact) for group in groups)
 
     def sentence(self, *, exact: bool = True) -> str:
         """The regimen as one sentence, in the words of `sentences`."""
@@ -75,20 +78,6 @@ class Regimen:
 MOST_DAYS = 30  # of one sentence, so that it stays below the length limit of the parser
 TIMES = {1: "weekly", 2: "twice weekly"}
 EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
-
-
-def sentences(treatments: Sequence[Treatment], *, exact: bool = True) -> tuple[str, ...]:
-    """One sentence for each treatment; consecutive single doses that differ in their days only share one.
-
-    Where `exact`, they are read back as the same treatments; otherwise numbers are rounded to four digits.
-    """
-    groups: list[list[Treatment]] = []
-    for one in treatments:
-        if groups and len(groups[-1]) < MOST_DAYS and _same_but_day(groups[-1][-1], one):
-            groups[-1].append(one)
-        else:
-            groups.append([one])
-    return tuple(_sentence(group[0], [one.start for one in group], exact) for group in groups)
 
 
 def _same_but_day(a: Treatment, b: Treatment) -> bool:
@@ -134,13 +123,9 @@ def _adherence_words(treatment: Treatment, exact: bool) -> str:
         noun = "dose" if len(treatment.skipped_doses) == 1 else "doses"
         words += f", missing {noun} {_list_words(treatment.skipped_doses)}"
     if treatment.miss_probability:
-        words += f", missing {_percent_text(treatment.miss_probability, exact)} %"
+        percent = float(Decimal(repr(treatment.miss_probability)) * 100)  # is read back as this fraction
+        words += f", missing {number_text(percent, exact=exact)} %"
     return words + (", at steady state" if treatment.at_steady_state else "")
-
-
-def _percent_text(share: float, exact: bool) -> str:
-    """The percentage that is read back as this fraction."""
-    return number_text(float(Decimal(repr(share)) * 100), exact=exact)
 
 
 def _list_words(numbers: Sequence[int]) -> str:
@@ -151,9 +136,5 @@ def _list_words(numbers: Sequence[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    words = [
-        word
-        for run in runs
-        for word in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run])
-    ]
+    words = [w for run in runs for w in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run))]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -28,12 +28,9 @@ class Phase:
             what = f"a dose every {self.mean_interval:g} h" + (f" for {self.duration:g} h" if self.duration else "")
             raise InputError(what, key="schedule", expected="a rhythm such as every 12 h for 2 weeks")
         if self.duration is not None and self.duration < self.mean_interval:
-            raise InputError(
-                f"for {self.duration:g} h is shorter than the {self.mean_interval:g} h between two doses",
-                key="schedule",
-                expected="'over' for how long an infusion runs, 'for' how long doses are repeated",
-                type_this="over 1 h daily for 2 weeks",
-            )
+            what = f"for {self.duration:g} h is shorter than the {self.mean_interval:g} h between two doses"
+            expected = "'over' for how long an infusion runs, 'for' how long doses are repeated"
+            raise InputError(what, key="schedule", expected=expected, type_this="over 1 h daily for 2 weeks")
 
     @property
     def mean_interval(self) -> float:
@@ -89,9 +86,6 @@ class Treatment:
     miss_probability: float = 0.0
     at_steady_state: bool = False
 
-    def __post_init__(self) -> None:
-        self._check_values()
-
     @property
     def substance(self) -> Drug:
         """The drug."""
@@ -106,9 +100,8 @@ class Treatment:
         for phase in self.schedule:
             found += phase.starts(begin, horizon)
             if len(found) > MAX_DOSES:
-                raise InputError(
-                    f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule"
-                )
+                what = f"more than {MAX_DOSES} doses"
+                raise InputError(what, key="schedule", expected="a shorter or sparser schedule")
             begin += phase.duration or 0.0
         return found
 
@@ -131,7 +124,7 @@ class Treatment:
         once = replace(self.schedule[0], duration=length)
         return replace(self, schedule=(once,), at_steady_state=False, skipped_doses=(), miss_probability=0.0)
 
-    def _check_values(self) -> None:
+    def __post_init__(self) -> None:
         given = self.substance
         route(given, self.route)
         self._check_dose_count()
@@ -139,22 +132,14 @@ class Treatment:
         if given.is_session:
             return
         if self.amount is None:
-            raise InputError(
-                f"no dose given for {given.name}",
-                key="dose",
-                expected="an amount",
-                type_this=f"{given.name} 0.5 mg/kg ...",
-            )
+            what, example = f"no dose given for {given.name}", f"{given.name} 0.5 mg/kg ..."
+            raise InputError(what, key="dose", expected="an amount", type_this=example)
         if not 0 < self.amount < float("inf"):
-            raise InputError(
-                f"a dose of {self.amount:g} {self.unit} cannot be given",
-                key="dose",
-                expected="a positive number",
-            )
+            what = f"a dose of {self.amount:g} {self.unit} cannot be given"
+            raise InputError(what, key="dose", expected="a positive number")
         if "/h" in self.unit.replace("/kg", "") and not self.duration:
             raise InputError("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
-        infused = self.duration > 0
-        if infused and self.route not in ("IV", "SC"):
+        if self.duration > 0 and self.route not in ("IV", "SC"):
             raise InputError(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
 
     def _check_adherence(self) -> None:
@@ -164,9 +149,8 @@ class Treatment:
             what = f"missing {100 * self.miss_probability:g} % of doses"
             raise InputError(what, key="missing", expected="from 0 % to less than 100 %", type_this="missing 10 %")
         if any(number < 1 for number in self.skipped_doses):
-            raise InputError(
-                "a dose number below 1: doses are counted from 1", key="missing", type_this="missing doses 2 and 3"
-            )
+            what = "a dose number below 1: doses are counted from 1"
+            raise InputError(what, key="missing", type_this="missing doses 2 and 3")
         if not self.at_steady_state:
             return
         if not self.schedule:
@@ -178,13 +162,8 @@ class Treatment:
 
     def _check_dose_count(self) -> None:
         if not (0 <= self.duration <= MAX_HORIZON_H and 0 <= self.start <= MAX_HORIZON_H):
-            raise InputError(
-                f"a time of {self.duration or self.start:g} h", key="time", expected="from 0 h (day 1) to 2 years"
-            )
+            what = f"a time of {self.duration or self.start:g} h"
+            raise InputError(what, key="time", expected="from 0 h (day 1) to 2 years")
         if any(phase.duration is None for phase in self.schedule[:-1]):
-            raise InputError(
-                "the course after 'then' would never start",
-                key="schedule",
-                expected="'for' how long before each 'then'",
-                type_this="twice weekly for 4 weeks, then weekly",
-            )
+            what, example = "the course after 'then' would never start", "twice weekly for 4 weeks, then weekly"
+            raise InputError(what, key="schedule", expected="'for' how long before each 'then'", type_this=example)

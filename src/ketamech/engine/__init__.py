@@ -6,16 +6,6 @@ from ketamech.engine.kernel import Kernel, load_kernel
 from ketamech.engine.solve import Solution, drug_free_steady_state, jacobian, raise_on_failure, solve
 
 __all__ = [
-    "EventTable",
-    "Events",
-    "Kernel",
-    "Solution",
-    "cache_folder",
-    "drug_free_steady_state",
-    "events",
-    "jacobian",
-    "load_kernel",
-    "raise_on_failure",
-    "solve",
-    "table",
-]
+    "EventTable", "Events", "Kernel", "Solution", "cache_folder", "drug_free_steady_state", "events", "jacobian",
+    "load_kernel", "raise_on_failure", "solve", "table",
+]  # fmt: skip

@@ -1,6 +1,6 @@
-"""Runs the integration on a GPU: the same task over the same arrays as `run_on_cpu`, with the same numbers.
+"""Runs the integration on an NVIDIA GPU: the same task over the same arrays as `run_on_cpu`, with the same numbers.
 
-The driver API of an NVIDIA GPU, called directly: nothing else has to be installed.
+The driver API of the GPU is called directly, so that nothing but the driver has to be installed.
 """
 
 from __future__ import annotations
@@ -116,19 +116,9 @@ class CudaDevice:
         places = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         one, shape = ctypes.c_uint(1), (ctypes.c_uint(blocks), ctypes.c_uint(threads))
         self._call(
-            "cuLaunchKernel",
-            kernel,
-            shape[0],
-            one,
-            one,
-            shape[1],
-            one,
-            one,
-            ctypes.c_uint(0),
-            self._kernel_stream,
-            places,
-            None,
-        )
+            "cuLaunchKernel", kernel, shape[0], one, one, shape[1], one, one, ctypes.c_uint(0), self._kernel_stream,
+            places, None,
+        )  # fmt: skip
 
     def is_busy(self) -> bool:
         """Whether the kernel is still running."""
@@ -178,15 +168,9 @@ class PtxModule:
 
 
 def run_on_gpu(
-    kernel: CompiledSystem,
-    module: PtxModule,
-    task: str,
-    sizes: np.ndarray,
-    arrays: Sequence[np.ndarray | int],
-    report: np.ndarray,
-    count: int,
-    progress: Callable[[int], None] | None = None,
-) -> None:
+    kernel: CompiledSystem, module: PtxModule, task: str, sizes: np.ndarray, arrays: Sequence[np.ndarray | int],
+    report: np.ndarray, count: int, progress: Callable[[int], None] | None = None,
+) -> None:  # fmt: skip
     """Run a task of the kernel over `count` patients, one per thread.
 
     On Ctrl-C the started patients are finished, no others are started, and KeyboardInterrupt is raised. Raises

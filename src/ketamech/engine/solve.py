@@ -1,8 +1,7 @@
-"""Integrates patients over time and reports the solver status of each.
+"""Integrates patients over time, on CPU threads or on a GPU, and reports the solver status of each.
 
-Runs the integration on CPU threads: each works on a group of lanes and takes patients from a shared counter.
-
-Identifies the term of an equation that made a solve fail; slow, used only after a failure.
+Each thread works on a group of lanes and takes patients from a shared counter. After a failure, the term of the
+equation that made the solve fail is identified.
 """
 
 from __future__ import annotations
@@ -26,15 +25,9 @@ POLL_SECONDS = 0.1  # s between two reports of progress
 
 
 def run_on_cpu(
-    kernel: CompiledSystem,
-    task: str,
-    sizes: np.ndarray,
-    arrays: Sequence[np.ndarray | int],
-    report: np.ndarray,
-    count: int,
-    threads: int,
-    progress: Callable[[int], None] | None = None,
-) -> None:
+    kernel: CompiledSystem, task: str, sizes: np.ndarray, arrays: Sequence[np.ndarray | int], report: np.ndarray,
+    count: int, threads: int, progress: Callable[[int], None] | None = None,
+) -> None:  # fmt: skip
     """Run a task of the kernel over `count` patients on `threads` threads; the number of threads changes no number.
 
     A kernel for a GPU runs on the GPU instead. On Ctrl-C the started patients are finished, no others are started, and
@@ -181,20 +174,10 @@ def drug_free_steady_state(
 
 
 def solve(
-    kernel: Kernel,
-    start: np.ndarray,
-    inputs: np.ndarray,
-    events: Sequence[Events] | EventTable,
-    times: np.ndarray,
-    *,
-    outputs: Sequence[str] | None = None,
-    tolerance: float = TOLERANCE,
-    max_steps: int = MAX_STEPS,
-    first_step: float = FIRST_STEP,
-    threads: int = 1,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Solution:
+    kernel: Kernel, start: np.ndarray, inputs: np.ndarray, events: Sequence[Events] | EventTable, times: np.ndarray, *,
+    outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
+    first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: Progress | None = None,
+) -> Solution:  # fmt: skip
     """Integrate each patient from `start` [patient, state] with their events to the last of `times` (h, rising).
 
     `times` is [time] for all or [patient, time]; `outputs` are names (default: all). An output at the time of an event
@@ -214,19 +197,10 @@ def solve(
 
 
 def integrate(
-    kernel: Kernel,
-    patients: IntegrationState,
-    events: EventTable,
-    times: np.ndarray,
-    *,
-    outputs: Sequence[str] | None = None,
-    tolerance: float = TOLERANCE,
-    max_steps: int = MAX_STEPS,
-    first_step: float = FIRST_STEP,
-    threads: int = 1,
-    device: str = "cpu",
-    progress: Progress | None = None,
-) -> Solution:
+    kernel: Kernel, patients: IntegrationState, events: EventTable, times: np.ndarray, *,
+    outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
+    first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: Progress | None = None,
+) -> Solution:  # fmt: skip
     """Continue patients to the last of `times`, updating them; `events` must not contain events before their clock."""
     if not 1e-14 < tolerance < 1.0:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
@@ -242,26 +216,16 @@ def integrate(
         events.first, events.time, events.kind, events.state, events.size, requested_times, stride, wanted, out,
     )  # fmt: skip
     run_on_cpu(
-        code,
-        "follow",
-        code.sizes(requested_times.shape[-1], len(names)),
-        arrays,
-        report,
-        len(patients.y),
-        threads,
+        code, "follow", code.sizes(requested_times.shape[-1], len(names)), arrays, report, len(patients.y), threads,
         progress,
-    )
+    )  # fmt: skip
     return _solution(kernel, requested_times, names, out, patients, report)
 
 
 def _solution(
-    kernel: Kernel,
-    times: np.ndarray,
-    names: tuple[str, ...],
-    out: np.ndarray,
-    patients: IntegrationState,
+    kernel: Kernel, times: np.ndarray, names: tuple[str, ...], out: np.ndarray, patients: IntegrationState,
     report: np.ndarray,
-) -> Solution:
+) -> Solution:  # fmt: skip
     found = dict(zip(REPORT, report.T, strict=True))
     status = found["status"].astype(int)
     out[status != OK] = np.nan

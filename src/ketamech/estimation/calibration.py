@@ -361,7 +361,6 @@ def select_parameters(names: Sequence[str], task: Calibration) -> Calibration:
     known = {p.name: p for p in task.estimated}
     for name in names:
         if name not in known:
-            raise UnknownNameError(
-                f"'{name}' is not estimated", expected=", ".join(known), nearest=closest_match(name, known)
-            )
+            what = f"'{name}' is not estimated"
+            raise UnknownNameError(what, expected=", ".join(known), nearest=closest_match(name, known))
     return replace(task, estimated=tuple(known[name] for name in names))

@@ -1,7 +1,4 @@
-"""Published clinical numbers as statistics of the shipped trials, with their standard errors.
-
-Statistics of simulated trials that correspond to published numbers, with the printed sign and unit.
-"""
+"""Published clinical numbers, their standard errors, and the statistics of simulated trials that correspond to them."""
 
 from __future__ import annotations
 

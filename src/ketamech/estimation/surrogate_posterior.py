@@ -3,8 +3,7 @@
 Design points are drawn from the linearised posterior about the mode, widened by half. Each statistic is emulated by a
 ridge regression on all terms up to the second degree, with a penalty chosen by cross-validation; the cross-validated
 error is added to the likelihood. This smooths the Monte Carlo error of finite arms. emcee samples the emulated
-posterior
-in seconds; its draws are then simulated to measure the error of the emulator.
+posterior in seconds; its draws are then simulated to measure the error of the emulator.
 """
 
 from __future__ import annotations

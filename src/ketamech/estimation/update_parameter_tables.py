@@ -48,9 +48,8 @@ def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
     for word in asked:
         if word not in known:
             what = f"the posterior is not narrower than the prior for any row of '{word}'"
-            raise UnknownNameError(
-                what, key="--write-tables", expected=", ".join(sorted(known)), nearest=closest_match(word, known)
-            )
+            expected = ", ".join(sorted(known))
+            raise UnknownNameError(what, key="--write-tables", expected=expected, nearest=closest_match(word, known))
     return {name: cells for name, cells in rows.items() if name.split(".")[0] in asked}
 
 

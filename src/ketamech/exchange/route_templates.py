@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError, convert
 from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
-from ketamech.dosing.drugs import DRUGS, Drug
+from ketamech.dosing.drugs import Drug, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
@@ -210,7 +210,7 @@ class RouteTemplate:
 
 def route_templates(parameters: ParameterTable, values: Mapping[str, float]) -> list[RouteTemplate]:
     """All templates, those with most events first (a part of a nasal dose is swallowed)."""
-    found = [way for drug in DRUGS for way in _templates_of_drug(drug, parameters, values)]
+    found = [way for drug in load_drugs() for way in _templates_of_drug(drug, parameters, values)]
     kinds = {
         (*((part.time, part.compartment, part.duration) for part in way.events), way.is_infused): way
         for way in found[::-1]

@@ -1,7 +1,4 @@
-"""Assembles stages into one system: resolves inputs, orders outputs and checks units.
-
-Order of computation: every quantity after those it is computed from.
-"""
+"""Assembles stages into one system: resolves inputs, checks units, and orders every quantity after those it needs."""
 
 from __future__ import annotations
 
@@ -93,9 +90,8 @@ def _check_inputs(stages: Sequence[Stage], declared_units: dict[str, str]) -> No
                     + (f"; nearest: '{hint}'" if hint else "")
                 )
             if not unit(declared_units[name]).same_kind(unit(wanted)):
-                raise UnitError(
-                    f"stage '{stage.name}' needs '{name}' in {wanted}, but it is declared in {declared_units[name]}"
-                )
+                what = f"stage '{stage.name}' needs '{name}' in {wanted}, but it is declared in {declared_units[name]}"
+                raise UnitError(what)
 
 
 def _check_constants(quantities: Sequence[State | Output]) -> None:
@@ -131,12 +127,9 @@ def check_units(system: System) -> None:
             raise UnitError(f"'{name}' is declared in {system.units[name]}; declare it in {_canonical(system, name)}")
     for output in system.outputs:
         unit_check.check_dimensions(
-            output.expression,
-            unit(output.unit).dims,
-            known,
-            stage=system.stage_of[output.name],
+            output.expression, unit(output.unit).dims, known, stage=system.stage_of[output.name],
             term=f"output {output.name}",
-        )
+        )  # fmt: skip
     for stage in system.stages:
         for flux in stage.fluxes:
             expected = combine(known[flux.state], HOUR, -1)
@@ -155,8 +148,3 @@ def known_dimensions(system: System) -> dict[str, Dimensions]:
     known |= {name: unit(system.parameters[name].unit).dims for name in system.parameter_names}
     known |= {f"rest({name})": known[name] for name in system.baseline_names}
     return known
-
-
-def amount_states(system: System) -> tuple[State, ...]:
-    """States that hold drug: their sum is the total dose."""
-    return tuple(state for state in system.states if state.kind == "amount")

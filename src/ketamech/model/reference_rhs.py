@@ -11,11 +11,6 @@ from ketamech.model.stage import symbol
 from ketamech.model.system import System
 
 
-def plain_rates(system: System) -> tuple[sympy.Expr, ...]:
-    """Rates of change in states, parameters and baseline values only."""
-    return _substituted(system, system.rates)
-
-
 def plain_function(system: System) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """f(state vector, input vector) -> rates, evaluated by NumPy from the substituted equations."""
     return plain_values(system, system.rates)

@@ -82,27 +82,18 @@ class Stage:
     def parameter(self, name: str) -> sympy.Symbol:
         """A named value from the parameter tables. Raises UnknownNameError with the nearest name."""
         if name not in self.parameters:
-            raise UnknownNameError(
-                f"stage '{self.name}' uses parameter '{name}', which is in no table",
-                nearest=closest_match(name, self.parameters),
-                type_this=f"a row {name},value,unit,... in data/parameters/{name.split('.')[0]}.csv",
-            )
+            what = f"stage '{self.name}' uses parameter '{name}', which is in no table"
+            example = f"a row {name},value,unit,... in data/parameters/{name.split('.')[0]}.csv"
+            raise UnknownNameError(what, nearest=closest_match(name, self.parameters), type_this=example)
         if name not in self.used_parameters:
             self.used_parameters.append(name)
         return symbol(name)
 
     def state(
-        self,
-        name: str,
-        unit: str,
-        *,
-        initial_guess: float = 0.0,
-        bounds: tuple[float | None, float | None] = (0.0, None),
-        description: str = "",
-        scale: float = 1.0,
-        is_sink: bool = False,
-        kind: str = "level",
-    ) -> sympy.Symbol:
+        self, name: str, unit: str, *, initial_guess: float = 0.0,
+        bounds: tuple[float | None, float | None] = (0.0, None), description: str = "", scale: float = 1.0,
+        is_sink: bool = False, kind: str = "level",
+    ) -> sympy.Symbol:  # fmt: skip
         """A new state. `initial_guess` starts the search for its drug-free value; `scale` is its typical size."""
         self._check_unique(name)
         parse_unit(unit)

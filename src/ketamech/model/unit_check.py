@@ -29,9 +29,8 @@ def check_dimensions(
     try:
         found = dimensions(expression, known)
     except _UnitMismatch as mismatch:
-        raise UnitError(
-            _message(stage, term, mismatch.why, mismatch.inside, mismatch.subexpression, mismatch.found)
-        ) from None
+        place = (mismatch.inside, mismatch.subexpression, mismatch.found)
+        raise UnitError(_message(stage, term, mismatch.why, *place)) from None
     if found != expected and expression != 0:
         why = f"gives {format_dimensions(found)} where {format_dimensions(expected)} is expected"
         raise UnitError(_message(stage, term, why, expression, expression, found))
@@ -60,9 +59,8 @@ def _sum(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
     first_part, first = next(((p, d) for p, d in parts if not p.is_Number), parts[0])
     for part, found in parts:
         if found != first:
-            raise _UnitMismatch(
-                f"adds {format_dimensions(found)} to {format_dimensions(first)} ({first_part})", expression, part, found
-            )
+            why = f"adds {format_dimensions(found)} to {format_dimensions(first)} ({first_part})"
+            raise _UnitMismatch(why, expression, part, found)
     return first
 
 
@@ -79,9 +77,8 @@ def _power(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimension
     if raised != DIMENSIONLESS:
         raise _UnitMismatch(f"has an exponent in {format_dimensions(raised)}", expression, exponent, raised)
     if inner != DIMENSIONLESS:
-        raise _UnitMismatch(
-            f"raises {format_dimensions(inner)} to a power that is not a number", expression, base, inner
-        )
+        why = f"raises {format_dimensions(inner)} to a power that is not a number"
+        raise _UnitMismatch(why, expression, base, inner)
     return DIMENSIONLESS
 
 
@@ -90,12 +87,8 @@ def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimens
         x, half, n = expression.args
         top, bottom = dimensions(x, known), dimensions(half, known)
         if top != bottom:
-            raise _UnitMismatch(
-                f"compares {format_dimensions(top)} with a half point in {format_dimensions(bottom)}",
-                expression,
-                half,
-                bottom,
-            )
+            why = f"compares {format_dimensions(top)} with a half point in {format_dimensions(bottom)}"
+            raise _UnitMismatch(why, expression, half, bottom)
         _must_be_number(expression, n, known)
         return DIMENSIONLESS if isinstance(expression, hill) else power(top, Fraction(-1))
     for argument in expression.args:

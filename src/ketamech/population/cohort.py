@@ -54,9 +54,8 @@ class Cohort:
 
     def __post_init__(self) -> None:
         if self.patients < 1:
-            raise InputError(
-                f"{self.patients} patients", key="patients", expected="at least 1", type_this="--patients 1000"
-            )
+            what = f"{self.patients} patients"
+            raise InputError(what, key="patients", expected="at least 1", type_this="--patients 1000")
         if self.chunk < 1:
             raise InputError(f"chunks of {self.chunk} patients", key="chunk", expected="at least 1")
         if not self.outputs:
@@ -136,13 +135,9 @@ class Cohort:
         own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
         skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, patient_ids, self.replicate)
         return patient_ids, ensemble_of_scenario(
-            self.model,
-            self.scenario,
-            own,
-            len(patient_ids),
-            self.dosing_horizon,
+            self.model, self.scenario, own, len(patient_ids), self.dosing_horizon,
             adherence=lambda i, k: skipped.get((i, k), 1.0),
-        )
+        )  # fmt: skip
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
         patient_ids, ensemble = drawn

@@ -18,15 +18,9 @@ MAX_REDRAWS = 1000
 
 
 def draw_parameters(
-    parameters: ParameterTable,
-    names: Sequence[str],
-    seed: int,
-    patients: Iterable[int],
-    *,
-    replicate: int = 0,
-    vary: Sequence[str] | None = None,
-    block: int = 0,
-) -> np.ndarray:
+    parameters: ParameterTable, names: Sequence[str], seed: int, patients: Iterable[int], *, replicate: int = 0,
+    vary: Sequence[str] | None = None, block: int = 0,
+) -> np.ndarray:  # fmt: skip
     """Values [patient, name] in canonical units; the values of a patient do not depend on the other patients.
 
     Each list of names has its own `block` of the stream of a patient; lists of one block are not independent.
@@ -52,9 +46,8 @@ def _checked(vary: Sequence[str] | None, parameters: ParameterTable) -> tuple[st
     known = {*parameters, *(name.split(".")[0] for name in parameters)}
     for name in vary:
         if name not in known:
-            raise UnknownNameError(
-                f"there is no parameter or stage '{name}'", key="vary", nearest=closest_match(name, known)
-            )
+            what = f"there is no parameter or stage '{name}'"
+            raise UnknownNameError(what, key="vary", nearest=closest_match(name, known))
     return tuple(vary)
 
 
@@ -93,9 +86,8 @@ class _ParameterSampler:
             if (self.usual[i] + self.a[i] * number) * self.usual[i] > 0:
                 return number
         row = self.rows[i]
-        raise InputError(
-            f"the spread of {row.name} almost never keeps its sign", file=row.file, line=row.line, key="spread"
-        )
+        what = f"the spread of {row.name} almost never keeps its sign"
+        raise InputError(what, file=row.file, line=row.line, key="spread")
 
     def values(self, numbers: np.ndarray) -> np.ndarray:
         """Canonical values [patient, row] of standard numbers [patient, row]."""

@@ -133,16 +133,14 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
     for row in read_table(folder / "populations.csv", columns):
         marginals.setdefault(row.required("population", "a name"), {})[row["variable"]] = _marginal(row)
     effects = [
-        (row["covariate"], row["parameter"], row.number("log_factor"))
-        for row in read_table(
-            folder / "effects.csv", ("covariate", "parameter", "log_factor", "status", "evidence", "why")
-        )
+        (row["covariate"], row["parameter"], row.number("log_effect"))
+        for row in read_table(folder / "effects.csv", ("covariate", "parameter", "log_effect", *columns[4:]))
     ]
-    spreads = ("parameter", "between_person", "between_occasion", "status", "evidence", "why")
-    between = [_between(row) for row in read_table(folder / "between.csv", spreads)]
-    rows = read_table(folder / "correlations.csv", ("a", "b", "rho", "status", "evidence", "why"))
+    spreads = ("parameter", "iiv_sd", "iov_sd", *columns[4:])
+    between = [_between(row) for row in read_table(folder / "variability.csv", spreads)]
+    rows = read_table(folder / "correlations.csv", ("a", "b", "rho", *columns[4:]))
     rhos = {(r["a"], r["b"]): _rho(r) for r in rows}
-    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "settings.csv"))
+    made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "study_effects.csv"))
     for row in rows:
         for column in ("a", "b"):
             if row[column] not in made.variables:
@@ -159,11 +157,9 @@ def marginal(words: str, factor: float = 1.0) -> MarginalDistribution:
     parts = tuple(_part(part) for part in rest.split("|"))
     number = _number(share)
     if len(parts) != 2 or (isinstance(number, float) and not 0 <= number <= 1):
-        raise InputError(
-            f"'{words}' is not a mixture",
-            expected="a share from 0 to 1 of the first of two parts; the rest is the second's",
-            type_this="mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3 0.2",
-        )
+        what = f"'{words}' is not a mixture"
+        expected = "a share from 0 to 1 of the first of two parts; the rest is the second's"
+        raise InputError(what, expected=expected, type_this="mixture 0.6 lognormal 1.4 0.2 | lognormal 0.3 0.2")
     return MarginalDistribution(parts, number, factor)
 
 
@@ -180,9 +176,8 @@ def _part(text: str) -> MixtureComponent:
     words, _, bounds = text.strip().partition(" in ")
     kind, *numbers = words.split() or [""]
     if kind not in NUMBERS:
-        raise InputError(
-            f"'{kind}' is not a distribution", expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS)
-        )
+        what = f"'{kind}' is not a distribution"
+        raise InputError(what, expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS))
     if len(numbers) != NUMBERS[kind]:
         raise InputError(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
     found = tuple(_number(word) for word in numbers)
@@ -213,9 +208,8 @@ def _check_distribution(kind: str, numbers: tuple[float | str, ...], low: float,
         edges = np.log([max(low, 1e-300), high]) if kind == "lognormal" else (low, high)
         impossible = edges[1] < middle - 6 * width or edges[0] > middle + 6 * width
     if impossible:
-        raise InputError(
-            f"the distribution '{text.strip()}' is impossible", expected="a possible range: normal 33 5 in 20 56"
-        )
+        what = f"the distribution '{text.strip()}' is impossible"
+        raise InputError(what, expected="a possible range: normal 33 5 in 20 56")
 
 
 def _number(word: str) -> float | str:
@@ -226,8 +220,8 @@ def _number(word: str) -> float | str:
 
 
 def _between(row: CsvRow) -> Variability:
-    sizes = [row.number(column) for column in ("between_person", "between_occasion")]
-    for column, size in zip(("between_person", "between_occasion"), sizes, strict=True):
+    sizes = [row.number(column) for column in ("iiv_sd", "iov_sd")]
+    for column, size in zip(("iiv_sd", "iov_sd"), sizes, strict=True):
         if not 0 <= size <= 2:
             raise row.error(column, f"{size:g} is not a valid variability", expected="0 to 2, SD of the logarithm")
     return Variability(row.required("parameter", "a parameter"), *sizes)
@@ -236,15 +230,15 @@ def _between(row: CsvRow) -> Variability:
 def _study_effects(file: Path) -> dict[str, float | str]:
     """SDs of the logarithm between trials; a cell may name the parameter that holds the SD."""
     found: dict[str, float | str] = {}
-    for row in read_table(file, ("parameter", "between_trials", "status", "evidence", "why")):
-        name, cell = row.required("parameter", "a parameter"), row.required("between_trials", "an SD or a parameter")
+    for row in read_table(file, ("parameter", "inter_study_sd", "status", "evidence", "why")):
+        name, cell = row.required("parameter", "a parameter"), row.required("inter_study_sd", "an SD or a parameter")
         if "." in cell and cell[0].isalpha():
             found[name] = cell
             continue
-        size = row.number("between_trials")
+        size = row.number("inter_study_sd")
         if not 0 <= size <= 1:
             what = f"{size:g} is not a valid variability"
-            raise row.error("between_trials", what, expected="0 to 1, SD of the logarithm, or a parameter")
+            raise row.error("inter_study_sd", what, expected="0 to 1, SD of the logarithm, or a parameter")
         found[name] = size
     return found
 

@@ -13,15 +13,8 @@ import numpy as np
 
 from ketamech.core import InputError
 
-STREAMS = (
-    "parameters",
-    "adherence",
-    "people",
-    "trial",
-    "scores",
-    "steps",
-    "study_effects",
-)  # append only: the index of a stream determines its numbers
+STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps", "study_effects")
+# Append only: the index of a stream determines its numbers.
 _WORD = 2**64
 
 

@@ -5,11 +5,9 @@ other than 0 also has study effects, by which its means differ. A patient differ
 effects, and variability between patients, all drawn from the stream of the patient through a Gaussian copula. Patient i
 is the same in any cohort, and differs between populations only where their distributions do.
 
-Selection of plausible patients, and weights that match a virtual population to a target population.
-
-Selection keeps patients whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
-Pharmacometrics Syst Pharmacol 5:140). Weights come from raking: weights are scaled to each target in turn until all are
-met.
+Plausible patients are those whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
+Pharmacometrics Syst Pharmacol 5:140). A virtual population can be weighted to a target population by raking: weights
+are scaled to each target in turn until all are met.
 """
 
 from __future__ import annotations
@@ -53,13 +51,8 @@ class VirtualPatients:
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of the patients, by index or mask."""
-        values = {name: numbers[index] for name, numbers in self.values.items()}
-        return replace(
-            self,
-            patient_ids=self.patient_ids[index],
-            values=values,
-            covariates={n: v[index] for n, v in self.covariates.items()},
-        )
+        values, covariates = ({n: v[index] for n, v in part.items()} for part in (self.values, self.covariates))
+        return replace(self, patient_ids=self.patient_ids[index], values=values, covariates=covariates)
 
     def table(self) -> pd.DataFrame:
         """One row for each patient, in the units of the parameter tables."""
@@ -99,14 +92,9 @@ class Population:
         return replace(self, marginals=known, user_defined=self.user_defined.union(user_defined))
 
     def draw(
-        self,
-        parameters: ParameterTable,
-        seed: int,
-        patients: Sequence[int] | np.ndarray,
-        *,
-        replicate: int = 0,
+        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, *, replicate: int = 0,
         base: Mapping[str, float] | None = None,
-    ) -> VirtualPatients:
+    ) -> VirtualPatients:  # fmt: skip
         """The patients with these numbers.
 
         `base` {parameter: population value, canonical units} differs from the tables. Raises UnknownNameError.
@@ -168,11 +156,8 @@ class Population:
         if not spread or not count:
             return np.ones((len(patients), count))
         block = 1 + [row.parameter for row in self.tables.between].index(name)
-        drawn = [
-            chance.standard_normal(count)
-            for chance in patient_streams(seed, patients, "people", replicate=replicate, block=block)
-        ]
-        return np.exp(spread * np.array(drawn))
+        streams = patient_streams(seed, patients, "people", replicate=replicate, block=block)
+        return np.exp(spread * np.array([chance.standard_normal(count) for chance in streams]))
 
     @cached_property
     def _factors(self) -> dict[str, list[tuple[str, float]]]:
@@ -185,19 +170,14 @@ class Population:
         try:
             lower = np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
-            raise InputError(
-                "these correlations contradict each other", key="rho", expected="a positive definite matrix"
-            ) from None
+            what = "these correlations contradict each other"
+            raise InputError(what, key="rho", expected="a positive definite matrix") from None
         return {n: [(names[j], float(lower[i, j])) for j in range(i + 1) if lower[i, j]] for i, n in enumerate(names)}
 
     def _correlated(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
         names = self.tables.variables
-        raw = np.array(
-            [
-                chance.standard_normal(len(names))
-                for chance in patient_streams(seed, patients, "people", replicate=replicate)
-            ]
-        ).reshape(len(patients), len(names))
+        streams = patient_streams(seed, patients, "people", replicate=replicate)
+        raw = np.array([chance.standard_normal(len(names)) for chance in streams]).reshape(len(patients), len(names))
         plain = {name: raw[:, i] for i, name in enumerate(names)}
         for name, row in self._factors.items():  # term by term, so that sums do not depend on the batch
             plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)
@@ -208,12 +188,8 @@ def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Po
     """A population of data/people/populations.csv. Raises UnknownNameError."""
     known = load_tables() if tables is None else tables
     if name not in known.marginals:
-        raise UnknownNameError(
-            f"there is no population '{name}'",
-            key="population",
-            expected=", ".join(sorted(known.marginals)),
-            nearest=closest_match(name, known.marginals),
-        )
+        what, expected = f"there is no population '{name}'", ", ".join(sorted(known.marginals))
+        raise UnknownNameError(what, key="population", expected=expected, nearest=closest_match(name, known.marginals))
     return Population(name, {**known.marginals[BASE_POPULATION], **known.marginals[name]}, known)
 
 
@@ -270,11 +246,9 @@ def _check(groups: Mapping[str, np.ndarray], targets: Mapping[str, Mapping[objec
     for name, shares in targets.items():
         total = sum(shares.values())
         if abs(total - 1) > 1e-6 or min(shares.values()) < 0:
-            raise InputError(
-                f"the shares of '{name}' add up to {total:g}", key=name, expected="shares that add up to 1"
-            )
+            what = f"the shares of '{name}' add up to {total:g}"
+            raise InputError(what, key=name, expected="shares that add up to 1")
         for member, share in shares.items():
             if share and not np.any(groups[name] == member):
-                raise InputError(
-                    f"no patient drawn has '{name}' = {member}", key=name, expected="more patients, or another target"
-                )
+                what = f"no patient drawn has '{name}' = {member}"
+                raise InputError(what, key=name, expected="more patients, or another target")

@@ -127,9 +127,8 @@ def _steady_volume(trace: TimeCourseWindow) -> float:
 
 def _whole_area(trace: TimeCourseWindow) -> tuple[float, float]:
     hours, values = trace.window()
-    rate = np.log(2) / _half_life(
-        TimeCourseWindow(trace.time, trace.curves, hours[-1] * np.array([0.75, 1.0]), 0.0, 0.0)
-    )
+    terminal = TimeCourseWindow(trace.time, trace.curves, hours[-1] * np.array([0.75, 1.0]), 0.0, 0.0)
+    rate = np.log(2) / _half_life(terminal)
     last, end = values[-1], hours[-1]
     area = _area(trace) + last / rate
     return area, float(np.trapezoid(values * hours, hours)) + last * (end / rate + 1 / rate**2)

@@ -1,9 +1,8 @@
 """Patients solved together: from parameter values and dose events to curves.
 
 An ensemble computes the drug-free baseline of each patient, the lead time before 0 h and the periodic steady state, and
-reports why a patient could not be solved. Callers choose the patients and the outputs.
-
-Dose events of patients as one table of the engine.
+reports why a patient could not be solved. Dose events of all patients become one table of the engine. Callers choose
+the patients and the outputs.
 """
 
 from __future__ import annotations
@@ -46,9 +45,8 @@ def event_table(model: Model, dose_events: Sequence[DoseEvent], count: int) -> E
 
 def table_of_each(model: Model, dose_events: Sequence[Sequence[DoseEvent]]) -> EventTable:
     """The same for patients with their own lists of dose events [patient]; all numbers are scalars."""
-    return to_table(
-        [events([row for entry in own for row in _rows(model, entry) if row[3] != 0]) for own in dose_events]
-    )
+    rows = ([row for entry in own for row in _rows(model, entry) if row[3] != 0] for own in dose_events)
+    return to_table([events(own) for own in rows])
 
 
 def no_events(count: int) -> EventTable:
@@ -72,9 +70,8 @@ def merged_tables(count: int, *parts: EventTable) -> EventTable:
 def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
     place = model.compartment_index
     if entry.compartment not in place:
-        raise UnknownNameError(
-            f"there is no state '{entry.compartment}' for doses", nearest=closest_match(entry.compartment, place)
-        )
+        what = f"there is no state '{entry.compartment}' for doses"
+        raise UnknownNameError(what, nearest=closest_match(entry.compartment, place))
     state, start = place[entry.compartment], entry.time
     infused = entry.duration > 0
     some, every = (bool(infused.any()), bool(infused.all())) if isinstance(infused, np.ndarray) else (infused, infused)
@@ -216,11 +213,9 @@ class Ensemble:
         values = {n: np.array([subject.parameters.get(n, usual.get(n)) for subject in subjects]) for n in names}
         given = table_of_each(model, [subject.events for subject in subjects])
         lengths = np.array([subject.cycle_length for subject in subjects], dtype=float)
-        cycle = (
-            Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
-            if np.any(lengths > 0)
-            else None
-        )
+        cycle = None
+        if np.any(lengths > 0):
+            cycle = Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
         return cls(model, len(subjects), values, given, cycle)._with_carried_over_events()
 
     def _with_carried_over_events(self) -> Ensemble:
@@ -234,9 +229,8 @@ class Ensemble:
         """The patients repeated `times` times, with further `values` [times * patient]."""
         own = {name: np.tile(np.broadcast_to(value, self.size), times) for name, value in self.values.items()}
         cycle = self.cycle and Cycle(tiled(self.cycle.events, times), np.tile(self.cycle.length, times))
-        return replace(
-            self, size=self.size * times, values={**own, **values}, events=tiled(self.events, times), cycle=cycle
-        )
+        events, size = tiled(self.events, times), self.size * times
+        return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle)
 
     def initial(self, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu") -> InitialCondition:
         """Drug-free baseline and initial state (the baseline or the periodic steady state) of each patient."""
@@ -290,9 +284,8 @@ class Ensemble:
         """
         checked = validate_times(times, self.size)
         if self.cycle is not None and checked.min() < 0:
-            raise InputError(
-                "output times before 0 h of patients at steady state", key="times", expected="times of 0 h or later"
-            )
+            what = "output times before 0 h of patients at steady state"
+            raise InputError(what, key="times", expected="times of 0 h or later")
         integration = self.start(checked[..., 0], tolerance=tolerance, threads=threads, device=device)
         return integration.advance(times, outputs, progress)
 

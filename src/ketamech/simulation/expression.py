@@ -67,8 +67,6 @@ def _dimensions(node: ast.expr, units: Mapping[str, str], text: str) -> Any:
     if isinstance(node.op, ast.Mult | ast.Div):
         return combine(left, right, 1 if isinstance(node.op, ast.Mult) else -1)
     if left != right:
-        raise InputError(
-            f"'{text}' adds {format_dimensions(right)} to {format_dimensions(left)}",
-            expected="one dimension in a sum",
-        )
+        what = f"'{text}' adds {format_dimensions(right)} to {format_dimensions(left)}"
+        raise InputError(what, expected="one dimension in a sum")
     return left

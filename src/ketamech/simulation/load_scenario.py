@@ -1,7 +1,4 @@
-"""A scenario from a sentence, a regimen or a YAML file.
-
-Reads a scenario file into a checked scenario; every error names file, line and key.
-"""
+"""Scenarios from sentences, regimens and YAML files; an error in a file names file, line and key."""
 
 from __future__ import annotations
 
@@ -9,18 +6,17 @@ import json
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from ketamech.core import InputError
-from ketamech.core.yaml_lines import Path_, read_yaml, read_yaml_text
+from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml, read_yaml_text
 from ketamech.dosing.drugs import drug, route
 from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.parse_errors import shorten_text
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import Sentence, parse_sentence
+from ketamech.dosing.regimen_reader import Sentence, parse_sentence
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_parameters, load_species
 from ketamech.simulation.model_variants import ModelVariant, model_variant
@@ -35,7 +31,10 @@ from ketamech.simulation.scenario import (
     truncated_infusions,
     validate,
 )
-from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, TreatmentKeys, to_input_error
+from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, TreatmentKeys, validated
+
+SUFFIXES = (".yaml", ".yml")
+TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of dose tables
 
 
 def scenario_from_file(
@@ -47,32 +46,26 @@ def scenario_from_file(
     Raises InputError with file, line and key.
     """
     content, lines = read_yaml(path)
-    parsed = _validated(content, lines, path)
-    source = path.read_text(encoding="utf-8-sig")
-    return scenario_from_keys(
-        parsed, table, path, lines, source=source, species=species, added=added, variant=variant
-    )  # fmt: skip
+    parsed = validated(content, YamlSource(path, lines), SCENARIO_FILE)
+    text = path.read_text(encoding="utf-8-sig")
+    return scenario_from_keys(parsed, table, path, lines, source=text, species=species, added=added, variant=variant)
 
 
 def keys_from_text(text: str, name: str) -> ScenarioFile:
     """The keys of a scenario in YAML text; `name` replaces the file name in errors. Raises InputError."""
-    path = Path(name)
-    content, lines = read_yaml_text(text, path)
-    return _validated(content, lines, path)
+    return _keys_and_source(text, name)[0]
 
 
 def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
     """The scenario of a YAML text; `name` replaces the file name in errors. Raises InputError with line and key."""
-    path = Path(name)
-    content, lines = read_yaml_text(text, path)
-    return scenario_from_keys(_validated(content, lines, path), table, path, lines, source=text)
+    keys, source = _keys_and_source(text, name)
+    return scenario_from_keys(keys, table, Path(name), source.lines, source=text)
 
 
-def _validated(content: Mapping[str, object], lines: Mapping[Path_, int], path: Path) -> ScenarioFile:
-    try:
-        return ScenarioFile.model_validate({key: value for key, value in content.items() if value is not None})
-    except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines, SCENARIO_FILE) from None
+def _keys_and_source(text: str, name: str) -> tuple[ScenarioFile, YamlSource]:
+    content, lines = read_yaml_text(text, Path(name))
+    source = YamlSource(Path(name), lines)
+    return validated(content, source, SCENARIO_FILE), source
 
 
 def scenario_from_keys(
@@ -80,47 +73,44 @@ def scenario_from_keys(
     species: str | None = None, added: tuple[str, ...] = (), variant: str | None = None,
 ) -> Scenario:  # fmt: skip
     """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
-    sentences = [_sentence(given, i, path, lines) for i, given in enumerate(parsed.treatments)]
+    file = YamlSource(path, lines)
+    sentences = [_sentence(given, i, file) for i, given in enumerate(parsed.treatments)]
     first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
     listed = [
         (i, treatment)
         for i, (given, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
-        for treatment in _treatments(given, sentence, first_day, i, path, lines)
+        for treatment in _treatments(given, sentence, first_day, i, file)
     ]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
-    animal = _species(species or parsed.species, path, lines)
-    given = _perturbations(parsed, sentences, added, path, lines)
-    hypothesis = _variant(parsed.variant if variant is None else variant, table, path, lines)
-    own = {**hypothesis.parameter_values, **OverrideReader(path, lines, table, animal.name).all(parsed)}
+    animal = file.with_location(("species",), partial(load_species, species or parsed.species))
+    given = _perturbations(parsed, sentences, added, file)
+    name = parsed.variant if variant is None else variant
+    hypothesis = file.with_location(("variant",), partial(model_variant, name, table))
+    own = {**hypothesis.parameter_values, **OverrideReader(file, table, animal.name).all(parsed)}
     values = perturbation_parameters(table, animal, own, given)
     if is_weight_based(regimen) and "person.weight" not in values:
-        raise _missing_weight_error(path, lines)
-    horizon = _horizon(parsed.horizon, path, lines) if parsed.horizon else min(regimen.horizon(), MAX_HORIZON_H)
+        line, weight = file.line(("person", "weight"), ("treatments",)), "person:\n          weight: 70 kg"
+        raise InputError("a dose per kilogram needs a body weight", file=path, line=line, key="person.weight",
+                         expected="the weight of this patient", type_this=weight)  # fmt: skip
+    horizon = _horizon(parsed.horizon, file) if parsed.horizon else min(regimen.horizon(), MAX_HORIZON_H)
     try:
         validate(regimen, table, values, horizon, animal)
         check_no_early_events(regimen, given)
     except InputError as problem:
         place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
-        raise _with_location(problem, path, lines.get(place), problem.key) from None
+        raise _at_line(problem, path, file.line(place)) from None
+    text = _source_text(source or parsed.text(), parsed, species, added, hypothesis.name)
+    notes = (*_assumptions(regimen, horizon), *hypothesis.notes)
     return Scenario(
-        parsed.title,
-        parsed.description,
-        regimen,
-        values,
-        horizon,
-        parsed.control,
-        parsed.seed,
-        _source_text(source or parsed.text(), parsed, species, added, hypothesis.name),
-        (
-            *assumption_about_salt(regimen),
-            *assumption_about_adherence(regimen),
-            *truncated_infusions(regimen, horizon),
-            *hypothesis.notes,
-        ),
-        animal.name,
-        given,
-        hypothesis.name,
-    )
+        parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, text, notes,
+        animal.name, given, hypothesis.name,
+    )  # fmt: skip
+
+
+def _assumptions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+    return (
+        *assumption_about_salt(regimen), *assumption_about_adherence(regimen), *truncated_infusions(regimen, horizon)
+    )  # fmt: skip
 
 
 def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tuple[str, ...], variant: str) -> str:
@@ -135,41 +125,22 @@ def _source_text(text: str, parsed: ScenarioFile, species: str | None, added: tu
     return text
 
 
-def _species(name: str, path: Path, lines: Mapping[Path_, int]) -> Species:
-    try:
-        return load_species(name)
-    except InputError as problem:
-        raise _with_location(problem, path, lines.get(("species",)), "species") from None
-
-
-def _variant(name: str, table: ParameterTable, path: Path, lines: Mapping[Path_, int]) -> ModelVariant:
-    try:
-        return model_variant(name, table)
-    except InputError as problem:
-        raise _with_location(problem, path, lines.get(("variant",)) or lines.get(("wiring",)), "variant") from None
-
-
 def _perturbations(
-    parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], path: Path, lines: Mapping[Path_, int]
+    parsed: ScenarioFile, sentences: list[Sentence], added: tuple[str, ...], file: YamlSource
 ) -> tuple[AppliedPerturbation, ...]:
     """Perturbations of sentences ("... with ..."), of the list in the file, and those added."""
     in_sentences = [phrase for sentence in sentences for phrase in sentence.perturbations]
-    listed: list[AppliedPerturbation] = []
-    for i, phrase in enumerate(parsed.perturbations if isinstance(parsed.perturbations, list) else []):
-        try:
-            listed.append(read_perturbation(phrase))
-        except InputError as problem:
-            line = lines.get(("perturbations", i)) or lines.get(("perturbations",))
-            raise _with_location(problem, path, line, f"perturbations[{i}]") from None
+    phrases = parsed.perturbations if isinstance(parsed.perturbations, list) else []
+    listed = [
+        file.with_location(("perturbations", i), partial(read_perturbation, one)) for i, one in enumerate(phrases)
+    ]
     try:
         return read_perturbations([*in_sentences, *listed, *added])
     except InputError as problem:
-        raise _with_location(
-            problem, path, lines.get(("perturbations",)) or lines.get(("treatments",)), problem.key
-        ) from None
+        raise _at_line(problem, file.path, file.line(("perturbations",), ("treatments",))) from None
 
 
-def _sentence(given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]) -> Sentence:
+def _sentence(given: str | TreatmentKeys, i: int, file: YamlSource) -> Sentence:
     try:
         if isinstance(given, TreatmentKeys):
             named = drug(given.drug)
@@ -177,25 +148,23 @@ def _sentence(given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Pat
                 route(named, given.route)
         return parse_sentence(given if isinstance(given, str) else given.sentence())
     except InputError as problem:
-        raise _treatment_error(problem, given, i, path, lines) from None
+        raise _treatment_error(problem, given, i, file) from None
 
 
 def _treatments(
-    given: str | TreatmentKeys, sentence: Sentence, first_day: int, i: int, path: Path, lines: Mapping[Path_, int]
+    given: str | TreatmentKeys, sentence: Sentence, first_day: int, i: int, file: YamlSource
 ) -> tuple[Treatment, ...]:
     try:
         return sentence.treatments(first_day)
     except InputError as problem:
-        raise _treatment_error(problem, given, i, path, lines) from None
+        raise _treatment_error(problem, given, i, file) from None
 
 
-def _treatment_error(
-    problem: InputError, given: str | TreatmentKeys, i: int, path: Path, lines: Mapping[Path_, int]
-) -> InputError:
+def _treatment_error(problem: InputError, given: str | TreatmentKeys, i: int, file: YamlSource) -> InputError:
     """The error about a treatment of the list, at its line and key."""
     key = problem.key if isinstance(given, str) else _field(given, problem)
-    line = lines.get(("treatments", i, key or "")) or lines.get(("treatments", i))
-    return _with_location(problem, path, line, f"treatments[{i}]" + (f".{key}" if key else ""))
+    where: Path_ = ("treatments", i, key) if key else ("treatments", i)
+    return file.error(where, problem.what, problem.expected, problem.nearest, problem.type_this)
 
 
 def _field(given: TreatmentKeys, problem: InputError) -> str | None:
@@ -222,54 +191,29 @@ def _offending_treatment(
     return bisect_left(range(1, len(regimen.treatments)), True, key=refused)
 
 
-def _with_location(problem: InputError, path: Path, line: int | None, key: str | None) -> InputError:
-    """The same error with file, line and key."""
+def _at_line(problem: InputError, path: Path | None, line: int | None) -> InputError:
+    """The same error, about the same key, with file and line."""
     return InputError(
-        problem.what,
-        file=path,
-        line=line,
-        key=key,
-        expected=problem.expected,
-        nearest=problem.nearest,
+        problem.what, file=path, line=line, key=problem.key, expected=problem.expected, nearest=problem.nearest,
         type_this=problem.type_this,
-    )
+    )  # fmt: skip
 
 
-def _missing_weight_error(path: Path, lines: Mapping[Path_, int]) -> InputError:
-    return InputError(
-        "a dose per kilogram needs a body weight",
-        file=path,
-        line=lines.get(("person", "weight")) or lines.get(("person",)) or lines.get(("treatments",)),
-        key="person.weight",
-        expected="the weight of this patient",
-        type_this="person:\n          weight: 70 kg",
-    )
-
-
-def _horizon(text: str, path: Path, lines: Mapping[Path_, int]) -> float:
-    expected = "between 1 h and 2 years, e.g. 28 days, 3 months, 1 year"
+def _horizon(text: str, file: YamlSource) -> float:
     try:
         hours = parse_duration(text)
     except InputError:
         hours = math.nan
     if not 1.0 <= hours <= MAX_HORIZON_H:
-        what = f"'{shorten_text(text)}' is not a valid horizon"
-        raise InputError(what, file=path, line=lines.get(("horizon",)), key="horizon", expected=expected)
+        expected = "between 1 h and 2 years, e.g. 28 days, 3 months, 1 year"
+        raise file.error(("horizon",), f"'{shorten_text(text)}' is not a valid horizon", expected)
     return hours
 
 
-_SUFFIXES = (".yaml", ".yml")
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of dose tables
-
-
 def load_scenario(
-    source: str | Path | Regimen,
-    parameters: ParameterTable | None = None,
-    *,
-    species: str | None = None,
-    perturbations: Iterable[str] = (),
-    variant: str | None = None,
-) -> Scenario:
+    source: str | Path | Regimen, parameters: ParameterTable | None = None, *, species: str | None = None,
+    perturbations: Iterable[str] = (), variant: str | None = None,
+) -> Scenario:  # fmt: skip
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
     A model `variant` (data/variants) sets its parameters; values of the scenario itself take precedence.
@@ -279,13 +223,10 @@ def load_scenario(
     _check_source(source)
     table = load_parameters() if parameters is None else parameters
     if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
-        from ketamech.simulation.load_scenario import scenario_from_file  # pydantic and YAML are slow to import
-
         return scenario_from_file(Path(source), table, species, tuple(perturbations), variant)
     regimen, given = _regimen_and_perturbations(source, tuple(perturbations))
-    return _scenario_of_regimen(
-        regimen, given, table, load_species(species or HUMAN), model_variant(variant or "", table)
-    )
+    animal, hypothesis = load_species(species or HUMAN), model_variant(variant or "", table)
+    return _scenario_of_regimen(regimen, given, table, animal, hypothesis)
 
 
 def _regimen_and_perturbations(
@@ -301,12 +242,9 @@ def _regimen_and_perturbations(
 
 
 def _scenario_of_regimen(
-    regimen: Regimen,
-    perturbations: tuple[AppliedPerturbation, ...],
-    table: ParameterTable,
-    species: Species,
+    regimen: Regimen, perturbations: tuple[AppliedPerturbation, ...], table: ParameterTable, species: Species,
     variant: ModelVariant,
-) -> Scenario:
+) -> Scenario:  # fmt: skip
     horizon = min(regimen.horizon(), MAX_HORIZON_H)
     values = perturbation_parameters(table, species, variant.parameter_values, perturbations)
     validate(regimen, table, values, horizon, species)
@@ -314,26 +252,16 @@ def _scenario_of_regimen(
     weight = species.values.get("person.weight") or table["person.weight"]
     notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_weight_based(regimen) else ()
     texts = [perturbation.text for perturbation in perturbations]
-    title = " with ".join((regimen.sentence(exact=False), *texts)) + (
-        "" if species.name == HUMAN else f" ({species.name})"
-    )
+    title = " with ".join((regimen.sentence(exact=False), *texts))
+    title += "" if species.name == HUMAN else f" ({species.name})"
     title += f" (variant: {variant.name})" if variant.name else ""
-    assumptions = (
-        *notes,
-        *assumption_about_salt(regimen),
-        *assumption_about_adherence(regimen),
-        *truncated_infusions(regimen, horizon),
-        *variant.notes,
-    )
-    plain = species.name == HUMAN and not variant.name
-    written = (
-        " with ".join((regimen.sentence(), *texts))
-        if plain
-        else _scenario_text(regimen, species, perturbations, variant.name)
-    )
+    written = " with ".join((regimen.sentence(), *texts))
+    if species.name != HUMAN or variant.name:
+        written = _scenario_text(regimen, species, perturbations, variant.name)
     return Scenario(
-        title, "", regimen, values, horizon, True, 1, written, assumptions, species.name, perturbations, variant.name
-    )
+        title, "", regimen, values, horizon, True, 1, written,
+        (*notes, *_assumptions(regimen, horizon), *variant.notes), species.name, perturbations, variant.name,
+    )  # fmt: skip
 
 
 def _scenario_text(
@@ -364,7 +292,7 @@ def _check_source(source: object) -> None:
 
 
 def _names_a_file(text: str) -> bool:
-    if text.lower().endswith(_SUFFIXES):
+    if text.lower().endswith(SUFFIXES):
         return True
     try:
         return Path(text).is_file()

@@ -65,10 +65,8 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
         return ModelVariant("", "", "", (), (), {}, {})
     known = load_model_variants(table)
     if name not in known:
-        raise UnknownNameError(
-            f"there is no model variant '{name}'", key="variant", expected=", ".join(known),
-            nearest=closest_match(name, known), type_this="ketamech variants",
-        )  # fmt: skip
+        what, expected, near = f"there is no model variant '{name}'", ", ".join(known), closest_match(name, known)
+        raise UnknownNameError(what, key="variant", expected=expected, nearest=near, type_this="ketamech variants")
     return known[name]
 
 
@@ -88,13 +86,11 @@ def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict
         row.one_of("variant", names)
         name = row["parameter"]
         if name not in table:
-            raise row.error(
-                "parameter", f"no parameter '{name}'", expected="stage.thing", near=closest_match(name, table)
-            )
+            what = f"no parameter '{name}'"
+            raise row.error("parameter", what, expected="stage.thing", near=closest_match(name, table))
         values = found.setdefault(row["variant"], {})
         if name in values:
-            raise row.error(
-                "parameter", f"'{name}' is already set for this model variant", expected="each parameter once"
-            )
+            what = f"'{name}' is already set for this model variant"
+            raise row.error("parameter", what, expected="each parameter once")
         values[name] = row.number("value") * unit(table[name].unit).factor
     return found

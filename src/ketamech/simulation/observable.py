@@ -60,11 +60,8 @@ class Observable:
 
     def __post_init__(self) -> None:
         """Raise InputError for an unknown transformation, statistic or contrast."""
-        for word, known in (
-            (self.relative_to, RELATIVE_TO),
-            (self.statistic, REDUCTIONS),
-            (self.control_contrast, CONTRASTS),
-        ):
+        words = (self.relative_to, self.statistic, self.control_contrast)
+        for word, known in zip(words, (list(RELATIVE_TO), list(REDUCTIONS), list(CONTRASTS)), strict=True):
             if word not in known:
                 raise InputError(f"'{word}' is unknown", expected=" | ".join(known), nearest=closest_match(word, known))
 
@@ -73,9 +70,8 @@ class Observable:
         mine = self._one(patient)
         other = self._one(control) if control is not None and self.control_contrast else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(
-                np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other))) * self.factor
-            )
+            found = np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other)))
+            return float(found * self.factor)
 
     def unit(self, units: Mapping[str, str]) -> str:
         """Canonical unit of the result, before `factor`."""

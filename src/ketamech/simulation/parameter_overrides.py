@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.yaml_lines import Path_, spelled
+from ketamech.core.units import YEAR
+from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, load_connectome
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 Bounds = tuple[float, float]
-YEAR = 8766.0
 # A number, then a unit that contains no second number: "15,5 kg" must not become 15 times 5 kg.
 _QUANTITY = re.compile(r"^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*((?:1\b|[^\W\d]|%)[^,]*)?$", re.I)
 BOUNDS: Mapping[str, Bounds] = {
@@ -46,10 +46,9 @@ def bounds(parameter: Parameter, species: str = HUMAN) -> Bounds:
 
 @dataclass(frozen=True)
 class OverrideReader:
-    """Reads the parameter overrides of one file; `lines` holds the line of each key, for errors."""
+    """Reads the parameter overrides of one file."""
 
-    path: Path
-    lines: Mapping[Path_, int]
+    source: YamlSource
     table: ParameterTable
     species: str = HUMAN
 
@@ -67,27 +66,23 @@ class OverrideReader:
 
     def _network(self, parsed: ScenarioFile) -> dict[str, float]:
         """Couplings and receptor densities from the files that the scenario names; single parameters override them."""
-        asked = {
-            key: self._other_parameter(key, name)
-            for key in ("connectome", "receptors")
-            if (name := getattr(parsed, key))
-        }
-        if not asked:
-            return {}
-        return load_connectome(asked.get("connectome"), receptors=asked.get("receptors"))
+        connectome, receptors = (
+            self._file_beside(key, name) if name else None
+            for key, name in (("connectome", parsed.connectome), ("receptors", parsed.receptors))
+        )
+        return load_connectome(connectome, receptors=receptors) if connectome or receptors else {}
 
-    def _other_parameter(self, key: str, name: str) -> Path:
+    def _file_beside(self, key: str, name: str) -> Path:
         """A file in the folder of the scenario: a scenario from another source must not read other folders."""
         if Path(name).name != name:
-            raise self._error(
-                f"'{name}' is in another folder", (key,), "the name of a file in the folder of the scenario"
-            )
-        path = self.path.parent / name
-        if not path.is_file():
-            near = closest_match(name, [found.name for found in self.path.parent.glob("*.csv")])
-            what = f"there is no file '{name}' in the folder of the scenario"
-            raise InputError(what, file=self.path, line=self.lines.get((key,)), key=key, nearest=near)
-        return path
+            expected = "the name of a file in the folder of the scenario"
+            raise self.source.error((key,), f"'{name}' is in another folder", expected)
+        assert self.source.path is not None
+        folder = self.source.path.parent
+        if not (folder / name).is_file():
+            near = closest_match(name, [found.name for found in folder.glob("*.csv")])
+            raise self.source.error((key,), f"there is no file '{name}' in the folder of the scenario", near=near)
+        return folder / name
 
     def _number(self, prefix: str, key: str, given: float | str, where: Path_) -> float:
         name = current_name(prefix + key)
@@ -97,25 +92,18 @@ class OverrideReader:
         value = _canonical(given, parameter)
         if value is None:
             expected = "a number" if parameter.unit == "1" else f"a number and a unit like {parameter.unit}"
-            raise self._error(f"'{given}' is not a quantity in {parameter.unit}", where, expected)
+            raise self.source.error(where, f"'{given}' is not a quantity in {parameter.unit}", expected)
         low, high = bounds(parameter, self.species)
         if not low <= value <= high:
-            raise self._error(f"'{given}' is out of range", where, _range(low, high, parameter.unit))
+            raise self.source.error(where, f"'{given}' is out of range", _range(low, high, parameter.unit))
         return value
 
     def _unknown(self, prefix: str, key: str, where: Path_) -> InputError:
         names = [name.removeprefix(prefix) for name in self.table if name.startswith(prefix)]
-        return UnknownNameError(
-            f"there is no '{key}' in {where[0]}",
-            file=self.path,
-            line=self.lines.get(where),
-            key=spelled(where),
-            expected="one of: " + ", ".join(sorted(names)) if prefix else "the full name of a parameter",
-            nearest=closest_match(key, names),
-        )
-
-    def _error(self, what: str, where: Path_, expected: str) -> InputError:
-        return InputError(what, file=self.path, line=self.lines.get(where), key=spelled(where), expected=expected)
+        expected = "one of: " + ", ".join(sorted(names)) if prefix else "the full name of a parameter"
+        line, near = self.source.line(where), closest_match(key, names)
+        what, path = f"there is no '{key}' in {where[0]}", self.source.path
+        return UnknownNameError(what, file=path, line=line, key=spelled(where), expected=expected, nearest=near)
 
 
 def _canonical(given: float | str, parameter: Parameter) -> float | None:

@@ -15,16 +15,9 @@ SAME_TIME = 1e-9  # fraction of a cycle within which an event counts as being at
 
 
 def periodic_steady_state(
-    kernel: Kernel,
-    start: np.ndarray,
-    inputs: np.ndarray,
-    cycle: EventTable,
-    length: float | np.ndarray,
-    *,
-    tolerance: float = TOLERANCE,
-    threads: int = 1,
-    device: str = "cpu",
-) -> tuple[np.ndarray, np.ndarray]:
+    kernel: Kernel, start: np.ndarray, inputs: np.ndarray, cycle: EventTable, length: float | np.ndarray, *,
+    tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """State [patient, state] at the start of a cycle of doses of `length` (h, number or [patient]), repeated forever.
 
     `cycle` holds the events of the doses of one cycle from time 0, also those after its end. A patient with length 0

@@ -14,9 +14,6 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 
-_SUFFIXES = (".yaml", ".yml")
-TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # of tables of doses
-
 
 @dataclass(frozen=True)
 class Scenario:
@@ -75,17 +72,12 @@ def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPertu
     early = [one for one in perturbations if one.time < 0 and one.events()]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
-        raise InputError(
-            what, key="with", expected="a time of 0 h or later", type_this=f"{early[0].perturbation.name} at 0 h"
-        )
+        expected, example = "a time of 0 h or later", f"{early[0].perturbation.name} at 0 h"
+        raise InputError(what, key="with", expected=expected, type_this=example)
 
 
 def validate(
-    regimen: Regimen,
-    table: ParameterTable,
-    values: Mapping[str, float],
-    horizon: float,
-    species: Species | None = None,
+    regimen: Regimen, table: ParameterTable, values: Mapping[str, float], horizon: float, species: Species | None = None
 ) -> None:
     """Raise InputError for a regimen that cannot be given to the typical patient, or starts after the horizon (h)."""
     require_species_kinetics(regimen, species or load_species(HUMAN))
@@ -93,12 +85,9 @@ def validate(
     dose_events(regimen, table, values, horizon)
     for treatment in regimen.treatments:
         if treatment.start >= horizon:
-            raise InputError(
-                f"{treatment.drug} would start at {treatment.start:g} h, after the horizon of {horizon:g} h",
-                key="horizon",
-                expected="doses that start before the horizon",
-                type_this=f"horizon: {treatment.start / 24 + 28:.0f} days",
-            )
+            what = f"{treatment.drug} would start at {treatment.start:g} h, after the horizon of {horizon:g} h"
+            expected, later = "doses that start before the horizon", f"horizon: {treatment.start / 24 + 28:.0f} days"
+            raise InputError(what, key="horizon", expected=expected, type_this=later)
 
 
 def is_weight_based(regimen: Regimen) -> bool:

@@ -1,7 +1,4 @@
-"""The keys of a scenario file as pydantic models, and their JSON Schema.
-
-Translation of pydantic's validation errors into input errors that name file, line, key and expectation.
-"""
+"""The keys of a scenario file as pydantic models, their JSON Schema, and errors about files of any such schema."""
 
 from __future__ import annotations
 
@@ -11,27 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.yaml_lines import Path_, spelled
+from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 
-BRANCHES = (
-    "str",
-    "float",
-    "int",
-    "function-after",
-)  # in the location of an error: the member of a union that was tried
+BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
 MAX_SHOWN = 60  # characters of a value that an error repeats
 KINDS = {
-    "string_type": "text",
-    "list_type": "a list, one item a line after '- '",
-    "dict_type": "keys and values",
-    "model_type": "keys and values",
-    "bool_parsing": "on or off",
-    "bool_type": "on or off",
-}
+    "string_type": "text", "list_type": "a list, one item a line after '- '", "dict_type": "keys and values",
+    "model_type": "keys and values", "bool_parsing": "on or off", "bool_type": "on or off",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,6 +44,14 @@ class FileSchema:
         return part in BRANCHES or part in models or str(part).startswith(("list[", "dict["))
 
 
+def validated(content: Mapping[str, object], source: YamlSource, schema: FileSchema) -> Any:
+    """The keys of a file as the model of its schema; keys without a value are left out. Raises InputError."""
+    try:
+        return schema.keys.model_validate({key: value for key, value in content.items() if value is not None})
+    except ValidationError as problem:
+        raise to_input_error(problem.errors(), source.path, source.lines, schema) from None
+
+
 def to_input_error(
     errors: Sequence[Any], path: Path | None, lines: Mapping[Path_, int], schema: FileSchema
 ) -> InputError:
@@ -66,7 +62,7 @@ def to_input_error(
     error = min(errors, key=_specificity)
     where = tuple(part for part in error["loc"] if not schema.is_branch(part))
     key = spelled(where)
-    line = next((lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in lines), None)
+    line = YamlSource(path, lines).line(where)
     if error["type"] == "extra_forbidden":
         fields = schema.model_at(where).model_fields
         what, near = f"'{where[-1]}' is not a key of a {schema.name} file", closest_match(str(where[-1]), fields)
@@ -118,13 +114,12 @@ class TreatmentKeys(BaseModel):
 
     def sentence(self) -> str:
         """The treatment as a regimen sentence."""
-        salt = "" if self.salt == "base" else f"as {self.salt}"
-        over = f"over {self.over}" if self.over else ""
-        at = f"at {self.at}" if self.at else ""
-        lag = f"lag {self.lag}" if self.lag else ""
-        missing = f"missing {self.missing}" if self.missing else ""
-        steady = "at steady state" if self.steady_state else ""
-        parts = (self.drug, self.dose or "", salt, self.route, over, at, self.schedule or "", lag, missing, steady)
+        parts = (
+            self.drug, self.dose, self.salt != "base" and f"as {self.salt}", self.route,
+            self.over and f"over {self.over}", self.at and f"at {self.at}", self.schedule,
+            self.lag and f"lag {self.lag}", self.missing and f"missing {self.missing}",
+            self.steady_state and "at steady state",
+        )  # fmt: skip
         return " ".join(part for part in parts if part)
 
 

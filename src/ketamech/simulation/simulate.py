@@ -1,7 +1,4 @@
-"""Simulation of one scenario: the treated patient and its control.
-
-Dose events and ensembles of patients of a scenario.
-"""
+"""Simulation of one scenario: its dose events and patients, the treated patient and its control."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events
-from ketamech.dosing.drugs import DRUGS
+from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
@@ -86,20 +83,15 @@ def without_expectancy(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
 def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
     """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
     expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
-    challenges = {drug.compartment for drug in DRUGS if not drug.carries_expectancy}
+    challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
     control = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
     return expectancy if len(control) == len(events) else control
 
 
 __all__ = [
-    "as_scenario",
-    "control_events",
-    "scenario_attributes",
-    "simulate",
-    "species_events",
-    "subjects",
+    "as_scenario", "control_events", "scenario_attributes", "simulate", "species_events", "subjects",
     "times_of_scenario",
-]
+]  # fmt: skip
 
 MINUTE = 1 / 60
 
@@ -135,15 +127,10 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
 
 
 def simulate(
-    scenario: Scenario | Regimen | str | Path,
-    *,
-    model: Model | None = None,
-    progress: Callable[[str], None] | None = None,
-    species: str | None = None,
-    perturbations: Sequence[str] = (),
-    variant: str | None = None,
-    times: Sequence[float] | None = None,
-) -> xr.Dataset:
+    scenario: Scenario | Regimen | str | Path, *, model: Model | None = None,
+    progress: Callable[[str], None] | None = None, species: str | None = None, perturbations: Sequence[str] = (),
+    variant: str | None = None, times: Sequence[float] | None = None,
+) -> xr.Dataset:  # fmt: skip
     """Curves of every state and output of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes).
 
     `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and the model `variant` are added to a file or a
@@ -156,9 +143,8 @@ def simulate(
     chosen = model or load_model(announce=progress)
     asked = as_scenario(scenario, chosen, species, perturbations, variant, times)
     both = subjects(asked, chosen)
-    curves = run_subjects(
-        chosen, both, times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)
-    )
+    grid = times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)
+    curves = run_subjects(chosen, both, grid)
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
@@ -176,9 +162,5 @@ def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
 
 def scenario_attributes(scenario: Scenario) -> dict[str, object]:
     """Attributes of a Dataset of this scenario."""
-    return {
-        "title": scenario.title,
-        "horizon_h": scenario.horizon,
-        "seed": scenario.seed,
-        "species": scenario.species,
-    }
+    own = {"title": scenario.title, "horizon_h": scenario.horizon}
+    return {**own, "seed": scenario.seed, "species": scenario.species}

@@ -35,16 +35,12 @@ class DecisionRules:
         times = {time for step in self.trial.steps for time in step.times}
         found = set()
         for course in self.dosing.courses:
-            adaptation = course.adaptive_dosing
-            for condition, since in (
-                ((adaptation.reduction_rule, adaptation.since), (adaptation.reinduction_rule, 0.0))
-                if adaptation
-                else ()
-            ):
-                scale = self._scale(condition) if condition else ""
-                found |= {
-                    k for k, (v, hour, _) in enumerate(self.trial.visit_schedule) if scale in v.scales and hour >= since
-                }
+            if adaptation := course.adaptive_dosing:
+                rules = ((adaptation.reduction_rule, adaptation.since), (adaptation.reinduction_rule, 0.0))
+                for scale, since in ((_scale(self.trial, rule), since) for rule, since in rules if rule):
+                    found |= {
+                        k for k, (v, at, _) in enumerate(self.trial.visit_schedule) if scale in v.scales and at >= since
+                    }
         found |= {k for k, (_, hour, _) in enumerate(self.trial.visit_schedule) if hour in times}
         return sorted(found - {0})
 
@@ -80,7 +76,7 @@ class DecisionRules:
         adaptation, hour, dosing = course.adaptive_dosing, self.trial.visit_schedule[visit][1], self.dosing
         assert adaptation is not None
         on = dosing.course == number
-        if adaptation.reduction_rule and self._scale(adaptation.reduction_rule) in scores:
+        if adaptation.reduction_rule and _scale(self.trial, adaptation.reduction_rule) in scores:
             met, known = is_met(self.trial, adaptation.reduction_rule, scores, visit)
             change = on & known & (hour - dosing.anchor >= adaptation.since)
             dosing.reduced[change] = met[change]
@@ -90,13 +86,14 @@ class DecisionRules:
             dosing.anchor[restarted], dosing.reduced[restarted] = hour, False
             self.decided_at[restarted] = hour
 
-    def _scale(self, condition: Condition) -> str:
-        return self.trial.relapse[0] if condition.test == "relapse" and self.trial.relapse else condition.scale
+
+def _scale(trial: Trial, condition: Condition) -> str:
+    return trial.relapse[0] if condition.test == "relapse" and trial.relapse else condition.scale
 
 
 def is_met(trial: Trial, condition: Condition, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
     """Masks [patient] of the patients who meet a condition at a visit, and of those whose score is known."""
-    name = trial.relapse[0] if condition.test == "relapse" and trial.relapse else condition.scale
+    name = _scale(trial, condition)
     score, baseline, scale = scores[name][:, visit], scores[name][:, 0], trial.scales[name]
     known = np.isfinite(score) & np.isfinite(baseline)
     if condition.test in COMPARISON_OPERATORS:

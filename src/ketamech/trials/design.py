@@ -7,25 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
+from ketamech.dosing.parsed_values import Condition
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale
 
 BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition on a rating.
-
-    `test` is response, remission, "no response", "no remission", "relapse", a comparison with `number`, or "falls by"
-    or "falls less than" a fraction `number` of baseline.
-    """
-
-    scale: str
-    test: str
-    number: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -167,9 +155,7 @@ class Trial:
     @property
     def sequences(self) -> tuple[tuple[int, ...], ...]:
         """Sequences of arms (indices in `arms`) that a patient may pass through."""
-        return (
-            tuple(permutations(range(len(self.arms)))) if self.washout else tuple((i,) for i in range(len(self.arms)))
-        )
+        return tuple(permutations(range(len(self.arms)), None if self.washout else 1))
 
     @property
     def fingerprint(self) -> str:

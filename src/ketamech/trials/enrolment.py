@@ -62,17 +62,9 @@ def enrol(
     generators = patient_streams(seed, patient_ids, "scores", replicate=number)
     rating_normals, fluctuation_normals = _standard_normals(generators, visits, len(trial.scales))
     return Enrolment(
-        number,
-        people,
-        base,
-        _allocate(trial, stratum, seed, number),
-        stratum,
-        visit_hours(trial, windows),
-        rerandomisation_uniforms,
-        dropout_uniforms,
-        rating_normals,
-        fluctuation_normals,
-    )
+        number, people, base, _allocate(trial, stratum, seed, number), stratum, visit_hours(trial, windows),
+        rerandomisation_uniforms, dropout_uniforms, rating_normals, fluctuation_normals,
+    )  # fmt: skip
 
 
 def _standard_normals(
@@ -135,11 +127,6 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    regimens = [arm.regimen for arm in trial.arms]
-    found = {0.0}
-    for regimen in regimens:
-        for treatment in regimen.treatments:
-            if treatment.route not in ("oral", ""):
-                for period in range(trial.periods):
-                    found |= {at + period * trial.washout for at in treatment.starts(trial.horizon)}
-    return np.array(sorted(found))
+    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in ("oral", ""))
+    starts = {at for treatment in given for at in treatment.starts(trial.horizon)}
+    return np.array(sorted({0.0, *(at + period * trial.washout for at in starts for period in range(trial.periods))}))

@@ -16,9 +16,9 @@ from ketamech.parameters.concentration_units import SHOWN, shown
 
 FILE = DATA / "scales" / "scales.csv"
 COLUMNS = (
-    "scale", "output", "unit", "low", "high", "step", "least", "residual_sd", "relative_sd", "fluctuation_sd",
-    "fluctuation_spread", "memory", "entry", "background", "background_spread", "recall", "carried", "factor",
-    "response", "remission", "status", "evidence", "why",
+    "scale", "output", "unit", "low", "high", "step", "reporting_threshold", "residual_sd", "relative_sd",
+    "fluctuation_sd", "fluctuation_spread", "correlation_time", "enrolment_shift", "background_median",
+    "background_spread", "recall", "carried_share", "factor", "response", "remission", "status", "evidence", "why",
 )  # fmt: skip
 NUMBERS = COLUMNS[3:20]
 DAY = 24.0
@@ -28,16 +28,16 @@ DAY = 24.0
 class RatingScale:
     """One scale of `output`: bounds, `step` of the score, error (`residual_sd` points plus `relative_sd` of the score).
 
-    Scores of a patient also fluctuate with a correlation time of `memory` days: SD `fluctuation_sd` points in the
-    middle of the scale over all patients, less towards its ends (the log odds are shifted); `fluctuation_spread` is the
-    SD of the logarithm of the size between patients. Patients enter a trial `entry` SDs above their own mean. On a
-    scale with `background` a patient scores without any drug: `background` is the median, `background_spread` the SD of
-    the logarithm, with the same correlation time. A score between 0 and `least` is recorded as 0.
+    Scores of a patient fluctuate with a `correlation_time` (days): SD `fluctuation_sd` points in the middle of the
+    scale over all patients, less towards its ends (the log odds are shifted); `fluctuation_spread` is the SD of the
+    logarithm of the size between patients. At enrolment patients score `enrolment_shift` SDs above their own mean. On
+    some scales patients score without any drug: `background_median`, and `background_spread` as SD of the logarithm,
+    with the same correlation time. A score between 0 and `reporting_threshold` is recorded as 0.
 
-    `carried` is the fraction of the total (sleep and appetite) that cannot be rated again within `recall` hours of the
-    last full rating and keeps its value. `response` is the fall, as a fraction of baseline, that counts as response;
-    `remission` the score at or below which a patient is in remission. `factor` converts the output into the score: for
-    a concentration, which is recorded in ng/mL, it includes the molar mass.
+    `carried_share` is the fraction of the total (sleep and appetite) that cannot be rated again within `recall` hours
+    of the last full rating and keeps its value. `response` is the fall, as a fraction of baseline, that counts as
+    response; `remission` the score at or below which a patient is in remission. `factor` converts the output into the
+    score: for a concentration, which is recorded in ng/mL, it includes the molar mass.
     """
 
     name: str
@@ -46,17 +46,17 @@ class RatingScale:
     low: float
     high: float
     step: float
-    least: float
+    reporting_threshold: float
     residual_sd: float
     relative_sd: float
     fluctuation_sd: float
     fluctuation_spread: float
-    memory: float
-    entry: float
-    background: float
+    correlation_time: float
+    enrolment_shift: float
+    background_median: float
     background_spread: float
     recall: float
-    carried: float
+    carried_share: float
     factor: float
     response: float
     remission: float
@@ -71,13 +71,13 @@ class RatingScale:
 
     def true_scores(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
         """Scores without error, from the output at the visit and at the last full rating (same shapes)."""
-        return self.factor * ((1 - self.carried) * output + self.carried * full)
+        return self.factor * ((1 - self.carried_share) * output + self.carried_share * full)
 
     def autocorrelated_course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Autocorrelated values [patient, visit] of SD 1 from standard normal `z`; `hours` [patient, visit]."""
         found = np.zeros_like(z)
-        found[:, 0] = z[:, 0] + self.entry
-        correlation = np.exp(-np.diff(hours, axis=1) / (DAY * self.memory))
+        found[:, 0] = z[:, 0] + self.enrolment_shift
+        correlation = np.exp(-np.diff(hours, axis=1) / (DAY * self.correlation_time))
         for k in range(1, z.shape[1]):
             found[:, k] = correlation[:, k - 1] * found[:, k - 1] + np.sqrt(1 - correlation[:, k - 1] ** 2) * z[:, k]
         return found
@@ -92,16 +92,16 @@ class RatingScale:
 
     def background_scores(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Scores without any drug [patient, visit], from standard normal `z`."""
-        if not self.background:
+        if not self.background_median:
             return np.zeros_like(z)
-        return self.background * np.exp(self.background_spread * self.autocorrelated_course(hours, z))
+        return self.background_median * np.exp(self.background_spread * self.autocorrelated_course(hours, z))
 
     def rated_scores(self, truth: np.ndarray, z: np.ndarray, own: np.ndarray | float = 0.0) -> np.ndarray:
         """Recorded scores: `truth` with fluctuations `own` and rating error from standard normal `z`, within bounds."""
         score = self._shift_log_odds(truth, own) if np.any(own) else truth
         score = np.clip(score + z * np.hypot(self.residual_sd, self.relative_sd * truth), self.low, self.high)
         score = np.round(score / self.step) * self.step if self.step else score
-        return np.where((score > 0) & (score < self.least), 0.0, score) if self.least else score
+        return np.where((score > 0) & (score < self.reporting_threshold), 0.0, score)
 
     def _shift_log_odds(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
         """A score shifted on the log odds of its scale by as much as moves the middle of the scale by `own` points."""
@@ -120,16 +120,15 @@ def scale(name: str) -> RatingScale:
     """One scale. Raises UnknownNameError with the nearest."""
     known = load_scales()
     if name not in known:
-        raise UnknownNameError(
-            f"there is no scale '{name}'", key="visits", expected=", ".join(known), nearest=closest_match(name, known)
-        )
+        what = f"there is no scale '{name}'"
+        raise UnknownNameError(what, key="visits", expected=", ".join(known), nearest=closest_match(name, known))
     return known[name]
 
 
 def _scale(row: CsvRow) -> RatingScale:
     numbers = {column: row.number(column) for column in NUMBERS}
-    if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried"] < 1:
-        raise row.error("low", "an impossible scale", expected="low below high, carried from 0 to 1")
+    if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried_share"] < 1:
+        raise row.error("low", "an impossible scale", expected="low below high, carried_share from 0 to 1")
     if row["unit"] == SHOWN:
         numbers["factor"] *= shown(row["output"], row["unit"])[0]
     return RatingScale(row["scale"], row["output"], row["unit"], **numbers)

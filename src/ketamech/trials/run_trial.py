@@ -26,30 +26,17 @@ from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial
 from ketamech.trials.enrolment import Enrolment, enrol
-from ketamech.trials.rating_model import RatingModel
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
+from ketamech.trials.visit_ratings import VisitRatings
 
 TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below the rating error
 CHUNK_PERSONS = 4096  # patients solved together
 CHECKPOINT_PERSONS = 1024  # patients in one checkpoint or task of a cluster
 EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
 EXPOSURE_TIMES = (
-    0.1,
-    0.25,
-    0.45,
-    0.67,
-    0.8,
-    1.0,
-    1.5,
-    2.0,
-    3.0,
-    4.0,
-    6.0,
-    8.0,
-    12.0,
-    24.0,
-)  # h after the start of a period
+    0.1, 0.25, 0.45, 0.67, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 24.0,
+)  # h after the start of a period  # fmt: skip
 Posterior = Sequence[Mapping[str, float]]
 
 
@@ -63,6 +50,34 @@ class TrialRun:
     seed: int
     threads: int
     posterior: Posterior = ()
+
+    @classmethod
+    def of(
+        cls, trial: Trial, model: Model | None = None, *, patients: int | None = None, seed: int | None = None,
+        threads: int | None = None, posterior: Posterior = (),
+    ) -> TrialRun:  # fmt: skip
+        """The run of a trial with its own population; `patients` and `seed` replace those of the trial."""
+        chosen, made = trial if patients is None else with_sample_size(trial, patients), model or load_model()
+        population = load_population(chosen.population).with_marginals(chosen.people, made.parameters)
+        seed = chosen.seed if seed is None else seed
+        return cls(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
+
+    def iterate(
+        self, replicates: int, *, first: int = 0, progress: Callable[[int], None] | None = None,
+        executor: Executor = LOCAL,
+    ) -> Iterator[xr.Dataset]:  # fmt: skip
+        """One dataset for each group of replicates, so that memory use does not grow with their number."""
+        if replicates < 1:
+            what = f"{replicates} replicates"
+            raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 20")
+        numbers = range(first, first + replicates)
+        step = max(1, (CHUNK_PERSONS if executor is LOCAL else CHECKPOINT_PERSONS) // self.trial.patients)
+        groups = {self.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
+        done = zip(groups.values(), executor.map(groups, self.simulate_group, self.simulate_groups), strict=True)
+        for group, arrays in done:
+            yield decode(arrays)
+            if progress:
+                progress(group[-1] - first + 1)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -116,7 +131,7 @@ class TrialRun:
         rows = [(e.number, e.people.patient_ids) for e in enrolled]
         dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         dosing.course[:] = sequence
-        found = TrialState.create(trial, enrolled, RatingModel(trial, self.outputs), dosing, self._exposure_times())
+        found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
         ensemble = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
         self._run_to_end(found, ensemble.start(tolerance=TOLERANCE, threads=self.threads))
         return found
@@ -164,18 +179,10 @@ class TrialRun:
 
 
 def run_trial(
-    trial: Trial,
-    model: Model | None = None,
-    *,
-    replicates: int = 1,
-    patients: int | None = None,
-    seed: int | None = None,
-    threads: int | None = None,
-    posterior: Posterior = (),
-    first: int = 0,
-    progress: Callable[[int], None] | None = None,
-    executor: Executor = LOCAL,
-) -> xr.Dataset:
+    trial: Trial, model: Model | None = None, *, replicates: int = 1, patients: int | None = None,
+    seed: int | None = None, threads: int | None = None, posterior: Posterior = (), first: int = 0,
+    progress: Callable[[int], None] | None = None, executor: Executor = LOCAL,
+) -> xr.Dataset:  # fmt: skip
     """Run replicates of a trial, each with other patients and, with a `posterior`, other population values.
 
     Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
@@ -184,48 +191,11 @@ def run_trial(
     `progress` is called with the number of replicates done; `executor` runs and stores them.
     Raises InputError for a number of replicates or patients below 1.
     """
-    parts = iter_trial(
-        trial, model, replicates=replicates, patients=patients, seed=seed, threads=threads, posterior=posterior,
-        first=first, progress=progress, executor=executor,
-    )  # fmt: skip
-    found = list(parts)
-    return (
-        found[0]
-        if len(found) == 1
-        else xr.concat(found, "replicate", data_vars="all", coords="minimal", compat="override")
-    )
-
-
-def iter_trial(
-    trial: Trial,
-    model: Model | None = None,
-    *,
-    replicates: int = 1,
-    patients: int | None = None,
-    seed: int | None = None,
-    threads: int | None = None,
-    posterior: Posterior = (),
-    first: int = 0,
-    progress: Callable[[int], None] | None = None,
-    executor: Executor = LOCAL,
-) -> Iterator[xr.Dataset]:
-    """As `run_trial`, one dataset for each group of replicates, so that memory use does not grow with their number."""
-    if replicates < 1:
-        raise InputError(
-            f"{replicates} replicates", key="replicates", expected="at least 1", type_this="--replicates 20"
-        )
-    chosen, made = trial if patients is None else with_sample_size(trial, patients), model or load_model()
-    population = load_population(chosen.population).with_marginals(chosen.people, made.parameters)
-    seed = chosen.seed if seed is None else seed
-    run = TrialRun(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
-    numbers = range(first, first + replicates)
-    step = max(1, (CHUNK_PERSONS if executor is LOCAL else CHECKPOINT_PERSONS) // chosen.patients)
-    groups = {run.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
-    done = zip(groups.values(), executor.map(groups, run.simulate_group, run.simulate_groups), strict=True)
-    for group, arrays in done:
-        yield decode(arrays)
-        if progress:
-            progress(group[-1] - first + 1)
+    run = TrialRun.of(trial, model, patients=patients, seed=seed, threads=threads, posterior=posterior)
+    found = list(run.iterate(replicates, first=first, progress=progress, executor=executor))
+    if len(found) == 1:
+        return found[0]
+    return xr.concat(found, "replicate", data_vars="all", coords="minimal", compat="override")
 
 
 def with_sample_size(trial: Trial, patients: int) -> Trial:

@@ -14,8 +14,8 @@ from ketamech.trials.decision_rules import DecisionRules, Scores
 from ketamech.trials.design import Trial
 from ketamech.trials.dropout import dropout_times, missed_visits
 from ketamech.trials.enrolment import Enrolment
-from ketamech.trials.rating_model import RatingModel
 from ketamech.trials.trial_dosing import TrialDosing
+from ketamech.trials.visit_ratings import VisitRatings
 
 MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mol
 
@@ -29,7 +29,7 @@ class TrialState:
     """
 
     trial: Trial
-    rating: RatingModel
+    rating: VisitRatings
     dosing: TrialDosing
     decisions: DecisionRules
     hours: np.ndarray
@@ -43,13 +43,9 @@ class TrialState:
 
     @classmethod
     def create(
-        cls,
-        trial: Trial,
-        enrolled: Sequence[Enrolment],
-        rating: RatingModel,
-        dosing: TrialDosing,
+        cls, trial: Trial, enrolled: Sequence[Enrolment], rating: VisitRatings, dosing: TrialDosing,
         exposure_times: np.ndarray,
-    ) -> TrialState:
+    ) -> TrialState:  # fmt: skip
         """All patients before the first dose; `exposure_times` [period, time] (h)."""
         hours = np.concatenate([e.hours for e in enrolled])
         uniforms = np.concatenate([e.rerandomisation_uniforms for e in enrolled])
@@ -156,26 +152,18 @@ def _covariates(put: Any, enrolled: Sequence[Enrolment], parameters: ParameterTa
 
 def _coordinates(trial: Trial, enrolled: Sequence[Enrolment]) -> dict[str, Any]:
     labels = [f"period {p + 1}: {v.name}" if trial.washout else v.name for v, _, p in trial.visit_schedule]
+    hours = np.array([hour for _, hour, _ in trial.visit_schedule])
     return {
         "replicate": [e.number for e in enrolled],
         "patient": np.arange(trial.patients),
         "visit": labels,
-        "hour": (
-            "visit",
-            np.array([hour for _, hour, _ in trial.visit_schedule]),
-            {"units": "h", "long_name": "planned"},
-        ),
+        "hour": ("visit", hours, {"units": "h", "long_name": "planned"}),
         "period": ("visit", [period + 1 for _, _, period in trial.visit_schedule]),
     }
 
 
 def _attributes(trial: Trial, seed: int) -> dict[str, Any]:
     return {
-        "title": trial.title,
-        "seed": seed,
-        "trial": trial.fingerprint,
-        "references": ", ".join(trial.references),
-        "primary": " at ".join(trial.primary),
-        "assumed": " ".join(trial.assumptions),
-        "blinding": trial.blinding,
-    }
+        "title": trial.title, "seed": seed, "trial": trial.fingerprint, "references": ", ".join(trial.references),
+        "primary": " at ".join(trial.primary), "assumed": " ".join(trial.assumptions), "blinding": trial.blinding,
+    }  # fmt: skip

@@ -43,24 +43,17 @@ class TrialDosing:
     """
 
     def __init__(
-        self,
-        model: Model,
-        trial: Trial,
-        population: Population,
-        seed: int,
-        rows: list[tuple[int, np.ndarray]],
+        self, model: Model, trial: Trial, population: Population, seed: int, rows: list[tuple[int, np.ndarray]],
         values: Mapping[str, Quantity],
-    ) -> None:
-        self.model, self.trial, self.population, self.seed, self.rows = model, trial, population, seed, rows
-        self.values = values
+    ) -> None:  # fmt: skip
+        self.model, self.trial, self.population, self.seed = model, trial, population, seed
+        self.rows, self.values = rows, values
         self.size = sum(len(patients) for _, patients in rows)
         self.courses = treatment_courses(trial)
         self.course = np.zeros(self.size, dtype=int)
         self.anchor = np.zeros(self.size)
         self.reduced = np.zeros(self.size, dtype=bool)
-        self.added_courses: list[
-            tuple[int, np.ndarray, np.ndarray]
-        ] = []  # index of the course, mask [patient], start (h) [patient]
+        self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
         self.last_belief = np.full(self.size, -np.inf)
         self._draws: dict[tuple[str, str, int], np.ndarray] = {}
@@ -172,16 +165,12 @@ def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
         arms = [trial.arms[k] for k in sequence]
         doses = [_with_belief(shifted(arm.regimen, p * trial.washout), arm.belief) for p, arm in enumerate(arms)]
         adaptation = arms[0].adaptive_dosing
-        reduced = (
-            _with_belief(adaptation.reduced_schedule, arms[0].belief)
-            if adaptation and adaptation.reduced_schedule
-            else ()
-        )
+        less = adaptation and adaptation.reduced_schedule
+        reduced = _with_belief(less, arms[0].belief) if less else ()
         found.append(TreatmentCourse(", ".join(arm.name for arm in arms), sum(doses, ()), reduced, adaptation))
     if trial.add_on:
-        found.append(
-            TreatmentCourse("add-on", _with_belief(trial.add_on, "open" if trial.blinding == "open" else "blinded"))
-        )
+        belief = "open" if trial.blinding == "open" else "blinded"
+        found.append(TreatmentCourse("add-on", _with_belief(trial.add_on, belief)))
     for i, step in enumerate(trial.steps):
         others = (step.otherwise,) if step.otherwise else ()
         for k, regimen in enumerate((*step.regimens, *others)):

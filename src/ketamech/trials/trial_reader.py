@@ -3,61 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import ValidationError
-
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import closest_match
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.yaml_lines import Path_, read_yaml, spelled
+from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.scenario import validate
-from ketamech.simulation.scenario_schema import to_input_error
+from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
 from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, StepKeys, TrialFile
 from ketamech.trials.trial_text import condition, relapse, share, time, treatment
 
-MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
-
-
-MAX_DROPOUT_RULES = 0.9
+MAX_DROPOUT, MAX_MISSED_VISITS, MAX_DROPOUT_RULES, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.9, 0.2
 Scales = Mapping[str, RatingScale]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class SourceFile:
-    """One file: its path (None for a mapping), the line of every key, the parameters it may name."""
+class SourceFile(YamlSource):
+    """A trial file, and the table of the parameters that it may name."""
 
-    path: Path | None
-    lines: Mapping[Path_, int]
     table: ParameterTable
-
-    def with_location(self, where: Path_, make: Callable[[], T]) -> T:
-        """The result of `make`; an InputError that it raises gets this location in the file."""
-        try:
-            return make()
-        except InputError as problem:
-            raise self.error(where, problem.what, problem.expected, problem.nearest, problem.type_this) from None
-
-    def error(
-        self, where: Path_, what: str, expected: str | None = None, near: str | None = None, type_: str | None = None
-    ) -> InputError:
-        """The error about a location in the file."""
-        line = next((self.lines[where[:n]] for n in range(len(where), 0, -1) if where[:n] in self.lines), None)
-        kind = UnknownNameError if near else InputError
-        return kind(
-            what, file=self.path, line=line, key=spelled(where), expected=expected, nearest=near, type_this=type_
-        )
 
     def time(self, where: Path_, text: str) -> float:
         """Time after the first dose (h)."""
@@ -75,9 +49,8 @@ class SourceFile:
         """The regimen, if the typical patient can receive all of it from a drug-free start. Raises InputError."""
         if any(treatment.at_steady_state for treatment in regimen.treatments):
             what = "a start at steady state: all patients of a trial are drug-free at baseline"
-            raise self.error(
-                where, what, "doses that lead there, and a visit after them", type_="... daily for 4 weeks"
-            )
+            expected = "doses that lead there, and a visit after them"
+            raise self.error(where, what, expected, type_="... daily for 4 weeks")
         self.with_location(where, lambda: validate(regimen, self.table, {}, min(regimen.horizon(), MAX_HORIZON_H)))
         return regimen
 
@@ -92,22 +65,13 @@ class SourceFile:
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
     """The trial of a YAML file, or of a mapping with the same keys. Raises InputError with file, line and key."""
-    table = load_parameters() if table is None else table
-    path = None if isinstance(source, Mapping) else Path(source)
-    content, lines, text = _read(source)
-    try:
-        keys = TrialFile.model_validate({key: value for key, value in content.items() if value is not None})
-    except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines, TRIAL_FILE) from None
-    return _trial(SourceFile(path, lines, table), keys, text)
-
-
-def _read(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], dict[Path_, int], str]:
-    """Content, line of each key, and text."""
     if isinstance(source, Mapping):
-        return dict(source), {}, json.dumps(source)
-    content, lines = read_yaml(Path(source))
-    return content, lines, Path(source).read_text(encoding="utf-8-sig")
+        path, content, lines, text = None, dict(source), dict[Path_, int](), json.dumps(source)
+    else:
+        path = Path(source)
+        (content, lines), text = read_yaml(path), path.read_text(encoding="utf-8-sig")
+    file = SourceFile(path, lines, load_parameters() if table is None else table)
+    return _trial(file, validated(content, file, TRIAL_FILE), text)
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
@@ -178,9 +142,8 @@ def _arms(file: SourceFile, keys: TrialFile, scales: Scales, first: str, belief:
     if shares:
         file.check_shares(("arms",), shares, len(keys.arms))
         if keys.patients is None:
-            raise file.error(
-                ("arms",), "shares without a number of patients", "patients: the total number", type_="patients: 200"
-            )
+            what, expected = "shares without a number of patients", "patients: the total number"
+            raise file.error(("arms",), what, expected, type_="patients: 200")
     return tuple(_arm(file, keys, name, arm, scales, first, belief) for name, arm in keys.arms.items())
 
 
@@ -242,12 +205,8 @@ def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
 
 def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for arm in trial.arms:
-        if (
-            arm.adaptive_dosing
-            and arm.adaptive_dosing.reinduction_rule
-            and arm.adaptive_dosing.reinduction_rule.test == "relapse"
-            and not trial.relapse
-        ):
+        rule = arm.adaptive_dosing and arm.adaptive_dosing.reinduction_rule
+        if rule and rule.test == "relapse" and not trial.relapse:
             like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
             raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
     if trial.washout and (trial.steps or any(arm.adaptive_dosing for arm in trial.arms)):
@@ -286,15 +245,11 @@ def step(
     file.check_shares((*where, "shares"), shares, len(given))
     if set(shares) != set(given):
         raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
+    regimens = tuple(file.regimen((*where, "give"), text) for text in given.values())
+    otherwise = file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None
+    drawn = tuple(shares[name] for name in given)
     return DecisionStep(
-        times,
-        asked,
-        tuple(file.regimen((*where, "give"), text) for text in given.values()),
-        tuple(given),
-        tuple(shares[name] for name in given),
-        file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None,
-        keys.belief or belief,
-        where[0] == "rescue",
+        times, asked, regimens, tuple(given), drawn, otherwise, keys.belief or belief, where[0] == "rescue"
     )
 
 
@@ -320,7 +275,6 @@ def relapse_rule(
     name, part, since = file.with_location(("relapse",), partial(relapse, text, scales))
     visit = next((visit.name for visit in visits if visit.time == since and name in visit.scales), None)
     if visit is None:
-        raise file.error(
-            ("relapse",), f"{name} is not rated when relapses begin to count", "a visit at which it is rated"
-        )
+        what = f"{name} is not rated when relapses begin to count"
+        raise file.error(("relapse",), what, "a visit at which it is rated")
     return name, visit, part

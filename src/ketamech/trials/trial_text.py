@@ -10,12 +10,12 @@ from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse, parse_percentage, parse_time
 from ketamech.dosing.parse_errors import shorten_text
+from ketamech.dosing.parsed_values import Condition
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import Sentence, regimen_lexicon
-from ketamech.dosing.syntax import Criterion
+from ketamech.dosing.regimen_reader import Sentence, regimen_lexicon
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
-from ketamech.trials.design import AdaptiveDosing, Condition
+from ketamech.trials.design import AdaptiveDosing
 from ketamech.trials.rating_scales import RatingScale
 
 TIMES = "24 h, 3 d, day 8, 4 weeks, 3 months"
@@ -46,11 +46,7 @@ def share(text: str, most: float = 1.0) -> float:
 
 def condition(text: str, scales: Mapping[str, RatingScale]) -> Condition:
     """A condition on a scale of this trial: remission of MADRS, MADRS > 22, MADRS falls by 20 %. Raises InputError."""
-    return _condition(parse("condition", text, _rated(tuple(scales))))
-
-
-def _condition(found: Criterion) -> Condition:
-    return Condition(found.scale, found.test, found.number)
+    return parse("condition", text, _rated(tuple(scales)))
 
 
 def relapse(text: str, scales: Mapping[str, RatingScale]) -> tuple[str, float, float]:
@@ -94,14 +90,10 @@ def treatment(
         Regimen(reduced) if choice else None,
         Condition(first, choice.outcome) if choice else None,
         changing.start + sum(lengths[:-1]),
-        _reinduction_rule(reinduction, first) if reinduction else None,
+        Condition(first, reinduction) if isinstance(reinduction, str) else reinduction,
         changing.start + (lengths[0] if lengths else 0.0),
     )
     return Regimen(usual), adaptation, given
-
-
-def _reinduction_rule(reinduction: Criterion | str, first: str) -> Condition:
-    return Condition(first, reinduction) if isinstance(reinduction, str) else _condition(reinduction)
 
 
 def _treatments(sentences: list[Sentence], *, reduced: bool) -> tuple[Treatment, ...]:

@@ -8,7 +8,7 @@ import pytest
 from ketamech.core import InputError
 from ketamech.core.units import DAY, MONTH, WEEK, YEAR
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import read_treatments
+from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 

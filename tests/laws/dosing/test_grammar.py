@@ -17,7 +17,7 @@ from ketamech.dosing.parse_errors import STARTS
 from ketamech.dosing.perturbations import perturbation_lexicon as perturbations
 from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.sentence import regimen_lexicon as regimens
+from ketamech.dosing.regimen_reader import regimen_lexicon as regimens
 from ketamech.evidence.load_evidence import time_hours
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.rating_scales import scale

@@ -6,7 +6,7 @@ import pytest
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.dosing.perturbations import load_perturbations, read_perturbation
-from ketamech.dosing.sentence import parse_sentence
+from ketamech.dosing.regimen_reader import parse_sentence
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate

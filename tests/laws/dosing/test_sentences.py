@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.drugs import COLUMNS, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.parameters import load_parameters
@@ -208,3 +209,23 @@ def test_every_regimen_survives_being_written_and_read(regimen):
 def test_any_text_is_a_regimen_or_a_clear_error(text):
     with contextlib.suppress(InputError):
         Regimen.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "said"),
+    [("routes", "rectal", "no route 'rectal'"), ("is_session", "maybe", "'maybe' is unknown")],
+)
+def test_a_bad_table_of_drugs_names_line_and_column(tmp_path, column, cell, said):
+    cells = dict.fromkeys(COLUMNS, "") | {"drug": "x", "routes": "IV", column: cell}
+    cells |= {name: cells[name] or "no" for name in ("is_session", "infused_session", "carries_expectancy")}
+    file = tmp_path / "drugs.csv"
+    file.write_text(f"{','.join(COLUMNS)}\n{','.join(cells.values())}\n")
+    with pytest.raises(InputError, match=rf"drugs.csv:2: .*{said}(.|\n)*column '{column}'"):
+        load_drugs(file)
+
+
+def test_every_drug_names_parameters_and_states_that_exist(model):
+    for drug in load_drugs():
+        named = [drug.molar_mass, drug.maintenance_elimination, drug.dose, *drug.max_dose_parameter.values()]
+        assert {name for name in named if name} <= set(TABLE)
+        assert drug.compartment in (None, *model.layout.state_names)

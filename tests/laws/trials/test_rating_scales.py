@@ -85,7 +85,7 @@ def test_an_unknown_scale_is_refused():
 
 def test_fluctuations_keep_their_size_and_are_correlated_over_the_memory():
     """A first-order autoregression of SD 1: the squares of the weights of independent numbers add up to 1."""
-    madrs, hours = replace(scale("MADRS"), entry=0.0), np.array([[0.0, 72.0]])
+    madrs, hours = replace(scale("MADRS"), enrolment_shift=0.0), np.array([[0.0, 72.0]])
     old, new = (madrs.autocorrelated_course(hours, np.array([z]))[0, 1] for z in ([1.0, 0.0], [0.0, 1.0]))
-    assert old == pytest.approx(np.exp(-3 / madrs.memory), rel=1e-12)
+    assert old == pytest.approx(np.exp(-3 / madrs.correlation_time), rel=1e-12)
     assert old**2 + new**2 == pytest.approx(1, rel=1e-12)

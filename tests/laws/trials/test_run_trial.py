@@ -232,9 +232,7 @@ def test_a_failed_patient_is_missing_with_a_reason(model, monkeypatch):
 
 
 def test_parts_are_the_whole(model, held):
-    from ketamech.trials.run_trial import iter_trial
-
-    parts = list(iter_trial(trial(), model, replicates=3, threads=1))
+    parts = list(TrialRun.of(trial(), model, threads=1).iterate(3))
     assert xr.concat(parts, "replicate", data_vars="all").equals(held)
 
 

@@ -82,7 +82,7 @@ def test_a_short_recall_keeps_part_of_the_baseline():
     day, week = scale("MADRS-24h"), scale("MADRS")
     now, before = np.array([10.0]), np.array([40.0])
     assert week.true_scores(now, before)[0] == 10
-    assert day.true_scores(now, before)[0] == pytest.approx(10 + day.carried * 30)
+    assert day.true_scores(now, before)[0] == pytest.approx(10 + day.carried_share * 30)
 
 
 def test_ups_and_downs_are_alike_when_close_and_keep_their_spread():

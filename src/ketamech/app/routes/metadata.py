@@ -16,7 +16,7 @@ from ketamech.app.responses import cached_response
 from ketamech.core import unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-from ketamech.dosing.drugs import DRUGS
+from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.perturbations import Perturbation, load_perturbations
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
@@ -165,7 +165,10 @@ def metadata_of(app_state: AppState) -> Metadata:
     found: dict[str, Any] = {
         "version": __version__,
         "disclaimer": DISCLAIMER,
-        "drugs": [DrugInfo(name=d.name, routes=[r for r in d.routes if r], is_session=d.is_session) for d in DRUGS],
+        "drugs": [
+            DrugInfo(name=drug.name, routes=[route for route in drug.routes if route], is_session=drug.is_session)
+            for drug in load_drugs()
+        ],
         "tracks": [track for track in load_tracks().values() if available_curves(track, app_state.model)],
         "outputs": [
             Output(name=name, unit=unit_in_words(shown(name, text)[1]), description=layout.descriptions[name] or "")

@@ -1,6 +1,6 @@
-"""Generates the whole program of a system: its equations, the integration method, and the workspace layout.
+"""Generates the program of a system: its equations, the integration method, and the workspace layout.
 
-The equations of a system as straight-line code; what depends on parameters alone is computed once per patient.
+Equations become straight-line code; what depends on parameters alone is computed once per patient.
 """
 
 from __future__ import annotations

@@ -80,19 +80,9 @@ def _follow(follow: Any) -> Callable[..., None]:
     ):  # fmt: skip
         patients, events = (inputs, y, inflow, clock, step), (first, time, kind, state, size)
         follow(
-            workspace,
-            workspace,
-            lane_state,
-            sizes,
-            settings,
-            0,
-            sizes[0],
-            patients,
-            events,
-            (times, stride, wanted, out),
-            (counter, stop, count),
-            report,
-        )
+            workspace, workspace, lane_state, sizes, settings, 0, sizes[0], patients, events,
+            (times, stride, wanted, out), (counter, stop, count), report,
+        )  # fmt: skip
 
     return entry
 
@@ -100,19 +90,9 @@ def _follow(follow: Any) -> Callable[..., None]:
 def _settle(settle: Any) -> Callable[..., None]:
     def entry(workspace, lane_state, sizes, inputs, y, guess, source, counter, stop, count, report):
         settle(
-            workspace,
-            workspace,
-            lane_state,
-            sizes,
-            0,
-            sizes[0],
-            inputs,
-            y,
-            guess,
-            source,
-            (counter, stop, count),
+            workspace, workspace, lane_state, sizes, 0, sizes[0], inputs, y, guess, source, (counter, stop, count),
             report,
-        )
+        )  # fmt: skip
 
     return entry
 
@@ -125,19 +105,9 @@ def _follow_one(follow: Any) -> Callable[..., None]:
         patients, events = (inputs, y, inflow, clock, step), (first, time, kind, state, size)
         outputs = (times, stride, wanted, out)
         follow(
-            workspace,
-            place,
-            lane_state,
-            sizes,
-            settings,
-            lane,
-            lane + 1,
-            patients,
-            events,
-            outputs,
-            (counter, stop, count),
-            report,
-        )
+            workspace, place, lane_state, sizes, settings, lane, lane + 1, patients, events, outputs,
+            (counter, stop, count), report,
+        )  # fmt: skip
 
     return entry
 
@@ -145,19 +115,9 @@ def _follow_one(follow: Any) -> Callable[..., None]:
 def _settle_one(settle: Any) -> Callable[..., None]:
     def entry(place, workspace, lane_state, sizes, inputs, y, guess, source, counter, stop, count, report, lane):
         settle(
-            workspace,
-            place,
-            lane_state,
-            sizes,
-            lane,
-            lane + 1,
-            inputs,
-            y,
-            guess,
-            source,
-            (counter, stop, count),
+            workspace, place, lane_state, sizes, lane, lane + 1, inputs, y, guess, source, (counter, stop, count),
             report,
-        )
+        )  # fmt: skip
 
     return entry
 

@@ -2,9 +2,8 @@
 
 Row r of the workspace is `lanes` doubles from r * lanes on. All addresses are constant offsets from one pointer, so
 the optimiser sees every alias, and products are fused where an instruction says so and nowhere else: the same results
-on every processor.
-
-exp, log, sin, cos, arctan and floor of a whole vector as LLVM text: no library call, so the same bits everywhere.
+on every processor. The functions exp, log, sin, cos, arctan and floor of a vector are written out, without library
+calls, for the same reason:
 
 exp: argument reduction by multiples of ln 2 held in two parts, Taylor polynomial of degree 13 on |r| <= ln 2 / 2
 (truncation 4e-18), exponent set by adding to its bits. log: the reduction and the polynomial of fdlibm's e_log.c (Sun
@@ -28,14 +27,9 @@ LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 SHIFTER = 6755399441055744.0  # 1.5 * 2^52: adding it leaves an integer in the low bits
 MAX_ARGUMENT, MIN_ARGUMENT = 709.782712893384, -708.0
 LOG_COEFFICIENTS = (
-    6.666666666666735130e-01,
-    3.999999999940941908e-01,
-    2.857142874366239149e-01,
-    2.222219843214978396e-01,
-    1.818357216161805012e-01,
-    1.531383769920937332e-01,
-    1.479819860511658591e-01,
-)
+    6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
+    1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
+)  # fmt: skip
 
 
 QUARTER_TURN = (math.pi / 2, 6.123233995736766e-17, -1.4973849048591698e-33)  # pi / 2 is their sum

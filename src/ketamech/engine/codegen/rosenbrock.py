@@ -1,14 +1,13 @@
-"""Rosenbrock methods as tableaus, and the blocks that perform one step for every lane.
+"""Code blocks that advance every lane: one step of a Rosenbrock method, or one correction towards a steady state.
 
-Each stage solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of Hairer and Wanner, Solving
-Ordinary Differential Equations II, 2nd edition, section IV.7, which needs no product with J. Between two events the
-equations are autonomous, so there is no time derivative. The methods here are stiffly accurate: the last stage is the
-error estimate, and the new state is its argument plus it.
+Each stage of a Rosenbrock method solves (1/(h gamma) - J) k_i = f(y + sum a_ij k_j) + sum c_ij/h k_j, the form of
+Hairer and Wanner, Solving Ordinary Differential Equations II, 2nd edition, section IV.7, which needs no product with J.
+Between two events the equations are autonomous, so there is no time derivative. The methods here are stiffly accurate:
+the last stage is the error estimate, and the new state is its argument plus it.
 
-Blocks of the steady-state solver: implicit steps of growing length (pseudo-transient Newton).
-
-`relax` computes one correction for every lane and its size; `move` applies it with damping. The step length and the
-criterion of convergence are in `steady_state_loop`.
+The steady state is found by implicit steps of growing length (pseudo-transient Newton): `relax` computes one correction
+for every lane and its size, `move` applies it with damping. The step length and the criterion of convergence are in
+`steady_state_loop`.
 """
 
 from __future__ import annotations
@@ -67,33 +66,6 @@ class RosenbrockTableau:
     def stages(self) -> int:
         """Number of linear solves per step."""
         return len(self.arguments)
-
-
-RODAS4 = RosenbrockTableau(  # Hairer and Wanner, section IV.10
-    "Rodas4",
-    order=4,
-    gamma=0.25,
-    arguments=(
-        (),
-        (1.544,),
-        (0.9466785280815826, 0.2557011698983284),
-        (3.314825187068521, 2.896124015972201, 0.9986419139977817),
-        (1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950),
-        None,
-    ),
-    error_weights=(
-        (),
-        (-5.6688,),
-        (-2.430093356833875, -0.2063599157091915),
-        (-0.1073529058151375, -9.594562251023355, -20.47028614809616),
-        (7.496443313967647, -10.24680431464352, -33.99990352819905, 11.70890893206160),
-        (8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054),
-    ),
-    dense=(
-        (10.12623508344586, -7.487995877610167, -34.80091861555747, -7.992771707568823, 1.025137723295662),
-        (-0.6762803392801253, 6.087714651680015, 16.43084320892478, 24.76722511418386, -6.594389125716872),
-    ),
-)
 
 
 RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (2023), doi 10.1007/s10543-023-00967-x

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.dose_records import NO_ROUTE, compartment_number
+from ketamech.dosing.dose_records import compartment_number
+from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.exchange.nonmem.read import person_columns

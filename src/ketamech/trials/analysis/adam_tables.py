@@ -1,7 +1,6 @@
 """CDISC ADaM tables of a trial: one row for each subject, rating or concentration, with units.
 
-AVALU is the unit of AVAL, BASE and CHG, ng/mL for levels. Other columns whose names end in U hold the unit of a column,
-too.
+AVALU is the unit of AVAL, BASE and CHG, ng/mL for levels. Other columns whose names end in U are units, too.
 """
 
 from __future__ import annotations
@@ -25,16 +24,12 @@ def adsl(dataset: xr.Dataset) -> pd.DataFrame:
     """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
     import pandas as pd
 
-    r, i = _grid(dataset)
+    r, i, subjects = _subjects(dataset)
     behind = {"left": "DCTTM", **SUBJECT}
     found = {
-        "STUDYID": str(dataset.attrs.get("title", "")),
-        "REPLIC": dataset["replicate"].values[r],
-        "USUBJID": [
-            f"{a}-{b}" for a, b in zip(dataset["replicate"].values[r], dataset["patient"].values[i], strict=True)
-        ],
+        "STUDYID": str(dataset.attrs.get("title", "")), "REPLIC": dataset["replicate"].values[r], "USUBJID": subjects,
         "TRT01P": dataset["arm"].values[r, i, 0],
-    }
+    }  # fmt: skip
     found |= {column: dataset[name].values[r, i] for name, column in SUBJECT.items() if name in dataset}
     found |= {"DCTTM": dataset["left"].values[r, i], "DCREASCD": dataset["why_left"].values[r, i]}
     found |= {"DECISION": dataset["decision"].values[r, i], "SOLVST": dataset["solve_status"].values[r, i]}
@@ -61,11 +56,8 @@ def adpc(dataset: xr.Dataset) -> pd.DataFrame:
 def _long(dataset: xr.Dataset, names: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    r, i = _grid(dataset)
+    r, i, subjects = _subjects(dataset)
     bases, visits = baselines(dataset), dataset["visit"].values.astype(str)
-    subjects = np.array(
-        [f"{a}-{b}" for a, b in zip(dataset["replicate"].values[r], dataset["patient"].values[i], strict=True)]
-    )
     parts = []
     for name in names:
         values, unit = dataset[name].values, _unit(dataset, name)
@@ -74,27 +66,15 @@ def _long(dataset: xr.Dataset, names: list[str]) -> pd.DataFrame:
             rated = np.isfinite(score)
             if not rated.any():
                 continue
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "REPLIC": dataset["replicate"].values[r],
-                        "USUBJID": subjects,
-                        "TRTP": dataset["arm"].values[r, i, k],
-                        "PARAM": f"{name} ({unit})" if unit else name,
-                        "PARAMCD": name,
-                        "AVISIT": visit,
-                        "AVISITN": k,
-                        "ATM": dataset["visit_time"].values[r, i, k],
-                        "ATMU": _unit(dataset, "visit_time"),
-                        "AVAL": score,
-                        "AVALU": unit,
-                        "BASE": base,
-                        "CHG": score - base,
-                        "PCHG": 100 * (score - base) / np.where(base == 0, np.nan, base),
-                        "ABLFL": "Y" if k == bases[k] else "",
-                    }
-                )[rated]
-            )
+            cells = {
+                "REPLIC": dataset["replicate"].values[r], "USUBJID": subjects, "TRTP": dataset["arm"].values[r, i, k],
+                "PARAM": f"{name} ({unit})" if unit else name, "PARAMCD": name, "AVISIT": visit, "AVISITN": k,
+                "ATM": dataset["visit_time"].values[r, i, k], "ATMU": _unit(dataset, "visit_time"),
+                "AVAL": score, "AVALU": unit, "BASE": base, "CHG": score - base,
+                "PCHG": 100 * (score - base) / np.where(base == 0, np.nan, base),
+                "ABLFL": "Y" if k == bases[k] else "",
+            }  # fmt: skip
+            parts.append(pd.DataFrame(cells)[rated])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -106,7 +86,8 @@ def _scales(dataset: xr.Dataset) -> list[str]:
     return [str(name) for name in dataset if f"true_{name}" in dataset]
 
 
-def _grid(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    shape = (dataset.sizes["replicate"], dataset.sizes["patient"])
-    r, i = np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij")
-    return r.ravel(), i.ravel()
+def _subjects(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Index of the replicate and of the patient of every subject, and the names of the subjects."""
+    r, i = np.indices((dataset.sizes["replicate"], dataset.sizes["patient"])).reshape(2, -1)
+    numbers = zip(dataset["replicate"].values[r], dataset["patient"].values[i], strict=True)
+    return r, i, [f"{replicate}-{patient}" for replicate, patient in numbers]

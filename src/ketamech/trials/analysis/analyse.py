@@ -106,12 +106,6 @@ def _exposure(dataset: xr.Dataset) -> pd.DataFrame:
     for name in (level for level in LEVELS if level in dataset):
         levels, hours = dataset[name].values[0], dataset["visit_time"].values[0]
         for i, level in enumerate(levels):
-            lines.append(
-                {
-                    "patient": i,
-                    "arm": dataset["arm"].values[0, i, 0],
-                    "PARAMCD": name,
-                    **non_compartmental(hours[i], level),
-                }
-            )
+            arm = dataset["arm"].values[0, i, 0]
+            lines.append({"patient": i, "arm": arm, "PARAMCD": name, **non_compartmental(hours[i], level)})
     return pd.DataFrame(lines)

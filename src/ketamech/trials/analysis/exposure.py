@@ -28,13 +28,8 @@ def non_compartmental(
         return nothing
     peak = int(np.argmax(c))
     last = int(np.flatnonzero(c > 0)[-1])
-    found = {
-        "CMAX": c[peak],
-        "TMAX": t[peak],
-        "CLST": c[last],
-        "TLST": t[last],
-        "AUCLST": _area(t[: last + 1], c[: last + 1]),
-    }
+    found = {"CMAX": c[peak], "TMAX": t[peak], "CLST": c[last], "TLST": t[last]}
+    found["AUCLST"] = _area(t[: last + 1], c[: last + 1])
     slope = _last_slope(t[peak + 1 : last + 1], c[peak + 1 : last + 1])
     found |= {"LAMZ": slope, "LAMZHL": np.log(2) / slope, "AUCIFO": found["AUCLST"] + c[last] / slope}
     if dose is not None:

@@ -43,16 +43,8 @@ def power(
         for name, part in found.groupby("arm"):
             hits = int((part["p"] < ALPHA).sum())
             low, high = share_interval(np.array([hits]), np.array([len(part)]))
-            lines.append(
-                {
-                    "arm": name,
-                    "n_per_arm": numbers[str(name)],
-                    "power": 100 * hits / len(part),
-                    "low": low,
-                    "high": high,
-                    "trials": len(part),
-                }
-            )
+            line = {"arm": name, "n_per_arm": numbers[str(name)], "power": 100 * hits / len(part)}
+            lines.append({**line, "low": low, "high": high, "trials": len(part)})
     return pd.DataFrame(lines)
 
 

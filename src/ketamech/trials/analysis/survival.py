@@ -53,9 +53,8 @@ def time_to_relapse(
     curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
     medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
     if not groups:
-        return RelapseAnalysis(
-            events, curves, medians, {}, (), f"no patient responds at {visit}, so that none can relapse"
-        )
+        reason = f"no patient responds at {visit}, so that none can relapse"
+        return RelapseAnalysis(events, curves, medians, {}, (), reason)
     ratio, reason = _ratio(events, groups)
     return RelapseAnalysis(events, curves, medians, ratio, tuple(groups[:2]), reason)
 
@@ -86,15 +85,9 @@ def _curve(events: pd.DataFrame, group: str) -> pd.DataFrame:
 
     fit = KaplanMeierFitter().fit(events["days"], events["relapsed"])
     interval = fit.confidence_interval_
-    return pd.DataFrame(
-        {
-            "group": group,
-            "day": fit.survival_function_.index.to_numpy(),
-            "without_relapse": fit.survival_function_.iloc[:, 0].to_numpy(),
-            "low": interval.iloc[:, 0].to_numpy(),
-            "high": interval.iloc[:, 1].to_numpy(),
-        }
-    )
+    days, well = fit.survival_function_.index.to_numpy(), fit.survival_function_.iloc[:, 0].to_numpy()
+    low, high = (interval.iloc[:, k].to_numpy() for k in (0, 1))
+    return pd.DataFrame({"group": group, "day": days, "without_relapse": well, "low": low, "high": high})
 
 
 def _medians(events: pd.DataFrame, group: str) -> dict[str, Any]:

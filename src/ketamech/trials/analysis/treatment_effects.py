@@ -46,20 +46,9 @@ def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
             if not inside[:, :, k].any() or not np.isfinite(values[:, :, k]).any():
                 continue
             change = np.where(inside, values - base, np.nan)[:, :, k]
-            low, high = _interval(change)
-            lines.append(
-                {
-                    "arm": name,
-                    "visit": str(visit),
-                    "hour": float(hour),
-                    "n": float(np.isfinite(change).sum(axis=1).mean()),
-                    "mean": _mean(np.where(inside, values, np.nan)[:, :, k]),
-                    "change": _mean(change),
-                    "sd": _sd(change),
-                    "low": low,
-                    "high": high,
-                }
-            )
+            n = float(np.isfinite(change).sum(axis=1).mean())
+            mean = _mean(np.where(inside, values, np.nan)[:, :, k])
+            lines.append((name, str(visit), float(hour), n, mean, _mean(change), _sd(change), *_interval(change)))
     return pd.DataFrame(lines, columns=["arm", "visit", "hour", "n", "mean", "change", "sd", "low", "high"])
 
 

@@ -1,4 +1,4 @@
-"""What long commands share: checkpoints in the folder of the results, --resume, --scheduler and Ctrl-C."""
+"""Execution of a long command: checkpoints in the folder of the results, a scheduler, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from ketamech.cli import terminal
 from ketamech.core.environment import DATA
 from ketamech.core.execution import Executor
 
 STOPPED = 130  # exit code after Ctrl-C
-Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped; the result is the same")]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(
-        help="Dask scheduler to compute on, e.g. tcp://HOST:8786; does not change the results [default: this process]"
-    ),
-]
 
 
 def threads_of(threads: int | None, scheduler: str | None) -> int:
@@ -41,16 +33,13 @@ def long_run(
     `job` and, if given, the `model` with the shipped tables identify the computation. Without `replace`, results of
     another job are not overwritten. Ctrl-C exits with code 130 and prints how to continue.
     """
-    from ketamech.cli import terminal
     from ketamech.core.checkpoint import open_checkpoint
     from ketamech.core.dask_executor import connect
     from ketamech.report.provenance import without_paths
 
     told = {"command_line": without_paths(terminal.command_line())}
     with ExitStack() as stack:
-        logging.getLogger("distributed").setLevel(
-            logging.CRITICAL
-        )  # it prints tracebacks of errors that are reported below
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks are of errors reported below
         cluster = stack.enter_context(connect(scheduler)) if scheduler else None
         whole = {**job, **(_tables(model) if model else {})}
         how: dict[str, Any] = {"about": {**told, **(about or {})}, "resume": resume, "replace": replace}

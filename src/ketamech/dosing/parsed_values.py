@@ -63,8 +63,12 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Criterion:
-    """A condition on the rating of a scale: response, remission, their absence, a comparison, a relative fall."""
+class Condition:
+    """A condition on a rating.
+
+    `test` is response, remission, "no response", "no remission", "relapse", a comparison with `number`, or "falls by"
+    or "falls less than" a fraction `number` of baseline.
+    """
 
     scale: str
     test: str
@@ -89,7 +93,7 @@ class Part:
 
     segments: tuple[tuple[Item, ...], ...]
     perturbations: tuple[Phrase, ...] = ()
-    reinduction: Criterion | str | None = None
+    reinduction: Condition | str | None = None
     start: int = 0
     end: int = 0
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY
-from ketamech.dosing.drugs import ROUTES, drug, spellings, unknown_drug_error
-from ketamech.dosing.lexicon import Lexicon, Meaning
+from ketamech.dosing.drugs import drug, spellings, unknown_drug_error
+from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, missing_drug_error, shorten_text
-from ketamech.dosing.syntax import AdaptiveRhythm, Amount, Days, Item, Part, Phrase, Rhythm, Span
+from ketamech.dosing.parsed_values import AdaptiveRhythm, Amount, Days, Item, Part, Phrase, Rhythm, Span
 from ketamech.dosing.treatment import Phase, Treatment
 
 CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be shared
@@ -92,11 +92,10 @@ def read_treatments(text: str) -> tuple[Treatment, ...]:
 @cache
 def regimen_lexicon() -> Lexicon:
     """The lexicon of drugs and routes; after 'with' that of perturbations."""
-    from ketamech.dosing.perturbations import perturbation_lexicon as perturbations
+    from ketamech.dosing.perturbations import perturbation_lexicon
 
     names = {word: Meaning("NAME", (found.name, way)) for word, (found, way) in spellings().items()}
-    routes = {word: Meaning("ROUTE", name) for word, name in ROUTES.items()}
-    return Lexicon({**names, **routes}, unknown_drug_error, {"WITH": perturbations})
+    return Lexicon({**names, **route_words()}, unknown_drug_error, {"WITH": perturbation_lexicon})
 
 
 @dataclass(frozen=True)
@@ -223,12 +222,10 @@ class _TreatmentBuilder:
         """Refuse an amount for sessions and antidepressants, which are counted; require a mass for all others."""
         if drug(name).is_session:
             if amount is not None:
-                raise InputError(
-                    f"{name} is counted in treatments, not in {amount.unit}",
-                    key="dose",
-                    expected="no amount: the model has no dose dependence here",
-                    type_this=f"{name} daily for 6 weeks" if name == "antidepressant" else f"{name} twice weekly",
-                )
+                what = f"{name} is counted in treatments, not in {amount.unit}"
+                expected = "no amount: the model has no dose dependence here"
+                example = f"{name} daily for 6 weeks" if name == "antidepressant" else f"{name} twice weekly"
+                raise InputError(what, key="dose", expected=expected, type_this=example)
         elif amount is None or amount.unit.split("/")[0] not in MASS_UNITS:
             place = f": '{self.text[item.start : item.end]}'" if item else ""
             what = f"no dose in '{shorten_text(self.text)}'{place}"
@@ -237,7 +234,7 @@ class _TreatmentBuilder:
     def _phase(self, by_kind: ItemsByKind, items: tuple[Item, ...], dose: _Dose) -> tuple[Phase | None, float | None]:
         """The phase (None without a rhythm), and the infusion duration (h) of each dose where it is named."""
         lengths = [item.value for item in items if item.kind == "length"]
-        rhythm, over = self._rhythm(by_kind), self._infusion_duration(by_kind)
+        rhythm, over = self._rhythm(by_kind), by_kind["over"].value.hours if "over" in by_kind else None
         if over is None and lengths:
             shortest = min(lengths, key=lambda length: length.hours)
             rate = _is_rate(dose) and not dose.duration
@@ -245,9 +242,8 @@ class _TreatmentBuilder:
                 lengths.remove(shortest)
                 over = shortest.hours
         if len(lengths) > 1:
-            raise InputError(
-                f"two lengths of time after 'for' in '{shorten_text(self.text)}'", key="schedule", expected="one"
-            )
+            what = f"two lengths of time after 'for' in '{shorten_text(self.text)}'"
+            raise InputError(what, key="schedule", expected="one")
         count = by_kind.get("count")
         if rhythm is None:
             if lengths or (count and count.value != 1):
@@ -278,10 +274,6 @@ class _TreatmentBuilder:
         if isinstance(item.value, AdaptiveRhythm):
             return item.value.reduced if self.reduced else item.value.usual
         return item.value
-
-    def _infusion_duration(self, by_kind: ItemsByKind) -> float | None:
-        item = by_kind.get("over")
-        return item.value.hours if item else None
 
     def _starts(self, by_kind: ItemsByKind, phase: Phase | None, courses: list[_Course]) -> tuple[float, ...]:
         item = by_kind.get("start")
@@ -333,9 +325,8 @@ class _TreatmentBuilder:
             value: Any = item.value
             words = self.text[item.start : item.end]
             if isinstance(value, Amount) and value.number < 0:
-                raise InputError(
-                    f"a dose of {words} in '{shorten_text(self.text)}'", key="dose", expected="a positive number"
-                )
+                what = f"a dose of {words} in '{shorten_text(self.text)}'"
+                raise InputError(what, key="dose", expected="a positive number")
             if isinstance(value, Span) and value.hours < 0:
                 what = f"a time of {value.hours / value.unit:g} {words.split()[-1]} in '{shorten_text(self.text)}'"
                 raise InputError(what, key="time", expected="a positive number")

@@ -1,4 +1,4 @@
-"""Ratings of a trial: from outputs of the model at visits to scores with rating error."""
+"""Ratings at the visits of a trial: from outputs of the model to scores with rating error."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ketamech.trials.decision_rules import Scores
 from ketamech.trials.design import Trial
 
 
-class RatingModel:
-    """The rating scales of a trial: at which visits each is rated, and the visit of the last full rating."""
+class VisitRatings:
+    """At which visits of a trial each scale is rated, and at which visit the last full rating was."""
 
     def __init__(self, trial: Trial, outputs: tuple[str, ...]) -> None:
         self.trial, self.outputs = trial, outputs
@@ -37,13 +37,9 @@ class RatingModel:
         return found
 
     def rated_scores(
-        self,
-        true_scores: Scores,
-        rating_normals: np.ndarray,
-        fluctuation_normals: np.ndarray,
-        hours: np.ndarray,
+        self, true_scores: Scores, rating_normals: np.ndarray, fluctuation_normals: np.ndarray, hours: np.ndarray,
         missing: np.ndarray,
-    ) -> Scores:
+    ) -> Scores:  # fmt: skip
         """Scores with error at `hours` [patient, visit]; NaN where `missing` [patient, visit].
 
         `rating_normals` [patient, 2, visit, scale] and `fluctuation_normals` [patient, scale] are standard normal.
