@@ -72,7 +72,8 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
 
 def _counts(system: System, card: Scorecard) -> str:
     used = [system.parameters[name] for name in system.parameter_names]
-    observations = list(load_evidence().observations.values())
+    evidence = load_evidence()
+    observations = list(evidence.observations.values())
     read = Counter((row.use, row.reading_source) for row in observations)
     ways = sorted({row.reading_source for row in observations})
     rated = counted(card.rows)
@@ -81,6 +82,8 @@ def _counts(system: System, card: Scorecard) -> str:
     lines += ["**Evidence rows**, by how they were read", ""]
     uses = sorted({row.use for row in observations})
     lines += table(("use", *ways), [(use, *(read[use, way] for way in ways)) for use in uses])
+    titled = sum(bool(paper.title) for paper in evidence.references.values())
+    lines += [f"**Papers**: {len(evidence.references)}, of which {titled} with their title.", ""]
     lines += ["**Published numbers against the typical patient**", ""]
     rows = [(role, *(verdicts[role, v] for v in SHOWN)) for role in reversed(ROLES)]
     return "\n".join([*lines, *table(("", *SHOWN), rows)]) + "\n"

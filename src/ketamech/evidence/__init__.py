@@ -9,12 +9,12 @@ from ketamech.evidence.load_evidence import load_evidence
 from ketamech.evidence.observation import (
     RATIOS,
     Observation,
-    Reference,
     Spread,
     log_standard_error,
     parse_spread,
     standard_error,
 )
+from ketamech.evidence.references import Reference
 
 
 def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference]:

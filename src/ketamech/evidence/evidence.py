@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ketamech.core import UnknownNameError, closest_match
-from ketamech.evidence.observation import Observation, Reference
+from ketamech.evidence.observation import Observation
+from ketamech.evidence.references import Reference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ketamech.evidence.evidence import Evidence
-from ketamech.evidence.observation import Observation, Reference
+from ketamech.evidence.observation import Observation
+from ketamech.evidence.references import Reference
 
 _MARK = {"source": "", "transcription": "from a transcription", "recalled": "RECALLED, not confirmed"}
 

@@ -15,8 +15,9 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY, HOURS, WEEK
 from ketamech.evidence.evidence import Evidence
-from ketamech.evidence.observation import Observation, Reference, Spread, parse_spread
+from ketamech.evidence.observation import Observation, Spread, parse_spread
 from ketamech.evidence.published_units import analyte, canonical_unit
+from ketamech.evidence.references import Reference, read_references
 
 _WORDS = "|".join(sorted(HOURS, key=len, reverse=True))
 _LABELS = "|".join(word for word, size in HOURS.items() if size in (DAY, WEEK) and len(word) > 2)
@@ -55,7 +56,6 @@ DIRECTORY = DATA / "evidence"
 TABLES = ("pk", "mechanism", "clinical")
 READING_SOURCES = {"3": "source", "2": "transcription", "1": "recalled"}
 USES = ("calibrate", "context")
-REFERENCE_COLUMNS = ("key", "citation", "doi", "pmid", "pmcid", "url")
 COLUMNS = (
     *("id", "stage", "quantity", "species", "population", "n", "drug", "dose", "route", "time", "value", "unit"),
     *("spread", "comparator", "reference", "locator", "source_location", "confidence", "reading_source"),
@@ -66,7 +66,7 @@ _ID = re.compile(r"^[a-z0-9][a-z0-9.+-]*$")
 
 
 def load_evidence(directory: str | Path | None = None) -> Evidence:
-    """Read pk.csv, mechanism.csv, clinical.csv and references.csv of a folder (default: the shipped ones, read once).
+    """Read pk.csv, mechanism.csv, clinical.csv and references.json of a folder (default: the shipped ones, read once).
 
     Raises InputError naming file, line and column of the first invalid cell.
     """
@@ -79,35 +79,13 @@ def _shipped() -> Evidence:
 
 
 def _read(folder: Path) -> Evidence:
-    references = _references(folder / "references.csv")
+    references = read_references(folder / "references.json")
     rows = [(table, row) for table in TABLES for row in read_table(folder / f"{table}.csv", COLUMNS, OPTIONAL_COLUMNS)]
     _check_ids(row for _, row in rows)
     masses = _molar_masses(row for _, row in rows)
     found = {row["id"]: _observation(table, row, references, masses) for table, row in rows}
     _check_relations(row for _, row in rows)
     return Evidence(found, references)
-
-
-def _references(path: Path) -> dict[str, Reference]:
-    found: dict[str, Reference] = {}
-    reference_of_id: dict[str, str] = {}
-    for row in read_table(path, REFERENCE_COLUMNS):
-        key = row.required("key", "a key such as perez-ruixo-2021")
-        row.required("citation", "who, when and where")
-        if key in found:
-            raise row.error("key", f"'{key}' is already used", expected="each reference once")
-        for column in ("doi", "pmid", "pmcid"):
-            text = row[column].lower()
-            if text and text in reference_of_id:
-                raise row.error(
-                    column,
-                    f"'{text}' belongs to {reference_of_id[text]}",
-                    expected="each paper once",
-                    near=reference_of_id[text],
-                )
-            reference_of_id[text] = key
-        found[key] = Reference(**row.cells)
-    return found
 
 
 def _check_ids(rows: Iterable[CsvRow]) -> None:
@@ -187,10 +165,10 @@ def _unit(row: CsvRow, masses: dict[str, float]) -> tuple[float, str]:
 
 
 def _reference(row: CsvRow, references: dict[str, Reference]) -> str:
-    key = row.required("reference", "a key of references.csv")
+    key = row.required("reference", "a key of references.json")
     if key not in references:
         near = closest_match(key, references)
-        raise row.error("reference", f"no reference '{key}'", expected="a key of references.csv", near=near)
+        raise row.error("reference", f"no reference '{key}'", expected="a key of references.json", near=near)
     return key
 
 

@@ -1,4 +1,4 @@
-"""The content of one evidence row, and its paper.
+"""The content of one evidence row.
 
 The spread of a published value: its kind, and the interval that it gives.
 """
@@ -78,18 +78,6 @@ def _around(kind: str, size: float, value: float, text: str) -> Spread:
 RATIOS = ("odds ratio", "relative risk", "hazard ratio")  # units that are compared on the log scale
 _CONFIDENCE_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
 _NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A paper, label or web page. `doi`, `pmid`, `pmcid` and `url` are empty where unknown."""
-
-    key: str
-    citation: str
-    doi: str
-    pmid: str
-    pmcid: str
-    url: str
 
 
 _ADDRESS = re.compile(r"https?://[^/\s]+\.[^/\s]+/|10\.\d{4,}/|PMC\d+$|[A-Za-z0-9][\w.-]*/[\w.-]+:\S")

@@ -1,6 +1,7 @@
 """A broken table of evidence is refused, naming file, line and column."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -77,14 +78,56 @@ def test_the_message_names_the_line(folder):
         load_evidence(folder)
 
 
-@pytest.mark.parametrize("column", ["doi"])
-def test_a_repeated_paper_is_refused(folder, column):
-    path = folder / "references.csv"
-    with path.open(encoding="utf-8", newline="") as stream:
-        taken = next(row[column] for row in csv.DictReader(stream) if row[column])
-    spoil(path, {column: taken.upper()}, line=226)
-    with pytest.raises(InputError, match="each paper once"):
+@pytest.mark.parametrize("name", ["DOI", "PMID", "PMCID"])
+def test_a_repeated_paper_is_refused(folder, name):
+    path = folder / "references.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    taken = next(entry for entry in entries if name in entry)
+    entries[225][name] = taken[name].upper()
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    with pytest.raises(InputError, match=f"belongs to {taken['id']}") as caught:
         load_evidence(folder)
+    assert entries[225]["id"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[", "not JSON"),
+        ("{}", "no list"),
+        ("[1]", "no id"),
+        ('[{"title": "A paper"}]', "entry 1"),
+        ('[{"id": ""}]', "no id"),
+        ('[{"id": "a", "title": "A paper"}]', "nothing to cite"),
+        ('[{"id": "a", "citation-label": "A"}, {"id": "a", "citation-label": "B"}]', "already used"),
+        ('[{"id": "a", "citation-label": "A"}]', "no reference"),
+        ('[{"id": "a", "author": 1, "issued": 2, "citation-label": "A"}]', "no reference"),
+    ],
+)
+def test_references_that_cannot_be_used_are_refused(folder, content, said):
+    (folder / "references.json").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        load_evidence(folder)
+
+
+def test_missing_references_are_refused(folder):
+    (folder / "references.json").unlink()
+    with pytest.raises(InputError, match="cannot read the references"):
+        load_evidence(folder)
+
+
+def test_a_reference_reads_as_the_field_cites_it(folder):
+    paper = {
+        "id": "a", "author": [{"family": "One"}, {"family": "Two"}, {"literal": "Three group"}], "title": "What was found",
+        "issued": {"date-parts": [[2020, 5]]}, "container-title": "J Test", "volume": "3", "page": "14", "note": "TRIAL",
+        "DOI": "10.1/x",
+    }  # fmt: skip
+    path = folder / "references.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps([*entries, paper]), encoding="utf-8")
+    found = load_evidence(folder).references["a"]
+    assert found.citation == "One, Two & Three group 2020 J Test 3:14 (TRIAL)"
+    assert (found.title, found.year, found.authors[0], found.doi) == ("What was found", "2020", "One", "10.1/x")
 
 
 @pytest.mark.parametrize(
