@@ -118,9 +118,9 @@ def test_missing_references_are_refused(folder):
 
 def test_a_reference_reads_as_the_field_cites_it(folder):
     paper = {
-        "id": "a", "author": [{"family": "One"}, {"family": "Two"}, {"literal": "Three group"}], "title": "What was found",
-        "issued": {"date-parts": [[2020, 5]]}, "container-title": "J Test", "volume": "3", "page": "14", "note": "TRIAL",
-        "DOI": "10.1/x",
+        "id": "a", "author": [{"family": "One"}, {"family": "Two"}, {"literal": "Three group"}],
+        "issued": {"date-parts": [[2020, 5]]}, "container-title": "J Test", "volume": "3", "page": "14",
+        "title": "What was found", "note": "TRIAL", "DOI": "10.1/x",
     }  # fmt: skip
     path = folder / "references.json"
     entries = json.loads(path.read_text(encoding="utf-8"))
