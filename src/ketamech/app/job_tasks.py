@@ -240,7 +240,7 @@ def scorecard_work(app_state: AppState) -> Work:
 def _scorecard(app_state: AppState, line: Callable[[str], None]) -> dict[str, Any]:
     found = compare_all(app_state.model, line)
     columns = ["id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread",
-               "expected", "verdict", "fitted", "off"]  # fmt: skip
+               "expected", "verdict", "use", "fitted", "role", "off"]  # fmt: skip
     rows = found.rows.sort_values("off", ascending=False, na_position="first")[columns]
     return {"rows": records(rows), "goals": records(found.criteria), "uncovered": len(found.uncovered)}
 

@@ -36,7 +36,8 @@ export function scorecardTab() {
 }
 
 function resultNodes({ rows, uncovered }) {
-  const counts = [...Map.groupBy(rows, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
+  const counted = rows.filter(({ use }) => use === "calibrate"); // the source of the others cannot be opened
+  const counts = [...Map.groupBy(counted, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
   const stages = [...new Set(rows.map(({ stage }) => stage))];
   const stage = element("select", {}, options(["", ...stages]));
   const verdict = element("select", {}, options(["", ...counts.map(([name]) => name)]));
@@ -55,14 +56,15 @@ function resultNodes({ rows, uncovered }) {
     element("strong", { text: number }),
     ` ${name}`,
   ]);
-  const rest = `. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
+  const unopened = `${rows.length - counted.length} rows whose source cannot be opened are listed and not counted`;
+  const rest = `. ${unopened}. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
   const toolbar = element("div", { class: "toolbar" }, field("Stage", stage), field("Verdict", verdict));
-  return [verdictBar(counts, rows.length), element("p", {}, summary, rest), toolbar, place];
+  return [verdictBar(counts, counted.length), element("p", {}, summary, rest), toolbar, place];
 }
 
 function scorecardTable(rows) {
   const caption = `${rows.length} rows${rows.length > MAX_ROWS ? `, the first ${MAX_ROWS} shown` : ""}`;
-  const head = ["quantity", "simulated", "published", "unit", "verdict", "source"];
+  const head = ["quantity", "simulated", "published", "unit", "verdict", "role", "source"];
   const published = (row) => row.expected || `${formatNumber(row.published)}${row.spread ? ` (${row.spread})` : ""}`;
   const source = (row) => {
     const open = () => openEvidence([row.id], row.quantity);
@@ -74,6 +76,7 @@ function scorecardTable(rows) {
     published(row),
     row.unit,
     element("span", { class: `verdict ${row.verdict}`, text: row.verdict }),
+    row.role,
     source(row),
   ];
   return table(caption, head, rows.slice(0, MAX_ROWS).map(cells));
