@@ -30,7 +30,7 @@ def sigma(stage: Stage) -> None:
     stage.rate(signal, +rate_constant * free * hill(drug, stage.parameter("sigma.affinity"), 1), because="occupancy")
     stage.rate(signal, -rate_constant * signal, because="decay of the signal")
 '''
-VALUES = """name,value,unit,spread,status,evidence,place,why
+VALUES = """name,value,unit,spread,status,evidence,locator,reason
 sigma.affinity,1,umol/L,lognormal 0.3,assumed,robson-s2,none,half occupancy
 sigma.rate_constant,0.1,1/h,lognormal 0.3,assumed,,none,signal over ten hours
 sigma.blocker_elimination,0.05,1/h,lognormal 0.3,assumed,,none,elimination of the blocker
@@ -97,7 +97,7 @@ def changed(tmp_path_factory):
     )
     changes.append("data/pathways/pathways.csv", "sigma,Sigma receptor,#CC79A7,A toy receptor,robson-s2,")
     changes.append(
-        "data/experiments/perturbations.csv",
+        "data/perturbations/perturbations.csv",
         "toy blocker,sigma blocker,drug,sigma receptors,,sigma.blocker,1,oral 10 mg,-0.5,,robson-s2,a full dose",
     )
     return changes

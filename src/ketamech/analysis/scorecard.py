@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketamech.analysis.fitted_rows import fitted_rows, roles
 from ketamech.analysis.reference_protocols import (
     DIRECTORY,
     Protocol,
@@ -43,7 +44,7 @@ from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import Observable, TimeCourse
 
-COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "why")
+COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
 _FOUR_WEEKS = 672.0
 
@@ -60,7 +61,7 @@ class AcceptanceCriterion:
     factor: float
     low: float
     high: float
-    why: str
+    reason: str
 
 
 def load_acceptance_criteria(
@@ -84,7 +85,7 @@ def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> A
         row["unit"],
         _factor(row, evidence),
         *bounds(row),
-        row["why"],
+        row["reason"],
     )
 
 
@@ -105,7 +106,7 @@ def criteria_table(
         simulated = _simulated(goal, rows, protocols, curves, model)
         lines.append({
             "goal": goal.name, "simulated": simulated, "unit": goal.unit, "low": goal.low, "high": goal.high,
-            "reached": _is_reached(simulated, goal), "why": goal.why,
+            "reached": _is_reached(simulated, goal), "reason": goal.reason,
         })  # fmt: skip
     return pd.DataFrame(lines)
 
@@ -157,9 +158,10 @@ class Scorecard:
     """Comparisons (`rows`), one line per paper (`by_source`), acceptance `criteria`, and rows not compared
     (`uncovered`).
 
-    rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
-    expected, fold_error, log_fold, z, distance (in limits of
-    "inside"), verdict, fitted, read_as, translated.
+    rows: id, stage, reference, trial, citation, protocol, output, unit, simulated, published, spread, comparison,
+    expected, fold_error, log_fold, z, distance (in limits of "inside"), verdict, reading_source, use, translated,
+    fitted, role ("fitted", "same trial" as a fitted row, or "independent"). Rows of use "context" have no address that
+    can be opened: they are compared and not counted.
     `seconds`: duration of the simulations, including compilation on first use.
     """
 
@@ -218,10 +220,11 @@ def score_rows(
     curves: Mapping[str, TimeCourse], units: Mapping[str, str], parameters: Mapping[str, Parameter],
 ) -> pd.DataFrame:  # fmt: skip
     """One line per target, in the printed unit of its row."""
-    calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
-    return pd.DataFrame(
-        [_line(t, evidence, protocols, curves, units) | {"fitted": t.evidence in calibrated} for t in targets]
-    )
+    fitted = fitted_rows(evidence, parameters)
+    table = pd.DataFrame([_line(t, evidence, protocols, curves, units) for t in targets])
+    table["fitted"] = [name in fitted for name in table["id"]]
+    table["role"] = roles(table["id"], evidence, fitted)
+    return table
 
 
 def _line(
@@ -233,12 +236,13 @@ def _line(
     simulated = target.measure.read(curves[target.protocol], control) / _printed_factor(target, row, units)
     verdict = compare_with_published(target.comparison, simulated, row, target.low, target.high)
     return {
-        "id": row.id, "stage": row.stage, "reference": row.reference,
+        "id": row.id, "stage": row.stage, "reference": row.reference, "trial": row.trial,
         "citation": evidence.references[row.reference].citation, "quantity": row.quantity, "protocol": target.protocol,
         "output": target.measure.output, "unit": row.unit, "simulated": simulated, "published": row.value,
         "expected": _expected(target, row), "spread": row.spread.text, "comparison": target.comparison,
         "fold_error": verdict.fold_error, "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
-        "z": verdict.z, "distance": verdict.distance, "verdict": verdict.verdict, "read_as": row.read_as,
+        "z": verdict.z, "distance": verdict.distance, "verdict": verdict.verdict, "reading_source": row.reading_source,
+        "use": row.use,
         "translated": target.assumption,
     }  # fmt: skip
 
@@ -255,6 +259,11 @@ def _printed_factor(target: Target, row: Observation, units: Mapping[str, str]) 
     """Factor from the canonical to the printed unit; 1 for a sign or a band in another unit."""
     fits = target.measure.matches(row.canonical_unit, units)
     return row.factor if fits and target.comparison != "sign" else 1.0
+
+
+def counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose source can be opened."""
+    return rows[rows["use"] == "calibrate"]
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:

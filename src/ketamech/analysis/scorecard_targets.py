@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING
 from ketamech.analysis.reference_protocols import DIRECTORY
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.evidence import Evidence, Observation, standard_error
+from ketamech.evidence import RATIOS, Evidence, Observation, log_standard_error, standard_error
 from ketamech.simulation.observable import Observable
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-MEASURE_COLUMNS = ("protocol", "output", "seen_as", "reduction", "when", "level", "against", "factor")
+MEASURE_COLUMNS = ("protocol", "output", "relative_to", "statistic", "time", "level", "control_contrast", "factor")
 COLUMNS = ("evidence", *MEASURE_COLUMNS, "comparison", "low", "high", "assumption")
-UNCOVERED_COLUMNS = ("evidence", "because", "note")
+UNCOVERED_COLUMNS = ("evidence", "reason", "note")
 REASONS = (
     "needs a population",
     "in the table of experiments",
@@ -59,11 +59,14 @@ class Target:
 def load_targets(
     evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "targets.csv"
 ) -> tuple[Target, ...]:
-    """Every comparison. Raises InputError for an unknown id, protocol or word."""
+    """Every comparison. Raises InputError for an unknown id, protocol or word.
+
+    A context row without an address that can be opened is compared and not counted; other context rows are refused.
+    """
     found = []
     for row in read_table(path, COLUMNS):
         name = known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")
-        if evidence[name].use != "calibrate":
+        if evidence[name].use != "calibrate" and evidence[name].openable:
             raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
         protocol = known(row, "protocol", protocols, "an id of protocols.csv")
         how = known(row, "comparison", COMPARISONS, " | ".join(COMPARISONS))
@@ -77,11 +80,11 @@ def measure(row: CsvRow) -> Observable:
     try:
         return Observable(
             row.required("output", "stage.thing"),
-            row["seen_as"] or default.relative_to,
-            row["reduction"] or default.statistic,
-            row["when"],
+            row["relative_to"] or default.relative_to,
+            row["statistic"] or default.statistic,
+            row["time"],
             row.number("level") if row["level"] else default.level,
-            row["against"],
+            row["control_contrast"],
             row.number("factor") if row["factor"] else default.factor,
         )
     except InputError as problem:
@@ -110,17 +113,19 @@ def load_uncovered(
 
     reached = {target.evidence for target in targets}
     patterns = [
-        (row["evidence"], row.one_of("because", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)
+        (row["evidence"], row.one_of("reason", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)
     ]
     left = [row for row in evidence.select(use="calibrate") if row.id not in reached]
-    lines = [(row.id, row.stage, row.quantity, row.reference, *_why(row.id, patterns)) for row in left]
-    return pd.DataFrame(lines, columns=["id", "stage", "quantity", "reference", "because", "note"])
+    lines = [(row.id, row.stage, row.quantity, row.reference, *_reason(row, patterns)) for row in left]
+    return pd.DataFrame(lines, columns=["id", "stage", "quantity", "reference", "reason", "note"])
 
 
-def _why(name: str, patterns: list[tuple[str, str, str]]) -> tuple[str, str]:
-    for pattern, because, note in patterns:
-        if fnmatch.fnmatchcase(name, pattern):
-            return because, note
+def _reason(row: Observation, patterns: list[tuple[str, str, str]]) -> tuple[str, str]:
+    if row.duplicate_of:
+        return "the same number as another row", row.duplicate_of
+    for pattern, reason, note in patterns:
+        if fnmatch.fnmatchcase(row.id, pattern):
+            return reason, note
     return "no reason given", ""
 
 
@@ -157,8 +162,11 @@ def fold(simulated: float, row: Observation, low: float, high: float) -> Verdict
 
 
 def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
-    """Distance in standard errors of the published mean."""
-    distance = (simulated - row.value) / standard_error(row)
+    """Distance in standard errors of the published number, of its logarithm where it is a ratio."""
+    if row.unit in RATIOS:
+        distance = math.log(simulated / row.value) / log_standard_error(row) if simulated > 0 else -math.inf
+    else:
+        distance = (simulated - row.value) / standard_error(row)
     return Verdict(
         _verdict_of(abs(distance), Z_LIMITS), _ratio(simulated, row.value), distance, abs(distance) / Z_LIMITS[0]
     )

@@ -179,7 +179,7 @@ def _power(data: xr.Dataset, trial: Trial, request: TrialRequest) -> list[dict[s
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
-    "verdict", "fitted", "distance",
+    "verdict", "use", "fitted", "role", "distance",
 ]  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
 POINTS = "published.csv"
 COLUMNS = (
     "evidence", "hour", "value", "unit", "spread", "canonical_value", "canonical_unit", "ketamech", "comparison",
-    "quantity", "population", "n", "read_as", "place", "reference", "citation", "doi", "url",
+    "quantity", "population", "n", "reading_source", "locator", "reference", "citation", "doi", "url",
 )  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> 
         rows.append((
             row.id, target.measure.time, repr(row.value), row.unit, row.spread.text, repr(row.canonical_value),
             row.canonical_unit, DIGITS % target.measure.read(curves), target.comparison, row.quantity, row.population,
-            row.n_text, row.read_as, row.place, paper.key, paper.citation, paper.doi, paper.url,
+            row.n_text, row.reading_source, row.locator, paper.key, paper.citation, paper.doi, paper.url,
         ))  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n")
 

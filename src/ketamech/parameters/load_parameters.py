@@ -117,15 +117,15 @@ def _flat(row: Parameter) -> dict[str, object]:
         "spread_b": row.spread.b,
         "status": row.status,
         "evidence": ";".join(row.evidence),
-        "place": row.locator,
-        "why": row.reason,
+        "locator": row.locator,
+        "reason": row.reason,
         "file": Path(row.file).name,
         "line": row.line,
     }
 
 
 DIRECTORY = DATA / "parameters"
-COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "place", "why")
+COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "locator", "reason")
 STATUSES = ("measured", "derived", "calibrated", "assumed")
 _PREFIXES = {
     "pathways": "pathway",
@@ -191,8 +191,8 @@ def parameter_of(row: CsvRow, known: Evidence, name: str) -> Parameter:
         spread=parse_spread_text(row, value),
         status=status,
         evidence=_evidence(row, status, known),
-        locator=row.required("place", "where in the source, the arithmetic, or none for an assumed value"),
-        reason=row.required("why", "one line"),
+        locator=row.required("locator", "where in the source, the arithmetic, or none for an assumed value"),
+        reason=row.required("reason", "one line"),
         file=str(row.file),
         line=row.line,
     )
@@ -223,7 +223,7 @@ def _unit(row: CsvRow) -> str:
 
 def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a value, checked: they exist, and their use and reading fit the status."""
-    ids = _expanded(row["evidence"], known)
+    ids = expanded_ids(row["evidence"], known)
     for name in ids:
         if name not in known.observations:
             near = closest_match(name, known.observations)
@@ -231,17 +231,17 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     if not ids and status != "assumed":
         expected = "ids of evidence rows joined by ';' (or status assumed)"
         raise row.error("evidence", f"a {status} value without evidence", expected=expected)
-    held_back = [name for name in ids if known[name].use != "calibrate"]
+    held_back = [name for name in ids if known[name].use != "calibrate" and known[name].openable]
     if status == "calibrated" and held_back:
         what = f"'{held_back[0]}' is for comparison only and cannot be used for calibration"
         raise row.error("evidence", what, expected="rows with use = calibrate")
-    if status == "measured" and all(known[name].read_as == "recalled" for name in ids):
-        what = "a measured value has only recalled evidence"
-        raise row.error("status", what, expected="assumed (or a row that was read)", near="assumed")
+    if status in ("measured", "calibrated") and not any(known[name].openable for name in ids):
+        what = f"a {status} value has only evidence without an address that can be opened"
+        raise row.error("status", what, expected="assumed (or a row with a public address)", near="assumed")
     return ids
 
 
-def _expanded(text: str, known: Evidence) -> tuple[str, ...]:
+def expanded_ids(text: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a cell; `kamp20-a-*` stands for every id with that prefix."""
     ids: list[str] = []
     for part in (piece.strip() for piece in text.split(";") if piece.strip()):

@@ -18,8 +18,6 @@ from ketamech.exchange.result_io import SUFFIXES, TRIAL, facts_of, read_results
 from ketamech.exchange.result_metadata import PAPERS
 
 FILE = "bibliography.json"
-_CITATION = re.compile(r"^(?P<author>.+?) (?P<year>(?:19|20)\d\d)\b[ ,]*(?P<rest>.*)$")
-_PLACE = re.compile(r"^(?P<journal>.+?) (?P<volume>\d+)(?:\([^)]*\))?:(?P<pages>[\w.-]+)(?P<note>.*)$")
 
 
 def bibliography(
@@ -43,7 +41,8 @@ def bibliography(
 
 
 def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
-    links = {"key": paper.key, "citation": paper.citation, "doi": paper.doi, "pmid": paper.pmid, "url": paper.url}
+    links = {"key": paper.key, "citation": paper.citation, "title": paper.title}
+    links |= {"doi": paper.doi, "pmid": paper.pmid, "url": paper.url}
     return links | {name: list(behind[name]) for name in ("parameters", "evidence", "drawn")}
 
 
@@ -100,33 +99,25 @@ def _listed(path: Path) -> list[str]:
 
 
 def as_text(papers: Iterable[Reference]) -> str:
-    """One paper a line, with a link where one is known."""
-    return "\n".join(". ".join(part for part in (paper.citation, paper.url) if part) for paper in papers)
+    """One paper a line: short citation, title and link where they are known."""
+    return "\n".join(". ".join(part for part in (p.citation, p.title, p.url) if part) for p in papers)
 
 
 def as_bibtex(papers: Iterable[Reference]) -> str:
-    """One entry a paper. Titles are not in the evidence tables, so entries carry the short citation as a note."""
+    """One entry a paper. An entry whose title is not known has its short citation as a note only."""
     return "\n\n".join(_bibtex(paper) for paper in papers)
 
 
 def _bibtex(paper: Reference) -> str:
-    fields = {**_parsed(paper.citation), "doi": paper.doi, "url": paper.url, "note": paper.citation}
-    if paper.pmid:
-        fields["pmid"] = paper.pmid
-    kind = "article" if "journal" in fields else "misc"
+    fields = {
+        "author": " and ".join(paper.authors), "year": paper.year, "title": paper.title, "journal": paper.journal,
+        "volume": paper.volume, "pages": paper.page, "doi": paper.doi, "url": paper.url, "pmid": paper.pmid,
+        "note": paper.citation,
+    }  # fmt: skip
+    if not paper.authors:
+        fields["title"] = paper.title or paper.citation
     lines = [f"  {name} = {{{_escaped(text, name)}}}" for name, text in fields.items() if text]
-    return f"@{kind}{{{paper.key},\n" + ",\n".join(lines) + "\n}"
-
-
-def _parsed(citation: str) -> dict[str, str]:
-    found = _CITATION.match(citation)
-    if not found:
-        return {"title": citation}
-    fields = {"author": found["author"].replace(" & ", " and "), "year": found["year"]}
-    place = _PLACE.match(found["rest"])
-    if place:
-        fields |= {name: place[name] for name in ("journal", "volume", "pages")}
-    return fields
+    return f"@{'article' if paper.journal else 'misc'}{{{paper.key},\n" + ",\n".join(lines) + "\n}"
 
 
 def _escaped(text: str, name: str) -> str:

@@ -215,7 +215,8 @@ def _hash_of_values(table: ParameterTable) -> str:
 
 
 def _hash_of_files(folder: Path) -> str:
-    return _hash("\n".join(path.name + path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.csv"))))
+    paths = sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".json"))
+    return _hash("\n".join(path.name + path.read_text(encoding="utf-8") for path in paths))
 
 
 def without_paths(text: str) -> str:

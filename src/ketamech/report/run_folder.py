@@ -179,15 +179,17 @@ def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[s
 
 def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Scorecard) -> Path:
     """Write `index.html`, the page of several runs given as (folder name, title); returns its path."""
-    place = Path(folder)
+    from ketamech.analysis.scorecard import counted
+
+    place, rows = Path(folder), counted(card.rows)
     found = sorted(place.glob("scorecard/*.svg"))
     page = render(
         "index.html.j2",
         runs=[{"name": name, "title": title, "data": _timeline_of(place, name)} for name, title in runs],
         goals=[row | {"wanted": _target(row["low"], row["high"])} for row in card.criteria.to_dict("records")],
         sources=card.by_source.to_dict("records"),
-        verdicts=card.rows["verdict"].value_counts().to_dict(),
-        fitted=int(card.rows["fitted"].sum()),
+        verdicts=rows["verdict"].value_counts().to_dict(),
+        fitted=int(rows["fitted"].sum()),
         picture=found[0].relative_to(place).as_posix() if found else "",
         has_claims=(place / "claims" / "claims.html").is_file(),
         has_model=(place / "model.html").is_file(),

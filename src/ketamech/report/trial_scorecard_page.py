@@ -102,7 +102,8 @@ INTRODUCTION = """# Virtual trials compared with published trials
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
 virtual patients and a new posterior draw each time. *Inside*: the published value lies in the 95 % prediction interval.
-Fitted rows were used to estimate parameters and are not a test.
+*Fitted* rows set a value of the model, or follow by arithmetic from rows that did, and are no test. Rows of the *same
+trial* as a fitted row are a weak test. *Independent* rows come from trials that set no value.
 
 ![Forest plot](pictures/forest.png)
 
@@ -137,9 +138,8 @@ def _goals(goals: pd.DataFrame) -> str:
 def _outcomes(stages: pd.DataFrame) -> str:
     lines = []
     for row in stages.to_dict("records"):
-        fitted = "fitted" if row["fitted"] else "not fitted"
-        lines.append([row["stage"], fitted, row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
-    return markdown_table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+        lines.append([row["stage"], row["role"], row["n"], row["inside"], row["overlaps"], number(row["mean_abs_z"])])
+    return markdown_table(["outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 
 def _rows(rows: pd.DataFrame) -> str:
@@ -148,6 +148,6 @@ def _rows(rows: pd.DataFrame) -> str:
         simulated = f"{number(r['simulated'])} ({number(r['sim_low'])} to {number(r['sim_high'])})"
         known = np.isfinite(r["low"])
         published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
-        marks = ["inside" if r["inside"] else "**outside**", "fitted" if r["fitted"] else ""]
+        marks = ["inside" if r["inside"] else "**outside**", str(r["role"])]
         lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
     return markdown_table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)

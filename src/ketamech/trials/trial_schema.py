@@ -67,7 +67,7 @@ class TrialFile(BaseModel):
 
     title: Annotated[str, Field(max_length=200)]
     description: Annotated[str, Field(max_length=5000)] = ""
-    references: list[str] = Field([], description="keys of data/evidence/references.csv")
+    references: list[str] = Field([], description="keys of data/evidence/references.json")
     assumed: list[str] = Field([], description="assumptions about what the paper does not report, one sentence each")
     population: str = Field("trd", description="a population of `ketamech population`")
     people: dict[str, str | float] = Field({}, description="distributions that differ, e.g. age: normal 70 4 in 65 85")

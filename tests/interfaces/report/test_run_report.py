@@ -249,6 +249,14 @@ def test_bibtex_entries_are_balanced(model):
     assert text.count("{") == text.count("}")
     keys = re.findall(r"^@\w+\{([^,]+),", text, re.M)
     assert len(keys) == len(set(keys)) == len(load_evidence().references)
+    dahan = text[text.index("@article{dahan-2011,") :].split("\n\n")[0]
+    for field in (
+        "author = {Dahan}",
+        "year = {2011}",
+        "title = {Population pharmacokinetic-",
+        "journal = {Eur J Pain}",
+    ):
+        assert field in dahan
 
 
 def points_of(model, sentence):

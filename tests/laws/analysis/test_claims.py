@@ -70,7 +70,7 @@ def rows_of(path):
 def verdict_from_tables(claim, level):
     """The verdict on a claim computed a second time, from the CSV files alone, as docs/claims.md describes the rule."""
     rule = {row["name"]: float(row["value"]) for row in rows_of(DIRECTORY / "rule.csv")}
-    tables = [path for path in (DIRECTORY.parent / "evidence").glob("*.csv") if path.name != "references.csv"]
+    tables = (DIRECTORY.parent / "evidence").glob("*.csv")
     published = {row["id"]: row for path in tables for row in rows_of(path)}
     humans = ("record", "human trial", "human")
     sums, human_sums = {}, {}
@@ -83,7 +83,7 @@ def verdict_from_tables(claim, level):
                 few = row["n"].isdigit() and int(row["n"]) < rule["small.persons"]
                 if few and strength in ("human trial", "human") and row["unit"] not in ("studies", "effect sizes"):
                     weight *= rule["small.factor"]
-                if row["read_as"] == "recalled":
+                if row["reading_source"] == "recalled":
                     weight *= rule["recalled.factor"]
                 papers[row["reference"]] = max(papers.get(row["reference"], (0.0, "")), (weight, strength))
         total = {kind: sum(w for w, k in papers.values() if k == kind) for kind in (*humans, "animal", "in vitro")}

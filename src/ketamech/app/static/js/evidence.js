@@ -139,7 +139,7 @@ function listItem(row) {
   const people = [row.species, row.population, row.n && `n = ${row.n}`].filter(Boolean).join(", ");
   const treatment = [row.drug, row.dose, row.route].filter(Boolean).join(" ");
   const comparator = row.comparator && `compared with ${row.comparator}`;
-  const conditions = [people, treatment, comparator, READING[row.read_as]].filter(Boolean).join(" · ");
+  const conditions = [people, treatment, comparator, READING[row.reading_source]].filter(Boolean).join(" · ");
   return element(
     "li",
     {},
@@ -216,6 +216,6 @@ function cells(row) {
     list(row.species, row.population, row.n && `n ${row.n}`),
     list(row.drug, row.dose, row.route, row.time),
     citation(row),
-    row.read_as,
+    row.reading_source,
   ];
 }

@@ -28,7 +28,8 @@ export function scorecardTab() {
 }
 
 function resultNodes({ rows, uncovered }) {
-  const counts = [...Map.groupBy(rows, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
+  const counted = rows.filter(({ use }) => use === "calibrate"); // the source of the others cannot be opened
+  const counts = [...Map.groupBy(counted, ({ verdict }) => verdict)].map(([verdict, list]) => [verdict, list.length]);
   const stages = [...new Set(rows.map(({ stage }) => stage))];
   const place = element("div", {});
   const list = () => {
@@ -45,14 +46,15 @@ function resultNodes({ rows, uncovered }) {
     element("strong", { text: number }),
     ` ${name}`,
   ]);
-  const rest = `. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
+  const unopened = `${rows.length - counted.length} rows whose source cannot be opened are listed and not counted`;
+  const rest = `. ${unopened}. ${uncovered} further rows are not compared; the scorecard documentation gives the reasons.`;
   const filters = toolbar(field("Stage", stage), field("Verdict", verdict));
-  return [verdictBar(counts, rows.length), element("p", {}, summary, rest), filters, place];
+  return [verdictBar(counts, counted.length), element("p", {}, summary, rest), filters, place];
 }
 
 function scorecardTable(rows) {
   const caption = `${rows.length} rows${rows.length > MAX_ROWS ? `, the first ${MAX_ROWS} shown` : ""}`;
-  const head = ["quantity", "simulated", "published", "unit", "verdict", "source"];
+  const head = ["quantity", "simulated", "published", "unit", "verdict", "role", "source"];
   const published = (row) => row.expected || `${formatNumber(row.published)}${row.spread ? ` (${row.spread})` : ""}`;
   const source = (row) => linkButton(row.citation, () => openEvidence([row.id], row.quantity));
   const cells = (row) => [
@@ -61,6 +63,7 @@ function scorecardTable(rows) {
     published(row),
     row.unit,
     element("span", { class: `verdict ${row.verdict}`, text: row.verdict }),
+    row.role,
     source(row),
   ];
   return table(caption, head, rows.slice(0, MAX_ROWS).map(cells));
