@@ -16,7 +16,8 @@ class Drug:
     """One drug or other treatment. `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
 
     `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
-    maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy;
+    maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy,
+    `is_procedure` whether that comes at once (an infusion) or builds up over weeks (tablets, talks);
     `infused_session` whether a session enters evenly over its duration. `dose` names the amount (mass per body weight)
     that the model counts as one dose, for a substance that it does not follow in umol. `refused_routes` {route:
     reason}. `routes_of_brands`: the one route of an alias that is a brand.
@@ -33,6 +34,7 @@ class Drug:
     max_dose_parameter: Mapping[str, str] = field(default_factory=dict)
     maintenance_elimination: str | None = None
     carries_expectancy: bool = True
+    is_procedure: bool = True
     infused_session: bool = False
     dose: str | None = None
     routes_of_brands: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +115,7 @@ DRUGS = (
         ("ssri", "oral antidepressant", "citalopram", "escitalopram", "sertraline", "fluoxetine"),
         ("oral", ""),
         is_session=True,
+        is_procedure=False,
         compartment="other_treatments.antidepressant",
     ),
     Drug(
@@ -120,6 +123,7 @@ DRUGS = (
         ("talk therapy", "cbt", "therapy"),
         ("",),
         is_session=True,
+        is_procedure=False,
         compartment="other_treatments.psychotherapy",
     ),
     Drug("ECT", ("electroconvulsive therapy",), ("",), is_session=True, compartment="other_treatments.ect"),
@@ -152,6 +156,14 @@ DRUGS = (
         compartment="inflammation.tissue_damage",
         carries_expectancy=False,
         infused_session=True,
+    ),
+    Drug(
+        "suicidal crisis",
+        ("admission in a suicidal crisis",),
+        ("",),
+        is_session=True,
+        compartment="suicidality.crisis",
+        carries_expectancy=False,
     ),
     Drug(
         "morphine",

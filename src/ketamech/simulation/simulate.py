@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events
+from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events, without_expectancy
 from ketamech.dosing.drugs import DRUGS
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
@@ -76,11 +76,6 @@ def ensemble_of_scenario(
 def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
     """Dose events of a species: without expectancy events, which apply to humans only."""
     return events if species == HUMAN else without_expectancy(events)
-
-
-def without_expectancy(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """Dose events without expectancy events."""
-    return tuple(entry for entry in events if not entry.compartment.startswith("expectancy."))
 
 
 def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:

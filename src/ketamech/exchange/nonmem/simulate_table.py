@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
+from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
@@ -110,7 +110,7 @@ def _cycle(
     assert occasion.start is not None
     try:
         repeated = species_events(subject.species, dose_events(rhythms, parameters, values, length))
-        running = [e for e in dose_events(constant, parameters, values, length) if e.compartment != BELIEF]
+        running = without_expectancy(dose_events(constant, parameters, values, length))
     except InputError as problem:
         raise occasion.start.with_location(problem) from None
     return (*repeated, *running), length

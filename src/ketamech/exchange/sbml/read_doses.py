@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import BELIEF
+from ketamech.dosing.dose_events import ANTICIPATION, BELIEF
 from ketamech.dosing.drugs import DRUGS
 from ketamech.exchange.dose_inference.route_templates import InputProfile
 from ketamech.exchange.optional_libraries import libsbml
@@ -69,7 +69,7 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
 def dosed_states() -> frozenset[str]:
     """States that doses enter; all are 0 at baseline."""
     ketamine = {f"{KINETICS}{site}_{side}" for site in SITES for side in "sr"}
-    return frozenset(ketamine | {drug.compartment for drug in DRUGS if drug.compartment} | {BELIEF})
+    return frozenset(ketamine | {drug.compartment for drug in DRUGS if drug.compartment} | {BELIEF, ANTICIPATION})
 
 
 def _start(found: InputProfile, starts: Mapping[str, float]) -> None:
