@@ -21,11 +21,13 @@ from ketamech.exchange.nonmem.simulate_table import (
     solve_occasions,
     solve_table,
 )
+from ketamech.parameters import HUMAN
 from ketamech.parameters.concentration_units import shown
 from ketamech.population.cohort import simulate_sample
 from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import as_scenario
 from ketamech.simulation.simulate import simulate as simulate_scenario
@@ -79,7 +81,8 @@ def simulate(
         raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
     asked = as_scenario(scenario, chosen, species, perturb, variant, times)
     if people is not None:
-        return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs, times=times)
+        names = [name for name in OUTPUTS if exists_in(asked.species, name)] if outputs is None else outputs
+        return simulate_sample(chosen, people, asked, names, times=times)
     return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
 
 
@@ -92,8 +95,12 @@ def _simulate_table(source: str | Path, model: Model, drug: str | None, outputs:
 
 
 def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
-    """The variables of these outputs; all for None. Raises UnknownNameError."""
-    return curves if outputs is None else curves[list(validate_outputs(model.kernel, tuple(outputs)))]
+    """The variables of these outputs; all for None. Raises UnknownNameError, InputError for a rating of an animal."""
+    if outputs is None:
+        return curves
+    names = validate_outputs(model.kernel, tuple(outputs))
+    require_outputs(str(curves.attrs.get("species", HUMAN)), names)
+    return curves[list(names)]
 
 
 def simulate_records(

@@ -20,6 +20,7 @@ from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.output_ranges import without_human_outputs
 from ketamech.simulation.scenario import Scenario
 
 Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
@@ -145,8 +146,8 @@ def simulate(
     sentence. `times` (h, rising) replace the usual output times.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
-    `long_name` on every variable; time in h. Raises InputError for a scenario that cannot be read or given,
-    SolverError if it cannot be solved.
+    `long_name` on every variable; time in h. Ratings, which exist for humans only, are missing for animals. Raises
+    InputError for a scenario that cannot be read or given, SolverError if it cannot be solved.
     """
     chosen = model or load_model(announce=progress)
     asked = as_scenario(scenario, chosen, species, perturbations, wiring, times)
@@ -157,7 +158,7 @@ def simulate(
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    return curves.assign_attrs(scenario_attributes(asked))
+    return without_human_outputs(curves, asked.species).assign_attrs(scenario_attributes(asked))
 
 
 def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:

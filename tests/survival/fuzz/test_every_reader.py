@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 import fuzz_targets
-
 from fuzz import mangled
+
 from ketamech.core import InputError, KetaMechError
 from ketamech.exchange import omex
 from ketamech.population.population_tables import marginal

@@ -22,6 +22,7 @@ from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import ParameterTable, load_species
 from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import (
     Scenario,
     assumption_about_adherence,
@@ -149,10 +150,16 @@ def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasio
 def solve_occasions(
     stays: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """Outputs [occasion, time, output] at `times` [occasion, time] (h from the begin), and the status of each solve."""
+    """Outputs [occasion, time, output] at `times` [occasion, time] (h from the begin), and the status of each solve.
+
+    Outputs that exist for humans only are NaN for animals.
+    """
     courses = [_subject(subject, stay, model) for subject, stay in stays]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
-    return found.values, [str(reason) for reason in found.reasons]
+    values = found.values.copy()
+    for i, (subject, _) in enumerate(stays):
+        values[i, :, [not exists_in(subject.species, name) for name in names]] = np.nan
+    return values, [str(reason) for reason in found.reasons]
 
 
 def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:

@@ -16,7 +16,7 @@ import { MONTH, selectedTime, timeControls } from "./time-slider.js";
 import { treatmentComparison } from "./treatment-comparison.js";
 
 const NO_RATING_IN_RATS =
-  "A rat has no score: the curve is the model’s drive of this scale, in units of the scale in people.";
+  "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
 
 const state = new StoryState();
 const figures = new Map(); // by track id
@@ -204,6 +204,10 @@ function showTrack(key) {
   const track = tracks[key];
   const figure = figures.get(key);
   if (!track || !figure) return;
+  if (state.species && trackInfo.get(key).rating_scale) {
+    figure.show({ series: [], unit: track.unit, caption: NO_RATING_IN_RATS });
+    return;
+  }
   const { time } = track;
   const series = track.curves.map(({ treated, label }, i) => {
     return { time, y: treated, label, index: i % COLOURS, kind: i ? "minor" : "main" };
@@ -226,7 +230,6 @@ function showTrack(key) {
     doses: track.doses,
     points: points.filter((point) => point.track === key),
     bands: key === "mood" && population.shown ? population.bands : [],
-    caption: state.species && trackInfo.get(key).rating_scale ? NO_RATING_IN_RATS : "",
   });
 }
 
