@@ -36,6 +36,7 @@ from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
 from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
@@ -149,9 +150,8 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     treated = subjects(scenario, model)[0]
     starts = sorted({entry.time for entry in treated.events})
     found = run_subjects(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
-    return PetabCondition(
-        "treated", treated, tuple(_simulated(found, [n for n in SIMULATED_OUTPUTS if n in found.data_vars]))
-    )
+    names = [n for n in SIMULATED_OUTPUTS if n in found.data_vars and exists_in(scenario.species, n)]
+    return PetabCondition("treated", treated, tuple(_simulated(found, names)))
 
 
 def _simulated(found: xr.Dataset, names: Sequence[str]) -> Iterator[Measurement]:
