@@ -51,7 +51,7 @@ def _target(stage: Stage, drive: sympy.Expr) -> sympy.Expr:
     baseline, scale_maximum = stage.parameter("person.baseline_ideation"), stage.parameter("suicidality.scale_maximum")
     share = scale_maximum / (baseline + (scale_maximum - baseline) * exp(drive))
     threshold = stage.parameter("suicidality.threshold")
-    return baseline * share * hill(share, threshold, 4) * (1 + threshold**4)
+    return baseline * share * hill(share, threshold, 2) * (1 + threshold**2)
 
 
 def _relief(stage: Stage, silenced_fraction: sympy.Expr) -> sympy.Symbol:
