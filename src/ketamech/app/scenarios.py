@@ -9,6 +9,7 @@ from typing import Any
 
 from ketamech.app.limits import LIMITS
 from ketamech.core import InputError
+from ketamech.parameters import HUMAN
 from ketamech.report.run_description import describe_run
 from ketamech.simulation.load_scenario import keys_from_text, scenario_from_keys, scenario_from_text
 from ketamech.simulation.model import Model
@@ -127,16 +128,22 @@ def python(keys: ScenarioFile) -> str:
     if not plain:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
-        return f"{text}curves = ketamech.simulate(scenario)\n{SHOWN}"
+        return f"{text}curves = ketamech.simulate(scenario)\n{_printed(keys)}"
     options = "".join(f", {COMMAND_OPTIONS[name]}={value!r}" for name, value in _options(keys).items())
     perturbations = _perturbations(keys)
     options += f", perturb={perturbations!r}" if perturbations else ""
-    return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{SHOWN}"
+    return f"import ketamech\n\ncurves = ketamech.simulate({plain!r}{options})\n{_printed(keys)}"
 
 
-END, SHOWN = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
+END = "END_OF_SCENARIO"
 COMMAND_OPTIONS = {"species": "species", "wiring": "variant"}  # key of a scenario file: option
 PLAIN = {"title", "description", "treatments", "person", "species", "wiring", "perturbations"}
+
+
+def _printed(keys: ScenarioFile) -> str:
+    """A line of Python that prints the main outcome: MADRS, or the behaviour of an animal."""
+    output = "mood.madrs" if keys.species == HUMAN else "forced_swim.immobility"
+    return f'print(curves["{output}"].to_series())\n'
 
 
 def _options(keys: ScenarioFile) -> dict[str, str]:
