@@ -38,6 +38,7 @@ from ketamech.trials.trial_reader import load_trial
 HOURS = np.array([24.0, 168.0])
 HORIZON = 168.0
 OUTPUTS = ("mood.madrs", "expectancy.belief", "nmda.occupancy", "plasma.esketamine")
+ANIMAL_OUTPUTS = ("forced_swim.immobility", "nmda.occupancy", "plasma.esketamine")
 WEIGHT = 70.0
 VARIED = "nmda.enantiomer_ratio"  # lognormal: its middle is exactly its value
 Readings = Mapping[str, float]
@@ -54,6 +55,11 @@ class Case:
     perturbation: str = ""
     variant: str = ""
     patient: str = "treated"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Outputs that are read; an animal has no rating."""
+        return OUTPUTS if self.species == "human" else ANIMAL_OUTPUTS
 
     @property
     def whole(self) -> str:
@@ -105,23 +111,23 @@ class Nobody:
 
 def by_simulate(case: Case, model: Model) -> Readings:
     found = simulate(case.scenario(model), model=model).sel(patient=case.patient, time=HOURS)
-    return at_hours({name: found[name].values for name in OUTPUTS})
+    return at_hours({name: found[name].values for name in case.outputs})
 
 
 def by_cohort(case: Case, model: Model) -> Readings:
-    cohort = Cohort(model, case.scenario(model, case.alone), 1, OUTPUTS, HOURS, vary=())
+    cohort = Cohort(model, case.scenario(model, case.alone), 1, case.outputs, HOURS, vary=())
     found = cohort.solve_patients([0])
     assert (found["solve_status"] == "ok").all(), found["solve_status"].values
-    return at_hours({name: found[name].values[0] for name in OUTPUTS})
+    return at_hours({name: found[name].values[0] for name in case.outputs})
 
 
 def by_sensitivity(case: Case, model: Model) -> Readings:
-    words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
+    words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     asked = sensitivity.parse_endpoints(words, model)
     rows = sensitivity.varied_parameters(model, [VARIED])
     found = sensitivity.tornado(sensitivity.SensitivityProblem(model, case.scenario(model, case.alone), asked, rows))
     middle = found.set_index("outcome")["usual"]
-    return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) for name in OUTPUTS for h in HOURS}
+    return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) for name in case.outputs for h in HOURS}
 
 
 def by_design(case: Case, model: Model) -> Readings:
@@ -138,19 +144,21 @@ def by_people(case: Case, model: Model) -> Readings:
     if case.variant:
         raise NotOffered
     one = Nobody().draw(model.parameters, 1, [0])
-    wanted = [(name, float(hour)) for name in OUTPUTS for hour in HOURS]
+    wanted = [(name, float(hour)) for name in case.outputs for hour in HOURS]
     found = simulate_patients(model, one, case.alone, wanted)
     return {name_at(name, hour): float(values[0]) for (name, hour), values in zip(wanted, found, strict=True)}
 
 
 def by_attribution(case: Case, model: Model) -> Readings:
-    words = "; ".join(f"{name} at {hour:g} h" for name in OUTPUTS for hour in HOURS)
+    if case.species != "human":
+        raise NotOffered  # it divides the change of MADRS
+    words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
         found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
     totals = found.totals.set_index("outcome")
     hoped = totals["rest_tables"] + totals["expectancy_tables"]
     whole = hoped if case.patient == "control" else totals["full_tables"]
-    return {name_at(name, h): float(whole[f"{name} at {h:g} h"]) for name in OUTPUTS for h in HOURS}
+    return {name_at(name, h): float(whole[f"{name} at {h:g} h"]) for name in case.outputs for h in HOURS}
 
 
 def by_experiments(case: Case, model: Model) -> Readings:
@@ -158,9 +166,9 @@ def by_experiments(case: Case, model: Model) -> Readings:
     values |= model_variant(case.variant, model.parameters).parameter_values if case.variant else {}
     sentence = "placebo IV over 40 min" if case.patient == "control" else case.sentence
     arm = (case.species, sentence, case.perturbation, tuple(values.items()))
-    found = perturbation_scorecard._batch(model, [arm], HORIZON, set(HOURS.tolist()), OUTPUTS, {}, 1)[arm]
+    found = perturbation_scorecard._batch(model, [arm], HORIZON, set(HOURS.tolist()), case.outputs, {}, 1)[arm]
     places = np.searchsorted(found.time, HOURS)
-    return at_hours({name: found.outputs[name][places] for name in OUTPUTS})
+    return at_hours({name: found.outputs[name][places] for name in case.outputs})
 
 
 def by_trial(case: Case, model: Model) -> Readings:
@@ -196,10 +204,10 @@ def by_dose_table(case: Case, model: Model) -> Readings:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "doses.csv"
         path.write_text(text, encoding="utf-8")
-        found = solve_table(read_doses(path, model.parameters), model, OUTPUTS)
+        found = solve_table(read_doses(path, model.parameters), model, case.outputs)
     found = found[found["TIME"].isin(HOURS)]
     assert (found["solve_status"] == "ok").all(), found["solve_status"].values
-    return at_hours({name: found[name].to_numpy() for name in OUTPUTS})
+    return at_hours({name: found[name].to_numpy() for name in case.outputs})
 
 
 @dataclass(frozen=True)
@@ -214,11 +222,12 @@ def by_page(case: Case, model: Model) -> Readings:
     keys |= {"person": {"weight": "70 kg"}} if case.species == "human" else {}
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
     keys |= {"variant": case.variant} if case.variant else {}
-    asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(OUTPUTS))
+    asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(case.outputs))
     with mock.patch.object(page, "output_times", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["tracks"]}
-    return at_hours({name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in OUTPUTS})  # ng/mL there
+    found_values = {name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in case.outputs}  # ng/mL there
+    return at_hours(found_values)
 
 
 def at_hours(values: Mapping[str, np.ndarray]) -> Readings:
@@ -281,13 +290,13 @@ def expected(case: Case, model: Model) -> tuple[dict[str, float], dict[str, floa
 
 def _curves(case: Case, model: Model) -> tuple[dict[str, float], dict[str, float]]:
     times = np.unique([*regimen_search.DENSE_TIMES, *np.arange(24.0, HORIZON + 1, 24.0)])
-    names = tuple(dict.fromkeys((*OUTPUTS, *regimen_search.OUTPUTS)))
+    names = tuple(dict.fromkeys((*case.outputs, *regimen_search.OUTPUTS)))
     both = run_subjects(model, subjects(case.scenario(model), model), times, outputs=names)
     mine, control = (both.sel(patient=who) for who in (case.patient, "control"))
     places = np.searchsorted(times, HOURS)
-    found = at_hours({name: mine[name].values[places] for name in OUTPUTS})
+    found = at_hours({name: mine[name].values[places] for name in case.outputs})
     size = {name: float(np.max(np.abs(mine[name].values))) or 1.0 for name in names}
-    scales = {name_at(name, hour): size[name] for name in OUTPUTS for hour in HOURS}
+    scales = {name_at(name, hour): size[name] for name in case.outputs for hour in HOURS}
     later = times >= regimen_search.DAY
     found["benefit"] = float(np.mean((control["mood.madrs"] - mine["mood.madrs"]).values[later]))
     found["cadss"] = float(mine["dissociation.cadss"].max())

@@ -22,7 +22,8 @@ def test_the_scenarios_can_tell_a_wrong_runner(model):
     plain, scales = law.expected(law.CASES[0], model)
     for case in law.CASES[1:]:
         other, _ = law.expected(case, model)
-        assert max(abs(other[name] - plain[name]) / scales[name] for name in plain) > 1e-3, case.name
+        shared = plain.keys() & other.keys()  # an animal has no rating
+        assert max(abs(other[name] - plain[name]) / scales[name] for name in shared) > 1e-3, case.name
 
 
 def test_the_table_in_the_documents_is_the_programs(model):

@@ -27,6 +27,7 @@ from ketamech.core.environment import DATA
 from ketamech.estimation.posterior import load_posterior
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
 
@@ -197,6 +198,7 @@ def attribute(
     `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. Raises
     InputError when every pathway is off or no endpoint lies within the horizon.
     """
+    require_outputs(scenario.species, [MOOD])
     asked, skipped = _requested_outcomes(model, scenario, wanted)
     hours = shown_hours(scenario)
     game = CoalitionSimulator(model, scenario, asked, switched_on_pathways(model, scenario), hours, threads)

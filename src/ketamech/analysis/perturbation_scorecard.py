@@ -17,6 +17,7 @@ from ketamech.analysis.scorecard_targets import bounds, known
 from ketamech.core import UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.dosing.dose_events import without_expectancy
 from ketamech.dosing.perturbations import read_perturbations
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
@@ -26,7 +27,7 @@ from ketamech.simulation.ensemble import Ensemble, Subject, output_times
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import Observable, TimeCourse
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
-from ketamech.simulation.simulate import events_of_scenario, without_expectancy
+from ketamech.simulation.simulate import events_of_scenario
 
 PATH = DATA / "perturbations" / "rows.csv"
 COLUMNS = (

@@ -25,6 +25,7 @@ from ketamech.dosing.parsed_values import ParsedEndpoint
 from ketamech.parameters import Parameter
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import ensemble_of_scenario
 from ketamech.trials.rating_scales import load_scales
@@ -138,6 +139,9 @@ class SensitivityProblem:
     parameters: tuple[Parameter, ...]
     threads: int = 1
     work: Executor = LOCAL
+
+    def __post_init__(self) -> None:
+        require_outputs(self.scenario.species, [endpoint.output for endpoint in self.endpoints])
 
     def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""

@@ -30,6 +30,7 @@ from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
 from ketamech.simulation.simulate import subjects
@@ -47,8 +48,12 @@ POPULATION_TIMES, POPULATION_MOST_TIMES = 56, 150
 def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     """The response `schemas.CurvesResponse`. Raises UnknownNameError, InputError, SolverError."""
     began, model = time.perf_counter(), app_state.model
-    tracks = requested_tracks(model, request.tracks, request.outputs)
     scenario = scenario_of(request.scenario, model)
+    tracks = [
+        track
+        for track in requested_tracks(model, request.tracks, request.outputs)
+        if all(exists_in(scenario.species, name) for series in track.curves for name in series.names)
+    ]
     starts = treatment_times(scenario)
     first = min(starts, default=0.0)
     times = output_times(end_time(scenario, first, request.until), starts)

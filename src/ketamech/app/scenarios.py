@@ -9,6 +9,7 @@ from typing import Any
 
 from ketamech.app.app_state import LIMITS
 from ketamech.core import InputError
+from ketamech.parameters import HUMAN
 from ketamech.report.run_description import describe_run
 from ketamech.simulation.load_scenario import keys_from_text, scenario_from_keys, scenario_from_text
 from ketamech.simulation.model import Model
@@ -104,7 +105,7 @@ def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
     }
 
 
-END, PRINT = "END_OF_SCENARIO", 'print(curves["mood.madrs"].to_series())\n'
+END = "END_OF_SCENARIO"
 COMMAND_OPTIONS = ("species", "variant")  # keys of a scenario file that are also options
 PLAIN = {"title", "description", "treatments", "person", "species", "variant", "perturbations"}
 
@@ -131,11 +132,17 @@ def python(keys: ScenarioFile) -> str:
     if not sentence:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
-        return f"{text}curves = ketamech.simulate(scenario)\n{PRINT}"
+        return f"{text}curves = ketamech.simulate(scenario)\n{_printed(keys)}"
     options = "".join(f", {option}={value!r}" for option, value in _options(keys).items())
     perturbations = _perturbations(keys)
     options += f", perturb={perturbations!r}" if perturbations else ""
-    return f"import ketamech\n\ncurves = ketamech.simulate({sentence!r}{options})\n{PRINT}"
+    return f"import ketamech\n\ncurves = ketamech.simulate({sentence!r}{options})\n{_printed(keys)}"
+
+
+def _printed(keys: ScenarioFile) -> str:
+    """A line of Python that prints the main outcome: MADRS, or the behaviour of an animal."""
+    output = "mood.madrs" if keys.species == HUMAN else "forced_swim.immobility"
+    return f'print(curves["{output}"].to_series())\n'
 
 
 def _options(keys: ScenarioFile) -> dict[str, str]:

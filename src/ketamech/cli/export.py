@@ -152,7 +152,7 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
 
     beside = to.with_suffix(".xml")
-    outputs = shown_outputs(terminal.model())
+    outputs = shown_outputs(terminal.model(), loaded.species)
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
     _write(beside, _model_text(loaded)[0])
     _write(to, text)

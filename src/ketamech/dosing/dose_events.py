@@ -5,7 +5,8 @@ Parameter values may be arrays [patient]; the dose events then hold arrays of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -35,7 +36,8 @@ class DoseEvent:
 ParameterLookup = Callable[[str], Quantity]
 AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, fraction of the dose, duration (h)
 AdherenceFunction = Callable[[int, int], Quantity]
-BELIEF = "expectancy.belief"  # the state that a visit raises in humans
+BELIEF = "expectancy.belief"  # the state that every visit raises in humans
+ANTICIPATION = "expectancy.anticipation"  # the state that a visit for a procedure raises too
 ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
 ROUTE_SITES = {"IM": ("muscle", "intramuscular_f"), "SC": ("skin", "subcutaneous_f")}
 
@@ -174,14 +176,28 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
     return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]
 
 
+def expectancy_states(treatment: Treatment) -> tuple[str, ...]:
+    """States that a visit for this treatment raises by 1."""
+    if not treatment.substance.carries_expectancy:
+        return ()
+    return (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,)
+
+
+def without_expectancy(events: Iterable[DoseEvent]) -> tuple[DoseEvent, ...]:
+    """Dose events without expectancy events."""
+    return tuple(entry for entry in events if entry.compartment not in (BELIEF, ANTICIPATION))
+
+
 def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[DoseEvent]:
-    """One expectancy event for each treatment visit, at most one in `gap` h: daily tablets are not daily visits."""
-    treatments = [treatment for treatment in regimen.treatments if treatment.substance.carries_expectancy]
-    visits = sorted(start for treatment in treatments for start in treatment.starts(horizon))
+    """Expectancy events of treatment visits, at most one a state in `gap` h: daily tablets are not daily visits."""
     found: list[DoseEvent] = []
-    for visit in visits:
-        if not found or visit >= found[-1].time + gap - 1e-9:
-            found.append(DoseEvent(visit, BELIEF, 1.0))
+    for state in (BELIEF, ANTICIPATION):
+        treatments = [treatment for treatment in regimen.treatments if state in expectancy_states(treatment)]
+        last = -math.inf
+        for visit in sorted(start for treatment in treatments for start in treatment.starts(horizon)):
+            if visit >= last + gap - 1e-9:
+                found.append(DoseEvent(visit, state, 1.0))
+                last = visit
     return found
 
 

@@ -16,7 +16,7 @@ DIRECTORY = DATA / "dosing"
 NO_ROUTE = "none"  # in the tables; the route of a treatment without one is ""
 COLUMNS = (
     "drug", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session", "carries_expectancy",
-    "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes", "refused_routes",
+    "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes", "refused_routes",
 )  # fmt: skip
 
 
@@ -25,7 +25,8 @@ class Drug:
     """One drug or other treatment. `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
 
     `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
-    maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy;
+    maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy,
+    `is_procedure` whether that comes at once (an infusion) or builds up over weeks (tablets, talks);
     `infused_session` whether a session enters evenly over its duration. `dose` names the amount (mass per body weight)
     that the model counts as one dose, for a substance that it does not follow in umol. `refused_routes` {route:
     reason}. `routes_of_brands`: the one route of an alias that is a brand.
@@ -39,6 +40,7 @@ class Drug:
     is_session: bool
     infused_session: bool
     carries_expectancy: bool
+    is_procedure: bool
     compartment: str | None
     max_dose_parameter: Mapping[str, str]
     maintenance_elimination: str | None
@@ -68,7 +70,7 @@ def _drug(row: CsvRow) -> Drug:
     for name in (routes := _items(row, "routes")):
         if name not in known:
             raise row.error("routes", f"there is no route '{name}'", expected=", ".join(sorted(known)))
-    yes = {column: row.one_of(column, ("yes", "no")) == "yes" for column in COLUMNS[5:8]}
+    yes = {column: row.one_of(column, ("yes", "no")) == "yes" for column in COLUMNS[5:9]}
     return Drug(
         row.required("drug", "a name"), _items(row, "aliases"),
         tuple(name.replace(NO_ROUTE, "") for name in routes),

@@ -91,6 +91,11 @@ class Treatment:
         """The drug."""
         return drug(self.drug)
 
+    @property
+    def is_procedure(self) -> bool:
+        """Whether a visit raises expectancy at once: everything but tablets and talks."""
+        return self.substance.is_procedure and self.route != "oral"
+
     def starts(self, horizon: float) -> list[float]:
         """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""
         if not self.schedule:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json, read_text
-from ketamech.dosing.dose_events import BELIEF
+from ketamech.dosing.dose_events import ANTICIPATION, BELIEF
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.exchange.infer_regimen import infer_regimen
@@ -78,7 +78,8 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
 def dosed_states() -> frozenset[str]:
     """States that doses enter; all are 0 at baseline."""
     ketamine = {f"{KINETICS}{site}_{side}" for site in SITES for side in "sr"}
-    return frozenset(ketamine | {drug.compartment for drug in load_drugs() if drug.compartment} | {BELIEF})
+    others = {drug.compartment for drug in load_drugs() if drug.compartment}
+    return frozenset(ketamine | others | {BELIEF, ANTICIPATION})
 
 
 def _start(found: InputProfile, starts: Mapping[str, float]) -> None:

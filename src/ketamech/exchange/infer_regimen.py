@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import BELIEF, dose_events
+from ketamech.dosing.dose_events import ANTICIPATION, BELIEF, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, MAX_HORIZON_H, MAX_LAG_H, Phase, Treatment
 from ketamech.exchange.route_templates import (
@@ -51,8 +51,8 @@ def infer_regimen(
     """
     doses = _DoseExtractor(found, parameters, values).doses()
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
-    beliefs = list(found.of_kind(AMOUNT, BELIEF))
-    regimen = Regimen(infer_schedules(infer_visits(merge_contiguous(doses), beliefs, gap)))
+    visits = {state: list(found.of_kind(AMOUNT, state)) for state in (BELIEF, ANTICIPATION)}
+    regimen = Regimen(infer_schedules(infer_visits(merge_contiguous(doses), visits, gap)))
     entering = species_events(species, dose_events(regimen, parameters, values, MAX_HORIZON_H + 1))
     if apart := InputProfile.of(entering).first_difference(found):
         raise InputError(f"no regimen puts in what enters {apart}", expected=EXPECTED)
@@ -64,7 +64,8 @@ class _DoseExtractor:
 
     def __init__(self, found: InputProfile, parameters: ParameterTable, values: Mapping[str, float]) -> None:
         self.left = deepcopy(found)
-        self.left.sizes.pop((AMOUNT, BELIEF), None)
+        for state in (BELIEF, ANTICIPATION):
+            self.left.sizes.pop((AMOUNT, state), None)
         self.least = {key: 10 * ROUNDING * rows.largest for key, rows in self.left.sizes.items()}
         self.ways = route_templates(parameters, values)
         self.parameters, self.values = parameters, values
@@ -129,7 +130,7 @@ class _DoseExtractor:
             again = dose_events(Regimen((replace(given, start=0.0),)), self.parameters, self.values, TIME_TOLERANCE)
         except InputError:
             return None
-        same = len([entry for entry in again if entry.compartment != BELIEF]) == len(way.events)
+        same = len(without_expectancy(again)) == len(way.events)
         return given if same else None
 
 
@@ -217,21 +218,32 @@ MINUTE = 1 / 60
 MAX_SESSION_DELAY_H = 2.0  # h; a visit this long before a dose belongs to the dose, which has a lag
 
 
-def infer_visits(doses: Sequence[Treatment], beliefs: Sequence[float], gap: float) -> list[Treatment]:
+def infer_visits(doses: Sequence[Treatment], visits: Mapping[str, Sequence[float]], gap: float) -> list[Treatment]:
     """Doses (at their entry times) with the lags that place their visits at the expectancy events.
 
-    Expectancy enters at most once in `gap` h. A visit without a dose on the following day is a placebo visit.
+    `visits` {state: times (h)}: expectancy enters each state at most once in `gap` h. A visit without a dose on the
+    following day is a placebo visit: a procedure, or a tablet where nothing enters the state of procedures.
     """
-    found, lags, open_visits = list[Treatment](), dict[tuple[str, str], float](), list(beliefs)
+    found, lags = list[Treatment](), dict[tuple[str, str], float]()
+    open_visits = {state: list(times) for state, times in visits.items()}
     for dose in doses:
         lag = 0.0
         if dose.substance.carries_expectancy:
-            key = (dose.drug, dose.route)
-            lags[key] = lag = _lag(dose.start, lags.get(key, 0.0), beliefs, open_visits, gap)
-            open_visits = [at for at in open_visits if abs(at - (dose.start - lag)) > TIME_TOLERANCE]
+            key, state = (dose.drug, dose.route), ANTICIPATION if dose.is_procedure else BELIEF
+            lags[key] = lag = _lag(dose.start, lags.get(key, 0.0), visits[state], open_visits[state], gap)
+            _close_visit(open_visits, dose.start - lag, dose.is_procedure)
         found.append(replace(dose, start=dose.start - lag, lag=lag))
-    found += [Treatment(VISIT, route="", start=at) for at in open_visits]
+    for at in list(open_visits[ANTICIPATION]):
+        found.append(Treatment(VISIT, route="", start=at))
+        _close_visit(open_visits, at, True)
+    found += [Treatment(VISIT, route="oral", start=at) for at in open_visits[BELIEF]]
     return sorted(found, key=lambda one: one.start)
+
+
+def _close_visit(open_visits: dict[str, list[float]], at: float, procedure: bool) -> None:
+    """Remove the visit at this time from those that no dose explains."""
+    for state in (BELIEF, ANTICIPATION) if procedure else (BELIEF,):
+        open_visits[state] = [other for other in open_visits[state] if abs(other - at) > TIME_TOLERANCE]
 
 
 def _lag(entering: float, usual: float, beliefs: Sequence[float], open_visits: Sequence[float], gap: float) -> float:

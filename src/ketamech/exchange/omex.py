@@ -26,6 +26,7 @@ from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
@@ -171,14 +172,15 @@ class OmexArchive:
     outputs: tuple[str, ...]
 
 
-def shown_outputs(model: Model) -> tuple[str, ...]:
-    """Outputs of reports and expected curves: all except the amounts in the compartments of the kinetics."""
-    return tuple(name for name in model.layout.output_names if not name.startswith("pharmacokinetics."))
+def shown_outputs(model: Model, species: str) -> tuple[str, ...]:
+    """Outputs of reports and expected curves that exist in a species, except amounts in compartments of kinetics."""
+    names = (name for name in model.layout.output_names if not name.startswith("pharmacokinetics."))
+    return tuple(name for name in names if exists_in(species, name))
 
 
 def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     """The archive of the treated patient of a scenario. Raises InputError where a library is missing."""
-    treated, outputs = subjects(scenario, model)[0], shown_outputs(model)
+    treated, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.species)
     asked = time_courses(scenario.horizon)
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
     files = {

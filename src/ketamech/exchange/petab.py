@@ -31,6 +31,7 @@ from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
 from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 
@@ -146,7 +147,9 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     starts = sorted({entry.time for entry in treated.events})
     found = run_subjects(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
     measurements = []
-    for name in (name for name in SIMULATED_OUTPUTS if name in found.data_vars):
+    for name in SIMULATED_OUTPUTS:
+        if name not in found.data_vars or not exists_in(scenario.species, name):
+            continue
         curve, unit = found[name].values[0], str(found[name].attrs["units"])
         noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE
         measurements += [

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
+from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
 from ketamech.dosing.drugs import Drug, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -230,7 +230,7 @@ def _templates_of_drug(drug: Drug, parameters: ParameterTable, values: Mapping[s
             except InputError:  # beyond the dose limits
                 continue
             size = 1.0 if amount is None else amount
-            parts = tuple(replace(e, amount=e.amount / size) for e in given if e.compartment != BELIEF and e.amount)
+            parts = tuple(replace(e, amount=e.amount / size) for e in without_expectancy(given) if e.amount)
             if parts:
                 yield RouteTemplate(treatment, parts, duration > 0)
 

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import BELIEF, DoseEvent, dose_events
+from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
@@ -22,11 +22,12 @@ from ketamech.exchange.nonmem.csv_cells import DoseRow
 from ketamech.exchange.nonmem.occasions import Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_doses
 from ketamech.exchange.scenario_yaml import scenario_yaml
-from ketamech.parameters import ParameterTable, load_species
+from ketamech.parameters import HUMAN, ParameterTable, load_species
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
 from ketamech.simulation.load_scenario import is_table
 from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.scenario import (
     Scenario,
     assumption_about_adherence,
@@ -113,7 +114,7 @@ def _cycle(
     assert occasion.start is not None
     try:
         repeated = species_events(subject.species, dose_events(rhythms, parameters, values, length))
-        running = [e for e in dose_events(constant, parameters, values, length) if e.compartment != BELIEF]
+        running = without_expectancy(dose_events(constant, parameters, values, length))
     except InputError as problem:
         raise occasion.start.with_location(problem) from None
     return (*repeated, *running), length
@@ -156,9 +157,13 @@ def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasio
 def _solve(
     occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> Trajectories:
-    """Outputs of each occasion at `times` [occasion, time] (h from the begin)."""
+    """Outputs of each occasion at `times` [occasion, time] (h from the begin); NaN where an animal has no such output."""
     courses = [_subject(subject, occasion, model) for subject, occasion in occasions]
-    return Ensemble.of_subjects(model, courses).solve(times, names)
+    found = Ensemble.of_subjects(model, courses).solve(times, names)
+    values = found.values.copy()
+    for i, (subject, _) in enumerate(occasions):
+        values[i, :, [not exists_in(subject.species, name) for name in names]] = np.nan
+    return replace(found, values=values)
 
 
 def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
@@ -260,13 +265,18 @@ def simulate(
     if people is not None:
         from ketamech.population.cohort import simulate_sample
 
-        return simulate_sample(chosen, people, asked, OUTPUTS if outputs is None else outputs, times=times)
+        names = [name for name in OUTPUTS if exists_in(asked.species, name)] if outputs is None else outputs
+        return simulate_sample(chosen, people, asked, names, times=times)
     return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
 
 
 def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
-    """The variables of these outputs; all for None. Raises UnknownNameError."""
-    return curves if outputs is None else curves[list(validate_outputs(model.kernel, tuple(outputs)))]
+    """The variables of these outputs; all for None. Raises UnknownNameError, InputError for a rating of an animal."""
+    if outputs is None:
+        return curves
+    names = validate_outputs(model.kernel, tuple(outputs))
+    require_outputs(str(curves.attrs.get("species", HUMAN)), names)
+    return curves[list(names)]
 
 
 def simulate_records(

@@ -29,6 +29,7 @@ from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import ensemble_of_scenario, scenario_attributes, subjects, times_of_scenario
 
@@ -61,6 +62,7 @@ class Cohort:
         if not self.outputs:
             raise InputError("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         validate_outputs(self.model.kernel, self.outputs)
+        require_outputs(self.scenario.species, self.outputs)
         if validate_times(self.times, self.patients).min() < 0:
             raise InputError("output times must not be negative", key="times", expected="hours, e.g. 0, 0.5, 24")
 
@@ -206,6 +208,7 @@ def _solve_sample(
 ) -> Trajectories:  # fmt: skip
     """Curves at `times` (h) of patients who receive the doses before `until` (h)."""
     names = validate_outputs(model.kernel, tuple(outputs))
+    require_outputs(scenario.species, names)
     values = {name: column for name, column in patients.values.items() if name not in scenario.values}
     ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until)
     return ensemble.solve(times, names, threads=threads)

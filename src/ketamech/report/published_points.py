@@ -12,7 +12,7 @@ import xarray as xr
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import Target, load_targets
 from ketamech.core import unit
-from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.run_description import RunDescription
 from ketamech.simulation.ensemble import baseline_of
@@ -84,7 +84,7 @@ def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Ma
 
 def _in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
     """Dose events without expectancy, in order of time."""
-    drugs = (entry for entry in entries if not entry.compartment.startswith("expectancy."))
+    drugs = without_expectancy(entries)
     return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.compartment))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
@@ -54,7 +54,7 @@ class RunDescription:
     def dose_events(self) -> tuple[DoseEvent, ...]:
         """Dose events of the main patient without expectancy."""
         found = self.subjects[self.index_of_main].events if self.subjects else ()
-        return tuple(entry for entry in found if not entry.compartment.startswith("expectancy."))
+        return without_expectancy(found)
 
     @property
     def first_dose_time(self) -> float:

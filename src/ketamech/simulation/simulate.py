@@ -10,13 +10,14 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events
+from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events, without_expectancy
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.output_ranges import without_human_outputs
 from ketamech.simulation.scenario import Scenario
 
 Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
@@ -73,11 +74,6 @@ def ensemble_of_scenario(
 def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
     """Dose events of a species: without expectancy events, which apply to humans only."""
     return events if species == HUMAN else without_expectancy(events)
-
-
-def without_expectancy(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """Dose events without expectancy events."""
-    return tuple(entry for entry in events if not entry.compartment.startswith("expectancy."))
 
 
 def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
@@ -137,8 +133,8 @@ def simulate(
     sentence. `times` (h, rising) replace the usual output times.
 
     Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
-    `long_name` on every variable; time in h. Raises InputError for a scenario that cannot be read or given,
-    SolverError if it cannot be solved.
+    `long_name` on every variable; time in h. Ratings, which exist for humans only, are missing for animals. Raises
+    InputError for a scenario that cannot be read or given, SolverError if it cannot be solved.
     """
     chosen = model or load_model(announce=progress)
     asked = as_scenario(scenario, chosen, species, perturbations, variant, times)
@@ -148,7 +144,7 @@ def simulate(
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    return curves.assign_attrs(scenario_attributes(asked))
+    return without_human_outputs(curves, asked.species).assign_attrs(scenario_attributes(asked))
 
 
 def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:

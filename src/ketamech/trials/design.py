@@ -13,7 +13,7 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale
 
-BELIEFS = {"blinded": "expectancy.blinded_belief", "open": "expectancy.open_belief", "none": ""}
+BELIEFS = {"blinded": 1.0, "open": "expectancy.open_belief", "none": 0.0}  # a number, or the name of a parameter
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events
+from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, expectancy_states, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
@@ -20,7 +20,6 @@ POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its 
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
 ADHERENCE_BLOCK = 1000  # of the stream "adherence"; a cohort's own blocks count from 0
 BY_ROUTE = {"nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f"}
-BELIEF = "expectancy.belief"
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class TrialDosing:
 
     `course`, `anchor` (h) and `reduced` [patient] are the index of the current course, its start, and whether its
     schedule is reduced. `added_courses` are rescue and add-on courses. `doses_taken` holds the time (h) and the mask
-    [patient] of each dose of a drug that was taken (no sessions). `last_belief` [patient] is the time (h) of the last
-    expectancy event.
+    [patient] of each dose of a drug that was taken (no sessions). `last_visit` {state of expectancy: [patient]} is the
+    time (h) of the last expectancy event.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class TrialDosing:
         self.reduced = np.zeros(self.size, dtype=bool)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
-        self.last_belief = np.full(self.size, -np.inf)
+        self.last_visit: dict[str, np.ndarray] = {}
         self._draws: dict[tuple[str, str, int], np.ndarray] = {}
         if trial.add_on:
             self.begin("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
@@ -71,16 +70,20 @@ class TrialDosing:
     def events(self, start: float, stop: float, now: np.ndarray) -> list[DoseEvent]:
         """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
         found: list[DoseEvent] = []
-        gap = np.asarray(self._value("expectancy.visit_gap"))
         for dose in self._due_doses(start, stop):
-            found += self._dose_events(dose, now)
-            if dose.treatment.substance.carries_expectancy:
-                fresh = dose.mask & (dose.time >= self.last_belief + gap - 1e-9)
-                self.last_belief[fresh] = dose.time
-                amount = np.where(fresh, self._value(BELIEFS[dose.belief]), 0.0) if BELIEFS[dose.belief] else 0.0
-                if np.any(amount):
-                    found.append(DoseEvent(np.maximum(dose.time, now) + POST_VISIT_DELAY, BELIEF, amount))
+            found += [*self._dose_events(dose, now), *self._expectancy_events(dose, now)]
         return found
+
+    def _expectancy_events(self, dose: DueDose, now: np.ndarray) -> Iterator[DoseEvent]:
+        gap, size = np.asarray(self._value("expectancy.visit_gap")), BELIEFS[dose.belief]
+        units = np.asarray(self._value(size) if isinstance(size, str) else size)
+        for state in expectancy_states(dose.treatment):
+            last = self.last_visit.setdefault(state, np.full(self.size, -np.inf))
+            fresh = dose.mask & (dose.time >= last + gap - 1e-9)
+            last[fresh] = dose.time
+            amount = np.where(fresh, units, 0.0)
+            if np.any(amount):
+                yield DoseEvent(np.maximum(dose.time, now) + POST_VISIT_DELAY, state, amount)
 
     def _value(self, name: str) -> Quantity:
         return self.values[name] if name in self.values else self.model.parameters[name].canonical
@@ -121,7 +124,7 @@ class TrialDosing:
             Regimen((once,)), self.model.parameters, values, dose.time + MAX_HORIZON_H, lambda *_: taken
         )
         late = np.maximum(now - dose.time, 0.0) + POST_VISIT_DELAY
-        return [replace(entry, time=entry.time + late) for entry in found if entry.compartment != BELIEF]
+        return [replace(entry, time=entry.time + late) for entry in without_expectancy(found)]
 
     def _adherence(self, treatment: Treatment, time: float) -> np.ndarray:
         """1 for each patient who takes the dose at this time, else 0 [patient]."""

@@ -39,6 +39,15 @@ def test_every_track_has_a_unit_and_one_value_per_time(client, infusion):
         assert all(len(one["treated"]) == len(answer["time"]) for one in figure["curves"])
 
 
+def test_an_animal_has_no_rating_on_the_page(client):
+    rat = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat"}
+    answer = client.post("/api/curves", json={"scenario": rat, "outputs": ["mood.madrs"]}).json()
+    assert answer["figures"] == []
+    keys = {f["key"] for f in client.post("/api/curves", json={"scenario": rat}).json()["figures"]}
+    assert "behaviour" in keys
+    assert not keys & {"mood", "suicidality", "dissociation", "expectancy"}
+
+
 def test_times_are_relative_to_the_first_treatment(client, infusion):
     later = {**infusion, "treatments": [f"{SENTENCE} at day 3"], "horizon": "31 days"}
     a, b = (client.post("/api/curves", json={"scenario": s, "tracks": ["plasma"]}).json() for s in (infusion, later))

@@ -46,8 +46,8 @@ def test_ketamine_leaves_mouse_plasma_with_the_published_half_life(model):
     assert 8 < minutes < 18  # 13 published
 
 
-def test_no_animal_hopes(model):
-    curves = simulate("racemic 10 mg/kg IP", model=model, species="rat")
+def test_animals_have_no_expectancy(model):
+    curves = run_subjects(model, [course(model, "rat", "racemic 10 mg/kg IP")], np.array([0.5, 24.0]))
     assert (curves["expectancy.effect"].values == 0).all()
 
 

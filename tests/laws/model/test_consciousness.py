@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ketamech.dosing.dose_events import dose_events_from_text
+from ketamech.dosing.dose_events import dose_events_from_text, without_expectancy
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model, load_model
 
@@ -22,7 +22,7 @@ def model() -> Model:
 def course(model: Model, words: str, hoped: bool = True, **values: float) -> Subject:
     named = {name.replace("__", "."): value for name, value in values.items()}
     given = dose_events_from_text(words, model.parameters, named, 200.0)
-    return Subject(words, tuple(e for e in given if hoped or e.compartment != "expectancy.belief"), named)
+    return Subject(words, given if hoped else without_expectancy(given), named)
 
 
 def relief(model: Model, *courses: Subject) -> np.ndarray:
@@ -70,16 +70,16 @@ def test_a_general_anaesthetic_puts_to_sleep_and_wears_off(model):
 
 def test_feeling_the_drug_raises_belief_and_sleep_prevents_it(model):
     words = [INFUSION, f"{INFUSION}; {ASLEEP}", "placebo IV at 10 min"]
-    belief = run_subjects(model, [course(model, w) for w in words], TIMES)["expectancy.belief"].values
-    felt, slept, placebo = belief[:, 3]
+    curves = run_subjects(model, [course(model, w) for w in [*words, f"placebo IV at 10 min; {ASLEEP}"]], TIMES)
+    felt, slept, placebo, placebo_asleep = curves["expectancy.anticipation"].values[:, 2]
     assert felt > 1.1 * placebo
-    assert slept == pytest.approx(placebo, rel=0.03)
+    assert slept == pytest.approx(placebo_asleep, rel=0.03)
 
 
-def test_belief_of_a_felt_drug_stays_below_that_of_one_who_knows(model):
+def test_anticipation_of_a_felt_drug_stays_below_that_of_one_who_knows(model):
     days = course(model, "esketamine 20 mg/h IV for 100 h")
-    belief = run_subjects(model, [days], np.linspace(0, 120, 40))["expectancy.belief"].values
-    assert belief.max() < model.parameters["expectancy.open_belief"].canonical + 1e-6
+    anticipation = run_subjects(model, [days], np.linspace(0, 120, 40))["expectancy.anticipation"].values
+    assert anticipation.max() < model.parameters["expectancy.open_belief"].canonical + 1e-6
 
 
 def test_responsiveness_scales_the_drug_and_not_the_hope(model):

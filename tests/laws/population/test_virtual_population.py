@@ -97,7 +97,7 @@ def test_population_values_move_everybody():
 
 def test_settings_differ_between_replicates_but_not_within_one_and_never_in_replicate_0():
     people = load_population()
-    usual, again, other = (people.draw(TABLE, 1, range(400), replicate=r) for r in (0, 0, 3))
+    usual, again, other = (people.draw(TABLE, 1, range(2000), replicate=r) for r in (0, 0, 3))
     assert people.study_effects(1, 0, value_of) == {}
     factors = [people.study_effects(1, r, value_of)["person.expectancy"] for r in range(1, 300)]
     assert np.log(factors).std() == pytest.approx(value_of(load_tables().study_effects["person.expectancy"]), rel=0.15)

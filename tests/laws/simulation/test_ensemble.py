@@ -116,10 +116,11 @@ def test_one_without_a_start_is_missing_with_a_reason_and_no_other(model, monkey
 def test_a_cohort_has_the_same_bits_in_any_chunks_and_threads(model, sentence):
     species = "rat" if "IP" in sentence else "human"
     scenario = load_scenario(sentence, model.parameters, species=species)
-    whole = Cohort(model, scenario, 7, OUTPUTS, TIMES, threads=2)
-    parts = list(Cohort(model, scenario, 7, OUTPUTS, TIMES, threads=1, chunk=3).chunks())
+    outputs = ("forced_swim.immobility", "plasma.esketamine") if species == "rat" else OUTPUTS
+    whole = Cohort(model, scenario, 7, outputs, TIMES, threads=2)
+    parts = list(Cohort(model, scenario, 7, outputs, TIMES, threads=1, chunk=3).chunks())
     found = whole.solve_patients(range(7))
-    for name in OUTPUTS:
+    for name in outputs:
         assert np.array_equal(found[name].values, np.concatenate([part[name].values for part in parts]))
 
 

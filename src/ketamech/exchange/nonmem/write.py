@@ -102,9 +102,7 @@ def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
                     yield _record(treatment, [time for _, time in run], phase.period if phase else 0.0, steady)
                     steady = False
         if treatment.substance.carries_expectancy:
-            # a visit without a dose still has expectancy
-            visit = {"EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": NO_ROUTE, "SS": 0, "AMT": 0}
-            yield from ({"TIME": time, **visit} for k, time in numbered if k in treatment.skipped_doses)
+            yield from (_missed(treatment, time) for k, time in numbered if k in treatment.skipped_doses)
         number += len(starts)
         begin += (phase.duration or 0.0) if phase else 0.0
 
@@ -137,6 +135,12 @@ def _total(treatment: Treatment) -> float:
     if treatment.amount is None or treatment.substance.is_session:
         return 0.0 if treatment.drug == VISIT else 1.0
     return treatment.amount * (treatment.duration if treatment.unit.endswith("/h") else 1.0)
+
+
+def _missed(treatment: Treatment, time: float) -> Record:
+    """A visit without a dose still has expectancy, that of a tablet where the dose was one."""
+    route = NO_ROUTE if treatment.is_procedure else "oral"
+    return {"TIME": time, "EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": route, "SS": 0, "AMT": 0}
 
 
 def _one_begins(rows: Sequence[Record]) -> None:

@@ -15,9 +15,10 @@ def mood(stage: Stage) -> None:
     areas). The effect of brain changes on mood differs between people (responsiveness): trial arms are bimodal. A
     large improvement maintains itself (self-maintenance), so that the gain of a series of doses outlasts the drug; if
     strong enough, the well state persists without drug: the double well of Demic and Cheng 2014. Opioid receptors gate
-    the effect of the brain on mood (fully open, unless a model variant closes this gate). A logistic keeps the score
-    within the scale; without deviations the drive is zero and the score is the baseline. The weights are log odds of
-    the scale per unit of change.
+    the effect of the brain on mood (fully open, unless a model variant closes this gate). All treatments share one
+    ceiling of the drive: ketamine added to electroconvulsive sessions adds nothing at the end of the course (Anderson
+    2017). A logistic keeps the score within the scale; without deviations the drive is zero and the score is the
+    baseline. The weights are log odds of the scale per unit of change.
     """
     self_maintenance = stage.state(
         "mood.self_maintenance", "1", scale=0.1, description="self-maintenance of recovery, fraction of its maximum"
@@ -30,14 +31,15 @@ def mood(stage: Stage) -> None:
         + _other_treatments(stage)
         + stage.parameter("mood.self_maintenance_weight") * self_maintenance,
         "1",
-        description="drive towards recovery, 0 at own baseline, log odds of the scale",
+        description="drive towards recovery, 0 at own baseline, log odds of the scale before the shared ceiling",
     )
     baseline, scale_maximum = stage.parameter("person.baseline_madrs"), stage.parameter("mood.scale_maximum")
     rate_constant = stage.parameter("mood.rate_constant")
     madrs = stage.state(
         "mood.madrs", "points", initial_guess=33.0, bounds=(0, 60), scale=10.0, description="MADRS total"
     )
-    target = scale_maximum * baseline / (baseline + (scale_maximum - baseline) * exp(drive))
+    odds_of_recovery = exp(_below_ceiling(stage, drive))
+    target = scale_maximum * baseline / (baseline + (scale_maximum - baseline) * odds_of_recovery)
     stage.rate(madrs, +rate_constant * target, because="relaxation towards the score that the drive determines")
     stage.rate(madrs, -rate_constant * madrs, because="relaxation within an hour")
     self_maintenance_rate = stage.parameter("mood.self_maintenance_rate_constant")
@@ -51,6 +53,12 @@ def mood(stage: Stage) -> None:
     )
     stage.rate(self_maintenance, -self_maintenance_rate * self_maintenance, because="decay over days to weeks")
     stage.output("mood.change", madrs - baseline, "points", description="MADRS change from own baseline")
+
+
+def _below_ceiling(stage: Stage, drive: sympy.Expr) -> sympy.Expr:
+    """Hyperbolic tangent: a small drive as it is, a large one (of either sign) up to the ceiling."""
+    ceiling = stage.parameter("mood.drive_ceiling")
+    return ceiling * (1 - 2 / (1 + exp(2 * drive / ceiling)))
 
 
 def _network(stage: Stage) -> sympy.Expr:
@@ -95,13 +103,13 @@ def _acute_euphoria(stage: Stage) -> sympy.Expr:
     Effect sizes of 0.5 and 0.9 against saline (Diazgranados 2010, Zarate 2012). Expressed through cortical AMPA
     receptors like the network gain: NBQX also abolishes the effect of the first half hour (Maeng 2008).
     """
-    perceived_effect = hill(stage.input("dissociation.cadss", "points"), stage.parameter("mood.acute_effect_ec50"), 1)
-    return (
-        stage.parameter("mood.acute_effect_weight")
-        * perceived_effect
-        * stage.input("sedation.consciousness", "1")
-        * _ampa_expression(stage)
+    felt = stage.output(
+        "mood.felt_effect",
+        hill(stage.input("dissociation.cadss", "points"), stage.parameter("mood.acute_effect_ec50"), 1),
+        "1",
+        description="drug effect that a person who is awake feels, fraction of its maximum",
     )
+    return stage.parameter("mood.acute_effect_weight") * felt * _ampa_expression(stage)
 
 
 def _inflammation(stage: Stage) -> sympy.Expr:

@@ -12,16 +12,15 @@ def sedation(stage: Stage) -> None:
     """Depth (0-1) and consciousness (probability of being awake), from both enantiomers and midazolam.
 
     S-ketamine slows the electroencephalogram 2.3 times as potently as R (Schuttler: 0.8 and 1.8 ug/mL). Patients wake
-    near 640 ng/mL racemic and undergo surgery near 2,200 (Idvall 1979). Norketamine adds a little and delays waking
-    after long infusions. The site of anaesthesia equilibrates faster than that of the slower effects, because
-    induction takes half a minute. Site: plasma-equivalent S-ketamine, umol/L.
+    near 640 ng/mL racemic and undergo surgery near 2,200 (Idvall 1979). Norketamine is left out: sedation after a
+    spray peaks at 30-45 min and is over by 1.5 h (label), when norketamine is at its peak. The site of anaesthesia
+    equilibrates faster than that of the slower effects, because induction takes half a minute. Site:
+    plasma-equivalent S-ketamine, umol/L.
     """
     r_potency = stage.parameter("sedation.r_potency")
-    parent = stage.input("plasma.esketamine", "umol/L") + r_potency * stage.input("plasma.arketamine", "umol/L")
-    metabolite = stage.input("plasma.s_norketamine", "umol/L") + r_potency * stage.input(
-        "plasma.r_norketamine", "umol/L"
+    arterial_equivalent = stage.input("plasma.esketamine", "umol/L") + r_potency * stage.input(
+        "plasma.arketamine", "umol/L"
     )
-    arterial_equivalent = parent + stage.parameter("sedation.norketamine_potency") * metabolite
     ke0 = stage.parameter("sedation.ke0")
     site = stage.state(
         "sedation.site", "umol/L", description="drug at the site of anaesthesia, plasma-equivalent S-ketamine"
@@ -29,11 +28,11 @@ def sedation(stage: Stage) -> None:
     stage.rate(site, +ke0 * arterial_equivalent, because="entry from arterial plasma")
     stage.rate(site, -ke0 * site, because="return to plasma")
     midazolam = stage.parameter("sedation.midazolam_weight") * stage.input("other_treatments.midazolam_effect", "1")
-    strength = site / stage.parameter("sedation.waking_level") + midazolam + _anaesthetic(stage)
-    waking_strength = stage.parameter("sedation.waking_strength")
-    depth = hill(strength, waking_strength, stage.parameter("sedation.depth_steepness"))
+    waking_ratio = site / stage.parameter("sedation.waking_level")
+    strength = waking_ratio + midazolam + _anaesthetic(stage)  # 1: half of the patients are awake
+    depth = hill(strength, 1, stage.parameter("sedation.depth_steepness"))
     stage.output("sedation.depth", depth, "1", description="depth of sedation: 0 alert, 1 fully anaesthetised")
-    unconscious = hill(strength, waking_strength, stage.parameter("sedation.waking_steepness"))
+    unconscious = hill(strength, 1, stage.parameter("sedation.waking_steepness"))
     stage.output("sedation.consciousness", 1 - unconscious, "1", description="probability of being awake")
     _recovery(stage, unconscious)
 

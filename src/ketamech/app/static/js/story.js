@@ -12,7 +12,7 @@ import { measureRedraw, TimeFigure } from "./time-figure.js";
 import { MONTH, selectedTime, timeControls } from "./time-slider.js";
 
 const NO_RATING_IN_RATS =
-  "A rat has no score: the curve is the model’s drive of this scale, in units of the scale in people.";
+  "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
 
 const figures = new Map(); // by track id
 const tracks = {}; // by track id: the latest curves, with their times and doses
@@ -174,6 +174,10 @@ function showTrack(key) {
   const track = tracks[key];
   const figure = figures.get(key);
   if (!track || !figure) return;
+  if (state.species && trackInfo.get(key).rating_scale) {
+    figure.show({ series: [], unit: track.unit, caption: NO_RATING_IN_RATS });
+    return;
+  }
   const series = trackSeries(track, track.time);
   const before = reference?.[key];
   if (before && !state.isDefault) {
@@ -186,7 +190,6 @@ function showTrack(key) {
     doses: track.doses,
     points: points.filter((point) => point.track === key),
     bands: key === "mood" && population.shown ? population.bands : [],
-    caption: state.species && trackInfo.get(key).rating_scale ? NO_RATING_IN_RATS : "",
   });
 }
 

@@ -1,0 +1,76 @@
+"""Physiological ranges of outputs, and the outputs that exist for humans only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import xarray as xr
+
+from ketamech.core import InputError
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.environment import DATA
+from ketamech.parameters import HUMAN
+
+TABLE = DATA / "ranges" / "ranges.csv"
+ALL_SPECIES = "all"
+
+
+@dataclass(frozen=True)
+class OutputRange:
+    """The range (unit of the output) that an output cannot leave; infinite where a bound is open."""
+
+    output: str
+    lower: float
+    upper: float
+    species: str
+    source: str
+
+
+@cache
+def load_ranges() -> dict[str, OutputRange]:
+    """Ranges by output. Raises InputError naming file, line and column of the first bad cell."""
+    found: dict[str, OutputRange] = {}
+    for row in read_table(TABLE, ("output", "lower", "upper", "species", "source")):
+        one = OutputRange(
+            output=row.required("output", "stage.thing"),
+            lower=_bound(row, "lower", -math.inf),
+            upper=_bound(row, "upper", math.inf),
+            species=row.one_of("species", (HUMAN, ALL_SPECIES)),
+            source=row.required("source", "where the bound comes from"),
+        )
+        if not one.lower < one.upper:
+            raise row.error("upper", f"a range from {one.lower:g} to {one.upper:g}", expected="lower below upper")
+        if one.output in found:
+            raise row.error("output", f"'{one.output}' is already there", expected="each output once")
+        found[one.output] = one
+    return found
+
+
+def exists_in(species: str, output: str) -> bool:
+    """Whether an output exists in a species: ratings, beliefs and moods exist for humans only."""
+    one = load_ranges().get(output)
+    return species == HUMAN or one is None or one.species != HUMAN
+
+
+def without_human_outputs(curves: xr.Dataset, species: str) -> xr.Dataset:
+    """Curves of a species, without the outputs that exist for humans only."""
+    return curves.drop_vars([str(name) for name in curves.data_vars if not exists_in(species, str(name))])
+
+
+def require_outputs(species: str, outputs: Sequence[str]) -> None:
+    """Raise InputError unless all outputs exist in this species."""
+    missing = [name for name in outputs if not exists_in(species, name)]
+    if missing:
+        raise InputError(
+            f"{missing[0]} exists for humans only: a {species} has no rating",
+            key="outputs",
+            expected="an output that is measured in animals",
+            type_this="forced_swim.immobility",
+        )
+
+
+def _bound(row: CsvRow, column: str, otherwise: float) -> float:
+    return row.number(column) if row[column] else otherwise
