@@ -157,7 +157,7 @@ def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasio
 def _solve(
     occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> Trajectories:
-    """Outputs of each occasion at `times` [occasion, time] (h from the begin); NaN where an animal has no such output."""
+    """Outputs of each occasion at `times` [occasion, time] (h from the begin); NaN for ratings of animals."""
     courses = [_subject(subject, occasion, model) for subject, occasion in occasions]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
     values = found.values.copy()
