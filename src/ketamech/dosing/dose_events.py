@@ -39,7 +39,7 @@ AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, frac
 AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that a visit raises in humans
 ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
-ROUTE_SITES = {"IM": ("muscle", "intramuscular_f"), "SC": ("skin", "subcutaneous_f")}
+INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 
 def dose_events_from_text(
@@ -155,15 +155,14 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
         return [(0.0, "central", 1.0, treatment.duration)]
     if route == "IP":
         return [(0.0, "peritoneum", 1.0, 0.0)]
-    if route in ROUTE_SITES:
-        site, fraction = ROUTE_SITES[route]
-        return [(0.0, site, number(f"pharmacokinetics.{fraction}"), treatment.duration)]
+    if route in INJECTION_SITES:
+        return [(0.0, INJECTION_SITES[route], number("pharmacokinetics.intramuscular_f"), treatment.duration)]
     if route == "oral":
         return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
     if route == "sublingual":
         absorbed = number("pharmacokinetics.sublingual_f")
         return [
-            (0.0, "mouth", absorbed, 0.0),
+            (0.0, "mouth", absorbed, number("pharmacokinetics.mouth_duration")),
             (0.0, "gut", 1 - absorbed, number("pharmacokinetics.swallowed_duration")),
         ]
     return _nasal_events(treatment, amount, number)
