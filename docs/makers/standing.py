@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ketamech.analysis.scorecard import Scorecard, scorecard
+from ketamech.analysis.fitted_rows import ROLES
+from ketamech.analysis.scorecard import Scorecard, counted, scorecard
 from ketamech.evidence import load_evidence
 from ketamech.model.system import System
 from ketamech.report.number_format import DISCLAIMER, number
@@ -27,10 +28,12 @@ def write_standing(system: System, folder: Path) -> dict[str, str]:
 
 def _rows(card: Scorecard) -> str:
     rows = card.rows.sort_values("off", ascending=False, na_position="first").to_dict("records")
-    found = Counter(row["verdict"] for row in rows)
+    found = Counter(counted(card.rows)["verdict"])
     lines = [NOTICE, "", "# One typical patient against published numbers", "", DISCLAIMER, ""]
     told = ", ".join(f"{found[verdict]} {verdict}" for verdict in SHOWN)
-    lines += [f"{len(rows)} rows, run when this page was made: {told}.", ""]
+    n = found.total()
+    lines += [f"{n} rows whose source can be opened, run when this page was made: {told}.", ""]
+    lines += [f"{len(rows) - n} rows without such a source are compared below and not counted.", ""]
     lines += ["How a row is read and judged: [the scorecard](../../scorecard.md).", ""]
     lines += ["## By stage", "", *_by_stage(rows), "## Goals", "", *_goals(card), "## Every row, worst first", ""]
     lines += ["As a picture: {download}`scorecard.svg`.", ""]
@@ -72,11 +75,12 @@ def _counts(system: System, card: Scorecard) -> str:
     observations = list(load_evidence().observations.values())
     read = Counter((row.use, row.reading_source) for row in observations)
     ways = sorted({row.reading_source for row in observations})
-    verdicts = Counter((bool(f), v) for f, v in zip(card.rows["fitted"], card.rows["verdict"], strict=True))
+    rated = counted(card.rows)
+    verdicts = Counter(zip(rated["role"], rated["verdict"], strict=True))
     lines = [NOTICE, "", "**Values**", "", *table(("status", "parameters", "meaning"), counts(used))]
     lines += ["**Evidence rows**, by how they were read", ""]
     uses = sorted({row.use for row in observations})
     lines += table(("use", *ways), [(use, *(read[use, way] for way in ways)) for use in uses])
     lines += ["**Published numbers against the typical patient**", ""]
-    rows = [(name, *(verdicts[kind, v] for v in SHOWN)) for name, kind in (("not fitted", False), ("fitted", True))]
+    rows = [(role, *(verdicts[role, v] for v in SHOWN)) for role in reversed(ROLES)]
     return "\n".join([*lines, *table(("", *SHOWN), rows)]) + "\n"

@@ -26,7 +26,7 @@ from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.scenario import perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"
-COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "why")
+COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "reason")
 KETAMINE_INPUT = re.compile(r"^pharmacokinetics\.\w+_[sr]$")
 _TOLERANCE = 1e-5
 

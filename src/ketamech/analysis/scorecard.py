@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketamech.analysis.fitted_rows import fitted_rows, roles
 from ketamech.analysis.reference_protocols import (
     DIRECTORY,
     Protocol,
@@ -42,7 +43,7 @@ from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import Observable, TimeCourse
 
-COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "why")
+COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
 _FOUR_WEEKS = 672.0
 
@@ -59,7 +60,7 @@ class AcceptanceCriterion:
     factor: float
     low: float
     high: float
-    why: str
+    reason: str
 
 
 def load_acceptance_criteria(
@@ -83,7 +84,7 @@ def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> A
         row["unit"],
         _factor(row, evidence),
         *bounds(row),
-        row["why"],
+        row["reason"],
     )
 
 
@@ -113,7 +114,7 @@ def criteria_table(
                 "low": goal.low,
                 "high": goal.high,
                 "reached": _is_reached(simulated, goal),
-                "why": goal.why,
+                "reason": goal.reason,
             }
         )
     return pd.DataFrame(lines)
@@ -169,9 +170,10 @@ class Scorecard:
     """Comparisons (`rows`), one line per paper (`by_source`), acceptance `criteria`, and rows not compared
     (`uncovered`).
 
-    rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
-    expected, fold_error, log_fold, z, off (distance in limits of
-    "inside"), verdict, fitted, reading_source, translated.
+    rows: id, stage, reference, trial, citation, protocol, output, unit, simulated, published, spread, comparison,
+    expected, fold_error, log_fold, z, off (distance in limits of "inside"), verdict, reading_source, use, translated,
+    fitted, role ("fitted", "same trial" as a fitted row, or "independent"). Rows of use "context" have no address that
+    can be opened: they are compared and not counted.
     `seconds`: duration of the simulations, including compilation on first use.
     """
 
@@ -234,10 +236,11 @@ def score_rows(
     parameters: Mapping[str, Parameter],
 ) -> pd.DataFrame:
     """One line per target, in the printed unit of its row."""
-    calibrated = {name for p in parameters.values() if p.status == "calibrated" for name in p.evidence}
-    return pd.DataFrame(
-        [_line(t, evidence, protocols, curves, units) | {"fitted": t.evidence in calibrated} for t in targets]
-    )
+    fitted = fitted_rows(evidence, parameters)
+    table = pd.DataFrame([_line(t, evidence, protocols, curves, units) for t in targets])
+    table["fitted"] = [name in fitted for name in table["id"]]
+    table["role"] = roles(table["id"], evidence, fitted)
+    return table
 
 
 def _line(
@@ -255,6 +258,7 @@ def _line(
         "id": row.id,
         "stage": row.stage,
         "reference": row.reference,
+        "trial": row.trial,
         "citation": evidence.references[row.reference].citation,
         "quantity": row.quantity,
         "protocol": target.protocol,
@@ -271,6 +275,7 @@ def _line(
         "off": verdict.distance,
         "verdict": verdict.verdict,
         "reading_source": row.reading_source,
+        "use": row.use,
         "translated": target.assumption,
     }
 
@@ -287,6 +292,11 @@ def _printed_factor(target: Target, row: Observation, units: Mapping[str, str]) 
     """Factor from the canonical to the printed unit; 1 for a sign or a band in another unit."""
     fits = target.measure.matches(row.canonical_unit, units)
     return row.factor if fits and target.comparison != "sign" else 1.0
+
+
+def counted(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose source can be opened."""
+    return rows[rows["use"] == "calibrate"]
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:

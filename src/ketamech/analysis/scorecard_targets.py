@@ -13,15 +13,15 @@ from ketamech.analysis.reference_protocols import DIRECTORY
 from ketamech.analysis.verdict import COMPARISONS
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.evidence import Evidence
+from ketamech.evidence import Evidence, Observation
 from ketamech.simulation.observable import Observable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MEASURE_COLUMNS = ("protocol", "output", "seen_as", "reduction", "when", "level", "against", "factor")
+MEASURE_COLUMNS = ("protocol", "output", "relative_to", "statistic", "time", "level", "control_contrast", "factor")
 COLUMNS = ("evidence", *MEASURE_COLUMNS, "comparison", "low", "high", "assumption")
-UNCOVERED_COLUMNS = ("evidence", "because", "note")
+UNCOVERED_COLUMNS = ("evidence", "reason", "note")
 REASONS = (
     "needs a population",
     "in the table of experiments",
@@ -73,11 +73,11 @@ def measure(row: CsvRow) -> Observable:
     try:
         return Observable(
             row.required("output", "stage.thing"),
-            row["seen_as"] or default.relative_to,
-            row["reduction"] or default.statistic,
-            row["when"],
+            row["relative_to"] or default.relative_to,
+            row["statistic"] or default.statistic,
+            row["time"],
             row.number("level") if row["level"] else default.level,
-            row["against"],
+            row["control_contrast"],
             row.number("factor") if row["factor"] else default.factor,
         )
     except InputError as problem:
@@ -106,15 +106,17 @@ def load_uncovered(
 
     reached = {target.evidence for target in targets}
     patterns = [
-        (row["evidence"], row.one_of("because", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)
+        (row["evidence"], row.one_of("reason", REASONS), row["note"]) for row in read_table(path, UNCOVERED_COLUMNS)
     ]
     left = [row for row in evidence.select(use="calibrate") if row.id not in reached]
-    lines = [(row.id, row.stage, row.quantity, row.reference, *_why(row.id, patterns)) for row in left]
-    return pd.DataFrame(lines, columns=["id", "stage", "quantity", "reference", "because", "note"])
+    lines = [(row.id, row.stage, row.quantity, row.reference, *_reason(row, patterns)) for row in left]
+    return pd.DataFrame(lines, columns=["id", "stage", "quantity", "reference", "reason", "note"])
 
 
-def _why(name: str, patterns: list[tuple[str, str, str]]) -> tuple[str, str]:
-    for pattern, because, note in patterns:
-        if fnmatch.fnmatchcase(name, pattern):
-            return because, note
+def _reason(row: Observation, patterns: list[tuple[str, str, str]]) -> tuple[str, str]:
+    if row.duplicate_of:
+        return "the same number as another row", row.duplicate_of
+    for pattern, reason, note in patterns:
+        if fnmatch.fnmatchcase(row.id, pattern):
+            return reason, note
     return "no reason given", ""

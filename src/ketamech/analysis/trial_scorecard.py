@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketamech.analysis.fitted_rows import fitted_rows, roles
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
     load_spread_targets,
+    published_interval,
     shipped_trial,
     standard_error_of,
     statistic,
 )
+from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
 from ketamech.trials.run_trial import run_trial
 
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-Z95 = 1.959964
 REPLICATES = 60
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
 
@@ -39,7 +41,8 @@ class TrialScorecard:
     """Comparison of virtual trials with published numbers.
 
     `rows`: id, stage, trial, statistic, published with its 95 % interval, simulated with its 95 % prediction interval,
-    inside, overlaps, z, fold, width_ratio, fitted, use. `spreads`: the same for standard deviations
+    inside, overlaps, z, fold, width_ratio, use, fitted, role ("fitted", "same trial" as
+    a fitted row, or "independent"). `spreads`: the same for standard deviations
     within an arm; `by_stage`: counts and coverage; `criteria`; `trials`: datasets.
     """
 
@@ -55,8 +58,6 @@ def trial_scorecard(
     progress: Callable[[str], None] | None = None, work: Executor = LOCAL,
 ) -> TrialScorecard:  # fmt: skip
     """Run every required trial and compare; `progress` receives a message per trial, `work` stores checkpoints."""
-    import pandas as pd
-
     data: dict[str, xr.Dataset] = {}
     clinical = load_clinical_targets()
     for name in dict.fromkeys([*(row.trial for row in clinical), *ADDITIONAL_TRIALS]):
@@ -66,19 +67,30 @@ def trial_scorecard(
         data[name] = run_trial(
             trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, executor=work
         )
-    rows = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in clinical])
-    spreads = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in load_spread_targets()])
+    rows = _table(clinical, data, model)
+    spreads = _table(load_spread_targets(), data, model)
     return TrialScorecard(rows, spreads, _by_stage(rows), _criteria(rows, data), data)
+
+
+def _table(targets: Sequence[ClinicalTarget], data: dict[str, xr.Dataset], model: Model) -> pd.DataFrame:
+    """One line per target, with `fitted` and `role` as in the scorecard of one patient."""
+    import pandas as pd
+
+    evidence = load_evidence()
+    fitted = fitted_rows(evidence, model.parameters)
+    table = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in targets])
+    table["fitted"] = [row.fitted or row.row.id in fitted for row in targets]
+    table["role"] = roles([row.row.id for row in targets], evidence, fitted)
+    return table
 
 
 def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
     low, high = np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else (np.nan, np.nan)
-    middle, own = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"), standard_error_of(row)
-    published = row.published
-    spread = np.hypot(own, np.nanstd(values)) if np.isfinite(own) else float(np.nanstd(values))
-    width = 2 * Z95 * own
+    middle = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+    published, (own_low, own_high) = row.published, published_interval(row)
+    width = own_high - own_low
     inside = bool(low <= published <= high)
-    touches = bool(low <= published + Z95 * own and high >= published - Z95 * own) if np.isfinite(own) else inside
+    touches = bool(low <= own_high and high >= own_low) if np.isfinite(width) else inside
     return {
         "id": row.row.id,
         "stage": row.row.stage,
@@ -91,24 +103,34 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
         "hour": next((v.time for v in shipped_trial(row.trial).visits if v.name == row.visit), float("nan")),
         "statistic": row.statistic,
         "published": published,
-        "low": published - Z95 * own,
-        "high": published + Z95 * own,
+        "low": own_low,
+        "high": own_high,
         "simulated": middle,
         "sim_low": float(low),
         "sim_high": float(high),
         "inside": inside,
         "overlaps": touches,
-        "z": (middle - published) / spread if spread > 0 else float("nan"),
+        "z": _z(row, values),
         "fold": middle / published if published and middle / published > 0 else float("nan"),
         "width_ratio": (high - low) / width if width > 0 else float("nan"),
-        "fitted": row.fitted,
         "use": row.row.use,
     }
 
 
+def _z(row: ClinicalTarget, values: np.ndarray) -> float:
+    """Distance of the simulated mean in standard errors of both; of the logarithms where the number is a ratio."""
+    published, error = row.published, standard_error_of(row)
+    if row.row.unit in RATIOS:
+        values, published, error = np.log(values[values > 0]), np.log(published), log_standard_error(row.row)
+    if not np.isfinite(values).any():
+        return float("nan")
+    spread = np.hypot(error, np.nanstd(values)) if np.isfinite(error) else np.nanstd(values)
+    return float((np.nanmean(values) - published) / spread) if spread > 0 else float("nan")
+
+
 def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
-    """One line per stage, for fitted and other rows separately."""
-    found = rows.groupby(["stage", "fitted"], sort=False)
+    """One line per stage and role."""
+    found = rows.groupby(["stage", "role"], sort=False)
     table = found.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
     table["mean_abs_z"] = found["z"].agg(lambda z: z.abs().mean())
     return table.reset_index()

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ketamech.evidence import Observation, standard_error
+from ketamech.evidence import RATIOS, Observation, log_standard_error, standard_error
 
 FOLD_LIMITS = (1.25, 2.0)
 Z_LIMITS = (1.96, 3.0)
@@ -48,8 +48,11 @@ def fold(simulated: float, row: Observation, low: float, high: float) -> Verdict
 
 
 def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
-    """Distance in standard errors of the published mean."""
-    distance = (simulated - row.value) / standard_error(row)
+    """Distance in standard errors of the published number, of its logarithm where it is a ratio."""
+    if row.unit in RATIOS:
+        distance = math.log(simulated / row.value) / log_standard_error(row) if simulated > 0 else -math.inf
+    else:
+        distance = (simulated - row.value) / standard_error(row)
     return Verdict(
         _verdict_of(abs(distance), Z_LIMITS), _ratio(simulated, row.value), distance, abs(distance) / Z_LIMITS[0]
     )

@@ -90,7 +90,7 @@ def _by_trials(
     paths = [out / "trials.csv", out / "trial_goals.csv"]
     for path, table in zip(paths, (ordered, card.criteria), strict=True):
         write_table(table, path, _facts(model), digits="%.6g")
-    shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "fitted"]
+    shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
     terminal.table(ordered[shown].to_dict("records"), title="Virtual against published trials, worst first")
     terminal.table(card.spreads[shown].to_dict("records"), title="Standard deviations within arms")
     terminal.table(card.by_stage.to_dict("records"), title="By endpoint")

@@ -75,6 +75,12 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     return [_row(path, line, cells, present, blank) for line, cells in records[1:] if cells]
 
 
+def read_records(path: Path) -> list[CsvRow]:
+    """The records of a UTF-8 CSV file with any header; raises InputError."""
+    header = tuple(_records(path, _text(path))[0][1])
+    return read_table(path, header)
+
+
 def _with_current_columns(header: list[str], columns: Sequence[str]) -> list[str]:
     """The header with columns that were renamed, where `columns` has the new name and not the old one."""
     if header == list(columns):

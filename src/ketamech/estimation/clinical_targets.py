@@ -16,7 +16,7 @@ from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
-from ketamech.trials.analysis.treatment_effects import baselines, scores
+from ketamech.trials.analysis.treatment_effects import Z95, baselines, scores
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -24,6 +24,7 @@ DIRECTORY = DATA / "calibration"
 TRIALS = DATA / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
 SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
+FITTED = {"yes": True, "no": False, "population": False}  # population: the number defines the patients of the trial
 SHARES = ("response", "remission", "still well", "above")  # statistics in percent of patients
 
 
@@ -94,12 +95,34 @@ def standard_error_of(row: ClinicalTarget) -> float:
     return found if np.isfinite(found) else float("nan")
 
 
+def published_interval(row: ClinicalTarget) -> tuple[float, float]:
+    """The published 95 % interval: as printed; exact (Clopper-Pearson) for a share of patients; else 1.96 standard
+    errors around the number. NaN where none is known.
+    """
+    spread, n = row.row.spread, row.row.n
+    if not np.isfinite(row.sd):
+        if spread.kind in ("ci", "range") and spread.low is not None and spread.high is not None:
+            return spread.low, spread.high
+        if row.is_share and n:
+            return exact_share_interval(row.published, n)
+    half = Z95 * standard_error_of(row)
+    return row.published - half, row.published + half
+
+
+def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
+    """Clopper-Pearson 95 % interval (percent) of a share of `n` patients."""
+    from scipy.stats import binomtest
+
+    found = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")
+    return 100 * float(found.low), 100 * float(found.high)
+
+
 def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     name = row.required("evidence", "an evidence id")
     known = evidence.observations
     if name not in known:
         raise row.error("evidence", f"no row '{name}'", expected="an evidence id", near=closest_match(name, known))
-    fitted = row.one_of("fitted", ("yes", "no")) == "yes"
+    fitted = FITTED[row.one_of("fitted", FITTED)]
     if fitted and known[name].use != "calibrate" and known[name].openable:
         raise row.error("fitted", f"'{name}' is a context row", expected="no: only calibrate rows are fitted")
     trial = shipped_trial(row["trial"])

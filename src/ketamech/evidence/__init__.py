@@ -6,7 +6,15 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence.evidence import Evidence
 from ketamech.evidence.format import format_listing, format_row
 from ketamech.evidence.load_evidence import load_evidence
-from ketamech.evidence.observation import Observation, Reference, Spread, parse_spread, standard_error
+from ketamech.evidence.observation import (
+    RATIOS,
+    Observation,
+    Reference,
+    Spread,
+    log_standard_error,
+    parse_spread,
+    standard_error,
+)
 
 
 def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference]:
@@ -15,6 +23,7 @@ def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference
 
 
 __all__ = [
+    "RATIOS",
     "CsvRow",
     "Evidence",
     "Observation",
@@ -24,6 +33,7 @@ __all__ = [
     "format_listing",
     "format_row",
     "load_evidence",
+    "log_standard_error",
     "parse_spread",
     "read_table",
     "standard_error",

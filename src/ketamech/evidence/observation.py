@@ -75,6 +75,7 @@ def _around(kind: str, size: float, value: float, text: str) -> Spread:
     return Spread(kind, value - half, value + half, text)
 
 
+RATIOS = ("odds ratio", "relative risk", "hazard ratio")  # units that are compared on the log scale
 _CONFIDENCE_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
 _NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
 
@@ -148,6 +149,20 @@ class Observation:
         return printed * self.factor
 
 
+def log_standard_error(row: Observation) -> float:
+    """Standard error of the logarithm of a ratio, from its printed interval; NaN if there is none."""
+    low, high = row.spread.low, row.spread.high
+    if not low or not high or low <= 0:
+        return math.nan
+    return math.log(high / low) / (2 * _normal_quantile(row.spread))
+
+
+def _normal_quantile(spread: Spread) -> float:
+    """Half-width of the printed interval in standard errors; 95 % where no level is printed."""
+    level = _CONFIDENCE_LEVEL.search(spread.text)
+    return _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])
+
+
 def standard_error(row: Observation) -> float:
     """Standard error of the published mean: as printed, SD over the root of n, or from the interval; NaN if none."""
     spread = row.spread
@@ -156,5 +171,4 @@ def standard_error(row: Observation) -> float:
     half = (spread.high - spread.low) / 2
     if spread.kind == "sd":
         return half / math.sqrt(row.n or 1)
-    level = _CONFIDENCE_LEVEL.search(spread.text)
-    return half / _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])
+    return half / _normal_quantile(spread)

@@ -223,7 +223,7 @@ def _unit(row: CsvRow) -> str:
 
 def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a value, checked: they exist, and their use and reading fit the status."""
-    ids = _expanded(row["evidence"], known)
+    ids = expanded_ids(row["evidence"], known)
     for name in ids:
         if name not in known.observations:
             near = closest_match(name, known.observations)
@@ -241,7 +241,7 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     return ids
 
 
-def _expanded(text: str, known: Evidence) -> tuple[str, ...]:
+def expanded_ids(text: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a cell; `kamp20-a-*` stands for every id with that prefix."""
     ids: list[str] = []
     for part in (piece.strip() for piece in text.split(";") if piece.strip()):

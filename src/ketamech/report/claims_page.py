@@ -279,12 +279,13 @@ class QuotedEvidence:
 
     @property
     def kind(self) -> str:
-        """Kind of study, weight, number of persons, and whether the value is from memory."""
+        """Kind of study, weight, number of persons, and whether the row is from memory or set a value of the model."""
         row = self.exhibit.row
         counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
         persons = f", n = {row.n_text}{counted}" if row.n_text else ""
         recalled = ", from memory" if row.reading_source == "recalled" else ""
-        return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
+        fitted = ", also used to fit the model" if self.exhibit.fitted else ""
+        return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}{fitted}"
 
 
 def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:

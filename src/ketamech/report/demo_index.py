@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ketamech.analysis.scorecard import Scorecard
+from ketamech.analysis.scorecard import Scorecard, counted
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
 
@@ -23,8 +23,8 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
         runs=pictures,
         goals=[_goal(row) for row in card.criteria.to_dict("records")],
         sources=[_source(row) for row in card.by_source.to_dict("records")],
-        verdicts=card.rows["verdict"].value_counts().to_dict(),
-        fitted=int(card.rows["fitted"].sum()),
+        verdicts=counted(card.rows)["verdict"].value_counts().to_dict(),
+        fitted=int(counted(card.rows)["fitted"].sum()),
         picture=_scorecard_picture(place),
         has_claims=(place / "claims" / "claims.html").is_file(),
         has_model=(place / "model.html").is_file(),

@@ -135,7 +135,8 @@ INTRODUCTION = """# Virtual trials compared with published trials
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
 virtual patients and a new posterior draw each time. *Inside*: the published value lies in the 95 % prediction interval.
-Fitted rows were used to estimate parameters and are not a test.
+*Fitted* rows set a value of the model, or follow by arithmetic from rows that did, and are no test. Rows of the *same
+trial* as a fitted row are a weak test. *Independent* rows come from trials that set no value.
 
 ![Forest plot](pictures/forest.png)
 
@@ -177,13 +178,13 @@ def _outcomes(stages: pd.DataFrame) -> str:
     lines = [
         [
             str(r["stage"]),
-            "fitted" if r["fitted"] else "not fitted",
+            str(r["role"]),
             *(str(r[k]) for k in ("n", "inside", "overlaps")),
             number(r["mean_abs_z"]),
         ]
         for r in stages.to_dict("records")
     ]
-    return _table(["outcome", "", "rows", "inside", "intervals overlap", "mean abs z"], lines)
+    return _table(["outcome", "role", "rows", "inside", "intervals overlap", "mean abs z"], lines)
 
 
 def _rows(rows: pd.DataFrame) -> str:
@@ -192,6 +193,6 @@ def _rows(rows: pd.DataFrame) -> str:
         simulated = f"{number(r['simulated'])} ({number(r['sim_low'])} to {number(r['sim_high'])})"
         known = np.isfinite(r["low"])
         published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
-        marks = ["inside" if r["inside"] else "**outside**", "fitted" if r["fitted"] else ""]
+        marks = ["inside" if r["inside"] else "**outside**", str(r["role"])]
         lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
     return _table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)

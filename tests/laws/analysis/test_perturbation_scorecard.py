@@ -11,6 +11,8 @@ from ketamech.analysis.perturbation_scorecard import (
     score_perturbations,
     tally_by_evidence,
 )
+from ketamech.analysis.reference_protocols import load_protocols
+from ketamech.analysis.scorecard_targets import load_targets, load_uncovered
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 from ketamech.simulation.simulate import simulate
@@ -26,9 +28,14 @@ def size(lines, evidence, place=0):
 
 
 def test_no_perturbation_row_is_hidden(lines):
-    published = {row.id for row in load_evidence().observations.values() if row.stage == "perturbation"}
-    assert len(published) == 80
-    assert published <= set(lines.evidence)
+    evidence = load_evidence()
+    targets = load_targets(evidence, load_protocols())
+    left = set(load_uncovered(evidence, targets).id) | {target.evidence for target in targets}
+    published = {row.id for row in evidence.observations.values() if row.stage == "perturbation"}
+    assert len(published) == 130
+    assert len(published & set(lines.evidence)) == 80
+    hidden = published - set(lines.evidence) - left
+    assert all(evidence[name].use == "context" for name in hidden), hidden
     undecided = lines[lines.verdict == "undecided"]
     assert (undecided.why != "").all()
     assert set(lines.verdict) == {"right", "wrong", "undecided"}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ketamech.analysis.fitted_rows import fitted_rows
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
 from ketamech.core import InputError, closest_match
@@ -122,12 +123,16 @@ UNITS_OF_STUDIES = ("studies", "effect sizes")  # n is the number of papers in t
 
 @dataclass(frozen=True)
 class EvidenceItem:
-    """One evidence row and the side of the claim it supports; `strength` is the kind of study."""
+    """One evidence row and the side of the claim it supports; `strength` is the kind of study.
+
+    `fitted`: the row also set a value of the model, so that its agreement with the model is no test.
+    """
 
     row: Observation
     side: str
     strength: str
     why: str
+    fitted: bool
 
     @property
     def weight_name(self) -> str:
@@ -243,8 +248,9 @@ def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim
     rows = read_table(folder / "claims.csv", COLUMNS)
     ids = _ids(rows)
     tests = _by_claim(read_table(folder / "experiments.csv", TEST_COLUMNS), ids, lambda row: _test(row, arms))
+    fitted = fitted_rows(evidence)
     exhibits = _by_claim(
-        read_table(folder / "evidence.csv", EVIDENCE_COLUMNS), ids, lambda row: _evidence_item(row, evidence)
+        read_table(folder / "evidence.csv", EVIDENCE_COLUMNS), ids, lambda row: _evidence_item(row, evidence, fitted)
     )
     points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, ids))
     return {row["id"]: _claim(row, arms, tests[row["id"]], exhibits[row["id"]], points[row["id"]]) for row in rows}
@@ -318,12 +324,13 @@ def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
     )
 
 
-def _evidence_item(row: CsvRow, evidence: Evidence) -> EvidenceItem:
+def _evidence_item(row: CsvRow, evidence: Evidence, fitted: frozenset[str]) -> EvidenceItem:
     found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
     strength = row.one_of("strength", STRENGTHS)
     if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != _is_in_vitro(found):
         raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
-    return EvidenceItem(found, row.one_of("side", SIDES), strength, row.required("why", "what the row says"))
+    why = row.required("why", "what the row says")
+    return EvidenceItem(found, row.one_of("side", SIDES), strength, why, found.id in fitted)
 
 
 def _is_in_vitro(row: Observation) -> bool:
