@@ -37,7 +37,7 @@ model = km.Model()
 
 # %%
 Path("my_tables").mkdir(exist_ok=True)
-Path("my_tables/sleep.csv").write_text("""name,value,unit,spread,status,evidence,place,why
+Path("my_tables/sleep.csv").write_text("""name,value,unit,spread,status,evidence,locator,reason
 sleep.rate,0.1,1/h,lognormal 0.4,assumed,,none,Slow-wave activity follows BDNF with a time constant of ten hours
 sleep.gain,0.5,1,lognormal 0.4,assumed,,none,Relative increase of slow-wave activity for a doubling of BDNF
 """)

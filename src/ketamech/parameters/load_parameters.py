@@ -117,15 +117,15 @@ def _flat(row: Parameter) -> dict[str, object]:
         "spread_b": row.spread.b,
         "status": row.status,
         "evidence": ";".join(row.evidence),
-        "place": row.locator,
-        "why": row.reason,
+        "locator": row.locator,
+        "reason": row.reason,
         "file": Path(row.file).name,
         "line": row.line,
     }
 
 
 DIRECTORY = DATA / "parameters"
-COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "place", "why")
+COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "locator", "reason")
 STATUSES = ("measured", "derived", "calibrated", "assumed")
 _PREFIXES = {
     "pathways": "pathway",
@@ -191,8 +191,8 @@ def parameter_of(row: CsvRow, known: Evidence, name: str) -> Parameter:
         spread=parse_spread_text(row, value),
         status=status,
         evidence=_evidence(row, status, known),
-        locator=row.required("place", "where in the source, the arithmetic, or none for an assumed value"),
-        reason=row.required("why", "one line"),
+        locator=row.required("locator", "where in the source, the arithmetic, or none for an assumed value"),
+        reason=row.required("reason", "one line"),
         file=str(row.file),
         line=row.line,
     )

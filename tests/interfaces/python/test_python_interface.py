@@ -23,7 +23,7 @@ PROTOCOL = {
         "placebo": {"treatment": "placebo IV over 40 min", "n": 6},
     },
 }  # fmt: skip
-TABLE = """name,value,unit,spread,status,evidence,place,why
+TABLE = """name,value,unit,spread,status,evidence,locator,reason
 sleep.rate,0.1,1/h,lognormal 0.4,assumed,,none,Time constant of ten hours
 """
 

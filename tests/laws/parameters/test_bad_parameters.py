@@ -15,8 +15,8 @@ GOOD = {
     "spread": "lognormal 0.3",
     "status": "measured",
     "evidence": "abbott-hnk-ic50;abbott-hnk-ratio",
-    "place": "Table 1",
-    "why": "Unbinding at -70 mV",
+    "locator": "Table 1",
+    "reason": "Unbinding at -70 mV",
 }
 
 
@@ -53,7 +53,7 @@ def test_each_kind_of_spread_is_read(load, spread):
 
 
 def test_an_assumed_value_needs_no_evidence(load):
-    row = load({**GOOD, "status": "assumed", "evidence": "", "place": "none"})["nmda.unbinding_rate"]
+    row = load({**GOOD, "status": "assumed", "evidence": "", "locator": "none"})["nmda.unbinding_rate"]
     assert row.evidence == ()
 
 
@@ -86,8 +86,8 @@ def test_an_assumed_value_needs_no_evidence(load):
         ("evidence", "", "without evidence"),
         ("evidence", "abbott-hnk-ic05", "abbott-hnk-ic50"),
         ("evidence", "abbott-hnk-ic50;nobody-at-all", "nobody-at-all"),
-        ("place", "", "empty"),
-        ("why", "", "empty"),
+        ("locator", "", "empty"),
+        ("reason", "", "empty"),
     ],
 )
 def test_a_bad_cell_is_refused(load, column, text, said):
