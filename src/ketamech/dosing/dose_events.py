@@ -169,19 +169,23 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
 
 
 def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
-    """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed."""
+    """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed.
+
+    A drug with its own `nasal_f` (racemic ketamine, whose sprays differ) is given at once.
+    """
+    duration = number("pharmacokinetics.swallowed_duration")
+    if treatment.substance.nasal_f:
+        absorbed = number(treatment.substance.nasal_f)
+        return [(0.0, "racemic_nose", absorbed, 0.0), (0.0, "gut", 1 - absorbed, duration)]
     device = convert(
         number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=number("drug.ketamine_molar_mass") * 1e9
     )
     each = np.maximum(1, np.rint(amount / device))
     n = int(np.max(each))
-    first, later = (
-        number("pharmacokinetics.nasal_f_first"),
-        number("pharmacokinetics.nasal_f_later"),
-    )
+    first, later = number("pharmacokinetics.nasal_f_first"), number("pharmacokinetics.nasal_f_later")
     japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
     absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
-    gap, duration = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
+    gap = number("pharmacokinetics.spray_interval")
     share = [np.where(i < each, 1 / each, 0.0)[()] for i in range(n)]
     nose: list[AbsorbedPart] = [(i * gap, "nose", absorbed * share[i], 0.0) for i in range(n)]
     return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]

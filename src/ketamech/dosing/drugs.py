@@ -18,8 +18,9 @@ class Drug:
     `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
     maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy;
     `infused_session` whether a session enters evenly over its duration. `dose` names the amount (mass per body weight)
-    that the model counts as one dose, for a substance that it does not follow in umol. `refused_routes` {route:
-    reason}. `routes_of_brands`: the one route of an alias that is a brand.
+    that the model counts as one dose, for a substance that it does not follow in umol. `routes_of_brands`: the one
+    route of an alias that is a brand. `nasal_f` names the share of a spray that the nose absorbs, for a drug without
+    devices of 28 mg.
     """
 
     name: str
@@ -29,13 +30,13 @@ class Drug:
     enantiomers: Mapping[str, float] = field(default_factory=dict)
     is_session: bool = False
     compartment: str | None = None
-    refused_routes: Mapping[str, str] = field(default_factory=dict)
     max_dose_parameter: Mapping[str, str] = field(default_factory=dict)
     maintenance_elimination: str | None = None
     carries_expectancy: bool = True
     infused_session: bool = False
     dose: str | None = None
     routes_of_brands: Mapping[str, str] = field(default_factory=dict)
+    nasal_f: str | None = None
 
     def max_dose(self, route: str) -> str:
         """Name of the parameter above which a dose by this route is refused."""
@@ -47,12 +48,10 @@ DRUGS = (
     Drug(
         "racemic ketamine",
         ("racemic", "ketamine", "rac-ketamine", "(r,s)-ketamine", "(rs)-ketamine", "rs-ketamine", "ketalar"),
-        (*INJECTION_ROUTES, "oral", "sublingual"),
+        (*INJECTION_ROUTES, "oral", "sublingual", "nasal"),
         KETAMINE_MASS,
         {"s": 0.5, "r": 0.5},
-        refused_routes={
-            "nasal": "published nasal availability of racemic ketamine differs three- to fourfold between devices"
-        },
+        nasal_f="pharmacokinetics.racemic_nasal_f",
     ),
     Drug(
         "esketamine",
@@ -222,10 +221,8 @@ def route(drug: Drug, name: str) -> str:
     """The route in its usual spelling. Raises UnknownNameError if the drug has no such route, or needs one."""
     spelled = ROUTES.get(name.strip().lower().replace(".", ""), name.strip())
     if spelled not in drug.routes:
-        reason = drug.refused_routes.get(spelled)
-        what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
         raise UnknownNameError(
-            what + (f": {reason}" if reason else ""),
+            f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}",
             key="route",
             expected=", ".join(r for r in drug.routes if r) or "no route",
             nearest=misspelled(name, [*drug.routes, *ROUTES]),

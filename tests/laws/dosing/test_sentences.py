@@ -81,7 +81,7 @@ def test_two_ways_to_say_one_thing(sentence):
 
 ROUTES = {
     "IM": {"muscle": "intramuscular_f"},
-    "SC": {"skin": "subcutaneous_f"},
+    "SC": {"skin": "intramuscular_f"},
     "oral": {"gut": None},
     "IV": {"central": None},
 }
@@ -134,7 +134,7 @@ REFUSED = {
     "racemic 5000 mg IV": "above the limit",
     "esketamin 84 mg nasal": "nearest: esketamine",
     "esketamine 84 mg rectal": "cannot be given by route 'rectal'",
-    "racemic 25 mg nasal": "devices",
+    "arketamine 25 mg nasal": "cannot be given by route 'nasal'",
     "racemic 0.5 mg/kg": "route",
     "racemic IV": "no dose",
     "racemic 0.5 furlongs IV": "no dose",

@@ -8,6 +8,7 @@ from ketamech.model.functions import exp, log, positive_part
 from ketamech.model.stage import Stage
 
 NAMES = {"s": "esketamine", "r": "arketamine"}
+SITES = {"racemic_nose": "nose after a spray of racemic ketamine"}
 
 
 def pharmacokinetics(stage: Stage) -> None:
@@ -169,18 +170,18 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
 
 def _depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
     """First-order absorption from the depots of the routes."""
-    for site in ("nose", "mouth", "muscle", "skin"):
+    for site in ("nose", "racemic_nose", "mouth", "muscle", "skin"):
         depot = stage.state(
             f"pharmacokinetics.{site}_{enantiomer}",
             "umol",
             kind="amount",
-            description=f"{NAMES[enantiomer]} to be absorbed from the {site}",
+            description=f"{NAMES[enantiomer]} to be absorbed from the {SITES.get(site, site)}",
         )
         stage.transfer(
             depot,
             central,
             stage.parameter(f"pharmacokinetics.{site}_ka") * depot,
-            because=f"absorption from {site}",
+            because=f"absorption from {SITES.get(site, site)}",
         )
 
 
@@ -333,7 +334,7 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
 def _vein(stage: Stage, name: str, artery: sympy.Expr) -> None:
     """Venous plasma is a mixture of blood that passed fast (skin, shunts) and slowly (muscle) through the arm.
 
-    Two parallel delays, as in Kamp 2020 (Anesthesiology): a bolus is in the vein within two minutes, and yet an infusion
+    Two delays, as in Kamp 2020 (Anesthesiology 133:1192): a bolus is in the vein within two minutes, yet an infusion
     of an hour leaves the vein below the artery until it ends.
     """
     label = name.replace("_", "-")
