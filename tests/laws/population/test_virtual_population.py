@@ -139,7 +139,7 @@ def test_correlations_out_of_range_or_at_odds_are_refused(tmp_path):
     rows = tmp_path / "correlations.csv"
     text = rows.read_text(encoding="utf-8")
     rows.write_text(text + "person.age,person.stress,1.3,assumed,,x\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"correlations\.csv:11"):
+    with pytest.raises(InputError, match=r"correlations\.csv:12"):
         load_tables(tmp_path)
     odd = "person.age,person.stress,0.95,assumed,,x\nperson.age,person.inflammation,-0.95,assumed,,x\n"
     rows.write_text(text + odd, encoding="utf-8")
@@ -166,3 +166,20 @@ def test_the_plausible_lie_within_bounds():
         {"a": np.array([1.0, 5.0, np.nan]), "b": np.array([1.0, 1.0, 1.0])}, {"a": (0, 4), "b": (0, 2)}
     )
     assert mask.tolist() == [True, False, False]
+
+
+def test_covariates_leave_the_population_centred_and_inside_its_bounds():
+    """The table states 78 kg and enzyme activity 1, for 40 % men and a quarter of slow alleles."""
+    for name in ("trd", "healthy"):
+        crowd = draw(range(4000), name).values
+        assert np.median(crowd["person.weight"]) == pytest.approx(78, rel=0.02)
+        assert crowd["person.weight"].min() >= 40
+        assert crowd["person.weight"].max() <= 160
+        assert crowd["person.cyp2b6"].mean() == pytest.approx(1, abs=0.01)
+
+
+def test_no_absorbed_share_exceeds_one():
+    crowd = draw(range(4000)).values
+    shares = [name for name in crowd if name.endswith(("_share", "_f", "_f_first"))]
+    assert {"pharmacokinetics.nasal_f_first", "pharmacokinetics.sublingual_f"} <= set(shares)
+    assert max(crowd[name].max() for name in shares) <= 1
