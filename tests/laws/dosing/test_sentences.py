@@ -119,6 +119,17 @@ def test_a_rate_per_minute_becomes_a_rate_per_hour():
     assert total("racemic 10 ug/kg/min IV for 2 h")["pharmacokinetics.central_s"].amount == pytest.approx(42 * MG)
 
 
+def test_a_racemic_spray_has_the_share_that_the_user_states():
+    for share in (TABLE["pharmacokinetics.racemic_nasal_f"].canonical, 0.6):
+        values = {"pharmacokinetics.racemic_nasal_f": share}
+        events = dose_events_from_text("racemic 30 mg nasal", TABLE, values, 24.0)
+        entered = {e.compartment: e.amount for e in events if e.compartment.startswith("pharmacokinetics.")}
+        for enantiomer in "sr":
+            nose, gut = (entered[f"pharmacokinetics.{site}_{enantiomer}"] for site in ("racemic_nose", "gut"))
+            assert nose == pytest.approx(share * 15 * MG)
+            assert nose + gut == pytest.approx(15 * MG)
+
+
 def test_daily_tablets_are_not_daily_hopes():
     hopes = [
         e

@@ -55,6 +55,7 @@ def curves():
         "induced IV": ("esketamine 0.1 mg/kg IV over 2 min", {"perturbation.cyp3a4_induction": 6.0}),
         "plain IV": ("esketamine 0.1 mg/kg IV over 2 min", {}),
         "induced nasal": (NASAL, {"perturbation.cyp3a4_induction": 6.0}),
+        "impaired nasal": (NASAL, {"person.liver_function": 0.3}),
         "ticlopidine nasal": (NASAL, {"perturbation.cyp2b6_inhibition": 0.8}),
     }
     for stratum, person in STRATA.items():
@@ -170,6 +171,15 @@ def test_ticlopidine_raises_the_area_of_a_spray_by_less_than_that_of_its_enzyme(
     found = curves.area("ticlopidine nasal", "venous.esketamine") / curves.area("nasal 0.0", "venous.esketamine")
     report("area with ticlopidine, nasal", found, "1.29")
     assert mean_fold_error([found], [1.29]) < 1.5
+
+
+def test_moderate_impairment_of_the_liver_doubles_the_area_of_a_spray_and_hardly_raises_its_peak(curves):
+    """Label (recalled): area +103 %, peak +8 %."""
+    measures = {m: getattr(curves, m)("impaired nasal", "venous.esketamine") for m in ("area", "peak")}
+    ratios = {m: found / getattr(curves, m)("nasal 0.0", "venous.esketamine") for m, found in measures.items()}
+    for measure, printed in (("area", 2.03), ("peak", 1.08)):
+        report(f"{measure} with a third of the liver function", ratios[measure], str(printed))
+        assert mean_fold_error([ratios[measure]], [printed]) < 1.5
 
 
 def test_an_induction_dose_has_left_the_artery_in_a_quarter_of_an_hour(curves):

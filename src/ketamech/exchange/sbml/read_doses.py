@@ -16,7 +16,8 @@ from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.ids import INFLOW, own_name
 from ketamech.parameters import ParameterTable
 
-SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # compartments that doses of ketamine enter
+# compartments that doses of ketamine enter
+SITES = ("central", "gut", "nose", "racemic_nose", "mouth", "muscle", "skin", "peritoneum")
 KINETICS = "pharmacokinetics."
 EXPECTED = "a model as KetaMech writes it"
 _SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"

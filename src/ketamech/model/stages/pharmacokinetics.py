@@ -80,10 +80,11 @@ def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
     metabolic_activity = demethylation + other_share * other_activity
     flow = _flow(stage, "hepatic_flow") - _flow(stage, "flow_loss_per_year") * years_above_threshold
     perfusion = _patient_constant(stage, f"liver_flow_{enantiomer}", flow, "L/h", "hepatic plasma flow of this person")
+    intrinsic = _flow(stage, f"intrinsic_clearance_{enantiomer}") * stage.parameter("person.liver_function")
     capacity = _patient_constant(
         stage,
         f"liver_capacity_{enantiomer}",
-        _flow(stage, f"intrinsic_clearance_{enantiomer}") * metabolic_activity,
+        intrinsic * metabolic_activity,
         "L/h",
         f"active intrinsic clearance of {NAMES[enantiomer]}",
     )
