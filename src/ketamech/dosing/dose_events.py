@@ -39,7 +39,7 @@ AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that every visit raises in humans
 ANTICIPATION = "expectancy.anticipation"  # the state that a visit for a procedure raises too
 ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
-ROUTE_SITES = {"IM": ("muscle", "intramuscular_f"), "SC": ("skin", "subcutaneous_f")}
+INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 
 def dose_events_from_text(
@@ -150,19 +150,26 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
         return [(0.0, "central", 1.0, treatment.duration)]
     if route == "IP":
         return [(0.0, "peritoneum", 1.0, 0.0)]
-    if route in ROUTE_SITES:
-        site, fraction = ROUTE_SITES[route]
-        return [(0.0, site, number(f"pharmacokinetics.{fraction}"), treatment.duration)]
+    if route in INJECTION_SITES:
+        return [(0.0, INJECTION_SITES[route], number("pharmacokinetics.intramuscular_f"), treatment.duration)]
     if route == "oral":
         return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
     if route == "sublingual":
-        absorbed, swallowed = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.swallowed_duration")
-        return [(0.0, "mouth", absorbed, 0.0), (0.0, "gut", 1 - absorbed, swallowed)]
+        absorbed, duration = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.mouth_duration")
+        swallowed = number("pharmacokinetics.swallowed_duration")
+        return [(0.0, "mouth", absorbed, duration), (0.0, "gut", 1 - absorbed, swallowed)]
     return _nasal_events(treatment, amount, number)
 
 
 def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
-    """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed."""
+    """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed.
+
+    A drug with its own `nasal_f` (racemic ketamine, whose sprays differ) is given at once.
+    """
+    duration = number("pharmacokinetics.swallowed_duration")
+    if treatment.substance.nasal_f:
+        absorbed = number(treatment.substance.nasal_f)
+        return [(0.0, "racemic_nose", absorbed, 0.0), (0.0, "gut", 1 - absorbed, duration)]
     molar_mass = number("drug.ketamine_molar_mass") * 1e9
     device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
     each = np.maximum(1, np.rint(amount / device))
@@ -170,7 +177,7 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
     first, later = number("pharmacokinetics.nasal_f_first"), number("pharmacokinetics.nasal_f_later")
     japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
     absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
-    gap, duration = number("pharmacokinetics.spray_interval"), number("pharmacokinetics.swallowed_duration")
+    gap = number("pharmacokinetics.spray_interval")
     share = [np.where(i < each, 1 / each, 0.0)[()] for i in range(n)]
     nose: list[AbsorbedPart] = [(i * gap, "nose", absorbed * share[i], 0.0) for i in range(n)]
     return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]

@@ -16,7 +16,7 @@ DIRECTORY = DATA / "dosing"
 NO_ROUTE = "none"  # in the tables; the route of a treatment without one is ""
 COLUMNS = (
     "drug", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session", "carries_expectancy",
-    "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes", "refused_routes",
+    "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes", "nasal_f",
 )  # fmt: skip
 
 
@@ -28,8 +28,9 @@ class Drug:
     maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy,
     `is_procedure` whether that comes at once (an infusion) or builds up over weeks (tablets, talks);
     `infused_session` whether a session enters evenly over its duration. `dose` names the amount (mass per body weight)
-    that the model counts as one dose, for a substance that it does not follow in umol. `refused_routes` {route:
-    reason}. `routes_of_brands`: the one route of an alias that is a brand.
+    that the model counts as one dose, for a substance that it does not follow in umol. `routes_of_brands`: the one
+    route of an alias that is a brand. `nasal_f` names the share of a spray that the nose absorbs, for a drug without
+    devices of 28 mg.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Drug:
     maintenance_elimination: str | None
     dose: str | None
     routes_of_brands: Mapping[str, str]
-    refused_routes: Mapping[str, str]
+    nasal_f: str | None
 
     def max_dose(self, route: str) -> str:
         """Name of the parameter above which a dose by this route is refused."""
@@ -78,7 +79,7 @@ def _drug(row: CsvRow) -> Drug:
         row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
         max_dose_parameter=_pairs(row, "max_dose"), maintenance_elimination=row["maintenance_elimination"] or None,
         dose=row["dose"] or None, routes_of_brands=_pairs(row, "brand_routes"),
-        refused_routes=_pairs(row, "refused_routes"),
+        nasal_f=row["nasal_f"] or None,
     )  # fmt: skip
 
 
@@ -118,9 +119,8 @@ def route(drug: Drug, name: str) -> str:
     """The route in its usual spelling. Raises UnknownNameError if the drug has no such route, or needs one."""
     spelled = load_routes().get(name.strip().lower().replace(".", ""), name.strip())
     if spelled not in drug.routes:
-        reason = drug.refused_routes.get(spelled)
         what = f"{drug.name} cannot be given by route '{name}'" if name else f"no route is named for {drug.name}"
         expected = ", ".join(r for r in drug.routes if r) or "no route"
         near = misspelled(name, [*drug.routes, *load_routes()])
-        raise UnknownNameError(what + (f": {reason}" if reason else ""), key="route", expected=expected, nearest=near)
+        raise UnknownNameError(what, key="route", expected=expected, nearest=near)
     return spelled

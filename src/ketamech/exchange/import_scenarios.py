@@ -29,7 +29,8 @@ from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.simulation.scenario import Scenario, validate
 
-SITES = ("central", "gut", "nose", "mouth", "muscle", "skin", "peritoneum")  # compartments that doses of ketamine enter
+# compartments that doses of ketamine enter
+SITES = ("central", "gut", "nose", "racemic_nose", "mouth", "muscle", "skin", "peritoneum")
 KINETICS = "pharmacokinetics."
 EXPECTED = "a model as KetaMech writes it"
 _SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"

@@ -105,6 +105,16 @@ class Variability:
 
 
 @dataclass(frozen=True)
+class CovariateEffect:
+    """A parameter is multiplied by exp(log_effect (covariate - reference)): at the reference its table value holds."""
+
+    covariate: str
+    parameter: str
+    log_effect: float
+    reference: float
+
+
+@dataclass(frozen=True)
 class PeopleTables:
     """The tables of data/people: `marginals` {population: {variable: distribution}}, covariate effects, variabilities.
 
@@ -113,7 +123,7 @@ class PeopleTables:
     """
 
     marginals: Mapping[str, Mapping[str, MarginalDistribution]]
-    effects: tuple[tuple[str, str, float], ...]
+    effects: tuple[CovariateEffect, ...]
     between: tuple[Variability, ...]
     correlations: Mapping[tuple[str, str], float]
     study_effects: Mapping[str, float | str]
@@ -132,9 +142,10 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
     marginals: dict[str, dict[str, MarginalDistribution]] = {}
     for row in read_table(folder / "populations.csv", columns):
         marginals.setdefault(row.required("population", "a name"), {})[row["variable"]] = _marginal(row)
+    effect_columns = ("covariate", "parameter", "log_effect", "reference", "status", "evidence", "why")
     effects = [
-        (row["covariate"], row["parameter"], row.number("log_effect"))
-        for row in read_table(folder / "effects.csv", ("covariate", "parameter", "log_effect", *columns[4:]))
+        CovariateEffect(row["covariate"], row["parameter"], row.number("log_effect"), row.number("reference"))
+        for row in read_table(folder / "effects.csv", effect_columns)
     ]
     spreads = ("parameter", "iiv_sd", "iov_sd", *columns[4:])
     between = [_between(row) for row in read_table(folder / "variability.csv", spreads)]

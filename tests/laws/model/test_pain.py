@@ -68,7 +68,7 @@ def test_the_lasting_relief_of_dahan_emerges_from_sensitisation(curves, model):
 
 def test_half_of_sensitisation_is_held_down_at_the_published_level(model):
     """A very long infusion that holds 10.5 ng/mL of S-ketamine: sensitisation settles at one half."""
-    rate = 0.0442 / 0.0470  # plasma at 1 mg/h is 0.0470 umol/L
+    rate = 0.0442 / 0.0490  # plasma at 1 mg/h is 0.0490 umol/L
     entries = dose_events_from_text(f"esketamine {rate:.4f} mg/h IV for 4000 h", model.parameters, HEALTHY, 4000.0)
     last = run_subjects(model, [Subject("held", entries, HEALTHY)], np.array([0.0, 3999.0])).isel(patient=0, time=-1)
     assert float(last["plasma.esketamine"]) == pytest.approx(0.0442, rel=0.01)

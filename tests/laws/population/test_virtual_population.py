@@ -143,7 +143,7 @@ def test_correlations_out_of_range_or_at_odds_are_refused(tmp_path):
     rows = tmp_path / "correlations.csv"
     text = rows.read_text(encoding="utf-8")
     rows.write_text(text + "person.age,person.stress,1.3,assumed,,x\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"correlations\.csv:11"):
+    with pytest.raises(InputError, match=r"correlations\.csv:12"):
         load_tables(tmp_path)
     odd = "person.age,person.stress,0.95,assumed,,x\nperson.age,person.inflammation,-0.95,assumed,,x\n"
     rows.write_text(text + odd, encoding="utf-8")
@@ -179,7 +179,7 @@ def test_alleles_are_binomial():
 
 def test_the_spread_of_a_parameter_between_patients_is_the_one_of_the_table():
     people, values = load_population(), draw(range(6000)).values
-    moved = {name for _, name, _ in people.tables.effects} | set(people.marginals)
+    moved = {effect.parameter for effect in people.tables.effects} | set(people.marginals)
     rows = [row for row in people.tables.between if row.person and row.parameter not in moved]
     assert len(rows) > 10
     for row in rows:
@@ -197,3 +197,20 @@ def test_occasions_are_independent_of_the_patient_and_of_one_another():
         own = np.log(people.draw(TABLE, 1, ids).values[name])
         for other in (own, first[name][:, 1], *(first[later][:, 0] for later in names[i + 1 :])):
             assert abs(np.corrcoef(first[name][:, 0], other)[0, 1]) < 0.07, name
+
+
+def test_covariates_leave_the_population_centred_and_inside_its_bounds():
+    """The table states 78 kg and enzyme activity 1, for 40 % men and a quarter of slow alleles."""
+    for name in ("trd", "healthy"):
+        crowd = draw(range(4000), name).values
+        assert np.median(crowd["person.weight"]) == pytest.approx(78, rel=0.02)
+        assert crowd["person.weight"].min() >= 40
+        assert crowd["person.weight"].max() <= 160
+        assert crowd["person.cyp2b6"].mean() == pytest.approx(1, abs=0.01)
+
+
+def test_no_absorbed_share_exceeds_one():
+    crowd = draw(range(4000)).values
+    shares = [name for name in crowd if name.endswith(("_share", "_f", "_f_first"))]
+    assert {"pharmacokinetics.nasal_f_first", "pharmacokinetics.sublingual_f"} <= set(shares)
+    assert max(crowd[name].max() for name in shares) <= 1

@@ -8,6 +8,7 @@ from ketamech.model.functions import exp, log, positive_part
 from ketamech.model.stage import Stage
 
 NAMES = {"s": "esketamine", "r": "arketamine"}
+SITES = {"racemic_nose": "nose after a spray of racemic ketamine"}
 
 
 def pharmacokinetics(stage: Stage) -> None:
@@ -58,41 +59,51 @@ def _covariate(stage: Stage, factor: str, flag: str) -> sympy.Expr:
 
 
 def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
-    """Well-stirred liver: hepatic clearance, extraction, fraction that becomes norketamine, gut-wall escape."""
+    """Well-stirred liver: hepatic clearance, extraction, fraction that becomes norketamine, gut-wall escape.
+
+    CYP2B6 and CYP3A4 demethylate to norketamine; other enzymes form other metabolites. An inhibitor or inducer acts on
+    the activity of its enzyme, in the liver and, for CYP3A4, in the gut wall.
+    """
     years_above_threshold = positive_part(
         stage.parameter("person.age") - stage.parameter("pharmacokinetics.flow_falls_from_age"),
         stage.parameter("pharmacokinetics.age_smoothing_width"),
     )
-    cyp3a4_inhibition = stage.parameter("perturbation.cyp3a4_inhibition")
-    non_cyp2b6_fraction = stage.parameter("pharmacokinetics.non_cyp2b6_fraction")
-    cyp2b6_activity = (1 - non_cyp2b6_fraction) * stage.parameter("person.cyp2b6")
-    metabolic_activity = cyp2b6_activity + non_cyp2b6_fraction * _covariate(
-        stage, "asian_non_cyp2b6_ratio", "person.asian"
+    cyp3a4_activity = (
+        1 - stage.parameter("perturbation.cyp3a4_inhibition") + stage.parameter("perturbation.cyp3a4_induction")
     )
-    liver_cyp3a4_activity = 1 - stage.parameter("pharmacokinetics.cyp3a4_share_liver") * cyp3a4_inhibition
-    gut_cyp3a4_activity = 1 - stage.parameter("pharmacokinetics.cyp3a4_share_gut") * cyp3a4_inhibition
+    cyp2b6_activity = stage.parameter("person.cyp2b6") * (1 - stage.parameter("perturbation.cyp2b6_inhibition"))
+    other_activity = _covariate(stage, "asian_other_enzymes_ratio", "person.asian")
+    other_share = stage.parameter("pharmacokinetics.other_enzymes_share")
+    cyp3a4_share = stage.parameter("pharmacokinetics.cyp3a4_share_liver")
+    gut_share = stage.parameter("pharmacokinetics.cyp3a4_share_gut")
+    demethylation = (1 - other_share - cyp3a4_share) * cyp2b6_activity + cyp3a4_share * cyp3a4_activity
+    metabolic_activity = demethylation + other_share * other_activity
     flow = _flow(stage, "hepatic_flow") - _flow(stage, "flow_loss_per_year") * years_above_threshold
     perfusion = _patient_constant(stage, f"liver_flow_{enantiomer}", flow, "L/h", "hepatic plasma flow of this person")
-    intrinsic = _flow(stage, f"intrinsic_clearance_{enantiomer}") * metabolic_activity * liver_cyp3a4_activity
+    intrinsic = _flow(stage, f"intrinsic_clearance_{enantiomer}") * stage.parameter("person.liver_function")
     capacity = _patient_constant(
-        stage, f"liver_capacity_{enantiomer}", intrinsic, "L/h", f"active intrinsic clearance of {NAMES[enantiomer]}"
+        stage,
+        f"liver_capacity_{enantiomer}",
+        intrinsic * metabolic_activity,
+        "L/h",
+        f"active intrinsic clearance of {NAMES[enantiomer]}",
     )
-    extraction_ratio = capacity / (perfusion + capacity)
     extraction = _patient_constant(
         stage,
         f"liver_extraction_{enantiomer}",
-        extraction_ratio,
+        capacity / (perfusion + capacity),
         "1",
         f"hepatic extraction ratio of {NAMES[enantiomer]}",
     )
-    gut_escape = 1 / (1 + stage.parameter("pharmacokinetics.gut_extraction_ratio") * gut_cyp3a4_activity)
+    gut_activity = 1 - gut_share + gut_share * cyp3a4_activity
+    gut_escape = 1 / (1 + stage.parameter("pharmacokinetics.gut_extraction_ratio") * gut_activity)
     return {
         "clearance": perfusion * extraction,
         "escape": 1 - extraction,
         "norketamine_share": _patient_constant(
             stage,
             f"norketamine_share_{enantiomer}",
-            cyp2b6_activity / metabolic_activity,
+            demethylation / metabolic_activity,
             "1",
             "fraction of hepatic metabolism that forms norketamine",
         ),
@@ -160,18 +171,18 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
 
 def _depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
     """First-order absorption from the depots of the routes."""
-    for site in ("nose", "mouth", "muscle", "skin"):
+    for site in ("nose", "racemic_nose", "mouth", "muscle", "skin"):
         depot = stage.state(
             f"pharmacokinetics.{site}_{enantiomer}",
             "umol",
             kind="amount",
-            description=f"{NAMES[enantiomer]} to be absorbed from the {site}",
+            description=f"{NAMES[enantiomer]} to be absorbed from the {SITES.get(site, site)}",
         )
         stage.transfer(
             depot,
             central,
             stage.parameter(f"pharmacokinetics.{site}_ka") * depot,
-            because=f"absorption from {site}",
+            because=f"absorption from {SITES.get(site, site)}",
         )
 
 
@@ -253,7 +264,7 @@ def _norketamine(stage: Stage, enantiomer: str, transit_one: sympy.Symbol) -> sy
     )
     stage.transfer(transit_one, transit_two, ktr * transit_one, because="first step of formation delay")
     stage.transfer(transit_two, norketamine, ktr * transit_two, because="second step of formation delay")
-    volume = _volume(stage, "norketamine_volume")
+    volume = _volume(stage, "central_volume")
     plasma = stage.output(
         f"plasma.{enantiomer}_norketamine",
         norketamine / volume,
@@ -300,7 +311,7 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
     for name, amount in (("dehydronorketamine", dehydronorketamine), ("hydroxynorketamine", hydroxynorketamine)):
         level = stage.output(
             f"plasma.{enantiomer}_{name}",
-            amount / _volume(stage, f"{name}_volume"),
+            amount / _volume(stage, "central_volume"),
             "umol/L",
             description=f"{enantiomer.upper()}-{name} in arterial plasma",
         )
@@ -322,10 +333,30 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
 
 
 def _vein(stage: Stage, name: str, artery: sympy.Expr) -> None:
-    """A venous sample lags behind the artery because of uptake and release by the tissue of the arm."""
-    vein = stage.state(f"venous.{name}", "umol/L", scale=0.1, description=f"{name.replace('_', '-')} in venous plasma")
-    stage.rate(
-        vein,
-        stage.parameter("pharmacokinetics.arteriovenous_ke0") * (artery - vein),
-        because="venous plasma follows arterial plasma",
+    """Venous plasma is a mixture of blood that passed fast (skin, shunts) and slowly (muscle) through the arm.
+
+    Two delays, as in Kamp 2020 (Anesthesiology 133:1192): a bolus is in the vein within two minutes, yet an infusion
+    of an hour leaves the vein below the artery until it ends.
+    """
+    label = name.replace("_", "-")
+    parts = []
+    for pace, tissue in (("fast", "skin and shunts"), ("slow", "muscle")):
+        part = stage.state(
+            f"pharmacokinetics.venous_{pace}_{name}",
+            "umol/L",
+            scale=0.1,
+            description=f"{label} in venous blood from {tissue} of the arm",
+        )
+        stage.rate(
+            part,
+            stage.parameter(f"pharmacokinetics.arteriovenous_ke0_{pace}") * (artery - part),
+            because=f"blood from {tissue} follows arterial blood",
+        )
+        parts.append(part)
+    fast_share = stage.parameter("pharmacokinetics.arteriovenous_fast_share")
+    stage.output(
+        f"venous.{name}",
+        fast_share * parts[0] + (1 - fast_share) * parts[1],
+        "umol/L",
+        description=f"{label} in venous plasma",
     )
