@@ -15,7 +15,7 @@ def expectancy(stage: Stage) -> None:
     lasting part only: placebo tablets lower the score by 4.9 points in a week and 12.0 in six (GEMINI). A patient who
     feels dissociation or sedation while awake concludes that this is the drug (functional unblinding). A patient who is
     unconscious cannot find out that nothing is felt, so that anticipation of a treatment given during an operation
-    lasts for weeks (Lii 2023, placebo arm). The effect saturates in a strength that the person's expectancy scales.
+    lasts for weeks (Lii 2023, placebo arm). The effect saturates and is scaled by the person's expectancy.
     """
     awake = stage.input("sedation.consciousness", "1")
     anticipation = stage.state(
@@ -48,12 +48,12 @@ def expectancy(stage: Stage) -> None:
         because="each visit adds conviction, less near that of one open-label procedure",
     )
     stage.rate(conviction, -stage.parameter("expectancy.decay_rate") * conviction, because="loss over weeks")
-    strength = stage.parameter("person.expectancy") * (anticipation + visit_share * conviction)
+    strength = anticipation + visit_share * conviction
     stage.output(
         "expectancy.effect",
-        strength / (strength + stage.parameter("expectancy.belief_ec50")),
+        stage.parameter("person.expectancy") * strength / (strength + stage.parameter("expectancy.belief_ec50")),
         "1",
-        description="effect of expectancy, fraction of its maximum",
+        description="effect of expectancy, saturating, scaled by the person's expectancy",
     )
 
 
