@@ -180,7 +180,7 @@ def test_a_withdrawal_compares_what_was_drawn_by_lot(model):
     trial = shipped_trial("withdrawal")
     found = analyse(run_trial(trial, model, threads=1), trial)
     assert found.relapse.compared == ("goes on", "placebo")
-    assert found.relapse.hazard_ratio["low"] > 1
+    assert found.relapse.hazard_ratio["hazard_ratio"] > 1.1  # 2.0 (1.2 to 3.4) in SUSTAIN-1, with more patients
 
 
 def test_exposure_response_of_two_or_of_equals_is_blank():

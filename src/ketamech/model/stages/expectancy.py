@@ -40,7 +40,13 @@ def expectancy(stage: Stage) -> None:
     untested = stage.parameter("expectancy.consolidation_rate") * (1 - awake) * anticipation
     stage.rate(anticipation, -untested, because="what is anticipated before unconsciousness cannot be tested")
     stage.rate(conviction, +untested / visit_share, because="untested anticipation becomes conviction (Lii 2023)")
-    stage.transfer(belief, conviction, settling_rate * belief, because="the belief of each visit settles over a day")
+    stage.rate(belief, -settling_rate * belief, because="the belief of a visit settles over a day")
+    doubt = 1 - visit_share * conviction / stage.parameter("expectancy.open_belief")
+    stage.rate(
+        conviction,
+        +settling_rate * belief * doubt,
+        because="each visit adds conviction, less near that of one open-label procedure",
+    )
     stage.rate(conviction, -stage.parameter("expectancy.decay_rate") * conviction, because="loss over weeks")
     strength = anticipation + visit_share * conviction
     stage.output(
