@@ -22,10 +22,16 @@ def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> No
 
     Perturbations are blockers, gene deletions and other interventions; wrong predictions are printed first.
     A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
-    row codes only significance, in the acceptance band that was set before the comparison. Writes experiments.csv and
+    row codes only significance, in the acceptance band that was set before the comparison. The counts are repeated
+    without the terms of data/experiments/single_experiment.csv, which exist for one experiment each. Writes experiments.csv and
     experiments.svg.
     """
-    from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
+    from ketamech.analysis.perturbation_scorecard import (
+        perturbation_counts,
+        score_perturbations,
+        tally_by_evidence,
+        without_single_experiment_terms,
+    )
     from ketamech.cli import terminal
     from ketamech.report.perturbation_figure import save_experiments
     from ketamech.report.provenance import provenance_of_many
@@ -35,7 +41,10 @@ def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> No
     console = terminal.progress()
     with console.status("Running the experiments ..."):
         lines = score_perturbations(model)
-    summary = perturbation_counts(lines)
+        reduced = score_perturbations(model, without_single_experiment_terms())
+    summary = (
+        f"{perturbation_counts(lines)}.\nWithout the terms that exist for one experiment: {perturbation_counts(reduced)}"
+    )
     facts = provenance_of_many("experiments", "", model, terminal.command_line())
     written = save_experiments(out, lines, summary, png=png, facts=facts)
     terminal.table(_wrong_first(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")
