@@ -70,8 +70,8 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
 def _counts(system: System, card: Scorecard) -> str:
     used = [system.parameters[name] for name in system.parameter_names]
     observations = list(load_evidence().observations.values())
-    read = Counter((row.use, row.read_as) for row in observations)
-    ways = sorted({row.read_as for row in observations})
+    read = Counter((row.use, row.reading_source) for row in observations)
+    ways = sorted({row.reading_source for row in observations})
     verdicts = Counter((bool(f), v) for f, v in zip(card.rows["fitted"], card.rows["verdict"], strict=True))
     lines = [NOTICE, "", "**Values**", "", *table(("status", "parameters", "meaning"), counts(used))]
     lines += ["**Evidence rows**, by how they were read", ""]

@@ -167,8 +167,8 @@ def score_perturbations(
 
     An override replaces the values of the tables and of the species; a value set by a row replaces the override. One
     line per row: evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (direction),
-    size, low, high, band, verdict (right | wrong | undecided), inside (the band; None without one), why, read_as. All
-    arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
+    size, low, high, band, verdict (right | wrong | undecided), inside (the band; None without one), why, reading_source.
+    All arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
     """
     model = model or load_model()
     given = dict(overrides or {})
@@ -387,7 +387,7 @@ def _line(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> dict[str
         "verdict": verdict,
         "inside": _inside(row, size),
         "why": reason or row.assumption,
-        "read_as": evidence.read_as,
+        "reading_source": evidence.reading_source,
     }
 
 

@@ -171,7 +171,7 @@ class Scorecard:
 
     rows: id, stage, reference, citation, protocol, output, unit, simulated, published, spread, comparison,
     expected, fold_error, log_fold, z, off (distance in limits of
-    "inside"), verdict, fitted, read_as, translated.
+    "inside"), verdict, fitted, reading_source, translated.
     `seconds`: duration of the simulations, including compilation on first use.
     """
 
@@ -270,7 +270,7 @@ def _line(
         "z": verdict.z,
         "off": verdict.distance,
         "verdict": verdict.verdict,
-        "read_as": row.read_as,
+        "reading_source": row.reading_source,
         "translated": target.assumption,
     }
 

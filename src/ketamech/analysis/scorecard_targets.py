@@ -52,11 +52,14 @@ class Target:
 def load_targets(
     evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "targets.csv"
 ) -> tuple[Target, ...]:
-    """Every comparison. Raises InputError for an unknown id, protocol or word."""
+    """Every comparison. Raises InputError for an unknown id, protocol or word.
+
+    A context row without an address that can be opened is compared and not counted; other context rows are refused.
+    """
     found = []
     for row in read_table(path, COLUMNS):
         name = known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")
-        if evidence[name].use != "calibrate":
+        if evidence[name].use != "calibrate" and evidence[name].openable:
             raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
         protocol = known(row, "protocol", protocols, "an id of protocols.csv")
         how = known(row, "comparison", COMPARISONS, " | ".join(COMPARISONS))

@@ -151,7 +151,7 @@ class EvidenceRow(BaseModel):
     comparator: str
     citation: str
     url: str
-    read_as: str
+    reading_source: str
     notes: str
     use: str
 

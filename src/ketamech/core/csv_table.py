@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ketamech.core import InputError, closest_match
+from ketamech.core.environment import DATA
+from ketamech.core.errors import RenamedWarning
+
+RENAMED_COLUMNS = DATA / "renamed" / "columns.csv"
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,48 @@ class CsvRow:
         return self.cells[column]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[CsvRow]:
-    """The records of a UTF-8 CSV file whose header must be exactly `columns`; raises InputError."""
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[CsvRow]:
+    """The records of a UTF-8 CSV file whose header must be exactly `columns`; raises InputError.
+
+    Columns named in `optional` may be missing; their cells are then empty. A column under its name before a renaming
+    (data/renamed/columns.csv) is accepted with one warning.
+    """
     records = _records(path, _text(path))
     if not records:
         raise InputError("the table is empty", file=path, line=1, expected=f"a header: {','.join(columns)}")
-    _check_header(path, records[0][1], columns)
-    return [_row(path, line, cells, columns) for line, cells in records[1:] if cells]
+    header = _with_current_columns(records[0][1], columns)
+    present = [column for column in columns if column in header or column not in optional]
+    _check_header(path, header, present)
+    blank = dict.fromkeys(columns, "")
+    return [_row(path, line, cells, present, blank) for line, cells in records[1:] if cells]
+
+
+def _with_current_columns(header: list[str], columns: Sequence[str]) -> list[str]:
+    """The header with columns that were renamed, where `columns` has the new name and not the old one."""
+    if header == list(columns):
+        return header
+    found = []
+    for cell in header:
+        names = [] if cell in columns else [new for old, new in _renamed_columns() if old == cell and new in columns]
+        new = next((name for name in names if name not in header), cell)
+        if new != cell:
+            _warn(cell, new)
+        found.append(new)
+    return found
+
+
+@cache
+def _renamed_columns() -> tuple[tuple[str, str], ...]:
+    """(old, new) names of columns; an old name can have several new names, in different tables."""
+    with RENAMED_COLUMNS.open(encoding="utf-8", newline="") as stream:
+        return tuple((row["old"], row["new"]) for row in csv.DictReader(stream))
+
+
+@cache
+def _warn(old: str, new: str) -> None:
+    """Warn once for each name."""
+    what = f"the column '{old}' was renamed to '{new}'; the old name will stop working in the next release"
+    warnings.warn(what, RenamedWarning, stacklevel=5)
 
 
 def _text(path: Path) -> str:
@@ -102,10 +143,10 @@ def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None
     raise InputError(what, file=path, line=1, key="header", expected=",".join(columns), nearest=near)
 
 
-def _row(path: Path, line: int, cells: list[str], columns: Sequence[str]) -> CsvRow:
+def _row(path: Path, line: int, cells: list[str], columns: Sequence[str], blank: dict[str, str]) -> CsvRow:
     if len(cells) != len(columns):
         what = f"{len(cells)} cells in a table of {len(columns)} columns"
         last = columns[min(len(cells), len(columns)) - 1]
         expected = f"{len(columns)} cells (put quotes around text that holds a comma)"
         raise InputError(what, file=path, line=line, key=f"column '{last}'", expected=expected)
-    return CsvRow(path, line, dict(zip(columns, cells, strict=True)))
+    return CsvRow(path, line, blank | dict(zip(columns, cells, strict=True)))

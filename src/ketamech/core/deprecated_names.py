@@ -8,13 +8,10 @@ from functools import cache
 
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.errors import RenamedWarning
 
 RENAMED = DATA / "renamed"
 _DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")
-
-
-class RenamedWarning(FutureWarning):
-    """A name was used that will stop working in the next release."""
 
 
 @cache

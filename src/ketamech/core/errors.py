@@ -55,6 +55,10 @@ class UnitError(KetaMechError):
     """Units that do not fit: names stage, term and both units, and underlines the part of the expression."""
 
 
+class RenamedWarning(FutureWarning):
+    """A name was used that will stop working in the next release."""
+
+
 class ModelError(KetaMechError):
     """A stage that cannot become an equation (an input that no stage declares, a loop of outputs ...)."""
 

@@ -237,7 +237,8 @@ def calibration(
 ) -> Calibration:
     """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
     subset = model or load_model()
-    rows = tuple(row for row in (*load_clinical_targets(), *load_spread_targets()) if row.fitted)
+    targets = (*load_clinical_targets(), *load_spread_targets())
+    rows = tuple(row for row in targets if row.fitted and row.row.use == "calibrate")
     return Calibration(subset, load_estimated(subset.parameters), rows, persons, threads or os.cpu_count() or 1)
 
 

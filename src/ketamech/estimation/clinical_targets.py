@@ -100,7 +100,7 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     if name not in known:
         raise row.error("evidence", f"no row '{name}'", expected="an evidence id", near=closest_match(name, known))
     fitted = row.one_of("fitted", ("yes", "no")) == "yes"
-    if fitted and known[name].use != "calibrate":
+    if fitted and known[name].use != "calibrate" and known[name].openable:
         raise row.error("fitted", f"'{name}' is a context row", expected="no: only calibrate rows are fitted")
     trial = shipped_trial(row["trial"])
     columns: Mapping[str, list[str]] = {

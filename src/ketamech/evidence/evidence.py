@@ -46,7 +46,7 @@ class Evidence:
 
     def _search_text(self, row: Observation) -> str:
         parts = (row.id, row.stage, row.quantity, row.species, row.population, row.drug, row.dose, row.route)
-        more = (row.time, row.comparator, row.place, row.notes, self.references[row.reference].citation)
+        more = (row.time, row.comparator, row.locator, row.notes, self.references[row.reference].citation)
         return " ".join((*parts, *more)).lower()
 
     def cite(self, ids: Iterable[str]) -> list[Reference]:

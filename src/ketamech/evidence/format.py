@@ -21,7 +21,7 @@ def format_listing(rows: Iterable[Observation]) -> list[dict[str, str]]:
             "time": row.time,
             "value": f"{row.value:g} {row.unit}",
             "spread": row.spread.text,
-            "read_as": row.read_as,
+            "reading_source": row.reading_source,
             "use": row.use,
             "reference": row.reference,
         }
@@ -41,10 +41,10 @@ def format_row(evidence: Evidence, name: str) -> str:
         *_labelled("given", ", ".join(part for part in (row.drug, row.dose, row.route) if part)),
         *_labelled("time", row.time),
         *_labelled("against", row.comparator),
-        *_labelled("read as", " ".join(part for part in (row.read_as, _MARK[row.read_as]) if part)),
-        *_labelled("same as", row.same_as),
+        *_labelled("read as", " ".join(part for part in (row.reading_source, _MARK[row.reading_source]) if part)),
+        *_labelled("same as", row.duplicate_of),
         *_labelled("notes", row.notes),
-        *_labelled("source", citation(evidence.references[row.reference], row.place)),
+        *_labelled("source", citation(evidence.references[row.reference], row.locator)),
     ]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY, HOURS, WEEK
 from ketamech.evidence.evidence import Evidence
-from ketamech.evidence.observation import Observation, Reference, parse_spread
+from ketamech.evidence.observation import Observation, Reference, Spread, parse_spread
 from ketamech.evidence.published_units import analyte, canonical_unit
 
 _WORDS = "|".join(sorted(HOURS, key=len, reverse=True))
@@ -53,37 +53,15 @@ def _single_time(text: str) -> float | None:
 
 DIRECTORY = DATA / "evidence"
 TABLES = ("pk", "mechanism", "clinical")
-READ_AS = {"3": "source", "2": "transcription", "1": "recalled"}
+READING_SOURCES = {"3": "source", "2": "transcription", "1": "recalled"}
 USES = ("calibrate", "context")
 REFERENCE_COLUMNS = ("key", "citation", "doi", "pmid", "pmcid", "url")
 COLUMNS = (
-    *(
-        "id",
-        "stage",
-        "quantity",
-        "species",
-        "population",
-        "n",
-        "drug",
-        "dose",
-        "route",
-        "time",
-        "value",
-        "unit",
-    ),
-    *(
-        "spread",
-        "comparator",
-        "reference",
-        "place",
-        "seen_at",
-        "confidence",
-        "read_as",
-        "same_as",
-        "notes",
-        "use",
-    ),
+    *("id", "stage", "quantity", "species", "population", "n", "drug", "dose", "route", "time", "value", "unit"),
+    *("spread", "comparator", "reference", "locator", "source_location", "confidence", "reading_source"),
+    *("duplicate_of", "derived_from", "trial", "notes", "use"),
 )
+OPTIONAL_COLUMNS = ("derived_from", "trial")
 _ID = re.compile(r"^[a-z0-9][a-z0-9.+-]*$")
 
 
@@ -102,11 +80,11 @@ def _shipped() -> Evidence:
 
 def _read(folder: Path) -> Evidence:
     references = _references(folder / "references.csv")
-    rows = [(table, row) for table in TABLES for row in read_table(folder / f"{table}.csv", COLUMNS)]
+    rows = [(table, row) for table in TABLES for row in read_table(folder / f"{table}.csv", COLUMNS, OPTIONAL_COLUMNS)]
     _check_ids(row for _, row in rows)
     masses = _molar_masses(row for _, row in rows)
     found = {row["id"]: _observation(table, row, references, masses) for table, row in rows}
-    _check_duplicates(row for _, row in rows)
+    _check_relations(row for _, row in rows)
     return Evidence(found, references)
 
 
@@ -144,13 +122,20 @@ def _check_ids(rows: Iterable[CsvRow]) -> None:
         first[name] = row
 
 
-def _check_duplicates(rows: Iterable[CsvRow]) -> None:
+def _check_relations(rows: Iterable[CsvRow]) -> None:
+    """Rows named in duplicate_of and derived_from exist, and are other rows."""
     listed = list(rows)
     ids = {row["id"] for row in listed}
     for row in listed:
-        if row["same_as"] and (row["same_as"] not in ids or row["same_as"] == row["id"]):
-            near = closest_match(row["same_as"], ids)
-            raise row.error("same_as", f"no other row '{row['same_as']}'", expected="the id of another row", near=near)
+        named = [("duplicate_of", row["duplicate_of"])] if row["duplicate_of"] else []
+        for column, name in named + [("derived_from", name) for name in _ids(row["derived_from"])]:
+            if name not in ids or name == row["id"]:
+                near = closest_match(name, ids - {row["id"]})
+                raise row.error(column, f"no other row '{name}'", expected="the id of another row", near=near)
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
 def _molar_masses(rows: Iterable[CsvRow]) -> dict[str, float]:
@@ -170,16 +155,26 @@ def _observation(table: str, row: CsvRow, references: dict[str, Reference], mass
         "factor": factor,
         "canonical_value": value * factor,
         "canonical_unit": target,
-        "spread": parse_spread(row["spread"], value),
+        "spread": _spread(row, value),
         "n": int(row["n"]) if row["n"].isascii() and row["n"].isdigit() else None,
         "n_text": row["n"],
         "time_h": time_hours(row["time"]),
         "reference": _reference(row, references),
-        "confidence": int(row.one_of("confidence", READ_AS)),
-        "read_as": _read_as(row),
+        "confidence": int(row.one_of("confidence", READING_SOURCES)),
+        "reading_source": _reading_source(row),
+        "derived_from": _ids(row["derived_from"]),
+        "trial": row["trial"] or row["reference"],
         "use": row.one_of("use", USES),
     }
     return Observation(**{**row.cells, **computed_cells})  # type: ignore[arg-type]
+
+
+def _spread(row: CsvRow, value: float) -> Spread:
+    spread = parse_spread(row["spread"], value)
+    if spread.low is not None and spread.high is not None and not spread.low <= value <= spread.high:
+        what = f"'{row['spread']}' does not contain the value {value:g}"
+        raise row.error("spread", what, expected="the interval of this value (put that of another number into notes)")
+    return spread
 
 
 def _unit(row: CsvRow, masses: dict[str, float]) -> tuple[float, str]:
@@ -199,11 +194,14 @@ def _reference(row: CsvRow, references: dict[str, Reference]) -> str:
     return key
 
 
-def _read_as(row: CsvRow) -> str:
+def _reading_source(row: CsvRow) -> str:
     """How the row was read; it must agree with the confidence, so that a recalled row stays marked."""
-    read_as, expected_value = row.one_of("read_as", READ_AS.values()), READ_AS[row["confidence"]]
-    if read_as != expected_value or (row["seen_at"] == "recalled" and read_as != "recalled"):
-        correct = "recalled" if row["seen_at"] == "recalled" else expected_value
-        what = f"'{read_as}' contradicts confidence {row['confidence']}, seen at '{row['seen_at']}'"
-        raise row.error("read_as", what, expected=correct, near=correct)
-    return read_as
+    reading_source, expected_value = (
+        row.one_of("reading_source", READING_SOURCES.values()),
+        READING_SOURCES[row["confidence"]],
+    )
+    if reading_source != expected_value or (row["source_location"] == "recalled" and reading_source != "recalled"):
+        correct = "recalled" if row["source_location"] == "recalled" else expected_value
+        what = f"'{reading_source}' contradicts confidence {row['confidence']}, seen at '{row['source_location']}'"
+        raise row.error("reading_source", what, expected=correct, near=correct)
+    return reading_source

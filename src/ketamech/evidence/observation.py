@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
 _INTERVALS = (
     ("ci", re.compile(r"\b(?:CI|CrI)\d+\s+" + _PAIR)),
+    ("ci", re.compile(r"^CI\s+" + _PAIR)),  # the level is not printed: 95 % is usual
     ("range", re.compile(r"^(?:range\s+)?" + _PAIR + "$")),
 )
 _WIDTHS = (
@@ -20,11 +22,17 @@ _WIDTHS = (
     ("se", re.compile(r"(?:^SE|\bSE about)\s+" + NUMBER)),
     ("range", re.compile(r"^about \+-" + NUMBER + " points")),
     ("rse", re.compile(r"^RSE\s+" + NUMBER + "%")),
-    ("cv", re.compile(r"^IIV(?: CV%)?\s+" + NUMBER + "%?")),
+    ("cv", re.compile(r"^(?:IIV(?: CV%)?|CV)\s+" + NUMBER + " ?%?")),
+    ("geometric", re.compile(r"^geometric SD\s+" + NUMBER)),
     ("cv", re.compile(r"^digitising error about " + NUMBER + "%")),
     ("omega2", re.compile(r"omega2\s+" + NUMBER)),
 )
 _NORMAL_95 = 1.959964
+_LOG_SD: dict[str, Callable[[float], float]] = {
+    "cv": lambda percent: math.sqrt(math.log(1 + (percent / 100) ** 2)),
+    "omega2": math.sqrt,
+    "geometric": math.log,
+}
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,10 @@ def parse_spread(text: str, value: float) -> Spread:
 
 
 def _around(kind: str, size: float, value: float, text: str) -> Spread:
-    if kind in ("cv", "omega2"):
-        log_sd = math.sqrt(size) if kind == "omega2" else math.sqrt(math.log(1 + (size / 100) ** 2))
+    if kind in _LOG_SD:
+        log_sd = _LOG_SD[kind](size)
+        if not log_sd:
+            return Spread("none", None, None, text)
         low, high = sorted((value * math.exp(-log_sd), value * math.exp(log_sd)))
         return Spread("cv", low, high, text)
     if kind == "rse":
@@ -81,14 +91,19 @@ class Reference:
     url: str
 
 
+_ADDRESS = re.compile(r"https?://[^/\s]+\.[^/\s]+/|10\.\d{4,}/|PMC\d+$|[A-Za-z0-9][\w.-]*/[\w.-]+:\S")
+
+
 @dataclass(frozen=True)
 class Observation:
     """One published number, in the published and in canonical units.
 
     `value`, `unit` and `spread` are as published; `canonical_value` = `value` * `factor` in `canonical_unit`. `time_h`
-    is hours after the dose where the text names one time. `use`: calibrate or context (compare). `read_as` says how
-    the number was read: source, transcription (a secondary copy) or recalled (unconfirmed). `same_as` is the id of
-    another row that reports the same number, so that it is not counted twice.
+    is hours after the dose where the text names one time. `use`: calibrate or context (compare). `source_location` is
+    the address where the number was read, `locator` the table or page in it, and `reading_source` says how it was read:
+    source, transcription (a secondary copy) or recalled (unconfirmed). `duplicate_of` is the id of another row that
+    reports the same number, so that it is not counted twice; `derived_from` are rows from which this number follows by
+    arithmetic. `trial` is the key shared by all reports, subgroups and pools of one trial (default: the reference).
     """
 
     id: str
@@ -113,13 +128,20 @@ class Observation:
     spread: Spread
     comparator: str
     reference: str
-    place: str
-    seen_at: str
+    locator: str
+    source_location: str
     confidence: int
-    read_as: str
-    same_as: str
+    reading_source: str
+    duplicate_of: str
+    derived_from: tuple[str, ...]
+    trial: str
     notes: str
     use: str
+
+    @property
+    def openable(self) -> bool:
+        """Whether `source_location` is a public address: a web address, DOI, PMCID, or a path in a repository."""
+        return bool(_ADDRESS.match(self.source_location))
 
     def canonical(self, printed: float) -> float:
         """A number in the published unit (such as `spread.low`) expressed in `canonical_unit`."""

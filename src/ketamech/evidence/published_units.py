@@ -11,7 +11,7 @@ from ketamech.core.units import format_dimensions
 DIMENSIONLESS_TERMS = (
     *("1", "dimensionless", "fraction", "ratio", "fold", "flag", "pH", "log units", "decibel"),
     *("patients", "participants", "studies", "cytokines of 19"),
-    *("correlation", "Pearson r", "R", "p value", "odds ratio", "relative risk"),
+    *("correlation", "Pearson r", "R", "p value", "odds ratio", "relative risk", "hazard ratio"),
     *("SMD", "Cohen's d", "Hedges' g", "effect size", "effect sizes"),
     *("sign of change", "sign of change in rate", "sign of effect"),
 )

@@ -123,7 +123,7 @@ POINTS = "published.csv"
 TOLERANCE = 1e-9
 COLUMNS = (
     "evidence", "hour", "value", "unit", "spread", "canonical_value", "canonical_unit", "ketamech", "comparison",
-    "quantity", "population", "n", "read_as", "place", "reference", "citation", "doi", "url",
+    "quantity", "population", "n", "reading_source", "locator", "reference", "citation", "doi", "url",
 )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> 
         table.writerow([
             row.id, target.measure.time, repr(row.value), row.unit, row.spread.text, repr(row.canonical_value),
             row.canonical_unit, DIGITS % target.measure.read(curves), target.comparison, row.quantity, row.population,
-            row.n_text, row.read_as, row.place, paper.key, paper.citation, paper.doi, paper.url,
+            row.n_text, row.reading_source, row.locator, paper.key, paper.citation, paper.doi, paper.url,
         ])  # fmt: skip
     return text.getvalue()
 

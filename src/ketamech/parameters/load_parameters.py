@@ -230,13 +230,13 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     if not ids and status != "assumed":
         expected = "ids of evidence rows joined by ';' (or status assumed)"
         raise row.error("evidence", f"a {status} value without evidence", expected=expected)
-    held_back = [name for name in ids if known[name].use != "calibrate"]
+    held_back = [name for name in ids if known[name].use != "calibrate" and known[name].openable]
     if status == "calibrated" and held_back:
         what = f"'{held_back[0]}' is for comparison only and cannot be used for calibration"
         raise row.error("evidence", what, expected="rows with use = calibrate")
-    if status == "measured" and all(known[name].read_as == "recalled" for name in ids):
-        what = "a measured value has only recalled evidence"
-        raise row.error("status", what, expected="assumed (or a row that was read)", near="assumed")
+    if status in ("measured", "calibrated") and not any(known[name].openable for name in ids):
+        what = f"a {status} value has only evidence without an address that can be opened"
+        raise row.error("status", what, expected="assumed (or a row with a public address)", near="assumed")
     return ids
 
 

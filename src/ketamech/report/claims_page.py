@@ -283,7 +283,7 @@ class QuotedEvidence:
         row = self.exhibit.row
         counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
         persons = f", n = {row.n_text}{counted}" if row.n_text else ""
-        recalled = ", from memory" if row.read_as == "recalled" else ""
+        recalled = ", from memory" if row.reading_source == "recalled" else ""
         return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}"
 
 

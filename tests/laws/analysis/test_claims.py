@@ -83,7 +83,7 @@ def verdict_from_tables(claim, level):
                 few = row["n"].isdigit() and int(row["n"]) < rule["small.persons"]
                 if few and strength in ("human trial", "human") and row["unit"] not in ("studies", "effect sizes"):
                     weight *= rule["small.factor"]
-                if row["read_as"] == "recalled":
+                if row["reading_source"] == "recalled":
                     weight *= rule["recalled.factor"]
                 papers[row["reference"]] = max(papers.get(row["reference"], (0.0, "")), (weight, strength))
         total = {kind: sum(w for w, k in papers.values() if k == kind) for kind in (*humans, "animal", "in vitro")}

@@ -8,6 +8,8 @@ import pytest
 
 from ketamech import evidence as room
 from ketamech.core import InputError
+from ketamech.core.csv_table import _warn
+from ketamech.core.errors import RenamedWarning
 from ketamech.evidence import load_evidence
 
 TABLES = Path(room.__file__).parents[1] / "data" / "evidence"
@@ -45,11 +47,14 @@ def test_an_untouched_copy_loads(folder):
         ({"reference": ""}, "empty"),
         ({"use": "calibration"}, "calibrate"),
         ({"confidence": "4"}, "unknown"),
-        ({"read_as": "recaled"}, "recalled"),
-        ({"read_as": "source"}, "contradicts"),
-        ({"seen_at": "recalled"}, "contradicts"),
-        ({"same_as": "nobody"}, "no other row"),
-        ({"same_as": "perez-frn"}, "no other row"),
+        ({"reading_source": "recaled"}, "recalled"),
+        ({"reading_source": "source"}, "contradicts"),
+        ({"source_location": "recalled"}, "contradicts"),
+        ({"duplicate_of": "nobody"}, "no other row"),
+        ({"duplicate_of": "perez-frn"}, "no other row"),
+        ({"derived_from": "perez-frn-dose;nobody"}, "no other row"),
+        ({"derived_from": "perez-frn"}, "no other row"),
+        ({"spread": "CI95 0.6 to 0.7"}, "does not contain the value"),
         ({"id": ""}, "empty"),
         ({"id": "Perez FRn"}, "not an id"),
         ({"id": "perez-frn-dose"}, "already used"),
@@ -63,7 +68,7 @@ def test_a_bad_cell_is_refused(folder, changes, said):
     with pytest.raises(InputError, match=said) as caught:
         load_evidence(folder)
     assert ".csv:" in str(caught.value)
-    assert f"column '{next(iter(changes))}'" in str(caught.value) or "read_as" in str(caught.value)
+    assert f"column '{next(iter(changes))}'" in str(caught.value) or "reading_source" in str(caught.value)
 
 
 def test_the_message_names_the_line(folder):
@@ -102,7 +107,7 @@ def test_a_file_that_is_no_table_is_refused(folder, content, said):
 def test_a_missing_file_and_a_short_row_are_refused(folder):
     with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
         stream.write("one,two\n")
-    with pytest.raises(InputError, match=r"pk\.csv:494: 2 cells in a table of 22 columns"):
+    with pytest.raises(InputError, match=r"pk\.csv:547: 2 cells in a table of 24 columns"):
         load_evidence(folder)
     (folder / "pk.csv").unlink()
     with pytest.raises(InputError, match="cannot read"):
@@ -112,5 +117,37 @@ def test_a_missing_file_and_a_short_row_are_refused(folder):
 def test_an_unclosed_quote_is_refused(folder):
     with (folder / "pk.csv").open("a", encoding="utf-8") as stream:
         stream.write('"never closed,\n')
-    with pytest.raises(InputError, match=r"pk\.csv:494: broken CSV"):
+    with pytest.raises(InputError, match=r"pk\.csv:547: broken CSV"):
+        load_evidence(folder)
+
+
+OLD = {"locator": "place", "source_location": "seen_at", "reading_source": "read_as", "duplicate_of": "same_as"}
+
+
+def test_a_table_with_the_column_names_before_the_renaming_is_read(folder):
+    for path in (folder / f"{table}.csv" for table in ("pk", "mechanism", "clinical")):
+        with path.open(encoding="utf-8", newline="") as stream:
+            records = list(csv.DictReader(stream))
+        added = ("derived_from", "trial")
+        header = [OLD.get(column, column) for column in records[0] if column not in added]
+        cells = [[text for column, text in row.items() if column not in added] for row in records]
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows([header, *cells])
+    _warn.cache_clear()
+    with pytest.warns(RenamedWarning, match="'seen_at' was renamed to 'source_location'") as caught:
+        found = load_evidence(folder)
+    assert len(caught) == len(OLD)  # one warning per column, not one per table
+    assert found["perez-frn"].locator == "Table 3"
+    assert found["perez-frn"].trial == "perez-ruixo-2021"
+    assert found["perez-frn"].derived_from == ()
+
+
+def test_an_old_column_name_beside_the_new_one_is_refused(folder):
+    path = folder / "pk.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        records = list(csv.reader(stream))
+    records[0][records[0].index("notes")] = "place"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(records)
+    with pytest.raises(InputError, match="unknown column 'place'"):
         load_evidence(folder)

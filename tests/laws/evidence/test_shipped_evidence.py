@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def evidence():
 
 def test_every_published_row_is_here(evidence):
     counts = Counter(row.table for row in evidence.observations.values())
-    first = {"pk": 486, "mechanism": 326, "clinical": 318}  # the tables only ever grow
+    first = {"pk": 545, "mechanism": 381, "clinical": 646}  # the tables only ever grow
     assert all(counts[table] >= least for table, least in first.items())
 
 
@@ -48,33 +49,69 @@ def test_no_two_references_share_a_journal_page(evidence):
 def test_spellings_of_one_paper_were_merged(evidence):
     rows = evidence.select(text="Perez-Ruixo")
     assert {row.reference for row in rows} == {"perez-ruixo-2021"}
-    assert {row.place for row in rows} == {"Table 3", "Table 4", "abstract"}
+    assert {row.locator for row in rows} == {"Table 3", "Table 4", "abstract"}
     assert evidence["zanos18-ad"].reference == evidence["zanos-t1-ad-cmax"].reference == "zanos-2018"
 
 
 def test_recalled_rows_stay_recalled(evidence):
-    recalled = {row.id for row in evidence.observations.values() if row.read_as == "recalled"}
-    assert len(recalled) == 22 + 127 + 35
-    with (TABLES / "clinical.csv").open(encoding="utf-8") as stream:
-        marked = {line["id"] for line in csv.DictReader(stream) if line["seen_at"] == "recalled"}
-    assert len(marked) == 35
-    assert marked <= recalled
+    recalled = {row.id for row in evidence.observations.values() if row.reading_source == "recalled"}
+    assert len(recalled) == 22 + 126 + 49
+    for table in ("pk", "mechanism", "clinical"):
+        with (TABLES / f"{table}.csv").open(encoding="utf-8") as stream:
+            marked = {line["id"] for line in csv.DictReader(stream) if line["source_location"] == "recalled"}
+        assert marked
+        assert marked <= recalled
     assert "RECALLED" in format_row(evidence, "zarate06-d-24h")
 
 
+def test_a_row_to_calibrate_on_has_an_address_that_can_be_opened(evidence):
+    calibrate = evidence.select(use="calibrate")
+    assert len(calibrate) > 1000
+    assert [row.id for row in calibrate if not row.openable] == []
+    assert [row.id for row in calibrate if row.reading_source == "recalled"] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "openable"),
+    [
+        ("https://pubmed.ncbi.nlm.nih.gov/9915326/", True),
+        ("10.1038/s41380-021-01246-3", True),
+        ("PMC8872981", True),
+        ("nlmixr2/nlmixr2lib:inst/modeldb/PerezRuixo_2020_esketamine.R", True),
+        ("recalled", False),
+        ("secondary or mirror page", False),
+        ("", False),
+        ("https://somewhere", False),
+        ("PMC6673961 (a title)", False),
+    ],
+)
+def test_what_counts_as_an_address(evidence, address, openable):
+    assert replace(evidence["perez-frn"], source_location=address).openable is openable
+
+
+def test_corrected_rows_hold_the_printed_numbers(evidence):
+    """pKi 4.38 at mu and 4.55 at kappa receptors: ketamine binds kappa more tightly than mu."""
+    for name, printed in (("mu", 4.38), ("kappa", 4.55)):
+        assert evidence[f"hirota-{name}-rac"].value == pytest.approx(1e6 * 10**-printed, rel=0.005)
+        assert evidence[f"hirota-{name}-rac"].value == evidence[f"hirota99-{name}-rac"].value
+    assert {evidence[name].use for name in ("hirota-mu-s", "hirota-mu-r")} == {"context"}
+    assert evidence["a1r-block"].reference == "lazarevic-2021"
+    assert (evidence["murrough13-or"].spread.low, evidence["murrough13-or"].spread.high) == (1.21, 4.14)
+
+
 def test_confidence_and_reading_agree(evidence):
-    said = {(row.confidence, row.read_as) for row in evidence.observations.values()}
+    said = {(row.confidence, row.reading_source) for row in evidence.observations.values()}
     assert said == {(3, "source"), (2, "transcription"), (1, "recalled")}
 
 
 def test_a_number_reported_twice_points_to_the_first(evidence):
-    pairs = [(row, evidence[row.same_as]) for row in evidence.observations.values() if row.same_as]
-    assert len(pairs) == 10
+    pairs = [(row, evidence[row.duplicate_of]) for row in evidence.observations.values() if row.duplicate_of]
+    assert len(pairs) == 12
     for second, first in pairs:
         assert second.value == first.value
         assert second.unit == first.unit
         assert second.reference == first.reference
-        assert not first.same_as
+        assert not first.duplicate_of
 
 
 def test_no_local_path_is_published():
@@ -104,7 +141,7 @@ def test_the_table_has_a_line_for_each_observation(evidence):
     frame = evidence.table()
     assert list(frame.index) == list(evidence.observations)
     assert frame.loc["perez-frn", "canonical_value"] == pytest.approx(0.54)
-    assert {"spread_kind", "spread_low", "spread_high", "time_h", "read_as"} <= set(frame.columns)
+    assert {"spread_kind", "spread_low", "spread_high", "time_h", "reading_source"} <= set(frame.columns)
 
 
 def test_listing_and_description_are_plain_text(evidence):

@@ -87,6 +87,9 @@ def test_times(text, hours):
         ("RSE 10%", 5, "se", 5 - 0.98, 5 + 0.98),
         ("about +-20 points", 150, "range", 130, 170),
         ("t 2.4 p 0.02 (SE about 5.4)", 13, "se", 13 - 10.5838, 13 + 10.5838),
+        ("CI -0.81 to 0.02", -0.39, "ci", -0.81, 0.02),
+        ("CV 10.8 %", 102, "cv", 102 / 1.1137, 102 * 1.1137),
+        ("geometric SD 1.71", 296, "cv", 296 / 1.71, 296 * 1.71),
         ("SE 0.5e5", 1.5e5, "se", 1.5e5 - 0.98e5, 1.5e5 + 0.98e5),
     ],
 )
@@ -96,7 +99,19 @@ def test_spreads(text, value, kind, low, high):
     assert (spread.low, spread.high) == (pytest.approx(low, rel=1e-3), pytest.approx(high, rel=1e-3))
 
 
-@pytest.mark.parametrize("text", ["", "P<0.05", "SD or SE 10", "WT F(3,19)=18.88 p<0.0001", "7 of 12", "at least"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "P<0.05",
+        "SD or SE 10",
+        "WT F(3,19)=18.88 p<0.0001",
+        "7 of 12",
+        "at least",
+        "geometric SD 1",
+        "difference 0.36 (CI -6 to 7)",
+    ],
+)
 def test_text_that_is_no_interval_gives_none(text):
     assert parse_spread(text, 1.0).kind == "none"
 

@@ -14,7 +14,7 @@ GOOD = {
     "unit": "1/s",
     "spread": "lognormal 0.3",
     "status": "measured",
-    "evidence": "gilling-ket-ic50;gilling-ket-hill",
+    "evidence": "abbott-hnk-ic50;abbott-hnk-ratio",
     "place": "Table 1",
     "why": "Unbinding at -70 mV",
 }
@@ -43,7 +43,7 @@ def test_a_good_row_keeps_the_sources_number_and_gives_the_canonical_one(load):
     assert row.canonical == pytest.approx(0.22 * 3600)
     assert row.canonical_unit == "1/h"
     assert (row.spread.kind, row.spread.a, row.spread.b) == ("lognormal", 0.3, None)
-    assert row.evidence == ("gilling-ket-ic50", "gilling-ket-hill")
+    assert row.evidence == ("abbott-hnk-ic50", "abbott-hnk-ratio")
     assert row.line == 2
 
 
@@ -84,8 +84,8 @@ def test_an_assumed_value_needs_no_evidence(load):
         ("status", "measurd", "measured"),
         ("status", "set", "unknown"),
         ("evidence", "", "without evidence"),
-        ("evidence", "gilling-ket-ic05", "gilling-ket-ic50"),
-        ("evidence", "gilling-ket-ic50;nobody-at-all", "nobody-at-all"),
+        ("evidence", "abbott-hnk-ic05", "abbott-hnk-ic50"),
+        ("evidence", "abbott-hnk-ic50;nobody-at-all", "nobody-at-all"),
         ("place", "", "empty"),
         ("why", "", "empty"),
     ],
@@ -104,17 +104,21 @@ def test_every_status_but_assumed_needs_evidence(load, status):
 
 
 def test_calibration_may_not_use_rows_held_back(load, evidence):
-    held_back = evidence.select(use="context")[0].id
+    held_back = next(row.id for row in evidence.select(use="context") if row.openable)
     with pytest.raises(InputError, match="for comparison only"):
         load({**GOOD, "status": "calibrated", "evidence": held_back})
     assert load({**GOOD, "status": "derived", "evidence": held_back})
 
 
-def test_memory_is_not_measurement(load, evidence):
-    recalled = next(row.id for row in evidence.observations.values() if row.read_as == "recalled")
-    with pytest.raises(InputError, match="only recalled evidence"):
-        load({**GOOD, "evidence": recalled})
-    assert load({**GOOD, "status": "assumed", "evidence": recalled})
+@pytest.mark.parametrize("status", ["measured", "calibrated"])
+@pytest.mark.parametrize("source", ["recalled", "secondary or mirror page"])
+def test_a_value_without_a_row_that_can_be_opened_is_assumed(load, evidence, status, source):
+    closed = next(row.id for row in evidence.observations.values() if row.source_location == source)
+    opened = next(row.id for row in evidence.select(use="calibrate"))
+    with pytest.raises(InputError, match="without an address that can be opened"):
+        load({**GOOD, "status": status, "evidence": closed})
+    assert load({**GOOD, "status": "assumed", "evidence": closed})
+    assert load({**GOOD, "status": status, "evidence": f"{closed};{opened}"})
 
 
 def test_a_lognormal_value_must_be_above_zero(load):

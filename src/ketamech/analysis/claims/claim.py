@@ -157,7 +157,7 @@ class Rule:
         found = self[exhibit.weight_name]
         if is_small_study(exhibit, self["small.persons"]):
             found *= self["small.factor"]
-        return found * (self["recalled.factor"] if exhibit.row.read_as == "recalled" else 1.0)
+        return found * (self["recalled.factor"] if exhibit.row.reading_source == "recalled" else 1.0)
 
 
 @dataclass(frozen=True)

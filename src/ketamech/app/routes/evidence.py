@@ -40,7 +40,7 @@ def evidence_row(row: Observation, app_state: AppState) -> EvidenceRow:
     link = paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
     words = ("id", "stage", "quantity", "species", "population", "drug", "dose", "route", "time", "unit", "comparator")
     return EvidenceRow(
-        **{name: str(getattr(row, name)) for name in (*words, "read_as", "notes", "use")},
+        **{name: str(getattr(row, name)) for name in (*words, "reading_source", "notes", "use")},
         n=row.n_text, value=f"{row.value:g}", spread=row.spread.text, citation=paper.citation, url=link,
     )  # fmt: skip
 

@@ -130,7 +130,7 @@ function listItem(row) {
   const people = [row.species, row.population, row.n && `n = ${row.n}`].filter(Boolean).join(", ");
   const treatment = [row.drug, row.dose, row.route].filter(Boolean).join(" ");
   const comparator = row.comparator && `compared with ${row.comparator}`;
-  const conditions = [people, treatment, comparator, READING[row.read_as]].filter(Boolean).join(" · ");
+  const conditions = [people, treatment, comparator, READING[row.reading_source]].filter(Boolean).join(" · ");
   const link = { href: row.url, rel: "noreferrer noopener", target: "_blank", text: row.citation };
   return element(
     "li",

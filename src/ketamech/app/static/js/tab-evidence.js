@@ -58,6 +58,6 @@ function cells(row) {
     list(row.species, row.population, row.n && `n ${row.n}`),
     list(row.drug, row.dose, row.route, row.time),
     row.url ? element("a", link) : row.citation,
-    row.read_as,
+    row.reading_source,
   ];
 }
