@@ -72,8 +72,8 @@ class PerturbationTarget:
     reason_not_run: str
 
     @property
-    def dosed_before_drug(self) -> bool:
-        """Whether compounds are given in addition to the drug, rather than an animal or patient compared with its own."""
+    def has_compounds_only(self) -> bool:
+        """Whether every perturbation is a compound given as a dose, rather than a property of the animal or patient."""
         phrases = read_perturbations([part.strip() for part in self.perturbations.split(";") if part.strip()])
         return bool(phrases) and all(one.perturbation.kind in DOSABLE_KINDS for one in phrases)
 
@@ -167,8 +167,8 @@ def score_perturbations(
 
     An override replaces the values of the tables and of the species; a value set by a row replaces the override. One
     line per row: evidence, reference, species, regimen, with, output, when, statistic, observed, predicted (direction),
-    size, low, high, band, verdict (right | wrong | undecided), inside (the band; None without one), why, reading_source.
-    All arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
+    size, low, high, band, verdict (right | wrong | undecided), inside (the band; None without one), why,
+    reading_source. All arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
     """
     model = model or load_model()
     given = dict(overrides or {})
@@ -268,7 +268,9 @@ def load_single_experiment_terms(path: Path = SINGLE_EXPERIMENT) -> tuple[Single
         for one in rows:
             if one not in ids:
                 raise row.error("evidence", f"no evidence row '{one}'", expected="ids of data/evidence")
-        found.append(SingleExperimentTerm(name, row.number("neutral") * unit(table[name].unit).factor, rows, row["why"]))
+        found.append(
+            SingleExperimentTerm(name, row.number("neutral") * unit(table[name].unit).factor, rows, row["why"])
+        )
     return tuple(found)
 
 
@@ -405,7 +407,7 @@ def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCour
     """
     arms = factorial_arms(row)
     both, alone, drug, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.drug, arms.none))
-    acts_alone = row.dosed_before_drug and _safe_ratio(alone - none, drug - none) >= EFFECT_THRESHOLD
+    acts_alone = row.has_compounds_only and _safe_ratio(alone - none, drug - none) >= EFFECT_THRESHOLD
     return _safe_ratio(both - (none if acts_alone else alone), drug - none)
 
 

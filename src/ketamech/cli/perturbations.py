@@ -23,8 +23,8 @@ def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> No
     Perturbations are blockers, gene deletions and other interventions; wrong predictions are printed first.
     A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
     row codes only significance, in the acceptance band that was set before the comparison. The counts are repeated
-    without the terms of data/experiments/single_experiment.csv, which exist for one experiment each. Writes experiments.csv and
-    experiments.svg.
+    without the terms of data/experiments/single_experiment.csv, which exist for one experiment each. Writes
+    experiments.csv and experiments.svg.
     """
     from ketamech.analysis.perturbation_scorecard import (
         perturbation_counts,
@@ -42,9 +42,8 @@ def perturbations(out: Out = Path("runs/perturbations"), png: Png = False) -> No
     with console.status("Running the experiments ..."):
         lines = score_perturbations(model)
         reduced = score_perturbations(model, without_single_experiment_terms())
-    summary = (
-        f"{perturbation_counts(lines)}.\nWithout the terms that exist for one experiment: {perturbation_counts(reduced)}"
-    )
+    without = f"Without the terms that exist for one experiment: {perturbation_counts(reduced)}"
+    summary = f"{perturbation_counts(lines)}.\n{without}"
     facts = provenance_of_many("experiments", "", model, terminal.command_line())
     written = save_experiments(out, lines, summary, png=png, facts=facts)
     terminal.table(_wrong_first(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")

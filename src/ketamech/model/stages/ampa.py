@@ -14,7 +14,8 @@ def ampa(stage: Stage) -> None:
     receptors. Current = glutamate x surface x receptors not blocked by NBQX. Adenosine drives insertion through A1
     receptors (Homer1a; DPCPX abolishes the effect at half an hour); dopamine D1 receptors prime GluA1 through PKA.
     Active GSK3 keeps PSD-95 phosphorylated, so fewer of the inserted receptors are retained: inhibition by Akt or by
-    lithium retains more, and GSK3 that Akt cannot phosphorylate does not (Beurel 2016, Chiu 2015). Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
+    lithium retains more, and GSK3 that Akt cannot phosphorylate does not (Beurel 2016, Chiu 2015). Zaytseva
+    2023, Nosyreva 2013 (sizes recalled), Li 2010.
     """
     glutamate = stage.input("glutamate.extracellular", "1")
     trkb, scaling = stage.input("plasticity.trkb_signal", "1"), stage.input("plasticity.eef2_release_signal", "1")

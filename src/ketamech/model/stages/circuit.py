@@ -50,9 +50,7 @@ def _gaba(stage: Stage, pyramidal: sympy.Expr) -> sympy.Symbol:
     """GABA released by both kinds of interneuron and taken up."""
     pv, sst = (_interneuron(stage, kind, pyramidal) for kind in ("pv", "sst"))
     pv_weight, uptake = stage.parameter("circuit.pv_weight"), stage.parameter("circuit.gaba_uptake_rate")
-    gaba = stage.state(
-        "circuit.gaba", "1", initial_guess=1.0, description="extracellular GABA, relative to baseline"
-    )
+    gaba = stage.state("circuit.gaba", "1", initial_guess=1.0, description="extracellular GABA, relative to baseline")
     stage.rate(
         gaba,
         +uptake * (pv_weight * pv + (1 - pv_weight) * sst),
@@ -105,13 +103,7 @@ def _pyramidal_drive(stage: Stage, pyramidal: sympy.Expr, inhibition: sympy.Expr
         1 - stage.input("sedation.recovered_activity", "1")
     )
     muscimol_factor = 1 - stage.input("tool_compounds.muscimol_share", "1")
-    excitation = (
-        muscimol_factor
-        * (1 + weight)
-        * nmda_factor
-        * arousal_factor
-        * (1 - recurrent + recurrent * pyramidal)
-    )
+    excitation = muscimol_factor * (1 + weight) * nmda_factor * arousal_factor * (1 - recurrent + recurrent * pyramidal)
     return excitation - weight * inhibition
 
 

@@ -34,8 +34,8 @@ def nmda(stage: Stage) -> None:
     The blocked fraction B at a site relaxes as koff x open fraction x [C/K (1 - B - M) - B / trapped share]: the
     frequency of opening, which follows glutamate and firing, sets the rate. K follows the subunit mix (Kotermanski and
     Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site and the Jahr-Stevens voltage dependence of
-    Mg. M is the fraction occupied by memantine. Other blockers act independently. Unbinding from Gilling 2009; binding is implied by koff and K, since the published koff/kon is twice
-    the published IC50.
+    Mg. M is the fraction occupied by memantine. Other blockers act independently. Unbinding from Gilling 2009; binding
+    is implied by koff and K, since the published koff/kon is twice the published IC50.
 
     Two quantities per site: `blocked` is the fraction of current lost, on the scale of recordings with magnesium;
     `bound` is the fraction of MK-801 sites occupied, on the scale of displacement in vivo (Shaffer 2014), where the
