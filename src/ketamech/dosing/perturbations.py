@@ -334,7 +334,8 @@ def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant:
         raise InputError(
             f"{perturbation.name} has no dose: it is a {perturbation.kind}", key="with", type_this=perturbation.name
         )
-    if is_constant and (len(perturbation.enters) != 1 or not perturbation.enters[0].startswith("tool_compounds.")):
+    held = [f"perturbation.{state.removeprefix('tool_compounds.')}" for state in perturbation.enters]
+    if is_constant and (len(held) != 1 or held[0] not in load_parameters()):
         raise InputError(
             f"{perturbation.name} cannot be held constant",
             key="with",

@@ -38,7 +38,7 @@ def circuit(stage: Stage) -> None:
     stage.rate(pyramidal, -rate_constant * pyramidal, because="relaxation")
     stage.rate(
         strength,
-        +adaptation_rate * stage.input("sedation.consciousness", "1") * strength * (pyramidal - 1),
+        +adaptation_rate * stage.input("sedation.recovered_activity", "1") * strength * (pyramidal - 1),
         because="homeostatic scaling of inhibition while awake, towards the set point of the pyramidal rate",
     )
     stage.output("circuit.disinhibition", 1 - gaba, "1", description="share of inhibition lost")
