@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -18,7 +18,7 @@ from ketamech.core import UnknownNameError, closest_match, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import without_expectancy
-from ketamech.dosing.perturbations import read_perturbations
+from ketamech.dosing.perturbations import DOSABLE_KINDS, read_perturbations
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.species_routes import require_species_kinetics
 from ketamech.evidence import load_evidence
@@ -30,6 +30,7 @@ from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.simulate import events_of_scenario
 
 PATH = DATA / "perturbations" / "rows.csv"
+SINGLE_EXPERIMENT = DATA / "perturbations" / "single_experiment.csv"
 COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",
@@ -84,6 +85,12 @@ class PerturbationTarget:
     band: str
     assumption: str
     reason_not_run: str
+
+    @property
+    def has_compounds_only(self) -> bool:
+        """Whether every perturbation is a compound given as a dose, rather than a property of the animal or patient."""
+        phrases = read_perturbations([part.strip() for part in self.perturbations.split(";") if part.strip()])
+        return bool(phrases) and all(one.perturbation.kind in DOSABLE_KINDS for one in phrases)
 
     @property
     def until(self) -> float:
@@ -194,21 +201,86 @@ def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def perturbation_counts(lines: pd.DataFrame) -> str:
-    """A sentence with the numbers of right, wrong and undecided rows, and of sizes inside their band."""
-    rows, stages, told = tally_by_evidence(lines), load_evidence().observations, []
-    perturbing = rows[[stages[name].stage == "perturbation" for name in rows.evidence]]
+    """A sentence with the numbers of right, wrong and undecided rows, of sizes inside their band, and the kappas."""
+    rows, told = tally_by_evidence(lines), []
+    perturbing = rows[rows.evidence.isin(_of_stage_perturbation(rows.evidence))]
+    dedicated = {name for term in load_single_experiment_terms() for name in term.evidence}
     for word, part in (
         ("all rows", rows),
         ("rows of stage perturbation", perturbing),
         ("of these, rows to which no parameter was calibrated", perturbing[~perturbing.evidence.isin(_calibrated())]),
+        ("of these, rows without a term of their own", perturbing[~perturbing.evidence.isin(dedicated)]),
     ):
         counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
         sized = [value for value in part.inside if value is not None]
+        readings = lines[lines.evidence.isin(part.evidence)]
         told.append(
             f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}),"
-            f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)}"
+            f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)};"
+            f" kappa {cohens_kappa(readings):.2f}, against the most frequent observation {majority_kappa(readings):.2f}"
         )
     return ". ".join(told)
+
+
+def _of_stage_perturbation(names: Iterable[str]) -> set[str]:
+    stages = load_evidence().observations
+    return {name for name in names if stages[name].stage == "perturbation"}
+
+
+def cohens_kappa(lines: pd.DataFrame) -> float:
+    """Agreement of predicted and observed directions beyond chance, pooled over statistics: 1 perfect, 0 chance.
+
+    Chance is the agreement of two independent readers with the same frequencies of words within each statistic.
+    """
+    decided = lines[lines.verdict != "undecided"]
+    chance = sum(
+        (part.observed.value_counts() * part.predicted.value_counts()).sum() / len(part)
+        for _, part in decided.groupby("statistic")
+    )
+    return _beyond(decided, chance)
+
+
+def majority_kappa(lines: pd.DataFrame) -> float:
+    """The same beyond a prediction that always gives the most frequent observed direction of a statistic."""
+    decided = lines[lines.verdict != "undecided"]
+    return _beyond(decided, sum(part.observed.value_counts().max() for _, part in decided.groupby("statistic")))
+
+
+def _beyond(decided: pd.DataFrame, chance: float) -> float:
+    agreed, total = float((decided.observed == decided.predicted).sum()), len(decided)
+    return (agreed - chance) / (total - chance) if total > chance else math.nan
+
+
+@dataclass(frozen=True)
+class SingleExperimentTerm:
+    """A parameter whose term changes the rows of one experiment only, and the value that leaves the term out."""
+
+    parameter: str
+    neutral: float
+    evidence: tuple[str, ...]
+    why: str
+
+
+@cache
+def load_single_experiment_terms(path: Path = SINGLE_EXPERIMENT) -> tuple[SingleExperimentTerm, ...]:
+    """Every term of data/perturbations/single_experiment.csv. Raises InputError for an unknown parameter or row."""
+    table, ids = load_parameters(), load_evidence().observations
+    found = []
+    for row in read_table(path, ("parameter", "neutral", "evidence", "why")):
+        name = known(row, "parameter", table, "a parameter of the tables")
+        rows = tuple(part.strip() for part in row["evidence"].split(";") if part.strip())
+        for one in rows:
+            if one not in ids:
+                raise row.error("evidence", f"no evidence row '{one}'", expected="ids of data/evidence")
+        found.append(
+            SingleExperimentTerm(name, row.number("neutral") * unit(table[name].unit).factor, rows, row["why"])
+        )
+    return tuple(found)
+
+
+def without_single_experiment_terms() -> dict[str, float]:
+    """Overrides {parameter: canonical value} that leave out every term that exists for one experiment."""
+    return {term.parameter: term.neutral for term in load_single_experiment_terms()}
 
 
 def _calibrated() -> set[str]:
@@ -308,10 +380,15 @@ def _inside(row: PerturbationTarget, size: float) -> bool | None:
 
 
 def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse]) -> float:
-    """Drug effect with the perturbation divided by the drug effect without it."""
+    """Drug effect with the perturbation divided by the drug effect without it.
+
+    The control is the perturbation alone. Where that alone has an effect like the drug (a blocker that acts as an
+    antidepressant), an animal with both behaves as after the drug, so the control is the vehicle.
+    """
     arms = factorial_arms(row)
     both, alone, drug, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.drug, arms.none))
-    return _safe_ratio(both - alone, drug - none)
+    acts_alone = row.has_compounds_only and _safe_ratio(alone - none, drug - none) >= EFFECT_THRESHOLD
+    return _safe_ratio(both - (none if acts_alone else alone), drug - none)
 
 
 def _effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCourse], hour: float | None = 24.0) -> float:

@@ -21,10 +21,16 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
 
     Perturbations are blockers, gene deletions and other interventions; wrong predictions are printed first.
     A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
-    row codes only significance, in the acceptance band that was set before the comparison. Writes experiments.csv and
-    experiments.svg.
+    row codes only significance, in the acceptance band that was set before the comparison. The counts are repeated
+    without the terms of data/perturbations/single_experiment.csv, which exist for one experiment each. Writes
+    experiments.csv and experiments.svg.
     """
-    from ketamech.analysis.perturbation_scorecard import perturbation_counts, score_perturbations, tally_by_evidence
+    from ketamech.analysis.perturbation_scorecard import (
+        perturbation_counts,
+        score_perturbations,
+        tally_by_evidence,
+        without_single_experiment_terms,
+    )
     from ketamech.report.perturbation_figure import save_experiments
     from ketamech.report.provenance import provenance_of_many
 
@@ -33,7 +39,9 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
     console = terminal.progress()
     with console.status("Running the experiments ..."):
         lines = score_perturbations(model)
-    summary = perturbation_counts(lines)
+        reduced = score_perturbations(model, without_single_experiment_terms())
+    without = f"Without the terms that exist for one experiment: {perturbation_counts(reduced)}"
+    summary = f"{perturbation_counts(lines)}.\n{without}"
     facts = provenance_of_many("experiments", "", model, terminal.command_line())
     written = save_experiments(out, lines, summary, png=png, facts=facts)
     terminal.table(_wrong_first(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")

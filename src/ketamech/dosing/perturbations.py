@@ -1,7 +1,7 @@
 """Perturbations: drugs, gene deletions and other experimental interventions in addition to the treatment.
 
-`Perturbation` is a row of data/experiments/perturbations.csv; `AppliedPerturbation` is one as applied, read from a text
-such as "NBQX 10 mg/kg IP at -30 min" or "BDNF knock-out".
+`Perturbation` is a row of data/perturbations/perturbations.csv; `AppliedPerturbation` is one as applied, read from
+a text such as "NBQX 10 mg/kg IP at -30 min" or "BDNF knock-out".
 """
 
 from __future__ import annotations
@@ -320,7 +320,8 @@ def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant:
     if perturbation.kind not in DOSABLE_KINDS and (has_dose or is_constant):
         what = f"{perturbation.name} has no dose: it is a {perturbation.kind}"
         raise InputError(what, key="with", type_this=perturbation.name)
-    if is_constant and (len(perturbation.enters) != 1 or not perturbation.enters[0].startswith("tool_compounds.")):
+    held = [f"perturbation.{state.removeprefix('tool_compounds.')}" for state in perturbation.enters]
+    if is_constant and (len(held) != 1 or held[0] not in load_parameters()):
         what = f"{perturbation.name} cannot be held constant"
         raise InputError(what, key="with", expected="a dose at a time", type_this=perturbation.name)
     if time < -MAX_LEAD_H:

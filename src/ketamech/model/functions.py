@@ -6,10 +6,15 @@ divide by zero. Each must be written out in `engine/codegen/lowering.py` and in 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sympy
 from sympy import exp, log, sqrt
 
-__all__ = ["exp", "hill", "hill_slope", "log", "positive_part", "sqrt"]
+if TYPE_CHECKING:
+    from ketamech.model.stage import Stage
+
+__all__ = ["adapt_set_point", "exp", "hill", "hill_slope", "log", "positive_part", "sqrt"]
 
 
 class hill(sympy.Function):  # noqa: N801  (reads as a function in an equation)
@@ -39,3 +44,14 @@ def positive_part(x: sympy.Expr, width: sympy.Expr) -> sympy.Expr:
     `width` (unit of x, above 0) is the width of the bend. The derivative is continuous and lies between 0 and 1.
     """
     return x * hill(x, width / 2, 1)
+
+
+def adapt_set_point(
+    stage: Stage, level: sympy.Symbol, signal: sympy.Expr, rate_constant: sympy.Expr, *, because: str
+) -> None:
+    """Let a state of baseline 0 follow a signal of baseline 0 with a first-order rate constant (1/h).
+
+    What a signal exceeds its set point by is transient, so a lasting signal has no lasting effect: the receptor is
+    internalised, the channel inactivates, an inhibitor is synthesised. `because` says which of them the state is.
+    """
+    stage.rate(level, rate_constant * (signal - level), because=because)

@@ -11,18 +11,20 @@ def ampa(stage: Stage) -> None:
 
     Two pathways insert receptors: synaptic scaling, which starts when eEF2 inhibition is released (within the hour,
     needs BDNF), and TrkB signalling. Insertion draws on a finite reserve. Synaptic protein provides slots that retain
-    receptors. Current = glutamate x surface x receptors not blocked by NBQX. Adenosine, released within minutes of a
-    dose (Yue 2025), permits insertion through A1 receptors (Homer1a); dopamine D1 receptors prime GluA1 through PKA.
-    GSK3 that Akt cannot phosphorylate keeps PSD-95 phosphorylated, so inserted receptors are not retained (Beurel
-    2016). Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
+    receptors. Current = glutamate x surface x receptors not blocked by NBQX. Adenosine drives insertion through A1
+    receptors (Homer1a; DPCPX abolishes the effect at half an hour); dopamine D1 receptors prime GluA1 through PKA.
+    Active GSK3 keeps PSD-95 phosphorylated, so fewer of the inserted receptors are retained: inhibition by Akt or by
+    lithium retains more, and GSK3 that Akt cannot phosphorylate does not (Beurel 2016, Chiu 2015). Zaytseva
+    2023, Nosyreva 2013 (sizes recalled), Li 2010.
     """
     glutamate = stage.input("glutamate.extracellular", "1")
     trkb, scaling = stage.input("plasticity.trkb_signal", "1"), stage.input("plasticity.eef2_release_signal", "1")
     bdnf = stage.input("plasticity.bdnf", "1") * (1 - stage.input("tool_compounds.trkb_block_share", "1"))
     protein = stage.input("plasticity.synaptic_protein", "1")
     d1_factor = 1 - stage.parameter("ampa.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
-    gsk3_factor = 1 - stage.parameter("ampa.gsk3_share") * stage.parameter("perturbation.gsk3_locked")
-    a1_factor = 1 - stage.parameter("ampa.adenosine_share") * stage.input("tool_compounds.a1_block_share", "1")
+    a1_factor = stage.input("glutamate.a1_activation", "1")
+    gsk3_share = stage.parameter("ampa.gsk3_share")
+    gsk3_factor = (1 - gsk3_share * stage.input("plasticity.gsk3_active", "1")) / (1 - gsk3_share)
     turnover, reserve = stage.parameter("ampa.turnover_rate"), stage.parameter("ampa.surface_reserve")
     surface = stage.state(
         "ampa.surface", "1", initial_guess=1.0, description="AMPA receptors at the surface, relative to baseline"

@@ -11,13 +11,14 @@ from ketamech.model.stage import Stage
 def circuit(stage: Stage) -> None:
     """Block of interneuron receptors disinhibits pyramidal cells; block of their own receptors silences them.
 
-    Three firing rates relative to baseline (1). Interneurons are driven by external input and by pyramidal cells
-    through synapses that depend on NMDA receptors; pyramidal cells are excited through AMPA and NMDA
-    receptors, depolarised by HCN1 channels, and inhibited by both interneurons. No equation here is
-    bell-shaped: the inverted U in dose results from two blocks of different affinity. Inhibition is
-    rescaled over a day to restore the pyramidal rate (set point), so the effect of a steady blocker fades; rates are
-    restored by waking activity (Hengen 2016, recalled), so an hour of anaesthesia causes no rebound. Order of
-    events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
+    Three firing rates and the GABA that both kinds of interneuron release, relative to baseline (1). NMDA receptors
+    carry a third of the excitation of pyramidal and parvalbumin cells and more of that of somatostatin cells; the size
+    of the response comes from the steep firing curve of interneurons and from recurrent excitation. Pyramidal cells
+    are depolarised by arousal, and inhibited by GABA through receptors that saturate. No
+    equation here is bell-shaped: the inverted U in dose results from blocks of different affinity and from the loss of
+    arousal, which returns hours after consciousness (Mashour 2021). Inhibition is rescaled over a day to restore the
+    pyramidal rate (set point), so the effect of a steady blocker fades; rates are restored by waking activity (Hengen
+    2016, recalled). Order of events: Homayoun 2007; sign at 1 and 10 umol/L: Gerhard 2020.
     """
     pyramidal = stage.state(
         "circuit.pyramidal_rate", "1", initial_guess=1.0, description="pyramidal firing rate, relative to baseline"
@@ -25,10 +26,8 @@ def circuit(stage: Stage) -> None:
     strength = stage.state(
         "circuit.inhibition_strength", "1", initial_guess=1.0, description="homeostatic strength of inhibition"
     )
-    pv, sst = (_interneuron(stage, kind, pyramidal) for kind in ("pv", "sst"))
-    pv_weight = stage.parameter("circuit.pv_weight")
-    inhibition = pv_weight * pv + (1 - pv_weight) * sst
-    drive = _pyramidal_drive(stage, pyramidal, strength * inhibition)
+    gaba = _gaba(stage, pyramidal)
+    drive = _pyramidal_drive(stage, pyramidal, strength * _gaba_a_current(stage, gaba))
     rate_constant, adaptation_rate = (
         stage.parameter("circuit.pyramidal_rate_constant"),
         stage.parameter("circuit.adaptation_rate"),
@@ -39,12 +38,37 @@ def circuit(stage: Stage) -> None:
     stage.rate(pyramidal, -rate_constant * pyramidal, because="relaxation")
     stage.rate(
         strength,
-        +adaptation_rate * stage.input("sedation.consciousness", "1") * strength * (pyramidal - 1),
+        +adaptation_rate * stage.input("sedation.recovered_activity", "1") * strength * (pyramidal - 1),
         because="homeostatic scaling of inhibition while awake, towards the set point of the pyramidal rate",
     )
-    stage.output("circuit.disinhibition", 1 - inhibition, "1", description="share of inhibition lost")
-    gamma = pyramidal * (1 + stage.parameter("circuit.gamma_gain") * (1 - inhibition))
+    stage.output("circuit.disinhibition", 1 - gaba, "1", description="share of inhibition lost")
+    gamma = pyramidal * (1 + stage.parameter("circuit.gamma_gain") * (1 - gaba))
     stage.output("circuit.gamma_power", gamma, "1", description="gamma-band power, relative to baseline")
+
+
+def _gaba(stage: Stage, pyramidal: sympy.Expr) -> sympy.Symbol:
+    """GABA released by both kinds of interneuron and taken up."""
+    pv, sst = (_interneuron(stage, kind, pyramidal) for kind in ("pv", "sst"))
+    pv_weight, uptake = stage.parameter("circuit.pv_weight"), stage.parameter("circuit.gaba_uptake_rate")
+    gaba = stage.state("circuit.gaba", "1", initial_guess=1.0, description="extracellular GABA, relative to baseline")
+    stage.rate(
+        gaba,
+        +uptake * (pv_weight * pv + (1 - pv_weight) * sst),
+        because="release by both kinds of interneuron",
+    )
+    stage.rate(gaba, -uptake * gaba, because="uptake by GABA transporters")
+    return gaba
+
+
+def _gaba_a_current(stage: Stage, gaba: sympy.Expr) -> sympy.Expr:
+    """Current through GABA-A receptors, 1 at baseline without a benzodiazepine.
+
+    A benzodiazepine raises the affinity for GABA: the current is larger, and it depends less on the release of GABA.
+    """
+    ec50 = stage.parameter("circuit.gaba_ec50")
+    occupied = stage.input("tool_compounds.benzodiazepine_share", "1")
+    shifted_ec50 = ec50 / (1 + stage.parameter("circuit.benzodiazepine_gain") * occupied)
+    return gaba * (1 + ec50) / (gaba + shifted_ec50)
 
 
 def _interneuron(stage: Stage, kind: str, pyramidal: sympy.Expr) -> sympy.Symbol:
@@ -72,26 +96,15 @@ def _interneuron(stage: Stage, kind: str, pyramidal: sympy.Expr) -> sympy.Symbol
 
 
 def _pyramidal_drive(stage: Stage, pyramidal: sympy.Expr, inhibition: sympy.Expr) -> sympy.Expr:
-    """Excitation (AMPA, NMDA, recurrent, minus HCN1 block or another anaesthetic) minus inhibition; baseline 1."""
+    """Excitation (AMPA, NMDA, recurrent, less without arousal) minus inhibition; baseline 1."""
     weight, recurrent = stage.parameter("circuit.inhibition_weight"), stage.parameter("circuit.recurrent_pyramidal")
     nmda_factor = 1 - stage.parameter("circuit.nmda_share_pyramidal") * stage.input("nmda.blocked_pyramidal", "1")
-    esketamine = stage.input("brain.esketamine", "umol/L")
-    hcn1_block = esketamine / (esketamine + stage.parameter("circuit.hcn1_ic50"))
-    hcn1_factor = 1 - stage.parameter("circuit.hcn1_share") * hcn1_block
-    anaesthetic_factor = 1 - stage.parameter("circuit.anaesthetic_share") * stage.input("sedation.cortex_silenced", "1")
+    arousal_factor = 1 - stage.parameter("circuit.anaesthetic_share") * (
+        1 - stage.input("sedation.recovered_activity", "1")
+    )
     muscimol_factor = 1 - stage.input("tool_compounds.muscimol_share", "1")
-    benzodiazepine_factor = 1 + stage.parameter("circuit.benzodiazepine_gain") * stage.input(
-        "tool_compounds.benzodiazepine_share", "1"
-    )
-    excitation = (
-        muscimol_factor
-        * (1 + weight)
-        * nmda_factor
-        * hcn1_factor
-        * anaesthetic_factor
-        * (1 - recurrent + recurrent * pyramidal)
-    )
-    return excitation - weight * benzodiazepine_factor * inhibition
+    excitation = muscimol_factor * (1 + weight) * nmda_factor * arousal_factor * (1 - recurrent + recurrent * pyramidal)
+    return excitation - weight * inhibition
 
 
 def _response(stage: Stage, cell: str, drive: sympy.Expr) -> sympy.Expr:

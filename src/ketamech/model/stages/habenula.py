@@ -16,9 +16,7 @@ def habenula(stage: Stage) -> None:
     healthy, depressed = stage.parameter("habenula.bursting_healthy"), stage.parameter("habenula.bursting_depressed")
     drug_free_bursting = healthy + (depressed - healthy) * stage.input("stress.level", "1")
     blocked = stage.input("nmda.blocked_habenula", "1")
-    naltrexone_block = stage.parameter("pathway.opioid") * stage.input("tool_compounds.naltrexone_share", "1")
-    opioid_factor = 1 - stage.parameter("habenula.naltrexone_loss") * naltrexone_block
-    emax = stage.parameter("pathway.habenula") * stage.parameter("habenula.bursting_emax") * opioid_factor
+    emax = stage.parameter("pathway.habenula") * stage.parameter("habenula.bursting_emax")
     silenced = emax * hill(blocked, stage.parameter("habenula.block_ec50"), 2)
     wakefulness = 1 - stage.parameter("habenula.anaesthetic_silencing") * (
         1 - stage.input("sedation.recovered_activity", "1")

@@ -1,4 +1,4 @@
-"""NMDA receptors: use-dependent trapping block at seven sites, by subunit, voltage and magnesium."""
+"""NMDA receptors: binding and use-dependent trapping block at seven sites, by subunit, voltage and magnesium."""
 
 from __future__ import annotations
 
@@ -14,17 +14,32 @@ NAMES = {
     "sst": "somatostatin interneurons",
     "pyramidal": "pyramidal synapses",
 }
+SITES_WITH_2C = ("pv", "sst", "habenula")
+FIRING = {
+    "pv": "circuit.pv_rate",
+    "sst": "circuit.sst_rate",
+    "pyramidal": "circuit.pyramidal_rate",
+    "extrasynaptic": "circuit.pyramidal_rate",
+}
+OPENINGS = {site: "brief" for site in ("pv", "sst", "resting", "habenula")} | {
+    "pyramidal": "slow",
+    "extrasynaptic": "tonic",
+    "spinal": "tonic",
+}
 
 
 def nmda(stage: Stage) -> None:
     """Open-channel block: drug enters open receptors, is trapped when they close, leaves when they reopen.
 
-    The trapped fraction B at a site relaxes as koff x open fraction x [C/K (1 - B - M) - B]: the frequency of opening
-    sets the rate and, because trapping is complete, not the equilibrium. K follows the subunit mix (Kotermanski and
+    The blocked fraction B at a site relaxes as koff x open fraction x [C/K (1 - B - M) - B / trapped share]: the
+    frequency of opening, which follows glutamate and firing, sets the rate. K follows the subunit mix (Kotermanski and
     Johnson 2009, with and without 1 mM Mg), the Woodhull depth of the site and the Jahr-Stevens voltage dependence of
-    Mg. M is the fraction occupied by memantine, a fifth of which escapes at closure. A GluN2B antagonist blocks the
-    GluN2B fraction of a site from outside the channel. Unbinding from Gilling 2009; binding is implied by koff and K,
-    since the published koff/kon is twice the published IC50. Total occupancy is anchored to Shaffer 2014. Units:
+    Mg. M is the fraction occupied by memantine. Other blockers act independently. Unbinding from Gilling 2009; binding
+    is implied by koff and K, since the published koff/kon is twice the published IC50.
+
+    Two quantities per site: `blocked` is the fraction of current lost, on the scale of recordings with magnesium;
+    `bound` is the fraction of MK-801 sites occupied, on the scale of displacement in vivo (Shaffer 2014), where the
+    drug appears several times as potent. `nmda.occupancy` is the mean of the bound fractions over receptors. Units:
     umol/L racemic-ketamine equivalents, h, fractions.
     """
     drug = _equivalent_drug(stage)
@@ -34,15 +49,15 @@ def nmda(stage: Stage) -> None:
         stage.output(
             f"nmda.blocked_{site}", fraction, "1", description=f"NMDA receptors blocked: {NAMES.get(site, site)}"
         )
-    pv_share = stage.parameter("nmda.pv_share")
-    interneuron = pv_share * blocked["pv"] + (1 - pv_share) * blocked["sst"]
+    pv_weight = stage.parameter("circuit.pv_weight")
+    interneuron = pv_weight * blocked["pv"] + (1 - pv_weight) * blocked["sst"]
     stage.output(
         "nmda.blocked_interneuron",
         interneuron,
         "1",
         description="NMDA receptors blocked, mean of both interneurons",
     )
-    _overall(stage, drug, memantine)
+    _binding(stage, blocked)
     _by_subunit(stage, drug)
 
 
@@ -88,25 +103,27 @@ def _half_block(stage: Stage, blocker: str, subunit: str, voltage: sympy.Expr, s
 def _affinity(stage: Stage, blocker: str, site: str) -> sympy.Expr:
     """Affinity (L/umol) of a site: mean over its subunits; the last subunit is the remainder of the mix."""
     voltage = stage.parameter(f"nmda.voltage_{site}")
-    shares = [stage.parameter(f"nmda.share_{subunit}_{site}") for subunit in SUBUNITS[:-1]]
+    mix = SUBUNITS if site in SITES_WITH_2C else tuple(subunit for subunit in SUBUNITS if subunit != "2c")
+    shares = [stage.parameter(f"nmda.share_{subunit}_{site}") for subunit in mix[:-1]]
     shares.append(1 - sum(shares))
-    pairs = zip(SUBUNITS, shares, strict=True)
+    pairs = zip(mix, shares, strict=True)
     mean = sympy.Add(*(fraction / _half_block(stage, blocker, subunit, voltage, site) for subunit, fraction in pairs))
     description = f"affinity for {blocker}: {NAMES.get(site, site)}"
     return stage.constant(f"nmda.{blocker}_affinity_{site}", mean, "L/umol", description=description)
 
 
 def _memantine_occupancy(stage: Stage, site: str, memantine: sympy.Expr, ketamine: sympy.Expr) -> sympy.Expr:
-    """Fraction of receptors occupied by memantine, at equilibrium with the receptors free of ketamine."""
-    memantine_over_ec50 = (
-        memantine * _affinity(stage, "memantine", site) * stage.parameter(f"nmda.memantine_access_{site}")
+    """Fraction of receptors occupied by memantine, at equilibrium with the receptors free of ketamine.
+
+    Memantine leaves a superficial site at each closure (Kotermanski 2009), ketamine does not. So memantine is retained
+    in proportion to unbinding during an opening over all unbinding, which is little where openings are brief.
+    """
+    unbound_in_opening = stage.parameter("nmda.memantine_unbinding_rate") * stage.parameter(
+        f"nmda.opening_{OPENINGS[site]}"
     )
-    return (
-        (1 - ketamine)
-        * (1 - stage.parameter("nmda.memantine_untrapped"))
-        * memantine_over_ec50
-        / (1 + memantine_over_ec50)
-    )
+    retained = unbound_in_opening / (unbound_in_opening + stage.parameter("nmda.memantine_untrapped"))
+    memantine_over_ec50 = memantine * _affinity(stage, "memantine", site) * retained
+    return (1 - ketamine) * memantine_over_ec50 / (1 + memantine_over_ec50)
 
 
 def _site(stage: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> sympy.Expr:
@@ -122,19 +139,40 @@ def _site(stage: Stage, site: str, drug: sympy.Expr, memantine: sympy.Expr) -> s
         +unbinding * drug * _affinity(stage, "ketamine", site) * (1 - total - memantine_occupancy),
         because="binding to channels that are open and free",
     )
-    stage.rate(trapped, -unbinding * trapped, because="unbinding while the channel is open")
-    glun2b_antagonist_block = stage.parameter(f"nmda.share_2b_{site}") * stage.input(
-        "tool_compounds.glun2b_block_share", "1"
+    stage.rate(
+        trapped,
+        -unbinding * trapped / stage.parameter("nmda.ketamine_trapped_share"),
+        because="unbinding while the channel is open, and escape of the part that is not trapped at closure",
     )
-    return total + memantine_occupancy + (1 - total - memantine_occupancy) * glun2b_antagonist_block
+    return 1 - (1 - total - memantine_occupancy) * _free_of_other_blockers(stage, site)
+
+
+def _free_of_other_blockers(stage: Stage, site: str) -> sympy.Expr:
+    """Fraction of receptors without a GluN2B antagonist, MK-801, lanicemine or CPP, which act independently.
+
+    CPP competes with glutamate: more glutamate displaces it.
+    """
+    glun2b_antagonist = stage.parameter(f"nmda.share_2b_{site}") * stage.input("tool_compounds.glun2b_block_share", "1")
+    channels = [stage.input(f"tool_compounds.{name}_share", "1") for name in ("mk801", "lanicemine")]
+    cpp, glutamate = stage.input("tool_compounds.cpp_share", "1"), stage.input("glutamate.extracellular", "1")
+    competitive = cpp / (cpp + (1 - cpp) * glutamate)
+    return (1 - glun2b_antagonist) * (1 - channels[0]) * (1 - channels[1]) * (1 - competitive)
 
 
 def _openness(stage: Stage, site: str) -> sympy.Expr:
-    """Fraction of time open; in the habenula it depends on the fraction of cells that burst."""
-    if site != "habenula":
-        return stage.parameter(f"nmda.open_{site}")
-    silent, bursting = stage.parameter("nmda.open_habenula_silent"), stage.parameter("nmda.open_habenula_bursting")
-    return silent + bursting * stage.input("habenula.bursting", "1")
+    """Fraction of time open: follows glutamate and, where firing removes magnesium, the firing of the cell.
+
+    Spontaneous release acts without firing. In the habenula the fraction of bursting cells counts; the dorsal horn has
+    no activity of its own in the model.
+    """
+    if site == "habenula":
+        silent, bursting = stage.parameter("nmda.open_habenula_silent"), stage.parameter("nmda.open_habenula_bursting")
+        return silent + bursting * stage.input("habenula.bursting", "1")
+    at_baseline = stage.parameter(f"nmda.open_{site}")
+    if site == "spinal":
+        return at_baseline
+    glutamate = stage.input("glutamate.extracellular", "1")
+    return at_baseline * glutamate * stage.input(FIRING[site], "1") if site in FIRING else at_baseline * glutamate
 
 
 def _trapped_in_silent_cells(stage: Stage, trapped: sympy.Symbol) -> sympy.Expr:
@@ -158,18 +196,30 @@ def _trapped_in_silent_cells(stage: Stage, trapped: sympy.Symbol) -> sympy.Expr:
     return trapped + retained
 
 
-def _overall(stage: Stage, drug: sympy.Expr, memantine: sympy.Expr) -> None:
-    """Occupancy of the whole forebrain as measured by displacement of [3H]MK-801."""
-    turnover = stage.parameter("nmda.unbinding_rate") * stage.parameter("nmda.open_overall")
-    ec50 = stage.parameter("nmda.ketamine_ec50")
-    occupied = stage.state(
-        "nmda.ketamine_occupancy", "1", bounds=(0, 1), description="MK-801 sites occupied by ketamine, whole forebrain"
+def _binding(stage: Stage, blocked: dict[str, sympy.Expr]) -> None:
+    """MK-801 sites occupied at each cortical site, and their mean over receptors: the whole-forebrain occupancy."""
+    ratio = stage.parameter("nmda.binding_over_block")
+    bound = {}
+    for site, fraction in blocked.items():
+        bound[site] = stage.output(
+            f"nmda.bound_{site}",
+            ratio * fraction / (1 - fraction + ratio * fraction),
+            "1",
+            description=f"NMDA receptors occupied (binding, MK-801 site): {NAMES.get(site, site)}",
+        )
+    pv_weight = stage.parameter("circuit.pv_weight")
+    in_interneurons, extrasynaptic = (
+        stage.parameter("nmda.receptors_interneuron"),
+        stage.parameter("nmda.receptors_extrasynaptic"),
     )
-    stage.rate(occupied, +turnover * drug / ec50 * (1 - occupied), because="binding, affinity as measured in vivo")
-    stage.rate(occupied, -turnover * occupied, because="unbinding")
-    memantine_over_ec50 = memantine / stage.parameter("nmda.memantine_ec50")
-    total = occupied + (1 - occupied) * memantine_over_ec50 / (1 + memantine_over_ec50)
-    stage.output("nmda.occupancy", total, "1", description="overall NMDA receptor occupancy, MK-801 site")
+    stage.output(
+        "nmda.occupancy",
+        in_interneurons * (pv_weight * bound["pv"] + (1 - pv_weight) * bound["sst"])
+        + extrasynaptic * bound["extrasynaptic"]
+        + (1 - in_interneurons - extrasynaptic) * bound["pyramidal"],
+        "1",
+        description="NMDA receptor occupancy (binding, MK-801 site), mean over receptors of the forebrain",
+    )
 
 
 def _by_subunit(stage: Stage, drug: sympy.Expr) -> None:

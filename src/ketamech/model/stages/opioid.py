@@ -7,7 +7,7 @@ from ketamech.model.stage import Stage
 
 
 def opioid(stage: Stage) -> None:
-    """Opioid tone (0 at baseline, 1 at most), raised mainly by S-ketamine, decaying within hours.
+    """Opioid tone (0 at baseline, 1 at most), raised mainly by S-ketamine, decaying within an hour.
 
     Direct binding cannot explain it: with Ki 11 (S) and 28 (R) umol/L at the mu receptor, brain levels of an
     antidepressant dose occupy only 2-4 % of receptors (`opioid.direct_occupancy`). The tone therefore represents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.model.functions import hill
+from ketamech.model.functions import adapt_set_point, hill
 from ketamech.model.stage import Stage
 
 
@@ -57,9 +57,11 @@ def _calcium(stage: Stage) -> sympy.Symbol:
         stage, "calcium", target, "calcium_rate_constant", "dendritic calcium", "entry through L-type and NMDA channels"
     )
     excess = stage.parameter("plasticity.inactivation_gain") * _above_threshold(stage, level - 1)
-    stage.rate(
+    adapt_set_point(
+        stage,
         inactivation,
-        stage.parameter("plasticity.inactivation_rate") * (excess - inactivation),
+        excess,
+        stage.parameter("plasticity.inactivation_rate"),
         because="inactivation of L-type channels while calcium stays above its set point",
     )
     return level
@@ -92,10 +94,12 @@ def _eef2_release(stage: Stage) -> sympy.Symbol:
         bounds=(None, None),
         description="set point of phosphorylated eEF2, below baseline",
     )
-    stage.rate(
+    adapt_set_point(
+        stage,
         set_point,
-        stage.parameter("plasticity.eef2_adaptation") * (1 - phosphorylated - set_point),
-        because="the set point follows the lasting level",
+        1 - phosphorylated,
+        stage.parameter("plasticity.eef2_adaptation"),
+        because="synaptic scaling stops: eEF2 kinase adapts to lasting block",
     )
     release = _above_threshold(stage, 1 - phosphorylated - set_point)
     return stage.output(
@@ -150,9 +154,11 @@ def _trkb(stage: Stage, released: sympy.Expr) -> sympy.Symbol:
     desensitisation = stage.state(
         "plasticity.trkb_desensitised", "1", bounds=(None, None), description="desensitisation of TrkB"
     )
-    stage.rate(
+    adapt_set_point(
+        stage,
         desensitisation,
-        stage.parameter("plasticity.trkb_desensitisation") * (excess - desensitisation),
+        excess,
+        stage.parameter("plasticity.trkb_desensitisation"),
         because="receptor internalisation follows the lasting excess",
     )
     signal = _above_threshold(stage, excess - desensitisation)
@@ -184,9 +190,11 @@ def _mtorc1(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
         stage, "mtorc1", inhibited_target, "mtorc1_rate_constant", "phosphorylated mTOR", "ERK and Akt signalling"
     )
     excess = _above_threshold(stage, active - 1)
-    stage.rate(
+    adapt_set_point(
+        stage,
         feedback,
-        stage.parameter("plasticity.s6k_rate_constant") * (excess - feedback),
+        excess,
+        stage.parameter("plasticity.s6k_rate_constant"),
         because="S6 kinase follows mTORC1 activity",
     )
     return stage.output("plasticity.synthesis_signal", excess, "1", description="mTORC1 activity above baseline")

@@ -57,7 +57,7 @@ def _growth_factor(stage: Stage) -> sympy.Expr:
     growth_signal = stage.parameter("spines.protein_formation") * (protein - 1) + stage.parameter(
         "spines.bdnf_formation"
     ) * (bdnf - 1)
-    d1_factor = 1 - stage.parameter("spines.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
+    d1_factor = 1 - stage.parameter("ampa.dopamine_share") * stage.input("tool_compounds.d1_block_share", "1")
     return 1 + growth_signal * d1_factor
 
 

@@ -25,6 +25,11 @@ COMPOUNDS = {
     "actinomycin": "transcription blocked",
     "mglu2_agonist": "mGluR2/3 receptors occupied by an agonist",
 }
+NMDA_BLOCKERS = {
+    "mk801": "NMDA channels blocked by MK-801",
+    "cpp": "NMDA glutamate sites occupied by CPP at baseline glutamate",
+    "lanicemine": "NMDA channels blocked by lanicemine",
+}
 
 
 def tool_compounds(stage: Stage) -> None:
@@ -33,18 +38,14 @@ def tool_compounds(stage: Stage) -> None:
     An experiment depends on the fraction of a target that is occupied and for how long, so each drug is one
     compartment in units of the usual full experimental dose; dose, route and site are converted to such a level when
     the drug is given. `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together
-    never exceed 1.
+    never exceed 1. NMDA blockers other than ketamine and memantine are given as doses only.
     """
-    for name, label in COMPOUNDS.items():
+    for name, label in (COMPOUNDS | NMDA_BLOCKERS).items():
         level = stage.state(f"tool_compounds.{name}", "1", description=f"level in usual experimental doses: {label}")
         stage.rate(
             level, -stage.parameter(f"tool_compounds.{name}_elimination") * level, because="elimination from the site"
         )
-        level_share = hill(level, stage.parameter(f"tool_compounds.{name}_ec50"), 1)
-        constant_share = stage.parameter(f"perturbation.{name}")
-        stage.output(
-            f"tool_compounds.{name}_share",
-            1 - (1 - constant_share) * (1 - level_share),
-            "1",
-            description=f"share: {label}",
-        )
+        unoccupied = 1 - hill(level, stage.parameter(f"tool_compounds.{name}_ec50"), 1)
+        if name in COMPOUNDS:
+            unoccupied *= 1 - stage.parameter(f"perturbation.{name}")
+        stage.output(f"tool_compounds.{name}_share", 1 - unoccupied, "1", description=f"share: {label}")
