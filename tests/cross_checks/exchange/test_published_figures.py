@@ -9,6 +9,7 @@ import pytest
 
 from ketamech.analysis.reference_protocols import load_protocols, simulate_protocols
 from ketamech.analysis.scorecard_targets import load_targets
+from ketamech.dosing.dose_events import without_expectancy
 from ketamech.evidence import load_evidence
 from ketamech.exchange.cross_simulator_check import compare_archives
 from ketamech.exchange.omex import MODEL, SCENARIO, SIMULATION, read_archive, read_time_courses, write_archive
@@ -86,8 +87,8 @@ def test_the_simulation_shows_what_the_paper_shows(name, made, figures):
 def test_the_scenario_within_is_the_treatment(made, figures, model):
     for name, package in made.items():
         treated = subjects(scenario_from_text(package.files[SCENARIO], model.parameters, name), model)[0]
-        felt = [e for e in figures[name].protocol.events(model.parameters) if e.compartment != "expectancy.belief"]
-        assert [e for e in treated.events if e.compartment != "expectancy.belief"] == felt
+        doses = without_expectancy(figures[name].protocol.events(model.parameters))
+        assert without_expectancy(treated.events) == doses
 
 
 def test_an_archive_that_was_written_can_be_certified(made, model, tmp_path):

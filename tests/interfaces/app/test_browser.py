@@ -162,7 +162,7 @@ def test_a_link_of_version_0_2_opens_with_its_cases_and_settings(page, address):
     assert page.get_by_label("Patients per arm").input_value() == "33"
     assert page.get_by_label("Population", exact=True).input_value() == "mdd"
     assert page.locator("#time-range").input_value() == "course"
-    assert page.locator("[data-key=wiring]").input_value() == "opioid-gate"
+    assert page.locator("[data-key=variant]").input_value() == "opioid-gate"
     assert page.locator("[data-key='perturbations.nbqx']").input_value() == "0.5"
     page.click("#tab-equations")
     page.wait_for_selector("#panel .equation")

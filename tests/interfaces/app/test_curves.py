@@ -42,8 +42,8 @@ def test_every_track_has_a_unit_and_one_value_per_time(client, infusion):
 def test_an_animal_has_no_rating_on_the_page(client):
     rat = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat"}
     answer = client.post("/api/curves", json={"scenario": rat, "outputs": ["mood.madrs"]}).json()
-    assert answer["figures"] == []
-    keys = {f["key"] for f in client.post("/api/curves", json={"scenario": rat}).json()["figures"]}
+    assert answer["tracks"] == []
+    keys = {f["key"] for f in client.post("/api/curves", json={"scenario": rat}).json()["tracks"]}
     assert "behaviour" in keys
     assert not keys & {"mood", "suicidality", "dissociation", "expectancy"}
 

@@ -158,8 +158,20 @@ def test_a_row_of_mood_or_suicidality_from_a_simulated_trial_is_mapped_or_follow
         if row.table == "clinical" and row.stage in ("mood", "suicidality")
         and row.reference in simulated and row.id not in mapped
     ]  # fmt: skip
-    follow = [name for name in left if load_evidence()[name].derived_from]
-    assert len(left) - len(follow) <= 20, left  # times of onset and loss, a second period, which no statistic here is
+    evidence, reasons = load_evidence(), tuple(NOT_A_STATISTIC)
+    unexplained = [name for name in left if not (evidence[name].derived_from or name.startswith(reasons))]
+    assert not unexplained
+    assert all(any(name.startswith(part) for name in left) for part in reasons)
+
+
+NOT_A_STATISTIC = {  # first letters of rows: why no statistic of a trial file is the number
+    "diaz10-dur": "duration",
+    "murrough13b-se": "prediction of response", "murrough13b-sp": "prediction of response",
+    "grunebaum18-med": "mediation", "synapse-p2-": "second period", "tf1-rem": "remission of 12",
+    "tf2-rem": "remission of 12", "tf3-rem": "remission of 12", "abbar22-": "remission of ideation at 3 points",
+    "aspire1-cgiss": "another scale", "ionescu19-": "a direction, or counts of patients", "fava18-adj": "significance",
+    "onfas25-on": "another drug", "zheng19-rem1": "follows from response",
+}  # fmt: skip
 
 
 def test_estimated_parameters_are_a_dozen_or_so_and_have_priors():
