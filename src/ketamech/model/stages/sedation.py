@@ -12,15 +12,17 @@ def sedation(stage: Stage) -> None:
     """Depth (0-1) and consciousness (probability of being awake), from both enantiomers and midazolam.
 
     S-ketamine slows the electroencephalogram 2.3 times as potently as R (Schuttler: 0.8 and 1.8 ug/mL). Patients wake
-    near 640 ng/mL racemic and undergo surgery near 2,200 (Idvall 1979). Norketamine is left out: sedation after a
-    spray peaks at 30-45 min and is over by 1.5 h (label), when norketamine is at its peak. The site of anaesthesia
+    near 640 ng/mL racemic and undergo surgery near 2,200 (Idvall 1979). Norketamine counts in rats and mice only: in
+    humans sedation after a spray is over by 1.5 h (label), when norketamine is at its peak. The site of anaesthesia
     equilibrates faster than that of the slower effects, because induction takes half a minute. Site:
     plasma-equivalent S-ketamine, umol/L.
     """
     r_potency = stage.parameter("sedation.r_potency")
-    arterial_equivalent = stage.input("plasma.esketamine", "umol/L") + r_potency * stage.input(
-        "plasma.arketamine", "umol/L"
+    parent = stage.input("plasma.esketamine", "umol/L") + r_potency * stage.input("plasma.arketamine", "umol/L")
+    metabolite = stage.input("plasma.s_norketamine", "umol/L") + r_potency * stage.input(
+        "plasma.r_norketamine", "umol/L"
     )
+    arterial_equivalent = parent + stage.parameter("sedation.norketamine_potency") * metabolite
     ke0 = stage.parameter("sedation.ke0")
     site = stage.state(
         "sedation.site", "umol/L", description="drug at the site of anaesthesia, plasma-equivalent S-ketamine"
