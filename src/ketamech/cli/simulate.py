@@ -55,7 +55,7 @@ Subject = Annotated[str | None, typer.Option(help="Dose table: only the subject 
 PkModel = Annotated[
     Path | None, typer.Option(help="Your own pharmacokinetics: a file (.yaml) that maps an SBML model to the model")
 ]
-Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 1.5e-7]")]
+Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 6e-7]")]
 Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas (rows and columns)")]
 Device = Annotated[str | None, typer.Option(help="Device of the solver, cpu or cuda [default: cpu]")]
 

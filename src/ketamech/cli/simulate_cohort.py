@@ -49,7 +49,7 @@ class CohortOptions:
     varying: str | None = None
     threads: int | None = None
     chunk: int = 4096
-    tolerance: float = 1.5e-7
+    tolerance: float = 6e-7
     device: str = "cpu"
     png: bool = False
     resume: bool = False

@@ -93,7 +93,7 @@ def failing_term(kernel: Kernel, state: str, y: np.ndarray, inputs: np.ndarray) 
 
 SOLVER_STATUS = ("ok", "too many steps", "not finite", "step too small", "no steady state", "not reached")
 STEADY_STATE_TOLERANCE = 1e-8  # relative correction below which a steady state is accepted
-TOLERANCE, FIRST_STEP, MAX_STEPS = 1.5e-7, 0.03, 100_000
+TOLERANCE, FIRST_STEP, MAX_STEPS = 6e-7, 0.03, 100_000
 MAX_GROWTH, MIN_GROWTH, RETRY_TOLERANCES = 10.0, 0.2, 2
 Progress = Callable[[int], None]
 
