@@ -22,7 +22,7 @@ app: $(READY)  ## Start the local web page
 	$(BIN)/ketamech serve
 
 screenshots: $(READY)  ## Take screenshots of the web page for the documentation (needs Chromium)
-	$(BIN)/python -m benchmarks screenshots docs/pictures
+	$(BIN)/python -m benchmarks screenshots
 
 bench: $(READY)  ## Measure this engine and others: error and time, written to docs/benchmarks.md
 	$(BIN)/python -m benchmarks engines

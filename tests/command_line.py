@@ -5,7 +5,7 @@ import io
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 from unittest import mock
 
 import pytest
@@ -13,8 +13,7 @@ import pytest
 from ketamech.cli.main import main
 
 
-@dataclass
-class Ended:
+class Ended(NamedTuple):
     """How a command ended."""
 
     returncode: int

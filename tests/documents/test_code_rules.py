@@ -1,6 +1,7 @@
 """Rules of the code base: one path for every run, what is public, what a stage may contain."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -30,6 +31,17 @@ def imports(path):
 
 def package(path):
     return path.relative_to(ROOT).parts[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_import_of_the_package_names_something_that_exists(path):
+    """Also those inside functions, which only run when their command does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "ketamech":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if not hasattr(module, alias.name):
+                    importlib.import_module(f"{node.module}.{alias.name}")
 
 
 def test_every_package_has_a_readme():

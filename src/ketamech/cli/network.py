@@ -39,8 +39,7 @@ def network(
     from ketamech.analysis import network as kit
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.network_figure import draw_areas
-    from ketamech.report.network_page import write_areas_page
+    from ketamech.report.network_page import draw_areas, write_areas_page
     from ketamech.report.provenance import provenance_of
     from ketamech.report.run_folder import check_folder
     from ketamech.simulation.load_scenario import load_scenario

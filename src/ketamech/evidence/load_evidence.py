@@ -1,7 +1,4 @@
-"""Reads the evidence tables as checked, citable observations.
-
-The time text of a row ("24 h", "day 1", "0.25 h from start") as hours, where it names one time.
-"""
+"""The evidence tables as checked, citable observations; times such as "24 h" or "day 1" as hours."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The content of one evidence row.
-
-The spread of a published value: its kind, and the interval that it gives.
-"""
+"""One evidence row, and the interval that its printed spread gives."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""A structural connectome and a receptor map of the user, in place of the shipped couplings and densities.
+"""Brain areas and their couplings: those of the model, and a connectome and receptor map of the user in their place.
 
-None is shipped: published ones have licences of their own (many forbid redistribution or commercial use).
-
-The brain areas of the model: their labels, and the parameter that couples two of them.
+No connectome is shipped: published ones have licences of their own (many forbid redistribution or commercial use).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""Reads the parameter tables as named values with unit, spread, status and sources.
+"""The parameter tables as named values with unit, spread, status and sources, and the table of all of them.
 
-The spread column: `lognormal 0.3`, `normal 0.1`, `uniform 0.5 2` or `fixed`.
-
-All parameters of the model by name.
+The spread column is `lognormal 0.3`, `normal 0.1`, `uniform 0.5 2` or `fixed`.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
         {
             "claim": name, "statement": answer.claim.statement, "verdict": answer.verdict.verdict,
             "model": model_result(answer), "for": answer.verdict.weight_for, "against": answer.verdict.weight_against,
-            "model_and_evidence": answer.agreement, "steady": f"{answer.n_same_verdict}/{answer.n_rule_variants}",
+            "model_and_evidence": answer.agreement, "same_verdict": f"{answer.n_same_verdict}/{answer.n_rule_variants}",
         }
         for name, answer in answers.items()
     ]  # fmt: skip
@@ -286,7 +286,7 @@ INTRODUCTION = """# Common statements about ketamine and the evidence
 {disclaimer} Written by `ketamech claims --markdown docs/claims.md`; do not edit.
 
 Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
-one rule. The result of the model is shown next to the verdict and does not change it. *Steady*: the number of
+one rule. The result of the model is shown next to the verdict and does not change it. *Same verdict*: the number of
 alternative rules, out of {tried}, that give the same verdict.
 
 ## The rule
@@ -326,7 +326,7 @@ def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Pat
 
 def summary_table(answers: Mapping[str, ClaimResult]) -> str:
     """One line per claim: statement, verdict, model result, steadiness."""
-    columns = ("statement", "verdict", "model", "model_and_evidence", "steady")
+    columns = ("statement", "verdict", "model", "model_and_evidence", "same_verdict")
     rows = [(f"[`{row['claim']}`](#{row['claim']})", *(row[k] for k in columns)) for row in claim_rows(answers)]
     return markdown_table(("claim", *(name.replace("_", " ") for name in columns)), rows) + "\n"
 

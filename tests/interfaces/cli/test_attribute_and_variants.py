@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import sys
-from unittest import mock
-
 import pandas as pd
 import pytest
 
-from ketamech.cli.main import main
+from command_line import run
 from ketamech.exchange.result_io import facts_of
 from ketamech.report.bibliography import cite
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
-
-
-def run(*arguments, cwd):
-    """Exit code, output and errors of a command run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(cwd),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        mock.patch.object(sys, "argv", ["ketamech", *arguments]),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    return ended.value.code, out.getvalue(), err.getvalue()
 
 
 def test_a_scenario_is_attributed_in_a_table_in_words_and_on_a_page(tmp_path):
@@ -79,3 +60,13 @@ def test_variants_are_compared_on_a_page(tmp_path):
     rows = pd.read_csv(tmp_path / "w" / "rows.csv", comment="#")
     assert {"clinical", "perturbation", "unfitted"} == set(rows["kind"])
     assert cite(tmp_path / "w" / "variants.csv") == cite(tmp_path / "w" / "rows.csv")
+
+
+def test_the_network_is_predicted_in_a_table_a_figure_and_a_page(tmp_path):
+    ended = run(
+        "network", INFUSION, "--draws", "4", "--out", "areas", "--markdown", "docs/predictions/n.md", cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("readout\thours\tchange")
+    for name in ("areas/areas.csv", "areas/areas.svg", "docs/predictions/n.md", "docs/pictures/areas.png"):
+        assert (tmp_path / name).stat().st_size > 200

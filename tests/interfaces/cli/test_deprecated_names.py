@@ -1,17 +1,14 @@
 """Old names of commands, options, parameters and outputs still work, with one warning line."""
 
-import io
 import re
-import sys
 import warnings
-from contextlib import redirect_stderr, redirect_stdout
-from unittest import mock
 
 import pytest
 import typer
 
+from command_line import run
 from ketamech.analysis.sensitivity import parse_endpoints
-from ketamech.cli.main import app, main
+from ketamech.cli.main import app
 from ketamech.cli.simulate_cohort import listed_names
 from ketamech.cli.suggestions import current_arguments, renamed_words
 from ketamech.core import InputError, deprecated_names
@@ -88,18 +85,11 @@ def test_every_row_leads_from_a_name_that_is_gone_to_one_that_exists():
                 assert any(new in known for known in OPTIONS.values())
 
 
-def test_an_old_command_runs_as_the_new_one():
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["ketamech", "describe", "--help"]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    assert not ended.value.code
-    assert "ketamech equations" in out.getvalue()
-    assert err.getvalue().startswith("Warning: 'describe' is now 'equations'")
+def test_an_old_command_runs_as_the_new_one(tmp_path):
+    ended = run("describe", "--help", cwd=tmp_path)
+    assert not ended.returncode
+    assert "ketamech equations" in ended.stdout
+    assert ended.stderr.startswith("Warning: 'describe' is now 'equations'")
 
 
 def test_an_old_name_of_a_parameter_or_output_warns_once(unwarned):

@@ -1,27 +1,14 @@
 """Perturbations, species, dose scaling and the table of experiments from the command line."""
 
-import contextlib
-import io
-import sys
-from unittest import mock
-
 import pytest
 
-from ketamech.cli.main import main
+from command_line import run
 from ketamech.cli.perturbations import perturbations
 
 
 def typed(*words):
     """Exit code, output and errors of one command line."""
-    out, err = io.StringIO(), io.StringIO()
-    code = 0
-    typing = mock.patch.object(sys, "argv", ["ketamech", *words])
-    with typing, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as left:
-            code = int(left.code or 0)
-    return code, out.getvalue(), err.getvalue()
+    return run(*words, cwd=".")
 
 
 @pytest.mark.parametrize(

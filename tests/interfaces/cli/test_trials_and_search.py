@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import sys
-from unittest import mock
 
 import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.cli.main import main
+from command_line import run
 from ketamech.exchange.output_folder import read_manifest
 from ketamech.exchange.result_io import SUFFIXES, facts_of
 from ketamech.report.bibliography import cite
-
-
-def run(*arguments, cwd):
-    """Exit code, output and errors of a command run in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(cwd),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        mock.patch.object(sys, "argv", ["ketamech", *arguments]),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    return ended.value.code, out.getvalue(), err.getvalue()
 
 
 def says_where_it_came_from(folder):

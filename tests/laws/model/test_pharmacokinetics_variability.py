@@ -62,7 +62,7 @@ def test_levels_after_a_bolus_differ_as_published(curves):
     compare("vein at 2 min", with_residual(early, "ketamine"), geometric_sd("phar2669-10-iv-k-cmax"))
 
 
-@pytest.mark.xfail(reason="a geometric SD of 0.49 to 0.53 against 0.69 (8 patients): docs/limits.md", strict=False)
+@pytest.mark.xfail(reason="a geometric SD of 0.49 to 0.53 against 0.69 (8 patients): docs/limits.md", strict=True)
 def test_norketamine_after_a_bolus_differs_as_published(curves):
     norketamine = each(curves, "peak", "bolus", "venous.norketamine")
     compare("norketamine peak", with_residual(norketamine, "norketamine"), geometric_sd("phar2669-10-iv-nk-cmax"))
