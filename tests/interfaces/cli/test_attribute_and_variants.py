@@ -64,7 +64,7 @@ def test_variants_are_compared_on_a_page(tmp_path):
 
 def test_the_network_is_predicted_in_a_table_a_figure_and_a_page(tmp_path):
     ended = run(
-        "network", INFUSION, "--draws", "4", "--out", "areas", "--markdown", "docs/predictions/n.md", cwd=tmp_path
+        "network", INFUSION, "--draws", "20", "--out", "areas", "--markdown", "docs/predictions/n.md", cwd=tmp_path
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("readout\thours\tchange")
