@@ -33,6 +33,8 @@ from ketamech.engine.lane_layout import (
     Y,
 )
 
+ROUNDS, RETRY = 12, 1000  # rounds of baseline values; added to the number of rounds once a round has failed
+
 
 def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`settle` over the code blocks `blocks`: solves patients of the queue until there are no more."""
@@ -84,14 +86,28 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
         lanes, change = sizes[LANES], workspace[sizes[ERROR] * sizes[LANES] + lane]
         largest_change = update_baselines(workspace, sizes, lane, source)
         lane_state[NEXT_TIME * lanes + lane] += 1
-        if not change < math.inf or lane_state[NEXT_TIME * lanes + lane] > 12:
+        rounds = lane_state[NEXT_TIME * lanes + lane]
+        if not change < math.inf or rounds > RETRY + ROUNDS or ROUNDS < rounds < RETRY:
             return True
         if largest_change < 1e-13 and change < 1e-9:
             return True
         lane_state[STEPS * lanes + lane] = 0
         if change < 1e-9:
             workspace[sizes[SHIFT] * lanes + lane] = 1e-3
+        elif rounds < RETRY:
+            lane_state[NEXT_TIME * lanes + lane] = RETRY
+            workspace[sizes[SHIFT] * lanes + lane] = 1.0
         return False
+
+    @jit
+    def has_failed(lane_state, sizes, lane):
+        """Whether a round of the patient of a lane ended without convergence.
+
+        With fixed baseline values a patient may have two steady states (self-maintenance of recovery), between which
+        corrections jump. The baseline values then follow the state at every step: at rest they are the same.
+        """
+        lanes = sizes[LANES]
+        return lane_state[TASK * lanes + lane] == INTEGRATE and lane_state[NEXT_TIME * lanes + lane] >= RETRY
 
     @jit
     def store_patient(workspace, lane_state, sizes, lane, inputs, y, report):
@@ -126,6 +142,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
             load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)
             relax(place, low)
             finished = False
+            failed = False
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE and damped_newton_update(
                     workspace, lane_state, sizes, lane
@@ -133,10 +150,14 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                     lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     finished = True
             move(place, low)
-            if not finished:
+            for lane in range(low, high):
+                failed = failed or has_failed(lane_state, sizes, lane)
+            if not finished and not failed:
                 continue
             interpolate(place, low)
             for lane in range(low, high):
+                if has_failed(lane_state, sizes, lane):
+                    update_baselines(workspace, sizes, lane, source)
                 if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
                     lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
                     if is_settled(workspace, lane_state, sizes, lane, source):
