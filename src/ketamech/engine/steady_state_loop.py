@@ -34,6 +34,7 @@ from ketamech.engine.lane_layout import (
 )
 
 ROUNDS, RETRY = 12, 1000  # rounds of baseline values; added to the number of rounds once a round has failed
+SHORT_STEP = 1e-5  # 1/h: the reciprocal of a step of pseudo-time
 
 
 def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
@@ -100,14 +101,15 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
         return False
 
     @jit
-    def has_failed(lane_state, sizes, lane):
-        """Whether a round of the patient of a lane ended without convergence.
+    def starts_again(workspace, lane_state, sizes, lane):
+        """Whether the patient of a lane approaches the steady state again after a round without convergence.
 
         With fixed baseline values a patient may have two steady states (self-maintenance of recovery), between which
-        corrections jump. The baseline values then follow the state at every step: at rest they are the same.
+        corrections jump. During the first short steps the baseline values follow the state: at rest they are the same.
         """
         lanes = sizes[LANES]
-        return lane_state[TASK * lanes + lane] == INTEGRATE and lane_state[NEXT_TIME * lanes + lane] >= RETRY
+        again = lane_state[TASK * lanes + lane] == INTEGRATE and lane_state[NEXT_TIME * lanes + lane] == RETRY
+        return again and workspace[sizes[SHIFT] * lanes + lane] > SHORT_STEP
 
     @jit
     def store_patient(workspace, lane_state, sizes, lane, inputs, y, report):
@@ -142,7 +144,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
             load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)
             relax(place, low)
             finished = False
-            failed = False
+            again = False
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE and damped_newton_update(
                     workspace, lane_state, sizes, lane
@@ -151,12 +153,12 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                     finished = True
             move(place, low)
             for lane in range(low, high):
-                failed = failed or has_failed(lane_state, sizes, lane)
-            if not finished and not failed:
+                again = again or starts_again(workspace, lane_state, sizes, lane)
+            if not finished and not again:
                 continue
             interpolate(place, low)
             for lane in range(low, high):
-                if has_failed(lane_state, sizes, lane):
+                if starts_again(workspace, lane_state, sizes, lane):
                     update_baselines(workspace, sizes, lane, source)
                 if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
                     lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
