@@ -95,6 +95,33 @@ class DropoutRule:
 
 
 @dataclass(frozen=True)
+class Eligibility:
+    """Criteria on ratings that a candidate must meet to be enrolled.
+
+    `include`: all conditions hold at screening and at baseline, `screening` h later (0: at baseline only). `lead_in` is
+    given to all candidates in between, with `belief` (a key of BELIEFS); candidates who meet `exclude` at its end, relative to their
+    screening score, are not enrolled. A rater of the share `inflating` of patients raises a score up to `inflation`
+    points below a limit to the limit. With `independent` raters the trial itself is rated by others, so that neither
+    the error nor the inflation of an eligibility rating enters the recorded baseline.
+    """
+
+    include: tuple[Condition, ...] = ()
+    screening: float = 0.0
+    lead_in: Regimen | None = None
+    belief: str = "open"
+    exclude: Condition | None = None
+    inflation: float = 0.0
+    inflating: float = 1.0
+    independent: bool = False
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Names of the scales on which candidates are rated."""
+        conditions = (*self.include, *([self.exclude] if self.exclude else []))
+        return tuple(dict.fromkeys(condition.scale for condition in conditions))
+
+
+@dataclass(frozen=True)
 class Trial:
     """A checked trial.
 
@@ -104,6 +131,7 @@ class Trial:
     probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
     permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
     patients in addition to the arms. `relapse` is (scale, first visit, fraction of baseline above which it counts).
+    Without `eligibility` the population is that of the enrolled patients.
     """
 
     title: str
@@ -130,6 +158,7 @@ class Trial:
     steps: tuple[DecisionStep, ...] = ()
     seed: int = 1
     relapse: tuple[str, str, float] | None = None
+    eligibility: Eligibility | None = None
     source: str = field(default="", repr=False)
 
     @property

@@ -18,9 +18,10 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.scenario import validate
 from ketamech.simulation.scenario_schema import validated
-from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
+from ketamech.trials.decision_rules import COMPARISON_OPERATORS
+from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Eligibility, Trial, Visit
 from ketamech.trials.rating_scales import RatingScale, scale
-from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, StepKeys, TrialFile
+from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, EligibilityKeys, StepKeys, TrialFile
 from ketamech.trials.trial_text import condition, relapse, share, time, treatment
 
 MAX_DROPOUT, MAX_MISSED_VISITS, MAX_DROPOUT_RULES, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.9, 0.2
@@ -105,6 +106,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         steps=tuple(step(file, where, found, scales, visits, belief) for where, found in listed),
         seed=keys.seed,
         relapse=relapse_rule(file, keys.relapse, scales, visits),
+        eligibility=eligibility(file, keys.eligibility, scales),
         source=source,
     )
     _check_no_early_events(file, trial)
@@ -264,6 +266,31 @@ def dropout_rules(
         chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
         found.append(DropoutRule(asked, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
     return tuple(found)
+
+
+def eligibility(file: SourceFile, keys: EligibilityKeys | None, scales: Scales) -> Eligibility | None:
+    """Criteria on the ratings of candidates."""
+    if keys is None:
+        return None
+    here: Path_ = ("eligibility",)
+    texts = [keys.include] if isinstance(keys.include, str) else keys.include
+    include = tuple(file.with_location((*here, "include"), partial(condition, text, scales)) for text in texts)
+    relative = next((one.scale for one in include if one.test not in COMPARISON_OPERATORS), None)
+    if relative:
+        like = f"{relative} >= 28"
+        raise file.error((*here, "include"), "an inclusion relative to a baseline", "a limit of a score", type_=like)
+    screening = file.time((*here, "screening"), keys.screening)
+    exclude = None
+    if keys.exclude:
+        exclude = file.with_location((*here, "exclude"), partial(condition, keys.exclude, scales))
+    if not screening and (keys.lead_in or keys.exclude):
+        what = "a lead-in or exclusion without a time between screening and baseline"
+        raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")
+    lead_in = file.regimen((*here, "lead_in"), keys.lead_in) if keys.lead_in else None
+    inflating = file.share((*here, "inflating"), keys.inflating)
+    return Eligibility(
+        include, screening, lead_in, keys.belief, exclude, keys.inflation, inflating, keys.raters == "independent"
+    )
 
 
 def relapse_rule(

@@ -60,6 +60,25 @@ class AllocationKeys(BaseModel):
     )
 
 
+class EligibilityKeys(BaseModel):
+    """Who is enrolled, by the score as rated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    include: str | list[str] = Field(description="conditions at screening and baseline, e.g. MADRS >= 28")
+    screening: str = Field("0 h", description="time from screening to baseline, e.g. 4 weeks; 0 h: baseline only")
+    lead_in: str | None = Field(
+        None, description="treatment of all candidates from screening on, e.g. antidepressant daily for 4 weeks"
+    )
+    belief: str = Field("open", pattern=BELIEF, description="what the candidates are told about the lead-in")
+    exclude: str | None = Field(
+        None, description="who is excluded at baseline, relative to screening, e.g. MADRS falls by 25 %"
+    )
+    inflation: float = Field(0, ge=0, le=20, description="points below a limit that a rater raises to the limit")
+    inflating: str = Field("100 %", description="share of patients whose rater does so")
+    raters: str = Field("site", pattern="^(site|independent)$", description="independent: others rate the trial")
+
+
 class TrialFile(BaseModel):
     """A trial file. For research and education only: not treatment or dosing advice."""
 
@@ -95,13 +114,23 @@ class TrialFile(BaseModel):
     rescue: list[StepKeys] = Field([], description="treatment that is added once to patients who meet a condition")
     primary: str | None = Field(None, description="e.g. MADRS at 24 h [default: the last visit of the first scale]")
     relapse: str | None = Field(None, description="what ends a response, e.g. 'MADRS > 50 % of baseline from day 12'")
+    eligibility: EligibilityKeys | None = Field(
+        None, description="criteria on ratings; without them the population is that of the enrolled patients"
+    )
     seed: int = Field(1, ge=0)
 
 
 TRIAL_FILE = FileSchema(
     "trial",
     TrialFile,
-    {"arms": ArmKeys, "steps": StepKeys, "rescue": StepKeys, "leave": DropoutKeys, "allocation": AllocationKeys},
+    {
+        "arms": ArmKeys,
+        "steps": StepKeys,
+        "rescue": StepKeys,
+        "leave": DropoutKeys,
+        "allocation": AllocationKeys,
+        "eligibility": EligibilityKeys,
+    },
 )
 
 
