@@ -99,10 +99,10 @@ class Eligibility:
     """Criteria on ratings that a candidate must meet to be enrolled.
 
     `include`: all conditions hold at screening and at baseline, `screening` h later (0: at baseline only). `lead_in` is
-    given to all candidates in between, with `belief` (a key of BELIEFS); candidates who meet `exclude` at its end, relative to their
-    screening score, are not enrolled. A rater of the share `inflating` of patients raises a score up to `inflation`
-    points below a limit to the limit. With `independent` raters the trial itself is rated by others, so that neither
-    the error nor the inflation of an eligibility rating enters the recorded baseline.
+    given to all candidates in between, with `belief` (a key of BELIEFS); candidates who meet `exclude` at its end,
+    relative to their screening score, are not enrolled. A rater of the share `inflating` of patients raises a score up
+    to `inflation` points below a limit to the limit. With `independent` raters the trial itself is rated by others, so
+    that neither the error nor the inflation of an eligibility rating enters the recorded baseline.
     """
 
     include: tuple[Condition, ...] = ()
