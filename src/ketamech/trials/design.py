@@ -104,6 +104,8 @@ class Trial:
     probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
     permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
     patients in addition to the arms. `relapse` is (scale, first visit, fraction of baseline above which it counts).
+    `study_size`: patients of the published or planned trial, on which its mean effects depend, whatever number is
+    simulated (default: `patients`).
     """
 
     title: str
@@ -130,6 +132,7 @@ class Trial:
     steps: tuple[DecisionStep, ...] = ()
     seed: int = 1
     relapse: tuple[str, str, float] | None = None
+    study_size: int | None = None
     source: str = field(default="", repr=False)
 
     @property

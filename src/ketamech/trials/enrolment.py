@@ -52,7 +52,8 @@ def enrol(
     `base` {parameter: population value, canonical units}.
     """
     patient_ids, visits = np.arange(trial.patients), len(trial.visit_schedule)
-    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base)
+    size = trial.study_size or trial.patients
+    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base, study_size=size)
     reasons = 1 + len(trial.dropout_rules)
     sizes = np.cumsum([len(trial.strata), visits, visits, 1 + visits * reasons])
     streams = patient_streams(seed, patient_ids, "trial", replicate=number, block=VISITS)

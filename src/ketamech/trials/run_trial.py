@@ -203,4 +203,5 @@ def with_sample_size(trial: Trial, patients: int) -> Trial:
     sizes = [round(arm.n * patients / trial.patients) for arm in trial.arms]
     if min(sizes) < 1:
         raise InputError(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
-    return replace(trial, arms=tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True)))
+    arms = tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True))
+    return replace(trial, arms=arms, study_size=trial.study_size or trial.patients)
