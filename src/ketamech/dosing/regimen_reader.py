@@ -10,7 +10,7 @@ from typing import Any
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY
-from ketamech.dosing.drugs import drug, spellings, unknown_drug_error
+from ketamech.dosing.drugs import dosage_forms, drug, spellings, unknown_drug_error
 from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, missing_drug_error, shorten_text
@@ -309,8 +309,11 @@ class _TreatmentBuilder:
     def _items_by_kind(self, items: list[Item]) -> ItemsByKind:
         """Items by kind. Raises InputError for two different ones of a kind."""
         by_kind: ItemsByKind = {}
+        forms = {dosage_forms().get(item.value) for item in items if item.kind == "route"}
         for item in items:
             kind = SAME_KINDS.get(item.kind, item.kind)
+            if kind == "route" and item.value in forms:
+                continue  # "oral" beside "prolonged release"
             if kind in UNIQUE_KINDS and kind in by_kind and by_kind[kind].value != item.value:
                 expected = "one; use 'then' before a later dose and ';' before another treatment"
                 raise self._item_error(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import Population, VirtualPatients
@@ -128,6 +129,6 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in ("oral", ""))
+    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*TABLETS, ""))
     starts = {at for treatment in given for at in treatment.starts(trial.horizon)}
     return np.array(sorted({0.0, *(at + period * trial.washout for at in starts for period in range(trial.periods))}))
