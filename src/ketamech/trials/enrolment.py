@@ -15,8 +15,9 @@ import numpy as np
 from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
-from ketamech.population.virtual_population import Population, VirtualPatients
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.trials.design import Trial
+from ketamech.trials.mixed_population import TrialPopulation
 
 FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
 VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may move
@@ -46,7 +47,12 @@ class Enrolment:
 
 
 def enrol(
-    trial: Trial, population: Population, parameters: ParameterTable, seed: int, number: int, base: Mapping[str, float]
+    trial: Trial,
+    population: TrialPopulation,
+    parameters: ParameterTable,
+    seed: int,
+    number: int,
+    base: Mapping[str, float],
 ) -> Enrolment:
     """All patients of replicate `number` before the first dose.
 
