@@ -108,6 +108,9 @@ class Nobody:
     def occasion_factors(self, name, seed, patients, count, *, replicate=0):
         return np.ones((len(patients), count))
 
+    def course_events(self, parameters, seed, patients, begin, until, *, replicate=0, base=None, in_progress=False):
+        return ()
+
 
 def by_simulate(case: Case, model: Model) -> Readings:
     found = simulate(case.scenario(model), model=model).sel(patient=case.patient, time=HOURS)

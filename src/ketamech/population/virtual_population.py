@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.parameters import ParameterTable
+from ketamech.population.natural_course import natural_course
 from ketamech.population.population_tables import (
     BASE_POPULATION,
     MarginalDistribution,
@@ -173,6 +175,15 @@ class Population:
         block = 1 + [row.parameter for row in self.tables.between].index(name)
         streams = patient_streams(seed, patients, "people", replicate=replicate, block=block)
         return np.exp(spread * np.array([chance.standard_normal(count) for chance in streams]))
+
+    def course_events(
+        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, begin: float, until: float,
+        *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
+    ) -> tuple[DoseEvent, ...]:  # fmt: skip
+        """Events of the natural course of these patients from `begin` to before `until` (h); see `NaturalCourse`."""
+        own = dict(base or {})
+        course = natural_course(self.name, lambda name: own.get(name, parameters[name].canonical))
+        return course.events(seed, patients, begin, until, replicate=replicate, in_progress=in_progress)
 
     @cached_property
     def _factors(self) -> dict[str, list[tuple[str, float]]]:

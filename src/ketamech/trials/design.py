@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from ketamech.dosing.parsed_values import Condition, Rule
+from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -145,6 +145,33 @@ class DropoutRule:
 
 
 @dataclass(frozen=True)
+class Eligibility:
+    """Criteria on ratings that a candidate must meet to be enrolled.
+
+    `include`: all conditions hold at screening and at baseline, `screening` h later (0: at baseline only). `lead_in` is
+    given to all candidates in between, with `belief` (a key of BELIEFS); candidates who meet `exclude` at its end,
+    relative to their screening score, are not enrolled. A rater of the share `inflating` of patients raises a score up
+    to `inflation` points below a limit to the limit. With `independent` raters the trial itself is rated by others, so
+    that neither the error nor the inflation of an eligibility rating enters the recorded baseline.
+    """
+
+    include: tuple[Rule, ...] = ()
+    screening: float = 0.0
+    lead_in: Regimen | None = None
+    belief: str = "open"
+    exclude: Rule | None = None
+    inflation: float = 0.0
+    inflating: float = 1.0
+    independent: bool = False
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Names of the scales on which candidates are rated."""
+        rules = (*self.include, *([self.exclude] if self.exclude else []))
+        return tuple(dict.fromkeys(condition.scale for rule in rules for condition in single_conditions(rule)))
+
+
+@dataclass(frozen=True)
 class Trial:
     """A checked trial.
 
@@ -155,7 +182,7 @@ class Trial:
     permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
     patients in addition to the arms. `events` {name: condition} are counted in each arm at the end of the trial.
     `study_size`: patients of the published or planned trial, on which its mean effects depend, whatever number is
-    simulated (default: `patients`).
+    simulated (default: `patients`). Without `eligibility` the population is that of the enrolled patients.
     """
 
     title: str
@@ -183,6 +210,7 @@ class Trial:
     seed: int = 1
     relapse: RelapseRule | None = None
     events: Mapping[str, Rule] = field(default_factory=dict)
+    eligibility: Eligibility | None = None
     study_size: int | None = None
     source: str = field(default="", repr=False)
 

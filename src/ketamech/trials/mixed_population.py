@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from ketamech.core.units import number_text
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import COVARIATE, Population, VirtualPatients, load_population
@@ -40,13 +41,14 @@ class MixedPopulation:
 
     def draw(
         self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, *, replicate: int = 0,
-        base: Mapping[str, float] | None = None,
+        base: Mapping[str, float] | None = None, study_size: int | None = None,
     ) -> VirtualPatients:  # fmt: skip
         """The patients with these numbers; the covariate `in_<population>` is 1 for those of a population, else 0."""
-        drawn = [part.draw(parameters, seed, patients, replicate=replicate, base=base) for part in self.parts]
-        streams = patient_streams(seed, patients, "trial", replicate=replicate, block=PART)
-        uniforms = np.array([generator.random() for generator in streams])
-        place = np.searchsorted(np.cumsum(self.shares)[:-1], uniforms, side="right")
+        drawn = [
+            part.draw(parameters, seed, patients, replicate=replicate, base=base, study_size=study_size)
+            for part in self.parts
+        ]
+        place = self._place(seed, patients, replicate)
         values = {
             name: np.choose(place, [one.values[name] for one in drawn]) for name in drawn[0].values
         }  # fmt: skip
@@ -55,6 +57,26 @@ class MixedPopulation:
         }  # fmt: skip
         covariates |= {f"{COVARIATE}in_{part.name}": (place == k).astype(float) for k, part in enumerate(self.parts)}
         return replace(drawn[0], values=values, covariates=covariates)
+
+    def _place(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> np.ndarray:
+        """Index of the population from which each patient is drawn [patient]."""
+        streams = patient_streams(seed, patients, "trial", replicate=replicate, block=PART)
+        uniforms = np.array([generator.random() for generator in streams])
+        return np.searchsorted(np.cumsum(self.shares)[:-1], uniforms, side="right")
+
+    def course_events(
+        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, begin: float, until: float,
+        *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
+    ) -> tuple[DoseEvent, ...]:  # fmt: skip
+        """Events of the natural course; each patient has those of the population from which the patient is drawn."""
+        place = self._place(seed, patients, replicate)
+        return tuple(
+            replace(event, amount=event.amount * (place == k))
+            for k, part in enumerate(self.parts)
+            for event in part.course_events(
+                parameters, seed, patients, begin, until, replicate=replicate, base=base, in_progress=in_progress
+            )
+        )
 
     def occasion_factors(
         self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0

@@ -19,11 +19,12 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.dosing.dose_events import Quantity
+from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial
+from ketamech.trials.eligibility import enrol_eligible, lead_in_events
 from ketamech.trials.enrolment import Enrolment, enrol
 from ketamech.trials.mixed_population import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
@@ -109,8 +110,20 @@ class TrialRun:
         found = []
         for number in numbers:
             base = {**self._posterior_draw(number), **self.trial.values}
-            found.append(enrol(self.trial, self.population, self.model.parameters, self.seed, number, base))
+            found.append(self._enrol(number, base))
         return found
+
+    def _enrol(self, number: int, base: Mapping[str, float]) -> Enrolment:
+        """Enrolment of one replicate with the population values `base`."""
+        arguments = (self.trial, self.population, self.model.parameters, self.seed, number, base)
+        if self.trial.eligibility is None:
+            return enrol(*arguments)
+
+        def draw(candidates: np.ndarray) -> tuple[Enrolment, Mapping[str, Quantity]]:
+            drawn = enrol(*arguments, candidates)
+            return drawn, self._values([drawn])
+
+        return enrol_eligible(self.trial, self.model, draw, TOLERANCE, self.threads)
 
     def _posterior_draw(self, number: int) -> Mapping[str, float]:
         """Population values of a replicate that differ from those of the tables."""
@@ -132,7 +145,8 @@ class TrialRun:
         dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         dosing.course[:] = sequence
         found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
-        ensemble = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
+        before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
+        ensemble = Ensemble.of(self.model, values, (*before, *perturbation_events(trial, sequence)), len(sequence))
         self._run_to_end(found, ensemble.start(tolerance=TOLERANCE, threads=self.threads))
         return found
 
@@ -184,6 +198,19 @@ class TrialRun:
         return np.arange(self.trial.periods)[:, None] * self.trial.washout + inside
 
 
+def _course_events(enrolled: Sequence[Enrolment]) -> list[DoseEvent]:
+    """Events of the natural course of the patients of several replicates."""
+    sizes = [len(e.people) for e in enrolled]
+
+    def joined(parts: Sequence[Quantity]) -> np.ndarray:
+        return np.concatenate([np.broadcast_to(part, size) for part, size in zip(parts, sizes, strict=True)])
+
+    return [
+        DoseEvent(joined([one.time for one in same]), same[0].compartment, joined([one.amount for one in same]))
+        for same in zip(*(e.course for e in enrolled), strict=True)
+    ]
+
+
 def run_trial(
     trial: Trial, model: Model | None = None, *, replicates: int = 1, patients: int | None = None,
     seed: int | None = None, threads: int | None = None, posterior: Posterior = (), first: int = 0,
@@ -193,7 +220,8 @@ def run_trial(
 
     Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
     `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `rescued_at`, `solve_status`,
-    `doses_given`, exposures, covariates. Missing is NaN, nothing is imputed; a failed patient is NaN with a reason.
+    `doses_given`, exposures, covariates, and with eligibility criteria `screened`, the candidates for each place.
+    Missing is NaN, nothing is imputed; a failed patient is NaN with a reason.
     `progress` is called with the number of replicates done; `executor` runs and stores them.
     Raises InputError for a number of replicates or patients below 1.
     """

@@ -43,6 +43,7 @@ class TrialState:
     times: np.ndarray
     values: np.ndarray
     status: np.ndarray
+    baseline_ratings: Scores
 
     @classmethod
     def create(
@@ -62,6 +63,7 @@ class TrialState:
             planned, times,
             np.full((*times.shape, len(rating.outputs)), np.nan),
             np.full(len(hours), "ok", dtype=object),
+            {n: np.concatenate([e.baseline_ratings[n] for e in enrolled]) for n in enrolled[0].baseline_ratings},
         )  # fmt: skip
 
     @property
@@ -75,9 +77,12 @@ class TrialState:
 
     def scores(self) -> Scores:
         """Scores with error so far, by scale [patient, visit]."""
-        return self.rating.rated_scores(
+        found = self.rating.rated_scores(
             self.true_scores(), self.rating_normals, self.fluctuation_normals, self.hours, self.missing
         )
+        for name, ratings in self.baseline_ratings.items():
+            found[name][:, 0] = ratings
+        return found
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
@@ -145,6 +150,8 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     put("doses_given", doses, "1", "doses taken before the patient left")
     for name, (values, unit) in state.exposures().items():
         put(name, values, unit)
+    if trial.eligibility:
+        put("screened", np.concatenate([e.screened for e in enrolled]), "1", "candidates screened for this place")
     _covariates(put, enrolled, state.dosing.model.parameters)
     primary = trial.primary[0]
     if primary in scores:

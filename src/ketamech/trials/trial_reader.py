@@ -24,12 +24,13 @@ from ketamech.trials.decision_reader import (
     steps,
     titration,
 )
-from ketamech.trials.design import Arm, Condition, DropoutRule, Trial, Visit
+from ketamech.trials.decision_rules import COMPARISON_OPERATORS
+from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Trial, Visit
 from ketamech.trials.mixed_population import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale
-from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, TrialFile
+from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
 from ketamech.trials.trial_source import Scales, SourceFile
-from ketamech.trials.trial_text import treatment
+from ketamech.trials.trial_text import condition, treatment
 
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
@@ -76,6 +77,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
         relapse=relapse_rule(file, keys.relapse, scales, visits),
         events=event_rules(file, keys.events, scales),
+        eligibility=eligibility(file, keys.eligibility, scales),
         source=source,
     )
     _check_no_early_events(file, trial)
@@ -224,3 +226,29 @@ def _check_blocks(file: SourceFile, trial: Trial) -> None:
         near = str(min(whole, key=lambda b: abs(b - trial.block)))
         what = f"blocks of {trial.block} cannot hold arms of {', '.join(str(arm.n) for arm in trial.arms)} patients"
         raise file.error(("allocation", "block"), what, "whole patients of each arm", near, f"block: {near}")
+
+
+def eligibility(file: SourceFile, keys: EligibilityKeys | None, scales: Scales) -> Eligibility | None:
+    """Criteria on the ratings of candidates."""
+    if keys is None:
+        return None
+    here: Path_ = ("eligibility",)
+    texts = [keys.include] if isinstance(keys.include, str) else keys.include
+    include = tuple(file.with_location((*here, "include"), partial(condition, text, scales)) for text in texts)
+    included = [one for rule in include for one in single_conditions(rule)]
+    relative = next((one.scale for one in included if one.test not in COMPARISON_OPERATORS), None)
+    if relative:
+        like = f"{relative} >= 28"
+        raise file.error((*here, "include"), "an inclusion relative to a baseline", "a limit of a score", type_=like)
+    screening = file.time((*here, "screening"), keys.screening)
+    exclude = None
+    if keys.exclude:
+        exclude = file.with_location((*here, "exclude"), partial(condition, keys.exclude, scales))
+    if not screening and (keys.lead_in or keys.exclude):
+        what = "a lead-in or exclusion without a time between screening and baseline"
+        raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")
+    lead_in = file.regimen((*here, "lead_in"), keys.lead_in) if keys.lead_in else None
+    inflating = file.share((*here, "inflating"), keys.inflating)
+    return Eligibility(
+        include, screening, lead_in, keys.belief, exclude, keys.inflation, inflating, keys.raters == "independent"
+    )

@@ -106,6 +106,25 @@ class AllocationKeys(BaseModel):
     )
 
 
+class EligibilityKeys(BaseModel):
+    """Who is enrolled, by the score as rated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    include: str | list[str] = Field(description="conditions at screening and baseline, e.g. MADRS >= 28")
+    screening: str = Field("0 h", description="time from screening to baseline, e.g. 4 weeks; 0 h: baseline only")
+    lead_in: str | None = Field(
+        None, description="treatment of all candidates from screening on, e.g. antidepressant daily for 4 weeks"
+    )
+    belief: str = Field("open", pattern=BELIEF, description="what the candidates are told about the lead-in")
+    exclude: str | None = Field(
+        None, description="who is excluded at baseline, relative to screening, e.g. MADRS falls by 25 %"
+    )
+    inflation: float = Field(0, ge=0, le=20, description="points below a limit that a rater raises to the limit")
+    inflating: str = Field("100 %", description="share of patients whose rater does so")
+    raters: str = Field("site", pattern="^(site|independent)$", description="independent: others rate the trial")
+
+
 class TrialFile(BaseModel):
     """A trial file. For research and education only: not treatment or dosing advice."""
 
@@ -154,6 +173,9 @@ class TrialFile(BaseModel):
     events: dict[str, str] = Field(
         {}, description="conditions whose frequency is reported by arm, e.g. dissociation: CADSS > 4 (at any visit)"
     )
+    eligibility: EligibilityKeys | None = Field(
+        None, description="criteria on ratings; without them the population is that of the enrolled patients"
+    )
     seed: int | None = Field(None, ge=0, description="[default: a number derived from the name of the file]")
 
 
@@ -169,6 +191,7 @@ TRIAL_FILE = FileSchema(
         "allocation": AllocationKeys,
         "thresholds": ThresholdKeys,
         "relapse": RelapseKeys,
+        "eligibility": EligibilityKeys,
     },
 )
 
