@@ -102,7 +102,7 @@ class Nobody:
     def with_marginals(self, words, parameters):
         return self
 
-    def draw(self, parameters, seed, patients, *, replicate=0, base=None):
+    def draw(self, parameters, seed, patients, *, replicate=0, base=None, study_size=None):
         return VirtualPatients(np.asarray(patients), {}, {}, parameters)
 
     def occasion_factors(self, name, seed, patients, count, *, replicate=0):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import ANTICIPATION, BELIEF, DoseEvent, Quantity, dose_events
+from ketamech.dosing.parsed_values import single_conditions
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
 from ketamech.trials.decision_rules import Scores, is_met
@@ -90,9 +91,9 @@ def _examine(
     found = ensemble.solve(times, outputs, tolerance=tolerance, threads=threads)
     rated = {name: _ratings(trial, name, enrolled, found.of(trial.scales[name].output)) for name in rules.scales}
     eligible = np.asarray(found.reasons == "ok")
-    for condition in rules.include:
+    for rule in rules.include:
         for column in range(len(times)):
-            eligible &= is_met(trial, condition, rated, column)[0]
+            eligible &= is_met(trial, rule, rated, column)[0]
     if rules.exclude:
         eligible &= ~is_met(trial, rules.exclude, rated, len(times) - 1)[0]
     return eligible, rated
@@ -117,7 +118,7 @@ def _ratings(trial: Trial, name: str, enrolled: Enrolment, output: np.ndarray) -
 
 def _inflated(rules: Eligibility, name: str, rated: np.ndarray, inflating: np.ndarray) -> np.ndarray:
     """Ratings with those just below a limit raised to it, where the rater does so [patient]."""
-    for condition in rules.include:
+    for condition in (one for rule in rules.include for one in single_conditions(rule)):
         if condition.scale == name and condition.test in (">", ">="):
             limit = condition.number + (condition.test == ">")
             near = (rated < limit) & (rated >= limit - rules.inflation) & inflating[:, None]

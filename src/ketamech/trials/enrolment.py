@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
-from ketamech.population.virtual_population import Population, VirtualPatients
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.trials.design import Trial
+from ketamech.trials.mixed_population import TrialPopulation
 
 FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
 VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may move
@@ -59,8 +61,8 @@ class Enrolment:
 
 
 def enrol(
-    trial: Trial, population: Population, parameters: ParameterTable, seed: int, number: int, base: Mapping[str, float],
-    candidates: np.ndarray | None = None,
+    trial: Trial, population: TrialPopulation, parameters: ParameterTable, seed: int, number: int,
+    base: Mapping[str, float], candidates: np.ndarray | None = None,
 ) -> Enrolment:  # fmt: skip
     """All patients of replicate `number` before the first dose.
 
@@ -68,8 +70,8 @@ def enrol(
     the number of patients).
     """
     patient_ids = np.arange(trial.patients) if candidates is None else candidates
-    visits = len(trial.visit_schedule)
-    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base)
+    visits, size = len(trial.visit_schedule), trial.study_size or trial.patients
+    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base, study_size=size)
     reasons = 1 + len(trial.dropout_rules)
     sizes = np.cumsum([len(trial.strata), visits, visits, 1 + visits * reasons])
     streams = patient_streams(seed, patient_ids, "trial", replicate=number, block=VISITS)
@@ -174,6 +176,6 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in ("oral", ""))
+    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*TABLETS, ""))
     starts = {at for treatment in given for at in treatment.starts(trial.horizon)}
     return np.array(sorted({0.0, *(at + period * trial.washout for at in starts for period in range(trial.periods))}))

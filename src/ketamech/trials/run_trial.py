@@ -20,13 +20,13 @@ from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity
-from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial
 from ketamech.trials.eligibility import enrol_eligible, lead_in_events
 from ketamech.trials.enrolment import Enrolment, enrol
+from ketamech.trials.mixed_population import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
 from ketamech.trials.visit_ratings import VisitRatings
@@ -47,7 +47,7 @@ class TrialRun:
 
     trial: Trial
     model: Model
-    population: Population
+    population: TrialPopulation
     seed: int
     threads: int
     posterior: Posterior = ()
@@ -59,7 +59,7 @@ class TrialRun:
     ) -> TrialRun:  # fmt: skip
         """The run of a trial with its own population; `patients` and `seed` replace those of the trial."""
         chosen, made = trial if patients is None else with_sample_size(trial, patients), model or load_model()
-        population = load_population(chosen.population).with_marginals(chosen.people, made.parameters)
+        population = trial_population(chosen.population).with_marginals(chosen.people, made.parameters)
         seed = chosen.seed if seed is None else seed
         return cls(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
 
@@ -153,26 +153,32 @@ class TrialRun:
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
         """Integrate from decision to decision; doses are planned from one decision to the next."""
         decisions, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
-        begin, now = 0.0, np.zeros(len(state.hours))
-        for visit in (*decisions.visits(), None):
-            end = np.inf if visit is None else plan[visit]
+        begin, now, reached = 0.0, np.zeros(len(state.hours)), None
+        for end, visit in (*decisions.decisions(), (np.inf, None)):
             given = state.dosing.events(begin, min(end, self.trial.horizon), now)
-            integration.add_events(given, now if begin else None)
-            self._advance(state, integration, begin, end)
+            integration.add_events(given, reached)
+            reached = self._advance(state, integration, begin, end, reached)
             if visit is not None:
-                decisions.decide(visit, state.scores())
-                begin, now = end, state.hours[:, visit]
+                decisions.decide(end, visit, state.scores())
+                begin, now = end, state.hours[:, visit] if plan[visit] == end else np.full(len(now), end)
+                now = now if reached is None else np.maximum(now, reached)
         state.status = integration.reasons
 
-    def _advance(self, state: TrialState, integration: Integration, begin: float, end: float) -> None:
-        """Integrate to every visit and exposure time after `begin` up to `end` (h)."""
+    def _advance(
+        self, state: TrialState, integration: Integration, begin: float, end: float, reached: np.ndarray | None
+    ) -> np.ndarray | None:  # fmt: skip
+        """Integrate to every visit and exposure time after `begin` up to `end` (h).
+
+        `reached` [patient] (h) is the last time so far (None: the start); returns that after this step.
+        """
         columns = np.flatnonzero(((state.planned > begin) | (begin == 0)) & (state.planned <= end))
         if not columns.size:
-            return
+            return reached
         order = np.argsort(state.times[:, columns], axis=1, kind="stable")
         times = np.take_along_axis(state.times[:, columns], order, axis=1)
         part = integration.advance(times, self.outputs)
         state.values[np.arange(len(times))[:, None], columns[order]] = part.values
+        return times[:, -1]
 
     def _values(self, enrolled: Sequence[Enrolment]) -> dict[str, Quantity]:
         """Values [patient] of each parameter that differs from the table for some patient, canonical units."""
@@ -231,4 +237,5 @@ def with_sample_size(trial: Trial, patients: int) -> Trial:
     sizes = [round(arm.n * patients / trial.patients) for arm in trial.arms]
     if min(sizes) < 1:
         raise InputError(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
-    return replace(trial, arms=tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True)))
+    arms = tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True))
+    return replace(trial, arms=arms, study_size=trial.study_size or trial.patients)
