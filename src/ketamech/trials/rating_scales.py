@@ -18,10 +18,9 @@ FILE = DATA / "scales" / "scales.csv"
 COLUMNS = (
     "scale", "output", "unit", "low", "high", "step", "reporting_threshold", "residual_sd", "relative_sd",
     "fluctuation_sd", "fluctuation_spread", "correlation_time", "enrolment_shift", "background_median",
-    "background_spread", "recall", "carried_share", "factor", "offset", "response", "remission",
-    "status", "evidence", "why",
+    "background_spread", "recall", "carried_share", "factor", "response", "remission", "status", "evidence", "why",
 )  # fmt: skip
-NUMBERS = COLUMNS[3:21]
+NUMBERS = COLUMNS[3:20]
 DAY = 24.0
 
 
@@ -37,8 +36,8 @@ class RatingScale:
 
     `carried_share` is the fraction of the total (sleep and appetite) that cannot be rated again within `recall` hours
     of the last full rating and keeps its value. `response` is the fall, as a fraction of baseline, that counts as
-    response; `remission` the score at or below which a patient is in remission. The score is `offset` plus `factor`
-    times the output; for a concentration, which is recorded in ng/mL, `factor` includes the molar mass.
+    response; `remission` the score at or below which a patient is in remission. `factor` converts the output into the
+    score: for a concentration, which is recorded in ng/mL, it includes the molar mass.
     """
 
     name: str
@@ -59,15 +58,14 @@ class RatingScale:
     recall: float
     carried_share: float
     factor: float
-    offset: float
     response: float
     remission: float
 
     @property
     def is_output(self) -> bool:
         """Whether the score without error is the output in its unit, but for a background below one step."""
-        usual = self.factor == shown(self.output, self.unit)[0] and not self.offset
-        return usual and not self.carried_share and self.background_median <= self.step
+        usual = self.factor == shown(self.output, self.unit)[0] and not self.carried_share
+        return usual and self.background_median <= self.step
 
     def full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
         """Index of the last full rating for each rating; `begins` are the indices of their baselines."""
@@ -79,7 +77,7 @@ class RatingScale:
 
     def true_scores(self, output: np.ndarray, full: np.ndarray) -> np.ndarray:
         """Scores without error, from the output at the visit and at the last full rating (same shapes)."""
-        return self.offset + self.factor * ((1 - self.carried_share) * output + self.carried_share * full)
+        return self.factor * ((1 - self.carried_share) * output + self.carried_share * full)
 
     def autocorrelated_course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Autocorrelated values [patient, visit] of SD 1 from standard normal `z`; `hours` [patient, visit]."""
