@@ -73,9 +73,10 @@ class DecisionStep:
     """At `times` (h), patients who meet `condition` (None: all) receive `regimens`, the others `otherwise`.
 
     `otherwise` None: the others continue as before. The regimen replaces what was planned before, unless it is a
-    `rescue`, which is added, once for each patient; a regimen of None leaves the treatment as it is. Of several
-    `regimens`, with `names`, one is drawn for each patient with the probabilities `shares` (randomised withdrawal). The
-    step concerns the patients of `groups`: names of arms, and names that earlier steps have drawn (empty: all).
+    `rescue`, which is added, once for each patient; a regimen of None leaves the treatment as it is, with the new
+    `belief`. Of several `regimens`, with `names`, one is drawn for each patient with the probabilities `shares`
+    (randomised withdrawal). The step concerns the patients of `groups`: names of arms, and names that earlier steps
+    have drawn (empty: all).
     """
 
     times: tuple[float, ...]
@@ -91,7 +92,7 @@ class DecisionStep:
 
 @dataclass(frozen=True)
 class RelapseRule:
-    """Relapse of the patients who meet `at_risk` at the visit `since`.
+    """Relapse of the patients of `groups` (as of a DecisionStep) who meet `at_risk` at the visit `since`.
 
     A rating that meets `condition` at a later visit is a relapse, where `confirmed` only if the next rating, at most
     `within` h later, meets it too; the time is that of the first. With an `admission_rate` (probability in a week)
@@ -107,6 +108,7 @@ class RelapseRule:
     admission_rate: float = 0.0
     admission_rule: Rule | None = None
     last_event: int = 0
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,15 @@ class Arm:
     adaptive_dosing: AdaptiveDosing | None = None
     perturbations: tuple[AppliedPerturbation, ...] = ()
     titration: Titration | None = None
+
+    @property
+    def treatment(self) -> str:
+        """The treatment in words, for display."""
+        text = self.regimen.sentence(exact=False)
+        if self.titration is None:
+            return text
+        doses = ", ".join(f"{amount:g}" for amount in sorted(self.titration.amounts))
+        return f"{text}; titrated ({doses} {self.titration.unit})"
 
 
 @dataclass(frozen=True)
