@@ -158,7 +158,7 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
         released_over = treatment.duration or number("pharmacokinetics.prolonged_release_duration")
         return [(0.0, "gut", 1.0, released_over)]
     if route == "rectal":
-        absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.oral_duration")
+        absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.swallowed_duration")
         return [(0.0, "rectum", absorbed, duration), (0.0, "gut", 1 - absorbed, duration)]
     if route == "sublingual":
         absorbed, duration = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.mouth_duration")
