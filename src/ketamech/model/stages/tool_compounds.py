@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ketamech.model.functions import hill
 from ketamech.model.stage import Stage
 
 COMPOUNDS = {
@@ -33,19 +32,19 @@ NMDA_BLOCKERS = {
 
 
 def tool_compounds(stage: Stage) -> None:
-    """Level at the site of action in usual experimental doses (1 = just after one), one elimination rate; share = Hill.
+    """Level at the site of action, relative to the level of half of the effect; one elimination rate each.
 
     An experiment depends on the fraction of a target that is occupied and for how long, so each drug is one
-    compartment in units of the usual full experimental dose; dose, route and site are converted to such a level when
-    the drug is given. `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together
-    never exceed 1. NMDA blockers other than ketamine and memantine are given as doses only.
+    compartment; dose, route and site are converted to such a level when the drug is given (data/perturbations).
+    `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together never exceed 1. NMDA
+    blockers other than ketamine and memantine are given as doses only.
     """
     for name, label in (COMPOUNDS | NMDA_BLOCKERS).items():
-        level = stage.state(f"tool_compounds.{name}", "1", description=f"level in usual experimental doses: {label}")
+        level = stage.state(f"tool_compounds.{name}", "1", description=f"level relative to half of the effect: {label}")
         stage.rate(
             level, -stage.parameter(f"tool_compounds.{name}_elimination") * level, because="elimination from the site"
         )
-        unoccupied = 1 - hill(level, stage.parameter(f"tool_compounds.{name}_ec50"), 1)
+        unoccupied = 1 / (1 + level)
         if name in COMPOUNDS:
             unoccupied *= 1 - stage.parameter(f"perturbation.{name}")
         stage.output(f"tool_compounds.{name}_share", 1 - unoccupied, "1", description=f"share: {label}")
