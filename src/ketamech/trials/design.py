@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import permutations
 
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
@@ -241,6 +241,12 @@ class Trial:
         return (self.periods - 1) * self.washout + max(visit.time for visit in self.visits) + self.window + 1.0
 
     @property
+    def decision_scales(self) -> set[str]:
+        """Scales on which enrolment, doses, steps, relapse or dropout depend."""
+        decisions = (self.arms, self.steps, self.dropout_rules, self.relapse, self.eligibility)
+        return {condition.scale for condition in _conditions(decisions) if condition.scale in self.scales}
+
+    @property
     def visit_schedule(self) -> tuple[tuple[Visit, float, int], ...]:
         """Every visit with its planned time (h) and its period (from 0), in order of time."""
         return tuple((v, p * self.washout + v.time, p) for p in range(self.periods) for v in self.visits)
@@ -254,3 +260,15 @@ class Trial:
     def fingerprint(self) -> str:
         """A short hash of the text of the file."""
         return hashlib.sha256(self.source.encode()).hexdigest()[:16]
+
+
+def _conditions(found: object) -> Iterator[Condition]:
+    """All single conditions in a tree of dataclasses and tuples."""
+    if isinstance(found, Condition):
+        yield found
+    elif is_dataclass(found):
+        for part in fields(found):
+            yield from _conditions(getattr(found, part.name))
+    elif isinstance(found, tuple):
+        for item in found:
+            yield from _conditions(item)
