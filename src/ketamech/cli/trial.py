@@ -95,7 +95,8 @@ def trial(
         terminal.table(summary_of(found), title=planned.title)
         if "screened" in data:
             total = int(data["screened"].sum())
-            console.print(f"{total} candidates were screened; {1 - data['screened'].size / total:.0%} were not eligible")
+            share = 1 - data["screened"].size / total
+            console.print(f"{total} candidates were screened; {share:.0%} were not eligible")
         for name, reason in found.not_estimated.items():
             console.print(f"Not estimated: {terminal.escape_markup(name)}: {terminal.escape_markup(reason)}.")
         if found.failed:
