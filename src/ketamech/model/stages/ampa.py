@@ -32,19 +32,18 @@ def ampa(stage: Stage) -> None:
     free_reserve = (1 + reserve - surface) / reserve
     slots = (protein - 1) * hill(protein - 1, stage.parameter("ampa.smoothing_width"), 1)
     stage.rate(surface, +turnover, because="constitutive insertion")
+    tags = stage.input("plasticity.growth_capacity", "1")
+    retained = tags * d1_factor * gsk3_factor * free_reserve
     stage.rate(
         surface,
-        +stage.parameter("ampa.scaling_insertion")
-        * scaling
-        * bdnf
-        * a1_factor
-        * d1_factor
-        * gsk3_factor
-        * free_reserve,
+        +stage.parameter("ampa.scaling_insertion") * scaling * bdnf * a1_factor * retained,
         because="synaptic scaling after release of eEF2 inhibition; needs BDNF acting on TrkB and adenosine A1 tone",
     )
-    trkb_insertion = stage.parameter("ampa.trkb_insertion") * trkb * d1_factor * gsk3_factor * free_reserve
-    stage.rate(surface, +trkb_insertion, because="insertion driven by TrkB, retained while GSK3 is phosphorylated")
+    stage.rate(
+        surface,
+        +stage.parameter("ampa.trkb_insertion") * trkb * retained,
+        because="insertion driven by TrkB, retained at tagged synapses while GSK3 is phosphorylated",
+    )
     stage.rate(
         surface,
         +turnover * stage.parameter("ampa.slot_gain") * slots * gsk3_factor * free_reserve,

@@ -212,9 +212,10 @@ def _gsk3(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
 
 def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> None:
     """Synaptic protein (PSD95, GluA1, synapsin): synthesised locally, delivered over hours, lost over days."""
-    ec50, delivery = stage.parameter("plasticity.synthesis_ec50"), stage.parameter("plasticity.delivery_rate")
+    delivery = stage.parameter("plasticity.delivery_rate")
     reserve, turnover = stage.parameter("plasticity.protein_reserve"), stage.parameter("plasticity.protein_turnover")
-    gsk3_share = stage.parameter("plasticity.gsk3_turnover_share")
+    gsk3_share = stage.parameter("ampa.gsk3_share")
+    gsk3_factor = (1 - gsk3_share * gsk3) / (1 - gsk3_share)
     capacity = stage.state(
         "plasticity.growth_capacity", "1", initial_guess=1.0, description="synaptic tags available for new protein"
     )
@@ -225,9 +226,15 @@ def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> Non
         "plasticity.synaptic_protein", "1", initial_guess=1.0, description="synaptic protein, relative to baseline"
     )
     translation = 1 - stage.input("tool_compounds.anisomycin_share", "1")
-    synthesis = translation * stage.parameter("plasticity.synthesis_rate") * capacity * signal / (ec50 + signal)
+    synthesis = translation * stage.parameter("plasticity.synthesis_rate") * capacity * signal * gsk3_factor
     stage.rate(new, +synthesis, because="mTORC1-dependent translation in dendrites")
     stage.rate(capacity, -stage.parameter("plasticity.tag_consumption") * synthesis, because="use of tags by growth")
+    blocked = stage.input("nmda.blocked_pyramidal", "1")
+    stage.rate(
+        capacity,
+        -stage.parameter("plasticity.tag_loss_rate") * blocked**2 * capacity,
+        because="tags are set by calcium through synaptic NMDA receptors and are lost while these are blocked (Zanos 2023)",
+    )
     stage.rate(
         capacity,
         stage.parameter("plasticity.tag_recovery_rate") * (1 - capacity),
@@ -236,7 +243,4 @@ def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> Non
     stage.rate(new, -delivery * new, because="delivery to synapses or loss")
     free_reserve = (1 + reserve - protein) / reserve
     stage.rate(protein, +delivery * new * free_reserve, because="arrival at synapses with free reserve")
-    turnover_rate = turnover * (1 - gsk3_share + gsk3_share * gsk3)
-    stage.rate(
-        protein, +turnover_rate * (1 - protein), because="turnover towards baseline, faster while GSK3 is active"
-    )
+    stage.rate(protein, +turnover * (1 - protein), because="turnover towards baseline")
