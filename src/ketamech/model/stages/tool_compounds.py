@@ -30,6 +30,11 @@ NMDA_BLOCKERS = {
     "cpp": "NMDA glutamate sites occupied by CPP at baseline glutamate",
     "lanicemine": "NMDA channels blocked by lanicemine",
 }
+GIVEN_AT_A_FULL_DOSE = {
+    "nbqx", "rapamycin", "anti_bdnf", "trkb_block", "naltrexone", "verapamil", "muscimol", "a1_block", "d1_block",
+    "anisomycin", "actinomycin",
+}  # fmt: skip
+OF_UNKNOWN_HALF_LIFE = {"trkb_block", "muscimol", "a1_block", "eef2k_block", "anisomycin", "mglu2_agonist"}
 
 
 def tool_compounds(stage: Stage) -> None:
@@ -37,15 +42,16 @@ def tool_compounds(stage: Stage) -> None:
 
     An experiment depends on the fraction of a target that is occupied and for how long, so each drug is one
     compartment in units of the usual full experimental dose; dose, route and site are converted to such a level when
-    the drug is given. `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together
-    never exceed 1. NMDA blockers other than ketamine and memantine are given as doses only.
+    the drug is given. Compounds given at a fully effective dose share one half-effective level, and compounds without a
+    known half-life share one elimination rate. `perturbation.*` sets a constant fraction instead (a knock-out, a diet,
+    a pump); both together never exceed 1. NMDA blockers other than ketamine and memantine are given as doses only.
     """
     for name, label in (COMPOUNDS | NMDA_BLOCKERS).items():
+        elimination = "usual_elimination" if name in OF_UNKNOWN_HALF_LIFE else f"{name}_elimination"
+        ec50 = "full_dose_ec50" if name in GIVEN_AT_A_FULL_DOSE else f"{name}_ec50"
         level = stage.state(f"tool_compounds.{name}", "1", description=f"level in usual experimental doses: {label}")
-        stage.rate(
-            level, -stage.parameter(f"tool_compounds.{name}_elimination") * level, because="elimination from the site"
-        )
-        unoccupied = 1 - hill(level, stage.parameter(f"tool_compounds.{name}_ec50"), 1)
+        stage.rate(level, -stage.parameter(f"tool_compounds.{elimination}") * level, because="elimination from the site")
+        unoccupied = 1 - hill(level, stage.parameter(f"tool_compounds.{ec50}"), 1)
         if name in COMPOUNDS:
             unoccupied *= 1 - stage.parameter(f"perturbation.{name}")
         stage.output(f"tool_compounds.{name}_share", 1 - unoccupied, "1", description=f"share: {label}")
