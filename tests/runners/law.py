@@ -102,11 +102,14 @@ class Nobody:
     def with_marginals(self, words, parameters):
         return self
 
-    def draw(self, parameters, seed, patients, *, replicate=0, base=None):
+    def draw(self, parameters, seed, patients, *, replicate=0, base=None, study_size=None):
         return VirtualPatients(np.asarray(patients), {}, {}, parameters)
 
     def occasion_factors(self, name, seed, patients, count, *, replicate=0):
         return np.ones((len(patients), count))
+
+    def course_events(self, parameters, seed, patients, begin, until, *, replicate=0, base=None, in_progress=False):
+        return ()
 
 
 def by_simulate(case: Case, model: Model) -> Readings:

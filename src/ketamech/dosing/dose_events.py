@@ -154,6 +154,12 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
         return [(0.0, INJECTION_SITES[route], number("pharmacokinetics.intramuscular_f"), treatment.duration)]
     if route == "oral":
         return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
+    if route == "prolonged release":
+        released_over = treatment.duration or number("pharmacokinetics.prolonged_release_duration")
+        return [(0.0, "gut", 1.0, released_over)]
+    if route == "rectal":
+        absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.oral_duration")
+        return [(0.0, "rectum", absorbed, duration), (0.0, "gut", 1 - absorbed, duration)]
     if route == "sublingual":
         absorbed, duration = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.mouth_duration")
         swallowed = number("pharmacokinetics.swallowed_duration")
@@ -164,12 +170,15 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
 def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
     """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed.
 
-    A drug with its own `nasal_f` (racemic ketamine, whose sprays differ) is given at once.
+    Drops, and sprays of racemic ketamine (routes with an absorbed share in drugs.csv), are given at once and spread
+    over the mucosa; most of the remainder drains out.
     """
     duration = number("pharmacokinetics.swallowed_duration")
-    if treatment.substance.nasal_f:
-        absorbed = number(treatment.substance.nasal_f)
-        return [(0.0, "racemic_nose", absorbed, 0.0), (0.0, "gut", 1 - absorbed, duration)]
+    if own_share := treatment.substance.nasal_f.get(treatment.route):
+        absorbed = number(own_share)
+        swallowed = number("pharmacokinetics.racemic_nasal_swallowed_share") * (1 - absorbed)
+        spread = number("pharmacokinetics.mouth_duration")
+        return [(0.0, "racemic_nose", absorbed, spread), (0.0, "gut", swallowed, duration)]
     molar_mass = number("drug.ketamine_molar_mass") * 1e9
     device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
     each = np.maximum(1, np.rint(amount / device))

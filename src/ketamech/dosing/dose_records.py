@@ -17,12 +17,13 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Phase, Treatment
 
 # Numbers in tables that KetaMech writes. A name is safer, since other programs number compartments by their own model.
-CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP")
+CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP", "rectal", "prolonged release")
 _PLACES = {
     "central": "IV", "gut": "oral", "depot": "oral", "nose": "nasal", "muscle": "IM", "skin": "SC",
-    "mouth": "sublingual", NO_ROUTE: "",
+    "mouth": "sublingual", "rectum": "rectal", NO_ROUTE: "",
 }  # fmt: skip
-ABSORBED = ("oral", "nasal", "sublingual")  # the duration of absorption is that of the model (RATE -2)
+# Routes with a duration of absorption that belongs to the model (RATE -2).
+ABSORBED = ("oral", "nasal", "sublingual", "rectal", "prolonged release")
 
 
 def compartment_number(route: str) -> int:
@@ -177,8 +178,9 @@ def duration(
 ) -> float:  # fmt: skip
     """Duration (h) of a dose of `amount` (after bioavailability `share`), from RATE and DUR.
 
-    RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which for an oral,
-    nasal or sublingual dose is that of the model. Raises InputError for a RATE and DUR that contradict each other.
+    RATE above 0: amount over rate; -1: over `modelled_rate`; -2: the `modelled_duration`, which is that of
+    the model for a swallowed, nasal, sublingual or rectal dose. Raises InputError for a RATE and DUR that contradict
+    each other.
     """
     if rate == -1:
         rate = _require_positive(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")

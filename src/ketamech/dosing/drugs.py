@@ -29,8 +29,8 @@ class Drug:
     `is_procedure` whether that comes at once (an infusion) or builds up over weeks (tablets, talks);
     `infused_session` whether a session enters evenly over its duration. `dose` names the amount (mass per body weight)
     that the model counts as one dose, for a substance that it does not follow in umol. `routes_of_brands`: the one
-    route of an alias that is a brand. `nasal_f` names the share of a spray that the nose absorbs, for a drug without
-    devices of 28 mg.
+    route of an alias that is a brand. `nasal_f` names the share that the nose absorbs, by route, of drops and of
+    sprays that are no devices of 28 mg.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Drug:
     maintenance_elimination: str | None
     dose: str | None
     routes_of_brands: Mapping[str, str]
-    nasal_f: str | None
+    nasal_f: Mapping[str, str]
 
     def max_dose(self, route: str) -> str:
         """Name of the parameter above which a dose by this route is refused."""
@@ -57,7 +57,17 @@ class Drug:
 @cache
 def load_routes() -> dict[str, str]:
     """The route of every word for one, lower case."""
-    return {row["word"]: row["route"] for row in read_table(DIRECTORY / "routes.csv", ("word", "route"))}
+    return {row["word"]: row["route"] for row in _route_rows()}
+
+
+@cache
+def dosage_forms() -> dict[str, str]:
+    """The route that a more precise route may be named with: {"prolonged release": "oral"}."""
+    return {row["route"]: row["form_of"] for row in _route_rows() if row["form_of"]}
+
+
+def _route_rows() -> tuple[CsvRow, ...]:
+    return tuple(read_table(DIRECTORY / "routes.csv", ("word", "route", "form_of")))
 
 
 @cache
@@ -79,7 +89,7 @@ def _drug(row: CsvRow) -> Drug:
         row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
         max_dose_parameter=_pairs(row, "max_dose"), maintenance_elimination=row["maintenance_elimination"] or None,
         dose=row["dose"] or None, routes_of_brands=_pairs(row, "brand_routes"),
-        nasal_f=row["nasal_f"] or None,
+        nasal_f=_pairs(row, "nasal_f"),
     )  # fmt: skip
 
 

@@ -250,10 +250,13 @@ def _minus(place: _Context) -> str:
     return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
 
 
+JOINED = ("NAME", "OUTCOME", "NO", "OPEN")  # beginnings of names and conditions that 'and' joins
+
+
 def _and(place: _Context) -> str:
     if place.in_a_list():
         return "LIST"
-    return "AND" if place.next.kind == "NAME" else ""
+    return "AND" if place.next.kind in JOINED else ""
 
 
 # Words whose terminal depends on their neighbours; "" means that the word is ignored here.

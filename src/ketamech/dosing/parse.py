@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,15 +27,18 @@ from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
 from ketamech.dosing.parsed_values import (
     AdaptiveRhythm,
     Amount,
+    CombinedCondition,
     Condition,
     Days,
     Item,
+    LookBack,
     ParsedEndpoint,
     Part,
     Phrase,
     RelapseCriterion,
     Rhythm,
     Span,
+    TitratedAmount,
 )  # fmt: skip
 
 PER_UNIT = {HOUR: "an hour", DAY: "a day", WEEK: "a week", MONTH: "a month"}
@@ -121,8 +125,23 @@ VALUES: dict[str, Callable[[Children], Any]] = {
     "falls": lambda children: Condition(
         children[0].value, "falls by" if children[2].type == "BY" else "falls less than", _share(children[3])
     ),
+    "relative": lambda children: Condition(children[0].value, f"{children[1].value} of baseline", _share(children[2])),
+    "rises": lambda children: Condition(children[0].value, "rises by", children[-1]),
+    "rated_at": lambda children: replace(children[0], look_back=children[-1]),
+    "group": lambda children: [children[1]],  # a list, so that brackets are known one level up
+    "all_of": lambda children: _combined(True, children),
+    "any_visit": lambda children: LookBack(1, None),
+    "every_visit": lambda children: LookBack(None, None),
     "endpoints": lambda children: _of(ParsedEndpoint, children),
 }
+
+
+def _combined(every: bool, children: Children) -> Any:
+    """Conditions joined by one word; a single one is itself, with its brackets."""
+    parts = [child for child in children if not isinstance(child, Token)]
+    if len(parts) == 1:
+        return parts[0]
+    return CombinedCondition(every, tuple(part[0] if isinstance(part, list) else part for part in parts))
 
 
 def _rhythm(times: float, size: float) -> Rhythm:
@@ -150,6 +169,14 @@ class TreeReader(Transformer):
     def range(self, meta: Any, children: Children) -> None:
         """A range of doses."""
         self._bad(meta, "is a range", "dose", "one number")
+
+    def titrated_amount(self, meta: Any, children: Children) -> TitratedAmount:
+        """56 to 84 mg by response and tolerability."""
+        low, _, high, *rest = children
+        amount = self.amount_of(meta, [low, *rest[:-1]])
+        if not 0 < low < high:
+            self._bad(meta, "is no titration", "dose", "a lower and a higher dose", "56 to 84 mg")
+        return TitratedAmount(amount.number, amount.unit, amount.number * high / low)
 
     def range_of_time(self, meta: Any, children: Children) -> None:
         """A range of times."""
@@ -228,6 +255,32 @@ class TreeReader(Transformer):
     def phrase(self, meta: Any, children: Children) -> Phrase:
         """A perturbation."""
         return Phrase(tuple(children), *_place(meta))
+
+    def condition(self, meta: Any, children: Children) -> Any:
+        """Conditions joined by 'or'; 'and' beside it needs brackets."""
+        parts = [child for child in children if not isinstance(child, Token)]
+        if len(parts) > 1 and any(isinstance(part, CombinedCondition) for part in parts):
+            expected = "brackets around what belongs together"
+            self._bad(meta, "can be read in two ways", "when", expected, "(A and B) or C")
+        found = _combined(False, children)
+        return found[0] if isinstance(found, list) else found
+
+    def last_visits(self, meta: Any, children: Children) -> LookBack:
+        """The last visit, the last 2 visits, 2 consecutive visits: all of them count."""
+        (count,) = _of(float, children) or (1.0,)
+        return LookBack(self._visits(meta, count), int(count))
+
+    def some_visits(self, meta: Any, children: Children) -> LookBack:
+        """3 of the last 4 visits."""
+        count, last = _of(float, children)
+        if count > last:
+            self._bad(meta, "is not possible", "when", "such as 3 of the last 4 visits")
+        return LookBack(self._visits(meta, count), self._visits(meta, last))
+
+    def _visits(self, meta: Any, number: float) -> int:
+        if not math.isfinite(number) or number != int(number) or number < 1:
+            self._bad(meta, "is no number of visits", "when", "a whole number from 1", "at 3 of the last 4 visits")
+        return int(number)
 
     def relapse(self, meta: Any, children: Children) -> RelapseCriterion:
         """A rating above a fraction of baseline, from a time on."""

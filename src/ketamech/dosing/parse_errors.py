@@ -24,7 +24,10 @@ STARTS = {
     "dose_form": ("ROUTE AMOUNT UNIT, perhaps = share of the usual level", "IP 10 mg/kg"),
     "time": ("24 h, 3 d, day 8, 4 weeks, 3 months", None),
     "share": ("a percentage", None),
-    "condition": ("a condition on a scale", "no response of MADRS"),
+    "condition": (
+        "conditions on scales joined by 'and' or 'or', perhaps 'at' the last visits",
+        "no response of MADRS and CADSS < 40 at the last visit",
+    ),
     "relapse": ("a scale, a share of baseline and a visit", "MADRS > 50 % of baseline from day 29"),
     "endpoints": ("an output at a time, or its peak or lowest value", "mood.madrs at day 28; dissociation.cadss peak"),
 }
@@ -38,6 +41,7 @@ MASSES = "a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
 UNITS = tuple(words[-1] for words in SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
 IN_A_NUMBER = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
+JOINERS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
 IN_A_NAME = ("UNKNOWN", "NO", "OTHER", "DOSE")
 
 
@@ -122,6 +126,10 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
     word, where = text[found[at].start : found[last].end], quoted(text, found[at].start, found[last].end)
     before = found[at - 1].kind if at else ""
     key = _key(start, found[:at], stretch)
+    if start == "condition" and text[: found[at].start].casefold().split()[-1:] in JOINERS:
+        problem = stretch.lexicon.unknown(word)
+        what = problem.what.replace(f"'{word}'", where, 1)
+        return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest)
     if before == "NUMBER" and key in TIME_KEYS:
         what = f"{where} is not a unit of time in '{shorten_text(text)}'"
         return InputError(what, key=key, expected=TIMES, nearest=misspelled(word, UNITS))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -12,6 +13,13 @@ class Amount:
 
     number: float
     unit: str
+
+
+@dataclass(frozen=True)
+class TitratedAmount(Amount):
+    """The lower of two doses, and the `highest`; each patient of a trial receives one or the other."""
+
+    highest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,16 +71,72 @@ class Item:
 
 
 @dataclass(frozen=True)
+class LookBack:
+    """At least `count` (None: all) of the `last` (None: all so far) visits at which a scale is rated after baseline."""
+
+    count: int | None
+    last: int | None
+
+
+@dataclass(frozen=True)
 class Condition:
     """A condition on a rating.
 
-    `test` is response, remission, "no response", "no remission", "relapse", a comparison with `number`, or "falls by"
-    or "falls less than" a fraction `number` of baseline.
+    `test` is response, remission, "no response", "no remission", "relapse", a comparison with `number`, a comparison
+    "of baseline" (`number` is a fraction of it), "falls by" or "falls less than" a fraction `number` of baseline, or
+    "rises by" or "rises less than" `number` points above baseline. It concerns the present visit, or those of
+    `look_back`.
     """
 
     scale: str
     test: str
     number: float = 0.0
+    look_back: LookBack | None = None
+
+
+@dataclass(frozen=True)
+class CombinedCondition:
+    """Several conditions joined by 'and' (`every`) or by 'or'."""
+
+    every: bool
+    parts: tuple[Condition | CombinedCondition, ...]
+
+
+Rule = Condition | CombinedCondition
+OPPOSITES = {
+    "response": "no response", "remission": "no remission", "falls by": "falls less than",
+    "rises by": "rises less than", "<": ">=", ">": "<=", "< of baseline": ">= of baseline",
+    "> of baseline": "<= of baseline",
+}  # fmt: skip
+OPPOSITES |= {other: test for test, other in OPPOSITES.items()}
+
+
+def opposite(rule: Rule) -> Rule:
+    """The rule that is met by the patients who are known not to meet this one."""
+    if isinstance(rule, CombinedCondition):
+        return CombinedCondition(not rule.every, tuple(map(opposite, rule.parts)))
+    look = rule.look_back
+    if look is not None and look.last is None:
+        look = LookBack(1 if look.count is None else None, None)
+    elif look is not None and look.last is not None and look.count is not None:
+        look = LookBack(look.last - look.count + 1, look.last)
+    return replace(rule, test=OPPOSITES[rule.test], look_back=look)
+
+
+def with_look_back(rule: Rule, look_back: LookBack) -> Rule:
+    """The rule with a look back for every condition that has none."""
+    if isinstance(rule, CombinedCondition):
+        return replace(rule, parts=tuple(with_look_back(part, look_back) for part in rule.parts))
+    return rule if rule.look_back else replace(rule, look_back=look_back)
+
+
+def single_conditions(rule: Rule) -> Iterator[Condition]:
+    """The single conditions of a rule, in the order of its text."""
+    if isinstance(rule, Condition):
+        yield rule
+    else:
+        for part in rule.parts:
+            yield from single_conditions(part)
 
 
 @dataclass(frozen=True)
@@ -93,7 +157,7 @@ class Part:
 
     segments: tuple[tuple[Item, ...], ...]
     perturbations: tuple[Phrase, ...] = ()
-    reinduction: Condition | str | None = None
+    reinduction: Rule | str | None = None
     start: int = 0
     end: int = 0
 

@@ -10,11 +10,21 @@ from typing import Any
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY
-from ketamech.dosing.drugs import drug, spellings, unknown_drug_error
+from ketamech.dosing.drugs import dosage_forms, drug, spellings, unknown_drug_error
 from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, missing_drug_error, shorten_text
-from ketamech.dosing.parsed_values import AdaptiveRhythm, Amount, Days, Item, Part, Phrase, Rhythm, Span
+from ketamech.dosing.parsed_values import (
+    AdaptiveRhythm,
+    Amount,
+    Days,
+    Item,
+    Part,
+    Phrase,
+    Rhythm,
+    Span,
+    TitratedAmount,
+)
 from ketamech.dosing.treatment import Phase, Treatment
 
 CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be shared
@@ -47,6 +57,11 @@ class Sentence:
         """Rhythms that depend on the outcome of a patient."""
         return tuple(item.value for item in self._items() if item.kind == "choice")
 
+    @property
+    def titrated(self) -> bool:
+        """Whether a dose depends on the ratings of a patient."""
+        return any(isinstance(item.value, TitratedAmount) for item in self._items())
+
     def _items(self) -> Iterator[Item]:
         return (item for part in self.parts for segment in part.segments for item in segment)
 
@@ -56,19 +71,20 @@ class Sentence:
         phrases = (phrase for part in self.parts for phrase in part.perturbations)
         return tuple((" ".join(self.text[phrase.start : phrase.end].split()), phrase) for phrase in phrases)
 
-    def treatments(self, first_day: int | None = None, *, reduced: bool | None = None) -> tuple[Treatment, ...]:
+    def treatments(
+        self, first_day: int | None = None, *, reduced: bool | None = None, highest: bool = False
+    ) -> tuple[Treatment, ...]:
         """The treatments. Raises InputError, also for adaptive dosing unless `reduced` is given.
 
         `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1]. `reduced`
-        selects one of the two rhythms of adaptive dosing.
+        selects one of the two rhythms of adaptive dosing, `highest` the higher of the two doses of a titration.
         """
-        if reduced is None and (self.choices or any(part.reinduction for part in self.parts)):
+        if reduced is None and (self.choices or self.titrated or any(part.reinduction for part in self.parts)):
             what = f"adaptive dosing is for trial files only: '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="one rhythm", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1
-        return tuple(
-            one for part in self.parts for one in _TreatmentBuilder(self.text, first, bool(reduced)).treatments(part)
-        )
+        builder = _TreatmentBuilder(self.text, first, bool(reduced), highest)
+        return tuple(one for part in self.parts for one in builder.treatments(part))
 
 
 def parse_sentence(text: str) -> Sentence:
@@ -128,11 +144,12 @@ ItemsByKind = dict[str, Item]
 
 @dataclass(frozen=True)
 class _TreatmentBuilder:
-    """Builds the treatments of one sentence; `first_day` and `reduced` as in `Sentence.treatments`."""
+    """Builds the treatments of one sentence; `first_day`, `reduced` and `highest` as in `Sentence.treatments`."""
 
     text: str
     first_day: int
     reduced: bool
+    highest: bool
 
     def treatments(self, part: Part) -> Iterator[Treatment]:
         """The treatments of one part. Raises InputError."""
@@ -206,6 +223,8 @@ class _TreatmentBuilder:
         brand = self._brand_route(names, by_kind.get("route"))
         amount = by_kind["amount"].value if "amount" in by_kind else before.amount
         self._check_amount(name, amount, by_kind.get("amount"))
+        if isinstance(amount, TitratedAmount):
+            amount = Amount(amount.highest if self.highest else amount.number, amount.unit)
         route = by_kind["route"].value if "route" in by_kind else brand or before.route
         salt = by_kind["salt"].value if "salt" in by_kind else before.salt
         return _Dose(name, amount, route, salt, before.duration)
@@ -309,8 +328,11 @@ class _TreatmentBuilder:
     def _items_by_kind(self, items: list[Item]) -> ItemsByKind:
         """Items by kind. Raises InputError for two different ones of a kind."""
         by_kind: ItemsByKind = {}
+        forms = {dosage_forms().get(item.value) for item in items if item.kind == "route"}
         for item in items:
             kind = SAME_KINDS.get(item.kind, item.kind)
+            if kind == "route" and item.value in forms:
+                continue  # "oral" beside "prolonged release"
             if kind in UNIQUE_KINDS and kind in by_kind and by_kind[kind].value != item.value:
                 expected = "one; use 'then' before a later dose and ';' before another treatment"
                 raise self._item_error(

@@ -63,6 +63,10 @@ class Phase:
             yield start
 
 
+TABLETS = ("oral", "prolonged release")  # routes without a visit
+TIMED_ROUTES = ("IV", "SC", "prolonged release")  # routes of a dose that enters over a stated time
+
+
 @dataclass(frozen=True)
 class Treatment:
     """One drug by one route on one schedule. `amount` in `unit` per dose; sessions have no amount.
@@ -94,7 +98,7 @@ class Treatment:
     @property
     def is_procedure(self) -> bool:
         """Whether a visit raises expectancy at once: everything but tablets and talks."""
-        return self.substance.is_procedure and self.route != "oral"
+        return self.substance.is_procedure and self.route not in TABLETS
 
     def starts(self, horizon: float) -> list[float]:
         """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""
@@ -144,8 +148,9 @@ class Treatment:
             raise InputError(what, key="dose", expected="a positive number")
         if "/h" in self.unit.replace("/kg", "") and not self.duration:
             raise InputError("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
-        if self.duration > 0 and self.route not in ("IV", "SC"):
-            raise InputError(f"an infusion by route {self.route}", key="route", expected="IV or SC for an infusion")
+        if self.duration > 0 and self.route not in TIMED_ROUTES:
+            expected = "IV or SC for an infusion, prolonged release for a tablet"
+            raise InputError(f"a duration of a dose by route {self.route}", key="route", expected=expected)
 
     def _check_adherence(self) -> None:
         if not 0 <= self.lag <= MAX_LAG_H:

@@ -33,6 +33,9 @@ from ketamech.engine.lane_layout import (
     Y,
 )
 
+ROUNDS, RETRY = 12, 1000  # rounds of baseline values; added to the number of rounds once a round has failed
+SHORT_STEP = 1e-5  # 1/h: the reciprocal of a step of pseudo-time
+
 
 def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`settle` over the code blocks `blocks`: solves patients of the queue until there are no more."""
@@ -84,14 +87,29 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
         lanes, change = sizes[LANES], workspace[sizes[ERROR] * sizes[LANES] + lane]
         largest_change = update_baselines(workspace, sizes, lane, source)
         lane_state[NEXT_TIME * lanes + lane] += 1
-        if not change < math.inf or lane_state[NEXT_TIME * lanes + lane] > 12:
+        rounds = lane_state[NEXT_TIME * lanes + lane]
+        if not change < math.inf or rounds > RETRY + ROUNDS or ROUNDS < rounds < RETRY:
             return True
         if largest_change < 1e-13 and change < 1e-9:
             return True
         lane_state[STEPS * lanes + lane] = 0
         if change < 1e-9:
             workspace[sizes[SHIFT] * lanes + lane] = 1e-3
+        elif rounds < RETRY:
+            lane_state[NEXT_TIME * lanes + lane] = RETRY
+            workspace[sizes[SHIFT] * lanes + lane] = 1.0
         return False
+
+    @jit
+    def starts_again(workspace, lane_state, sizes, lane):
+        """Whether the patient of a lane approaches the steady state again after a round without convergence.
+
+        With fixed baseline values a patient may have two steady states (self-maintenance of recovery), between which
+        corrections jump. During the first short steps the baseline values follow the state: at rest they are the same.
+        """
+        lanes = sizes[LANES]
+        again = lane_state[TASK * lanes + lane] == INTEGRATE and lane_state[NEXT_TIME * lanes + lane] == RETRY
+        return again and workspace[sizes[SHIFT] * lanes + lane] > SHORT_STEP
 
     @jit
     def store_patient(workspace, lane_state, sizes, lane, inputs, y, report):
@@ -126,6 +144,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
             load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)
             relax(place, low)
             finished = False
+            again = False
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE and damped_newton_update(
                     workspace, lane_state, sizes, lane
@@ -133,10 +152,14 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                     lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     finished = True
             move(place, low)
-            if not finished:
+            for lane in range(low, high):
+                again = again or starts_again(workspace, lane_state, sizes, lane)
+            if not finished and not again:
                 continue
             interpolate(place, low)
             for lane in range(low, high):
+                if starts_again(workspace, lane_state, sizes, lane):
+                    update_baselines(workspace, sizes, lane, source)
                 if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
                     lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
                     if is_settled(workspace, lane_state, sizes, lane, source):

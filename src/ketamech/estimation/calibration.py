@@ -138,6 +138,7 @@ class Calibration:
             visits=tuple(replace(v, scales=tuple(s for s in v.scales if s in scales)) for v in visits),
             scales={s: trial.scales[s] for s in trial.scales if s in scales},
             window=0.0,
+            study_size=trial.study_size or trial.patients,
         )
 
     @property

@@ -144,10 +144,8 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     rated.
     """
     values, base, arm = scores(dataset, row.scale)
-    relapse = shipped_trial(row.trial).relapse
     if row.statistic in ("median relapse", "still well"):
-        assert relapse is not None
-        return _relapse(dataset, row, relapse)
+        return _relapse(dataset, row)
     places = _visit_indices(dataset, row)
     mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
     return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
@@ -211,22 +209,16 @@ def _visit_indices(dataset: xr.Dataset, row: ClinicalTarget) -> list[int]:
     return [k for k, name in enumerate(names) if name == row.visit]
 
 
-def _relapse(dataset: xr.Dataset, row: ClinicalTarget, relapse: tuple[str, str, float]) -> np.ndarray:
-    """Median days to the first of two ratings in a row above the limit among responders, or percent without."""
-    scale, visit, share = relapse
-    values, base, _ = scores(dataset, scale)
-    start = [str(v) for v in dataset["visit"].values].index(visit)
-    later, hours = values[:, :, start + 1 :], dataset["visit_time"].values
-    responded = values[:, :, start] <= (1 - shipped_trial(row.trial).scales[scale].response) * base[:, :, start]
-    above = later > share * base[:, :, start + 1 :]
-    back = above[:, :, :-1] & above[:, :, 1:]  # confirmed at the next visit
-    days = (hours[:, :, start + 1 : -1] - hours[:, :, start : start + 1]) / DAY
-    first = np.where(back.any(axis=2), np.take_along_axis(days, back.argmax(axis=2)[:, :, None], 2)[:, :, 0], np.inf)
+def _relapse(dataset: xr.Dataset, row: ClinicalTarget) -> np.ndarray:
+    """Median days to relapse among the patients at risk (at most the days of follow-up), or percent without."""
+    start, relapsed = dataset["at_risk_from"].values, dataset["relapsed_at"].values
+    length = dataset["visit_time"].values[:, :, -2] - start  # a relapse at the last visit cannot be confirmed
     found = []
-    for r in range(len(values)):
-        times = first[r][responded[r]]
+    for r in range(len(start)):
+        at_risk = np.isfinite(start[r])
+        times = np.where(np.isfinite(relapsed[r]), relapsed[r] - start[r], np.inf)[at_risk]
         if row.statistic == "still well":
             found.append(100 * float(np.mean(np.isinf(times))) if times.size else np.nan)
         else:
-            found.append(float(min(np.median(times), days[r].max())) if times.size else 0.0)
+            found.append(float(min(np.median(times), length[r][at_risk].max()) / DAY) if times.size else 0.0)
     return np.array(found)

@@ -30,7 +30,7 @@ from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_sp
 from ketamech.simulation.scenario import Scenario, validate
 
 # compartments that doses of ketamine enter
-SITES = ("central", "gut", "nose", "racemic_nose", "mouth", "muscle", "skin", "peritoneum")
+SITES = ("central", "gut", "nose", "racemic_nose", "mouth", "muscle", "skin", "rectum", "peritoneum")
 KINETICS = "pharmacokinetics."
 EXPECTED = "a model as KetaMech writes it"
 _SIZE = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)(?: [A-Za-z]\w*)?"

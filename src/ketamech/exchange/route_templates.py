@@ -16,7 +16,7 @@ from ketamech.core import InputError, convert
 from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
 from ketamech.dosing.drugs import Drug, load_drugs
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.treatment import Treatment
+from ketamech.dosing.treatment import TIMED_ROUTES, Treatment
 from ketamech.parameters import ParameterTable
 
 AMOUNT, STEP = "amount", "step"  # kinds of inputs
@@ -119,7 +119,6 @@ class InputProfile:
 
 PROBE_DOSE = 1e-6  # mg; below the limits of every drug
 MAX_DEVICES = 12  # of a nasal dose
-INFUSION_ROUTES = ("IV", "SC")
 PROBE_DURATION = 1.0  # h; duration of a probe infusion
 SESSION_TOLERANCE = 1e-6  # of a whole session
 
@@ -185,6 +184,16 @@ class RouteTemplate:
                 return False
         return True
 
+    def ends_there(self, left: InputProfile, at: float, amount: float, lasting: float) -> bool:
+        """Whether every inflow of this template also ends in the remaining profile, and is no part of a longer one."""
+        for part in self.events:
+            duration = self._duration(part, lasting)
+            speed = amount * self._size(part, lasting) / (duration or 1.0)
+            end = left.of_kind(STEP, part.compartment)[at + part.time + duration]
+            if duration and end > -speed * (1 - SESSION_TOLERANCE):
+                return False
+        return True
+
     def subtract(self, left: InputProfile, at: float, amount: float, lasting: float) -> None:
         """Subtract this amount from the profile."""
         for part in self.events:
@@ -246,5 +255,5 @@ def _probe_doses(drug: Drug, route: str, device: float) -> Iterator[tuple[float 
         yield from ((n * device, 0.0) for n in range(1, MAX_DEVICES + 1))
         return
     yield PROBE_DOSE, 0.0
-    if route in INFUSION_ROUTES:
+    if route in TIMED_ROUTES:
         yield PROBE_DOSE, PROBE_DURATION

@@ -115,18 +115,31 @@ class CovariateEffect:
 
 
 @dataclass(frozen=True)
+class StudyEffect:
+    """How the mean of a parameter differs between studies.
+
+    `sd`: SD of the logarithm of the mean, or the parameter that holds it. The mean changes with the number of patients
+    of the study, relative to `people.reference_study_size`, to the power of `size_sign` times `size_exponent` (a number
+    or the parameter that holds it).
+    """
+
+    sd: float | str
+    size_exponent: float | str = 0.0
+    size_sign: int = 1
+
+
+@dataclass(frozen=True)
 class PeopleTables:
     """The tables of data/people: `marginals` {population: {variable: distribution}}, covariate effects, variabilities.
 
-    `correlations` {(variable, variable): rho}; `study_effects` {parameter: SD of the logarithm of its mean between
-    studies, or the name of the parameter that holds this SD}.
+    `correlations` {(variable, variable): rho}; `study_effects` {parameter: how its mean differs between studies}.
     """
 
     marginals: Mapping[str, Mapping[str, MarginalDistribution]]
     effects: tuple[CovariateEffect, ...]
     between: tuple[Variability, ...]
     correlations: Mapping[tuple[str, str], float]
-    study_effects: Mapping[str, float | str]
+    study_effects: Mapping[str, StudyEffect]
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -238,20 +251,28 @@ def _between(row: CsvRow) -> Variability:
     return Variability(row.required("parameter", "a parameter"), *sizes)
 
 
-def _study_effects(file: Path) -> dict[str, float | str]:
-    """SDs of the logarithm between trials; a cell may name the parameter that holds the SD."""
-    found: dict[str, float | str] = {}
-    for row in read_table(file, ("parameter", "inter_study_sd", "status", "evidence", "why")):
-        name, cell = row.required("parameter", "a parameter"), row.required("inter_study_sd", "an SD or a parameter")
-        if "." in cell and cell[0].isalpha():
-            found[name] = cell
-            continue
-        size = row.number("inter_study_sd")
-        if not 0 <= size <= 1:
-            what = f"{size:g} is not a valid variability"
-            raise row.error("inter_study_sd", what, expected="0 to 1, SD of the logarithm, or a parameter")
-        found[name] = size
-    return found
+def _study_effects(file: Path) -> dict[str, StudyEffect]:
+    """The rows of study_effects.csv; a cell may name the parameter that holds its number."""
+    columns = ("parameter", "inter_study_sd", "size_exponent", "size_sign", "status", "evidence", "why")
+    return {
+        row.required("parameter", "a parameter"): StudyEffect(
+            _number_or_parameter(row, "inter_study_sd"),
+            _number_or_parameter(row, "size_exponent"),
+            int(row.number("size_sign")) if row["size_sign"] else 1,
+        )
+        for row in read_table(file, columns)
+    }
+
+
+def _number_or_parameter(row: CsvRow, column: str) -> float | str:
+    """A number from 0 to 1, or the name of a parameter; 0 for an empty cell."""
+    cell = row[column]
+    if "." in cell and cell[0].isalpha():
+        return cell
+    size = row.number(column) if cell else 0.0
+    if not 0 <= size <= 1:
+        raise row.error(column, f"{size:g} is outside 0 to 1", expected="0 to 1, or the name of a parameter")
+    return size
 
 
 def _rho(row: CsvRow) -> float:

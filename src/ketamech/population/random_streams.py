@@ -13,7 +13,7 @@ import numpy as np
 
 from ketamech.core import InputError
 
-STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps", "study_effects")
+STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps", "study_effects", "course")
 # Append only: the index of a stream determines its numbers.
 _WORD = 2**64
 

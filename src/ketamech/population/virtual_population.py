@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.dosing.dose_events import DoseEvent
 from ketamech.parameters import ParameterTable
+from ketamech.population.natural_course import natural_course
 from ketamech.population.population_tables import (
     BASE_POPULATION,
     MarginalDistribution,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 
 COVARIATE = "covariate."
+REFERENCE_STUDY_SIZE = "people.reference_study_size"
 FRACTIONS = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
 
 
@@ -94,11 +97,12 @@ class Population:
 
     def draw(
         self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, *, replicate: int = 0,
-        base: Mapping[str, float] | None = None,
+        base: Mapping[str, float] | None = None, study_size: int | None = None,
     ) -> VirtualPatients:  # fmt: skip
         """The patients with these numbers.
 
-        `base` {parameter: population value, canonical units} differs from the tables. Raises UnknownNameError.
+        `base` {parameter: population value, canonical units} differs from the tables. `study_size`: number of patients
+        of the study they take part in, which changes its mean effects. Raises UnknownNameError.
         """
         population_values = dict(base or {})
 
@@ -120,27 +124,37 @@ class Population:
             usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
             deviation = drawn[effect.covariate] - effect.reference
             drawn[name] = self._within_bounds(name, usual, usual * np.exp(effect.log_effect * deviation))
-        for name, factor in self.study_effects(seed, replicate, value).items():
+        for name, factor in self.study_effects(seed, replicate, value, study_size).items():
             usual = drawn[name] if name in drawn else np.full(len(patients), value(name))
             drawn[name] = self._within_bounds(name, usual, usual * factor)
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         return VirtualPatients(np.asarray(patients), _clip_to_bounds(values), others, parameters)
 
-    def study_effects(self, seed: int, replicate: int, value: Callable[[str], float]) -> dict[str, float]:
-        """Factors {parameter: factor} by which the means of a replicate differ; none for replicate 0.
+    def study_effects(
+        self, seed: int, replicate: int, value: Callable[[str], float], study_size: int | None = None
+    ) -> dict[str, float]:
+        """Factors {parameter: factor} by which the means of a study differ from those of the population.
 
-        `value` returns the population value of a parameter that holds an SD.
+        A random factor of each replicate (none in replicate 0), and a factor that depends on the number of patients:
+        small studies report larger drug effects and smaller control responses. `value` returns the population value of
+        a parameter that holds a number.
         """
-        if not replicate:
-            return {}
-        (chance,) = patient_streams(seed, [0], "study_effects", replicate=replicate)
-        sizes = {
-            name: value(size) if isinstance(size, str) else size for name, size in self.tables.study_effects.items()
+        effects = self.tables.study_effects
+        normals = np.zeros(len(effects))
+        if replicate:
+            (chance,) = patient_streams(seed, [0], "study_effects", replicate=replicate)
+            normals = chance.standard_normal(len(effects))
+        log_size = np.log(study_size / value(REFERENCE_STUDY_SIZE)) if study_size else 0.0
+
+        def number(cell: float | str) -> float:
+            return value(cell) if isinstance(cell, str) else cell
+
+        factors = {
+            name: float(np.exp(number(effect.sd) * z + effect.size_sign * number(effect.size_exponent) * log_size))
+            for (name, effect), z in zip(effects.items(), normals, strict=True)
         }
-        return dict(
-            zip(sizes, np.exp(np.array(list(sizes.values())) * chance.standard_normal(len(sizes))), strict=True)
-        )
+        return {name: factor for name, factor in factors.items() if factor != 1.0}
 
     def _within_bounds(self, name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Values `after` an effect, clipped to the bounds of the distribution; a fixed variable keeps `before`."""
@@ -161,6 +175,15 @@ class Population:
         block = 1 + [row.parameter for row in self.tables.between].index(name)
         streams = patient_streams(seed, patients, "people", replicate=replicate, block=block)
         return np.exp(spread * np.array([chance.standard_normal(count) for chance in streams]))
+
+    def course_events(
+        self, parameters: ParameterTable, seed: int, patients: Sequence[int] | np.ndarray, begin: float, until: float,
+        *, replicate: int = 0, base: Mapping[str, float] | None = None, in_progress: bool = False,
+    ) -> tuple[DoseEvent, ...]:  # fmt: skip
+        """Events of the natural course of these patients from `begin` to before `until` (h); see `NaturalCourse`."""
+        own = dict(base or {})
+        course = natural_course(self.name, lambda name: own.get(name, parameters[name].canonical))
+        return course.events(seed, patients, begin, until, replicate=replicate, in_progress=in_progress)
 
     @cached_property
     def _factors(self) -> dict[str, list[tuple[str, float]]]:

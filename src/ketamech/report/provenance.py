@@ -46,7 +46,8 @@ ROUTES = {
     "muscle_": ("intramuscular_",),
     "skin_": ("intramuscular_",),
     "mouth_": ("sublingual_",),
-    "gut_": ("oral_",),
+    "rectum_": ("rectal_", "oral_"),
+    "gut_": ("oral_", "prolonged_release_"),
 }
 _DRUGS = {
     "pharmacokinetics.": "drug.ketamine_molar_mass",

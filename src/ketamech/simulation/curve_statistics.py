@@ -148,6 +148,7 @@ def _hours_above(trace: TimeCourseWindow, sign: float = 1.0) -> float:
 
 REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
     "at": lambda trace: float(trace.at_times()[0]),
+    "of_dose": lambda trace: float(trace.at_times()[0]) / trace.dose,
     "max": _extreme(lambda values: int(np.argmax(values)), "value"),
     "min": _extreme(lambda values: int(np.argmin(values)), "value"),
     "tmax": _extreme(lambda values: int(np.argmax(values)), "hours"),
@@ -171,7 +172,7 @@ def result_unit(reduction: str, own: str) -> str:
     """Canonical unit of a statistic of a curve with the unit `own`."""
     if reduction in _HOURS:
         return "h"
-    if reduction in ("correlation", "auc_ratio", "relative"):
+    if reduction in ("correlation", "auc_ratio", "relative", "of_dose"):
         return "1"
     if reduction == "auc":
         return format_dimensions(combine(unit(own).dims, unit("h").dims, 1))

@@ -19,8 +19,8 @@ Bounds = tuple[float, float]
 # A number, then a unit that contains no second number: "15,5 kg" must not become 15 times 5 kg.
 _QUANTITY = re.compile(r"^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*((?:1\b|[^\W\d]|%)[^,]*)?$", re.I)
 BOUNDS: Mapping[str, Bounds] = {
-    "person.weight": (10.0, 300.0),
-    "person.age": (1 * YEAR, 110 * YEAR),
+    "person.weight": (5.0, 300.0),
+    "person.age": (0.25 * YEAR, 110 * YEAR),
     "person.baseline_madrs": (0.5, 59.5),
     "person.baseline_ideation": (0.1, 38.0),
     "person.baseline_pain": (0.0, 10.0),

@@ -35,8 +35,9 @@ class FileSchema:
     items: Mapping[str, str] = field(default_factory=dict)
 
     def model_at(self, where: Path_) -> type[BaseModel]:
-        """The model that holds the last key of a location."""
-        return self.nested.get(str(where[0]), self.keys) if len(where) > 1 else self.keys
+        """The model that holds the last key of a location: of the nearest key above it that has one."""
+        above = [str(part) for part in (*where[2:-1][::-1], *where[:1])] if len(where) > 1 else []
+        return next((self.nested[part] for part in above if part in self.nested), self.keys)
 
     def is_branch(self, part: str | int) -> bool:
         """Whether a part of a location names a member of a union that pydantic tried, and not a key."""
@@ -64,7 +65,7 @@ def to_input_error(
     key = spelled(where)
     line = YamlSource(path, lines).line(where)
     if error["type"] == "extra_forbidden":
-        fields = schema.model_at(where).model_fields
+        fields = [field.alias or name for name, field in schema.model_at(where).model_fields.items()]
         what, near = f"'{where[-1]}' is not a key of a {schema.name} file", closest_match(str(where[-1]), fields)
         return UnknownNameError(what, file=path, line=line, key=key, expected=", ".join(fields), nearest=near)
     if error["type"] == "missing":

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ketamech.trials.design import Condition, DecisionStep, TreatmentCourse, Trial
+from ketamech.dosing.parsed_values import CombinedCondition, LookBack, Rule, single_conditions
+from ketamech.trials.design import Condition, DecisionStep, TitrationStep, TreatmentCourse, Trial
 from ketamech.trials.trial_dosing import TrialDosing, step_course
 
-Scores = dict[str, np.ndarray]  # scores by scale [patient, visit]; NaN where not rated
+Scores = Mapping[str, np.ndarray]  # scores by scale [patient, visit]; NaN where not rated
 OTHERWISE_LABEL = "the others"
-COMPARISON_OPERATORS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+COMPARISON_OPERATORS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
 }  # fmt: skip
 
 
 class DecisionRules:
-    """Carries out the decision steps of a trial and adapts the schedule of each course.
+    """Carries out the decision steps and titrations of a trial, and adapts the schedule of each course.
 
     `decision` [patient] is the name of the last option chosen among several, `decided_at` [patient] the time (h) of the
     last change of doses, `rescued_at` [patient] the time (h) at which rescue began; NaN for never. `uniforms`
@@ -26,57 +27,87 @@ class DecisionRules:
 
     def __init__(self, trial: Trial, dosing: TrialDosing, uniforms: np.ndarray) -> None:
         self.trial, self.dosing, self.uniforms = trial, dosing, uniforms
+        self.hours = np.array([hour for _, hour, _ in trial.visit_schedule])
+        self.arms = np.array([course.name for course in dosing.courses], dtype=object)[dosing.course]
         self.decision = np.full(len(uniforms), "", dtype=object)
         self.decided_at = np.full(len(uniforms), np.nan)
         self.rescued_at = np.full(len(uniforms), np.nan)
 
-    def visits(self) -> list[int]:
-        """Indices in `Trial.visit_schedule` of the visits at which a decision may fall, without the baseline."""
-        times = {time for step in self.trial.steps for time in step.times}
-        found = set()
+    def decisions(self) -> list[tuple[float, int]]:
+        """Hours at which a decision may fall, each with the index of the last visit by then, without the baseline."""
+        found = {time for step in self.trial.steps for time in step.times}
         for course in self.dosing.courses:
             if adaptation := course.adaptive_dosing:
                 rules = ((adaptation.reduction_rule, adaptation.since), (adaptation.reinduction_rule, 0.0))
-                for scale, since in ((_scale(self.trial, rule), since) for rule, since in rules if rule):
-                    found |= {
-                        k for k, (v, at, _) in enumerate(self.trial.visit_schedule) if scale in v.scales and at >= since
-                    }
-        found |= {k for k, (_, hour, _) in enumerate(self.trial.visit_schedule) if hour in times}
-        return sorted(found - {0})
+                for scales, since in ((scales_of(self.trial, rule), since) for rule, since in rules if rule):
+                    found |= {at for v, at, _ in self.trial.visit_schedule if scales <= set(v.scales) and at >= since}
+            for step in course.titration.steps if course.titration else ():
+                found |= set(step.times)
+        times = sorted(time for time in found if 0 < time < self.trial.horizon)
+        return [(time, int(np.searchsorted(self.hours, time + 1e-9)) - 1) for time in times]
 
-    def decide(self, visit: int, scores: Scores) -> None:
-        """All decisions of one visit: steps in the order of the file, then the schedule of each course."""
-        hour = self.trial.visit_schedule[visit][1]
+    def decide(self, hour: float, visit: int, scores: Scores) -> None:
+        """All decisions of one hour: steps in the order of the file, then the doses and schedule of each course."""
         for number, step in enumerate(self.trial.steps):
             if hour in step.times:
-                self._step(number, step, visit, scores)
+                self._step(number, step, hour, visit, scores)
         for number, course in enumerate(self.dosing.courses):
-            if course.adaptive_dosing:
+            if course.titration:
+                self._titrate(number, course.titration.steps, hour, visit, scores)
+            if course.adaptive_dosing and self.hours[visit] == hour:
                 self._adapt_schedule(number, course, visit, scores)
 
-    def _step(self, number: int, step: DecisionStep, visit: int, scores: Scores) -> None:
+    def _step(self, number: int, step: DecisionStep, hour: float, visit: int, scores: Scores) -> None:
         """Assign the regimens of a step; a patient whose score is unknown continues as before."""
-        hour = self.trial.visit_schedule[visit][1]
-        met, known = is_met(self.trial, step.condition, scores, visit)
+        met, known = self._met(step.condition, scores, visit)
+        if step.groups:
+            concerned = np.isin(self.arms, step.groups) | np.isin(self.decision, step.groups)
+            met, known = met & concerned, known & concerned
         if step.rescue:
-            met &= np.isnan(self.rescued_at)
+            met = met & np.isnan(self.rescued_at)
             self.rescued_at[met] = hour
-        choice = np.searchsorted(np.cumsum(step.shares)[:-1], self.uniforms[:, visit], side="right")
+        uniforms = self._option_uniforms(number, hour, visit)
+        choice = np.searchsorted(np.cumsum(step.shares)[:-1], uniforms, side="right")
         groups = [(met & (choice == k), name) for k, name in enumerate(step.names)]
         if step.otherwise:
             groups.append((known & ~met, OTHERWISE_LABEL))
         for k, (mask, words) in enumerate(groups):
             if mask.any():
-                self.dosing.begin(step_course(number, k), mask, hour, added=step.rescue)
-                self.decided_at[mask] = hour
+                if k >= len(step.regimens) or step.regimens[k] is not None:
+                    self.dosing.begin(step_course(number, k), mask, hour, added=step.rescue)
+                    self.decided_at[mask] = hour
                 if len(groups) > 1:
                     self.decision[mask] = words
 
+    def _option_uniforms(self, number: int, hour: float, visit: int) -> np.ndarray:
+        """Random numbers [patient] of a step, independent of those of an earlier step at the same visit."""
+        used = any(self.hours[visit] in step.times for step in self.trial.steps[:number])
+        return self.dosing.uniforms("steps", number, hour) if used else self.uniforms[:, visit]
+
+    def _met(self, condition: Rule | None, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
+        if condition is None:
+            everyone = np.ones(len(self.uniforms), dtype=bool)
+            return everyone, everyone
+        return is_met(self.trial, condition, scores, visit)
+
+    def _titrate(
+        self, number: int, steps: tuple[TitrationStep, ...], hour: float, visit: int, scores: Scores
+    ) -> None:  # fmt: skip
+        """Change the doses of the patients on a course; each patient changes at most once at one time."""
+        free = self.dosing.course == number
+        before = self.dosing.level.copy()
+        for step in steps:
+            if hour in step.times:
+                due = free & (before != step.to) & ((step.origin == -1) | (before == step.origin))
+                changed = due & self._met(step.condition, scores, visit)[0]
+                self.dosing.level[changed] = step.to
+                free = free & ~changed
+
     def _adapt_schedule(self, number: int, course: TreatmentCourse, visit: int, scores: Scores) -> None:
-        adaptation, hour, dosing = course.adaptive_dosing, self.trial.visit_schedule[visit][1], self.dosing
+        adaptation, hour, dosing = course.adaptive_dosing, self.hours[visit], self.dosing
         assert adaptation is not None
         on = dosing.course == number
-        if adaptation.reduction_rule and _scale(self.trial, adaptation.reduction_rule) in scores:
+        if adaptation.reduction_rule and scales_of(self.trial, adaptation.reduction_rule) <= set(scores):
             met, known = is_met(self.trial, adaptation.reduction_rule, scores, visit)
             change = on & known & (hour - dosing.anchor >= adaptation.since)
             dosing.reduced[change] = met[change]
@@ -87,23 +118,67 @@ class DecisionRules:
             self.decided_at[restarted] = hour
 
 
-def _scale(trial: Trial, condition: Condition) -> str:
-    return trial.relapse[0] if condition.test == "relapse" and trial.relapse else condition.scale
+def scales_of(trial: Trial, rule: Rule, *, now: bool = True) -> set[str]:
+    """Scales that a rule needs at the visit at which it is applied (`now`), or at any visit."""
+    found: set[str] = set()
+    for one in single_conditions(rule):
+        if one.test == "relapse":
+            found |= scales_of(trial, trial.relapse.condition, now=now) if trial.relapse else set()
+        elif not (now and one.look_back):
+            found.add(one.scale)
+    return found
 
 
-def is_met(trial: Trial, condition: Condition, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Masks [patient] of the patients who meet a condition at a visit, and of those whose score is known."""
-    name = _scale(trial, condition)
-    score, baseline, scale = scores[name][:, visit], scores[name][:, 0], trial.scales[name]
-    known = np.isfinite(score) & np.isfinite(baseline)
-    if condition.test in COMPARISON_OPERATORS:
-        found = COMPARISON_OPERATORS[condition.test](score, condition.number)
-    elif condition.test == "relapse":
+def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Masks [patient] of the patients who meet a rule at a visit, and of those for whom this is known.
+
+    A rule that unknown ratings cannot change is known: one of two conditions joined by 'or' is enough.
+    """
+    if isinstance(rule, CombinedCondition):
+        parts = [is_met(trial, part, scores, visit) for part in rule.parts]
+        mets, unmets = [met for met, _ in parts], [known & ~met for met, known in parts]
+        some = np.logical_or.reduce(unmets if rule.every else mets)
+        every = np.logical_and.reduce(mets if rule.every else unmets)
+        return (every if rule.every else some), some | every
+    if rule.test == "relapse":
         assert trial.relapse is not None
-        first = [v.name for v, _, _ in trial.visit_schedule].index(trial.relapse[1])
-        found = (score > trial.relapse[2] * baseline) & (visit >= first)
+        met, known = is_met(trial, trial.relapse.condition, scores, visit)
+        first = [v.name for v, _, _ in trial.visit_schedule].index(trial.relapse.since)
+        return met & (visit >= first), known
+    if rule.look_back is None:
+        return _is_met_at(trial, rule, scores, visit)
+    return _is_met_over(trial, rule, rule.look_back, scores, visit)
+
+
+def _is_met_over(
+    trial: Trial, condition: Condition, look: LookBack, scores: Scores, visit: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same over the last visits of the present period at which the scale is rated, after its baseline."""
+    plan = trial.visit_schedule
+    period = plan[visit][2]
+    visits = [k for k in range(visit + 1) if plan[k][2] == period and plan[k][0].time]
+    visits = [k for k in visits if condition.scale in plan[k][0].scales][-(look.last or len(plan)) :]
+    count = look.last or len(visits) if look.count is None else look.count
+    found = [_is_met_at(trial, condition, scores, k) for k in visits]
+    nobody = np.zeros(len(scores[condition.scale]), dtype=int)
+    met = sum((one.astype(int) for one, _ in found), nobody)
+    unknown = sum((~known for _, known in found), nobody)
+    enough = (met >= count) & bool(visits)
+    return enough, enough | (met + unknown < count) | (not visits)
+
+
+def _is_met_at(trial: Trial, condition: Condition, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
+    scale = trial.scales[condition.scale]
+    score, baseline = scores[condition.scale][:, visit], scores[condition.scale][:, 0]
+    known, number = np.isfinite(score) & np.isfinite(baseline), condition.number
+    sign, _, of_baseline = condition.test.partition(" ")
+    if sign in COMPARISON_OPERATORS:
+        found = COMPARISON_OPERATORS[sign](score, number * baseline if of_baseline else np.asarray(number))
+    elif condition.test.startswith("rises"):
+        found = score >= baseline + number
+        found = ~found if condition.test == "rises less than" else found
     elif condition.test.startswith("falls"):
-        found = score <= (1 - condition.number) * baseline
+        found = score <= (1 - number) * baseline
         found = ~found if condition.test == "falls less than" else found
     elif condition.test.endswith("remission"):
         found = score <= scale.remission

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from ketamech.dosing.parsed_values import Condition
+from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -27,8 +27,34 @@ class AdaptiveDosing:
     reduced_schedule: Regimen | None = None
     reduction_rule: Condition | None = None
     since: float = 0.0
-    reinduction_rule: Condition | None = None
+    reinduction_rule: Rule | None = None
     induction: float = 0.0
+
+
+@dataclass(frozen=True)
+class TitrationStep:
+    """At `times` (h) patients who meet `condition` (None: all) change to dose `to` of a titration.
+
+    `to` and `origin` are indices in `Titration.amounts`; with an `origin` (-1: any) only patients on that dose change.
+    """
+
+    times: tuple[float, ...]
+    to: int
+    origin: int = -1
+    condition: Rule | None = None
+
+
+@dataclass(frozen=True)
+class Titration:
+    """Doses of `drug` between which a patient may change: `amounts` in `unit`; the first is that of the start.
+
+    At one time the first of `steps` that applies to a patient counts.
+    """
+
+    drug: str
+    amounts: tuple[float, ...]
+    unit: str
+    steps: tuple[TitrationStep, ...]
 
 
 @dataclass(frozen=True)
@@ -39,25 +65,48 @@ class TreatmentCourse:
     doses: tuple[tuple[Treatment, str], ...]
     reduced_doses: tuple[tuple[Treatment, str], ...] = ()
     adaptive_dosing: AdaptiveDosing | None = None
+    titration: Titration | None = None
 
 
 @dataclass(frozen=True)
 class DecisionStep:
-    """At visits at `times` (h), patients who meet `condition` receive `regimens`, the others `otherwise`.
+    """At `times` (h), patients who meet `condition` (None: all) receive `regimens`, the others `otherwise`.
 
     `otherwise` None: the others continue as before. The regimen replaces what was planned before, unless it is a
-    `rescue`, which is added, once for each patient. Of several `regimens`, with `names`, one is drawn for each patient
-    with the probabilities `shares` (randomised withdrawal).
+    `rescue`, which is added, once for each patient; a regimen of None leaves the treatment as it is. Of several
+    `regimens`, with `names`, one is drawn for each patient with the probabilities `shares` (randomised withdrawal). The
+    step concerns the patients of `groups`: names of arms, and names that earlier steps have drawn (empty: all).
     """
 
     times: tuple[float, ...]
-    condition: Condition
-    regimens: tuple[Regimen, ...] = ()
+    condition: Rule | None
+    regimens: tuple[Regimen | None, ...] = ()
     names: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     otherwise: Regimen | None = None
     belief: str = "blinded"
     rescue: bool = False
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RelapseRule:
+    """Relapse of the patients who meet `at_risk` at the visit `since`.
+
+    A rating that meets `condition` at a later visit is a relapse, where `confirmed` only if the next rating, at most
+    `within` h later, meets it too; the time is that of the first. With an `admission_rate` (probability in a week)
+    patients are also admitted to hospital, at any time or while their last rating meets `admission_rule`, which is a
+    relapse too. The trial ends at event number `last_event` of all its patients (0: at the last visit).
+    """
+
+    condition: Rule
+    since: str
+    at_risk: Rule
+    confirmed: bool = True
+    within: float = float("inf")
+    admission_rate: float = 0.0
+    admission_rule: Rule | None = None
+    last_event: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +122,7 @@ class Arm:
     belief: str = "blinded"
     adaptive_dosing: AdaptiveDosing | None = None
     perturbations: tuple[AppliedPerturbation, ...] = ()
+    titration: Titration | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +138,37 @@ class Visit:
 class DropoutRule:
     """A patient who meets `condition` at a visit from `since` (h) on leaves with probability `chance`, for `reason`."""
 
-    condition: Condition
+    condition: Rule
     chance: float
     since: float = 0.0
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """Criteria on ratings that a candidate must meet to be enrolled.
+
+    `include`: all conditions hold at screening and at baseline, `screening` h later (0: at baseline only). `lead_in` is
+    given to all candidates in between, with `belief` (a key of BELIEFS); candidates who meet `exclude` at its end,
+    relative to their screening score, are not enrolled. A rater of the share `inflating` of patients raises a score up
+    to `inflation` points below a limit to the limit. With `independent` raters the trial itself is rated by others, so
+    that neither the error nor the inflation of an eligibility rating enters the recorded baseline.
+    """
+
+    include: tuple[Rule, ...] = ()
+    screening: float = 0.0
+    lead_in: Regimen | None = None
+    belief: str = "open"
+    exclude: Rule | None = None
+    inflation: float = 0.0
+    inflating: float = 1.0
+    independent: bool = False
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Names of the scales on which candidates are rated."""
+        rules = (*self.include, *([self.exclude] if self.exclude else []))
+        return tuple(dict.fromkeys(condition.scale for rule in rules for condition in single_conditions(rule)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +180,9 @@ class Trial:
     arms, that far apart, in random order. `dropout` is the weekly probability to leave, `missed_visit_rate` the
     probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
     permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
-    patients in addition to the arms. `relapse` is (scale, first visit, fraction of baseline above which it counts).
+    patients in addition to the arms. `events` {name: condition} are counted in each arm at the end of the trial.
+    `study_size`: patients of the published or planned trial, on which its mean effects depend, whatever number is
+    simulated (default: `patients`). Without `eligibility` the population is that of the enrolled patients.
     """
 
     title: str
@@ -129,7 +208,10 @@ class Trial:
     add_on: Regimen | None = None
     steps: tuple[DecisionStep, ...] = ()
     seed: int = 1
-    relapse: tuple[str, str, float] | None = None
+    relapse: RelapseRule | None = None
+    events: Mapping[str, Rule] = field(default_factory=dict)
+    eligibility: Eligibility | None = None
+    study_size: int | None = None
     source: str = field(default="", repr=False)
 
     @property

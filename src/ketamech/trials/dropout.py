@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ketamech.core.units import WEEK
-from ketamech.trials.decision_rules import Scores, is_met
+from ketamech.trials.decision_rules import Scores, is_met, scales_of
 from ketamech.trials.design import Trial
 
 DROPOUT_REASON_OTHER = "other reasons"
@@ -35,7 +35,7 @@ def dropout_times(
         chance = uniforms[:, 1 + (i + 1) * visits : 1 + (i + 2) * visits]
         goes = np.zeros(hours.shape, dtype=bool)
         for k, (visit, hour, _) in enumerate(trial.visit_schedule):
-            if visit.time and hour >= rule.since and rule.condition.scale in visit.scales:
+            if visit.time and hour >= rule.since and scales_of(trial, rule.condition) <= set(visit.scales):
                 goes[:, k] = is_met(trial, rule.condition, scores, k)[0] & (chance[:, k] < rule.chance)
         at = np.where(goes.any(axis=1), hours[person, goes.argmax(axis=1)], np.inf)
         why[at < left] = rule.reason

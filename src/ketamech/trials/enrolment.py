@@ -2,24 +2,31 @@
 
 Every number comes from the random stream of a patient (or of a block of the randomisation list) within a seed and
 replicate, so that no result depends on how many replicates are run together. Patients are allocated in the order of
-enrolment.
+enrolment. The patient in place i of a trial with eligibility criteria is the first eligible of the candidates i, i + S,
+i + 2 S, ... (`CANDIDATE_STEP`), so that it does not depend on the other places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
-from ketamech.population.virtual_population import Population, VirtualPatients
+from ketamech.population.virtual_population import VirtualPatients
 from ketamech.trials.design import Trial
+from ketamech.trials.mixed_population import TrialPopulation
 
 FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
 VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may move
 ALLOCATION, VISITS, BLOCKS = 0, 1, 16  # blocks of the stream "trial"
+SCREENING = 1  # block of the stream "scores"; 0 holds the ratings of the trial
+CANDIDATE_STEP = 2**32  # between the numbers of the candidates of one place
+SETTLING = 24.0  # h before the first rating at which the natural course begins: mood has followed it by then
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,11 @@ class Enrolment:
     `base` {parameter: population value, canonical units}. Random numbers: `rerandomisation_uniforms` [patient, visit]
     for second randomisations; `dropout_uniforms` [patient, 1 + visits * (1 + dropout rules)] for dropout and missed
     visits; `rating_normals` [patient, 2, visit, scale] for rating errors and for fluctuations of the patient;
-    `fluctuation_normals` [patient, scale] for the size of those fluctuations.
+    `fluctuation_normals` [patient, scale] for the size of those fluctuations; `screening_normals` [patient, 3, scale]
+    for error and fluctuation at screening and the error of a separate rating of eligibility at baseline;
+    `inflation_uniforms` [patient] for inflating raters. `course` are the events of the natural course.
+    `baseline_ratings` {scale: [patient]} replace the ratings at baseline. `screened` [patient] is the number of
+    candidates for each place.
     """
 
     number: int
@@ -42,17 +53,25 @@ class Enrolment:
     dropout_uniforms: np.ndarray
     rating_normals: np.ndarray
     fluctuation_normals: np.ndarray
+    screening_normals: np.ndarray
+    inflation_uniforms: np.ndarray
+    course: tuple[DoseEvent, ...] = ()
+    baseline_ratings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    screened: np.ndarray | None = None
 
 
 def enrol(
-    trial: Trial, population: Population, parameters: ParameterTable, seed: int, number: int, base: Mapping[str, float]
-) -> Enrolment:
+    trial: Trial, population: TrialPopulation, parameters: ParameterTable, seed: int, number: int,
+    base: Mapping[str, float], candidates: np.ndarray | None = None,
+) -> Enrolment:  # fmt: skip
     """All patients of replicate `number` before the first dose.
 
-    `base` {parameter: population value, canonical units}.
+    `base` {parameter: population value, canonical units}. `candidates` are the numbers of the patients (default: 0 to
+    the number of patients).
     """
-    patient_ids, visits = np.arange(trial.patients), len(trial.visit_schedule)
-    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base)
+    patient_ids = np.arange(trial.patients) if candidates is None else candidates
+    visits, size = len(trial.visit_schedule), trial.study_size or trial.patients
+    people = population.draw(parameters, seed, patient_ids, replicate=number, base=base, study_size=size)
     reasons = 1 + len(trial.dropout_rules)
     sizes = np.cumsum([len(trial.strata), visits, visits, 1 + visits * reasons])
     streams = patient_streams(seed, patient_ids, "trial", replicate=number, block=VISITS)
@@ -61,10 +80,40 @@ def enrol(
     stratum = _strata(trial, strata)
     generators = patient_streams(seed, patient_ids, "scores", replicate=number)
     rating_normals, fluctuation_normals = _standard_normals(generators, visits, len(trial.scales))
+    streams = patient_streams(seed, patient_ids, "scores", replicate=number, block=SCREENING)
+    inflation, screening_normals = _screening_numbers(streams, len(trial.scales))
+    _continue_from_screening(trial, rating_normals, screening_normals)
+    begin = -SETTLING - (trial.eligibility.screening if trial.eligibility else 0.0)
+    course = population.course_events(
+        parameters, seed, patient_ids, begin if trial.eligibility else 0.0, trial.horizon, replicate=number, base=base,
+        in_progress=trial.eligibility is not None,
+    )  # fmt: skip
     return Enrolment(
         number, people, base, _allocate(trial, stratum, seed, number), stratum, visit_hours(trial, windows),
-        rerandomisation_uniforms, dropout_uniforms, rating_normals, fluctuation_normals,
+        rerandomisation_uniforms, dropout_uniforms, rating_normals, fluctuation_normals, screening_normals, inflation,
+        course,
     )  # fmt: skip
+
+
+def _screening_numbers(generators: Iterator[np.random.Generator], scales: int) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform numbers [patient] for inflating raters, standard normal numbers [patient, 3, scale] for screening."""
+    drawn = [(generator.random(), generator.standard_normal(3 * scales)) for generator in generators]
+    return np.array([u for u, _ in drawn]), np.array([z for _, z in drawn]).reshape(len(drawn), 3, scales)
+
+
+def _continue_from_screening(trial: Trial, rating_normals: np.ndarray, screening_normals: np.ndarray) -> None:
+    """Fluctuations at baseline that continue those at screening, on the scales of the eligibility criteria.
+
+    The assumed shift at enrolment is left out there, because selection by the criteria takes its place.
+    """
+    if trial.eligibility is None:
+        return
+    for k, (name, scale) in enumerate(trial.scales.items()):
+        if name in trial.eligibility.scales:
+            correlation = scale.correlation_over(trial.eligibility.screening)
+            own = rating_normals[:, 1, 0, k]
+            own *= np.sqrt(1 - correlation**2)
+            own += correlation * screening_normals[:, 1, k] - scale.enrolment_shift
 
 
 def _standard_normals(
@@ -127,6 +176,6 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in ("oral", ""))
+    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*TABLETS, ""))
     starts = {at for treatment in given for at in treatment.starts(trial.horizon)}
     return np.array(sorted({0.0, *(at + period * trial.washout for at in starts for period in range(trial.periods))}))

@@ -77,10 +77,14 @@ class RatingScale:
         """Autocorrelated values [patient, visit] of SD 1 from standard normal `z`; `hours` [patient, visit]."""
         found = np.zeros_like(z)
         found[:, 0] = z[:, 0] + self.enrolment_shift
-        correlation = np.exp(-np.diff(hours, axis=1) / (DAY * self.correlation_time))
+        correlation = self.correlation_over(np.diff(hours, axis=1))
         for k in range(1, z.shape[1]):
             found[:, k] = correlation[:, k - 1] * found[:, k - 1] + np.sqrt(1 - correlation[:, k - 1] ** 2) * z[:, k]
         return found
+
+    def correlation_over(self, hours: np.ndarray | float) -> np.ndarray:
+        """Correlation of the fluctuations of a patient over some time (h)."""
+        return np.asarray(np.exp(-np.asarray(hours) / (DAY * self.correlation_time)))
 
     def fluctuations(self, hours: np.ndarray, z: np.ndarray, size: np.ndarray | None = None) -> np.ndarray:
         """Fluctuations [patient, visit] (points at mid-scale) from standard normal `z` and `size` [patient]."""

@@ -19,13 +19,14 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.dosing.dose_events import Quantity
-from ketamech.population.virtual_population import Population, load_population
+from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial
+from ketamech.trials.eligibility import enrol_eligible, lead_in_events
 from ketamech.trials.enrolment import Enrolment, enrol
+from ketamech.trials.mixed_population import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
 from ketamech.trials.visit_ratings import VisitRatings
@@ -46,7 +47,7 @@ class TrialRun:
 
     trial: Trial
     model: Model
-    population: Population
+    population: TrialPopulation
     seed: int
     threads: int
     posterior: Posterior = ()
@@ -58,7 +59,7 @@ class TrialRun:
     ) -> TrialRun:  # fmt: skip
         """The run of a trial with its own population; `patients` and `seed` replace those of the trial."""
         chosen, made = trial if patients is None else with_sample_size(trial, patients), model or load_model()
-        population = load_population(chosen.population).with_marginals(chosen.people, made.parameters)
+        population = trial_population(chosen.population).with_marginals(chosen.people, made.parameters)
         seed = chosen.seed if seed is None else seed
         return cls(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
 
@@ -109,8 +110,20 @@ class TrialRun:
         found = []
         for number in numbers:
             base = {**self._posterior_draw(number), **self.trial.values}
-            found.append(enrol(self.trial, self.population, self.model.parameters, self.seed, number, base))
+            found.append(self._enrol(number, base))
         return found
+
+    def _enrol(self, number: int, base: Mapping[str, float]) -> Enrolment:
+        """Enrolment of one replicate with the population values `base`."""
+        arguments = (self.trial, self.population, self.model.parameters, self.seed, number, base)
+        if self.trial.eligibility is None:
+            return enrol(*arguments)
+
+        def draw(candidates: np.ndarray) -> tuple[Enrolment, Mapping[str, Quantity]]:
+            drawn = enrol(*arguments, candidates)
+            return drawn, self._values([drawn])
+
+        return enrol_eligible(self.trial, self.model, draw, TOLERANCE, self.threads)
 
     def _posterior_draw(self, number: int) -> Mapping[str, float]:
         """Population values of a replicate that differ from those of the tables."""
@@ -132,33 +145,40 @@ class TrialRun:
         dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         dosing.course[:] = sequence
         found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
-        ensemble = Ensemble.of(self.model, values, perturbation_events(trial, sequence), len(sequence))
+        before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
+        ensemble = Ensemble.of(self.model, values, (*before, *perturbation_events(trial, sequence)), len(sequence))
         self._run_to_end(found, ensemble.start(tolerance=TOLERANCE, threads=self.threads))
         return found
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
         """Integrate from decision to decision; doses are planned from one decision to the next."""
         decisions, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
-        begin, now = 0.0, np.zeros(len(state.hours))
-        for visit in (*decisions.visits(), None):
-            end = np.inf if visit is None else plan[visit]
+        begin, now, reached = 0.0, np.zeros(len(state.hours)), None
+        for end, visit in (*decisions.decisions(), (np.inf, None)):
             given = state.dosing.events(begin, min(end, self.trial.horizon), now)
-            integration.add_events(given, now if begin else None)
-            self._advance(state, integration, begin, end)
+            integration.add_events(given, reached)
+            reached = self._advance(state, integration, begin, end, reached)
             if visit is not None:
-                decisions.decide(visit, state.scores())
-                begin, now = end, state.hours[:, visit]
+                decisions.decide(end, visit, state.scores())
+                begin, now = end, state.hours[:, visit] if plan[visit] == end else np.full(len(now), end)
+                now = now if reached is None else np.maximum(now, reached)
         state.status = integration.reasons
 
-    def _advance(self, state: TrialState, integration: Integration, begin: float, end: float) -> None:
-        """Integrate to every visit and exposure time after `begin` up to `end` (h)."""
+    def _advance(
+        self, state: TrialState, integration: Integration, begin: float, end: float, reached: np.ndarray | None
+    ) -> np.ndarray | None:  # fmt: skip
+        """Integrate to every visit and exposure time after `begin` up to `end` (h).
+
+        `reached` [patient] (h) is the last time so far (None: the start); returns that after this step.
+        """
         columns = np.flatnonzero(((state.planned > begin) | (begin == 0)) & (state.planned <= end))
         if not columns.size:
-            return
+            return reached
         order = np.argsort(state.times[:, columns], axis=1, kind="stable")
         times = np.take_along_axis(state.times[:, columns], order, axis=1)
         part = integration.advance(times, self.outputs)
         state.values[np.arange(len(times))[:, None], columns[order]] = part.values
+        return times[:, -1]
 
     def _values(self, enrolled: Sequence[Enrolment]) -> dict[str, Quantity]:
         """Values [patient] of each parameter that differs from the table for some patient, canonical units."""
@@ -178,6 +198,19 @@ class TrialRun:
         return np.arange(self.trial.periods)[:, None] * self.trial.washout + inside
 
 
+def _course_events(enrolled: Sequence[Enrolment]) -> list[DoseEvent]:
+    """Events of the natural course of the patients of several replicates."""
+    sizes = [len(e.people) for e in enrolled]
+
+    def joined(parts: Sequence[Quantity]) -> np.ndarray:
+        return np.concatenate([np.broadcast_to(part, size) for part, size in zip(parts, sizes, strict=True)])
+
+    return [
+        DoseEvent(joined([one.time for one in same]), same[0].compartment, joined([one.amount for one in same]))
+        for same in zip(*(e.course for e in enrolled), strict=True)
+    ]
+
+
 def run_trial(
     trial: Trial, model: Model | None = None, *, replicates: int = 1, patients: int | None = None,
     seed: int | None = None, threads: int | None = None, posterior: Posterior = (), first: int = 0,
@@ -187,7 +220,8 @@ def run_trial(
 
     Returns a Dataset with dims (replicate, patient, visit): each scale as rated, `true_<scale>` without error,
     `visit_time` (h), `arm` of each visit; by patient `left` (h), `why_left`, `decision`, `rescued_at`, `solve_status`,
-    `doses_given`, exposures, covariates. Missing is NaN, nothing is imputed; a failed patient is NaN with a reason.
+    `doses_given`, exposures, covariates, and with eligibility criteria `screened`, the candidates for each place.
+    Missing is NaN, nothing is imputed; a failed patient is NaN with a reason.
     `progress` is called with the number of replicates done; `executor` runs and stores them.
     Raises InputError for a number of replicates or patients below 1.
     """
@@ -203,4 +237,5 @@ def with_sample_size(trial: Trial, patients: int) -> Trial:
     sizes = [round(arm.n * patients / trial.patients) for arm in trial.arms]
     if min(sizes) < 1:
         raise InputError(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
-    return replace(trial, arms=tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True)))
+    arms = tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True))
+    return replace(trial, arms=arms, study_size=trial.study_size or trial.patients)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ketamech.parameters import ParameterTable
-from ketamech.trials.decision_rules import DecisionRules, Scores
+from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales_of
 from ketamech.trials.design import Trial
 from ketamech.trials.dropout import dropout_times, missed_visits
 from ketamech.trials.enrolment import Enrolment
+from ketamech.trials.relapse import RelapseOutcomes, end_of_trial, relapse_outcomes
 from ketamech.trials.trial_dosing import TrialDosing
 from ketamech.trials.visit_ratings import VisitRatings
 
+EVENT = "event_"  # of the name of a variable
+ADMISSIONS = 1000  # block of the stream "steps"; the decision steps count from 0
 MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mol
 
 
@@ -40,6 +43,7 @@ class TrialState:
     times: np.ndarray
     values: np.ndarray
     status: np.ndarray
+    baseline_ratings: Scores
 
     @classmethod
     def create(
@@ -59,6 +63,7 @@ class TrialState:
             planned, times,
             np.full((*times.shape, len(rating.outputs)), np.nan),
             np.full(len(hours), "ok", dtype=object),
+            {n: np.concatenate([e.baseline_ratings[n] for e in enrolled]) for n in enrolled[0].baseline_ratings},
         )  # fmt: skip
 
     @property
@@ -72,9 +77,12 @@ class TrialState:
 
     def scores(self) -> Scores:
         """Scores with error so far, by scale [patient, visit]."""
-        return self.rating.rated_scores(
+        found = self.rating.rated_scores(
             self.true_scores(), self.rating_normals, self.fluctuation_normals, self.hours, self.missing
         )
+        for name, ratings in self.baseline_ratings.items():
+            found[name][:, 0] = ratings
+        return found
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
@@ -100,6 +108,10 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     shape = (len(enrolled), trial.patients)
     left, why = dropout_times(trial, state.dropout_uniforms, state.hours, scores)
     gone = state.hours > left[:, None]
+    rated = {name: np.where(gone, np.nan, score) for name, score in scores.items()}
+    relapse = _relapse(state, rated, len(enrolled))
+    if relapse is not None:
+        rated = {name: np.where(state.hours > relapse[1][:, None], np.nan, score) for name, score in rated.items()}
     by_patient, by_visit = ("replicate", "patient"), ("replicate", "patient", "visit")
     variables: dict[str, Any] = {}
 
@@ -110,7 +122,7 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
 
     truths = state.true_scores()
     for name, scale in trial.scales.items():
-        put(name, np.where(gone, np.nan, scores[name]), scale.unit, f"{name} as rated")
+        put(name, rated[name], scale.unit, f"{name} as rated")
         put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
     put("visit_time", state.hours, "h", "time of the visit")
     put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
@@ -118,6 +130,18 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     put("decision", state.decisions.decision.astype(str), about="last decision about the doses")
     put("decided_at", state.decisions.decided_at, "h", "time of the last change of doses by a decision")
     put("rescued_at", state.decisions.rescued_at, "h", "start of rescue treatment")
+    units = {arm.titration.unit for arm in trial.arms if arm.titration}
+    if units:
+        put("titrated_dose", state.dosing.titrated_dose(), " or ".join(sorted(units)), "last dose of a titration")
+    if relapse is not None:
+        put("at_risk_from", relapse[0].at_risk_from, "h", "time from which a relapse counts")
+        put("relapsed_at", relapse[0].relapsed_at, "h", "time of the first relapse")
+        put("observed_until", relapse[0].observed_until, "h", "time of the last rating that can show a relapse")
+        put("why_relapsed", relapse[0].reason.astype(str), about="what showed the relapse")
+    for name, rule in trial.events.items():
+        seen = [np.isfinite(rated[scale][:, 1:]).any(axis=1) for scale in scales_of(trial, rule, now=False)]
+        had = np.where(np.all(seen, axis=0), is_met(trial, rule, rated, state.hours.shape[1] - 1)[0], np.nan)
+        put(f"{EVENT}{name}", had, "1", f"whether the event {name} was observed")
     put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
     put("why_left", why.astype(str), about="reason for leaving the trial")
     put("solve_status", state.status.astype(str), about="status of the solver")
@@ -126,11 +150,31 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     put("doses_given", doses, "1", "doses taken before the patient left")
     for name, (values, unit) in state.exposures().items():
         put(name, values, unit)
+    if trial.eligibility:
+        put("screened", np.concatenate([e.screened for e in enrolled]), "1", "candidates screened for this place")
     _covariates(put, enrolled, state.dosing.model.parameters)
     primary = trial.primary[0]
     if primary in scores:
         put("base", scores[primary][:, 0], trial.scales[primary].unit, f"{primary} at baseline")
     return xr.Dataset(variables, _coordinates(trial, enrolled), _attributes(trial, seed))
+
+
+def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[RelapseOutcomes, np.ndarray] | None:
+    """Relapse of each patient, and the time (h) [patient] at which the trial of the patient's replicate ends."""
+    rule = state.trial.relapse
+    if rule is None:
+        return None
+    uniforms = state.dosing.uniform_table("steps", ADMISSIONS, state.hours.shape[1])
+    found = relapse_outcomes(state.trial, scores, state.hours, uniforms)
+    ends = [end_of_trial(rule, times) for times in found.relapsed_at.reshape(replicates, -1)]
+    end = np.repeat(ends, len(state.hours) // replicates)
+    late = found.relapsed_at > end
+    return replace(
+        found,
+        relapsed_at=np.where(late, np.nan, found.relapsed_at),
+        observed_until=np.minimum(found.observed_until, end),
+        reason=np.where(late, "", found.reason),
+    ), end
 
 
 def _arms(state: TrialState, enrolled: Sequence[Enrolment]) -> np.ndarray:

@@ -12,9 +12,9 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
-from ketamech.population.virtual_population import Population
 from ketamech.simulation.model import Model
 from ketamech.trials.design import BELIEFS, Arm, TreatmentCourse, Trial
+from ketamech.trials.mixed_population import TrialPopulation
 
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
@@ -35,14 +35,14 @@ class DueDose:
 class TrialDosing:
     """Dosing of the patients of several replicates.
 
-    `course`, `anchor` (h) and `reduced` [patient] are the index of the current course, its start, and whether its
-    schedule is reduced. `added_courses` are rescue and add-on courses. `doses_taken` holds the time (h) and the mask
-    [patient] of each dose of a drug that was taken (no sessions). `last_visit` {state of expectancy: [patient]} is the
-    time (h) of the last expectancy event.
+    `course`, `anchor` (h), `reduced` and `level` [patient] are the index of the current course, its start, whether its
+    schedule is reduced, and the dose of its titration (index in `Titration.amounts`). `added_courses` are rescue and
+    add-on courses. `doses_taken` holds the time (h) and the mask [patient] of each dose of a drug that was taken (no
+    sessions). `last_visit` {state of expectancy: [patient]} is the time (h) of the last expectancy event.
     """
 
     def __init__(
-        self, model: Model, trial: Trial, population: Population, seed: int, rows: list[tuple[int, np.ndarray]],
+        self, model: Model, trial: Trial, population: TrialPopulation, seed: int, rows: list[tuple[int, np.ndarray]],
         values: Mapping[str, Quantity],
     ) -> None:  # fmt: skip
         self.model, self.trial, self.population, self.seed = model, trial, population, seed
@@ -52,6 +52,7 @@ class TrialDosing:
         self.course = np.zeros(self.size, dtype=int)
         self.anchor = np.zeros(self.size)
         self.reduced = np.zeros(self.size, dtype=bool)
+        self.level = np.zeros(self.size, dtype=int)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
         self.last_visit: dict[str, np.ndarray] = {}
@@ -65,7 +66,16 @@ class TrialDosing:
         if added:
             self.added_courses.append((number, mask.copy(), np.full(self.size, hour)))
             return
-        self.course[mask], self.anchor[mask], self.reduced[mask] = number, hour, False
+        self.course[mask], self.anchor[mask], self.reduced[mask], self.level[mask] = number, hour, False, 0
+
+    def titrated_dose(self) -> np.ndarray:
+        """The present dose of each patient on a course with a titration, else NaN [patient]."""
+        found = np.full(self.size, np.nan)
+        for number, course in enumerate(self.courses):
+            if course.titration:
+                on = self.course == number
+                found[on] = np.array(course.titration.amounts)[self.level[on]]
+        return found
 
     def events(self, start: float, stop: float, now: np.ndarray) -> list[DoseEvent]:
         """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
@@ -91,39 +101,40 @@ class TrialDosing:
     def _due_doses(self, start: float, stop: float) -> list[DueDose]:
         """Doses of all courses with the patients who receive them, in an order that does not depend on the grouping."""
         found: dict[tuple[float, int, int], DueDose] = {}
-        groups = [*self._groups(), *((number, 0, mask, starts) for number, mask, starts in self.added_courses)]
-        for number, reduced, mask, anchors in groups:
-            doses = self.courses[number].reduced_doses if reduced else self.courses[number].doses
+        groups = [*self._groups(), *((number, 0, 0, mask, starts) for number, mask, starts in self.added_courses)]
+        for number, reduced, level, mask, anchors in groups:
+            doses = course_doses(self.courses[number], bool(reduced), level)
             for anchor in np.unique(anchors[mask]):
                 here = mask & (anchors == anchor)
                 for i, (treatment, belief) in enumerate(doses):
                     for at in _starts(treatment, stop - anchor):
                         if start <= at + anchor < stop:
-                            key = (at + anchor, number, i + 100 * reduced)
+                            key = (at + anchor, number, i + 100 * reduced + 1000 * level)
                             old = found.get(key)
                             found[key] = DueDose(at + anchor, treatment, belief, here | old.mask if old else here)
         return [found[key] for key in sorted(found)]
 
-    def _groups(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    def _groups(self) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
         for number in np.unique(self.course):
+            on = self.course == number
             for reduced in (0, 1):
-                mask = (self.course == number) & (self.reduced == bool(reduced))
-                if mask.any():
-                    yield int(number), reduced, mask, self.anchor
+                for level in np.unique(self.level[on]):
+                    mask = on & (self.reduced == bool(reduced)) & (self.level == level)
+                    if mask.any():
+                        yield int(number), reduced, int(level), mask, self.anchor
 
     def _dose_events(self, dose: DueDose, now: np.ndarray) -> list[DoseEvent]:
         treatment = dose.treatment
         taken = dose.mask * self._adherence(treatment, dose.time)
         if not treatment.substance.is_session:
             self.doses_taken.append((dose.time, taken > 0))
+        begin = min(dose.time, MAX_HORIZON_H)  # a trial may last longer than a regimen
         once = replace(
-            treatment, start=dose.time, schedule=(), skipped_doses=(), miss_probability=0.0, at_steady_state=False
+            treatment, start=begin, schedule=(), skipped_doses=(), miss_probability=0.0, at_steady_state=False
         )
         values = {**self.values, **self._occasion(treatment, dose.time)}
-        found = dose_events(
-            Regimen((once,)), self.model.parameters, values, dose.time + MAX_HORIZON_H, lambda *_: taken
-        )
-        late = np.maximum(now - dose.time, 0.0) + POST_VISIT_DELAY
+        found = dose_events(Regimen((once,)), self.model.parameters, values, begin + MAX_HORIZON_H, lambda *_: taken)
+        late = np.maximum(now - dose.time, 0.0) + POST_VISIT_DELAY + (dose.time - begin)
         return [replace(entry, time=entry.time + late) for entry in without_expectancy(found)]
 
     def _adherence(self, treatment: Treatment, time: float) -> np.ndarray:
@@ -132,13 +143,16 @@ class TrialDosing:
         if not missing:
             return np.ones(self.size)
         place = sorted({t.drug for course in self.courses for t, _ in course.doses}).index(treatment.drug)
-        return (self._adherence_uniforms("adherence", ADHERENCE_BLOCK + place, time) >= missing).astype(float)
+        return (self.uniforms("adherence", ADHERENCE_BLOCK + place, time) >= missing).astype(float)
 
-    def _adherence_uniforms(self, stream: str, block: int, time: float) -> np.ndarray:
+    def uniforms(self, stream: str, block: int, time: float) -> np.ndarray:
         """A uniform random number of each patient for the half day of a time [patient]."""
+        return self.uniform_table(stream, block, int(self.trial.horizon // HALF_DAY) + 1)[:, int(time // HALF_DAY)]
+
+    def uniform_table(self, stream: str, block: int, count: int) -> np.ndarray:
+        """`count` uniform random numbers of each patient [patient, count]."""
         key = (stream, "", block)
         if key not in self._draws:
-            count = int(self.trial.horizon // HALF_DAY) + 1
             self._draws[key] = np.array(
                 [
                     generator.random(count)
@@ -146,7 +160,7 @@ class TrialDosing:
                     for generator in patient_streams(self.seed, patients, stream, replicate=number, block=block)
                 ]
             )
-        return self._draws[key][:, int(time // HALF_DAY)]
+        return self._draws[key]
 
     def _occasion(self, treatment: Treatment, time: float) -> dict[str, Quantity]:
         """Bioavailability of this dose [patient], where it varies between occasions."""
@@ -170,15 +184,26 @@ def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
         adaptation = arms[0].adaptive_dosing
         less = adaptation and adaptation.reduced_schedule
         reduced = _with_belief(less, arms[0].belief) if less else ()
-        found.append(TreatmentCourse(", ".join(arm.name for arm in arms), sum(doses, ()), reduced, adaptation))
+        name = ", ".join(arm.name for arm in arms)
+        found.append(TreatmentCourse(name, sum(doses, ()), reduced, adaptation, arms[0].titration))
     if trial.add_on:
         belief = "open" if trial.blinding == "open" else "blinded"
         found.append(TreatmentCourse("add-on", _with_belief(trial.add_on, belief)))
     for i, step in enumerate(trial.steps):
         others = (step.otherwise,) if step.otherwise else ()
         for k, regimen in enumerate((*step.regimens, *others)):
-            found.append(TreatmentCourse(step_course(i, k), _with_belief(regimen, step.belief)))
+            if regimen is not None:
+                found.append(TreatmentCourse(step_course(i, k), _with_belief(regimen, step.belief)))
     return tuple(found)
+
+
+def course_doses(course: TreatmentCourse, reduced: bool, level: int) -> tuple[tuple[Treatment, str], ...]:
+    """Treatments of a course with their beliefs: the usual or the reduced schedule, at one dose of the titration."""
+    doses = course.reduced_doses if reduced else course.doses
+    if not level or course.titration is None:
+        return doses
+    drug, amount = course.titration.drug, course.titration.amounts[level]
+    return tuple((replace(one, amount=amount) if one.drug == drug else one, belief) for one, belief in doses)
 
 
 def perturbation_events(trial: Trial, sequence: np.ndarray) -> list[DoseEvent]:

@@ -2,65 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ketamech.core import closest_match
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml
-from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.treatment import MAX_HORIZON_H
+from ketamech.core.yaml_lines import Path_, read_yaml
+from ketamech.dosing.parsed_values import single_conditions
 from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.population.virtual_population import load_population
-from ketamech.simulation.scenario import validate
 from ketamech.simulation.scenario_schema import validated
-from ketamech.trials.design import Arm, Condition, DecisionStep, DropoutRule, Trial, Visit
+from ketamech.trials.decision_reader import (
+    MAX_DROPOUT_RULES,
+    dropout_rules,
+    event_rules,
+    relapse_rule,
+    steps,
+    titration,
+)
+from ketamech.trials.decision_rules import COMPARISON_OPERATORS
+from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Trial, Visit
+from ketamech.trials.mixed_population import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale
-from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, DropoutKeys, StepKeys, TrialFile
-from ketamech.trials.trial_text import condition, relapse, share, time, treatment
+from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
+from ketamech.trials.trial_source import Scales, SourceFile
+from ketamech.trials.trial_text import condition, treatment
 
-MAX_DROPOUT, MAX_MISSED_VISITS, MAX_DROPOUT_RULES, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.9, 0.2
-Scales = Mapping[str, RatingScale]
-
-
-@dataclass(frozen=True)
-class SourceFile(YamlSource):
-    """A trial file, and the table of the parameters that it may name."""
-
-    table: ParameterTable
-
-    def time(self, where: Path_, text: str) -> float:
-        """Time after the first dose (h)."""
-        return self.with_location(where, partial(time, text))
-
-    def share(self, where: Path_, text: str, most: float = 1.0) -> float:
-        """A fraction up to `most`, from a percentage."""
-        return self.with_location(where, partial(share, text, most))
-
-    def regimen(self, where: Path_, text: str) -> Regimen:
-        """A regimen that can be given to the typical patient."""
-        return self.check_regimen(where, self.with_location(where, partial(Regimen.parse, text)))
-
-    def check_regimen(self, where: Path_, regimen: Regimen) -> Regimen:
-        """The regimen, if the typical patient can receive all of it from a drug-free start. Raises InputError."""
-        if any(treatment.at_steady_state for treatment in regimen.treatments):
-            what = "a start at steady state: all patients of a trial are drug-free at baseline"
-            expected = "doses that lead there, and a visit after them"
-            raise self.error(where, what, expected, type_="... daily for 4 weeks")
-        self.with_location(where, lambda: validate(regimen, self.table, {}, min(regimen.horizon(), MAX_HORIZON_H)))
-        return regimen
-
-    def check_shares(self, where: Path_, shares: Mapping[str, float], count: int) -> None:
-        """Raise InputError unless there are `count` positive fractions that add up to 1."""
-        total = sum(shares.values())
-        if len(shares) != count or min(shares.values(), default=0) <= 0 or abs(total - 1) > 1e-6:
-            what = f"the shares of {', '.join(shares)} add up to {total:g}"
-            fair = ", ".join(f"{value / total:.3g}" for value in shares.values()) if total > 0 else None
-            raise self.error(where, what, "positive shares, one for each, that add up to 1", type_=fair)
+MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
 
 def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | None = None) -> Trial:
@@ -75,16 +47,15 @@ def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | N
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
-    scales = {name: file.with_location(("visits", name), partial(scale, name)) for name in keys.visits}
+    scales = {name: _scale(file, keys, name) for name in keys.visits}
     visits = _visits(file, keys)
     primary = _primary(file, keys, visits)
     belief = "open" if keys.blinding == "open" else "blinded"
-    listed = [((key, i), s) for key in ("steps", "rescue") for i, s in enumerate(getattr(keys, key))]
     trial = Trial(
         title=keys.title,
         description=keys.description,
         references=tuple(keys.references),
-        population=keys.population,
+        population=population_text(keys.population),
         people=_people(file, keys),
         values=_values(file, keys),
         arms=_arms(file, keys, scales, primary[0], belief),
@@ -102,15 +73,40 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         block=keys.allocation.block,
         strata=_strata(file, keys),
         add_on=file.regimen(("add_on",), keys.add_on) if keys.add_on else None,
-        steps=tuple(step(file, where, found, scales, visits, belief) for where, found in listed),
-        seed=keys.seed,
+        steps=steps(file, keys, scales, visits, belief),
+        seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
         relapse=relapse_rule(file, keys.relapse, scales, visits),
+        events=event_rules(file, keys.events, scales),
+        eligibility=eligibility(file, keys.eligibility, scales),
         source=source,
     )
     _check_no_early_events(file, trial)
     _check_decisions(file, trial)
     _check_blocks(file, trial)
     return trial
+
+
+def seed_of(name: str) -> int:
+    """The seed of a trial without one: a number from its name, so that two trials have different patients."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+
+
+def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
+    """A scale with the thresholds of the trial."""
+    usual = file.with_location(("visits", name), partial(scale, name))
+    for other in keys.thresholds:
+        if other not in keys.visits:
+            what, near = f"'{other}' is not rated in this trial", closest_match(other, keys.visits)
+            raise file.error(("thresholds", other), what, ", ".join(keys.visits), near)
+    if name not in keys.thresholds:
+        return usual
+    own, where = keys.thresholds[name], ("thresholds", name)
+    response = usual.response if own.response is None else file.share((*where, "response"), own.response)
+    remission = usual.remission if own.remission is None else own.remission
+    if not usual.low <= remission <= usual.high:
+        expected = f"{usual.low:g} to {usual.high:g} {usual.unit}"
+        raise file.error((*where, "remission"), f"a score of {remission:g} does not exist on {name}", expected)
+    return replace(usual, response=response, remission=remission)
 
 
 def _visits(file: SourceFile, keys: TrialFile) -> tuple[Visit, ...]:
@@ -157,7 +153,8 @@ def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, scales: Sca
         if arm.share is None:
             raise file.error(("arms", name), f"no number of patients for arm '{name}'", "n: or share:", type_="n: 30")
         number = max(1, round(arm.share * (keys.patients or 0)))
-    return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations)
+    changes = titration(file, keys, name, sentences, regimen, scales, first)
+    return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations, changes)
 
 
 def _lack_of_efficacy_rule(file: SourceFile, keys: TrialFile, scale: str) -> DropoutRule:
@@ -172,7 +169,7 @@ def _strata(file: SourceFile, keys: TrialFile) -> Mapping[str, Mapping[str, floa
 
 
 def _people(file: SourceFile, keys: TrialFile) -> dict[str, str]:
-    population = file.with_location(("population",), partial(load_population, keys.population))
+    population = read_population(file, keys.population)
     words = {}
     for name, text in keys.people.items():
         new, stated = current_name(name), f"fixed {text:g}" if isinstance(text, int | float) else text
@@ -206,11 +203,13 @@ def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
 def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for arm in trial.arms:
         rule = arm.adaptive_dosing and arm.adaptive_dosing.reinduction_rule
-        if rule and rule.test == "relapse" and not trial.relapse:
+        if rule and not trial.relapse and any(one.test == "relapse" for one in single_conditions(rule)):
             like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
             raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
-    if trial.washout and (trial.steps or any(arm.adaptive_dosing for arm in trial.arms)):
-        raise file.error(("crossover",), "a crossover with steps or adaptive dosing", "one or the other")
+    adaptive = any(arm.adaptive_dosing or arm.titration for arm in trial.arms)
+    for key, found in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
+        if trial.washout and found:
+            raise file.error(("crossover",), f"a crossover with {key}", "one or the other")
     lasting = [(arm.name, one) for arm in trial.arms for one in arm.perturbations if one.values(file.table)]
     if trial.washout and lasting:
         name, one = lasting[0]
@@ -229,52 +228,27 @@ def _check_blocks(file: SourceFile, trial: Trial) -> None:
         raise file.error(("allocation", "block"), what, "whole patients of each arm", near, f"block: {near}")
 
 
-def step(
-    file: SourceFile, where: Path_, keys: StepKeys, scales: Scales, visits: Sequence[Visit], belief: str
-) -> DecisionStep:
-    """One decision step; `belief` applies unless the step names another."""
-    texts = [keys.at] if isinstance(keys.at, str) else keys.at
-    times = tuple(file.time((*where, "at"), text) for text in texts)
-    asked = file.with_location((*where, "when"), partial(condition, keys.when, scales))
-    known = {visit.time for visit in visits if asked.scale in visit.scales}
-    for at, text in zip(times, texts, strict=True):
-        if at not in known or not at:
-            raise file.error((*where, "at"), f"'{text}' is no visit", f"a time at which {asked.scale} is rated")
-    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
-    shares = keys.shares or {name: 1 / len(given) for name in given}
-    file.check_shares((*where, "shares"), shares, len(given))
-    if set(shares) != set(given):
-        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
-    regimens = tuple(file.regimen((*where, "give"), text) for text in given.values())
-    otherwise = file.regimen((*where, "otherwise"), keys.otherwise) if keys.otherwise else None
-    drawn = tuple(shares[name] for name in given)
-    return DecisionStep(
-        times, asked, regimens, tuple(given), drawn, otherwise, keys.belief or belief, where[0] == "rescue"
-    )
-
-
-def dropout_rules(
-    file: SourceFile, listed: Sequence[DropoutKeys], scales: Scales, poor: DropoutRule
-) -> tuple[DropoutRule, ...]:
-    """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
-    found = [poor] if poor.chance else []
-    for i, keys in enumerate(listed):
-        where: Path_ = ("leave", i)
-        asked = file.with_location((*where, "when"), partial(condition, keys.when, scales))
-        chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
-        found.append(DropoutRule(asked, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
-    return tuple(found)
-
-
-def relapse_rule(
-    file: SourceFile, text: str | None, scales: Scales, visits: Sequence[Visit]
-) -> tuple[str, str, float] | None:
-    """Scale, first visit that counts, and fraction of baseline above which a rating is a relapse."""
-    if text is None:
+def eligibility(file: SourceFile, keys: EligibilityKeys | None, scales: Scales) -> Eligibility | None:
+    """Criteria on the ratings of candidates."""
+    if keys is None:
         return None
-    name, part, since = file.with_location(("relapse",), partial(relapse, text, scales))
-    visit = next((visit.name for visit in visits if visit.time == since and name in visit.scales), None)
-    if visit is None:
-        what = f"{name} is not rated when relapses begin to count"
-        raise file.error(("relapse",), what, "a visit at which it is rated")
-    return name, visit, part
+    here: Path_ = ("eligibility",)
+    texts = [keys.include] if isinstance(keys.include, str) else keys.include
+    include = tuple(file.with_location((*here, "include"), partial(condition, text, scales)) for text in texts)
+    included = [one for rule in include for one in single_conditions(rule)]
+    relative = next((one.scale for one in included if one.test not in COMPARISON_OPERATORS), None)
+    if relative:
+        like = f"{relative} >= 28"
+        raise file.error((*here, "include"), "an inclusion relative to a baseline", "a limit of a score", type_=like)
+    screening = file.time((*here, "screening"), keys.screening)
+    exclude = None
+    if keys.exclude:
+        exclude = file.with_location((*here, "exclude"), partial(condition, keys.exclude, scales))
+    if not screening and (keys.lead_in or keys.exclude):
+        what = "a lead-in or exclusion without a time between screening and baseline"
+        raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")
+    lead_in = file.regimen((*here, "lead_in"), keys.lead_in) if keys.lead_in else None
+    inflating = file.share((*here, "inflating"), keys.inflating)
+    return Eligibility(
+        include, screening, lead_in, keys.belief, exclude, keys.inflation, inflating, keys.raters == "independent"
+    )

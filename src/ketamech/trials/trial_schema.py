@@ -11,6 +11,22 @@ from ketamech.simulation.scenario_schema import FileSchema
 BELIEF = "^(blinded|open|none)$"
 
 
+CONDITIONS = (
+    "'MADRS >= 22', 'no response of MADRS and CADSS < 40 at the last visit', 'MADRS <= 12 at 3 of the last 4 visits'"
+)
+
+
+class TitrationKeys(BaseModel):
+    """A change of dose in one arm."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: str | list[str] = Field(description="times of the change, e.g. [day 4, day 8]; a dose due then is changed too")
+    to: str = Field(description="the dose from then on, e.g. 84 mg")
+    origin: str | None = Field(None, alias="from", description="only patients on this dose, e.g. 56 mg")
+    when: str | None = Field(None, description="a condition on the last ratings; without it all patients change")
+
+
 class ArmKeys(BaseModel):
     """One arm."""
 
@@ -18,11 +34,13 @@ class ArmKeys(BaseModel):
 
     treatment: str | list[str] = Field(
         description="a regimen sentence, or several; 'placebo IV' for no drug; '..., then weekly or every 2 weeks by "
-        "remission' and 're-induce on relapse' adapt it to each patient"
+        "remission', '..., then 56 to 84 mg by response and tolerability on days 4, 8' and 're-induce on relapse' "
+        "adapt it to each patient"
     )
     n: int | None = Field(None, ge=1, le=1_000_000, description="patients; or give patients: and share: instead")
     share: float | None = Field(None, description="share of all patients; the shares of all arms add up to 1")
     belief: str | None = Field(None, pattern=BELIEF, description="what the patients are told about their treatment")
+    titration: list[TitrationKeys] = Field([], description="changes of the dose of this arm by ratings")
 
 
 class StepKeys(BaseModel):
@@ -31,8 +49,12 @@ class StepKeys(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: str | list[str] = Field(description="visits, e.g. [day 29, day 57]")
-    when: str = Field(description="e.g. 'response of MADRS', 'no remission of MADRS', 'MADRS <= 12', 'MADRS > 22'")
-    give: str | dict[str, str] = Field(description="a regimen from then on; {name: regimen, ...} draws one at random")
+    when: str | None = Field(None, description=f"a condition, e.g. {CONDITIONS}; without it all patients")
+    arms: str | list[str] = Field([], description="only patients of these arms, or with these names of earlier steps")
+    give: str | dict[str, str] = Field(
+        description="a regimen from then on, 'stop' (or 'nothing') for no doses, 'continue' for no change; "
+        "{name: regimen, ...} draws one at random"
+    )
     shares: dict[str, float] | None = Field(None, description="probabilities of the names in give, which add up to 1")
     otherwise: str | None = Field(None, description="a regimen for the others; without it they continue as before")
     belief: str | None = Field(None, pattern=BELIEF, description="what the patients are told from then on")
@@ -49,6 +71,30 @@ class DropoutKeys(BaseModel):
     reason: str = Field("", description="the reason in the results, e.g. lack of effect")
 
 
+class ThresholdKeys(BaseModel):
+    """What counts as response and remission on one scale in this trial."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    response: str | None = Field(None, description="fall from baseline, e.g. 50 %")
+    remission: float | None = Field(None, description="the highest score of a patient in remission, e.g. 12")
+
+
+class RelapseKeys(BaseModel):
+    """Relapse: its definition, the patients at risk, and the end of an event-driven trial."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    when: str = Field(description=f"the rating that is a relapse, e.g. {CONDITIONS}")
+    since: str = Field(description="the visit from which relapses count, e.g. day 113")
+    at_risk: str | None = Field(None, description="condition at that visit [default: response of the scale of 'when']")
+    confirmed: bool = Field(True, description="whether the next rating must be a relapse too")
+    within: str | None = Field(None, description="longest time to that rating, e.g. 15 d")
+    admission: str = Field("0 %", description="probability in a week of an admission, which is a relapse too")
+    admission_when: str | None = Field(None, description="admissions occur while the last rating meets this condition")
+    last_event: int = Field(0, ge=0, description="the trial ends at this number of relapses of all patients; 0: never")
+
+
 class AllocationKeys(BaseModel):
     """How patients are allocated to arms."""
 
@@ -60,6 +106,25 @@ class AllocationKeys(BaseModel):
     )
 
 
+class EligibilityKeys(BaseModel):
+    """Who is enrolled, by the score as rated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    include: str | list[str] = Field(description="conditions at screening and baseline, e.g. MADRS >= 28")
+    screening: str = Field("0 h", description="time from screening to baseline, e.g. 4 weeks; 0 h: baseline only")
+    lead_in: str | None = Field(
+        None, description="treatment of all candidates from screening on, e.g. antidepressant daily for 4 weeks"
+    )
+    belief: str = Field("open", pattern=BELIEF, description="what the candidates are told about the lead-in")
+    exclude: str | None = Field(
+        None, description="who is excluded at baseline, relative to screening, e.g. MADRS falls by 25 %"
+    )
+    inflation: float = Field(0, ge=0, le=20, description="points below a limit that a rater raises to the limit")
+    inflating: str = Field("100 %", description="share of patients whose rater does so")
+    raters: str = Field("site", pattern="^(site|independent)$", description="independent: others rate the trial")
+
+
 class TrialFile(BaseModel):
     """A trial file. For research and education only: not treatment or dosing advice."""
 
@@ -69,7 +134,9 @@ class TrialFile(BaseModel):
     description: Annotated[str, Field(max_length=5000)] = ""
     references: list[str] = Field([], description="keys of data/evidence/references.json")
     assumed: list[str] = Field([], description="assumptions about what the paper does not report, one sentence each")
-    population: str = Field("trd", description="a population of `ketamech population`")
+    population: str | dict[str, float] = Field(
+        "trd", description="a population of `ketamech population`, or shares of several, e.g. {trd: 0.7, bipolar: 0.3}"
+    )
     people: dict[str, str | float] = Field({}, description="distributions that differ, e.g. age: normal 70 4 in 65 85")
     parameters: dict[str, float | str] = Field({}, description="any parameter by its full name, for all patients")
     arms: Annotated[dict[str, ArmKeys], Field(min_length=1, max_length=20)]
@@ -94,14 +161,38 @@ class TrialFile(BaseModel):
     steps: list[StepKeys] = Field([], description="decisions during the trial, e.g. a randomised withdrawal")
     rescue: list[StepKeys] = Field([], description="treatment that is added once to patients who meet a condition")
     primary: str | None = Field(None, description="e.g. MADRS at 24 h [default: the last visit of the first scale]")
-    relapse: str | None = Field(None, description="what ends a response, e.g. 'MADRS > 50 % of baseline from day 12'")
-    seed: int = Field(1, ge=0)
+    relapse: str | RelapseKeys | None = Field(
+        None, description="what ends a response, e.g. 'MADRS > 50 % of baseline from day 12', or keys when:, since: ..."
+    )
+    thresholds: dict[str, ThresholdKeys] = Field(
+        {}, description="response and remission that differ from the scale, e.g. MADRS: {remission: 12}"
+    )
+    tolerability: str | None = Field(
+        None, description="when a dose counts as tolerated, e.g. CADSS <= 40 and SBP-rise < 40 (last ratings)"
+    )
+    events: dict[str, str] = Field(
+        {}, description="conditions whose frequency is reported by arm, e.g. dissociation: CADSS > 4 (at any visit)"
+    )
+    eligibility: EligibilityKeys | None = Field(
+        None, description="criteria on ratings; without them the population is that of the enrolled patients"
+    )
+    seed: int | None = Field(None, ge=0, description="[default: a number derived from the name of the file]")
 
 
 TRIAL_FILE = FileSchema(
     "trial",
     TrialFile,
-    {"arms": ArmKeys, "steps": StepKeys, "rescue": StepKeys, "leave": DropoutKeys, "allocation": AllocationKeys},
+    {
+        "arms": ArmKeys,
+        "titration": TitrationKeys,
+        "steps": StepKeys,
+        "rescue": StepKeys,
+        "leave": DropoutKeys,
+        "allocation": AllocationKeys,
+        "thresholds": ThresholdKeys,
+        "relapse": RelapseKeys,
+        "eligibility": EligibilityKeys,
+    },
 )
 
 

@@ -7,17 +7,19 @@ from dataclasses import replace
 from functools import cache
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.dosing.lexicon import Lexicon, Meaning
+from ketamech.core.units import YEAR
+from ketamech.dosing.lexicon import Lexicon, Meaning, tokenize
 from ketamech.dosing.parse import hours_of, parse, parse_percentage, parse_time
 from ketamech.dosing.parse_errors import shorten_text
-from ketamech.dosing.parsed_values import Condition
+from ketamech.dosing.parsed_values import Condition, Rule
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import Sentence, regimen_lexicon
-from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
+from ketamech.dosing.treatment import Treatment
 from ketamech.trials.design import AdaptiveDosing
 from ketamech.trials.rating_scales import RatingScale
 
+MAX_TRIAL_H = 5 * YEAR  # longest follow-up
 TIMES = "24 h, 3 d, day 8, 4 weeks, 3 months"
 
 
@@ -27,9 +29,9 @@ def time(text: str) -> float:
         found = parse_time(text)
     except InputError as problem:
         raise InputError(f"'{shorten_text(text)}' is not a time", expected=TIMES) from problem
-    if not 0 <= found <= MAX_HORIZON_H:
-        what = f"'{text}' lies before the first dose" if found < 0 else f"'{text}' lies beyond two years"
-        raise InputError(what, expected="a time from the first dose on, below two years")
+    if not 0 <= found <= MAX_TRIAL_H:
+        what = f"'{text}' lies before the first dose" if found < 0 else f"'{text}' lies beyond five years"
+        raise InputError(what, expected="a time from the first dose on, up to five years")
     return found
 
 
@@ -44,8 +46,11 @@ def share(text: str, most: float = 1.0) -> float:
     return found
 
 
-def condition(text: str, scales: Mapping[str, RatingScale]) -> Condition:
-    """A condition on a scale of this trial: remission of MADRS, MADRS > 22, MADRS falls by 20 %. Raises InputError."""
+def condition(text: str, scales: Mapping[str, RatingScale]) -> Rule:
+    """Conditions on scales of this trial: remission of MADRS, MADRS > 22 and CADSS < 4 at the last visit.
+
+    Raises InputError.
+    """
     return parse("condition", text, _rated(tuple(scales)))
 
 
@@ -63,7 +68,8 @@ def _rated(names: tuple[str, ...]) -> Lexicon:
         what = f"'{name}' is not rated in this trial"
         return UnknownNameError(what, expected=", ".join(names), nearest=closest_match(name, names))
 
-    return Lexicon({name: Meaning("NAME", name) for name in names}, unknown)
+    brackets = {"(": Meaning("OPEN", "("), ")": Meaning("CLOSE", ")")}
+    return Lexicon({**{name: Meaning("NAME", name) for name in names}, **brackets}, unknown)
 
 
 def treatment(
@@ -96,6 +102,18 @@ def treatment(
     return Regimen(usual), adaptation, given
 
 
-def _treatments(sentences: list[Sentence], *, reduced: bool) -> tuple[Treatment, ...]:
+def titrated_treatments(sentences: tuple[str, ...]) -> tuple[tuple[Treatment, ...], tuple[Treatment, ...]]:
+    """Treatments of an arm with a titrated dose, at the lower and at the higher dose; none without a titration."""
+    listed = [Sentence(text, parse("sentence", text, regimen_lexicon())) for text in sentences if _is_titrated(text)]
+    low, high = (_treatments(listed, reduced=False, highest=highest) for highest in (False, True))
+    pairs = [(one, two) for one, two in zip(low, high, strict=True) if one.amount != two.amount]
+    return tuple(one for one, _ in pairs), tuple(two for _, two in pairs)
+
+
+def _is_titrated(text: str) -> bool:
+    return any(word.kind == "TITRATED" for word in tokenize(text, regimen_lexicon()))
+
+
+def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = False) -> tuple[Treatment, ...]:
     first = 0 if any(one.names_day_zero for one in sentences) else 1
-    return tuple(given for one in sentences for given in one.treatments(first, reduced=reduced))
+    return tuple(given for one in sentences for given in one.treatments(first, reduced=reduced, highest=highest))

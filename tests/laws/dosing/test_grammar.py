@@ -46,6 +46,7 @@ def test_every_kind_of_word_is_a_terminal_of_the_grammar():
     found = {meaning.kind for meaning in load_words().values()} - set(SPECIAL_KINDS)
     assert found <= known | {"COMMA"}
     made = {"NAME", "NUMBER", "LABEL", "HOURS", "HYPHEN", "LIST", "UNKNOWN", "ROUTE"}  # from names and neighbours
+    made |= {"OPEN", "CLOSE"}  # brackets of conditions
     assert known <= found | made
 
 

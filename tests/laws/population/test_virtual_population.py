@@ -96,12 +96,26 @@ def test_population_values_move_everybody():
     assert ratio == pytest.approx(6.0 / TABLE["suicidality.mood_weight"].canonical)
 
 
+def test_small_studies_have_larger_drug_effects_and_smaller_control_responses():
+    people, reference = load_population(), int(TABLE["people.reference_study_size"].canonical)
+    assert people.study_effects(1, 0, value_of, reference) == {}
+    small = people.study_effects(1, 0, value_of, reference // 10)
+    exponent = TABLE["people.responsiveness_size_exponent"].canonical
+    assert small["person.responsiveness"] == pytest.approx(10**exponent)
+    assert small["person.expectancy"] < 1
+    assert "person.baseline_madrs" not in small
+    few, many = (people.draw(TABLE, 1, range(50), study_size=n).values["person.responsiveness"] for n in (20, 200))
+    assert few / many == pytest.approx(np.full(50, 10**exponent))
+
+
 def test_settings_differ_between_replicates_but_not_within_one_and_never_in_replicate_0():
     people = load_population()
     usual, again, other = (people.draw(TABLE, 1, range(2000), replicate=r) for r in (0, 0, 3))
     assert people.study_effects(1, 0, value_of) == {}
     factors = [people.study_effects(1, r, value_of)["person.expectancy"] for r in range(1, 300)]
-    assert np.log(factors).std() == pytest.approx(value_of(load_tables().study_effects["person.expectancy"]), rel=0.15)
+    assert np.log(factors).std() == pytest.approx(
+        value_of(load_tables().study_effects["person.expectancy"].sd), rel=0.15
+    )
     assert (usual.values["person.expectancy"] == again.values["person.expectancy"]).all()
     moved = np.median(other.values["person.expectancy"]) / np.median(usual.values["person.expectancy"])
     assert moved == pytest.approx(people.study_effects(1, 3, value_of)["person.expectancy"], rel=0.2)

@@ -189,7 +189,7 @@ def test_adherence_at_its_bounds_is_every_dose_or_none(taken, doses, model):
 def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch):
     """Chances lie in [0, 1), so that a dose is taken at exactly the chance of missing it."""
     chances = np.array([0.0, 0.2499, 0.25, 0.2501, 0.999])
-    monkeypatch.setattr(TrialDosing, "_adherence_uniforms", lambda self, *_: chances)
+    monkeypatch.setattr(TrialDosing, "uniforms", lambda self, *_: chances)
     found = run_trial(
         trial(arms={"esketamine": {"treatment": COURSE, "n": 5}}, adherence="75 %"), model, threads=1
     )  # fmt: skip

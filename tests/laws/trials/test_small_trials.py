@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from relapse_cases import with_relapse
 
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.report.trial_folder import difference_rows, relapse_rows, summary_of, write_trial
@@ -138,13 +139,18 @@ def test_repeated_measures_without_variance_are_blank():
 
 def relapses(rows, groups):
     """Scores [patient, visit] from a baseline of 40; a response on day 1 in everybody."""
-    return time_to_relapse(rated([[40, 10, *row] for row in rows], groups), "MADRS", "day 1", 0.5)
+    return time_to_relapse(with_days(rated([[40, 10, *row] for row in rows], groups)))
+
+
+def with_days(data):
+    """The relapses of daily ratings, from day 1 on."""
+    return with_relapse(data, [24 * k for k in range(data.sizes["visit"])], 24)
 
 
 def test_nobody_at_risk_and_nobody_relapsing_are_said():
-    found = time_to_relapse(rated([[40, 39, 38, 37]], ["drug"]), "MADRS", "day 1", 0.5)
+    found = time_to_relapse(with_days(rated([[40, 39, 38, 37]], ["drug"])))
     assert len(found.events) == 0
-    assert "no patient responds at day 1" in found.reason
+    assert "no patient is at risk" in found.reason
     found = relapses([[10, 10, 10]] * 4, ["drug", "drug", "placebo", "placebo"])
     assert np.isnan(found.hazard_ratio["hazard_ratio"])
     assert found.reason == "no patient relapses"
@@ -170,7 +176,7 @@ def test_groups_that_relapse_one_after_all_of_the_other_have_no_ratio():
 def test_groups_are_compared_in_the_order_that_is_asked_for():
     rows = [[30, 30, 10], [10, 30, 30], [10, 10, 10], [30, 30, 30], [10, 10, 10], [10, 30, 30]]
     data = rated([[40, 10, *row] for row in rows], ["drug"] * 6, ["others", "b", "a", "b", "a", "a"])
-    found = time_to_relapse(data, "MADRS", "day 1", 0.5, order=("a", "b"))
+    found = time_to_relapse(with_days(data), order=("a", "b"))
     assert found.compared == ("a", "b")
     assert found.hazard_ratio["hazard_ratio"] > 1
     assert list(found.median["group"]) == ["a", "b", "others"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from relapse_cases import with_relapse
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.adam_tables import adqs, adsl
@@ -132,7 +133,7 @@ def test_relapse_is_confirmed_at_the_next_visit_and_censored_at_the_last():
         },
         {"visit": visits},
     )
-    found = time_to_relapse(data, "MADRS", "day 2", 0.5).events
+    found = time_to_relapse(with_relapse(data, [0, 24, 72, 120, 168], 24)).events
     assert found["patient"].tolist() == [0, 1, 2]
     assert found["relapsed"].tolist() == [False, True, False]
     assert found["days"].tolist() == [6.0, 4.0, 6.0]
@@ -143,7 +144,7 @@ def test_the_last_two_ratings_make_a_relapse_and_the_last_alone_does_not():
     rows += [[40, 10, np.nan, np.nan, np.nan], [40, 20, 20, 20, 20]]
     scores = np.array([rows], dtype=float)
     patient = ("replicate", "patient")
-    hours = np.broadcast_to(24.0 * np.array([0, 1, 3, 5, 7]), scores.shape) + np.array([0, 0, 0, 0, 0, 1])[:, None]
+    hours = np.broadcast_to(24.0 * np.array([0, 1, 3, 5, 7]), scores.shape)
     data = xr.Dataset(
         {
             "MADRS": ((*patient, "visit"), scores),
@@ -153,7 +154,7 @@ def test_the_last_two_ratings_make_a_relapse_and_the_last_alone_does_not():
         },
         {"visit": ["baseline", "day 2", "day 4", "day 6", "day 8"]},
     )
-    found = time_to_relapse(data, "MADRS", "day 2", 0.5).events
+    found = time_to_relapse(with_relapse(data, [0, 24, 72, 120, 168], 24)).events
     assert found["patient"].tolist() == [0, 1, 2, 3, 4, 5]  # half of baseline is a response, and no relapse
     assert found["relapsed"].tolist() == [True, False, True, False, False, False]
     assert found["days"].tolist() == [4.0, 6.0, 2.0, 4.0, 0.0, 6.0]

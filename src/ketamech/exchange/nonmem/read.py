@@ -15,6 +15,8 @@ from pathlib import Path
 
 from ketamech.core import InputError, convert
 from ketamech.core.atomic_files import read_text
+from ketamech.dosing.dose_records import CMT_CODES
+from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
@@ -82,7 +84,8 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None) -> Iter
     if unused:
         yield f"columns that are not used: {', '.join(unused)}"
     if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in found.rows):
-        yield "CMT by number is 1 IV, 2 oral, 3 nasal, 4 IM, 5 SC, 6 sublingual, 7 none, 8 IP"
+        numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
+        yield f"CMT by number is {numbers}"
 
 
 def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:

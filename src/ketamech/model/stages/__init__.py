@@ -25,6 +25,7 @@ STAGES = (
     "brain_network",
     "other_treatments",
     "expectancy",
+    "course",
     "mood",
     "forced_swim",
     "suicidality",

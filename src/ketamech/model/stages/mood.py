@@ -29,6 +29,7 @@ def mood(stage: Stage) -> None:
         * (stage.parameter("person.responsiveness") * (_network(stage) + _opioid(stage)) + _acute_euphoria(stage))
         - _inflammation(stage)
         + _other_treatments(stage)
+        + stage.input("course.relief", "1")
         + stage.parameter("mood.self_maintenance_weight") * self_maintenance,
         "1",
         description="drive towards recovery, 0 at own baseline, log odds of the scale before the shared ceiling",

@@ -8,7 +8,12 @@ from ketamech.model.functions import exp, log, positive_part
 from ketamech.model.stage import Stage
 
 NAMES = {"s": "esketamine", "r": "arketamine"}
-SITES = {"racemic_nose": "nose after a spray of racemic ketamine"}
+SITES = {"racemic_nose": "nose after a spray of racemic ketamine or drops"}
+DEPOTS = {  # depots of the routes, each with the parameter of its first-order absorption
+    "nose": "nose_ka", "racemic_nose": "racemic_nose_ka", "mouth": "mouth_ka", "muscle": "muscle_ka",
+    "skin": "skin_ka", "rectum": "gut_ka",
+}  # fmt: skip
+EXCRETED = ("ketamine", "norketamine", "dehydronorketamine", "hydroxynorketamine")
 
 
 def pharmacokinetics(stage: Stage) -> None:
@@ -17,9 +22,18 @@ def pharmacokinetics(stage: Stage) -> None:
     Arterial central compartment with a shallow, an intermediate and a deep tissue; a well-stirred liver, so that an
     inhibitor acts on intrinsic clearance and on the gut wall; norketamine after a delay, then dehydronorketamine and
     hydroxynorketamine. Venous samples lag behind the artery. No chiral inversion: the two enantiomers share volumes
-    and differ in clearance. Structure after Simons 2022 and Perez-Ruixo 2021; weight by allometry.
+    and differ in clearance. Structure after Simons 2022 and Perez-Ruixo 2021; weight by allometry, enzymes of children
+    by age. Unconjugated drug and metabolites are collected in urine, both enantiomers together.
     """
     _body(stage)
+    for analyte in EXCRETED:
+        stage.state(
+            f"pharmacokinetics.urine_{analyte}",
+            "umol",
+            kind="amount",
+            is_sink=True,
+            description=f"unconjugated {analyte} in urine since the start, both enantiomers",
+        )
     liver = {enantiomer: _liver(stage, enantiomer) for enantiomer in NAMES}
     for enantiomer in NAMES:
         _enantiomer(stage, enantiomer, liver[enantiomer])
@@ -32,7 +46,7 @@ def pharmacokinetics(stage: Stage) -> None:
 
 
 def _body(stage: Stage) -> None:
-    """Body size relative to the published reference, and its effect on flows and clearances."""
+    """Body size relative to the published reference and its effect on flows and rates; maturity of the enzymes."""
     weight, reference = stage.parameter("person.weight"), stage.parameter("pharmacokinetics.reference_weight")
     size = stage.constant(
         "pharmacokinetics.size", weight / reference, "1", description="body weight relative to the reference"
@@ -40,6 +54,16 @@ def _body(stage: Stage) -> None:
     flow_size = exp(stage.parameter("pharmacokinetics.allometric_exponent") * log(size))
     stage.constant(
         "pharmacokinetics.flow_size", flow_size, "1", description="factor of body size for clearances and flows"
+    )
+    rate_size = stage.ref("pharmacokinetics.flow_size") / stage.ref("pharmacokinetics.size")
+    stage.constant("pharmacokinetics.rate_size", rate_size, "1", description="factor of body size for absorption")
+    at_birth = stage.parameter("pharmacokinetics.enzymes_at_birth")
+    halvings = stage.parameter("person.age") / stage.parameter("pharmacokinetics.enzyme_maturation_half_time")
+    stage.constant(
+        "pharmacokinetics.enzyme_maturity",
+        1 - (1 - at_birth) * exp(-log(2) * halvings),
+        "1",
+        description="activity of the enzymes of the liver at this age, relative to an adult of the same size",
     )
 
 
@@ -53,6 +77,11 @@ def _flow(stage: Stage, name: str) -> sympy.Expr:
     return stage.parameter(f"pharmacokinetics.{name}") * stage.ref("pharmacokinetics.flow_size")
 
 
+def _absorption_rate_constant(stage: Stage, name: str) -> sympy.Expr:
+    """A rate constant of absorption (1/h): local blood flow over a volume, so that it is faster in a smaller body."""
+    return stage.parameter(f"pharmacokinetics.{name}") * stage.ref("pharmacokinetics.rate_size")
+
+
 def _covariate(stage: Stage, factor: str, flag: str) -> sympy.Expr:
     """`factor` for a person with the flag, 1 without."""
     return 1 + (stage.parameter(f"pharmacokinetics.{factor}") - 1) * stage.parameter(flag)
@@ -62,7 +91,8 @@ def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
     """Well-stirred liver: hepatic clearance, extraction, fraction that becomes norketamine, gut-wall escape.
 
     CYP2B6 and CYP3A4 demethylate to norketamine; other enzymes form other metabolites. An inhibitor or inducer acts on
-    the activity of its enzyme, in the liver and, for CYP3A4, in the gut wall.
+    the activity of its enzyme, in the liver and, for CYP3A4, in the gut wall. The liver of a newborn has a tenth of the
+    activity of an adult, and the missing part halves every year (Johnson 2006).
     """
     years_above_threshold = positive_part(
         stage.parameter("person.age") - stage.parameter("pharmacokinetics.flow_falls_from_age"),
@@ -73,11 +103,12 @@ def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
     )
     cyp2b6_activity = stage.parameter("person.cyp2b6") * (1 - stage.parameter("perturbation.cyp2b6_inhibition"))
     other_activity = _covariate(stage, "asian_other_enzymes_ratio", "person.asian")
-    other_share = stage.parameter("pharmacokinetics.other_enzymes_share")
+    other_enzymes = stage.parameter("pharmacokinetics.other_enzymes_ratio")
     cyp3a4_share = stage.parameter("pharmacokinetics.cyp3a4_share_liver")
     gut_share = stage.parameter("pharmacokinetics.cyp3a4_share_gut")
-    demethylation = (1 - other_share - cyp3a4_share) * cyp2b6_activity + cyp3a4_share * cyp3a4_activity
-    metabolic_activity = demethylation + other_share * other_activity
+    demethylation = (1 - cyp3a4_share) * cyp2b6_activity + cyp3a4_share * cyp3a4_activity
+    relative_activity = demethylation + other_enzymes * other_activity
+    metabolic_activity = stage.ref("pharmacokinetics.enzyme_maturity") * relative_activity / (1 + other_enzymes)
     flow = _flow(stage, "hepatic_flow") - _flow(stage, "flow_loss_per_year") * years_above_threshold
     perfusion = _patient_constant(stage, f"liver_flow_{enantiomer}", flow, "L/h", "hepatic plasma flow of this person")
     intrinsic = _flow(stage, f"intrinsic_clearance_{enantiomer}") * stage.parameter("person.liver_function")
@@ -103,7 +134,7 @@ def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
         "norketamine_share": _patient_constant(
             stage,
             f"norketamine_share_{enantiomer}",
-            demethylation / metabolic_activity,
+            demethylation / relative_activity,
             "1",
             "fraction of hepatic metabolism that forms norketamine",
         ),
@@ -157,12 +188,12 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
     stage.transfer(
         central, delay, liver["norketamine_share"] * clearance_rate, because="hepatic demethylation to norketamine"
     )
-    stage.transfer(
-        central,
-        eliminated,
+    other_rate, unchanged = (
         (1 - liver["norketamine_share"]) * clearance_rate,
-        because="hepatic clearance to other metabolites",
+        stage.parameter("pharmacokinetics.ketamine_urine_share"),
     )
+    stage.transfer(central, eliminated, (1 - unchanged) * other_rate, because="clearance to other metabolites")
+    stage.transfer(central, stage.ref("pharmacokinetics.urine_ketamine"), unchanged * other_rate, because="urine")
     norketamine = _norketamine(stage, enantiomer, delay)
     _later_metabolites(stage, enantiomer, norketamine, eliminated)
     _vein(stage, drug, concentration)
@@ -171,7 +202,7 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
 
 def _depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
     """First-order absorption from the depots of the routes."""
-    for site in ("nose", "racemic_nose", "mouth", "muscle", "skin"):
+    for site, rate_constant in DEPOTS.items():
         depot = stage.state(
             f"pharmacokinetics.{site}_{enantiomer}",
             "umol",
@@ -181,7 +212,7 @@ def _depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
         stage.transfer(
             depot,
             central,
-            stage.parameter(f"pharmacokinetics.{site}_ka") * depot,
+            _absorption_rate_constant(stage, rate_constant) * depot,
             because=f"absorption from {SITES.get(site, site)}",
         )
 
@@ -198,7 +229,7 @@ def _oral_depot(
     gut = stage.state(
         f"pharmacokinetics.gut_{enantiomer}", "umol", kind="amount", description=f"{NAMES[enantiomer]} in the gut"
     )
-    absorbed = stage.parameter("pharmacokinetics.gut_ka") * gut
+    absorbed = _absorption_rate_constant(stage, "gut_ka") * gut
     bioavailable_fraction = liver["gut_escape"] * liver["escape"]
     stage.transfer(gut, central, bioavailable_fraction * absorbed, because="absorption past gut wall and liver")
     first_pass = (1 - bioavailable_fraction) * absorbed
@@ -277,7 +308,11 @@ def _norketamine(stage: Stage, enantiomer: str, transit_one: sympy.Symbol) -> sy
 
 
 def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol, eliminated: sympy.Symbol) -> None:
-    """Norketamine is metabolised to dehydro- and hydroxynorketamine or eliminated; both are then eliminated."""
+    """Norketamine is metabolised to dehydro- and hydroxynorketamine or eliminated; both are then eliminated.
+
+    A share of what is eliminated enters the urine unconjugated, more of R than of S (Hasan 2021); the rest is
+    conjugated or metabolised further.
+    """
     plasma = stage.ref(f"plasma.{enantiomer}_norketamine")
     clearance_rate = (
         _flow(stage, f"norketamine_clearance_{enantiomer}")
@@ -302,12 +337,14 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
         norketamine, dehydronorketamine, dehydronorketamine_share * clearance_rate, because="dehydrogenation"
     )
     stage.transfer(norketamine, hydroxynorketamine, hydroxynorketamine_share * clearance_rate, because="hydroxylation")
-    stage.transfer(
-        norketamine,
-        eliminated,
-        (1 - dehydronorketamine_share - hydroxynorketamine_share) * clearance_rate,
-        because="other routes and urine",
-    )
+    urine_share = stage.parameter(f"pharmacokinetics.metabolite_urine_share_{enantiomer}")
+
+    def eliminate(name: str, amount: sympy.Symbol, rate: sympy.Expr) -> None:
+        stage.transfer(amount, eliminated, (1 - urine_share) * rate, because=f"conjugation and metabolism of {name}")
+        urine = stage.ref(f"pharmacokinetics.urine_{name}")
+        stage.transfer(amount, urine, urine_share * rate, because=f"{name} into urine")
+
+    eliminate("norketamine", norketamine, (1 - dehydronorketamine_share - hydroxynorketamine_share) * clearance_rate)
     for name, amount in (("dehydronorketamine", dehydronorketamine), ("hydroxynorketamine", hydroxynorketamine)):
         level = stage.output(
             f"plasma.{enantiomer}_{name}",
@@ -315,9 +352,7 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
             "umol/L",
             description=f"{enantiomer.upper()}-{name} in arterial plasma",
         )
-        stage.transfer(
-            amount, eliminated, _flow(stage, f"{name}_clearance_{enantiomer}") * level, because=f"elimination of {name}"
-        )
+        eliminate(name, amount, _flow(stage, f"{name}_clearance_{enantiomer}") * level)
     flow, volume = (
         _flow(stage, "hydroxynorketamine_intercompartmental_clearance"),
         _volume(stage, "hydroxynorketamine_tissue_volume"),

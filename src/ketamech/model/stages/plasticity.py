@@ -212,7 +212,7 @@ def _gsk3(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
 
 def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> None:
     """Synaptic protein (PSD95, GluA1, synapsin): synthesised locally, delivered over hours, lost over days."""
-    delivery = stage.parameter("plasticity.delivery_rate")
+    ec50, delivery = stage.parameter("plasticity.synthesis_ec50"), stage.parameter("plasticity.delivery_rate")
     reserve, turnover = stage.parameter("plasticity.protein_reserve"), stage.parameter("plasticity.protein_turnover")
     gsk3_share = stage.parameter("ampa.gsk3_share")
     gsk3_factor = (1 - gsk3_share * gsk3) / (1 - gsk3_share)
@@ -226,7 +226,7 @@ def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> Non
         "plasticity.synaptic_protein", "1", initial_guess=1.0, description="synaptic protein, relative to baseline"
     )
     translation = 1 - stage.input("tool_compounds.anisomycin_share", "1")
-    synthesis = translation * stage.parameter("plasticity.synthesis_rate") * capacity * signal * gsk3_factor
+    synthesis = translation * stage.parameter("plasticity.synthesis_rate") * capacity * gsk3_factor * signal / (ec50 + signal)
     stage.rate(new, +synthesis, because="mTORC1-dependent translation in dendrites")
     stage.rate(capacity, -stage.parameter("plasticity.tag_consumption") * synthesis, because="use of tags by growth")
     blocked = stage.input("nmda.blocked_pyramidal", "1")

@@ -72,7 +72,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         {n: responders(dataset, n, trial.scales[n].response, trial.scales[n].remission) for n in falling},
         primary,
         gee_repeated_measures(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
-        time_to_relapse(dataset, *trial.relapse, order=_groups(trial)) if trial.relapse else None,
+        time_to_relapse(dataset, order=_groups(trial)) if trial.relapse else None,
         _exposure(dataset),
         _left(dataset),
         float((dataset["solve_status"].values != "ok").mean()),

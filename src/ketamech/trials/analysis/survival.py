@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from ketamech.trials.analysis.treatment_effects import scores
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -36,46 +34,39 @@ class RelapseAnalysis:
     reason: str = ""
 
 
-def time_to_relapse(
-    dataset: xr.Dataset, scale: str, visit: str, share: float, response: float = 0.5, *, order: Sequence[str] = ()
-) -> RelapseAnalysis:
-    """Time to relapse of the responders at `visit`: the first of two consecutive ratings above `share` of baseline.
+def time_to_relapse(dataset: xr.Dataset, *, order: Sequence[str] = ()) -> RelapseAnalysis:
+    """Time to relapse of the patients at risk, from the variables that `run_trial` adds where relapse is defined.
 
-    Groups are the decisions about patients at that visit, or arms where there was none; those of `order` come first, in
-    this order, and the first two groups are compared. A patient who leaves or is not rated again is censored at the
-    last rating.
+    Groups are the decisions about patients, or arms where there was none; those of `order` come first, in this order,
+    and the first two groups are compared. A patient who leaves or is not rated again is censored at the last rating.
     """
     import pandas as pd
 
-    events = _events(dataset, scale, visit, share, response)
+    events = _events(dataset)
     seen = [str(g) for g in dict.fromkeys(events["group"])]
     groups = [*(name for name in order if name in seen), *(name for name in seen if name not in order)]
     curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
     medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
     if not groups:
-        reason = f"no patient responds at {visit}, so that none can relapse"
+        reason = "no patient is at risk, so that none can relapse"
         return RelapseAnalysis(events, curves, medians, {}, (), reason)
     ratio, reason = _ratio(events, groups)
     return RelapseAnalysis(events, curves, medians, ratio, tuple(groups[:2]), reason)
 
 
-def _events(dataset: xr.Dataset, scale: str, visit: str, share: float, response: float) -> pd.DataFrame:
+def _events(dataset: xr.Dataset) -> pd.DataFrame:
     import pandas as pd
 
-    values, base, arm = scores(dataset, scale)
-    names = [str(name) for name in dataset["visit"].values]
-    start, hours = names.index(visit), dataset["visit_time"].values
-    decided = dataset["decision"].values
+    start, relapsed, until, decided = (
+        dataset[name].values for name in ("at_risk_from", "relapsed_at", "observed_until", "decision")
+    )
+    arm, back = dataset["arm"].values[:, :, 0], np.isfinite(relapsed)
+    days = (np.where(back, relapsed, until) - start) / DAY
     lines: list[dict[str, Any]] = []
-    for r, i in np.argwhere(values[:, :, start] <= (1 - response) * base[:, :, start]):
-        later = np.arange(start + 1, values.shape[2])
-        later = later[np.isfinite(values[r, i, later])]
-        above = values[r, i, later] > share * base[r, i, later]
-        back = later[:-1][above[:-1] & above[1:]]
-        end = back[0] if len(back) else later[-1] if len(later) else start
-        days = (hours[r, i, end] - hours[r, i, start]) / DAY
-        group = decided[r, i] or arm[r, i, start]
-        lines.append({"replicate": int(r), "patient": int(i), "group": group, "days": days, "relapsed": len(back) > 0})
+    for r, i in np.argwhere(np.isfinite(start)):
+        group = decided[r, i] or arm[r, i]
+        line = {"replicate": int(r), "patient": int(i), "group": group, "days": days[r, i], "relapsed": back[r, i]}
+        lines.append(line)
     return pd.DataFrame(lines, columns=["replicate", "patient", "group", "days", "relapsed"])
 
 

@@ -1,0 +1,48 @@
+"""Natural course of the illness: changing circumstances, spontaneous remission, usual care and hospital."""
+
+from __future__ import annotations
+
+import sympy
+
+from ketamech.model.functions import hill
+from ketamech.model.stage import Stage
+
+
+def course(stage: Stage) -> None:
+    """What changes mood without a drug, in log odds of the mood scale; all are 0 in the typical patient.
+
+    Load is the burden of circumstances and of the illness above the person's own average. Weekly changes and life
+    events enter it at random times in virtual patients (`population/natural_course.py`), and it returns to the average
+    within months: a mean-reverting process. Patients who enter a trial at a bad time therefore improve on average
+    (regression to the mean), and remitters relapse after adverse events. A spontaneous remission begins at a time that
+    is drawn for each patient, develops over weeks and lasts for a year. Contacts with usual care or days in hospital
+    support mood for some days.
+    """
+    load = stage.state(
+        "course.load", "1", bounds=(None, None), description="burden above the person's own average, log odds"
+    )
+    stage.rate(load, -stage.parameter("course.reversion_rate") * load, because="return to the own average over months")
+    stage.output(
+        "course.relief",
+        stage.parameter("course.remission_weight") * _remission(stage)
+        + stage.parameter("course.support_weight") * _support(stage)
+        - load,
+        "1",
+        description="drive towards recovery without treatment, 0 at the own average, log odds of the scale",
+    )
+
+
+def _remission(stage: Stage) -> sympy.Symbol:
+    onset = stage.state("course.onset", "1", bounds=(0, 1), description="beginning of a spontaneous remission, 1 each")
+    remission = stage.state("course.remission", "1", bounds=(0, 1), description="spontaneous remission, fraction")
+    development = stage.parameter("course.remission_rate") * onset
+    stage.rate(onset, -development, because="the remission develops over weeks")
+    stage.rate(remission, +development, because="what has developed is present")
+    stage.rate(remission, -stage.parameter("course.recurrence_rate") * remission, because="recurrence over a year")
+    return remission
+
+
+def _support(stage: Stage) -> sympy.Expr:
+    contacts = stage.state("course.contacts", "1", description="recent contacts with care, 1 each")
+    stage.rate(contacts, -stage.parameter("course.support_decay_rate") * contacts, because="support fades over days")
+    return hill(contacts, stage.parameter("course.support_ec50"), 1)

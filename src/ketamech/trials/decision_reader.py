@@ -1,0 +1,243 @@
+"""Reads what a trial file says about decisions: steps, titration, dropout, relapse and events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from ketamech.core import closest_match
+from ketamech.core.yaml_lines import Path_
+from ketamech.dosing.parsed_values import (
+    CombinedCondition,
+    Condition,
+    LookBack,
+    Rule,
+    opposite,
+    single_conditions,
+    with_look_back,
+)
+from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.treatment import Treatment
+from ketamech.trials.design import DecisionStep, DropoutRule, RelapseRule, Titration, TitrationStep, Visit
+from ketamech.trials.trial_schema import DropoutKeys, RelapseKeys, StepKeys, TitrationKeys, TrialFile
+from ketamech.trials.trial_source import Scales, SourceFile
+from ketamech.trials.trial_text import MAX_TRIAL_H, relapse, titrated_treatments
+
+MAX_DROPOUT_RULES, MAX_ADMISSION = 0.9, 0.5
+NO_DOSES, NO_CHANGE = ("stop", "nothing"), "continue"  # words of a step instead of a regimen
+LAST_VISIT, ANY_VISIT = LookBack(1, 1), LookBack(1, None)
+Doses = tuple[str, tuple[float, ...], str, list[TitrationStep]]  # drug, its doses and their unit, changes of dose
+
+
+def steps(
+    file: SourceFile, keys: TrialFile, scales: Scales, visits: Sequence[Visit], belief: str
+) -> tuple[DecisionStep, ...]:  # fmt: skip
+    """All decision steps and rescues; `belief` applies unless a step names another."""
+    listed = [((key, i), s) for key in ("steps", "rescue") for i, s in enumerate(getattr(keys, key))]
+    names, found = list(keys.arms), []
+    for where, one in listed:
+        found.append(_step(file, where, one, scales, visits, belief, names))
+        names += found[-1].names
+    return tuple(found)
+
+
+def _step(
+    file: SourceFile, where: Path_, keys: StepKeys, scales: Scales, visits: Sequence[Visit], belief: str,
+    names: Sequence[str],
+) -> DecisionStep:  # fmt: skip
+    """One decision step; `names` are those of the arms and of the options of earlier steps."""
+    texts = [keys.at] if isinstance(keys.at, str) else keys.at
+    times = file.times((*where, "at"), texts)
+    rule = file.condition((*where, "when"), keys.when, scales) if keys.when is not None else None
+    _check_times(file, (*where, "at"), times, texts, rule, visits)
+    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
+    shares = keys.shares or {name: 1 / len(given) for name in given}
+    file.check_shares((*where, "shares"), shares, len(given))
+    if set(shares) != set(given):
+        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
+    regimens = tuple(_option(file, (*where, "give"), text) for text in given.values())
+    rescue = where[0] == "rescue"
+    if rescue and any(regimen is None or not regimen.treatments for regimen in regimens):
+        raise file.error((*where, "give"), "a rescue that gives nothing", "a treatment that is added, or a step")
+    if keys.otherwise and rule is None:
+        raise file.error((*where, "otherwise"), "'otherwise' without a condition", "when: ...", type_="when: ...")
+    otherwise = _option(file, (*where, "otherwise"), keys.otherwise) if keys.otherwise else None
+    groups = (keys.arms,) if isinstance(keys.arms, str) else tuple(keys.arms)
+    for name in groups:
+        if name not in names:
+            what, near = f"'{name}' is neither an arm nor an option of an earlier step", closest_match(name, names)
+            raise file.error((*where, "arms"), what, ", ".join(names), near)
+    drawn = tuple(shares[name] for name in given)
+    return DecisionStep(
+        times, rule, regimens, tuple(given), drawn, otherwise, keys.belief or belief, rescue, groups
+    )  # fmt: skip
+
+
+def _option(file: SourceFile, where: Path_, text: str) -> Regimen | None:
+    """The regimen of a step: of a sentence, none at all, or None for the present one."""
+    word = text.strip().lower()
+    if word == NO_CHANGE:
+        return None
+    return Regimen(()) if word in NO_DOSES else file.regimen(where, text)
+
+
+def _check_times(
+    file: SourceFile, where: Path_, times: Sequence[float], texts: Sequence[str], rule: Rule | None,
+    visits: Sequence[Visit],
+) -> None:  # fmt: skip
+    """Raise InputError unless every scale that a rule needs is rated at these times."""
+    needed = {one.scale for one in single_conditions(rule) if not one.look_back} if rule else set()
+    for at, text in zip(times, texts, strict=True):
+        rated = {name for visit in visits if visit.time == at for name in visit.scales}
+        missing = sorted(needed - rated)
+        if not at or missing:
+            expected = f"a time at which {missing[0] if missing else 'a decision is possible'} is rated"
+            expected = expected if missing else "a time after the start"
+            raise file.error(where, f"'{text}' is no visit", expected)
+
+
+def titration(
+    file: SourceFile, keys: TrialFile, arm: str, sentences: Sequence[str], regimen: Regimen, scales: Scales, first: str
+) -> Titration | None:
+    """The titration of an arm, by its sentence or its key `titration`; `first` is the scale of "by response"."""
+    where: Path_ = ("arms", arm)
+    low, high = file.with_location((*where, "treatment"), partial(titrated_treatments, tuple(sentences)))
+    listed = keys.arms[arm].titration
+    if low and listed:
+        raise file.error((*where, "titration"), "a titration in the sentence and another as a key", "one of the two")
+    if not low and not listed:
+        return None
+    drug, amounts, unit, found = (
+        _titrated_by_key(file, (*where, "titration"), listed, regimen, scales)
+        if listed
+        else _titrated_by_sentence(file, (*where, "treatment"), keys, low, high, scales, first)
+    )
+    for amount in amounts:
+        changed = tuple(replace(one, amount=amount) if one.drug == drug else one for one in regimen.treatments)
+        file.check_regimen((*where, "titration" if listed else "treatment"), Regimen(changed))
+    return Titration(drug, amounts, unit, tuple(found))
+
+
+def _titrated_by_sentence(
+    file: SourceFile, where: Path_, keys: TrialFile, low: Sequence[Treatment], high: Sequence[Treatment],
+    scales: Scales, first: str,
+) -> Doses:  # fmt: skip
+    """A patient without response receives the higher dose while it is tolerated."""
+    pairs = {(one.drug, one.amount, two.amount) for one, two in zip(low, high, strict=True)}
+    if len(pairs) != 1:
+        raise file.error(where, "two titrations in one arm", "one pair of doses of one drug")
+    if keys.tolerability is None:
+        what, like = "a titration by tolerability without its definition", f"tolerability: {_example(scales)}"
+        raise file.error(where, what, "a tolerability: key", type_=like)
+    tolerated = with_look_back(file.condition(("tolerability",), keys.tolerability, scales), LAST_VISIT)
+    wanted = Condition(first, "no response", look_back=LAST_VISIT)
+    times = tuple(sorted({at for treatment in low for at in treatment.starts(MAX_TRIAL_H) if at > 0}))
+    ((drug, lower, higher),) = pairs
+    found = [
+        TitrationStep(times, 0, 1, opposite(tolerated)),
+        TitrationStep(times, 1, 0, CombinedCondition(True, (wanted, tolerated))),
+    ]
+    return drug, (lower or 0.0, higher or 0.0), low[0].unit, found
+
+
+def _example(scales: Scales) -> str:
+    known = {"CADSS": "CADSS <= 40", "SBP": "SBP < 160", "SBP-rise": "SBP-rise < 40"}
+    return " and ".join(text for name, text in known.items() if name in scales) or "CADSS <= 40, which must be rated"
+
+
+def _titrated_by_key(
+    file: SourceFile, where: Path_, listed: Sequence[TitrationKeys], regimen: Regimen, scales: Scales
+) -> Doses:
+    start = next((one for one in regimen.treatments if one.amount is not None), None)
+    if start is None or start.amount is None:
+        raise file.error(where, "a titration without a dose", "an arm with a dose, such as esketamine 56 mg nasal")
+    amounts, found = [start.amount], []
+    for i, keys in enumerate(listed):
+        here = (*where, i)
+        to = _amount(file, (*here, "to"), keys.to, start)
+        if to not in amounts:
+            amounts.append(to)
+        origin = -1
+        if keys.origin is not None:
+            asked = _amount(file, (*here, "from"), keys.origin, start)
+            if asked not in amounts:
+                what = f"no patient can be on '{keys.origin}' before this change"
+                raise file.error((*here, "from"), what, ", ".join(f"{x:g} {start.unit}" for x in amounts))
+            origin = amounts.index(asked)
+        rule = None if keys.when is None else file.condition((*here, "when"), keys.when, scales)
+        times = file.times((*here, "at"), keys.at)
+        if min(times) <= 0:
+            raise file.error((*here, "at"), "a change of dose at the start", "a time after the start, such as day 4")
+        change = TitrationStep(times, amounts.index(to), origin, rule and with_look_back(rule, LAST_VISIT))
+        found.append(change)
+    return start.drug, tuple(amounts), start.unit, found
+
+
+def _amount(file: SourceFile, where: Path_, text: str, like: Treatment) -> float:
+    """A dose of the same drug by the same route, in the same unit."""
+    over = f" over {like.duration} h" if like.duration else ""
+    found = file.regimen(where, f"{like.drug} {text} {like.route}{over}").treatments
+    if len(found) != 1 or found[0].unit != like.unit or found[0].amount is None:
+        raise file.error(where, f"'{text}' is not a dose in {like.unit}", f"such as {like.amount:g} {like.unit}")
+    return found[0].amount
+
+
+def dropout_rules(
+    file: SourceFile, listed: Sequence[DropoutKeys], scales: Scales, poor: DropoutRule
+) -> tuple[DropoutRule, ...]:
+    """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
+    found = [poor] if poor.chance else []
+    for i, keys in enumerate(listed):
+        where: Path_ = ("leave", i)
+        rule = file.condition((*where, "when"), keys.when, scales)
+        chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
+        found.append(DropoutRule(rule, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
+    return tuple(found)
+
+
+def relapse_rule(
+    file: SourceFile, keys: str | RelapseKeys | None, scales: Scales, visits: Sequence[Visit]
+) -> RelapseRule | None:
+    """The definition of relapse, of a text or of keys."""
+    if keys is None:
+        return None
+    if isinstance(keys, str):
+        name, part, since = file.with_location(("relapse",), partial(relapse, keys, scales))
+        at_risk = Condition(name, "response")
+        return RelapseRule(Condition(name, "> of baseline", part), _first(file, since, at_risk, visits), at_risk)
+    rule = file.condition(("relapse", "when"), keys.when, scales)
+    at_risk_rule: Rule = Condition(next(single_conditions(rule)).scale, "response")
+    if keys.at_risk is not None:
+        at_risk_rule = file.condition(("relapse", "at_risk"), keys.at_risk, scales)
+    admitted = None
+    if keys.admission_when is not None:
+        admitted = file.condition(("relapse", "admission_when"), keys.admission_when, scales)
+    return RelapseRule(
+        rule,
+        _first(file, file.time(("relapse", "since"), keys.since), at_risk_rule, visits),
+        at_risk_rule,
+        keys.confirmed,
+        file.time(("relapse", "within"), keys.within) if keys.within else float("inf"),
+        file.share(("relapse", "admission"), keys.admission, MAX_ADMISSION),
+        admitted,
+        keys.last_event,
+    )
+
+
+def _first(file: SourceFile, since: float, at_risk: Rule, visits: Sequence[Visit]) -> str:
+    """Name of the visit from which relapses count."""
+    needed = {one.scale for one in single_conditions(at_risk) if not one.look_back}
+    visit = next((visit for visit in visits if visit.time == since and needed <= set(visit.scales)), None)
+    if visit is None:
+        what = f"{next(single_conditions(at_risk)).scale} is not rated when relapses begin to count"
+        raise file.error(("relapse",), what, "a visit at which it is rated")
+    return visit.name
+
+
+def event_rules(file: SourceFile, texts: Mapping[str, str], scales: Scales) -> dict[str, Rule]:
+    """Conditions that are counted by arm; without a look back they concern any visit."""
+    found = {}
+    for name, text in texts.items():
+        found[name] = with_look_back(file.condition(("events", name), text, scales), ANY_VISIT)
+    return found
