@@ -34,7 +34,7 @@ GIVEN_AT_A_FULL_DOSE = {
     "nbqx", "rapamycin", "anti_bdnf", "trkb_block", "naltrexone", "verapamil", "muscimol", "a1_block", "d1_block",
     "anisomycin", "actinomycin",
 }  # fmt: skip
-OF_UNKNOWN_HALF_LIFE = {"trkb_block", "muscimol", "a1_block", "eef2k_block", "anisomycin", "mglu2_agonist"}
+OF_UNKNOWN_HALF_LIFE = {"trkb_block", "muscimol", "a1_block", "eef2k_block", "anisomycin", "mglu2_agonist", "cpp"}
 
 
 def tool_compounds(stage: Stage) -> None:
@@ -50,7 +50,9 @@ def tool_compounds(stage: Stage) -> None:
         elimination = "usual_elimination" if name in OF_UNKNOWN_HALF_LIFE else f"{name}_elimination"
         ec50 = "full_dose_ec50" if name in GIVEN_AT_A_FULL_DOSE else f"{name}_ec50"
         level = stage.state(f"tool_compounds.{name}", "1", description=f"level in usual experimental doses: {label}")
-        stage.rate(level, -stage.parameter(f"tool_compounds.{elimination}") * level, because="elimination from the site")
+        stage.rate(
+            level, -stage.parameter(f"tool_compounds.{elimination}") * level, because="elimination from the site"
+        )
         unoccupied = 1 - hill(level, stage.parameter(f"tool_compounds.{ec50}"), 1)
         if name in COMPOUNDS:
             unoccupied *= 1 - stage.parameter(f"perturbation.{name}")
