@@ -31,6 +31,23 @@ def test_the_steps_in_the_guide_load(tmp_path):
     assert load_trial(path).steps[0].names == ("goes on", "placebo")
 
 
+def test_the_titrations_in_the_guide_load(tmp_path):
+    path = tmp_path / "trial.yaml"
+    rated = "title: x\nvisits: {MADRS: [day 8, day 28], CADSS: [40 min], SBP: [40 min]}\n"
+    path.write_text(rated + BLOCKS[2], encoding="utf-8")
+    assert load_trial(path).arms[0].titration.amounts == (56, 84)
+    arm = "arms:\n  drug:\n    treatment: esketamine 56 mg nasal twice weekly for 4 weeks\n    n: 9\n"
+    path.write_text(rated + arm + BLOCKS[3], encoding="utf-8")
+    assert [(step.origin, step.to) for step in load_trial(path).arms[0].titration.steps] == [(1, 0), (0, 1)]
+
+
+def test_the_relapse_in_the_guide_loads(tmp_path):
+    path = tmp_path / "trial.yaml"
+    arms = "title: x\narms: {esketamine: {treatment: placebo IV, n: 9}, placebo: {treatment: placebo IV, n: 9}}\n"
+    path.write_text(arms + "visits: {MADRS: [day 99, day 106, day 113, day 120]}\n" + BLOCKS[4], encoding="utf-8")
+    assert load_trial(path).relapse.last_event == 59
+
+
 def test_the_error_in_the_guide_is_the_programs(tmp_path):
     path = tmp_path / "trial.yaml"
     saline = "placebo IV at day 5"

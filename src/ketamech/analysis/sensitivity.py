@@ -23,7 +23,6 @@ from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
 from ketamech.parameters import Parameter
-from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
@@ -82,8 +81,7 @@ def _outputs(names: tuple[str, ...]) -> Lexicon:
     def unknown(name: str) -> InputError:
         return UnknownNameError(f"there is no output '{name}'", key="--endpoints", nearest=closest_match(name, names))
 
-    unchanged = (s for s in load_scales().values() if s.factor == shown(s.output, s.unit)[0] and not s.carried_share)
-    scales = {s.name: s.output for s in unchanged}
+    scales = {scale.name: scale.output for scale in load_scales().values() if scale.is_output}
     known = {**scales, **{name: name for name in names}}
     return Lexicon({word: Meaning("NAME", output) for word, output in known.items()}, unknown)
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013")]
 Replicates = Annotated[int, typer.Option(min=1, help="Number of runs of each trial, each with other patients")]
 Patients = Annotated[int | None, typer.Option(help="Total number of patients, instead of the number in the file")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the virtual patients [default: as the file says]")]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Seed of the virtual patients [default: of the file, or from its name]")
+]
 Posterior = Annotated[
     str, typer.Option(help="Posterior of the parameters: 'shipped', 'none' (the parameter tables) or a file")
 ]
@@ -92,6 +94,7 @@ def trial(
                 page = write_trial(draft, data, planned, found, power=table, command_line=line)
         terminal.table(difference_rows(found, planned), title=TITLE)
         terminal.table(relapse_rows(found), title="Time to relapse, first trial")
+        terminal.table(list(found.events), title="Patients with an event, percent")
         terminal.table(summary_of(found), title=planned.title)
         for name, reason in found.not_estimated.items():
             console.print(f"Not estimated: {terminal.escape_markup(name)}: {terminal.escape_markup(reason)}.")

@@ -94,9 +94,15 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
     milligrams *= number("drug.hydrochloride_factor") if treatment.salt == "hydrochloride" else 1.0
     _check_dose_limits(treatment, milligrams, number)
     if drug.dose:
-        return milligrams / number("person.weight") / (number(drug.dose) * 1e6)
+        return milligrams / number("person.weight") / _milligrams_per_kilogram(drug.dose, number)
     assert drug.molar_mass is not None
     return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
+
+
+def _milligrams_per_kilogram(dose: str, number: ParameterLookup) -> Quantity:
+    """A dose in mg/kg: a quantity such as "2 ng/kg", or the name of a parameter."""
+    size, _, printed = dose.partition(" ")
+    return convert(float(size), printed, "mg/kg") if printed else number(dose) * 1e6
 
 
 def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: ParameterLookup) -> None:
@@ -107,7 +113,7 @@ def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: Param
     if np.ndim(number("person.weight")) or np.ndim(milligrams):
         return
     per_kilogram = milligrams / number("person.weight")
-    most = number(treatment.substance.max_dose(treatment.route)) * 1e6
+    most = _milligrams_per_kilogram(treatment.substance.max_dose(treatment.route), number)
     hours = max(1.0, treatment.duration)
     if per_kilogram / hours > most * (1 + ROUNDING):
         unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)
@@ -158,7 +164,7 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
         released_over = treatment.duration or number("pharmacokinetics.prolonged_release_duration")
         return [(0.0, "gut", 1.0, released_over)]
     if route == "rectal":
-        absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.oral_duration")
+        absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.swallowed_duration")
         return [(0.0, "rectum", absorbed, duration), (0.0, "gut", 1 - absorbed, duration)]
     if route == "sublingual":
         absorbed, duration = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.mouth_duration")

@@ -131,13 +131,14 @@ class Calibration:
         last = max(v.time for v in trial.visits for r in rows if r.visit in (v.name, "any"))
         following = any(row.statistic in ("median relapse", "still well") for row in rows)
         visits = [v for v in trial.visits if v.time <= last or following]
-        scales = {row.scale for row in rows}
+        scales = {row.scale for row in rows} | trial.decision_scales
         return replace(
             trial,
             arms=tuple(replace(arm, n=self.patients_per_arm) for arm in arms),
             visits=tuple(replace(v, scales=tuple(s for s in v.scales if s in scales)) for v in visits),
             scales={s: trial.scales[s] for s in trial.scales if s in scales},
             window=0.0,
+            events={},
             study_size=trial.study_size or trial.patients,
         )
 

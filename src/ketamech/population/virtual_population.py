@@ -201,7 +201,7 @@ class Population:
         return {n: [(names[j], float(lower[i, j])) for j in range(i + 1) if lower[i, j]] for i, n in enumerate(names)}
 
     def _correlated(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> dict[str, np.ndarray]:
-        names = self.tables.variables
+        names = (*self.tables.variables, *sorted(set(self.marginals).difference(self.tables.variables)))
         streams = patient_streams(seed, patients, "people", replicate=replicate)
         raw = np.array([chance.standard_normal(len(names)) for chance in streams]).reshape(len(patients), len(names))
         plain = {name: raw[:, i] for i, name in enumerate(names)}

@@ -46,7 +46,7 @@ ROUTES = {
     "muscle_": ("intramuscular_",),
     "skin_": ("intramuscular_",),
     "mouth_": ("sublingual_",),
-    "rectum_": ("rectal_", "oral_"),
+    "rectum_": ("rectal_", "swallowed_"),
     "gut_": ("oral_", "prolonged_release_"),
 }
 _DRUGS = {

@@ -154,6 +154,7 @@ def write_trial(
         primary=rows_as_text(difference_rows(found, trial)),
         hazard=rows_as_text(relapse_rows(found)),
         relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
+        events=rows_as_text(found.events),
         repeated=rows_as_text(found.repeated.to_dict("records")),
     )
     target = folder / "report.html"
@@ -185,6 +186,8 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     if len(found.exposure):  # times in h, areas in the unit of the levels times h
         tables["exposure"] = found.exposure.assign(unit=found.exposure["PARAMCD"].map(units), time_unit="h")
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
+    if found.events:
+        tables["events"] = pd.DataFrame(found.events)
     if found.relapse is not None:
         tables |= {"adtte": found.relapse.events, "relapse": found.relapse.median}
     return tables
@@ -192,10 +195,7 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
 
 def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
     """The content of the summary and of the page header."""
-    arms = [
-        {"arm": arm.name, "n": arm.n, "given": arm.regimen.sentence(exact=False), "blinding": arm.belief}
-        for arm in trial.arms
-    ]
+    arms = [{"arm": arm.name, "n": arm.n, "given": arm.treatment, "blinding": arm.belief} for arm in trial.arms]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
     differences = [{k: v for k, v in row.items() if v == v} for row in difference_rows(found, trial)]
     return {

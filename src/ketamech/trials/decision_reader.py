@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -63,15 +64,21 @@ def _step(
     if keys.otherwise and rule is None:
         raise file.error((*where, "otherwise"), "'otherwise' without a condition", "when: ...", type_="when: ...")
     otherwise = _option(file, (*where, "otherwise"), keys.otherwise) if keys.otherwise else None
-    groups = (keys.arms,) if isinstance(keys.arms, str) else tuple(keys.arms)
-    for name in groups:
-        if name not in names:
-            what, near = f"'{name}' is neither an arm nor an option of an earlier step", closest_match(name, names)
-            raise file.error((*where, "arms"), what, ", ".join(names), near)
+    groups = _groups(file, (*where, "arms"), keys.arms, names)
     drawn = tuple(shares[name] for name in given)
     return DecisionStep(
         times, rule, regimens, tuple(given), drawn, otherwise, keys.belief or belief, rescue, groups
     )  # fmt: skip
+
+
+def _groups(file: SourceFile, where: Path_, stated: str | list[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Names of arms and of options of steps, each of which exists."""
+    groups = (stated,) if isinstance(stated, str) else tuple(stated)
+    for name in groups:
+        if name not in names:
+            what, near = f"'{name}' is neither an arm nor an option of an earlier step", closest_match(name, names)
+            raise file.error(where, what, ", ".join(names), near)
+    return groups
 
 
 def _option(file: SourceFile, where: Path_, text: str) -> Regimen | None:
@@ -152,24 +159,21 @@ def _titrated_by_key(
     start = next((one for one in regimen.treatments if one.amount is not None), None)
     if start is None or start.amount is None:
         raise file.error(where, "a titration without a dose", "an arm with a dose, such as esketamine 56 mg nasal")
-    amounts, found = [start.amount], []
+    to = [_amount(file, (*where, i, "to"), keys.to, start) for i, keys in enumerate(listed)]
+    amounts, found = list(dict.fromkeys([start.amount, *to])), []
     for i, keys in enumerate(listed):
-        here = (*where, i)
-        to = _amount(file, (*here, "to"), keys.to, start)
-        if to not in amounts:
-            amounts.append(to)
-        origin = -1
+        here, origin = (*where, i), -1
         if keys.origin is not None:
             asked = _amount(file, (*here, "from"), keys.origin, start)
             if asked not in amounts:
-                what = f"no patient can be on '{keys.origin}' before this change"
+                what = f"no patient is ever on '{keys.origin}'"
                 raise file.error((*here, "from"), what, ", ".join(f"{x:g} {start.unit}" for x in amounts))
             origin = amounts.index(asked)
         rule = None if keys.when is None else file.condition((*here, "when"), keys.when, scales)
         times = file.times((*here, "at"), keys.at)
         if min(times) <= 0:
             raise file.error((*here, "at"), "a change of dose at the start", "a time after the start, such as day 4")
-        change = TitrationStep(times, amounts.index(to), origin, rule and with_look_back(rule, LAST_VISIT))
+        change = TitrationStep(times, amounts.index(to[i]), origin, rule and with_look_back(rule, LAST_VISIT))
         found.append(change)
     return start.drug, tuple(amounts), start.unit, found
 
@@ -197,9 +201,9 @@ def dropout_rules(
 
 
 def relapse_rule(
-    file: SourceFile, keys: str | RelapseKeys | None, scales: Scales, visits: Sequence[Visit]
+    file: SourceFile, keys: str | RelapseKeys | None, scales: Scales, visits: Sequence[Visit], names: Sequence[str]
 ) -> RelapseRule | None:
-    """The definition of relapse, of a text or of keys."""
+    """The definition of relapse, of a text or of keys; `names` are those of arms and of options of steps."""
     if keys is None:
         return None
     if isinstance(keys, str):
@@ -222,6 +226,7 @@ def relapse_rule(
         file.share(("relapse", "admission"), keys.admission, MAX_ADMISSION),
         admitted,
         keys.last_event,
+        _groups(file, ("relapse", "arms"), keys.arms, names),
     )
 
 
@@ -239,5 +244,11 @@ def event_rules(file: SourceFile, texts: Mapping[str, str], scales: Scales) -> d
     """Conditions that are counted by arm; without a look back they concern any visit."""
     found = {}
     for name, text in texts.items():
+        if not re.fullmatch(r"[\w .>=-]+", name):
+            what, expected = (
+                f"'{name}' cannot be the name of an event",
+                "letters, digits, blanks and . - > =",
+            )
+            raise file.error(("events", name), what, expected, type_="dissociation: CADSS > 4")
         found[name] = with_look_back(file.condition(("events", name), text, scales), ANY_VISIT)
     return found

@@ -60,9 +60,8 @@ class DecisionRules:
     def _step(self, number: int, step: DecisionStep, hour: float, visit: int, scores: Scores) -> None:
         """Assign the regimens of a step; a patient whose score is unknown continues as before."""
         met, known = self._met(step.condition, scores, visit)
-        if step.groups:
-            concerned = np.isin(self.arms, step.groups) | np.isin(self.decision, step.groups)
-            met, known = met & concerned, known & concerned
+        concerned = self.concerned(step.groups)
+        met, known = met & concerned, known & concerned
         if step.rescue:
             met = met & np.isnan(self.rescued_at)
             self.rescued_at[met] = hour
@@ -73,11 +72,19 @@ class DecisionRules:
             groups.append((known & ~met, OTHERWISE_LABEL))
         for k, (mask, words) in enumerate(groups):
             if mask.any():
-                if k >= len(step.regimens) or step.regimens[k] is not None:
+                if k < len(step.regimens) and step.regimens[k] is None:
+                    self.dosing.belief[mask] = step.belief
+                else:
                     self.dosing.begin(step_course(number, k), mask, hour, added=step.rescue)
                     self.decided_at[mask] = hour
                 if len(groups) > 1:
                     self.decision[mask] = words
+
+    def concerned(self, groups: tuple[str, ...]) -> np.ndarray:
+        """Mask [patient] of the patients of some arms, or with these names of steps (empty: all)."""
+        if not groups:
+            return np.ones(len(self.decision), dtype=bool)
+        return np.isin(self.arms, groups) | np.isin(self.decision, groups)
 
     def _option_uniforms(self, number: int, hour: float, visit: int) -> np.ndarray:
         """Random numbers [patient] of a step, independent of those of an earlier step at the same visit."""

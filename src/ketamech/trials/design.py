@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import permutations
 
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
@@ -73,9 +73,10 @@ class DecisionStep:
     """At `times` (h), patients who meet `condition` (None: all) receive `regimens`, the others `otherwise`.
 
     `otherwise` None: the others continue as before. The regimen replaces what was planned before, unless it is a
-    `rescue`, which is added, once for each patient; a regimen of None leaves the treatment as it is. Of several
-    `regimens`, with `names`, one is drawn for each patient with the probabilities `shares` (randomised withdrawal). The
-    step concerns the patients of `groups`: names of arms, and names that earlier steps have drawn (empty: all).
+    `rescue`, which is added, once for each patient; a regimen of None leaves the treatment as it is, with the new
+    `belief`. Of several `regimens`, with `names`, one is drawn for each patient with the probabilities `shares`
+    (randomised withdrawal). The step concerns the patients of `groups`: names of arms, and names that earlier steps
+    have drawn (empty: all).
     """
 
     times: tuple[float, ...]
@@ -91,7 +92,7 @@ class DecisionStep:
 
 @dataclass(frozen=True)
 class RelapseRule:
-    """Relapse of the patients who meet `at_risk` at the visit `since`.
+    """Relapse of the patients of `groups` (as of a DecisionStep) who meet `at_risk` at the visit `since`.
 
     A rating that meets `condition` at a later visit is a relapse, where `confirmed` only if the next rating, at most
     `within` h later, meets it too; the time is that of the first. With an `admission_rate` (probability in a week)
@@ -107,6 +108,7 @@ class RelapseRule:
     admission_rate: float = 0.0
     admission_rule: Rule | None = None
     last_event: int = 0
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,15 @@ class Arm:
     adaptive_dosing: AdaptiveDosing | None = None
     perturbations: tuple[AppliedPerturbation, ...] = ()
     titration: Titration | None = None
+
+    @property
+    def treatment(self) -> str:
+        """The treatment in words, for display."""
+        text = self.regimen.sentence(exact=False)
+        if self.titration is None:
+            return text
+        doses = ", ".join(f"{amount:g}" for amount in sorted(self.titration.amounts))
+        return f"{text}; titrated ({doses} {self.titration.unit})"
 
 
 @dataclass(frozen=True)
@@ -230,6 +241,12 @@ class Trial:
         return (self.periods - 1) * self.washout + max(visit.time for visit in self.visits) + self.window + 1.0
 
     @property
+    def decision_scales(self) -> set[str]:
+        """Scales on which enrolment, doses, steps, relapse or dropout depend."""
+        decisions = (self.arms, self.steps, self.dropout_rules, self.relapse, self.eligibility)
+        return {condition.scale for condition in _conditions(decisions) if condition.scale in self.scales}
+
+    @property
     def visit_schedule(self) -> tuple[tuple[Visit, float, int], ...]:
         """Every visit with its planned time (h) and its period (from 0), in order of time."""
         return tuple((v, p * self.washout + v.time, p) for p in range(self.periods) for v in self.visits)
@@ -243,3 +260,15 @@ class Trial:
     def fingerprint(self) -> str:
         """A short hash of the text of the file."""
         return hashlib.sha256(self.source.encode()).hexdigest()[:16]
+
+
+def _conditions(found: object) -> Iterator[Condition]:
+    """All single conditions in a tree of dataclasses and tuples."""
+    if isinstance(found, Condition):
+        yield found
+    elif is_dataclass(found):
+        for part in fields(found):
+            yield from _conditions(getattr(found, part.name))
+    elif isinstance(found, tuple):
+        for item in found:
+            yield from _conditions(item)

@@ -61,6 +61,12 @@ class RatingScale:
     response: float
     remission: float
 
+    @property
+    def is_output(self) -> bool:
+        """Whether the score without error is the output in its unit, but for a background below one step."""
+        usual = self.factor == shown(self.output, self.unit)[0] and not self.carried_share
+        return usual and self.background_median <= self.step
+
     def full_ratings(self, hours: Sequence[float], begins: Sequence[int]) -> np.ndarray:
         """Index of the last full rating for each rating; `begins` are the indices of their baselines."""
         last = np.zeros(len(hours), dtype=int)

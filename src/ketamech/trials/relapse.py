@@ -27,15 +27,18 @@ class RelapseOutcomes:
     reason: np.ndarray
 
 
-def relapse_outcomes(trial: Trial, scores: Scores, hours: np.ndarray, uniforms: np.ndarray) -> RelapseOutcomes:
+def relapse_outcomes(
+    trial: Trial, scores: Scores, hours: np.ndarray, uniforms: np.ndarray, concerned: np.ndarray | None = None
+) -> RelapseOutcomes:
     """Outcomes of the patients at risk; `scores` {scale: [patient, visit]} are NaN after a patient has left.
 
-    `hours` [patient, visit] are the times of the visits; `uniforms` [patient, visit] decide admissions before a visit.
+    `hours` [patient, visit] are the times of the visits; `uniforms` [patient, visit] decide admissions before a visit;
+    `concerned` is the mask [patient] of the patients who can be at risk (default: all).
     """
     rule = trial.relapse
     assert rule is not None
     start = [visit.name for visit, _, _ in trial.visit_schedule].index(rule.since)
-    at_risk = is_met(trial, rule.at_risk, scores, start)[0]
+    at_risk = is_met(trial, rule.at_risk, scores, start)[0] & (True if concerned is None else concerned)
     relapsed, until, last = _by_rating(trial, rule, scores, hours, start)
     admitted = _by_admission(trial, rule, scores, hours, uniforms, start) if rule.admission_rate else np.nan
     reason = np.where(np.isfinite(relapsed), BY_RATING, "").astype(object)

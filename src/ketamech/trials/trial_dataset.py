@@ -165,7 +165,8 @@ def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[Relaps
     if rule is None:
         return None
     uniforms = state.dosing.uniform_table("steps", ADMISSIONS, state.hours.shape[1])
-    found = relapse_outcomes(state.trial, scores, state.hours, uniforms)
+    concerned = state.decisions.concerned(rule.groups)
+    found = relapse_outcomes(state.trial, scores, state.hours, uniforms, concerned)
     ends = [end_of_trial(rule, times) for times in found.relapsed_at.reshape(replicates, -1)]
     end = np.repeat(ends, len(state.hours) // replicates)
     late = found.relapsed_at > end

@@ -19,7 +19,10 @@ from ketamech.trials.mixed_population import TrialPopulation
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
 ADHERENCE_BLOCK = 1000  # of the stream "adherence"; a cohort's own blocks count from 0
-BY_ROUTE = {"nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f"}
+BY_ROUTE = {
+    "nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f",
+    "rectal": "pharmacokinetics.rectal_f",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,10 @@ class TrialDosing:
     """Dosing of the patients of several replicates.
 
     `course`, `anchor` (h), `reduced` and `level` [patient] are the index of the current course, its start, whether its
-    schedule is reduced, and the dose of its titration (index in `Titration.amounts`). `added_courses` are rescue and
-    add-on courses. `doses_taken` holds the time (h) and the mask [patient] of each dose of a drug that was taken (no
-    sessions). `last_visit` {state of expectancy: [patient]} is the time (h) of the last expectancy event.
+    schedule is reduced, and the dose of its titration (index in `Titration.amounts`). `belief` [patient] replaces the
+    belief of the present course where it is not empty. `added_courses` are rescue and add-on courses. `doses_taken`
+    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions). `last_visit` {state
+    of expectancy: [patient]} is the time (h) of the last expectancy event.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class TrialDosing:
         self.anchor = np.zeros(self.size)
         self.reduced = np.zeros(self.size, dtype=bool)
         self.level = np.zeros(self.size, dtype=int)
+        self.belief = np.full(self.size, "", dtype=object)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
         self.last_visit: dict[str, np.ndarray] = {}
@@ -67,6 +72,7 @@ class TrialDosing:
             self.added_courses.append((number, mask.copy(), np.full(self.size, hour)))
             return
         self.course[mask], self.anchor[mask], self.reduced[mask], self.level[mask] = number, hour, False, 0
+        self.belief[mask] = ""
 
     def titrated_dose(self) -> np.ndarray:
         """The present dose of each patient on a course with a titration, else NaN [patient]."""
@@ -85,8 +91,9 @@ class TrialDosing:
         return found
 
     def _expectancy_events(self, dose: DueDose, now: np.ndarray) -> Iterator[DoseEvent]:
-        gap, size = np.asarray(self._value("expectancy.visit_gap")), BELIEFS[dose.belief]
-        units = np.asarray(self._value(size) if isinstance(size, str) else size)
+        gap, units = np.asarray(self._value("expectancy.visit_gap")), self._belief_units(dose.belief)
+        for own in sorted(set(self.belief[dose.mask]) - {""}):
+            units = np.where(self.belief == own, self._belief_units(own), units)
         for state in expectancy_states(dose.treatment):
             last = self.last_visit.setdefault(state, np.full(self.size, -np.inf))
             fresh = dose.mask & (dose.time >= last + gap - 1e-9)
@@ -94,6 +101,11 @@ class TrialDosing:
             amount = np.where(fresh, units, 0.0)
             if np.any(amount):
                 yield DoseEvent(np.maximum(dose.time, now) + POST_VISIT_DELAY, state, amount)
+
+    def _belief_units(self, belief: str) -> np.ndarray:
+        """The expectancy that a dose causes under a belief, one number or [patient]."""
+        size = BELIEFS[belief]
+        return np.asarray(self._value(size) if isinstance(size, str) else size)
 
     def _value(self, name: str) -> Quantity:
         return self.values[name] if name in self.values else self.model.parameters[name].canonical
@@ -164,7 +176,7 @@ class TrialDosing:
 
     def _occasion(self, treatment: Treatment, time: float) -> dict[str, Quantity]:
         """Bioavailability of this dose [patient], where it varies between occasions."""
-        name = BY_ROUTE.get(treatment.route)
+        name = treatment.substance.nasal_f.get(treatment.route) or BY_ROUTE.get(treatment.route)
         if name is None:
             return {}
         key = ("people", name, 0)

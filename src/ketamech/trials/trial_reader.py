@@ -51,6 +51,8 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     visits = _visits(file, keys)
     primary = _primary(file, keys, visits)
     belief = "open" if keys.blinding == "open" else "blinded"
+    decisions = steps(file, keys, scales, visits, belief)
+    names = [*keys.arms, *(name for one in decisions for name in one.names)]
     trial = Trial(
         title=keys.title,
         description=keys.description,
@@ -73,9 +75,9 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         block=keys.allocation.block,
         strata=_strata(file, keys),
         add_on=file.regimen(("add_on",), keys.add_on) if keys.add_on else None,
-        steps=steps(file, keys, scales, visits, belief),
+        steps=decisions,
         seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
-        relapse=relapse_rule(file, keys.relapse, scales, visits),
+        relapse=relapse_rule(file, keys.relapse, scales, visits, names),
         events=event_rules(file, keys.events, scales),
         eligibility=eligibility(file, keys.eligibility, scales),
         source=source,

@@ -88,6 +88,7 @@ class RelapseKeys(BaseModel):
     when: str = Field(description=f"the rating that is a relapse, e.g. {CONDITIONS}")
     since: str = Field(description="the visit from which relapses count, e.g. day 113")
     at_risk: str | None = Field(None, description="condition at that visit [default: response of the scale of 'when']")
+    arms: str | list[str] = Field([], description="only patients of these arms, or with these names of steps")
     confirmed: bool = Field(True, description="whether the next rating must be a relapse too")
     within: str | None = Field(None, description="longest time to that rating, e.g. 15 d")
     admission: str = Field("0 %", description="probability in a week of an admission, which is a relapse too")

@@ -51,6 +51,8 @@ def condition(text: str, scales: Mapping[str, RatingScale]) -> Rule:
 
     Raises InputError.
     """
+    if text.casefold().rstrip().endswith(" and"):  # the lexer leaves out an 'and' that joins nothing
+        raise InputError(f"something is missing after '{shorten_text(text)}'", expected="another condition")
     return parse("condition", text, _rated(tuple(scales)))
 
 

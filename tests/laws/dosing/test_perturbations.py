@@ -19,10 +19,10 @@ def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
     curves = run_subjects(
         model, [Subject("nbqx", (DoseEvent(0.0, "tool_compounds.nbqx", 2.0),))], hours, tolerance=1e-8
     )
-    rate, half = (model.parameters[f"tool_compounds.nbqx_{name}"].canonical for name in ("elimination", "ec50"))
+    rate = model.parameters["tool_compounds.nbqx_elimination"].canonical
     level = 2.0 * np.exp(-rate * hours)
     assert curves["tool_compounds.nbqx"].values[0] == pytest.approx(level, rel=1e-5)
-    assert curves["tool_compounds.nbqx_share"].values[0] == pytest.approx(level / (level + half), rel=1e-5)
+    assert curves["tool_compounds.nbqx_share"].values[0] == pytest.approx(level / (level + 1), rel=1e-5)
 
 
 def test_without_a_perturbation_every_share_is_exactly_zero(model):
@@ -48,7 +48,7 @@ def test_a_held_share_and_a_dose_are_different_things(model):
     dosed = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX"])
     assert "perturbation.nbqx" not in dosed.values
     assert [(e.time, e.compartment, e.amount) for e in dosed.perturbation_events] == [
-        (-0.5, "tool_compounds.nbqx", 1.0)
+        (-0.5, "tool_compounds.nbqx", 10.0)
     ]
 
 

@@ -10,6 +10,7 @@ from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.dosing.drugs import COLUMNS, load_drugs
 from ketamech.dosing.regimen import Regimen
+from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.parameters import load_parameters
 
@@ -128,7 +129,8 @@ def test_a_racemic_spray_has_the_share_that_the_user_states():
         for enantiomer in "sr":
             nose, gut = (entered[f"pharmacokinetics.{site}_{enantiomer}"] for site in ("racemic_nose", "gut"))
             assert nose == pytest.approx(share * 15 * MG)
-            assert nose + gut == pytest.approx(15 * MG)
+            swallowed = TABLE["pharmacokinetics.racemic_nasal_swallowed_share"].canonical
+            assert gut == pytest.approx(swallowed * (1 - share) * 15 * MG)
 
 
 def test_daily_tablets_are_not_daily_hopes():
@@ -145,7 +147,7 @@ REFUSED = {
     "racemic 0 mg IV": "positive",
     "racemic 5000 mg IV": "above the limit",
     "esketamin 84 mg nasal": "nearest: esketamine",
-    "esketamine 84 mg rectal": "cannot be given by route 'rectal'",
+    "esketamine 84 mg buccal": "cannot be given by route 'buccal'",
     "arketamine 25 mg nasal": "cannot be given by route 'nasal'",
     "racemic 0.5 mg/kg": "route",
     "racemic IV": "no dose",
@@ -153,7 +155,7 @@ REFUSED = {
     "esketamine 84 mg nasal sometimes": "sometimes",
     "esketamine 84 mg nasal for 4 weeks": "no rhythm",
     "racemic 0.5 mg/kg/h IV": "duration",
-    "racemic 50 mg oral over 2 h": "infusion by route oral",
+    "racemic 50 mg oral over 2 h": "duration of a dose by route oral",
     "TMS 9 times a week": "1 to 7",
     "surgery over 2 h; surgery over 2 h at 1 h": "overlap",
     "": "empty",
@@ -224,7 +226,7 @@ def test_any_text_is_a_regimen_or_a_clear_error(text):
 
 @pytest.mark.parametrize(
     ("column", "cell", "said"),
-    [("routes", "rectal", "no route 'rectal'"), ("is_session", "maybe", "'maybe' is unknown")],
+    [("routes", "buccal", "no route 'buccal'"), ("is_session", "maybe", "'maybe' is unknown")],
 )
 def test_a_bad_table_of_drugs_names_line_and_column(tmp_path, column, cell, said):
     cells = dict.fromkeys(COLUMNS, "") | {"drug": "x", "routes": "IV", column: cell}
@@ -237,6 +239,50 @@ def test_a_bad_table_of_drugs_names_line_and_column(tmp_path, column, cell, said
 
 def test_every_drug_names_parameters_and_states_that_exist(model):
     for drug in load_drugs():
-        named = [drug.molar_mass, drug.maintenance_elimination, drug.dose, *drug.max_dose_parameter.values()]
-        assert {name for name in named if name} <= set(TABLE)
+        named = [drug.molar_mass, drug.maintenance_elimination, drug.dose, *drug.max_doses.values()]
+        assert {name for name in named if name and " " not in name} <= set(TABLE)
         assert drug.compartment in (None, *model.layout.state_names)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "prolonged release", "extended-release tablets", "oral controlled-release tablet", "ER tablet orally",
+        "PR tablet", "by mouth as a slow-release tablet", "modified release oral", "sustained-release",
+    ],
+)  # fmt: skip
+def test_a_tablet_that_releases_its_drug_slowly_may_be_named_as_clinicians_do(words):
+    (treatment,) = read_treatments(f"racemic 120 mg {words} every 12 h for 3 days")
+    assert treatment.route == "prolonged release"
+    assert not treatment.is_procedure
+    assert len(treatment.starts(100)) == 6
+    (event,) = (e for e in _kinetic_events(f"esketamine 120 mg {words}") if e.compartment.endswith("gut_s"))
+    assert event.duration == TABLE["pharmacokinetics.prolonged_release_duration"].canonical
+    assert event.amount == pytest.approx(120 * MG)
+
+
+def test_the_release_time_of_a_product_may_be_stated():
+    (event,) = _kinetic_events("esketamine 40 mg prolonged release over 6 h")
+    assert event.duration == 6
+    with pytest.raises(InputError, match="duration of a dose by route oral"):
+        read_treatments("esketamine 40 mg oral over 6 h")
+
+
+@pytest.mark.parametrize("words", ["rectal", "rectally", "suppository", "as a suppository", "per rectum"])
+def test_a_suppository_is_absorbed_in_part_by_the_rectum(words):
+    share = TABLE["pharmacokinetics.rectal_f"].canonical
+    entered = {e.compartment: e.amount for e in _kinetic_events(f"esketamine 50 mg {words}")}
+    assert entered["pharmacokinetics.rectum_s"] == pytest.approx(share * 50 * MG)
+    assert sum(entered.values()) == pytest.approx(50 * MG)
+
+
+@pytest.mark.parametrize("words", ["nasal drops", "nose drops", "intranasal drops", "nasal solution"])
+def test_drops_of_esketamine_are_no_devices(words):
+    drops, racemic = _kinetic_events(f"esketamine 84 mg {words}"), _kinetic_events("racemic 168 mg nasal")
+    assert {e.compartment for e in drops} == {"pharmacokinetics.racemic_nose_s", "pharmacokinetics.gut_s"}
+    assert [(e.amount, e.time) for e in drops] == [(e.amount, e.time) for e in racemic if e.compartment[-1] == "s"]
+
+
+def _kinetic_events(sentence):
+    events = dose_events_from_text(sentence, TABLE, {}, 24.0)
+    return [e for e in events if e.compartment.startswith("pharmacokinetics.")]

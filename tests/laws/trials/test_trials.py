@@ -113,7 +113,8 @@ def test_decisions_at_visits_change_what_is_given(model):
 
 
 def test_belief_is_what_people_are_told(model, trial):
-    text = PLAIN.replace("n: 8}", "n: 8, belief: open}").replace("n: 12}", "n: 12, belief: none}")
+    steady = "parameters: {people.load_sd: 0, people.life_event_rate: 0, people.remission_exponent: 0}\n"
+    text = (PLAIN + steady).replace("n: 8}", "n: 8, belief: open}").replace("n: 12}", "n: 12, belief: none}")
     data = run_trial(trial(text.replace("racemic 0.5 mg/kg IV over 40 min", "placebo IV")), model, patients=100)
     change = (data.true_MADRS - data.true_MADRS.isel(visit=0)).sel(visit="24 h").values[0]
     told = data.arm.values[0, :, 0] == "placebo"

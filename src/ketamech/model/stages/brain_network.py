@@ -23,6 +23,7 @@ AREAS = (
     "accumbens",
 )
 PREFRONTAL = AREAS[:2]
+REFERENCE = "medial_prefrontal"  # sensitivities to stress and of plasticity are relative to this area
 DEFAULT_MODE = ("medial_prefrontal", "posterior_cingulate", "hippocampus")
 WITH_DEFAULT_MODE = {
     "insula": "insula",
@@ -76,8 +77,11 @@ def brain_network(stage: Stage) -> None:
 
 def _strength(stage: Stage, area: str) -> sympy.Symbol:
     """Synaptic strength: spine density, surface receptors and plasticity left by ECT and TMS, with saturation."""
-    plasticity = stage.parameter(f"brain_network.{area}_plasticity")
-    spine_factor = 1 + stage.parameter(f"brain_network.{area}_stress") * (stage.input("spines.density", "1") - 1)
+    plasticity, stress = (
+        sympy.S.One if area == REFERENCE else stage.parameter(f"brain_network.{area}_{kind}")
+        for kind in ("plasticity", "stress")
+    )
+    spine_factor = 1 + stress * (stage.input("spines.density", "1") - 1)
     receptor_gain = (
         stage.parameter("brain_network.surface_gain") * plasticity * stage.parameter(f"brain_network.{area}_ampa")
     )

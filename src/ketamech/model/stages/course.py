@@ -16,7 +16,8 @@ def course(stage: Stage) -> None:
     within months: a mean-reverting process. Patients who enter a trial at a bad time therefore improve on average
     (regression to the mean), and remitters relapse after adverse events. A spontaneous remission begins at a time that
     is drawn for each patient, develops over weeks and lasts for a year. Contacts with usual care or days in hospital
-    support mood for some days.
+    support mood for some days. Load acts in proportion to the distance from the worst score: a very ill person can
+    hardly become worse, and a recovered person has more to lose.
     """
     load = stage.state(
         "course.load", "1", bounds=(None, None), description="burden above the person's own average, log odds"
@@ -26,10 +27,17 @@ def course(stage: Stage) -> None:
         "course.relief",
         stage.parameter("course.remission_weight") * _remission(stage)
         + stage.parameter("course.support_weight") * _support(stage)
-        - load,
+        - load * _distance_from_worst(stage),
         "1",
         description="drive towards recovery without treatment, 0 at the own average, log odds of the scale",
     )
+
+
+def _distance_from_worst(stage: Stage) -> sympy.Expr:
+    """Distance of the score from the end of the scale, 1 at the person's own baseline."""
+    scale_maximum = stage.parameter("mood.scale_maximum")
+    baseline = stage.parameter("person.baseline_madrs")
+    return (scale_maximum - stage.input("mood.madrs", "points")) / (scale_maximum - baseline)
 
 
 def _remission(stage: Stage) -> sympy.Symbol:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ketamech.model.functions import hill
 from ketamech.model.stage import Stage
 
 COMPOUNDS = {
@@ -30,30 +29,24 @@ NMDA_BLOCKERS = {
     "cpp": "NMDA glutamate sites occupied by CPP at baseline glutamate",
     "lanicemine": "NMDA channels blocked by lanicemine",
 }
-GIVEN_AT_A_FULL_DOSE = {
-    "nbqx", "rapamycin", "anti_bdnf", "trkb_block", "naltrexone", "verapamil", "muscimol", "a1_block", "d1_block",
-    "anisomycin", "actinomycin",
-}  # fmt: skip
 OF_UNKNOWN_HALF_LIFE = {"trkb_block", "muscimol", "a1_block", "eef2k_block", "anisomycin", "mglu2_agonist", "cpp"}
 
 
 def tool_compounds(stage: Stage) -> None:
-    """Level at the site of action in usual experimental doses (1 = just after one), one elimination rate; share = Hill.
+    """Level at the site of action, relative to the level of half of the effect; one elimination rate each or, where unknown, a common one.
 
     An experiment depends on the fraction of a target that is occupied and for how long, so each drug is one
-    compartment in units of the usual full experimental dose; dose, route and site are converted to such a level when
-    the drug is given. Compounds given at a fully effective dose share one half-effective level, and compounds without a
-    known half-life share one elimination rate. `perturbation.*` sets a constant fraction instead (a knock-out, a diet,
-    a pump); both together never exceed 1. NMDA blockers other than ketamine and memantine are given as doses only.
+    compartment; dose, route and site are converted to such a level when the drug is given (data/perturbations).
+    `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together never exceed 1. NMDA
+    blockers other than ketamine and memantine are given as doses only.
     """
     for name, label in (COMPOUNDS | NMDA_BLOCKERS).items():
         elimination = "usual_elimination" if name in OF_UNKNOWN_HALF_LIFE else f"{name}_elimination"
-        ec50 = "full_dose_ec50" if name in GIVEN_AT_A_FULL_DOSE else f"{name}_ec50"
-        level = stage.state(f"tool_compounds.{name}", "1", description=f"level in usual experimental doses: {label}")
+        level = stage.state(f"tool_compounds.{name}", "1", description=f"level relative to half of the effect: {label}")
         stage.rate(
             level, -stage.parameter(f"tool_compounds.{elimination}") * level, because="elimination from the site"
         )
-        unoccupied = 1 - hill(level, stage.parameter(f"tool_compounds.{ec50}"), 1)
+        unoccupied = 1 / (1 + level)
         if name in COMPOUNDS:
             unoccupied *= 1 - stage.parameter(f"perturbation.{name}")
         stage.output(f"tool_compounds.{name}_share", 1 - unoccupied, "1", description=f"share: {label}")

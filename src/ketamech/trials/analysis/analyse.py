@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from ketamech.trials.analysis.adam_tables import LEVELS
+from ketamech.trials.analysis.event_shares import event_shares
 from ketamech.trials.analysis.exposure import non_compartmental
 from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
 from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
@@ -28,7 +29,7 @@ class TrialAnalysis:
     `means` and `shares` (percent with response and remission) by scale; the `primary` comparison in every replicate;
     `repeated`: all visits of the first replicate, by generalised estimating equations; `relapse`; `exposure`: CDISC
     names, one row for each patient of the first replicate; `dropout`: percent of each arm; `failed`: fraction of
-    patients that could not be solved. What cannot be estimated is NaN.
+    patients that could not be solved; `events`: percent of each arm with each event. What cannot be estimated is NaN.
     """
 
     reference: str
@@ -40,6 +41,7 @@ class TrialAnalysis:
     exposure: pd.DataFrame
     dropout: dict[str, float]
     failed: float
+    events: tuple[dict[str, Any], ...] = ()
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -76,6 +78,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         _exposure(dataset),
         _left(dataset),
         float((dataset["solve_status"].values != "ok").mean()),
+        event_shares(dataset, trial.events),
     )
 
 
