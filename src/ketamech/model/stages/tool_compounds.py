@@ -33,12 +33,12 @@ OF_UNKNOWN_HALF_LIFE = {"trkb_block", "muscimol", "a1_block", "eef2k_block", "an
 
 
 def tool_compounds(stage: Stage) -> None:
-    """Level at the site of action, relative to the level of half of the effect; one elimination rate each or, where unknown, a common one.
+    """Level at the site of action, relative to the level of half of the effect; elimination of first order.
 
     An experiment depends on the fraction of a target that is occupied and for how long, so each drug is one
     compartment; dose, route and site are converted to such a level when the drug is given (data/perturbations).
     `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together never exceed 1. NMDA
-    blockers other than ketamine and memantine are given as doses only.
+    blockers other than ketamine and memantine are given as doses only. Compounds of unknown half-life share one rate.
     """
     for name, label in (COMPOUNDS | NMDA_BLOCKERS).items():
         elimination = "usual_elimination" if name in OF_UNKNOWN_HALF_LIFE else f"{name}_elimination"
