@@ -187,9 +187,15 @@ def score_perturbations(
 
 
 def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
-    """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside."""
+    """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside.
+
+    A row that reports the same result as another scored row (`duplicate_of`) is not counted a second time.
+    """
+    known_rows, scored = load_evidence().observations, set(lines.evidence)
     found = []
     for name, part in lines.groupby("evidence", sort=False):
+        if known_rows[str(name)].duplicate_of in scored:
+            continue
         words = set(part.verdict)
         verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
         known = [value for value in part.inside if value is not None]
@@ -284,9 +290,9 @@ def without_single_experiment_terms() -> dict[str, float]:
 
 
 def _calibrated() -> set[str]:
-    """Ids of the evidence to which parameter values were calibrated."""
+    """Ids of the evidence to which values were set: those of a calibrated value, or of one whose locator says "to ..."."""
     rows = load_parameters().values()
-    return {name for row in rows if row.status == "calibrated" for name in row.evidence}
+    return {name for row in rows if row.status == "calibrated" or row.locator.startswith("to ") for name in row.evidence}
 
 
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:

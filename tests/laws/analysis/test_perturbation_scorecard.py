@@ -26,6 +26,7 @@ from ketamech.analysis.perturbation_scorecard import (
 from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.scorecard_targets import load_targets, load_uncovered
 from ketamech.core import InputError, UnknownNameError
+from ketamech.estimation.clinical_targets import exact_share_interval
 from ketamech.evidence import load_evidence
 from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.simulate import simulate
@@ -130,6 +131,44 @@ def test_terms_of_one_experiment_can_be_left_out(model, lines):
         assert not scored or scored & changed, term.parameter
     rows = tally_by_evidence(reduced)
     assert (rows.verdict == "right").mean() > 0.6
+
+
+def test_excess_block_prevents_the_lasting_effect(model, lines):
+    """Tags are lost while synaptic NMDA receptors are blocked: without this loss the rows of excess block are wrong."""
+    rows = ["zanos23-invu", "zanos23-mk801-pre", "autry-dur-mk-24h", "maeng-mk801-dur"]
+    assert set(lines.verdict[lines.evidence.isin(rows)]) == {"right"}
+    spared = score_perturbations(model, {"plasticity.tag_loss_rate": 0.0})
+    assert (spared.verdict[spared.evidence.isin(rows)] == "wrong").sum() >= 4
+
+
+def test_agreement_without_terms_of_one_experiment(model, lines):
+    """Rows without a term of their own agree beyond the most frequent observation, with and without such terms."""
+    dedicated = {name for term in load_single_experiment_terms() for name in term.evidence}
+    stage = load_evidence().observations
+    reduced = score_perturbations(model, without_single_experiment_terms())
+    for table in (lines, reduced):
+        general = [stage[name].stage == "perturbation" and name not in dedicated for name in table.evidence]
+        assert majority_kappa(table[general]) > 0.4
+    assert (tally_by_evidence(reduced).verdict == "right").mean() > 0.78
+
+
+def test_a_result_that_two_rows_report_is_counted_once(lines):
+    evidence, counted = load_evidence(), set(tally_by_evidence(lines).evidence)
+    doubled = {name for name in lines.evidence if evidence[name].duplicate_of in set(lines.evidence)}
+    assert "jelen-madrs" in doubled
+    assert not doubled & counted
+    assert {evidence[name].duplicate_of for name in doubled} <= counted
+
+
+def test_a_rate_that_does_not_determine_the_typical_patient_is_undecided():
+    """The exact 95 % interval of every scored response rate excludes one half."""
+    evidence = load_evidence()
+    scored = [row.evidence for row in load_perturbation_targets() if row.statistic == "responds"]
+    assert scored
+    for name in scored:
+        row = evidence[name]
+        low, high = exact_share_interval(row.value, row.n)
+        assert not low <= 50 <= high, name
 
 
 def test_the_wrong_directions_are_the_reviewed_ones(lines):

@@ -10,12 +10,12 @@ def ampa(stage: Stage) -> None:
     """Surface receptors (relative to baseline 1) inserted by synaptic scaling and by TrkB, lost over days.
 
     Two pathways insert receptors: synaptic scaling, which starts when eEF2 inhibition is released (within the hour,
-    needs BDNF), and TrkB signalling. Insertion draws on a finite reserve. Synaptic protein provides slots that retain
-    receptors. Current = glutamate x surface x receptors not blocked by NBQX. Adenosine drives insertion through A1
-    receptors (Homer1a; DPCPX abolishes the effect at half an hour); dopamine D1 receptors prime GluA1 through PKA.
-    Active GSK3 keeps PSD-95 phosphorylated, so fewer of the inserted receptors are retained: inhibition by Akt or by
-    lithium retains more, and GSK3 that Akt cannot phosphorylate does not (Beurel 2016, Chiu 2015). Zaytseva
-    2023, Nosyreva 2013 (sizes recalled), Li 2010.
+    needs BDNF), and TrkB signalling. Insertion draws on a finite reserve and needs synaptic tags. Synaptic protein
+    provides slots that retain receptors. Current = glutamate x surface x receptors not blocked by NBQX. Adenosine
+    drives insertion through A1 receptors (Homer1a; DPCPX abolishes the effect at half an hour); dopamine D1 receptors
+    prime GluA1 through PKA. Active GSK3 keeps PSD-95 phosphorylated, so fewer of the inserted receptors are retained:
+    inhibition by Akt or by lithium retains more, and GSK3 that Akt cannot phosphorylate does not (Beurel 2016, Chiu
+    2015). Zaytseva 2023, Nosyreva 2013 (sizes recalled), Li 2010.
     """
     glutamate = stage.input("glutamate.extracellular", "1")
     trkb, scaling = stage.input("plasticity.trkb_signal", "1"), stage.input("plasticity.eef2_release_signal", "1")
@@ -32,19 +32,18 @@ def ampa(stage: Stage) -> None:
     free_reserve = (1 + reserve - surface) / reserve
     slots = (protein - 1) * hill(protein - 1, stage.parameter("ampa.smoothing_width"), 1)
     stage.rate(surface, +turnover, because="constitutive insertion")
+    tags = stage.input("plasticity.growth_capacity", "1")
+    retained = tags * d1_factor * gsk3_factor * free_reserve
     stage.rate(
         surface,
-        +stage.parameter("ampa.scaling_insertion")
-        * scaling
-        * bdnf
-        * a1_factor
-        * d1_factor
-        * gsk3_factor
-        * free_reserve,
+        +stage.parameter("ampa.scaling_insertion") * scaling * bdnf * a1_factor * retained,
         because="synaptic scaling after release of eEF2 inhibition; needs BDNF acting on TrkB and adenosine A1 tone",
     )
-    trkb_insertion = stage.parameter("ampa.trkb_insertion") * trkb * d1_factor * gsk3_factor * free_reserve
-    stage.rate(surface, +trkb_insertion, because="insertion driven by TrkB, retained while GSK3 is phosphorylated")
+    stage.rate(
+        surface,
+        +stage.parameter("ampa.trkb_insertion") * trkb * retained,
+        because="insertion driven by TrkB, retained at tagged synapses while GSK3 is phosphorylated",
+    )
     stage.rate(
         surface,
         +turnover * stage.parameter("ampa.slot_gain") * slots * gsk3_factor * free_reserve,

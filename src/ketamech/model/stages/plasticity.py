@@ -210,14 +210,39 @@ def _gsk3(stage: Stage, kinases: sympy.Expr) -> sympy.Symbol:
     )
 
 
+def _synaptic_tags(stage: Stage) -> sympy.Symbol:
+    """Synapses that can capture new protein and AMPA receptors, as a fraction of all that can; returns the state.
+
+    Synaptic NMDA receptors set the tags. While they are blocked, tags are lost with the square of the block (calcium
+    acts cooperatively), and they recover over days: MK-801, CPP or a high dose of ketamine, all of which block
+    pyramidal synapses for hours, prevent a lasting effect although glutamate rises later (Zanos 2023).
+    """
+    tags = stage.state(
+        "plasticity.growth_capacity", "1", initial_guess=1.0, description="synapses that can capture new protein"
+    )
+    blocked = stage.input("nmda.blocked_pyramidal", "1")
+    stage.rate(
+        tags,
+        -stage.parameter("plasticity.tag_loss_rate") * blocked**2 * tags,
+        because="tags need synaptic NMDA receptors and are lost while these are blocked (Zanos 2023)",
+    )
+    stage.rate(
+        tags, +stage.parameter("plasticity.tag_recovery_rate") * (1 - tags), because="recovery of tags over days"
+    )
+    return tags
+
+
 def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> None:
-    """Synaptic protein (PSD95, GluA1, synapsin): synthesised locally, delivered over hours, lost over days."""
+    """Synaptic protein (PSD95, GluA1, synapsin): synthesised locally, delivered over hours, lost over days.
+
+    Active GSK3 limits translation as it limits the retention of AMPA receptors: lithium makes a low dose effective
+    (Liu 2013, Chiu 2015), and GSK3 that Akt cannot phosphorylate abolishes the effect (Beurel 2011).
+    """
     ec50, delivery = stage.parameter("plasticity.synthesis_ec50"), stage.parameter("plasticity.delivery_rate")
     reserve, turnover = stage.parameter("plasticity.protein_reserve"), stage.parameter("plasticity.protein_turnover")
-    gsk3_share = stage.parameter("plasticity.gsk3_turnover_share")
-    capacity = stage.state(
-        "plasticity.growth_capacity", "1", initial_guess=1.0, description="synaptic tags available for new protein"
-    )
+    gsk3_share = stage.parameter("ampa.gsk3_share")
+    gsk3_factor = (1 - gsk3_share * gsk3) / (1 - gsk3_share)
+    capacity = _synaptic_tags(stage)
     new = stage.state(
         "plasticity.new_protein", "1", bounds=(None, None), description="synthesised protein not yet at the synapse"
     )
@@ -225,18 +250,12 @@ def _synaptic_protein(stage: Stage, signal: sympy.Expr, gsk3: sympy.Expr) -> Non
         "plasticity.synaptic_protein", "1", initial_guess=1.0, description="synaptic protein, relative to baseline"
     )
     translation = 1 - stage.input("tool_compounds.anisomycin_share", "1")
-    synthesis = translation * stage.parameter("plasticity.synthesis_rate") * capacity * signal / (ec50 + signal)
+    synthesis = (
+        translation * stage.parameter("plasticity.synthesis_rate") * capacity * gsk3_factor * signal / (ec50 + signal)
+    )
     stage.rate(new, +synthesis, because="mTORC1-dependent translation in dendrites")
     stage.rate(capacity, -stage.parameter("plasticity.tag_consumption") * synthesis, because="use of tags by growth")
-    stage.rate(
-        capacity,
-        stage.parameter("plasticity.tag_recovery_rate") * (1 - capacity),
-        because="recovery of tags over days",
-    )
     stage.rate(new, -delivery * new, because="delivery to synapses or loss")
     free_reserve = (1 + reserve - protein) / reserve
     stage.rate(protein, +delivery * new * free_reserve, because="arrival at synapses with free reserve")
-    turnover_rate = turnover * (1 - gsk3_share + gsk3_share * gsk3)
-    stage.rate(
-        protein, +turnover_rate * (1 - protein), because="turnover towards baseline, faster while GSK3 is active"
-    )
+    stage.rate(protein, +turnover * (1 - protein), because="turnover towards baseline")

@@ -29,20 +29,22 @@ NMDA_BLOCKERS = {
     "cpp": "NMDA glutamate sites occupied by CPP at baseline glutamate",
     "lanicemine": "NMDA channels blocked by lanicemine",
 }
+OF_UNKNOWN_HALF_LIFE = {"trkb_block", "muscimol", "a1_block", "eef2k_block", "anisomycin", "mglu2_agonist", "cpp"}
 
 
 def tool_compounds(stage: Stage) -> None:
-    """Level at the site of action, relative to the level of half of the effect; one elimination rate each.
+    """Level at the site of action, relative to the level of half of the effect; elimination of first order.
 
     An experiment depends on the fraction of a target that is occupied and for how long, so each drug is one
     compartment; dose, route and site are converted to such a level when the drug is given (data/perturbations).
     `perturbation.*` sets a constant fraction instead (a knock-out, a diet, a pump); both together never exceed 1. NMDA
-    blockers other than ketamine and memantine are given as doses only.
+    blockers other than ketamine and memantine are given as doses only. Compounds of unknown half-life share one rate.
     """
     for name, label in (COMPOUNDS | NMDA_BLOCKERS).items():
+        elimination = "usual_elimination" if name in OF_UNKNOWN_HALF_LIFE else f"{name}_elimination"
         level = stage.state(f"tool_compounds.{name}", "1", description=f"level relative to half of the effect: {label}")
         stage.rate(
-            level, -stage.parameter(f"tool_compounds.{name}_elimination") * level, because="elimination from the site"
+            level, -stage.parameter(f"tool_compounds.{elimination}") * level, because="elimination from the site"
         )
         unoccupied = 1 / (1 + level)
         if name in COMPOUNDS:
