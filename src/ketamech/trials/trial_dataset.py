@@ -28,7 +28,9 @@ class TrialState:
     """Patients of several replicates during a trial: `values` [patient, time, output] at `times` [patient, time] (h).
 
     The first times are the visits (`hours` [patient, visit]), the others the times at which exposure is recorded;
-    `planned` [time] (h). Random numbers as in `Enrolment`.
+    `planned` [time] (h). In a crossover with a rule, `crossed_at` [patient] (h) is the start of the second period (NaN:
+    not yet), and `closed` [patient, time] marks the times that are past, or not reached in the first period. Random
+    numbers as in `Enrolment`.
     """
 
     trial: Trial
@@ -43,6 +45,8 @@ class TrialState:
     times: np.ndarray
     values: np.ndarray
     status: np.ndarray
+    crossed_at: np.ndarray
+    closed: np.ndarray
 
     @classmethod
     def create(
@@ -62,6 +66,8 @@ class TrialState:
             planned, times,
             np.full((*times.shape, len(rating.outputs)), np.nan),
             np.full(len(hours), "ok", dtype=object),
+            np.full(len(hours), np.nan),
+            np.zeros(times.shape, dtype=bool),
         )  # fmt: skip
 
     @property
@@ -121,6 +127,8 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
         put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
     put("visit_time", state.hours, "h", "time of the visit")
     put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
+    if trial.crossover_rule is not None:
+        put("crossed_at", state.crossed_at, "h", "start of the second period")
     put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="stratum of the randomisation")
     put("decision", state.decisions.decision.astype(str), about="last decision about the doses")
     put("decided_at", state.decisions.decided_at, "h", "time of the last change of doses by a decision")

@@ -18,6 +18,7 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.decision_reader import (
     MAX_DROPOUT_RULES,
+    crossover,
     dropout_rules,
     event_rules,
     relapse_rule,
@@ -52,6 +53,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     belief = "open" if keys.blinding == "open" else "blinded"
     decisions = steps(file, keys, scales, visits, belief)
     names = [*keys.arms, *(name for one in decisions for name in one.names)]
+    crossover_rule, latest = crossover(file, keys, scales, visits)
     trial = Trial(
         title=keys.title,
         description=keys.description,
@@ -78,6 +80,8 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
         relapse=relapse_rule(file, keys.relapse, scales, visits, names),
         events=event_rules(file, keys.events, scales),
+        crossover_rule=crossover_rule,
+        latest_crossover=latest,
         source=source,
     )
     _check_no_early_events(file, trial)
