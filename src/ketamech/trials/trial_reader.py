@@ -214,6 +214,10 @@ def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for key, found in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
         if trial.washout and found:
             raise file.error(("crossover",), f"a crossover with {key}", "one or the other")
+    late = [visit for visit in trial.visits if visit.time > trial.washout]
+    if trial.washout and late and trial.crossover_rule is None:
+        what = f"visit '{late[0].name}' comes after the start of the next period at {trial.washout:g} h"
+        raise file.error(("visits",), what, "earlier visits, or a longer time between periods")
     lasting = [(arm.name, one) for arm in trial.arms for one in arm.perturbations if one.values(file.table)]
     if trial.washout and lasting:
         name, one = lasting[0]

@@ -76,6 +76,11 @@ def test_the_drug_is_given_once_and_in_the_period_of_its_arm(model):
     assert np.all(felt[1][first] < 0.5)  # what is left of the first infusion
 
 
+def test_a_visit_after_the_start_of_the_next_period_is_refused():
+    with pytest.raises(InputError, match="visit '14 d' comes after the start of the next period at 168 h"):
+        load_trial(KEYS)
+
+
 def test_grouping_and_threads_change_no_bit(model):
     whole = run(model, crossover_when=RULE)
     again = run_trial(load_trial({**KEYS, "crossover_when": RULE}), model, replicates=1, first=1, threads=2)
