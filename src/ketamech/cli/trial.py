@@ -96,6 +96,10 @@ def trial(
         terminal.table(relapse_rows(found), title="Time to relapse, first trial")
         terminal.table(list(found.events), title="Patients with an event, percent")
         terminal.table(summary_of(found), title=planned.title)
+        if "screened" in data:
+            total = int(data["screened"].sum())
+            share = 1 - data["screened"].size / total
+            console.print(f"{total} candidates were screened; {share:.0%} were not eligible")
         for name, reason in found.not_estimated.items():
             console.print(f"Not estimated: {terminal.escape_markup(name)}: {terminal.escape_markup(reason)}.")
         if found.failed:

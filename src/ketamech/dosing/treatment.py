@@ -150,7 +150,7 @@ class Treatment:
             raise InputError("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
         if self.duration > 0 and self.route not in TIMED_ROUTES:
             expected = "IV or SC for an infusion, prolonged release for a tablet"
-            raise InputError(f"a duration of a dose by route {self.route}", key="route", expected=expected)
+            raise InputError(f"an infusion by route {self.route}", key="route", expected=expected)
 
     def _check_adherence(self) -> None:
         if not 0 <= self.lag <= MAX_LAG_H:

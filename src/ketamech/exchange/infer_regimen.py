@@ -91,13 +91,14 @@ class _DoseExtractor:
         """Extract the first route template that is contained in the remaining profile.
 
         First what is sprayed or held under the tongue, before its swallowed part is taken for a swallowed dose; of
-        that, first what leaves nothing there. What ends where the input ends comes before a part of a longer input.
+        that, first what leaves nothing there. A fixed duration that ends within a longer input comes last.
         """
 
         def order(found: tuple[RouteTemplate, float, float]) -> tuple[bool, bool, bool]:
             way, amount, lasting = found
             exceeded = way.is_mixed and not way.explains_all(self.left, at, amount, lasting)
-            return not way.is_mixed, exceeded, not way.ends_there(self.left, at, amount, lasting)
+            truncated = not way.is_infused and not way.ends_there(self.left, at, amount, lasting)
+            return not way.is_mixed, exceeded, truncated
 
         for way, amount, lasting in sorted(self._contained(at, places), key=order):
             for taken in (1.0,) if way.is_counted else (amount, min(amount, way.treatment.amount or amount)):

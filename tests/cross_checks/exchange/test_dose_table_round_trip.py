@@ -49,6 +49,11 @@ WORDS = {
     "racemic 20 mg oral lag 15 min": "racemic ketamine 20 mg oral, lag 15 min",
     "esketamine 20 mg IV over 1 h; racemic 30 mg IV over 2 h":
         "racemic ketamine 30 mg IV over 2 h; esketamine 20 mg IV over 1 h",
+    "racemic 120 mg extended-release tablet": "racemic ketamine 120 mg prolonged release",
+    "racemic 40 mg prolonged release over 6 h; racemic 20 mg oral at 24 h":
+        "racemic ketamine 40 mg prolonged release over 6 h; racemic ketamine 20 mg oral on day 2",
+    "esketamine 50 mg suppository": "esketamine 50 mg rectal",
+    "esketamine 30 mg nasal drops": "esketamine 30 mg nasal drops",
     "ECT weekly for 3 weeks; surgery over 2 h at 1 h": "ECT every week for 3 weeks; surgery over 2 h at 1 h",
     "placebo": "placebo",
 }  # fmt: skip

@@ -280,7 +280,7 @@ def scenarios(folder, text):
 
 
 REFUSED = {
-    "TIME,AMT,CMT\n0,20,rectal": ["doses.csv:2", "CMT", "no compartment 'rectal'"],
+    "TIME,AMT,CMT\n0,20,buccal": ["doses.csv:2", "CMT", "no compartment 'buccal'"],
     "TIME,AMT,CMT\n0,20,-1": ["negative compartment"],
     "TIME,AMT,CMT,EVID\n0,20,IV,5": ["EVID of 5", "no other is known"],
     "TIME,AMT,CMT,EVID\n0,20,IV,0": ["an observation with an amount"],
@@ -316,7 +316,7 @@ REFUSED = {
     "TIME,AMT,CMT,SPECIES\n0,5,IV,rat\n1,0,IV,mouse": ["doses.csv:3", "SPECIES changes"],
     "TIME,AMT,CMT,SPECIES,WT\n0,5,IP,rat,70": ["doses.csv:2", "WEIGHT of 70", "0.01 to 1 kg"],
     "TIME,AMT,CMT,WT\n0,20,IV,70\n1,20,IV,80": ["doses.csv:3", "WEIGHT changes from 70 to 80"],
-    "TIME,AMT,CMT,WT\n0,20,IV,7000": ["WEIGHT of 7000", "10 to 300 kg"],
+    "TIME,AMT,CMT,WT\n0,20,IV,7000": ["WEIGHT of 7000", "5 to 300 kg"],
     "TIME,AMT,CMT,SALT\n0,20,IV,citrate": ["SALT of 'citrate'"],
     "TIME,AMT,CMT,DRUG\n0,20,IV,esketamin": ["doses.csv:2", "nearest: esketamine"],
     "TIME,AMT,CMT\n0,90000,IV": ["doses.csv:2", "above the limit"],

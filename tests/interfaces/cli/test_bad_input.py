@@ -10,7 +10,7 @@ CASES = {
     "wrong unit": ("treatments: [racemic 1 mg IV]\nperson:\n  weight: 70 L\n", ["bad.yaml:3", "quantity in kg"]),
     "negative weight": (
         "treatments: [racemic 1 mg IV]\nperson:\n  weight: -5 kg\n",
-        ["bad.yaml:3", "between 10 and 300"],
+        ["bad.yaml:3", "between 5 and 300"],
     ),
     "negative dose": ("treatments:\n  - racemic 0.5 mg/kg IV\n  - racemic -1 mg IV\n", ["bad.yaml:3", "positive"]),
     "unknown route": (
@@ -91,7 +91,7 @@ CASES = {
     ),
     "person through the back door": (
         "treatments: [racemic 1 mg/kg IV]\nparameters: {person.weight: 1000}\n",
-        ["bad.yaml:2", "between 10 and 300 kg"],
+        ["bad.yaml:2", "between 5 and 300 kg"],
     ),
     "negative volume": (
         "treatments: [racemic 1 mg IV]\nparameters:\n  pharmacokinetics.central_volume: -3 L\n",

@@ -155,7 +155,7 @@ REFUSED = {
     "esketamine 84 mg nasal sometimes": "sometimes",
     "esketamine 84 mg nasal for 4 weeks": "no rhythm",
     "racemic 0.5 mg/kg/h IV": "duration",
-    "racemic 50 mg oral over 2 h": "duration of a dose by route oral",
+    "racemic 50 mg oral over 2 h": "infusion by route oral",
     "TMS 9 times a week": "1 to 7",
     "surgery over 2 h; surgery over 2 h at 1 h": "overlap",
     "": "empty",
@@ -264,7 +264,7 @@ def test_a_tablet_that_releases_its_drug_slowly_may_be_named_as_clinicians_do(wo
 def test_the_release_time_of_a_product_may_be_stated():
     (event,) = _kinetic_events("esketamine 40 mg prolonged release over 6 h")
     assert event.duration == 6
-    with pytest.raises(InputError, match="duration of a dose by route oral"):
+    with pytest.raises(InputError, match="infusion by route oral"):
         read_treatments("esketamine 40 mg oral over 6 h")
 
 

@@ -31,6 +31,7 @@ STRATA = {
     )
 }
 DOSES = (28, 56, 84)
+ANALYTES = ("ketamine", "norketamine", "dehydronorketamine", "hydroxynorketamine")
 INHIBITION = np.linspace(0, 1, 11)
 ORAL, NASAL = "esketamine 0.2 mg/kg oral", "esketamine 56 mg nasal"
 
@@ -56,6 +57,18 @@ def curves():
         "plain IV": ("esketamine 0.1 mg/kg IV over 2 min", {}),
         "induced nasal": (NASAL, {"perturbation.cyp3a4_induction": 6.0}),
         "impaired nasal": (NASAL, {"person.liver_function": 0.3}),
+        "ticlopidine oral": (ORAL, {"perturbation.cyp2b6_inhibition": 0.8}),
+        "infusion": ("racemic 5 mg IV over 30 min", {}),
+        "tablet": ("racemic 40 mg prolonged-release tablet over 6 h", {}),
+        "S tablet": ("esketamine 20 mg prolonged-release tablet over 6 h", {}),
+        "R tablet": ("arketamine 20 mg prolonged-release tablet over 6 h", {}),
+        "IV for suppository": ("racemic 50 mg IV over 30 min", {}),
+        "suppository": ("racemic 50 mg suppository", {}),
+        "drops": ("esketamine 2 mg/kg nasal drops", {"person.weight": 16.0, "person.age": 4 * YEAR}),
+        "child 3": ("racemic 3 mg/kg nasal drops", {"person.weight": 18.0, "person.age": 5 * YEAR}),
+        "child rectal": ("racemic 9 mg/kg rectal", {"person.weight": 18.0, "person.age": 5 * YEAR}),
+        "child spray": ("racemic 0.5 mg/kg nasal", {"person.weight": 35.2, "person.age": 8.8 * YEAR}),
+        "spray 30": ("racemic 30 mg nasal", {"person.weight": 60.0}),
         "ticlopidine nasal": (NASAL, {"perturbation.cyp2b6_inhibition": 0.8}),
     }
     for stratum, person in STRATA.items():
@@ -171,6 +184,70 @@ def test_ticlopidine_raises_the_area_of_a_spray_by_less_than_that_of_its_enzyme(
     found = curves.area("ticlopidine nasal", "venous.esketamine") / curves.area("nasal 0.0", "venous.esketamine")
     report("area with ticlopidine, nasal", found, "1.29")
     assert mean_fold_error([found], [1.29]) < 1.5
+
+
+def test_ticlopidine_raises_the_area_of_swallowed_drug_more(curves):
+    """Peltoniemi 2011: 2.4-fold; not fitted."""
+    found = curves.area("ticlopidine oral", "venous.esketamine") / curves.area("oral 0.0", "venous.esketamine")
+    report("area with ticlopidine, oral", found, "2.4")
+    assert mean_fold_error([found], [value("ddi-tic-oral-auc")]) < 1.3
+
+
+def test_a_prolonged_release_tablet_is_predicted(curves):
+    """Hasan 2021: nothing but the shares in urine was set to this study."""
+    peak = curves.peak("tablet", "venous.ketamine")
+    nk = curves.area("tablet", "venous.norketamine") / curves.area("tablet", "venous.ketamine")
+    pairs = {
+        "peak": (peak, value("hasan-pr40-cmax")),
+        "time of the peak": (curves.peak_hour("tablet", "venous.ketamine"), value("hasan-pr40-tmax")),
+        "norketamine to ketamine": (nk, value("hasan-pr40-nk")),
+    }
+    for e, drug in (("s", "esketamine"), ("r", "arketamine")):
+        name = f"venous.{drug}"
+        available = curves.area("tablet", name) / curves.area("infusion", name) / 8
+        pairs[f"availability {e}"] = (available, value(f"hasan21-pr-f-{e}"))
+        early, late = curves.at("tablet", name, np.array([12.0, 36.0]))
+        pairs[f"half-life {e}"] = (24 * np.log(2) / np.log(early / late), value(f"hasan21-pr-thalf-{e}"))
+    for what, (simulated, observed) in pairs.items():
+        report(f"tablet of 40 mg: {what}", simulated, f"{observed:.3g}")
+        assert mean_fold_error([simulated], [observed]) < 1.35, what
+
+
+def test_urine_holds_more_of_r_than_of_s(curves):
+    """Hasan 2021: 7 % of a racemic dose as S and 17 % as R (fitted); unchanged drug and norketamine 2 % (recalled)."""
+    for e in "SR":
+        label = f"{e} tablet"
+        excreted = sum(curves(label, f"pharmacokinetics.urine_{a}")[-1] for a in ANALYTES) / curves.given[label] / 2
+        report(f"{e} in urine, share of a racemic dose", excreted, str(value(f"hasan21-urine-{e.lower()}")))
+        assert mean_fold_error([excreted], [value(f"hasan21-urine-{e.lower()}")]) < 1.1
+    for analyte, row in (("ketamine", "urine-unchanged"), ("norketamine", "urine-nk")):
+        share = curves("antidepressant", f"pharmacokinetics.urine_{analyte}")[-1] / curves.given["antidepressant"]
+        report(f"{analyte} in urine", share, str(value(row)))
+        assert mean_fold_error([share], [value(row)]) < 1.25
+
+
+def test_a_suppository_is_available_as_published(curves):
+    found = curves.area("suppository", "venous.ketamine") / curves.area("IV for suppository", "venous.ketamine")
+    report("rectal availability", found, "0.25-0.30")
+    assert value("malinovsky-rectal-f") / 1.1 < found < value("yanagihara-supp") * 1.1
+    peak, hour = curves.peak("child rectal", "venous.ketamine"), curves.peak_hour("child rectal", "venous.ketamine")
+    report("rectal peak of a child (ng/mL)", peak * 237.73, "632")
+    assert mean_fold_error([peak, hour], [value("malinovsky-rectal-cmax"), value("malinovsky-rectal-tmax")]) < 1.3
+
+
+def test_nasal_levels_of_children_and_adults_are_near_the_published_ones(curves):
+    """The share of drops is the mean of three studies; the peaks are not fitted. Doses of 9 mg/kg are missed."""
+    for label, name, row, bound in (
+        ("drops", "venous.esketamine", "weber-nasal-cmax", 1.5),
+        ("child 3", "venous.ketamine", "malinovsky-n3-cmax", 1.5),
+        ("child spray", "venous.ketamine", "nielsen14-cmax", 1.5),
+        ("spray 30", "venous.ketamine", "phar2669-30-nasal-k-cmax", 1.3),
+    ):
+        report(f"peak, {label} (ng/mL)", curves.peak(label, name) * 237.73, str(EVIDENCE[row].value))
+        assert mean_fold_error([curves.peak(label, name)], [value(row)]) < bound, row
+    times = [value(f"phar2669-{dose}-nasal-k-tmax") for dose in (10, 30, 50)]
+    report("peak of a spray (h)", curves.peak_hour("spray 30", "venous.ketamine"), "0.23-0.38")
+    assert mean_fold_error([curves.peak_hour("spray 30", "venous.ketamine")] * 3, times) < 1.3
 
 
 def test_moderate_impairment_of_the_liver_doubles_the_area_of_a_spray_and_hardly_raises_its_peak(curves):

@@ -13,7 +13,7 @@ WITHDRAWAL = {
     "arms": {
         "induction": {
             "treatment": "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 12 weeks",
-            "n": 240,
+            "n": 400,
             "belief": "open",
         }
     },
@@ -59,4 +59,4 @@ def test_remitters_relapse_after_life_events_and_more_without_the_drug(model):
     groups = {name: stable & (found["decision"].values[0] == name) for name in ("esketamine", "placebo")}
     rates = {name: relapsed[mask].sum() / weeks[mask].sum() for name, mask in groups.items()}
     assert 0.12 < relapsed[groups["esketamine"]].mean() < 0.42  # 26.7 % published
-    assert 0.2 < rates["esketamine"] / rates["placebo"] < 0.85  # 0.49 published
+    assert 0.2 < rates["esketamine"] / rates["placebo"] < 0.95  # 0.49 published

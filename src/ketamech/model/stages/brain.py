@@ -15,18 +15,17 @@ MOIETIES = {
 
 
 def brain(stage: Stage) -> None:
-    """Unbound concentration (umol/L) = plasma x unbound fraction x unbound partition, with an effect-site delay.
+    """Unbound concentration (umol/L) = plasma x ratio of CSF to plasma, with an effect-site delay.
 
-    Half-life to the effect site 8 min (Olofsen 2022), total brain to plasma about 6.5 (Cohen 1973, Hartvig 1995),
-    unbound partition from the CSF ratio. Norketamine enters the brain four to six times less than the parent drug.
+    Half-life to the effect site 8 min (Olofsen 2022), total brain to plasma about 6.5 (Cohen 1973, Hartvig 1995).
+    Norketamine enters the brain four to six times less than the parent drug.
     """
     for name, (plasma, moiety, label) in MOIETIES.items():
-        ratio = stage.parameter(f"brain.{moiety}_unbound_share") * stage.parameter(f"brain.{moiety}_partition")
+        ratio = stage.parameter(f"brain.{moiety}_csf_ratio")
         ke0 = stage.parameter(f"brain.{moiety}_ke0")
         site = stage.state(f"brain.{name}", "umol/L", scale=0.05, description=f"unbound {label} in brain")
         stage.rate(site, ke0 * ratio * stage.input(plasma, "umol/L"), because="entry from arterial plasma")
         stage.rate(site, -ke0 * site, because="return to plasma")
     parent = stage.ref("brain.esketamine") + stage.ref("brain.arketamine")
-    free_in_plasma = stage.parameter("brain.ketamine_unbound_share") * stage.parameter("brain.ketamine_partition")
-    total = stage.parameter("brain.total_ratio") / free_in_plasma * parent
+    total = stage.parameter("brain.total_ratio") / stage.parameter("brain.ketamine_csf_ratio") * parent
     stage.output("brain.ketamine_total", total, "umol/L", description="ketamine in brain, bound and unbound")

@@ -193,7 +193,9 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
         stage.parameter("pharmacokinetics.ketamine_urine_share"),
     )
     stage.transfer(central, eliminated, (1 - unchanged) * other_rate, because="clearance to other metabolites")
-    stage.transfer(central, stage.ref("pharmacokinetics.urine_ketamine"), unchanged * other_rate, because="urine")
+    stage.transfer(
+        central, stage.ref("pharmacokinetics.urine_ketamine"), unchanged * other_rate, because="unchanged into urine"
+    )
     norketamine = _norketamine(stage, enantiomer, delay)
     _later_metabolites(stage, enantiomer, norketamine, eliminated)
     _vein(stage, drug, concentration)
