@@ -290,9 +290,10 @@ def without_single_experiment_terms() -> dict[str, float]:
 
 
 def _calibrated() -> set[str]:
-    """Ids of the evidence to which values were set: those of a calibrated value, or of one whose locator says "to ..."."""
+    """Ids of the evidence to which values were set: of a calibrated value, or of one whose locator says "to ..."."""
     rows = load_parameters().values()
-    return {name for row in rows if row.status == "calibrated" or row.locator.startswith("to ") for name in row.evidence}
+    chosen = [row for row in rows if row.status == "calibrated" or row.locator.startswith("to ")]
+    return {name for row in chosen for name in row.evidence}
 
 
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError, convert
+from ketamech.dosing.drugs import load_absorption
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
 
@@ -130,7 +131,11 @@ def _events_of_dose(treatment: Treatment, start: float, number: ParameterLookup)
         return _session_events(treatment, start, number) if drug.compartment else []
     amount = micromoles(treatment, number)
     if drug.compartment:
-        return [DoseEvent(start, drug.compartment, amount, treatment.duration)]
+        absorption = load_absorption().get((drug.name, treatment.route))
+        if absorption is None:
+            return [DoseEvent(start, drug.compartment, amount, treatment.duration)]
+        absorbed, duration = amount * number(absorption.fraction), number(absorption.duration)
+        return [DoseEvent(start, drug.compartment, absorbed, np.maximum(duration, treatment.duration))]
     return [
         DoseEvent(start + delay, f"pharmacokinetics.{site}_{enantiomer}", share * part * amount, duration)
         for enantiomer, share in drug.enantiomers.items()

@@ -101,6 +101,21 @@ def _pairs(row: CsvRow, column: str) -> dict[str, str]:
     return {name: value for name, _, value in (item.partition("=") for item in _items(row, column))}
 
 
+@dataclass(frozen=True)
+class Absorption:
+    """Absorption of a drug by one route: names of the parameters of the absorbed fraction and of its duration."""
+
+    fraction: str
+    duration: str
+
+
+@cache
+def load_absorption() -> dict[tuple[str, str], Absorption]:
+    """Absorption {(drug, route)} of the drugs that enter one compartment; other routes lead there at once."""
+    rows = read_table(DIRECTORY / "absorption.csv", ("drug", "route", "fraction", "duration"))
+    return {(row["drug"], row["route"]): Absorption(row["fraction"], row["duration"]) for row in rows}
+
+
 @cache
 def _by_name() -> dict[str, Drug]:
     return {word.lower(): drug for drug in load_drugs() for word in (drug.name, *drug.aliases)}
@@ -119,8 +134,34 @@ def drug(name: str) -> Drug:
     return found
 
 
+@cache
+def _not_modelled() -> dict[str, tuple[str, str]]:
+    """Treatments of trials that the model does not contain, with the reason and what represents them, lower case."""
+    rows = read_table(DIRECTORY / "not_modelled.csv", ("word", "why", "instead"))
+    return {row["word"].lower(): (row["why"], row["instead"]) for row in rows}
+
+
+def not_modelled_error(name: str, key: str) -> UnknownNameError | None:
+    """The error about a known treatment without a mechanism in the model; None for any other name."""
+    word = name.strip().lower()
+    found = _not_modelled().get(word) or _not_modelled().get(word.split(" ")[0])
+    if found is None:
+        return None
+    why, instead = found
+    what = f"'{name}' is not a treatment of its own: {why}" if instead else f"'{name}' cannot be simulated: {why}"
+    expected = instead or "a trial without it; say so under assumed:"
+    return UnknownNameError(what, key=key, expected=expected, type_this=instead or None)
+
+
 def unknown_drug_error(name: str) -> UnknownNameError:
-    """The error about an unknown drug."""
+    """The error about an unknown drug: one without a mechanism, a perturbation, or a misspelling."""
+    from ketamech.dosing.perturbations import perturbations_by_name
+
+    if (problem := not_modelled_error(name, "drug")) is not None:
+        return problem
+    if name.strip().lower() in perturbations_by_name():
+        what, expected = f"'{name}' is not a treatment of its own", "a perturbation of another treatment, after 'with'"
+        return UnknownNameError(what, key="drug", expected=expected, type_this=f"racemic 0.5 mg/kg IV with {name}")
     what, expected = f"'{name}' is not a known treatment", ", ".join(d.name for d in load_drugs())
     return UnknownNameError(what, key="drug", expected=expected, nearest=misspelled(name, _by_name()))
 

@@ -17,6 +17,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, convert, 
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.drugs import not_modelled_error
 from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parsed_values import Amount, Phrase, Span
@@ -169,6 +170,8 @@ def perturbations_by_name() -> dict[str, Perturbation]:
 
 def unknown_perturbation_error(text: str) -> InputError:
     """The error about an unknown perturbation: an unknown knock-out, an unknown blocker, or a misspelling."""
+    if (problem := not_modelled_error(text.strip(), "with")) is not None:
+        return problem
     known, lower_text = perturbations_by_name(), text.strip().lower()
     near = _name(known, closest_match(lower_text, known))
     if re.search(r"knock|\bko\b|-/-|delet", lower_text):

@@ -252,3 +252,32 @@ def event_rules(file: SourceFile, texts: Mapping[str, str], scales: Scales) -> d
             raise file.error(("events", name), what, expected, type_="dissociation: CADSS > 4")
         found[name] = with_look_back(file.condition(("events", name), text, scales), ANY_VISIT)
     return found
+
+
+def crossover(
+    file: SourceFile, keys: TrialFile, scales: Scales, visits: Sequence[Visit]
+) -> tuple[Rule | None, float]:  # fmt: skip
+    """The condition on which a patient crosses over after the washout, and the latest time (h) for it."""
+    if keys.crossover_when is None:
+        if keys.crossover_latest is not None:
+            what = "a longest wait without the condition that is waited for"
+            raise file.error(("crossover_latest",), what, "a crossover_when: key", type_="crossover_when: MADRS > 20")
+        return None, 0.0
+    where: Path_ = ("crossover_when",)
+    if keys.crossover is None:
+        raise file.error(where, "a condition of a crossover without a crossover", "a crossover: key", type_="7 days")
+    if len(keys.arms) != 2 or keys.window or any(" with " in text for text in _sentences(keys)):
+        what = "a crossover on a condition with other than two arms, a window or perturbations"
+        raise file.error(where, what, "two arms, visits at fixed times, no perturbations")
+    rule = with_look_back(file.condition(where, keys.crossover_when, scales), LAST_VISIT)
+    washout, last = file.time(("crossover",), keys.crossover), max(visit.time for visit in visits)
+    latest = file.time(("crossover_latest",), keys.crossover_latest) if keys.crossover_latest else max(last, washout)
+    if latest < max(washout, last):
+        what = f"the longest wait of {latest:g} h ends before the washout or the last visit"
+        raise file.error(("crossover_latest",), what, "a later time", type_=f"{max(washout, last) / 24:g} days")
+    return rule, latest
+
+
+def _sentences(keys: TrialFile) -> list[str]:
+    treatments = (arm.treatment for arm in keys.arms.values())
+    return [text for one in treatments for text in ([one] if isinstance(one, str) else one)]

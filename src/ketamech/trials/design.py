@@ -188,7 +188,8 @@ class Trial:
 
     `values` are parameters that differ from the tables for all patients (canonical units). Visits are held within
     `window` (h) of the planned time. A `washout` (h) above 0 makes it a crossover: every patient passes through all
-    arms, that far apart, in random order. `dropout` is the weekly probability to leave, `missed_visit_rate` the
+    arms, that far apart, in random order; with a `crossover_rule` a patient waits after the washout until the rule is
+    met, at most to `latest_crossover` (h). `dropout` is the weekly probability to leave, `missed_visit_rate` the
     probability that a visit is not held, `adherence` the probability that a dose is taken. `block` is the size of
     permuted blocks (0: one block of all patients) within `strata` {factor: {level: fraction}}. `add_on` is given to all
     patients in addition to the arms. `events` {name: condition} are counted in each arm at the end of the trial.
@@ -222,6 +223,8 @@ class Trial:
     relapse: RelapseRule | None = None
     events: Mapping[str, Rule] = field(default_factory=dict)
     eligibility: Eligibility | None = None
+    crossover_rule: Rule | None = None
+    latest_crossover: float = 0.0
     study_size: int | None = None
     source: str = field(default="", repr=False)
 
@@ -236,20 +239,25 @@ class Trial:
         return len(self.arms) if self.washout else 1
 
     @property
+    def period_length(self) -> float:
+        """Planned time (h) from the start of one period of a crossover to the next; patients may be earlier."""
+        return self.latest_crossover or self.washout
+
+    @property
     def horizon(self) -> float:
         """Duration of the follow-up of a patient (h)."""
-        return (self.periods - 1) * self.washout + max(visit.time for visit in self.visits) + self.window + 1.0
+        return (self.periods - 1) * self.period_length + max(visit.time for visit in self.visits) + self.window + 1.0
 
     @property
     def decision_scales(self) -> set[str]:
         """Scales on which enrolment, doses, steps, relapse or dropout depend."""
-        decisions = (self.arms, self.steps, self.dropout_rules, self.relapse, self.eligibility)
+        decisions = (self.arms, self.steps, self.dropout_rules, self.relapse, self.eligibility, self.crossover_rule)
         return {condition.scale for condition in _conditions(decisions) if condition.scale in self.scales}
 
     @property
     def visit_schedule(self) -> tuple[tuple[Visit, float, int], ...]:
         """Every visit with its planned time (h) and its period (from 0), in order of time."""
-        return tuple((v, p * self.washout + v.time, p) for p in range(self.periods) for v in self.visits)
+        return tuple((v, p * self.period_length + v.time, p) for p in range(self.periods) for v in self.visits)
 
     @property
     def sequences(self) -> tuple[tuple[int, ...], ...]:

@@ -178,4 +178,6 @@ def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
     given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*TABLETS, ""))
     starts = {at for treatment in given for at in treatment.starts(trial.horizon)}
-    return np.array(sorted({0.0, *(at + period * trial.washout for at in starts for period in range(trial.periods))}))
+    return np.array(
+        sorted({0.0, *(at + period * trial.period_length for at in starts for period in range(trial.periods))})
+    )

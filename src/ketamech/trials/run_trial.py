@@ -23,6 +23,7 @@ from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
+from ketamech.trials.crossover import cross_over, crossing_checks
 from ketamech.trials.design import Trial
 from ketamech.trials.eligibility import enrol_eligible, lead_in_events
 from ketamech.trials.enrolment import Enrolment, enrol
@@ -153,12 +154,16 @@ class TrialRun:
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
         """Integrate from decision to decision; doses are planned from one decision to the next."""
         decisions, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
+        checks = crossing_checks(self.trial)
+        advance = self._advance_each if checks else self._advance
         begin, now, reached = 0.0, np.zeros(len(state.hours)), None
-        for end, visit in (*decisions.decisions(), (np.inf, None)):
+        for end, visit in (*decisions.decisions(), *checks, (np.inf, None)):
             given = state.dosing.events(begin, min(end, self.trial.horizon), now)
             integration.add_events(given, reached)
-            reached = self._advance(state, integration, begin, end, reached)
+            reached = advance(state, integration, begin, end, reached)
             if visit is not None:
+                if checks:
+                    cross_over(state, end, visit)
                 decisions.decide(end, visit, state.scores())
                 begin, now = end, state.hours[:, visit] if plan[visit] == end else np.full(len(now), end)
                 now = now if reached is None else np.maximum(now, reached)
@@ -180,6 +185,25 @@ class TrialRun:
         state.values[np.arange(len(times))[:, None], columns[order]] = part.values
         return times[:, -1]
 
+    def _advance_each(
+        self, state: TrialState, integration: Integration, begin: float, end: float, reached: np.ndarray | None
+    ) -> np.ndarray | None:  # fmt: skip
+        """The same where patients cross over at their own times: each to the own times up to `end` (h)."""
+        last = np.full(len(state.times), -np.inf) if reached is None else reached
+        due = ~state.closed & (state.times <= end)
+        state.closed |= due
+        count = int(due.sum(axis=1).max())
+        if not count:
+            return reached
+        order = np.argsort(np.where(due, state.times, np.inf), axis=1, kind="stable")[:, :count]
+        wanted = np.take_along_axis(due, order, axis=1)
+        times = np.where(wanted, np.take_along_axis(state.times, order, axis=1), -np.inf)
+        final = np.maximum(times.max(axis=1), last)
+        part = integration.advance(np.where(wanted, times, final[:, None]), self.outputs)
+        rows, places = np.nonzero(wanted)
+        state.values[rows, order[rows, places]] = part.values[rows, places]
+        return final
+
     def _values(self, enrolled: Sequence[Enrolment]) -> dict[str, Quantity]:
         """Values [patient] of each parameter that differs from the table for some patient, canonical units."""
         names = dict.fromkeys(name for e in enrolled for name in (*e.base, *e.people.values))
@@ -195,7 +219,7 @@ class TrialRun:
         """Times (h) [period, time] at which exposure is recorded."""
         last = max(visit.time for visit in self.trial.visits)
         inside = np.array([time for time in EXPOSURE_TIMES if time <= last])
-        return np.arange(self.trial.periods)[:, None] * self.trial.washout + inside
+        return np.arange(self.trial.periods)[:, None] * self.trial.period_length + inside
 
 
 def _course_events(enrolled: Sequence[Enrolment]) -> list[DoseEvent]:

@@ -28,7 +28,9 @@ class TrialState:
     """Patients of several replicates during a trial: `values` [patient, time, output] at `times` [patient, time] (h).
 
     The first times are the visits (`hours` [patient, visit]), the others the times at which exposure is recorded;
-    `planned` [time] (h). Random numbers as in `Enrolment`.
+    `planned` [time] (h). In a crossover with a rule, `crossed_at` [patient] (h) is the start of the second period (NaN:
+    not yet), and `closed` [patient, time] marks the times that are past, or not reached in the first period. Random
+    numbers as in `Enrolment`.
     """
 
     trial: Trial
@@ -44,6 +46,8 @@ class TrialState:
     values: np.ndarray
     status: np.ndarray
     baseline_ratings: Scores
+    crossed_at: np.ndarray
+    closed: np.ndarray
 
     @classmethod
     def create(
@@ -64,6 +68,8 @@ class TrialState:
             np.full((*times.shape, len(rating.outputs)), np.nan),
             np.full(len(hours), "ok", dtype=object),
             {n: np.concatenate([e.baseline_ratings[n] for e in enrolled]) for n in enrolled[0].baseline_ratings},
+            np.full(len(hours), np.nan),
+            np.zeros(times.shape, dtype=bool),
         )  # fmt: skip
 
     @property
@@ -126,6 +132,8 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
         put(f"true_{name}", truths[name], scale.unit, f"{name} without error and without dropout")
     put("visit_time", state.hours, "h", "time of the visit")
     put("arm", _arms(state, enrolled), about="arm of the patient at the visit")
+    if trial.crossover_rule is not None:
+        put("crossed_at", state.crossed_at, "h", "start of the second period")
     put("stratum", np.concatenate([e.stratum for e in enrolled]).astype(str), about="stratum of the randomisation")
     put("decision", state.decisions.decision.astype(str), about="last decision about the doses")
     put("decided_at", state.decisions.decided_at, "h", "time of the last change of doses by a decision")

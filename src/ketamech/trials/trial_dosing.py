@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -192,12 +192,18 @@ def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
     found = []
     for sequence in trial.sequences:
         arms = [trial.arms[k] for k in sequence]
+        if trial.crossover_rule is not None:
+            found.append(TreatmentCourse(_sequence_name(arms), _with_belief(arms[0].regimen, arms[0].belief)))
+            continue
         doses = [_with_belief(shifted(arm.regimen, p * trial.washout), arm.belief) for p, arm in enumerate(arms)]
         adaptation = arms[0].adaptive_dosing
         less = adaptation and adaptation.reduced_schedule
         reduced = _with_belief(less, arms[0].belief) if less else ()
-        name = ", ".join(arm.name for arm in arms)
-        found.append(TreatmentCourse(name, sum(doses, ()), reduced, adaptation, arms[0].titration))
+        found.append(TreatmentCourse(_sequence_name(arms), sum(doses, ()), reduced, adaptation, arms[0].titration))
+    for sequence in trial.sequences if trial.crossover_rule is not None else ():
+        arms = [trial.arms[k] for k in sequence]
+        name = second_period_course(_sequence_name(arms))
+        found.append(TreatmentCourse(name, _with_belief(arms[1].regimen, arms[1].belief)))
     if trial.add_on:
         belief = "open" if trial.blinding == "open" else "blinded"
         found.append(TreatmentCourse("add-on", _with_belief(trial.add_on, belief)))
@@ -249,6 +255,15 @@ def _arm_periods(trial: Trial, sequence: np.ndarray) -> Iterator[tuple[Arm, int,
     for number, arms in enumerate(trial.sequences):
         for period, k in enumerate(arms):
             yield trial.arms[k], period, sequence == number
+
+
+def _sequence_name(arms: Sequence[Arm]) -> str:
+    return ", ".join(arm.name for arm in arms)
+
+
+def second_period_course(sequence: str) -> str:
+    """Name of the course of the second period, which begins when the patient crosses over."""
+    return f"{sequence}: second period"
 
 
 def step_course(step: int, choice: int) -> str:

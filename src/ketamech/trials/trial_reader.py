@@ -18,6 +18,7 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.decision_reader import (
     MAX_DROPOUT_RULES,
+    crossover,
     dropout_rules,
     event_rules,
     relapse_rule,
@@ -53,6 +54,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     belief = "open" if keys.blinding == "open" else "blinded"
     decisions = steps(file, keys, scales, visits, belief)
     names = [*keys.arms, *(name for one in decisions for name in one.names)]
+    crossover_rule, latest = crossover(file, keys, scales, visits)
     trial = Trial(
         title=keys.title,
         description=keys.description,
@@ -80,6 +82,8 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         relapse=relapse_rule(file, keys.relapse, scales, visits, names),
         events=event_rules(file, keys.events, scales),
         eligibility=eligibility(file, keys.eligibility, scales),
+        crossover_rule=crossover_rule,
+        latest_crossover=latest,
         source=source,
     )
     _check_no_early_events(file, trial)
@@ -212,6 +216,10 @@ def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for key, found in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
         if trial.washout and found:
             raise file.error(("crossover",), f"a crossover with {key}", "one or the other")
+    late = [visit for visit in trial.visits if visit.time > trial.washout]
+    if trial.washout and late and trial.crossover_rule is None:
+        what = f"visit '{late[0].name}' comes after the start of the next period at {trial.washout:g} h"
+        raise file.error(("visits",), what, "earlier visits, or a longer time between periods")
     lasting = [(arm.name, one) for arm in trial.arms for one in arm.perturbations if one.values(file.table)]
     if trial.washout and lasting:
         name, one = lasting[0]

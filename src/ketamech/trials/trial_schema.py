@@ -152,6 +152,10 @@ class TrialFile(BaseModel):
     )
     window: str | None = Field(None, description="how far visits may deviate from the plan, e.g. 12 h")
     crossover: str | None = Field(None, description="all patients pass through all arms, this far apart, e.g. 14 days")
+    crossover_when: str | None = Field(
+        None, description="after that time each patient waits until this holds, e.g. MADRS > 75 % of baseline"
+    )
+    crossover_latest: str | None = Field(None, description="the longest wait from the start [default: the last visit]")
     dropout: str = Field("0 %", description="probability to leave in a week for any reason, e.g. 2 %")
     dropout_without_effect: str = Field(
         "0 %", description="probability to leave at a visit with a fall of less than 20 %"

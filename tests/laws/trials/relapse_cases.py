@@ -23,8 +23,8 @@ def outcomes(scores, hours, since, uniforms=None, **relapse):
     return relapse_outcomes(trial_of(hours, since, **relapse), {"MADRS": table}, held, chances)
 
 
-def with_relapse(data, hours, since, **relapse):
-    """A dataset of one replicate with the variables about relapse."""
-    found = outcomes(data["MADRS"].values[0], hours, since, **relapse)
+def with_relapse(data, hours, since, scale="MADRS", **relapse):
+    """A dataset of one replicate with the variables about relapse; ratings of a `scale` count as MADRS."""
+    found = outcomes(data[scale].values[0], hours, since, **relapse)
     names = ("at_risk_from", "relapsed_at", "observed_until")
     return data.assign({name: (("replicate", "patient"), getattr(found, name)[None]) for name in names})

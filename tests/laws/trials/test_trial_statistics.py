@@ -2,6 +2,7 @@
 
 import numpy as np
 import xarray as xr
+from relapse_cases import with_relapse
 
 from ketamech.estimation.clinical_targets import load_clinical_targets, statistic
 
@@ -13,7 +14,7 @@ def relapsing(rows):
     """Ratings [patient, visit] of the trial of six infusions; relapse is counted from day 13."""
     values = np.array([rows], dtype=float)
     patient = ("replicate", "patient")
-    return xr.Dataset(
+    data = xr.Dataset(
         {
             "MADRS-24h": ((*patient, "visit"), values),
             "arm": ((*patient, "visit"), np.full(values.shape, "ketamine")),
@@ -21,6 +22,7 @@ def relapsing(rows):
         },
         {"visit": VISITS},
     )
+    return with_relapse(data, HOURS, HOURS[1], "MADRS-24h")
 
 
 def the(kind, rows):

@@ -223,7 +223,7 @@ def _synaptic_tags(stage: Stage) -> sympy.Symbol:
     blocked = stage.input("nmda.blocked_pyramidal", "1")
     stage.rate(
         tags,
-        -stage.parameter("plasticity.tag_loss_rate") * blocked**3 * tags,
+        -stage.parameter("plasticity.tag_loss_rate") * blocked**2 * tags,
         because="tags need synaptic NMDA receptors and are lost while these are blocked (Zanos 2023)",
     )
     stage.rate(

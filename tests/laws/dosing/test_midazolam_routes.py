@@ -1,0 +1,72 @@
+"""Midazolam by other routes than into a vein; treatments of trials that the model does not contain."""
+
+import numpy as np
+import pytest
+
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.drugs import load_absorption, not_modelled_error
+from ketamech.dosing.perturbations import read_perturbation
+from ketamech.dosing.regimen import Regimen
+from ketamech.parameters import load_parameters
+from ketamech.simulation.simulate import simulate
+
+BY_ROUTE = {"IV": 1.0, "IM": "injected", "SC": "injected", "oral": "oral", "nasal": "nasal"}
+
+
+def amount(route):
+    events = dose_events(Regimen.parse(f"midazolam 5 mg {route}"), load_parameters(), {}, 24.0)
+    return next(event for event in events if event.compartment == "other_treatments.midazolam")
+
+
+@pytest.mark.parametrize("route", BY_ROUTE)
+def test_the_absorbed_share_of_a_dose_enters_over_the_duration_of_absorption(route):
+    table, name = load_parameters(), BY_ROUTE[route]
+    share = 1.0 if route == "IV" else table[f"other_treatments.midazolam_{name}_f"].canonical
+    duration = 0.0 if route == "IV" else table[f"other_treatments.midazolam_{name}_duration"].canonical
+    assert float(amount(route).amount) == pytest.approx(share * 5 / 325.8 * 1000)
+    assert float(amount(route).duration) == pytest.approx(duration)
+
+
+def test_a_swallowed_dose_comes_later_and_is_less(model):
+    times = np.array([0.25, 0.5, 1.0, 2.0])
+    swallowed, vein = (
+        simulate(f"midazolam 5 mg {route}", model=model, times=times)["other_treatments.midazolam"].sel(
+            patient="treated"
+        )
+        for route in ("oral", "IV")
+    )
+    assert (swallowed.values < vein.values).all()
+    assert swallowed.values.argmax() == 2  # of 15 min, 30 min, 1 h, 2 h
+
+
+def test_every_row_of_absorption_names_a_route_of_its_drug():
+    table = load_parameters()
+    for (name, route), found in load_absorption().items():
+        assert Regimen.parse(f"{name} 1 mg {route}")
+        assert 0 < table[found.fraction].canonical <= 1
+        assert table[found.duration].unit == "h"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "example"),
+    [
+        ("quetiapine 300 mg oral daily", "'quetiapine' (character 1) cannot be simulated: dopamine", None),
+        ("racemic 35 mg IV; quetiapine XR 300 mg oral", "'quetiapine XR' (character 19) cannot be simulated", None),
+        ("venlafaxine daily", "one antidepressant represents all", "antidepressant daily"),
+        ("lithium 900 mg oral daily", "'lithium' (character 1) is not a treatment of its own", "with lithium"),
+        ("naltrexone 50 mg oral", "'naltrexone' (character 1) is not a treatment of its own", "with naltrexone"),
+    ],
+)
+def test_a_treatment_without_a_mechanism_is_refused_with_the_reason(text, said, example):
+    with pytest.raises(InputError) as refused:
+        Regimen.parse(text)
+    assert said in refused.value.what
+    assert (example or "") in (refused.value.type_this or "")
+    assert refused.value.nearest is None
+
+
+def test_the_same_is_said_after_with():
+    with pytest.raises(InputError, match=r"'quetiapine' .*cannot be simulated"):
+        read_perturbation("quetiapine 300 mg oral")
+    assert not_modelled_error("ketamine", "drug") is None
