@@ -134,8 +134,7 @@ def _run_trial(app_state: AppState, trial: Trial, request: TrialRequest, progres
 def _trial_response(data: xr.Dataset, trial: Trial, request: TrialRequest) -> dict[str, Any]:
     found = analyse(data, trial)
     arms = [
-        {"name": arm.name, "n": request.patients_per_arm, "treatment": arm.treatment or "nothing"}
-        for arm in trial.arms
+        {"name": arm.name, "n": request.patients_per_arm, "treatment": arm.treatment or "nothing"} for arm in trial.arms
     ]
     relapse: dict[str, Any] = {"survival": [], "relapse": [], "hazard_ratio": {}}
     if found.relapse is not None:

@@ -175,7 +175,7 @@ def test_the_wrong_directions_are_the_reviewed_ones(lines):
     """Written again by tests/laws/analysis/expected_verdicts.py; review the difference."""
     verdicts = perturbation_verdicts(lines)
     assert not_passed(verdicts) == expected("perturbations")
-    assert counts(verdicts) == {"right": 112, "wrong": 22, "undecided": 7}
+    assert counts(verdicts) == {"right": 118, "wrong": 17, "undecided": 6}
 
 
 def test_a_model_without_the_fast_pathways_gives_wrong_directions(model, lines):
@@ -209,7 +209,7 @@ def test_four_of_five_rows_are_right_and_half_of_the_sizes_inside(lines):
     rows = tally_by_evidence(lines)
     stage = load_evidence().observations
     mine = rows[[stage[name].stage == "perturbation" for name in rows.evidence]]
-    assert (mine.verdict == "right").sum() >= 68
+    assert (mine.verdict == "right").mean() >= 0.79
     sized = [value for value in mine.inside if value is not None]
     assert sum(sized) >= len(sized) / 2
 

@@ -34,7 +34,12 @@ def glutamate(stage: Stage) -> None:
     autoreceptor_factor = (1 + autoreceptor_inhibition) / (1 + autoreceptor_inhibition * extracellular)
     vesicular = stage.parameter("glutamate.vesicular_share")
     opioid_factor = 1 + stage.parameter("glutamate.opioid_facilitation") * stage.input("opioid.tone", "1")
-    release = (1 + evoked) * opioid_factor * autoreceptor_factor * _adenosine_factor(stage)
+    release = stage.output(
+        "glutamate.release",
+        (1 + evoked) * opioid_factor * autoreceptor_factor * _adenosine_factor(stage),
+        "1",
+        description="glutamate released by neurons, relative to baseline",
+    )
     stage.rate(
         extracellular,
         +uptake * vesicular * release,
