@@ -81,10 +81,12 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
 
 def reference_arm(trial: Trial) -> str:
     """The control arm: the first whose name contains one of CONTROLS, else the last arm."""
-    for arm in trial.arms:
-        if any(word in arm.name.lower() for word in CONTROLS):
-            return arm.name
-    return trial.arms[-1].name
+    return next((arm.name for arm in trial.arms if is_control(arm.name)), trial.arms[-1].name)
+
+
+def is_control(arm: str) -> bool:
+    """Whether the name of an arm contains one of CONTROLS."""
+    return any(word in arm.lower() for word in CONTROLS)
 
 
 def _groups(trial: Trial) -> list[str]:
