@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.analysis.fitted_rows import fitted_rows, roles, rows_set_by_hand
+from ketamech.analysis.reference_curves import PublishedDifference, model_curves, published_differences
 from ketamech.analysis.reference_forecasts import load_references
 from ketamech.analysis.scored_rows import scored_rows
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-REPLICATES = 60
+REPLICATES, MOST_CURVES = 60, 40  # of a trial; of the trials behind the curves
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
 LEFT_OUT, IN_SAMPLE = "left out", "in sample"
 ALPHA = 0.05
@@ -55,7 +56,8 @@ class TrialScorecard:
     a fitted row, or "independent"), scored ("" or why not). `spreads`: the same for standard deviations within an arm;
     `by_stage`: counts and coverage; `criteria`; `skill_rows`, `contrasts` and `skill` on both bases (left out, in
     sample); `chances`: chance of p < 0.05 beside each published comparison; `without`: how each trial was left out;
-    `trials`: datasets of the predictions.
+    `curves` and `published`: differences from control of the model and of all trials; `trials`: datasets of the
+    predictions.
     """
 
     rows: pd.DataFrame
@@ -67,6 +69,8 @@ class TrialScorecard:
     skill: pd.DataFrame
     chances: pd.DataFrame
     without: pd.DataFrame
+    curves: pd.DataFrame
+    published: list[PublishedDifference]
     trials: Trials
 
 
@@ -102,8 +106,20 @@ def trial_scorecard(
     skills = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
     criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
     chances = _chances(rows, predicted)
-    without = _without(left_out)
-    return TrialScorecard(rows, spreads, _by_stage(rows), criteria, *skills, chances, without, predicted)
+    curves, published = rows.iloc[:0], published_differences(scored_rows(clinical))
+    if not names:
+        if progress:
+            progress(2 * len(wanted), "curves")
+        few = min(replicates, MOST_CURVES)
+        curves = model_curves(model, posterior, replicates=few, threads=threads, work=work)
+    return TrialScorecard(
+        rows, spreads, _by_stage(rows), criteria, *skills, chances, _without(left_out), curves, published, predicted
+    )
+
+
+def count_of_trials() -> int:
+    """Number of steps that `progress` of `trial_scorecard` counts: two runs of each trial, and the curves."""
+    return 2 * len({*(row.trial for row in load_clinical_targets()), *ADDITIONAL_TRIALS}) + 1
 
 
 def trial_left_out(name: str, targets: Sequence[ClinicalTarget], left_out: Mapping[str, LeftOutDraws]) -> str:

@@ -29,7 +29,7 @@ from ketamech.estimation.trial_folds import folds
 from ketamech.parameters import ParameterTable, load_parameters
 
 LARGEST_K = 0.7  # Pareto shape above which importance weights are not reliable
-POOL, STEPS = 10_000, 300  # draws of the chain that are reweighted; steps of a chain without a trial
+POOL, STEPS = 10_000, 200  # draws of the chain that are reweighted; steps of a chain without a trial
 DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
 SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")
 DIRECTORY = DATA / "calibration"
