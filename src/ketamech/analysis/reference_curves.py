@@ -29,20 +29,22 @@ if TYPE_CHECKING:
 
 CURVES = DATA / "scorecard" / "curves"
 NAMES = DATA / "scorecard" / "trial_names.csv"
-COLUMNS = ("curve", "arm", "hour", "mean", "low", "high")
+COLUMNS = ("curve", "arm", "dose", "hour", "mean", "low", "high")
 
 
 @dataclass(frozen=True)
 class PublishedDifference:
     """A published difference in mood from control, in MADRS points, `hour` after the first dose.
 
-    `curve` names the trial of data/scorecard/curves that it is compared with, `dose` is in the unit of that curve.
+    `curve` names the trial of data/scorecard/curves that it is compared with; `dose` is in the unit of that curve, NaN
+    for another drug; `given` says what was given.
     """
 
     id: str
     name: str
     curve: str
     dose: float
+    given: str
     hour: float
     value: float
     error: float
@@ -56,7 +58,10 @@ def trial_names() -> dict[str, str]:
 def model_curves(
     model: Model, posterior: Sequence[dict[str, float]], *, replicates: int, threads: int, work: Executor = LOCAL
 ) -> pd.DataFrame:
-    """Mean difference in change from control of each arm at each visit, with 95 % of trials; columns COLUMNS."""
+    """Mean difference in change from control of each arm at each visit, with 95 % of trials; columns COLUMNS.
+
+    The name of an arm begins with its dose.
+    """
     import pandas as pd
 
     lines: list[tuple[object, ...]] = []
@@ -73,7 +78,8 @@ def model_curves(
             for k, hour in enumerate(data["hour"].values):
                 if hour > 0:
                     low, high = np.nanpercentile(difference[:, k], [2.5, 97.5])
-                    lines.append((path.stem, name, float(hour), float(np.nanmean(difference[:, k])), low, high))
+                    mean, dose = float(np.nanmean(difference[:, k])), float(name.split()[0])
+                    lines.append((path.stem, name, dose, float(hour), mean, low, high))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
@@ -100,7 +106,8 @@ def _published(row: ScoredRow, value: float, error: float) -> PublishedDifferenc
     doses = sum(at < hour for one in drugs for at in one.starts(trial.horizon))
     curve = "infusion" if dose.route == "IV" else "series" if doses > 1 else "spray"
     amount = float(dose.amount or np.nan)
-    return PublishedDifference(
-        row.id, trial_names().get(row.target.trial, row.trial), curve, amount if dose.drug != "racemic ketamine" or
-        dose.route == "IV" else float("nan"), hour, value, error,
-    )  # fmt: skip
+    racemic = dose.drug == "racemic ketamine"
+    same = racemic == (curve == "infusion")
+    given = f"{'racemic ' if racemic and not same else ''}{amount:g} {dose.unit}"
+    name = trial_names().get(row.target.trial, row.trial)
+    return PublishedDifference(row.id, name, curve, amount if same else float("nan"), given, hour, value, error)

@@ -78,6 +78,11 @@ class ScoredRow:
         sign = -1.0 if self.target.statistic in NEGATED else 1.0
         return sign * (MADRS_POINTS if self.target.scale.startswith("HDRS") else 1.0)
 
+    @property
+    def orientation(self) -> int:
+        """-1 where a larger published number means a lower score on the common scale, else 1."""
+        return -1 if self.factor < 0 else 1
+
     def on_scale(self, values: np.ndarray | float) -> np.ndarray:
         """Numbers as published, on the common scale."""
         found = np.asarray(values, dtype=float)

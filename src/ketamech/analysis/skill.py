@@ -59,9 +59,9 @@ def score_rows(
     """One line per scored row with a prediction.
 
     Columns: basis, id, trial, group, family, class, unit, published, simulated (as published), error (simulated minus
-    published), low, high (95 %), inside, width_ratio, pit, crps, log_score, crps_class, log_class, crps_pooled,
-    log_pooled, sets_value (one of `set_by_hand`: the row sets a value that the posterior does not estimate). `basis`
-    says which posterior the samples come from.
+    published; negative is a larger improvement also where a fall is published), low, high (95 %), inside, width_ratio,
+    pit, crps, log_score, crps_class, log_class, crps_pooled, log_pooled, sets_value (one of `set_by_hand`: the row sets
+    a value that the posterior does not estimate). `basis` says which posterior the samples come from.
     """
     import pandas as pd
 
@@ -88,10 +88,12 @@ def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
     unit = unit or {"effect size": "SD", "median relapse": "days"}.get(row.statistic, "points")
     return {
         "id": row.id, "trial": row.trial, "group": row.group, "family": row.family, "class": row.name, "unit": unit,
-        "published": published, "simulated": float(raw.mean()), "error": float(raw.mean()) - published,
+        "published": published, "simulated": float(raw.mean()),
+        "error": row.orientation * (float(raw.mean()) - published),
         "low": float(low), "high": float(high), "inside": bool(low <= published <= high),
         "width_ratio": float(abs(edges[1] - edges[0]) / width) if width > 0 else np.nan,
-        "pit": probability_integral_transform(published, raw), **_scores(row.published, row.on_scale(raw)),
+        "pit": probability_integral_transform(row.published, row.on_scale(raw)),
+        **_scores(row.published, row.on_scale(raw)),
     }  # fmt: skip
 
 
@@ -180,7 +182,8 @@ def uniformity_p(rows: Sequence[ScoredRow], table: pd.DataFrame, samples: Sample
     """
     from scipy.stats import kstest
 
-    chosen = [samples[row.id] for row in rows if row.id in set(table["id"])]
+    shown = set(table["id"])
+    chosen = [row.on_scale(samples[row.id]) for row in rows if row.id in shown]
     count = min((len(sample) for sample in chosen), default=0)
     if count < 10 or len(chosen) < 3:
         return float("nan")

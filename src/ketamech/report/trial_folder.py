@@ -253,8 +253,20 @@ def _panels(rows: int, title: str, height: float = 3.0) -> tuple[Figure, list[Ax
     return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
 
 
+def _bars(found: TrialAnalysis) -> str:
+    """What the bars of a figure are."""
+    several = len(found.primary) > 0 and found.primary["replicate"].nunique() > 1
+    return "95 % of simulated trials" if several else "95 % interval (95 % of trials where there are several)"
+
+
+def _legend_above(axes: Axes, columns: int) -> None:
+    """A legend between title and panel, so that it hides no curve."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(columns, 4), fontsize=7, frameon=False)
+
+
 def _change(found: TrialAnalysis, title: str) -> Figure:
-    figure, panels = _panels(len(found.means), f"{title}\nmean change from baseline; bars: 95 % of simulated trials")
+    words = f"mean change from baseline; bars: {_bars(found)}"
+    figure, panels = _panels(len(found.means), f"{title}\n{words}")
     for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
@@ -271,14 +283,14 @@ def _change(found: TrialAnalysis, title: str) -> Figure:
         axes.set_xticks(
             range(len(moments)), [name.replace("period ", "P") for name in names], rotation=40, ha="right", fontsize=7
         )
-        axes.set_ylabel(scale)
-        axes.legend(loc="best", fontsize=7, frameon=False)
+        axes.set_ylabel(f"change of {scale}", fontsize=8)
+        _legend_above(axes, len(arms))
     return figure
 
 
 def _response(found: TrialAnalysis, title: str) -> Figure:
     figure, panels = _panels(
-        len(found.shares), f"{title}\nresponse (full) and remission (pale), percent of all; bars: 95 % of trials"
+        len(found.shares), f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_bars(found)}"
     )
     for axes, (scale, table) in zip(panels, found.shares.items(), strict=True):
         arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
@@ -292,9 +304,9 @@ def _response(found: TrialAnalysis, title: str) -> Figure:
         axes.set_xticks(
             range(len(visits)), [visit.replace("period ", "P") for visit in visits], rotation=40, ha="right", fontsize=7
         )
-        axes.set_ylabel(f"{scale}, %")
+        axes.set_ylabel(f"{scale}: % of patients", fontsize=8)
         axes.set_ylim(0, 100)
-        axes.legend(loc="best", fontsize=7, frameon=False)
+        _legend_above(axes, len(arms))
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,19 +26,23 @@ MIN_TIMES, PANELS_PER_ROW = 2, 3  # times of a predictive check; panels
 DAY = 24.0
 NEGATED = ("fall", "extra fall")  # drawn as changes
 ROW = 0.2  # inches of a row of the forest plot
-# title of an axis: statistics that it shows; every axis has one unit
-FOREST = {
-    "Response, % of patients": ("response",),
-    "Difference from control, points of the scale": ("difference", "extra fall"),
-    "Change from baseline, points of the scale": ("change", "fall"),
-    "Mean score, points of the scale": ("mean",),
-    "Remission, % of patients": ("remission", "still well"),
-    "Effect size, SD": ("effect size",),
-    "Odds ratio of response": ("odds ratio",),
-    "Median days to relapse": ("median relapse",),
+# title of an axis: its statistics, and the first letters of its scales; every axis has one statistic in one unit
+MOOD, PERCENT = ("MADRS", "HDRS"), ("",)
+FOREST: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Response, % of patients": (("response",), PERCENT),
+    "Difference in MADRS from control, points": (("difference",), MOOD),
+    "Change of MADRS or HDRS from baseline, points": (("change", "fall"), MOOD),
+    "Mean MADRS or HDRS, points": (("mean",), MOOD),
+    "Remission, % of patients": (("remission", "still well"), PERCENT),
+    "Effect size, SD": (("effect size",), PERCENT),
+    "Difference in ideation (SSI) from control, points": (("extra fall",), ("SSI",)),
+    "Mean pain (NRS), points": (("mean",), ("NRS",)),
+    "Change of dissociation (CADSS), points": (("change",), ("CADSS",)),
+    "Odds ratio of response": (("odds ratio",), PERCENT),
+    "Median days to relapse": (("median relapse",), PERCENT),
 }
 LOGARITHMIC = ("Odds ratio of response", "Median days to relapse")
-FOREST_COLUMNS = ((0,), (1, 2), (3, 4, 5, 6, 7))  # axes of each column
+FOREST_COLUMNS = ((0,), (1, 2, 6, 8), (3, 4, 5, 7, 9, 10))  # axes of each column
 TIME_TICKS = {2.0: "2 h", 4.0: "4 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
 
 
@@ -68,7 +73,10 @@ def _signed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _forest(rows: pd.DataFrame) -> Figure:
     scored = _signed(rows[rows["scored"] == ""])
-    parts = [scored[scored["statistic"].isin(statistics)] for statistics in FOREST.values()]
+    parts = [
+        scored[scored["statistic"].isin(statistics) & scored["scale"].str.startswith(scales)]
+        for statistics, scales in FOREST.values()
+    ]
     lines = [
         sum(len(part) + part["trial"].nunique() + 3 for part in (parts[i] for i in column)) for column in FOREST_COLUMNS
     ]
@@ -102,7 +110,8 @@ def _forest_axis(axes: Axes, title: str, part: pd.DataFrame) -> None:
             _forest_row(axes, y, row)
             ticks.append(y)
             n = f" (n {row['n']:.0f})" if np.isfinite(row["n"]) else ""
-            labels.append(f"{row['arm']}, {row['visit']}{n}")
+            scale = "" if str(row["scale"]).startswith("MADRS") or "MADRS or" not in title else f", {row['scale']}"
+            labels.append(f"{row['arm']}, {row['visit']}{scale}{n}")
             y += 1
     axes.set_yticks(ticks, labels, fontsize=6.5)
     for label in axes.get_yticklabels():
@@ -114,6 +123,11 @@ def _forest_axis(axes: Axes, title: str, part: pd.DataFrame) -> None:
     axes.tick_params(axis="x", labelsize=7)
     if title in LOGARITHMIC:
         axes.set_xscale("log")
+        ticks_shown = [
+            x for x in (1, 2, 5, 10, 20, 50) if 0.9 * part["sim_low"].min() <= x <= 1.1 * part["sim_high"].max()
+        ]
+        axes.set_xticks(ticks_shown, [str(x) for x in ticks_shown])
+        axes.minorticks_off()
     if "Difference" in title or "Change" in title or "Effect" in title:
         axes.axvline(0, color=GREY, lw=0.7)
     axes.grid(axis="x", color="#EEEEEE", lw=0.6)
@@ -167,7 +181,7 @@ def _skill(skill: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     for axes, basis in ((upper, "left out"), (lower, "in sample")):
         words = "predicted without the trial" if basis == "left out" else "in sample, no prediction"
         _pit_axis(axes, rows[(rows["basis"] == basis) & (rows["group"] == "level")]["pit"].to_numpy(), words)
-    lower.set_xlabel("place of the published number in the predictive distribution of a level")
+    lower.set_xlabel("place of the published number in its prediction")
     return figure
 
 
@@ -194,20 +208,23 @@ def _skill_axis(axes: Axes, skill: pd.DataFrame) -> None:
     label = "skill: 1 − CRPS of the model / CRPS of the reference"
     axes.set_xlabel(f"{label}\n0: no better than the reference; bars: 95 % over trials, cut at −1.5", fontsize=8)
     axes.grid(axis="x", color="#EEEEEE", lw=0.6)
-    axes.legend(fontsize=7, frameon=False, loc="lower right")
+    axes.legend(fontsize=7, frameon=False, loc="lower left")
 
 
 def _pit_axis(axes: Axes, pit: np.ndarray, words: str) -> None:
     counts, edges = np.histogram(pit, bins=PIT_BINS, range=(0, 1))
-    axes.bar(edges[:-1], counts, width=1 / PIT_BINS, align="edge", color=MODEL, alpha=0.6, edgecolor="white")
+    axes.bar(edges[:-1], counts, width=1 / PIT_BINS, align="edge", color=MODEL, alpha=0.6, edgecolor="white", zorder=2)
     expected = len(pit) / PIT_BINS
     half = 1.96 * np.sqrt(expected * (1 - 1 / PIT_BINS))
-    axes.axhline(expected, color="#444444", lw=0.9, ls="--", label="uniform")
-    axes.axhspan(max(expected - half, 0), expected + half, color=GREY, alpha=0.2, lw=0, label="95 % if independent")
+    axes.axhline(expected, color="#444444", lw=0.9, ls="--", label="uniform", zorder=3)
+    axes.axhspan(
+        max(expected - half, 0), expected + half, color=GREY, alpha=0.2, lw=0, label="95 % if independent", zorder=1
+    )
     axes.set_xlim(0, 1)
     axes.set_ylabel("rows")
     axes.set_title(f"{len(pit)} levels, {words}", fontsize=8, loc="left")
-    axes.legend(fontsize=6.5, frameon=False)
+    axes.set_ylim(0, 1.35 * max(counts.max(), expected + half))
+    axes.legend(fontsize=6.5, frameon=False, ncols=2, loc="upper right")
 
 
 def _curves(curves: pd.DataFrame, published: Sequence[PublishedDifference]) -> Figure:
@@ -215,14 +232,14 @@ def _curves(curves: pd.DataFrame, published: Sequence[PublishedDifference]) -> F
         "Difference in MADRS from control: every published difference with its 95 % interval, and the model (blue line;"
     )
     title += "\nband: 95 % of virtual trials of 60 patients an arm, with the posterior of all trials)"
-    figure = page(13, 8.6, title)
+    figure = page(13, 9.6, title)
     panels = figure.subplots(2, 3)
     _dose_panel(panels[0, 0], curves, published, "infusion", "racemic ketamine, mg/kg IV, at 24 h", (12.0, 36.0))
     _dose_panel(panels[0, 1], curves, published, "spray", "esketamine, mg nasal, at 24 h", (12.0, 36.0))
     _dose_panel(panels[0, 2], curves, published, "spray", "esketamine, mg nasal, at 2 to 4 h", (1.0, 6.0))
-    _time_panel(panels[1, 0], curves, published, "infusion", "0.5", "one infusion of 0.5 mg/kg")
-    _time_panel(panels[1, 1], curves, published, "spray", "84", "after the first spray, 84 mg")
-    _time_panel(panels[1, 2], curves, published, "series", "84", "spray twice weekly, 84 mg")
+    _time_panel(panels[1, 0], curves, published, "infusion", 0.5, "one infusion of 0.5 mg/kg")
+    _time_panel(panels[1, 1], curves, published, "spray", 84, "after the first spray, 84 mg")
+    _time_panel(panels[1, 2], curves, published, "series", 84, "spray twice weekly, 84 mg")
     return figure
 
 
@@ -231,7 +248,7 @@ def _dose_panel(
     hours: tuple[float, float],
 ) -> None:  # fmt: skip
     at = curves[(curves["curve"] == curve) & (curves["hour"] == (24.0 if hours[0] > 6 else 2.0))]
-    dose = at["arm"].astype(float).to_numpy()
+    dose = at["dose"].to_numpy()
     order = np.argsort(dose)
     axes.fill_between(
         dose[order], at["low"].to_numpy()[order], at["high"].to_numpy()[order], color=MODEL, alpha=0.2, lw=0
@@ -246,12 +263,13 @@ def _dose_panel(
 
 
 def _time_panel(
-    axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, arm: str, label: str
+    axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
 ) -> None:
-    at = curves[(curves["curve"] == curve) & (curves["arm"] == arm)].sort_values("hour")
+    at = curves[(curves["curve"] == curve) & (curves["dose"] == dose)].sort_values("hour")
     axes.fill_between(at["hour"], at["low"], at["high"], color=MODEL, alpha=0.2, lw=0)
     axes.plot(at["hour"], at["mean"], "o-", color=MODEL, ms=4, lw=1.5)
-    found = [one for one in published if one.curve == curve]
+    found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.given}") for one in published
+             if one.curve == curve]  # fmt: skip
     _points(axes, found, [one.hour for one in found], factor=1.06)
     axes.set_xscale("log")
     axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()), fontsize=7)
@@ -279,4 +297,4 @@ def _points(axes: Axes, found: Sequence[PublishedDifference], x: Sequence[float]
     axes.axhline(0, color=GREY, lw=0.7)
     axes.tick_params(labelsize=7)
     if found:
-        axes.legend(fontsize=6.2, frameon=False, loc="lower left")
+        axes.legend(fontsize=6.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)

@@ -59,7 +59,7 @@ def test_the_crps_is_that_of_all_pairs_of_members():
 
 def test_skill_is_zero_for_the_reference_and_one_for_perfection():
     table = pd.DataFrame(
-        {"trial": list("aabbccdd"), "crps": [1.0, 2, 3, 4, 1, 2, 3, 4], "reference": [2.0, 4, 6, 8] * 2}
+        {"trial": list("aabbccdd"), "crps": [1.0, 2, 3, 4, 1, 2, 3, 4], "reference": [2.0, 5, 6, 7, 3, 4, 8, 8]}
     )
     assert scores.skill(table.assign(reference=table["crps"]), "crps", "reference")[:3] == (0, 0, 0)
     value, low, high, n = scores.skill(table.assign(reference=2 * table["crps"]), "crps", "reference")
