@@ -84,7 +84,7 @@ def _forest(rows: pd.DataFrame) -> Figure:
         "Published trials (orange, 95 %) and their predictions without their own data (blue, 95 % of virtual trials)"
     )
     title += "\ncross: published number outside the prediction interval"
-    figure = page(17, ROW * max(lines) + 1.2, title)
+    figure = page(17, 0.88 * ROW * max(lines) + 1.2, title)
     for number, column in enumerate(FOREST_COLUMNS):
         shown = [i for i in column if len(parts[i])]
         heights = [len(parts[i]) + parts[i]["trial"].nunique() + 1.5 for i in shown]
