@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.analysis.fitted_rows import fitted_rows, roles, rows_set_by_hand
-from ketamech.analysis.reference_curves import PublishedDifference, model_curves, published_differences
+from ketamech.analysis.reference_curves import (
+    PublishedDifference,
+    model_curves,
+    published_differences,
+    trial_names,
+)
 from ketamech.analysis.reference_forecasts import load_references
 from ketamech.analysis.scored_rows import scored_rows
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
@@ -151,12 +156,13 @@ def _skills(
 def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
     """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
 
-    Columns: id, trial, arm, visit, published, low, high, significant (the published interval excludes 0), chance
+    Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
     (percent of replicates, with its 95 % Monte Carlo interval), n (patients).
     """
     import pandas as pd
 
     lines = []
+    names = trial_names()
     differences = rows[rows["statistic"].isin(("difference", "extra fall")) & (rows["scored"] == "")]
     for row in differences.to_dict("records"):
         trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
@@ -165,8 +171,8 @@ def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
         p = found[(found["arm"] == row["arm"]) & np.isfinite(found["p"])]["p"]
         low, high = share_interval(np.array([int((p < ALPHA).sum())]), np.array([len(p)]))
         lines.append({
-            "id": row["id"], "trial": row["fold"], "arm": row["arm"], "visit": row["visit"],
-            "published": row["published"], "low": row["low"], "high": row["high"],
+            "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
+            "visit": row["visit"], "published": row["published"], "low": row["low"], "high": row["high"],
             "significant": bool(row["low"] * row["high"] > 0), "n": trial.patients,
             "chance": 100 * float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
             "chance_high": high,

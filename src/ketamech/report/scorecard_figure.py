@@ -29,7 +29,7 @@ MARKS = {
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
 _WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 862.0, 15.5, 107.0, 68.0, 16.0
-_LABEL, _LETTER, _NOTE = 52, 4.6, 60  # letters of a source name, letter width, letters of a remark
+_LABEL, _LETTER, _NOTE = 50, 4.6, 60  # letters of a source name, letter width, letters of a remark
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 
@@ -54,7 +54,7 @@ STRIPS = {
     "fold": Strip(252, 430, float(np.log(FOLD_LIMIT)), (float(np.log(2)), float(np.log(1.25))),
                   tuple((text, float(np.log(fold))) for text, fold in _FOLDS), ("simulated over published",)),
     "distance": Strip(454, 557, DISTANCE_LIMIT, (1.5, 1.0),
-                      tuple((f"{x:g}".replace("-", "−"), x) for x in (-4, -3, -2, -1, 0, 1, 2, 3, 4)),
+                      tuple((f"{x:g}".replace("-", "−"), x) for x in (-4, -2, -1, 0, 1, 2, 4)),
                       ("distance: 1 is 1.96 SE", "or the edge of the range")),
     "sign": Strip(578, 610, 1.0, (), (), ("yes or no",)),
 }  # fmt: skip

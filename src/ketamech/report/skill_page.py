@@ -98,7 +98,7 @@ def chance_table(chances: pd.DataFrame) -> str:
         published = f"{number(row['published'])} ({number(row['low'])} to {number(row['high'])})"
         chance = f"{row['chance']:.0f} ({row['chance_low']:.0f} to {row['chance_high']:.0f})"
         result = "p < 0.05" if row["significant"] else "not significant"
-        what = f"{row['trial']}: {row['arm']}, {row['visit']}"
+        what = f"{row['name']}: {row['arm']}, {row['visit']}"
         lines.append([what, row["n"], published, result, chance])
     head = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
     return markdown_table(head, lines)
