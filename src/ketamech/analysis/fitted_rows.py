@@ -7,7 +7,7 @@ row that reports the same number is fitted, or if it follows by arithmetic from 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ketamech.core.csv_table import CsvRow, read_records
 from ketamech.core.environment import DATA
@@ -35,6 +35,17 @@ def named_rows(evidence: Evidence, parameters: Mapping[str, Parameter] | None = 
     for row in _records(CALIBRATION_TABLES):
         if row["fitted"] in SETS_A_VALUE:
             found.add(row["evidence"])
+    return frozenset(found & set(evidence.observations))
+
+
+def rows_set_by_hand(
+    evidence: Evidence, parameters: Mapping[str, Parameter], estimated: Collection[str]
+) -> frozenset[str]:
+    """Ids that set a value other than the `estimated` parameters: leaving their trial out of the posterior does not
+    undo this."""
+    found = {name for key, parameter in parameters.items() if key not in estimated for name in parameter.evidence}
+    for row in _records(NAMING_TABLES[1:]):
+        found.update(expanded_ids(row.cells.get("evidence", ""), evidence))
     return frozenset(found & set(evidence.observations))
 
 

@@ -1,19 +1,28 @@
-"""The scorecard of virtual trials: clinical rows, each simulated at the published sample size, with intervals.
+"""The scorecard of virtual trials: published numbers against trials simulated at the published size.
 
-Each replicate is a whole trial with other virtual patients and another draw of the posterior, so that the 95 %
-prediction interval includes chance, variability between patients and parameter uncertainty. Fitted rows are no test of
-the model and are counted separately.
+Each replicate is a whole trial with other virtual patients, another draw of the posterior and its own study effects, so
+that the 95 % prediction interval includes chance, variability between patients, differences between trials and
+parameter uncertainty. A trial that the posterior used is predicted from the posterior without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.fitted_rows import fitted_rows, roles
+from ketamech.analysis.fitted_rows import fitted_rows, roles, rows_set_by_hand
+from ketamech.analysis.reference_curves import (
+    PublishedDifference,
+    model_curves,
+    published_differences,
+    trial_names,
+)
+from ketamech.analysis.reference_forecasts import load_references
+from ketamech.analysis.scored_rows import scored_rows
+from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     ClinicalTarget,
@@ -24,52 +33,159 @@ from ketamech.estimation.clinical_targets import (
     standard_error_of,
     statistic,
 )
+from ketamech.estimation.leave_one_trial_out import LeftOutDraws
+from ketamech.estimation.trial_folds import fold_of
 from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
+from ketamech.trials.analysis.analyse import reference_arm
+from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-REPLICATES = 60
+REPLICATES, MOST_CURVES = 60, 40  # of a trial; of the trials behind the curves
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
+LEFT_OUT, IN_SAMPLE = "left out", "in sample"
+ALPHA = 0.05
+Trials = dict[str, "xr.Dataset"]
 
 
 @dataclass(frozen=True)
 class TrialScorecard:
-    """Comparison of virtual trials with published numbers.
+    """Comparison of virtual trials with published numbers, each trial predicted without its own data.
 
-    `rows`: id, stage, trial, statistic, published with its 95 % interval, simulated with its 95 % prediction interval,
-    inside, overlaps, z, fold, width_ratio, use, fitted, role ("fitted", "same trial" as
-    a fitted row, or "independent"). `spreads`: the same for standard deviations
-    within an arm; `by_stage`: counts and coverage; `criteria`; `trials`: datasets.
+    `rows`: id, stage, trial, fold (evidence trial), statistic, published with its 95 % interval, simulated with its
+    95 % prediction interval, inside, overlaps, z, fold_error, width_ratio, use, fitted, role ("fitted", "same trial" as
+    a fitted row, or "independent"), scored ("" or why not). `spreads`: the same for standard deviations within an arm;
+    `by_stage`: counts and coverage; `criteria`; `skill_rows`, `contrasts` and `skill` on both bases (left out, in
+    sample); `chances`: chance of p < 0.05 beside each published comparison; `without`: how each trial was left out;
+    `curves` and `published`: differences from control of the model and of all trials; `trials`: datasets of the
+    predictions.
     """
 
     rows: pd.DataFrame
     spreads: pd.DataFrame
     by_stage: pd.DataFrame
     criteria: pd.DataFrame
-    trials: dict[str, xr.Dataset]
+    skill_rows: pd.DataFrame
+    contrasts: pd.DataFrame
+    skill: pd.DataFrame
+    chances: pd.DataFrame
+    without: pd.DataFrame
+    curves: pd.DataFrame
+    published: list[PublishedDifference]
+    trials: Trials
 
 
 def trial_scorecard(
-    model: Model, posterior: Sequence[dict[str, float]], *, replicates: int = REPLICATES, threads: int = 2,
-    progress: Callable[[str], None] | None = None, work: Executor = LOCAL,
+    model: Model, posterior: Sequence[dict[str, float]], left_out: Mapping[str, LeftOutDraws], *,
+    replicates: int = REPLICATES, threads: int = 2, progress: Callable[[int, str], None] | None = None,
+    work: Executor = LOCAL, names: Sequence[str] = (),
 ) -> TrialScorecard:  # fmt: skip
-    """Run every required trial and compare; `progress` receives a message per trial, `work` stores checkpoints."""
-    data: dict[str, xr.Dataset] = {}
-    clinical = load_clinical_targets()
-    for name in dict.fromkeys([*(row.trial for row in clinical), *ADDITIONAL_TRIALS]):
+    """Run every required trial (or those in `names`) on both bases and compare.
+
+    `left_out`: draws without each trial, as `load_left_out` returns them. `progress` receives the number of finished
+    trials and what is next; `work` stores checkpoints.
+    """
+    clinical = [row for row in load_clinical_targets() if not names or row.trial in names]
+    wanted = list(dict.fromkeys([*(row.trial for row in clinical), *(() if names else ADDITIONAL_TRIALS)]))
+    predicted: Trials = {}
+    fitted: Trials = {}
+    for number, name in enumerate(wanted):
         if progress:
-            progress(f"{replicates} trials: {name}")
-        trial = shipped_trial(name)
-        data[name] = run_trial(
-            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, executor=work
-        )
-    rows = _table(clinical, data, model)
-    spreads = _table(load_spread_targets(), data, model)
-    return TrialScorecard(rows, spreads, _by_stage(rows), _criteria(rows, data), data)
+            progress(2 * number, name)
+
+        def run(draws: Sequence[dict[str, float]], name: str = name) -> xr.Dataset:
+            trial = shipped_trial(name)
+            return run_trial(
+                trial, model, replicates=replicates, posterior=draws, first=1, threads=threads, executor=work
+            )
+
+        fitted[name] = run(posterior)
+        used = trial_left_out(name, clinical, left_out)
+        predicted[name] = run(left_out[used].draws) if used else fitted[name]
+    rows = _table(clinical, predicted, model)
+    spreads = _table([row for row in load_spread_targets() if row.trial in predicted], predicted, model)
+    skills = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
+    criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
+    chances = _chances(rows, predicted)
+    curves, published = rows.iloc[:0], published_differences(scored_rows(clinical))
+    if not names:
+        if progress:
+            progress(2 * len(wanted), "curves")
+        few = min(replicates, MOST_CURVES)
+        curves = model_curves(model, posterior, replicates=few, threads=threads, work=work)
+    return TrialScorecard(
+        rows, spreads, _by_stage(rows), criteria, *skills, chances, _without(left_out), curves, published, predicted
+    )
+
+
+def count_of_trials() -> int:
+    """Number of steps that `progress` of `trial_scorecard` counts: two runs of each trial, and the curves."""
+    return 2 * len({*(row.trial for row in load_clinical_targets()), *ADDITIONAL_TRIALS}) + 1
+
+
+def trial_left_out(name: str, targets: Sequence[ClinicalTarget], left_out: Mapping[str, LeftOutDraws]) -> str:
+    """The trial of the rows of a trial file that the posterior used and that is left out; empty if it used none."""
+    of_file = [fold_of(row).trial for row in targets if row.trial == name]
+    return next((trial for trial in of_file if trial in left_out), "")
+
+
+def _skills(
+    targets: Sequence[ClinicalTarget], data: Mapping[str, Trials], model: Model, posterior: Sequence[dict[str, float]]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Scores of rows, scores of contrasts, and their summary, on each basis."""
+    import pandas as pd
+
+    rows, references = scored_rows(targets), load_references()
+    by_hand = rows_set_by_hand(load_evidence(), model.parameters, set(posterior[0]) if posterior else ())
+    known = {row.id for row in rows}
+    contrasts = [c for c in load_contrasts(scored_rows(load_clinical_targets())) if {c.first, c.second} <= known]
+    parts: list[tuple[pd.DataFrame, pd.DataFrame, list[dict[str, object]]]] = []
+    for basis, trials in data.items():
+        samples = {row.id: statistic(row.target, trials[row.target.trial]) for row in rows}
+        scored = score_rows(rows, samples, references, basis, by_hand)
+        compared = score_contrasts(rows, contrasts, samples, basis)
+        parts.append((scored, compared, summary_rows(rows, scored, compared, samples)))
+    scores, contrast_scores, lines = zip(*parts, strict=True)
+    return pd.concat(scores), pd.concat(contrast_scores), pd.DataFrame([line for some in lines for line in some])
+
+
+def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
+    """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
+
+    Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
+    (percent of replicates, with its 95 % Monte Carlo interval), n (patients).
+    """
+    import pandas as pd
+
+    lines = []
+    names = trial_names()
+    differences = rows[rows["statistic"].isin(("difference", "extra fall")) & (rows["scored"] == "")]
+    for row in differences.to_dict("records"):
+        trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
+        visit = f"period 1: {row['visit']}" if trial.washout else row["visit"]
+        found = ancova(dataset, row["scale"], visit, reference_arm(trial))
+        p = found[(found["arm"] == row["arm"]) & np.isfinite(found["p"])]["p"]
+        low, high = share_interval(np.array([int((p < ALPHA).sum())]), np.array([len(p)]))
+        lines.append({
+            "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
+            "visit": row["visit"], "published": row["published"], "low": row["low"], "high": row["high"],
+            "significant": bool(row["low"] * row["high"] > 0), "n": trial.patients,
+            "chance": 100 * float((p < ALPHA).mean()) if len(p) else float("nan"), "chance_low": low,
+            "chance_high": high,
+        })  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def _without(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:
+    """trial, rows, pareto_k, effective_draws, method of each posterior without a trial."""
+    import pandas as pd
+
+    columns = ("trial", "rows", "pareto_k", "effective_draws", "method")
+    return pd.DataFrame([{c: getattr(one, c) for c in columns} for one in left_out.values()], columns=list(columns))
 
 
 def _table(targets: Sequence[ClinicalTarget], data: dict[str, xr.Dataset], model: Model) -> pd.DataFrame:
@@ -81,6 +197,7 @@ def _table(targets: Sequence[ClinicalTarget], data: dict[str, xr.Dataset], model
     table = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in targets])
     table["fitted"] = [row.fitted or row.row.id in fitted for row in targets]
     table["role"] = roles([row.row.id for row in targets], evidence, fitted)
+    table["scored"] = [row.reason for row in scored_rows(targets)]
     return table
 
 
@@ -94,11 +211,12 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
     hour = next((v.time for v in shipped_trial(row.trial).visits if v.name == row.visit), float("nan"))
     return {
         "id": row.row.id, "stage": row.row.stage, "quantity": row.row.quantity, "reference": row.row.reference,
-        "trial": row.trial, "arm": row.arm, "scale": row.scale, "visit": row.visit, "hour": hour,
+        "trial": row.trial, "fold": fold_of(row).trial,
+        "n": row.row.n, "arm": row.arm, "scale": row.scale, "visit": row.visit, "hour": hour,
         "statistic": row.statistic, "published": published, "low": own_low, "high": own_high,
         "simulated": middle, "sim_low": float(low), "sim_high": float(high), "inside": inside, "overlaps": touches,
         "z": _z(row, values),
-        "fold": middle / published if published and middle / published > 0 else float("nan"),
+        "fold_error": middle / published if published and middle / published > 0 else float("nan"),
         "width_ratio": (high - low) / width if width > 0 else float("nan"), "use": row.row.use,
     }  # fmt: skip
 

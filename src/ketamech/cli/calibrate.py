@@ -49,8 +49,10 @@ def calibrate(
     The parameters are listed in data/calibration/parameters.csv, the data in data/calibration/rows.csv; only rows
     marked fitted are used. The command finds the most probable point, simulates points around it, fits a quadratic
     emulator, samples the posterior with emcee and simulates the draws as a check. Every finished point is on disk: the
-    same command with --resume continues after an interruption, with the same result. Writes posterior.csv (copy it to
-    data/calibration for trials to draw from), proposed.csv (estimates), rows.csv (fit of each row) and figures.
+    same command with --resume continues after an interruption, with the same result. Writes posterior.csv,
+    leave_one_trial_out.csv and left_out_trials.csv (copy the three together to data/calibration: trials draw from the
+    first, the scorecard predicts each trial from the draws without it), proposed.csv (estimates), rows.csv (fit of each
+    row) and figures.
     --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
     from ketamech.estimation import calibration as kit
@@ -80,9 +82,11 @@ def _estimate(
 ) -> tuple[Posterior, QuadraticEmulator]:
     """Simulate, sample, write the results and print the estimates."""
     from ketamech.estimation import calibration as kit
+    from ketamech.estimation.leave_one_trial_out import leave_one_trial_out, save_left_out
     from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
     from ketamech.estimation.surrogate_posterior import QuadraticEmulator as analysis_QuadraticEmulator
+    from ketamech.estimation.trial_folds import folds
     from ketamech.exchange.output_folder import replace_folder
 
     console = terminal.progress()
@@ -92,15 +96,20 @@ def _estimate(
     emulator = analysis_QuadraticEmulator.fitted(x, found)
     with _progress(draws) as tell:
         posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
+    with _progress(len(folds(task.rows))) as tell:
+        without = list(leave_one_trial_out(points, emulator, posterior, draws, tell, seed=seed))
     best, _, _ = points.map_and_covariance(0, lambda done, words: None)
     with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
+        save_left_out(draft, task, without)
         curves = _profiles(task, best) if profiles else {}
         rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
         _write(draft, task, posterior, seed, rows, met, curves)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
+    left = ("trial", "rows", "pareto_k", "effective_draws", "method")
+    terminal.table([{name: getattr(one, name) for name in left} for one in without], title="Posterior without a trial")
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
     terminal.wrote([out])
     return posterior, emulator

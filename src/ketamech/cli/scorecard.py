@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,18 +11,31 @@ from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
 from ketamech.cli.options import FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
+from ketamech.core import InputError
 from ketamech.core.execution import Executor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketamech.analysis.trial_scorecard import TrialScorecard
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and figures")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row instead of one line per source")]
 Replicates = Annotated[int, typer.Option(min=2, help="Virtual trials for each published trial")]
 Trials = Annotated[bool, typer.Option("--trials/--no-trials", help="Also compare the rows that need virtual trials")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the comparison of trials to this Markdown file")]
+Publish = Annotated[
+    bool, typer.Option(help="Also write the tables, pages and pictures of this source checkout that show the results")
+]
+Freeze = Annotated[
+    bool, typer.Option(help="Only write the reference forecasts of data/scorecard/references.csv, with today's date")
+]
 
 
 def scorecard(
     out: Out = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
-    replicates: Replicates = 60, markdown: Markdown = None, resume: Resume = False, scheduler: Scheduler = None,
+    replicates: Replicates = 60, markdown: Markdown = None, publish: Publish = False,
+    freeze_references: Freeze = False, resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare simulated with published values.
 
@@ -31,19 +44,29 @@ def scorecard(
     The protocol of every published row that the model covers is simulated.
     First the rows that a typical patient can answer: one line per source with its fold error or z, and the acceptance
     criteria. Then clinical rows by virtual trials of the published size, each with a 95 % prediction interval over
-    chance, patients and the posterior. Rows that the model misses are shown, worst first.
+    chance, patients and the posterior. A trial that the posterior used is predicted from the posterior without it. The
+    skill of these predictions is measured against two reference forecasts: the mean of the other trials in the class,
+    and a meta-analysis of the other trials. What the model misses is shown first.
+
+    --publish writes data/scorecard/skill.csv, docs/trials-scorecard.md, the skill table of docs/limits.md, the verdicts
+    of docs/credibility.md and the pictures. --freeze-references is needed after rows were added.
     """
     from ketamech.exchange.output_folder import replace_folder
 
     if trials:
         require_extra("trials")
+    if freeze_references:
+        terminal.wrote([_freeze()])
+        return
+    checkout = _checkout() if publish else None
     terminal.refuse_file(out)
     model = terminal.model()
     job = {"command": "scorecard", "replicates": replicates}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         written = _by_patient(draft, model, rows, png)
         if trials:
-            written += _by_trials(draft, model, replicates, markdown, work, threads_of(None, scheduler))
+            page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
+            written += _by_trials(draft, model, replicates, page, work, threads_of(None, scheduler), checkout)
         found = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
     terminal.wrote(found)
 
@@ -69,29 +92,79 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     return list(written)
 
 
+def _freeze() -> Path:
+    from ketamech.analysis.reference_forecasts import freeze
+    from ketamech.analysis.scored_rows import scored_rows
+    from ketamech.estimation.clinical_targets import load_clinical_targets
+
+    return freeze(scored_rows(load_clinical_targets()))
+
+
+def _checkout() -> Path:
+    """The folder of the source checkout. Raises InputError for an installed package."""
+    from ketamech.core.environment import DATA
+
+    folder = DATA.parents[2]
+    if not (folder / "docs" / "limits.md").is_file():
+        what = "this is no source checkout"
+        raise InputError(what, key="--publish", expected="a clone of the repository", type_this="--markdown FILE")
+    return folder
+
+
 def _by_trials(
-    out: Path, model: Any, replicates: int, markdown: Path | None, work: Executor, threads: int
+    out: Path, model: Any, replicates: int, markdown: Path | None, work: Executor, threads: int, checkout: Path | None
 ) -> list[Path]:
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
-    from ketamech.analysis.trial_scorecard import trial_scorecard
+    from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
+    from ketamech.estimation.leave_one_trial_out import load_left_out
     from ketamech.estimation.posterior import load_posterior
-    from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.trial_scorecard_page import draw_forest, draw_predictive_checks, write_trial_scorecard
+    from ketamech.report.skill_page import write_skill
+    from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
+    from ketamech.report.trial_scorecard_page import write_trial_scorecard
 
-    with terminal.progress().status("Running virtual trials ...") as status:
+    with terminal.progress_bar("Virtual trials", count_of_trials()) as update:
         card = trial_scorecard(
-            model, load_posterior(), replicates=replicates, threads=threads, work=work,
-            progress=lambda line: status.update(str(line)),
+            model, load_posterior(), load_left_out(), replicates=replicates, threads=threads, work=work,
+            progress=lambda done, name: update(done, label=f"Virtual trials: {name}"),
         )  # fmt: skip
-    ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    paths = [out / "trials.csv", out / "trial_goals.csv"]
-    for path, table in zip(paths, (ordered, card.criteria), strict=True):
-        write_table(table, path, _facts(model), digits="%.6g")
+    paths = _write_tables(out, card, _facts(model))
+    _print_trials(card)
+    if markdown:
+        paths.append(write_trial_scorecard(markdown, card))
+    if checkout:
+        paths += write_skill(checkout, card.skill, _facts(model), replicates)
+        draw_trial_scorecard(checkout / "docs" / "pictures", card, vector=False)
+    return [*paths, *draw_trial_scorecard(out, card)]
+
+
+def _write_tables(out: Path, card: TrialScorecard, facts: dict[str, str]) -> list[Path]:
+    from ketamech.exchange.result_metadata import write_table
+
+    tables = {
+        "skill": card.skill, "skill_rows": card.skill_rows, "contrasts": card.contrasts, "chances": card.chances,
+        "left_out": card.without, "trials": _worst_first(card.rows), "trial_goals": card.criteria,
+    }  # fmt: skip
+    for name, table in tables.items():
+        write_table(table, out / f"{name}.csv", facts, digits="%.6g")
+    return [out / f"{name}.csv" for name in tables]
+
+
+def _worst_first(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.reindex(rows["z"].abs().sort_values(ascending=False).index)
+
+
+def _print_trials(card: TrialScorecard) -> None:
+    from ketamech.analysis.skill_criteria import verdicts
+
+    measured = ["group", "rows", "trials", "skill", "skill_low", "skill_high", "against", "coverage", "width_ratio"]
+    left_out = card.skill[(card.skill["basis"] == "left out") & (card.skill["kind"] != "class")].sort_values("skill")
+    terminal.table(left_out[measured].to_dict("records"), title="Skill, each trial predicted without its data")
+    judged = ["question", "group", "measure", "value", "low", "high", "met"]
+    terminal.table(verdicts(card.skill)[judged].to_dict("records"), title="Acceptance criteria of skill")
+    chances = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
+    terminal.table(card.chances[chances].to_dict("records"), title="Chance of p < 0.05, percent of virtual trials")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
-    terminal.table(ordered[shown].to_dict("records"), title="Virtual against published trials, worst first")
+    terminal.table(_worst_first(card.rows)[shown].to_dict("records"), title="Virtual against published trials")
     terminal.table(card.spreads[shown].to_dict("records"), title="Standard deviations within arms")
     terminal.table(card.by_stage.to_dict("records"), title="By endpoint")
     terminal.table(card.criteria.to_dict("records"), title="Acceptance criteria of virtual trials")
-    if markdown:
-        paths.append(write_trial_scorecard(markdown, card))
-    return [*paths, *draw_forest(out, card.rows), *draw_predictive_checks(out, card.rows)]

@@ -157,8 +157,8 @@ def _shared_out(least: Mapping[str, int], natural: Mapping[str, int], width: int
 
 
 EXTRAS = {
-    "trials": ("statsmodels", "lifelines"),
-    "calibrate": ("emcee", "SALib"),
+    "trials": ("statsmodels", "lifelines", "scoringrules"),
+    "calibrate": ("emcee", "SALib", "arviz"),
     "exchange": ("libsbml", "libsedml", "libcombine", "antimony", "petab", "h5netcdf"),
     "bench": ("roadrunner", "pydiffsol", "COPASI"),
     "web": ("fastapi", "uvicorn"),

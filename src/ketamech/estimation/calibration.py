@@ -218,27 +218,60 @@ class Calibration:
 
         `gradients` [effect, row] as `study_gradients` returns them; `extra`: SD of a further error of each row.
         """
-        names = [p.name for p in self.estimated]
         trial = np.array([row.trial for row in self.rows])
         same_trial = trial[:, None] == trial[None, :]
-        found = np.repeat(np.diag(self.noise**2 + np.broadcast_to(extra, len(trial)) ** 2)[None], len(x), axis=0)
-        for effect, slope in zip(self.study_effects, gradients, strict=True):
-            place = names.index(effect.sd_parameter)
-            sd = self.estimated[place].default * np.exp(self.estimated[place].prior * x[:, place])
+        variance = self.noise**2 + np.broadcast_to(extra, len(trial)) ** 2
+        found = np.repeat(np.diag(variance)[None], len(x), axis=0)
+        for sd, slope in zip(self._study_sds(x).T, gradients, strict=True):
             found += (sd**2)[:, None, None] * (np.outer(slope, slope) * same_trial)[None]
         return found
 
+    def _study_sds(self, x: np.ndarray) -> np.ndarray:
+        """SD of each study effect [point, effect] at points [point, parameter]."""
+        names = [p.name for p in self.estimated]
+        places = [names.index(effect.sd_parameter) for effect in self.study_effects]
+        found = [self.estimated[i].default * np.exp(self.estimated[i].prior * x[:, i]) for i in places]
+        return np.array(found).reshape(len(places), len(x)).T
+
+    def log_likelihood(
+        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
+        rows: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Log likelihood [point], up to a constant, of all rows or of those in the mask `rows` [row].
+
+        The covariance of each trial is that of `covariance`: diagonal plus one term per study effect, whose inverse and
+        determinant follow from matrices of the size of the number of effects (Woodbury). `found` [point, row] must be
+        finite.
+        """
+        chosen = np.ones(len(self.rows), dtype=bool) if rows is None else rows
+        variance = self.noise**2 + np.broadcast_to(extra, len(self.rows)) ** 2
+        weight = np.where(chosen, 1 / variance, 0.0)
+        off, (effects, count) = found - self.published, gradients.shape
+        of_trial = np.array([[row.trial == name for row in self.rows] for name in self._trial_names])
+        loads = gradients[None] * of_trial[:, None]  # [trial, effect, row]
+        inner = np.einsum("ter,tfr,r->tef", loads, loads, weight)
+        sds = self._study_sds(x)
+        shifts = sds[:, None] * (off @ (loads * weight).reshape(-1, count).T).reshape(len(x), len(loads), effects)
+        core = np.eye(effects) + sds[:, None, :, None] * inner * sds[:, None, None, :]  # [point, trial, effect, effect]
+        explained = np.sum(shifts * np.linalg.solve(core, shifts[..., None])[..., 0], axis=(1, 2))
+        log_determinant = np.log(variance[chosen]).sum() + np.linalg.slogdet(core)[1].sum(axis=1)
+        return -0.5 * (off**2 @ weight - explained + log_determinant)
+
+    @property
+    def _trial_names(self) -> list[str]:
+        return list(dict.fromkeys(row.trial for row in self.rows))
+
     def log_posterior_parts(
-        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0
-    ) -> np.ndarray:
+        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
+        rows: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
         """Log of prior times likelihood [point], up to a constant, at points [point, parameter] with statistics
-        [point, row]; -inf where a statistic is missing or a parameter is far outside the prior."""
+        [point, row]; -inf where a statistic is missing or a parameter is far outside the prior. `rows`: mask of the
+        rows that are used instead of all."""
         valid = np.isfinite(found).all(axis=1) & (np.abs(x) < MAX_DISTANCE_SD).all(axis=1)
-        lower = np.linalg.cholesky(self.covariance(np.clip(x, -MAX_DISTANCE_SD, MAX_DISTANCE_SD), gradients, extra))
-        misses = np.where(np.isfinite(found), found, 0.0) - self.published
-        scaled = np.linalg.solve(lower, misses[:, :, None])[:, :, 0]
-        log_determinant = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
-        value = -0.5 * np.sum(scaled**2, axis=1) - log_determinant - 0.5 * np.sum(x**2, axis=1)
+        within = np.clip(x, -MAX_DISTANCE_SD, MAX_DISTANCE_SD)
+        known = np.where(np.isfinite(found), found, 0.0)
+        value = self.log_likelihood(within, known, gradients, extra, rows) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
     def map_estimate(self, rounds: int, tell: Progress) -> np.ndarray:

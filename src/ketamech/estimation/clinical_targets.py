@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -148,7 +149,9 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
         return _relapse(dataset, row)
     places = _visit_indices(dataset, row)
     mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
-    return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nobody is NaN
+        return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
 
 
 def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:

@@ -97,23 +97,12 @@ def sample_posterior(
     points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Progress, *, steps: int = STEPS, seed: int = 1
 ) -> Posterior:
     """Sample the emulated posterior with emcee (differential evolution), and simulate `draws` of it as a check."""
-    import emcee
-
     task, n = points.task, len(points.task.estimated)
     best, spread, gradients = points.map_and_covariance(0, tell)
     random = np.random.RandomState(seed)
     start = best + random.standard_normal((WALKERS_PER_PARAMETER * n, n)) @ np.linalg.cholesky(spread).T
-    extra, inverse = np.minimum(emulator.error, 2 * task.noise), np.linalg.inv(spread)
-
-    def log_posterior(x: np.ndarray) -> np.ndarray:
-        found = task.log_posterior_parts(x, emulator(x), gradients, extra)
-        away = np.einsum("pi,ij,pj->p", x - best, inverse, x - best) / (PRIOR_WIDENING**2 * n)
-        return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
-
-    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
-    sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
-    sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
-    chain, logs = sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
+    extra = emulator_allowance(task, emulator)
+    chain, logs = sample_emulated(points, emulator, start, steps, random)
     kept = chain.reshape(-1, n)
     some = kept[random.choice(len(kept), draws, replace=False)]
     found, guess = task.simulated_statistics(some, tell, "draws"), emulator(some)
@@ -122,6 +111,37 @@ def sample_posterior(
     weights = np.exp(true - emulated - np.max(true - emulated))
     off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
     return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), found)
+
+
+def emulator_allowance(task: Calibration, emulator: QuadraticEmulator) -> np.ndarray:
+    """SD [row] that the likelihood allows for the error of the emulator."""
+    return np.minimum(emulator.error, 2 * task.noise)
+
+
+def sample_emulated(
+    points: DesignPoints, emulator: QuadraticEmulator, start: np.ndarray, steps: int, random: np.random.RandomState,
+    rows: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Sample the emulated posterior of all rows, or of those in the mask `rows`, with emcee.
+
+    `start` [walker, parameter]. Returns positions [step, walker, parameter] and their logs [step, walker] without the
+    first quarter. Points far from the design points have probability 0.
+    """
+    import emcee
+
+    task, n = points.task, len(points.task.estimated)
+    best, spread, gradients = points.map_and_covariance(0, lambda done, words: None)
+    extra, inverse = emulator_allowance(task, emulator), np.linalg.inv(spread)
+
+    def log_posterior(x: np.ndarray) -> np.ndarray:
+        found = task.log_posterior_parts(x, emulator(x), gradients, extra, rows)
+        away = np.einsum("pi,ij,pj->p", x - best, inverse, x - best) / (PRIOR_WIDENING**2 * n)
+        return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
+
+    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
+    sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
+    sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
+    return sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
 
 
 def prior_contraction(draws: np.ndarray) -> np.ndarray:

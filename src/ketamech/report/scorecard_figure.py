@@ -28,8 +28,8 @@ MARKS = {
 }
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
-_WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 792.0, 15.5, 97.0, 68.0, 16.0
-_LABEL, _LETTER, _NOTE = 34, 4.6, 60  # letters of a source name, letter width, letters of a remark
+_WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 862.0, 15.5, 107.0, 68.0, 16.0
+_LABEL, _LETTER, _NOTE = 50, 4.6, 60  # letters of a source name, letter width, letters of a remark
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 
@@ -51,12 +51,12 @@ class Strip:
 
 
 STRIPS = {
-    "fold": Strip(182, 360, float(np.log(FOLD_LIMIT)), (float(np.log(2)), float(np.log(1.25))),
+    "fold": Strip(252, 430, float(np.log(FOLD_LIMIT)), (float(np.log(2)), float(np.log(1.25))),
                   tuple((text, float(np.log(fold))) for text, fold in _FOLDS), ("simulated over published",)),
-    "distance": Strip(384, 487, DISTANCE_LIMIT, (1.5, 1.0),
-                      tuple((f"{x:g}".replace("-", "−"), x) for x in (-3, -1, 0, 1, 3)),
+    "distance": Strip(454, 557, DISTANCE_LIMIT, (1.5, 1.0),
+                      tuple((f"{x:g}".replace("-", "−"), x) for x in (-4, -2, -1, 0, 1, 2, 4)),
                       ("distance: 1 is 1.96 SE", "or the edge of the range")),
-    "sign": Strip(508, 540, 1.0, (), (), ("yes or no",)),
+    "sign": Strip(578, 610, 1.0, (), (), ("yes or no",)),
 }  # fmt: skip
 
 
@@ -102,10 +102,14 @@ def _draw_strips(canvas: Canvas) -> None:
             canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
         for text, value in strip.ticks:
             canvas.text(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
+            canvas.text(strip.x(value), top - 3, text, size=8, colour=QUIET, anchor="center")
+            canvas.rules(
+                [(strip.x(value), y, strip.x(value), y + 3) for y in (top - 2, bottom)], colour=QUIET, width=0.6
+            )
         middle = (strip.left + strip.right) / 2
         for i, words in enumerate(strip.title):
             canvas.text(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
-            above = top - 5 - 9 * (len(strip.title) - 1 - i)
+            above = top - 16 - 9 * (len(strip.title) - 1 - i)
             canvas.text(middle, above, words, size=8, colour=QUIET, anchor="center")
 
 

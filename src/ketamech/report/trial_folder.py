@@ -28,33 +28,52 @@ if TYPE_CHECKING:
 
 
 SIGNIFICANT = 0.05  # two-sided
-TITLE = "Difference in change from baseline, adjusted for baseline"
+TITLE = "Differences between arms with 95 % interval and p"
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
 MARKS = "osD^vPX"
 Row = dict[str, object]
 
 
 def difference_rows(found: TrialAnalysis, trial: Trial) -> list[Row]:
-    """The primary comparison, one row per arm: difference from the reference arm with 95 % interval, p, and text.
+    """Every comparison of arms, one row each: difference with 95 % interval and p, the analysis, and text.
 
-    For several replicates: mean difference, its 95 % range, and the number of replicates with p below 0.05.
+    The primary comparison by analysis of covariance and by the mixed model at the same visit, and the difference in
+    response. For several replicates: mean difference, its 95 % range, and the number of replicates with p below 0.05;
+    the mixed model is that of the first.
     """
-    rows = []
     scale, visit = trial.primary
     period = ", first period" if trial.washout else ""
-    for arm in (arm.name for arm in trial.arms):
-        part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
-        if not len(part):
-            continue
+    lower_is_better = trial.scales[scale].response > 0
+    mixed = found.repeated[found.repeated["visit"] == visit] if len(found.repeated) else found.repeated
+    several = len(found.primary) and found.primary["replicate"].nunique() > 1
+    analyses = [
+        ("ANCOVA", found.primary, f"{scale} at {visit}{period}", lower_is_better),
+        ("MMRM, first trial" if several else "MMRM", mixed, f"{scale} at {visit}{period}", lower_is_better),
+        ("Fisher, Newcombe", found.response, f"response on {scale} at {visit}{period}, % of patients", False),
+    ]
+    rows: list[Row] = []
+    for analysis, table, what, lower in analyses:
+        for arm in (arm.name for arm in trial.arms):
+            part = table[table["arm"] == arm] if len(table) else table
+            if not len(part):
+                continue
 
-        def better(difference: float, arm: str = arm) -> str:
-            """The better arm; on a scale with responses, lower is better."""
-            lower, higher = (arm, found.reference) if difference < 0 else (found.reference, arm)
-            return f"{lower} is better" if trial.scales[scale].response > 0 else f"{higher} is higher"
+            def better(difference: float, arm: str = arm, lower: bool = lower) -> str:
+                """The better arm, where lower or more responders are better; else the higher one."""
+                first = arm if (difference < 0) == lower else found.reference
+                return f"{first} is {'better' if lower_is_better else 'higher'}"
 
-        row: Row = {"comparison": f"{scale} at {visit}{period}, {arm} minus {found.reference}"}
-        rows.append(row | (_one_replicate(part.iloc[0], better) if len(part) == 1 else _replicates(part, better)))
-    return rows
+            row: Row = {"comparison": f"{what}, {arm} minus {found.reference}"}
+            numbers = _one_replicate(part.iloc[0], better) if len(part) == 1 else _replicates(part, better)
+            rows.append(row | numbers | {"analysis": analysis})
+    return _same_columns(rows)
+
+
+def _same_columns(rows: list[Row]) -> list[Row]:
+    """The rows with the columns of all of them, in one order; missing cells are empty."""
+    order = ("comparison", "difference", "low", "high", "p", "p < 0.05 in", "analysis", "n", "in words")
+    columns = [name for name in order if any(name in row for row in rows)]
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def _one_replicate(line: pd.Series, better: Callable[[float], str]) -> Row:
@@ -62,7 +81,7 @@ def _one_replicate(line: pd.Series, better: Callable[[float], str]) -> Row:
     if line["reason"]:
         words = f"not tested: {line['reason']}"
     numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
-    return {**numbers, "p": p_value(float(line["p"])), "in words": words}
+    return {**numbers, "p": p_value(float(line["p"])), "n": int(line["n"]), "in words": words}
 
 
 def _replicates(part: pd.DataFrame, better: Callable[[float], str]) -> Row:
@@ -78,7 +97,10 @@ def _replicates(part: pd.DataFrame, better: Callable[[float], str]) -> Row:
     ahead = int((np.sign(differences) == np.sign(mean)).sum())
     words = f"{better(mean)} in {ahead} of {len(part)} trials"
     words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
-    return {"difference": mean, "low": float(low), "high": float(high), "p < 0.05 in": hits, "in words": words}
+    return {
+        "difference": mean, "low": float(low), "high": float(high), "p": p_value(float(part["p"].median())),
+        "p < 0.05 in": hits, "n": int(part["n"].median()), "in words": words,
+    }  # fmt: skip
 
 
 def relapse_rows(found: TrialAnalysis) -> list[Row]:
@@ -124,6 +146,11 @@ def rows_as_text(rows: Iterable[Mapping[Any, Any]]) -> list[dict[str, str]]:
     ]
 
 
+def _with_p(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with its p values as text."""
+    return table.assign(p=[p_value(float(p)) for p in table["p"]]) if len(table) else table
+
+
 def write_trial(
     folder: Path, dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, *, power: pd.DataFrame | None = None,
     command_line: str = "",
@@ -155,7 +182,7 @@ def write_trial(
         hazard=rows_as_text(relapse_rows(found)),
         relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
         events=rows_as_text(found.events),
-        repeated=rows_as_text(found.repeated.to_dict("records")),
+        repeated=rows_as_text(_with_p(found.repeated).to_dict("records")),
     )
     target = folder / "report.html"
     target.write_text(page, encoding="utf-8")
@@ -181,8 +208,9 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     means = [table.assign(scale=name, unit=units[name]) for name, table in found.means.items()]
     shares = [table.assign(scale=name, unit="percent") for name, table in found.shares.items()]
     rated = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
-    parts = (("primary", found.primary), ("gee_repeated_measures", found.repeated))
+    parts = (("primary", found.primary), ("mmrm", found.repeated))
     tables = {name: table.assign(**rated) for name, table in parts}
+    tables["response_difference"] = found.response.assign(scale=trial.primary[0], unit="percentage points")
     if len(found.exposure):  # times in h, areas in the unit of the levels times h
         tables["exposure"] = found.exposure.assign(unit=found.exposure["PARAMCD"].map(units), time_unit="h")
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
@@ -197,7 +225,7 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
     """The content of the summary and of the page header."""
     arms = [{"arm": arm.name, "n": arm.n, "given": arm.treatment, "blinding": arm.belief} for arm in trial.arms]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
-    differences = [{k: v for k, v in row.items() if v == v} for row in difference_rows(found, trial)]
+    differences = [{k: v for k, v in row.items() if v == v and v != ""} for row in difference_rows(found, trial)]
     return {
         "title": trial.title,
         "description": trial.description,
@@ -225,8 +253,20 @@ def _panels(rows: int, title: str, height: float = 3.0) -> tuple[Figure, list[Ax
     return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
 
 
+def _bars(found: TrialAnalysis) -> str:
+    """What the bars of a figure are."""
+    several = len(found.primary) > 0 and found.primary["replicate"].nunique() > 1
+    return "95 % of simulated trials" if several else "95 % interval (95 % of trials where there are several)"
+
+
+def _legend_above(axes: Axes, columns: int) -> None:
+    """A legend between title and panel, so that it hides no curve."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(columns, 4), fontsize=7, frameon=False)
+
+
 def _change(found: TrialAnalysis, title: str) -> Figure:
-    figure, panels = _panels(len(found.means), f"{title}\nmean change from baseline; bars: 95 % of simulated trials")
+    words = f"mean change from baseline; bars: {_bars(found)}"
+    figure, panels = _panels(len(found.means), f"{title}\n{words}")
     for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
@@ -243,14 +283,14 @@ def _change(found: TrialAnalysis, title: str) -> Figure:
         axes.set_xticks(
             range(len(moments)), [name.replace("period ", "P") for name in names], rotation=40, ha="right", fontsize=7
         )
-        axes.set_ylabel(scale)
-        axes.legend(loc="best", fontsize=7, frameon=False)
+        axes.set_ylabel(f"change of {scale}", fontsize=8)
+        _legend_above(axes, len(arms))
     return figure
 
 
 def _response(found: TrialAnalysis, title: str) -> Figure:
     figure, panels = _panels(
-        len(found.shares), f"{title}\nresponse (full) and remission (pale), percent of all; bars: 95 % of trials"
+        len(found.shares), f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_bars(found)}"
     )
     for axes, (scale, table) in zip(panels, found.shares.items(), strict=True):
         arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
@@ -264,9 +304,9 @@ def _response(found: TrialAnalysis, title: str) -> Figure:
         axes.set_xticks(
             range(len(visits)), [visit.replace("period ", "P") for visit in visits], rotation=40, ha="right", fontsize=7
         )
-        axes.set_ylabel(f"{scale}, %")
+        axes.set_ylabel(f"{scale}: % of patients", fontsize=8)
         axes.set_ylim(0, 100)
-        axes.legend(loc="best", fontsize=7, frameon=False)
+        _legend_above(axes, len(arms))
     return figure
 
 

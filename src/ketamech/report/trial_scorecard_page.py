@@ -1,4 +1,4 @@
-"""Comparison of virtual with published trials: Markdown page, forest plot and visual predictive checks."""
+"""Comparison of virtual with published trials as a Markdown page."""
 
 from __future__ import annotations
 
@@ -7,122 +7,94 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ketamech.analysis.reference_forecasts import load_references
 from ketamech.core.atomic_files import atomic_write
 from ketamech.report.number_format import DISCLAIMER, markdown_table, number
-from ketamech.report.style import draw, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
+from ketamech.report.skill_page import (
+    EXPLANATION,
+    chance_table,
+    detail_table,
+    left_out_table,
+    skill_table,
+    verdict_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
 
-MIN_TIMES, PANELS_PER_ROW = 2, 4  # times of a predictive check; panels
-
-
-def draw_forest(folder: Path, rows: pd.DataFrame, name: str = "forest") -> list[Path]:
-    """Write the forest of clinical rows: one panel per kind of value, largest deviations on top, fitted rows hollow."""
-    return draw(folder, name, lambda: _forest(rows))
-
-
-def _forest(rows: pd.DataFrame) -> Figure:
-    shares = rows["statistic"].str.match("response|remission|still well|above|share")
-    sizes = rows["statistic"].isin(("effect size", "odds ratio"))
-    kinds = [
-        ("percent of patients", rows[shares]),
-        ("points or days", rows[~shares & ~sizes]),
-        ("effect size or odds ratio (cut at 8)", rows[sizes]),
-    ]
-    title = "Virtual trials against published ones: 95 % prediction interval (blue) and published 95 % (orange); "
-    title += "hollow: fitted, not a test; largest deviation on top"
-    figure = page(15, 0.19 * max(4, *(len(part) for _, part in kinds)) + 1.4, title)
-    for axes, (title, part) in zip(figure.subplots(1, 3, width_ratios=[1.3, 1.1, 0.8]), kinds, strict=True):
-        ordered = part.reindex(part["z"].abs().sort_values().index)
-        y = np.arange(len(ordered))
-        axes.hlines(y + 0.17, ordered["sim_low"], ordered["sim_high"], color=OKABE_ITO[0], lw=2.2)
-        axes.plot(ordered["simulated"], y + 0.17, "|", color=OKABE_ITO[0], ms=7)
-        axes.hlines(y - 0.17, ordered["low"], ordered["high"], color=OKABE_ITO[1], lw=1.2)
-        for mask, face in _fill_colours(ordered):
-            published = ordered["published"][mask]
-            axes.plot(published, y[mask] - 0.17, "o", ms=3.6, mfc=face, mec=OKABE_ITO[1], ls="none")
-        marks = np.where(ordered["overlaps"], "", "  (miss)")
-        axes.set_yticks(y, [f"{name}{mark}" for name, mark in zip(ordered["id"], marks, strict=True)], fontsize=6)
-        axes.set_ylim(-0.8, len(ordered) - 0.2)
-        axes.set_xlabel(title)
-        if "cut" in title:
-            axes.set_xlim(-2, 8)
-        axes.grid(axis="x", color="#EEEEEE", lw=0.6)
-    return figure
-
-
-def _fill_colours(rows: pd.DataFrame) -> list[tuple[np.ndarray, str]]:
-    """Masks of the fitted rows, which are hollow, and of the others, with their fill colours."""
-    fitted = rows["fitted"].to_numpy(dtype=bool)
-    return [(fitted, "white"), (~fitted, OKABE_ITO[1])]
-
-
-def draw_predictive_checks(folder: Path, rows: pd.DataFrame, name: str = "predictive_checks") -> list[Path]:
-    """Write one panel for each trial, arm, scale and statistic that has points at two times or more."""
-    return draw(folder, name, lambda: _checks(rows))
-
-
-def _checks(rows: pd.DataFrame) -> Figure:
-    keys = ["trial", "arm", "scale", "statistic"]
-    timed = rows[np.isfinite(rows["hour"])]
-    parts = timed.groupby(keys, sort=False)
-    groups = [(key, part.sort_values("hour")) for key, part in parts if part["hour"].nunique() >= MIN_TIMES]
-    title = "Visual predictive checks: 95 % of virtual trials (blue) and published points with 95 % (hollow: fitted)"
-    figure, panels = panel_page(len(groups), PANELS_PER_ROW, 13, 2.3, title)
-    for axes, (key, part) in zip(panels, groups, strict=True):
-        _panel(axes, key, part)
-    return figure
-
-
-def _panel(axes: Axes, key: tuple[str, ...], part: pd.DataFrame) -> None:
-    hours = sorted(set(part["hour"]))
-    x = np.array([hours.index(hour) for hour in part["hour"]], dtype=float)
-    axes.fill_between(x, part["sim_low"], part["sim_high"], color=OKABE_ITO[0], alpha=0.25, lw=0)
-    axes.plot(x, part["simulated"], color=OKABE_ITO[0], lw=1.4)
-    errors = np.abs([part["published"] - part["low"], part["high"] - part["published"]])
-    axes.errorbar(x, part["published"], yerr=np.nan_to_num(errors), fmt="none", ecolor=OKABE_ITO[1], elinewidth=0.9)
-    for mask, face in _fill_colours(part):
-        axes.plot(x[mask], part["published"][mask], "o", ms=4, mfc=face, mec=OKABE_ITO[1], ls="none")
-    names = [str(part[part["hour"] == hour]["visit"].iloc[0]) for hour in hours]
-    axes.set_xticks(range(len(hours)), names, fontsize=6)
-    trial, arm, scale, statistic = key
-    axes.set_title(f"{trial}: {arm}\n{statistic}, {scale}", fontsize=7, loc="left")
-
-
 INTRODUCTION = """# Virtual trials compared with published trials
 
-{disclaimer} Written by `ketamech scorecard --markdown`; do not edit.
+{disclaimer} Written by `ketamech scorecard --publish`; do not edit.
 
 Each published result that a trial file covers, simulated {replicates} times at the published sample size with new
-virtual patients and a new posterior draw each time. *Inside*: the published value lies in the 95 % prediction interval.
-*Fitted* rows set a value of the model, or follow by arithmetic from rows that did, and are no test. Rows of the *same
-trial* as a fitted row are a weak test. *Independent* rows come from trials that set no value.
-
-![Forest plot](pictures/forest.png)
-
-![Visual predictive checks](pictures/predictive_checks.png)
+virtual patients, new study effects and a new posterior draw each time. A trial that the posterior used is predicted
+from the posterior without it, its sub-analyses and the pools that contain it. What is missed is shown first.
 """
+
+SKILL = """## Skill
+
+{explanation} Not scored: baselines that define the patients, rows that follow by arithmetic from scored rows, pools of
+trials that are scored themselves, and rows whose source cannot be opened. *Rows that set no other value*: without rows
+that a parameter, population or scale outside the posterior names; leaving their trial out does not undo this. The
+references were frozen on {made}."""
+
+CONTRASTS = """Contrasts are differences between two published numbers: the same arm at two times, two doses in one
+trial, two routes, two settings. Their reference is no difference, with the error of the published numbers; the class
+mean and the meta-analysis have no answer to them. No trial here has an arm with a blocked pathway: see the
+[perturbations](experiments.md)."""
+
+FIGURES = """![Skill of each group of rows, and histograms of the place of the published number](pictures/skill.png)
+
+![Forest plot of every scored row by trial](pictures/forest.png)
+
+![Predictive checks on true time](pictures/predictive_checks.png)
+
+![Dose-response and time course of the model with all published differences](pictures/dose_and_time.png)"""
+
+CHANCES = """Analysis of covariance in every virtual trial of the published size. A published result that was unlikely
+stands first."""
+
+LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
+exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the
+trial. Trials that are not listed gave nothing to the posterior."""
 
 SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are not rows of the
 evidence tables and do not count for any goal."""
 
 
 def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
-    """Write the page as Markdown: goals, coverage by outcome, every row with the worst first."""
+    """Write the page as Markdown: skill and verdicts, goals, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates), "## Goals", _goals(card.criteria)]
+    made = ", ".join(sorted({one.made for one in load_references().values()}))
+    parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
+    parts += [SKILL.format(explanation=EXPLANATION, made=made), skill_table(card.skill, classes=True), CONTRASTS]
+    parts += ["### Acceptance criteria", verdict_table(card.skill), FIGURES]
+    parts += ["### Scores on both bases", detail_table(card.skill)]
+    parts += ["### Contrasts, largest error first", _contrasts(card.contrasts)]
+    parts += ["## Chance of p < 0.05", CHANCES, chance_table(card.chances)]
+    parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.without)]
+    parts += ["## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
     parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(ordered)]
     atomic_write(path, ("\n\n".join(parts) + "\n").encode())
     return path
+
+
+def _contrasts(contrasts: pd.DataFrame) -> str:
+    """Every predicted contrast on the common scale, in which a MADRS point and 5 percentage points weigh the same."""
+    rows = contrasts[contrasts["basis"] == "left out"]
+    lines = []
+    for row in rows.reindex(rows["error"].abs().sort_values(ascending=False).index).to_dict("records"):
+        published = f"{number(row['published'])} (SE {number(row['published_se'])})"
+        predicted = f"{number(row['simulated'])} ({number(row['low'])} to {number(row['high'])})"
+        sign = "same sign" if row["same_sign"] else "**other sign**"
+        inside = "inside" if row["inside"] else "**outside**"
+        lines.append([row["kind"], row["what"], published, predicted, sign, inside])
+    return markdown_table(["contrast", "", "published", "predicted (95 %)", "", ""], lines)
 
 
 def _goals(goals: pd.DataFrame) -> str:
@@ -148,6 +120,8 @@ def _rows(rows: pd.DataFrame) -> str:
         simulated = f"{number(r['simulated'])} ({number(r['sim_low'])} to {number(r['sim_high'])})"
         known = np.isfinite(r["low"])
         published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
-        marks = ["inside" if r["inside"] else "**outside**", str(r["role"])]
+        marks = ["inside" if r["inside"] else "**outside**", str(r["role"]), str(r["scored"] or "scored")]
         lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
-    return markdown_table(["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", ""], lines)
+    return markdown_table(
+        ["row", "statistic", "published (95 %)", "simulated (95 % of trials)", "z", "", "", ""], lines
+    )

@@ -87,8 +87,8 @@ class TrialRun:
         return tuple(dict.fromkeys([*(scale.output for scale in self.trial.scales.values()), *EXPOSURE]))
 
     def checkpoint_name(self, numbers: Sequence[int]) -> str:
-        """Name of the checkpoint of some replicates, which differs for any other trial or seed."""
-        mark = hashlib.sha256(f"{self.trial!r} {self.seed}".encode()).hexdigest()[:12]
+        """Name of the checkpoint of some replicates, which differs for any other trial, seed or posterior."""
+        mark = hashlib.sha256(f"{self.trial!r} {self.seed} {self.posterior!r}".encode()).hexdigest()[:12]
         return f"trial-{mark}-{numbers[0]}-{numbers[-1]}"
 
     def simulate_group(self, numbers: Sequence[int]) -> Arrays:

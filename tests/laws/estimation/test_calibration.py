@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,7 +67,10 @@ class Toy:
         return {"found": self.simulate(x)}
 
     study_effects = ()
+    _study_sds = Calibration._study_sds
+    _trial_names = Calibration._trial_names
     covariance = Calibration.covariance
+    log_likelihood = Calibration.log_likelihood
     log_posterior_parts = Calibration.log_posterior_parts
     simulated_statistics = Calibration.simulated_statistics
 
@@ -122,11 +125,16 @@ def test_study_effects_are_those_of_a_random_effects_model():
     expected = np.diag(task.noise**2)
     expected[:2, :2] += sd**2 * np.outer(gradients[0, :2], gradients[0, :2])
     expected[2, 2] += sd**2 * gradients[0, 2] ** 2
-    task.covariance = lambda *given: Calibration.covariance(task, *given)
+    task._trial_names = ["one", "two"]
+    for name in ("_study_sds", "covariance", "log_likelihood"):
+        setattr(task, name, MethodType(getattr(Calibration, name), task))
     assert task.covariance(x, gradients)[0] == pytest.approx(expected)
     found = np.array([[0.2, 0.1, 0.9]])
     likelihood = multivariate_normal(found[0], expected).logpdf(task.published) + 1.5 * np.log(2 * np.pi)
     assert Calibration.log_posterior_parts(task, x, found, gradients) == pytest.approx(likelihood - 0.5 * np.sum(x**2))
+    some = np.array([True, False, True])
+    part = multivariate_normal(found[0, some], expected[np.ix_(some, some)]).logpdf(task.published[some])
+    assert task.log_likelihood(x, found, gradients, rows=some) == pytest.approx(part + np.log(2 * np.pi))
 
 
 def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):

@@ -11,7 +11,7 @@ from ketamech.core import InputError
 from ketamech.trials.analysis.adam_tables import adqs, adsl
 from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
 from ketamech.trials.analysis.power import power
-from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
+from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders, share_interval
 
@@ -65,7 +65,7 @@ def test_covariance_is_what_statsmodels_finds_and_finds_the_truth():
 
 
 def test_repeated_measures_find_the_truth_at_every_visit():
-    found = gee_repeated_measures(made(), "MADRS", "placebo")
+    found = mmrm(made(), "MADRS", "placebo")
     assert (found["reason"] == "").all()
     assert list(found["visit"]) == ["24 h", "day 8"]
     assert (found["low"] < -5).all()
@@ -73,14 +73,24 @@ def test_repeated_measures_find_the_truth_at_every_visit():
     assert (found["se"] < 0.8).all()
 
 
-def test_repeated_measures_without_missing_ratings_are_least_squares_at_each_visit():
-    data = made(n=40)
+def test_repeated_measures_of_complete_data_are_the_analysis_of_covariance_of_each_visit():
+    """The multivariate analysis of variance: least squares at each visit, with its n - 3 degrees of freedom."""
+    data = made(n=12)
     data = data.assign(MADRS=data.MADRS.fillna(20.0))
-    whole = gee_repeated_measures(data, "MADRS", "placebo", replicate=2).set_index("visit")
+    whole = mmrm(data, "MADRS", "placebo", replicate=2).set_index("visit")
     for visit in VISITS[1:]:
         alone = ancova(data, "MADRS", visit, "placebo").iloc[2]
-        assert whole.loc[visit, "difference"] == pytest.approx(alone["difference"], rel=1e-6)
-        assert whole.loc[visit, "se"] == pytest.approx(alone["se"], rel=0.1)
+        assert whole.loc[visit, "df"] == pytest.approx(24 - 3, rel=1e-4)
+        for name in ("difference", "se", "low", "high", "p"):
+            assert whole.loc[visit, name] == pytest.approx(alone[name], rel=1e-5), name
+
+
+def test_repeated_measures_of_one_visit_are_the_analysis_of_covariance():
+    data = made(n=6).isel(visit=[0, 1])
+    alone, whole = ancova(data, "MADRS", "24 h", "placebo").iloc[0], mmrm(data, "MADRS", "placebo").iloc[0]
+    assert [whole[name] for name in ("difference", "se", "p")] == pytest.approx(
+        [alone[name] for name in ("difference", "se", "p")], rel=1e-5
+    )
 
 
 def test_intervals_of_the_truth_cover_at_their_rate():

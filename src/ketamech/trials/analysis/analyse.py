@@ -11,9 +11,9 @@ import xarray as xr
 from ketamech.trials.analysis.adam_tables import LEVELS
 from ketamech.trials.analysis.event_shares import event_shares
 from ketamech.trials.analysis.exposure import non_compartmental
-from ketamech.trials.analysis.repeated_measures import gee_repeated_measures
+from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
-from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
+from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders, response_differences
 from ketamech.trials.design import Trial
 
 if TYPE_CHECKING:
@@ -26,16 +26,19 @@ CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
 class TrialAnalysis:
     """Tables of a trial.
 
-    `means` and `shares` (percent with response and remission) by scale; the `primary` comparison in every replicate;
-    `repeated`: all visits of the first replicate, by generalised estimating equations; `relapse`; `exposure`: CDISC
-    names, one row for each patient of the first replicate; `dropout`: percent of each arm; `failed`: fraction of
-    patients that could not be solved; `events`: percent of each arm with each event. What cannot be estimated is NaN.
+    `means` and `shares` (percent with response and remission) by scale; the `primary` comparison in every replicate by
+    analysis of covariance (ANCOVA), and the difference in `response` at the same visit;
+    `repeated`: all visits of the first replicate, by a mixed model for repeated measures (MMRM); `relapse`;
+    `exposure`: CDISC names, one row for each patient of the first replicate; `dropout`: percent of each arm; `failed`:
+    fraction of patients that could not be solved; `events`: percent of each arm with each event. What cannot be
+    estimated is NaN.
     """
 
     reference: str
     means: dict[str, pd.DataFrame]
     shares: dict[str, pd.DataFrame]
     primary: pd.DataFrame
+    response: pd.DataFrame
     repeated: pd.DataFrame
     relapse: RelapseAnalysis | None
     exposure: pd.DataFrame
@@ -48,7 +51,11 @@ class TrialAnalysis:
     def not_estimated(self) -> dict[str, str]:
         """What cannot be estimated from these patients, and why."""
         found = {}
-        for name, table in (("difference", self.primary), ("repeated measures", self.repeated)):
+        for name, table in (
+            ("difference (ANCOVA)", self.primary),
+            ("difference (MMRM)", self.repeated),
+            ("difference in response", self.response),
+        ):
             reasons = dict.fromkeys(text for text in table.get("reason", ()) if text)
             if reasons:
                 found[name] = "; ".join(reasons)
@@ -73,7 +80,10 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         {name: mean_change_by_arm(dataset, name) for name in trial.scales},
         {n: responders(dataset, n, trial.scales[n].response, trial.scales[n].remission) for n in falling},
         primary,
-        gee_repeated_measures(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
+        response_differences(dataset, scale, last, reference, trial.scales[scale].response)
+        if several and trial.scales[scale].response > 0
+        else pd.DataFrame(),
+        mmrm(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
         time_to_relapse(dataset, order=_groups(trial)) if trial.relapse else None,
         _exposure(dataset),
         _left(dataset),
@@ -84,10 +94,12 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
 
 def reference_arm(trial: Trial) -> str:
     """The control arm: the first whose name contains one of CONTROLS, else the last arm."""
-    for arm in trial.arms:
-        if any(word in arm.name.lower() for word in CONTROLS):
-            return arm.name
-    return trial.arms[-1].name
+    return next((arm.name for arm in trial.arms if is_control(arm.name)), trial.arms[-1].name)
+
+
+def is_control(arm: str) -> bool:
+    """Whether the name of an arm contains one of CONTROLS."""
+    return any(word in arm.lower() for word in CONTROLS)
 
 
 def _groups(trial: Trial) -> list[str]:

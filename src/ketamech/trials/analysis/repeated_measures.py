@@ -1,20 +1,26 @@
-"""All visits of a trial together: generalised estimating equations (GEE) for repeated measures."""
+"""All visits of a trial together: the mixed model for repeated measures (MMRM)."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from ketamech.trials.analysis.mixed_model import (
+    MixedModelFit,
+    NotEstimableError,
+    RepeatedMeasures,
+    fit_repeated_measures,
+)
 from ketamech.trials.analysis.treatment_effects import baselines, scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ["arm", "visit", "difference", "se", "p", "low", "high", "reason"]
+COLUMNS = ["arm", "visit", "difference", "low", "high", "p", "se", "df", "n", "reason"]
+NUMBERS = COLUMNS[2:8]
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class _Ratings:
     design: np.ndarray
     patient: np.ndarray
     time: np.ndarray
+    arm: np.ndarray
     visits: list[int]
     others: list[str]
 
@@ -37,25 +44,39 @@ class _Ratings:
         return (2 + arm) * len(self.visits) + visit
 
 
-def gee_repeated_measures(dataset: xr.Dataset, scale: str, reference: str, replicate: int = 0) -> pd.DataFrame:
+def mmrm(dataset: xr.Dataset, scale: str, reference: str, replicate: int = 0) -> pd.DataFrame:
     """Difference from a reference arm at every visit, from all visits of one replicate together.
 
-    A Gaussian marginal model of change on visit, baseline by visit and arm by visit, fitted by generalised estimating
-    equations with an unstructured working correlation within a patient and robust errors (`statsmodels` GEE). It is not
-    the mixed model for repeated measures (MMRM): nothing is estimated by REML, and the errors carry no correction for
-    small samples. Ratings that are missing must be missing completely at random. Columns: arm, visit, difference, se,
-    p, low, high (95 %), reason. What the patients do not determine is NaN, and `reason` says why.
+    Change on visit, baseline by visit and arm by visit, with an unstructured covariance of the visits of a patient, by
+    REML, and Satterthwaite degrees of freedom. Ratings may be missing at random. Columns: arm, visit, difference, low,
+    high (95 %), p, se, df, n (patients rated in both arms at the visit), reason. What the patients do not determine is
+    NaN, and `reason` says why.
     """
     import pandas as pd
 
     rated = _ratings(dataset, scale, reference, replicate)
-    found, reason = _fitted(rated)
+    fit, reason = _fitted(rated)
     lines = []
     for a, name in enumerate(rated.others):
         for j, k in enumerate(rated.visits):
-            numbers = dict.fromkeys(COLUMNS[2:7], float("nan")) if reason else found[rated.column(a, j)]
-            lines.append({"arm": name, "visit": str(dataset["visit"].values[k]), **numbers, "reason": reason})
+            numbers, why = _compared(fit, rated.column(a, j)) if fit else (dict.fromkeys(NUMBERS, float("nan")), reason)
+            n = int(((rated.time == j) & ((rated.arm == name) | (rated.arm == reference))).sum())
+            lines.append({"arm": name, "visit": str(dataset["visit"].values[k]), **numbers, "n": n, "reason": why})
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _compared(fit: MixedModelFit, column: int) -> tuple[dict[str, float], str]:
+    """One coefficient with its t test and 95 % interval, and why a number is missing."""
+    from scipy.stats import t
+
+    weights = np.zeros(len(fit.coefficients))
+    weights[column] = 1.0
+    difference, se, df = fit.contrast(weights)
+    numbers = {**dict.fromkeys(NUMBERS, float("nan")), "difference": difference}
+    if not (np.isfinite(se) and se > 0 and np.isfinite(df) and df > 0):
+        return numbers, "the error of the difference is not determined"
+    reach, p = float(t.ppf(0.975, df)) * se, float(2 * t.sf(abs(difference / se), df))
+    return {**numbers, "se": se, "df": df, "p": p, "low": difference - reach, "high": difference + reach}, ""
 
 
 def _ratings(dataset: xr.Dataset, scale: str, reference: str, replicate: int) -> _Ratings:
@@ -71,33 +92,17 @@ def _ratings(dataset: xr.Dataset, scale: str, reference: str, replicate: int) ->
     parts = [here, here * (base[patient, place] - centre)[:, None]]
     parts += [here * (arm[patient, place] == name)[:, None] for name in others]
     change = values[patient, place] - base[patient, place]
-    return _Ratings(change, np.hstack(parts), patient, time, visits, others)
+    return _Ratings(change, np.hstack(parts), patient, time, arm[patient, place], visits, others)
 
 
-def _fitted(rated: _Ratings) -> tuple[list[dict[str, float]], str]:
-    """The coefficients with errors, tests and intervals; or nothing and why."""
+def _fitted(rated: _Ratings) -> tuple[MixedModelFit | None, str]:
+    """The fit, or why there is none."""
     if reason := _unidentified(rated):
-        return [], reason
-    from statsmodels.genmod.cov_struct import Independence, Unstructured
-    from statsmodels.genmod.generalized_estimating_equations import GEE
-
-    within = Unstructured() if len(rated.visits) > 1 else Independence()
-    model = GEE(rated.change, rated.design, groups=rated.patient, time=rated.time, cov_struct=within)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the results are checked below
-        try:
-            fit = model.fit()
-        except (ValueError, np.linalg.LinAlgError):
-            return [], "the estimated correlation of the visits is not positive definite"
-        interval = fit.conf_int()
-        columns: dict[str, Any] = {
-            "difference": fit.params, "se": fit.bse, "p": fit.pvalues, "low": interval[:, 0], "high": interval[:, 1],
-        }  # fmt: skip
-    if not fit.converged:
-        return [], "the fit did not converge"
-    if not (np.isfinite(fit.bse).all() and (fit.bse > 0).all()):
-        return [], "the robust errors are not positive"
-    return [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)], ""
+        return None, reason
+    try:
+        return fit_repeated_measures(RepeatedMeasures(rated.change, rated.design, rated.patient, rated.time)), ""
+    except NotEstimableError as problem:
+        return None, str(problem)
 
 
 def _unidentified(rated: _Ratings) -> str:
@@ -109,10 +114,11 @@ def _unidentified(rated: _Ratings) -> str:
         return f"{people} patients do not determine {coefficients} coefficients"
     seen = np.zeros((people, len(rated.visits)))
     seen[np.unique(rated.patient, return_inverse=True)[1], rated.time] = 1
-    fewest = int((seen.T @ seen).min())
-    if fewest <= coefficients:
+    fewest, each = int((seen.T @ seen).min()), coefficients // len(rated.visits)
+    needed = each + len(rated.visits)
+    if fewest < needed:
         return (
-            f"{fewest} patients are rated at both of some two visits; an unstructured correlation"
-            f" with {coefficients} coefficients needs more than {coefficients}"
+            f"{fewest} patients are rated at both of some two visits; an unstructured covariance of"
+            f" {len(rated.visits)} visits with {each} coefficients each needs {needed}"
         )
     return ""

@@ -187,6 +187,50 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
     return pd.DataFrame(lines, columns=["arm", "visit", "hour", *kinds])
 
 
+def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference: str, response: float) -> pd.DataFrame:
+    """Difference in the percentage of responders from a reference arm, in every replicate, unadjusted.
+
+    Patients who were not rated count as non-responders. Newcombe's interval from two Wilson intervals, and Fisher's
+    exact test. Columns: replicate, arm, difference (percentage points), low, high (95 %), p, n, reason.
+    """
+    import pandas as pd
+    from scipy.stats import fisher_exact
+
+    values, base, arm = scores(dataset, scale)
+    place = _place(dataset, visit)
+    hit = values[:, :, place] <= (1 - response) * base[:, :, place]
+    others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
+    lines = []
+    for r in range(len(values)):
+        for name in others:
+            counts = [(int((hit[r] & inside).sum()), int(inside.sum())) for inside in
+                      (arm[r, :, place] == name, arm[r, :, place] == reference)]  # fmt: skip
+            line = {"replicate": int(dataset["replicate"].values[r]), "arm": name, "n": counts[0][1] + counts[1][1]}
+            if not (counts[0][1] and counts[1][1]):
+                empty = name if not counts[0][1] else reference
+                lines.append({**line, **_nothing(f"no patient is in '{empty}'")})
+                continue
+            table = [[hits, n - hits] for hits, n in counts]
+            difference, low, high = newcombe_interval(counts[0], counts[1])
+            numbers = {"difference": difference, "low": low, "high": high, "p": float(fisher_exact(table)[1])}
+            lines.append({**line, **numbers, "reason": ""})
+    return pd.DataFrame(lines, columns=["replicate", "arm", "difference", "low", "high", "p", "n", "reason"])
+
+
+def newcombe_interval(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float, float]:
+    """Difference of two proportions (count, n) in percentage points with its 95 % interval (Newcombe 1998)."""
+    shares, lows, highs = [], [], []
+    for count, n in (one, other):
+        low, high = share_interval(np.array([count]), np.array([n]))
+        shares.append(100 * count / n)
+        lows.append(low)
+        highs.append(high)
+    difference = shares[0] - shares[1]
+    below = float(np.hypot(shares[0] - lows[0], highs[1] - shares[1]))
+    above = float(np.hypot(highs[0] - shares[0], shares[1] - lows[1]))
+    return difference, difference - below, difference + above
+
+
 def _percent(count: int, of: int) -> float:
     """A proportion in percent; NaN where `of` is 0."""
     return 100 * float(count / of) if of else float("nan")

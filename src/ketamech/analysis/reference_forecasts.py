@@ -1,0 +1,155 @@
+"""Reference forecasts that know nothing of the mechanism: what a prediction must beat to have skill.
+
+The class mean is the mean and SD of the scored rows of the other trials in the same class, without dose or time. The
+meta-analysis is the random-effects mean (REML) of the differences from control in the other trials. The forecasts are
+frozen in data/scorecard/references.csv with the date on which they were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.analysis.scored_rows import ScoredRow
+from ketamech.core.atomic_files import atomic_write
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
+from ketamech.estimation.clinical_targets import ClinicalTarget, shipped_trial
+
+PATH = DATA / "scorecard" / "references.csv"
+COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
+FEWEST_TRIALS = 3  # other trials that a class needs
+LAST_HOUR = 28 * 24.0 + 12.0  # of the visits that enter the meta-analysis
+NOTHING = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class ReferenceForecast:
+    """Normal forecasts (mean, SD on the common scale) of one row; NaN where there is none.
+
+    `borrowed` names the wider class that was used where the class has too few other trials; `trials` counts them.
+    """
+
+    id: str
+    class_name: str
+    borrowed: str
+    trials: int
+    class_mean: tuple[float, float]
+    pooled: tuple[float, float]
+    made: str
+
+
+def reference_forecasts(rows: Sequence[ScoredRow], today: str = "") -> list[ReferenceForecast]:
+    """The forecasts of every scored row from the rows of all other trials."""
+    scored = [row for row in rows if not row.reason]
+    differences = differences_from_control(rows)
+    made = today or date.today().isoformat()
+    found = []
+    for row in scored:
+        borrowed, others = _class_of(row, [other for other in scored if other.trial != row.trial])
+        values = np.array([other.published for other in others])
+        mean = (float(values.mean()), float(values.std(ddof=1))) if len(values) > 1 else NOTHING
+        trials = len({other.trial for other in others})
+        found.append(ReferenceForecast(row.id, row.name, borrowed, trials, mean, _pooled(row, differences), made))
+    return found
+
+
+def _class_of(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, list[ScoredRow]]:
+    """The rows of other trials in the class, or in its family where the class has too few, and the name of these."""
+    family = [other for other in others if (other.statistic, other.family) == (row.statistic, row.family)]
+    own = [other for other in family if other.arm == row.arm]
+    for name, rows in (("", own), (f"{row.family}, {row.statistic}", family)):
+        if len({other.trial for other in rows}) >= FEWEST_TRIALS:
+            return name, rows
+    return "none", []
+
+
+def _pooled(row: ScoredRow, differences: dict[str, tuple[float, float]]) -> tuple[float, float]:
+    """The forecast of a difference in points by the meta-analysis of the other trials."""
+    if row.statistic != "difference" or row.family != "mood" or not np.isfinite(row.standard_error):
+        return NOTHING
+    others = [pair for trial, pair in differences.items() if trial != row.trial]
+    if len(others) < FEWEST_TRIALS:
+        return NOTHING
+    mean, tau = random_effects(*(np.array(column) for column in zip(*others, strict=True)))
+    return mean, float(np.hypot(tau, row.standard_error))
+
+
+def random_effects(values: np.ndarray, errors: np.ndarray) -> tuple[float, float]:
+    """Mean and SD between trials (tau) of a random-effects model by restricted maximum likelihood (REML)."""
+    from scipy.optimize import minimize_scalar
+
+    def mean_of(tau: float) -> tuple[float, np.ndarray]:
+        weights = 1 / (tau**2 + errors**2)
+        return float(np.sum(weights * values) / weights.sum()), weights
+
+    def deviance(tau: float) -> float:
+        mean, weights = mean_of(tau)
+        return float(np.sum(weights * (values - mean) ** 2) - np.log(weights).sum() + np.log(weights.sum()))
+
+    widest = 3 * float(np.ptp(values)) + float(errors.max())
+    tau = float(minimize_scalar(deviance, bounds=(0.0, widest), method="bounded", options={"xatol": 1e-8}).x)
+    tau = tau if deviance(tau) < deviance(0.0) else 0.0
+    return mean_of(tau)[0], tau
+
+
+def differences_from_control(rows: Sequence[ScoredRow]) -> dict[str, tuple[float, float]]:
+    """{trial: (difference in mood from control, standard error)} at the last visit within 28 days, one of each trial.
+
+    Printed differences first; else the difference of the changes of two arms at one visit.
+    """
+    usable = [row for row in rows if row.family == "mood" and not row.reason]
+    found: dict[str, tuple[float, float, float]] = {}
+    printed = [row for row in usable if row.statistic == "difference"]
+    for row in printed:
+        _keep_last(found, row.trial, hour_of(row.target), row.published, row.standard_error)
+    known = {row.trial for row in printed}
+    arms = [row for row in usable if row.statistic == "change" and row.trial not in known]
+    for row in (row for row in arms if row.arm.startswith("drug")):
+        for control in arms:
+            if (control.trial, control.target.visit, control.arm) == (row.trial, row.target.visit, "control"):
+                error = float(np.hypot(row.standard_error, control.standard_error))
+                change = row.published - control.published
+                _keep_last(found, row.trial, hour_of(row.target), change, error)
+    return {trial: (value, error) for trial, (_, value, error) in found.items()}
+
+
+def _keep_last(
+    found: dict[str, tuple[float, float, float]], trial: str, hour: float, value: float, error: float
+) -> None:
+    if np.isfinite(error) and hour <= LAST_HOUR and hour > found.get(trial, (-1.0, 0.0, 0.0))[0]:
+        found[trial] = (hour, value, error)
+
+
+def hour_of(target: ClinicalTarget) -> float:
+    """Planned hour of the visit of a row; NaN where it names none."""
+    return next((v.time for v in shipped_trial(target.trial).visits if v.name == target.visit), float("nan"))
+
+
+def freeze(rows: Sequence[ScoredRow], path: Path = PATH, today: str = "") -> Path:
+    """Write the forecasts of the scored rows with today's date."""
+    lines = [",".join(COLUMNS)]
+    for one in reference_forecasts(rows, today):
+        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*one.class_mean, *one.pooled)]
+        cells = [one.id, f'"{one.class_name}"', f'"{one.borrowed}"' if one.borrowed else "", str(one.trials)]
+        lines.append(",".join([*cells, *numbers, one.made]))
+    atomic_write(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def load_references(path: Path = PATH) -> dict[str, ReferenceForecast]:
+    """{evidence id: the frozen forecasts}. Raises InputError."""
+    found = {}
+    for row in read_table(path, COLUMNS):
+        mean, sd, pooled, pooled_sd = (
+            row.number(name) if row[name] else float("nan") for name in ("mean", "sd", "pooled_mean", "pooled_sd")
+        )
+        name = row.required("evidence", "an evidence id")
+        found[name] = ReferenceForecast(
+            name, row["class"], row["borrowed"], int(row.number("trials")), (mean, sd), (pooled, pooled_sd), row["made"]
+        )
+    return found

@@ -1,0 +1,258 @@
+"""Skill of predicted trials: scores of each published number against two reference forecasts, and contrasts.
+
+Scores are on the common scale of `scored_rows`; skill is 1 - mean score / mean score of the reference, with a 95 %
+interval by bootstrap over trials. The reference of a contrast is "no difference" with the error of the two published
+numbers. A sample is one number of each replicate of the trial, as published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.analysis.reference_forecasts import ReferenceForecast
+from ketamech.analysis.scored_rows import ScoredRow
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTRASTS = DATA / "scorecard" / "contrasts.csv"
+RESAMPLES, SEED = 2000, 7  # bootstrap over trials
+PIT_BINS = 10
+ALL_LEVELS, UNSET_LEVELS = "all levels", "all levels of rows that set no other value"
+NO_CLASS = "no class of three other trials"
+Samples = Mapping[str, np.ndarray]  # {evidence id: statistic of each replicate, as published}
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A difference between two published numbers: the first minus the second."""
+
+    kind: str
+    first: str
+    second: str
+    what: str
+
+
+def load_contrasts(rows: Sequence[ScoredRow]) -> tuple[Contrast, ...]:
+    """The contrasts of data/scorecard/contrasts.csv. Raises InputError for rows that are not scored."""
+    scored = {row.id: row for row in rows if not row.reason}
+    found = []
+    for line in read_table(CONTRASTS, ("kind", "first", "second", "what")):
+        for column in ("first", "second"):
+            line.one_of(column, scored)
+        if scored[line["first"]].statistic != scored[line["second"]].statistic:
+            raise line.error("second", "another statistic than the first", expected=scored[line["first"]].statistic)
+        found.append(Contrast(line["kind"], line["first"], line["second"], line["what"]))
+    return tuple(found)
+
+
+def score_rows(
+    rows: Sequence[ScoredRow], samples: Samples, references: Mapping[str, ReferenceForecast], basis: str,
+    set_by_hand: Collection[str] = (),
+) -> pd.DataFrame:  # fmt: skip
+    """One line per scored row with a prediction.
+
+    Columns: basis, id, trial, group, family, class, unit, published, simulated (as published), error (simulated minus
+    published; negative is a larger improvement also where a fall is published), low, high (95 %), inside, width_ratio,
+    pit, crps, log_score, crps_class, log_class, crps_pooled, log_pooled, sets_value (one of `set_by_hand`: the row sets
+    a value that the posterior does not estimate). `basis` says which posterior the samples come from.
+    """
+    import pandas as pd
+
+    lines = []
+    for row in (row for row in rows if not row.reason):
+        raw = samples[row.id][np.isfinite(samples[row.id])]
+        if len(raw) < 2:
+            continue
+        reference = references.get(row.id)
+        class_mean = reference.class_mean if reference else (np.nan, np.nan)
+        pooled = reference.pooled if reference else (np.nan, np.nan)
+        line = {"basis": basis, "sets_value": row.id in set_by_hand, **_row(row, raw)}
+        line |= _normal(row.published, class_mean, "class") | _normal(row.published, pooled, "pooled")
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
+    low, high = np.percentile(raw, [2.5, 97.5])
+    edges = row.for_intervals(np.array([low, high]))
+    published = row.target.published
+    width = row.published_width()
+    unit = "% of patients" if row.is_share else "ratio" if row.is_ratio and row.statistic != "median relapse" else ""
+    unit = unit or {"effect size": "SD", "median relapse": "days"}.get(row.statistic, "points")
+    return {
+        "id": row.id, "trial": row.trial, "group": row.group, "family": row.family, "class": row.name, "unit": unit,
+        "published": published, "simulated": float(raw.mean()),
+        "error": row.orientation * (float(raw.mean()) - published),
+        "low": float(low), "high": float(high), "inside": bool(low <= published <= high),
+        "width_ratio": float(abs(edges[1] - edges[0]) / width) if width > 0 else np.nan,
+        "pit": probability_integral_transform(row.published, row.on_scale(raw)),
+        **_scores(row.published, row.on_scale(raw)),
+    }  # fmt: skip
+
+
+def probability_integral_transform(published: float, sample: np.ndarray) -> float:
+    """Rank of the published number among the sample and itself, as a fraction in (0, 1); half of the ties count."""
+    below, same = float(np.sum(sample < published)), float(np.sum(sample == published))
+    return (below + 0.5 * same + 0.5) / (len(sample) + 1)
+
+
+def _scores(published: float, sample: np.ndarray) -> dict[str, float]:
+    """CRPS of the sample (fair estimator) and the log score of a normal distribution with its mean and SD."""
+    import scoringrules
+
+    crps = float(scoringrules.crps_ensemble(published, sample, estimator="fair"))
+    spread = max(float(sample.std(ddof=1)), 1e-6)
+    return {"crps": crps, "log_score": float(-log_density(published, float(sample.mean()), spread))}
+
+
+def log_density(published: float, mean: float, sd: float) -> float:
+    """Log density of a normal distribution."""
+    return float(-0.5 * ((published - mean) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi)))
+
+
+def _normal(published: float, forecast: tuple[float, float], name: str) -> dict[str, float]:
+    """CRPS and log score of a normal forecast; NaN where there is none."""
+    import scoringrules
+
+    mean, sd = forecast
+    if not (np.isfinite(mean) and sd > 0):
+        return {f"crps_{name}": np.nan, f"log_{name}": np.nan}
+    crps = float(scoringrules.crps_normal(published, mean, sd))
+    return {f"crps_{name}": crps, f"log_{name}": -log_density(published, mean, sd)}
+
+
+def score_contrasts(
+    rows: Sequence[ScoredRow], contrasts: Sequence[Contrast], samples: Samples, basis: str
+) -> pd.DataFrame:
+    """One line per contrast: basis, kind, what, id, trial, published, simulated, error, low, high, inside, pit, crps,
+    crps_none (no difference), same_sign; numbers on the common scale."""
+    import pandas as pd
+
+    known, lines = {row.id: row for row in rows}, []
+    for contrast in contrasts:
+        first, second = known[contrast.first], known[contrast.second]
+        sample = first.on_scale(samples[first.id]) - second.on_scale(samples[second.id])
+        sample = sample[np.isfinite(sample)]
+        published = first.published - second.published
+        low, high = np.percentile(sample, [2.5, 97.5])
+        error = float(np.hypot(first.standard_error, second.standard_error))
+        trials = " and ".join(dict.fromkeys((first.trial, second.trial)))
+        none = _normal(published, (0.0, error), "none")
+        lines.append({
+            "basis": basis, "kind": contrast.kind, "what": contrast.what, "id": f"{first.id} minus {second.id}",
+            "trial": trials, "published": published, "published_se": error, "simulated": float(sample.mean()),
+            "error": float(sample.mean()) - published, "low": float(low), "high": float(high),
+            "inside": bool(low <= published <= high), "pit": probability_integral_transform(published, sample),
+            **_scores(published, sample), **none,
+            "same_sign": bool(np.sign(sample.mean()) == np.sign(published)),
+        })  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def skill(table: pd.DataFrame, score: str, reference: str) -> tuple[float, float, float, int]:
+    """Skill of a score against a reference with its 95 % interval over trials, and the number of rows that have both.
+
+    The interval is NaN for fewer than three trials.
+    """
+    both = table[np.isfinite(table[score]) & np.isfinite(table[reference])]
+    if not len(both):
+        return float("nan"), float("nan"), float("nan"), 0
+    sums = both.groupby("trial")[[score, reference]].sum().to_numpy()
+    value = float(1 - sums[:, 0].sum() / sums[:, 1].sum())
+    if len(sums) < 3:
+        return value, float("nan"), float("nan"), len(both)
+    random = np.random.default_rng(SEED)
+    drawn = sums[random.integers(len(sums), size=(RESAMPLES, len(sums)))].sum(axis=1)
+    low, high = np.percentile(1 - drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
+    return value, float(low), float(high), len(both)
+
+
+def uniformity_p(rows: Sequence[ScoredRow], table: pd.DataFrame, samples: Samples) -> float:
+    """p of the Kolmogorov-Smirnov distance of the PIT values from uniformity.
+
+    Rows of one trial are correlated, so the null distribution is that of the replicates: each in turn is taken as the
+    published trials and compared with the others.
+    """
+    from scipy.stats import kstest
+
+    shown = set(table["id"])
+    chosen = [row.on_scale(samples[row.id]) for row in rows if row.id in shown]
+    count = min((len(sample) for sample in chosen), default=0)
+    if count < 10 or len(chosen) < 3:
+        return float("nan")
+
+    def distance(values: Sequence[float]) -> float:
+        return float(kstest([v for v in values if np.isfinite(v)], "uniform").statistic)
+
+    null = []
+    for r in range(count):
+        pits = []
+        for sample in chosen:
+            others = np.delete(sample, r)
+            others = others[np.isfinite(others)]
+            if np.isfinite(sample[r]) and len(others):
+                pits.append(probability_integral_transform(float(sample[r]), others))
+        null.append(distance(pits))
+    observed = distance(table["pit"].tolist())
+    return float((1 + sum(d >= observed for d in null)) / (1 + count))
+
+
+def summary_rows(
+    rows: Sequence[ScoredRow], table: pd.DataFrame, contrasts: pd.DataFrame, samples: Samples
+) -> list[dict[str, object]]:
+    """One line per group of rows and per kind of contrast of one basis.
+
+    Columns: basis, kind (overall, family, class, difference, contrast), group, rows, trials, coverage (share inside
+    95 %), width_ratio (median), error (mean, in `unit`; NaN where units differ), against, crps, skill with skill_low
+    and skill_high, log_skill, log_gain (nats per row), pit_p, accuracy (share of contrasts with the published sign).
+    """
+    basis = str(table["basis"].iloc[0])
+    levels, differences = table[table["group"] == "level"], table[table["group"] == "difference"]
+    pooled = differences[np.isfinite(differences["crps_pooled"])]
+    parts = [
+        ("overall", ALL_LEVELS, levels, "class"),
+        ("overall", UNSET_LEVELS, levels[~levels["sets_value"]], "class"),
+    ]
+    parts += [("family", f"levels of {name}", part, "class") for name, part in levels.groupby("family", sort=False)]
+    parts += [("class", str(name), part, "class") for name, part in levels.groupby("class", sort=False)]
+    parts += [("difference", "differences from control", differences, "class")]
+    parts += [("difference", "differences from control in points", pooled, "pooled")]
+    found: list[dict[str, object]] = []
+    for kind, name, part, against in parts:
+        if len(part):
+            found.append({"basis": basis, "kind": kind, "group": name, **_measures(rows, part, samples, against)})
+    for contrast, part in contrasts.groupby("kind", sort=False):
+        value, low, high, _ = skill(part, "crps", "crps_none")
+        found.append({
+            "basis": basis, "kind": "contrast", "group": str(contrast), "rows": len(part),
+            "trials": part["trial"].nunique(),
+            "coverage": float(part["inside"].mean()), "error": float(part["error"].mean()), "unit": "common scale",
+            "against": "no difference", "crps": float(part["crps"].mean()), "skill": value, "skill_low": low,
+            "skill_high": high, "accuracy": float(part["same_sign"].mean()),
+        })  # fmt: skip
+    return found
+
+
+def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:
+    value, low, high, _ = skill(part, "crps", f"crps_{against}")
+    log_skill, _, _, _ = skill(part, "log_score", f"log_{against}")
+    both = part[np.isfinite(part[f"log_{against}"])]
+    units = part["unit"].unique()
+    same = len(units) == 1
+    error = part["error"] if same else part["crps"] * np.nan
+    words = {"class": "class mean", "pooled": "meta-analysis"}[against]
+    return {
+        "rows": len(part), "trials": part["trial"].nunique(), "coverage": float(part["inside"].mean()),
+        "width_ratio": float(part["width_ratio"].median()), "error": float(error.mean()),
+        "unit": units[0] if same else "", "against": words if np.isfinite(value) else NO_CLASS,
+        "crps": float(part["crps"].mean()), "skill": value, "skill_low": low, "skill_high": high,
+        "log_skill": log_skill, "log_gain": float((both[f"log_{against}"] - both["log_score"]).mean()),
+        "pit_p": uniformity_p(rows, part, samples),
+    }  # fmt: skip

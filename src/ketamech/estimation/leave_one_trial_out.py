@@ -1,0 +1,165 @@
+"""Posteriors without one trial each, for predictions of that trial.
+
+The chain of the full posterior is reweighted by the inverse likelihood of the rows that contain data of the trial, with
+Pareto smoothed importance sampling (Vehtari 2024). Where the Pareto shape k shows that the weights are not reliable,
+the posterior is sampled again on the emulator without these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import InputError, unit
+from ketamech.core.csv_table import read_records, read_table
+from ketamech.core.environment import DATA
+from ketamech.estimation.calibration import Calibration, in_table_units
+from ketamech.estimation.posterior import load_posterior, posterior_hash
+from ketamech.estimation.surrogate_posterior import (
+    DesignPoints,
+    Posterior,
+    QuadraticEmulator,
+    emulator_allowance,
+    sample_emulated,
+)
+from ketamech.estimation.trial_folds import folds
+from ketamech.parameters import ParameterTable, load_parameters
+
+LARGEST_K = 0.7  # Pareto shape above which importance weights are not reliable
+POOL, STEPS = 10_000, 200  # draws of the chain that are reweighted; steps of a chain without a trial
+DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
+SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")
+DIRECTORY = DATA / "calibration"
+Progress = Callable[[int, str], None]
+
+
+@dataclass(frozen=True)
+class LeftOutPosterior:
+    """Draws [draw, parameter] (standardised logarithms) without the `rows` rows that contain data of `trial`.
+
+    `pareto_k` and `effective_draws` of the importance weights; `method`: "reweighted" or "refitted".
+    """
+
+    trial: str
+    rows: int
+    pareto_k: float
+    effective_draws: float
+    method: str
+    draws: np.ndarray
+
+
+def leave_one_trial_out(
+    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, tell: Progress, *,
+    seed: int = 1, steps: int = STEPS,
+) -> Iterator[LeftOutPosterior]:  # fmt: skip
+    """The posterior without each trial, in turn, as `count` draws of equal weight."""
+    task, random = points.task, np.random.RandomState(seed)
+    kept = posterior.chain.reshape(-1, len(task.estimated))
+    pool = kept[:: max(1, len(kept) // POOL)]
+    statistics = emulator(pool)
+    for number, (trial, rows) in enumerate(folds(task.rows).items()):
+        tell(number + 1, f"without {trial}")
+        yield _without(points, emulator, (pool, statistics), trial, rows, count, steps, random)
+
+
+def _without(
+    points: DesignPoints, emulator: QuadraticEmulator, chain: tuple[np.ndarray, np.ndarray], trial: str,
+    rows: np.ndarray, count: int, steps: int, random: np.random.RandomState,
+) -> LeftOutPosterior:  # fmt: skip
+    pool, statistics = chain
+    logs = -conditional_log_likelihood(points, emulator, pool, statistics, rows)
+    weights, k = smoothed_weights(logs)
+    size = float(1 / np.sum(weights**2))
+    chosen = pool[systematic_resample(weights, count, random)]
+    if k <= LARGEST_K:
+        return LeftOutPosterior(trial, int(rows.sum()), k, size, "reweighted", chosen)
+    walkers = 4 * pool.shape[1]
+    start = pool[random.choice(len(pool), walkers, replace=False)]
+    positions, _ = sample_emulated(points, emulator, start, steps, random, ~rows)
+    flat = positions.reshape(-1, pool.shape[1])
+    return LeftOutPosterior(
+        trial, int(rows.sum()), k, size, "refitted", flat[random.choice(len(flat), count, replace=len(flat) < count)]
+    )
+
+
+def conditional_log_likelihood(
+    points: DesignPoints, emulator: QuadraticEmulator, x: np.ndarray, statistics: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Log likelihood [point] of the rows in the mask given all other rows; `statistics` [point, row] of `x`."""
+    task: Calibration = points.task
+    _, _, gradients = points.map_and_covariance(0, lambda done, words: None)
+    extra = emulator_allowance(task, emulator)
+    trial = np.array([row.trial for row in task.rows])
+    beside = np.isin(trial, trial[rows])  # rows that share the study effects of the rows of the mask
+    whole = task.log_likelihood(x, statistics, gradients, extra, beside)
+    rest = beside & ~rows
+    return whole - task.log_likelihood(x, statistics, gradients, extra, rest) if rest.any() else whole
+
+
+def smoothed_weights(logs: np.ndarray) -> tuple[np.ndarray, float]:
+    """Pareto smoothed weights that sum to 1, and the Pareto shape k, of logarithms of importance ratios [draw]."""
+    import arviz
+
+    smoothed, k = arviz.psislw(logs - logs.max())
+    weights = np.exp(np.asarray(smoothed) - np.max(smoothed))
+    return weights / weights.sum(), float(k)
+
+
+def systematic_resample(weights: np.ndarray, count: int, random: np.random.RandomState) -> np.ndarray:
+    """Indices [count] of draws, each as often as its weight says, to within one."""
+    places = (np.arange(count) + random.uniform()) / count
+    return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
+
+
+def save_left_out(folder: Path, task: Calibration, found: list[LeftOutPosterior]) -> None:
+    """Write the draws and their summary beside `posterior.csv` of the same folder."""
+    mark = posterior_hash(load_posterior(folder / "posterior.csv", task.model.parameters))
+    names = [p.name for p in task.estimated]
+    lines = [",".join(["left_out", *names])]
+    summary = [",".join(SUMMARY_COLUMNS)]
+    for one in found:
+        values = in_table_units(task, one.draws)
+        lines += [",".join([one.trial, *(f"{value:.5g}" for value in draw)]) for draw in values]
+        numbers = (f"{one.pareto_k:.3f}", f"{one.effective_draws:.0f}")
+        summary.append(",".join([one.trial, str(one.rows), *numbers, one.method, mark]))
+    (folder / DRAWS).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / SUMMARY).write_text("\n".join(summary) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class LeftOutDraws:
+    """Draws without a trial in canonical units, with their Pareto shape and method."""
+
+    trial: str
+    rows: int
+    pareto_k: float
+    effective_draws: float
+    method: str
+    draws: list[dict[str, float]]
+
+
+def load_left_out(folder: Path = DIRECTORY, table: ParameterTable | None = None) -> dict[str, LeftOutDraws]:
+    """{trial: draws without it} of every trial that the posterior of the folder used.
+
+    Raises InputError where the files do not belong to `posterior.csv`.
+    """
+    known = table or load_parameters()
+    mark = posterior_hash(load_posterior(folder / "posterior.csv", known))
+    draws: dict[str, list[dict[str, float]]] = {}
+    records = read_records(folder / DRAWS)
+    factors = {name: unit(known[name].unit).factor for name in records[0].cells if name != "left_out"}
+    for row in records:
+        values = {name: row.number(name) * factor for name, factor in factors.items()}
+        draws.setdefault(row["left_out"], []).append(values)
+    found = {}
+    for row in read_table(folder / SUMMARY, SUMMARY_COLUMNS):
+        if row["posterior"] != mark:
+            what = "these draws belong to another posterior.csv"
+            how = f"copy posterior.csv, {DRAWS} and {SUMMARY} together from one run of `ketamech calibrate`"
+            raise InputError(what, file=folder / SUMMARY, line=row.line, expected=f"posterior {mark}", type_this=how)
+        numbers = (int(row.number("rows")), row.number("pareto_k"), row.number("effective_draws"))
+        found[row["trial"]] = LeftOutDraws(row["trial"], *numbers, row["method"], draws[row["trial"]])
+    return found

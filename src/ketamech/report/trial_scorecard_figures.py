@@ -1,0 +1,300 @@
+"""Figures of the trial scorecard: forest plot, predictive checks, skill and calibration, and curves of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.analysis.reference_curves import PublishedDifference, trial_names
+from ketamech.analysis.skill import PIT_BINS
+from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ketamech.analysis.trial_scorecard import TrialScorecard
+
+MODEL, PUBLISHED, GREY = OKABE_ITO[0], OKABE_ITO[1], "#888888"
+MIN_TIMES, PANELS_PER_ROW = 2, 3  # times of a predictive check; panels
+DAY = 24.0
+NEGATED = ("fall", "extra fall")  # drawn as changes
+ROW = 0.2  # inches of a row of the forest plot
+# title of an axis: its statistics, and the first letters of its scales; every axis has one statistic in one unit
+MOOD, PERCENT = ("MADRS", "HDRS"), ("",)
+FOREST: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "Response, % of patients": (("response",), PERCENT),
+    "Difference in MADRS from control, points": (("difference",), MOOD),
+    "Change of MADRS or HDRS from baseline, points": (("change", "fall"), MOOD),
+    "Mean MADRS or HDRS, points": (("mean",), MOOD),
+    "Remission, % of patients": (("remission", "still well"), PERCENT),
+    "Effect size, SD": (("effect size",), PERCENT),
+    "Difference in ideation (SSI) from control, points": (("extra fall",), ("SSI",)),
+    "Mean pain (NRS), points": (("mean",), ("NRS",)),
+    "Change of dissociation (CADSS), points": (("change",), ("CADSS",)),
+    "Odds ratio of response": (("odds ratio",), PERCENT),
+    "Median days to relapse": (("median relapse",), PERCENT),
+}
+LOGARITHMIC = ("Odds ratio of response", "Median days to relapse")
+FOREST_COLUMNS = ((0,), (1, 2, 6, 8), (3, 4, 5, 7, 9, 10))  # axes of each column
+TIME_TICKS = {2.0: "2 h", 4.0: "4 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
+
+
+def draw_trial_scorecard(folder: Path, card: TrialScorecard, *, vector: bool = True) -> list[Path]:
+    """Write every figure of the scorecard; returns the files."""
+    paths = draw(folder, "forest", lambda: _forest(card.rows), vector=vector)
+    paths += draw(folder, "predictive_checks", lambda: _checks(card.rows), vector=vector)
+    paths += draw(folder, "skill", lambda: _skill(card.skill, card.skill_rows), vector=vector)
+    if len(card.curves):
+        paths += draw(folder, "dose_and_time", lambda: _curves(card.curves, card.published), vector=vector)
+    return paths
+
+
+def _signed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with falls as negative changes."""
+    found = rows.copy()
+    turned = found["statistic"].isin(NEGATED)
+    for one, other in (
+        ("published", "published"),
+        ("simulated", "simulated"),
+        ("low", "high"),
+        ("sim_low", "sim_high"),
+    ):
+        first, second = found[one].copy(), found[other].copy()
+        found.loc[turned, one], found.loc[turned, other] = -second[turned], -first[turned]
+    return found
+
+
+def _forest(rows: pd.DataFrame) -> Figure:
+    scored = _signed(rows[rows["scored"] == ""])
+    parts = [
+        scored[scored["statistic"].isin(statistics) & scored["scale"].str.startswith(scales)]
+        for statistics, scales in FOREST.values()
+    ]
+    lines = [
+        sum(len(part) + part["trial"].nunique() + 3 for part in (parts[i] for i in column)) for column in FOREST_COLUMNS
+    ]
+    title = (
+        "Published trials (orange, 95 %) and their predictions without their own data (blue, 95 % of virtual trials)"
+    )
+    title += "\ncross: published number outside the prediction interval"
+    figure = page(17, 0.88 * ROW * max(lines) + 1.2, title)
+    for number, column in enumerate(FOREST_COLUMNS):
+        shown = [i for i in column if len(parts[i])]
+        heights = [len(parts[i]) + parts[i]["trial"].nunique() + 1.5 for i in shown]
+        spare = max(lines) - sum(heights)
+        grid = figure.add_gridspec(1, len(FOREST_COLUMNS))[number].subgridspec(
+            len(shown) + 1, 1, height_ratios=[*heights, max(spare, 0.01)]
+        )
+        for place, i in enumerate(shown):
+            name = list(FOREST)[i]
+            _forest_axis(figure.add_subplot(grid[place]), name, parts[i])
+    return figure
+
+
+def _forest_axis(axes: Axes, title: str, part: pd.DataFrame) -> None:
+    """One statistic: a heading for each trial, and below it a line for each arm and visit."""
+    names = trial_names()
+    y, ticks, labels = 0.0, [], []
+    for trial, rows in part.groupby("trial", sort=False):
+        ticks.append(y)
+        labels.append(names.get(str(trial), str(trial)))
+        y += 1
+        for row in rows.to_dict("records"):
+            _forest_row(axes, y, row)
+            ticks.append(y)
+            n = f" (n {row['n']:.0f})" if np.isfinite(row["n"]) else ""
+            scale = "" if str(row["scale"]).startswith("MADRS") or "MADRS or" not in title else f", {row['scale']}"
+            labels.append(f"{row['arm']}, {row['visit']}{scale}{n}")
+            y += 1
+    axes.set_yticks(ticks, labels, fontsize=6.5)
+    for label in axes.get_yticklabels():
+        if label.get_text() in names.values():
+            label.set_fontweight("bold")
+    axes.set_ylim(y - 0.3, -0.7)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(title, fontsize=8.5, loc="left")
+    axes.tick_params(axis="x", labelsize=7)
+    if title in LOGARITHMIC:
+        axes.set_xscale("log")
+        ticks_shown = [
+            x for x in (1, 2, 5, 10, 20, 50) if 0.9 * part["sim_low"].min() <= x <= 1.1 * part["sim_high"].max()
+        ]
+        axes.set_xticks(ticks_shown, [str(x) for x in ticks_shown])
+        axes.minorticks_off()
+    if "Difference" in title or "Change" in title or "Effect" in title:
+        axes.axvline(0, color=GREY, lw=0.7)
+    axes.grid(axis="x", color="#EEEEEE", lw=0.6)
+    axes.set_axisbelow(True)
+
+
+def _forest_row(axes: Axes, y: float, row: dict[Any, Any]) -> None:
+    axes.hlines(y - 0.16, row["sim_low"], row["sim_high"], color=MODEL, lw=2.4)
+    axes.plot(row["simulated"], y - 0.16, "|", color=MODEL, ms=7)
+    if np.isfinite(row["low"]):
+        axes.hlines(y + 0.2, row["low"], row["high"], color=PUBLISHED, lw=1.1)
+    mark = "o" if row["inside"] else "X"
+    axes.plot(row["published"], y + 0.2, mark, ms=3.6 if row["inside"] else 5.5, color=PUBLISHED, mew=0.4, mec="white")
+
+
+def _checks(rows: pd.DataFrame) -> Figure:
+    keys = ["trial", "arm", "scale", "statistic"]
+    timed = rows[np.isfinite(rows["hour"]) & (rows["scored"].isin(("", "follows by arithmetic from scored rows")))]
+    parts = timed.groupby(keys, sort=False)
+    groups = [(key, part.sort_values("hour")) for key, part in parts if part["hour"].nunique() >= MIN_TIMES]
+    title = "Predictive checks on true time: 95 % of virtual trials, predicted without the data of their trial (blue;"
+    title += "\nline: mean), and published numbers with 95 % intervals (orange); n: patients of the published arm"
+    figure, panels = panel_page(len(groups), PANELS_PER_ROW, 13, 2.5, title)
+    for axes, (key, part) in zip(panels, groups, strict=True):
+        _check(axes, key, part)
+    return figure
+
+
+def _check(axes: Axes, key: tuple[str, ...], part: pd.DataFrame) -> None:
+    trial, arm, scale, statistic = key
+    days = part["hour"].to_numpy() / DAY
+    axes.fill_between(days, part["sim_low"], part["sim_high"], color=MODEL, alpha=0.2, lw=0)
+    axes.plot(days, part["simulated"], "-", color=MODEL, lw=1.4, marker="|", ms=6)
+    errors = np.nan_to_num(np.abs([part["published"] - part["low"], part["high"] - part["published"]]))
+    axes.errorbar(days, part["published"], yerr=errors, fmt="o", ms=4, color=PUBLISHED, elinewidth=1, capsize=2)
+    counts = sorted({int(n) for n in part["n"].dropna()})
+    n = f"n {counts[0]}" if len(counts) == 1 else f"n {counts[0]} to {counts[-1]}" if counts else "n unknown"
+    axes.set_title(f"{trial_names().get(trial, trial)}\n{arm} ({n})", fontsize=7.5, loc="left")
+    shares = statistic.startswith(("response", "remission", "share"))
+    unit = "% of patients" if shares else "SD" if statistic == "effect size" else f"{scale} points"
+    axes.set_ylabel(f"{statistic}, {unit}", fontsize=7)
+    axes.set_xlabel("days since the first dose", fontsize=7)
+    axes.tick_params(labelsize=7)
+    axes.margins(x=0.04)
+
+
+def _skill(skill: pd.DataFrame, rows: pd.DataFrame) -> Figure:
+    figure = page(13, 6.2, "Skill and calibration of predicted trials")
+    left, upper, lower = figure.subplot_mosaic([["skill", "out"], ["skill", "in"]], width_ratios=[1.5, 1]).values()
+    _skill_axis(left, skill)
+    for axes, basis in ((upper, "left out"), (lower, "in sample")):
+        words = "predicted without the trial" if basis == "left out" else "in sample, no prediction"
+        _pit_axis(axes, rows[(rows["basis"] == basis) & (rows["group"] == "level")]["pit"].to_numpy(), words)
+    lower.set_xlabel("place of the published number in its prediction")
+    return figure
+
+
+def _skill_axis(axes: Axes, skill: pd.DataFrame) -> None:
+    """Skill of each group on both bases, lowest first, with 95 % intervals."""
+    shown = skill[skill["kind"].isin(("overall", "family", "difference", "contrast")) & np.isfinite(skill["skill"])]
+    out = shown[shown["basis"] == "left out"].sort_values("skill")
+    inside = shown[shown["basis"] == "in sample"].set_index(["kind", "group"])
+    for y, row in enumerate(out.to_dict("records")):
+        other = inside.loc[(row["kind"], row["group"])]
+        for shift, one, colour, mark in ((-0.13, row, MODEL, "o"), (0.17, other, GREY, "D")):
+            if np.isfinite(one["skill_low"]):
+                axes.hlines(y + shift, max(one["skill_low"], -1.5), one["skill_high"], color=colour, lw=1.3)
+            label = {"o": "predicted without the trial", "D": "in sample"}[mark] if y == 0 else None
+            axes.plot(one["skill"], y + shift, mark, color=colour, ms=5 if mark == "o" else 3.5, label=label, ls="none")
+    axes.axvline(0, color="#444444", lw=0.8)
+    names = [
+        f"{'contrast: ' if r['kind'] == 'contrast' else ''}{r['group']}\nagainst {r['against']}, {r['rows']} rows"
+        for r in out.to_dict("records")
+    ]
+    axes.set_yticks(range(len(out)), names, fontsize=6.8)
+    axes.set_ylim(len(out) - 0.4, -0.6)
+    axes.set_xlim(-1.55, 1.05)
+    label = "skill: 1 − CRPS of the model / CRPS of the reference"
+    axes.set_xlabel(f"{label}\n0: no better than the reference; bars: 95 % over trials, cut at −1.5", fontsize=8)
+    axes.grid(axis="x", color="#EEEEEE", lw=0.6)
+    axes.legend(fontsize=7, frameon=False, loc="lower left")
+
+
+def _pit_axis(axes: Axes, pit: np.ndarray, words: str) -> None:
+    counts, edges = np.histogram(pit, bins=PIT_BINS, range=(0, 1))
+    axes.bar(edges[:-1], counts, width=1 / PIT_BINS, align="edge", color=MODEL, alpha=0.6, edgecolor="white", zorder=2)
+    expected = len(pit) / PIT_BINS
+    half = 1.96 * np.sqrt(expected * (1 - 1 / PIT_BINS))
+    axes.axhline(expected, color="#444444", lw=0.9, ls="--", label="uniform", zorder=3)
+    axes.axhspan(
+        max(expected - half, 0), expected + half, color=GREY, alpha=0.2, lw=0, label="95 % if independent", zorder=1
+    )
+    axes.set_xlim(0, 1)
+    axes.set_ylabel("rows")
+    axes.set_title(f"{len(pit)} levels, {words}", fontsize=8, loc="left")
+    axes.set_ylim(0, 1.35 * max(counts.max(), expected + half))
+    axes.legend(fontsize=6.5, frameon=False, ncols=2, loc="upper right")
+
+
+def _curves(curves: pd.DataFrame, published: Sequence[PublishedDifference]) -> Figure:
+    title = (
+        "Difference in MADRS from control: every published difference with its 95 % interval, and the model (blue line;"
+    )
+    title += "\nband: 95 % of virtual trials of 60 patients an arm, with the posterior of all trials)"
+    figure = page(13, 9.6, title)
+    panels = figure.subplots(2, 3)
+    _dose_panel(panels[0, 0], curves, published, "infusion", "racemic ketamine, mg/kg IV, at 24 h", (12.0, 36.0))
+    _dose_panel(panels[0, 1], curves, published, "spray", "esketamine, mg nasal, at 24 h", (12.0, 36.0))
+    _dose_panel(panels[0, 2], curves, published, "spray", "esketamine, mg nasal, at 2 to 4 h", (1.0, 6.0))
+    _time_panel(panels[1, 0], curves, published, "infusion", 0.5, "one infusion of 0.5 mg/kg")
+    _time_panel(panels[1, 1], curves, published, "spray", 84, "after the first spray, 84 mg")
+    _time_panel(panels[1, 2], curves, published, "series", 84, "spray twice weekly, 84 mg")
+    return figure
+
+
+def _dose_panel(
+    axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, label: str,
+    hours: tuple[float, float],
+) -> None:  # fmt: skip
+    at = curves[(curves["curve"] == curve) & (curves["hour"] == (24.0 if hours[0] > 6 else 2.0))]
+    dose = at["dose"].to_numpy()
+    order = np.argsort(dose)
+    axes.fill_between(
+        dose[order], at["low"].to_numpy()[order], at["high"].to_numpy()[order], color=MODEL, alpha=0.2, lw=0
+    )
+    axes.plot(dose[order], at["mean"].to_numpy()[order], "o-", color=MODEL, ms=4, lw=1.5)
+    found = [
+        one for one in published if one.curve == curve and hours[0] <= one.hour <= hours[1] and np.isfinite(one.dose)
+    ]
+    _points(axes, found, [one.dose for one in found])
+    axes.set_xlabel(label, fontsize=8)
+    axes.set_ylabel("MADRS points", fontsize=8)
+
+
+def _time_panel(
+    axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
+) -> None:
+    at = curves[(curves["curve"] == curve) & (curves["dose"] == dose)].sort_values("hour")
+    axes.fill_between(at["hour"], at["low"], at["high"], color=MODEL, alpha=0.2, lw=0)
+    axes.plot(at["hour"], at["mean"], "o-", color=MODEL, ms=4, lw=1.5)
+    found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.given}") for one in published
+             if one.curve == curve]  # fmt: skip
+    _points(axes, found, [one.hour for one in found], factor=1.06)
+    axes.set_xscale("log")
+    axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()), fontsize=7)
+    axes.minorticks_off()
+    axes.set_title(label, fontsize=8, loc="left")
+    axes.set_xlabel("time since the first dose", fontsize=8)
+    axes.set_ylabel("MADRS points", fontsize=8)
+
+
+def _points(axes: Axes, found: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
+    """Published differences, each trial with its own mark; those at one place are moved apart."""
+    names = list(dict.fromkeys(one.name for one in found))
+    seen: dict[float, int] = {}
+    span = (max(x) - min(x)) if len(x) > 1 else 1.0
+    for one, place in zip(found, x, strict=True):
+        number = seen.setdefault(place, -1) + 1
+        seen[place] = number
+        moved = place * factor**number if factor != 1.0 else place + 0.025 * number * (span or abs(place))
+        k = names.index(one.name)
+        label = one.name if not any(t.get_label() == one.name for t in axes.containers) else None
+        axes.errorbar(
+            moved, one.value, yerr=1.96 * one.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9, capsize=2,
+            color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
+        )  # fmt: skip
+    axes.axhline(0, color=GREY, lw=0.7)
+    axes.tick_params(labelsize=7)
+    if found:
+        axes.legend(fontsize=6.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)

@@ -1,0 +1,193 @@
+"""Skill of predicted trials: scores against closed forms, frozen references, floors, and the pages that show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ketamech.analysis import skill as scores
+from ketamech.analysis.reference_curves import published_differences, trial_names
+from ketamech.analysis.reference_forecasts import (
+    differences_from_control,
+    load_references,
+    random_effects,
+    reference_forecasts,
+)
+from ketamech.analysis.scored_rows import scored_rows
+from ketamech.analysis.skill_criteria import load_skill, load_skill_criteria, verdicts
+from ketamech.analysis.trial_scorecard import trial_left_out, trial_scorecard
+from ketamech.core import InputError
+from ketamech.core.environment import DATA
+from ketamech.estimation.clinical_targets import load_clinical_targets
+from ketamech.estimation.leave_one_trial_out import load_left_out
+from ketamech.estimation.posterior import load_posterior
+from ketamech.report import skill_page
+
+DOCS = DATA.parents[2] / "docs"
+LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
+LIVE_FLOOR = -0.25  # of the skill of levels of these trials with eight replicates
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return scored_rows(load_clinical_targets())
+
+
+@pytest.fixture(scope="module")
+def by_id(rows):
+    return {row.id: row for row in rows}
+
+
+def test_random_effects_with_equal_errors_are_the_mean_and_the_excess_variance():
+    """REML of a balanced one-way layout: tau^2 = sample variance - error variance, at least 0."""
+    values = np.array([-1.0, -4.0, -6.5, -3.0, -8.0])
+    mean, tau = random_effects(values, np.full(5, 1.2))
+    assert mean == pytest.approx(values.mean(), abs=1e-6)
+    assert tau**2 == pytest.approx(values.var(ddof=1) - 1.2**2, rel=1e-4)
+    assert random_effects(values, np.full(5, 9.0))[1] == 0
+
+
+def test_the_crps_is_that_of_all_pairs_of_members():
+    sample, published = np.random.default_rng(0).normal(size=25), 0.4
+    pairs = np.abs(sample[:, None] - sample[None, :]).sum() / (2 * 25 * 24)
+    assert scores._scores(published, sample)["crps"] == pytest.approx(np.abs(sample - published).mean() - pairs)
+    assert scores._normal(0.5, (0.0, 2.0), "x")["log_x"] == pytest.approx(-scores.log_density(0.5, 0.0, 2.0))
+
+
+def test_skill_is_zero_for_the_reference_and_one_for_perfection():
+    table = pd.DataFrame(
+        {"trial": list("aabbccdd"), "crps": [1.0, 2, 3, 4, 1, 2, 3, 4], "reference": [2.0, 5, 6, 7, 3, 4, 8, 8]}
+    )
+    assert scores.skill(table.assign(reference=table["crps"]), "crps", "reference")[:3] == (0, 0, 0)
+    value, low, high, n = scores.skill(table.assign(reference=2 * table["crps"]), "crps", "reference")
+    assert (value, low, high, n) == (0.5, 0.5, 0.5, 8)
+    value, low, high, _ = scores.skill(table, "crps", "reference")
+    assert low < value < high
+    few = scores.skill(table[table["trial"].isin(("a", "b"))], "crps", "reference")
+    assert np.isnan(few[1])  # two trials have no interval
+
+
+def test_uniformity_is_rejected_for_a_biased_model_only(rows):
+    chosen = [row for row in rows if not row.reason][:30]
+    random = np.random.default_rng(1)
+    samples = {row.id: random.normal(size=80) for row in chosen}
+
+    def p_of(shift):
+        pits = [scores.probability_integral_transform(random.normal() + shift, samples[row.id]) for row in chosen]
+        return scores.uniformity_p(chosen, pd.DataFrame({"id": [row.id for row in chosen], "pit": pits}), samples)
+
+    assert p_of(0.0) > 0.05
+    assert p_of(1.5) < 0.02
+
+
+def test_ties_count_half():
+    assert scores.probability_integral_transform(0.0, np.array([0.0, 0, 1, 1])) == pytest.approx(1.5 / 5)
+
+
+def test_what_is_not_scored_and_why(by_id):
+    reasons = {
+        "synapse-base-84": "baseline", "zarate06-d-24h": "cannot be opened", "han16-resp-72h": "pool",
+        "transform-resp-esk-d2": "pool", "synapse-rem-84-24h": "arithmetic", "grunebaum18-d": "arithmetic",
+    }  # fmt: skip
+    for name, part in reasons.items():
+        assert part in by_id[name].reason
+    assert not by_id["murrough13-diff-24h"].reason  # scored among differences, not levels
+    assert by_id["murrough13-diff-24h"].group == "difference"
+    assert by_id["lii23-resp-k-d1"].arm == "drug masked"
+    assert by_id["synapse-madrs-pbo-2h"].arm == "control"
+    assert by_id["ketect17-sal-end"].arm == "comparator"
+
+
+def test_the_common_scale(by_id):
+    assert by_id["murrough13b-2h"].published == pytest.approx(-18.9)  # a fall is a negative change
+    assert by_id["berman00-ket-72h"].published == pytest.approx(-14 * 1.33)
+    assert by_id["murrough13-resp-ket"].published == pytest.approx(64 / 5)
+    assert by_id["murrough13-or"].published == pytest.approx(5 * np.log(2.18))
+    assert by_id["diaz10-d-d2"].published == pytest.approx(-8)  # negative is improvement
+    edges = by_id["murrough13-resp-ket"].for_intervals(np.array([0.0, 50.0, 100.0]))
+    assert np.isfinite(edges).all()
+    assert edges[1] == pytest.approx(0)
+
+
+def test_the_frozen_references_are_those_of_the_present_rows(rows):
+    """`ketamech scorecard --freeze-references` writes them again after rows were added or changed."""
+    frozen = load_references()
+    for one in reference_forecasts(rows):
+        old = frozen[one.id]
+        assert (old.class_name, old.trials) == (one.class_name, one.trials)
+        assert old.class_mean == pytest.approx(one.class_mean, rel=1e-3, nan_ok=True)
+        assert old.pooled == pytest.approx(one.pooled, rel=1e-3, nan_ok=True)
+    assert set(frozen) == {row.id for row in rows if not row.reason}
+
+
+def test_a_reference_does_not_know_its_own_trial(rows, by_id):
+    row = by_id["tf2-diff-d28"]
+    others = [r for r in rows if not r.reason and r.name == row.name and r.trial != row.trial]
+    (own,) = (one for one in reference_forecasts([*others, row]) if one.id == row.id)
+    assert own.class_mean[0] == pytest.approx(np.mean([r.published for r in others]))
+    pairs = differences_from_control(rows)
+    assert pairs["transform-2"] == (pytest.approx(-4), pytest.approx(row.standard_error))
+    assert pairs["berman-2000"][0] == pytest.approx(-14 * 1.33)  # of two arms, none is printed
+
+
+def test_contrasts_name_scored_rows_of_one_statistic(rows):
+    kinds = {contrast.kind for contrast in scores.load_contrasts(rows)}
+    assert {"dose", "time", "route", "setting", "awake against masked"} <= kinds
+    with pytest.raises(InputError):
+        scores.load_contrasts([row for row in rows if row.id != "tf1-resp-84"])
+
+
+def test_published_differences_are_placed_by_dose_and_course(rows):
+    assert len(trial_names()) > 20
+    found = {one.id: one for one in published_differences(rows)}
+    assert found["aspire1-diff-24h"].dose == 84
+    assert found["tf2-diff-d28"].curve == "series"
+    assert found["murrough13-diff-24h"].curve == "infusion"
+    assert "lii23-diff" not in found  # asleep
+
+
+def test_no_measure_is_below_its_floor():
+    """The committed result of `ketamech scorecard --publish`."""
+    found = verdicts(load_skill())
+    assert len(found) == len(load_skill_criteria())
+    assert np.isfinite(found["value"]).all()
+    assert found["above_floor"].all(), found[~found["above_floor"]][["question", "value", "floor"]].to_string()
+    assert found["met"].is_monotonic_increasing  # misses first
+
+
+def test_the_pages_show_the_committed_result():
+    skill = load_skill()
+    for page, block, text in (
+        ("limits.md", skill_page.SKILL_BLOCK, skill_page.skill_table(skill)),
+        ("credibility.md", skill_page.VERDICT_BLOCK, skill_page.verdict_table(skill)),
+    ):
+        assert skill_page.read_block(DOCS / page, block) == text, page
+    assert (DOCS / "limits.md").read_text(encoding="utf-8").index("skill table") < 1000  # the page opens with it
+
+
+def test_a_block_is_replaced_and_nothing_else(tmp_path: Path):
+    page = tmp_path / "page.md"
+    head = "<!-- a: written by `ketamech scorecard --publish`; do not edit -->"
+    page.write_text(f"before\n{head}\nold\n<!-- end of a -->\nafter\n", encoding="utf-8")
+    skill_page.write_block(page, "a", "new")
+    assert skill_page.read_block(page, "a") == "new"
+    assert page.read_text(encoding="utf-8").startswith("before\n")
+    assert page.read_text(encoding="utf-8").endswith("after\n")
+    with pytest.raises(InputError, match="no block"):
+        skill_page.write_block(page, "b", "new")
+
+
+def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model):
+    left_out = load_left_out()
+    assert trial_left_out("transform2", load_clinical_targets(), left_out) == "transform-2"
+    card = trial_scorecard(model, load_posterior(), left_out, replicates=8, names=LIVE)
+    skill = card.skill.set_index(["basis", "group"])["skill"]
+    assert skill["left out", scores.ALL_LEVELS] > LIVE_FLOOR
+    assert set(card.skill["basis"]) == {"left out", "in sample"}
+    ours = card.skill_rows.pivot_table(index="id", columns="basis", values="simulated")
+    assert (ours["left out"] != ours["in sample"]).mean() > 0.9  # other draws
+    assert set(card.chances["trial"]) >= {"transform-2", "aspire", "canuso-2018", "lapidus-2014"}
+    assert card.chances["chance"].between(0, 100).all()
