@@ -32,6 +32,7 @@ def patient(**more):
         (Observable("plasma.drug", statistic="half_life", time="1-9"), 4.0),
         (Observable("plasma.drug", statistic="clearance"), 5 * RATE),
         (Observable("plasma.drug", statistic="steady_volume"), 5.0),
+        (Observable("plasma.drug", statistic="of_dose", time="0"), 0.2),
         (Observable("plasma.drug", relative_to="of_peak", statistic="time_above", level=0.5), 4.0),
         (Observable("spines.density", relative_to="rise", time="5"), 0.25),
         (Observable("spines.density", relative_to="change", statistic="relative", time="5;10"), 0.5),

@@ -17,7 +17,8 @@ def course(stage: Stage) -> None:
     (regression to the mean), and remitters relapse after adverse events. A spontaneous remission begins at a time that
     is drawn for each patient, develops over weeks and lasts for a year. Contacts with usual care or days in hospital
     support mood for some days. Load acts in proportion to the distance from the worst score: a very ill person can
-    hardly become worse, and a recovered person has more to lose.
+    hardly become worse, and a recovered person has more to lose. Regained prefrontal tone protects from it: ketamine
+    before a week of stress prevents its effect in mice (r-ket-prophyl).
     """
     load = stage.state(
         "course.load", "1", bounds=(None, None), description="burden above the person's own average, log odds"
@@ -27,7 +28,7 @@ def course(stage: Stage) -> None:
         "course.relief",
         stage.parameter("course.remission_weight") * _remission(stage)
         + stage.parameter("course.support_weight") * _support(stage)
-        - load * _distance_from_worst(stage),
+        - load * _distance_from_worst(stage) * _vulnerability(stage),
         "1",
         description="drive towards recovery without treatment, 0 at the own average, log odds of the scale",
     )
@@ -38,6 +39,13 @@ def _distance_from_worst(stage: Stage) -> sympy.Expr:
     scale_maximum = stage.parameter("mood.scale_maximum")
     baseline = stage.parameter("person.baseline_madrs")
     return (scale_maximum - stage.input("mood.madrs", "points")) / (scale_maximum - baseline)
+
+
+def _vulnerability(stage: Stage) -> sympy.Expr:
+    """Effect of load relative to that without treatment: less while prefrontal tone is above the own baseline."""
+    name = "brain_network.medial_prefrontal_tone"
+    gain = stage.input(name, "1") - stage.baseline(name, "1")
+    return 1 - hill(gain, stage.parameter("course.protection_ec50"), 1)
 
 
 def _remission(stage: Stage) -> sympy.Symbol:

@@ -90,9 +90,8 @@ def _half_block(stage: Stage, blocker: str, subunit: str, voltage: sympy.Expr, s
     free, with_magnesium = (stage.parameter(f"nmda.{blocker}_{subunit}_{mg}") for mg in ("no_magnesium", "magnesium"))
     reference, thermal = stage.parameter("nmda.reference_voltage"), stage.parameter("nmda.thermal_voltage")
     depth, steepness = stage.parameter(f"nmda.{blocker}_electrical_depth"), stage.parameter("nmda.magnesium_steepness")
-    magnesium = stage.parameter("nmda.magnesium") / stage.parameter("nmda.reference_magnesium")
     shift = voltage - reference
-    competition = 1 + (with_magnesium / free - 1) * magnesium * exp(-steepness * shift)
+    competition = 1 + (with_magnesium / free - 1) * stage.parameter("nmda.magnesium") * exp(-steepness * shift)
     ec50 = free * exp(depth * shift / thermal) * competition
     description = (
         f"half-blocking {blocker} at GluN1/GluN{subunit.upper()}, voltage and magnesium of {NAMES.get(site, site)}"
