@@ -180,7 +180,7 @@ def by_trial(case: Case, model: Model) -> Readings:
         "title": "one arm", "arms": {"one": {"treatment": case.alone, "n": 1}},
         "visits": {"MADRS": ["24 h", "168 h"]}, "population": "trd",
     }  # fmt: skip
-    with mock.patch.object(run_trial, "load_population", return_value=Nobody()):
+    with mock.patch.object(run_trial, "trial_population", return_value=Nobody()):
         trial = replace(load_trial(keys, model.parameters), values=values)
         found = run_trial.run_trial(trial, model)
     assert (found["solve_status"] == "ok").all(), found["solve_status"].values
