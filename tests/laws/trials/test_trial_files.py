@@ -138,3 +138,14 @@ def test_the_examples_are_the_shipped_trials():
     assert {p.name: p.read_text() for p in folder.glob("*.yaml")} == {p.name: p.read_text() for p in SHIPPED}, (
         "cp src/ketamech/data/trials/*.yaml examples/trials/"
     )
+
+
+def test_the_withdrawal_trial_ends_at_the_published_number_of_relapses():
+    """24 and 39 relapses among patients in stable remission; the file states the same definitions as its paper."""
+    rows = [load_evidence().observations[f"sustain1-relapse-{arm}"] for arm in ("esk", "pbo")]
+    trial = load_trial(SHIPPED[[path.stem for path in SHIPPED].index("sustain1")])
+    assert trial.relapse.last_event == round(sum(row.value / 100 * row.n for row in rows))
+    assert (trial.relapse.within, trial.scales["MADRS"].remission) == (15 * 24, 12)
+    assert trial.relapse.groups == trial.steps[1].names
+    assert trial.arms[0].titration.amounts == (56, 84)
+    assert trial.arms[0].adaptive_dosing.reduced_schedule
