@@ -229,7 +229,7 @@ def test_formation_rises_and_elimination_hardly_moves(curves):
 def test_dose_response_is_graded(curves):
     assert 0.1 < effect(curves, "0.1 mg/kg") < 0.45  # a low dose has an effect
     assert effect(curves, "0.1 mg/kg") < effect(curves, "0.2 mg/kg") < effect(curves, "0.3 mg/kg") < 1
-    assert 1.0 < effect(curves, "1.0 mg/kg") < 1.5  # a plateau near 0.5 mg/kg
+    assert 0.85 < effect(curves, "1.0 mg/kg") < 1.3  # a plateau near 0.5 mg/kg
 
 
 @pytest.mark.parametrize("blocker", ["nbqx", "rapamycin", "verapamil", "anti_bdnf"])
