@@ -241,13 +241,14 @@ def summary_rows(
 
 
 def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:
-    value, low, high, _ = skill(part, "crps", f"crps_{against}")
+    value, low, high, compared = skill(part, "crps", f"crps_{against}")
     log_skill, _, _, _ = skill(part, "log_score", f"log_{against}")
     both = part[np.isfinite(part[f"log_{against}"])]
     units = part["unit"].unique()
     same = len(units) == 1
     error = part["error"] if same else part["crps"] * np.nan
     words = {"class": "class mean", "pooled": "meta-analysis"}[against]
+    words += f" ({compared} rows)" if compared < len(part) else ""
     return {
         "rows": len(part), "trials": part["trial"].nunique(), "coverage": float(part["inside"].mean()),
         "width_ratio": float(part["width_ratio"].median()), "error": float(error.mean()),

@@ -95,9 +95,9 @@ def test_of_many_trials_the_mean_difference_and_how_many_are_significant_are_pri
 @pytest.mark.parametrize(
     ("name", "patients", "missing"),
     [
-        ("murrough2013", "20", "repeated measures"),
-        ("nasal_four_weeks", "16", "repeated measures"),
-        ("ssri", "2", "difference"),
+        ("murrough2013", "6", "difference (MMRM)"),
+        ("nasal_four_weeks", "6", "difference (MMRM)"),
+        ("ssri", "2", "difference (ANCOVA)"),
     ],
 )
 def test_a_small_trial_ends_and_its_folder_takes_the_next_command(name, patients, missing, tmp_path):

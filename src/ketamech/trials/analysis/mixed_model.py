@@ -40,15 +40,37 @@ class RepeatedMeasures:
         return int(self.visit.max()) + 1
 
     @cached_property
-    def patterns(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """(visits observed, outcomes [subject, visit], design [subject, visit, coefficient]) of subjects alike."""
-        order = np.lexsort((self.visit, self.subject))
-        firsts = np.flatnonzero(np.r_[True, np.diff(self.subject[order]) != 0])
-        groups: dict[tuple[int, ...], list[np.ndarray]] = {}
-        for rows in np.split(order, firsts[1:]):
-            groups.setdefault(tuple(self.visit[rows].tolist()), []).append(rows)
-        return [(np.array(seen), self.outcome[np.array(rows)], self.design[np.array(rows)])
-                for seen, rows in groups.items()]  # fmt: skip
+    def padded(self) -> PaddedOutcomes:
+        """Outcomes and design of all visits of each subject, 0 where there is no outcome."""
+        subjects, row = np.unique(self.subject, return_inverse=True)
+        outcome = np.zeros((len(subjects), self.visits))
+        design = np.zeros((*outcome.shape, self.design.shape[1]))
+        seen = np.zeros(outcome.shape, dtype=bool)
+        outcome[row, self.visit], design[row, self.visit], seen[row, self.visit] = self.outcome, self.design, True
+        masks, pattern = np.unique(seen, axis=0, return_inverse=True)
+        return PaddedOutcomes(outcome, design, masks, pattern.ravel())
+
+
+@dataclass(frozen=True)
+class PaddedOutcomes:
+    """`outcome` [subject, visit] and `design` [subject, visit, coefficient], 0 where missing; `masks` [pattern, visit]
+    of the visits that were observed, and the `pattern` of each subject."""
+
+    outcome: np.ndarray
+    design: np.ndarray
+    masks: np.ndarray
+    pattern: np.ndarray
+
+    def inverses(self, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inverse of Sigma over the observed visits [pattern, visit, visit], 0 elsewhere, and log determinants.
+
+        Raises LinAlgError where Sigma is not positive definite.
+        """
+        both = self.masks[:, :, None] & self.masks[:, None, :]
+        parts = np.where(both, sigma, np.eye(len(sigma)))
+        lower = np.linalg.cholesky(parts)
+        logs = 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        return np.where(both, np.linalg.inv(parts), 0.0), logs
 
 
 @dataclass(frozen=True)
@@ -104,7 +126,7 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
     if np.max(np.abs(found.jac)) > 1e-2:
         raise NotEstimableError("the fit did not converge")
     value, _, coefficients, covariance = _likelihood(data, sigma)
-    derivatives = np.array([_derivative(data, sigma, covariance, j, k) for j, k in _elements(data.visits)])
+    derivatives = _derivatives(data, sigma, covariance)
     try:
         errors = np.linalg.inv(_information(data, sigma))
     except np.linalg.LinAlgError:
@@ -139,30 +161,21 @@ def sigma_of(correlation: np.ndarray, sds: np.ndarray) -> np.ndarray:
 
 def _likelihood(data: RepeatedMeasures, sigma: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Restricted log likelihood, its slope [visit, visit] by Sigma, coefficients and their covariance."""
-    count = data.design.shape[1]
-    cross, moment, log_determinant, square, observations = np.zeros((count, count)), np.zeros(count), 0.0, 0.0, 0
-    inverses = []
-    for seen, outcome, design in data.patterns:
-        part = sigma[np.ix_(seen, seen)]
-        np.linalg.cholesky(part)  # raises for a matrix that is not positive definite
-        inverse = np.linalg.inv(part)
-        weighted = np.einsum("vw,swp->svp", inverse, design)
-        cross += np.einsum("svp,svq->pq", design, weighted)
-        moment += np.einsum("svp,sv->p", weighted, outcome)
-        square += float(np.einsum("sv,vw,sw->", outcome, inverse, outcome))
-        log_determinant += len(outcome) * float(np.linalg.slogdet(part)[1])
-        observations += outcome.size
-        inverses.append(inverse)
+    padded, count = data.padded, data.design.shape[1]
+    inverses, logs = padded.inverses(sigma)
+    inverse = inverses[padded.pattern]
+    weighted = inverse @ padded.design
+    cross = np.einsum("svp,svq->pq", padded.design, weighted)  # einsum: no threads, which would wait for other jobs
+    moment = np.einsum("svp,sv->p", weighted, padded.outcome)
+    square = float(np.sum(padded.outcome * (inverse @ padded.outcome[:, :, None])[:, :, 0]))
     covariance = np.linalg.inv(cross)
     coefficients = covariance @ moment
-    value = -0.5 * (log_determinant + float(np.linalg.slogdet(cross)[1]) + square - float(moment @ coefficients))
-    value -= 0.5 * (observations - count) * np.log(2 * np.pi)
-    slope = np.zeros_like(sigma)
-    for (seen, outcome, design), inverse in zip(data.patterns, inverses, strict=True):
-        residual = (outcome - design @ coefficients) @ inverse
-        weighted = np.einsum("vw,swp->svp", inverse, design)
-        gain = np.einsum("svp,pq,swq->vw", weighted, covariance, weighted)
-        slope[np.ix_(seen, seen)] += 0.5 * (residual.T @ residual + gain - len(outcome) * inverse)
+    log_determinant = float(logs[padded.pattern].sum() + np.linalg.slogdet(cross)[1])
+    value = -0.5 * (log_determinant + square - float(moment @ coefficients))
+    value -= 0.5 * (len(data.outcome) - count) * np.log(2 * np.pi)
+    residual = (inverse @ (padded.outcome - padded.design @ coefficients)[:, :, None])[:, :, 0]
+    gain = np.einsum("svp,swp->vw", weighted @ covariance, weighted)
+    slope = 0.5 * (residual.T @ residual + gain - inverse.sum(axis=0))
     return value, slope, coefficients, covariance
 
 
@@ -171,15 +184,16 @@ def _elements(visits: int) -> Iterator[tuple[int, int]]:
     return ((j, k) for j in range(visits) for k in range(j + 1))
 
 
-def _derivative(data: RepeatedMeasures, sigma: np.ndarray, covariance: np.ndarray, j: int, k: int) -> np.ndarray:
-    """Derivative of the covariance of the coefficients by one element of Sigma and its mirror image."""
-    change = np.zeros_like(covariance)
-    for seen, _, design in data.patterns:
-        if j in seen and k in seen:
-            weighted = np.einsum("vw,swp->svp", np.linalg.inv(sigma[np.ix_(seen, seen)]), design)
-            a, b = weighted[:, int(np.flatnonzero(seen == j)[0])], weighted[:, int(np.flatnonzero(seen == k)[0])]
-            change += a.T @ b + (b.T @ a if j != k else 0.0)
-    return covariance @ change @ covariance
+def _derivatives(data: RepeatedMeasures, sigma: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Derivatives [element, coefficient, coefficient] of the covariance of the coefficients by each element of Sigma
+    and its mirror image."""
+    inverses, _ = data.padded.inverses(sigma)
+    weighted = inverses[data.padded.pattern] @ data.padded.design @ covariance
+    found = []
+    for j, k in _elements(data.visits):
+        change = weighted[:, j].T @ weighted[:, k]
+        found.append(change + change.T if j != k else change)
+    return np.array(found)
 
 
 def _information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
