@@ -11,25 +11,39 @@ small singular values cannot be seen in the readings; parameters with nearly par
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import sympy
 
-from ketamech.analysis.conclusions import all_conclusions
+from ketamech.analysis.conclusions import Arm, ArmTable, all_conclusions
+from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.robustness import RobustnessProblem
+from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.analysis.sensitivity import quantile, varied_parameters
+from ketamech.core import ModelError
+from ketamech.dosing.perturbations import perturbations_by_name
+from ketamech.evidence import load_evidence
 from ketamech.model.system import System
 from ketamech.parameters import Parameter
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.expression import names_in
 from ketamech.simulation.model import Model
+from ketamech.simulation.simulate import events_of_scenario
+from ketamech.trials.rating_scales import load_scales
 
-POINTS, STEP, NULL = 24, 1e-30, 1e-9  # random states; complex step; relative singular value of an exact null space
+POINTS, STEP, NULL = 40, 1e-30, 1e-9  # random states; complex step; relative singular value of an exact null space
+MOVED, ZERO = 0.4, 1e-3  # share of the states that are moved; baseline, in typical sizes, that counts as 0
+SPREADS = (0.02, 0.2, 0.7)  # of the logarithm of random states around the baseline, in turn
 KNOWN_STAGES = ("person", "pathway", "perturbation", "drug")  # properties of the patient and switches, not estimated
 COMPLETE = 1e-6  # residual of the conditions, of size 1, below which they hold
 SMALL = 1e-6  # exponents below this are rounding
 LOW, HIGH = 0.16, 0.84  # percentiles of a spread between which a parameter is moved: two standard deviations
 INVISIBLE = 0.01  # change of every reading, as a share of its size, below which a direction is not seen
+DOSES_BEFORE = 24.0  # h; doses in this time name the states that are dosed
+MANY = 6  # parameters that are named in one line
 PARALLEL = 0.999  # cosine of two columns from which two parameters cannot be separated
 Function = Callable[..., complex]
 
@@ -46,13 +60,11 @@ class Invariance:
     exponents: Mapping[str, float]
 
     @property
-    def text(self) -> str:
-        """The combination in words."""
-        names = list(self.exponents)
-        if len(names) == 1:
-            return f"{names[0]}: {self.kind}"
-        powers = [name if e == 1 else f"{name}^{e:g}" for name, e in self.exponents.items()]
-        return f"{self.kind}: {' · '.join(powers)} can be varied together"
+    def product(self) -> str:
+        """The parameters with their exponents, e.g. "mood.a · mood.b^-1"."""
+        powers = [name if e == 1 else f"{name}^{e:.3g}" for name, e in self.exponents.items()]
+        more = f" and {len(powers) - MANY} more" if len(powers) > MANY else ""
+        return " · ".join(powers[:MANY]) + more
 
 
 @dataclass(frozen=True)
@@ -65,13 +77,16 @@ class _Equation:
 
 
 def invariances(
-    system: System, values: Mapping[str, float], observed: Collection[str], dosed: Collection[str], *, seed: int = 1
-) -> list[Invariance]:
+    system: System, values: Mapping[str, float], observed: Collection[str], dosed: Collection[str], *,
+    known: Collection[str] = (), baseline: Mapping[str, float] | None = None, seed: int = 1,
+) -> list[Invariance]:  # fmt: skip
     """Every invariance of the equations. `observed` outputs and `dosed` states have a known scale.
 
-    `values` {parameter: canonical value}. Parameters of the stages person, pathway, perturbation and drug are known.
+    `values` {parameter: canonical value}. `known` parameters, and those of the stages person, pathway, perturbation and
+    drug, are not estimated and differ between experiments. States are drawn around their drug-free `baseline` (default:
+    their typical sizes). Raises ModelError for an equation that has no finite value there.
     """
-    problem = _SymmetryProblem(system, frozenset(observed), frozenset(dosed))
+    problem = _SymmetryProblem(system, frozenset(observed), frozenset(dosed), frozenset(known), baseline or {})
     matrix = problem.conditions(values, np.random.default_rng(seed))
     exponents = _sparse_rows(_null_space(matrix)[:, : len(problem.parameters)])
     generator = np.random.default_rng(seed + 1)
@@ -104,9 +119,14 @@ class _Completion:
 class _SymmetryProblem:
     """Unknown exponents of parameters, states and outputs, and the linear conditions on them."""
 
-    def __init__(self, system: System, observed: frozenset[str], dosed: frozenset[str]) -> None:
+    def __init__(
+        self, system: System, observed: frozenset[str], dosed: frozenset[str], known: frozenset[str],
+        baseline: Mapping[str, float],
+    ) -> None:  # fmt: skip
         self.system = system
-        self.parameters = tuple(n for n in system.parameter_names if n.split(".")[0] not in KNOWN_STAGES)
+        self.known = {n for n in system.parameter_names if n in known or n.split(".")[0] in KNOWN_STAGES}
+        self.baseline = {state.name: baseline.get(state.name, state.scale) for state in system.states}
+        self.parameters = tuple(name for name in system.parameter_names if name not in self.known)
         quantities = (*system.state_names, *(output.name for output in system.outputs))
         free = tuple(name for name in quantities if name not in observed | dosed)
         self.column = {name: i for i, name in enumerate((*self.parameters, *free))}
@@ -116,13 +136,18 @@ class _SymmetryProblem:
     def conditions(self, values: Mapping[str, float], generator: np.random.Generator) -> np.ndarray:
         """Conditions [row, unknown] at random states, as a triangle; rows without a finite number are left out."""
         rows = []
-        for _ in range(POINTS):
-            known = {**values, **self._random_states(generator)}
+        for point in range(POINTS):
+            spread = SPREADS[point % len(SPREADS)]
+            known = {**values, **self._random_inputs(values, generator), **self._random_states(generator, spread)}
             for equation in self.outputs:
                 known[equation.name] = float(np.real(equation.function(*(known[n] for n in equation.names))))
-            rows += [self._row(equation, known, is_rate) for is_rate, equation in self._every()]
-        matrix = np.array(rows)
-        matrix = matrix[np.isfinite(matrix).all(axis=1)]
+            rows.append([self._row(equation, known, is_rate) for is_rate, equation in self._every()])
+        every = np.array(rows)
+        finite = np.asarray(np.isfinite(every).all(axis=2))
+        for (_, equation), is_finite in zip(self._every(), np.atleast_1d(finite.any(axis=0)), strict=True):
+            if not is_finite:
+                raise ModelError(f"the equation of '{equation.name}' has no finite value near the baseline")
+        matrix = every[finite]
         size = np.abs(matrix).max(axis=1)
         scaled = matrix[size > 0] / size[size > 0, None]
         return np.asarray(np.linalg.qr(scaled, mode="r"))  # the same null space with fewer rows
@@ -141,17 +166,27 @@ class _SymmetryProblem:
     def _every(self) -> list[tuple[bool, _Equation]]:
         return [*((True, one) for one in self.rates), *((False, one) for one in self.outputs)]
 
-    def _random_states(self, generator: np.random.Generator) -> dict[str, float]:
-        found = {}
+    def _random_states(self, generator: np.random.Generator, spread: float) -> dict[str, float]:
+        """The baseline, with some of the states moved within bounds; those of baseline 0 may become large."""
+        found = {f"rest({name})": self.baseline.get(name, 1.0) for name in self.system.baseline_names}
         for state in self.system.states:
-            low, high = state.bounds
-            value = state.scale * np.exp(generator.normal(0, 0.7))
+            usual, (low, high) = self.baseline[state.name], state.bounds
+            is_zero = abs(usual) < ZERO * state.scale
+            value = (
+                state.scale * 10 ** generator.uniform(-2, 3) if is_zero else usual * np.exp(generator.normal(0, spread))
+            )
+            if generator.random() > MOVED:
+                value = ZERO * state.scale if is_zero else usual
             if high is not None and value >= high:
                 value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(0.05, 0.95)
             found[state.name] = float(value)
-        for name in self.system.baseline_names:
-            found[f"rest({name})"] = found.get(name, 1.0) * float(np.exp(generator.normal(0, 0.5)))
         return found
+
+    def _random_inputs(self, values: Mapping[str, float], generator: np.random.Generator) -> dict[str, float]:
+        """Known parameters: properties of the patient, and switches that experiments set."""
+        names = [name for name in values if name in self.known]
+        factors = {name: float(np.exp(generator.normal(0, 0.5))) for name in names}
+        return {n: values[n] * factors[n] if values[n] else float(generator.uniform(0, 1)) for n in names}
 
     def _row(self, equation: _Equation, known: Mapping[str, float], is_rate: bool) -> np.ndarray:
         """Sum over names of exponent x value x derivative, minus exponent of the left side x right side, is zero."""
@@ -222,20 +257,48 @@ def _sparse_rows(rows: np.ndarray) -> np.ndarray:
     return np.where(np.abs(found) > SMALL, found, 0.0)
 
 
+def redundant_blocks(found: Sequence[Invariance]) -> list[tuple[int, tuple[str, ...]]]:
+    """Groups of parameters connected by combinations: the number of combinations, and the parameters."""
+    blocks: list[tuple[int, set[str]]] = []
+    for one in (one for one in found if one.kind == "combination"):
+        mine = set(one.exponents)
+        touching = [block for block in blocks if block[1] & mine]
+        blocks = [block for block in blocks if not block[1] & mine]
+        blocks.append((1 + sum(n for n, _ in touching), mine.union(*(names for _, names in touching))))
+    return [(count, tuple(sorted(names))) for count, names in blocks]
+
+
 def shipped_invariances(model: Model) -> list[Invariance]:
-    """The invariances of the shipped equations; observed are all outputs that a conclusion reads."""
-    _, arms = all_conclusions(model)
+    """The invariances of the shipped equations for the outputs that are compared with data."""
+    first = Ensemble.of(model, {}, (), 1).initial()
+    baseline = dict(zip(model.layout.state_names, map(float, first.baseline[0]), strict=True))
+    arms = scored_arms(model)
     observed = {name for arm in arms.values() for name in arm.outputs}
-    return invariances(model.system, model.default_values, observed, dosed_states(model))
+    observed |= {scale.output for scale in load_scales().values()}
+    switches = {name for one in perturbations_by_name().values() for name in one.sets}
+    dosed = _dosed_states(model, arms)
+    return invariances(model.system, model.default_values, observed, dosed, known=switches, baseline=baseline)
 
 
-def dosed_states(model: Model) -> set[str]:
-    """States that receive a dose in an arm of a conclusion."""
-    from ketamech.simulation.simulate import events_of_scenario
-
+def scored_arms(model: Model) -> ArmTable:
+    """Arms of every conclusion and of every comparison of the scorecard, with the outputs and times that are read."""
     _, arms = all_conclusions(model)
-    scenarios = {arm.scenario.title: arm.scenario for arm in arms.values()}.values()
-    events = (events_of_scenario(one, model.parameters, {}, 24.0).events for one in scenarios)
+    protocols = load_protocols()
+    for target in load_targets(load_evidence(), protocols):
+        protocol = protocols[target.protocol]
+        outputs = tuple(dict.fromkeys(name for text in target.measure.output.split("|") for name in names_in(text)))
+        hours = () if set("<>") & set(target.measure.time) else re.findall(r"[\d.]+", target.measure.time)
+        read = tuple(sorted({float(hour) for hour in hours} or {0.1 * protocol.horizon, protocol.horizon}))
+        arm = Arm(protocol.scenario(model.parameters), outputs, read)
+        key = ("scorecard", protocol.id)
+        arms[key] = arms[key].joined(arm) if key in arms else arm
+    return arms
+
+
+def _dosed_states(model: Model, arms: ArmTable) -> set[str]:
+    """States that receive a dose of known size in an arm."""
+    scenarios = {(arm.scenario.title, arm.scenario.species): arm.scenario for arm in arms.values()}.values()
+    events = (events_of_scenario(one, model.parameters, {}, DOSES_BEFORE).events for one in scenarios)
     return {model.state_aliases.get(entry.compartment, entry.compartment) for found in events for entry in found}
 
 
@@ -255,9 +318,9 @@ class SensitivityRank:
 
 
 def sensitivity_rank(names: Sequence[str], low: np.ndarray, high: np.ndarray, middle: np.ndarray) -> SensitivityRank:
-    """Rank of the change of readings [parameter, reading] between `low` and `high`, relative to `middle` [reading].
+    """Rank of the change of readings [parameter, reading] between `low` and `high`; `middle` [reading] is in between.
 
-    A reading counts relative to the largest of its values; readings that are not finite everywhere are left out.
+    A change counts relative to the largest value of its reading; readings that are not finite everywhere are left out.
     """
     usable = np.isfinite(low).all(axis=0) & np.isfinite(high).all(axis=0) & np.isfinite(middle)
     size = np.maximum(np.abs(middle), np.maximum(np.abs(low), np.abs(high)).max(axis=0))
@@ -289,16 +352,20 @@ def _parallel_groups(columns: np.ndarray) -> list[list[int]]:
 def shipped_sensitivity_rank(
     model: Model, *, threads: int = 1, progress: Callable[[int, int], None] | None = None
 ) -> SensitivityRank:
-    """Numerical identifiability of every parameter with a spread over all readings of all conclusions."""
-    conclusions, arms = all_conclusions(model)
+    """Numerical identifiability of every parameter with a spread over all readings of all scored arms.
+
+    Readings are the changes from the drug-free baseline at the times that are read, and the baseline.
+    """
+    arms = scored_arms(model)
     rows = tuple(row for row in varied_parameters(model) if row.name.split(".")[0] not in KNOWN_STAGES)
-    problem = RobustnessProblem(model, conclusions, arms, rows, threads=threads)
+    problem = RobustnessProblem(model, (), arms, rows, threads=threads)
     drawn = _moves(rows)
     size, parts = 2 * len(rows) + 1, []
     for done, arm in enumerate(arms.values(), start=1):
         curves = problem.curves(arm, drawn, size)
         at = np.searchsorted(curves.times, np.array(arm.hours) - 1e-6)
-        parts.append(curves.values[:, at].reshape(size, -1))
+        change = curves.values[:, at] - curves.baseline[:, None]  # effects, which are small beside the baseline
+        parts += [change.reshape(size, -1), curves.baseline]
         if progress:
             progress(done, len(arms))
     readings = np.concatenate(parts, axis=1)
