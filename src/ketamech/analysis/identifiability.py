@@ -34,9 +34,10 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.simulate import events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
-POINTS, STEP, NULL = 40, 1e-30, 1e-9  # random states; complex step; relative singular value of an exact null space
+POINTS, STEP, NULL = 60, 1e-30, 1e-9  # random states; complex step; relative singular value of an exact null space
 MOVED, ZERO = 0.4, 1e-3  # share of the states that are moved; baseline, in typical sizes, that counts as 0
-SPREADS = (0.02, 0.2, 0.7)  # of the logarithm of random states around the baseline, in turn
+SPREADS = (0.02, 0.05, 0.2, 0.7)  # of the logarithm of random states around the baseline, in turn
+LEAST_POWER = -3.0  # of ten: smallest size of a moved state of baseline 0, in typical sizes; at most its inverse
 KNOWN_STAGES = ("person", "pathway", "perturbation", "drug")  # properties of the patient and switches, not estimated
 COMPLETE = 1e-6  # residual of the conditions, of size 1, below which they hold
 SMALL = 1e-6  # exponents below this are rounding
@@ -134,7 +135,10 @@ class _SymmetryProblem:
         self.outputs = [_equation(output.name, output.expression) for output in system.outputs]
 
     def conditions(self, values: Mapping[str, float], generator: np.random.Generator) -> np.ndarray:
-        """Conditions [row, unknown] at random states, as a triangle; rows without a finite number are left out."""
+        """Conditions [row, unknown] at random states, at most one row per name of an equation.
+
+        Rows without a finite number are left out.
+        """
         rows = []
         for point in range(POINTS):
             spread = SPREADS[point % len(SPREADS)]
@@ -147,10 +151,7 @@ class _SymmetryProblem:
         for (_, equation), is_finite in zip(self._every(), np.atleast_1d(finite.any(axis=0)), strict=True):
             if not is_finite:
                 raise ModelError(f"the equation of '{equation.name}' has no finite value near the baseline")
-        matrix = every[finite]
-        size = np.abs(matrix).max(axis=1)
-        scaled = matrix[size > 0] / size[size > 0, None]
-        return np.asarray(np.linalg.qr(scaled, mode="r"))  # the same null space with fewer rows
+        return np.concatenate([_triangle(every[finite[:, k], k]) for k in range(every.shape[1])])
 
     def kind(
         self, exponents: np.ndarray, values: Mapping[str, float], moved: Mapping[str, float], other: _Completion
@@ -172,9 +173,8 @@ class _SymmetryProblem:
         for state in self.system.states:
             usual, (low, high) = self.baseline[state.name], state.bounds
             is_zero = abs(usual) < ZERO * state.scale
-            value = (
-                state.scale * 10 ** generator.uniform(-2, 3) if is_zero else usual * np.exp(generator.normal(0, spread))
-            )
+            far = generator.uniform(LEAST_POWER, LEAST_POWER * (1 - 2 * spread / SPREADS[-1]))
+            value = state.scale * 10**far if is_zero else usual * np.exp(generator.normal(0, spread))
             if generator.random() > MOVED:
                 value = ZERO * state.scale if is_zero else usual
             if high is not None and value >= high:
@@ -230,6 +230,17 @@ def _hill_slope(x: complex, half: complex, n: complex) -> complex:
 
 
 _COMPLEX = {"hill": _hill, "hill_slope": _hill_slope}
+
+
+def _triangle(rows: np.ndarray) -> np.ndarray:
+    """Rows, scaled to a size of 1, as the triangle of their QR decomposition, which has the same null space."""
+    size = np.abs(rows).max(axis=1)
+    scaled = rows[size > 0] / size[size > 0, None]
+    used = np.flatnonzero(np.any(scaled != 0, axis=0))
+    triangle = np.linalg.qr(scaled[:, used], mode="r")
+    found = np.zeros((len(triangle), rows.shape[1]))
+    found[:, used] = triangle
+    return found
 
 
 def _null_space(matrix: np.ndarray) -> np.ndarray:
