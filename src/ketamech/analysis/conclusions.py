@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
@@ -294,13 +295,13 @@ class PerturbationConclusion:
     """The predicted direction of one published perturbation."""
 
     row: PerturbationTarget
-    number: int
+    number: int  # among the readings of the same evidence row
     kind: ClassVar[str] = "perturbation"
 
     @property
     def id(self) -> str:
-        """Evidence id and number of the reading."""
-        return f"{self.row.evidence}-{self.number}"
+        """Evidence id, and the number of a further reading."""
+        return self.row.evidence if self.number == 1 else f"{self.row.evidence}-{self.number}"
 
     @property
     def words(self) -> Sequence[str]:
@@ -417,7 +418,12 @@ def _perturbations(model: Model) -> Found:
             scenario, _ = scenario_of_arm(arm, model.parameters)
             yield arm, Arm(scenario, outputs, hours, None if has_expectancy(arm) else without_expectancy)
 
-    return [PerturbationConclusion(row, i) for i, row in enumerate(rows, start=1)], arms()
+    seen = Counter[str]()
+    found: list[Conclusion] = []
+    for row in rows:
+        seen[row.evidence] += 1
+        found.append(PerturbationConclusion(row, seen[row.evidence]))
+    return found, arms()
 
 
 def _reading(rows: Sequence[PerturbationTarget], arm: Hashable) -> tuple[tuple[str, ...], tuple[float, ...]]:

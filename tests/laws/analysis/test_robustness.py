@@ -215,3 +215,16 @@ def test_the_stored_table_names_existing_conclusions(model):
     assert set(load_robustness().rows) <= known
     assert isinstance(robustness.RobustnessProblem.of(model).conclusions, tuple)
     assert pd.Series([row.holds for row in load_robustness().rows.values()]).between(0, 100).all()
+
+
+def test_the_command_writes_the_tables_and_prints_what_is_not_robust(problem, monkeypatch, tmp_path, capsys):
+    from ketamech.cli.claims import claims
+
+    monkeypatch.setattr(RobustnessProblem, "of", classmethod(lambda cls, model, **settings: problem))
+    claims(out=tmp_path / "run", robust=40)
+    stored = load_robustness(tmp_path / "run")
+    assert stored.facts["sets"] == "40"
+    printed = capsys.readouterr()
+    assert "median" in printed.out
+    assert "always" not in printed.out
+    assert "toy: 1 of 3 conclusions" in printed.err
