@@ -78,8 +78,8 @@ class RobustnessRow:
 
 
 def percent(holds: float) -> str:
-    """A percentage without decimals that is 100 only if no set differs."""
-    return f"{min(round(holds), 99) if holds < 100 else 100:d}"
+    """A percentage without decimals, rounded down, so that 100 and 90 mean at least that."""
+    return f"{math.floor(holds):d}"
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def test_every_contrast_and_conclusion_has_its_own_name(model):
 
 def test_a_row_below_ninety_percent_is_marked():
     row = RobustnessRow("claim", "x", "", "shown", 1, 89.9, 91, 1000, 0, 1, 2, "mood.a 20-99")
-    assert row.text == "90 %, consequence of an assumption"
+    assert row.text == "89 %, consequence of an assumption"
     assert row.where_it_stops == "mood.a (20 % in its lowest fifth, 99 % in its highest)"
     assert replace(row, holds=90.0).text == "90 %"
     assert replace(row, holds=float("nan")).is_consequence
