@@ -41,6 +41,7 @@ MOOD, USUAL_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
 SHARE_HOURS = (24.0, 168.0)
 CONTRIBUTES = 0.05  # share of the drug effect from which a pathway counts as contributing
 LEAST_EFFECT = 0.5  # MADRS points; below this there is no drug effect to share
+LEAST_SUM = 0.1  # of what all pathways add, below which their shares are not scaled to it
 NO_RESULT = -1
 TIME_ROUNDING = 1e-6  # h; output times are rounded to this
 CONTRAST_COLUMNS = (
@@ -126,8 +127,9 @@ class ClaimConclusion:
 class PathwayShares:
     """Shares of the pathways in the drug effect on MADRS at one time, from 2 n + 3 coalitions of n pathways.
 
-    The share of a pathway is the mean of its effect alone and of the loss without it. This is the Shapley value where
-    pathways interact in pairs only. The drug effect is that of the treated patient minus that of the control.
+    The share of a pathway is the mean of its effect alone and of the loss without it, times one factor for all pathways
+    so that they sum to what the pathways add together. This is the Shapley value where pathways interact in pairs only.
+    The drug effect is that of the treated patient minus that of the control.
     """
 
     pathways: tuple[str, ...]
@@ -148,7 +150,9 @@ class PathwayShares:
             shares[name] = (alone + lost) / 2 / drug
         if any(math.isnan(share) for share in shares.values()):
             raise ArithmeticError
-        return shares
+        together, total = (full - none) / drug, sum(shares.values())
+        factor = together / total if abs(total) > LEAST_SUM * abs(together) else 1.0
+        return {name: share * factor for name, share in shares.items()}
 
     def _madrs(self, curves: Curves, coalition: str) -> float:
         return value_at(curves[("pathways", coalition)], MOOD, self.hour)

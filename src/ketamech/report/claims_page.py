@@ -341,8 +341,8 @@ same answer as at the values of the tables. *With the drug effect*: the same amo
 MADRS after a day is within two-fold of the calibrated one. Below {ROBUST:g} % the conclusion is marked as the
 consequence of an assumption. *Where it stops*: the parameters that most separate the sets in which it holds from the
 others. Effects of drugs are those of the treated patient minus those of the same patient with expectancy alone. The
-share of a pathway is the mean of its effect alone and of the loss without it, which is the Shapley value where
-pathways interact in pairs only.
+share of a pathway is the mean of its effect alone and of the loss without it, scaled so that the shares sum to what the
+pathways add together; this is the Shapley value where pathways interact in pairs only.
 """
 
 
