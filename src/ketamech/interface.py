@@ -308,8 +308,12 @@ def sensitivity(
     scenario: CheckedScenario | Regimen | Path | str, endpoints: str = "mood.madrs at 24 h", *,
     method: Literal["tornado", "morris", "sobol"] = "tornado", model: CompiledModel | None = None,
     parameters: Sequence[str] | None = None, size: int | None = None, seed: int = 1, threads: int | None = None,
+    absolute: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Sensitivity of endpoints (joined by ";") to the parameters, each moved over its spread.
+
+    Endpoints are those of the treated patient minus those of the control (same expectancy, no drug), or with
+    `absolute` those of the treated patient.
 
     `method`: "tornado" (one at a time, 5th and 95th percentile), "morris" (`size` trajectories, default 20) or "sobol"
     (`size` base points, a power of 2, default 1024). `parameters`: names of parameters or stages (default: all with a
@@ -319,7 +323,8 @@ def sensitivity(
     asked = as_scenario(scenario, chosen)
     rows = sensitivity_analysis.varied_parameters(chosen, parameters, asked.values)
     parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
-    problem = sensitivity_analysis.SensitivityProblem(chosen, asked, parsed, rows, threads or os.cpu_count() or 1)
+    cores = threads or os.cpu_count() or 1
+    problem = sensitivity_analysis.SensitivityProblem(chosen, asked, parsed, rows, cores, absolute=absolute)
     if method == "tornado":
         return sensitivity_analysis.tornado(problem)
     if method == "morris":

@@ -128,7 +128,8 @@ def by_sensitivity(case: Case, model: Model) -> Readings:
     words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     asked = sensitivity.parse_endpoints(words, model)
     rows = sensitivity.varied_parameters(model, [VARIED])
-    found = sensitivity.tornado(sensitivity.SensitivityProblem(model, case.scenario(model, case.alone), asked, rows))
+    scenario = case.scenario(model, case.alone)
+    found = sensitivity.tornado(sensitivity.SensitivityProblem(model, scenario, asked, rows, absolute=True))
     middle = found.set_index("outcome")["usual"]
     return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) for name in case.outputs for h in HOURS}
 

@@ -37,9 +37,7 @@ class CheckResult:
 
 def run_checks(model: Model, stage: str | None = None) -> list[CheckResult]:
     """All results in the order of the stages; `stage` restricts them to one. Raises UnknownNameError."""
-    names = [s.name for s in model.system.stages]
-    if stage is not None and stage not in names:
-        raise UnknownNameError(f"there is no stage '{stage}'", key="stage", nearest=closest_match(stage, names))
+    names = check_stage(model, stage)
     findings = [
         *_check_steady_state(model),
         *_check_recovery(model),
@@ -51,6 +49,14 @@ def run_checks(model: Model, stage: str | None = None) -> list[CheckResult]:
     order = {name: i for i, name in enumerate([*names, "whole system"])}
     chosen = [f for f in findings if stage is None or f.stage in (stage, "whole system")]
     return sorted(chosen, key=lambda f: order[f.stage])
+
+
+def check_stage(model: Model, stage: str | None) -> list[str]:
+    """Names of all stages. Raises UnknownNameError unless `stage` is one of them or None."""
+    names = [s.name for s in model.system.stages]
+    if stage is not None and stage not in names:
+        raise UnknownNameError(f"there is no stage '{stage}'", key="stage", nearest=closest_match(stage, names))
+    return names
 
 
 def _per_stage(model: Model) -> Iterable[tuple[str, list[int]]]:

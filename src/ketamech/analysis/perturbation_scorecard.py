@@ -309,23 +309,33 @@ def required_arms(rows: tuple[PerturbationTarget, ...]) -> dict[Arm, float]:
     return needed
 
 
-def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
-    """The subject of an arm, and the values set by the row itself (the others are those of the species)."""
+def scenario_of_arm(arm: Arm, table: ParameterTable) -> tuple[Scenario, dict[str, float]]:
+    """The scenario of an arm, and the values set by the row itself (the others are those of the species)."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
     perturbations = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
     sets = perturbation_parameters(table, load_species(HUMAN), dict(settings), perturbations)
-    values = {**species.canonical, **sets}
     regimen = Regimen.parse(sentence) if sentence else Regimen(())
     require_species_kinetics(regimen, species)
-    label = " | ".join(arm[:3])
     scenario = Scenario(
-        label, "", regimen, values, max(HORIZONS), False, 1, "", species=species_name, perturbations=perturbations
-    )
+        " | ".join(arm[:3]), "", regimen, {**species.canonical, **sets}, max(HORIZONS), False, 1, "",
+        species=species_name, perturbations=perturbations,
+    )  # fmt: skip
+    return scenario, sets
+
+
+def has_expectancy(arm: Arm) -> bool:
+    """Whether the patient of an arm expects a benefit."""
+    return dict(arm[3]).get("person.expectancy", 0.0) > 0
+
+
+def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
+    """The subject of an arm, and the values set by the row itself (the others are those of the species)."""
+    scenario, sets = scenario_of_arm(arm, table)
     given = events_of_scenario(scenario, table, {}, scenario.horizon)
-    if dict(settings).get("person.expectancy", 0.0) <= 0:
+    if not has_expectancy(arm):
         given = given.with_doses(without_expectancy)
-    return Subject(label, given.events, values, given.cycle, given.length), sets
+    return Subject(scenario.title, given.events, scenario.values, given.cycle, given.length), sets
 
 
 def _curves(

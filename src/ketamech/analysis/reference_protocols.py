@@ -23,7 +23,7 @@ from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
-from ketamech.simulation.scenario import perturbation_parameters
+from ketamech.simulation.scenario import Scenario, perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"
 COLUMNS = ("id", "species", "treatment", "with", "control", "settings", "horizon", "reason")
@@ -55,6 +55,13 @@ class Protocol:
         """Parameters that differ from the tables (canonical): species, settings and perturbations."""
         own = {name: number * unit(parameters[name].unit).factor for name, number in self.settings.items()}
         return perturbation_parameters(parameters, load_species(self.species), own, self.perturbations)
+
+    def scenario(self, parameters: ParameterTable) -> Scenario:
+        """The protocol as a scenario."""
+        return Scenario(
+            self.id, "", self.regimen, self.values(parameters), self.horizon, False, 1, "",
+            species=self.species, perturbations=self.perturbations,
+        )  # fmt: skip
 
     def events(self, parameters: ParameterTable) -> tuple[DoseEvent, ...]:
         """All dose events, in time order."""

@@ -3,6 +3,9 @@
 Every parameter moves over its own spread: ranks in (0, 1) become values by the quantiles of its row (lognormal, normal
 kept on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted
 (`attrs["failed"]`), and its trajectory or block is left out. What the scenario sets does not vary.
+
+Outcomes are drug effects: the curve of the treated patient minus that of the same patient with expectancy and
+challenges but without the drug. Otherwise the baseline, which no drug changes, would dominate.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
-from ketamech.parameters import Parameter
+from ketamech.parameters import Parameter, ParameterTable
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import ensemble_of_scenario
+from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
 if TYPE_CHECKING:
@@ -129,7 +132,11 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SensitivityProblem:
-    """A scenario, its endpoints and the varied parameters; a chunk of points is a unit of `work`."""
+    """A scenario, its endpoints and the varied parameters; a chunk of points is a unit of `work`.
+
+    Endpoints are read from the difference of treated patient and control, with `absolute` from the treated patient.
+    Raises InputError where both are given the same.
+    """
 
     model: Model
     scenario: Scenario
@@ -137,9 +144,23 @@ class SensitivityProblem:
     parameters: tuple[Parameter, ...]
     threads: int = 1
     work: Executor = LOCAL
+    absolute: bool = False
 
     def __post_init__(self) -> None:
         require_outputs(self.scenario.species, [endpoint.output for endpoint in self.endpoints])
+        if not self.absolute and is_own_control(self.scenario, self.model.parameters):
+            what = "the treatment and its control are the same, so that there is no drug effect"
+            raise InputError(what, key="--absolute", expected="a drug, or absolute outcomes", type_this="--absolute")
+
+    @property
+    def kind(self) -> str:
+        """What the outcomes are."""
+        return "absolute outcomes" if self.absolute else "treated minus control"
+
+    @property
+    def title(self) -> str:
+        """The scenario and what the outcomes are."""
+        return f"{self.scenario.title} ({self.kind})"
 
     def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
@@ -157,16 +178,32 @@ class SensitivityProblem:
 
     def _name(self, ranks: np.ndarray) -> str:
         varied = " ".join(row.name for row in self.parameters).encode()
-        return f"points-{hashlib.sha256(varied + ranks.tobytes()).hexdigest()[:20]}"
+        kind = b"absolute" if self.absolute else b"difference"
+        return f"points-{hashlib.sha256(kind + varied + ranks.tobytes()).hexdigest()[:20]}"
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
         values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.parameters)}
         times = output_hours(self.endpoints, self.scenario)
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
         outputs = tuple(dict.fromkeys(endpoint.output for endpoint in self.endpoints))
-        everybody = ensemble_of_scenario(self.model, self.scenario, values, len(ranks), until)
-        found = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads)
-        return np.column_stack([read_endpoint(one, times, found.of(one.output)) for one in self.endpoints])
+        curves = self._curves(values, len(ranks), until, times, outputs)
+        if not self.absolute:
+            curves = curves - self._curves(values, len(ranks), until, times, outputs, control_events)
+        return np.column_stack([read_endpoint(e, times, curves[..., outputs.index(e.output)]) for e in self.endpoints])
+
+    def _curves(
+        self, values: Mapping[str, np.ndarray], size: int, until: float, times: np.ndarray, outputs: tuple[str, ...],
+        change: Change | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Curves [point, time, output] of the treated patient, or of the control with `change`."""
+        everybody = ensemble_of_scenario(self.model, self.scenario, values, size, until, change=change)
+        return everybody.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads).values
+
+
+def is_own_control(scenario: Scenario, parameters: ParameterTable) -> bool:
+    """Whether the control is given the same as the treated patient."""
+    given = events_of_scenario(scenario, parameters, {}, scenario.horizon)
+    return all(tuple(control_events(events)) == tuple(events) for events in (given.doses, given.cycle))
 
 
 def output_hours(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:

@@ -81,6 +81,20 @@ def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
     terminal.table([{str(k): v for k, v in row.items()} for row in records], title="Pathway contributions")
     for sentence in attribution_text.describe_attribution(found, parameters):
         terminal.progress().print(terminal.escape_markup(sentence), soft_wrap=True)
+    for sentence in _assumed_conclusions():
+        terminal.progress().print(terminal.escape_markup(sentence), soft_wrap=True)
+
+
+def _assumed_conclusions() -> list[str]:
+    """Statements about pathways after the usual infusion that are consequences of assumptions."""
+    from ketamech.analysis.robustness_table import CONSEQUENCE, load_robustness, percent
+
+    rows = [row for row in load_robustness().rows.values() if row.kind == "pathway" and row.is_consequence]
+    return [
+        f"{CONSEQUENCE.capitalize()}: {row.statement}: {row.finding}, in {percent(row.holds)} % of"
+        f" {row.results:.0f} sets of assumed values."
+        for row in rows
+    ]
 
 
 def _notes(found: Attribution) -> list[str]:

@@ -26,7 +26,8 @@ Patients = Annotated[int, typer.Option(min=10, help="Virtual patients, the same 
 Draws = Annotated[int, typer.Option(min=1, help="Posterior draws for the intervals")]
 Population = Annotated[str, typer.Option(help="A population of 'ketamech population'")]
 SHOWN = [
-    "regimen", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front", "front_share",
+    "regimen", "evidence", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front",
+    "front_share",
 ]  # fmt: skip
 USUAL_SCHEDULES = "weekly; twice weekly"
 USUAL = (
@@ -49,7 +50,8 @@ def design(
     pressure.
     Benefit is the mean difference of MADRS from the same patients with the same expectancy and no drug. A regimen is on
     the Pareto front if no other regimen is better in one aim and at least as good in all others. The result is not a
-    recommendation.
+    recommendation. The column evidence says whether this dose and schedule was studied in depressed patients
+    (data/dosing/studied_regimens.csv); the benefit of a regimen without evidence is an extrapolation of the model.
 
     More examples:
 
@@ -91,6 +93,9 @@ def design(
             write_table(table, draft / "design.parquet", facts)
             first = draw_front(draft, table)[0].relative_to(draft)
     terminal.table(table.sort_values("benefit", ascending=False)[SHOWN].to_dict("records"), title="Regimens")
+    counts = table["evidence"].value_counts().to_dict()
+    said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    terminal.progress().print(f"Evidence of these {len(table)} regimens: {said}.", soft_wrap=True)
     terminal.opened(out / first)
 
 

@@ -28,21 +28,25 @@ SobolTop = Annotated[
     int, typer.Option("--sobol-top", min=0, help="Number of top Morris parameters for Sobol; 0 for no Sobol")
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and figures")]
+Absolute = Annotated[
+    bool, typer.Option("--absolute", help="Endpoints of the treated patient instead of treated minus control")
+]
 USUAL = "mood.madrs at 24 h; mood.madrs at day 28; dissociation.cadss peak"
 
 
 def sensitivity(
     scenario: ScenarioOrFile = "racemic 0.5 mg/kg IV over 40 min", endpoints: Endpoints = USUAL,
     parameters: Parameters = None, trajectories: Trajectories = 20, sobol_n: SobolN = 1024, sobol_top: SobolTop = 20,
-    seed: Seed = 1, threads: Threads = None, out: Out = Path("runs/sensitivity"),
+    absolute: Absolute = False, seed: Seed = 1, threads: Threads = None, out: Out = Path("runs/sensitivity"),
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
-    """Rank parameters by their influence on an endpoint.
+    """Rank parameters by their influence on the drug effect.
 
     Example:  ketamech sensitivity "racemic 0.5 mg/kg IV over 40 min"
 
     Every parameter varies over its spread: one at a time (tornado), by Morris screening, and by Sobol indices of the
-    parameters that Morris ranks highest.
+    parameters that Morris ranks highest. Endpoints are those of the treated patient minus those of the same patient
+    with expectancy and without the drug, so that the ranking is of the drug effect and not of the baseline.
 
     More examples:
 
@@ -64,10 +68,10 @@ def sensitivity(
     model = terminal.model()
     names = [current_name(name.strip()) for name in parameters.split(",")] if parameters else None
     targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
-    question = kit.SensitivityProblem(model, loaded, targets, rows, threads_of(threads, scheduler))
+    question = kit.SensitivityProblem(model, loaded, targets, rows, threads_of(threads, scheduler), absolute=absolute)
     terminal.print_regimen(loaded)
     scene = text_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
-    job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in targets]}
+    job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in targets], "absolute": absolute}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         problem = replace(question, work=work)
         first = _analyse(problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
@@ -89,9 +93,9 @@ def _analyse(
         swings = kit.tornado(question, tell)
     with terminal.progress_bar("Morris") as tell:
         screened = kit.morris(question, trajectories, seed, tell)
-    paths = draw_tornado(out, swings, loaded.title)
+    paths = draw_tornado(out, swings, question.title)
     paths += draw_indices(
-        out, screened, f"{loaded.title}\nMorris: mean absolute elementary effect and spread", "morris"
+        out, screened, f"{question.title}\nMorris: mean absolute elementary effect and spread", "morris"
     )
     tables = {"tornado": swings, "morris": screened}
     if sobol_top:
@@ -100,15 +104,15 @@ def _analyse(
         fewer = replace(question, parameters=kit.varied_parameters(model, [p for p in top if p in best]))
         with terminal.progress_bar("Sobol") as tell:
             tables["sobol"] = kit.sobol(fewer, sobol_n, seed, tell)
-        paths += draw_indices(out, tables["sobol"], f"{loaded.title}\nSobol: total and first-order index", "sobol")
+        paths += draw_indices(out, tables["sobol"], f"{question.title}\nSobol: total and first-order index", "sobol")
         steps = tables["sobol"].attrs.pop("convergence")
         write_table(steps, out / "convergence.csv", facts)
-        paths += draw_convergence(out, steps, f"{loaded.title}\nSobol: total index, from ever more points")
+        paths += draw_convergence(out, steps, f"{question.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv", facts)
         write_table(table, out / f"{name}.parquet", facts)
         shown = table.groupby("outcome", sort=False).head(8)
-        terminal.table(shown.to_dict("records"), title=name)
+        terminal.table(shown.to_dict("records"), title=f"{name}, {question.kind}")
         if table.attrs["failed"]:
             said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
             terminal.progress().print(said)

@@ -89,6 +89,10 @@ class ParameterTable(Mapping[str, Parameter]):
         """The parameters of one stage (or of person, pathway, perturbation)."""
         return ParameterTable({key: row for key, row in self.rows.items() if key.split(".")[0] == name})
 
+    def share_of(self, status: str) -> float:
+        """Percent of the parameters that have a status, e.g. assumed."""
+        return 100 * sum(row.status == status for row in self.rows.values()) / max(1, len(self.rows))
+
     def with_values(self, values: Mapping[str, float | str]) -> ParameterTable:
         """A table with some values set: numbers are in canonical units, text has its unit ("30 mL/min").
 

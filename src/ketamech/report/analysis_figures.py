@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ketamech.analysis.studied_regimens import WITHOUT
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 
@@ -98,7 +99,7 @@ def _convergence(table: pd.DataFrame, title: str) -> Figure:
 
 def _front(table: pd.DataFrame) -> Figure:
     title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
-    title += " (bars: 95 % of draws)"
+    title += " (bars: 95 % of draws; white centre: dose without evidence in depressed patients)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
     figure = page(13, 5.6, title)
@@ -117,6 +118,8 @@ def _front(table: pd.DataFrame) -> Figure:
                 yerr=np.abs([y - part["benefit_low"], part["benefit_high"] - y]),
                 fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], elinewidth=0.4, alpha=0.75, label=kind,
             )  # fmt: skip
+        unstudied = table[table["evidence"] == WITHOUT]
+        axes.plot(unstudied[cost], unstudied["benefit"], "o", ms=2, mfc="white", mec="white", lw=0)
         axes.plot(best[cost], best["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
         for i, row in best.iterrows():
             place = (row[cost], row["benefit"])
@@ -126,7 +129,7 @@ def _front(table: pd.DataFrame) -> Figure:
         axes.set_xlabel(label)
         axes.set_ylabel("benefit, points")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
-    named = "\n".join(f"{i + 1}  {name}" for i, name in enumerate(best["regimen"]))
+    named = "\n".join(f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(best.itertuples()))
     figure.text(0.79, 0.9, "Pareto front (circled):\n" + named, fontsize=7, va="top")
     return figure
 

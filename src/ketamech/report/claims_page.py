@@ -23,6 +23,7 @@ from ketamech.analysis.claims import (
     load_rule_variants,
 )
 from ketamech.analysis.evaluate_claims import ClaimResult
+from ketamech.analysis.robustness_table import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
@@ -222,9 +223,16 @@ def claim_rows(answers: Mapping[str, ClaimResult]) -> list[dict[str, object]]:
             "claim": name, "statement": answer.claim.statement, "verdict": answer.verdict.verdict,
             "model": model_result(answer), "for": answer.verdict.weight_for, "against": answer.verdict.weight_against,
             "model_and_evidence": answer.agreement, "same_verdict": f"{answer.n_same_verdict}/{answer.n_rule_variants}",
+            "model_holds_in": robustness_text(name),
         }
         for name, answer in answers.items()
     ]  # fmt: skip
+
+
+def robustness_text(claim: str) -> str:
+    """Percent of parameter sets with the same result of the model, with the mark below 90 %; empty if unknown."""
+    row = load_robustness().claim(claim)
+    return row.text if row else ""
 
 
 def model_result(answer: ClaimResult) -> str:
@@ -277,7 +285,7 @@ def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
     sides = [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES]
     return {
         "claim": answer.claim, "judgement": answer.verdict, "answer": answer, "model": model_result(answer),
-        "drawing": draw(answer), "sides": sides,
+        "drawing": draw(answer), "sides": sides, "robustness": load_robustness().claim(answer.claim.id),
     }  # fmt: skip
 
 
@@ -287,7 +295,8 @@ INTRODUCTION = """# Common statements about ketamine and the evidence
 
 Every statement has an experiment in the model, evidence for and against, and a verdict computed from that evidence by
 one rule. The result of the model is shown next to the verdict and does not change it. *Same verdict*: the number of
-alternative rules, out of {tried}, that give the same verdict.
+alternative rules, out of {tried}, that give the same verdict. *Model holds in*: the percentage of sets of assumed
+parameter values in which the model gives the same result.
 
 ## The rule
 Each paper counts once for a side, by its row with the largest weight. Balance = (for - against) / (for + against).
@@ -318,17 +327,59 @@ def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Pat
         disclaimer=DISCLAIMER, tried=len(others), numbers=numbers, variants="; ".join(others),
         lean=rule["lean"], enough=rule["enough.people"], total=rule["enough.total"],
     )  # fmt: skip
-    parts = [head, "## All statements", summary_table(answers)]
+    parts = [head, "## All statements", summary_table(answers), ROBUSTNESS_HEAD, *_robustness_tables()]
     parts += [f"## {name}\n\n{claim_in_full(answer, rule)}\n" for name, answer in answers.items()]
     atomic_write(path, ("\n".join(parts) + "\n").encode())
     return path
 
 
+ROBUSTNESS_HEAD = f"""## Which conclusions are consequences of assumptions
+
+All assumed parameters with a spread, except properties of the patient, are drawn jointly over their stated spreads
+(Latin hypercubes); calibrated and measured values stay. *Holds*: percentage of these sets in which the model gives the
+same answer as at the values of the tables. *With the drug effect*: the same among the sets in which the drug effect on
+MADRS after a day is within two-fold of the calibrated one. Below {ROBUST:g} % the conclusion is marked as the
+consequence of an assumption. *Where it stops*: the parameters that most separate the sets in which it holds from the
+others. Effects of drugs are those of the treated patient minus those of the same patient with expectancy alone. The
+share of a pathway is the mean of its effect alone and of the loss without it, scaled so that the shares sum to what the
+pathways add together; this is the Shapley value where pathways interact in pairs only.
+"""
+
+
+def _robustness_tables() -> list[str]:
+    """One Markdown table for each kind of conclusion."""
+    stored = load_robustness()
+    groups: dict[str, list[RobustnessRow]] = defaultdict(list)
+    for row in stored.rows.values():
+        groups[row.kind].append(row)
+    parts = [stored.note() + "\n"]
+    for kind, rows in groups.items():
+        count = sum(row.is_consequence for row in rows)
+        parts.append(f"### {kind.capitalize()}: {count} of {len(rows)} are consequences of assumptions\n")
+        columns = ("conclusion", "statement", "finding", "holds", "with the drug effect", "number", "where it stops")
+        parts.append(markdown_table(columns, [_robustness_cells(row) for row in rows]) + "\n")
+    return parts
+
+
+def _robustness_cells(row: RobustnessRow) -> tuple[object, ...]:
+    calibrated = "" if math.isnan(row.calibrated) else f"{percent(row.calibrated)} %"
+    spread = "" if math.isnan(row.low) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})"
+    return f"`{row.conclusion}`", row.statement, row.finding, row.text, calibrated, spread, row.where_it_stops
+
+
 def summary_table(answers: Mapping[str, ClaimResult]) -> str:
     """One line per claim: statement, verdict, model result, steadiness."""
-    columns = ("statement", "verdict", "model", "model_and_evidence", "same_verdict")
+    columns = ("statement", "verdict", "model", "model_and_evidence", "same_verdict", "model_holds_in")
     rows = [(f"[`{row['claim']}`](#{row['claim']})", *(row[k] for k in columns)) for row in claim_rows(answers)]
     return markdown_table(("claim", *(name.replace("_", " ") for name in columns)), rows) + "\n"
+
+
+def _robustness_lines(claim: str) -> list[str]:
+    row = load_robustness().claim(claim)
+    if row is None:
+        return []
+    stops = f" It depends on {row.where_it_stops}." if row.where_it_stops else ""
+    return [f"The model gives this result in {row.text} of {row.results:.0f} sets of assumed values.{stops}", ""]
 
 
 def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
@@ -338,6 +389,7 @@ def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
     same = f"{answer.n_same_verdict} of {answer.n_rule_variants}"
     lines += [f"Verdict: **{verdict.verdict}** ({verdict.reason}; the same under {same} "
               "alternative rules)", f"Model: **{model_result(answer)}**", ""]  # fmt: skip
+    lines += [*_robustness_lines(claim.id)]
     lines += [
         f"- {'yes' if result.passed else 'no'}: {result.test.description}"
         f" ({test_result_text(result)}; arm `{result.test.arm}`)"

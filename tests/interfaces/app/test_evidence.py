@@ -36,6 +36,11 @@ def test_every_badge_of_the_story_names_a_claim_that_exists(client):
     assert {"description", "passed", "value", "unit"} == set(one["results"][0])
     assert one["n_same_verdict"] <= one["n_rule_variants"]
     assert client.get("/api/claims/none").status_code == 404
+    for name, row in ((name, claim["robustness"]) for name, claim in claims.items()):
+        assert row is None or (0 <= row["holds"] <= 100 and row["is_consequence"] == (row["holds"] < 90)), name
+        assert row is None or ("consequence of an assumption" in row["text"]) == row["is_consequence"]
+        assert row is None or "sets of" in row["note"]
+    assert any(claim["robustness"] for claim in claims.values())
 
 
 def test_every_track_of_the_story_exists(client):

@@ -19,9 +19,12 @@ from ketamech.analysis.sensitivity import (
     tornado,
     varied_parameters,
 )
+from ketamech.analysis.studied_regimens import evidence_of_regimen, load_studied_regimens
 from ketamech.core import InputError, UnknownNameError
+from ketamech.dosing.regimen import Regimen
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
+from ketamech.simulation.simulate import simulate
 
 A, B = 7.0, 0.1
 
@@ -135,6 +138,71 @@ def test_what_the_scenario_sets_stays_set():
         varied_parameters(model, ["person.weight"], heavy.values)
 
 
+def test_the_drug_effect_is_the_treated_curve_minus_that_of_the_control():
+    """Against the two curves of `simulate`, a second path to the same numbers."""
+    model = load_model()
+    scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
+    rows, endpoints = varied_parameters(model, ["dissociation"]), parse_endpoints("mood.madrs at day 8", model)
+    effect = SensitivityProblem(model, scenario, endpoints, rows)
+    absolute = replace(effect, absolute=True)
+    both = simulate(scenario, model=model, times=[168.0])["mood.madrs"].values[:, 0]
+    middle = np.full((1, len(rows)), 0.5)
+    nothing = {row.name for row in rows if quantile(row, np.array([0.5]))[0] != pytest.approx(row.canonical)}
+    assert not nothing  # the medians are the values of the tables
+    assert absolute.evaluate(middle)[0, 0] == pytest.approx(both[0], rel=1e-3)
+    assert effect.evaluate(middle)[0, 0] == pytest.approx(both[0] - both[1], abs=1e-2)
+
+
+def test_the_baseline_moves_the_absolute_score_more_than_the_drug_effect():
+    model = load_model()
+    scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
+    rows = varied_parameters(model, ["person.baseline_madrs", "mood.connectivity_weight"])
+    effect = SensitivityProblem(model, scenario, parse_endpoints("mood.madrs at day 29", model), rows)
+    swings = [
+        tornado(one).set_index("parameter")["swing"]["person.baseline_madrs"]
+        for one in (effect, replace(effect, absolute=True))
+    ]
+    assert swings[0] < 0.5 * swings[1]
+    assert "treated minus control" in effect.title
+
+
+def test_a_placebo_has_no_drug_effect():
+    model = load_model()
+    scenario = load_scenario("placebo IV over 40 min", model.parameters)
+    rows, endpoints = varied_parameters(model, ["mood"]), parse_endpoints("mood.madrs at 24 h", model)
+    with pytest.raises(InputError, match="no drug effect"):
+        SensitivityProblem(model, scenario, endpoints, rows)
+    assert SensitivityProblem(model, scenario, endpoints, rows, absolute=True).absolute
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("racemic 0.5 mg/kg IV over 40 min", "controlled trial"),
+        ("racemic 0.5 mg/kg IV over 45 min twice weekly for 4 weeks", "controlled trial"),
+        ("racemic 0.5 mg/kg IV over 40 min 3 times a week for 2 weeks", "uncontrolled study"),
+        ("racemic 0.5 mg/kg IV over 40 min every 5 days for 4 weeks", "dose studied, schedule not"),
+        ("racemic 0.5 mg/kg IV over 90 min", "without evidence"),
+        ("racemic 0.75 mg/kg IV over 40 min", "without evidence"),
+        ("racemic 100 mg oral weekly for 4 weeks", "without evidence"),
+        ("esketamine 84 mg nasal twice weekly for 4 weeks", "controlled trial"),
+        ("esketamine 84 mg nasal weekly for 4 weeks", "dose studied, schedule not"),
+        ("racemic 0.5 mg/kg IV over 40 min; racemic 0.5 mg/kg IV over 40 min on day 8", "without evidence"),
+    ],
+)
+def test_the_evidence_of_a_regimen_is_that_of_its_dose_and_schedule(sentence, kind):
+    found = evidence_of_regimen(Regimen.parse(sentence), 672.0)
+    assert found.kind == kind
+    assert bool(found.evidence) == (kind != "without evidence")
+
+
+def test_every_studied_regimen_is_its_own_evidence():
+    for one in load_studied_regimens():
+        found = evidence_of_regimen(Regimen((one.treatment,)), 672.0)
+        assert found.kind in ("controlled trial", "uncontrolled study"), one.treatment
+        assert found.kind == "controlled trial" or not one.has_control
+
+
 def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
     found = sobol(asked(ishigami), 1024)
     steps = found.attrs["convergence"].groupby("base")["total_half_width"].max()
@@ -187,6 +255,7 @@ def test_regimens_are_compared_on_the_same_people():
     assert table["benefit"].iloc[1] > table["benefit"].iloc[0] > 0
     assert table["cadss"].iloc[1] > table["cadss"].iloc[0]
     assert table["front"].all()
+    assert list(table["evidence"]) == ["without evidence", "controlled trial"]  # one dose in this week
 
 
 def test_what_no_trial_informs_is_uncertain_in_a_design():

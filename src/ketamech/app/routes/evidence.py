@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, load_claims, load_rule
 from ketamech.analysis.evaluate_claims import evaluate_claims
+from ketamech.analysis.robustness_table import load_robustness
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
 from ketamech.evidence import Observation
@@ -74,6 +75,21 @@ class ClaimEvidence(EvidenceRow):
     description: str
 
 
+class ClaimRobustness(BaseModel):
+    """Percent of parameter sets (assumed values drawn jointly) in which the model gives the same result of a claim.
+
+    `is_consequence`: below 90 %, so that the result is the consequence of an assumption. `where_it_stops`: the
+    parameters that separate the sets in which it holds from the others; `note`: how it was computed.
+    """
+
+    holds: float
+    sets: int
+    is_consequence: bool
+    text: str
+    where_it_stops: str
+    note: str
+
+
 class ClaimInfo(BaseModel):
     """A common statement about ketamine with its verdict and evidence."""
 
@@ -83,6 +99,7 @@ class ClaimInfo(BaseModel):
     note: str
     verdict: str
     reason: str
+    robustness: ClaimRobustness | None
     evidence_for: list[ClaimEvidence]
     evidence_against: list[ClaimEvidence]
 
@@ -187,7 +204,19 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
         for side in ("for", "against")
     }
     own = {name: getattr(claim, name) for name in ("id", "statement", "encountered_as", "note")}
-    return {**own, "verdict": verdict.verdict, "reason": verdict.reason, **evidence}
+    robustness = _robustness(claim.id, app_state)
+    return {**own, "verdict": verdict.verdict, "reason": verdict.reason, "robustness": robustness, **evidence}
+
+
+def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:
+    stored = load_robustness()
+    row = stored.claim(claim)
+    if row is None:
+        return None
+    return {
+        "holds": row.holds, "sets": int(row.results), "is_consequence": row.is_consequence, "text": row.text,
+        "where_it_stops": row.where_it_stops, "note": stored.note(app_state.model),
+    }  # fmt: skip
 
 
 def _claim_result(app_state: AppState, name: str) -> ClaimResult:

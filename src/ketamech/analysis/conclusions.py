@@ -1,0 +1,442 @@
+"""Conclusions that are drawn from the model, each with the simulated arms from which it is read.
+
+Five kinds: claims (data/claims/experiments.csv), the drug effect on MADRS, the shares of pathways in it, contrasts of
+doses, routes and times (data/claims/contrasts.csv), and published perturbations (data/perturbations/rows.csv). Every
+arm is a scenario, so that one code path simulates all of them for any number of parameter sets.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
+
+from ketamech.analysis.claims import DIRECTORY, Claim, ClaimTest, load_arms, load_claims
+from ketamech.analysis.perturbation_scorecard import (
+    DIRECTIONS,
+    STATISTICS,
+    PerturbationTarget,
+    direction,
+    factorial_arms,
+    has_expectancy,
+    load_perturbation_targets,
+    required_arms,
+    scenario_of_arm,
+)
+from ketamech.core import UnknownNameError, closest_match
+from ketamech.core.csv_table import read_table
+from ketamech.dosing.dose_events import without_expectancy
+from ketamech.evidence import load_evidence
+from ketamech.simulation.expression import names_in
+from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import Change, control_events
+
+MOOD, USUAL_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
+SHARE_HOURS = (24.0, 168.0)
+CONTRIBUTES = 0.05  # share of the drug effect from which a pathway counts as contributing
+LEAST_EFFECT = 0.5  # MADRS points; below this there is no drug effect to share
+LEAST_SUM = 0.1  # of what all pathways add, below which their shares are not scaled to it
+NO_RESULT = -1
+TIME_ROUNDING = 1e-6  # h; output times are rounded to this
+CONTRAST_COLUMNS = (
+    "id", "kind", "treatment", "hours", "other", "other_hours", "output", "relation", "says",
+)  # fmt: skip
+Curves = Mapping[Hashable, TimeCourse]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One simulated patient or animal: a scenario, a change of its doses, the outputs and the times that are read (h).
+
+    Parameters that the scenario sets keep their value in every parameter set.
+    """
+
+    scenario: Scenario
+    outputs: tuple[str, ...]
+    hours: tuple[float, ...]
+    change: Change | None = None
+
+    def joined(self, other: Arm) -> Arm:
+        """The arm with the outputs and times of both."""
+        outputs = tuple(dict.fromkeys((*self.outputs, *other.outputs)))
+        return replace(self, outputs=outputs, hours=tuple(sorted({*self.hours, *other.hours})))
+
+
+class Conclusion(Protocol):
+    """A statement that a simulation answers with one of `words`, and its number if it has one."""
+
+    @property
+    def kind(self) -> str:
+        """claim, pathway, contrast or perturbation."""
+
+    @property
+    def id(self) -> str:
+        """A name that is unique within its kind."""
+
+    @property
+    def statement(self) -> str:
+        """What is answered, in words."""
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The possible answers."""
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """Index of the answer in `words` (NO_RESULT if an arm could not be solved), and the number or NaN."""
+
+
+@dataclass(frozen=True)
+class ClaimConclusion:
+    """Whether the model shows a claim: every test passes. `controls`: control arm by arm."""
+
+    claim: Claim
+    controls: Mapping[str, str]
+    kind: ClassVar[str] = "claim"
+    words: ClassVar[Sequence[str]] = ("not shown", "shown")
+
+    @property
+    def id(self) -> str:
+        """The id of the claim."""
+        return self.claim.id
+
+    @property
+    def statement(self) -> str:
+        """The statement of the claim."""
+        return self.claim.statement
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """Shown if every test passes; the number is that of a single test."""
+        results = [self._value(test, curves) for test in self.claim.tests]
+        if any(math.isnan(value) for value in results):
+            return NO_RESULT, math.nan
+        shown = all(test.passes(value) for test, value in zip(self.claim.tests, results, strict=True))
+        return int(shown), results[0] if len(results) == 1 else math.nan
+
+    def _value(self, test: ClaimTest, curves: Curves) -> float:
+        control = curves.get(self.controls[test.arm])
+        return test.measure.read(curves[test.arm], control)
+
+
+@dataclass(frozen=True)
+class PathwayShares:
+    """Shares of the pathways in the drug effect on MADRS at one time, from 2 n + 3 coalitions of n pathways.
+
+    The share of a pathway is the mean of its effect alone and of the loss without it, times one factor for all pathways
+    so that they sum to what the pathways add together. This is the Shapley value where pathways interact in pairs only.
+    The drug effect is that of the treated patient minus that of the control.
+    """
+
+    pathways: tuple[str, ...]
+    hour: float
+
+    def of(self, curves: Curves) -> dict[str, float]:
+        """Share by pathway; empty if there is no drug effect. Raises ArithmeticError if an arm could not be solved."""
+        full, none, control = (self._madrs(curves, name) for name in ("full", "none", "control"))
+        drug = full - control
+        if math.isnan(drug):
+            raise ArithmeticError
+        if abs(drug) < LEAST_EFFECT:
+            return {}
+        shares = {}
+        for name in self.pathways:
+            alone = self._madrs(curves, f"only {name}") - none
+            lost = full - self._madrs(curves, f"without {name}")
+            shares[name] = (alone + lost) / 2 / drug
+        if any(math.isnan(share) for share in shares.values()):
+            raise ArithmeticError
+        together, total = (full - none) / drug, sum(shares.values())
+        factor = together / total if abs(total) > LEAST_SUM * abs(together) else 1.0
+        return {name: share * factor for name, share in shares.items()}
+
+    def _madrs(self, curves: Curves, coalition: str) -> float:
+        return value_at(curves[("pathways", coalition)], MOOD, self.hour)
+
+
+@dataclass(frozen=True)
+class DrugEffect:
+    """Whether the usual infusion lowers MADRS below that of the control at one time."""
+
+    hour: float
+    kind: ClassVar[str] = "effect"
+    words: ClassVar[Sequence[str]] = ("higher than control", "as control", "lower than control")
+
+    @property
+    def id(self) -> str:
+        """The time."""
+        return f"effect-{self.hour:g}h"
+
+    @property
+    def statement(self) -> str:
+        """What is answered."""
+        return f"MADRS {in_words(self.hour)} of the usual infusion"
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """The answer and the difference of treated and control (points)."""
+        full, control = (value_at(curves[("pathways", name)], MOOD, self.hour) for name in ("full", "control"))
+        effect = full - control
+        if math.isnan(effect):
+            return NO_RESULT, effect
+        return (1 if abs(effect) < LEAST_EFFECT else 2 if effect < 0 else 0), effect
+
+
+def in_words(hours: float) -> str:
+    """A time after the dose."""
+    return f"after {hours:g} h" if hours < 48 else f"after {hours / 24:g} days"
+
+
+def value_at(curves: TimeCourse, output: str, hour: float) -> float:
+    """The value of an output at one of the simulated times (h)."""
+    return float(curves.outputs[output][int(curves.time.searchsorted(hour - TIME_ROUNDING))])
+
+
+@dataclass(frozen=True)
+class PathwayConclusion:
+    """Whether one pathway contributes at least 5 % of the drug effect on MADRS at one time."""
+
+    pathway: str
+    shares: PathwayShares
+    kind: ClassVar[str] = "pathway"
+    words: ClassVar[Sequence[str]] = ("no drug effect", "contributes little", "contributes")
+
+    @property
+    def id(self) -> str:
+        """Pathway and time."""
+        return f"{self.pathway}-{self.shares.hour:g}h"
+
+    @property
+    def statement(self) -> str:
+        """What is answered."""
+        share = f"at least {CONTRIBUTES:.0%} of the drug effect on MADRS"
+        return f"{self.pathway} carries {share} {in_words(self.shares.hour)}"
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """The answer and the share."""
+        try:
+            shares = self.shares.of(curves)
+        except ArithmeticError:
+            return NO_RESULT, math.nan
+        if not shares:
+            return 0, math.nan
+        return (2 if shares[self.pathway] >= CONTRIBUTES else 1), shares[self.pathway]
+
+
+@dataclass(frozen=True)
+class LargestPathway:
+    """Which pathway has the largest share at one time."""
+
+    shares: PathwayShares
+    kind: ClassVar[str] = "pathway"
+
+    @property
+    def id(self) -> str:
+        """The time."""
+        return f"largest-{self.shares.hour:g}h"
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Every pathway, after the case without a drug effect."""
+        return ("no drug effect", *self.shares.pathways)
+
+    @property
+    def statement(self) -> str:
+        """What is answered."""
+        return f"the pathway with the largest share of the drug effect on MADRS {in_words(self.shares.hour)}"
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """The largest pathway and its share."""
+        try:
+            shares = self.shares.of(curves)
+        except ArithmeticError:
+            return NO_RESULT, math.nan
+        if not shares:
+            return 0, math.nan
+        largest = max(shares, key=lambda name: shares[name])
+        return self.words.index(largest), shares[largest]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Drug effect (treated minus control) of one treatment and time against that of another: does the relation hold?"""
+
+    id: str
+    quantity: str
+    treatment: str
+    hours: float
+    other: str
+    other_hours: float
+    output: str
+    relation: str
+    statement: str
+    words: ClassVar[Sequence[str]] = ("no", "yes")
+
+    @property
+    def kind(self) -> str:
+        """What is compared: dose, route, time and so on."""
+        return f"{self.quantity} contrast"
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """The answer and the difference of the two drug effects, in the unit of the output."""
+        difference = self._effect(curves, self.treatment, self.hours) - self._effect(
+            curves, self.other, self.other_hours
+        )
+        if math.isnan(difference):
+            return NO_RESULT, math.nan
+        return int(difference < 0 if self.relation == "<" else difference > 0), difference
+
+    def _effect(self, curves: Curves, treatment: str, hour: float) -> float:
+        treated, control = (curves[(role, treatment)] for role in ("treated", "control"))
+        return value_at(treated, self.output, hour) - value_at(control, self.output, hour)
+
+
+@dataclass(frozen=True)
+class PerturbationConclusion:
+    """The predicted direction of one published perturbation."""
+
+    row: PerturbationTarget
+    number: int  # among the readings of the same evidence row
+    kind: ClassVar[str] = "perturbation"
+
+    @property
+    def id(self) -> str:
+        """Evidence id, and the number of a further reading."""
+        return self.row.evidence if self.number == 1 else f"{self.row.evidence}-{self.number}"
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The directions of the statistic."""
+        return tuple(DIRECTIONS[self.row.statistic.split()[0]])
+
+    @property
+    def statement(self) -> str:
+        """Treatment, perturbation, output and time."""
+        given = " with ".join(filter(None, (self.row.regimen, self.row.perturbations)))
+        return f"{given} ({self.row.species}): {self.row.output} at {self.row.time} h (observed: {self.row.observed})"
+
+    def answer(self, curves: Curves) -> tuple[int, float]:
+        """The direction and the size."""
+        size = STATISTICS[self.row.statistic](self.row, curves)  # type: ignore[arg-type]  # keys are arms here
+        word = direction(self.row.statistic, size)
+        return (self.words.index(word), size) if word else (NO_RESULT, math.nan)
+
+
+ArmTable = dict[Hashable, Arm]
+
+
+def all_conclusions(model: Model) -> tuple[tuple[Conclusion, ...], ArmTable]:
+    """Every conclusion of the shipped tables, and the arms that they read."""
+    conclusions: list[Conclusion] = []
+    arms: ArmTable = {}
+    for add in (_claims, _pathways, _contrasts, _perturbations):
+        found, needed = add(model)
+        conclusions += found
+        for key, arm in needed:
+            arms[key] = arms[key].joined(arm) if key in arms else arm
+    return tuple(conclusions), arms
+
+
+Found = tuple[list[Conclusion], Iterator[tuple[Hashable, Arm]]]
+
+
+def _claims(model: Model) -> Found:
+    claims, protocols = load_claims(load_evidence()), load_arms()
+    controls = {name: protocol.control for name, protocol in protocols.items()}
+
+    def arms() -> Iterator[tuple[Hashable, Arm]]:
+        for claim in claims.values():
+            for test in claim.tests:
+                hours = tuple(float(text) for text in re.findall(r"[\d.]+", test.measure.time))
+                for name in filter(None, (test.arm, controls[test.arm])):
+                    scenario = protocols[name].scenario(model.parameters)
+                    yield name, Arm(scenario, tuple(names_in(test.measure.output)), hours)
+
+    return [ClaimConclusion(claim, controls) for claim in claims.values()], arms()
+
+
+def _pathways(model: Model) -> Found:
+    switches = [name for name in model.parameters if name.startswith("pathway.")]
+    names = tuple(name.removeprefix("pathway.") for name in switches)
+    usual = load_scenario(USUAL_INFUSION, model.parameters)
+
+    def arm(off: Sequence[str], change: Change | None = None) -> Arm:
+        values = {**usual.values, **{f"pathway.{name}": 0.0 for name in off}}
+        return Arm(replace(usual, values=values), (MOOD,), SHARE_HOURS, change)
+
+    def arms() -> Iterator[tuple[Hashable, Arm]]:
+        yield ("pathways", "full"), arm(())
+        yield ("pathways", "none"), arm(names)
+        yield ("pathways", "control"), arm((), control_events)
+        for name in names:
+            yield ("pathways", f"only {name}"), arm([other for other in names if other != name])
+            yield ("pathways", f"without {name}"), arm([name])
+
+    found: list[Conclusion] = []
+    for hour in SHARE_HOURS:
+        shares = PathwayShares(names, hour)
+        found += [DrugEffect(hour), LargestPathway(shares), *(PathwayConclusion(name, shares) for name in names)]
+    return found, arms()
+
+
+def load_contrasts(model: Model) -> tuple[Contrast, ...]:
+    """Every row of data/claims/contrasts.csv. Raises InputError for an unknown output or relation."""
+    known, found = model.layout.units, []
+    for row in read_table(DIRECTORY / "contrasts.csv", CONTRAST_COLUMNS):
+        output = row.required("output", "stage.thing")
+        if output not in known:
+            raise UnknownNameError(f"no output '{output}'", key=row["id"], nearest=closest_match(output, known))
+        found.append(
+            Contrast(
+                row.required("id", "a name"), row.required("kind", "dose, route, time ..."),
+                row.required("treatment", "a regimen"), row.number("hours"), row.required("other", "a regimen"),
+                row.number("other_hours"), output, row.one_of("relation", ("<", ">")),
+                row.required("says", "the contrast in words"),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _contrasts(model: Model) -> Found:
+    contrasts = load_contrasts(model)
+
+    def arms() -> Iterator[tuple[Hashable, Arm]]:
+        for one in contrasts:
+            for treatment, hour in ((one.treatment, one.hours), (one.other, one.other_hours)):
+                scenario = load_scenario(treatment, model.parameters)
+                yield ("treated", treatment), Arm(scenario, (one.output,), (hour,))
+                yield ("control", treatment), Arm(scenario, (one.output,), (hour,), control_events)
+
+    return list(contrasts), arms()
+
+
+def _perturbations(model: Model) -> Found:
+    rows = [row for row in load_perturbation_targets() if not row.reason_not_run]
+    reading = {arm: _reading(rows, arm) for arm in required_arms(tuple(rows))}
+
+    def arms() -> Iterator[tuple[Hashable, Arm]]:
+        for arm, (outputs, hours) in reading.items():
+            scenario, _ = scenario_of_arm(arm, model.parameters)
+            yield arm, Arm(scenario, outputs, hours, None if has_expectancy(arm) else without_expectancy)
+
+    seen = Counter[str]()
+    found: list[Conclusion] = []
+    for row in rows:
+        seen[row.evidence] += 1
+        found.append(PerturbationConclusion(row, seen[row.evidence]))
+    return found, arms()
+
+
+def _reading(rows: Sequence[PerturbationTarget], arm: Hashable) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Outputs and times (h) that the rows read from an arm."""
+    outputs, hours = dict[str, None](), set[float]()
+    for row in rows:
+        arms = factorial_arms(row)
+        if arm in (arms.both, arms.alone, arms.drug, arms.none, arms.reference):
+            outputs[row.output] = None
+            hours |= {float(text) for text in row.time.split("-")}
+            hours |= {24.0} if row.statistic.startswith("effect") else set()
+    return tuple(outputs), tuple(sorted(hours))

@@ -1,0 +1,239 @@
+"""Robustness of conclusions: all assumed parameters vary jointly over their spreads (Latin hypercubes).
+
+A conclusion is the answer at the values of the tables. For each one the share of parameter sets with the same answer is
+computed, and the parameters that separate the sets in which it holds from the others: the share in the lowest and in
+the highest fifth of the parameter. Sets are drawn in chunks, each a Latin hypercube with its own random stream, so that
+more sets add to fewer. (A Sobol sequence in hundreds of dimensions has correlated columns for thousands of points.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.analysis.conclusions import NO_RESULT, Arm, Conclusion, all_conclusions
+from ketamech.analysis.sensitivity import RANK_MARGIN, quantile, varied_parameters
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.execution import LOCAL, Executor
+from ketamech.parameters import Parameter
+from ketamech.simulation.ensemble import output_times
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.simulate import ensemble_of_scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK, TOLERANCE = 256, 1e-4
+TABLES = "tables"  # the unit with the values of the tables
+FIFTHS = 5
+SEPARATES = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
+NAMED = 3  # parameters that are named per conclusion
+CALIBRATED_EFFECT, CALIBRATED_FOLD = "effect-24h", 2.0  # sets that keep the fitted drug effect within this factor
+Tell = Callable[[int, int], None]
+
+
+def assumed_parameters(model: Model) -> tuple[Parameter, ...]:
+    """Parameters with the status assumed and a spread that enter equations, without properties of the patient."""
+    rows = varied_parameters(model)
+    return tuple(row for row in rows if row.status == "assumed" and not row.name.startswith("person."))
+
+
+@dataclass(frozen=True)
+class RobustnessProblem:
+    """Conclusions, the arms that they read and the parameters that vary; a chunk of sets is a unit of `work`."""
+
+    model: Model
+    conclusions: tuple[Conclusion, ...]
+    arms: Mapping[Hashable, Arm]
+    parameters: tuple[Parameter, ...]
+    seed: int = 1
+    threads: int = 1
+    work: Executor = LOCAL
+
+    @classmethod
+    def of(cls, model: Model, *, seed: int = 1, threads: int = 1, work: Executor = LOCAL) -> RobustnessProblem:
+        """All conclusions of the shipped tables and all assumed parameters."""
+        conclusions, arms = all_conclusions(model)
+        return cls(model, conclusions, arms, assumed_parameters(model), seed, threads, work)
+
+    def ranks(self, chunk: int) -> np.ndarray:
+        """Ranks within (0, 1) of the sets of one chunk [set, parameter]; every column has one value per stratum."""
+        from scipy.stats import qmc
+
+        sampler = qmc.LatinHypercube(len(self.parameters), rng=np.random.default_rng([self.seed, chunk]))
+        return np.clip(sampler.random(CHUNK), RANK_MARGIN, 1 - RANK_MARGIN)
+
+    def evaluate(self, sets: int, tell: Tell | None = None) -> SetAnswers:
+        """Answers at the values of the tables and in `sets` parameter sets."""
+        units: dict[str, int | None] = {TABLES: None}
+        units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}
+        parts = []
+        for found in self.work.map(units, self.evaluate_chunk):
+            parts.append(found)
+            if tell:
+                tell(min(sets, max(0, len(parts) - 1) * CHUNK), sets)
+        answers = np.concatenate([part["answers"] for part in parts])[: sets + 1]
+        values = np.concatenate([part["values"] for part in parts])[: sets + 1]
+        return SetAnswers(self, answers, values)
+
+    def evaluate_chunk(self, chunk: int | None) -> Arrays:
+        """Answers and numbers [set, conclusion] of a chunk; None: of the values of the tables."""
+        drawn: dict[str, np.ndarray] = {}
+        if chunk is not None:
+            ranks = self.ranks(chunk)
+            drawn = {row.name: quantile(row, ranks[:, i]) for i, row in enumerate(self.parameters)}
+        size = 1 if chunk is None else CHUNK
+        curves = {key: self.curves(arm, drawn, size) for key, arm in self.arms.items()}
+        answers = np.empty((size, len(self.conclusions)), dtype=np.int8)
+        values = np.empty((size, len(self.conclusions)), dtype=np.float32)
+        for i in range(size):
+            mine = _OneSet(curves, i)
+            for j, conclusion in enumerate(self.conclusions):
+                answers[i, j], values[i, j] = conclusion.answer(mine)
+        return {"answers": answers, "values": values}
+
+    def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
+        """Curves of one arm for all sets of a chunk; what the scenario sets does not vary."""
+        values = {name: column for name, column in drawn.items() if name not in arm.scenario.values}
+        until = max(arm.hours)
+        ensemble = ensemble_of_scenario(self.model, arm.scenario, values, size, until + 1e-3, change=arm.change)
+        times = _output_times(arm)
+        found = ensemble.solve(times, arm.outputs, tolerance=TOLERANCE, threads=self.threads)
+        return ArmCurves(times, arm.outputs, found.values, found.baseline)
+
+
+def _output_times(arm: Arm) -> np.ndarray:
+    """Output times (h): the times that are read, and dense times after every dose in between."""
+    until = max(arm.hours)
+    starts = {float(at) for t in arm.scenario.regimen.treatments for at in t.starts(until)}
+    dense = output_times(until, sorted({0.0, *starts}), per_dose=40)
+    return np.unique(np.round(np.r_[dense, np.linspace(0, min(2.0, until), 21), arm.hours], 6))
+
+
+@dataclass(frozen=True)
+class ArmCurves:
+    """Curves [set, time, output] and drug-free values [set, output] of one arm."""
+
+    times: np.ndarray
+    names: tuple[str, ...]
+    values: np.ndarray
+    baseline: np.ndarray
+
+    def one(self, i: int) -> TimeCourse:
+        """The curves of one set."""
+        outputs = {name: self.values[i, :, k] for k, name in enumerate(self.names)}
+        return TimeCourse(self.times, outputs, dict(zip(self.names, map(float, self.baseline[i]), strict=True)))
+
+
+class _OneSet(dict[Hashable, TimeCourse]):
+    """The curves of one parameter set by arm, made when they are first read."""
+
+    def __init__(self, curves: Mapping[Hashable, ArmCurves], i: int) -> None:
+        super().__init__()
+        self._curves, self._i = curves, i
+
+    def __missing__(self, key: Hashable) -> TimeCourse:
+        self[key] = self._curves[key].one(self._i)
+        return self[key]
+
+    def get(self, key: Hashable, default: object = None) -> TimeCourse | None:  # type: ignore[override]
+        """The curves of an arm, or None."""
+        return self[key] if key in self._curves else None
+
+
+@dataclass(frozen=True)
+class SetAnswers:
+    """Answers and numbers [1 + set, conclusion]; row 0 is at the values of the tables."""
+
+    problem: RobustnessProblem
+    answers: np.ndarray
+    values: np.ndarray
+
+    @property
+    def sets(self) -> int:
+        """Number of parameter sets."""
+        return len(self.answers) - 1
+
+    @cached_property
+    def answered(self) -> np.ndarray:
+        """Whether a set has an answer [set, conclusion]."""
+        return np.asarray(self.answers[1:] != NO_RESULT)
+
+    @cached_property
+    def holds(self) -> np.ndarray:
+        """Whether a set has the answer of the tables [set, conclusion]."""
+        return np.asarray(self.answered & (self.answers[1:] == self.answers[0]))
+
+    @cached_property
+    def calibrated(self) -> np.ndarray:
+        """Sets in which the drug effect after a day is within two-fold of that of the tables [set]."""
+        names = [conclusion.id for conclusion in self.problem.conclusions]
+        if CALIBRATED_EFFECT not in names:
+            return np.ones(self.sets, dtype=bool)
+        effect = self.values[:, names.index(CALIBRATED_EFFECT)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fold = effect[1:] / effect[0]
+        return np.asarray((fold > 1 / CALIBRATED_FOLD) & (fold < CALIBRATED_FOLD))
+
+    def table(self) -> pd.DataFrame:
+        """One row per conclusion; shares in percent.
+
+        Columns: kind, conclusion, statement, finding (at the values of the tables), value (its number there), holds,
+        calibrated (the same among sets that keep the drug effect), results (sets with an answer), low, median, high
+        (5, 50, 95 % of the numbers), separated_by (parameter: share in its lowest and its highest fifth).
+        """
+        import pandas as pd
+
+        separating = self.separating_parameters()
+        lines = []
+        for j, conclusion in enumerate(self.problem.conclusions):
+            answered, calibrated = self.answered[:, j], self.answered[:, j] & self.calibrated
+            nominal = int(self.answers[0, j])
+            numbers = self.values[1:, j][np.isfinite(self.values[1:, j])]
+            low, median, high = np.percentile(numbers, [5, 50, 95]) if len(numbers) else (np.nan,) * 3
+            lines.append({
+                "kind": conclusion.kind, "conclusion": conclusion.id, "statement": conclusion.statement,
+                "finding": conclusion.words[nominal] if nominal != NO_RESULT else "no result",
+                "value": float(self.values[0, j]), "holds": _percent(self.holds[answered, j]),
+                "calibrated": _percent(self.holds[calibrated, j]), "results": int(answered.sum()),
+                "low": float(low), "median": float(median), "high": float(high), "separated_by": separating[j],
+            })  # fmt: skip
+        return pd.DataFrame(lines)
+
+    def separating_parameters(self) -> list[str]:
+        """For each conclusion "parameter lowest-highest; ...": percent of sets in which it holds, by fifth of a rank.
+
+        Only parameters whose two shares differ by at least 4 standard errors, the largest differences first.
+        """
+        count = len(self.problem.parameters)
+        held = np.zeros((2, len(self.problem.conclusions), count))
+        total = np.zeros_like(held)
+        for chunk, first in enumerate(range(0, self.sets, CHUNK)):
+            part = slice(first, min(first + CHUNK, self.sets))
+            ranks = self.problem.ranks(chunk)[: part.stop - first]
+            for k, inside in enumerate((ranks < 1 / FIFTHS, ranks > 1 - 1 / FIFTHS)):
+                held[k] += self.holds[part].T.astype(float) @ inside
+                total[k] += self.answered[part].T.astype(float) @ inside
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = held / total
+            pooled = held.sum(axis=0) / total.sum(axis=0)
+            error = np.sqrt(pooled * (1 - pooled) * (1 / total[0] + 1 / total[1]))
+            distance = np.abs(share[1] - share[0]) / error
+        return [self._named(share[:, j], np.nan_to_num(distance[j])) for j in range(share.shape[1])]
+
+    def _named(self, share: np.ndarray, distance: np.ndarray) -> str:
+        best = np.argsort(-distance, kind="stable")[:NAMED]
+        return "; ".join(
+            f"{self.problem.parameters[i].name} {100 * share[0, i]:.0f}-{100 * share[1, i]:.0f}"
+            for i in best
+            if distance[i] >= SEPARATES
+        )
+
+
+def _percent(holds: np.ndarray) -> float:
+    return 100 * float(holds.mean()) if len(holds) else float("nan")
