@@ -23,7 +23,8 @@ TRIALS = DATA / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
 SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
 FITTED = {"yes": True, "no": False, "population": False}  # population: the number defines the patients of the trial
-SHARES = ("response", "remission", "still well", "above")  # statistics in percent of patients
+RELAPSE = ("median relapse", "still well", "relapse", "hazard ratio")  # statistics of the patients at risk
+SHARES = ("response", "remission", "still well", "relapse", "above")  # statistics in percent of patients
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,14 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     if fitted and known[name].use != "calibrate" and known[name].openable:
         raise row.error("fitted", f"'{name}' is a context row", expected="no: only calibrate rows are fitted")
     trial = shipped_trial(row["trial"])
+    groups = [arm.name for arm in trial.arms]
+    if row["statistic"] in RELAPSE:
+        groups += [name for step in trial.steps for name in step.names]
     columns: Mapping[str, list[str]] = {
-        "arm": [arm.name for arm in trial.arms],
+        "arm": groups,
         "scale": list(trial.scales),
         "visit": [*(v.name for v in trial.visits), "any"],
-        "against": [*(arm.name for arm in trial.arms), ""],
+        "against": [*groups, ""],
     }
     for column, choices in columns.items():
         row.one_of(column, choices)
@@ -145,7 +149,7 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     rated.
     """
     values, base, arm = scores(dataset, row.scale)
-    if row.statistic in ("median relapse", "still well"):
+    if row.statistic in RELAPSE:
         return _relapse(dataset, row)
     places = _visit_indices(dataset, row)
     mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
@@ -213,15 +217,34 @@ def _visit_indices(dataset: xr.Dataset, row: ClinicalTarget) -> list[int]:
 
 
 def _relapse(dataset: xr.Dataset, row: ClinicalTarget) -> np.ndarray:
-    """Median days to relapse among the patients at risk (at most the days of follow-up), or percent without."""
-    start, relapsed = dataset["at_risk_from"].values, dataset["relapsed_at"].values
-    length = dataset["visit_time"].values[:, :, -2] - start  # a relapse at the last visit cannot be confirmed
+    """Statistic of the patients at risk in an arm, or with a decision of that name [replicate].
+
+    Median days to relapse (at most the days of follow-up), percent with or without relapse, or the ratio of the numbers
+    of relapses per day to those of the control arm.
+    """
     found = []
-    for r in range(len(start)):
-        at_risk = np.isfinite(start[r])
-        times = np.where(np.isfinite(relapsed[r]), relapsed[r] - start[r], np.inf)[at_risk]
-        if row.statistic == "still well":
-            found.append(100 * float(np.mean(np.isinf(times))) if times.size else np.nan)
+    for r in range(dataset.sizes["replicate"]):
+        days, relapsed, longest = _times_at_risk(dataset, r, row.arm)
+        if row.statistic == "median relapse":
+            times = np.where(relapsed, days, np.inf)
+            found.append(float(min(np.median(times), longest)) if times.size else 0.0)
+        elif row.statistic == "hazard ratio":
+            other_days, other_relapsed, _ = _times_at_risk(dataset, r, row.control_arm)
+            rates = [(each.sum() + 0.5) / max(time.sum(), 1.0) for each, time in
+                     ((relapsed, days), (other_relapsed, other_days))]  # fmt: skip
+            found.append(float(rates[0] / rates[1]))
         else:
-            found.append(float(min(np.median(times), length[r][at_risk].max()) / DAY) if times.size else 0.0)
+            share = 100 * float(np.mean(relapsed)) if days.size else np.nan
+            found.append(share if row.statistic == "relapse" else 100 - share)
     return np.array(found)
+
+
+def _times_at_risk(dataset: xr.Dataset, replicate: int, group: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Days at risk and relapse of the patients at risk in a group [patient], and the longest possible follow-up."""
+    of = {name: dataset[name].values[replicate] for name in ("at_risk_from", "relapsed_at", "observed_until")}
+    decision, arm = dataset["decision"].values[replicate], dataset["arm"].values[replicate][:, 0]
+    inside = np.isfinite(of["at_risk_from"]) & (np.where(decision != "", decision, arm) == group)
+    start, relapsed, until = (of[name][inside] for name in of)
+    last = dataset["visit_time"].values[replicate][inside, -2]  # a relapse at the last visit cannot be confirmed
+    times = (np.where(np.isfinite(relapsed), relapsed, until) - start) / DAY
+    return times, np.isfinite(relapsed), float((last - start).max() / DAY) if start.size else 0.0

@@ -178,6 +178,7 @@ NOT_A_STATISTIC = {  # first letters of rows: why no statistic of a trial file i
     "grunebaum18-med": "mediation", "synapse-p2-": "second period", "tf1-rem": "remission of 12",
     "tf2-rem": "remission of 12", "tf3-rem": "remission of 12", "abbar22-": "remission of ideation at 3 points",
     "aspire1-cgiss": "another scale", "ionescu19-": "a direction, or counts of patients", "fava18-adj": "significance",
+    "sustain1-resp-": "other patients at risk", "sustain1-hr-resp": "other patients at risk",
     "onfas25-on": "another drug", "zheng19-rem1": "follows from response",
 }  # fmt: skip
 

@@ -27,8 +27,8 @@ def truth(made, model, visit="24 h"):
 def test_a_compound_given_before_the_treatment_acts_in_its_arm_and_in_no_other(model):
     plain, arm, _ = truth(trial(), model)
     blocked, _, before = truth(trial(BLOCKED), model)
-    assert (blocked - plain)[arm == "one"].min() > 0.01  # little where the score is near zero
-    assert np.median((blocked - plain)[arm == "one"]) > 0.3
+    assert (blocked - plain)[arm == "one"].min() > 0.002  # little where the score is near zero
+    assert np.median((blocked - plain)[arm == "one"]) > 0.1
     assert np.abs(blocked - plain)[arm == "two"].max() < 1e-6
     assert before == pytest.approx(truth(trial(), model)[2], rel=1e-3)
 
@@ -48,8 +48,8 @@ def test_in_a_crossover_it_comes_in_the_period_of_its_arm(model):
     blocked = found["arm"].values[0] == "one"
     first, second = (found["period"].values == p for p in (1, 2))
     day = found["hour"].values % 336 == 24
-    assert change[:, first & day][blocked[:, first & day]].min() > 0.01  # little where the score is near zero
-    assert change[:, second & day][blocked[:, second & day]].min() > 0.01
+    assert change[:, first & day][blocked[:, first & day]].min() > 0.002  # little where the score is near zero
+    assert change[:, second & day][blocked[:, second & day]].min() > 0.002
     assert np.abs(change[:, first][~blocked[:, first]]).max() < 1e-3  # other steps before the event of period 2
 
 
