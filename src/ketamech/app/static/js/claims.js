@@ -32,8 +32,10 @@ export function leanWords(claim) {
   const groups = sidesOf(claim);
   if (!groups.length) return "no study in the tables";
   const balance = balanceOf(claim);
+  const side = balance > 0 ? "for" : "against";
   const size = Math.abs(balance) >= LEAN ? "clearly" : "slightly";
-  const lean = Math.abs(balance) < 0.1 ? "results balance" : `leans ${size} ${balance > 0 ? "for" : "against"}`;
+  if (groups.every((one) => one.side === side)) return `leans ${size} ${side} it, in ${list(groups.map(({ name }) => name))}`;
+  const lean = Math.abs(balance) < 0.1 ? "the results balance" : `leans ${size} ${side} it`;
   const bySide = ["for", "against", "divided"].map((side) => [side, groups.filter((one) => one.side === side).map(({ name }) => name)]);
   const words = bySide.filter(([, names]) => names.length).map(([side, names]) => `${list(names)} ${side}`);
   return `${lean}: ${words.join(", ")}`;

@@ -11,6 +11,7 @@ const CONCENTRATION_DIGITS = 2;
 const limited = (amount, { limit }) => (limit ? Math.min(amount, limit) : amount);
 const MAPPINGS = {
   count: (row, v) => limited(Math.max(0, row.factor * v), row),
+  whole: (row, v) => limited(Math.max(0, Math.round(row.factor * v)), row),
   marks: (row, v, v0) => limited(row.base * (v / v0 - 1), row),
   filled: (row, v, v0) => limited(Math.max(0, Math.round(row.factor * (v / v0 - 1))), row),
   annulus: (row, v, v0) => limited(Math.max(0, row.factor * (v / v0 - 1)), row),
@@ -43,7 +44,7 @@ function change(v, v0, unit) {
   return Math.abs(relative) < AT_REST ? null : signed(Math.round(100 * relative), unit);
 }
 const healthyChange = (v) => (Math.abs(v - 1) < AS_HEALTHY ? 0 : Math.round(100 * (v - 1)));
-const side = (percent) => `${Math.abs(percent)} % ${percent > 0 ? "above" : "below"} healthy`;
+const side = (percent) => `${Math.abs(percent)} % ${percent > 0 ? "above" : "below"}`;
 
 const DISPLAYS = {
   parts: { short: (row, v) => String(v) },
@@ -56,7 +57,10 @@ const DISPLAYS = {
     },
   },
   of_100: { short: (row, v) => `${Math.round(100 * v)} of 100` },
-  healthy: { short: (row, v) => (healthyChange(v) ? side(healthyChange(v)) : "as healthy") },
+  healthy: {
+    short: (row, v) => (healthyChange(v) ? side(healthyChange(v)) : "as healthy"),
+    words: (row, v) => (healthyChange(v) ? `${side(healthyChange(v))} healthy` : "as in a healthy brain"),
+  },
   fold: { short: (row, v) => `${formatNumber(v)} × healthy` },
   points: { short: (row, v) => `${Math.round(v)} of ${row.limit}` },
   percent: { short: (row, v) => `${Math.round(100 * v)} %` },

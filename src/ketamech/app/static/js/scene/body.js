@@ -78,12 +78,11 @@ export function body() {
     label(486, 76, ["Brain"], { leader: [480, 70, 440, 84], sizes: "wide medium narrow" }),
     label(600, 222, ["Blood vessels"], { leader: [594, 222, 536, 284], sizes: "wide medium" }),
     label(660, 436, ["Liver"], { leader: [652, 430, 424, 446], sizes: "wide medium" }),
-    label(660, 500, ["Stomach and gut"], { leader: [652, 494, 480, 488], sizes: "wide" }),
   ); // prettier-ignore
   return {
     node,
     frame: FRAME,
-    cameras: { wide: [40, 14, 1190, 744], medium: [40, 14, 969, 744], narrow: [60, 20, 680, 457] },
+    cameras: { wide: [20, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [70, 14, 680, 440] },
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");
@@ -119,6 +118,6 @@ function sentence(frame, view) {
   const parts = (id) => frame.value(id);
   if (frame.peak("vessels") <= 0) return "No ketamine is given.";
   const first = `Of 100 parts of the dose, ${parts("blood")} are in blood and organs and ${parts("tissue")} in muscle, fat and other tissue.`;
-  const given = parts("bag") ? ` ${parts("bag")} are not yet given.` : "";
-  return `${first} ${parts("eliminated")} have left the body.${given}`;
+  const given = parts("bag") ? ` ${parts("bag")} ${parts("bag") === 1 ? "is" : "are"} not yet given.` : "";
+  return `${first} ${parts("eliminated")} ${parts("eliminated") === 1 ? "has" : "have"} left the body.${given}`;
 }

@@ -23,30 +23,29 @@ const FOLDS =
   "M366 590C430 560 500 552 560 560M160 430C190 420 220 400 262 404M252 300C268 320 270 340 268 356M214 340C240 330 260 336 290 342M716 216C770 250 790 290 780 360";
 // Areas: centre, radius of the healthy ring, whether it lies in the middle, and the place of its name.
 const AREAS = {
-  dorsolateral_prefrontal: { at: [306, 190], r: 28, name: [["Dorsolateral", "prefrontal"], 264, 178, "end"] },
+  dorsolateral_prefrontal: { at: [250, 204], r: 28, name: [["Dorsolateral", "prefrontal"], 214, 186, "end"] },
   medial_prefrontal: { at: [199, 366], r: 28, middle: true, name: [["Medial", "prefrontal"], 199, 424, "middle"] },
   subgenual_cingulate: { at: [337, 440], r: 28, middle: true, name: [["Subgenual", "cingulate"], 326, 496, "middle"] },
   dorsal_cingulate: { at: [425, 226], r: 28, middle: true, name: [["Dorsal cingulate"], 468, 232, "start"] },
   posterior_cingulate: { at: [729, 290], r: 28, middle: true, name: [["Posterior", "cingulate"], 772, 284, "start"] },
   insula: { at: [446, 352], r: 28, name: [["Insula"], 446, 402, "middle"] },
   hippocampus: { at: [640, 524], r: 28, name: [["Hippocampus"], 640, 578, "middle"] },
-  amygdala: { at: [470, 520], r: 28, name: [["Amygdala"], 512, 528, "start"] },
+  amygdala: { at: [470, 520], r: 28, name: [["Amygdala"], 470, 574, "middle"] },
   thalamus: { at: [556, 366], r: 28, middle: true, name: [["Thalamus"], 556, 326, "middle"] },
-  accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 424, 432, "start"] },
+  accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"] },
   habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"] },
 };
-AREAS.accumbens.name = [["Accumbens"], 454, 452, "start"];
 const LINKS = {
-  default_mode: "M199 366C260 110 620 60 729 290M729 290C740 380 690 460 640 524M640 524C560 640 260 650 199 366",
+  default_mode: "M199 366C280 130 600 60 729 290M729 290C740 380 690 460 640 524M640 524C560 640 260 650 199 366",
   subgenual_link: "M199 366C240 400 280 424 337 440",
-  control_link: "M306 190C262 240 224 300 199 366",
+  control_link: "M250 204C216 250 196 300 199 366",
   insula_link: "M446 352C370 318 270 320 199 366",
   salience: "M446 352C452 310 444 270 425 226",
 };
 const NAMES = {
   dorsolateral_prefrontal: "the dorsolateral prefrontal cortex", medial_prefrontal: "the medial prefrontal cortex",
   subgenual_cingulate: "the subgenual cingulate", amygdala: "the amygdala", hippocampus: "the hippocampus",
-  accumbens: "the accumbens, part of the reward system", habenula: "the habenula", insula: "the insula",
+  accumbens: "the accumbens (reward)", habenula: "the habenula", insula: "the insula",
   dorsal_cingulate: "the dorsal cingulate", posterior_cingulate: "the posterior cingulate", thalamus: "the thalamus",
 }; // prettier-ignore
 
@@ -71,7 +70,7 @@ export function brain() {
   return {
     node,
     frame: FRAME,
-    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [100, 40, 830, 560] },
+    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [90, 40, 830, 600] },
     update(frame) {
       for (const { id, fill, value } of discs) showDisc(frame, id, fill, value);
       for (const { id, line } of links) showLink(frame, id, line);

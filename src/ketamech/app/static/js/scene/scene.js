@@ -82,10 +82,11 @@ export class Scene {
       const { cameras } = this.levels[name];
       const isLate = this.size === "narrow" && cameras.narrowLate && this.hours > LATE;
       const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[this.size];
+      const shown = (h * width) / height; // the height of the camera always fits
       const svg = this.drawings[name];
-      setAttribute(svg, "viewBox", `${x} ${y} ${w} ${h}`);
+      setAttribute(svg, "viewBox", `${(x + (w - shown) / 2).toFixed(1)} ${y} ${shown.toFixed(1)} ${h}`);
       setAttribute(svg, "data-size", this.size);
-      svg.style.setProperty("--unit", `${(1 / Math.max(width / w, height / h)).toFixed(3)}px`);
+      svg.style.setProperty("--unit", `${(h / height).toFixed(3)}px`);
     }
   }
 

@@ -1,5 +1,6 @@
 // The synapse: what ketamine blocks, what is released, and what the receiving cell builds.
 
+import { svgElement } from "../dom.js";
 import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
 import {
   ASTROCYTE, background, FRAME, INPUT_AXON, INTERNEURON, INTERNEURON_CHANNELS, MISSING_SPINE, MTOR, PRESYNAPTIC, RECEPTORS, SPINE, TRKB_PLACES,
@@ -46,6 +47,7 @@ function grid(x, y) {
   return {
     rings: group("grid", all.map(([cx, cy]) => circle(cx, cy, 3.9))),
     full: all.map(([cx, cy]) => hexagon(cx, cy, 4.5, "ketamine")),
+    count: svgElement("text", { x: x + 98, y: y + 12, class: "grid-value" }),
   }; // prettier-ignore
 }
 
@@ -69,14 +71,16 @@ const INTERNEURON_STROKES = [
 // A spine of a length and a breadth of its head from 0 to 1; zero length is no spine.
 export function spinePath(x, base, length, head, { height = 112, neck = 15 } = {}) {
   const top = base - 6 - height * length;
-  const h = 20 + 27 * head;
-  const narrow = neck * (0.72 + 0.28 * head);
+  const size = Math.min(1, 0.35 + 0.8 * length);
+  const h = (20 + 27 * head) * size;
+  const foot = 38 * size;
+  const narrow = neck * (0.72 + 0.28 * head) * size;
   const bulge = top + (28 + 18 * head) * Math.min(1, length * 1.2);
   return (
-    `M${x - 38} ${base}C${x - narrow} ${base - 4} ${x - narrow} ${base - 22 * length} ${x - narrow} ${(base + bulge) / 2}` +
+    `M${x - foot} ${base}C${x - narrow} ${base - 4} ${x - narrow} ${base - 22 * length} ${x - narrow} ${(base + bulge) / 2}` +
     `C${x - narrow} ${bulge + 8} ${x - h} ${bulge + 4} ${x - h} ${(top + bulge) / 2 + 4}C${x - h} ${top + 2} ${x - h * 0.5} ${top} ${x} ${top}` +
     `S${x + h} ${top + 2} ${x + h} ${(top + bulge) / 2 + 4}C${x + h} ${bulge + 4} ${x + narrow} ${bulge + 8} ${x + narrow} ${(base + bulge) / 2}` +
-    `C${x + narrow} ${base - 22 * length} ${x + narrow} ${base - 4} ${x + 38} ${base}Z`
+    `C${x + narrow} ${base - 22 * length} ${x + narrow} ${base - 4} ${x + foot} ${base}Z`
   );
 }
 
@@ -91,7 +95,7 @@ export function synapse() {
   const glutamate = free(cleft, 160, 9, 7);
   const bdnfPlaces = free([[330, 560, 230, 76], [636, 560, 200, 76]], 36, 19, 5); // prettier-ignore
   const ketaminePlaces = free([[80, 76, 320, 300], [380, 190, 60, 330], [300, 420, 130, 120], [730, 60, 190, 230]], 90, 21, 3); // prettier-ignore
-  const [interneuronGrid, spineGrid] = [grid(912, 74), grid(1054, 74)];
+  const [interneuronGrid, spineGrid] = [grid(902, 74), grid(1050, 74)];
 
   const parts = {
     ketamine: new Marks(ketaminePlaces.map(([x, y]) => hexagon(x, y, 6.6, "ketamine"))),
@@ -105,7 +109,8 @@ export function synapse() {
     bdnf: new LevelMarks(bdnfPlaces.slice(0, 12).map((p, i) => dumbbell(p, i, "pale growth")), bdnfPlaces.slice(12).map((p, i) => dumbbell(p, i, "full growth"))),
   }; // prettier-ignore
   const ampaRest = RECEPTORS.filter(({ kind }) => kind === "A").map(({ x }) => ampa(x, 400, "pale ampa"));
-  const ampaNew = RECEPTORS.filter(({ kind }) => kind === "a").map(({ x }) => ampa(x, 400, "full ampa"));
+  const inner = RECEPTORS.filter(({ kind }) => kind === "a").sort((a, b) => Math.abs(a.x - 600) - Math.abs(b.x - 600));
+  const ampaNew = inner.map(({ x }) => ampa(x, 400, "full ampa"));
   const trkbNodes = TRKB_PLACES.map((x) => trkb(x, DENDRITE_Y - 4));
   const ring = circle(...MTOR, MTOR_RADIUS, "mtor-ring");
   const band = path("", "full growth protein-band");
@@ -117,7 +122,7 @@ export function synapse() {
   const node = group(
     "synapse",
     background(),
-    interneuronGrid.rings, spineGrid.rings,
+    interneuronGrid.rings, spineGrid.rings, interneuronGrid.count, spineGrid.count,
     group("marks", [...Object.values(parts)].flatMap((one) => (one instanceof LevelMarks ? [...one.rest, ...one.extra.nodes] : one.nodes))),
     group("receptors", INTERNEURON_CHANNELS.map((x) => nmda(x, 360)), RECEPTORS.filter(({ kind }) => kind === "N").map(({ x }) => nmda(x, 410)), ampaRest, ampaNew),
     group("trapped-marks", parts.trapped_interneuron.nodes, parts.trapped_spine.nodes),
@@ -132,9 +137,12 @@ export function synapse() {
   return {
     node,
     frame: FRAME,
-    cameras: { wide: FRAME, medium: [150, 0, 1000, 744], narrow: [372, 322, 470, 330], narrowLate: [560, 470, 470, 274] },
+    cameras: { wide: FRAME, medium: [190, 0, 1000, 744], narrow: [372, 318, 470, 330], narrowLate: [640, 410, 470, 300] },
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
+      for (const [count, id] of [[interneuronGrid.count, "blocked_interneuron"], [spineGrid.count, "blocked_spine"]]) {
+        count.textContent = String(frame.amount(id));
+      }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
       trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < frame.amount("trkb") ? "yes" : "no"));
       setAttribute(ring, "r", (MTOR_RADIUS * Math.sqrt(1 + frame.amount("mtorc1"))).toFixed(1));
@@ -194,19 +202,19 @@ function labels() {
     label(312, 100, ["Ketamine"], { sizes: "wide medium" }),
     label(68, 272, ["NMDA"], { leader: [122, 280, 178, 332], sizes: "wide" }),
     label(24, 496, ["Interneuron", "(calms other cells)"], { sizes: "wide" }),
-    label(176, 388, ["Interneuron"], { sizes: "medium" }),
+    label(206, 392, ["Interneuron"], { sizes: "medium" }),
     label(378, 440, ["Inter-", "neuron"], { sizes: "none" }),
     label(772, 22, ["Sending cell"], { leader: [764, 16, 716, 16], sizes: "wide" }),
     label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
-    label(908, 186, ["interneuron"], { sizes: "wide medium" }),
-    label(1050, 186, ["spine"], { sizes: "wide medium" }),
+    label(898, 186, ["interneuron"], { sizes: "wide medium" }),
+    label(1046, 186, ["spine"], { sizes: "wide medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
-    label(1176, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
+    label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
     label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
-    label(842, 596, ["BDNF"], { leader: [838, 590, 806, 604], ...all }),
-    label(850, 632, ["TrkB"], { leader: [844, 628, 822, 640], sizes: "wide medium" }),
+    label(888, 592, ["BDNF"], { anchor: "end", ...all }),
+    label(888, 632, ["TrkB"], { anchor: "end", sizes: "wide medium" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
     label(1006, 712, ["protein makers"], { sizes: "wide medium" }),
@@ -234,6 +242,7 @@ function lastingWords(frame) {
   const found = [];
   if (rise("ampa") >= 3) found.push(`${rise("ampa")} percent more AMPA receptors`);
   if (rise("protein") >= 3) found.push(`${rise("protein")} percent more protein`);
-  const spine = frame.amount("new_spine") > 0.3 ? " A new spine has grown." : "";
+  const grown = frame.amount("new_spine");
+  const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? " A new spine is growing." : "";
   return `${found.length ? ` The synapse holds ${found.join(" and ")}.` : ""}${spine}`;
 }
