@@ -57,7 +57,7 @@ async function start() {
   const context = { state, showPopulation, openEvidence, trackInfo, withTerms: glossary(metadata.story.glossary) };
   chapters = buildChapters(metadata.story, context);
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
-  chapters.forEach(({ steps }) => steps.show(scene));
+  chapters.forEach(({ steps }) => steps.show(scene, hero));
   new ChapterScroll(chapters, scene);
   const more = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
   const updateMore = () => more.forEach((simulateChapter) => simulateChapter());
@@ -111,7 +111,7 @@ const overview = new LatestTask(async () => {
   try {
     await hero.simulate();
     showDrugPresent(hero.drugIsPresentUntil);
-    chapters.forEach(({ steps }) => steps.show(scene));
+    chapters.forEach(({ steps }) => steps.show(scene, hero));
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     find("#page-message").textContent = error.message;

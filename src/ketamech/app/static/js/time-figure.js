@@ -86,6 +86,8 @@ export class TimeFigure extends Figure {
       this.timeMarks,
       svgElement("g", { class: "points" }, shownPoints),
     );
+    // Points that open their source make the drawing a group: an image has no controls inside.
+    this.svg.setAttribute("role", shownPoints.length && this.openEvidence ? "group" : "img");
     this.svg.setAttribute("aria-label", this.description());
     this.caption.textContent = caption;
     this.showSelectedTime();

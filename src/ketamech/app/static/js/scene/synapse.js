@@ -208,7 +208,8 @@ function labels() {
     label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium" }),
-    label(1046, 186, ["spine"], { sizes: "wide medium" }),
+    label(1046, 186, ["spine"], { sizes: "wide" }),
+    label(1150, 186, ["spine"], { anchor: "end", sizes: "medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
@@ -226,8 +227,14 @@ function sentence(frame) {
   const isPresent = frame.value("ketamine") > 0.1 * frame.peak("ketamine") && frame.value("ketamine") > 0.005;
   const first = isPresent
     ? `Ketamine blocks ${frame.short("blocked_interneuron")} NMDA channels on the interneuron and ${frame.short("blocked_spine")} on the spine.`
-    : frame.peak("ketamine") > 0.005 ? "Almost no ketamine is left." : "No ketamine is given."; // prettier-ignore
+    : absence(frame);
   return `${first} ${glutamateWords(frame)}${lastingWords(frame)}`;
+}
+
+function absence(frame) {
+  if (frame.peak("ketamine") < 0.005) return "No ketamine is given.";
+  const isBefore = frame.hours < frame.bindings.extreme("ketamine", Math.max).hours;
+  return isBefore ? "Ketamine begins to arrive." : "Almost no ketamine is left.";
 }
 
 function glutamateWords(frame) {
@@ -243,6 +250,8 @@ function lastingWords(frame) {
   if (rise("ampa") >= 3) found.push(`${rise("ampa")} percent more AMPA receptors`);
   if (rise("protein") >= 3) found.push(`${rise("protein")} percent more protein`);
   const grown = frame.amount("new_spine");
-  const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? " A new spine is growing." : "";
+  const isFading = frame.hours > frame.bindings.extreme("new_spine", Math.max).hours;
+  const partly = isFading ? " The new spine is shrinking." : " A new spine is growing.";
+  const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? partly : "";
   return `${found.length ? ` The synapse holds ${found.join(" and ")}.` : ""}${spine}`;
 }
