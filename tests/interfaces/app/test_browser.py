@@ -40,7 +40,7 @@ def test_the_dose_slider_changes_the_curves_and_reset_restores_them(page, addres
     set_slider(page, page.locator("#dose [data-dose]"), 1.0)
     until(page, "t => document.querySelector('#dose [data-caption]').textContent !== t", arg=before)
     assert "2 mg/kg" in page.locator("#time-bar").inner_text()
-    until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 1")
+    until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 2")
     page.click("#reset")
     until(page, "t => document.querySelector('#dose [data-caption]').textContent === t", arg=before)
 

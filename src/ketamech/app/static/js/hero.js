@@ -78,9 +78,12 @@ export class Hero {
     const score = interpolate(TIMES, this.found.values[MOOD], hours);
     const control = interpolate(TIMES, this.found.control[MOOD], hours);
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
-    const value = element("strong", { text: String(Math.round(score)) });
+    const number = String(Math.round(score));
+    const first = `After ${formatTimeLong(hours)} the score of a typical person is `;
     const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${untested}`;
-    find("#mood-now").replaceChildren(`After ${formatTimeLong(hours)} the score of a typical person is `, value, rest);
+    if (this.sentence === first + number + rest) return;
+    this.sentence = first + number + rest;
+    find("#mood-now").replaceChildren(first, element("strong", { text: number }), rest);
   }
 
   // The score at a time, in words.

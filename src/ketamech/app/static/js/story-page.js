@@ -90,8 +90,11 @@ class Steps {
   }
 
   mark(hours) {
-    for (const { hours: own, button } of this.steps) {
+    for (const step of this.steps) {
+      const { hours: own, button } = step;
       const isNear = Math.max(own / hours, hours / own) < NEAR;
+      if (isNear === step.isNear) continue;
+      step.isNear = isNear;
       if (isNear) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
     }

@@ -1,7 +1,7 @@
 // The synapse: what ketamine blocks, what is released, and what the receiving cell builds.
 
 import { svgElement } from "../dom.js";
-import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
+import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
 import {
   ASTROCYTE, background, FRAME, INPUT_AXON, INTERNEURON, INTERNEURON_CHANNELS, MISSING_SPINE, MTOR, PRESYNAPTIC, RECEPTORS, SPINE, TRKB_PLACES,
 } from "./synapse-cells.js"; // prettier-ignore
@@ -141,7 +141,7 @@ export function synapse() {
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       for (const [count, id] of [[interneuronGrid.count, "blocked_interneuron"], [spineGrid.count, "blocked_spine"]]) {
-        count.textContent = String(frame.amount(id));
+        setText(count, String(frame.amount(id)));
       }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
       trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < frame.amount("trkb") ? "yes" : "no"));
@@ -176,6 +176,8 @@ const bandPath = (thickness) =>
 // Squares in equal steps along the way from the ribosomes; the first ones are farthest.
 function showProtein(squares, amount, points) {
   const count = Math.min(squares.length, Math.floor(amount));
+  if (count === squares.count) return;
+  squares.count = count;
   squares.forEach((node, i) => {
     setAttribute(node, "opacity", i < count ? "1" : "0");
     if (i >= count) return;
@@ -191,8 +193,8 @@ function showSpine(node, text, frame) {
   setAttribute(node, "d", isDrawn ? spinePath(SPINE_X, DENDRITE_Y, length, head) : "");
   setAttribute(node, "data-mature", head >= 0.98 ? "yes" : "no");
   const words = isDrawn ? (head >= 0.5 ? "new spine, mature" : "new spine, thin") : "missing spine";
-  const [line] = text.getElementsByTagName("tspan");
-  if (line.textContent !== words) line.textContent = words;
+  const line = (text.line ??= text.querySelector("tspan"));
+  setText(line, words);
 }
 
 function labels() {
