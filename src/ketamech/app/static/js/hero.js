@@ -52,9 +52,17 @@ export class Hero {
     }
     const scores = Array.from(found.values[MOOD]);
     const control = Array.from(found.control[MOOD] ?? []);
-    const main = { time: TIMES, y: scores, label: "one typical person", index: 0, kind: "main", isUntested: this.isUntested };
+    const main = {
+      time: TIMES,
+      y: scores,
+      label: "one typical person",
+      index: 0,
+      kind: "main",
+      isUntested: this.isUntested,
+    };
     const series = [main];
-    if (control.length && changes(control)) series.push({ time: TIMES, y: control, label: "no drug, same hope", kind: "control" });
+    if (control.length && changes(control))
+      series.push({ time: TIMES, y: control, label: "no drug, same hope", kind: "control" });
     this.figure.show({ series, points: this.points });
     this.figure.node.classList.toggle("is-untested", this.isUntested);
     this.showSentence();
@@ -89,7 +97,9 @@ export class Hero {
   // The score at a time, in words.
   sentenceAt(hours) {
     if (!this.found || this.state.species) return NO_RATING;
-    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
+    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) =>
+      interpolate(TIMES, curve, hours),
+    );
     return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
   }
 
@@ -99,7 +109,8 @@ export class Hero {
     const most = Math.max(...benefit);
     const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
-      find("#lead").textContent = "At this dose there is hardly any effect beyond hope. Change the dose, run the clock and see what happens.";
+      find("#lead").textContent =
+        "At this dose there is hardly any effect beyond hope. Change the dose, run the clock and see what happens.";
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
@@ -128,7 +139,10 @@ export class Hero {
       this.figure.showPeople(treated);
       const control = await fetchPeople(scenario, { control: true });
       const place = find("#ten-people");
-      place?.replaceChildren(tenPeople({ description, treated, control }), await this.publishedResponse(treated, control));
+      place?.replaceChildren(
+        tenPeople({ description, treated, control }),
+        await this.publishedResponse(treated, control),
+      );
       const at = (values) => interpolate(TIMES, values, DAY);
       const { values, control: untreated } = this.found;
       const score = { before: values[MOOD][0], treated: at(values[MOOD]), control: at(untreated[MOOD]) };
@@ -149,7 +163,9 @@ function comparedWith(shares, measured) {
   const differences = shares.map((share, i) => share - Number(measured[i]));
   if (differences.every((one) => Math.abs(one) <= 5)) return "close to what was measured";
   if (differences.every((one) => one < 0)) return "fewer than were measured in both groups";
-  return differences.every((one) => one > 0) ? "more than were measured in both groups" : "not the same as was measured";
+  return differences.every((one) => one > 0)
+    ? "more than were measured in both groups"
+    : "not the same as was measured";
 }
 
 function lastAbove(curve, share) {
