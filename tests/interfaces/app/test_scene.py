@@ -246,8 +246,10 @@ def test_at_rest_nothing_is_in_full_colour_or_hollow(story):
 
 
 def test_headings_of_figures_state_what_the_curves_show(story, client, infusion):
+    scenario = {**infusion, "horizon": "31 days"}  # that of the page: the times of the curves depend on it
+
     def peak(track, curve=0):
-        answer = client.post("/api/curves", json={"scenario": infusion, "tracks": [track], "until": 730.5}).json()
+        answer = client.post("/api/curves", json={"scenario": scenario, "tracks": [track], "until": 730.5}).json()
         values = answer["tracks"][0]["curves"][curve]["treated"]
         return max(values), min(values), answer["time"][values.index(max(values))]
 
