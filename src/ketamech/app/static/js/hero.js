@@ -15,6 +15,8 @@ const PRESENT = 0.1; // of the peak in the brain
 const DAY = 24; // h
 const TIMES = [0, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
 const MOOD = "mood.madrs";
+const RAT =
+  "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
 const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
 
 export class Hero {
@@ -35,7 +37,7 @@ export class Hero {
     const found = await simulate({ scenario, outputs: species ? outputs.filter(isInAnimals) : outputs, times: TIMES });
     for (const name of this.scene.bindings.outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
     this.found = found;
-    this.scene.setCurves(TIMES, found.values);
+    this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
     this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
     this.points = [];
     this.show();
@@ -48,6 +50,7 @@ export class Hero {
       this.figure.show({ series: [], caption: NO_RATING });
       this.figure.showPeople(null);
       find("#mood-now").textContent = NO_RATING;
+      find("#lead").textContent = RAT;
       return;
     }
     const scores = Array.from(found.values[MOOD]);

@@ -72,12 +72,11 @@ export function body() {
     );
   });
   const tinted = { vessels: path(VESSELS, "tint-vessel"), heart: path(HEART, "tint"), brain: path(BRAIN, "tint") };
+  const drip = group("", path("M108 40V62M94 40H122"), rect(103, 256, 10, 28, 2), path(TUBE));
   const infusion = group(
     "infusion",
-    path("M108 40V62M94 40H122"),
     rect(64, 62, 88, 176, 16, "bag"),
-    rect(103, 256, 10, 28, 2),
-    path(TUBE),
+    drip,
     label(108, 28, ["Not yet given"], { anchor: "middle", sizes: "wide medium" }),
   );
   const node = group(
@@ -110,6 +109,8 @@ export function body() {
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");
+      const isDrip = ["nose", "injection", "gut"].every((id) => !(frame.peak(id) > 0));
+      setAttribute(drip, "opacity", isDrip ? "1" : "0");
       const blood = frame.amount("vessels").toFixed(2);
       setAttribute(tinted.vessels, "opacity", blood);
       setAttribute(tinted.heart, "opacity", blood);

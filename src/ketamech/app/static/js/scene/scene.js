@@ -120,7 +120,7 @@ export class Scene {
       const shown = (h * width) / height; // the height of the camera always fits
       const svg = this.drawings[name];
       setAttribute(svg, "viewBox", `${(x + (w - shown) / 2).toFixed(1)} ${y} ${shown.toFixed(1)} ${h}`);
-      setAttribute(svg, "data-size", this.size);
+      setAttribute(svg, "data-size", isLate ? "narrow-late" : this.size);
       svg.style.setProperty("--unit", `${(h / height).toFixed(3)}px`);
     }
   }
@@ -137,10 +137,14 @@ export class Scene {
     }
     for (const button of this.tabs.children)
       setAttribute(button, "aria-pressed", String(button.dataset.level === level));
-    this.note.textContent = (VIEW_RULE[this.view] ?? RULE[level]) + ANIMALS[level];
+    this.showNote();
     this.fillLegend();
     this.update();
     this.onLevel?.(level);
+  }
+
+  showNote() {
+    this.note.textContent = (VIEW_RULE[this.view] ?? RULE[this.level]) + ANIMALS[this.level] + (this.remark ?? "");
   }
 
   fillLegend() {
@@ -165,9 +169,11 @@ export class Scene {
     this.legend.replaceChildren(...this.entries.map(({ node }) => node));
   }
 
-  // Curves of another scenario.
-  setCurves(times, values) {
+  // Curves of another scenario; `remark` is added to the note.
+  setCurves(times, values, remark = "") {
     this.bindings.setCurves(times, values);
+    this.remark = remark;
+    this.showNote();
     this.update();
   }
 

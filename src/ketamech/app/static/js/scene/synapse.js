@@ -211,7 +211,7 @@ export function synapse() {
   const squares = Array.from({ length: 40 }, () => rect(-3.6, -3.6, 7.2, 7.2, 0.8, "full growth"));
   const route = path(PROTEIN_PATH);
   const newSpine = path("", "new-spine");
-  const spineLabel = label(SPINE_X, 524, [""], { anchor: "middle", id: "new-spine", sizes: "wide medium narrow" });
+  const spineLabel = label(SPINE_X, 524, [""], { anchor: "middle", id: "new-spine", sizes: "wide medium narrow-late" });
 
   const node = group(
     "synapse",
@@ -347,7 +347,7 @@ function labels() {
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
     label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
-    label(888, 592, ["BDNF"], { anchor: "end", ...all }),
+    label(888, 592, ["BDNF"], { anchor: "end", sizes: "wide medium narrow narrow-late" }),
     label(888, 632, ["TrkB"], { anchor: "end", sizes: "wide medium" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
