@@ -94,7 +94,7 @@ export function tenPeople({ description, treated, control }) {
       "div",
       { class: "people-rows" },
       row(description, treated),
-      control ? row("No drug, the same visits and hope", control) : null,
+      control ? row("No drug, the same visits and expectation", control) : null,
     ),
   );
 }
