@@ -18,7 +18,7 @@ import numpy as np
 from ketamech.app.app_state import AppState, deadline
 from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.schemas import CurvesRequest, PopulationRequest
+from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
 from ketamech.core.units import MONTH
 from ketamech.parameters import concentration_units
@@ -30,10 +30,10 @@ from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.output_ranges import exists_in
+from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import subjects
+from ketamech.simulation.simulate import control_events, subjects
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,6 +68,17 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     }
 
 
+def outputs_of(app_state: AppState, request: OutputsRequest) -> dict[str, Any]:
+    """The response `schemas.OutputsResponse`. Raises UnknownNameError, InputError, SolverError."""
+    model = app_state.model
+    scenario = scenario_of(request.scenario, model)
+    times, names = np.array(request.times), tuple(dict.fromkeys(request.outputs))
+    require_outputs(scenario.species, names)
+    found = _solve(model, subjects(scenario, model), times, names)
+    treated, *control = ({x: rounded(found[x].values[i]) for x in names} for i in range(found.sizes["patient"]))
+    return {"times": request.times, "values": treated, "control": control[0] if control else None}
+
+
 def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, Any]:
     """The response `schemas.PopulationResponse`. Raises InputError, UnknownNameError, LimitExceeded."""
     began, model, limits = time.perf_counter(), app_state.model, app_state.limits
@@ -80,6 +91,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     cohort = Cohort(
         model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
         request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
+        change=control_events if request.control else None,
     )  # fmt: skip
     found = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
     failures = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
@@ -92,7 +104,8 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
             {
                 "key": curve.outputs,
                 "label": curve.label or track.label,
-                "percentiles": _percentiles(curve_values(curve, track, found, values)),
+                "percentiles": _percentiles(y := curve_values(curve, track, found, values)),
+                "individuals": _individuals(y, times - first, request.ranked_at, request.individuals),
             }
             for curve in available_curves(track, model)
         ],
@@ -219,6 +232,17 @@ def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     complete = y[np.isfinite(y).all(axis=1)]
     rows = np.percentile(complete, PERCENTILES, axis=0) if len(complete) else y[[0] * len(PERCENTILES)] * np.nan
     return {str(percent): rounded(row) for percent, row in zip(PERCENTILES, rows, strict=True)}
+
+
+def _individuals(y: np.ndarray, times: np.ndarray, at: float, count: int) -> list[list[float | None]]:
+    """Of the patients [patient, time] whose curves are complete, `count` at even quantiles of their relative fall."""
+    complete = y[np.isfinite(y).all(axis=1)]
+    if not count or not len(complete):
+        return []
+    change = complete[:, np.abs(times - at).argmin()] / np.maximum(complete[:, 0], 1e-9)
+    order = np.argsort(change, kind="stable")
+    places = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
+    return [rounded(row) for row in complete[order[places]]]
 
 
 def _published_value(

@@ -33,6 +33,15 @@ class CurvesRequest(ScenarioRequest):
     until: Until | None = None
 
 
+class OutputsRequest(ScenarioRequest):
+    """Outputs of the typical patient at given times, in the units of the model."""
+
+    outputs: Annotated[list[Name], Field(min_length=1, max_length=200)]
+    times: Annotated[list[Annotated[float, Field(ge=-400, le=20_000)]], Field(min_length=1, max_length=4000)] = Field(
+        description="hours from the start, in rising order"
+    )
+
+
 class PopulationRequest(ScenarioRequest):
     """Percentiles of one track over virtual patients."""
 
@@ -40,6 +49,9 @@ class PopulationRequest(ScenarioRequest):
     until: Until | None = None
     patients: int = Field(1000, ge=10, le=LIMITS.population_patients)
     seed: int = Field(1, ge=0, le=2**31)
+    individuals: int = Field(0, ge=0, le=100, description="single patients returned, at even quantiles of their change")
+    ranked_at: float = Field(24.0, gt=0, le=20_000, description="hours after the first treatment of that change")
+    control: bool = Field(False, description="the same visits and expectancy without the drugs")
 
 
 class UploadRequest(Request):
@@ -118,12 +130,21 @@ class CurvesResponse(BaseModel):
     milliseconds: float
 
 
+class OutputsResponse(BaseModel):
+    """Values of outputs by name at the times of the request; `control`: same patient, same expectancy, no drug."""
+
+    times: list[float]
+    values: dict[str, list[float | None]]
+    control: dict[str, list[float | None]] | None
+
+
 class PercentileCurves(BaseModel):
     """Percentiles of one curve."""
 
     key: str
     label: str
     percentiles: dict[str, list[float | None]] = Field(description="values by per cent: 5, 25, 50, 75, 95")
+    individuals: list[list[float | None]] = Field([], description="single patients, the largest fall first")
 
 
 class PopulationResponse(BaseModel):

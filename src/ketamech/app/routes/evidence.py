@@ -100,6 +100,8 @@ class ClaimInfo(BaseModel):
     verdict: str
     reason: str
     robustness: ClaimRobustness | None
+    weight_for: float
+    weight_against: float
     evidence_for: list[ClaimEvidence]
     evidence_against: list[ClaimEvidence]
 
@@ -205,7 +207,10 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
     }
     own = {name: getattr(claim, name) for name in ("id", "statement", "encountered_as", "note")}
     robustness = _robustness(claim.id, app_state)
-    return {**own, "verdict": verdict.verdict, "reason": verdict.reason, "robustness": robustness, **evidence}
+    weights = {"weight_for": verdict.weight_for, "weight_against": verdict.weight_against}
+    return {
+        **own, "verdict": verdict.verdict, "reason": verdict.reason, "robustness": robustness, **weights, **evidence,
+    }  # fmt: skip
 
 
 def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:

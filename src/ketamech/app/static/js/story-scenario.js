@@ -63,6 +63,10 @@ export class StoryState {
     return Number(this.dose.toFixed(3));
   }
 
+  get shortDose() {
+    return `${this.roundedDose} ${this.routeRow.unit} ${this.routeRow.description}`;
+  }
+
   get species() {
     return this.routeRow.species;
   }
@@ -107,7 +111,7 @@ const ALWAYS = ["route", "drug", "dose", "schedule", "pathways"];
 export function dosePanel(wanted, context) {
   const names = wanted.split(" ");
   const controls = names.flatMap((name) => control(name, context));
-  const legend = element("legend", { text: "Dose and controls" });
+  const legend = element("legend", { text: "Try it" });
   return element("fieldset", { class: "dose-panel" }, legend, controls, moreControls(names, context));
 }
 
@@ -150,8 +154,8 @@ const CONTROLS = {
     });
   },
   population({ showPopulation }) {
-    const hint = "each with parameter values drawn from their distributions";
-    return checkbox(withHint("Show 1,000 virtual patients", hint), false, showPopulation);
+    const hint = "each with a body and an illness of their own";
+    return checkbox(withHint("Show 1,000 simulated people", hint), false, showPopulation);
   },
 };
 
@@ -186,12 +190,17 @@ function choice(state, title, table, key, choose) {
   return element("div", { class: "choice", role: "radiogroup", "aria-label": title }, labels);
 }
 
-function storyDoseSlider(state) {
+// The dose slider; hatched where no study of mood gave so much.
+export function storyDoseSlider(state) {
   const { node, input, show } = doseSlider({}, (dose) => state.set({ dose }));
+  const hatch = element("span", { class: "hatch", "aria-hidden": "true" });
+  node.append(hatch);
   const update = () => {
-    const { min, max, step, unit, usual } = state.routeRow;
+    const { min, max, step, unit, usual, tested } = state.routeRow;
     Object.assign(input, { min, max, step });
-    show(`${state.roundedDose} ${unit}`, state.dose, `${min} to ${max} ${unit}; usual ${usual}`);
+    const largest = tested > 0 ? `largest in a study of mood ${tested}` : "no study of mood in our tables";
+    show(state.shortDose, state.dose, `${min} to ${max} ${unit}; usual ${usual}; ${largest}`);
+    hatch.style.width = `${(100 * (max - Math.max(min, Math.min(max, tested)))) / (max - min)}%`;
   };
   state.onChange(update);
   update();

@@ -1,0 +1,178 @@
+// The first screen: the mood curve with single people behind it, the sentence of the clock's time, one dose slider, and
+// the curves of the drawing beside it.
+
+import { simulate } from "../simulate.js";
+import { getJson, LatestTask, ServerError } from "./api.js";
+import { debounce, element, find, linkButton } from "./dom.js";
+import { changes, formatTimeLong, interpolate } from "./format.js";
+import { bandOf, MoodFigure } from "./mood-figure.js";
+import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
+import { storyDoseSlider } from "./story-scenario.js";
+import { FIRST_HOUR, MONTH, selectedTime } from "./time-slider.js";
+
+const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
+const PRESENT = 0.1; // of the peak in the brain
+const DAY = 24; // h
+const TIMES = [0, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
+const MOOD = "mood.madrs";
+const RAT =
+  "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
+const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
+
+export class Hero {
+  // `tables`: the server's tables of the story.
+  constructor(tables, { state, scene, openEvidence }) {
+    Object.assign(this, { state, scene, openEvidence, bands: tables.severity, points: [], people: null });
+    this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
+    find("#mood-figure").append(this.figure.node);
+    find("#dose-control").append(storyDoseSlider(state));
+    selectedTime.onChange(() => this.showSentence());
+    this.peopleTask = new LatestTask(() => this.simulatePeople());
+    this.peopleSoon = debounce(250, () => this.peopleTask.run());
+  }
+
+  async simulate() {
+    const { scenario, species } = this.state;
+    const outputs = this.scene.bindings.outputs.filter((name) => !species || name !== MOOD || species === "human");
+    const found = await simulate({ scenario, outputs: species ? outputs.filter(isInAnimals) : outputs, times: TIMES });
+    for (const name of this.scene.bindings.outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
+    this.found = found;
+    this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
+    this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
+    this.points = [];
+    this.show();
+    this.peopleSoon();
+  }
+
+  show() {
+    const { state, found } = this;
+    if (state.species) {
+      this.figure.show({ series: [], caption: NO_RATING });
+      this.figure.showPeople(null);
+      find("#mood-now").textContent = NO_RATING;
+      find("#lead").textContent = RAT;
+      return;
+    }
+    const scores = Array.from(found.values[MOOD]);
+    const control = Array.from(found.control[MOOD] ?? []);
+    const main = {
+      time: TIMES,
+      y: scores,
+      label: "one typical person",
+      index: 0,
+      kind: "main",
+      isUntested: this.isUntested,
+    };
+    const series = [main];
+    if (control.length && changes(control))
+      series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
+    this.figure.show({ series, points: this.points });
+    this.figure.node.classList.toggle("is-untested", this.isUntested);
+    this.showSentence();
+    this.showLead(scores, control);
+  }
+
+  // Whether the dose is larger than that of any study of mood in the evidence tables.
+  get isUntested() {
+    const { tested } = this.state.routeRow;
+    return this.state.dose > tested + 1e-9;
+  }
+
+  showPoints(points) {
+    this.points = points.filter(({ track }) => track === "mood");
+    if (this.found) this.show();
+  }
+
+  showSentence() {
+    if (!this.found || this.state.species) return;
+    const { hours } = selectedTime;
+    const score = interpolate(TIMES, this.found.values[MOOD], hours);
+    const control = interpolate(TIMES, this.found.control[MOOD], hours);
+    const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
+    const number = String(Math.round(score));
+    const first = `After ${formatTimeLong(hours)} the score of a typical person is `;
+    const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${untested}`;
+    if (this.sentence === first + number + rest) return;
+    this.sentence = first + number + rest;
+    find("#mood-now").replaceChildren(first, element("strong", { text: number }), rest);
+  }
+
+  // The score at a time, in words.
+  sentenceAt(hours) {
+    if (!this.found || this.state.species) return NO_RATING;
+    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) =>
+      interpolate(TIMES, curve, hours),
+    );
+    return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
+  }
+
+  showLead(scores, control) {
+    const gone = this.drugIsPresentUntil;
+    const benefit = TIMES.map((_, i) => control[i] - scores[i]);
+    const most = Math.max(...benefit);
+    const last = benefit.findLastIndex((value) => value >= most / 2);
+    if (!(gone > 0) || most < 1) {
+      find("#lead").textContent =
+        "At this dose there is hardly any effect beyond expectation. Change the dose, run the clock and see what happens.";
+      return;
+    }
+    const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
+    const lasts = `Half of the benefit is still there after ${formatTimeLong(TIMES[last])}.`;
+    find("#lead").textContent = `${left} ${lasts} Change the dose, run the clock and see what lasts.`;
+  }
+
+  // Beside the default dose: the response rates of a trial of that dose.
+  async publishedResponse(treated, control) {
+    if (!this.state.isDefault) return "";
+    const { rows } = await getJson(`/api/evidence?ids=${RESPONSE_ROWS.join(",")}`);
+    const [drug, other] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
+    if (!drug || !other) return "";
+    const found = `In one trial (${drug.citation.split(" ").slice(0, 2).join(" ")}), ${drug.value} of 100 people responded a day after ketamine and ${other.value} of 100 after ${other.drug}.`;
+    const shares = [shareOfResponders(treated), shareOfResponders(control)];
+    const model = ` The model gives ${shares[0]} and ${shares[1]}: ${comparedWith(shares, [drug.value, other.value])}.`;
+    const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
+    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open));
+  }
+
+  async simulatePeople() {
+    const { scenario, species, description } = this.state;
+    if (species) return;
+    try {
+      const treated = await fetchPeople(scenario);
+      this.figure.showPeople(treated);
+      const control = await fetchPeople(scenario, { control: true });
+      const place = find("#ten-people");
+      place?.replaceChildren(
+        tenPeople({ description, treated, control }),
+        await this.publishedResponse(treated, control),
+      );
+      const at = (values) => interpolate(TIMES, values, DAY);
+      const { values, control: untreated } = this.found;
+      const score = { before: values[MOOD][0], treated: at(values[MOOD]), control: at(untreated[MOOD]) };
+      find("#score-bar")?.replaceChildren(scoreBar({ bands: this.bands, ...score }));
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      this.figure.showPeople(null);
+    }
+  }
+}
+
+const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz"]; // a day after the default dose, and its control
+
+const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
+const isInAnimals = (name) => !HUMAN_ONLY.test(name);
+
+function comparedWith(shares, measured) {
+  const differences = shares.map((share, i) => share - Number(measured[i]));
+  if (differences.every((one) => Math.abs(one) <= 5)) return "close to what was measured";
+  if (differences.every((one) => one < 0)) return "fewer than were measured in both groups";
+  return differences.every((one) => one > 0)
+    ? "more than were measured in both groups"
+    : "not the same as was measured";
+}
+
+function lastAbove(curve, share) {
+  const most = Math.max(...curve);
+  const last = most > 0 ? Array.from(curve).findLastIndex((value) => value >= share * most) : -1;
+  return last < 0 ? 0 : TIMES[last];
+}
