@@ -18,7 +18,7 @@ import numpy as np
 from ketamech.app.app_state import AppState, deadline
 from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
-from ketamech.app.schemas import CurvesRequest, PopulationRequest
+from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
 from ketamech.core.units import MONTH
 from ketamech.parameters import concentration_units
@@ -30,7 +30,7 @@ from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.output_ranges import exists_in
+from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
 from ketamech.simulation.simulate import subjects
@@ -66,6 +66,17 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
         "treatments": list(scenario.regimen.sentences(exact=False)),
         "milliseconds": _milliseconds_since(began),
     }
+
+
+def outputs_of(app_state: AppState, request: OutputsRequest) -> dict[str, Any]:
+    """The response `schemas.OutputsResponse`. Raises UnknownNameError, InputError, SolverError."""
+    model = app_state.model
+    scenario = scenario_of(request.scenario, model)
+    times, names = np.array(request.times), tuple(dict.fromkeys(request.outputs))
+    require_outputs(scenario.species, names)
+    found = _solve(model, subjects(scenario, model), times, names)
+    treated, *control = ({x: rounded(found[x].values[i]) for x in names} for i in range(found.sizes["patient"]))
+    return {"times": request.times, "values": treated, "control": control[0] if control else None}
 
 
 def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, Any]:

@@ -33,6 +33,15 @@ class CurvesRequest(ScenarioRequest):
     until: Until | None = None
 
 
+class OutputsRequest(ScenarioRequest):
+    """Outputs of the typical patient at given times, in the units of the model."""
+
+    outputs: Annotated[list[Name], Field(min_length=1, max_length=200)]
+    times: Annotated[list[Annotated[float, Field(ge=-400, le=20_000)]], Field(min_length=1, max_length=4000)] = Field(
+        description="hours from the start, in rising order"
+    )
+
+
 class PopulationRequest(ScenarioRequest):
     """Percentiles of one track over virtual patients."""
 
@@ -116,6 +125,14 @@ class CurvesResponse(BaseModel):
     horizon: float
     treatments: list[str] = Field(description="the treatments as text")
     milliseconds: float
+
+
+class OutputsResponse(BaseModel):
+    """Values of outputs by name at the times of the request; `control`: same patient, same expectancy, no drug."""
+
+    times: list[float]
+    values: dict[str, list[float | None]]
+    control: dict[str, list[float | None]] | None
 
 
 class PercentileCurves(BaseModel):

@@ -91,3 +91,19 @@ def test_published_points_belong_to_a_curve_and_to_a_dose(client, infusion):
     assert len(client.post("/api/published-values", json={"scenario": elsewhere}).json()["published_values"]) < len(
         points
     )
+
+
+def test_outputs_are_returned_in_model_units_at_the_requested_times(client, infusion, model):
+    request = {"scenario": infusion, "outputs": ["mood.madrs", "nmda.occupancy"], "times": [0.0, 0.5, 24.0, 168.0]}
+    answer = client.post("/api/outputs", json=request).json()
+    careful = simulate(SENTENCE, model=model, times=request["times"])
+    assert answer["times"] == request["times"]
+    for name in request["outputs"]:
+        for place, who in enumerate(("values", "control")):
+            assert answer[who][name] == pytest.approx(careful[name].values[place], rel=5e-3, abs=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"outputs": ["mood.sadness"]}, {"times": [2.0, 1.0]}, {"times": []}])
+def test_unknown_outputs_and_invalid_times_are_refused(client, infusion, change):
+    request = {"scenario": infusion, "outputs": ["mood.madrs"], "times": [1.0], **change}
+    assert client.post("/api/outputs", json=request).status_code == 422

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from ketamech.app.app_state import AppState
-from ketamech.app.curves import curves_of, population_of, published_values_of
+from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
 from ketamech.app.responses import cached_response, json_response
 from ketamech.app.scenarios import parse_uploaded, scenario_of, scenario_summary, shown_name, without_file
 from ketamech.app.schemas import (
@@ -15,6 +15,8 @@ from ketamech.app.schemas import (
     CurvesResponse,
     DoseTableRequest,
     DoseTableSubjects,
+    OutputsRequest,
+    OutputsResponse,
     PopulationRequest,
     PopulationResponse,
     PublishedValues,
@@ -42,6 +44,12 @@ def routes(app_state: AppState) -> APIRouter:
         """Curves of the typical patient and of a control with the same expectancy and no drug."""
         key = ("curves", request.model_dump_json())
         return await cached_response(app_state, key, lambda: curves_of(app_state, request))
+
+    @router.post("/outputs", response_model=OutputsResponse)
+    async def outputs(request: OutputsRequest) -> Response:
+        """Outputs of the typical patient at given times, in the units of the model."""
+        key = ("outputs", request.model_dump_json())
+        return await cached_response(app_state, key, lambda: outputs_of(app_state, request))
 
     @router.post("/population", response_model=PopulationResponse)
     async def population(request: PopulationRequest) -> Response:
