@@ -105,6 +105,19 @@ class Kernel:
             self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
         return self._compiled[device]
 
+    def webassembly(self) -> dict[str, bytes]:
+        """The files kernel.wasm and facts.json (the metadata), from the cache if present.
+
+        Raises InputError where the linker is not installed.
+        """
+        from ketamech.engine.codegen.wasm_writer import LANES as WASM_LANES
+        from ketamech.engine.codegen.wasm_writer import wasm_files
+
+        def make() -> dict[str, bytes]:
+            return wasm_files(self.build_system(), driver_texts(ARGUMENTS), ARGUMENTS)
+
+        return _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
+
     def _load(self, device: str, lanes: int) -> CompiledSystem:
         if device == "cuda":
             open_device()  # raises when there is no GPU
