@@ -1,0 +1,123 @@
+// Answers to the requests of the page, with the responses of the server (schemas.py): curves, outputs, population.
+
+import { controlEvents } from "./dose-events.js";
+import { InputError } from "./errors.js";
+import { Kernel } from "./kernel.js";
+import { Model } from "./model.js";
+import { outputTimes, treatmentTimes } from "./output-times.js";
+import { VirtualPatients } from "./people.js";
+import { RegimenReader } from "./regimen.js";
+import { ScenarioReader } from "./scenario.js";
+import { percentiles, rounded, trackValues } from "./tracks.js";
+
+export class Answers {
+  // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `loadPeople` returns { people, draws }.
+  static async load(wasm, tables, loadPeople) {
+    return new Answers(await Kernel.load(wasm, tables.kernel), tables, loadPeople);
+  }
+
+  constructor(kernel, { scenario, dosing }, loadPeople) {
+    Object.assign(this, { tables: scenario, dosing, loadPeople });
+    this.model = new Model(kernel, scenario.parameters);
+    this.reader = new ScenarioReader(new RegimenReader(dosing), scenario, dosing);
+  }
+
+  // The treated patient and, unless switched off, its control: same expectancy and challenges, no drug.
+  subjects(scenario) {
+    const { values, control } = scenario;
+    const events = this.reader.events(scenario);
+    const treated = { values, events };
+    return control ? [treated, { values, events: controlEvents(events, this.dosing) }] : [treated];
+  }
+
+  curves({ scenario: keys, tracks: names = [], until = null }) {
+    const began = performance.now();
+    const scenario = this.reader.read(keys);
+    const tracks = this.requested(names, scenario.species);
+    const { first, starts, times } = this.times(scenario, until, this.tables.times);
+    const outputs = outputsOf(tracks);
+    const values = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
+    const { digits } = this.tables.curves;
+    const curve = (track, one) => {
+      const [treated, control] = values.map((own) => rounded(trackValues(track, one, outputs, own), digits));
+      return { key: one.key, label: one.label, treated, control: control ?? null };
+    };
+    return {
+      time: fromFirst(times, first),
+      tracks: tracks.map((track) => ({ ...headOf(track), curves: track.curves.map((one) => curve(track, one)) })),
+      treatment_times: fromFirst(starts, first),
+      horizon: scenario.horizon - first,
+      milliseconds: performance.now() - began,
+    };
+  }
+
+  outputs({ scenario: keys, outputs, times }) {
+    const scenario = this.reader.read(keys);
+    this.requireOutputs(scenario.species, outputs);
+    if (!times.length || times.some((time, i) => !Number.isFinite(time) || time < times[i - 1])) {
+      throw new InputError("output times must rise", { key: "times", expected: "hours, e.g. 0, 0.5, 24" });
+    }
+    const names = [...new Set(outputs)];
+    const found = this.model.solveAll(this.subjects(scenario), times, names, this.tables.curves.tolerance);
+    const byName = (values) => Object.fromEntries(names.map((name, i) => [name, Array.from(values[i])]));
+    return { times, values: byName(found[0]), control: found[1] ? byName(found[1]) : null };
+  }
+
+  async population({ scenario: keys, track: name = "mood", until = null }) {
+    const began = performance.now();
+    const scenario = this.reader.read(keys);
+    const [track] = this.requested([name], scenario.species);
+    const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
+    const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
+    this.people ??= new VirtualPatients(await this.loadPeople(), this.tables.parameters);
+    const patients = this.people.values(scenario.values).map((own) => ({
+      values: { ...scenario.values, ...own },
+      events: this.reader.events(scenario, own, { limits: false }),
+    }));
+    const outputs = outputsOf([track]);
+    const { values, status } = this.model.solve(patients, times, outputs, tolerance);
+    const failed = status.filter((one) => one !== "ok");
+    const bands = (one) => percentiles(values.map((own) => trackValues(track, one, outputs, own)), percents);
+    return {
+      time: fromFirst(times, first),
+      track: track.key,
+      unit: track.unit,
+      curves: track.curves.map((one) => ({ key: one.key, label: one.label, percentiles: bands(one) })),
+      patients: patients.length,
+      failed: failed.length,
+      failure_reasons: Object.fromEntries(failed.map((one) => [one, failed.filter((other) => other === one).length])),
+      milliseconds: performance.now() - began,
+    };
+  }
+
+  // Tracks by key (default: all) whose outputs exist in the species.
+  requested(names, species) {
+    const { tracks, human_only: ratings } = this.tables;
+    const known = new Map(tracks.map((track) => [track.key, track]));
+    for (const name of names) {
+      if (!known.has(name)) throw new InputError(`there is no track '${name}'`, { key: "tracks" });
+    }
+    const chosen = names.length ? [...new Set(names)].map((name) => known.get(name)) : tracks;
+    const exists = (track) => species === "human" || !outputsOf([track]).some((name) => ratings.includes(name));
+    return chosen.filter(exists);
+  }
+
+  requireOutputs(species, outputs) {
+    const missing = outputs.find((name) => species !== "human" && this.tables.human_only.includes(name));
+    if (!missing) return;
+    const expected = "an output that is measured in animals";
+    const what = `${missing} exists for humans only: a ${species} has no rating`;
+    throw new InputError(what, { key: "outputs", expected, typeThis: "forced_swim.immobility" });
+  }
+
+  times(scenario, until, options) {
+    const starts = treatmentTimes(scenario);
+    const first = Math.min(...starts, Infinity) === Infinity ? 0 : Math.min(...starts);
+    const end = until === null ? scenario.horizon : Math.min(scenario.horizon, first + until);
+    return { starts, first, times: outputTimes(end, starts, options) };
+  }
+}
+
+const headOf = ({ key, group, label, unit }) => ({ key, group, label, unit });
+const outputsOf = (tracks) => [...new Set(tracks.flatMap(({ curves }) => curves.flatMap(({ outputs }) => outputs)))];
+const fromFirst = (times, first) => times.map((time) => Number((time - first).toFixed(5)));

@@ -1,0 +1,31 @@
+// Curves of tracks from outputs, and percentiles of patients, as in curves.py.
+
+// Values of one curve of a track in its unit; `own`: the outputs of one patient, in the order of the names `outputs`.
+export function trackValues(track, { outputs: parts, factor }, outputs, own) {
+  const arrays = parts.map((name) => own[outputs.indexOf(name)]);
+  const sum = Array.from(arrays[0], (_, t) => arrays.reduce((total, array) => total + array[t], 0));
+  if (!track.relative) return sum.map((value) => value * factor);
+  const baseline = track.baseline ?? factor * sum[0];
+  return sum.map((value) => (value * factor) / baseline);
+}
+
+// Values rounded to `digits` digits of the largest value; values that are not finite become null.
+export function rounded(values, digits) {
+  const largest = Math.max(0, ...values.filter(Number.isFinite).map(Math.abs));
+  const places = digits - 1 - (largest > 0 ? Math.floor(Math.log10(largest)) : 0);
+  const scale = 10 ** places;
+  return values.map((value) => (Number.isFinite(value) ? Math.round(value * scale) / scale : null));
+}
+
+// { percent: values over time } of the patients whose curves are complete.
+export function percentiles(curves, percents) {
+  const complete = curves.filter((curve) => curve.every(Number.isFinite));
+  const sorted = curves[0].map((_, t) => complete.map((curve) => curve[t]).sort((a, b) => a - b));
+  const at = (values, percent) => {
+    const place = (percent / 100) * (values.length - 1);
+    const below = values[Math.floor(place)];
+    return below + (place % 1) * (values[Math.ceil(place)] - below);
+  };
+  const row = (percent) => rounded(sorted.map((values) => at(values, percent)), 5);
+  return Object.fromEntries(percents.map((percent) => [percent, row(percent)]));
+}

@@ -1,0 +1,38 @@
+// The worker of the static site: answers { id, name, body } with { id, found } or { id, error }.
+
+import { Answers } from "./answers.js";
+import { InputError } from "./errors.js";
+
+const file = (name) => new URL(name, import.meta.url);
+const getJson = async (name) => (await fetch(file(name))).json();
+
+const loading = load();
+self.onmessage = async ({ data: { id, name, body } }) => {
+  try {
+    const answers = await loading;
+    self.postMessage({ id, found: await answers[name](body) });
+  } catch (error) {
+    self.postMessage({ id, error: errorBody(error) });
+  }
+};
+
+async function load() {
+  const names = ["kernel", "scenario", "dosing"];
+  const [wasm, ...parts] = await Promise.all([
+    fetch(file("kernel.wasm")).then(async (response) => WebAssembly.compile(await response.arrayBuffer())),
+    ...names.map((name) => getJson(`${name}.json`)),
+  ]);
+  return Answers.load(wasm, Object.fromEntries(names.map((name, i) => [name, parts[i]])), loadPeople);
+}
+
+async function loadPeople() {
+  const bytes = fetch(file("people.bin")).then((response) => response.arrayBuffer());
+  return { people: await getJson("people.json"), draws: new Float32Array(await bytes) };
+}
+
+// As the server describes an error.
+function errorBody(error) {
+  const { what, key, expected, nearest, typeThis } = error;
+  if (error instanceof InputError) return { error: what, text: error.message, key, expected, nearest, command: typeThis };
+  return { error: error.message, text: error.message };
+}
