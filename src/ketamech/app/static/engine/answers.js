@@ -70,10 +70,9 @@ export class Answers {
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
     this.people ??= new VirtualPatients(await this.loadPeople(), this.tables.parameters);
-    const patients = this.people.values(scenario.values).map((own) => ({
-      values: { ...scenario.values, ...own },
-      events: this.reader.events(scenario, own, { limits: false }),
-    }));
+    const patients = this.people.values(scenario.values).map((values) => {
+      return { values, events: this.reader.events({ ...scenario, values }, { limits: false }) };
+    });
     const outputs = outputsOf([track]);
     const { values, status } = this.model.solve(patients, times, outputs, tolerance);
     const failed = status.filter((one) => one !== "ok");

@@ -46,7 +46,7 @@ export class Model {
     const found = new Float64Array(patients.length * width);
     patients.forEach(({ values }, i) => {
       found.set(this.defaults, i * width);
-      for (const [name, value] of Object.entries(values)) {
+      for (const [name, value] of values) {
         if (this.place.has(name)) found[i * width + this.place.get(name)] = value;
       }
     });

@@ -17,13 +17,14 @@ export class ScenarioReader {
     Object.assign(this, { reader, tables, dosing });
   }
 
-  // { species, treatments, values, horizon, control }: `values` { parameter: canonical value } differ from the tables.
+  // { species, treatments, values, horizon, control }: `values` (Map of parameter to canonical value) differ from the
+  // tables.
   read(keys) {
     this.checkKeys(keys);
     const treatments = this.reader.treatments(keys.treatments);
     const species = this.speciesOf(keys.species ?? HUMAN);
-    const values = { ...this.tables.species[species].values, ...this.overrides(keys, species) };
-    if (treatments.some(({ unit }) => unit.includes("/kg")) && !("person.weight" in values)) {
+    const values = new Map([...Object.entries(this.tables.species[species].values), ...this.overrides(keys, species)]);
+    if (treatments.some(({ unit }) => unit.includes("/kg")) && !values.has("person.weight")) {
       const typeThis = "person:\n          weight: 70 kg";
       const expected = "the weight of this patient";
       throw new InputError("a dose per kilogram needs a body weight", { key: "person.weight", expected, typeThis });
@@ -56,10 +57,10 @@ export class ScenarioReader {
   }
 
   overrides(keys, species) {
-    const values = {};
+    const values = [];
     for (const [section, prefix] of SECTIONS) {
       for (const [name, given] of Object.entries(keys[section] ?? {})) {
-        if (given !== null) values[prefix + name] = this.number(section, prefix, name, given, species);
+        if (given !== null) values.push([prefix + name, this.number(section, prefix, name, given, species)]);
       }
     }
     return values;
@@ -138,10 +139,10 @@ export class ScenarioReader {
     }
   }
 
-  // Dose events before the horizon; `own` { parameter: value } of one patient, in addition to those of the scenario.
-  events({ species, treatments, values, horizon }, own = {}, options = {}) {
+  // Dose events before the horizon.
+  events({ species, treatments, values, horizon }, options = {}) {
     const { parameters } = this.tables;
-    const number = (name) => own[name] ?? values[name] ?? parameters[name].value;
+    const number = (name) => values.get(name) ?? parameters[name].value;
     const events = doseEvents(treatments, number, horizon, this.dosing, options);
     return species === HUMAN ? events : withoutExpectancy(events);
   }
