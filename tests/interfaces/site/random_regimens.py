@@ -35,6 +35,9 @@ def _choose(words: tuple[tuple[str, ...], tuple[str, ...]], chance: random.Rando
     return chance.choice(words[chance.random() > 0.93])
 
 
+INSERTED = ("with NBQX 10 mg/kg IP", "and", "banana", "to", "re-induce at relapse", "%", "plus", "for")
+
+
 def random_regimen(chance: random.Random) -> str:
     """A regimen of one to three treatments."""
     many = chance.choice((1, 1, 1, 2, 3))
@@ -88,5 +91,7 @@ def _spoiled(text: str, chance: random.Random) -> str:
         letters[chance.randrange(len(letters))] = chance.choice("abcdefgikmnopst0(")
         words[place] = "".join(letters)
     else:
-        words.insert(place, chance.choice(("with NBQX 10 mg/kg IP", "and", "banana", "to", "re-induce at relapse", "%")))
+        words.insert(
+            place, chance.choice(("with NBQX 10 mg/kg IP", "and", "banana", "to", "re-induce at relapse", "%"))
+        )
     return " ".join(words)

@@ -1,12 +1,14 @@
 // The treatment that the story simulates, and the controls of a chapter. All panels show and change the same state.
 
 import { checkbox, collapsible, doseSlider, element, uniqueId } from "./dom.js";
+import { formatCount } from "./format.js";
 
 const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
 
 // `story`: the server's tables of routes, drugs, schedules and perturbations; `pathways`: its list.
 export class StoryState {
-  constructor({ story, pathways }) {
+  constructor({ story, pathways, story_patients: patients }) {
+    this.patients = patients;
     this.listeners = [];
     this.tables = Object.fromEntries(Object.entries(story).map(([name, rows]) => [name, byId(rows)]));
     this.pathways = new Map(pathways.map((row) => [row.name, row]));
@@ -149,9 +151,9 @@ const CONTROLS = {
       "data-rat": true,
     });
   },
-  population({ showPopulation }) {
+  population({ state, showPopulation }) {
     const hint = "each with parameter values drawn from their distributions";
-    return checkbox(withHint("Show 1,000 virtual patients", hint), false, showPopulation);
+    return checkbox(withHint(`Show ${formatCount(state.patients)} virtual patients`, hint), false, showPopulation);
   },
 };
 

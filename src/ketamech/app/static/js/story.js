@@ -4,6 +4,7 @@ import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "
 import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
 import { loadBadges, openEvidence } from "./evidence.js";
 import { percentileBands, trackSeries } from "./figure-data.js";
+import { formatCount } from "./format.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo } from "./share-link.js";
 import { CAPTIONS, pathwayContributions, treatmentComparison } from "./story-chapters.js";
@@ -74,12 +75,12 @@ function currentScenario() {
     announce(`Back to ${state.defaultDose} with all pathways on`);
   };
   const button = linkButton("Reset", reset, { id: "reset" });
-  const link = element("a", { text: "Open in workbench" });
+  const link = element("a", { class: "needs-server", text: "Open in workbench" });
   const show = () => {
     description.textContent = state.description;
     changed.textContent = state.changes.join(", ");
     button.hidden = state.isDefault;
-    link.href = `/workbench${linkTo({ cases: [state.scenario] })}`;
+    link.href = `workbench${linkTo({ cases: [state.scenario] })}`;
   };
   state.onChange(show);
   show();
@@ -152,13 +153,13 @@ async function fetchReference() {
   if (!state.isDefault) figures.forEach((_, key) => showTrack(key));
 }
 
-// 1,000 virtual patients
+// Virtual patients
 
 const populationSimulation = new LatestTask(() => fetchPopulation());
 
 async function fetchPopulation() {
   const found = await postJson("/api/population", { scenario: state.scenario, until: MONTH, track: "mood" });
-  population.bands = percentileBands(found, 0, "", " of 1,000");
+  population.bands = percentileBands(found, 0, "", ` of ${formatCount(found.patients)}`);
   showTrack("mood");
 }
 
