@@ -22,12 +22,15 @@ from ketamech.app.security_middleware import SOURCES
 from ketamech.app.server import STATIC
 from ketamech.site.dosing_tables import dosing_tables
 from ketamech.site.model_tables import PEOPLE, kernel_tables, people_tables, scenario_tables
+from ketamech.site.published_tables import published_tables
 
 PAGE = "index.html"
 ENTRY_POINTS = ("js/story.js", "engine/worker.js")  # all other modules are found by their imports
 SERVER_ONLY = (".js", ".html", "workbench.css")  # scripts and pages are chosen, other static files copied
-FIRST_FIGURE = ("engine/kernel.wasm", "engine/kernel.json", "engine/scenario.json", "engine/dosing.json")
-LATER = ("api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json")
+LATER = (  # read after the first figure
+    "api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json",
+    "engine/published.json", "files.js", "service-worker.js",
+)  # fmt: skip
 POLICY = SOURCES.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+\.js)", import\.meta\.url\)""")
 
@@ -64,7 +67,8 @@ def _engine_files(app_state: AppState) -> dict[str, bytes]:
     code = model.kernel.webassembly().code
     assert isinstance(code, bytes)
     tables = {
-        "kernel": kernel_tables(model), "scenario": scenario_tables(model), "dosing": dosing_tables(), "people": people
+        "kernel": kernel_tables(model), "scenario": scenario_tables(model), "dosing": dosing_tables(), "people": people,
+        "published": published_tables(app_state),
     }  # fmt: skip
     files = {f"engine/{name}.json": _compact(table) for name, table in tables.items()}
     return files | {"engine/kernel.wasm": code, "engine/people.bin": draws}
@@ -101,13 +105,10 @@ def _static_files() -> list[str]:
 def _page(text: str) -> str:
     """The story page as a static page: it asks its own workers, and its policy is in the page."""
     policy = f'<meta http-equiv="content-security-policy" content="{POLICY}">'
-    preloads = [f'<link rel="preload" href="{name}" as="fetch" crossorigin>' for name in FIRST_FIGURE]
     changes = {
         '<html lang="en">': '<html lang="en" data-answers="browser">',
         '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}',
-        '<link rel="preload" href="api/metadata" as="fetch" crossorigin>': "\n  ".join(
-            ['<link rel="preload" href="api/metadata.json" as="fetch" crossorigin>', *preloads]
-        ),
+        'href="api/metadata"': 'href="api/metadata.json"',
     }
     for old, new in changes.items():
         assert text.count(old) == 1, f"{PAGE} contains '{old}' once"

@@ -6,18 +6,20 @@ import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { outputTimes, treatmentTimes } from "./output-times.js";
 import { VirtualPatients } from "./people.js";
+import { PublishedValues } from "./published.js";
 import { RegimenReader } from "./regimen.js";
 import { ScenarioReader } from "./scenario.js";
 import { percentiles, rounded, trackValues } from "./tracks.js";
 
 export class Answers {
-  // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `loadPeople` returns { people, draws }.
-  static async load(wasm, tables, loadPeople) {
-    return new Answers(await Kernel.load(wasm, tables.kernel), tables, loadPeople);
+  // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
+  // { people() -> { people, draws }, published() -> published.json }.
+  static async load(wasm, tables, later) {
+    return new Answers(await Kernel.load(wasm, tables.kernel), tables, later);
   }
 
-  constructor(kernel, { scenario, dosing }, loadPeople) {
-    Object.assign(this, { tables: scenario, dosing, loadPeople });
+  constructor(kernel, { scenario, dosing }, later) {
+    Object.assign(this, { tables: scenario, dosing, later });
     this.model = new Model(kernel, scenario.parameters);
     this.reader = new ScenarioReader(new RegimenReader(dosing), scenario, dosing);
   }
@@ -69,7 +71,7 @@ export class Answers {
     const [track] = this.requested([name], scenario.species);
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
-    this.people ??= new VirtualPatients(await this.loadPeople(), this.tables.parameters);
+    this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
     const patients = this.people.values(scenario.values).map((values) => {
       return { values, events: this.reader.events({ ...scenario, values }, { limits: false }) };
     });
@@ -87,6 +89,22 @@ export class Answers {
       failure_reasons: Object.fromEntries(failed.map((one) => [one, failed.filter((other) => other === one).length])),
       milliseconds: performance.now() - began,
     };
+  }
+
+  async publishedValues({ scenario: keys }) {
+    const scenario = this.reader.read(keys);
+    this.published ??= new PublishedValues(await this.later.published(), this.tables.parameters);
+    const { times } = this.times(scenario, null, this.tables.times);
+    const outputs = this.published.outputs;
+    const [patient, ...control] = this.subjects(scenario);
+    const values = this.model.solveAll([patient, ...control], times, outputs, this.tables.curves.tolerance);
+    const [treated, untreated] = values.map((own) => Object.fromEntries(outputs.map((name, i) => [name, own[i]])));
+    const factorOf = ({ track: key, curve }) => {
+      const track = this.tables.tracks.find((one) => one.key === key);
+      return { ...track.curves.find((one) => one.key === curve), relative: track.relative };
+    };
+    const curves = { time: times, treated, control: untreated };
+    return { published_values: this.published.of(scenario, patient.events, curves, factorOf) };
   }
 
   // Tracks by key (default: all) whose outputs exist in the species.

@@ -22,7 +22,8 @@ async function load() {
     fetch(file("kernel.wasm")).then(async (response) => WebAssembly.compile(await response.arrayBuffer())),
     ...names.map((name) => getJson(`${name}.json`)),
   ]);
-  return Answers.load(wasm, Object.fromEntries(names.map((name, i) => [name, parts[i]])), loadPeople);
+  const later = { people: loadPeople, published: () => getJson("published.json") };
+  return Answers.load(wasm, Object.fromEntries(names.map((name, i) => [name, parts[i]])), later);
 }
 
 async function loadPeople() {

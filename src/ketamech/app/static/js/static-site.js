@@ -48,9 +48,10 @@ const QUESTIONS = {
   "/api/published-values": ["publishedValues", "typical patient"],
   "/api/population": ["population", "virtual patients"],
 };
-const workers = new Map();
 const waiting = new Map(); // { resolve, reject } by number of the request
 let requests = 0;
+const workers = new Map();
+if (isStaticSite) workers.set("typical patient", startWorker()); // its files load beside those of the page
 
 export function answerPost(path, body) {
   const [name, title] = QUESTIONS[path];
