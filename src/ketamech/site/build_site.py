@@ -25,7 +25,7 @@ from ketamech.site.model_tables import PEOPLE, kernel_tables, people_tables, sce
 from ketamech.site.published_tables import published_tables
 
 PAGE = "index.html"
-ENTRY_POINTS = ("js/story.js", "engine/worker.js")  # all other modules are found by their imports
+ENTRY_POINTS = ("js/story.js", "engine/worker.js", "simulate.js")  # all other modules are found by their imports
 SERVER_ONLY = (".js", ".html", "workbench.css")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json",

@@ -1,10 +1,7 @@
-"""The static site, built once, and a plain server of files that serves it below a path."""
-
-import functools
-import http.server
-import threading
+"""The static site, built once, and its address below a path of a plain server of files."""
 
 import pytest
+from static_server import served_folder
 
 pytest.importorskip("fastapi", reason="the page is not installed: pip install 'ketamech[web]'")
 
@@ -28,15 +25,7 @@ def site(app_state, tmp_path_factory):
     return root
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture(scope="session")
 def site_address(site):
-    handler = functools.partial(QuietHandler, directory=site)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/some/path/"
-        server.shutdown()
+    with served_folder(site) as address:
+        yield f"{address}/some/path/"
