@@ -19,11 +19,20 @@ self.onmessage = async ({ data: { id, name, body } }) => {
 async function load() {
   const names = ["kernel", "scenario", "dosing"];
   const [wasm, ...parts] = await Promise.all([
-    fetch(file("kernel.wasm")).then(async (response) => WebAssembly.compile(await response.arrayBuffer())),
+    compiled(),
     ...names.map((name) => getJson(`${name}.json`)),
   ]);
   const later = { people: loadPeople, published: () => getJson("published.json") };
   return Answers.load(wasm, Object.fromEntries(names.map((name, i) => [name, parts[i]])), later);
+}
+
+async function compiled() {
+  const response = await fetch(file("kernel.wasm"));
+  try {
+    return await WebAssembly.compile(await response.arrayBuffer());
+  } catch {
+    throw new Error("This browser cannot run the compiled model. It needs a browser of 2023 or later.");
+  }
 }
 
 async function loadPeople() {

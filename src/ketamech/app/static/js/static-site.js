@@ -25,11 +25,11 @@ async function load(name) {
 
 // The answer to GET `path`, e.g. /api/evidence?ids=a,b.
 export async function answerGet(path) {
-  const { pathname, searchParams } = new URL(path, "http://page");
-  if (pathname === "/api/evidence") return evidence(await getFile("api/evidence.json"), searchParams);
-  const [, claim] = /^\/api\/claims\/(.+)$/.exec(pathname) ?? [];
+  const [address, query] = path.split("?");
+  if (address === "/api/evidence") return evidence(await getFile("api/evidence.json"), new URLSearchParams(query));
+  const [, claim] = /^\/api\/claims\/(.+)$/.exec(address) ?? [];
   if (claim) return (await getFile("api/claim-results.json"))[decodeURIComponent(claim)];
-  return getFile(`${pathname.slice(1)}.json`);
+  return getFile(`${address.slice(1)}.json`);
 }
 
 function evidence(rows, query) {
