@@ -33,7 +33,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import subjects
+from ketamech.simulation.simulate import control_events, subjects
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -91,6 +91,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     cohort = Cohort(
         model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
         request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
+        change=control_events if request.control else None,
     )  # fmt: skip
     found = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
     failures = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
@@ -103,7 +104,8 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
             {
                 "key": curve.outputs,
                 "label": curve.label or track.label,
-                "percentiles": _percentiles(curve_values(curve, track, found, values)),
+                "percentiles": _percentiles(y := curve_values(curve, track, found, values)),
+                "individuals": _individuals(y, times - first, request.ranked_at, request.individuals),
             }
             for curve in available_curves(track, model)
         ],
@@ -226,6 +228,17 @@ def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     complete = y[np.isfinite(y).all(axis=1)]
     rows = np.percentile(complete, PERCENTILES, axis=0) if len(complete) else y[[0] * len(PERCENTILES)] * np.nan
     return {str(percent): rounded(row) for percent, row in zip(PERCENTILES, rows, strict=True)}
+
+
+def _individuals(y: np.ndarray, times: np.ndarray, at: float, count: int) -> list[list[float | None]]:
+    """Of the patients [patient, time] whose curves are complete, `count` at even quantiles of their relative fall."""
+    complete = y[np.isfinite(y).all(axis=1)]
+    if not count or not len(complete):
+        return []
+    change = complete[:, np.abs(times - at).argmin()] / np.maximum(complete[:, 0], 1e-9)
+    order = np.argsort(change, kind="stable")
+    places = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
+    return [rounded(row) for row in complete[order[places]]]
 
 
 def _published_value(

@@ -49,6 +49,9 @@ class PopulationRequest(ScenarioRequest):
     until: Until | None = None
     patients: int = Field(1000, ge=10, le=LIMITS.population_patients)
     seed: int = Field(1, ge=0, le=2**31)
+    individuals: int = Field(0, ge=0, le=100, description="single patients returned, at even quantiles of their change")
+    ranked_at: float = Field(24.0, gt=0, le=20_000, description="hours after the first treatment of that change")
+    control: bool = Field(False, description="the same visits and expectancy without the drugs")
 
 
 class UploadRequest(Request):
@@ -141,6 +144,7 @@ class PercentileCurves(BaseModel):
     key: str
     label: str
     percentiles: dict[str, list[float | None]] = Field(description="values by per cent: 5, 25, 50, 75, 95")
+    individuals: list[list[float | None]] = Field([], description="single patients, the largest fall first")
 
 
 class PopulationResponse(BaseModel):

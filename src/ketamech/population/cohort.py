@@ -31,14 +31,23 @@ from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import ensemble_of_scenario, scenario_attributes, subjects, times_of_scenario
+from ketamech.simulation.simulate import (
+    Change,
+    ensemble_of_scenario,
+    scenario_attributes,
+    subjects,
+    times_of_scenario,
+)
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """A cohort: `times` (h), names of `outputs`, parameters or stages that `vary` between patients, solver settings."""
+    """A cohort: `times` (h), names of `outputs`, parameters or stages that `vary` between patients, solver settings.
+
+    `change` transforms the doses of every patient, e.g. `control_events`.
+    """
 
     model: Model
     scenario: Scenario
@@ -52,6 +61,7 @@ class Cohort:
     threads: int = 1
     chunk: int = CHUNK
     device: str = "cpu"
+    change: Change | None = None
 
     def __post_init__(self) -> None:
         if self.patients < 1:
@@ -138,7 +148,7 @@ class Cohort:
         skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, patient_ids, self.replicate)
         return patient_ids, ensemble_of_scenario(
             self.model, self.scenario, own, len(patient_ids), self.dosing_horizon,
-            adherence=lambda i, k: skipped.get((i, k), 1.0),
+            adherence=lambda i, k: skipped.get((i, k), 1.0), change=self.change,
         )  # fmt: skip
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:

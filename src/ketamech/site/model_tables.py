@@ -10,7 +10,6 @@ import numpy as np
 
 from ketamech.app.curves import (
     AFTER_A_DOSE,
-    DIGITS,
     FIRST_MINUTE,
     LONG_HORIZON_TIMES,
     PERCENTILES,
@@ -78,7 +77,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "species_aliases": SPECIES_ALIASES,
         "tracks": [_track(track, model, values) for track in load_tracks().values() if available_curves(track, model)],
         "human_only": [name for name in model.layout.output_names if not exists_in("rat", name)],
-        "curves": {"tolerance": TOLERANCE, "digits": DIGITS, "most_doses": MOST_OCCASIONS},
+        "curves": {"tolerance": TOLERANCE, "most_doses": MOST_OCCASIONS},
         "population": {
             "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,
             "most_times": POPULATION_MOST_TIMES,

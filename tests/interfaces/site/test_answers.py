@@ -134,13 +134,15 @@ def test_published_values_are_those_of_the_server(ask, app_state):
 
 def test_percentiles_of_virtual_patients_are_those_of_the_server(ask, app_state):
     chosen = [SCENARIOS[0], SCENARIOS[1], {"treatments": [INFUSION], "person": {"weight": 55}, "horizon": "31 days"}]
-    bodies = [{"scenario": scenario, "until": MONTH, "track": "mood"} for scenario in chosen]
+    bodies = [{"scenario": scenario, "until": MONTH, "track": "mood", "individuals": 10} for scenario in chosen]
+    bodies.append({**bodies[0], "control": True})
     for body, found in zip(bodies, ask([("population", body) for body in bodies]), strict=True):
         expected = population_of(app_state, PopulationRequest.model_validate({**body, "patients": PEOPLE}))
         assert same_times(found["time"], expected["time"])
         assert (found["patients"], found["failed"]) == (PEOPLE, 0)
         for percent, values in expected["curves"][0]["percentiles"].items():
             assert close(found["curves"][0]["percentiles"][percent], values, 2e-3), (body, percent)
+        assert close(found["curves"][0]["individuals"], expected["curves"][0]["individuals"], 2e-3), body
 
 
 def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):

@@ -83,6 +83,8 @@ class ClaimInfo(BaseModel):
     note: str
     verdict: str
     reason: str
+    weight_for: float
+    weight_against: float
     evidence_for: list[ClaimEvidence]
     evidence_against: list[ClaimEvidence]
 
@@ -189,7 +191,8 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
         for side in ("for", "against")
     }
     own = {name: getattr(claim, name) for name in ("id", "statement", "encountered_as", "note")}
-    return {**own, "verdict": verdict.verdict, "reason": verdict.reason, **evidence}
+    weights = {"weight_for": verdict.weight_for, "weight_against": verdict.weight_against}
+    return {**own, "verdict": verdict.verdict, "reason": verdict.reason, **weights, **evidence}
 
 
 def claim_result(app_state: AppState, name: str) -> ClaimResult:

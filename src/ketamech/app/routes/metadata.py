@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.perturbations import Perturbation, load_perturbations
+from ketamech.evidence import Evidence, Observation
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
 from ketamech.parameters.species_tables import ANIMALS
@@ -36,7 +38,17 @@ STORY_COLUMNS = {
     "perturbations": ("id", "label", "fraction"),
     "compared_treatments": ("id", "label", "schedule", "regimen"),
 }  # by table; data/presets/README.md explains the columns
-NUMBERS = {"usual", "min", "max", "step", "fraction"}
+TEXT_COLUMNS = {
+    "chapters": ("id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls"),
+    "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
+    "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
+    "severity": ("band", "from", "to", "source"),
+}  # data/story/README.md explains the columns
+BINDING_COLUMNS = (
+    "id", "level", "outputs", "mapping", "base", "factor", "limit", "glyph", "label", "display", "view", "legend",
+    "text", "measured_in",
+)  # fmt: skip
+NUMBERS = {"usual", "min", "max", "step", "fraction", "hours", "from", "to", "base", "factor", "limit"}
 TableRow = dict[str, str | float]
 
 
@@ -187,7 +199,7 @@ def metadata_of(app_state: AppState) -> Metadata:
             for one in load_perturbations().values()
         ],
         "presets": load_presets(),
-        "story": load_story(),
+        "story": {**_with_tested_doses(load_story(), app_state.evidence), **load_story_texts()},
         "story_patients": PopulationRequest.model_fields["patients"].default,
         "trial_populations": _rows(PRESETS / "trial_populations.csv", ("id", "label")),
         "stages": [stage.name for stage in app_state.model.system.stages],
@@ -247,9 +259,39 @@ def load_story(folder: Path = PRESETS) -> dict[str, list[TableRow]]:
     return {name: _rows(folder / f"story_{name}.csv", columns) for name, columns in STORY_COLUMNS.items()}
 
 
+def load_story_texts(folder: Path = DATA) -> dict[str, list[TableRow]]:
+    """Chapters, glossary and drawing of the story by table. Raises InputError naming file, line and column."""
+    found = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
+    return {**found, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
+
+
+MG_PER_KG = re.compile(r"([\d.]+) mg/kg")
+
+
+def _with_tested_doses(story: dict[str, list[TableRow]], evidence: Evidence) -> dict[str, list[TableRow]]:
+    """The story with the largest dose of each route that a study of mood in people gave; 0 where none did."""
+    for route in story["routes"]:
+        unit_of_dose, rat = route["unit"], bool(route["species"])
+        doses = [] if rat else [dose for row in evidence.select(stage="mood") for dose in _doses(row, route)]
+        route["tested"] = max((dose for dose in doses if dose > 0), default=0.0) if unit_of_dose else 0.0
+    return story
+
+
+ROUTE_WORDS = {"infusion": "infusion", "nasal": "nasal", "muscle": "IM", "mouth": "oral", "tongue": "sublingual"}
+
+
+def _doses(row: Observation, route: TableRow) -> list[float]:
+    """Single doses of a study in people by the route of a row of the story."""
+    word = ROUTE_WORDS.get(str(route["id"]))
+    if row.species != "human" or not word or word.lower() not in row.route.lower() or "ketamine" not in row.drug:
+        return []
+    pattern = MG_PER_KG if route["unit"] == "mg/kg" else re.compile(r"([\d.]+) mg(?![/\w])")
+    return [float(text.rstrip(".")) for text in pattern.findall(row.dose)]
+
+
 def _rows(path: Path, columns: tuple[str, ...]) -> list[TableRow]:
     return [
-        {name: row.number(name) if name in NUMBERS else row[name] for name in columns}
+        {name: row.number(name) if name in NUMBERS and row[name] else row[name] for name in columns}
         for row in read_table(path, columns)
     ]
 

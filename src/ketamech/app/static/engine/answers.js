@@ -9,7 +9,7 @@ import { VirtualPatients } from "./people.js";
 import { PublishedValues } from "./published.js";
 import { RegimenReader } from "./regimen.js";
 import { ScenarioReader } from "./scenario.js";
-import { percentiles, rounded, trackValues } from "./tracks.js";
+import { atEvenQuantiles, percentiles, rounded, trackValues } from "./tracks.js";
 
 export class Answers {
   // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
@@ -39,9 +39,8 @@ export class Answers {
     const { first, starts, times } = this.times(scenario, until, this.tables.times);
     const outputs = outputsOf(tracks);
     const values = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
-    const { digits } = this.tables.curves;
     const curve = (track, one) => {
-      const [treated, control] = values.map((own) => rounded(trackValues(track, one, outputs, own), digits));
+      const [treated, control] = values.map((own) => rounded(trackValues(track, one, outputs, own)));
       return { key: one.key, label: one.label, treated, control: control ?? null };
     };
     return {
@@ -65,30 +64,42 @@ export class Answers {
     return { times, values: byName(found[0]), control: found[1] ? byName(found[1]) : null };
   }
 
-  async population({ scenario: keys, track: name = "mood", until = null }) {
+  // Percentiles of one track, and `individuals` of the patients at even quantiles of their change at `ranked_at` h.
+  async population({ scenario: keys, track: name = "mood", until = null, individuals = 0, ranked_at: at = 24, ...rest }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
     const [track] = this.requested([name], scenario.species);
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
     this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
-    const patients = this.people.values(scenario.values).map((values) => {
-      return { values, events: this.reader.events({ ...scenario, values }, { limits: false }) };
-    });
+    const patients = this.patients(scenario, rest);
     const outputs = outputsOf([track]);
     const { values, status } = this.model.solve(patients, times, outputs, tolerance);
     const failed = status.filter((one) => one !== "ok");
-    const bands = (one) => percentiles(values.map((own) => trackValues(track, one, outputs, own)), percents);
+    const curve = (one) => {
+      const curves = values.map((own) => trackValues(track, one, outputs, own));
+      const chosen = atEvenQuantiles(curves, times.map((time) => time - first), at, individuals);
+      return { key: one.key, label: one.label, percentiles: percentiles(curves, percents), individuals: chosen };
+    };
     return {
       time: fromFirst(times, first),
       track: track.key,
       unit: track.unit,
-      curves: track.curves.map((one) => ({ key: one.key, label: one.label, percentiles: bands(one) })),
+      curves: track.curves.map(curve),
       patients: patients.length,
       failed: failed.length,
       failure_reasons: Object.fromEntries(failed.map((one) => [one, failed.filter((other) => other === one).length])),
       milliseconds: performance.now() - began,
     };
+  }
+
+  // Virtual patients on the treatments of a scenario, or with `control` on the same visits without the drugs.
+  patients(scenario, { patients: count = Infinity, control = false }) {
+    const own = this.people.values(scenario.values).slice(0, count);
+    return own.map((values) => {
+      const events = this.reader.events({ ...scenario, values }, { limits: false });
+      return { values, events: control ? controlEvents(events, this.dosing) : events };
+    });
   }
 
   async publishedValues({ scenario: keys }) {

@@ -2,6 +2,7 @@
 // and the tab that searches all published values.
 
 import { errorMessage, getJson, ServerError } from "./api.js";
+import { balanceOf, claimClass, claimContent, leanBar, leanWords } from "./claims.js";
 import {
   button,
   debounce,
@@ -26,7 +27,11 @@ const AGREEMENT = {
   differs: "The model disagrees with the verdict.",
   open: "The evidence is mixed; the model can neither agree nor disagree.",
 };
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 let claims = null;
+
+// All claims by id, after they are loaded.
+export const allClaims = () => claims ?? {};
 
 export async function loadBadges() {
   try {
@@ -35,6 +40,15 @@ export async function loadBadges() {
     claims = {};
   }
   findAll("[data-claim], [data-evidence]").forEach(fillBadge);
+}
+
+// The claims that the evidence leaves open, the most one-sided last.
+export function showOpenClaims(place, byId) {
+  const open = Object.values(byId).filter(({ verdict }) => verdict === "mixed" || verdict === "not supported");
+  open.sort((a, b) => Math.abs(balanceOf(a)) - Math.abs(balanceOf(b)));
+  const badges = open.map(({ id }) => button("evidence", null, { "data-claim": id }));
+  place.replaceChildren(...badges);
+  badges.forEach(fillBadge);
 }
 
 // Badges made by a script: of claims, or of evidence rows where there is no claim.
@@ -61,12 +75,13 @@ function fillBadge(badge) {
   };
   if (evidence) {
     const ids = evidence.split(",");
-    const text = `⊙ ${ids.length} ${ids.length === 1 ? "published value" : "published values"}`;
+    const text = `⊙ ${ids.length} published ${ids.length === 1 ? "value" : "values"} on this`;
     const label = `${ids.length} published values for this statement. Open the evidence`;
     set("badge", text, label, () => openEvidence(ids, "Published values"));
   } else if (claim) {
-    const label = `${claim.verdict}: ${claim.statement}. Open the evidence`;
-    set(badgeClass(claim.verdict), verdictText(claim.verdict), label, () => openClaim(claim));
+    const label = `“${claim.statement}” ${claim.verdict}, ${leanWords(claim)}. Open the evidence`;
+    set(claimClass(claim), "", label, () => openClaim(claim));
+    badge.replaceChildren(...claimContent(claim));
   } else {
     const query = stage ? `stage=${encodeURIComponent(stage)}` : `text=${encodeURIComponent(id)}`;
     const title = `Evidence: ${stage ?? id}`;
@@ -93,7 +108,9 @@ function openClaim(claim) {
   const inModel = element("div", {}, loading("Simulating the experiment …"));
   const badge = element("span", { class: badgeClass(claim.verdict), text: verdictText(claim.verdict) });
   openDialog(claim.statement, [
-    element("p", {}, badge, ` Basis of the verdict: ${claim.reason}. The claim appears in: ${claim.encountered_as}.`),
+    element("p", {}, badge, ` ${capital(leanWords(claim))}. The claim appears in: ${claim.encountered_as}.`),
+    leanBar(claim),
+    paragraph(`Basis of the verdict: ${claim.reason}.`, "secondary"),
     claim.note && paragraph(claim.note),
     element("h3", { text: "Model result" }),
     inModel,

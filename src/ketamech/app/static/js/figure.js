@@ -33,6 +33,12 @@ export class Figure {
     this.titleNode.textContent = title;
   }
 
+  // The finding as the heading; title and unit follow in small letters.
+  setFinding(text) {
+    this.titleNode.textContent = text;
+    this.unitNode.textContent = this.unit ? `${this.title}, ${this.unit}` : this.title;
+  }
+
   saveButtons() {
     const save = (kind, what, action) =>
       linkButton(kind, action, { "aria-label": `Save ${what} of “${this.title}” as ${kind}` });

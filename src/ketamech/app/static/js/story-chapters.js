@@ -1,85 +1,15 @@
-// What the chapters of the story add to their figures: the sentence below each at the selected time (`tracks`: the latest
-// curves of each track), the comparison of treatments (chapter 9) and the pathway contributions (chapter 10).
+// Two chapters of the story with figures of their own: the comparison of treatments and the pathway contributions.
 
 import { LatestTask, postJson, runJob, ServerError } from "./api.js";
 import { button, checkbox, element, emptyState, find, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
-import {
-  extremum,
-  formatNumber,
-  formatSigned,
-  formatTime,
-  formatTimeLong,
-  formatWithUnit,
-  interpolate,
-} from "./format.js";
+import { formatNumber, formatSigned, formatTimeLong, interpolate } from "./format.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { MONTH, selectedTime } from "./time-slider.js";
 
-const CURVE = {
-  nmda: { interneurons: 1, pyramidal: 2 },
-  inflammation: { il6: 0, tnf: 1 },
-};
-
-const after = (hours) => {
-  const text = `${formatTimeLong(hours)} after the start`;
-  return text.charAt(0).toUpperCase() + text.slice(1);
-};
-const valueAt = (track, hours, curve = 0) => interpolate(track.time, track.curves[curve].treated, hours);
-const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit);
-const numberAt = (track, hours, curve) => formatNumber(valueAt(track, hours, curve));
-const firstOf = (track) => track.curves[0].treated[0];
-const extremeOf = (track) => extremum(track.time, track.curves[0].treated);
-
-export const CAPTIONS = {
-  plasma({ plasma }, hours) {
-    const peak = extremeOf(plasma);
-    const highest = `The peak is ${formatWithUnit(peak.value, plasma.unit)}, at ${formatTime(peak.hours)}.`;
-    return `${after(hours)}, arterial ketamine is ${shownAt(plasma, hours)}. ${highest}`;
-  },
-  nmda({ nmda }, hours) {
-    const inter = shownAt(nmda, hours, CURVE.nmda.interneurons);
-    const pyramidal = shownAt(nmda, hours, CURVE.nmda.pyramidal);
-    const all = `${shownAt(nmda, hours)} of NMDA receptors are blocked`;
-    return `${after(hours)}, ${all}: ${inter} on interneurons and ${pyramidal} on pyramidal cells.`;
-  },
-  glutamate({ glutamate, ampa }, hours) {
-    const peak = Math.max(...glutamate.curves[0].treated);
-    const surge =
-      peak < 1.02 ? "At this dose there is no surge." : `The surge peaks at ${formatNumber(peak)}× baseline.`;
-    const levels = `glutamate is ${numberAt(glutamate, hours)}× and AMPA current ${numberAt(ampa, hours)}× baseline`;
-    return `${after(hours)}, ${levels}. ${surge}`;
-  },
-  bdnf({ bdnf, mtor, protein }, hours) {
-    const fast = `BDNF is ${numberAt(bdnf, hours)}× and mTORC1 ${numberAt(mtor, hours)}× baseline`;
-    return `${after(hours)}, ${fast}. Synaptic protein changes more slowly and is ${numberAt(protein, hours)}×.`;
-  },
-  spines({ spines }, hours) {
-    const now = `spine density is ${numberAt(spines, hours)} of the healthy value`;
-    const peak = `It was ${formatNumber(firstOf(spines))} before treatment and is highest at ${formatTime(extremeOf(spines).hours)}.`;
-    return `${after(hours)}, ${now}. ${peak}`;
-  },
-  habenula({ habenula, networks }, hours) {
-    const before = formatWithUnit(firstOf(habenula), habenula.unit);
-    const bursting = `${shownAt(habenula, hours)} of lateral habenula cells fire in bursts (${before} before treatment)`;
-    return `${after(hours)}, ${bursting}. Prefrontal connectivity is ${numberAt(networks, hours)} of the healthy value.`;
-  },
-  inflammation({ inflammation }, hours) {
-    const { il6, tnf } = CURVE.inflammation;
-    const levels = `TNF is ${numberAt(inflammation, hours, tnf)}× and IL-6 ${numberAt(inflammation, hours, il6)}×`;
-    return `${after(hours)}, ${levels} the healthy value.`;
-  },
-  mood({ mood }, hours) {
-    const control = formatNumber(interpolate(mood.time, mood.curves[0].control, hours));
-    const lowest = extremeOf(mood);
-    const scores = `MADRS is ${numberAt(mood, hours)}; with the same expectancy and no drug it is ${control}`;
-    return `${after(hours)}, ${scores}. It is lowest, ${formatNumber(lowest.value)}, at ${formatTime(lowest.hours)}.`;
-  },
-};
-
-// Chapter 9: the simulated ketamine treatment compared with treatments that take weeks.
+// The simulated ketamine treatment compared with treatments that take weeks.
 
 const COMPARISON_CAPTION =
   "Each curve includes the expectancy from its visits; one typical patient with MADRS 33 before treatment. " +
@@ -90,7 +20,7 @@ const COMPARISON_CAPTION =
 export function treatmentComparison(state) {
   const treatments = [...state.tables.compared_treatments.values()];
   const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence });
-  find("#comparison-figure").append(figure.node);
+  find("#comparison-figures").append(figure.node);
   const curves = new Map(); // by treatment id
   const chosen = new Set(treatments.map(({ id }) => id));
   const boxes = treatments.map(({ id, label, schedule }) => {
@@ -114,6 +44,7 @@ export function treatmentComparison(state) {
       ...shown().map((one) => ({ ...curves.get(one.id), label: `${one.label}, ${one.schedule}`, kind: "minor" })),
     ];
     figure.show({ series, points: series.flatMap((one) => one.points), caption: COMPARISON_CAPTION });
+    figure.setFinding(comparisonFinding(series));
     showCaption(selectedTime.hours);
   };
   const showCaption = (hours) => {
@@ -143,6 +74,17 @@ export function treatmentComparison(state) {
   return () => simulation.run();
 }
 
+// The treatment with the lowest score after a day and after four weeks.
+function comparisonFinding(series) {
+  const lowest = (hours) => {
+    const scores = series.map((one) => [interpolate(one.time, one.y, hours), one.label.split(",")[0]]);
+    return scores.sort((a, b) => a[0] - b[0])[0][1];
+  };
+  const [day, month] = [lowest(24), lowest(672)];
+  if (day === month) return `${day} gives the lowest score after a day and after four weeks`;
+  return `After a day the lowest score is with: ${day}. After four weeks: ${month}`;
+}
+
 const fetchMadrs = (scenario) => postJson("/api/curves", { scenario, until: MONTH, tracks: ["mood"] });
 
 // MADRS of a scenario with its published values.
@@ -158,7 +100,7 @@ async function madrsOf(scenario, index, label) {
   return { time, y: madrs.treated, index, points };
 }
 
-// Chapter 10: how much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
+// How much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
 
 const DAY = 24; // h
 const DRAWS = 20;
@@ -174,8 +116,8 @@ const ATTRIBUTION_NEEDS_SERVER =
 export function pathwayContributions(state, components) {
   const place = element("div", {}, loading("Simulating with each pathway off …"));
   const title = element("h3", { text: "Loss of effect on MADRS at 24 h with one pathway off" });
-  find("#pathways-figure").append(element("div", {}, title, place));
-  find("#pathways-figure").append(attributionOfStory(state, components));
+  find("#pathways-figures").append(element("div", {}, title, place));
+  find("#pathways-figures").append(attributionOfStory(state, components));
 
   const simulation = new LatestTask(async () => {
     if (state.species) return place.replaceChildren(emptyState(NO_RATING));

@@ -65,6 +65,10 @@ export class StoryState {
     return Number(this.dose.toFixed(3));
   }
 
+  get shortDose() {
+    return `${this.roundedDose} ${this.routeRow.unit} ${this.routeRow.description}`;
+  }
+
   get species() {
     return this.routeRow.species;
   }
@@ -188,12 +192,17 @@ function choice(state, title, table, key, choose) {
   return element("div", { class: "choice", role: "radiogroup", "aria-label": title }, labels);
 }
 
-function storyDoseSlider(state) {
+// The dose slider; hatched where no study of mood gave so much.
+export function storyDoseSlider(state) {
   const { node, input, show } = doseSlider({}, (dose) => state.set({ dose }));
+  const hatch = element("span", { class: "hatch", "aria-hidden": "true" });
+  node.append(hatch);
   const update = () => {
-    const { min, max, step, unit, usual } = state.routeRow;
+    const { min, max, step, unit, usual, tested } = state.routeRow;
     Object.assign(input, { min, max, step });
-    show(`${state.roundedDose} ${unit}`, state.dose, `${min} to ${max} ${unit}; usual ${usual}`);
+    const largest = tested > 0 ? `largest in a study of mood ${tested}` : "no study of mood in our tables";
+    show(state.shortDose, state.dose, `${min} to ${max} ${unit}; usual ${usual}; ${largest}`);
+    hatch.style.width = `${(100 * (max - Math.max(min, Math.min(max, tested)))) / (max - min)}%`;
   };
   state.onChange(update);
   update();

@@ -1,24 +1,33 @@
-// The story page: one treatment, one selected time, ten chapters. Figures in view are computed first.
+// The story page: one treatment, one clock, one drawing. The mood curve and the drawing are computed first, then the
+// figures in view, then everything else.
 
 import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
+import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
 import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
-import { loadBadges, openEvidence } from "./evidence.js";
 import { percentileBands, trackSeries } from "./figure-data.js";
 import { formatCount } from "./format.js";
+import { glossary } from "./glossary.js";
+import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
+import { ChapterScroll } from "./chapter-scroll.js";
+import { Scene } from "./scene/scene.js";
 import { linkTo } from "./share-link.js";
-import { CAPTIONS, pathwayContributions, treatmentComparison } from "./story-chapters.js";
-import { dosePanel, StoryState } from "./story-scenario.js";
-import { measureRedraw, TimeFigure } from "./time-figure.js";
-import { MONTH, selectedTime, timeControls } from "./time-slider.js";
+import { pathwayContributions, treatmentComparison } from "./story-chapters.js";
+import { CAPTIONS, finding } from "./story-findings.js";
+import { buildChapters } from "./story-page.js";
+import { StoryState } from "./story-scenario.js";
+import { measureRedraw } from "./time-figure.js";
+import { MONTH, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
 
-const NO_RATING_IN_RATS =
-  "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
+const NO_RATING_IN_RATS = "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
 
 const figures = new Map(); // by track id
 const tracks = {}; // by track id: the latest curves, with their times and doses
 const tracksInView = new Set();
 let state; // of the treatment; set when the server's tables arrive
+let scene;
+let hero;
+let chapters = [];
 let trackInfo = new Map(); // by track id, from the server
 let reference = null; // curves of the default treatment by track id
 let points = []; // published values of the current treatment
@@ -36,35 +45,37 @@ const viewObserver = new IntersectionObserver(
 
 async function start() {
   setUpPage();
-  listChapters();
   find("#time-bar").append(...timeControls());
   const metadata = await getJson("/api/metadata");
   state = new StoryState(metadata);
   trackInfo = new Map(metadata.tracks.map((track) => [track.key, track]));
-  const firstCurves = fetchCurves(state.scenario, ["plasma"]);
+  scene = new Scene(find("#scene"), metadata.story.bindings);
+  hero = new Hero(metadata.story, { state, scene, openEvidence });
+  selectedTime.onChange((hours) => scene.show(hours));
+  scene.show(selectedTime.hours);
+  await overview.run();
   find("#time-bar").append(currentScenario());
-  for (const place of findAll("[data-controls]")) {
-    place.replaceWith(dosePanel(place.dataset.controls, { state, showPopulation }));
-  }
-  findAll("[data-tracks]").forEach(addFigures);
-  store(await firstCurves);
-  showTrack("plasma");
-  const chapters = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
-  const updateChapters = () => chapters.forEach((simulateChapter) => simulateChapter());
+  const context = { state, showPopulation, openEvidence, trackInfo, withTerms: glossary(metadata.story.glossary) };
+  chapters = buildChapters(metadata.story, context);
+  for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
+  chapters.forEach(({ steps }) => steps.show(scene));
+  new ChapterScroll(chapters, scene);
+  const more = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
+  const updateMore = () => more.forEach((simulateChapter) => simulateChapter());
   selectedTime.onChange(showCaptions);
   onConnectionChange((connected) => connected && update());
-  loadBadges();
+  loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
   state.onChange(update);
-  state.onChange(debounce(350, updateChapters));
-  update();
+  state.onChange(debounce(350, updateMore));
+  if (location.hash) find(location.hash)?.scrollIntoView();
+  simulationInView.run();
   setTimeout(fetchReference, 900);
-  setTimeout(updateChapters, 700);
+  setTimeout(updateMore, 700);
 }
 
-function listChapters() {
-  const entry = ({ id, dataset }, i) =>
-    element("li", {}, element("a", { href: `#${id}` }, element("span", { text: i + 1 }), dataset.chapter));
-  find("#chapter-list").append(...findAll("[data-chapter]").map(entry));
+function addFigure(key, figure) {
+  figures.set(key, figure);
+  viewObserver.observe(figure.node);
 }
 
 function currentScenario() {
@@ -88,26 +99,25 @@ function currentScenario() {
   return element("div", { class: "current-scenario" }, label, description, changed, button, link);
 }
 
-function addFigures(place) {
-  for (const key of place.dataset.tracks.split(" ")) {
-    const track = trackInfo.get(key);
-    if (!track) continue;
-    const height = track.relative_height > 1.1 && !track.unit.startsWith("relative") ? 300 : 230;
-    const figure = new TimeFigure({ title: track.label, unit: track.unit, height, openEvidence });
-    figure.node.dataset.track = key;
-    figures.set(key, figure);
-    place.append(figure.node);
-    viewObserver.observe(figure.node);
-  }
-}
-
-// Simulation: what is in view first, everything else when no newer change waits.
+// Simulation: mood curve and drawing, then what is in view, then everything else when no newer change waits.
 
 function update() {
   points = [];
+  overview.run();
   simulationInView.run();
   if (population.shown) populationSimulation.run();
 }
+
+const overview = new LatestTask(async () => {
+  try {
+    await hero.simulate();
+    showDrugPresent(hero.drugIsPresentUntil);
+    chapters.forEach(({ steps }) => steps.show(scene));
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    find("#page-message").textContent = error.message;
+  }
+});
 
 const simulationInView = new LatestTask(async (isNewerWaiting) => {
   const visible = [...figures.keys()].filter((key) => tracksInView.has(key));
@@ -125,6 +135,7 @@ const fullSimulation = new LatestTask(async () => {
   if (JSON.stringify(state.scenario) !== JSON.stringify(scenario)) return;
   points = published.published_values;
   figures.forEach((_, key) => showTrack(key));
+  hero.showPoints(points);
   if (population.shown) await fetchPopulation();
 });
 
@@ -192,6 +203,7 @@ function showTrack(key) {
     points: points.filter((point) => point.track === key),
     bands: key === "mood" && population.shown ? population.bands : [],
   });
+  figure.setFinding(finding(track));
 }
 
 function showCaptions() {
@@ -207,5 +219,8 @@ function showCaptions() {
 
 start().catch((error) => {
   if (error instanceof ServerError) find("#page-message").textContent = error.message;
-  else setTimeout(() => location.reload(), 3000);
+  else {
+    console.error(error);
+    setTimeout(() => location.reload(), 3000);
+  }
 });

@@ -8,6 +8,7 @@ import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
+const HIT_RADIUS = 12; // px: 24 across
 const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
 
 // The time from the last move of a dose slider to now, for the browser test.
@@ -28,6 +29,7 @@ export class TimeFigure extends Figure {
     const select = (event) => this.selectTimeAt(event);
     this.svg.addEventListener("pointermove", select);
     this.svg.addEventListener("pointerdown", select);
+    this.svg.addEventListener("click", (event) => this.openNearest(event));
   }
 
   // data: {
@@ -56,8 +58,9 @@ export class TimeFigure extends Figure {
     return this.data.series.filter((one) => one.kind === "main" || one.kind === "minor");
   }
 
+  // Only a pressed pointer sets the time, and not on a published point, which opens its source.
   selectTimeAt(event) {
-    if (!this.x || (event.pointerType !== "mouse" && event.buttons === 0)) return;
+    if (!this.x || event.buttons === 0 || event.target.closest(".published-point")) return;
     const box = this.svg.getBoundingClientRect();
     selectedTime.set(this.x.valueAt(((event.clientX - box.left) / box.width) * this.width));
   }
@@ -71,7 +74,8 @@ export class TimeFigure extends Figure {
     this.width = width;
     this.x = timeScale(MARGIN.left, width - MARGIN.right);
     this.y = new Scale(height - MARGIN.bottom, MARGIN.top, low, high);
-    this.timeMarks = svgElement("g", {});
+    this.timeMarks = svgElement("g", { class: "time-marks" });
+    this.places = [];
     const shownPoints = points.filter(isShown).map((point) => this.publishedPoint(point));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.replaceChildren(
@@ -79,8 +83,8 @@ export class TimeFigure extends Figure {
       ...bands.map((band) => bandPath(band, this.x, this.y)),
       ...[...series].reverse().map((one) => curvePath(one, this.x, this.y)),
       this.doseMarks(height),
-      svgElement("g", { class: "points" }, shownPoints),
       this.timeMarks,
+      svgElement("g", { class: "points" }, shownPoints),
     );
     this.svg.setAttribute("aria-label", this.description());
     this.caption.textContent = caption;
@@ -105,8 +109,15 @@ export class TimeFigure extends Figure {
     const left = x.at(Math.max(point.start, FIRST_HOUR));
     const right = x.at(Math.max(point.end, FIRST_HOUR));
     const middle = y.at(point.value);
-    const open = () => this.openEvidence?.([point.evidence], point.label);
-    const group = svgElement("g", { onclick: open }, svgElement("title", {}, this.pointText(point)));
+    const text = this.pointText(point);
+    const role = this.openEvidence ? { role: "button", tabindex: "0", "aria-haspopup": "dialog" } : { role: "img" };
+    const group = svgElement("g", { class: "published-point", ...role, "aria-label": text }, svgElement("title", {}, text));
+    group.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      this.openPoint(point);
+    });
+    this.places.push({ point, x: left, y: middle });
     if (hasSpread(point)) {
       const ends = { x1: left, x2: left, y1: y.at(point.low), y2: y.at(point.high) };
       group.append(svgElement("line", { class: "whisker", ...ends }));
@@ -114,8 +125,23 @@ export class TimeFigure extends Figure {
     const shape = pointShape(point, left, right, middle);
     const colour = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
     shape.setAttribute("class", `${colour}${point.translated ? " hollow" : ""}`);
-    group.append(shape);
+    group.append(shape, svgElement("circle", { class: "hit", cx: left, cy: middle, r: HIT_RADIUS }));
     return group;
+  }
+
+  openPoint(point) {
+    this.openEvidence?.([point.evidence], `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)}`);
+  }
+
+  // Points often lie closer together than a finger is wide: the nearest one opens.
+  openNearest(event) {
+    if (!event.target.closest(".published-point")) return;
+    const box = this.svg.getBoundingClientRect();
+    const scale = this.width / box.width;
+    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    const distance = (place) => Math.hypot(place.x - x, place.y - y);
+    const [nearest] = [...this.places].sort((a, b) => distance(a) - distance(b));
+    if (nearest) this.openPoint(nearest.point);
   }
 
   pointText(point) {
@@ -230,7 +256,7 @@ function visibleTicks(width) {
   return width > 520 ? ticks : ticks.filter((_, i) => i % 2 === (ticks.length + 1) % 2);
 }
 
-function pathOf(time, values, x, y) {
+export function pathOf(time, values, x, y) {
   let path = "";
   let command = "M";
   for (let i = 0; i < time.length; i++) {
@@ -265,7 +291,7 @@ function bandSample(band) {
 // A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
 function pointShape(point, left, right, middle) {
   if (point.index !== undefined) return marker(point.index, left, middle);
-  if (point.shape === "point") return svgElement("circle", { cx: left, cy: middle, r: 4.2 });
+  if (point.shape === "point") return svgElement("circle", { cx: left, cy: middle, r: 4.8 });
   const isSpan = point.shape === "span";
   const width = isSpan ? Math.max(8, right - left) : 16;
   return svgElement("rect", { x: isSpan ? left : left - 8, y: middle - 2.4, width, height: 4.8, rx: 2 });

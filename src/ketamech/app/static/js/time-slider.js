@@ -100,7 +100,15 @@ export function timeControls() {
   selectedTime.onChange(show);
   drawTicks();
   show(selectedTime.hours);
-  return [button, element("div", { class: "time-slider" }, slider, ticks), output];
+  const present = element("div", { class: "drug-present", id: "drug-present", "aria-hidden": "true" });
+  return [button, element("div", { class: "time-slider" }, slider, present, ticks), output];
+}
+
+// A line along the slider for as long as the drug is in the brain.
+export function showDrugPresent(until) {
+  const share = until > 0 ? selectedTime.fractionOf(until) : 0;
+  const line = document.getElementById("drug-present");
+  if (line) line.style.width = `calc(${(100 * share).toFixed(1)}% - ${(18 * share).toFixed(1)}px)`;
 }
 
 function tick([hours, text]) {
@@ -109,6 +117,13 @@ function tick([hours, text]) {
   const node = element("span", { text, class: edge });
   node.style.left = `${100 * fraction}%`;
   return node;
+}
+
+// Where motion is not wanted, the play button goes from one still to the next.
+const STILLS = [1 / 60, 1 / 6, 1 / 3, 2 / 3, 1, 2, 4, 12, 24, 72, 168, 672]; // h
+
+function showNextStill() {
+  selectedTime.set(STILLS.find((hours) => hours > selectedTime.hours * 1.001) ?? STILLS[0]);
 }
 
 function playButton() {
@@ -128,6 +143,7 @@ function playButton() {
     else stop();
   };
   button.addEventListener("click", () => {
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return showNextStill();
     if (frame) return stop();
     const fraction = selectedTime.fractionOf(selectedTime.hours);
     startedAt = performance.now() - (fraction > 0.995 ? 0 : fraction) * 1000 * PLAY_SECONDS;

@@ -1,0 +1,127 @@
+// The first screen: the mood curve with single people behind it, the sentence of the clock's time, one dose slider, and
+// the curves of the drawing beside it.
+
+import { simulate } from "../simulate.js";
+import { LatestTask, ServerError } from "./api.js";
+import { debounce, element, find } from "./dom.js";
+import { changes, formatTimeLong, interpolate } from "./format.js";
+import { bandOf, MoodFigure } from "./mood-figure.js";
+import { fetchPeople, scoreBar, tenPeople } from "./people.js";
+import { storyDoseSlider } from "./story-scenario.js";
+import { FIRST_HOUR, MONTH, selectedTime } from "./time-slider.js";
+
+const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
+const PRESENT = 0.1; // of the peak in the brain
+const DAY = 24; // h
+const TIMES = [0, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
+const MOOD = "mood.madrs";
+const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
+
+export class Hero {
+  // `tables`: the server's tables of the story.
+  constructor(tables, { state, scene, openEvidence }) {
+    Object.assign(this, { state, scene, bands: tables.severity, points: [], people: null });
+    this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
+    find("#mood-figure").append(this.figure.node);
+    find("#dose-control").append(storyDoseSlider(state));
+    selectedTime.onChange(() => this.showSentence());
+    this.peopleTask = new LatestTask(() => this.simulatePeople());
+    this.peopleSoon = debounce(250, () => this.peopleTask.run());
+  }
+
+  async simulate() {
+    const { scenario, species } = this.state;
+    const outputs = this.scene.bindings.outputs.filter((name) => !species || name !== MOOD || species === "human");
+    const found = await simulate({ scenario, outputs: species ? outputs.filter(isInAnimals) : outputs, times: TIMES });
+    for (const name of this.scene.bindings.outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
+    this.found = found;
+    this.scene.setCurves(TIMES, found.values);
+    this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
+    this.points = [];
+    this.show();
+    this.peopleSoon();
+  }
+
+  show() {
+    const { state, found } = this;
+    if (state.species) {
+      this.figure.show({ series: [], caption: NO_RATING });
+      this.figure.showPeople(null);
+      find("#mood-now").textContent = NO_RATING;
+      return;
+    }
+    const scores = Array.from(found.values[MOOD]);
+    const control = Array.from(found.control[MOOD] ?? []);
+    const main = { time: TIMES, y: scores, label: "one typical person", index: 0, kind: "main", isUntested: this.isUntested };
+    const series = [main];
+    if (control.length && changes(control)) series.push({ time: TIMES, y: control, label: "no drug, same hope", kind: "control" });
+    this.figure.show({ series, points: this.points });
+    this.figure.node.classList.toggle("is-untested", this.isUntested);
+    this.showSentence();
+    this.showLead(scores, control);
+  }
+
+  // Whether the dose is larger than that of any study of mood in the evidence tables.
+  get isUntested() {
+    const { tested } = this.state.routeRow;
+    return this.state.dose > tested + 1e-9;
+  }
+
+  showPoints(points) {
+    this.points = points.filter(({ track }) => track === "mood");
+    if (this.found) this.show();
+  }
+
+  showSentence() {
+    if (!this.found || this.state.species) return;
+    const { hours } = selectedTime;
+    const score = interpolate(TIMES, this.found.values[MOOD], hours);
+    const control = interpolate(TIMES, this.found.control[MOOD], hours);
+    const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
+    const value = element("strong", { text: String(Math.round(score)) });
+    const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${untested}`;
+    find("#mood-now").replaceChildren(`After ${formatTimeLong(hours)} the score of a typical person is `, value, rest);
+  }
+
+  showLead(scores, control) {
+    const gone = this.drugIsPresentUntil;
+    const benefit = TIMES.map((_, i) => control[i] - scores[i]);
+    const most = Math.max(...benefit);
+    const last = benefit.findLastIndex((value) => value >= most / 2);
+    if (!(gone > 0) || most < 1) {
+      find("#lead").textContent = "At this dose there is hardly any effect beyond hope. Change the dose, run the clock and see what happens.";
+      return;
+    }
+    const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
+    const lasts = `Half of the benefit is still there after ${formatTimeLong(TIMES[last])}.`;
+    find("#lead").textContent = `${left} ${lasts} Change the dose, run the clock and see what lasts.`;
+  }
+
+  async simulatePeople() {
+    const { scenario, species, description } = this.state;
+    if (species) return;
+    try {
+      const treated = await fetchPeople(scenario);
+      this.figure.showPeople(treated);
+      const control = await fetchPeople(scenario, { control: true });
+      const place = find("#ten-people");
+      place?.replaceChildren(tenPeople({ description, treated, control }));
+      const at = (values) => interpolate(TIMES, values, DAY);
+      const { values, control: untreated } = this.found;
+      const score = { before: values[MOOD][0], treated: at(values[MOOD]), control: at(untreated[MOOD]) };
+      find("#score-bar")?.replaceChildren(scoreBar({ bands: this.bands, ...score }));
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      this.figure.showPeople(null);
+    }
+  }
+}
+
+const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
+const isInAnimals = (name) => !HUMAN_ONLY.test(name);
+
+function lastAbove(curve, share) {
+  const most = Math.max(...curve);
+  const last = most > 0 ? Array.from(curve).findLastIndex((value) => value >= share * most) : -1;
+  return last < 0 ? 0 : TIMES[last];
+}

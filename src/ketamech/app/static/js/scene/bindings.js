@@ -1,0 +1,158 @@
+// What the drawing shows: every row of data/scene/bindings.csv with its value, and how much of it is drawn.
+
+import { formatNumber, interpolate } from "../format.js";
+
+const AT_REST = 0.005; // a change below half a per cent is "at rest"
+const AS_HEALTHY = 0.015;
+const PARTS = 100;
+const CONCENTRATION_DIGITS = 2;
+
+// From the value `v` (before the dose `v0`) of a row to the amount drawn; data/scene/README.md explains the mappings.
+const limited = (amount, { limit }) => (limit ? Math.min(amount, limit) : amount);
+const MAPPINGS = {
+  count: (row, v) => limited(Math.max(0, row.factor * v), row),
+  whole: (row, v) => limited(Math.max(0, Math.round(row.factor * v)), row),
+  marks: (row, v, v0) => limited(row.base * (v / v0 - 1), row),
+  filled: (row, v, v0) => limited(Math.max(0, Math.round(row.factor * (v / v0 - 1))), row),
+  annulus: (row, v, v0) => limited(Math.max(0, row.factor * (v / v0 - 1)), row),
+  band: (row, v, v0) => Math.max(0, row.factor * (v / v0 - 1)),
+  growth: (row, v, v0) => limited(Math.max(0, row.factor * (v - v0)), row),
+  opacity: (row, v) => row.factor * Math.min(1, Math.max(0, v / row.limit)),
+  area: (row, v) => Math.max(0, 1 + row.factor * (v - 1)),
+  width: (row, v) => Math.max(0.5, row.base * (1 + row.factor * (v - 1))),
+  bar: (row, v) => Math.min(1, Math.max(0, v / row.limit)),
+  curve: (row, v) => v,
+};
+export const amountOf = (row, v, v0) => MAPPINGS[row.mapping](row, v, v0);
+
+// Parts of 100 by largest remainder: they always add up to 100.
+export function partsOf(values) {
+  const total = values.reduce((sum, value) => sum + value, 0);
+  if (!(total > 0)) return values.map(() => 0);
+  const exact = values.map((value) => (PARTS * Math.max(0, value)) / total);
+  const parts = exact.map(Math.floor);
+  const missing = PARTS - parts.reduce((sum, part) => sum + part, 0);
+  const byRemainder = exact.map((value, i) => [value - parts[i], i]).sort((a, b) => b[0] - a[0]);
+  for (const [, i] of byRemainder.slice(0, missing)) parts[i] += 1;
+  return parts;
+}
+
+// The value of a row as text: short in the legend, in words for a screen reader.
+const signed = (value, unit) => `${value > 0 ? "+" : "−"}${Math.abs(value)}${unit}`;
+function change(v, v0, unit) {
+  const relative = v / v0 - 1;
+  return Math.abs(relative) < AT_REST ? null : signed(Math.round(100 * relative), unit);
+}
+const healthyChange = (v) => (Math.abs(v - 1) < AS_HEALTHY ? 0 : Math.round(100 * (v - 1)));
+const side = (percent) => `${Math.abs(percent)} % ${percent > 0 ? "above" : "below"}`;
+
+const DISPLAYS = {
+  parts: { short: (row, v) => String(v) },
+  change: {
+    short: (row, v, v0) => change(v, v0, " %") ?? "at rest",
+    words(row, v, v0) {
+      const relative = Math.round(100 * (v / v0 - 1));
+      if (Math.abs(v / v0 - 1) < AT_REST) return "at rest";
+      return `${Math.abs(relative)} percent ${relative > 0 ? "above" : "below"} rest`;
+    },
+  },
+  of_100: { short: (row, v) => `${Math.round(100 * v)} of 100` },
+  healthy: {
+    short: (row, v) => (healthyChange(v) ? side(healthyChange(v)) : "as healthy"),
+    words: (row, v) => (healthyChange(v) ? `${side(healthyChange(v))} healthy` : "as in a healthy brain"),
+  },
+  fold: { short: (row, v) => `${formatNumber(v)} × healthy` },
+  points: { short: (row, v) => `${Math.round(v)} of ${row.limit}` },
+  percent: { short: (row, v) => `${Math.round(100 * v)} %` },
+  mmhg: { short: (row, v) => (v < 0.5 ? "no rise" : `${signed(Math.round(v), " mmHg")}`) },
+  level: { short: (row, v) => (v < 0.005 ? "almost none" : `${formatNumber(v, CONCENTRATION_DIGITS)} µmol/L`) },
+  spines: { short: (row, v) => `${Math.round(100 * v)} of 100` },
+  number: { short: (row, v) => (v < 0.01 ? "none" : formatNumber(v, 2)) },
+  madrs: { short: (row, v) => String(Math.round(v)) },
+};
+
+export class Bindings {
+  // `rows`: the table of the server.
+  constructor(rows) {
+    this.rows = new Map(rows.map((row) => [row.id, { ...row, names: namesIn(row.outputs) }]));
+    this.outputs = [...new Set([...this.rows.values()].flatMap(({ names }) => names))];
+    this.shares = [...this.rows.values()].filter(({ mapping }) => mapping === "share");
+  }
+
+  get isEmpty() {
+    return !this.curves;
+  }
+
+  level(name) {
+    return [...this.rows.values()].filter(({ level }) => level === name);
+  }
+
+  // `times` in hours from the first dose, `values` by output in the units of the model.
+  setCurves(times, values) {
+    const sum = (names) => times.map((_, i) => names.reduce((total, name) => total + values[name][i], 0));
+    this.times = times;
+    this.curves = new Map([...this.rows.values()].map(({ id, names }) => [id, sum(names)]));
+    const given = times.map((_, i) => this.shares.reduce((total, { id }) => total + this.curves.get(id)[i], 0));
+    const all = Math.max(...given);
+    this.curves.set("bag", given.map((value) => Math.max(0, all - value))); // prettier-ignore
+    this.peaks = new Map([...this.curves].map(([id, curve]) => [id, Math.max(...curve)]));
+  }
+
+  // A frame of the clock: `value(id)`, `rest(id)` and `amount(id)` of every row.
+  at(hours) {
+    const values = new Map();
+    for (const [id, curve] of this.curves) values.set(id, interpolate(this.times, curve, hours) ?? curve.at(-1));
+    return new Frame(this, hours, values);
+  }
+
+  extreme(id, pick) {
+    const curve = this.curves.get(id);
+    const best = pick(...curve);
+    return { value: best, hours: this.times[curve.indexOf(best)] };
+  }
+}
+
+const namesIn = (outputs) => (outputs ? outputs.split("+").map((name) => name.trim()) : []);
+
+export class Frame {
+  constructor(bindings, hours, values) {
+    Object.assign(this, { bindings, hours, values });
+    const parts = partsOf(bindings.shares.map(({ id }) => values.get(id)));
+    this.parts = new Map(bindings.shares.map(({ id }, i) => [id, parts[i]]));
+  }
+
+  value(id) {
+    return this.parts.get(id) ?? this.values.get(id);
+  }
+
+  rest(id) {
+    return this.bindings.curves.get(id)[0];
+  }
+
+  peak(id) {
+    return this.bindings.peaks.get(id);
+  }
+
+  // How much of a row is drawn.
+  amount(id) {
+    if (this.parts.has(id)) return this.parts.get(id);
+    return amountOf(this.bindings.rows.get(id), this.values.get(id), this.rest(id));
+  }
+
+  // Relative to the value before the dose.
+  ratio(id) {
+    return this.value(id) / this.rest(id);
+  }
+
+  short(id) {
+    const row = this.bindings.rows.get(id);
+    return DISPLAYS[row.display].short(row, this.value(id), this.rest(id));
+  }
+
+  // The text equivalent of a row.
+  text(id) {
+    const row = this.bindings.rows.get(id);
+    const { words, short } = DISPLAYS[row.display];
+    return row.text.replace("{}", (words ?? short)(row, this.value(id), this.rest(id)));
+  }
+}

@@ -1,0 +1,189 @@
+// The pinned drawing with its four zoom levels, its legend, its sentence and its table. The clock and the curves drive it;
+// nothing else moves.
+
+import { element, svgElement, table } from "../dom.js";
+import { formatTimeLong } from "../format.js";
+import { Bindings } from "./bindings.js";
+import { body } from "./body.js";
+import { brain } from "./brain.js";
+import { glyph, updateGlyph } from "./glyphs.js";
+import { setAttribute } from "./shapes.js";
+import { spine } from "./spine.js";
+import { synapse } from "./synapse.js";
+
+export const LEVELS = ["body", "brain", "synapse", "spine"];
+const BUILDERS = { body, brain, synapse, spine };
+const NAMES = { body: "Body", brain: "Brain", synapse: "Synapse", spine: "Spine" };
+const WIDE = 800; // px
+const MEDIUM = 540;
+const LATE = 12; // h; on a phone the synapse then shows the new spine
+const REST = 600; // ms after which the sentence is read out
+const PRINTED = [2 / 3, 2, 24, 168]; // h
+const RULE = {
+  body: "Each hexagon is one hundredth of the dose: filled is the drug itself, hollow is what the body made of it. The deeper the tint, the more drug is there now.",
+  brain: "Ring: healthy level, 100. Broken ring: not in the midline. Differences are doubled in discs and tripled in lines; the pale line is the healthy width.",
+  synapse: "Pale: resting level. Full colour: above rest. Hollow: below rest. Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
+  spine: "Dotted: empty place. Pale green: new and thin. Full green: new and mature. Only the net change is drawn. Counted in mice, not in people.",
+};
+const ANIMALS = { synapse: " Measured mostly in rats and mice.", body: "", brain: "", spine: "" };
+
+export class Scene {
+  // `place`: the element that holds the drawing; `rows`: the table of bindings.
+  constructor(place, rows) {
+    this.bindings = new Bindings(rows);
+    this.levels = Object.fromEntries(LEVELS.map((name) => [name, BUILDERS[name]()]));
+    this.drawings = Object.fromEntries(LEVELS.map((name) => [name, this.drawing(name)]));
+    this.stage = element("div", { class: "stage", role: "img", "aria-describedby": "scene-sentence", "aria-label": "Drawing" });
+    this.stage.append(...LEVELS.map((name) => this.drawings[name]));
+    this.sentenceNode = element("p", { class: "scene-sentence", id: "scene-sentence" });
+    this.legend = element("ul", { class: "scene-legend" });
+    this.note = element("p", { class: "scene-note" });
+    this.live = element("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
+    this.tabs = element("div", { class: "levels", role: "group", "aria-label": "Zoom level" }, LEVELS.map((name) => this.tab(name)));
+    place.append(this.head(), this.stage, this.sentenceNode, this.legend, this.note, this.values(), this.live);
+    this.level = "synapse";
+    this.view = "dose";
+    new ResizeObserver(() => this.fit()).observe(this.stage);
+    this.setLevel("synapse");
+    addEventListener("beforeprint", () => this.addStills());
+    addEventListener("afterprint", () => this.stills?.remove());
+  }
+
+  head() {
+    const claim = element("span", { class: "scene-claim", text: "drawn from computed curves, not to scale" });
+    return element("div", { class: "scene-head" }, this.tabs, claim);
+  }
+
+  tab(name) {
+    const choose = () => this.setLevel(name);
+    return element("button", { type: "button", "data-level": name, "aria-pressed": "false", onclick: choose, text: NAMES[name] });
+  }
+
+  drawing(name) {
+    const svg = svgElement("svg", { class: "drawing", "data-level": name, preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true" });
+    svg.append(this.levels[name].node);
+    return svg;
+  }
+
+  values() {
+    this.tablePlace = element("div", {});
+    const details = element("details", { class: "scene-values" }, element("summary", { text: "All values as a table" }), this.tablePlace);
+    details.addEventListener("toggle", () => this.fillTable());
+    this.details = details;
+    return details;
+  }
+
+  // The width class, the camera and the size of the letters, which stay the same on the screen.
+  fit() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    if (!width) return;
+    this.size = width >= WIDE ? "wide" : width >= MEDIUM ? "medium" : "narrow";
+    for (const name of LEVELS) {
+      const { cameras } = this.levels[name];
+      const isLate = this.size === "narrow" && cameras.narrowLate && this.hours > LATE;
+      const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[this.size];
+      const shown = (h * width) / height; // the height of the camera always fits
+      const svg = this.drawings[name];
+      setAttribute(svg, "viewBox", `${(x + (w - shown) / 2).toFixed(1)} ${y} ${shown.toFixed(1)} ${h}`);
+      setAttribute(svg, "data-size", this.size);
+      svg.style.setProperty("--unit", `${(h / height).toFixed(3)}px`);
+    }
+  }
+
+  setLevel(level, view = null) {
+    const from = LEVELS.indexOf(this.level);
+    const to = LEVELS.indexOf(level);
+    this.level = level;
+    this.view = view ?? (level === "body" ? "dose" : "");
+    for (const name of LEVELS) {
+      const index = LEVELS.indexOf(name);
+      const state = index === to ? "shown" : index < to || (index === from && to > from) ? "nearer" : "farther";
+      setAttribute(this.drawings[name], "data-state", state);
+    }
+    for (const button of this.tabs.children) setAttribute(button, "aria-pressed", String(button.dataset.level === level));
+    this.note.textContent = RULE[level] + ANIMALS[level];
+    this.fillLegend();
+    this.update();
+    this.onLevel?.(level);
+  }
+
+  fillLegend() {
+    const rows = this.bindings.level(this.level).filter((row) => row.legend !== "no" && (!row.view || row.view === this.view));
+    this.legend.dataset.level = this.level;
+    this.entries = rows.map((row) => {
+      const sign = glyph(row.glyph);
+      const value = element("b", {});
+      const name = element("span", { text: row.label });
+      const node = element("li", { "data-row": row.id, class: row.legend === "wide" ? "only-wide" : null }, sign, name, value);
+      return { row, sign, value, node };
+    });
+    this.legend.replaceChildren(...this.entries.map(({ node }) => node));
+  }
+
+  // Curves of another scenario.
+  setCurves(times, values) {
+    this.bindings.setCurves(times, values);
+    this.update();
+  }
+
+  show(hours) {
+    this.hours = hours;
+    this.isWaiting ||= Boolean(requestAnimationFrame(() => this.update()));
+  }
+
+  update() {
+    this.isWaiting = false;
+    if (this.bindings.isEmpty || this.hours === undefined) return;
+    const began = performance.now();
+    const frame = this.bindings.at(this.hours);
+    this.levels[this.level].update(frame);
+    for (const { row, sign, value, node } of this.entries) {
+      const text = frame.short(row.id);
+      if (value.textContent !== text) value.textContent = text;
+      updateGlyph(sign, frame, row);
+      if (row.mapping === "share") setAttribute(node, "data-never", this.bindings.peaks.get(row.id) > 1e-9 ? "no" : "yes");
+    }
+    if (this.size === "narrow") this.fit();
+    const sentence = this.levels[this.level].sentence(frame, this.view);
+    if (this.sentenceNode.textContent !== sentence) this.sentenceNode.textContent = sentence;
+    if (this.details.open) this.fillTable();
+    this.readOutLater(sentence);
+    performance.measure("scene frame", { start: began, end: performance.now() });
+  }
+
+  readOutLater(sentence) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const text = `${formatTimeLong(this.hours)} after the start. ${sentence}`;
+      if (this.live.textContent !== text) this.live.textContent = text;
+    }, REST);
+  }
+
+  // The sentence of a level at a time, for the steps of a chapter.
+  sentenceAt(hours, level, view) {
+    return this.bindings.isEmpty ? "" : this.levels[level].sentence(this.bindings.at(hours), view);
+  }
+
+  fillTable() {
+    if (!this.details.open || this.bindings.isEmpty) return;
+    const frame = this.bindings.at(this.hours);
+    const rows = [...this.bindings.rows.values()].map((row) => [NAMES[row.level] ?? "All levels", row.label, frame.text(row.id), row.measured_in]);
+    const caption = `Everything that changes in the drawing, ${formatTimeLong(this.hours)} after the start`;
+    this.tablePlace.replaceChildren(table(caption, ["level", "what", "now", "mostly measured in"], rows));
+  }
+
+  // Four pictures of the present level, for paper.
+  addStills() {
+    if (this.bindings.isEmpty) return;
+    const picture = (hours) => {
+      const frame = this.bindings.at(hours);
+      this.levels[this.level].update(frame);
+      const copy = this.drawings[this.level].cloneNode(true);
+      const text = `${formatTimeLong(hours)}: ${this.levels[this.level].sentence(frame, this.view)}`;
+      return element("figure", {}, copy, element("figcaption", { text }));
+    };
+    this.stills = element("div", { class: "print-stills" }, PRINTED.map(picture));
+    this.stage.after(this.stills);
+    this.update();
+  }
+}

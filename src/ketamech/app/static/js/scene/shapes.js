@@ -1,0 +1,115 @@
+// Shapes that several parts of the drawing share, scattered points that never change, and marks that follow an amount.
+
+import { svgElement } from "../dom.js";
+
+export const group = (className, ...children) => svgElement("g", { class: className }, children.flat(Infinity));
+export const path = (d, className) => svgElement("path", { d, class: className });
+export const circle = (cx, cy, r, className) => svgElement("circle", { cx, cy, r, class: className });
+export const rect = (x, y, width, height, rx, className) =>
+  svgElement("rect", { x, y, width, height, rx, class: className });
+
+// A regular hexagon with a corner at the top.
+export function hexagonPath(x, y, r) {
+  const half = (r * Math.sqrt(3)) / 2;
+  const n = (value) => value.toFixed(1);
+  return `M${n(x)} ${n(y - r)}l${n(half)} ${n(r / 2)}v${n(r)}l${n(-half)} ${n(r / 2)}l${n(-half)} ${n(-r / 2)}v${n(-r)}z`;
+}
+export const hexagon = (x, y, r, className) => path(hexagonPath(x, y, r), className);
+
+// A cell: its fill, a lighter inner rim, and its outline. The rim lies inside the outline by a clip path.
+let clips = 0;
+export function cell(d, className) {
+  const id = `cell-${++clips}`;
+  const clip = svgElement("clipPath", { id }, path(d));
+  const rim = path(d, "rim");
+  rim.setAttribute("clip-path", `url(#${id})`);
+  return group(`cell ${className}`, clip, path(d, "body"), rim, path(d, "outline"));
+}
+
+// Always the same sequence of numbers from 0 to 1.
+export function randomNumbers(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+// Points in boxes [x, y, width, height] at least `gap` apart; `isFree(x, y)` leaves places out.
+export function scatter({ boxes, count, gap, seed, isFree = () => true }) {
+  const next = randomNumbers(seed);
+  const areas = boxes.map(([, , width, height]) => width * height);
+  const total = areas.reduce((sum, area) => sum + area, 0);
+  const found = [];
+  let distance = gap;
+  for (let tries = 0; found.length < count; tries++) {
+    if (tries % 3000 === 2999) distance *= 0.9;
+    let at = next() * total;
+    const k = areas.findIndex((area) => (at -= area) < 0);
+    const [x0, y0, width, height] = boxes[Math.max(0, k)];
+    const [x, y] = [x0 + next() * width, y0 + next() * height];
+    const isClose = found.some(([a, b]) => Math.hypot(a - x, b - y) < distance);
+    if (!isClose && isFree(x, y)) found.push([x, y]);
+  }
+  return found;
+}
+
+// Whether points lie in one of some closed paths, or nearer to it than `margin`.
+export function insideOf(paths, margin) {
+  const context = document.createElement("canvas").getContext("2d");
+  const shapes = paths.map((d) => new Path2D(d));
+  context.lineWidth = 2 * margin;
+  return (x, y) =>
+    shapes.some((shape) => context.isPointInPath(shape, x, y) || context.isPointInStroke(shape, x, y));
+}
+
+// Sets an attribute only when it changes: most frames change few of several hundred nodes.
+export function setAttribute(node, name, value) {
+  const written = (node.written ??= {});
+  if (written[name] === value) return;
+  written[name] = value;
+  node.setAttribute(name, value);
+}
+
+// Nodes of which the first `amount` are shown; the last one fades in.
+export class Marks {
+  constructor(nodes) {
+    this.nodes = nodes;
+    this.show(0);
+  }
+
+  show(amount) {
+    this.nodes.forEach((node, i) => {
+      const share = Math.min(1, Math.max(0, amount - i));
+      setAttribute(node, "opacity", share < 0.02 ? "0" : share.toFixed(2));
+    });
+  }
+}
+
+// Marks of a resting level: `rest` pale ones that become hollow below rest, `extra` ones in full colour above it.
+export class LevelMarks {
+  constructor(rest, extra) {
+    this.rest = rest;
+    this.extra = new Marks(extra);
+  }
+
+  show(amount) {
+    this.extra.show(amount);
+    const missing = Math.floor(Math.max(0, -amount));
+    this.rest.forEach((node, i) => setAttribute(node, "data-hollow", i >= this.rest.length - missing ? "yes" : "no"));
+  }
+}
+
+// A label of the drawing: lines of text with an optional leader. `sizes`: widths of the drawing that show it.
+export function label(x, y, lines, { anchor = "start", leader = null, sizes = "wide medium", id = null } = {}) {
+  const tspans = lines.map((line, i) => svgElement("tspan", { x, dy: i ? "1.18em" : 0 }, line));
+  const text = svgElement("text", { x, y, "text-anchor": anchor, "data-id": id }, tspans);
+  const node = svgElement("g", { class: "label", "data-sizes": sizes }, text);
+  if (leader) {
+    const [x1, y1, x2, y2] = leader;
+    node.prepend(svgElement("line", { x1, y1, x2, y2 }), circle(x2, y2, 2.6, "leader-end"));
+  }
+  return node;
+}

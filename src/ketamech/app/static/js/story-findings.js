@@ -1,0 +1,153 @@
+// What a figure shows, in words, computed from its curves: the heading of each figure, and the values at the clock's time.
+// `tracks`: the latest curves of each track, in the order of data/tracks/curves.csv.
+
+import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, interpolate } from "./format.js";
+
+const CURVE = { nmda: { interneurons: 1, pyramidal: 2 }, inflammation: { il6: 0, tnf: 1 } };
+const CHANGED = 0.02; // relative
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const after = (hours) => `After ${formatTimeLong(hours)}`;
+const curveOf = (track, curve = 0) => track.curves[curve].treated;
+const valueAt = (track, hours, curve = 0) => interpolate(track.time, curveOf(track, curve), hours);
+const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit);
+const numberAt = (track, hours, curve) => formatNumber(valueAt(track, hours, curve));
+const firstOf = (track, curve = 0) => curveOf(track, curve)[0];
+const extremeOf = (track, curve = 0) => extremum(track.time, curveOf(track, curve));
+const percent = (ratio) => `${Math.abs(Math.round(100 * (ratio - 1)))} percent`;
+const rounded = (value) => String(Math.round(value));
+
+// The last time at which a curve is farther from its first value than a share of its extreme.
+function lastBeyond(track, share, curve = 0) {
+  const values = curveOf(track, curve);
+  const { value, first } = extremeOf(track, curve);
+  for (let i = values.length - 1; i >= 0; i--) {
+    if (Math.abs(values[i] - first) > share * Math.abs(value - first)) return track.time[i];
+  }
+  return 0;
+}
+
+// A peak or a trough with its time; `what` is the subject of the sentence.
+function changeOf(track, what, { curve = 0, rest = "its level before the dose" } = {}) {
+  const { value, first, hours } = extremeOf(track, curve);
+  const size = Math.abs(value - first) / Math.max(Math.abs(first), 1e-9);
+  if (size < CHANGED) return `${capital(what)} stays within ${Math.max(1, Math.round(100 * size))} percent of ${rest}`;
+  const verb = value > first ? "rises" : "falls";
+  return `${capital(what)} ${verb} by ${percent(value / first)}, most after ${formatTime(hours)}`;
+}
+
+export const FINDINGS = {
+  plasma(track) {
+    const { value, hours } = extremeOf(track);
+    return value > 0 ? `The blood level peaks at ${formatWithUnit(value, track.unit)} after ${formatTime(hours)}` : "No ketamine in the blood";
+  },
+  brain(track) {
+    const { value, hours } = extremeOf(track);
+    if (!(value > 0)) return "No ketamine in the brain";
+    return `In the brain it peaks after ${formatTime(hours)}; nine tenths have left after ${formatTime(lastBeyond(track, 0.1))}`;
+  },
+  nmda(track) {
+    const most = (curve) => rounded(Math.max(...curveOf(track, curve)));
+    return `At most ${most(CURVE.nmda.interneurons)} of 100 channels are blocked on interneurons and ${most(CURVE.nmda.pyramidal)} on pyramidal cells`;
+  },
+  glutamate(track) {
+    const values = curveOf(track);
+    const peak = Math.max(...values);
+    if (peak < 1 + CHANGED) return Math.min(...values) < 1 - CHANGED ? "Glutamate falls and does not rise" : "Glutamate does not rise";
+    const above = track.time.filter((_, i) => values[i] > 1 + 0.1 * (peak - 1));
+    return `Glutamate rises by ${percent(peak)} and is back after about ${formatTime(above.at(-1))}`;
+  },
+  ampa: (track) => changeOf(track, "the current through AMPA receptors"),
+  bdnf: (track) => changeOf(track, "BDNF", { rest: "rest" }),
+  mtor: (track) => changeOf(track, "mTORC1", { rest: "rest" }),
+  protein: (track) => `${changeOf(track, "synaptic protein")}; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`,
+  spines(track) {
+    const { value, first, hours } = extremeOf(track);
+    if (Math.abs(value / first - 1) < 0.005) return "The number of spines does not change";
+    return `From ${rounded(100 * first)} to ${rounded(100 * value)} spines of 100, most after ${formatTime(hours)}`;
+  },
+  habenula(track) {
+    const { value, first } = extremeOf(track);
+    return Math.abs(value - first) < 1 ? "Bursts of the habenula hardly change" : `Cells of the habenula that burst: from ${rounded(first)} to ${rounded(value)} of 100`;
+  },
+  networks: (track) => `${changeOf(track, "connection of the prefrontal cortex")}`,
+  areas(track) {
+    const { value, first, hours } = extremeOf(track);
+    const direction = Math.abs(value - 1) < Math.abs(first - 1) ? "closer to" : "farther from";
+    return `The medial prefrontal cortex moves ${direction} healthy: from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} after ${formatTime(hours)}`;
+  },
+  inflammation(track) {
+    const sizes = track.curves.map((_, i) => Math.abs(extremeOf(track, i).value / extremeOf(track, i).first - 1));
+    const most = Math.max(...sizes);
+    return most < 0.1 ? `Signs of inflammation change by at most ${Math.max(1, Math.round(100 * most))} percent` : `Signs of inflammation change by up to ${Math.round(100 * most)} percent`;
+  },
+  kynurenine: (track) => changeOf(track, "quinolinate in the brain"),
+  mood(track) {
+    const low = Math.min(...curveOf(track));
+    const at = track.time[curveOf(track).indexOf(low)];
+    return `The score falls from ${rounded(firstOf(track))} to ${rounded(low)}, lowest after ${formatTime(at)}`;
+  },
+  suicidality(track) {
+    const { value, first, hours } = extremeOf(track);
+    return `Suicidal thoughts: the score goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)}, most after ${formatTime(hours)}`;
+  },
+  dissociation(track) {
+    const { value, hours } = extremeOf(track);
+    return value < 1 ? "Hardly any dissociation" : `Dissociation peaks at ${rounded(value)} of 92 points after ${formatTime(hours)} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`;
+  },
+  sedation(track) {
+    const { value, hours } = extremeOf(track);
+    return value < 1 ? "Hardly any sleepiness" : `Sleepiness peaks at ${rounded(value)} percent of anaesthesia after ${formatTime(hours)}`;
+  },
+  haemodynamics(track) {
+    const { value, hours } = extremeOf(track);
+    return value < 1 ? "Blood pressure hardly rises" : `Systolic pressure rises by ${rounded(value)} mmHg, most after ${formatTime(hours)}`;
+  },
+  pain(track) {
+    const { value, hours } = extremeOf(track);
+    return value < 1 ? "Hardly any pain relief" : `Pain relief peaks at ${rounded(value)} percent after ${formatTime(hours)} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`;
+  },
+};
+
+export const finding = (track) => FINDINGS[track.key]?.(track) ?? track.label;
+
+// The sentence of a chapter at the time of the clock; by the chapter's id.
+export const CAPTIONS = {
+  dose({ plasma }, hours) {
+    return `${after(hours)}, arterial ketamine is ${shownAt(plasma, hours)}.`;
+  },
+  receptor({ nmda }, hours) {
+    const { interneurons, pyramidal } = CURVE.nmda;
+    return `${after(hours)}, ${shownAt(nmda, hours, interneurons)} of NMDA receptors are blocked on interneurons and ${shownAt(nmda, hours, pyramidal)} on pyramidal cells.`;
+  },
+  glutamate({ glutamate }, hours) {
+    return `${after(hours)}, glutamate is ${numberAt(glutamate, hours)}× its level before the dose.`;
+  },
+  signalling({ ampa, bdnf, mtor, protein }, hours) {
+    const fast = `AMPA current is ${numberAt(ampa, hours)}×, BDNF ${numberAt(bdnf, hours)}× and mTORC1 ${numberAt(mtor, hours)}× baseline`;
+    return `${after(hours)}, ${fast}. Synaptic protein is ${numberAt(protein, hours)}×.`;
+  },
+  synapses({ spines }, hours) {
+    return `${after(hours)}, there are ${rounded(100 * valueAt(spines, hours))} spines for every 100 in a healthy brain, against ${rounded(100 * firstOf(spines))} before.`;
+  },
+  networks({ habenula, networks }, hours) {
+    const bursting = `${shownAt(habenula, hours)} of habenula cells fire in bursts (${formatWithUnit(firstOf(habenula), habenula.unit)} before)`;
+    return `${after(hours)}, ${bursting}. Prefrontal connection is ${numberAt(networks, hours)} of the healthy value.`;
+  },
+  inflammation({ inflammation }, hours) {
+    const { il6, tnf } = CURVE.inflammation;
+    return `${after(hours)}, TNF is ${numberAt(inflammation, hours, tnf)}× and IL-6 ${numberAt(inflammation, hours, il6)}× the healthy value.`;
+  },
+  felt({ dissociation, sedation }, hours) {
+    return `${after(hours)}, the dissociation score is ${rounded(valueAt(dissociation, hours))} of 92 and sleepiness is ${shownAt(sedation, hours)} of anaesthesia.`;
+  },
+  safety({ haemodynamics }, hours) {
+    return `${after(hours)}, systolic pressure is ${rounded(valueAt(haemodynamics, hours))} mmHg above its level before the dose.`;
+  },
+  mood({ mood }, hours) {
+    const score = curveOf(mood);
+    const lowest = Math.min(...score);
+    const time = formatTime(mood.time[score.indexOf(lowest)]);
+    const control = interpolate(mood.time, mood.curves[0].control ?? score, hours);
+    return `${after(hours)}, the MADRS score is ${numberAt(mood, hours)}; without the drug it would be ${formatNumber(control)}. It is lowest, ${formatNumber(lowest)}, at ${time}.`;
+  },
+};

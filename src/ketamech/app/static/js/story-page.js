@@ -1,0 +1,106 @@
+// The chapters of the story, built from the server's tables: question, text, claims, steps, controls, figures.
+
+import { collapsible, element, find } from "./dom.js";
+import { formatTimeLong } from "./format.js";
+import { TimeFigure } from "./time-figure.js";
+import { selectedTime } from "./time-slider.js";
+import { dosePanel } from "./story-scenario.js";
+
+const NEAR = 1.12; // a step is current while the clock lies within this factor of its time
+const split = (cell, divider = ";") => cell.split(divider).filter(Boolean);
+const CRISIS =
+  "If you have thoughts of ending your life, call your local emergency number or a crisis line now. This figure shows averages of trials and says nothing about one person.";
+
+// `context`: { state, showPopulation, openEvidence, trackInfo, withTerms }. Returns the chapters with their nodes.
+export function buildChapters(tables, context) {
+  const chapters = tables.chapters.map((row, i) => {
+    const paragraphs = tables.paragraphs.filter(({ chapter }) => chapter === row.id);
+    return { ...row, ...chapterNode(row, i, paragraphs, context) };
+  });
+  find("#chapters").append(...chapters.map(({ node }) => node));
+  const link = ({ id, title }, i) => element("li", {}, element("a", { href: `#${id}` }, element("span", { text: i + 1 }), title));
+  find("#chapter-list").append(...chapters.map(link));
+  return chapters;
+}
+
+function chapterNode(row, i, paragraphs, context) {
+  const plain = paragraphs.filter(({ level }) => level === "plain");
+  const detail = paragraphs.filter(({ level }) => level === "detail");
+  const figures = element("div", { class: "figures", id: `${row.id}-figures` });
+  const figuresByTrack = split(row.tracks, " ").map((key) => [key, addFigure(key, figures, context)]);
+  if (row.id === "mood") figures.prepend(element("div", { id: "ten-people" }), element("div", { id: "score-bar" }));
+  if (row.id === "unknown") figures.append(element("div", { class: "claims", id: "open-claims" }));
+  const steps = new Steps(row);
+  const node = element(
+    "section",
+    { class: "chapter", id: row.id, "data-chapter": row.short, "aria-labelledby": `${row.id}-title` },
+    element("header", {}, element("span", { class: "chapter-number", text: `${i + 1}` }), element("h2", { id: `${row.id}-title`, text: row.title })),
+    element(
+      "div",
+      { class: "text" },
+      plain.flatMap((one) => paragraphNodes(one, context.withTerms)),
+      steps.node,
+      row.id === "unknown" ? null : element("p", { class: "current-values", "data-caption": row.id }),
+      row.controls ? dosePanel(row.controls, context) : null,
+      detail.length ? collapsibleDetail(detail, context.withTerms) : null,
+    ),
+    figures,
+  );
+  return { node, steps, figures: figuresByTrack };
+}
+
+function collapsibleDetail(paragraphs, withTerms) {
+  const details = collapsible("In more detail", paragraphs.flatMap((one) => paragraphNodes(one, withTerms)));
+  details.classList.add("detail");
+  return details;
+}
+
+// A paragraph, with its claims and published values below it, never at the end of a sentence.
+function paragraphNodes({ text, claims, evidence }, withTerms) {
+  const button = (attributes) => element("button", { type: "button", text: "evidence", ...attributes });
+  const badges = split(claims).map((id) => button({ "data-claim": id }));
+  if (evidence) badges.push(button({ "data-evidence": split(evidence).join(",") }));
+  const place = badges.length ? element("div", { class: "claims" }, badges) : null;
+  return [element("p", {}, withTerms(text)), place].filter(Boolean);
+}
+
+function addFigure(key, place, { trackInfo, openEvidence }) {
+  const track = trackInfo.get(key);
+  const figure = new TimeFigure({ title: track.label, unit: track.unit, height: 230, openEvidence });
+  figure.node.dataset.track = key;
+  place.append(figure.node);
+  if (key === "suicidality") place.append(element("p", { class: "crisis", text: CRISIS }));
+  return figure;
+}
+
+// What the drawing shows at certain times; a click moves the clock there.
+class Steps {
+  constructor({ moments, level, view }) {
+    this.level = level;
+    this.view = view;
+    this.steps = split(moments).map((moment) => this.step(Number(moment)));
+    this.node = this.steps.length ? element("ol", { class: "steps" }, this.steps.map(({ button }) => element("li", {}, button))) : null;
+    selectedTime.onChange((hours) => this.mark(hours));
+  }
+
+  step(hours) {
+    const text = element("span", {});
+    const move = () => selectedTime.set(hours);
+    const button = element("button", { type: "button", onclick: move }, element("b", { text: formatTimeLong(hours) }), text);
+    return { hours, text, button };
+  }
+
+  mark(hours) {
+    for (const { hours: own, button } of this.steps) {
+      const isNear = Math.max(own / hours, hours / own) < NEAR;
+      if (isNear) button.setAttribute("aria-current", "step");
+      else button.removeAttribute("aria-current");
+    }
+  }
+
+  // Sentences of the drawing for the present curves.
+  show(scene) {
+    for (const { hours, text } of this.steps) text.textContent = scene.sentenceAt(hours, this.level, this.view);
+    this.mark(selectedTime.hours);
+  }
+}
