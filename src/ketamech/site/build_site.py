@@ -25,7 +25,8 @@ from ketamech.site.model_tables import PEOPLE, kernel_tables, people_tables, sce
 from ketamech.site.published_tables import published_tables
 
 PAGE = "index.html"
-ENTRY_POINTS = ("js/story.js", "engine/worker.js", "simulate.js")  # all other modules are found by their imports
+SCRIPT = "js/story.js"
+ENTRY_POINTS = (SCRIPT, "engine/worker.js", "simulate.js")  # all other modules are found by their imports
 SERVER_ONLY = (".js", ".html", "workbench.css")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json",
@@ -89,7 +90,14 @@ def _evidence_files(app_state: AppState) -> dict[str, bytes]:
 
 def _static_files() -> list[str]:
     """The modules of the page and of the worker, and the other static files, by their path in the static folder."""
-    found, waiting = set[str](), list(ENTRY_POINTS)
+    others = (path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
+    copied = (name for name in others if not name.endswith(SERVER_ONLY))
+    return sorted({*_modules(*ENTRY_POINTS), "service-worker.js", *copied})
+
+
+def _modules(*entry_points: str) -> set[str]:
+    """Modules and those that they import, also in their turn."""
+    found, waiting = set[str](), list(entry_points)
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -98,18 +106,22 @@ def _static_files() -> list[str]:
         for match in _IMPORT.finditer((STATIC / name).read_text(encoding="utf-8")):
             imported = (STATIC / name).parent / (match[1] or match[2])
             waiting.append(imported.resolve().relative_to(STATIC.resolve()).as_posix())
-    others = (path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
-    return sorted({*found, "service-worker.js", *(name for name in others if not name.endswith(SERVER_ONLY))})
+    return found
 
 
 def _page(text: str) -> str:
     """The story page as a static page: it asks its own workers, and its policy is in the page."""
     policy = f'<meta http-equiv="content-security-policy" content="{POLICY}">'
+    modules = sorted(name for name in _modules(SCRIPT) if not name.startswith("engine/"))
+    preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
+    script = f'<script type="module" src="{SCRIPT}">'
     changes = {
         '<html lang="en">': '<html lang="en" data-answers="browser">',
         '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}',
         'href="api/metadata"': 'href="api/metadata.json"',
+        script: f"{preloads}\n  {script}",
     }
+    text = re.sub(r'  <link rel="modulepreload" href="[^"]+">\n', "", text)
     for old, new in changes.items():
         assert text.count(old) == 1, f"{PAGE} contains '{old}' once"
         text = text.replace(old, new)
