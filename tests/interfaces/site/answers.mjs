@@ -1,5 +1,5 @@
-// Reads [[name, body]] and writes the answers of the engine, or its errors. Arguments: the folder `engine` of a site, the
-// file of the requests.
+// Reads [[name, body]] and writes the answers of the engine, or its errors. Arguments: the folder `engine` of a site,
+// the file of the requests.
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -8,7 +8,10 @@ const [engine, requests] = process.argv.slice(2);
 const { Answers } = await import(pathToFileURL(`${engine}/answers.js`));
 const json = (name) => JSON.parse(readFileSync(`${engine}/${name}.json`, "utf8"));
 const draws = () => new Float32Array(new Uint8Array(readFileSync(`${engine}/people.bin`)).buffer);
-const later = { people: async () => ({ people: json("people"), draws: draws() }), published: async () => json("published") };
+const later = {
+  people: async () => ({ people: json("people"), draws: draws() }),
+  published: async () => json("published"),
+};
 const tables = { kernel: json("kernel"), scenario: json("scenario"), dosing: json("dosing") };
 const wasm = await WebAssembly.compile(readFileSync(`${engine}/kernel.wasm`));
 const answers = await Answers.load(wasm, tables, later);

@@ -65,7 +65,14 @@ export class Answers {
   }
 
   // Percentiles of one track, and `individuals` of the patients at even quantiles of their change at `ranked_at` h.
-  async population({ scenario: keys, track: name = "mood", until = null, individuals = 0, ranked_at: at = 24, ...rest }) {
+  async population({
+    scenario: keys,
+    track: name = "mood",
+    until = null,
+    individuals = 0,
+    ranked_at: at = 24,
+    ...rest
+  }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
     const [track] = this.requested([name], scenario.species);
@@ -78,7 +85,12 @@ export class Answers {
     const failed = status.filter((one) => one !== "ok");
     const curve = (one) => {
       const curves = values.map((own) => trackValues(track, one, outputs, own));
-      const chosen = atEvenQuantiles(curves, times.map((time) => time - first), at, individuals);
+      const chosen = atEvenQuantiles(
+        curves,
+        times.map((time) => time - first),
+        at,
+        individuals,
+      );
       return { key: one.key, label: one.label, percentiles: percentiles(curves, percents), individuals: chosen };
     };
     return {

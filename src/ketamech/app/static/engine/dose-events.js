@@ -1,4 +1,4 @@
-// Dose events of treatments: amounts (umol), times (h) and the states that they enter, with the rules of dose_events.py.
+// Dose events of treatments: amounts (umol), times (h) and the states that they enter; the rules of dose_events.py.
 
 import { general, InputError } from "./errors.js";
 

@@ -2,7 +2,12 @@
 
 export class InputError extends Error {
   constructor(what, { key = null, expected = null, nearest = null, typeThis = null } = {}) {
-    const extras = [["key", key], ["expected", expected], ["nearest", nearest], ["type", typeThis]];
+    const extras = [
+      ["key", key],
+      ["expected", expected],
+      ["nearest", nearest],
+      ["type", typeThis],
+    ];
     const lines = extras.filter(([, text]) => text).map(([label, text]) => `  ${label}: ${text}`);
     super([what, ...lines].join("\n"));
     Object.assign(this, { name: "InputError", what, key, expected, nearest, typeThis });
@@ -46,7 +51,10 @@ function editDistance(a, b, limit) {
 export function general(number, digits = 6) {
   if (!Number.isFinite(number)) return Number.isNaN(number) ? "nan" : number > 0 ? "inf" : "-inf";
   if (number === 0) return Object.is(number, -0) ? "-0" : "0";
-  const [mantissa, power] = number.toExponential(digits - 1).split("e").map(String);
+  const [mantissa, power] = number
+    .toExponential(digits - 1)
+    .split("e")
+    .map(String);
   const exponent = Number(power);
   const short = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (exponent < -4 || exponent >= digits) {
@@ -58,7 +66,11 @@ export function general(number, digits = 6) {
 const SHOWN = 120; // characters of a text that an error repeats
 
 export function shortenText(text) {
-  const plain = text.slice(0, 2 * SHOWN).split(/\s+/).filter(Boolean).join(" ");
+  const plain = text
+    .slice(0, 2 * SHOWN)
+    .split(/\s+/)
+    .filter(Boolean)
+    .join(" ");
   return [...text].length <= SHOWN ? plain : `${plain.slice(0, SHOWN)}...`;
 }
 

@@ -44,8 +44,8 @@ export class Kernel {
   }
 
   // Integrates each patient from `state` [patient, state] to the last of `times` (h), with `events` [patient] of
-  // { time, kind, state, size } in order of time. Returns { values, state, status }: values [patient, time, output], NaN
-  // for a patient whose `status` is not "ok".
+  // { time, kind, state, size } in order of time. Returns { values, state, status }: values [patient, time, output] are
+  // NaN for a patient whose `status` is not "ok".
   follow({ inputs, state, events, times, outputs, tolerance }) {
     const { settings, report, not_reached: notReached, ok, status } = this.tables;
     const count = events.length;

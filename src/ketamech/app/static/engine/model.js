@@ -27,7 +27,8 @@ export class Model {
     const events = patients.map((patient) => this.rows(patient.events));
     const found = kernel.follow({ inputs, state, events, times, outputs, tolerance });
     const status = found.status.map((one, i) => (settled[i] ? one : "no rest state"));
-    const curve = (i, k) => Float64Array.from(times, (_, t) => found.values[(i * times.length + t) * outputs.length + k]);
+    const curve = (i, k) =>
+      Float64Array.from(times, (_, t) => found.values[(i * times.length + t) * outputs.length + k]);
     const values = patients.map((_, i) => outputs.map((_, k) => (settled[i] ? curve(i, k) : times.map(() => NaN))));
     return { values, status };
   }
@@ -61,7 +62,10 @@ export class Model {
       if (state === undefined) throw new InputError(`there is no state '${compartment}' for doses`);
       if (!(duration > 0)) return [{ time, kind: AMOUNT, state, size: amount }];
       const rate = amount / duration;
-      return [{ time, kind: INPUT, state, size: rate }, { time: time + duration, kind: INPUT, state, size: -rate }];
+      return [
+        { time, kind: INPUT, state, size: rate },
+        { time: time + duration, kind: INPUT, state, size: -rate },
+      ];
     });
     return rows.filter(({ size }) => size !== 0).sort((a, b) => a.time - b.time);
   }

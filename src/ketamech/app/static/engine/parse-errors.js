@@ -42,7 +42,8 @@ function stretchAt(words, at, lexicon) {
     else if (word.kind in lexicon.inside) [begin, inside] = [i + 1, word.kind];
     else if (inside && word.kind === "AND") begin = i + 1;
   });
-  const isEnd = (word, i) => i >= Math.max(at, begin) && (["SEP", "AND"].includes(word.kind) || word.kind in lexicon.inside);
+  const isEnd = (word, i) =>
+    i >= Math.max(at, begin) && (["SEP", "AND"].includes(word.kind) || word.kind in lexicon.inside);
   const end = words.findIndex(isEnd);
   const own = words.slice(begin, end < 0 ? words.length : end);
   return { words: own, lexicon: inside ? lexicon.inside[inside] : lexicon, inside };
@@ -59,7 +60,10 @@ function unknownNameError(text, { words, lexicon }) {
   }
   const [from, to] = [run[0].start, run.at(-1).end];
   const { what, ...others } = lexicon.unknown(text.slice(from, to));
-  return new InputError(what.replace(`'${text.slice(from, to)}'`, () => quoted(text, from, to)), others);
+  return new InputError(
+    what.replace(`'${text.slice(from, to)}'`, () => quoted(text, from, to)),
+    others,
+  );
 }
 
 // Consecutive unknown words count as one.

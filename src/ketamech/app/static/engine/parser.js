@@ -9,8 +9,17 @@ const HOUR = 1;
 const DAY = 24;
 const WEEK = 168;
 const MONTH = (365.25 * DAY) / 12;
-const PER_UNIT = new Map([[HOUR, "an hour"], [DAY, "a day"], [WEEK, "a week"], [MONTH, "a month"]]);
-const PLURAL = new Map([[DAY, "days"], [WEEK, "weeks"], [MONTH, "months"]]);
+const PER_UNIT = new Map([
+  [HOUR, "an hour"],
+  [DAY, "a day"],
+  [WEEK, "a week"],
+  [MONTH, "a month"],
+]);
+const PLURAL = new Map([
+  [DAY, "days"],
+  [WEEK, "weeks"],
+  [MONTH, "months"],
+]);
 
 // The values of `text` for the start rule `start` of the grammar. Throws InputError with the word and its position.
 export function parse(start, text, lexicon, tables) {
@@ -110,7 +119,11 @@ const VALUES = {
   hyphen_ly: (children) => rhythm(children[0] * last(children), null),
   segment: (children) => children.filter((item) => item.kind !== "nothing"),
   sentence: (children) => ofType("Part", children),
-  duration: (children) => span(children.reduce((total, one) => total + one.hours, 0), children.at(-1).unit),
+  duration: (children) =>
+    span(
+      children.reduce((total, one) => total + one.hours, 0),
+      children.at(-1).unit,
+    ),
   label: ([unit, number]) => ({ type: "Days", unit: unit.value, numbers: [number] }),
   condition: () => null,
   reached: () => null,

@@ -6,8 +6,8 @@ export class VirtualPatients {
     Object.assign(this, { count: people.patients, spreads: Object.entries(people.spreads), draws, parameters });
   }
 
-  // Values (Map of parameter to number) of each patient, those of the scenario included. A value of the scenario is the centre of a normal or lognormal
-  // spread; with a uniform spread it is the same for all.
+  // Values (Map of parameter to number) of each patient, those of the scenario included. A value of the scenario is the
+  // centre of a normal or lognormal spread; with a uniform spread it is the same for all.
   values(scenarioValues) {
     const patients = Array.from({ length: this.count }, () => new Map(scenarioValues));
     this.spreads.forEach(([name, kind], row) => {

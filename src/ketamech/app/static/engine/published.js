@@ -49,7 +49,8 @@ export class PublishedValues {
     const usual = (name) => this.parameters[name].value;
     return [...new Set([...Object.keys(theirs), ...own.keys()])].every((name) => {
       const [a, b] = [theirs[name] ?? usual(name), own.get(name) ?? usual(name)];
-      if (same.some((prefix) => name.startsWith(prefix)) || !name.startsWith("person.")) return nearly(a, b, 1e-6, 1e-12);
+      if (same.some((prefix) => name.startsWith(prefix)) || !name.startsWith("person."))
+        return nearly(a, b, 1e-6, 1e-12);
       return name !== "person.age" || Math.abs(a - b) <= years;
     });
   }
@@ -112,7 +113,13 @@ function plotted(published, { output, factor, contrast, relative_to: kind }, { t
     if (!control) return null;
     base = interpolated(time, sumOf(control, output), at) - (kind === "change" ? rest : 0);
   }
-  const ways = { value: given, of_rest: given * rest, change: rest + given, fall: rest - given, rise: rest * (1 + given) };
+  const ways = {
+    value: given,
+    of_rest: given * rest,
+    change: rest + given,
+    fall: rest - given,
+    rise: rest * (1 + given),
+  };
   return ways[kind] + base;
 }
 
@@ -125,7 +132,12 @@ function interpolated(time, y, at) {
 }
 
 // The point in the unit of its track; `relative`: the track is relative to the drug-free value.
-function scaled({ evidence, track, curve, shape, translated, label }, point, { factor, relative, outputs }, { treated }) {
+function scaled(
+  { evidence, track, curve, shape, translated, label },
+  point,
+  { factor, relative, outputs },
+  { treated },
+) {
   const scale = relative ? 1 / outputs.reduce((total, name) => total + treated[name][0], 0) : factor;
   const number = (value) => (Number.isFinite(value) ? Number((value * scale).toPrecision(DIGITS)) : null);
   const [start, end] = [point.start, point.end].map((time) => Number(time.toFixed(DIGITS)));

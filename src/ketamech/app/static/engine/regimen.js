@@ -12,8 +12,16 @@ const INFUSED = ["IV", "SC"];
 // Rules of the grammar with the same meaning, and the kinds that may occur once in a segment.
 const SAME_KINDS = { lasting: "over", choice: "rhythm", starts: "start", days: "start" };
 const UNIQUE_KINDS = {
-  amount: "doses", route: "routes", salt: "salts", over: "durations", rhythm: "rhythms", start: "starts",
-  count: "numbers of doses", lag: "lags", missing: "chances", missed: "lists of missed doses",
+  amount: "doses",
+  route: "routes",
+  salt: "salts",
+  over: "durations",
+  rhythm: "rhythms",
+  start: "starts",
+  count: "numbers of doses",
+  lag: "lags",
+  missing: "chances",
+  missed: "lists of missed doses",
 };
 const KEYS = { amount: "dose", rhythm: "schedule", count: "schedule", start: "at", missed: "missing" };
 const TREATMENT_KINDS = ["lag", "missing", "missed", "steady"]; // they apply to a whole treatment
@@ -97,7 +105,11 @@ class TreatmentBuilder {
     const isForAll = ({ kind }) => TREATMENT_KINDS.includes(kind);
     const forAll = this.itemsByKind(part.segments.flat().filter(isForAll));
     const courses = [];
-    for (const segment of part.segments) this.addSegment(courses, segment.filter((item) => !isForAll(item)));
+    for (const segment of part.segments)
+      this.addSegment(
+        courses,
+        segment.filter((item) => !isForAll(item)),
+      );
     const listed = courses.flatMap((course) => course.starts.map((start) => [course, start]));
     const ambiguous = forAll.missed ?? forAll.steady;
     if (listed.length > 1 && ambiguous) {
@@ -143,7 +155,8 @@ class TreatmentBuilder {
     const names = items.filter(({ kind }) => kind === "name");
     const named = this.dose(byKind, names, courses.at(-1)?.dose ?? NO_DOSE);
     const { phase, over } = this.phase(byKind, items, named);
-    const isAnother = names.length || over !== null || ["amount", "route", "salt", "start"].some((kind) => byKind[kind]);
+    const isAnother =
+      names.length || over !== null || ["amount", "route", "salt", "start"].some((kind) => byKind[kind]);
     if (courses.length && !isAnother) {
       if (!phase) {
         const what = `'then' without a rhythm in '${this.shown}'`;
@@ -310,8 +323,7 @@ class TreatmentBuilder {
         throw new InputError(what, { key: "time", expected: "a positive number" });
       }
       if (kind === "lasting" && value.unit >= DAY) {
-        const expected =
-          "'over' for how long an infusion runs, 'for' how long doses are repeated, 'every' how often";
+        const expected = "'over' for how long an infusion runs, 'for' how long doses are repeated, 'every' how often";
         throw this.itemError(item, "is neither a duration nor a rhythm", expected, "schedule");
       }
     }

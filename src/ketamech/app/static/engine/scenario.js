@@ -6,8 +6,22 @@ import { general, InputError, shortenText } from "./errors.js";
 import { horizonOf } from "./regimen.js";
 
 const HUMAN = "human";
-const SECTIONS = [["person", "person."], ["pathways", "pathway."], ["perturbations", "perturbation."], ["parameters", ""]];
-const KEYS = ["title", "description", "treatments", "species", "horizon", "control", "seed", ...SECTIONS.map(([key]) => key)];
+const SECTIONS = [
+  ["person", "person."],
+  ["pathways", "pathway."],
+  ["perturbations", "perturbation."],
+  ["parameters", ""],
+];
+const KEYS = [
+  "title",
+  "description",
+  "treatments",
+  "species",
+  "horizon",
+  "control",
+  "seed",
+  ...SECTIONS.map(([key]) => key),
+];
 const QUANTITY = /^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(\D[^,\d]*)?$/i;
 const INSTALLED = { expected: "the installed program: ketamech serve" };
 
@@ -83,7 +97,8 @@ export class ScenarioReader {
       ? this.tables.species[species].weight
       : [parameter.low ?? -Infinity, parameter.high ?? Infinity];
     if (!(value >= low && value <= high)) {
-      const expected = `between ${general(low / factor)} and ${general(high / factor)} ${unit === "1" ? "" : unit}`.trim();
+      const expected =
+        `between ${general(low / factor)} and ${general(high / factor)} ${unit === "1" ? "" : unit}`.trim();
       throw new InputError(`'${given}' is out of range`, { key, expected });
     }
     return value;

@@ -100,7 +100,7 @@ function withMeanings(text, lexicon, tables) {
   const parts = splitText(text);
   const found = [];
   let current = lexicon;
-  for (let at = 0; at < parts.length; ) {
+  for (let at = 0; at < parts.length;) {
     const match = current.longest(parts, at);
     const first = parts[at];
     const { start } = first;

@@ -18,10 +18,7 @@ self.onmessage = async ({ data: { id, name, body } }) => {
 
 async function load() {
   const names = ["kernel", "scenario", "dosing"];
-  const [wasm, ...parts] = await Promise.all([
-    compiled(),
-    ...names.map((name) => getJson(`${name}.json`)),
-  ]);
+  const [wasm, ...parts] = await Promise.all([compiled(), ...names.map((name) => getJson(`${name}.json`))]);
   const later = { people: loadPeople, published: () => getJson("published.json") };
   return Answers.load(wasm, Object.fromEntries(names.map((name, i) => [name, parts[i]])), later);
 }
@@ -43,6 +40,7 @@ async function loadPeople() {
 // As the server describes an error.
 function errorBody(error) {
   const { what, key, expected, nearest, typeThis } = error;
-  if (error instanceof InputError) return { error: what, text: error.message, key, expected, nearest, command: typeThis };
+  if (error instanceof InputError)
+    return { error: what, text: error.message, key, expected, nearest, command: typeThis };
   return { error: error.message, text: error.message };
 }

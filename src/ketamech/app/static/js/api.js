@@ -1,4 +1,5 @@
-// Requests to the server, and its long computations. A lost connection is reported once and tried again until it returns.
+// Requests to the server, or on a static site to its files and workers; long computations. A lost connection is reported
+// once and tried again until it returns.
 
 import { button, download, element, emptyState, paragraph, showFieldError } from "./dom.js";
 import { answerGet, answerPost, isStaticSite } from "./static-site.js";
