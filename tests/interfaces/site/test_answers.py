@@ -35,6 +35,8 @@ def story_scenarios():
         yield {"treatments": [row["regimen"]], "horizon": "84 days"}
     for row in story["perturbations"]:
         yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": {row["id"]: row["fraction"]}}
+    for dose in (0.53, 0.57):  # within and beyond a tenth of the dose of many studies
+        yield {"treatments": [f"racemic {dose} mg/kg IV over 40 min"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False, "disinhibition": False}}
     yield {"treatments": [INFUSION, "midazolam 0.045 mg/kg IV on day 8"], "person": {"weight": 55, "age": "60 year"}}
 
