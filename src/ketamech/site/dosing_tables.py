@@ -9,13 +9,15 @@ from typing import Any
 from lark.parsers.lalr_analysis import Shift
 
 from ketamech.core import unit
-from ketamech.core.units import SPELLINGS
-from ketamech.dosing import dose_events, lexicon, parse, parse_errors, regimen_reader, treatment
+from ketamech.core.units import SPELLINGS, format_dimensions
+from ketamech.dosing import dose_events, lexicon, parse, parse_errors, perturbations, regimen_reader, treatment
 from ketamech.dosing.drugs import load_drugs, load_routes, spellings
-from ketamech.dosing.perturbations import perturbations_by_name
+from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
 from ketamech.dosing.species_routes import ANIMAL_ROUTES
+from ketamech.parameters import load_parameters
 
-GRAMMAR_STARTS = ("sentence", "time")  # the rules that the browser parses
+GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses
+PER = ("", "/kg", "/h", "/kg/h")
 
 
 def dosing_tables() -> dict[str, Any]:
@@ -25,10 +27,12 @@ def dosing_tables() -> dict[str, Any]:
         "routes": load_routes(),
         "drug_words": {word: [found.name, route] for word, (found, route) in spellings().items()},
         "perturbation_words": {word: one.name for word, one in perturbations_by_name().items()},
+        "perturbations": {one.name: _perturbation(one) for one in load_perturbations().values()},
         "drugs": {drug.name: asdict(drug) for drug in load_drugs()},
         "grammar": grammar_tables(),
         "unit_words": [words[-1] for words in SPELLINGS.values()],
         "masses": {name: unit(name).factor for name in regimen_reader.MASS_UNITS},
+        "dose_units": {f"{mass}{per}": _unit(f"{mass}{per}") for mass in sorted(_mass_words()) for per in PER},
         "starts": parse_errors.STARTS,
         "keys": parse_errors.KEYS,
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "rhythms": lexicon.RHYTHMS},
@@ -37,9 +41,27 @@ def dosing_tables() -> dict[str, Any]:
         "limits": {
             "text": lexicon.LONGEST_TEXT, "part": lexicon.LONGEST_PART, "shown": parse_errors.SHOWN,
             "doses": treatment.MAX_DOSES, "horizon": treatment.MAX_HORIZON_H, "lag": treatment.MAX_LAG_H,
-            "a_week": parse.MOST_A_WEEK, "numbers": parse.MOST_NUMBERS,
+            "a_week": parse.MOST_A_WEEK, "numbers": parse.MOST_NUMBERS, "lead": perturbations.MAX_LEAD_H,
         },
     }  # fmt: skip
+
+
+def _perturbation(one: Perturbation) -> dict[str, Any]:
+    found = {name: getattr(one, name) for name in ("kind", "target", "enters", "level", "at", "loss")}
+    dosable = one.kind in perturbations.DOSABLE_KINDS
+    doses = [asdict(dose) for dose in one.doses]
+    return {**found, "dosable": dosable, "sets": one.values(load_parameters()), "doses": doses}
+
+
+def _mass_words() -> set[str]:
+    """Masses and amounts as the values of words, e.g. ug."""
+    return {str(meaning.value) for meaning in lexicon.load_words().values() if meaning.kind == "MASS"}
+
+
+def _unit(text: str) -> list[float | str]:
+    """Factor to canonical units, and the dimensions as text."""
+    found = unit(text)
+    return [found.factor, format_dimensions(found.dims)]
 
 
 def grammar_tables() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import random
 
 from ketamech.dosing.drugs import load_drugs, load_routes
 from ketamech.dosing.lexicon import load_words
+from ketamech.dosing.perturbations import load_perturbations
 
 # Of each kind, the words that are usually accepted, then others.
 SPANS = (("40 min", "1 h", "90 minutes", "half an hour", "an hour", "45min"), ("1 h 30 min", "2 days", "4 weeks"))
@@ -95,3 +96,31 @@ def _spoiled(text: str, chance: random.Random) -> str:
             place, chance.choice(("with NBQX 10 mg/kg IP", "and", "banana", "to", "re-induce at relapse", "%"))
         )
     return " ".join(words)
+
+
+TIMES = (
+    "at -30 min",
+    "at 2 h",
+    "1 h before",
+    "30 min after",
+    "at -20 days",
+    "for 7 days",
+    "over 1 h",
+    "throughout",
+    "",
+)
+
+
+def random_phrase(chance: random.Random) -> str:
+    """A perturbation: a name, perhaps a dose, a route or site, and times."""
+    one = chance.choice(list(load_perturbations().values()))
+    words = [chance.choice(one.perturbation_names)]
+    if one.doses and chance.random() < 0.7:
+        dose = chance.choice(one.doses)
+        words.append(f"{chance.choice((0.5, 1, 2)) * dose.amount:g} {dose.unit}")
+        words.append("into the brain" if dose.route == "brain" else dose.route)
+    elif chance.random() < 0.1:
+        words.append("10 mg/kg IP")
+    words += [chance.choice(TIMES) for _ in range(chance.choice((0, 1, 1, 2)))]
+    text = " ".join(filter(None, words))
+    return _spoiled(text, chance) if chance.random() < 0.2 else text

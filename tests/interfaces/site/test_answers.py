@@ -35,6 +35,8 @@ def story_scenarios():
         yield {"treatments": [row["regimen"]], "horizon": "84 days"}
     for row in story["perturbations"]:
         yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": {row["id"]: row["fraction"]}}
+    yield {"treatments": [f"{INFUSION} with NBQX 10 mg/kg IP at -30 min and rapamycin"], **OF_70_KG}
+    yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": ["restraint for 7 days", "BDNF knock-out"]}
     for dose in (0.53, 0.57):  # within and beyond a tenth of the dose of many studies
         yield {"treatments": [f"racemic {dose} mg/kg IV over 40 min"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False, "disinhibition": False}}
@@ -156,7 +158,7 @@ def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):
 
 
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):
-    extras = ({"variant": "opioid-gate"}, {"perturbations": ["NBQX 10 mg/kg IP"]}, {"connectome": "mine.csv"})
+    extras = ({"variant": "opioid-gate"}, {"connectome": "mine.csv"})
     scenarios = [*({"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras)]
     scenarios.append({"treatments": ["esketamine 84 mg nasal twice weekly at steady state"], **OF_70_KG})
     for found in ask([("curves", {"scenario": scenario}) for scenario in scenarios]):

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_regimens import random_regimen
+from random_regimens import random_phrase, random_regimen
 
 from ketamech.app.server import STATIC
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.site.dosing_tables import dosing_tables
 
 ENGINE, HERE = STATIC / "engine", Path(__file__).parent
-HORIZON, COUNT = 1000.0, 2000
+HORIZON, COUNT, PHRASES = 1000.0, 2000, 500
 OPTIONAL = ("nearest", "expected", "type_this")
 
 
@@ -28,13 +29,20 @@ def regimens():
 
 
 @pytest.fixture(scope="module")
-def in_browser(regimens, model, tmp_path_factory):
+def phrases():
+    chance = random.Random(21)
+    return [random_phrase(chance) for _ in range(PHRASES)]
+
+
+@pytest.fixture(scope="module")
+def in_browser(regimens, phrases, model, tmp_path_factory):
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node, which runs the JavaScript modules")
     request = tmp_path_factory.mktemp("regimens") / "request.json"
     parameters = {name: row.canonical for name, row in model.parameters.items()}
-    content = {"dosing": dosing_tables(), "parameters": parameters, "regimens": regimens, "horizon": HORIZON}
+    content = {"dosing": dosing_tables(), "parameters": parameters, "regimens": regimens, "phrases": phrases}
+    content["horizon"] = HORIZON
     request.write_text(json.dumps(content))
     done = subprocess.run(
         [node, HERE / "regimens.mjs", ENGINE, request], capture_output=True, text=True, check=False, timeout=120
@@ -53,7 +61,7 @@ def answer(text, model):
 
 def test_the_same_regimens_are_refused_with_the_same_words(regimens, in_browser, model):
     refused = 0
-    for text, found in zip(regimens, in_browser, strict=True):
+    for text, found in zip(regimens, in_browser["regimens"], strict=True):
         expected, _ = answer(text, model)
         is_refused = isinstance(expected, InputError)
         assert is_refused == ("error" in found), (text, expected, found)
@@ -66,7 +74,7 @@ def test_the_same_regimens_are_refused_with_the_same_words(regimens, in_browser,
 
 
 def test_the_other_regimens_give_the_same_treatments_and_dose_events(regimens, in_browser, model):
-    for text, found in zip(regimens, in_browser, strict=True):
+    for text, found in zip(regimens, in_browser["regimens"], strict=True):
         if "error" in found:
             continue
         regimen, events = answer(text, model)
@@ -82,3 +90,22 @@ def test_the_other_regimens_give_the_same_treatments_and_dose_events(regimens, i
         for name in ("time", "amount", "duration"):
             own = np.array([one[name] for one in found["events"]])
             np.testing.assert_allclose(own, [getattr(one, name) for one in events], rtol=1e-12, atol=1e-12)
+
+
+def test_perturbations_in_words_are_read_or_refused_alike(phrases, in_browser, model):
+    refused = 0
+    for text, found in zip(phrases, in_browser["phrases"], strict=True):
+        try:
+            expected = read_perturbation(text)
+        except InputError as error:
+            refused += 1
+            assert found["error"]["what"] == error.what, text
+            continue
+        assert "error" not in found, (text, found)
+        assert found["values"] == pytest.approx(expected.values(model.parameters), rel=1e-12), text
+        events = expected.events()
+        assert [one["compartment"] for one in found["events"]] == [one.compartment for one in events], text
+        for name in ("time", "amount", "duration"):
+            own = [one[name] for one in found["events"]]
+            np.testing.assert_allclose(own, [getattr(one, name) for one in events], rtol=1e-12, atol=1e-12)
+    assert 0.1 * PHRASES < refused < 0.7 * PHRASES, "both kinds must occur often"

@@ -1,6 +1,5 @@
 // Answers to the requests of the page, with the responses of the server (schemas.py): curves, outputs, population.
 
-import { controlEvents } from "./dose-events.js";
 import { InputError } from "./errors.js";
 import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
@@ -24,12 +23,11 @@ export class Answers {
     this.reader = new ScenarioReader(new RegimenReader(dosing), scenario, dosing);
   }
 
-  // The treated patient and, unless switched off, its control: same expectancy and challenges, no drug.
+  // The treated patient and, unless switched off, its control.
   subjects(scenario) {
     const { values, control } = scenario;
-    const events = this.reader.events(scenario);
-    const treated = { values, events };
-    return control ? [treated, { values, events: controlEvents(events, this.dosing) }] : [treated];
+    const treated = { values, events: this.reader.events(scenario) };
+    return control ? [treated, { values, events: this.reader.events(scenario, { isControl: true }) }] : [treated];
   }
 
   curves({ scenario: keys, tracks: names = [], until = null }) {
@@ -109,8 +107,8 @@ export class Answers {
   patients(scenario, { patients: count = Infinity, control = false }) {
     const own = this.people.values(scenario.values).slice(0, count);
     return own.map((values) => {
-      const events = this.reader.events({ ...scenario, values }, { limits: false });
-      return { values, events: control ? controlEvents(events, this.dosing) : events };
+      const events = this.reader.events({ ...scenario, values }, { isControl: control, limits: false });
+      return { values, events };
     });
   }
 

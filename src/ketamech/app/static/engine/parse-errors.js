@@ -95,7 +95,7 @@ function unknownWordError({ start, text, words, at, stretch, key, tables }) {
 
 // The key that the text was about: that of the last word that belongs to one, if only numbers followed it.
 function keyOf(start, before, stretch, keys) {
-  if (stretch.inside === "WITH") return "with";
+  if (start === "phrase" || stretch.inside === "WITH") return "with";
   if (start !== "sentence") return null;
   for (const { kind } of before.toReversed()) {
     if (kind in keys) return keys[kind];

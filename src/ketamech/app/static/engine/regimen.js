@@ -3,6 +3,7 @@
 import { general, InputError, shortenText } from "./errors.js";
 import { missingDrugError } from "./parse-errors.js";
 import { parse } from "./parser.js";
+import { unknownPerturbationError } from "./perturbations.js";
 import { Phase, Treatment, unknownDrugError } from "./treatment.js";
 import { indexed, Lexicon } from "./words.js";
 
@@ -38,40 +39,55 @@ export class RegimenReader {
     const routes = Object.entries(tables.routes).map(([word, route]) => [word, "ROUTE", route]);
     const names = (words) => Object.entries(words).map(([word, value]) => [word, "NAME", value]);
     const perturbationNames = names(tables.perturbation_words);
-    const perturbations = new Lexicon(common, merged(routes, perturbationNames), unknownPerturbationError);
+    const unknownPerturbation = (name) => unknownPerturbationError(name, tables);
+    const perturbations = new Lexicon(common, merged(routes, perturbationNames), unknownPerturbation);
     const unknown = (name) => unknownDrugError(name, tables);
     this.lexicon = new Lexicon(common, merged(names(tables.drug_words), routes), unknown, { WITH: perturbations });
     this.noNames = new Lexicon(common, [], unknown);
   }
 
-  // The treatments of sentences. Day 1 is the first day, unless one of the sentences names a day 0. Throws InputError.
+  // The treatments of sentences without perturbations. Throws InputError.
   treatments(sentences) {
-    const parsed = sentences.map((text) => ({ text, parts: this.parts(text) }));
+    const parsed = this.parsed(sentences);
+    const [[text] = []] = phrasesOf(parsed);
+    if (text) {
+      throw new InputError(`'with ${text}' is not part of a regimen`, { key: "with", expected: "treatments only" });
+    }
+    return this.built(parsed);
+  }
+
+  // { treatments, phrases } of sentences; `phrases` [[text, phrase]] are their perturbations.
+  read(sentences) {
+    const parsed = this.parsed(sentences);
+    return { treatments: this.built(parsed), phrases: phrasesOf(parsed) };
+  }
+
+  // A perturbation such as "NBQX 10 mg/kg IP at -30 min" as [text, phrase].
+  phrase(text) {
+    return [oneLine(text), parse("phrase", text, this.lexicon.inside.WITH, this.tables)];
+  }
+
+  parsed(sentences) {
+    return sentences.map((text) => {
+      const parts = parse("sentence", text, this.lexicon, this.tables);
+      if (/^[ .;\r\t\n]*$/.test(text)) {
+        const typeThis = '"racemic 0.5 mg/kg IV over 40 min"';
+        throw new InputError("the regimen is empty", { expected: "a sentence", typeThis });
+      }
+      return { text, parts };
+    });
+  }
+
+  // Day 1 is the first day, unless one of the sentences names a day 0.
+  built(parsed) {
     const firstDay = parsed.some(({ parts }) => namesDayZero(parts)) ? 0 : 1;
-    return parsed.flatMap(({ text, parts }) => this.treatmentsOf(text, parts, firstDay));
-  }
-
-  parts(text) {
-    const parts = parse("sentence", text, this.lexicon, this.tables);
-    if (/^[ .;\r\t\n]*$/.test(text)) {
-      const typeThis = '"racemic 0.5 mg/kg IV over 40 min"';
-      throw new InputError("the regimen is empty", { expected: "a sentence", typeThis });
-    }
-    return parts;
-  }
-
-  treatmentsOf(text, parts, firstDay) {
-    const [phrase] = parts.flatMap((part) => part.perturbations);
-    if (phrase) {
-      const words = text.slice(phrase.start, phrase.end).split(/\s+/).filter(Boolean).join(" ");
-      throw new InputError(`'with ${words}' is not part of a regimen`, { key: "with", expected: "treatments only" });
-    }
-    const items = itemsOf(parts);
-    if (parts.some((part) => part.isReinduction) || items.some(({ kind }) => kind === "choice")) {
-      const what = `adaptive dosing is for trial files only: '${shortenText(text)}'`;
-      throw new InputError(what, { key: "schedule", expected: "one rhythm", typeThis: "then weekly" });
-    }
-    return parts.flatMap((part) => new TreatmentBuilder(text, firstDay, this.tables).treatments(part));
+    return parsed.flatMap(({ text, parts }) => {
+      if (parts.some((part) => part.isReinduction) || itemsOf(parts).some(({ kind }) => kind === "choice")) {
+        const what = `adaptive dosing is for trial files only: '${shortenText(text)}'`;
+        throw new InputError(what, { key: "schedule", expected: "one rhythm", typeThis: "then weekly" });
+      }
+      return parts.flatMap((part) => new TreatmentBuilder(text, firstDay, this.tables).treatments(part));
+    });
   }
 
   // A duration such as "28 days" or a numbered day such as "day 8" (h).
@@ -86,10 +102,11 @@ function merged(first, second) {
   return [...new Map([...first, ...second].map((entry) => [entry[0], entry])).values()];
 }
 
-function unknownPerturbationError(text) {
-  return new InputError(`no perturbation is called '${text.trim()}'`, { key: "with" });
-}
-
+const oneLine = (text) => text.split(/\s+/).filter(Boolean).join(" ");
+const phrasesOf = (parsed) =>
+  parsed.flatMap(({ text, parts }) =>
+    parts.flatMap((part) => part.perturbations).map((one) => [oneLine(text.slice(one.start, one.end)), one]),
+  );
 const itemsOf = (parts) => parts.flatMap((part) => part.segments.flat());
 const namesDayZero = (parts) => itemsOf(parts).some(({ kind, value }) => kind === "days" && value.numbers.includes(0));
 

@@ -1,8 +1,9 @@
 // Scenarios from the keys of a scenario file, with the checks of load_scenario.py. What only the installed program can
 // read is refused by name.
 
-import { doseEvents, withoutExpectancy } from "./dose-events.js";
+import { controlEvents, doseEvents, withoutExpectancy } from "./dose-events.js";
 import { general, InputError, shortenText } from "./errors.js";
+import { applyPhrases } from "./perturbations.js";
 import { horizonOf } from "./regimen.js";
 
 const HUMAN = "human";
@@ -35,9 +36,12 @@ export class ScenarioReader {
   // tables.
   read(keys) {
     this.checkKeys(keys);
-    const treatments = this.reader.treatments(keys.treatments);
+    const { treatments, phrases } = this.reader.read(keys.treatments);
     const species = this.speciesOf(keys.species ?? HUMAN);
     const values = new Map([...Object.entries(this.tables.species[species].values), ...this.overrides(keys, species)]);
+    const listed = Array.isArray(keys.perturbations) ? keys.perturbations.map((one) => this.reader.phrase(one)) : [];
+    const perturbations = applyPhrases([...phrases, ...listed], this.dosing, this.tables.parameters);
+    for (const one of perturbations) Object.entries(one.values).forEach(([name, value]) => values.set(name, value));
     if (treatments.some(({ unit }) => unit.includes("/kg")) && !values.has("person.weight")) {
       const typeThis = "person:\n          weight: 70 kg";
       const expected = "the weight of this patient";
@@ -45,7 +49,7 @@ export class ScenarioReader {
     }
     const longest = this.dosing.limits.horizon;
     const horizon = keys.horizon ? this.horizon(keys.horizon) : Math.min(horizonOf(treatments), longest);
-    const scenario = { species, treatments, values, horizon, control: keys.control ?? true };
+    const scenario = { species, treatments, perturbations, values, horizon, control: keys.control ?? true };
     this.validate(scenario);
     return scenario;
   }
@@ -56,9 +60,6 @@ export class ScenarioReader {
     }
     if (!Array.isArray(keys.treatments) || !keys.treatments.every((one) => typeof one === "string")) {
       throw new InputError("treatments that are no sentences", { key: "treatments", ...INSTALLED });
-    }
-    if (Array.isArray(keys.perturbations) && keys.perturbations.length) {
-      throw new InputError("perturbations in words", { key: "perturbations", ...INSTALLED });
     }
   }
 
@@ -73,6 +74,7 @@ export class ScenarioReader {
   overrides(keys, species) {
     const values = [];
     for (const [section, prefix] of SECTIONS) {
+      if (Array.isArray(keys[section])) continue; // perturbations in words
       for (const [name, given] of Object.entries(keys[section] ?? {})) {
         if (given !== null) values.push([prefix + name, this.number(section, prefix, name, given, species)]);
       }
@@ -122,7 +124,7 @@ export class ScenarioReader {
     if (treatments.some(({ atSteadyState }) => atSteadyState)) {
       throw new InputError("a start at steady state", { key: "schedule", ...INSTALLED });
     }
-    this.events(scenario);
+    this.doses(scenario);
     for (const { drug, start } of treatments) {
       if (start < horizon) continue;
       const what = `${drug} would start at ${general(start)} h, after the horizon of ${general(horizon)} h`;
@@ -154,11 +156,19 @@ export class ScenarioReader {
     }
   }
 
-  // Dose events before the horizon.
-  events({ species, treatments, values, horizon }, options = {}) {
+  // Dose events of the treatments before the horizon.
+  doses({ species, treatments, values, horizon }, options = {}) {
     const { parameters } = this.tables;
     const number = (name) => values.get(name) ?? parameters[name].value;
     const events = doseEvents(treatments, number, horizon, this.dosing, options);
     return species === HUMAN ? events : withoutExpectancy(events);
+  }
+
+  // Dose events of a patient, or of its control: the same perturbations, expectancy and challenges, no drug.
+  events(scenario, { isControl = false, ...options } = {}) {
+    const doses = this.doses(scenario, options);
+    const beside = scenario.perturbations.flatMap(({ events }) => events);
+    const all = [...(isControl ? controlEvents(doses, this.dosing) : doses), ...beside];
+    return all.sort((a, b) => a.time - b.time);
   }
 }
