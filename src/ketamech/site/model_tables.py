@@ -38,6 +38,7 @@ from ketamech.parameters.species_tables import SPECIES_ALIASES
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.report.tracks import Track, load_tracks
 from ketamech.simulation.model import Model
+from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.parameter_overrides import bounds
 
@@ -61,6 +62,8 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "ok": OK,
         "steady_state_tolerance": STEADY_STATE_TOLERANCE,
         "guess": [state.initial_guess for state in layout.states],
+        "scales": [state.scale for state in layout.states],
+        "sinks": [state.is_sink for state in layout.states],
         "baseline_rows": code.output_rows(tuple(layout.baseline_names)).tolist(),
         "inputs": list(layout.parameter_names),
         "outputs": outputs,
@@ -75,6 +78,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "parameters": {name: _parameter(row) for name, row in model.parameters.items()},
         "species": {name: _species(name, model) for name in SPECIES},
         "species_aliases": SPECIES_ALIASES,
+        "variants": {name: one.parameter_values for name, one in load_model_variants(model.parameters).items()},
         "tracks": [_track(track, model, values) for track in load_tracks().values() if available_curves(track, model)],
         "human_only": [name for name in model.layout.output_names if not exists_in("rat", name)],
         "curves": {"tolerance": TOLERANCE, "most_doses": MOST_OCCASIONS},

@@ -22,7 +22,7 @@ for (const [name, body] of JSON.parse(readFileSync(requests, "utf8"))) {
     found.push(await answers[name](body));
   } catch (error) {
     if (error.name !== "InputError") throw error;
-    found.push({ error: error.what, key: error.key });
+    found.push({ error: error.what, key: error.key, expected: error.expected });
   }
 }
 process.stdout.write(JSON.stringify(found));

@@ -99,16 +99,8 @@ def _spoiled(text: str, chance: random.Random) -> str:
 
 
 TIMES = (
-    "at -30 min",
-    "at 2 h",
-    "1 h before",
-    "30 min after",
-    "at -20 days",
-    "for 7 days",
-    "over 1 h",
-    "throughout",
-    "",
-)
+    "at -30 min", "at 2 h", "1 h before", "30 min after", "at -20 days", "for 7 days", "over 1 h", "throughout"
+)  # fmt: skip
 
 
 def random_phrase(chance: random.Random) -> str:

@@ -37,6 +37,9 @@ def story_scenarios():
         yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": {row["id"]: row["fraction"]}}
     yield {"treatments": [f"{INFUSION} with NBQX 10 mg/kg IP at -30 min and rapamycin"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": ["restraint for 7 days", "BDNF knock-out"]}
+    yield {"treatments": ["esketamine 84 mg nasal twice weekly for 8 weeks at steady state"], "horizon": "31 days"}
+    yield {"treatments": ["racemic 0.1 mg/kg/h IV over 30 h every 24 h for 10 days at steady state"], **OF_70_KG}
+    yield {"treatments": [INFUSION], **OF_70_KG, "variant": "opioid-gate"}
     for dose in (0.53, 0.57):  # within and beyond a tenth of the dose of many studies
         yield {"treatments": [f"racemic {dose} mg/kg IV over 40 min"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False, "disinhibition": False}}
@@ -54,6 +57,10 @@ REFUSED = (
     {"treatments": [INFUSION], "person": {"weight": "70 points"}},
     {"treatments": [INFUSION], **OF_70_KG, "horizon": "soon"},
     {"treatments": [f"{INFUSION} on day 40"], **OF_70_KG},
+    {"treatments": [INFUSION], **OF_70_KG, "variant": "no-such-gate"},
+    {"treatments": [f"{INFUSION} weekly at steady state with NBQX 10 mg/kg IP"], **OF_70_KG},
+    {"treatments": ["racemic 5 mg oral daily at steady state", "ECT weekly at steady state"]},
+    {"treatments": ["racemic 5 mg oral at 30 h daily at steady state"]},
     {"treatments": ["antidepressant every 1 h for 80 days"], "horizon": "84 days"},
 )
 
@@ -158,8 +165,7 @@ def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):
 
 
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):
-    extras = ({"variant": "opioid-gate"}, {"connectome": "mine.csv"})
-    scenarios = [*({"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras)]
-    scenarios.append({"treatments": ["esketamine 84 mg nasal twice weekly at steady state"], **OF_70_KG})
+    extras = ({"connectome": "mine.csv"}, {"receptors": "mine.csv"}, {"treatments": [{"drug": "ECT"}]})
+    scenarios = [{"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras]
     for found in ask([("curves", {"scenario": scenario}) for scenario in scenarios]):
-        assert found["error"]
+        assert "installed program" in found["expected"]

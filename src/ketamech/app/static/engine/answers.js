@@ -25,9 +25,8 @@ export class Answers {
 
   // The treated patient and, unless switched off, its control.
   subjects(scenario) {
-    const { values, control } = scenario;
-    const treated = { values, events: this.reader.events(scenario) };
-    return control ? [treated, { values, events: this.reader.events(scenario, { isControl: true }) }] : [treated];
+    const treated = this.reader.patient(scenario);
+    return scenario.control ? [treated, this.reader.patient(scenario, { isControl: true })] : [treated];
   }
 
   curves({ scenario: keys, tracks: names = [], until = null }) {
@@ -36,9 +35,9 @@ export class Answers {
     const tracks = this.requested(names, scenario.species);
     const { first, starts, times } = this.times(scenario, until, this.tables.times);
     const outputs = outputsOf(tracks);
-    const values = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
+    const found = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
     const curve = (track, one) => {
-      const [treated, control] = values.map((own) => rounded(trackValues(track, one, outputs, own)));
+      const [treated, control] = found.map((own) => rounded(trackValues(track, one, outputs, own)));
       return { key: one.key, label: one.label, treated, control: control ?? null };
     };
     return {
@@ -58,8 +57,8 @@ export class Answers {
     }
     const names = [...new Set(outputs)];
     const found = this.model.solveAll(this.subjects(scenario), times, names, this.tables.curves.tolerance);
-    const byName = (values) => Object.fromEntries(names.map((name, i) => [name, Array.from(values[i])]));
-    return { times, values: byName(found[0]), control: found[1] ? byName(found[1]) : null };
+    const [treated, control] = found.map(({ curves }) => byName(names, curves));
+    return { times, values: treated, control: control ?? null };
   }
 
   // Percentiles of one track, and `individuals` of the patients at even quantiles of their change at `ranked_at` h.
@@ -79,16 +78,12 @@ export class Answers {
     this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
     const patients = this.patients(scenario, rest);
     const outputs = outputsOf([track]);
-    const { values, status } = this.model.solve(patients, times, outputs, tolerance);
-    const failed = status.filter((one) => one !== "ok");
+    const found = this.model.solve(patients, times, outputs, tolerance);
+    const failed = found.map(({ status }) => status).filter((status) => status !== "ok");
+    const sinceFirst = times.map((time) => time - first);
     const curve = (one) => {
-      const curves = values.map((own) => trackValues(track, one, outputs, own));
-      const chosen = atEvenQuantiles(
-        curves,
-        times.map((time) => time - first),
-        at,
-        individuals,
-      );
+      const curves = found.map((own) => trackValues(track, one, outputs, own));
+      const chosen = atEvenQuantiles(curves, sinceFirst, at, individuals);
       return { key: one.key, label: one.label, percentiles: percentiles(curves, percents), individuals: chosen };
     };
     return {
@@ -106,10 +101,7 @@ export class Answers {
   // Virtual patients on the treatments of a scenario, or with `control` on the same visits without the drugs.
   patients(scenario, { patients: count = Infinity, control = false }) {
     const own = this.people.values(scenario.values).slice(0, count);
-    return own.map((values) => {
-      const events = this.reader.events({ ...scenario, values }, { isControl: control, limits: false });
-      return { values, events };
-    });
+    return own.map((values) => this.reader.patient({ ...scenario, values }, { isControl: control, limits: false }));
   }
 
   async publishedValues({ scenario: keys }) {
@@ -118,13 +110,13 @@ export class Answers {
     const { times } = this.times(scenario, null, this.tables.times);
     const outputs = this.published.outputs;
     const [patient, ...control] = this.subjects(scenario);
-    const values = this.model.solveAll([patient, ...control], times, outputs, this.tables.curves.tolerance);
-    const [treated, untreated] = values.map((own) => Object.fromEntries(outputs.map((name, i) => [name, own[i]])));
+    const found = this.model.solveAll([patient, ...control], times, outputs, this.tables.curves.tolerance);
+    const [treated, untreated] = found.map(({ curves }) => byName(outputs, curves));
     const factorOf = ({ track: key, curve }) => {
       const track = this.tables.tracks.find((one) => one.key === key);
       return { ...track.curves.find((one) => one.key === curve), relative: track.relative };
     };
-    const curves = { time: times, treated, control: untreated };
+    const curves = { time: times, treated, control: untreated, baseline: byName(outputs, found[0].baseline) };
     return { published_values: this.published.of(scenario, patient.events, curves, factorOf) };
   }
 
@@ -156,6 +148,7 @@ export class Answers {
   }
 }
 
+const byName = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
 const headOf = ({ key, group, label, unit }) => ({ key, group, label, unit });
 const outputsOf = (tracks) => [...new Set(tracks.flatMap(({ curves }) => curves.flatMap(({ outputs }) => outputs)))];
 const fromFirst = (times, first) => times.map((time) => Number((time - first).toFixed(5)));

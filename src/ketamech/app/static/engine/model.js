@@ -1,7 +1,11 @@
 // Patients of the compiled model: from parameter values and dose events to outputs.
 
 import { InputError } from "./errors.js";
+import { carriedOver, inOrder, periodicState } from "./steady-state.js";
 
+const OK = "ok";
+const NO_BASELINE = "no rest state";
+const NO_STEADY_STATE = "no periodic steady state";
 const AMOUNT = 0;
 const INPUT = 1;
 
@@ -15,30 +19,42 @@ export class Model {
     this.place = new Map(kernel.tables.inputs.map((name, i) => [name, i]));
   }
 
-  // Outputs of patients { values, events } at `times` (h), from their drug-free steady states.
-  // Returns { values, status }: values [patient][output] are arrays over time.
+  // Outputs of patients { values, events, cycle } at `times` (h), from their drug-free steady states, or from the
+  // periodic steady state of `cycle.events`, repeated every `cycle.length` h (0: none; the same for all).
+  // Returns for each { status, curves, baseline }: curves [output] over time, drug-free values [output].
   solve(patients, times, outputs, tolerance) {
     const { kernel } = this;
     for (const name of outputs) {
       if (!(name in kernel.tables.outputs)) throw new InputError(`there is no output '${name}'`, { key: "outputs" });
     }
-    const count = patients.length;
-    const { state, inputs, settled } = kernel.settle(this.inputs(patients), count);
-    const events = patients.map((patient) => this.rows(patient.events));
-    const found = kernel.follow({ inputs, state, events, times, outputs, tolerance });
-    const status = found.status.map((one, i) => (settled[i] ? one : "no rest state"));
-    const curve = (i, k) =>
-      Float64Array.from(times, (_, t) => found.values[(i * times.length + t) * outputs.length + k]);
-    const values = patients.map((_, i) => outputs.map((_, k) => (settled[i] ? curve(i, k) : times.map(() => NaN))));
-    return { values, status };
+    const rest = kernel.settle(this.inputs(patients), patients.length);
+    const length = patients[0].cycle?.length ?? 0;
+    const cycles = length ? patients.map(({ cycle }) => this.rows(cycle.events)) : [];
+    const start = length ? periodicState(kernel, rest, cycles, length, tolerance) : rest;
+    const events = patients.map((patient, i) => {
+      return length
+        ? inOrder([...carriedOver(cycles[i], length), ...this.rows(patient.events)])
+        : this.rows(patient.events);
+    });
+    const { inputs } = rest;
+    const found = kernel.follow({ inputs, state: start.state, events, times, outputs, tolerance });
+    const none = { events: patients.map(() => []), times: [0] };
+    const baseline = length ? kernel.follow({ inputs, state: rest.state, ...none, outputs, tolerance }).values : null;
+    const failure = (i) => (!rest.settled[i] ? NO_BASELINE : start.isSteady?.[i] === false ? NO_STEADY_STATE : null);
+    return patients.map((_, i) => {
+      const curve = (k) => times.map((_, t) => found.values[(i * times.length + t) * outputs.length + k]);
+      const curves = outputs.map((_, k) => (failure(i) ? times.map(() => NaN) : curve(k)));
+      const own = curves.map((y, k) => (baseline ? baseline[i * outputs.length + k] : y[0]));
+      return { status: failure(i) ?? found.status[i], curves, baseline: own };
+    });
   }
 
   // The same, for patients that must all be solved. Throws SolverError.
   solveAll(patients, times, outputs, tolerance) {
-    const { values, status } = this.solve(patients, times, outputs, tolerance);
-    const failed = status.find((one) => one !== "ok");
-    if (failed) throw new SolverError(`the scenario could not be solved: ${failed}`);
-    return values;
+    const found = this.solve(patients, times, outputs, tolerance);
+    const failed = found.find(({ status }) => status !== OK);
+    if (failed) throw new SolverError(`the scenario could not be solved: ${failed.status}`);
+    return found;
   }
 
   // Inputs of the kernel [patient, input]; baseline values are not set yet.
@@ -67,6 +83,6 @@ export class Model {
         { time: time + duration, kind: INPUT, state, size: -rate },
       ];
     });
-    return rows.filter(({ size }) => size !== 0).sort((a, b) => a.time - b.time);
+    return inOrder(rows.filter(({ size }) => size !== 0));
   }
 }

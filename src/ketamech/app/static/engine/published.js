@@ -16,7 +16,8 @@ export class PublishedValues {
     return [...new Set(this.table.values.flatMap(({ output }) => partsOf(output)))];
   }
 
-  // Values of a scenario with `curves` { time, treated, control }: outputs { name: array }.
+  // Values of a scenario with `curves` { time, treated, control, baseline }: outputs { name: array }, and the drug-free
+  // values { name: number }.
   of(scenario, events, curves, factorOf) {
     const end = curves.time.at(-1);
     const mine = inOrder(events);
@@ -105,9 +106,9 @@ function measuredTimes({ times, statistic, output }, { time, treated }, until) {
 }
 
 // The published value on the scale of the curve: the inverse of the measure.
-function plotted(published, { output, factor, contrast, relative_to: kind }, { time, treated, control }, at) {
+function plotted(published, { output, factor, contrast, relative_to: kind }, { time, control, baseline }, at) {
   const given = published / factor;
-  const [rest] = sumOf(treated, output);
+  const rest = partsOf(output).reduce((total, name) => total + baseline[name], 0);
   let base = 0;
   if (contrast) {
     if (!control) return null;

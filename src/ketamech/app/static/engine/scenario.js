@@ -5,6 +5,7 @@ import { controlEvents, doseEvents, withoutExpectancy } from "./dose-events.js";
 import { general, InputError, shortenText } from "./errors.js";
 import { applyPhrases } from "./perturbations.js";
 import { horizonOf } from "./regimen.js";
+import { steadyStateCycle } from "./steady-state.js";
 
 const HUMAN = "human";
 const SECTIONS = [
@@ -18,12 +19,14 @@ const KEYS = [
   "description",
   "treatments",
   "species",
+  "variant",
   "horizon",
   "control",
   "seed",
   ...SECTIONS.map(([key]) => key),
 ];
 const QUANTITY = /^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(\D[^,\d]*)?$/i;
+const VISIT_GAP = "expectancy.visit_gap";
 const INSTALLED = { expected: "the installed program: ketamech serve" };
 
 // `reader`: a RegimenReader; `tables`: scenario.json; `dosing`: dosing.json.
@@ -32,13 +35,14 @@ export class ScenarioReader {
     Object.assign(this, { reader, tables, dosing });
   }
 
-  // { species, treatments, values, horizon, control }: `values` (Map of parameter to canonical value) differ from the
-  // tables.
+  // { species, treatments, perturbations, values, horizon, control, cycle }: `values` (Map of parameter to canonical
+  // value) differ from the tables; `cycle`: see steadyStateCycle.
   read(keys) {
     this.checkKeys(keys);
     const { treatments, phrases } = this.reader.read(keys.treatments);
     const species = this.speciesOf(keys.species ?? HUMAN);
-    const values = new Map([...Object.entries(this.tables.species[species].values), ...this.overrides(keys, species)]);
+    const tables = [this.tables.species[species].values, this.variant(keys.variant ?? "")];
+    const values = new Map([...tables.flatMap(Object.entries), ...this.overrides(keys, species)]);
     const listed = Array.isArray(keys.perturbations) ? keys.perturbations.map((one) => this.reader.phrase(one)) : [];
     const perturbations = applyPhrases([...phrases, ...listed], this.dosing, this.tables.parameters);
     for (const one of perturbations) Object.entries(one.values).forEach(([name, value]) => values.set(name, value));
@@ -51,7 +55,7 @@ export class ScenarioReader {
     const horizon = keys.horizon ? this.horizon(keys.horizon) : Math.min(horizonOf(treatments), longest);
     const scenario = { species, treatments, perturbations, values, horizon, control: keys.control ?? true };
     this.validate(scenario);
-    return scenario;
+    return { ...scenario, cycle: steadyStateCycle(treatments, this.valueOf(scenario, VISIT_GAP)) };
   }
 
   checkKeys(keys) {
@@ -69,6 +73,14 @@ export class ScenarioReader {
     if (species in this.tables.species) return species;
     const expected = Object.keys(this.tables.species).join(", ");
     throw new InputError(`there are no tables for the species '${word}'`, { key: "species", expected });
+  }
+
+  variant(name) {
+    if (!name) return {};
+    const known = this.tables.variants;
+    if (name in known) return known[name];
+    const expected = Object.keys(known).join(", ");
+    throw new InputError(`there is no model variant '${name}'`, { key: "variant", expected });
   }
 
   overrides(keys, species) {
@@ -121,15 +133,18 @@ export class ScenarioReader {
   validate(scenario) {
     const { species, treatments, horizon } = scenario;
     for (const treatment of treatments) this.checkSpecies(treatment, species);
-    if (treatments.some(({ atSteadyState }) => atSteadyState)) {
-      throw new InputError("a start at steady state", { key: "schedule", ...INSTALLED });
-    }
+    const { length } = steadyStateCycle(treatments, this.tables.parameters[VISIT_GAP].value);
     this.doses(scenario);
     for (const { drug, start } of treatments) {
       if (start < horizon) continue;
       const what = `${drug} would start at ${general(start)} h, after the horizon of ${general(horizon)} h`;
       const typeThis = `horizon: ${general(Math.round(start / 24 + 28))} days`;
       throw new InputError(what, { key: "horizon", expected: "doses that start before the horizon", typeThis });
+    }
+    const early = scenario.perturbations.find(({ time, events }) => time < 0 && events.length);
+    if (length && early) {
+      const what = `'${early.text}' comes before the start of a regimen at steady state`;
+      throw new InputError(what, { key: "with", expected: "a time of 0 h or later", typeThis: `${early.name} at 0 h` });
     }
     const count = treatments.reduce((total, one) => total + one.starts(horizon).length, 0);
     const most = this.tables.curves.most_doses;
@@ -156,19 +171,26 @@ export class ScenarioReader {
     }
   }
 
+  valueOf({ values }, name) {
+    return values.get(name) ?? this.tables.parameters[name].value;
+  }
+
   // Dose events of the treatments before the horizon.
-  doses({ species, treatments, values, horizon }, options = {}) {
-    const { parameters } = this.tables;
-    const number = (name) => values.get(name) ?? parameters[name].value;
-    const events = doseEvents(treatments, number, horizon, this.dosing, options);
+  doses(scenario, options = {}) {
+    const { species, treatments, horizon } = scenario;
+    const events = doseEvents(treatments, (name) => this.valueOf(scenario, name), horizon, this.dosing, options);
     return species === HUMAN ? events : withoutExpectancy(events);
   }
 
-  // Dose events of a patient, or of its control: the same perturbations, expectancy and challenges, no drug.
-  events(scenario, { isControl = false, ...options } = {}) {
-    const doses = this.doses(scenario, options);
-    const beside = scenario.perturbations.flatMap(({ events }) => events);
-    const all = [...(isControl ? controlEvents(doses, this.dosing) : doses), ...beside];
-    return all.sort((a, b) => a.time - b.time);
+  // A patient for the model { values, events, cycle }, or its control: the same perturbations, expectancy and
+  // challenges, no drug. `values` of the scenario may be those of one virtual patient.
+  patient(scenario, { isControl = false, ...options } = {}) {
+    const { values, cycle, perturbations } = scenario;
+    const given = (one) =>
+      isControl ? controlEvents(this.doses(one, options), this.dosing) : this.doses(one, options);
+    const beside = perturbations.flatMap(({ events }) => events);
+    const events = [...given(scenario), ...beside].sort((a, b) => a.time - b.time);
+    const repeated = cycle.length ? given({ ...scenario, treatments: cycle.treatments, horizon: cycle.length }) : [];
+    return { values, events, cycle: { events: repeated, length: cycle.length } };
   }
 }

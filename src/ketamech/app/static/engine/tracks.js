@@ -2,12 +2,13 @@
 
 const DIGITS = 5;
 
-// Values of one curve of a track in its unit; `own`: the outputs of one patient, in the order of the names `outputs`.
+// Values of one curve of a track in its unit; `own`: { curves, baseline } of one patient in the order of `outputs`.
 export function trackValues(track, { outputs: parts, factor }, outputs, own) {
-  const arrays = parts.map((name) => own[outputs.indexOf(name)]);
+  const places = parts.map((name) => outputs.indexOf(name));
+  const arrays = places.map((place) => own.curves[place]);
   const sum = Array.from(arrays[0], (_, t) => arrays.reduce((total, array) => total + array[t], 0));
   if (!track.relative) return sum.map((value) => value * factor);
-  const baseline = track.baseline ?? factor * sum[0];
+  const baseline = track.baseline ?? factor * places.reduce((total, place) => total + own.baseline[place], 0);
   return sum.map((value) => (value * factor) / baseline);
 }
 
