@@ -24,7 +24,7 @@ PICTURES = {
     "story": ("/", "", 1440, 900, "light"),
     "chapter": ("/", "#receptor", 1440, 960, "light"),
     "growth": ("/", "#signalling", 1440, 1000, "light"),
-    "feeling": ("/", "#outcomes", 1440, 1000, "light"),
+    "feeling": ("/", "#felt", 1440, 1000, "light"),
     "beside": ("/", "#comparison", 1440, 900, "light"),
     "ways": ("/", "#pathways", 1440, 1000, "dark"),
     "bench": ("/workbench", "", 1440, 1000, "light"),

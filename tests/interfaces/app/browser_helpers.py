@@ -8,8 +8,8 @@ import pytest
 
 at_both_widths = pytest.mark.parametrize("width", ["phone", "desktop"], indirect=True)
 CHAPTERS = (
-    "dose", "receptor", "glutamate", "signalling", "synapses", "networks", "inflammation", "outcomes", "comparison",
-    "pathways",
+    "mood", "felt", "dose", "receptor", "glutamate", "signalling", "synapses", "networks", "inflammation", "pathways",
+    "comparison", "safety", "unknown",
 )  # fmt: skip
 AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

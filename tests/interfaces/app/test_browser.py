@@ -26,8 +26,8 @@ def test_every_chapter_of_the_story_is_drawn_and_captioned(page, address):
     open_story(page, address)
     for name in CHAPTERS:
         page.locator(f"#{name}").scroll_into_view_if_needed()
-        page.wait_for_selector(f"#{name} figure path.curve, #{name} tbody tr", timeout=20_000)
-        until(page, f"document.querySelector('#{name} [data-caption]').textContent.length > 20")
+        page.wait_for_selector(f"#{name} figure path.curve, #{name} tbody tr, #{name} .claim", timeout=20_000)
+        until(page, f"document.querySelector('#{name} [data-caption], #{name} .claim').textContent.length > 20")
     assert fits_the_width(page)
     assert all(url.startswith((address, "data:", "blob:")) for url in requested), "another server was contacted"
     assert findings(page) == []
@@ -40,22 +40,22 @@ def test_the_dose_slider_changes_the_curves_and_reset_restores_them(page, addres
     set_slider(page, page.locator("#dose [data-dose]"), 1.0)
     until(page, "t => document.querySelector('#dose [data-caption]').textContent !== t", arg=before)
     assert "2 mg/kg" in page.locator("#time-bar").inner_text()
-    until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 1")
+    until(page, "document.querySelectorAll('#dose figure > svg path.reference').length === 2")
     page.click("#reset")
     until(page, "t => document.querySelector('#dose [data-caption]').textContent === t", arg=before)
 
 
 def test_blocking_ampa_receptors_raises_the_lowest_score(page, address):
     open_story(page, address)
-    page.locator("#outcomes").scroll_into_view_if_needed()
-    until(page, "document.querySelector('#outcomes [data-caption]').textContent.includes('lowest')")
+    page.locator("#mood").scroll_into_view_if_needed()
+    until(page, "document.querySelector('#mood [data-caption]').textContent.includes('lowest')")
 
     def lowest():
-        return float(re.search(r"lowest, ([\d.]+)", page.locator("#outcomes [data-caption]").inner_text())[1])
+        return float(re.search(r"lowest, ([\d.]+)", page.locator("#mood [data-caption]").inner_text())[1])
 
     usual = lowest()
-    page.locator("#glutamate [data-toggle=nbqx]").check()
-    changed = "u => !document.querySelector('#outcomes [data-caption]').textContent.includes('lowest, ' + u)"
+    page.locator("#signalling [data-toggle=nbqx]").check()
+    changed = "u => !document.querySelector('#mood [data-caption]').textContent.includes('lowest, ' + u)"
     until(page, changed, arg=usual)
     assert lowest() > usual + 2
 
@@ -75,8 +75,8 @@ def test_the_time_slider_works_by_keyboard_and_sets_the_time_of_every_figure(pag
 @at_both_widths
 def test_a_badge_opens_its_evidence_and_returns_the_focus_when_closed(page, address):
     open_story(page, address)
-    page.wait_for_selector("#outcomes .badge")
-    badge = page.locator("#outcomes [data-claim=esketamine-no-dissociation]")
+    page.wait_for_selector("#felt .claim")
+    badge = page.locator("#felt [data-claim=esketamine-no-dissociation]")
     badge.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog[open] .evidence-list a")

@@ -1,15 +1,14 @@
 """Sentences of the story that state what a figure shows, compared with the simulation."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-import ketamech.app
 from ketamech.analysis.pathways import load_pathways
+from ketamech.core.csv_table import read_records
+from ketamech.core.environment import DATA
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
-TEXT = (Path(ketamech.app.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+TEXT = " ".join(row["text"] for row in read_records(DATA / "story" / "paragraphs.csv"))
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_a_slider_changes_the_curves_and_reset_restores_them(story):
 
 
 def test_virtual_patients_are_shown_as_a_band(story):
-    box = story.get_by_label("Show 200 virtual patients").first
+    box = story.get_by_label("Show 200 simulated people").first
     box.scroll_into_view_if_needed()
     box.check()
     story.wait_for_selector("figure[data-track=mood] path.band", timeout=20_000)

@@ -13,8 +13,9 @@ export function glossary(rows) {
 
   const termButton = (word, row) => {
     if (!cards.has(row.term)) cards.set(row.term, document.body.appendChild(card(row)));
-    const { id } = cards.get(row.term);
-    return button(word, null, { class: "term", popovertarget: id, "aria-haspopup": "dialog", title: `What is ${row.term}?` });
+    const shown = cards.get(row.term);
+    const place = (event) => placeNear(shown, event.currentTarget);
+    return button(word, place, { class: "term", popovertarget: shown.id, "aria-haspopup": "dialog", title: `What is ${row.term}?` });
   };
 
   return (text) => {
@@ -30,6 +31,19 @@ export function glossary(rows) {
     }
     return [...nodes, rest].filter((node) => node !== "");
   };
+}
+
+const GAP = 8; // px
+const CARD = { width: 340, height: 300 }; // about, in px
+
+// Below the term, or above it where there is no room.
+function placeNear(card, term) {
+  const box = term.getBoundingClientRect();
+  const left = Math.max(GAP, Math.min(box.left, innerWidth - CARD.width - GAP));
+  const below = box.bottom + GAP + CARD.height < innerHeight;
+  card.style.left = `${left}px`;
+  card.style.top = below ? `${box.bottom + GAP}px` : "auto";
+  card.style.bottom = below ? "auto" : `${Math.max(GAP, innerHeight - box.top + GAP)}px`;
 }
 
 function card(row) {

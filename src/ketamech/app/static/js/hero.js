@@ -2,11 +2,11 @@
 // the curves of the drawing beside it.
 
 import { simulate } from "../simulate.js";
-import { LatestTask, ServerError } from "./api.js";
-import { debounce, element, find } from "./dom.js";
+import { getJson, LatestTask, ServerError } from "./api.js";
+import { debounce, element, find, linkButton } from "./dom.js";
 import { changes, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
-import { fetchPeople, scoreBar, tenPeople } from "./people.js";
+import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
 import { storyDoseSlider } from "./story-scenario.js";
 import { FIRST_HOUR, MONTH, selectedTime } from "./time-slider.js";
 
@@ -20,7 +20,7 @@ const NO_RATING = "The MADRS score exists for people only; a rat is simulated no
 export class Hero {
   // `tables`: the server's tables of the story.
   constructor(tables, { state, scene, openEvidence }) {
-    Object.assign(this, { state, scene, bands: tables.severity, points: [], people: null });
+    Object.assign(this, { state, scene, openEvidence, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
     find("#dose-control").append(storyDoseSlider(state));
@@ -78,9 +78,19 @@ export class Hero {
     const score = interpolate(TIMES, this.found.values[MOOD], hours);
     const control = interpolate(TIMES, this.found.control[MOOD], hours);
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
-    const value = element("strong", { text: String(Math.round(score)) });
+    const number = String(Math.round(score));
+    const first = `After ${formatTimeLong(hours)} the score of a typical person is `;
     const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${untested}`;
-    find("#mood-now").replaceChildren(`After ${formatTimeLong(hours)} the score of a typical person is `, value, rest);
+    if (this.sentence === first + number + rest) return;
+    this.sentence = first + number + rest;
+    find("#mood-now").replaceChildren(first, element("strong", { text: number }), rest);
+  }
+
+  // The score at a time, in words.
+  sentenceAt(hours) {
+    if (!this.found || this.state.species) return NO_RATING;
+    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
+    return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
   }
 
   showLead(scores, control) {
@@ -97,6 +107,19 @@ export class Hero {
     find("#lead").textContent = `${left} ${lasts} Change the dose, run the clock and see what lasts.`;
   }
 
+  // Beside the default dose: the response rates of a trial of that dose.
+  async publishedResponse(treated, control) {
+    if (!this.state.isDefault) return "";
+    const { rows } = await getJson(`/api/evidence?ids=${RESPONSE_ROWS.join(",")}`);
+    const [drug, other] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
+    if (!drug || !other) return "";
+    const found = `In one trial (${drug.citation.split(" ").slice(0, 2).join(" ")}), ${drug.value} of 100 people responded a day after ketamine and ${other.value} of 100 after ${other.drug}.`;
+    const shares = [shareOfResponders(treated), shareOfResponders(control)];
+    const model = ` The model gives ${shares[0]} and ${shares[1]}: ${comparedWith(shares, [drug.value, other.value])}.`;
+    const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
+    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open));
+  }
+
   async simulatePeople() {
     const { scenario, species, description } = this.state;
     if (species) return;
@@ -105,7 +128,7 @@ export class Hero {
       this.figure.showPeople(treated);
       const control = await fetchPeople(scenario, { control: true });
       const place = find("#ten-people");
-      place?.replaceChildren(tenPeople({ description, treated, control }));
+      place?.replaceChildren(tenPeople({ description, treated, control }), await this.publishedResponse(treated, control));
       const at = (values) => interpolate(TIMES, values, DAY);
       const { values, control: untreated } = this.found;
       const score = { before: values[MOOD][0], treated: at(values[MOOD]), control: at(untreated[MOOD]) };
@@ -117,8 +140,17 @@ export class Hero {
   }
 }
 
+const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz"]; // a day after the default dose, and its control
+
 const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
 const isInAnimals = (name) => !HUMAN_ONLY.test(name);
+
+function comparedWith(shares, measured) {
+  const differences = shares.map((share, i) => share - Number(measured[i]));
+  if (differences.every((one) => Math.abs(one) <= 5)) return "close to what was measured";
+  if (differences.every((one) => one < 0)) return "fewer than were measured in both groups";
+  return differences.every((one) => one > 0) ? "more than were measured in both groups" : "not the same as was measured";
+}
 
 function lastAbove(curve, share) {
   const most = Math.max(...curve);

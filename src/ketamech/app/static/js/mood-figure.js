@@ -63,8 +63,13 @@ export class MoodFigure extends TimeFigure {
     const score = interpolate(main.time, main.y, selectedTime.hours);
     if (score === null) return;
     const isRight = this.x.at(selectedTime.hours) > this.x.end - 60;
-    const place = { class: "now", x: this.x.at(selectedTime.hours) + (isRight ? -12 : 12), y: this.y.at(score) - 9, "text-anchor": isRight ? "end" : "start" };
-    this.timeMarks.append(svgElement("text", place, String(Math.round(score))));
+    this.now ??= svgElement("text", { class: "now" });
+    if (this.now.parentNode !== this.timeMarks) this.timeMarks.append(this.now);
+    this.now.setAttribute("x", (this.x.at(selectedTime.hours) + (isRight ? -12 : 12)).toFixed(1));
+    this.now.setAttribute("y", (this.y.at(score) - 9).toFixed(1));
+    this.now.setAttribute("text-anchor", isRight ? "end" : "start");
+    const text = String(Math.round(score));
+    if (this.now.textContent !== text) this.now.textContent = text;
   }
 }
 

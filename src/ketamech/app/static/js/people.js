@@ -28,6 +28,12 @@ function fallsOf(found, hours = DAY) {
   return ten(found).map((score) => 1 - interpolate(found.time, score, hours) / score[0]);
 }
 
+// Of 100.
+export function shareOfResponders({ time, people }) {
+  const responds = (score) => interpolate(time, score, DAY) <= (1 - RESPONSE) * score[0];
+  return Math.round((100 * people.filter(responds).length) / people.length);
+}
+
 export const countResponders = (found) => fallsOf(found).filter((fall) => fall >= RESPONSE).length;
 
 function person(fall, i) {
@@ -50,7 +56,7 @@ function row(title, found) {
     const text = element("span", { class: responds ? "responds-text" : null, text: percent(-fall) });
     return element("li", { class: `ten-person${responds ? " responds" : ""}` }, person(fall, i), text);
   });
-  return element("div", { class: "people-row" }, element("h4", { text: `${title}: ${words}` }), element("ol", {}, figures));
+  return element("div", { class: "people-row" }, element("h4", { text: `${title.charAt(0).toUpperCase()}${title.slice(1)}: ${words}` }), element("ol", {}, figures));
 }
 
 const percent = (value) => `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}${Math.abs(Math.round(100 * value))} %`;

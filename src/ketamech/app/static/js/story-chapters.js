@@ -149,8 +149,9 @@ function lossTable(whole, losses) {
   const row = ({ pathway, isOff, loss }) => {
     const points = Math.abs(loss) < 0.005 ? "0" : formatSigned(Number(loss.toFixed(2)), 3);
     const oneLine = element("small", { class: "secondary", text: `${pathway.one_line} ` });
-    const label = element("div", {}, pathway.label, element("br"), oneLine, evidenceBadges(pathway));
-    return [label, bar(loss, largest, pathway.colour), isOff ? "off" : points];
+    const label = element("div", {}, pathway.label, element("br"), oneLine);
+    const size = element("div", { class: "loss" }, bar(loss, largest, pathway.colour), evidenceBadges(pathway));
+    return [label, size, isOff ? "off" : points];
   };
   return table(caption, ["pathway", "loss when off", "points"], losses.map(row));
 }

@@ -5,11 +5,11 @@ import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, int
 
 const CURVE = { nmda: { interneurons: 1, pyramidal: 2 }, inflammation: { il6: 0, tnf: 1 } };
 const CHANGED = 0.02; // relative
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const capital = (text) => (/^[a-z]+\b/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
 const after = (hours) => `After ${formatTimeLong(hours)}`;
 const curveOf = (track, curve = 0) => track.curves[curve].treated;
 const valueAt = (track, hours, curve = 0) => interpolate(track.time, curveOf(track, curve), hours);
-const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit);
+const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit, 2);
 const numberAt = (track, hours, curve) => formatNumber(valueAt(track, hours, curve));
 const firstOf = (track, curve = 0) => curveOf(track, curve)[0];
 const extremeOf = (track, curve = 0) => extremum(track.time, curveOf(track, curve));
@@ -130,7 +130,7 @@ export const CAPTIONS = {
     return `${after(hours)}, there are ${rounded(100 * valueAt(spines, hours))} spines for every 100 in a healthy brain, against ${rounded(100 * firstOf(spines))} before.`;
   },
   networks({ habenula, networks }, hours) {
-    const bursting = `${shownAt(habenula, hours)} of habenula cells fire in bursts (${formatWithUnit(firstOf(habenula), habenula.unit)} before)`;
+    const bursting = `${shownAt(habenula, hours)} of habenula cells fire in bursts (${formatWithUnit(firstOf(habenula), habenula.unit, 2)} before)`;
     return `${after(hours)}, ${bursting}. Prefrontal connection is ${numberAt(networks, hours)} of the healthy value.`;
   },
   inflammation({ inflammation }, hours) {

@@ -75,9 +75,8 @@ function addFigure(key, place, { trackInfo, openEvidence }) {
 
 // What the drawing shows at certain times; a click moves the clock there.
 class Steps {
-  constructor({ moments, level, view }) {
-    this.level = level;
-    this.view = view;
+  constructor({ id, moments, level, view }) {
+    Object.assign(this, { id, level, view });
     this.steps = split(moments).map((moment) => this.step(Number(moment)));
     this.node = this.steps.length ? element("ol", { class: "steps" }, this.steps.map(({ button }) => element("li", {}, button))) : null;
     selectedTime.onChange((hours) => this.mark(hours));
@@ -91,16 +90,20 @@ class Steps {
   }
 
   mark(hours) {
-    for (const { hours: own, button } of this.steps) {
+    for (const step of this.steps) {
+      const { hours: own, button } = step;
       const isNear = Math.max(own / hours, hours / own) < NEAR;
+      if (isNear === step.isNear) continue;
+      step.isNear = isNear;
       if (isNear) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
     }
   }
 
-  // Sentences of the drawing for the present curves.
-  show(scene) {
-    for (const { hours, text } of this.steps) text.textContent = scene.sentenceAt(hours, this.level, this.view);
+  // Sentences of the drawing, or of the mood curve, for the present scenario.
+  show(scene, hero) {
+    const sentenceAt = (hours) => (this.id === "mood" ? hero.sentenceAt(hours) : scene.sentenceAt(hours, this.level, this.view));
+    for (const { hours, text } of this.steps) text.textContent = sentenceAt(hours);
     this.mark(selectedTime.hours);
   }
 }

@@ -113,7 +113,7 @@ const ALWAYS = ["route", "drug", "dose", "schedule", "pathways"];
 export function dosePanel(wanted, context) {
   const names = wanted.split(" ");
   const controls = names.flatMap((name) => control(name, context));
-  const legend = element("legend", { text: "Dose and controls" });
+  const legend = element("legend", { text: "Try it" });
   return element("fieldset", { class: "dose-panel" }, legend, controls, moreControls(names, context));
 }
 
@@ -156,8 +156,8 @@ const CONTROLS = {
     });
   },
   population({ state, showPopulation }) {
-    const hint = "each with parameter values drawn from their distributions";
-    return checkbox(withHint(`Show ${formatCount(state.patients)} virtual patients`, hint), false, showPopulation);
+    const hint = "each with a body and an illness of their own";
+    return checkbox(withHint(`Show ${formatCount(state.patients)} simulated people`, hint), false, showPopulation);
   },
 };
 

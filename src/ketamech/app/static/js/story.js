@@ -33,6 +33,15 @@ let reference = null; // curves of the default treatment by track id
 let points = []; // published values of the current treatment
 let population = { shown: false, bands: [] };
 
+const captionsInView = new Set();
+const captionObserver = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) captionsInView.add(target);
+    else captionsInView.delete(target);
+  }
+  showCaptions(captionsInView);
+}, { rootMargin: "50% 0px" }); // prettier-ignore
+
 const viewObserver = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
@@ -58,11 +67,12 @@ async function start() {
   const context = { state, showPopulation, openEvidence, trackInfo, withTerms: glossary(metadata.story.glossary) };
   chapters = buildChapters(metadata.story, context);
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
-  chapters.forEach(({ steps }) => steps.show(scene));
+  chapters.forEach(({ steps }) => steps.show(scene, hero));
+  for (const place of findAll("[data-caption]")) captionObserver.observe(place);
   new ChapterScroll(chapters, scene);
   const more = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
   const updateMore = () => more.forEach((simulateChapter) => simulateChapter());
-  selectedTime.onChange(showCaptions);
+  selectedTime.onChange(() => showCaptions(captionsInView));
   onConnectionChange((connected) => connected && update());
   loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
   state.onChange(update);
@@ -112,7 +122,7 @@ const overview = new LatestTask(async () => {
   try {
     await hero.simulate();
     showDrugPresent(hero.drugIsPresentUntil);
-    chapters.forEach(({ steps }) => steps.show(scene));
+    chapters.forEach(({ steps }) => steps.show(scene, hero));
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     find("#page-message").textContent = error.message;
@@ -206,8 +216,9 @@ function showTrack(key) {
   figure.setFinding(finding(track));
 }
 
-function showCaptions() {
-  for (const place of findAll("[data-caption]")) {
+// All captions after new curves; those in view while the clock runs.
+function showCaptions(places = findAll("[data-caption]")) {
+  for (const place of places) {
     const caption = CAPTIONS[place.dataset.caption];
     try {
       if (caption) place.textContent = caption(tracks, selectedTime.hours);

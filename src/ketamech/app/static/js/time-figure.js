@@ -8,7 +8,7 @@ import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
-const HIT_RADIUS = 12; // px: 24 across
+const HIT_RADIUS = 12.5; // px: more than 24 across
 const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
 
 // The time from the last move of a dose slider to now, for the browser test.
@@ -24,7 +24,11 @@ export class TimeFigure extends Figure {
     this.caption.textContent = "Computing …";
     this.caption.classList.add("loading");
     this.node.classList.add("empty");
-    selectedTime.onChange(() => this.showSelectedTime());
+    selectedTime.onChange(() => this.isInView && this.showSelectedTime());
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.isInView = isIntersecting;
+      if (isIntersecting) this.showSelectedTime();
+    }).observe(this.node);
     selectedTime.onRangeChange(() => this.redraw());
     const select = (event) => this.selectTimeAt(event);
     this.svg.addEventListener("pointermove", select);
@@ -86,8 +90,11 @@ export class TimeFigure extends Figure {
       this.timeMarks,
       svgElement("g", { class: "points" }, shownPoints),
     );
+    // Points that open their source make the drawing a group: an image has no controls inside.
+    this.svg.setAttribute("role", shownPoints.length && this.openEvidence ? "group" : "img");
     this.svg.setAttribute("aria-label", this.description());
     this.caption.textContent = caption;
+    this.addTimeMarks();
     this.showSelectedTime();
   }
 
@@ -151,29 +158,33 @@ export class TimeFigure extends Figure {
     return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${translated}`;
   }
 
-  showSelectedTime() {
-    if (!this.data || !this.timeMarks) return;
-    const { hours } = selectedTime;
-    const at = this.x.at(hours);
-    const marks = [svgElement("line", { class: "cursor", x1: at, x2: at, y1: this.y.end, y2: this.y.start })];
-    const entries = this.curves.map((one) => {
-      const y = interpolate(one.time, one.y, hours);
-      if (y !== null) marks.push(marker(one.index, at, this.y.at(y), one.colour));
-      return this.legendEntry(one, valueAt(one, hours));
-    });
-    for (const one of this.data.series) {
-      const listed = (one.kind === "control" || one.kind === "reference") && !one.unlisted;
-      if (listed) entries.push(this.legendEntry(one, valueAt(one, hours)));
-    }
+  // The cursor, a marker on each curve, and the legend; the time moves them without making new nodes.
+  addTimeMarks() {
+    this.cursor = svgElement("line", { class: "cursor", x1: 0, x2: 0, y1: this.y.end, y2: this.y.start });
+    this.moving = this.curves.map((one) => ({ one, mark: marker(one.index, 0, 0, one.colour) }));
+    const isOther = ({ kind, unlisted }) => (kind === "control" || kind === "reference") && !unlisted;
+    this.listed = [...this.curves, ...this.data.series.filter(isOther)].map((one) => ({ one, shown: element("b", {}) }));
+    const entries = this.listed.map(({ one, shown }) => element("li", {}, legendSample(one), `${one.label} `, shown));
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
-    this.timeMarks.replaceChildren(...marks);
+    this.timeMarks.replaceChildren(this.cursor, ...this.moving.map(({ mark }) => mark));
     this.legend.replaceChildren(...entries);
   }
 
-  legendEntry(one, value) {
-    const shown = element("b", { text: formatWithUnit(value, this.unit) });
-    return element("li", {}, legendSample(one), `${one.label} `, shown);
+  showSelectedTime() {
+    if (!this.data || !this.timeMarks || !this.moving) return;
+    const { hours } = selectedTime;
+    const at = this.x.at(hours).toFixed(1);
+    this.cursor.setAttribute("transform", `translate(${at} 0)`);
+    for (const { one, mark } of this.moving) {
+      const y = interpolate(one.time, one.y, hours);
+      mark.setAttribute("transform", `translate(${at} ${this.y.at(y ?? this.y.from).toFixed(1)})`);
+      mark.setAttribute("visibility", y === null ? "hidden" : "visible");
+    }
+    for (const { one, shown } of this.listed) {
+      const text = formatWithUnit(valueAt(one, hours), this.unit);
+      if (shown.textContent !== text) shown.textContent = text;
+    }
   }
 
   rows() {

@@ -2,7 +2,7 @@
 // size. Areas that do not lie in the middle have a broken ring.
 
 import { svgElement } from "../dom.js";
-import { cell, circle, group, label, path, rect, setAttribute } from "./shapes.js";
+import { cell, circle, group, label, path, rect, setAttribute, setText } from "./shapes.js";
 
 const FRAME = [80, 30, 900, 714];
 const AS_HEALTHY = 0.015;
@@ -91,8 +91,7 @@ function showDisc(frame, id, fill, value) {
   const activity = frame.value(id);
   setAttribute(fill, "r", (r * Math.sqrt(frame.amount(id))).toFixed(1));
   setAttribute(fill, "data-side", sideOf(activity));
-  const text = String(Math.round(100 * activity));
-  if (value.textContent !== text) value.textContent = text;
+  setText(value, String(Math.round(100 * activity)));
 }
 
 function showLink(frame, id, line) {

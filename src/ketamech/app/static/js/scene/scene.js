@@ -7,7 +7,7 @@ import { Bindings } from "./bindings.js";
 import { body } from "./body.js";
 import { brain } from "./brain.js";
 import { glyph, updateGlyph } from "./glyphs.js";
-import { setAttribute } from "./shapes.js";
+import { setAttribute, setText } from "./shapes.js";
 import { spine } from "./spine.js";
 import { synapse } from "./synapse.js";
 
@@ -78,9 +78,10 @@ export class Scene {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width) return;
     this.size = width >= WIDE ? "wide" : width >= MEDIUM ? "medium" : "narrow";
+    this.isLate = this.hours > LATE;
     for (const name of LEVELS) {
       const { cameras } = this.levels[name];
-      const isLate = this.size === "narrow" && cameras.narrowLate && this.hours > LATE;
+      const isLate = this.size === "narrow" && cameras.narrowLate && this.isLate;
       const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[this.size];
       const shown = (h * width) / height; // the height of the camera always fits
       const svg = this.drawings[name];
@@ -138,14 +139,13 @@ export class Scene {
     const frame = this.bindings.at(this.hours);
     this.levels[this.level].update(frame);
     for (const { row, sign, value, node } of this.entries) {
-      const text = frame.short(row.id);
-      if (value.textContent !== text) value.textContent = text;
+      setText(value, frame.short(row.id));
       updateGlyph(sign, frame, row);
       if (row.mapping === "share") setAttribute(node, "data-never", this.bindings.peaks.get(row.id) > 1e-9 ? "no" : "yes");
     }
-    if (this.size === "narrow") this.fit();
+    if (this.size === "narrow" && this.isLate !== this.hours > LATE) this.fit();
     const sentence = this.levels[this.level].sentence(frame, this.view);
-    if (this.sentenceNode.textContent !== sentence) this.sentenceNode.textContent = sentence;
+    setText(this.sentenceNode, sentence);
     if (this.details.open) this.fillTable();
     this.readOutLater(sentence);
     performance.measure("scene frame", { start: began, end: performance.now() });

@@ -77,14 +77,20 @@ export function setAttribute(node, name, value) {
 export class Marks {
   constructor(nodes) {
     this.nodes = nodes;
+    this.shown = nodes.length; // whole marks in the present drawing
     this.show(0);
   }
 
+  // Only the marks between the last amount and this one are touched.
   show(amount) {
-    this.nodes.forEach((node, i) => {
-      const share = Math.min(1, Math.max(0, amount - i));
-      setAttribute(node, "opacity", share < 0.02 ? "0" : share.toFixed(2));
-    });
+    const limited = Math.min(this.nodes.length, Math.max(0, amount));
+    const whole = Math.floor(limited);
+    const last = Math.min(this.nodes.length - 1, Math.max(whole, this.shown));
+    for (let i = Math.min(whole, this.shown); i <= last; i++) {
+      const share = Math.min(1, Math.max(0, limited - i));
+      setAttribute(this.nodes[i], "opacity", share < 0.02 ? "0" : share.toFixed(1));
+    }
+    this.shown = whole;
   }
 }
 
@@ -98,8 +104,17 @@ export class LevelMarks {
   show(amount) {
     this.extra.show(amount);
     const missing = Math.floor(Math.max(0, -amount));
+    if (missing === this.missing) return;
+    this.missing = missing;
     this.rest.forEach((node, i) => setAttribute(node, "data-hollow", i >= this.rest.length - missing ? "yes" : "no"));
   }
+}
+
+// Sets a text only when it changes.
+export function setText(node, text) {
+  if (node.writtenText === text) return;
+  node.writtenText = text;
+  node.textContent = text;
 }
 
 // A label of the drawing: lines of text with an optional leader. `sizes`: widths of the drawing that show it.

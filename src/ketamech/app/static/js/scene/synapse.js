@@ -1,7 +1,7 @@
 // The synapse: what ketamine blocks, what is released, and what the receiving cell builds.
 
 import { svgElement } from "../dom.js";
-import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
+import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
 import {
   ASTROCYTE, background, FRAME, INPUT_AXON, INTERNEURON, INTERNEURON_CHANNELS, MISSING_SPINE, MTOR, PRESYNAPTIC, RECEPTORS, SPINE, TRKB_PLACES,
 } from "./synapse-cells.js"; // prettier-ignore
@@ -141,7 +141,7 @@ export function synapse() {
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       for (const [count, id] of [[interneuronGrid.count, "blocked_interneuron"], [spineGrid.count, "blocked_spine"]]) {
-        count.textContent = String(frame.amount(id));
+        setText(count, String(frame.amount(id)));
       }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
       trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < frame.amount("trkb") ? "yes" : "no"));
@@ -176,6 +176,8 @@ const bandPath = (thickness) =>
 // Squares in equal steps along the way from the ribosomes; the first ones are farthest.
 function showProtein(squares, amount, points) {
   const count = Math.min(squares.length, Math.floor(amount));
+  if (count === squares.count) return;
+  squares.count = count;
   squares.forEach((node, i) => {
     setAttribute(node, "opacity", i < count ? "1" : "0");
     if (i >= count) return;
@@ -191,8 +193,8 @@ function showSpine(node, text, frame) {
   setAttribute(node, "d", isDrawn ? spinePath(SPINE_X, DENDRITE_Y, length, head) : "");
   setAttribute(node, "data-mature", head >= 0.98 ? "yes" : "no");
   const words = isDrawn ? (head >= 0.5 ? "new spine, mature" : "new spine, thin") : "missing spine";
-  const [line] = text.getElementsByTagName("tspan");
-  if (line.textContent !== words) line.textContent = words;
+  const line = (text.line ??= text.querySelector("tspan"));
+  setText(line, words);
 }
 
 function labels() {
@@ -208,7 +210,8 @@ function labels() {
     label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium" }),
-    label(1046, 186, ["spine"], { sizes: "wide medium" }),
+    label(1046, 186, ["spine"], { sizes: "wide" }),
+    label(1150, 186, ["spine"], { anchor: "end", sizes: "medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
@@ -226,8 +229,14 @@ function sentence(frame) {
   const isPresent = frame.value("ketamine") > 0.1 * frame.peak("ketamine") && frame.value("ketamine") > 0.005;
   const first = isPresent
     ? `Ketamine blocks ${frame.short("blocked_interneuron")} NMDA channels on the interneuron and ${frame.short("blocked_spine")} on the spine.`
-    : frame.peak("ketamine") > 0.005 ? "Almost no ketamine is left." : "No ketamine is given."; // prettier-ignore
+    : absence(frame);
   return `${first} ${glutamateWords(frame)}${lastingWords(frame)}`;
+}
+
+function absence(frame) {
+  if (frame.peak("ketamine") < 0.005) return "No ketamine is given.";
+  const isBefore = frame.hours < frame.bindings.extreme("ketamine", Math.max).hours;
+  return isBefore ? "Ketamine begins to arrive." : "Almost no ketamine is left.";
 }
 
 function glutamateWords(frame) {
@@ -243,6 +252,8 @@ function lastingWords(frame) {
   if (rise("ampa") >= 3) found.push(`${rise("ampa")} percent more AMPA receptors`);
   if (rise("protein") >= 3) found.push(`${rise("protein")} percent more protein`);
   const grown = frame.amount("new_spine");
-  const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? " A new spine is growing." : "";
+  const isFading = frame.hours > frame.bindings.extreme("new_spine", Math.max).hours;
+  const partly = isFading ? " The new spine is shrinking." : " A new spine is growing.";
+  const spine = grown >= 0.95 ? " A new spine has grown." : grown > 0.1 ? partly : "";
   return `${found.length ? ` The synapse holds ${found.join(" and ")}.` : ""}${spine}`;
 }

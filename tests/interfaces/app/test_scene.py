@@ -1,0 +1,236 @@
+"""The drawing of the story: what every part shows, the tables of its texts, and how a reader opens the evidence."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from browser_helpers import open_story, until
+
+import ketamech.app
+from ketamech.analysis.claims import load_claims
+from ketamech.app.routes.metadata import load_story_texts
+from ketamech.evidence import load_evidence
+from ketamech.report.tracks import load_tracks
+
+STATIC = Path(ketamech.app.__file__).parent / "static"
+MODULES = {path.stem: path.read_text(encoding="utf-8") for path in (STATIC / "js" / "scene").glob("*.js")}
+TABLES = load_story_texts()
+BINDINGS = {row["id"]: row for row in TABLES["bindings"]}
+LEVEL_MODULES = {"body": ("body",), "brain": ("brain",), "synapse": ("synapse",), "spine": ("spine",), "always": ()}
+
+
+@pytest.mark.parametrize("row", BINDINGS.values(), ids=lambda row: row["id"])
+def test_every_part_of_the_drawing_has_an_output_a_legend_and_a_text_equivalent(row, model):
+    names = [name.strip() for name in row["outputs"].split("+") if name.strip()]
+    assert names or row["id"] == "bag", "the remainder of the dose is the only part without an output"
+    assert set(names) <= set(model.layout.output_names)
+    assert row["label"]
+    assert row["text"].count("{}") == 1
+    assert row["measured_in"]
+    assert f"  {row['mapping']}: " in MODULES["bindings"] or row["mapping"] == "share"
+    assert f"  {row['display']}: " in MODULES["bindings"]
+    assert f"  {row['glyph']}: " in MODULES["glyphs"]
+
+
+def test_the_drawing_shows_every_binding_and_nothing_without_one():
+    for row in BINDINGS.values():
+        if row["level"] in ("always",) or (
+            row["legend"] != "no" and row["mapping"] in ("bar", "area", "width", "share")
+        ):
+            continue  # drawn as the sign of its legend
+        sources = " ".join(MODULES[name] for name in LEVEL_MODULES[row["level"]])
+        assert re.search(rf"\b{row['id']}\b", sources), f"{row['id']} is not drawn"
+    for name, source in MODULES.items():
+        for used in re.findall(r'(?:amount|ratio|short|peak|rest|value|text)\("([a-z_]+)"\)', source):
+            assert used in BINDINGS, f"{name}.js draws {used}, which has no binding"
+
+
+def test_the_tables_of_the_story_name_things_that_exist():
+    evidence = load_evidence()
+    claims, tracks = load_claims(evidence), load_tracks()
+    chapters = {row["id"]: row for row in TABLES["chapters"]}
+    for row in chapters.values():
+        assert row["title"].endswith("?"), "a chapter states its question"
+        assert row["level"] in LEVEL_MODULES
+        assert row["from"] <= row["hours"] <= row["to"]
+        assert set(row["tracks"].split()) <= set(tracks)
+    for row in TABLES["paragraphs"]:
+        assert row["chapter"] in chapters
+        assert row["level"] in ("plain", "detail")
+        assert set(filter(None, row["claims"].split(";"))) <= set(claims)
+        assert set(filter(None, row["evidence"].split(";"))) <= set(evidence.observations)
+    text = " ".join(row["text"] for row in TABLES["paragraphs"] if row["level"] == "plain")
+    for row in TABLES["glossary"]:
+        assert f"  {row['glyph']}: " in MODULES["glyphs"]
+        assert re.search(rf"\b(?:{row['words']})\b", text), f"no text uses {row['term']}"
+    edges = [(row["from"], row["to"]) for row in TABLES["severity"]]
+    assert edges[0][0] == 0
+    assert edges[-1][1] == 60
+    assert all(left[1] == right[0] for left, right in pairwise(edges))
+
+
+def test_the_plain_text_is_easy_to_read():
+    textstat = pytest.importorskip("textstat", reason="pip install 'textstat==0.7.8'")
+    plain = [row for row in TABLES["paragraphs"] if row["level"] == "plain"]
+    text = " ".join(row["text"] for row in plain)
+    assert 6 <= textstat.flesch_kincaid_grade(text) <= 8
+    assert textstat.smog_index(text) <= 9
+    assert textstat.dale_chall_readability_score(text) <= 8
+    for chapter in {row["chapter"] for row in plain}:
+        own = " ".join(row["text"] for row in plain if row["chapter"] == chapter)
+        assert textstat.flesch_kincaid_grade(own) <= 8.5, chapter
+
+
+def test_the_largest_tested_dose_comes_from_the_evidence(client):
+    routes = {row["id"]: row for row in client.get("/api/metadata").json()["story"]["routes"]}
+    assert routes["infusion"]["tested"] == 1.0  # Fava 2018
+    assert routes["nasal"]["tested"] == 84.0
+    assert routes["rat"]["tested"] == 0.0
+
+
+def test_single_patients_are_ranked_by_their_fall(client, infusion):
+    request = {"scenario": infusion, "track": "mood", "patients": 40, "individuals": 8, "until": 48}
+    answer = client.post("/api/population", json=request).json()
+    at = min(range(len(answer["time"])), key=lambda i: abs(answer["time"][i] - 24))
+    falls = [score[at] / score[0] for score in answer["curves"][0]["individuals"]]
+    assert len(falls) == 8
+    assert falls == sorted(falls)
+    control = client.post("/api/population", json={**request, "control": True}).json()
+    without = [score[at] / score[0] for score in control["curves"][0]["individuals"]]
+    assert all(drug < other for drug, other in zip(falls, without, strict=True))
+
+
+AMOUNTS_JS = """async ([rows, values]) => {
+  const { Bindings, partsOf } = await import('/js/scene/bindings.js');
+  const bindings = new Bindings(rows);
+  const series = Object.fromEntries(bindings.outputs.map(name => [name, values[name] ?? [1, 1, 1]]));
+  bindings.setCurves([0, 1, 2], series);
+  const frame = bindings.at(1);
+  const ids = rows.map(({ id }) => id);
+  return {
+    amounts: Object.fromEntries(ids.map(id => [id, frame.amount(id)])),
+    texts: Object.fromEntries(ids.map(id => [id, frame.text(id)])),
+    short: Object.fromEntries(ids.map(id => [id, frame.short(id)])),
+    parts: [partsOf([1, 1, 1]), partsOf([0.2, 99.7, 0.1]), partsOf([0, 0])],
+  };
+}"""
+
+
+@pytest.fixture
+def story(page, address):
+    open_story(page, address)
+    return page
+
+
+def test_amounts_follow_the_outputs(story):
+    values = {
+        "glutamate.extracellular": [1, 1.26, 1], "ampa.surface": [1, 1.5, 1], "nmda.blocked_pv": [0, 0.124, 0],
+        "brain.esketamine": [0, 0.1, 0], "brain.arketamine": [0, 0.1, 0], "plasticity.mtorc1": [1, 1.8, 1],
+        "plasticity.synaptic_protein": [1, 1.5, 1], "spines.density": [0.8, 0.85, 0.8], "circuit.pv_rate": [1, 0.75, 1],
+        "plasticity.trkb": [1, 1.36, 1], "brain_network.amygdala_activity": [1.2, 1.1, 1.2],
+        "dissociation.cadss": [0, 23, 0], "brain_network.salience": [0.9, 0.9, 0.9],
+    }  # fmt: skip
+    found = story.evaluate(AMOUNTS_JS, [list(BINDINGS.values()), values])
+    amounts = found["amounts"]
+    assert amounts["glutamate"] == pytest.approx(26)
+    assert amounts["ampa"] == pytest.approx(3.5)
+    assert amounts["blocked_interneuron"] == 12
+    assert amounts["trapped_interneuron"] == 1
+    assert amounts["ketamine"] == pytest.approx(10)
+    assert amounts["mtorc1"] == pytest.approx(0.8)
+    assert amounts["protein"] == pytest.approx(13)
+    assert amounts["sites"] == pytest.approx(2)
+    assert amounts["interneuron"] == pytest.approx(-2.5)
+    assert amounts["trkb"] == 2
+    assert amounts["amygdala"] == pytest.approx(1.2)
+    assert amounts["salience"] == pytest.approx(7 * 0.7)
+    assert amounts["dissociation"] == pytest.approx(0.25)
+    assert found["short"]["glutamate"] == "+26 %"
+    assert found["texts"]["glutamate"] == "Glutamate outside the cells is 26 percent above rest."
+    assert found["short"]["bdnf"] == "at rest"
+    assert [sum(parts) for parts in found["parts"]] == [100, 100, 0]
+
+
+def test_the_hundred_parts_of_the_dose_always_add_up(story):
+    sums = story.evaluate("""async () => {
+      const { selectedTime } = await import('/js/time-slider.js');
+      document.querySelector('button[data-level=body]').click();
+      const shares = [...document.querySelectorAll('.scene-legend li')].slice(0, 9);
+      const found = [];
+      for (const hours of [1 / 60, 0.3, 0.7, 2, 9, 24, 100, 700]) {
+        selectedTime.set(hours);
+        await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+        found.push(shares.reduce((sum, one) => sum + Number(one.querySelector('b').textContent), 0));
+      }
+      return found;
+    }""")
+    assert sums == [100] * 8
+
+
+def test_the_clock_and_the_levels_drive_the_drawing_and_its_sentence(story):
+    until(story, "document.querySelector('#scene-sentence').textContent.includes('12 of 100') || true")
+    before = story.locator("#scene-sentence").inner_text()
+    story.focus("#time-slider")
+    story.keyboard.press("End")
+    until(story, "t => document.querySelector('#scene-sentence').textContent !== t", arg=before)
+    for level in ("body", "brain", "spine", "synapse"):
+        story.click(f"button[data-level={level}]")
+        assert story.locator(".drawing[data-state=shown]").get_attribute("data-level") == level
+        assert len(story.locator("#scene-sentence").inner_text()) > 20
+    story.locator(".scene-values summary").click()
+    until(story, f"document.querySelectorAll('.scene-values tbody tr').length === {len(BINDINGS)}")
+
+
+def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
+    story.wait_for_selector("#mood-figure .published-point .hit", state="attached")
+    hit = story.locator("#mood-figure .published-point .hit").first
+    box = hit.bounding_box()
+    assert box["width"] >= 24
+    assert box["height"] >= 24
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    time = story.locator(".selected-time").inner_text()
+    story.mouse.click(x, y)
+    story.wait_for_selector("dialog[open] .evidence-list a")
+    assert story.locator(".selected-time").inner_text() == time, "a point opens its source and does not move the clock"
+    story.keyboard.press("Escape")
+    story.locator("#mood-figure .published-point").first.focus()
+    story.keyboard.press("Enter")
+    story.wait_for_selector("dialog[open] .evidence-list a")
+
+
+def test_a_claim_states_its_words_verdict_lean_and_in_whom(story):
+    until(story, "document.querySelector('#signalling [data-claim=mtor-needed]')?.textContent.includes('Mixed')")
+    text = story.locator("#signalling [data-claim=mtor-needed]").inner_text()
+    assert "The effect needs mTORC1" in text
+    assert "leans slightly against it" in text
+    assert "animals for" in text
+    assert "people against" in text
+
+
+def test_a_term_opens_its_card_and_the_crisis_note_stands_beside_suicidality(story):
+    story.locator("#signalling .term").first.scroll_into_view_if_needed()
+    story.locator("#signalling .term").first.click()
+    assert story.locator(".term-card:popover-open h3").inner_text().startswith("AMPA receptor")
+    story.keyboard.press("Escape")
+    note = story.locator("[data-track=suicidality] + .crisis")
+    assert "crisis line" in note.inner_text()
+    assert "not treatment or dosing advice" in story.locator("#disclaimer").inner_text()
+
+
+def test_ten_people_and_the_bands_of_the_score_are_computed(story):
+    story.wait_for_selector("#ten-people .ten-person", state="attached")
+    assert story.locator("#ten-people .people-row").count() == 2
+    assert story.locator("#ten-people .ten-person").count() == 20
+    heading = story.locator("#ten-people h3").inner_text()
+    shown = story.locator("#ten-people .people-row").first.locator(".responds").count()
+    assert re.fullmatch(rf"Of 10 people like these, {shown} respond after a day", heading)
+    assert "severe 35 to 60" in story.locator("#score-bar svg").get_attribute("aria-label")
+
+
+def test_the_play_button_steps_through_stills_where_motion_is_not_wanted(story):
+    assert story.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")
+    before = story.locator(".selected-time").inner_text()
+    story.click("#play")
+    assert story.locator(".selected-time").inner_text() != before
+    assert story.locator("#play").get_attribute("aria-label") == "Play"
