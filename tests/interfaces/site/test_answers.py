@@ -146,7 +146,9 @@ def test_published_values_are_those_of_the_server(ask, app_state):
 def test_percentiles_of_virtual_patients_are_those_of_the_server(ask, app_state):
     chosen = [SCENARIOS[0], SCENARIOS[1], {"treatments": [INFUSION], "person": {"weight": 55}, "horizon": "31 days"}]
     bodies = [{"scenario": scenario, "until": MONTH, "track": "mood", "individuals": 10} for scenario in chosen]
-    bodies.append({**bodies[0], "control": True})
+    larger = {**SCENARIOS[0], "treatments": ["racemic 1 mg/kg IV over 40 min"]}
+    bodies += [{**bodies[0], "control": True}, {**bodies[0], "control": True, "scenario": larger}]
+    bodies += [{**bodies[0], "control": True, "scenario": SCENARIOS[1]}]
     for body, found in zip(bodies, ask([("population", body) for body in bodies]), strict=True):
         expected = population_of(app_state, PopulationRequest.model_validate({**body, "patients": PEOPLE}))
         assert same_times(found["time"], expected["time"])

@@ -22,8 +22,11 @@ export function rounded(values) {
 
 const completeOf = (curves) => curves.filter((curve) => curve.every(Number.isFinite));
 
-// Of the patients whose curves are complete, `count` at even quantiles of their change at time `at`; the largest fall is
+
 // the first.
+
+// Of the patients whose curves are complete, `count` at even quantiles of their change at time `at`; the one with the
+// largest fall comes first.
 export function atEvenQuantiles(curves, times, at, count) {
   const nearest = times.reduce((best, time, i) => (Math.abs(time - at) < Math.abs(times[best] - at) ? i : best), 0);
   const change = (curve) => curve[nearest] / Math.max(curve[0], 1e-9);
