@@ -22,9 +22,6 @@ export function rounded(values) {
 
 const completeOf = (curves) => curves.filter((curve) => curve.every(Number.isFinite));
 
-
-// the first.
-
 // Of the patients whose curves are complete, `count` at even quantiles of their change at time `at`; the one with the
 // largest fall comes first.
 export function atEvenQuantiles(curves, times, at, count) {
