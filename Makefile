@@ -12,8 +12,8 @@ help:  ## List the targets
 demo: $(READY)  ## Run eight example scenarios, the scorecard and the claims; write runs/demo/index.html
 	$(BIN)/ketamech demo runs/demo
 
-test: $(READY)  ## Run all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## Run all tests, on two processes
+	$(BIN)/python -m pytest -n 2
 
 test-quick: $(READY)  ## Run the laws of the model and the law of the runners (under two minutes)
 	$(BIN)/python -m pytest -n 2 tests/runners tests/laws/model tests/laws/simulation
