@@ -116,15 +116,17 @@ def test_every_module_of_a_page_is_preloaded():
 
     import ketamech.app
 
-    folder = Path(ketamech.app.__file__).parent / "static"
+    folder = (Path(ketamech.app.__file__).parent / "static").resolve()
 
-    def needed(name):
-        found = set(re.findall(r'from "\./([\w-]+)\.js"', (folder / "js" / f"{name}.js").read_text(encoding="utf-8")))
+    def needed(module):
+        imported = re.findall(r'from "(\.{1,2}/[\w/-]+\.js)"', module.read_text(encoding="utf-8"))
+        found = {(module.parent / name).resolve() for name in imported}
         return found.union(*(needed(other) for other in found))
 
     for page, first in (("index.html", "story"), ("workbench.html", "workbench")):
         text = (folder / page).read_text(encoding="utf-8")
-        assert set(re.findall(r'modulepreload" href="js/([\w-]+)\.js"', text)) == needed(first), page
+        wanted = {path.relative_to(folder).as_posix() for path in needed(folder / "js" / f"{first}.js")}
+        assert set(re.findall(r'modulepreload" href="([\w/-]+\.js)"', text)) == wanted, page
 
 
 def test_the_static_files_are_smaller_than_one_megabyte():

@@ -10,7 +10,7 @@ const SHADES = [0, 0.025, 0.055, 0.1];
 
 export class MoodFigure extends TimeFigure {
   constructor({ bands, openEvidence }) {
-    super({ title: "Depression score, MADRS", unit: "lower is better", height: 266, range: RANGE, openEvidence });
+    super({ title: "Depression score, MADRS", unit: "lower is better", height: 266, narrowHeight: 200, range: RANGE, openEvidence });
     this.severity = bands;
     this.node.classList.add("mood-figure");
     this.people = null;

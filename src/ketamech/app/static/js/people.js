@@ -59,7 +59,7 @@ function row(title, found) {
   return element("div", { class: "people-row" }, element("h4", { text: `${title.charAt(0).toUpperCase()}${title.slice(1)}: ${words}` }), element("ol", {}, figures));
 }
 
-const percent = (value) => `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}${Math.abs(Math.round(100 * value))} %`;
+const percent = (value) => `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}${Math.abs(Math.round(100 * value))}%`;
 
 // Of ten people, how many respond, beside ten without the drug.
 export function tenPeople({ description, treated, control }) {

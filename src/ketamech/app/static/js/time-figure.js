@@ -8,6 +8,7 @@ import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
+const NARROW = 480; // px
 const HIT_RADIUS = 12.5; // px: more than 24 across
 const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
 
@@ -21,6 +22,7 @@ export class TimeFigure extends Figure {
   constructor(settings) {
     super(settings);
     this.data = null;
+    this.narrowHeight = settings.narrowHeight ?? 230;
     this.caption.textContent = "Computing …";
     this.caption.classList.add("loading");
     this.node.classList.add("empty");
@@ -72,7 +74,7 @@ export class TimeFigure extends Figure {
   redraw() {
     const width = Math.round(this.node.clientWidth);
     if (!width || !this.data) return;
-    const height = width < 480 ? Math.min(this.height, 230) : this.height;
+    const height = width < NARROW ? Math.min(this.height, this.narrowHeight) : this.height;
     const { series, bands, points, caption } = this.data;
     const [low, high] = axisLimits(drawnValues(this.data), this.range);
     this.width = width;

@@ -35,6 +35,17 @@ const AREAS = {
   accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"] },
   habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"] },
 };
+// On a phone only some areas are named, at the outside where there is room.
+const NARROW_NAMES = [
+  [["Dorsolateral", "prefrontal"], 214, 176, "end"],
+  [["Medial", "prefrontal"], 164, 350, "end"],
+  [["Dorsal cingulate"], 464, 236, "start"],
+  [["Posterior", "cingulate"], 768, 280, "start"],
+  [["Habenula"], 684, 404, "start"],
+  [["Subgenual"], 330, 506, "middle"],
+  [["Amygdala"], 470, 588, "middle"],
+  [["Hippocampus"], 680, 540, "start"],
+];
 const LINKS = {
   default_mode: "M199 366C280 130 600 60 729 290M729 290C740 380 690 460 640 524M640 524C560 640 260 650 199 366",
   subgenual_link: "M199 366C240 400 280 424 337 440",
@@ -65,7 +76,8 @@ export function brain() {
     path(FOLDS, "fold"),
     group("links", links.map(({ healthy }) => healthy), links.map(({ line }) => line)),
     group("areas", discs.map(({ node: one }) => one)),
-    Object.values(AREAS).map(({ name: [lines, x, y, anchor] }) => label(x, y, lines, { anchor, sizes: "wide medium narrow" })),
+    Object.values(AREAS).map(({ name: [lines, x, y, anchor] }) => label(x, y, lines, { anchor })),
+    NARROW_NAMES.map(([lines, x, y, anchor]) => label(x, y, lines, { anchor, sizes: "narrow" })),
   ); // prettier-ignore
   return {
     node,

@@ -4,7 +4,7 @@ import { svgElement } from "../dom.js";
 import { circle, group, hexagon, path, rect, setAttribute } from "./shapes.js";
 import { ampa, spinePath, trkb } from "./synapse.js";
 
-const DISC = 10;
+const DISC = 7;
 const BAR = 30;
 
 const row = (kinds) => kinds.map((kind, i) => rect(6, 4 + 6.4 * i, 20, 4.4, 2.2, kind));
@@ -42,7 +42,7 @@ const DRAWINGS = {
 
 export function glyph(name) {
   const drawing = DRAWINGS[name]?.() ?? [];
-  return svgElement("svg", { viewBox: "0 0 32 32", class: "glyph", "aria-hidden": "true" }, drawing);
+  return svgElement("svg", { viewBox: name === "bar" ? "0 8 32 16" : "0 0 32 32", class: "glyph", "aria-hidden": "true" }, drawing);
 }
 
 // Signs that are themselves bound to a value: discs, lines and bars.
@@ -50,7 +50,7 @@ export function updateGlyph(node, frame, row) {
   if (row.mapping === "bar") setAttribute(node.querySelector(".bar-value"), "width", (BAR * frame.amount(row.id)).toFixed(1));
   if (row.mapping === "area") {
     const fill = node.querySelector(".area");
-    setAttribute(fill, "r", Math.min(15.5, DISC * Math.sqrt(frame.amount(row.id))).toFixed(1));
+    setAttribute(fill, "r", (DISC * Math.sqrt(frame.amount(row.id))).toFixed(1));
     setAttribute(fill, "data-side", sideOf(frame.value(row.id)));
   }
   if (row.mapping === "width") {

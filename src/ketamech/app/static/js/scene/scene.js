@@ -25,6 +25,10 @@ const RULE = {
   synapse: "Pale: resting level. Full colour: above rest. Hollow: below rest. Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
   spine: "Dotted: empty place. Pale green: new and thin. Full green: new and mature. Only the net change is drawn. Counted in mice, not in people.",
 };
+const VIEW_RULE = {
+  felt: "Bar: share of the largest score, of full anaesthesia, or of a rise by 40 mmHg. The hexagons show where the dose is.",
+  inflammation: "Ring: healthy level. The area of the disc is the level now, drawn up to 4.8 times healthy. The hexagons show where the dose is.",
+};
 const ANIMALS = { synapse: " Measured mostly in rats and mice.", body: "", brain: "", spine: "" };
 
 export class Scene {
@@ -102,7 +106,7 @@ export class Scene {
       setAttribute(this.drawings[name], "data-state", state);
     }
     for (const button of this.tabs.children) setAttribute(button, "aria-pressed", String(button.dataset.level === level));
-    this.note.textContent = RULE[level] + ANIMALS[level];
+    this.note.textContent = (VIEW_RULE[this.view] ?? RULE[level]) + ANIMALS[level];
     this.fillLegend();
     this.update();
     this.onLevel?.(level);
@@ -111,6 +115,7 @@ export class Scene {
   fillLegend() {
     const rows = this.bindings.level(this.level).filter((row) => row.legend !== "no" && (!row.view || row.view === this.view));
     this.legend.dataset.level = this.level;
+    this.legend.dataset.view = this.view;
     this.entries = rows.map((row) => {
       const sign = glyph(row.glyph);
       const value = element("b", {});
