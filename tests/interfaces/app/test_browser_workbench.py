@@ -142,13 +142,13 @@ def test_a_case_is_edited_and_downloaded_by_keyboard_alone(page, address):
 
 def test_the_dose_is_set_and_a_badge_opened_by_keyboard_alone(page, address):
     open_story(page, address)
-    page.wait_for_selector("#dose .badge.supported")
+    page.wait_for_selector("#dose .claim.supported")
     here = "document.activeElement"
-    press_until(page, "Tab", f"{here}.classList.contains('badge')")
+    press_until(page, "Tab", f"{here}.classList.contains('claim')")
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog[open] .evidence-list")
     page.keyboard.press("Escape")
-    press_until(page, "Tab", f"{here}.matches('#dose [data-dose]')")
+    press_until(page, "Tab", f"{here}.matches('#dose [data-dose]')", most=300)
     page.keyboard.press("End")
     assert "2 mg/kg" in page.locator("#time-bar").inner_text()
 
@@ -178,7 +178,7 @@ def test_every_chapter_has_controls_of_dose_route_drug_and_pathways(page, addres
     until(page, "document.querySelectorAll('.dose-panel .more-controls[open] input').length > 50")
     wanted = ["[data-dose]", "[aria-label='Route']", "[aria-label='Drug']", "[data-toggle=habenula]"]
     missing = page.evaluate(
-        "all => [...document.querySelectorAll('[data-chapter]')].flatMap((part) => all.filter((one) => "
+        "all => [...document.querySelectorAll('[data-chapter]:has(.dose-panel)')].flatMap((part) => all.filter((one) => "
         "!part.querySelector(one)).map((one) => `${part.id}: ${one}`))", wanted,
     )  # fmt: skip
     assert missing == []

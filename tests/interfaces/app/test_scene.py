@@ -234,3 +234,37 @@ def test_the_play_button_steps_through_stills_where_motion_is_not_wanted(story):
     story.click("#play")
     assert story.locator(".selected-time").inner_text() != before
     assert story.locator("#play").get_attribute("aria-label") == "Play"
+
+
+def test_at_rest_nothing_is_in_full_colour_or_hollow(story):
+    amounts = story.evaluate(AMOUNTS_JS, [list(BINDINGS.values()), {}])["amounts"]
+    moving = [
+        row["id"] for row in BINDINGS.values() if row["mapping"] in ("marks", "filled", "annulus", "band", "growth")
+    ]
+    assert len(moving) > 8
+    assert {amounts[name] for name in moving} == {0}
+
+
+def test_headings_of_figures_state_what_the_curves_show(story, client, infusion):
+    scenario = {**infusion, "horizon": "31 days"}  # that of the page: the times of the curves depend on it
+
+    def peak(track, curve=0):
+        answer = client.post("/api/curves", json={"scenario": scenario, "tracks": [track], "until": 730.5}).json()
+        values = answer["tracks"][0]["curves"][curve]["treated"]
+        return max(values), min(values), answer["time"][values.index(max(values))]
+
+    def heading(track):
+        until(
+            story, "t => !document.querySelector(`[data-track=${t}] h3`).textContent.includes('Computing')", arg=track
+        )
+        return story.locator(f"[data-track={track}] h3").first.inner_text()
+
+    until(story, "document.querySelector('[data-track=glutamate] h3').textContent.startsWith('Glutamate rises')")
+    highest, _, hours = peak("plasma")
+    assert f"{highest:.0f} ng/mL" in heading("plasma")
+    assert f"after {60 * hours:.0f} min" in heading("plasma")
+    assert f"rises by {100 * (peak('glutamate')[0] - 1):.0f} percent" in heading("glutamate")
+    blocked = peak("nmda", 1)[0], peak("nmda", 2)[0]
+    assert f"At most {blocked[0]:.0f} of 100 channels" in heading("nmda")
+    assert f"and {blocked[1]:.0f} on pyramidal cells" in heading("nmda")
+    assert f"to {peak('mood')[1]:.0f}, lowest" in heading("mood")

@@ -6,7 +6,11 @@ const LEAN = 0.5; // three quarters of the weight on one side, as in the rule
 const ANIMAL = /rat|mouse|mice|rodent|pig|monkey|animal/i;
 const GROUPS = [
   { id: "people", name: "people", is: (row) => row.species === "human" && row.strength !== "in vitro" },
-  { id: "animals", name: "animals", is: (row) => row.strength === "animal" || (ANIMAL.test(row.species) && row.strength !== "in vitro") },
+  {
+    id: "animals",
+    name: "animals",
+    is: (row) => row.strength === "animal" || (ANIMAL.test(row.species) && row.strength !== "in vitro"),
+  },
   { id: "cells", name: "cells and membranes", is: (row) => row.strength === "in vitro" },
 ];
 const ICONS = {
@@ -34,19 +38,28 @@ export function leanWords(claim) {
   const balance = balanceOf(claim);
   const side = balance > 0 ? "for" : "against";
   const size = Math.abs(balance) >= LEAN ? "clearly" : "slightly";
-  if (groups.every((one) => one.side === side)) return `leans ${size} ${side} it, in ${list(groups.map(({ name }) => name))}`;
+  if (groups.every((one) => one.side === side))
+    return `leans ${size} ${side} it, in ${list(groups.map(({ name }) => name))}`;
   const lean = Math.abs(balance) < 0.1 ? "the results balance" : `leans ${size} ${side} it`;
-  const bySide = ["for", "against", "divided"].map((side) => [side, groups.filter((one) => one.side === side).map(({ name }) => name)]);
+  const bySide = ["for", "against", "divided"].map((side) => [
+    side,
+    groups.filter((one) => one.side === side).map(({ name }) => name),
+  ]);
   const words = bySide.filter(([, names]) => names.length).map(([side, names]) => `${list(names)} ${side}`);
   return `${lean}: ${words.join(", ")}`;
 }
 
-const icon = (id) => svgElement("svg", { viewBox: "0 0 24 24" }, svgElement("path", { d: ICONS[id], "stroke-linejoin": "round" }));
+const icon = (id) =>
+  svgElement("svg", { viewBox: "0 0 24 24" }, svgElement("path", { d: ICONS[id], "stroke-linejoin": "round" }));
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 // The content of a button that opens the claim.
 export function claimContent(claim) {
-  const species = element("span", { class: "species", "aria-hidden": "true" }, sidesOf(claim).map(({ id }) => icon(id)));
+  const species = element(
+    "span",
+    { class: "species", "aria-hidden": "true" },
+    sidesOf(claim).map(({ id }) => icon(id)),
+  );
   return [
     element("q", { text: claim.statement.replace(/\.$/, "") }),
     element("span", { class: "verdict", text: capital(claim.verdict) }),
@@ -60,15 +73,24 @@ export const claimClass = ({ verdict }) => `claim ${verdict.replace(" ", "-")}`;
 // The weight of the results on both sides; the ends hold three quarters of the weight.
 export function leanBar(claim) {
   const at = (balance) => 100 + 100 * balance;
-  const part = (from, to, className) => svgElement("rect", { class: className, x: at(from), y: 6, width: at(to) - at(from), height: 10 });
+  const part = (from, to, className) =>
+    svgElement("rect", { class: className, x: at(from), y: 6, width: at(to) - at(from), height: 10 });
   const mark = at(balanceOf(claim));
   const drawing = svgElement(
     "svg",
     { viewBox: "0 0 200 22", preserveAspectRatio: "none", "aria-hidden": "true" },
-    part(-1, -LEAN, "lean-against"), part(-LEAN, LEAN, "lean-even"), part(LEAN, 1, "lean-for"),
+    part(-1, -LEAN, "lean-against"),
+    part(-LEAN, LEAN, "lean-even"),
+    part(LEAN, 1, "lean-for"),
     svgElement("line", { class: "lean-middle", x1: 100, x2: 100, y1: 3, y2: 19 }),
     svgElement("path", { class: "lean-mark", d: `M${mark - 5} 11L${mark} 1L${mark + 5} 11L${mark} 21Z` }),
-  ); // prettier-ignore
+  );
   const text = (side, weight) => element("span", { text: `${side} ${Number(weight.toFixed(1))}` });
-  return element("div", { class: "lean-bar" }, text("against", claim.weight_against), drawing, text("for", claim.weight_for));
+  return element(
+    "div",
+    { class: "lean-bar" },
+    text("against", claim.weight_against),
+    drawing,
+    text("for", claim.weight_for),
+  );
 }

@@ -15,7 +15,12 @@ export function glossary(rows) {
     if (!cards.has(row.term)) cards.set(row.term, document.body.appendChild(card(row)));
     const shown = cards.get(row.term);
     const place = (event) => placeNear(shown, event.currentTarget);
-    return button(word, place, { class: "term", popovertarget: shown.id, "aria-haspopup": "dialog", title: `What is ${row.term}?` });
+    return button(word, place, {
+      class: "term",
+      popovertarget: shown.id,
+      "aria-haspopup": "dialog",
+      title: `What is ${row.term}?`,
+    });
   };
 
   return (text) => {
@@ -49,8 +54,16 @@ function placeNear(card, term) {
 function card(row) {
   const id = uniqueId("term");
   const heading = element("h3", { id: `${id}-title` }, row.term, row.say && element("small", { text: row.say }));
-  const where = element("p", { class: "secondary", text: `In the drawing: ${row.drawn}. Measured in: ${row.measured}.` });
+  const where = element("p", {
+    class: "secondary",
+    text: `In the drawing: ${row.drawn}. Measured in: ${row.measured}.`,
+  });
   const content = element("div", { class: "content" }, heading, element("p", { text: row.meaning }), where);
   const sign = element("div", { class: "drawing-of-term" }, glyph(row.glyph));
-  return element("div", { id, class: "term-card", popover: "auto", role: "dialog", "aria-labelledby": `${id}-title` }, sign, content);
+  return element(
+    "div",
+    { id, class: "term-card", popover: "auto", role: "dialog", "aria-labelledby": `${id}-title` },
+    sign,
+    content,
+  );
 }

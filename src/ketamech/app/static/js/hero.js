@@ -15,6 +15,8 @@ const PRESENT = 0.1; // of the peak in the brain
 const DAY = 24; // h
 const TIMES = [0, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
 const MOOD = "mood.madrs";
+const RAT =
+  "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
 const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
 
 export class Hero {
@@ -35,7 +37,7 @@ export class Hero {
     const found = await simulate({ scenario, outputs: species ? outputs.filter(isInAnimals) : outputs, times: TIMES });
     for (const name of this.scene.bindings.outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
     this.found = found;
-    this.scene.setCurves(TIMES, found.values);
+    this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
     this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
     this.points = [];
     this.show();
@@ -48,13 +50,22 @@ export class Hero {
       this.figure.show({ series: [], caption: NO_RATING });
       this.figure.showPeople(null);
       find("#mood-now").textContent = NO_RATING;
+      find("#lead").textContent = RAT;
       return;
     }
     const scores = Array.from(found.values[MOOD]);
     const control = Array.from(found.control[MOOD] ?? []);
-    const main = { time: TIMES, y: scores, label: "one typical person", index: 0, kind: "main", isUntested: this.isUntested };
+    const main = {
+      time: TIMES,
+      y: scores,
+      label: "one typical person",
+      index: 0,
+      kind: "main",
+      isUntested: this.isUntested,
+    };
     const series = [main];
-    if (control.length && changes(control)) series.push({ time: TIMES, y: control, label: "no drug, same hope", kind: "control" });
+    if (control.length && changes(control))
+      series.push({ time: TIMES, y: control, label: "no drug, same hope", kind: "control" });
     this.figure.show({ series, points: this.points });
     this.figure.node.classList.toggle("is-untested", this.isUntested);
     this.showSentence();
@@ -89,7 +100,9 @@ export class Hero {
   // The score at a time, in words.
   sentenceAt(hours) {
     if (!this.found || this.state.species) return NO_RATING;
-    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
+    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) =>
+      interpolate(TIMES, curve, hours),
+    );
     return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
   }
 
@@ -99,7 +112,8 @@ export class Hero {
     const most = Math.max(...benefit);
     const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
-      find("#lead").textContent = "At this dose there is hardly any effect beyond hope. Change the dose, run the clock and see what happens.";
+      find("#lead").textContent =
+        "At this dose there is hardly any effect beyond hope. Change the dose, run the clock and see what happens.";
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
@@ -128,7 +142,10 @@ export class Hero {
       this.figure.showPeople(treated);
       const control = await fetchPeople(scenario, { control: true });
       const place = find("#ten-people");
-      place?.replaceChildren(tenPeople({ description, treated, control }), await this.publishedResponse(treated, control));
+      place?.replaceChildren(
+        tenPeople({ description, treated, control }),
+        await this.publishedResponse(treated, control),
+      );
       const at = (values) => interpolate(TIMES, values, DAY);
       const { values, control: untreated } = this.found;
       const score = { before: values[MOOD][0], treated: at(values[MOOD]), control: at(untreated[MOOD]) };
@@ -149,7 +166,9 @@ function comparedWith(shares, measured) {
   const differences = shares.map((share, i) => share - Number(measured[i]));
   if (differences.every((one) => Math.abs(one) <= 5)) return "close to what was measured";
   if (differences.every((one) => one < 0)) return "fewer than were measured in both groups";
-  return differences.every((one) => one > 0) ? "more than were measured in both groups" : "not the same as was measured";
+  return differences.every((one) => one > 0)
+    ? "more than were measured in both groups"
+    : "not the same as was measured";
 }
 
 function lastAbove(curve, share) {

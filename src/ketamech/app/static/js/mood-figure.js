@@ -10,7 +10,14 @@ const SHADES = [0, 0.025, 0.055, 0.1];
 
 export class MoodFigure extends TimeFigure {
   constructor({ bands, openEvidence }) {
-    super({ title: "Depression score, MADRS", unit: "lower is better", height: 266, narrowHeight: 200, range: RANGE, openEvidence });
+    super({
+      title: "Depression score, MADRS",
+      unit: "lower is better",
+      height: 266,
+      narrowHeight: 200,
+      range: RANGE,
+      openEvidence,
+    });
     this.severity = bands;
     this.node.classList.add("mood-figure");
     this.people = null;
@@ -26,8 +33,18 @@ export class MoodFigure extends TimeFigure {
     const { x, y } = this;
     const bands = this.severity.flatMap(({ band, from, to }, i) => {
       const [top, bottom] = [y.at(Math.min(to, RANGE[1])), y.at(from)];
-      const area = svgElement("rect", { class: "severity", x: x.start, y: top, width: x.end - x.start, height: bottom - top, opacity: SHADES[i] });
-      return [area, svgElement("text", { class: "severity-name", x: x.start + 8, y: to > RANGE[1] ? top + 17 : bottom - 7 }, band)];
+      const area = svgElement("rect", {
+        class: "severity",
+        x: x.start,
+        y: top,
+        width: x.end - x.start,
+        height: bottom - top,
+        opacity: SHADES[i],
+      });
+      return [
+        area,
+        svgElement("text", { class: "severity-name", x: x.start + 8, y: to > RANGE[1] ? top + 17 : bottom - 7 }, band),
+      ];
     });
     return svgElement("g", {}, svgElement("g", {}, bands), super.axes(width), this.peopleCurves());
   }
@@ -35,10 +52,29 @@ export class MoodFigure extends TimeFigure {
   peopleCurves() {
     if (!this.people?.people.length) return svgElement("g", {});
     const { time, people } = this.people;
-    const d = people.map((scores) => pathOf(time, scores.map((score) => Math.min(score, RANGE[1])), this.x, this.y)).join("");
+    const d = people
+      .map((scores) =>
+        pathOf(
+          time,
+          scores.map((score) => Math.min(score, RANGE[1])),
+          this.x,
+          this.y,
+        ),
+      )
+      .join("");
     const low = Math.min(...people.map((scores) => interpolate(time, scores, 4)));
-    const at = { class: "note people", x: this.x.at(5), y: Math.min(this.y.start - 6, this.y.at(Math.max(low, 4)) + 4), "text-anchor": "middle" };
-    return svgElement("g", { "clip-path": "inset(0)" }, svgElement("path", { class: "person-curve", d }), svgElement("text", at, `${people.length} simulated people`));
+    const at = {
+      class: "note people",
+      x: this.x.at(5),
+      y: Math.min(this.y.start - 6, this.y.at(Math.max(low, 4)) + 4),
+      "text-anchor": "middle",
+    };
+    return svgElement(
+      "g",
+      { "clip-path": "inset(0)" },
+      svgElement("path", { class: "person-curve", d }),
+      svgElement("text", at, `${people.length} simulated people`),
+    );
   }
 
   // The dashed line has its name on it.
@@ -46,7 +82,11 @@ export class MoodFigure extends TimeFigure {
     const control = this.data.series.find(({ kind }) => kind === "control");
     const score = control && interpolate(control.time, control.y, 300);
     if (!Number.isFinite(score)) return null;
-    return svgElement("text", { class: "note", x: this.x.end - 4, y: this.y.at(score) - 8, "text-anchor": "end" }, "no drug");
+    return svgElement(
+      "text",
+      { class: "note", x: this.x.end - 4, y: this.y.at(score) - 8, "text-anchor": "end" },
+      "no drug",
+    );
   }
 
   redraw() {
@@ -73,4 +113,5 @@ export class MoodFigure extends TimeFigure {
   }
 }
 
-export const bandOf = (bands, score) => bands.find(({ from, to }) => score < to && score >= from)?.band ?? bands.at(-1).band;
+export const bandOf = (bands, score) =>
+  bands.find(({ from, to }) => score < to && score >= from)?.band ?? bands.at(-1).band;

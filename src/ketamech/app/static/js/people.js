@@ -16,7 +16,15 @@ const PERSON =
 
 // The only place that obtains single patients: { time, people: [[score at every time]] }, the largest fall first.
 export async function fetchPeople(scenario, { control = false } = {}) {
-  const request = { scenario, until: MONTH, track: "mood", patients: PATIENTS, individuals: SHOWN, ranked_at: DAY, control };
+  const request = {
+    scenario,
+    until: MONTH,
+    track: "mood",
+    patients: PATIENTS,
+    individuals: SHOWN,
+    ranked_at: DAY,
+    control,
+  };
   const { time, curves } = await postJson("/api/population", request);
   return { time, people: curves[0].individuals };
 }
@@ -42,7 +50,14 @@ function person(fall, i) {
   const clip = svgElement("clipPath", { id }, svgElement("path", { d: PERSON }));
   const fill = svgElement("rect", { class: "fill", x: 0, y: top, width: 64, height: 68, "clip-path": `url(#${id})` });
   const shape = (name) => svgElement("path", { class: name, d: PERSON });
-  return svgElement("svg", { viewBox: "0 0 64 68", "aria-hidden": "true" }, clip, shape("ground"), fill, shape("outline"));
+  return svgElement(
+    "svg",
+    { viewBox: "0 0 64 68", "aria-hidden": "true" },
+    clip,
+    shape("ground"),
+    fill,
+    shape("outline"),
+  );
 }
 
 function row(title, found) {
@@ -56,7 +71,12 @@ function row(title, found) {
     const text = element("span", { class: responds ? "responds-text" : null, text: percent(-fall) });
     return element("li", { class: `ten-person${responds ? " responds" : ""}` }, person(fall, i), text);
   });
-  return element("div", { class: "people-row" }, element("h4", { text: `${title.charAt(0).toUpperCase()}${title.slice(1)}: ${words}` }), element("ol", {}, figures));
+  return element(
+    "div",
+    { class: "people-row" },
+    element("h4", { text: `${title.charAt(0).toUpperCase()}${title.slice(1)}: ${words}` }),
+    element("ol", {}, figures),
+  );
 }
 
 const percent = (value) => `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}${Math.abs(Math.round(100 * value))}%`;
@@ -70,7 +90,12 @@ export function tenPeople({ description, treated, control }) {
     { class: "ten-people" },
     element("h3", { text: `Of 10 people like these, ${n} respond after a day` }),
     element("p", { class: "secondary", text: intro }),
-    element("div", { class: "people-rows" }, row(description, treated), control ? row("No drug, the same visits and hope", control) : null),
+    element(
+      "div",
+      { class: "people-rows" },
+      row(description, treated),
+      control ? row("No drug, the same visits and hope", control) : null,
+    ),
   );
 }
 
@@ -79,11 +104,26 @@ export function scoreBar({ bands, before, treated, control }) {
   const left = (score) => 10 + (580 * score) / 60;
   const shades = [0.05, 0.12, 0.2, 0.32];
   const band = ({ band: name, from, to }, i) => [
-    svgElement("rect", { x: left(from), y: 58, width: left(to) - left(from) - 2, height: 30, fill: "currentColor", "fill-opacity": shades[i] }),
+    svgElement("rect", {
+      x: left(from),
+      y: 58,
+      width: left(to) - left(from) - 2,
+      height: 30,
+      fill: "currentColor",
+      "fill-opacity": shades[i],
+    }),
     svgElement("text", { x: (left(from) + left(to)) / 2, y: 78, "text-anchor": "middle" }, name),
-    svgElement("text", { x: left(from), y: 106, class: "muted", "text-anchor": from ? "middle" : "start" }, String(from)),
+    svgElement(
+      "text",
+      { x: left(from), y: 106, class: "muted", "text-anchor": from ? "middle" : "start" },
+      String(from),
+    ),
   ];
-  const marks = [[treated, "drug", 0], [control, "no drug", 0], [before, "before", 0]].filter(([score]) => Number.isFinite(score)); // prettier-ignore
+  const marks = [
+    [treated, "drug", 0],
+    [control, "no drug", 0],
+    [before, "before", 0],
+  ].filter(([score]) => Number.isFinite(score));
   const sorted = marks.sort((a, b) => a[0] - b[0]);
   const close = sorted.map(([score], i) => i > 0 && left(score) - left(sorted[i - 1][0]) < 58);
   const mark = ([score, name], i) => {
@@ -94,8 +134,17 @@ export function scoreBar({ bands, before, treated, control }) {
       y < 30 ? svgElement("line", { x1: left(score), x2: left(score), y1: 18, y2: 44, stroke: "currentColor" }) : null,
     ].filter(Boolean);
   };
-  const nodes = [...bands.flatMap(band), svgElement("text", { x: 590, y: 106, class: "muted", "text-anchor": "end" }, "60"), ...sorted.flatMap(mark)];
+  const nodes = [
+    ...bands.flatMap(band),
+    svgElement("text", { x: 590, y: 106, class: "muted", "text-anchor": "end" }, "60"),
+    ...sorted.flatMap(mark),
+  ];
   const text = `MADRS bands: ${bands.map(({ band: name, from, to }) => `${name} ${from} to ${to}`).join(", ")}. Before the dose ${Math.round(before)}; a day after it ${formatNumber(Math.round(treated))}; without the drug ${formatNumber(Math.round(control))}.`;
   const svg = svgElement("svg", { viewBox: "0 0 600 112", role: "img", "aria-label": text }, nodes);
-  return element("div", { class: "score-bar" }, element("h3", { text: "What the score means, one day after the dose" }), svg);
+  return element(
+    "div",
+    { class: "score-bar" },
+    element("h3", { text: "What the score means, one day after the dose" }),
+    svg,
+  );
 }

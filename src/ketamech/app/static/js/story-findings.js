@@ -38,7 +38,9 @@ function changeOf(track, what, { curve = 0, rest = "its level before the dose" }
 export const FINDINGS = {
   plasma(track) {
     const { value, hours } = extremeOf(track);
-    return value > 0 ? `The blood level peaks at ${formatWithUnit(value, track.unit)} after ${formatTime(hours)}` : "No ketamine in the blood";
+    return value > 0
+      ? `The blood level peaks at ${formatWithUnit(value, track.unit)} after ${formatTime(hours)}`
+      : "No ketamine in the blood";
   },
   brain(track) {
     const { value, hours } = extremeOf(track);
@@ -52,14 +54,16 @@ export const FINDINGS = {
   glutamate(track) {
     const values = curveOf(track);
     const peak = Math.max(...values);
-    if (peak < 1 + CHANGED) return Math.min(...values) < 1 - CHANGED ? "Glutamate falls and does not rise" : "Glutamate does not rise";
+    if (peak < 1 + CHANGED)
+      return Math.min(...values) < 1 - CHANGED ? "Glutamate falls and does not rise" : "Glutamate does not rise";
     const above = track.time.filter((_, i) => values[i] > 1 + 0.1 * (peak - 1));
     return `Glutamate rises by ${percent(peak)} and is back after about ${formatTime(above.at(-1))}`;
   },
   ampa: (track) => changeOf(track, "the current through AMPA receptors"),
   bdnf: (track) => changeOf(track, "BDNF", { rest: "rest" }),
   mtor: (track) => changeOf(track, "mTORC1", { rest: "rest" }),
-  protein: (track) => `${changeOf(track, "synaptic protein")}; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`,
+  protein: (track) =>
+    `${changeOf(track, "synaptic protein")}; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`,
   spines(track) {
     const { value, first, hours } = extremeOf(track);
     if (Math.abs(value / first - 1) < 0.005) return "The number of spines does not change";
@@ -67,7 +71,9 @@ export const FINDINGS = {
   },
   habenula(track) {
     const { value, first } = extremeOf(track);
-    return Math.abs(value - first) < 1 ? "Bursts of the habenula hardly change" : `Cells of the habenula that burst: from ${rounded(first)} to ${rounded(value)} of 100`;
+    return Math.abs(value - first) < 1
+      ? "Bursts of the habenula hardly change"
+      : `Cells of the habenula that burst: from ${rounded(first)} to ${rounded(value)} of 100`;
   },
   networks: (track) => `${changeOf(track, "connection of the prefrontal cortex")}`,
   areas(track) {
@@ -78,7 +84,9 @@ export const FINDINGS = {
   inflammation(track) {
     const sizes = track.curves.map((_, i) => Math.abs(extremeOf(track, i).value / extremeOf(track, i).first - 1));
     const most = Math.max(...sizes);
-    return most < 0.1 ? `Signs of inflammation change by at most ${Math.max(1, Math.round(100 * most))} percent` : `Signs of inflammation change by up to ${Math.round(100 * most)} percent`;
+    return most < 0.1
+      ? `Signs of inflammation change by at most ${Math.max(1, Math.round(100 * most))} percent`
+      : `Signs of inflammation change by up to ${Math.round(100 * most)} percent`;
   },
   kynurenine: (track) => changeOf(track, "quinolinate in the brain"),
   mood(track) {
@@ -92,19 +100,27 @@ export const FINDINGS = {
   },
   dissociation(track) {
     const { value, hours } = extremeOf(track);
-    return value < 1 ? "Hardly any dissociation" : `Dissociation peaks at ${rounded(value)} of 92 points after ${formatTime(hours)} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`;
+    return value < 1
+      ? "Hardly any dissociation"
+      : `Dissociation peaks at ${rounded(value)} of 92 points after ${formatTime(hours)} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`;
   },
   sedation(track) {
     const { value, hours } = extremeOf(track);
-    return value < 1 ? "Hardly any sleepiness" : `Sleepiness peaks at ${rounded(value)} percent of anaesthesia after ${formatTime(hours)}`;
+    return value < 1
+      ? "Hardly any sleepiness"
+      : `Sleepiness peaks at ${rounded(value)} percent of anaesthesia after ${formatTime(hours)}`;
   },
   haemodynamics(track) {
     const { value, hours } = extremeOf(track);
-    return value < 1 ? "Blood pressure hardly rises" : `Systolic pressure rises by ${rounded(value)} mmHg, most after ${formatTime(hours)}`;
+    return value < 1
+      ? "Blood pressure hardly rises"
+      : `Systolic pressure rises by ${rounded(value)} mmHg, most after ${formatTime(hours)}`;
   },
   pain(track) {
     const { value, hours } = extremeOf(track);
-    return value < 1 ? "Hardly any pain relief" : `Pain relief peaks at ${rounded(value)} percent after ${formatTime(hours)} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`;
+    return value < 1
+      ? "Hardly any pain relief"
+      : `Pain relief peaks at ${rounded(value)} percent after ${formatTime(hours)} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`;
   },
 };
 

@@ -18,7 +18,8 @@ export function buildChapters(tables, context) {
     return { ...row, ...chapterNode(row, i, paragraphs, context) };
   });
   find("#chapters").append(...chapters.map(({ node }) => node));
-  const link = ({ id, title }, i) => element("li", {}, element("a", { href: `#${id}` }, element("span", { text: i + 1 }), title));
+  const link = ({ id, title }, i) =>
+    element("li", {}, element("a", { href: `#${id}` }, element("span", { text: i + 1 }), title));
   find("#chapter-list").append(...chapters.map(link));
   return chapters;
 }
@@ -34,7 +35,12 @@ function chapterNode(row, i, paragraphs, context) {
   const node = element(
     "section",
     { class: "chapter", id: row.id, "data-chapter": row.short, "aria-labelledby": `${row.id}-title` },
-    element("header", {}, element("span", { class: "chapter-number", text: `${i + 1}` }), element("h2", { id: `${row.id}-title`, text: row.title })),
+    element(
+      "header",
+      {},
+      element("span", { class: "chapter-number", text: `${i + 1}` }),
+      element("h2", { id: `${row.id}-title`, text: row.title }),
+    ),
     element(
       "div",
       { class: "text" },
@@ -50,7 +56,10 @@ function chapterNode(row, i, paragraphs, context) {
 }
 
 function collapsibleDetail(paragraphs, withTerms) {
-  const details = collapsible("In more detail", paragraphs.flatMap((one) => paragraphNodes(one, withTerms)));
+  const details = collapsible(
+    "In more detail",
+    paragraphs.flatMap((one) => paragraphNodes(one, withTerms)),
+  );
   details.classList.add("detail");
   return details;
 }
@@ -78,14 +87,25 @@ class Steps {
   constructor({ id, moments, level, view }) {
     Object.assign(this, { id, level, view });
     this.steps = split(moments).map((moment) => this.step(Number(moment)));
-    this.node = this.steps.length ? element("ol", { class: "steps" }, this.steps.map(({ button }) => element("li", {}, button))) : null;
+    this.node = this.steps.length
+      ? element(
+          "ol",
+          { class: "steps" },
+          this.steps.map(({ button }) => element("li", {}, button)),
+        )
+      : null;
     selectedTime.onChange((hours) => this.mark(hours));
   }
 
   step(hours) {
     const text = element("span", {});
     const move = () => selectedTime.set(hours);
-    const button = element("button", { type: "button", onclick: move }, element("b", { text: formatTimeLong(hours) }), text);
+    const button = element(
+      "button",
+      { type: "button", onclick: move },
+      element("b", { text: formatTimeLong(hours) }),
+      text,
+    );
     return { hours, text, button };
   }
 
@@ -102,7 +122,8 @@ class Steps {
 
   // Sentences of the drawing, or of the mood curve, for the present scenario.
   show(scene, hero) {
-    const sentenceAt = (hours) => (this.id === "mood" ? hero.sentenceAt(hours) : scene.sentenceAt(hours, this.level, this.view));
+    const sentenceAt = (hours) =>
+      this.id === "mood" ? hero.sentenceAt(hours) : scene.sentenceAt(hours, this.level, this.view);
     for (const { hours, text } of this.steps) text.textContent = sentenceAt(hours);
     this.mark(selectedTime.hours);
   }

@@ -19,7 +19,8 @@ import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
 import { MONTH, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
 
-const NO_RATING_IN_RATS = "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
+const NO_RATING_IN_RATS =
+  "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
 
 const figures = new Map(); // by track id
 const tracks = {}; // by track id: the latest curves, with their times and doses
@@ -34,13 +35,16 @@ let points = []; // published values of the current treatment
 let population = { shown: false, bands: [] };
 
 const captionsInView = new Set();
-const captionObserver = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) captionsInView.add(target);
-    else captionsInView.delete(target);
-  }
-  showCaptions(captionsInView);
-}, { rootMargin: "50% 0px" }); // prettier-ignore
+const captionObserver = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) captionsInView.add(target);
+      else captionsInView.delete(target);
+    }
+    showCaptions(captionsInView);
+  },
+  { rootMargin: "50% 0px" },
+);
 
 const viewObserver = new IntersectionObserver(
   (entries) => {

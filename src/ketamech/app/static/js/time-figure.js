@@ -120,7 +120,11 @@ export class TimeFigure extends Figure {
     const middle = y.at(point.value);
     const text = this.pointText(point);
     const role = this.openEvidence ? { role: "button", tabindex: "0", "aria-haspopup": "dialog" } : { role: "img" };
-    const group = svgElement("g", { class: "published-point", ...role, "aria-label": text }, svgElement("title", {}, text));
+    const group = svgElement(
+      "g",
+      { class: "published-point", ...role, "aria-label": text },
+      svgElement("title", {}, text),
+    );
     group.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
@@ -139,7 +143,10 @@ export class TimeFigure extends Figure {
   }
 
   openPoint(point) {
-    this.openEvidence?.([point.evidence], `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)}`);
+    this.openEvidence?.(
+      [point.evidence],
+      `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)}`,
+    );
   }
 
   // Points often lie closer together than a finger is wide: the nearest one opens.
@@ -165,7 +172,10 @@ export class TimeFigure extends Figure {
     this.cursor = svgElement("line", { class: "cursor", x1: 0, x2: 0, y1: this.y.end, y2: this.y.start });
     this.moving = this.curves.map((one) => ({ one, mark: marker(one.index, 0, 0, one.colour) }));
     const isOther = ({ kind, unlisted }) => (kind === "control" || kind === "reference") && !unlisted;
-    this.listed = [...this.curves, ...this.data.series.filter(isOther)].map((one) => ({ one, shown: element("b", {}) }));
+    this.listed = [...this.curves, ...this.data.series.filter(isOther)].map((one) => ({
+      one,
+      shown: element("b", {}),
+    }));
     const entries = this.listed.map(({ one, shown }) => element("li", {}, legendSample(one), `${one.label} `, shown));
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));

@@ -94,7 +94,10 @@ export class Bindings {
     this.curves = new Map([...this.rows.values()].map(({ id, names }) => [id, sum(names)]));
     const given = times.map((_, i) => this.shares.reduce((total, { id }) => total + this.curves.get(id)[i], 0));
     const all = Math.max(...given);
-    this.curves.set("bag", given.map((value) => Math.max(0, all - value))); // prettier-ignore
+    this.curves.set(
+      "bag",
+      given.map((value) => Math.max(0, all - value)),
+    );
     this.peaks = new Map([...this.curves].map(([id, curve]) => [id, Math.max(...curve)]));
   }
 

@@ -10,15 +10,24 @@ const TORSO =
 const BRAIN =
   "M394 58C380 44 354 46 350 64C340 72 342 92 346 100C344 118 358 130 374 126C382 130 390 128 394 122C398 128 408 130 416 126C432 130 446 118 444 100" +
   "C448 92 450 72 440 64C436 46 410 44 394 58Z";
-const BRAIN_FOLDS = "M394 58V124M370 56C378 64 362 74 372 84M356 74C366 78 354 94 364 104M418 56C410 64 426 74 416 84M434 74C424 78 436 94 426 104";
+const BRAIN_FOLDS =
+  "M394 58V124M370 56C378 64 362 74 372 84M356 74C366 78 354 94 364 104M418 56C410 64 426 74 416 84M434 74C424 78 436 94 426 104";
 const VESSELS =
   "M374 134C372 200 376 260 384 306M416 134C414 200 410 260 404 306M388 340C372 318 330 290 280 290C246 292 232 330 228 390C222 480 204 620 196 780" +
   "M400 340C420 318 470 290 520 288C556 292 568 330 574 390C584 480 604 620 606 780M392 330V640C380 690 358 720 350 780M392 640C408 690 432 720 440 780M350 562C370 554 414 554 438 562";
 const HEART = "M390 352C404 330 446 336 444 366C444 390 430 404 416 414C398 402 386 378 390 352Z";
-const LUNGS = ["M372 280C340 282 312 320 302 380C298 404 304 416 328 416C350 418 374 412 376 396C380 360 378 320 372 280Z", "M418 280C450 282 480 320 490 380C494 404 488 416 464 416C448 416 446 408 450 380C452 350 410 340 414 300Z"];
-const LIVER = "M300 438C336 420 400 424 438 440C440 452 428 456 410 458C396 480 350 510 316 512C296 500 292 460 300 438Z";
-const STOMACH = "M440 446C470 432 490 460 486 490C484 520 450 530 426 522C418 512 432 504 446 500C452 486 430 462 440 446Z";
-const KIDNEYS = ["M340 536C328 536 324 552 332 560C322 572 326 584 340 582C352 580 354 560 350 550C352 544 348 536 340 536Z", "M450 536C462 536 466 552 458 560C468 572 464 584 450 582C438 580 436 560 440 550C438 544 442 536 450 536Z"];
+const LUNGS = [
+  "M372 280C340 282 312 320 302 380C298 404 304 416 328 416C350 418 374 412 376 396C380 360 378 320 372 280Z",
+  "M418 280C450 282 480 320 490 380C494 404 488 416 464 416C448 416 446 408 450 380C452 350 410 340 414 300Z",
+];
+const LIVER =
+  "M300 438C336 420 400 424 438 440C440 452 428 456 410 458C396 480 350 510 316 512C296 500 292 460 300 438Z";
+const STOMACH =
+  "M440 446C470 432 490 460 486 490C484 520 450 530 426 522C418 512 432 504 446 500C452 486 430 462 440 446Z";
+const KIDNEYS = [
+  "M340 536C328 536 324 552 332 560C322 572 326 584 340 582C352 580 354 560 350 550C352 544 348 536 340 536Z",
+  "M450 536C462 536 466 552 458 560C468 572 464 584 450 582C438 580 436 560 440 550C438 544 442 536 450 536Z",
+];
 const NOSE = "M394 132C390 148 384 160 388 166C392 170 398 170 402 166C406 160 398 148 394 132Z";
 const TUBE = "M108 256V264M108 284C108 360 104 440 126 480C146 516 176 530 212 528";
 const RADIUS = 5.6;
@@ -29,11 +38,17 @@ const PLACES = {
   nose: { boxes: [[486, 128, 104, 90]], gap: 11 },
   injection: { boxes: [[576, 300, 44, 130]], gap: 10 },
   gut: { boxes: [[362, 446, 130, 160]], gap: 10.5 },
-  blood: { boxes: [[180, 280, 430, 460], [366, 140, 60, 160]], gap: 11 },
+  blood: {
+    boxes: [
+      [180, 280, 430, 460],
+      [366, 140, 60, 160],
+    ],
+    gap: 11,
+  },
   tissue: { boxes: [[150, 250, 490, 480]], gap: 15 },
   liver: { boxes: [[300, 432, 130, 76]], gap: 9.5 },
   metabolite: { boxes: [[160, 250, 470, 480]], gap: 22, hollow: true },
-}; // prettier-ignore
+};
 
 export function body() {
   const torso = insideOf([TORSO], 0);
@@ -52,13 +67,18 @@ export function body() {
   const parts = {};
   Object.entries(PLACES).forEach(([id, { boxes, gap, hollow }], k) => {
     const points = scatter({ boxes, count: 100, gap, seed: 11 + k, isFree: rules[id] });
-    parts[id] = new Marks(points.map(([x, y]) => hexagon(x, y, RADIUS, hollow ? "ketamine hollow" : "ketamine in-body")));
+    parts[id] = new Marks(
+      points.map(([x, y]) => hexagon(x, y, RADIUS, hollow ? "ketamine hollow" : "ketamine in-body")),
+    );
   });
   const tinted = { vessels: path(VESSELS, "tint-vessel"), heart: path(HEART, "tint"), brain: path(BRAIN, "tint") };
-  const infusion = group("infusion",
-    path("M108 40V62M94 40H122"), rect(64, 62, 88, 176, 16, "bag"), rect(103, 256, 10, 28, 2), path(TUBE),
+  const drip = group("", path("M108 40V62M94 40H122"), rect(103, 256, 10, 28, 2), path(TUBE));
+  const infusion = group(
+    "infusion",
+    rect(64, 62, 88, 176, 16, "bag"),
+    drip,
     label(108, 28, ["Not yet given"], { anchor: "middle", sizes: "wide medium" }),
-  ); // prettier-ignore
+  );
   const node = group(
     "body-level",
     rect(-600, -300, 2400, 1500, 0, "fluid"),
@@ -71,14 +91,17 @@ export function body() {
     path(VESSELS, "vessel-edge"),
     path(VESSELS, "vessel"),
     tinted.vessels,
-    path(HEART, "organ heart"), tinted.heart, tinted.brain,
-    path(BRAIN_FOLDS, "fold"), path(NOSE, "organ nose"),
+    path(HEART, "organ heart"),
+    tinted.heart,
+    tinted.brain,
+    path(BRAIN_FOLDS, "fold"),
+    path(NOSE, "organ nose"),
     infusion,
     Object.values(parts).map((one) => one.nodes),
     label(486, 76, ["Brain"], { leader: [480, 70, 440, 84], sizes: "wide medium narrow" }),
     label(600, 222, ["Blood vessels"], { leader: [594, 222, 536, 284], sizes: "wide medium" }),
     label(660, 436, ["Liver"], { leader: [652, 430, 424, 446], sizes: "wide medium" }),
-  ); // prettier-ignore
+  );
   return {
     node,
     frame: FRAME,
@@ -86,6 +109,8 @@ export function body() {
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");
+      const isDrip = ["nose", "injection", "gut"].every((id) => !(frame.peak(id) > 0));
+      setAttribute(drip, "opacity", isDrip ? "1" : "0");
       const blood = frame.amount("vessels").toFixed(2);
       setAttribute(tinted.vessels, "opacity", blood);
       setAttribute(tinted.heart, "opacity", blood);

@@ -14,7 +14,8 @@ const CEREBRUM =
 const CALLOSUM =
   "M356 386C336 346 350 290 400 262C470 228 580 236 640 280C676 308 688 344 680 360C672 372 652 368 644 352C630 316 580 290 510 286" +
   "C440 284 396 306 384 340C378 362 384 380 388 392C384 402 366 402 356 386Z";
-const CEREBELLUM = "M690 500C740 488 812 496 846 530C870 566 862 610 826 636C780 664 712 660 678 628C648 596 642 560 656 532C664 514 676 506 690 500Z";
+const CEREBELLUM =
+  "M690 500C740 488 812 496 846 530C870 566 862 610 826 636C780 664 712 660 678 628C648 596 642 560 656 532C664 514 676 506 690 500Z";
 const STEM = "M540 598C556 640 566 700 566 780H656C650 720 648 660 650 590C640 560 600 574 540 598Z";
 const FOLDS =
   "M284 160C290 150 282 136 276 146M282 124C300 130 292 160 286 176M436 70C440 90 432 104 430 122M512 62C508 84 510 104 508 118M566 66C562 96 564 112 562 126" +
@@ -54,31 +55,58 @@ const LINKS = {
   salience: "M446 352C452 310 444 270 425 226",
 };
 const NAMES = {
-  dorsolateral_prefrontal: "the dorsolateral prefrontal cortex", medial_prefrontal: "the medial prefrontal cortex",
-  subgenual_cingulate: "the subgenual cingulate", amygdala: "the amygdala", hippocampus: "the hippocampus",
-  accumbens: "the accumbens (reward)", habenula: "the habenula", insula: "the insula",
-  dorsal_cingulate: "the dorsal cingulate", posterior_cingulate: "the posterior cingulate", thalamus: "the thalamus",
-}; // prettier-ignore
+  dorsolateral_prefrontal: "the dorsolateral prefrontal cortex",
+  medial_prefrontal: "the medial prefrontal cortex",
+  subgenual_cingulate: "the subgenual cingulate",
+  amygdala: "the amygdala",
+  hippocampus: "the hippocampus",
+  accumbens: "the accumbens (reward)",
+  habenula: "the habenula",
+  insula: "the insula",
+  dorsal_cingulate: "the dorsal cingulate",
+  posterior_cingulate: "the posterior cingulate",
+  thalamus: "the thalamus",
+};
 
 export function brain() {
-  const links = Object.entries(LINKS).map(([id, d]) => ({ id, healthy: path(d, "link-healthy"), line: path(d, "link") }));
+  const links = Object.entries(LINKS).map(([id, d]) => ({
+    id,
+    healthy: path(d, "link-healthy"),
+    line: path(d, "link"),
+  }));
   const discs = Object.entries(AREAS).map(([id, area]) => disc(id, area));
   const node = group(
     "brain",
     rect(-400, -300, 2000, 1500, 0, "fluid"),
     cell(STEM, "tissue"),
     cell(CEREBELLUM, "tissue"),
-    path("M664 552C720 540 800 548 852 580M660 590C720 572 800 586 846 612M676 620C730 602 780 616 818 636M690 520C740 512 810 526 856 552", "fold"),
+    path(
+      "M664 552C720 540 800 548 852 580M660 590C720 572 800 586 846 612M676 620C730 602 780 616 818 636M690 520C740 512 810 526 856 552",
+      "fold",
+    ),
     cell(CEREBRUM, "tissue"),
-    path("M400 420C380 380 400 330 450 312C540 290 640 320 660 380C668 430 620 470 540 484C470 490 424 470 400 420Z", "deep"),
+    path(
+      "M400 420C380 380 400 330 450 312C540 290 640 320 660 380C668 430 620 470 540 484C470 490 424 470 400 420Z",
+      "deep",
+    ),
     path(CALLOSUM, "callosum"),
-    path("M486 366C490 330 520 320 560 322C600 324 626 346 626 372C624 404 590 424 556 424C516 424 484 402 486 366Z", "thalamus-shape"),
+    path(
+      "M486 366C490 330 520 320 560 322C600 324 626 346 626 372C624 404 590 424 556 424C516 424 484 402 486 366Z",
+      "thalamus-shape",
+    ),
     path(FOLDS, "fold"),
-    group("links", links.map(({ healthy }) => healthy), links.map(({ line }) => line)),
-    group("areas", discs.map(({ node: one }) => one)),
+    group(
+      "links",
+      links.map(({ healthy }) => healthy),
+      links.map(({ line }) => line),
+    ),
+    group(
+      "areas",
+      discs.map(({ node: one }) => one),
+    ),
     Object.values(AREAS).map(({ name: [lines, x, y, anchor] }) => label(x, y, lines, { anchor })),
     NARROW_NAMES.map(([lines, x, y, anchor]) => label(x, y, lines, { anchor, sizes: "narrow" })),
-  ); // prettier-ignore
+  );
   return {
     node,
     frame: FRAME,
@@ -122,10 +150,20 @@ function sentence(frame) {
     const before = Math.abs(frame.rest(id) - 1);
     return { id, gain: before - Math.abs(frame.value(id) - 1) };
   });
-  const closer = moved.filter(({ gain }) => gain > 0.03).sort((a, b) => b.gain - a.gain).slice(0, 3); // prettier-ignore
-  const farther = moved.filter(({ gain }) => gain < -0.03).sort((a, b) => a.gain - b.gain).slice(0, 2); // prettier-ignore
-  const words = (found, what) => `${capital(list(found.map(({ id }) => NAMES[id])))} ${found.length > 1 ? "are" : "is"} ${what} than before the dose.`;
-  const parts = [closer.length && words(closer, "closer to healthy"), farther.length && words(farther, "farther from healthy")];
+  const closer = moved
+    .filter(({ gain }) => gain > 0.03)
+    .sort((a, b) => b.gain - a.gain)
+    .slice(0, 3);
+  const farther = moved
+    .filter(({ gain }) => gain < -0.03)
+    .sort((a, b) => a.gain - b.gain)
+    .slice(0, 2);
+  const words = (found, what) =>
+    `${capital(list(found.map(({ id }) => NAMES[id])))} ${found.length > 1 ? "are" : "is"} ${what} than before the dose.`;
+  const parts = [
+    closer.length && words(closer, "closer to healthy"),
+    farther.length && words(farther, "farther from healthy"),
+  ];
   const shown = parts.filter(Boolean).join(" ");
   return shown || "All areas are within 3 percent of their level before the dose.";
 }

@@ -24,30 +24,54 @@ const DRAWINGS = {
   disc: () => group("", circle(16, 16, DISC, "area"), circle(16, 16, DISC, "healthy-ring")),
   area: () => group("", circle(16, 16, DISC, "area"), circle(16, 16, DISC, "healthy-ring")),
   line: () => group("", rect(1, 12.5, 30, 7, 0, "line-healthy"), rect(1, 12.5, 30, 7, 0, "line-value")),
-  grid: () => [0, 1, 2, 3, 4, 5, 6, 7, 8].map((k) => circle(8 + 8 * (k % 3), 8 + 8 * Math.floor(k / 3), 3, k < 2 ? "ketamine" : "ring")),
+  grid: () =>
+    [0, 1, 2, 3, 4, 5, 6, 7, 8].map((k) =>
+      circle(8 + 8 * (k % 3), 8 + 8 * Math.floor(k / 3), 3, k < 2 ? "ketamine" : "ring"),
+    ),
   strokes: () => row(["pale glutamate", "pale glutamate", "full glutamate", "full glutamate"]),
   strokes_gaba: () => row(["pale gaba", "pale gaba", "pale gaba", "hollow gaba"]),
-  dots: () => [circle(9, 21, 4.4, "full glutamate"), circle(20, 10, 4.4, "full glutamate"), circle(11, 9, 3.3, "pale glutamate"), circle(23, 21, 3.3, "pale glutamate")],
+  dots: () => [
+    circle(9, 21, 4.4, "full glutamate"),
+    circle(20, 10, 4.4, "full glutamate"),
+    circle(11, 9, 3.3, "pale glutamate"),
+    circle(23, 21, 3.3, "pale glutamate"),
+  ],
   ampa: () => ampa(16, 18, "full ampa"),
-  bdnf: () => scaled(group("full growth", circle(-4.4, 0, 4.2), circle(4.4, 0, 4.2), rect(-4, -2.6, 8, 5.2, 1)), "translate(16 16) rotate(-28)"),
+  bdnf: () =>
+    scaled(
+      group("full growth", circle(-4.4, 0, 4.2), circle(4.4, 0, 4.2), rect(-4, -2.6, 8, 5.2, 1)),
+      "translate(16 16) rotate(-28)",
+    ),
   trkb: () => scaled(trkb(0, 0), "translate(16 18) scale(0.62)"),
   mtor: () => [circle(16, 16, 12, "mtor-ring"), group("mtor", circle(16, 16, 8))],
-  squares: () => [rect(5, 18, 7, 7, 1, "full growth"), rect(13, 11, 7, 7, 1, "full growth"), rect(21, 6, 7, 7, 1, "full growth")],
+  squares: () => [
+    rect(5, 18, 7, 7, 1, "full growth"),
+    rect(13, 11, 7, 7, 1, "full growth"),
+    rect(21, 6, 7, 7, 1, "full growth"),
+  ],
   band: () => [rect(4, 8, 24, 6, 2, "density"), path("M6 15H26C25 23 20 25 16 25S7 23 6 15Z", "full growth")],
   spine: () => scaled(path(spinePath(0, 0, 1, 0.9), "new-spine"), "translate(16 30) scale(0.24)"),
   curve: () => path("M2 8C12 8 12 24 18 24S26 16 30 14", "curve-mark"),
-  nmda: () => [path("M13 27C14 18 14 8 10 6C5 6 6 18 8 24C8 28 11 29 13 27Z", "nmda-left"), path("M19 27C18 18 18 8 22 6C27 6 26 18 24 24C24 28 21 29 19 27Z", "nmda-right")],
+  nmda: () => [
+    path("M13 27C14 18 14 8 10 6C5 6 6 18 8 24C8 28 11 29 13 27Z", "nmda-left"),
+    path("M19 27C18 18 18 8 22 6C27 6 26 18 24 24C24 28 21 29 19 27Z", "nmda-right"),
+  ],
   person: () => path("M16 4a6 6 0 1 1 0 12a6 6 0 1 1 0 -12M5 29c0 -8 5 -11 11 -11s11 3 11 11z", "person"),
-}; // prettier-ignore
+};
 
 export function glyph(name) {
   const drawing = DRAWINGS[name]?.() ?? [];
-  return svgElement("svg", { viewBox: name === "bar" ? "0 8 32 16" : "0 0 32 32", class: "glyph", "aria-hidden": "true" }, drawing);
+  return svgElement(
+    "svg",
+    { viewBox: name === "bar" ? "0 8 32 16" : "0 0 32 32", class: "glyph", "aria-hidden": "true" },
+    drawing,
+  );
 }
 
 // Signs that are themselves bound to a value: discs, lines and bars.
 export function updateGlyph(node, frame, row) {
-  if (row.mapping === "bar") setAttribute(node.querySelector(".bar-value"), "width", (BAR * frame.amount(row.id)).toFixed(1));
+  if (row.mapping === "bar")
+    setAttribute(node.querySelector(".bar-value"), "width", (BAR * frame.amount(row.id)).toFixed(1));
   if (row.mapping === "area") {
     const fill = node.querySelector(".area");
     setAttribute(fill, "r", (DISC * Math.sqrt(frame.amount(row.id))).toFixed(1));

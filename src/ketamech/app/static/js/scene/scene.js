@@ -19,15 +19,20 @@ const MEDIUM = 540;
 const LATE = 12; // h; on a phone the synapse then shows the new spine
 const REST = 600; // ms after which the sentence is read out
 const PRINTED = [2 / 3, 2, 24, 168]; // h
+const STILL_HEIGHT = 208; // px, as in the stylesheet
 const RULE = {
   body: "Each hexagon is one hundredth of the dose: filled is the drug itself, hollow is what the body made of it. The deeper the tint, the more drug is there now.",
-  brain: "Ring: healthy level, 100. Broken ring: not in the midline. Differences are doubled in discs and tripled in lines; the pale line is the healthy width.",
-  synapse: "Pale: resting level. Full colour: above rest. Hollow: below rest. Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
-  spine: "Dotted: empty place. Pale green: new and thin. Full green: new and mature. Only the net change is drawn. Counted in mice, not in people.",
+  brain:
+    "Ring: healthy level, 100. Broken ring: not in the midline. Differences are doubled in discs and tripled in lines; the pale line is the healthy width.",
+  synapse:
+    "Pale: resting level. Full colour: above rest. Hollow: below rest. Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
+  spine:
+    "Dotted: empty place. Pale green: new and thin. Full green: new and mature. Only the net change is drawn. Counted in mice, not in people.",
 };
 const VIEW_RULE = {
   felt: "Bar: share of the largest score, of full anaesthesia, or of a rise by 40 mmHg. The hexagons show where the dose is.",
-  inflammation: "Ring: healthy level. The area of the disc is the level now, drawn up to 4.8 times healthy. The hexagons show where the dose is.",
+  inflammation:
+    "Ring: healthy level. The area of the disc is the level now, drawn up to 4.8 times healthy. The hexagons show where the dose is.",
 };
 const ANIMALS = { synapse: " Measured mostly in rats and mice.", body: "", brain: "", spine: "" };
 
@@ -37,13 +42,22 @@ export class Scene {
     this.bindings = new Bindings(rows);
     this.levels = Object.fromEntries(LEVELS.map((name) => [name, BUILDERS[name]()]));
     this.drawings = Object.fromEntries(LEVELS.map((name) => [name, this.drawing(name)]));
-    this.stage = element("div", { class: "stage", role: "img", "aria-describedby": "scene-sentence", "aria-label": "Drawing" });
+    this.stage = element("div", {
+      class: "stage",
+      role: "img",
+      "aria-describedby": "scene-sentence",
+      "aria-label": "Drawing",
+    });
     this.stage.append(...LEVELS.map((name) => this.drawings[name]));
     this.sentenceNode = element("p", { class: "scene-sentence", id: "scene-sentence" });
     this.legend = element("ul", { class: "scene-legend" });
     this.note = element("p", { class: "scene-note" });
     this.live = element("div", { class: "visually-hidden", role: "status", "aria-live": "polite" });
-    this.tabs = element("div", { class: "levels", role: "group", "aria-label": "Zoom level" }, LEVELS.map((name) => this.tab(name)));
+    this.tabs = element(
+      "div",
+      { class: "levels", role: "group", "aria-label": "Zoom level" },
+      LEVELS.map((name) => this.tab(name)),
+    );
     place.append(this.head(), this.stage, this.sentenceNode, this.legend, this.note, this.values(), this.live);
     this.level = "synapse";
     this.view = "dose";
@@ -60,18 +74,34 @@ export class Scene {
 
   tab(name) {
     const choose = () => this.setLevel(name);
-    return element("button", { type: "button", "data-level": name, "aria-pressed": "false", onclick: choose, text: NAMES[name] });
+    return element("button", {
+      type: "button",
+      "data-level": name,
+      "aria-pressed": "false",
+      onclick: choose,
+      text: NAMES[name],
+    });
   }
 
   drawing(name) {
-    const svg = svgElement("svg", { class: "drawing", "data-level": name, preserveAspectRatio: "xMidYMid slice", "aria-hidden": "true" });
+    const svg = svgElement("svg", {
+      class: "drawing",
+      "data-level": name,
+      preserveAspectRatio: "xMidYMid slice",
+      "aria-hidden": "true",
+    });
     svg.append(this.levels[name].node);
     return svg;
   }
 
   values() {
     this.tablePlace = element("div", {});
-    const details = element("details", { class: "scene-values" }, element("summary", { text: "All values as a table" }), this.tablePlace);
+    const details = element(
+      "details",
+      { class: "scene-values" },
+      element("summary", { text: "All values as a table" }),
+      this.tablePlace,
+    );
     details.addEventListener("toggle", () => this.fillTable());
     this.details = details;
     return details;
@@ -90,7 +120,7 @@ export class Scene {
       const shown = (h * width) / height; // the height of the camera always fits
       const svg = this.drawings[name];
       setAttribute(svg, "viewBox", `${(x + (w - shown) / 2).toFixed(1)} ${y} ${shown.toFixed(1)} ${h}`);
-      setAttribute(svg, "data-size", this.size);
+      setAttribute(svg, "data-size", isLate ? "narrow-late" : this.size);
       svg.style.setProperty("--unit", `${(h / height).toFixed(3)}px`);
     }
   }
@@ -105,30 +135,45 @@ export class Scene {
       const state = index === to ? "shown" : index < to || (index === from && to > from) ? "nearer" : "farther";
       setAttribute(this.drawings[name], "data-state", state);
     }
-    for (const button of this.tabs.children) setAttribute(button, "aria-pressed", String(button.dataset.level === level));
-    this.note.textContent = (VIEW_RULE[this.view] ?? RULE[level]) + ANIMALS[level];
+    for (const button of this.tabs.children)
+      setAttribute(button, "aria-pressed", String(button.dataset.level === level));
+    this.showNote();
     this.fillLegend();
     this.update();
     this.onLevel?.(level);
   }
 
+  showNote() {
+    this.note.textContent = (VIEW_RULE[this.view] ?? RULE[this.level]) + ANIMALS[this.level] + (this.remark ?? "");
+  }
+
   fillLegend() {
-    const rows = this.bindings.level(this.level).filter((row) => row.legend !== "no" && (!row.view || row.view === this.view));
+    const rows = this.bindings
+      .level(this.level)
+      .filter((row) => row.legend !== "no" && (!row.view || row.view === this.view));
     this.legend.dataset.level = this.level;
     this.legend.dataset.view = this.view;
     this.entries = rows.map((row) => {
       const sign = glyph(row.glyph);
       const value = element("b", {});
       const name = element("span", { text: row.label });
-      const node = element("li", { "data-row": row.id, class: row.legend === "wide" ? "only-wide" : null }, sign, name, value);
+      const node = element(
+        "li",
+        { "data-row": row.id, class: row.legend === "wide" ? "only-wide" : null },
+        sign,
+        name,
+        value,
+      );
       return { row, sign, value, node };
     });
     this.legend.replaceChildren(...this.entries.map(({ node }) => node));
   }
 
-  // Curves of another scenario.
-  setCurves(times, values) {
+  // Curves of another scenario; `remark` is added to the note.
+  setCurves(times, values, remark = "") {
     this.bindings.setCurves(times, values);
+    this.remark = remark;
+    this.showNote();
     this.update();
   }
 
@@ -146,7 +191,8 @@ export class Scene {
     for (const { row, sign, value, node } of this.entries) {
       setText(value, frame.short(row.id));
       updateGlyph(sign, frame, row);
-      if (row.mapping === "share") setAttribute(node, "data-never", this.bindings.peaks.get(row.id) > 1e-9 ? "no" : "yes");
+      if (row.mapping === "share")
+        setAttribute(node, "data-never", this.bindings.peaks.get(row.id) > 1e-9 ? "no" : "yes");
     }
     if (this.size === "narrow" && this.isLate !== this.hours > LATE) this.fit();
     const sentence = this.levels[this.level].sentence(frame, this.view);
@@ -172,7 +218,12 @@ export class Scene {
   fillTable() {
     if (!this.details.open || this.bindings.isEmpty) return;
     const frame = this.bindings.at(this.hours);
-    const rows = [...this.bindings.rows.values()].map((row) => [NAMES[row.level] ?? "All levels", row.label, frame.text(row.id), row.measured_in]);
+    const rows = [...this.bindings.rows.values()].map((row) => [
+      NAMES[row.level] ?? "All levels",
+      row.label,
+      frame.text(row.id),
+      row.measured_in,
+    ]);
     const caption = `Everything that changes in the drawing, ${formatTimeLong(this.hours)} after the start`;
     this.tablePlace.replaceChildren(table(caption, ["level", "what", "now", "mostly measured in"], rows));
   }
@@ -184,6 +235,8 @@ export class Scene {
       const frame = this.bindings.at(hours);
       this.levels[this.level].update(frame);
       const copy = this.drawings[this.level].cloneNode(true);
+      copy.setAttribute("data-size", "narrow"); // few labels, in letters that fit the small picture
+      copy.style.setProperty("--unit", `${copy.viewBox.baseVal.height / STILL_HEIGHT}px`);
       const text = `${formatTimeLong(hours)}: ${this.levels[this.level].sentence(frame, this.view)}`;
       return element("figure", {}, copy, element("figcaption", { text }));
     };

@@ -61,8 +61,7 @@ export function insideOf(paths, margin) {
   const context = document.createElement("canvas").getContext("2d");
   const shapes = paths.map((d) => new Path2D(d));
   context.lineWidth = 2 * margin;
-  return (x, y) =>
-    shapes.some((shape) => context.isPointInPath(shape, x, y) || context.isPointInStroke(shape, x, y));
+  return (x, y) => shapes.some((shape) => context.isPointInPath(shape, x, y) || context.isPointInStroke(shape, x, y));
 }
 
 // Sets an attribute only when it changes: most frames change few of several hundred nodes.

@@ -29,7 +29,10 @@ function site(k, className) {
 const shape = (length, head) => spinePath(0, 0, length, head);
 
 const branch = (y) =>
-  path(`M-40 ${y - 20}C200 ${y - 26} 400 ${y - 16} 620 ${y - 20}S1000 ${y - 26} 1240 ${y - 18}V${y + 20}C1000 ${y + 26} 820 ${y + 16} 600 ${y + 20}S200 ${y + 26} -40 ${y + 18}Z`, "branch"); // prettier-ignore
+  path(
+    `M-40 ${y - 20}C200 ${y - 26} 400 ${y - 16} 620 ${y - 20}S1000 ${y - 26} 1240 ${y - 18}V${y + 20}C1000 ${y + 26} 820 ${y + 16} 600 ${y + 20}S200 ${y + 26} -40 ${y + 18}Z`,
+    "branch",
+  );
 
 export function spine() {
   const healthy = [];
@@ -55,7 +58,7 @@ export function spine() {
     label(40, 60, ["Two branches of a nerve cell, with places for 40 spines"], { sizes: "wide" }),
     label(40, 60, ["Places for 40 spines"], { sizes: "medium" }),
     label(40, 700, ["Dotted: empty. Pale: new and thin. Full: new and mature."], { sizes: "wide medium" }),
-  ); // prettier-ignore
+  );
   return {
     node,
     frame: FRAME,

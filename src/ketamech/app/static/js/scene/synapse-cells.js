@@ -16,7 +16,10 @@ export const INTERNEURON =
   "C186 456 176 506 140 528C100 552 30 550 -30 532H-600Z";
 const INHIBITORY_AXON =
   "M54 310C50 214 60 120 118 84C200 42 320 48 422 18C432 15 436 26 428 34C410 44 330 58 268 68C200 80 138 92 112 122C76 162 70 226 71 308Z";
-const BOUTONS = ["M424 8C420 -22 466 -8 468 6C466 28 432 26 424 8Z", "M446 42C446 10 490 22 492 44C490 70 452 68 446 42Z"];
+const BOUTONS = [
+  "M424 8C420 -22 466 -8 468 6C466 28 432 26 424 8Z",
+  "M446 42C446 10 490 22 492 44C490 70 452 68 446 42Z",
+];
 export const SPINE =
   "M-600 664H-30C60 660 130 650 196 648C236 646 236 632 232 612C228 590 208 594 208 568C208 540 228 532 254 532S300 540 300 568" +
   "C300 594 280 590 276 612C272 634 280 644 312 646C380 652 470 652 520 640C566 630 576 606 574 584C572 552 540 532 500 512" +
@@ -46,22 +49,59 @@ export const RECEPTORS = receptorPlaces();
 export const INTERNEURON_CHANNELS = Array.from({ length: 7 }, (_, i) => 188 + 27 * i);
 export const TRKB_PLACES = [372, 420, 468, 718, 766, 814];
 export const MTOR = [456, 704];
-export const RIBOSOMES = [[806, 708], [840, 714], [874, 722], [908, 712], [942, 696], [976, 699]]; // prettier-ignore
+export const RIBOSOMES = [
+  [806, 708],
+  [840, 714],
+  [874, 722],
+  [908, 712],
+  [942, 696],
+  [976, 699],
+];
 
 const VESICLES = [
-  [461, 236], [584, 219], [615, 220], [644, 223], [678, 225], [718, 222], [603, 247], [646, 269], [674, 269], [705, 256], [755, 256],
-  [478, 268], [560, 274], [450, 293], [506, 289], [533, 294], [612, 291], [642, 296], [685, 283], [726, 279], [748, 295], [583, 305], [671, 304],
-]; // prettier-ignore
+  [461, 236],
+  [584, 219],
+  [615, 220],
+  [644, 223],
+  [678, 225],
+  [718, 222],
+  [603, 247],
+  [646, 269],
+  [674, 269],
+  [705, 256],
+  [755, 256],
+  [478, 268],
+  [560, 274],
+  [450, 293],
+  [506, 289],
+  [533, 294],
+  [612, 291],
+  [642, 296],
+  [685, 283],
+  [726, 279],
+  [748, 295],
+  [583, 305],
+  [671, 304],
+];
 const DOCKED = [486, 543, 600, 657, 714];
 
 function vesicle([x, y]) {
-  const dots = [[-3.6, -3.6], [3.6, -3.6], [-3.6, 3.6], [3.6, 3.6]].map(([dx, dy]) => circle(x + dx, y + dy, 2.1, "cargo")); // prettier-ignore
+  const dots = [
+    [-3.6, -3.6],
+    [3.6, -3.6],
+    [-3.6, 3.6],
+    [3.6, 3.6],
+  ].map(([dx, dy]) => circle(x + dx, y + dy, 2.1, "cargo"));
   return group("vesicle", circle(x, y, 11.5), dots);
 }
 
 function docked(x) {
   const pit = path(`M${x - 15} 336C${x - 11} 332 ${x - 13} 312 ${x} 312S${x + 11} 332 ${x + 15} 336Z`, "pit");
-  const dots = [[-4, 329], [4, 329], [0, 321]].map(([dx, y]) => circle(x + dx, y, 2.3, "cargo")); // prettier-ignore
+  const dots = [
+    [-4, 329],
+    [4, 329],
+    [0, 321],
+  ].map(([dx, y]) => circle(x + dx, y, 2.3, "cargo"));
   return group("docked", pit, dots);
 }
 
@@ -92,12 +132,21 @@ export function background() {
     group("nucleus gaba-cell", circle(62, 428, 56), circle(74, 437, 14)),
     cell(SPINE, "postsynaptic"),
     cell(ASTROCYTE, "astrocyte"),
-    [[825, 262], [804, 360], [830, 484]].map(([x, y]) => path(`M${x} ${y - 8}q-7 8 2 16`, "uptake")), // prettier-ignore
+    [
+      [825, 262],
+      [804, 360],
+      [830, 484],
+    ].map(([x, y]) => path(`M${x} ${y - 8}q-7 8 2 16`, "uptake")),
     mitochondrion(),
     VESICLES.map(vesicle),
     DOCKED.map(docked),
     rect(466, 417, 268, 12, 6, "density"),
-    [[470, 475], [500, 500], [728, 477], [702, 502]].map(endosome), // prettier-ignore
+    [
+      [470, 475],
+      [500, 500],
+      [728, 477],
+      [702, 502],
+    ].map(endosome),
     path("M570 516q30 -14 60 0M576 530q24 -11 48 0M580 543q20 -9 40 0", "lines"),
     path(`M790 716C806 690 824 726 840 714S872 730 890 716S930 684 950 690S976 702 992 712`, "strand"),
     RIBOSOMES.map(ribosome),

@@ -1,25 +1,61 @@
 // The synapse: what ketamine blocks, what is released, and what the receiving cell builds.
 
 import { svgElement } from "../dom.js";
-import { circle, group, hexagon, insideOf, label, LevelMarks, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
 import {
-  ASTROCYTE, background, FRAME, INPUT_AXON, INTERNEURON, INTERNEURON_CHANNELS, MISSING_SPINE, MTOR, PRESYNAPTIC, RECEPTORS, SPINE, TRKB_PLACES,
-} from "./synapse-cells.js"; // prettier-ignore
+  circle,
+  group,
+  hexagon,
+  insideOf,
+  label,
+  LevelMarks,
+  Marks,
+  path,
+  rect,
+  scatter,
+  setAttribute,
+  setText,
+} from "./shapes.js";
+import {
+  ASTROCYTE,
+  background,
+  FRAME,
+  INPUT_AXON,
+  INTERNEURON,
+  INTERNEURON_CHANNELS,
+  MISSING_SPINE,
+  MTOR,
+  PRESYNAPTIC,
+  RECEPTORS,
+  SPINE,
+  TRKB_PLACES,
+} from "./synapse-cells.js";
 
 const CELLS = [PRESYNAPTIC, INPUT_AXON, INTERNEURON, SPINE, ASTROCYTE];
 const LABELLED = [
-  [880, 20, 320, 180], [800, 196, 130, 40], [20, 30, 170, 40], [300, 76, 120, 40], [60, 250, 90, 34], [820, 500, 250, 160],
-]; // prettier-ignore
+  [880, 20, 320, 180],
+  [800, 196, 130, 40],
+  [20, 30, 170, 40],
+  [300, 76, 120, 40],
+  [60, 250, 90, 34],
+  [820, 500, 250, 160],
+];
 const MTOR_RADIUS = 21;
 const PROTEIN_PATH = "M778 714C740 716 700 712 660 690C624 668 604 640 606 590C606 560 620 520 622 470";
 const SPINE_X = 946;
 const DENDRITE_Y = 651;
 
 const nmda = (x, y) =>
-  group("nmda",
-    path(`M${x - 3} ${y}C${x - 1} ${y - 16} ${x - 1} ${y - 36} ${x - 7} ${y - 38}C${x - 14} ${y - 38} ${x - 13} ${y - 20} ${x - 10} ${y - 8}C${x - 10} ${y + 1} ${x - 5} ${y + 3} ${x - 3} ${y}Z`, "left"),
-    path(`M${x + 3} ${y}C${x + 1} ${y - 16} ${x + 1} ${y - 36} ${x + 7} ${y - 38}C${x + 14} ${y - 38} ${x + 13} ${y - 20} ${x + 10} ${y - 8}C${x + 10} ${y + 1} ${x + 5} ${y + 3} ${x + 3} ${y}Z`, "right"),
-  ); // prettier-ignore
+  group(
+    "nmda",
+    path(
+      `M${x - 3} ${y}C${x - 1} ${y - 16} ${x - 1} ${y - 36} ${x - 7} ${y - 38}C${x - 14} ${y - 38} ${x - 13} ${y - 20} ${x - 10} ${y - 8}C${x - 10} ${y + 1} ${x - 5} ${y + 3} ${x - 3} ${y}Z`,
+      "left",
+    ),
+    path(
+      `M${x + 3} ${y}C${x + 1} ${y - 16} ${x + 1} ${y - 36} ${x + 7} ${y - 38}C${x + 14} ${y - 38} ${x + 13} ${y - 20} ${x + 10} ${y - 8}C${x + 10} ${y + 1} ${x + 5} ${y + 3} ${x + 3} ${y}Z`,
+      "right",
+    ),
+  );
 
 export const ampa = (x, y, className) =>
   path(
@@ -28,11 +64,17 @@ export const ampa = (x, y, className) =>
   );
 
 export const trkb = (x, y) =>
-  group("trkb",
-    path(`M${x - 2} ${y + 12}C${x - 2} ${y - 8} ${x - 4} ${y - 28} ${x - 8} ${y - 28}S${x - 9} ${y - 6} ${x - 4} ${y + 12}Z`),
-    path(`M${x + 2} ${y + 12}C${x + 2} ${y - 8} ${x + 4} ${y - 28} ${x + 8} ${y - 28}S${x + 9} ${y - 6} ${x + 4} ${y + 12}Z`),
-    circle(x - 4.5, y + 16, 4.6), circle(x + 4.5, y + 16, 4.6),
-  ); // prettier-ignore
+  group(
+    "trkb",
+    path(
+      `M${x - 2} ${y + 12}C${x - 2} ${y - 8} ${x - 4} ${y - 28} ${x - 8} ${y - 28}S${x - 9} ${y - 6} ${x - 4} ${y + 12}Z`,
+    ),
+    path(
+      `M${x + 2} ${y + 12}C${x + 2} ${y - 8} ${x + 4} ${y - 28} ${x + 8} ${y - 28}S${x + 9} ${y - 6} ${x + 4} ${y + 12}Z`,
+    ),
+    circle(x - 4.5, y + 16, 4.6),
+    circle(x + 4.5, y + 16, 4.6),
+  );
 
 function dumbbell([x, y], i, className) {
   const node = group(className, circle(-4.4, 0, 4.2), circle(4.4, 0, 4.2), rect(-4, -2.6, 8, 5.2, 1));
@@ -45,10 +87,13 @@ function grid(x, y) {
   const place = (k) => [x + 9.8 * (k % 10), y + 9.6 * Math.floor(k / 10)];
   const all = Array.from({ length: 100 }, (_, k) => place(k));
   return {
-    rings: group("grid", all.map(([cx, cy]) => circle(cx, cy, 3.9))),
+    rings: group(
+      "grid",
+      all.map(([cx, cy]) => circle(cx, cy, 3.9)),
+    ),
     full: all.map(([cx, cy]) => hexagon(cx, cy, 4.5, "ketamine")),
     count: svgElement("text", { x: x + 98, y: y + 12, class: "grid-value" }),
-  }; // prettier-ignore
+  };
 }
 
 // Marks on an axon, from the end that is drawn in full colour; `colour` is that of the cell.
@@ -59,14 +104,30 @@ function strokes(places, colour) {
     return node;
   };
   const [rest, extra] = [places.slice(0, 10), places.slice(10)];
-  return new LevelMarks(rest.map((p) => mark(p, `pale ${colour}`)), extra.map((p) => mark(p, `full ${colour}`))); // prettier-ignore
+  return new LevelMarks(
+    rest.map((p) => mark(p, `pale ${colour}`)),
+    extra.map((p) => mark(p, `full ${colour}`)),
+  );
 }
 
 const PYRAMIDAL_STROKES = Array.from({ length: 15 }, (_, i) => [600, 70 + 8.4 * i, 0]);
 const INTERNEURON_STROKES = [
-  [63, 290, 2], [61, 262, 2], [61, 234, 4], [63, 206, 8], [69, 178, 16], [80, 150, 28], [98, 124, 44], [124, 103, 64], [154, 89, 72], [186, 79, 76],
-  [218, 72, 80], [312, 53, 80], [344, 47, 80], [376, 40, 78], [404, 33, 76],
-]; // prettier-ignore
+  [63, 290, 2],
+  [61, 262, 2],
+  [61, 234, 4],
+  [63, 206, 8],
+  [69, 178, 16],
+  [80, 150, 28],
+  [98, 124, 44],
+  [124, 103, 64],
+  [154, 89, 72],
+  [186, 79, 76],
+  [218, 72, 80],
+  [312, 53, 80],
+  [344, 47, 80],
+  [376, 40, 78],
+  [404, 33, 76],
+];
 
 // A spine of a length and a breadth of its head from 0 to 1; zero length is no spine.
 export function spinePath(x, base, length, head, { height = 112, neck = 15 } = {}) {
@@ -91,23 +152,56 @@ export function synapse() {
     scatter({ boxes, count, gap, seed, isFree: (x, y) => !isCell(x, y) && !isLabel(x, y) });
   const dots = (points, className, r) => points.map(([x, y]) => circle(x.toFixed(1), y.toFixed(1), r, className));
 
-  const cleft = [[440, 343, 320, 42], [394, 300, 34, 130], [786, 290, 24, 150], [206, 296, 136, 22]]; // prettier-ignore
+  const cleft = [
+    [440, 343, 320, 42],
+    [394, 300, 34, 130],
+    [786, 290, 24, 150],
+    [206, 296, 136, 22],
+  ];
   const glutamate = free(cleft, 160, 9, 7);
-  const bdnfPlaces = free([[330, 560, 230, 76], [636, 560, 200, 76]], 36, 19, 5); // prettier-ignore
-  const ketaminePlaces = free([[80, 76, 320, 300], [380, 190, 60, 330], [300, 420, 130, 120], [730, 60, 190, 230]], 90, 21, 3); // prettier-ignore
+  const bdnfPlaces = free(
+    [
+      [330, 560, 230, 76],
+      [636, 560, 200, 76],
+    ],
+    36,
+    19,
+    5,
+  );
+  const ketaminePlaces = free(
+    [
+      [80, 76, 320, 300],
+      [380, 190, 60, 330],
+      [300, 420, 130, 120],
+      [730, 60, 190, 230],
+    ],
+    90,
+    21,
+    3,
+  );
   const [interneuronGrid, spineGrid] = [grid(902, 74), grid(1050, 74)];
 
   const parts = {
     ketamine: new Marks(ketaminePlaces.map(([x, y]) => hexagon(x, y, 6.6, "ketamine"))),
     blocked_interneuron: new Marks(interneuronGrid.full),
     blocked_spine: new Marks(spineGrid.full),
-    trapped_interneuron: new Marks([3, 1, 5, 0, 6, 2, 4].map((k) => hexagon(INTERNEURON_CHANNELS[k], 343, 6.2, "ketamine trapped"))),
-    trapped_spine: new Marks(RECEPTORS.filter(({ kind }) => kind === "N").map(({ x }) => hexagon(x, 394, 6.2, "ketamine trapped"))),
+    trapped_interneuron: new Marks(
+      [3, 1, 5, 0, 6, 2, 4].map((k) => hexagon(INTERNEURON_CHANNELS[k], 343, 6.2, "ketamine trapped")),
+    ),
+    trapped_spine: new Marks(
+      RECEPTORS.filter(({ kind }) => kind === "N").map(({ x }) => hexagon(x, 394, 6.2, "ketamine trapped")),
+    ),
     interneuron: strokes(INTERNEURON_STROKES, "gaba"),
     pyramidal: strokes(PYRAMIDAL_STROKES, "glutamate"),
-    glutamate: new LevelMarks(dots(glutamate.slice(0, 100), "pale glutamate", 3.3), dots(glutamate.slice(100), "full glutamate", 4.4)),
-    bdnf: new LevelMarks(bdnfPlaces.slice(0, 12).map((p, i) => dumbbell(p, i, "pale growth")), bdnfPlaces.slice(12).map((p, i) => dumbbell(p, i, "full growth"))),
-  }; // prettier-ignore
+    glutamate: new LevelMarks(
+      dots(glutamate.slice(0, 100), "pale glutamate", 3.3),
+      dots(glutamate.slice(100), "full glutamate", 4.4),
+    ),
+    bdnf: new LevelMarks(
+      bdnfPlaces.slice(0, 12).map((p, i) => dumbbell(p, i, "pale growth")),
+      bdnfPlaces.slice(12).map((p, i) => dumbbell(p, i, "full growth")),
+    ),
+  };
   const ampaRest = RECEPTORS.filter(({ kind }) => kind === "A").map(({ x }) => ampa(x, 400, "pale ampa"));
   const inner = RECEPTORS.filter(({ kind }) => kind === "a").sort((a, b) => Math.abs(a.x - 600) - Math.abs(b.x - 600));
   const ampaNew = inner.map(({ x }) => ampa(x, 400, "full ampa"));
@@ -117,30 +211,60 @@ export function synapse() {
   const squares = Array.from({ length: 40 }, () => rect(-3.6, -3.6, 7.2, 7.2, 0.8, "full growth"));
   const route = path(PROTEIN_PATH);
   const newSpine = path("", "new-spine");
-  const spineLabel = label(SPINE_X, 524, [""], { anchor: "middle", id: "new-spine", sizes: "wide medium narrow" });
+  const spineLabel = label(SPINE_X, 524, [""], { anchor: "middle", id: "new-spine", sizes: "wide medium narrow-late" });
 
   const node = group(
     "synapse",
     background(),
-    interneuronGrid.rings, spineGrid.rings, interneuronGrid.count, spineGrid.count,
-    group("marks", [...Object.values(parts)].flatMap((one) => (one instanceof LevelMarks ? [...one.rest, ...one.extra.nodes] : one.nodes))),
-    group("receptors", INTERNEURON_CHANNELS.map((x) => nmda(x, 360)), RECEPTORS.filter(({ kind }) => kind === "N").map(({ x }) => nmda(x, 410)), ampaRest, ampaNew),
+    interneuronGrid.rings,
+    spineGrid.rings,
+    interneuronGrid.count,
+    spineGrid.count,
+    group(
+      "marks",
+      [...Object.values(parts)].flatMap((one) =>
+        one instanceof LevelMarks ? [...one.rest, ...one.extra.nodes] : one.nodes,
+      ),
+    ),
+    group(
+      "receptors",
+      INTERNEURON_CHANNELS.map((x) => nmda(x, 360)),
+      RECEPTORS.filter(({ kind }) => kind === "N").map(({ x }) => nmda(x, 410)),
+      ampaRest,
+      ampaNew,
+    ),
     group("trapped-marks", parts.trapped_interneuron.nodes, parts.trapped_spine.nodes),
     trkbNodes,
-    ring, group("mtor", circle(...MTOR, MTOR_RADIUS), path(`M${MTOR[0] - 8} ${MTOR[1] - 8}a8 8 0 0 1 16 0a8 8 0 0 1 0 16a8 8 0 0 1 -16 0a8 8 0 0 1 0 -16z`)),
-    band, squares,
-    path(MISSING_SPINE, "missing"), newSpine,
-    labels(), spineLabel,
-  ); // prettier-ignore
+    ring,
+    group(
+      "mtor",
+      circle(...MTOR, MTOR_RADIUS),
+      path(`M${MTOR[0] - 8} ${MTOR[1] - 8}a8 8 0 0 1 16 0a8 8 0 0 1 0 16a8 8 0 0 1 -16 0a8 8 0 0 1 0 -16z`),
+    ),
+    band,
+    squares,
+    path(MISSING_SPINE, "missing"),
+    newSpine,
+    labels(),
+    spineLabel,
+  );
   const points = Array.from({ length: 41 }, (_, i) => pointOn(route, i / 40));
 
   return {
     node,
     frame: FRAME,
-    cameras: { wide: FRAME, medium: [190, 0, 1000, 744], narrow: [372, 318, 470, 330], narrowLate: [640, 410, 470, 300] },
+    cameras: {
+      wide: FRAME,
+      medium: [190, 0, 1000, 744],
+      narrow: [372, 318, 470, 330],
+      narrowLate: [640, 410, 470, 300],
+    },
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
-      for (const [count, id] of [[interneuronGrid.count, "blocked_interneuron"], [spineGrid.count, "blocked_spine"]]) {
+      for (const [count, id] of [
+        [interneuronGrid.count, "blocked_interneuron"],
+        [spineGrid.count, "blocked_spine"],
+      ]) {
         setText(count, String(frame.amount(id)));
       }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
@@ -171,7 +295,9 @@ function showAmpa(nodes, amount, rest) {
 }
 
 const bandPath = (thickness) =>
-  thickness < 0.2 ? "" : `M478 431H722C716 ${(431 + thickness).toFixed(1)} 700 ${(431 + thickness).toFixed(1)} 680 ${(431 + thickness).toFixed(1)}H520C500 ${(431 + thickness).toFixed(1)} 484 ${(431 + thickness).toFixed(1)} 478 431Z`; // prettier-ignore
+  thickness < 0.2
+    ? ""
+    : `M478 431H722C716 ${(431 + thickness).toFixed(1)} 700 ${(431 + thickness).toFixed(1)} 680 ${(431 + thickness).toFixed(1)}H520C500 ${(431 + thickness).toFixed(1)} 484 ${(431 + thickness).toFixed(1)} 478 431Z`;
 
 // Squares in equal steps along the way from the ribosomes; the first ones are farthest.
 function showProtein(squares, amount, points) {
@@ -182,7 +308,11 @@ function showProtein(squares, amount, points) {
     setAttribute(node, "opacity", i < count ? "1" : "0");
     if (i >= count) return;
     const [x, y] = points[Math.round(((i + 1) / (count + 1)) * (points.length - 1))];
-    setAttribute(node, "transform", `translate(${x.toFixed(1)} ${(y + (i % 2 ? 5 : -5)).toFixed(1)}) rotate(${(i * 40) % 90})`);
+    setAttribute(
+      node,
+      "transform",
+      `translate(${x.toFixed(1)} ${(y + (i % 2 ? 5 : -5)).toFixed(1)}) rotate(${(i * 40) % 90})`,
+    );
   });
 }
 
@@ -199,7 +329,8 @@ function showSpine(node, text, frame) {
 
 function labels() {
   const all = { sizes: "wide medium narrow" };
-  return group("labels",
+  return group(
+    "labels",
     label(24, 56, ["Inhibitory axon"], { leader: [74, 64, 86, 132], sizes: "wide" }),
     label(312, 100, ["Ketamine"], { sizes: "wide medium" }),
     label(68, 272, ["NMDA"], { leader: [122, 280, 178, 332], sizes: "wide" }),
@@ -216,12 +347,12 @@ function labels() {
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
     label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
-    label(888, 592, ["BDNF"], { anchor: "end", ...all }),
+    label(888, 592, ["BDNF"], { anchor: "end", sizes: "wide medium narrow narrow-late" }),
     label(888, 632, ["TrkB"], { anchor: "end", sizes: "wide medium" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
     label(1006, 712, ["protein makers"], { sizes: "wide medium" }),
-  ); // prettier-ignore
+  );
 }
 
 // What the drawing shows, in one or two sentences.
