@@ -26,7 +26,8 @@ from ketamech.site.published_tables import published_tables
 
 PAGE = "index.html"
 SCRIPT = "js/story.js"
-ENTRY_POINTS = (SCRIPT, "engine/worker.js", "simulate.js")  # all other modules are found by their imports
+STARTS_WORKER = "js/static-site.js"  # loaded by itself first, so that the worker's files load beside those of the page
+ENTRY_POINTS = (SCRIPT, "engine/worker.js", "engine/answers.js", "simulate.js")  # others are found by their imports
 SERVER_ONLY = (".js", ".html", "workbench.css")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json",
@@ -114,10 +115,11 @@ def _page(text: str) -> str:
     policy = f'<meta http-equiv="content-security-policy" content="{POLICY}">'
     modules = sorted(name for name in _modules(SCRIPT) if not name.startswith("engine/"))
     preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
+    first = f'<script type="module" async src="{STARTS_WORKER}"></script>'
     script = f'<script type="module" src="{SCRIPT}">'
     changes = {
         '<html lang="en">': '<html lang="en" data-answers="browser">',
-        '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}',
+        '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}\n  {first}',
         'href="api/metadata"': 'href="api/metadata.json"',
         script: f"{preloads}\n  {script}",
     }

@@ -2,10 +2,13 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
 from static_server import served_folder
+
+from ketamech.app.server import STATIC
 
 APP = Path(__file__).parents[1] / "app"
 
@@ -123,6 +126,14 @@ def test_the_numbers_are_those_of_the_server(story, app_state):
     expected = outputs_of(app_state, OutputsRequest.model_validate(body))["values"]
     for name in body["outputs"]:
         assert found[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-4)
+
+
+def test_the_worker_requests_all_of_its_modules_at_once():
+    engine = STATIC / "engine"
+    listed = re.search(r"MODULES = \[(.*?)\]", (engine / "worker.js").read_text(encoding="utf-8"), re.S)[1]
+    assert {f"{name}.js" for name in re.findall(r'"([\w-]+)"', listed)} | {"worker.js"} == {
+        path.name for path in engine.glob("*.js")
+    }
 
 
 def test_the_same_model_gives_the_same_files(site, app_state, tmp_path):

@@ -1,7 +1,27 @@
-// The worker of the static site: answers { id, name, body } with { id, found } or { id, error }.
+// The worker of the static site: answers { id, name, body } with { id, found } or { id, error }. It has no static
+// imports, so that all of its files are requested at once.
 
-import { Answers } from "./answers.js";
-import { InputError } from "./errors.js";
+const MODULES = [
+  "answers",
+  "dose-events",
+  "errors",
+  "kernel",
+  "model",
+  "output-times",
+  "parse-errors",
+  "parser",
+  "people",
+  "perturbations",
+  "published",
+  "regimen",
+  "scenario",
+  "steady-state",
+  "tracks",
+  "treatment",
+  "words",
+];
+const TABLES = ["kernel", "scenario", "dosing"];
+const TOO_OLD = "This browser cannot run the compiled model. It needs a browser of 2023 or later.";
 
 const file = (name) => new URL(name, import.meta.url);
 const getJson = async (name) => (await fetch(file(name))).json();
@@ -17,10 +37,11 @@ self.onmessage = async ({ data: { id, name, body } }) => {
 };
 
 async function load() {
-  const names = ["kernel", "scenario", "dosing"];
-  const [wasm, ...parts] = await Promise.all([compiled(), ...names.map((name) => getJson(`${name}.json`))]);
+  const tables = Promise.all(TABLES.map(async (name) => [name, await getJson(`${name}.json`)]));
+  const wasm = compiled();
+  const [{ Answers }] = await Promise.all(MODULES.map((name) => import(`./${name}.js`)));
   const later = { people: loadPeople, published: () => getJson("published.json") };
-  return Answers.load(wasm, Object.fromEntries(names.map((name, i) => [name, parts[i]])), later);
+  return Answers.load(await wasm, Object.fromEntries(await tables), later);
 }
 
 async function compiled() {
@@ -28,7 +49,7 @@ async function compiled() {
   try {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch {
-    throw new Error("This browser cannot run the compiled model. It needs a browser of 2023 or later.");
+    throw new Error(TOO_OLD);
   }
 }
 
@@ -38,9 +59,7 @@ async function loadPeople() {
 }
 
 // As the server describes an error.
-function errorBody(error) {
-  const { what, key, expected, nearest, typeThis } = error;
-  if (error instanceof InputError)
-    return { error: what, text: error.message, key, expected, nearest, command: typeThis };
-  return { error: error.message, text: error.message };
+function errorBody({ name, message, what, key, expected, nearest, typeThis }) {
+  if (name !== "InputError") return { error: message, text: message };
+  return { error: what, text: message, key, expected, nearest, command: typeThis };
 }

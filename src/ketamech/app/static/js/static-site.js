@@ -3,6 +3,7 @@
 
 export const isStaticSite = document.documentElement.dataset.answers === "browser";
 
+const STORE_AFTER = 5000; // ms
 const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
 const files = new Map(); // promises of JSON files by name
 
@@ -78,10 +79,8 @@ function startWorker() {
   return worker;
 }
 
-// Stores the page for use without a connection.
+// Stores the page for use without a connection, once the first figures are drawn.
 export function storeForOfflineUse() {
   if (!isStaticSite || !("serviceWorker" in navigator)) return;
-  const register = () => navigator.serviceWorker.register("service-worker.js").catch(() => {});
-  if (document.readyState === "complete") register();
-  else addEventListener("load", register);
+  setTimeout(() => navigator.serviceWorker.register("service-worker.js").catch(() => {}), STORE_AFTER);
 }
