@@ -178,8 +178,8 @@ def test_every_chapter_has_controls_of_dose_route_drug_and_pathways(page, addres
     until(page, "document.querySelectorAll('.dose-panel .more-controls[open] input').length > 50")
     wanted = ["[data-dose]", "[aria-label='Route']", "[aria-label='Drug']", "[data-toggle=habenula]"]
     missing = page.evaluate(
-        "all => [...document.querySelectorAll('[data-chapter]:has(.dose-panel)')].flatMap((part) => all.filter((one) => "
-        "!part.querySelector(one)).map((one) => `${part.id}: ${one}`))", wanted,
+        "all => [...document.querySelectorAll('[data-chapter]:has(.dose-panel)')].flatMap((part) => all"
+        ".filter((one) => !part.querySelector(one)).map((one) => `${part.id}: ${one}`))", wanted,
     )  # fmt: skip
     assert missing == []
 

@@ -65,7 +65,7 @@ export class Hero {
     };
     const series = [main];
     if (control.length && changes(control))
-      series.push({ time: TIMES, y: control, label: "no drug, same hope", kind: "control" });
+      series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
     this.figure.show({ series, points: this.points });
     this.figure.node.classList.toggle("is-untested", this.isUntested);
     this.showSentence();
@@ -113,7 +113,7 @@ export class Hero {
     const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
       find("#lead").textContent =
-        "At this dose there is hardly any effect beyond hope. Change the dose, run the clock and see what happens.";
+        "At this dose there is hardly any effect beyond expectation. Change the dose, run the clock and see what happens.";
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
