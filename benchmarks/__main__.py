@@ -1,4 +1,4 @@
-"""Benchmarks from the command line: `python -m benchmarks engines | page | screenshots`."""
+"""Benchmarks from the command line: `python -m benchmarks engines | page | site | screenshots`."""
 
 from __future__ import annotations
 
@@ -138,6 +138,27 @@ def _page_aims(found: dict[str, Any]) -> list[dict[str, object]]:
             ("page, MB", "6", round(seen["page_bytes"] / 1e6, 2)),
         ]
     return [{"what": what, "aim": aim, "measured": measured} for what, aim, measured in rows]
+
+
+@app.command()
+def site(out: Out = Path("benchmarks")) -> None:
+    """Measure the static site in Chromium: bytes, first figure, one patient, 200 virtual patients."""
+    from ketamech.cli import terminal
+
+    for extra in ("web", "site"):
+        terminal.require_extra(extra)
+    from benchmarks.site_speed import AIMS, site_speed
+
+    terminal.refuse_file(out)
+    console = terminal.progress()
+    with console.status("Starting ...") as status:
+        found = site_speed(lambda line: status.update(line))
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "site.json"
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    rows = [{"what": what, "aim": aim, "measured": found[key]} for key, (what, aim) in AIMS.items()]
+    terminal.table(rows, title="The static site")
+    console.print(f"Written: {terminal.escape_markup(target)}   {terminal.DISCLAIMER}")
 
 
 @app.command()

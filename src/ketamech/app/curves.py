@@ -122,13 +122,9 @@ def published_values_of(app_state: AppState, keys: ScenarioFile) -> dict[str, An
     scenario = scenario_of(keys, model)
     run = describe_run(scenario, model)
     found = _solve(model, run.subjects, output_times(scenario.horizon, treatment_times(scenario)))
-    curves = {
-        _sorted_sum(curve.outputs): (track, curve)
-        for track in reversed(load_tracks().values())
-        for curve in available_curves(track, model)
-    }
+    curves = curves_by_sum(model)
     points = published_points(found, run, model, app_state.evidence)
-    shown = [(point, curves[key]) for point in points if (key := _sorted_sum(point.output)) in curves]
+    shown = [(point, curves[key]) for point in points if (key := sorted_sum(point.output)) in curves]
     return {"published_values": [_published_value(point, *place, found, model) for point, place in shown]}
 
 
@@ -264,7 +260,16 @@ def _published_value(
     }
 
 
-def _sorted_sum(expression: str) -> str:
+def curves_by_sum(model: Model) -> dict[str, tuple[Track, TrackCurve]]:
+    """The first track and curve that shows a sum of outputs, by that sum."""
+    return {
+        sorted_sum(curve.outputs): (track, curve)
+        for track in reversed(load_tracks().values())
+        for curve in available_curves(track, model)
+    }
+
+
+def sorted_sum(expression: str) -> str:
     """A sum of outputs with its terms in alphabetical order."""
     return " + ".join(sorted(term.strip() for term in expression.split("+")))
 

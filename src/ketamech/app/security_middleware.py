@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.app.responses import NotFound, error_response
 
-POLICY = (
+SOURCES = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
+POLICY = f"{SOURCES}; frame-ancestors 'none'"
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",

@@ -162,6 +162,7 @@ EXTRAS = {
     "exchange": ("libsbml", "libsedml", "libcombine", "antimony", "petab", "h5netcdf"),
     "bench": ("roadrunner", "pydiffsol", "COPASI"),
     "web": ("fastapi", "uvicorn"),
+    "site": ("ziglang",),
     "distributed": ("distributed",),
 }
 

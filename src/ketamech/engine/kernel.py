@@ -41,7 +41,7 @@ DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # acc
 
 @dataclass(frozen=True)
 class CompiledSystem:
-    """Machine code of one system for `lanes` patients side by side, for a processor or a GPU.
+    """Code of one system for `lanes` patients side by side, for a processor or a GPU, or a WebAssembly module (bytes).
 
     `rows` is the layout of the workspace, `pattern` the non-zero entries of the Jacobian, `gamma` the diagonal
     coefficient of the method.
@@ -52,7 +52,7 @@ class CompiledSystem:
     rows: WorkspaceLayout
     pattern: tuple[tuple[int, int], ...]
     gamma: float
-    code: native_code.NativeModule | PtxModule
+    code: native_code.NativeModule | PtxModule | bytes
 
     def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
         """Sizes and row numbers in the order of SIZES, for a run with this many output times and outputs."""
@@ -105,6 +105,17 @@ class Kernel:
             self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
         return self._compiled[device]
 
+    def webassembly(self) -> CompiledSystem:
+        """The WebAssembly module, from the cache if present. Raises InputError where the linker is not installed."""
+        from ketamech.engine.codegen.wasm_writer import LANES as WASM_LANES
+        from ketamech.engine.codegen.wasm_writer import wasm_files
+
+        def make() -> dict[str, bytes]:
+            return wasm_files(self.build_system(), driver_texts(ARGUMENTS), ARGUMENTS)
+
+        made = _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
+        return self._compiled_system(made, WASM_LANES, made["kernel.wasm"])
+
     def _load(self, device: str, lanes: int) -> CompiledSystem:
         if device == "cuda":
             open_device()  # raises when there is no GPU
@@ -112,8 +123,13 @@ class Kernel:
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
         made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes))
-        facts = json.loads(made["facts.json"])
         code = PtxModule(made["kernel.ptx"]) if device == "cuda" else native_code.NativeModule(made["kernel.o"])
+        return self._compiled_system(made, lanes, code)
+
+    def _compiled_system(
+        self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes
+    ) -> CompiledSystem:
+        facts = json.loads(made["facts.json"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
         return CompiledSystem(self.layout, lanes, WorkspaceLayout(facts["rows"]), pattern, facts["gamma"], code)
 

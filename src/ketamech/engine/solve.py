@@ -37,6 +37,7 @@ def run_on_cpu(
         raise InputError(f"{threads} threads", expected="at least 1")
     if isinstance(kernel.code, PtxModule):
         return run_on_gpu(kernel, kernel.code, task, sizes, arrays, report, count, progress)
+    assert isinstance(kernel.code, NativeModule)
     function = kernel.code.function(task, ARGUMENTS[task])
     counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
 

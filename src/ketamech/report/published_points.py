@@ -19,8 +19,9 @@ from ketamech.simulation.ensemble import baseline_of
 from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
 
-_SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
-_YEARS_APART = 15.0
+SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
+YEARS_APART = 15.0
+SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, pers
     """Last hour at which run and protocol agree: the next dose that the protocol lacks; 0 if they never agree."""
     if not _same_person(protocol, run, model, person):
         return 0.0
-    theirs = _in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
-    mine = _in_order(run.dose_events)
+    theirs = drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
+    mine = drug_events_in_order(run.dose_events)
     if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
     return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
@@ -74,15 +75,15 @@ def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Ma
     values = protocol.values(model.parameters)
     for name in {*values, *run.values}:
         theirs = values.get(name, model.parameters[name].canonical)
-        if name.startswith(_SAME_PERSON) or not name.startswith("person."):
+        if name.startswith(SAME_PERSON) or not name.startswith("person."):
             if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
                 return False
-        elif name == "person.age" and abs(theirs - mine[name]) > _YEARS_APART * unit("year").factor:
+        elif name == "person.age" and abs(theirs - mine[name]) > YEARS_APART * unit("year").factor:
             return False
     return True
 
 
-def _in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
+def drug_events_in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
     """Dose events without expectancy, in order of time."""
     drugs = without_expectancy(entries)
     return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.compartment))
@@ -98,27 +99,37 @@ def _point(
     target: Target, evidence: Evidence, dataset: xr.Dataset, run: RunDescription, until: float
 ) -> PublishedPoint | None:
     measure, row = target.measure, evidence[target.evidence]
-    ways = {"at": "point", "max": "level", "min": "level", "mean": "span"}
-    drawable = measure.statistic in ways and target.comparison in ("fold", "z", "interval")
-    if not drawable or "|" in measure.output or any(name not in dataset.variables for name in names_in(measure.output)):
+    if not is_drawable(target) or any(name not in dataset.variables for name in names_in(measure.output)):
         return None
     when = _measured_times(target, dataset, run, until)
     if when is None:
         return None
     start, end = when
-    numbers = [_plotted_value(value, target, dataset, run, start) for value in _numbers(target, row)]
+    numbers = [_plotted_value(value, target, dataset, run, start) for value in published_numbers(target, row)]
     if numbers[0] is None:
         return None
     value, low, high = (math.nan if number is None else number for number in numbers)
     low, high = min(low, high), max(low, high)
-    translated = row.species != "human" or bool(target.assumption)
+    translated = is_translated(target, row)
     label = evidence.references[row.reference].citation
     return PublishedPoint(
-        row.id, measure.output, ways[measure.statistic], start, end, value, low, high, translated, _short(label)
-    )
+        row.id, measure.output, SHAPES[measure.statistic], start, end, value, low, high, translated,
+        short_citation(label),
+    )  # fmt: skip
 
 
-def _numbers(target: Target, row: Observation) -> tuple[float, float, float]:
+def is_drawable(target: Target) -> bool:
+    """Whether a comparison is of a value or range, at a time or over a span, of one expression."""
+    comparable = target.comparison in ("fold", "z", "interval")
+    return comparable and target.measure.statistic in SHAPES and "|" not in target.measure.output
+
+
+def is_translated(target: Target, row: Observation) -> bool:
+    """Whether a number was not measured in humans, or is compared by an assumption."""
+    return row.species != "human" or bool(target.assumption)
+
+
+def published_numbers(target: Target, row: Observation) -> tuple[float, float, float]:
     """Value, low and high in canonical units; a target band replaces the published spread."""
     low, high = row.spread.low, row.spread.high
     if not (math.isnan(target.low) or math.isnan(target.high)):
@@ -178,7 +189,7 @@ def _plotted_value(
     return None if measure.relative_to not in ways else ways[measure.relative_to] + base
 
 
-def _short(citation: str) -> str:
+def short_citation(citation: str) -> str:
     """Author and year: "Kamp 2020"."""
     words = citation.split()
     years = (i for i, word in enumerate(words) if word[:4].isdigit() and len(word.strip(",;()")) == 4)

@@ -144,12 +144,12 @@ def routes(app_state: AppState) -> APIRouter:
     @router.get("/claims", response_model=dict[str, ClaimInfo])
     async def claims() -> Response:
         """Common statements about ketamine by id, with verdict and evidence."""
-        return await cached_response(app_state, "claims", lambda: _claims(app_state))
+        return await cached_response(app_state, "claims", lambda: claims_of(app_state))
 
     @router.get("/claims/{name}", response_model=ClaimResult)
     async def claim(name: str) -> Response:
         """What the model shows of one claim; the first request runs all experiments."""
-        return json_response(await app_state.compute(lambda: _claim_result(app_state, name)))
+        return json_response(await app_state.compute(lambda: claim_result(app_state, name)))
 
     return router
 
@@ -161,10 +161,11 @@ def evidence_rows(app_state: AppState, stage: str, text: str, ids: str) -> dict[
         found = [known.observations[one] for one in ids.split(",") if one in known.observations]
     else:
         found = known.select(stage=stage or None, text=text or None)
-    return {"total": len(found), "rows": [_evidence_row(row, app_state) for row in found[:MOST_ROWS]]}
+    return {"total": len(found), "rows": [evidence_row(row, app_state) for row in found[:MOST_ROWS]]}
 
 
-def _evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
+def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
+    """One row of evidence; see `EvidenceRow`."""
     paper = app_state.evidence.references[row.reference]
     written = {
         "n": row.n_text,
@@ -191,7 +192,8 @@ def _stage(app_state: AppState, name: str) -> StagePage:
     )  # fmt: skip
 
 
-def _claims(app_state: AppState) -> dict[str, dict[str, Any]]:
+def claims_of(app_state: AppState) -> dict[str, dict[str, Any]]:
+    """Every claim by id; see `ClaimInfo`."""
     rule, _ = load_rule()
     return {name: _claim(claim, rule, app_state) for name, claim in load_claims(app_state.evidence).items()}
 
@@ -200,7 +202,7 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
     verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
     evidence = {
         f"evidence_{side}": [
-            {**_evidence_row(item.row, app_state), "strength": item.strength, "description": item.why}
+            {**evidence_row(item.row, app_state), "strength": item.strength, "description": item.why}
             for item in claim.side(side)
         ]
         for side in ("for", "against")
@@ -224,7 +226,7 @@ def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _claim_result(app_state: AppState, name: str) -> ClaimResult:
+def claim_result(app_state: AppState, name: str) -> ClaimResult:
     """What the model shows of one claim. Raises NotFound."""
     found = app_state.cache.get("experiments of claims", lambda: evaluate_claims(app_state.model))
     if name not in found:

@@ -14,6 +14,7 @@ from ketamech.analysis.pathways import component, load_components, load_pathways
 from ketamech.app.app_state import AppState, Limits
 from ketamech.app.curves import available_curves
 from ketamech.app.responses import cached_response
+from ketamech.app.schemas import PopulationRequest
 from ketamech.core import unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
@@ -151,6 +152,7 @@ class Metadata(BaseModel):
     perturbations: list[PerturbationInfo]
     presets: list[dict[str, Any]] = Field(description="scenarios to start from")
     story: dict[str, list[TableRow]] = Field(description="rows of the controls of the story, by table")
+    story_patients: int = Field(description="virtual patients that the story shows")
     trial_populations: list[TableRow]
     stages: list[str] = Field(description="stages of the model, in its order")
     evidence_stages: list[str]
@@ -198,6 +200,7 @@ def metadata_of(app_state: AppState) -> Metadata:
         ],
         "presets": load_presets(),
         "story": {**_with_tested_doses(load_story(), app_state.evidence), **load_story_texts()},
+        "story_patients": PopulationRequest.model_fields["patients"].default,
         "trial_populations": _rows(PRESETS / "trial_populations.csv", ("id", "label")),
         "stages": [stage.name for stage in app_state.model.system.stages],
         "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),

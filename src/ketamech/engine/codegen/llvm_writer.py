@@ -359,7 +359,7 @@ class _Writer:
         self.count += 1
         mark = self.count
         before, body, after = f"before{mark}", f"loop{mark}", f"after{mark}"
-        for operand in {a for op in loop.body for a in op.arguments if isinstance(a, Slot) and a.row is not None}:
+        for operand in (a for op in loop.body for a in op.arguments if isinstance(a, Slot) and a.row is not None):
             self._read(operand)
         held = dict(self.held)
         self.lines += [f"  br label %{before}", f"{before}:", f"  br label %{body}", f"{body}:"]

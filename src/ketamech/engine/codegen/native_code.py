@@ -1,4 +1,4 @@
-"""Compiles LLVM text to machine code for this processor or to PTX, and loads machine code."""
+"""Compiles LLVM text to machine code for this processor, to PTX or to WebAssembly, and loads machine code."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def _nvptx_target() -> llvm.TargetMachine:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return llvm.Target.from_triple("nvptx64-nvidia-cuda").create_target_machine(cpu="sm_70", opt=_OPTIMISE)
+
+
+def _wasm_target() -> llvm.TargetMachine:
+    """Any browser since 2023: vectors of two doubles, copies of memory in one instruction."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    features = "+simd128,+bulk-memory,+nontrapping-fptoint"
+    return llvm.Target.from_triple("wasm32-unknown-unknown").create_target_machine(
+        cpu="generic", features=features, opt=_OPTIMISE, reloc="static"
+    )
 
 
 def processor() -> str:
@@ -61,6 +71,11 @@ def compile_module(
 def object_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
     """Machine code of modules as a relocatable object."""
     return bytes(_target().emit_object(compile_module(texts, exported)))
+
+
+def wasm_object(texts: Sequence[str], exported: Sequence[str]) -> bytes:
+    """WebAssembly of modules as a relocatable object."""
+    return bytes(_wasm_target().emit_object(compile_module(texts, exported, _wasm_target)))
 
 
 def assembly(texts: Sequence[str], exported: Sequence[str]) -> str:

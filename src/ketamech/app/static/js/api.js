@@ -1,6 +1,8 @@
-// Requests to the server, and its long computations. A lost connection is reported once and tried again until it returns.
+// Requests to the server, or on a static site to its files and workers; long computations. A lost connection is reported
+// once and tried again until it returns.
 
 import { button, download, element, emptyState, paragraph, showFieldError } from "./dom.js";
+import { answerGet, answerPost, isStaticSite } from "./static-site.js";
 
 export class ServerError extends Error {
   constructor(response, status) {
@@ -27,7 +29,7 @@ function setConnected(connected) {
 function reconnect(milliseconds) {
   setTimeout(async () => {
     try {
-      await fetch("/api/metadata", { cache: "no-store" });
+      await fetch(relative("/api/metadata"), { cache: "no-store" });
       setConnected(true);
     } catch {
       reconnect(Math.min(milliseconds * 1.5, 4000));
@@ -35,10 +37,13 @@ function reconnect(milliseconds) {
   }, milliseconds);
 }
 
+// The pages are at the root of the server or of a static site.
+const relative = (path) => path.replace(/^\//, "");
+
 async function send(path, request) {
   let response;
   try {
-    response = await fetch(path, request);
+    response = await fetch(relative(path), request);
   } catch (error) {
     if (error.name !== "AbortError") setConnected(false);
     throw error;
@@ -54,9 +59,21 @@ async function send(path, request) {
   throw new ServerError(body, response.status);
 }
 
-export const getJson = async (path) => (await send(path, {})).json();
+export async function getJson(path) {
+  return isStaticSite ? answered(answerGet(path)) : (await send(path, {})).json();
+}
 
-export const postJson = async (path, body) => (await post(path, body)).json();
+export async function postJson(path, body) {
+  return isStaticSite ? answered(answerPost(path, body)) : (await post(path, body)).json();
+}
+
+async function answered(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    throw error.body ? new ServerError(error.body, 422) : error;
+  }
+}
 
 export function post(path, body) {
   const headers = { "content-type": "application/json" };
@@ -113,7 +130,7 @@ function startJob(path, body, progress) {
 
 function lastState(id, progress) {
   return new Promise((resolve, reject) => {
-    const events = new EventSource(`/api/jobs/${id}/events`);
+    const events = new EventSource(relative(`/api/jobs/${id}/events`));
     events.onmessage = (message) => {
       const state = JSON.parse(message.data);
       progress(state);

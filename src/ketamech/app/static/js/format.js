@@ -33,6 +33,8 @@ export function formatNumber(value, digits = 3) {
   return text.replace("-", "−");
 }
 
+export const formatCount = (number) => number.toLocaleString("en");
+
 export const formatSigned = (value, digits = 3) => (value > 0 ? "+" : "") + formatNumber(value, digits);
 
 export const formatRange = (low, high) => `${formatNumber(low)} to ${formatNumber(high)}`;

@@ -2,6 +2,7 @@
 
 import { onConnectionChange } from "./api.js";
 import { element, find } from "./dom.js";
+import { storeForOfflineUse } from "./static-site.js";
 
 const root = document.documentElement;
 const systemIsDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
@@ -17,6 +18,7 @@ try {
 export function setUpPage() {
   setUpThemeButton(find("#theme"));
   showConnectionBanner();
+  storeForOfflineUse();
 }
 
 function setUpThemeButton(button) {

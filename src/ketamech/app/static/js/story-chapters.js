@@ -6,6 +6,7 @@ import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
 import { formatNumber, formatSigned, formatTimeLong, interpolate } from "./format.js";
 import { TimeFigure } from "./time-figure.js";
+import { isStaticSite } from "./static-site.js";
 import { MONTH, selectedTime } from "./time-slider.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
@@ -108,6 +109,8 @@ const NO_RATING = "MADRS does not apply to a rat. Choose a route in people to se
 const METHOD =
   "Shapley values divide joint effects evenly, so that the contributions add up to the whole effect. All combinations " +
   "of pathways are simulated for several draws of the uncertain parameters; this takes a few seconds.";
+const ATTRIBUTION_NEEDS_SERVER =
+  "The installed program (ketamech serve) also divides joint effects between the pathways (Shapley values).";
 
 // Returns a function that simulates the chapter again.
 export function pathwayContributions(state, components) {
@@ -168,6 +171,7 @@ function lossCaption(whole, losses) {
 }
 
 function attributionOfStory(state, components) {
+  if (isStaticSite) return paragraph(ATTRIBUTION_NEEDS_SERVER, "secondary");
   const figure = new TimeFigure({ title: "Pathway contributions to MADRS over time", unit: "points", height: 320 });
   const sentences = element("div", {});
   const place = element("div", {});

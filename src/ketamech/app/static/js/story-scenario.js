@@ -1,12 +1,14 @@
 // The treatment that the story simulates, and the controls of a chapter. All panels show and change the same state.
 
 import { checkbox, collapsible, doseSlider, element, uniqueId } from "./dom.js";
+import { formatCount } from "./format.js";
 
 const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
 
 // `story`: the server's tables of routes, drugs, schedules and perturbations; `pathways`: its list.
 export class StoryState {
-  constructor({ story, pathways }) {
+  constructor({ story, pathways, story_patients: patients }) {
+    this.patients = patients;
     this.listeners = [];
     this.tables = Object.fromEntries(Object.entries(story).map(([name, rows]) => [name, byId(rows)]));
     this.pathways = new Map(pathways.map((row) => [row.name, row]));
@@ -153,9 +155,9 @@ const CONTROLS = {
       "data-rat": true,
     });
   },
-  population({ showPopulation }) {
+  population({ state, showPopulation }) {
     const hint = "each with a body and an illness of their own";
-    return checkbox(withHint("Show 1,000 simulated people", hint), false, showPopulation);
+    return checkbox(withHint(`Show ${formatCount(state.patients)} simulated people`, hint), false, showPopulation);
   },
 };
 

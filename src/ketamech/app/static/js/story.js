@@ -5,6 +5,7 @@ import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "
 import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
 import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
 import { percentileBands, trackSeries } from "./figure-data.js";
+import { formatCount } from "./format.js";
 import { glossary } from "./glossary.js";
 import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
@@ -99,12 +100,12 @@ function currentScenario() {
     announce(`Back to ${state.defaultDose} with all pathways on`);
   };
   const button = linkButton("Reset", reset, { id: "reset" });
-  const link = element("a", { text: "Open in workbench" });
+  const link = element("a", { class: "needs-server", text: "Open in workbench" });
   const show = () => {
     description.textContent = state.description;
     changed.textContent = state.changes.join(", ");
     button.hidden = state.isDefault;
-    link.href = `/workbench${linkTo({ cases: [state.scenario] })}`;
+    link.href = `workbench${linkTo({ cases: [state.scenario] })}`;
   };
   state.onChange(show);
   show();
@@ -177,13 +178,13 @@ async function fetchReference() {
   if (!state.isDefault) figures.forEach((_, key) => showTrack(key));
 }
 
-// 1,000 virtual patients
+// Virtual patients
 
 const populationSimulation = new LatestTask(() => fetchPopulation());
 
 async function fetchPopulation() {
   const found = await postJson("/api/population", { scenario: state.scenario, until: MONTH, track: "mood" });
-  population.bands = percentileBands(found, 0, "", " of 1,000");
+  population.bands = percentileBands(found, 0, "", ` of ${formatCount(found.patients)}`);
   showTrack("mood");
 }
 

@@ -1,0 +1,169 @@
+// Answers to the requests of the page, with the responses of the server (schemas.py): curves, outputs, population.
+
+import { InputError } from "./errors.js";
+import { Kernel } from "./kernel.js";
+import { Model } from "./model.js";
+import { outputTimes, treatmentTimes } from "./output-times.js";
+import { VirtualPatients } from "./people.js";
+import { PublishedValues } from "./published.js";
+import { RegimenReader } from "./regimen.js";
+import { ScenarioReader } from "./scenario.js";
+import { atEvenQuantiles, percentiles, rounded, trackValues } from "./tracks.js";
+
+export class Answers {
+  // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
+  // { people() -> { people, draws }, published() -> published.json }.
+  static async load(wasm, tables, later) {
+    return new Answers(await Kernel.load(wasm, tables.kernel), tables, later);
+  }
+
+  constructor(kernel, { scenario, dosing }, later) {
+    Object.assign(this, { tables: scenario, dosing, later });
+    this.model = new Model(kernel, scenario.parameters);
+    this.reader = new ScenarioReader(new RegimenReader(dosing), scenario, dosing);
+  }
+
+  // The treated patient and, unless switched off, its control.
+  subjects(scenario) {
+    const treated = this.reader.patient(scenario);
+    return scenario.control ? [treated, this.reader.patient(scenario, { isControl: true })] : [treated];
+  }
+
+  curves({ scenario: keys, tracks: names = [], until = null }) {
+    const began = performance.now();
+    const scenario = this.reader.read(keys);
+    const tracks = this.requested(names, scenario.species);
+    const { first, starts, times } = this.times(scenario, until, this.tables.times);
+    const outputs = outputsOf(tracks);
+    const found = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
+    const curve = (track, one) => {
+      const [treated, control] = found.map((own) => rounded(trackValues(track, one, outputs, own)));
+      return { key: one.key, label: one.label, treated, control: control ?? null };
+    };
+    return {
+      time: fromFirst(times, first),
+      tracks: tracks.map((track) => ({ ...headOf(track), curves: track.curves.map((one) => curve(track, one)) })),
+      treatment_times: fromFirst(starts, first),
+      horizon: scenario.horizon - first,
+      milliseconds: performance.now() - began,
+    };
+  }
+
+  outputs({ scenario: keys, outputs, times }) {
+    const scenario = this.reader.read(keys);
+    this.requireOutputs(scenario.species, outputs);
+    if (!times.length || times.some((time, i) => !Number.isFinite(time) || time < times[i - 1])) {
+      throw new InputError("output times must rise", { key: "times", expected: "hours, e.g. 0, 0.5, 24" });
+    }
+    if (scenario.cycle.length && times[0] < 0) {
+      const what = "output times before 0 h of patients at steady state";
+      throw new InputError(what, { key: "times", expected: "times of 0 h or later" });
+    }
+    const names = [...new Set(outputs)];
+    const found = this.model.solveAll(this.subjects(scenario), times, names, this.tables.curves.tolerance);
+    const [treated, control] = found.map(({ curves }) => byName(names, curves));
+    return { times, values: treated, control: control ?? null };
+  }
+
+  // Percentiles of one track, and `individuals` of the patients at even quantiles of their change at `ranked_at` h.
+  async population({
+    scenario: keys,
+    track: name = "mood",
+    until = null,
+    individuals = 0,
+    ranked_at: at = 24,
+    ...rest
+  }) {
+    const began = performance.now();
+    const scenario = this.reader.read(keys);
+    const [track] = this.requested([name], scenario.species);
+    const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
+    const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
+    this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
+    const patients = this.patients(scenario, rest);
+    const outputs = outputsOf([track]);
+    const solve = () => this.model.solve(patients, times, outputs, tolerance);
+    const found = rest.control
+      ? this.stored([patients.map(withoutValues), scenario.values, times, outputs], solve)
+      : solve();
+    const failed = found.map(({ status }) => status).filter((status) => status !== "ok");
+    const sinceFirst = times.map((time) => time - first);
+    const curve = (one) => {
+      const curves = found.map((own) => trackValues(track, one, outputs, own));
+      const chosen = atEvenQuantiles(curves, sinceFirst, at, individuals);
+      return { key: one.key, label: one.label, percentiles: percentiles(curves, percents), individuals: chosen };
+    };
+    return {
+      time: fromFirst(times, first),
+      track: track.key,
+      unit: track.unit,
+      curves: track.curves.map(curve),
+      patients: patients.length,
+      failed: failed.length,
+      failure_reasons: Object.fromEntries(failed.map((one) => [one, failed.filter((other) => other === one).length])),
+      milliseconds: performance.now() - began,
+    };
+  }
+
+  // Virtual patients on the treatments of a scenario, or with `control` on the same visits without the drugs.
+  patients(scenario, { patients: count = Infinity, control = false }) {
+    const own = this.people.values(scenario.values).slice(0, count);
+    return own.map((values) => this.reader.patient({ ...scenario, values }, { isControl: control, limits: false }));
+  }
+
+  // The last result of `make` if it was made for the same `key`: patients without the drug are the same at every dose.
+  stored([patients, values, ...rest], make) {
+    const key = JSON.stringify([patients, [...values], ...rest]);
+    if (this.last?.key !== key) this.last = { key, found: make() };
+    return this.last.found;
+  }
+
+  async publishedValues({ scenario: keys }) {
+    const scenario = this.reader.read(keys);
+    this.published ??= new PublishedValues(await this.later.published(), this.tables.parameters);
+    const { times } = this.times(scenario, null, this.tables.times);
+    const outputs = this.published.outputs;
+    const [patient, ...control] = this.subjects(scenario);
+    const found = this.model.solveAll([patient, ...control], times, outputs, this.tables.curves.tolerance);
+    const [treated, untreated] = found.map(({ curves }) => byName(outputs, curves));
+    const factorOf = ({ track: key, curve }) => {
+      const track = this.tables.tracks.find((one) => one.key === key);
+      return { ...track.curves.find((one) => one.key === curve), relative: track.relative };
+    };
+    const curves = { time: times, treated, control: untreated, baseline: byName(outputs, found[0].baseline) };
+    return { published_values: this.published.of(scenario, patient.events, curves, factorOf) };
+  }
+
+  // Tracks by key (default: all) whose outputs exist in the species.
+  requested(names, species) {
+    const { tracks, human_only: ratings } = this.tables;
+    const known = new Map(tracks.map((track) => [track.key, track]));
+    for (const name of names) {
+      if (!known.has(name)) throw new InputError(`there is no track '${name}'`, { key: "tracks" });
+    }
+    const chosen = names.length ? [...new Set(names)].map((name) => known.get(name)) : tracks;
+    const exists = (track) => species === "human" || !outputsOf([track]).some((name) => ratings.includes(name));
+    return chosen.filter(exists);
+  }
+
+  requireOutputs(species, outputs) {
+    const missing = outputs.find((name) => species !== "human" && this.tables.human_only.includes(name));
+    if (!missing) return;
+    const expected = "an output that is measured in animals";
+    const what = `${missing} exists for humans only: a ${species} has no rating`;
+    throw new InputError(what, { key: "outputs", expected, typeThis: "forced_swim.immobility" });
+  }
+
+  times(scenario, until, options) {
+    const starts = treatmentTimes(scenario);
+    const first = Math.min(...starts, Infinity) === Infinity ? 0 : Math.min(...starts);
+    const end = until === null ? scenario.horizon : Math.min(scenario.horizon, first + until);
+    return { starts, first, times: outputTimes(end, starts, options) };
+  }
+}
+
+const withoutValues = ({ events, cycle }) => ({ events, cycle });
+const byName = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
+const headOf = ({ key, group, label, unit }) => ({ key, group, label, unit });
+const outputsOf = (tracks) => [...new Set(tracks.flatMap(({ curves }) => curves.flatMap(({ outputs }) => outputs)))];
+const fromFirst = (times, first) => times.map((time) => Number((time - first).toFixed(5)));

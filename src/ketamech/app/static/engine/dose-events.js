@@ -1,0 +1,186 @@
+// Dose events of treatments: amounts (umol), times (h) and the states that they enter; the rules of dose_events.py.
+
+import { general, InputError } from "./errors.js";
+
+const BELIEF = "expectancy.belief"; // the state that every visit raises in humans
+const ANTICIPATION = "expectancy.anticipation"; // the state that a visit for a procedure raises too
+const ROUNDING = 1e-9; // 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
+const MILLIGRAM = 1e-6; // kg
+const event = (time, compartment, amount, duration = 0) => ({ time, compartment, amount, duration });
+
+// Dose events before `horizon` (h), in order of time; `number(name)` is the value of a parameter (canonical units).
+// Missed doses by chance apply to virtual patients only. Throws InputError for a dose above the limit of the drug.
+export function doseEvents(treatments, number, horizon, tables, { limits = true } = {}) {
+  const found = [];
+  const doses = treatments.flatMap((treatment) => treatment.starts(horizon).map((start, k) => [treatment, k, start]));
+  if (doses.length > tables.limits.doses) {
+    const what = `more than ${tables.limits.doses} doses`;
+    throw new InputError(what, { key: "schedule", expected: "a shorter or sparser schedule" });
+  }
+  for (const [treatment, k, start] of doses) {
+    if (treatment.skippedDoses.includes(k + 1)) continue;
+    found.push(...eventsOfDose(treatment, start, number, tables, limits));
+  }
+  checkOverlaps(treatments, horizon);
+  checkOrder(treatments);
+  found.push(...expectancyEvents(treatments, horizon, number("expectancy.visit_gap")));
+  return found.sort((a, b) => a.time - b.time);
+}
+
+// One dose in umol of free base, or in the unit doses that the model uses for this substance.
+function micromoles(treatment, number, tables, limits) {
+  const { substance, unit } = treatment;
+  const mass = unit.replace(/\/h$/, "").replace(/\/kg$/, "");
+  let milligrams = (treatment.amount * tables.masses[mass]) / MILLIGRAM;
+  if (unit.includes("/kg")) milligrams *= number("person.weight");
+  if (unit.endsWith("/h")) milligrams *= treatment.duration;
+  if (treatment.salt === "hydrochloride") milligrams *= number("drug.hydrochloride_factor");
+  if (limits) checkDoseLimits(treatment, milligrams, number);
+  if (substance.dose) return milligrams / number("person.weight") / (number(substance.dose) * 1e6);
+  return milligrams * MILLIGRAM * (1e9 / (number(substance.molar_mass) * 1e9));
+}
+
+function checkDoseLimits(treatment, milligrams, number) {
+  const { substance, route, duration, drug } = treatment;
+  const perKilogram = milligrams / number("person.weight");
+  const most = number(substance.max_dose_parameter[route] ?? "drug.max_dose") * 1e6;
+  if (perKilogram / Math.max(1, duration) <= most * (1 + ROUNDING)) return;
+  const [unit, factor] = substance.dose ? ["ng", 1e6] : ["mg", 1];
+  const given = `${general(milligrams * factor)} ${unit} of ${drug}`;
+  const what = `${given} is ${general(perKilogram * factor, 3)} ${unit}/kg, which is above the limit`;
+  const expected = `at most ${general(most * factor)} ${unit}/kg an hour for ${drug} ${route}`.trim();
+  throw new InputError(what, { key: "dose", expected });
+}
+
+function eventsOfDose(treatment, begin, number, tables, limits) {
+  const { substance, duration } = treatment;
+  const start = begin + treatment.lag;
+  if (substance.is_session) return substance.compartment ? sessionEvents(treatment, start, number) : [];
+  const amount = micromoles(treatment, number, tables, limits);
+  if (substance.compartment) return [event(start, substance.compartment, amount, duration)];
+  const parts = absorbedParts(treatment, amount, number, tables);
+  return Object.entries(substance.enantiomers)
+    .filter(([, share]) => share)
+    .flatMap(([enantiomer, share]) =>
+      parts.map(({ delay, site, part, lasting }) =>
+        event(start + delay, `pharmacokinetics.${site}_${enantiomer}`, share * part * amount, lasting),
+      ),
+    );
+}
+
+// One unit of a session, and an infusion that balances its elimination for the duration of the session.
+function sessionEvents({ substance, duration }, start, number) {
+  const { compartment, infused_session: isInfused, maintenance_elimination: elimination } = substance;
+  const found = [event(start, compartment, 1, isInfused ? duration : 0)];
+  if (elimination && duration) found.push(event(start, compartment, number(elimination) * duration, duration));
+  return found;
+}
+
+const absorbed = (delay, site, part, lasting) => ({ delay, site, part, lasting });
+
+function absorbedParts(treatment, amount, number, { injection_sites: sites }) {
+  const { route, duration } = treatment;
+  const value = (name) => number(`pharmacokinetics.${name}`);
+  if (route === "IV") return [absorbed(0, "central", 1, duration)];
+  if (route === "IP") return [absorbed(0, "peritoneum", 1, 0)];
+  if (route in sites) return [absorbed(0, sites[route], value("intramuscular_f"), duration)];
+  if (route === "oral") return [absorbed(0, "gut", 1, value("oral_duration"))];
+  if (route === "sublingual") {
+    const share = value("sublingual_f");
+    const swallowed = absorbed(0, "gut", 1 - share, value("swallowed_duration"));
+    return [absorbed(0, "mouth", share, value("mouth_duration")), swallowed];
+  }
+  return nasalParts(treatment, amount, number);
+}
+
+// A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed. A drug with its
+// own `nasal_f` is given at once.
+function nasalParts({ substance }, amount, number) {
+  const value = (name) => number(`pharmacokinetics.${name}`);
+  const lasting = value("swallowed_duration");
+  if (substance.nasal_f) {
+    const share = number(substance.nasal_f);
+    return [absorbed(0, "racemic_nose", share, 0), absorbed(0, "gut", 1 - share, lasting)];
+  }
+  const device = number("drug.nasal_device") * (1e9 / (number("drug.ketamine_molar_mass") * 1e9));
+  const count = Math.max(1, roundHalfEven(amount / device));
+  const japanese = 1 + (value("nasal_f_japanese_ratio") - 1) * number("person.japanese");
+  const share = Math.min(1, (value("nasal_f_first") * japanese * (1 + (count - 1) * value("nasal_f_later"))) / count);
+  const gap = value("spray_interval");
+  const devices = Array.from({ length: count }, (_, i) => i * gap);
+  return [
+    ...devices.map((delay) => absorbed(delay, "nose", share / count, 0)),
+    ...devices.map((delay) => absorbed(delay, "gut", (1 - share) / count, lasting)),
+  ];
+}
+
+function roundHalfEven(number) {
+  const low = Math.floor(number);
+  if (number - low !== 0.5) return Math.round(number);
+  return low % 2 ? low + 1 : low;
+}
+
+// Expectancy events of treatment visits, at most one a state in `gap` h: daily tablets are not daily visits.
+function expectancyEvents(treatments, horizon, gap) {
+  const carry = treatments.filter(({ substance }) => substance.carries_expectancy);
+  const raising = { [BELIEF]: carry, [ANTICIPATION]: carry.filter(({ isProcedure }) => isProcedure) };
+  return Object.entries(raising).flatMap(([state, those]) => {
+    let previous = -Infinity;
+    const visits = those.flatMap((treatment) => treatment.starts(horizon)).sort((a, b) => a - b);
+    const counted = visits.filter((visit) => {
+      const counts = visit >= previous + gap - 1e-9;
+      if (counts) previous = visit;
+      return counts;
+    });
+    return counted.map((visit) => event(visit, state, 1));
+  });
+}
+
+export const isExpectancy = ({ compartment }) => compartment.startsWith("expectancy.");
+export const withoutExpectancy = (events) =>
+  events.filter(({ compartment }) => compartment !== BELIEF && compartment !== ANTICIPATION);
+
+// Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges.
+export function controlEvents(events, tables) {
+  const drugs = Object.values(tables.drugs);
+  const challenges = drugs.filter((drug) => !drug.carries_expectancy).map(({ compartment }) => compartment);
+  const control = events.filter((one) => isExpectancy(one) || challenges.includes(one.compartment));
+  return control.length === events.length ? events.filter(isExpectancy) : control;
+}
+
+// Single doses of one drug must be listed in order of time.
+function checkOrder(treatments) {
+  const last = new Map();
+  for (const { drug, route, start, schedule } of treatments) {
+    if (schedule.length) continue;
+    const key = `${drug}|${route}`;
+    const before = last.get(key) ?? 0;
+    if (start < before - 1e-9) {
+      const place = `one at ${general(start)} h is listed after one at ${general(before)} h`;
+      const expected = "doses in the order in which they are given";
+      throw new InputError(`doses of ${drug} are out of order: ${place}`, { key: "treatments", expected });
+    }
+    last.set(key, start);
+  }
+}
+
+// An operation or anaesthesia must not begin during another one (infusions of a drug add up).
+function checkOverlaps(treatments, horizon) {
+  const byDrug = new Map();
+  for (const one of treatments) {
+    if (!one.duration || !one.substance.is_session) continue;
+    const spans = one.starts(horizon).map((at) => [at, at + one.duration]);
+    byDrug.set(one.drug, [...(byDrug.get(one.drug) ?? []), ...spans]);
+  }
+  for (const [name, spans] of byDrug) {
+    spans.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    spans.slice(1).forEach(([following], i) => {
+      const [begin, end] = spans[i];
+      if (following >= end - 1e-9) return;
+      const hours = `${general(begin)} to ${general(end)} h, and the next from ${general(following)} h`;
+      const typeThis = `... at ${general(end)} h`;
+      const what = `two treatments with ${name} overlap: ${hours}`;
+      throw new InputError(what, { key: "treatments", expected: "one at a time", typeThis });
+    });
+  }
+}

@@ -1,0 +1,112 @@
+// Perturbations from phrases such as "NBQX 10 mg/kg IP at -30 min", with the rules of perturbations.py.
+
+import { general, InputError } from "./errors.js";
+
+const SAME_KINDS = { before: "start", after: "start" };
+const refuse = (what, extras = {}) => {
+  throw new InputError(what, { key: "with", ...extras });
+};
+
+export function unknownPerturbationError(text, tables) {
+  const name = text.trim();
+  const known = Object.entries(tables.perturbations);
+  const namesOf = (isChosen) => known.filter(([, one]) => isChosen(one)).map(([word]) => word);
+  if (/knock|\bko\b|-\/-|delet/.test(name.toLowerCase())) {
+    const expected = namesOf(({ kind }) => kind === "knock-out" || kind === "genotype").sort();
+    const what = `'${name}' is a knock-out of a pathway that does not exist here`;
+    return new InputError(what, { key: "with", expected: expected.join(", ") });
+  }
+  if (/block|antagonist|inhibitor/.test(name.toLowerCase())) {
+    const targets = new Set(known.filter(([, one]) => one.dosable).map(([, { target }]) => target));
+    const expected = `a drug that acts on: ${[...targets].sort().join(", ")}`;
+    const typeThis = 'with "NBQX 10 mg/kg IP at -30 min"';
+    return new InputError(`'${name}' is a blocker with no target`, { key: "with", expected, typeThis });
+  }
+  const expected = `one of: ${known.map(([word]) => word).join(", ")}`;
+  return new InputError(`no perturbation is called '${name}'`, { key: "with", expected });
+}
+
+// The perturbations of [text, phrase]: { text, name, time, values, events }; `values` { parameter: canonical value }.
+// `parameters`: those of scenario.json. Throws InputError, also for two that set the same parameter.
+export function applyPhrases(phrases, tables, parameters) {
+  const applied = phrases.map(([text, phrase]) => appliedPhrase(text, phrase, tables, parameters));
+  const textOf = new Map();
+  for (const { text, name } of applied) {
+    for (const parameter of Object.keys(tables.perturbations[name].sets)) {
+      if (textOf.has(parameter)) {
+        refuse(`'${text}' and '${textOf.get(parameter)}' both set ${parameter}`, { expected: "one of the two" });
+      }
+      textOf.set(parameter, text);
+    }
+  }
+  return applied;
+}
+
+function appliedPhrase(text, phrase, tables, parameters) {
+  const items = itemsByKind(phrase, text);
+  if (!("name" in items)) throw unknownPerturbationError(text, tables);
+  const { name } = items;
+  const perturbation = tables.perturbations[name];
+  const isHeld = "held" in items;
+  const fraction = targetFraction(name, perturbation, items, text, tables);
+  const time = items.start?.hours ?? perturbation.at;
+  check({ name, perturbation, items, isHeld, time, text }, tables, parameters);
+  const events = isHeld ? [] : eventsOf(perturbation, fraction, time, items.lasting?.hours ?? 0);
+  const held = isHeld ? { [heldParameter(perturbation.enters[0])]: Math.min(1, fraction) } : {};
+  return { text, name, time, values: { ...perturbation.sets, ...held }, events };
+}
+
+const heldParameter = (state) => `perturbation.${state.replace(/^tool_compounds\./, "")}`;
+
+// The value of each kind of item; a time before the treatment is negative.
+function itemsByKind({ items }, text) {
+  const found = {};
+  for (const { kind: own, value: given } of items) {
+    const kind = SAME_KINDS[own] ?? own;
+    const value = own === "before" ? { ...given, hours: -given.hours, compound: false } : given;
+    if (kind in found && JSON.stringify(found[kind]) !== JSON.stringify(value)) {
+      refuse(`'${text}' has two values of ${kind}`, { expected: "one of the two" });
+    }
+    found[kind] = value;
+  }
+  return found;
+}
+
+// Fraction of the usual level that a dose by a route gives; the usual dose if none is named.
+function targetFraction(name, { dosable, doses }, { amount, route = "" }, text, tables) {
+  if (!dosable) return 1;
+  const form = doses.find((one) => !route || one.route === route);
+  if (!form) {
+    refuse(`${name} is not given by ${route} in '${text}'`, { expected: doses.map((one) => one.route).join(", ") });
+  }
+  if (!amount) return form.level;
+  const [[usual, kind], [factor, own]] = [tables.dose_units[form.unit], tables.dose_units[amount.unit]];
+  if (kind !== own) {
+    const expected = `a dose like ${general(form.amount)} ${form.unit}`;
+    refuse(`a dose in ${amount.unit} of ${name}`, { expected });
+  }
+  if (!(amount.number >= 0)) {
+    const what = `a dose of ${general(amount.number)} ${amount.unit} in '${text}'`;
+    refuse(what, { expected: "a positive number" });
+  }
+  return (form.level * amount.number) / ((form.amount * usual) / factor);
+}
+
+function check({ name, perturbation, items, isHeld, time, text }, { limits }, parameters) {
+  const { kind, dosable, enters } = perturbation;
+  if (!dosable && (items.amount || isHeld)) refuse(`${name} has no dose: it is a ${kind}`, { typeThis: name });
+  if (isHeld && (enters.length !== 1 || !(heldParameter(enters[0]) in parameters))) {
+    refuse(`${name} cannot be held constant`, { expected: "a dose at a time", typeThis: name });
+  }
+  if (time < -limits.lead) {
+    refuse(`'${text}' is given too early`, { expected: `at most ${general(limits.lead)} h before the start` });
+  }
+}
+
+// With a loss, the level is maintained for the duration of the perturbation.
+function eventsOf({ enters, level, loss }, fraction, time, duration) {
+  const amount = fraction * level;
+  const each = (size, lasting) => enters.map((compartment) => ({ time, compartment, amount: size, duration: lasting }));
+  if (!loss || !duration) return each(amount, duration);
+  return [...each(amount, 0), ...each(loss * amount * duration, duration)];
+}

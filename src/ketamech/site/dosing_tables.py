@@ -1,0 +1,96 @@
+"""Tables of the regimen grammar and of the drugs for the browser, from the same sources as the parser in Python."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict
+from typing import Any
+
+from lark.parsers.lalr_analysis import Shift
+
+from ketamech.core import unit
+from ketamech.core.units import SPELLINGS, format_dimensions
+from ketamech.dosing import dose_events, lexicon, parse, parse_errors, perturbations, regimen_reader, treatment
+from ketamech.dosing.drugs import load_drugs, load_routes, spellings
+from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
+from ketamech.dosing.species_routes import ANIMAL_ROUTES
+from ketamech.parameters import load_parameters
+
+GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses
+PER = ("", "/kg", "/h", "/kg/h")
+
+
+def dosing_tables() -> dict[str, Any]:
+    """Words, drugs, routes, the tables of the parser and the limits of treatments."""
+    return {
+        "words": {word: [meaning.kind, meaning.value] for word, meaning in lexicon.load_words().items()},
+        "routes": load_routes(),
+        "drug_words": {word: [found.name, route] for word, (found, route) in spellings().items()},
+        "perturbation_words": {word: one.name for word, one in perturbations_by_name().items()},
+        "perturbations": {one.name: _perturbation(one) for one in load_perturbations().values()},
+        "drugs": {drug.name: asdict(drug) for drug in load_drugs()},
+        "grammar": grammar_tables(),
+        "unit_words": [words[-1] for words in SPELLINGS.values()],
+        "masses": {name: unit(name).factor for name in regimen_reader.MASS_UNITS},
+        "dose_units": {f"{mass}{per}": _unit(f"{mass}{per}") for mass in sorted(_mass_words()) for per in PER},
+        "starts": parse_errors.STARTS,
+        "keys": parse_errors.KEYS,
+        "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "rhythms": lexicon.RHYTHMS},
+        "injection_sites": dose_events.INJECTION_SITES,
+        "animal_routes": list(ANIMAL_ROUTES),
+        "limits": {
+            "text": lexicon.LONGEST_TEXT, "part": lexicon.LONGEST_PART, "shown": parse_errors.SHOWN,
+            "doses": treatment.MAX_DOSES, "horizon": treatment.MAX_HORIZON_H, "lag": treatment.MAX_LAG_H,
+            "a_week": parse.MOST_A_WEEK, "numbers": parse.MOST_NUMBERS, "lead": perturbations.MAX_LEAD_H,
+        },
+    }  # fmt: skip
+
+
+def _perturbation(one: Perturbation) -> dict[str, Any]:
+    found = {name: getattr(one, name) for name in ("kind", "target", "enters", "level", "at", "loss")}
+    dosable = one.kind in perturbations.DOSABLE_KINDS
+    doses = [asdict(dose) for dose in one.doses]
+    return {**found, "dosable": dosable, "sets": one.values(load_parameters()), "doses": doses}
+
+
+def _mass_words() -> set[str]:
+    """Masses and amounts as the values of words, e.g. ug."""
+    return {str(meaning.value) for meaning in lexicon.load_words().values() if meaning.kind == "MASS"}
+
+
+def _unit(text: str) -> list[float | str]:
+    """Factor to canonical units, and the dimensions as text."""
+    found = unit(text)
+    return [found.factor, format_dimensions(found.dims)]
+
+
+def grammar_tables() -> dict[str, Any]:
+    """The LALR(1) tables: `states` [{symbol: action}], an action n >= 0 goes to state n, else it reduces rule -n - 1.
+
+    States are numbered in the order in which they are found, so that the same grammar gives the same tables.
+    """
+    found = parse.parser()
+    table = found.parser.parser._parse_table
+    rules = {rule: i for i, rule in enumerate(found.rules)}
+    order: dict[int, int] = {}
+    waiting = deque(table.start_states[name] for name in GRAMMAR_STARTS)
+    while waiting:
+        state = waiting.popleft()
+        if state in order:
+            continue
+        order[state] = len(order)
+        actions = sorted(table.states[state].items())
+        waiting.extend(target for _, (action, target) in actions if action is Shift)
+    states = [
+        {
+            symbol: order[target] if action is Shift else -rules[target] - 1
+            for symbol, (action, target) in sorted(table.states[state].items())
+        }
+        for state in order
+    ]
+    return {
+        "states": states,
+        "starts": {name: order[table.start_states[name]] for name in GRAMMAR_STARTS},
+        "ends": {name: order[table.end_states[name]] for name in GRAMMAR_STARTS},
+        "rules": [[rule.origin.name, len(rule.expansion), rule.alias or rule.origin.name] for rule in found.rules],
+    }

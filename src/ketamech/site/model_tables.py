@@ -1,0 +1,128 @@
+"""Tables of the compiled model for the browser: workspace, parameters, outputs, tracks, species, virtual patients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from ketamech.app.curves import (
+    AFTER_A_DOSE,
+    FIRST_MINUTE,
+    LONG_HORIZON_TIMES,
+    PERCENTILES,
+    POPULATION_MOST_TIMES,
+    POPULATION_TIMES,
+    POPULATION_TOLERANCE,
+    TOLERANCE,
+    available_curves,
+    drug_parameters,
+)
+from ketamech.app.scenarios import MOST_OCCASIONS
+from ketamech.core import unit
+from ketamech.core.units import MONTH
+from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SIZES
+from ketamech.engine.solve import (
+    FIRST_STEP,
+    MAX_GROWTH,
+    MAX_STEPS,
+    MIN_GROWTH,
+    RETRY_TOLERANCES,
+    SOLVER_STATUS,
+    STEADY_STATE_TOLERANCE,
+)
+from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
+from ketamech.parameters.species_tables import SPECIES_ALIASES
+from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.report.tracks import Track, load_tracks
+from ketamech.simulation.model import Model
+from ketamech.simulation.model_variants import load_model_variants
+from ketamech.simulation.output_ranges import exists_in
+from ketamech.simulation.parameter_overrides import bounds
+
+PEOPLE, SEED = 200, 1
+
+
+def kernel_tables(model: Model) -> dict[str, Any]:
+    """What `kernel.js` needs beside the module: sizes, rows of outputs, settings, initial guess."""
+    layout, code = model.layout, model.kernel.webassembly()
+    outputs = dict(zip(layout.output_names, code.output_rows(layout.output_names).tolist(), strict=True))
+    return {
+        "lanes": code.lanes,
+        "rows": code.rows.total,
+        "lane_integers": N_WHOLE,
+        "sizes": code.sizes().tolist(),
+        "size_of": {name: SIZES.index(name) for name in ("times", "wanted")},
+        "settings": [0.0, FIRST_STEP, MAX_STEPS, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES],
+        "report": list(REPORT),
+        "not_reached": len(SOLVER_STATUS) - 1,
+        "status": list(SOLVER_STATUS),
+        "ok": OK,
+        "steady_state_tolerance": STEADY_STATE_TOLERANCE,
+        "guess": [state.initial_guess for state in layout.states],
+        "scales": [state.scale for state in layout.states],
+        "sinks": [state.is_sink for state in layout.states],
+        "baseline_rows": code.output_rows(tuple(layout.baseline_names)).tolist(),
+        "inputs": list(layout.parameter_names),
+        "outputs": outputs,
+        "compartments": dict(model.compartment_index),
+    }
+
+
+def scenario_tables(model: Model) -> dict[str, Any]:
+    """What `scenario.js` and `curves.js` need: parameters with bounds, species, tracks, output times, tolerances."""
+    values = drug_parameters(model)
+    return {
+        "parameters": {name: _parameter(row) for name, row in model.parameters.items()},
+        "species": {name: _species(name, model) for name in SPECIES},
+        "species_aliases": SPECIES_ALIASES,
+        "variants": {name: one.parameter_values for name, one in load_model_variants(model.parameters).items()},
+        "tracks": [_track(track, model, values) for track in load_tracks().values() if available_curves(track, model)],
+        "human_only": [name for name in model.layout.output_names if not exists_in("rat", name)],
+        "curves": {"tolerance": TOLERANCE, "most_doses": MOST_OCCASIONS},
+        "population": {
+            "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,
+            "most_times": POPULATION_MOST_TIMES,
+        },
+        "times": {
+            "first_minute": FIRST_MINUTE, "after_a_dose": AFTER_A_DOSE.tolist(), "month": MONTH,
+            "long_horizon": LONG_HORIZON_TIMES,
+        },
+    }  # fmt: skip
+
+
+def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
+    """Parameter draws of virtual patients: names with their spread, and values [name, patient] as 32-bit floats."""
+    table, layout = model.parameters, model.layout
+    doses = tuple(name for name in table if name not in set(layout.parameter_names))
+    drawn = dict[str, np.ndarray]()
+    for block, names in enumerate((layout.parameter_names, doses)):
+        drawn |= dict(zip(names, draw_parameters(table, names, SEED, range(PEOPLE), block=block).T, strict=True))
+    varied = {name: values for name, values in drawn.items() if table[name].spread.kind != "fixed"}
+    matrix = np.array(list(varied.values()), dtype="<f4")
+    kinds = {name: table[name].spread.kind for name in varied}
+    return {"patients": PEOPLE, "seed": SEED, "spreads": kinds}, matrix.tobytes()
+
+
+def _parameter(row: Parameter) -> dict[str, Any]:
+    low, high = bounds(row)
+    found: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
+    return found | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
+
+
+def _species(name: str, model: Model) -> dict[str, Any]:
+    found = load_species(name)
+    low, high = bounds(model.parameters["person.weight"], name)
+    return {"values": found.canonical, "routes": found.routes, "human": name == HUMAN, "weight": [low, high]}
+
+
+def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, Any]:
+    """A track as in the response `TrackCurves`, with what converts outputs into its curves."""
+    curves = [
+        {"key": c.outputs, "label": c.label or track.label, "outputs": c.names, "factor": track.factor(c, values)}
+        for c in available_curves(track, model)
+    ]
+    kept = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
+    return {**kept, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}

@@ -1,0 +1,173 @@
+"""The engine of the browser, run by node, answers the requests of the story as the server does."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
+from ketamech.app.routes.metadata import load_story
+from ketamech.app.scenarios import scenario_of
+from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
+from ketamech.core import InputError
+from ketamech.simulation.scenario_schema import ScenarioFile
+from ketamech.site.model_tables import PEOPLE
+
+MONTH = 730.5
+INFUSION = "racemic 0.5 mg/kg IV over 40 min"
+OF_70_KG = {"person": {"weight": "70 kg"}, "horizon": "31 days"}
+HERE = Path(__file__).parent
+
+
+def story_scenarios():
+    """One scenario for each route, schedule, compared treatment and perturbation of the story."""
+    story = load_story()
+    for row in story["routes"]:
+        drug = row["only_drug"] or "racemic"
+        person = {"species": row["species"], "horizon": "31 days"} if row["species"] else OF_70_KG
+        yield {"treatments": [f"{drug} {row['usual']} {row['unit']} {row['regimen']}"], **person}
+    for row in story["schedules"]:
+        yield {"treatments": [f"arketamine 0.4 mg/kg IM {row['regimen']}".strip()], **OF_70_KG}
+    for row in story["compared_treatments"]:
+        yield {"treatments": [row["regimen"]], "horizon": "84 days"}
+    for row in story["perturbations"]:
+        yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": {row["id"]: row["fraction"]}}
+    yield {"treatments": [f"{INFUSION} with NBQX 10 mg/kg IP at -30 min and rapamycin"], **OF_70_KG}
+    yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": ["restraint for 7 days", "BDNF knock-out"]}
+    yield {"treatments": ["esketamine 84 mg nasal twice weekly for 8 weeks at steady state"], "horizon": "31 days"}
+    yield {"treatments": ["racemic 0.1 mg/kg/h IV over 30 h every 24 h for 10 days at steady state"], **OF_70_KG}
+    yield {"treatments": [INFUSION], **OF_70_KG, "variant": "opioid-gate"}
+    for dose in (0.53, 0.57):  # within and beyond a tenth of the dose of many studies
+        yield {"treatments": [f"racemic {dose} mg/kg IV over 40 min"], **OF_70_KG}
+    yield {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False, "disinhibition": False}}
+    yield {"treatments": [INFUSION, "midazolam 0.045 mg/kg IV on day 8"], "person": {"weight": 55, "age": "60 year"}}
+
+
+SCENARIOS = tuple(story_scenarios())
+REFUSED = (
+    {"treatments": [INFUSION]},
+    {"treatments": ["racemc 0.5 mg/kg IV"], **OF_70_KG},
+    {"treatments": ["racemic 500 mg/kg IV"], **OF_70_KG},
+    {"treatments": ["racemic 10 mg/kg IP"], **OF_70_KG},
+    {"treatments": ["esketamine 84 mg nasal"], "species": "rat"},
+    {"treatments": [INFUSION], "person": {"weight": "700 kg"}},
+    {"treatments": [INFUSION], "person": {"weight": "70 points"}},
+    {"treatments": [INFUSION], **OF_70_KG, "horizon": "soon"},
+    {"treatments": [f"{INFUSION} on day 40"], **OF_70_KG},
+    {"treatments": [INFUSION], **OF_70_KG, "variant": "no-such-gate"},
+    {"treatments": [f"{INFUSION} weekly at steady state with NBQX 10 mg/kg IP"], **OF_70_KG},
+    {"treatments": ["racemic 5 mg oral daily at steady state", "ECT weekly at steady state"]},
+    {"treatments": ["racemic 5 mg oral at 30 h daily at steady state"]},
+    {"treatments": ["antidepressant every 1 h for 80 days"], "horizon": "84 days"},
+)
+
+
+@pytest.fixture(scope="module")
+def ask(site, tmp_path_factory):
+    """The answers of the engine to [(name, body)]."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node, which runs the JavaScript modules")
+
+    def answers(requests):
+        file = tmp_path_factory.mktemp("requests") / "requests.json"
+        file.write_text(json.dumps(requests))
+        command = [node, HERE / "answers.mjs", site / "some" / "path" / "engine", file]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return answers
+
+
+def close(own, other, relative=2e-4):
+    """Whether two curves are the same to `relative` of the largest value; None stands for a missing number."""
+    a, b = (np.array(values, dtype=float) for values in (own, other))
+    largest = 1e-9 + np.max(np.abs(b), where=np.isfinite(b), initial=0.0)
+    return np.allclose(a, b, rtol=0.0, atol=relative * largest, equal_nan=True)
+
+
+def same_times(own, other):
+    """Whether times agree to their last shown digit."""
+    return np.allclose(own, other, rtol=0.0, atol=1.1e-5)
+
+
+def test_curves_are_those_of_the_server(ask, app_state):
+    bodies = [{"scenario": scenario, "until": MONTH} for scenario in SCENARIOS]
+    for body, found in zip(bodies, ask([("curves", body) for body in bodies]), strict=True):
+        expected = curves_of(app_state, CurvesRequest.model_validate(body))
+        assert same_times(found["time"], expected["time"]), body
+        assert same_times(found["treatment_times"], expected["treatment_times"])
+        assert found["horizon"] == pytest.approx(expected["horizon"])
+        assert [track["key"] for track in found["tracks"]] == [track["key"] for track in expected["tracks"]]
+        for own, other in zip(found["tracks"], expected["tracks"], strict=True):
+            assert {name: own[name] for name in ("group", "label", "unit")} == {
+                name: other[name] for name in ("group", "label", "unit")
+            }
+            for a, b in zip(own["curves"], other["curves"], strict=True):
+                assert (a["key"], a["label"]) == (b["key"], b["label"])
+                assert close(a["treated"], b["treated"]), (body, a["key"])
+                assert close(a["control"], b["control"]), (body, a["key"])
+
+
+def test_outputs_are_those_of_the_server(ask, app_state):
+    body = {"scenario": SCENARIOS[0], "outputs": ["mood.madrs", "nmda.occupancy"], "times": [0.0, 1.0, 24.0, 168.0]}
+    (found,) = ask([("outputs", body)])
+    expected = outputs_of(app_state, OutputsRequest.model_validate(body))
+    assert found["times"] == expected["times"]
+    for who in ("values", "control"):
+        for name in body["outputs"]:
+            assert close(found[who][name], expected[who][name]), name
+
+
+def test_published_values_are_those_of_the_server(ask, app_state):
+    answers = ask([("publishedValues", {"scenario": scenario}) for scenario in SCENARIOS])
+    count = 0
+    for scenario, answer in zip(SCENARIOS, answers, strict=True):
+        expected = published_values_of(app_state, ScenarioFile.model_validate(scenario))["published_values"]
+        found = answer["published_values"]
+        assert [(one["evidence"], one["track"], one["curve"]) for one in found] == [
+            (one["evidence"], one["track"], one["curve"]) for one in expected
+        ], scenario
+        for own, other in zip(found, expected, strict=True):
+            assert {name: own[name] for name in ("shape", "translated", "label")} == {
+                name: other[name] for name in ("shape", "translated", "label")
+            }
+            for name in ("start", "end", "value", "low", "high"):
+                a, b = (np.array(one[name], dtype=float) for one in (own, other))
+                assert np.allclose(a, b, rtol=1e-3, atol=1e-6, equal_nan=True), (scenario, own, other)
+        count += len(found)
+    assert count > 50
+
+
+def test_percentiles_of_virtual_patients_are_those_of_the_server(ask, app_state):
+    chosen = [SCENARIOS[0], SCENARIOS[1], {"treatments": [INFUSION], "person": {"weight": 55}, "horizon": "31 days"}]
+    bodies = [{"scenario": scenario, "until": MONTH, "track": "mood", "individuals": 10} for scenario in chosen]
+    larger = {**SCENARIOS[0], "treatments": ["racemic 1 mg/kg IV over 40 min"]}
+    bodies += [{**bodies[0], "control": True}, {**bodies[0], "control": True, "scenario": larger}]
+    bodies += [{**bodies[0], "control": True, "scenario": SCENARIOS[1]}]
+    for body, found in zip(bodies, ask([("population", body) for body in bodies]), strict=True):
+        expected = population_of(app_state, PopulationRequest.model_validate({**body, "patients": PEOPLE}))
+        assert same_times(found["time"], expected["time"])
+        assert (found["patients"], found["failed"]) == (PEOPLE, 0)
+        for percent, values in expected["curves"][0]["percentiles"].items():
+            assert close(found["curves"][0]["percentiles"][percent], values, 2e-3), (body, percent)
+        assert close(found["curves"][0]["individuals"], expected["curves"][0]["individuals"], 2e-3), body
+
+
+def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):
+    answers = ask([("curves", {"scenario": scenario, "until": MONTH}) for scenario in REFUSED])
+    for scenario, found in zip(REFUSED, answers, strict=True):
+        with pytest.raises(InputError) as refusal:
+            scenario_of(ScenarioFile.model_validate(scenario), app_state.model)
+        assert found["error"] == refusal.value.what, scenario
+
+
+def test_what_only_the_installed_program_reads_is_refused_by_name(ask):
+    extras = ({"connectome": "mine.csv"}, {"receptors": "mine.csv"}, {"treatments": [{"drug": "ECT"}]})
+    scenarios = [{"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras]
+    for found in ask([("curves", {"scenario": scenario}) for scenario in scenarios]):
+        assert "installed program" in found["expected"]

@@ -1,0 +1,115 @@
+"""The parser of the browser reads 2,000 random regimens as the parser in Python does: the same events or refusal."""
+
+import json
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_regimens import random_phrase, random_regimen
+
+from ketamech.app.server import STATIC
+from ketamech.core import InputError
+from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.perturbations import read_perturbation
+from ketamech.dosing.regimen import Regimen
+from ketamech.site.dosing_tables import dosing_tables
+
+ENGINE, HERE = STATIC / "engine", Path(__file__).parent
+HORIZON, COUNT, PHRASES = 1000.0, 2000, 500
+OPTIONAL = ("nearest", "expected", "type_this")
+
+
+@pytest.fixture(scope="module")
+def regimens():
+    chance = random.Random(20)
+    return [random_regimen(chance) for _ in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def phrases():
+    chance = random.Random(21)
+    return [random_phrase(chance) for _ in range(PHRASES)]
+
+
+@pytest.fixture(scope="module")
+def in_browser(regimens, phrases, model, tmp_path_factory):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node, which runs the JavaScript modules")
+    request = tmp_path_factory.mktemp("regimens") / "request.json"
+    parameters = {name: row.canonical for name, row in model.parameters.items()}
+    content = {"dosing": dosing_tables(), "parameters": parameters, "regimens": regimens, "phrases": phrases}
+    content["horizon"] = HORIZON
+    request.write_text(json.dumps(content))
+    done = subprocess.run(
+        [node, HERE / "regimens.mjs", ENGINE, request], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def attempt(make, *arguments):
+    """The result, or the error."""
+    try:
+        return make(*arguments)
+    except InputError as error:
+        return error
+
+
+def answer(text, model):
+    regimen = Regimen.parse(text)
+    return regimen, dose_events(regimen, model.parameters, {}, HORIZON)
+
+
+def test_the_same_regimens_are_refused_with_the_same_words(regimens, in_browser, model):
+    refused = 0
+    for text, found in zip(regimens, in_browser["regimens"], strict=True):
+        expected = attempt(answer, text, model)
+        is_refused = isinstance(expected, InputError)
+        assert is_refused == ("error" in found), (text, expected, found)
+        if is_refused:
+            refused += 1
+            assert (found["error"]["what"], found["error"]["key"]) == (expected.what, expected.key), text
+            if expected.key != "with":  # suggestions for perturbations are those of the installed program only
+                assert [found["error"][name] for name in OPTIONAL] == [getattr(expected, name) for name in OPTIONAL]
+    assert 0.2 * COUNT < refused < 0.7 * COUNT, "both kinds must occur often"
+
+
+def test_the_other_regimens_give_the_same_treatments_and_dose_events(regimens, in_browser, model):
+    for text, found in zip(regimens, in_browser["regimens"], strict=True):
+        if "error" in found:
+            continue
+        regimen, events = answer(text, model)
+        for own, other in zip(found["treatments"], regimen.treatments, strict=True):
+            assert (own["drug"], own["unit"], own["route"], own["salt"]) == (
+                other.drug, other.unit, other.route, other.salt,
+            ), text  # fmt: skip
+            assert tuple(own["skippedDoses"]) == other.skipped_doses
+            assert own["atSteadyState"] == other.at_steady_state
+            assert own["missProbability"] == pytest.approx(other.miss_probability, rel=1e-12)
+            assert len(own["schedule"]) == len(other.schedule)
+        assert [one["compartment"] for one in found["events"]] == [one.compartment for one in events], text
+        for name in ("time", "amount", "duration"):
+            own = np.array([one[name] for one in found["events"]])
+            np.testing.assert_allclose(own, [getattr(one, name) for one in events], rtol=1e-12, atol=1e-12)
+
+
+def test_perturbations_in_words_are_read_or_refused_alike(phrases, in_browser, model):
+    refused = 0
+    for text, found in zip(phrases, in_browser["phrases"], strict=True):
+        expected = attempt(read_perturbation, text)
+        assert isinstance(expected, InputError) == ("error" in found), (text, expected, found)
+        if isinstance(expected, InputError):
+            refused += 1
+            assert found["error"]["what"] == expected.what, text
+            continue
+        assert found["values"] == pytest.approx(expected.values(model.parameters), rel=1e-12), text
+        events = expected.events()
+        assert [one["compartment"] for one in found["events"]] == [one.compartment for one in events], text
+        for name in ("time", "amount", "duration"):
+            own = [one[name] for one in found["events"]]
+            np.testing.assert_allclose(own, [getattr(one, name) for one in events], rtol=1e-12, atol=1e-12)
+    assert 0.1 * PHRASES < refused < 0.7 * PHRASES, "both kinds must occur often"
