@@ -23,7 +23,7 @@ from ketamech.trials.analysis.analyse import is_control
 
 MADRS_POINTS = 1.33  # of one point of a Hamilton scale
 PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0
-DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "share difference")  # between two arms
+DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard ratio", "share difference")  # between two arms
 NEGATED = ("fall", "extra fall")  # a fall is a negative change
 SHORTEST_DAYS = 0.5  # of a time to relapse, before its logarithm
 HALF_PATIENT = 0.5  # added to counts before log odds
@@ -145,11 +145,15 @@ def _classified(target: ClinicalTarget) -> ScoredRow:
 
 def _kind_of_arm(target: ClinicalTarget) -> str:
     """drug awake, drug masked (during anaesthesia), control or comparator (another active treatment)."""
-    arm = next(arm for arm in shipped_trial(target.trial).arms if arm.name == target.arm)
-    drugs = " ".join(treatment.drug for treatment in arm.regimen.treatments)
+    if is_control(target.arm):
+        return "control"
+    regimens = {arm.name: arm.regimen for arm in shipped_trial(target.trial).arms}
+    if target.arm not in regimens:  # a decision of the trial, after which the drug is continued
+        return "drug awake"
+    drugs = " ".join(treatment.drug for treatment in regimens[target.arm].treatments)
     if "ketamine" in drugs:
         return "drug masked" if "anaesthesia" in drugs else "drug awake"
-    return "control" if is_control(arm.name) else "comparator"
+    return "comparator"
 
 
 def _without_algebra(row: ScoredRow, scored: dict[str, str]) -> ScoredRow:
