@@ -23,7 +23,8 @@ from ketamech.trials.analysis.analyse import is_control
 
 MADRS_POINTS = 1.33  # of one point of a Hamilton scale
 PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0
-DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard ratio", "share difference")  # between two arms
+# statistics that compare two arms
+DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard ratio", "share difference")
 NEGATED = ("fall", "extra fall")  # a fall is a negative change
 SHORTEST_DAYS = 0.5  # of a time to relapse, before its logarithm
 HALF_PATIENT = 0.5  # added to counts before log odds
