@@ -157,7 +157,7 @@ def _shared_out(least: Mapping[str, int], natural: Mapping[str, int], width: int
 
 
 EXTRAS = {
-    "trials": ("statsmodels", "lifelines", "scoringrules"),
+    "trials": ("lifelines", "scoringrules"),
     "calibrate": ("emcee", "SALib", "arviz"),
     "exchange": ("libsbml", "libsedml", "libcombine", "antimony", "petab", "h5netcdf"),
     "bench": ("roadrunner", "pydiffsol", "COPASI"),
