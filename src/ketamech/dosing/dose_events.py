@@ -95,12 +95,12 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
     milligrams *= number("drug.hydrochloride_factor") if treatment.salt == "hydrochloride" else 1.0
     _check_dose_limits(treatment, milligrams, number)
     if drug.dose:
-        return milligrams / number("person.weight") / _milligrams_per_kilogram(drug.dose, number)
+        return milligrams / number("person.weight") / milligrams_per_kilogram(drug.dose, number)
     assert drug.molar_mass is not None
     return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
 
 
-def _milligrams_per_kilogram(dose: str, number: ParameterLookup) -> Quantity:
+def milligrams_per_kilogram(dose: str, number: ParameterLookup) -> Quantity:
     """A dose in mg/kg: a quantity such as "2 ng/kg", or the name of a parameter."""
     size, _, printed = dose.partition(" ")
     return convert(float(size), printed, "mg/kg") if printed else number(dose) * 1e6
@@ -114,7 +114,7 @@ def _check_dose_limits(treatment: Treatment, milligrams: Quantity, number: Param
     if np.ndim(number("person.weight")) or np.ndim(milligrams):
         return
     per_kilogram = milligrams / number("person.weight")
-    most = _milligrams_per_kilogram(treatment.substance.max_dose(treatment.route), number)
+    most = milligrams_per_kilogram(treatment.substance.max_dose(treatment.route), number)
     hours = max(1.0, treatment.duration)
     if per_kilogram / hours > most * (1 + ROUNDING):
         unit, factor = ("ng", 1e6) if treatment.substance.dose else ("mg", 1.0)

@@ -241,10 +241,13 @@ def _relapse(dataset: xr.Dataset, row: ClinicalTarget) -> np.ndarray:
 
 def _times_at_risk(dataset: xr.Dataset, replicate: int, group: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Days at risk and relapse of the patients at risk in a group [patient], and the longest possible follow-up."""
-    of = {name: dataset[name].values[replicate] for name in ("at_risk_from", "relapsed_at", "observed_until")}
-    decision, arm = dataset["decision"].values[replicate], dataset["arm"].values[replicate][:, 0]
+    visits = dataset["visit_time"].values[replicate]
+    of = {name: dataset[name].values[replicate] for name in ("at_risk_from", "relapsed_at")}
+    of["observed_until"] = dataset["observed_until"].values[replicate] if "observed_until" in dataset else visits[:, -1]
+    arm = dataset["arm"].values[replicate][:, 0]
+    decision = dataset["decision"].values[replicate] if "decision" in dataset else np.full(arm.shape, "")
     inside = np.isfinite(of["at_risk_from"]) & (np.where(decision != "", decision, arm) == group)
     start, relapsed, until = (of[name][inside] for name in of)
-    last = dataset["visit_time"].values[replicate][inside, -2]  # a relapse at the last visit cannot be confirmed
+    last = visits[inside, -2]  # a relapse at the last visit cannot be confirmed
     times = (np.where(np.isfinite(relapsed), relapsed, until) - start) / DAY
     return times, np.isfinite(relapsed), float((last - start).max() / DAY) if start.size else 0.0

@@ -11,7 +11,7 @@ from lark.parsers.lalr_analysis import Shift
 from ketamech.core import unit
 from ketamech.core.units import SPELLINGS, format_dimensions
 from ketamech.dosing import dose_events, lexicon, parse, parse_errors, perturbations, regimen_reader, treatment
-from ketamech.dosing.drugs import load_drugs, load_routes, spellings
+from ketamech.dosing.drugs import Drug, dosage_forms, load_absorption, load_drugs, load_routes, spellings
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
 from ketamech.dosing.species_routes import ANIMAL_ROUTES
 from ketamech.parameters import load_parameters
@@ -28,7 +28,7 @@ def dosing_tables() -> dict[str, Any]:
         "drug_words": {word: [found.name, route] for word, (found, route) in spellings().items()},
         "perturbation_words": {word: one.name for word, one in perturbations_by_name().items()},
         "perturbations": {one.name: _perturbation(one) for one in load_perturbations().values()},
-        "drugs": {drug.name: asdict(drug) for drug in load_drugs()},
+        "drugs": {drug.name: _drug(drug) for drug in load_drugs()},
         "grammar": grammar_tables(),
         "unit_words": [words[-1] for words in SPELLINGS.values()],
         "masses": {name: unit(name).factor for name in regimen_reader.MASS_UNITS},
@@ -37,6 +37,9 @@ def dosing_tables() -> dict[str, Any]:
         "keys": parse_errors.KEYS,
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "rhythms": lexicon.RHYTHMS},
         "injection_sites": dose_events.INJECTION_SITES,
+        "timed_routes": treatment.TIMED_ROUTES,
+        "tablets": treatment.TABLETS,
+        "dosage_forms": dosage_forms(),
         "animal_routes": list(ANIMAL_ROUTES),
         "limits": {
             "text": lexicon.LONGEST_TEXT, "part": lexicon.LONGEST_PART, "shown": parse_errors.SHOWN,
@@ -44,6 +47,21 @@ def dosing_tables() -> dict[str, Any]:
             "a_week": parse.MOST_A_WEEK, "numbers": parse.MOST_NUMBERS, "lead": perturbations.MAX_LEAD_H,
         },
     }  # fmt: skip
+
+
+def _drug(drug: Drug) -> dict[str, Any]:
+    """A drug with its limits (mg/kg) by route, its unit dose (mg/kg) and the absorption of routes with a table row."""
+    own = load_parameters()
+
+    def milligrams(dose: str) -> float:
+        return float(dose_events.milligrams_per_kilogram(dose, lambda name: own[name].canonical))
+
+    return {
+        **asdict(drug),
+        "limits": {route: milligrams(dose) for route, dose in drug.max_doses.items()},
+        "unit_dose": milligrams(drug.dose) if drug.dose else None,
+        "absorption": {route: asdict(found) for (name, route), found in load_absorption().items() if name == drug.name},
+    }
 
 
 def _perturbation(one: Perturbation) -> dict[str, Any]:

@@ -21,7 +21,7 @@ BAD = {
     "treatments[0].dose": {"treatments": [{"drug": "esketamine", "dose": "900 mg/kg", "route": "nasal"}],
                            "person": {"weight": "70 kg"}},
     "person.weight": {"treatments": ["racemic 0.5 mg/kg IV"]},
-    "person.age": {"treatments": ["placebo IV"], "person": {"age": "0.5 year"}},
+    "person.age": {"treatments": ["placebo IV"], "person": {"age": "0.1 year"}},
     "pathways.habenule": {"treatments": ["placebo IV"], "pathways": {"habenule": False}},
     "perturbations.nbqx": {"treatments": ["placebo IV"], "perturbations": {"nbqx": 2}},
     "horizon": {"treatments": ["placebo IV"], "horizon": "soon"},

@@ -38,7 +38,7 @@ def test_fractions_of_blocked_nmda_receptors(curves):
 def test_a_dose_close_to_anaesthesia_hardly_changes_glutamate(curves):
     assert "In the model, such a dose hardly changes glutamate, and an anaesthetic dose lowers it" in TEXT
     times, (glutamate,), _ = curves("glutamate", "racemic 50 mg/kg IP", species="rat")
-    assert np.abs(glutamate[times < 4] - 1).max() < 0.15
+    assert np.abs(glutamate[times < 4] - 1).max() < 0.2
     times, (glutamate,), _ = curves("glutamate", "racemic 200 mg/kg IP", species="rat")
     assert glutamate[(times > 0.1) & (times < 2)].max() < 0.95
     times, (glutamate,), _ = curves("glutamate", "racemic 10 mg/kg IP", species="rat")

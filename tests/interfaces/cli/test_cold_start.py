@@ -50,7 +50,7 @@ def test_help_and_tables_load_nothing_heavy(words):
 @pytest.mark.parametrize(
     ("words", "library", "extra"),
     [
-        (("trial", "murrough2013"), "statsmodels", "trials"),
+        (("trial", "murrough2013"), "lifelines", "trials"),
         (("calibrate",), "emcee", "calibrate"),
         (("sensitivity",), "SALib", "calibrate"),
     ],

@@ -25,7 +25,8 @@ OPTIONAL = ("nearest", "expected", "type_this")
 @pytest.fixture(scope="module")
 def regimens():
     chance = random.Random(20)
-    return [random_regimen(chance) for _ in range(COUNT)]
+    titrated = "esketamine 56 to 84 mg nasal on day 1 by response and tolerability"
+    return [*(random_regimen(chance) for _ in range(COUNT - 1)), titrated]
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,6 @@ def test_remitters_relapse_after_life_events_and_more_without_the_drug(model):
         remitters = (found["MADRS"].sel(visit=["day 99", "day 106", "day 113"]).values[0] <= 12).all(axis=1)
         score = found["MADRS"].values[0][remitters][:, found["hour"].values > 112 * 24]
         relapsed[name] = ((score[:, :-1] >= 22) & (score[:, 1:] >= 22)).any(axis=1)
-    assert len(relapsed["placebo"]) > 50
+    assert len(relapsed["placebo"]) > 30
     assert 0.1 < relapsed["esketamine 84 mg"].mean() < 0.42  # 26.7 % published
     assert relapsed["esketamine 84 mg"].mean() < relapsed["placebo"].mean()  # hazard ratio 0.49 published

@@ -36,16 +36,16 @@ function micromoles(treatment, number, tables, limits) {
   if (unit.endsWith("/h")) milligrams *= treatment.duration;
   if (treatment.salt === "hydrochloride") milligrams *= number("drug.hydrochloride_factor");
   if (limits) checkDoseLimits(treatment, milligrams, number);
-  if (substance.dose) return milligrams / number("person.weight") / (number(substance.dose) * 1e6);
+  if (substance.unit_dose) return milligrams / number("person.weight") / substance.unit_dose;
   return milligrams * MILLIGRAM * (1e9 / (number(substance.molar_mass) * 1e9));
 }
 
 function checkDoseLimits(treatment, milligrams, number) {
   const { substance, route, duration, drug } = treatment;
   const perKilogram = milligrams / number("person.weight");
-  const most = number(substance.max_dose_parameter[route] ?? "drug.max_dose") * 1e6;
+  const most = substance.limits[route] ?? number("drug.max_dose") * 1e6;
   if (perKilogram / Math.max(1, duration) <= most * (1 + ROUNDING)) return;
-  const [unit, factor] = substance.dose ? ["ng", 1e6] : ["mg", 1];
+  const [unit, factor] = substance.unit_dose ? ["ng", 1e6] : ["mg", 1];
   const given = `${general(milligrams * factor)} ${unit} of ${drug}`;
   const what = `${given} is ${general(perKilogram * factor, 3)} ${unit}/kg, which is above the limit`;
   const expected = `at most ${general(most * factor)} ${unit}/kg an hour for ${drug} ${route}`.trim();
@@ -57,7 +57,12 @@ function eventsOfDose(treatment, begin, number, tables, limits) {
   const start = begin + treatment.lag;
   if (substance.is_session) return substance.compartment ? sessionEvents(treatment, start, number) : [];
   const amount = micromoles(treatment, number, tables, limits);
-  if (substance.compartment) return [event(start, substance.compartment, amount, duration)];
+  if (substance.compartment) {
+    const absorption = substance.absorption[treatment.route];
+    if (!absorption) return [event(start, substance.compartment, amount, duration)];
+    const lasting = Math.max(number(absorption.duration), duration);
+    return [event(start, substance.compartment, amount * number(absorption.fraction), lasting)];
+  }
   const parts = absorbedParts(treatment, amount, number, tables);
   return Object.entries(substance.enantiomers)
     .filter(([, share]) => share)
@@ -85,6 +90,13 @@ function absorbedParts(treatment, amount, number, { injection_sites: sites }) {
   if (route === "IP") return [absorbed(0, "peritoneum", 1, 0)];
   if (route in sites) return [absorbed(0, sites[route], value("intramuscular_f"), duration)];
   if (route === "oral") return [absorbed(0, "gut", 1, value("oral_duration"))];
+  if (route === "prolonged release") {
+    return [absorbed(0, "gut", 1, duration || value("prolonged_release_duration"))];
+  }
+  if (route === "rectal") {
+    const [share, lasting] = [value("rectal_f"), value("swallowed_duration")];
+    return [absorbed(0, "rectum", share, lasting), absorbed(0, "gut", 1 - share, lasting)];
+  }
   if (route === "sublingual") {
     const share = value("sublingual_f");
     const swallowed = absorbed(0, "gut", 1 - share, value("swallowed_duration"));
@@ -93,14 +105,15 @@ function absorbedParts(treatment, amount, number, { injection_sites: sites }) {
   return nasalParts(treatment, amount, number);
 }
 
-// A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed. A drug with its
-// own `nasal_f` is given at once.
-function nasalParts({ substance }, amount, number) {
+// A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed. Routes with an
+// absorbed share of their own (`nasal_f`) are given at once, and most of the remainder drains out.
+function nasalParts({ substance, route }, amount, number) {
   const value = (name) => number(`pharmacokinetics.${name}`);
   const lasting = value("swallowed_duration");
-  if (substance.nasal_f) {
-    const share = number(substance.nasal_f);
-    return [absorbed(0, "racemic_nose", share, 0), absorbed(0, "gut", 1 - share, lasting)];
+  if (substance.nasal_f[route]) {
+    const share = number(substance.nasal_f[route]);
+    const swallowed = value("racemic_nasal_swallowed_share") * (1 - share);
+    return [absorbed(0, "racemic_nose", share, value("mouth_duration")), absorbed(0, "gut", swallowed, lasting)];
   }
   const device = number("drug.nasal_device") * (1e9 / (number("drug.ketamine_molar_mass") * 1e9));
   const count = Math.max(1, roundHalfEven(amount / device));

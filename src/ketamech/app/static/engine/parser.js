@@ -103,6 +103,7 @@ const ITEMS = {
 const VALUES = {
   number: ([number]) => number.value,
   negative: ([, number]) => -number.value,
+  titrated_amount: () => ({ type: "Titrated" }),
   element: ([first]) => (Array.isArray(first) ? first : [first]),
   numbers: (children) => children.filter(Array.isArray).flat(),
   by: (children) => children.at(-1),

@@ -82,7 +82,7 @@ export class RegimenReader {
   built(parsed) {
     const firstDay = parsed.some(({ parts }) => namesDayZero(parts)) ? 0 : 1;
     return parsed.flatMap(({ text, parts }) => {
-      if (parts.some((part) => part.isReinduction) || itemsOf(parts).some(({ kind }) => kind === "choice")) {
+      if (parts.some((part) => part.isReinduction) || itemsOf(parts).some(isAdaptive)) {
         const what = `adaptive dosing is for trial files only: '${shortenText(text)}'`;
         throw new InputError(what, { key: "schedule", expected: "one rhythm", typeThis: "then weekly" });
       }
@@ -108,6 +108,7 @@ const phrasesOf = (parsed) =>
     parts.flatMap((part) => part.perturbations).map((one) => [oneLine(text.slice(one.start, one.end)), one]),
   );
 const itemsOf = (parts) => parts.flatMap((part) => part.segments.flat());
+const isAdaptive = ({ kind, value }) => kind === "choice" || value?.type === "Titrated";
 const namesDayZero = (parts) => itemsOf(parts).some(({ kind, value }) => kind === "days" && value.numbers.includes(0));
 
 const NO_DOSE = { drug: "", amount: null, route: "", salt: "base", duration: 0 };
@@ -314,8 +315,10 @@ class TreatmentBuilder {
   // Items by kind. Throws InputError for two different ones of a kind.
   itemsByKind(items) {
     const byKind = {};
+    const forms = items.filter((item) => kindOf(item) === "route").map(({ value }) => this.tables.dosage_forms[value]);
     for (const item of items) {
       const kind = kindOf(item);
+      if (kind === "route" && forms.includes(item.value)) continue; // "oral" beside "prolonged release"
       if (kind in UNIQUE_KINDS && kind in byKind && !same(byKind[kind].value, item.value)) {
         const expected = "one; use 'then' before a later dose and ';' before another treatment";
         throw this.itemError(item, `is the second of two ${UNIQUE_KINDS[kind]}`, expected, KEYS[kind] ?? kind);

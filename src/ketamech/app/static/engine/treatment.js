@@ -74,8 +74,8 @@ export class Treatment {
       const typeThis = `${general(this.amount)} ${this.unit} IV for 1 h`;
       throw new InputError("a rate needs a duration", { key: "dose", typeThis });
     }
-    if (this.duration > 0 && !["IV", "SC"].includes(this.route)) {
-      const expected = "IV or SC for an infusion";
+    if (this.duration > 0 && !this.tables.timed_routes.includes(this.route)) {
+      const expected = "IV or SC for an infusion, prolonged release for a tablet";
       throw new InputError(`an infusion by route ${this.route}`, { key: "route", expected });
     }
   }
@@ -86,7 +86,7 @@ export class Treatment {
 
   // Whether a visit raises expectancy at once: everything but tablets and talks.
   get isProcedure() {
-    return this.substance.is_procedure && this.route !== "oral";
+    return this.substance.is_procedure && !this.tables.tablets.includes(this.route);
   }
 
   // Times (h) at which doses start, before `horizon` (h).
