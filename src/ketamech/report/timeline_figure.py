@@ -26,6 +26,7 @@ WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
 LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
 _BAR, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 _ALONG = WIDTH * (RIGHT - LEFT)
+LONGEST_KEY = 36  # letters of the name and extreme of a curve at the usual size; longer ones are set smaller
 
 
 def timeline_figure(
@@ -151,11 +152,12 @@ def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[st
         return
     step = min(0.27, 0.96 / len(lines)) * frame.height
     first = frame.top + frame.height / 2 - step * (len(lines) - 1) / 2
-    size = 8 if len(lines) <= 3 else 7.4
+    usual = 8 if len(lines) <= 3 else 7.4
     for i, (line, colour) in enumerate(zip(lines, colours, strict=False)):
         name = line.label.split(": ", 1)[-1]
         words = name if line.is_primary else f"{name} · {_short(line)}"
         x, y = frame.right + 0.012 * frame.width, first + i * step
+        size = min(usual, usual * LONGEST_KEY / len(words))
         canvas.text(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
 
 

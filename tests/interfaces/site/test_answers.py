@@ -76,7 +76,7 @@ def ask(site, tmp_path_factory):
         file = tmp_path_factory.mktemp("requests") / "requests.json"
         file.write_text(json.dumps(requests))
         command = [node, HERE / "answers.mjs", site / "some" / "path" / "engine", file]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

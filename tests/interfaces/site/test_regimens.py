@@ -46,7 +46,7 @@ def in_browser(regimens, phrases, model, tmp_path_factory):
     content["horizon"] = HORIZON
     request.write_text(json.dumps(content))
     done = subprocess.run(
-        [node, HERE / "regimens.mjs", ENGINE, request], capture_output=True, text=True, check=False, timeout=120
+        [node, HERE / "regimens.mjs", ENGINE, request], capture_output=True, encoding="utf-8", check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

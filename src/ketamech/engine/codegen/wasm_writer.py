@@ -50,7 +50,7 @@ def _linked(code: bytes, exported: list[str]) -> bytes:
         source, target = Path(folder) / "kernel.o", Path(folder) / "kernel.wasm"
         source.write_bytes(code)
         command = [sys.executable, "-m", "ziglang", "wasm-ld", str(source), "-o", str(target), *options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LINK_SECONDS)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=LINK_SECONDS)
         if done.returncode:
             raise InputError(f"the WebAssembly module could not be linked: {done.stderr.strip()[:500]}")
         return target.read_bytes()
