@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.analysis.reference_forecasts import hour_of
-from ketamech.analysis.scored_rows import ScoredRow
+from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL, Executor

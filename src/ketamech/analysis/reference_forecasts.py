@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.analysis.scored_rows import ScoredRow
+from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA

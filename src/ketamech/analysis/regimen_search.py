@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.studied_regimens import evidence_of_regimen
+from ketamech.analysis.regimen_evidence import evidence_of_regimen
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.population.parameter_sampling import draw_parameters

@@ -1,6 +1,6 @@
 """Skill of predicted trials: scores of each published number against two reference forecasts, and contrasts.
 
-Scores are on the common scale of `scored_rows`; skill is 1 - mean score / mean score of the reference, with a 95 %
+Scores are on the common scale of `skill_rows`; skill is 1 - mean score / mean score of the reference, with a 95 %
 interval by bootstrap over trials. The reference of a contrast is "no difference" with the error of the two published
 numbers. A sample is one number of each replicate of the trial, as published.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.analysis.reference_forecasts import ReferenceForecast
-from ketamech.analysis.scored_rows import ScoredRow
+from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 

@@ -21,8 +21,8 @@ from ketamech.analysis.reference_curves import (
     trial_names,
 )
 from ketamech.analysis.reference_forecasts import load_references
-from ketamech.analysis.scored_rows import scored_rows
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
+from ketamech.analysis.skill_rows import scored_rows
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     ClinicalTarget,

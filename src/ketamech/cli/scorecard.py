@@ -94,7 +94,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
 
 def _freeze() -> Path:
     from ketamech.analysis.reference_forecasts import freeze
-    from ketamech.analysis.scored_rows import scored_rows
+    from ketamech.analysis.skill_rows import scored_rows
     from ketamech.estimation.clinical_targets import load_clinical_targets
 
     return freeze(scored_rows(load_clinical_targets()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.analysis.studied_regimens import WITHOUT
+from ketamech.analysis.regimen_evidence import WITHOUT
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 

@@ -21,8 +21,8 @@ from ketamech.app.routes.metadata import metadata_of
 from ketamech.app.security_middleware import SOURCES
 from ketamech.app.server import STATIC
 from ketamech.site.dosing_tables import dosing_tables
+from ketamech.site.evidence_tables import published_tables
 from ketamech.site.model_tables import PEOPLE, kernel_tables, people_tables, scenario_tables
-from ketamech.site.published_tables import published_tables
 
 PAGE = "index.html"
 SCRIPT = "js/story.js"

@@ -19,7 +19,7 @@ from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
 from ketamech.trials.design import Trial
-from ketamech.trials.mixed_population import TrialPopulation
+from ketamech.trials.population_mixture import TrialPopulation
 
 FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
 VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may move

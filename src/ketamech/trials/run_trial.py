@@ -27,7 +27,7 @@ from ketamech.trials.crossover import cross_over, crossing_checks
 from ketamech.trials.design import Trial
 from ketamech.trials.eligibility import enrol_eligible, lead_in_events
 from ketamech.trials.enrolment import Enrolment, enrol
-from ketamech.trials.mixed_population import TrialPopulation, trial_population
+from ketamech.trials.population_mixture import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
 from ketamech.trials.visit_ratings import VisitRatings

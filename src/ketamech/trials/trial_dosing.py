@@ -14,7 +14,7 @@ from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.simulation.model import Model
 from ketamech.trials.design import BELIEFS, Arm, TreatmentCourse, Trial
-from ketamech.trials.mixed_population import TrialPopulation
+from ketamech.trials.population_mixture import TrialPopulation
 
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption

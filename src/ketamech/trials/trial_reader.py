@@ -27,7 +27,7 @@ from ketamech.trials.decision_reader import (
 )
 from ketamech.trials.decision_rules import COMPARISON_OPERATORS
 from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Trial, Visit
-from ketamech.trials.mixed_population import population_text, read_population
+from ketamech.trials.population_mixture import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
 from ketamech.trials.trial_source import Scales, SourceFile

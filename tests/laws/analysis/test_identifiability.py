@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
 from ketamech.analysis.identifiability import invariances, sensitivity_rank
 from ketamech.model.assemble import build_system
 from ketamech.model.stage import Stage
-
-
-@dataclass(frozen=True)
-class Value:
-    canonical: float
-    unit: str
-
+from toy_models import Value
 
 TABLE = {
     "toy.production": Value(2.0, "1/h"),

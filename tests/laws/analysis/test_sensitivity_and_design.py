@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ketamech.analysis.regimen_evidence import evidence_of_regimen, load_studied_regimens
 from ketamech.analysis.regimen_search import candidates, compare_regimens, pareto_front
 from ketamech.analysis.sensitivity import (
     Endpoint,
@@ -19,7 +20,6 @@ from ketamech.analysis.sensitivity import (
     tornado,
     varied_parameters,
 )
-from ketamech.analysis.studied_regimens import evidence_of_regimen, load_studied_regimens
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.regimen import Regimen
 from ketamech.simulation.load_scenario import load_scenario

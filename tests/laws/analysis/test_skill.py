@@ -16,8 +16,8 @@ from ketamech.analysis.reference_forecasts import (
     random_effects,
     reference_forecasts,
 )
-from ketamech.analysis.scored_rows import scored_rows
 from ketamech.analysis.skill_criteria import load_skill, load_skill_criteria, verdicts
+from ketamech.analysis.skill_rows import scored_rows
 from ketamech.analysis.trial_scorecard import trial_left_out, trial_scorecard
 from ketamech.core import InputError
 from ketamech.core.environment import DATA

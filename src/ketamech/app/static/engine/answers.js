@@ -1,11 +1,11 @@
 // Answers to the requests of the page, with the responses of the server (schemas.py): curves, outputs, population.
 
 import { InputError } from "./errors.js";
+import { PublishedValues } from "./evidence-points.js";
 import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { outputTimes, treatmentTimes } from "./output-times.js";
 import { VirtualPatients } from "./people.js";
-import { PublishedValues } from "./published.js";
 import { RegimenReader } from "./regimen.js";
 import { ScenarioReader } from "./scenario.js";
 import { atEvenQuantiles, percentiles, rounded, trackValues } from "./tracks.js";
