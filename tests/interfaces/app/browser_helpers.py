@@ -14,6 +14,7 @@ CHAPTERS = (
 AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 LINK_CONTENT = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').replace(/_/g, '/'))"
+LINK_TIME = f"JSON.parse({LINK_CONTENT}).view.time"  # selected time in hours
 
 
 def until(page, expression, arg=None, seconds=25):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from browser_helpers import LINK_CONTENT, card, findings, open_story, open_workbench, press_until, until
+from browser_helpers import LINK_CONTENT, LINK_TIME, card, findings, open_story, open_workbench, press_until, until
 
 from ketamech.core import SolverError
 
@@ -66,7 +66,7 @@ def test_a_link_holds_the_settings_of_the_tabs_and_the_selected_time(page, addre
     page.click("#tab-trial")
     page.get_by_label("Patients per arm").fill("33")
     page.keyboard.press("Tab")
-    until(page, f"{LINK_CONTENT}.includes('33')")
+    until(page, f"{LINK_CONTENT}.includes('33') && {LINK_TIME} > 700")  # 30 days, in hours
     other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
     other.goto(page.url)
     other.wait_for_selector("#panel form")
@@ -201,7 +201,7 @@ def test_a_linear_time_range_is_chosen_and_kept_in_the_link(page, address, brows
     page.focus("#time-slider")
     page.keyboard.press("End")
     assert "84 days" in page.locator("#time-bar .selected-time").inner_text()
-    until(page, f"{LINK_CONTENT}.includes('course')")
+    until(page, f"{LINK_CONTENT}.includes('course') && {LINK_TIME} > 2000")  # 84 days, in hours
     other = browser.new_context(viewport={"width": 900, "height": 800}).new_page()
     other.goto(page.url)
     other.wait_for_selector("#panel path.curve")
