@@ -16,6 +16,7 @@ from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw, page
 from ketamech.report.tracks import OKABE_ITO
+from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 
@@ -211,8 +212,7 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     parts = (("primary", found.primary), ("mmrm", found.repeated))
     tables = {name: table.assign(**rated) for name, table in parts}
     tables["response_difference"] = found.response.assign(scale=trial.primary[0], unit="percentage points")
-    if len(found.exposure):  # times in h, areas in the unit of the levels times h
-        tables["exposure"] = found.exposure.assign(unit=found.exposure["PARAMCD"].map(units), time_unit="h")
+    tables |= {"exposure": wide_table(found.exposure), "adpp": adpp(found.exposure, trial.title)}
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
     if found.events:
         tables["events"] = pd.DataFrame(found.events)

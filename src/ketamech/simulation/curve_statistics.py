@@ -11,6 +11,7 @@ import numpy as np
 from ketamech.core import InputError, unit
 from ketamech.core.units import combine, format_dimensions
 from ketamech.simulation.expression import value_of
+from ketamech.simulation.nca import INFUSION, LINEAR, NcaDose, NcaResult, NcaRules, log_regression, non_compartmental
 
 _WINDOW = re.compile(r"^([\d.]+)\s*-\s*([\d.]+)$")
 _CONDITION = re.compile(r"^(.+?)([<>])\s*(-?[\d.]+)$")
@@ -107,31 +108,21 @@ def _first_above(trace: TimeCourseWindow) -> float:
 
 
 def _half_life(trace: TimeCourseWindow) -> float:
-    """Half-life (h) from the slope of the logarithm between two times."""
+    """Half-life (h) from the slope of the logarithm between two times; NaN unless the curve falls."""
     hours, values = trace.window()
-    if np.any(values <= 0):
+    if not np.all(values > 0):
         return float("nan")
-    return float(-np.log(2) / np.polyfit(hours, np.log(values), 1)[0])
+    fit = log_regression(hours, np.log(values))
+    return fit.half_life if fit else float("nan")
 
 
-def _clearance(trace: TimeCourseWindow) -> float:
-    """Dose over the area under the curve, extrapolated with the terminal half-life (L/h)."""
-    return trace.dose / _whole_area(trace)[0]
-
-
-def _steady_volume(trace: TimeCourseWindow) -> float:
-    """Volume at steady state after a bolus: clearance times mean residence time."""
-    area, first_moment = _whole_area(trace)
-    return trace.dose * first_moment / area**2
-
-
-def _whole_area(trace: TimeCourseWindow) -> tuple[float, float]:
+def _analysed(trace: TimeCourseWindow) -> NcaResult:
+    """The non-compartmental analysis of a simulated curve: linear areas, terminal slope of the last quarter."""
     hours, values = trace.window()
-    terminal = TimeCourseWindow(trace.time, trace.curves, hours[-1] * np.array([0.75, 1.0]), 0.0, 0.0)
-    rate = np.log(2) / _half_life(terminal)
-    last, end = values[-1], hours[-1]
-    area = _area(trace) + last / rate
-    return area, float(np.trapezoid(values * hours, hours)) + last * (end / rate + 1 / rate**2)
+    begin = 0.75 * hours[-1]
+    grid = np.union1d(hours, [begin])
+    rules = NcaRules(LINEAR, terminal_window=(begin, float(hours[-1])))
+    return non_compartmental(grid, np.interp(grid, hours, values), NcaDose(trace.dose, INFUSION), rules)
 
 
 def _hours_above(trace: TimeCourseWindow, sign: float = 1.0) -> float:
@@ -159,8 +150,8 @@ REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
     "relative": _relative,
     "first_above": _first_above,
     "half_life": _half_life,
-    "clearance": _clearance,
-    "steady_volume": _steady_volume,
+    "clearance": lambda trace: _analysed(trace)["CLO"],
+    "steady_volume": lambda trace: _analysed(trace)["VSSO"],
     "time_above": _hours_above,
     "time_below": lambda trace: _hours_above(trace, -1.0),
     "correlation": lambda trace: float(np.corrcoef(trace.at_times(0), trace.at_times(1))[0, 1]),

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.parameters import ParameterTable
+from ketamech.simulation.nca import areas
 from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales_of
 from ketamech.trials.design import Trial
 from ketamech.trials.dropout import dropout_times, missed_visits
@@ -100,7 +101,7 @@ class TrialState:
         for name in ("ketamine", "esketamine"):
             level = grams * self._output(f"venous.{name}")[:, count:].reshape(shape)
             found[f"exposure_{name}_cmax"] = (level.max(axis=(1, 2)), "ng/mL")
-            found[f"exposure_{name}_auc24"] = (np.trapezoid(level, times, axis=2).sum(axis=1), "ng/mL*h")
+            found[f"exposure_{name}_auc24"] = (areas(times, level)[0].sum(axis=(1, 2)), "ng/mL*h")
         cadss = self._output("dissociation.cadss")[:, count:]
         return {**found, "exposure_cadss_peak": (cadss.max(axis=1), "points")}
 

@@ -10,7 +10,7 @@ from relapse_cases import with_relapse
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.report.trial_folder import difference_rows, relapse_rows, summary_of, write_trial
 from ketamech.trials.analysis.analyse import analyse
-from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
+from ketamech.trials.analysis.exposure import exposure_response
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
@@ -207,12 +207,6 @@ def test_exposure_response_of_two_or_of_equals_is_blank():
         found = exposure_response(exposure, np.arange(len(exposure), dtype=float)).iloc[0]
         assert np.isnan(found["per_doubling"])
         assert found["reason"]
-
-
-def test_exposure_of_a_single_level_has_a_peak_and_no_slope():
-    found = non_compartmental(np.array([0.5, 1.0]), np.array([np.nan, 3.0]))
-    assert (found["CMAX"], found["AUCLST"]) == (3.0, 0.0)
-    assert np.isnan(found["LAMZ"])
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -9,7 +9,7 @@ from relapse_cases import with_relapse
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.adam_tables import adqs, adsl
-from ketamech.trials.analysis.exposure import exposure_response, non_compartmental
+from ketamech.trials.analysis.exposure import exposure_response
 from ketamech.trials.analysis.power import power
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
@@ -168,55 +168,6 @@ def test_the_last_two_ratings_make_a_relapse_and_the_last_alone_does_not():
     assert found["patient"].tolist() == [0, 1, 2, 3, 4, 5]  # half of baseline is a response, and no relapse
     assert found["relapsed"].tolist() == [True, False, True, False, False, False]
     assert found["days"].tolist() == [4.0, 6.0, 2.0, 4.0, 0.0, 6.0]
-
-
-def test_areas_are_linear_while_levels_rise_and_logarithmic_while_they_fall():
-    """By hand: 1 while rising, 3 while level, 2 (4 - 2) / ln 2 and 3 (2 - 1) / ln 2 while falling."""
-    time, level = np.array([0, 0.5, 1.25, 3.25, 6.25, 8]), np.array([0, 4.0, 4.0, 2.0, 1.0, 0])
-    found = non_compartmental(time, level)
-    falling = 2 * (4 - 2) / np.log(2) + 3 * (2 - 1) / np.log(2)
-    assert found["AUCLST"] == pytest.approx(1 + 3 + falling, rel=1e-12)
-    assert (found["CMAX"], found["TMAX"], found["CLST"], found["TLST"]) == (4.0, 0.5, 1.0, 6.25)
-
-
-def test_areas_that_touch_zero_in_between_are_linear_there():
-    found = non_compartmental(np.array([0, 1, 3, 4.0]), np.array([2.0, 0, 0, 6.0]))
-    assert found["AUCLST"] == pytest.approx(2 * 1 / 2 + 0 + 1 * 6 / 2, rel=1e-12)
-
-
-def test_the_slope_is_that_of_the_last_phase_and_begins_after_the_peak():
-    time = np.array([0, 0.5, 1, 2, 3, 4, 6, 8, 10, 12.0])
-    level = 100 * np.exp(-2 * time) + 10 * np.exp(-0.1 * time)
-    found = non_compartmental(time, level, dose=100.0)
-    assert found["LAMZ"] == pytest.approx(0.1, rel=1e-3)
-    assert found["LAMZHL"] == pytest.approx(np.log(2) / found["LAMZ"], rel=1e-12)
-    assert found["AUCIFO"] == pytest.approx(found["AUCLST"] + level[-1] / found["LAMZ"], rel=1e-12)
-    assert found["CLFO"] == pytest.approx(100 / found["AUCIFO"], rel=1e-12)
-    assert found["VZFO"] == pytest.approx(found["CLFO"] / found["LAMZ"], rel=1e-12)
-    assert np.isnan(non_compartmental(np.arange(4.0), np.array([1, 9.0, 4, 2]))["LAMZ"])  # two points after the peak
-
-
-def test_the_slope_is_of_as_many_points_as_have_the_best_adjusted_fit():
-    """Three points fit best (R squared 0.989 against 0.986), five fit best after adjustment (0.977 against 0.982)."""
-    time, level = np.arange(8.0), np.array([0, 20, 13.4, 12.7, 8.1, 6.6, 3.8, 2.6])
-    slope = -np.polyfit(time[-5:], np.log(level[-5:]), 1)[0]
-    assert non_compartmental(time, level)["LAMZ"] == pytest.approx(slope, rel=1e-12)
-
-
-def test_exposure_of_a_bolus_has_its_closed_form():
-    """One compartment: C = D/V exp(-k t), so AUC = D/(V k) and CL = k V."""
-    dose, volume, k = 100.0, 20.0, 0.25
-    time = np.array([0.0, 0.25, 0.5, 1, 2, 4, 6, 8, 12])
-    found = non_compartmental(time, dose / volume * np.exp(-k * time), dose, extravascular=False)
-    assert found["LAMZ"] == pytest.approx(k, rel=1e-9)
-    assert found["AUCIFO"] == pytest.approx(dose / (volume * k), rel=1e-9)
-    assert found["CLO"] == pytest.approx(k * volume, rel=1e-9)
-    assert found["VZO"] == pytest.approx(volume, rel=1e-9)
-    assert found["CMAX"] == 5.0
-
-
-def test_exposure_of_nothing_is_unknown():
-    assert all(np.isnan(v) for v in non_compartmental(np.arange(4.0), np.zeros(4)).values())
 
 
 def test_exposure_response_finds_a_slope():

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from ketamech.simulation.nca_tables import AnalysedProfile
 from ketamech.trials.analysis.adam_tables import LEVELS
 from ketamech.trials.analysis.event_shares import event_shares
-from ketamech.trials.analysis.exposure import non_compartmental
+from ketamech.trials.analysis.exposure import exposure_of_visits
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders, response_differences
@@ -29,9 +30,9 @@ class TrialAnalysis:
     `means` and `shares` (percent with response and remission) by scale; the `primary` comparison in every replicate by
     analysis of covariance (ANCOVA), and the difference in `response` at the same visit;
     `repeated`: all visits of the first replicate, by a mixed model for repeated measures (MMRM); `relapse`;
-    `exposure`: CDISC names, one row for each patient of the first replicate; `dropout`: percent of each arm; `failed`:
-    fraction of patients that could not be solved; `events`: percent of each arm with each event. What cannot be
-    estimated is NaN.
+    `exposure`: levels of the patients of the first replicate, analysed by NCA; `dropout`: percent of each arm;
+    `failed`: fraction of patients that could not be solved; `events`: percent of each arm with each event. What cannot
+    be estimated is NaN.
     """
 
     reference: str
@@ -41,7 +42,7 @@ class TrialAnalysis:
     response: pd.DataFrame
     repeated: pd.DataFrame
     relapse: RelapseAnalysis | None
-    exposure: pd.DataFrame
+    exposure: list[AnalysedProfile]
     dropout: dict[str, float]
     failed: float
     events: tuple[dict[str, Any], ...] = ()
@@ -85,7 +86,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         else pd.DataFrame(),
         mmrm(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
         time_to_relapse(dataset, order=_groups(trial)) if trial.relapse else None,
-        _exposure(dataset),
+        exposure_of_visits(dataset, LEVELS),
         _left(dataset),
         float((dataset["solve_status"].values != "ok").mean()),
         event_shares(dataset, trial.events),
@@ -111,16 +112,3 @@ def _left(dataset: xr.Dataset) -> dict[str, float]:
     """Percent of each arm that left early."""
     arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
     return {str(name): 100 * float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}
-
-
-def _exposure(dataset: xr.Dataset) -> pd.DataFrame:
-    """Non-compartmental parameters of the first replicate, one row for each patient and substance."""
-    import pandas as pd
-
-    lines = []
-    for name in (level for level in LEVELS if level in dataset):
-        levels, hours = dataset[name].values[0], dataset["visit_time"].values[0]
-        for i, level in enumerate(levels):
-            arm = dataset["arm"].values[0, i, 0]
-            lines.append({"patient": i, "arm": arm, "PARAMCD": name, **non_compartmental(hours[i], level)})
-    return pd.DataFrame(lines)

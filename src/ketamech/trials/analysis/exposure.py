@@ -1,64 +1,34 @@
-"""Non-compartmental analysis with CDISC parameter names, and exposure-response regression."""
+"""Non-compartmental analysis of the visits of a trial, and exposure-response regression."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
+
+from ketamech.simulation.nca import NcaDose
+from ketamech.simulation.nca_tables import AnalysedProfile, ConcentrationProfile, analysed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 3  # points of a line whose slope has a standard error
+NO_DOSE = "visits of a trial are not analysed by dose"
 
 
-def non_compartmental(
-    time: np.ndarray, level: np.ndarray, dose: float | None = None, extravascular: bool = True
-) -> dict[str, float]:
-    """CMAX, TMAX, CLST, TLST, AUCLST (linear up, logarithmic down), LAMZ, LAMZHL, AUCIFO, and CL(F), VZ(F) by dose.
-
-    `time` in h after the dose, `level` in any unit of concentration; NaN and values at or below 0 after the peak are
-    left out. LAMZ is the fit of three or more last points after the peak with the best adjusted R squared; NaN where no
-    concentration falls.
-    """
-    known = np.isfinite(level)
-    t, c = np.asarray(time)[known], np.asarray(level)[known]
-    nothing = dict.fromkeys(("CMAX", "TMAX", "CLST", "TLST", "AUCLST", "LAMZ", "LAMZHL", "AUCIFO"), float("nan"))
-    if not len(c) or c.max() <= 0:
-        return nothing
-    peak = int(np.argmax(c))
-    last = int(np.flatnonzero(c > 0)[-1])
-    found = {"CMAX": c[peak], "TMAX": t[peak], "CLST": c[last], "TLST": t[last]}
-    found["AUCLST"] = _area(t[: last + 1], c[: last + 1])
-    slope = _last_slope(t[peak + 1 : last + 1], c[peak + 1 : last + 1])
-    found |= {"LAMZ": slope, "LAMZHL": np.log(2) / slope, "AUCIFO": found["AUCLST"] + c[last] / slope}
-    if dose is not None:
-        flow, volume = ("CLFO", "VZFO") if extravascular else ("CLO", "VZO")
-        found |= {flow: dose / found["AUCIFO"], volume: dose / found["AUCIFO"] / slope}
-    return {name: float(value) for name, value in found.items()}
-
-
-def _area(t: np.ndarray, c: np.ndarray) -> float:
-    a, b, step = c[:-1], c[1:], np.diff(t)
-    falls = (b < a) & (b > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logarithmic = step * (a - b) / np.log(a / b)
-    return float(np.sum(np.where(falls, logarithmic, step * (a + b) / 2)))
-
-
-def _last_slope(t: np.ndarray, c: np.ndarray) -> float:
-    """Terminal rate (1/h): the last points, at least three, with the best adjusted R squared."""
-    keep = c > 0
-    t, y = t[keep], np.log(c[keep])
-    best, slope = -np.inf, float("nan")
-    for n in range(FEWEST, len(t) + 1):
-        b, a = np.polyfit(t[-n:], y[-n:], 1)
-        rest = y[-n:] - (a + b * t[-n:])
-        total = np.sum((y[-n:] - y[-n:].mean()) ** 2)
-        fit = 1 - (np.sum(rest**2) / total if total else 1.0) * (n - 1) / (n - 2)
-        if b < 0 and fit > best + 1e-4:
-            best, slope = fit, -float(b)
-    return slope
+def exposure_of_visits(dataset: xr.Dataset, names: tuple[str, ...]) -> list[AnalysedProfile]:
+    """Levels at the visits of the first replicate, analysed: one profile for each patient and substance."""
+    hours = dataset["visit_time"].values[0]
+    dose = NcaDose(why_unknown=NO_DOSE)
+    profiles = []
+    for name in (level for level in names if level in dataset):
+        unit = str(dataset[name].attrs.get("units", ""))
+        for i, level in enumerate(dataset[name].values[0]):
+            keys = {"TRTP": str(dataset["arm"].values[0, i, 0])}
+            subject = f"{dataset['replicate'].values[0]}-{dataset['patient'].values[i]}"
+            profiles.append(ConcentrationProfile(subject, name, hours[i], level, unit, dose, keys=keys))
+    return analysed(profiles)
 
 
 def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
