@@ -103,7 +103,7 @@ def simulate(
         given |= {"png": png, "connectome": connectome, "receptors": receptors}
         given |= {"species": species, "perturb": tuple(perturb or ()), "variant": variant}
         given |= {"drug": drug, "subject": subject, "pk_model": pk_model}
-        return simulate_cohort(scenario, out, CohortOptions(patients, **given), _folder_name)
+        return simulate_cohort(scenario, out, CohortOptions(patients, **given), folder_name)
     from ketamech.cli import scenario_argument
 
     records = None
@@ -113,7 +113,7 @@ def simulate(
         records = Records.read(scenario, drug, subject, given.pop("outputs", None))
         if not records.single_scenario:
             given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
-            return simulate_table(records, out, pk_model, _folder_name, given)
+            return simulate_table(records, out, pk_model, folder_name, given)
     _refuse_without_patients(given)
     from ketamech.report.run_folder import check_folder, write_run
     from ketamech.report.summary import summary_rows
@@ -122,7 +122,7 @@ def simulate(
     loaded = scenario_argument.scenario(
         scenario, drug=drug, subject=subject, species=species, perturb=tuple(perturb or ()), variant=variant
     ).with_connectome(connectome, receptors)
-    folder = out or Path("runs") / _folder_name(loaded.title)
+    folder = out or Path("runs") / folder_name(loaded.title)
     check_folder(folder)
     model = terminal.model(pk_model)
     terminal.print_regimen(loaded)
@@ -148,7 +148,7 @@ def _refuse_without_patients(given: dict[str, Any]) -> None:
         raise InputError(what, key=option, expected="also --patients", type_this=f"--patients 1000 {words}")
 
 
-def _folder_name(title: str) -> str:
+def folder_name(title: str) -> str:
     """The title as a folder name; a long one is cut and gets a hash, so that two long titles do not share a folder."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
     mark = hashlib.sha256(title.encode()).hexdigest()

@@ -11,7 +11,7 @@ from ketamech.core.environment import DATA
 from ketamech.parameters import load_parameters
 
 FILE = DATA / "levels" / "levels.csv"
-COLUMNS = ("output", "molar_mass")
+COLUMNS = ("output", "molar_mass", "dosed_as")
 RAW, SHOWN = "umol/L", "ng/mL"
 
 
@@ -31,3 +31,13 @@ def factors() -> dict[str, float]:
 def shown(output: str, unit: str) -> tuple[float, str]:
     """The factor and unit in which an output is shown: ng/mL for concentrations in blood, else its own `unit`."""
     return (factors()[output], SHOWN) if output in factors() else (1.0, unit)
+
+
+@cache
+def _dosed_as(file: Path = FILE) -> dict[str, tuple[str, ...]]:
+    return {row["output"]: tuple(row["dosed_as"].split()) for row in read_table(file, COLUMNS)}
+
+
+def parent_enantiomers(output: str) -> tuple[str, ...]:
+    """The enantiomers (s, r) of the dose whose level an output is; none for metabolites and other outputs."""
+    return _dosed_as().get(output, ())

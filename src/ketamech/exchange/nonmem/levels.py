@@ -1,0 +1,251 @@
+"""Reads doses and measured levels (DV) of a data table into concentration profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+from ketamech.core import InputError, closest_match, convert, unit
+from ketamech.core.atomic_files import read_text
+from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
+from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
+from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Sample, split_by_dose
+from ketamech.exchange.nonmem.csv_cells import CsvTable, DoseRow, cells_of
+from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
+from ketamech.exchange.result_metadata import read_csv_metadata
+from ketamech.parameters import ParameterTable
+from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
+
+DV, BLQ_WORDS = "DV", ("BLQ", "BQL", "BLOQ", "LLOQ", "ND")
+UNIT_COLUMNS = ("DVU", "DVUNIT", "AVALU", "PCSTRESU")
+ANALYTES = ("DVID", "ANALYTE", "PARAMCD")
+CONCENTRATIONS = ("ng/mL", "umol/L")
+STAND_IN = "racemic ketamine"  # all routes; for tables whose drug the model does not know
+NUMBERS = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
+CMT_NOTE = f"CMT by number is {NUMBERS}; --route states another route"
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """How a data table is read: the `unit` of the levels and their `column`, a `route` and a `drug` for all doses.
+
+    `molar_mass` (g/mol) where levels are molar and the drug is not known; `interval` (h) between doses where the table
+    does not state it; `steady_state`: profiles after the first dose, or after the only one, are at steady state.
+    """
+
+    unit: str | None = None
+    column: str = DV
+    route: str | None = None
+    drug: str | None = None
+    molar_mass: float | None = None
+    interval: float | None = None
+    steady_state: bool = False
+
+
+def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: TableSettings | None = None) -> Profiles:
+    """A profile for each ID, occasion, analyte (DVID) and dose of a table with columns ID, TIME, AMT, DV ...
+
+    Negative levels and such as "BLQ" or "<0.5" count as below the limit of quantification. Records with MDV 1 are left
+    out. Raises InputError with file, line and column: no unit, two levels at one time, text that is no number.
+    """
+    place, chosen = Path(path), settings or TableSettings()
+    table = cells_of(read_text(place, "a data table"), place)
+    _check_route(chosen.route)
+    reader = _TableReader(place, table, parameters, chosen, _level_column(table, place, chosen.column))
+    for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
+        reader.read_subject(name, list(rows))
+    if not reader.found.profiles:
+        what = f"no subject has a dose and a level in column {chosen.column}"
+        raise InputError(what, file=place, key=chosen.column, expected="records of doses (AMT) and levels (DV, MDV 0)")
+    return reader.found
+
+
+def _check_route(name: str | None) -> None:
+    """Raise InputError for a stated route that does not exist."""
+    if name is None:
+        return
+    try:
+        route_of(name)
+    except InputError as problem:
+        what, expected = f"there is no route '{name}'", "IV, oral, nasal, IM, SC, sublingual, IP, rectal ..."
+        raise InputError(what, key="--route", expected=expected, nearest=problem.nearest) from None
+
+
+def _level_column(table: CsvTable, place: Path, column: str) -> str:
+    name = column.strip().upper()
+    if name not in table.columns:
+        near = closest_match(column, table.columns.values())
+        what = f"no column '{column}' with levels"
+        raise InputError(what, file=place, line=1, key=column, expected="a column with levels", nearest=near)
+    return name
+
+
+@dataclass
+class _TableReader:
+    """Reads the subjects of a data table one after the other."""
+
+    place: Path
+    table: CsvTable
+    parameters: ParameterTable
+    settings: TableSettings
+    column: str
+    found: Profiles = field(default_factory=Profiles)
+    seen: set[str] = field(default_factory=set)
+
+    def read_subject(self, name: str, rows: list[DoseRow]) -> None:
+        """Add the profiles of one ID."""
+        if name in self.seen:
+            raise rows[0].error(f"ID {name} comes back", "ID", "all records of one person together")
+        self.seen.add(name)
+        drug, prepared = self._prepared(rows)
+        for number, occasion in enumerate(occasions_of(prepared, drug.name if drug else STAND_IN), 1):
+            doses = list(self._doses(occasion))
+            if not doses:
+                continue
+            for analyte, samples in self._samples(name, occasion).items():
+                self._add(name, number, analyte, drug, doses, samples)
+
+    def _add(
+        self, name: str, occasion: int, analyte: str, drug: Drug | None, doses: list[GivenDose],
+        samples: list[tuple[Sample, str]],
+    ) -> None:  # fmt: skip
+        level_unit = samples[0][1]
+        molar_mass = self.settings.molar_mass
+        if molar_mass is None and drug is not None and drug.molar_mass:
+            molar_mass = self.parameters[drug.molar_mass].value
+        made = split_by_dose(
+            doses, [sample for sample, _ in samples], self.settings.interval, steady_state=self.settings.steady_state
+        )
+        for number, dose, given, time, level in made:
+            self.found.profiles.append(ConcentrationProfile(
+                name, analyte, time, level, level_unit,
+                replace(dose, litres=litres_per_dose(given.unit, level_unit, molar_mass)),
+                given.unit, number, occasion, given.time,
+            ))  # fmt: skip
+        left_out = len(doses) - len(made)
+        if left_out and len(doses) > 1:
+            self.found.note(f"dosing intervals with fewer than {FEWEST} levels are left out")
+
+    def _prepared(self, rows: list[DoseRow]) -> tuple[Drug | None, list[DoseRow]]:
+        """The drug, if the model knows it, and the rows of its doses and of levels, with the stated route."""
+        dosed = [row for row in rows if row.number("AMT") and "DRUG" in row.cells]
+        named = self.settings.drug or (dosed[0].text("DRUG") if dosed else "")
+        other = next((row for row in dosed if not _same_drug(row.text("DRUG"), named)), None)
+        if other is not None and self.settings.drug is None:
+            what = f"ID {other.text('ID', '1')} is given {named} and {other.text('DRUG')}"
+            raise other.error(what, "DRUG", "the drug whose levels are analysed", type_this=f"--drug {named}")
+        unrouted = next((row for row in rows if row.number("AMT") and not {"ROUTE", "CMT"} & set(row.cells)), None)
+        if unrouted is not None and self.settings.route is None:
+            what, expected = "the route of the dose is not stated", "a column ROUTE or CMT, or one route for all doses"
+            raise unrouted.error(what, "ROUTE", expected, type_this="--route IV")
+        if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in rows) and not self.settings.route:
+            self.found.note(CMT_NOTE)
+        known = spellings().get(named.strip().lower())
+        if named and known is None:
+            self.found.note(f"{named} is no drug of the model: its amounts and routes are taken as they stand")
+        changed = []
+        for row in rows:
+            if row.number("AMT") and not _same_drug(row.text("DRUG", named), named):
+                continue
+            cells = {column: text for column, text in row.cells.items() if column != "DRUG"}
+            changed.append(replace(row, cells=cells | ({"ROUTE": self.settings.route} if self.settings.route else {})))
+        return known[0] if known else None, changed
+
+    def _doses(self, occasion: Occasion) -> Iterator[GivenDose]:
+        factor = self.parameters["drug.hydrochloride_factor"].value
+        for record, row in zip(occasion.records, occasion.rows, strict=True):
+            if record.amount is None:
+                continue
+            amount, printed = _milligrams(record, row, factor)
+            for k in range(record.addl + 1):
+                yield GivenDose(
+                    record.time + k * record.ii, amount, printed, record.route, record.duration,
+                    record.ii or None, record.ss,
+                )  # fmt: skip
+
+    def _samples(self, name: str, occasion: Occasion) -> dict[str, list[tuple[Sample, str]]]:
+        """The levels of an occasion, with their units, by analyte."""
+        found: dict[str, list[tuple[Sample, str]]] = {}
+        lines: dict[tuple[str, float, bool], DoseRow] = {}
+        for one in occasion.observations:
+            level = self._level(name, one.row)
+            if level is None:
+                continue
+            analyte = self._analyte(one.row)
+            key = (analyte, one.time, one.before)
+            if key in lines:
+                both = f"lines {lines[key].line} and {one.row.line}"
+                what = f"two levels of {analyte} of ID {name} at TIME {one.time:g} ({both})"
+                raise one.row.error(what, self.column, "one level at a time; a C in a column C leaves a record out")
+            lines[key] = one.row
+            printed = self._unit(one.row)
+            own = found.setdefault(analyte, [])
+            if own and own[0][1] != printed:
+                what = f"the unit of {analyte} changes from {own[0][1]} to {printed}"
+                raise one.row.error(what, "DVU", "one unit for each analyte of a subject")
+            time = one.time - occasion.begin
+            own.append((Sample(time, level, one.before or _is_implied(occasion, time)), printed))
+        return found
+
+    def _level(self, name: str, row: DoseRow) -> float | None:
+        text = row.text(self.column)
+        word = text.strip().upper()
+        if word.startswith("<") or word in BLQ_WORDS:
+            return 0.0
+        if not text or row.number("MDV") == 1:
+            return None
+        level = row.number(self.column)
+        if level < 0:
+            where = f"ID {name}, line {row.line}"
+            self.found.note(f"{self.column} of {level:g} ({where}) counts as below the limit of quantification")
+        return level
+
+    def _analyte(self, row: DoseRow) -> str:
+        named = next((row.text(column) for column in ANALYTES if column in row.cells), "")
+        return named or self.table.columns[self.column]
+
+    def _unit(self, row: DoseRow) -> str:
+        own = next((row.text(column) for column in UNIT_COLUMNS if column in row.cells), None)
+        printed = self.settings.unit or own or self._stated_unit()
+        if printed is None:
+            what = f"the levels in column {self.column} have no unit"
+            expected = "their unit, or a column DVU"
+            raise row.error(what, self.column, expected, type_this="--unit ng/mL")
+        try:
+            is_level = any(unit(printed).same_kind(unit(one)) for one in CONCENTRATIONS)
+        except InputError:
+            is_level = False
+        if not is_level:
+            what = f"'{printed}' is not a unit of a concentration"
+            raise row.error(what, self.column, "a mass or an amount per volume", type_this="--unit ng/mL")
+        return printed
+
+    def _stated_unit(self) -> str | None:
+        """The unit in the header lines of a table that KetaMech wrote."""
+        facts = read_csv_metadata(self.place)
+        found = facts.get(f"units {self.table.columns[self.column]}")
+        return str(found) if found else None
+
+
+def _is_implied(occasion: Occasion, time: float) -> bool:
+    """Whether ADDL implies a dose at a time (h): a level at that time was taken before the dose."""
+    numbers = [((time - dose.time) / dose.ii, dose.addl) for dose in occasion.records if dose.addl]
+    return any(abs(k - round(k)) < SAME_TIME and 1 <= round(k) <= addl for k, addl in numbers)
+
+
+def _same_drug(one: str, other: str) -> bool:
+    """Whether two words name one drug."""
+    first, second = (spellings().get(word.strip().lower(), (word.strip().lower(), ""))[0] for word in (one, other))
+    return first == second
+
+
+def _milligrams(record: DoseRecord, row: DoseRow, hydrochloride_factor: float) -> tuple[float, str]:
+    """The amount of free base in mg; in mg/kg where a dose is per body weight and the weight is not known."""
+    assert record.amount is not None
+    amount = convert(record.amount, record.unit.removesuffix(PER_KG), "mg")
+    amount *= hydrochloride_factor if record.salt == "hydrochloride" else 1.0
+    if not record.unit.endswith(PER_KG):
+        return amount, "mg"
+    return (amount * row.number("WEIGHT"), "mg") if "WEIGHT" in row.cells else (amount, f"mg{PER_KG}")
