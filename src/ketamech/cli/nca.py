@@ -53,7 +53,6 @@ Adam = Annotated[bool, typer.Option("--adam", help="Also write adpp.csv and .par
 Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw one figure per subject")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/nca-<title>]")]
 SHOWN, MOST_FIGURES = 20, 50
-USUAL = {"ketamine": "venous.ketamine", "esketamine": "venous.esketamine", "arketamine": "venous.arketamine"}
 
 
 def nca(
@@ -174,7 +173,7 @@ def _of_scenario(
     from ketamech.cli.long_run import threads_of
     from ketamech.cli.simulate_cohort import listed_names, output_times
     from ketamech.engine.solve import validate_outputs
-    from ketamech.exchange.nca_profiles import profiles_of_curves
+    from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
     from ketamech.exchange.simulate_any import select_outputs
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.output_ranges import require_outputs
@@ -183,7 +182,10 @@ def _of_scenario(
     loaded = scenario_argument.scenario(source)
     folder = _folder(out, loaded.title)
     grid = None if times is None else output_times(times, None, loaded)
-    names = listed_names(outputs) if outputs else _given(loaded)
+    names = listed_names(outputs) if outputs else dosed_outputs(loaded)
+    if not names:
+        what, expected = "the scenario gives no ketamine", "outputs to analyse"
+        raise InputError(what, key="--outputs", expected=expected, type_this="--outputs venous.ketamine")
     model = terminal.model()
     require_outputs(loaded.species, validate_outputs(model.kernel, names))
     terminal.print_regimen(loaded)
@@ -200,17 +202,6 @@ def _of_scenario(
     )  # fmt: skip
     found.notes += [note for note in loaded.assumptions if patients is None or "--patients" not in note]
     return loaded.title, folder, found
-
-
-def _given(scenario: Any) -> tuple[str, ...]:
-    """The drug of the scenario in venous blood."""
-    forms = [treatment.substance.enantiomers for treatment in scenario.regimen.treatments]
-    both = [{name for name, share in form.items() if share} for form in forms if form]
-    if not both:
-        what = "the scenario gives no ketamine"
-        raise InputError(what, key="--outputs", expected="outputs to analyse", type_this="--outputs venous.ketamine")
-    kinds = set.union(*both)
-    return (USUAL["ketamine"] if len(kinds) > 1 else USUAL["esketamine" if kinds == {"s"} else "arketamine"],)
 
 
 def _write(found: Profiles, rules: NcaRules, folder: Path, title: str, *, adam: bool, figures: bool) -> None:

@@ -43,12 +43,17 @@ class GivenDose:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A level at a time (h); `before`: taken before a dose of the same time."""
+class Samples:
+    """Levels at times (h) [sample]; `before`: taken before a dose of the same time."""
 
-    time: float
-    level: float
-    before: bool = False
+    time: np.ndarray
+    level: np.ndarray
+    before: np.ndarray
+
+    def between(self, begin: float, until: float) -> np.ndarray:
+        """Which were taken after a dose at `begin` and before or at the time of the next dose, at `until` [sample]."""
+        after = (self.time > begin + SAME_TIME) | ((np.abs(self.time - begin) < SAME_TIME) & ~self.before)
+        return after & ((self.time < until - SAME_TIME) | (self.before & (self.time < until + SAME_TIME)))
 
 
 @dataclass
@@ -68,7 +73,7 @@ Split = tuple[int, NcaDose, GivenDose, np.ndarray, np.ndarray]
 
 
 def split_by_dose(
-    doses: Sequence[GivenDose], samples: Sequence[Sample], interval: float | None = None, *, steady_state: bool = False
+    doses: Iterable[GivenDose], samples: Samples, interval: float | None = None, *, steady_state: bool = False
 ) -> list[Split]:
     """The levels after each dose: (number of the dose, dose, as given, h after it, levels).
 
@@ -78,27 +83,19 @@ def split_by_dose(
     given = _together(doses)
     found = []
     for k, one in enumerate(given):
-        until = given[k + 1].time if k + 1 < len(given) else math.inf
-        own = [s for s in samples if _falls_into(s, one.time, until)]
-        before = [s for s in samples if s.before and abs(s.time - one.time) < SAME_TIME]
-        if before and one.kind != BOLUS and not any(abs(s.time - one.time) < SAME_TIME for s in own):
-            own = [*before, *own]
-        if not own or (len(given) > 1 and len(own) < FEWEST):
+        own = samples.between(one.time, given[k + 1].time if k + 1 < len(given) else math.inf)
+        now = np.abs(samples.time - one.time) < SAME_TIME
+        if one.kind != BOLUS and not (own & now).any():
+            own |= now & samples.before
+        if not own.any() or (len(given) > 1 and own.sum() < FEWEST):
             continue
         steady = one.steady_state or (steady_state and (k > 0 or len(given) == 1))
         dose = NcaDose(
             one.amount, one.kind, one.duration, interval or _interval(given, k), steady,
             carried_over=k > 0 or one.steady_state,
         )  # fmt: skip
-        time, level = np.array([[s.time - one.time, s.level] for s in own]).T
-        found.append((k + 1, dose, one, np.maximum(time, 0.0), level))
+        found.append((k + 1, dose, one, np.maximum(samples.time[own] - one.time, 0.0), samples.level[own]))
     return found
-
-
-def _falls_into(sample: Sample, begin: float, until: float) -> bool:
-    """Whether a sample was taken after the dose at `begin` and before or at the time of the next dose, at `until`."""
-    after = sample.time > begin + SAME_TIME or (abs(sample.time - begin) < SAME_TIME and not sample.before)
-    return after and (sample.time < until - SAME_TIME or (sample.before and sample.time < until + SAME_TIME))
 
 
 def _together(doses: Iterable[GivenDose]) -> list[GivenDose]:
@@ -118,6 +115,17 @@ def _interval(given: Sequence[GivenDose], k: int) -> float | None:
     if k + 1 < len(given):
         return given[k + 1].time - given[k].time
     return given[k].interval or (given[k].time - given[k - 1].time if k else None)
+
+
+def dosed_outputs(scenario: Scenario) -> tuple[str, ...]:
+    """The drug of a scenario in venous blood: ketamine, or the enantiomer if only one is given; none without doses."""
+    given = [
+        one for treatment in scenario.regimen.treatments for one, x in treatment.substance.enantiomers.items() if x
+    ]
+    if not given:
+        return ()
+    kinds = set(given)
+    return (f"venous.{'ketamine' if len(kinds) > 1 else 'esketamine' if kinds == {'s'} else 'arketamine'}",)
 
 
 def profiles_of_curves(
@@ -152,15 +160,14 @@ def profiles_of_curves(
     return found
 
 
-def _samples_of(doses: Sequence[GivenDose], hours: np.ndarray, level: np.ndarray) -> list[Sample]:
+def _samples_of(doses: Sequence[GivenDose], hours: np.ndarray, level: np.ndarray) -> Samples:
     """The points of a curve; at a later dose that is no bolus the level is also that before the dose."""
-    starts = [dose.time for dose in doses if dose.kind != BOLUS and dose.time > 0]
-    found = []
-    for time, value in zip(hours, level, strict=True):
-        if any(abs(time - start) < SAME_TIME for start in starts):
-            found.append(Sample(float(time), float(value), before=True))
-        found.append(Sample(float(time), float(value)))
-    return found
+    starts = np.array([dose.time for dose in doses if dose.kind != BOLUS and dose.time > 0])
+    both = np.flatnonzero(np.isin(np.round(hours, 6), np.round(starts, 6)))
+    time, value = np.insert(hours, both, hours[both]), np.insert(level, both, level[both])
+    before = np.zeros(len(time), dtype=bool)
+    before[both + np.arange(len(both))] = True
+    return Samples(time, value, before)
 
 
 def _doses_of(

@@ -24,7 +24,7 @@ from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import RunDescription, describe_run
-from ketamech.report.summary import SummaryRow, solver_status, summary, summary_rows_of
+from ketamech.report.summary import SummaryRow, exposure_summary, solver_status, summary, summary_rows_of
 from ketamech.report.svg_canvas import save_png
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.simulation.model import Model
@@ -49,6 +49,7 @@ class RunReport:
     used: tuple[Parameter, ...]
     papers: list[dict[str, Any]]
     provenance: Mapping[str, Any]
+    exposure: Sequence[Mapping[str, Any]] = ()
 
 
 def check_folder(folder: Path | str) -> None:
@@ -99,11 +100,13 @@ def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, comman
         tuple(model.parameters[name] for name in names),
         papers.bibliography(behind, (point.evidence for point in points if point.output in drawn), evidence),
         provenance(run, model, command_line),
+        exposure_summary(dataset, scenario, model.parameters),
     )
 
 
 def _write_tables(folder: Path, found: RunReport) -> None:
-    numbers = summary(found.dataset, found.run, found.lines) | {"provenance": found.provenance}
+    numbers = summary(found.dataset, found.run, found.lines)
+    numbers |= {"non_compartmental": found.exposure, "provenance": found.provenance}
     contents = {"summary.json": numbers, papers.FILE: found.papers, "provenance.json": found.provenance}
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False)

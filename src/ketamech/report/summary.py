@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.report.number_format import hours_in_words, number, signed
 from ketamech.report.run_description import RunDescription, describe_dataset
 from ketamech.report.tracks import Track, TrackCurve, tracks_of
+from ketamech.simulation.nca_tables import analysed, nca_parameters
+from ketamech.simulation.scenario import Scenario
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
@@ -165,15 +168,34 @@ def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -
     }  # fmt: skip
 
 
-def _plain(line: SummaryRow) -> dict[str, Any]:
-    def clean(value: float) -> float | None:
-        return float(f"{value:.5g}") if math.isfinite(value) else None
+def exposure_summary(dataset: xr.Dataset, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, Any]]:
+    """Non-compartmental analysis of the drug in venous blood after the first and the last dose; CDISC codes."""
+    names = [name for name in dosed_outputs(scenario) if name in dataset]
+    treated = dataset.sel(patient=[name for name in dataset["patient"].values if name != "control"])
+    rows = analysed(profiles_of_curves(treated, scenario, parameters, names).profiles)
+    return [
+        {
+            "output": row.profile.analyte, "dose": row.profile.dose_number, "dose_at_h": row.profile.dose_time,
+            "parameters": {
+                code: {"value": _rounded(value), "unit": row.profile.unit(code)}
+                for code, value in row.result.values.items()
+                if nca_parameters()[code].is_shown
+            },
+        }
+        for row in (rows if len(rows) < 2 else (rows[0], rows[-1]))
+    ]  # fmt: skip
 
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def _plain(line: SummaryRow) -> dict[str, Any]:
     return {
-        "output": line.outputs, "label": line.label, "unit": line.unit, "rest": clean(line.baseline),
-        "extreme": clean(line.extreme), "extreme_at_h": clean(line.extreme_time), "in_words": line.in_words(),
-        "at": {name: clean(value) for name, value in line.moments.items()},
-        "difference_from_control": {name: clean(value) for name, value in line.difference.items()},
+        "output": line.outputs, "label": line.label, "unit": line.unit, "rest": _rounded(line.baseline),
+        "extreme": _rounded(line.extreme), "extreme_at_h": _rounded(line.extreme_time), "in_words": line.in_words(),
+        "at": {name: _rounded(value) for name, value in line.moments.items()},
+        "difference_from_control": {name: _rounded(value) for name, value in line.difference.items()},
     }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_a_data_table_gives_tables_with_units_and_a_figure_per_subject(table, tm
     assert set(long["AVALU"].dropna()) >= {"ng/mL", "h*ng/mL", "h2*ng/mL", "h", "/h", "L", "L/h", "%"}
     assert (folder / "statistics.csv").exists()
     assert sorted(path.name for path in (folder / "figures").glob("*.svg")) == ["1.svg", "2.svg"]
-    assert "DV of -1 (ID 1, line 7) counts as below the limit of quantification" in done.stderr
+    assert "DV of -1 (ID 1, line 8) counts as below the limit of quantification" in done.stderr
     assert "CMAX (ng/mL)" in done.stdout
     assert "every level is below the limit of quantification" in done.stdout
 

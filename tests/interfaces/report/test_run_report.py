@@ -69,6 +69,20 @@ def test_the_folder_holds_what_it_promises(folder):
     assert "racemic" in (folder / "scenario.yaml").read_text(encoding="utf-8")
 
 
+def test_the_summary_holds_the_exposure_in_cdisc_codes(folder, racemic, model):
+    """Second method: peak and area of the curve in ng/mL, by linear trapezoids."""
+    (exposure,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["non_compartmental"]
+    assert (exposure["output"], exposure["dose"], exposure["dose_at_h"]) == ("venous.ketamine", 1, 0.0)
+    found = exposure["parameters"]
+    level = (
+        racemic[1]["venous.ketamine"].sel(patient="treated").values * model.parameters["drug.ketamine_molar_mass"].value
+    )
+    assert found["CMAX"] == {"value": pytest.approx(level.max(), rel=1e-4), "unit": "ng/mL"}
+    area = np.trapezoid(level, racemic[1]["time"].values)
+    assert found["AUCIFO"] == {"value": pytest.approx(area, rel=0.01), "unit": "h*ng/mL"}
+    assert found["CLO"]["unit"] == "L/h"
+
+
 def test_curves_read_back_equal_what_was_simulated(folder, racemic):
     found = read_run(folder)
     for name, variable in racemic[1].data_vars.items():

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
 from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
-from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Sample, split_by_dose
+from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
 from ketamech.exchange.nonmem.csv_cells import CsvTable, DoseRow, cells_of
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.exchange.result_metadata import read_csv_metadata
@@ -83,6 +85,20 @@ def _level_column(table: CsvTable, place: Path, column: str) -> str:
 
 
 @dataclass
+class _Levels:
+    """Levels of one analyte in one unit: (h, level, whether before a dose of that time)."""
+
+    unit: str
+    rows: list[tuple[float, float, bool]] = field(default_factory=list)
+
+    @property
+    def samples(self) -> Samples:
+        """The levels as arrays."""
+        time, level, before = zip(*self.rows, strict=True)
+        return Samples(np.array(time), np.array(level), np.array(before))
+
+
+@dataclass
 class _TableReader:
     """Reads the subjects of a data table one after the other."""
 
@@ -104,28 +120,23 @@ class _TableReader:
             doses = list(self._doses(occasion))
             if not doses:
                 continue
-            for analyte, samples in self._samples(name, occasion).items():
-                self._add(name, number, analyte, drug, doses, samples)
+            for analyte, levels in self._levels(name, occasion).items():
+                self._add(name, number, analyte, drug, doses, levels)
 
     def _add(
-        self, name: str, occasion: int, analyte: str, drug: Drug | None, doses: list[GivenDose],
-        samples: list[tuple[Sample, str]],
-    ) -> None:  # fmt: skip
-        level_unit = samples[0][1]
+        self, name: str, occasion: int, analyte: str, drug: Drug | None, doses: list[GivenDose], levels: _Levels
+    ) -> None:
         molar_mass = self.settings.molar_mass
         if molar_mass is None and drug is not None and drug.molar_mass:
             molar_mass = self.parameters[drug.molar_mass].value
-        made = split_by_dose(
-            doses, [sample for sample, _ in samples], self.settings.interval, steady_state=self.settings.steady_state
-        )
+        made = split_by_dose(doses, levels.samples, self.settings.interval, steady_state=self.settings.steady_state)
         for number, dose, given, time, level in made:
             self.found.profiles.append(ConcentrationProfile(
-                name, analyte, time, level, level_unit,
-                replace(dose, litres=litres_per_dose(given.unit, level_unit, molar_mass)),
+                name, analyte, time, level, levels.unit,
+                replace(dose, litres=litres_per_dose(given.unit, levels.unit, molar_mass)),
                 given.unit, number, occasion, given.time,
             ))  # fmt: skip
-        left_out = len(doses) - len(made)
-        if left_out and len(doses) > 1:
+        if len(doses) > 1 and len(made) < len(doses):
             self.found.note(f"dosing intervals with fewer than {FEWEST} levels are left out")
 
     def _prepared(self, rows: list[DoseRow]) -> tuple[Drug | None, list[DoseRow]]:
@@ -165,15 +176,15 @@ class _TableReader:
                     record.ii or None, record.ss,
                 )  # fmt: skip
 
-    def _samples(self, name: str, occasion: Occasion) -> dict[str, list[tuple[Sample, str]]]:
-        """The levels of an occasion, with their units, by analyte."""
-        found: dict[str, list[tuple[Sample, str]]] = {}
+    def _levels(self, name: str, occasion: Occasion) -> dict[str, _Levels]:
+        """The levels of an occasion by analyte."""
+        found: dict[str, _Levels] = {}
         lines: dict[tuple[str, float, bool], DoseRow] = {}
         for one in occasion.observations:
             level = self._level(name, one.row)
             if level is None:
                 continue
-            analyte = self._analyte(one.row)
+            analyte, time = self._analyte(one.row), one.time - occasion.begin
             key = (analyte, one.time, one.before)
             if key in lines:
                 both = f"lines {lines[key].line} and {one.row.line}"
@@ -181,12 +192,11 @@ class _TableReader:
                 raise one.row.error(what, self.column, "one level at a time; a C in a column C leaves a record out")
             lines[key] = one.row
             printed = self._unit(one.row)
-            own = found.setdefault(analyte, [])
-            if own and own[0][1] != printed:
-                what = f"the unit of {analyte} changes from {own[0][1]} to {printed}"
+            own = found.setdefault(analyte, _Levels(printed))
+            if own.unit != printed:
+                what = f"the unit of {analyte} changes from {own.unit} to {printed}"
                 raise one.row.error(what, "DVU", "one unit for each analyte of a subject")
-            time = one.time - occasion.begin
-            own.append((Sample(time, level, one.before or _is_implied(occasion, time)), printed))
+            own.rows.append((time, level, one.before or _is_implied(occasion, time)))
         return found
 
     def _level(self, name: str, row: DoseRow) -> float | None:
