@@ -51,6 +51,16 @@ Varying = Annotated[
 Chunk = Annotated[
     int | None, typer.Option(help="Patients per chunk on disk; does not change the results [default: 4096]")
 ]
+RecordReplicates = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates",
+        help="Dose table: solve each subject this many times with parameters drawn from their spreads; see --seed",
+    ),
+]
+EveryRecord = Annotated[
+    bool, typer.Option("--every-record", help="Dose table: a row for every record, also for those of doses")
+]
 Subject = Annotated[str | None, typer.Option(help="Dose table: only the subject with this ID")]
 PkModel = Annotated[
     Path | None, typer.Option(help="Your own pharmacokinetics: a file (.yaml) that maps an SBML model to the model")
@@ -65,8 +75,8 @@ def simulate(
     variant: Variant = None, patients: Patients = None, seed: Seed = None, outputs: Outputs = None, times: Times = None,
     output_interval: OutputInterval = None, varying: Varying = None, threads: Threads = None, chunk: Chunk = None,
     tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
-    drug: Drug = None, subject: Subject = None, pk_model: PkModel = None, connectome: Connectome = None,
-    receptors: Receptors = None,
+    drug: Drug = None, subject: Subject = None, replicates: RecordReplicates = None, every_record: EveryRecord = False,
+    pk_model: PkModel = None, connectome: Connectome = None, receptors: Receptors = None,
 ) -> None:  # fmt: skip
     """Simulate one scenario and write a report with curves.
 
@@ -74,8 +84,9 @@ def simulate(
 
     The results are a folder with curves, a summary, figures and an HTML report.
     A dose table gives simulated.csv: the outputs of every subject at the observation times (EVID 0); for a single
-    subject also the report. With --patients, virtual patients are drawn from the spreads of the parameters; the results
-    are quantile bands and a Zarr store of the curves.
+    subject also the report. With --replicates it also gives bands.csv: percentiles at each record.
+    With --patients, virtual patients are drawn from the spreads of the parameters; the results are quantile bands and a
+    Zarr store of the curves.
 
     More examples:
 
@@ -87,6 +98,8 @@ def simulate(
 
       ketamech simulate doses.csv --drug esketamine
 
+      ketamech simulate doses.csv --drug esketamine --replicates 200 --outputs venous.esketamine
+
       ketamech simulate "racemic 35 mg IV" --pk-model my_kinetics.yaml
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
@@ -97,7 +110,10 @@ def simulate(
         "scheduler": scheduler, "resume": resume or None,
     }  # fmt: skip
     given = {name: value for name, value in of_many.items() if value is not None}
+    of_table = {"replicates": replicates, "every_record": every_record or None}
+    of_table = {name: value for name, value in of_table.items() if value is not None}
     if patients is not None:
+        _refuse_without_table(of_table)
         from ketamech.cli.simulate_cohort import CohortOptions, simulate_cohort
 
         given |= {"png": png, "connectome": connectome, "receptors": receptors}
@@ -110,10 +126,13 @@ def simulate(
     if scenario_argument.is_table(scenario):
         from ketamech.cli.simulate_cohort import Records, simulate_table
 
-        records = Records.read(scenario, drug, subject, given.pop("outputs", None))
+        given |= of_table
+        records = Records.read(scenario, drug, subject, given)
         if not records.single_scenario:
             given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
             return simulate_table(records, out, pk_model, folder_name, given)
+    if records is None:
+        _refuse_without_table(of_table)
     _refuse_without_patients(given)
     from ketamech.report.run_folder import check_folder, write_run
     from ketamech.report.summary import summary_rows
@@ -137,6 +156,14 @@ def simulate(
     for name, (found, _) in tables.items():
         console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
     terminal.opened(folder / "report.html")
+
+
+def _refuse_without_table(given: dict[str, Any]) -> None:
+    """Raise InputError for an option that only a dose table has."""
+    for name in given:
+        option = f"--{name.replace('_', '-')}"
+        what = f"{option} is for a dose table"
+        raise InputError(what, key=option, expected="a file such as doses.csv; many patients of a scenario: --patients")
 
 
 def _refuse_without_patients(given: dict[str, Any]) -> None:

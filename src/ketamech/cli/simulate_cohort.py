@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketamech.exchange.nonmem.read import DoseTable
+    from ketamech.exchange.simulate_any import Replicates
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.model import Model
     from ketamech.simulation.scenario import Scenario
@@ -206,7 +207,7 @@ def _default_times(scenario: Scenario) -> np.ndarray:
     return np.unique(found[found <= horizon])
 
 
-FILE, SHOWN = "simulated.csv", 20
+FILE, BANDS, SHOWN = "simulated.csv", "bands.csv", 20
 
 
 @dataclass(frozen=True)
@@ -215,22 +216,31 @@ class Records:
 
     table: DoseTable
     outputs: str | None
+    every_record: bool = False
+    replicates: Replicates | None = None
 
     @classmethod
-    def read(cls, source: str, drug: str | None, subject: str | None, outputs: str | None) -> Records:
-        """A dose table, or one subject of it. Raises InputError."""
+    def read(cls, source: str, drug: str | None, subject: str | None, options: dict[str, Any]) -> Records:
+        """A dose table, or one subject of it; takes the `options` that tables have. Raises InputError."""
         from ketamech.cli import scenario_argument
+        from ketamech.exchange.simulate_any import Replicates
         from ketamech.parameters import load_parameters
 
         table = scenario_argument.doses(source, load_parameters(), drug)
         chosen = table if subject is None else replace(table, subjects=(scenario_argument.one_of(table, subject),))
-        return cls(chosen, outputs)
+        outputs, every = options.pop("outputs", None), options.pop("every_record", False)
+        replicates = None
+        if (count := options.pop("replicates", None)) is not None:
+            varying = options.pop("varying", None)
+            vary = listed_names(varying) if varying else None
+            replicates = Replicates(count, options.pop("seed", 1), vary)
+        return cls(chosen, outputs, every, replicates)
 
     @property
     def single_scenario(self) -> bool:
         """Whether the table holds one subject with one occasion, so that a report can be written."""
         stays = [stay for subject in self.table.subjects for stay in subject.occasions]
-        return len(stays) == 1 and stays[0].is_scenario
+        return len(stays) == 1 and stays[0].is_scenario and self.replicates is None
 
     @property
     def has_observations(self) -> bool:
@@ -238,22 +248,37 @@ class Records:
         return any(stay.observations for subject in self.table.subjects for stay in subject.occasions)
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
-        """The observation records in the units that are shown, and the units of their columns."""
-        from ketamech.exchange.simulate_any import OUTPUTS, shown_records, solve_table
+        """The records in the units that are shown, and the units of their columns."""
+        from ketamech.exchange.simulate_any import shown_records, solve_table
 
-        outputs = listed_names(self.outputs) if self.outputs else OUTPUTS
-        return shown_records(solve_table(self.table, model, outputs), model)
+        how: dict[str, Any] = {"replicates": self.replicates, "every_record": self.every_record}
+        return shown_records(solve_table(self.table, model, self.names, **how), model)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        from ketamech.exchange.simulate_any import OUTPUTS
+
+        return listed_names(self.outputs) if self.outputs else OUTPUTS
+
+    def bands(self, found: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Percentiles over replicates at each record, and the units of the columns."""
+        from ketamech.exchange.simulate_any import bands_of
+
+        table = bands_of(found, self.names)
+        return table, {name: units[name.split(" ")[0]] for name in table.columns if name.split(" ")[0] in units}
 
     def report_tables(self, model: Model) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
         """The table for the folder of a report, if there are observations or outputs were named."""
-        return {FILE: self.solved(model)} if self.has_observations or self.outputs else {}
+        wanted = self.has_observations or self.outputs or self.every_record
+        return {FILE: self.solved(model)} if wanted else {}
 
 
 def simulate_table(
     records: Records, out: Path | None, pk_model: Path | None, folder_name: Callable[[str], str],
     others: Mapping[str, object],
 ) -> None:  # fmt: skip
-    """Solve every subject of a dose table and write `simulated.csv`: one row for each observation."""
+    """Solve every subject of a dose table and write `simulated.csv`: one row for each observation (of a replicate)."""
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
@@ -261,8 +286,12 @@ def simulate_table(
 
     table = records.table
     for name, value in others.items():
-        what = f"--{name} {value} is for one scenario"
-        raise InputError(what, key=f"--{name}", expected="one subject of the table", type_this="--subject 1")
+        option = f"--{name.replace('_', '-')}"
+        if name in ("seed", "varying"):
+            what = f"{option} {value} of a dose table is for replicates"
+            raise InputError(what, key=option, expected="also --replicates", type_this="--replicates 100")
+        what = f"{option} {value} is for one scenario"
+        raise InputError(what, key=option, expected="one subject of the table", type_this="--subject 1")
     folder = out or Path("runs") / folder_name(table.path.stem)
     check_folder(folder)
     model = terminal.model(pk_model)
@@ -273,10 +302,14 @@ def simulate_table(
     facts: dict[str, Any] = provenance_of_many(table.path.stem, text, model, line)
     with atomic_folder(folder) as draft:
         write_table(found, draft / FILE, facts | {f"units {name}": unit for name, unit in units.items()})
+        if records.replicates is not None:
+            bands, shown = records.bands(found, units)
+            write_table(bands, draft / BANDS, facts | {f"units {name}": unit for name, unit in shown.items()})
     terminal.print_assumptions(table.notes)
     named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
     rows = found.head(SHOWN).rename(columns=named).to_dict("records")
     terminal.table(rows, title=f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
-    console.print(f"{len(table.subjects)} subjects; {bad} records without a value.")
+    times = f", {records.replicates.count} replicates" if records.replicates else ""
+    console.print(f"{len(table.subjects)} subjects{times}; {bad} records without a value.")
     terminal.opened(folder / FILE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
 from ketamech.exchange.nonmem.csv_cells import DoseRow
-from ketamech.exchange.nonmem.occasions import Occasion
+from ketamech.exchange.nonmem.occasions import Observation, Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_doses
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import HUMAN, ParameterTable, load_species
@@ -41,7 +41,8 @@ from ketamech.simulation.simulate import simulate as simulate_scenario
 if TYPE_CHECKING:
     from ketamech.population.virtual_population import VirtualPatients
 
-STATUS = "solve_status"
+STATUS, LINE = "solve_status", "LINE"
+BAND = (5, 50, 95)  # percentiles over replicates
 DOSING = (
     "AMT", "RATE", "DUR", "II", "ADDL", "SS", "LAG", "F", "R", "D", "MISSING", "DRUG", "ROUTE", "UNIT", "SALT", "C",
 )  # fmt: skip
@@ -88,11 +89,11 @@ def check_solvable(
     """Raise InputError, at the first offending record, for an impossible regimen."""
     species = load_species(subject.species)
     try:
-        validate(regimen, parameters, subject.values, horizon, species)
+        validate(regimen, parameters, subject.values_in(occasion), horizon, species)
     except InputError as problem:
         for n, row in enumerate(occasion.rows, 1):
             try:
-                validate(Regimen(regimen.treatments[:n]), parameters, subject.values, horizon, species)
+                validate(Regimen(regimen.treatments[:n]), parameters, subject.values_in(occasion), horizon, species)
             except InputError:
                 raise row.with_location(problem) from None
         raise
@@ -106,7 +107,7 @@ def _cycle(
 
     A constant infusion has no visits. Raises InputError at the first record of the occasion.
     """
-    values = subject.values
+    values = subject.values_in(occasion)
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
     rhythms, constant, length = occasion.cycle(gap)
     if not length:
@@ -120,29 +121,89 @@ def _cycle(
     return (*repeated, *running), length
 
 
-def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.DataFrame:
-    """The outputs at each observation, one row per observation record (EVID 0, 2 or 3).
+@dataclass(frozen=True)
+class Replicates:
+    """Each subject solved `count` times with parameters drawn from their spreads; columns of the table stay.
 
-    Columns: ID, TIME, the other columns of the table except those of doses (DV, EVID, MDV, covariates ...), the outputs
-    in their own units, and the status of each solve. Rows in the order of the table; outputs of a failed subject are
-    NaN. Raises InputError for a table without observations.
+    `vary`: parameters or stages that vary (default: all with a spread).
+    """
+
+    count: int
+    seed: int = 1
+    vary: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            what = f"{self.count} replicates"
+            raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 100")
+
+
+def solve_table(
+    table: DoseTable, model: Model, outputs: Sequence[str], *, replicates: Replicates | None = None,
+    every_record: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    """The outputs at each observation, one row per observation record (EVID 0, 2 or 3), or at `every_record`.
+
+    Columns: REP (the replicate, from 1, if there are `replicates`), ID, TIME, the other columns of the table (those of
+    doses only with `every_record`), the outputs in their own units, the status of each solve, and LINE, the line of the
+    record in the file. Rows in the order of the table; outputs of a failed subject are NaN. A record of
+    a dose has the values after all doses of its time. Raises InputError for a table without observations.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    occasions = observed_occasions(table)
-    hours = [_observation_times(occasion) for _, occasion in occasions]
+    plain = [(s, o) for s in table.subjects for o in s.occasions] if every_record else observed_occasions(table)
+    occasions = _replicated(table, plain, model, replicates) if replicates else plain
+    looks = [occasion.every if every_record else occasion.observations for _, occasion in occasions]
+    hours = [_observation_times(o, own) for (_, o), own in zip(occasions, looks, strict=True)]
     counts = [len(own) for own in hours]
     longest = max(counts)
     solved = _solve(occasions, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
-    observations = [one for _, occasion in occasions for one in occasion.observations]
+    records = [one for own in looks for one in own]
     which, place = np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(count) for count in counts])
+    values = solved.values[which, place]
+    values[[one.time < occasions[i][1].begin for i, one in zip(which, records, strict=True)]] = np.nan
+    numbered: dict[str, Any] = {"REP": which // len(plain) + 1} if replicates else {}
     found: dict[str, Any] = {
+        **numbered,
         "ID": [occasions[i][0].name for i in which],
-        "TIME": [one.time for one in observations],
-        **_carried_columns(table, [one.row for one in observations], {*names, STATUS}),
-        **{name: solved.values[which, place, n] for n, name in enumerate(names)},
+        "TIME": [one.time for one in records],
+        **_carried_columns(table, [one.row for one in records], {*names, *numbered, STATUS, LINE}, every_record),
+        **{name: values[:, n] for n, name in enumerate(names)},
         STATUS: solved.reasons[which],
+        LINE: [one.row.line for one in records],
     }
     return pd.DataFrame(found)
+
+
+def _replicated(
+    table: DoseTable, occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, replicates: Replicates
+) -> list[tuple[DoseTableSubject, Occasion]]:
+    """The occasions of every replicate, one replicate after the other; the values of the table replace drawn ones."""
+    from ketamech.population.cohort import drawn_values
+
+    found = []
+    for number in range(1, replicates.count + 1):
+        ids = range(len(table.subjects))
+        drawn = drawn_values(
+            model, model.parameters, replicates.seed, ids, replicate=number, vary=replicates.vary
+        )  # fmt: skip
+        people = {
+            subject.name: replace(
+                subject, values={**{name: float(values[i]) for name, values in drawn.items()}, **subject.values}
+            )
+            for i, subject in enumerate(table.subjects)
+        }
+        found += [(people[subject.name], occasion) for subject, occasion in occasions]
+    return found
+
+
+def bands_of(found: pd.DataFrame, outputs: Sequence[str]) -> pd.DataFrame:
+    """Percentiles over replicates (BAND) of each output at each record: LINE, ID, TIME, "OUTPUT p5" ..."""
+    groups = found.groupby(LINE, sort=False)
+    table = groups[["ID", "TIME"]].first().reset_index()
+    for name in outputs:
+        for share in BAND:
+            table[f"{name} p{share}"] = groups[name].quantile(share / 100).to_numpy()
+    return table
 
 
 def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasion]]:
@@ -166,9 +227,12 @@ def _solve(
     return replace(found, values=values)
 
 
-def _carried_columns(table: DoseTable, rows: Sequence[DoseRow], taken: set[str]) -> dict[str, pd.Series]:
-    """Columns of the table that do not describe doses, as named in the file."""
-    carried = {n: w for n, w in table.columns.items() if n not in (*DOSING, "ID", "TIME") and w not in taken}
+def _carried_columns(
+    table: DoseTable, rows: Sequence[DoseRow], taken: set[str], with_doses: bool
+) -> dict[str, pd.Series]:
+    """Columns of the table as named in the file, those that describe doses only `with_doses`."""
+    left_out = {"ID", "TIME", "C", *(() if with_doses else DOSING)}
+    carried = {n: w for n, w in table.columns.items() if n not in left_out and w not in taken}
     return {written: _column([row.cells.get(name) for row in rows]) for name, written in carried.items()}
 
 
@@ -182,22 +246,22 @@ def _column(words: Sequence[str | None]) -> pd.Series:
 
 
 def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
-    regimen, parameters = occasion.regimen, model.parameters
+    regimen, parameters, values = occasion.regimen, model.parameters, subject.values_in(occasion)
     check_solvable(regimen, parameters, subject, occasion, MAX_HORIZON_H)
     repeated, length = _cycle(subject, occasion, parameters)
     wait = pre_dose_delay(occasion)
-    horizon = (occasion.last_observation or 0.0) + 1e-6
-    entering = species_events(subject.species, dose_events(regimen, parameters, subject.values, horizon))
+    horizon = max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
+    entering = species_events(subject.species, dose_events(regimen, parameters, values, horizon))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
-    return Subject(subject.name, given, subject.values, repeated, length)
+    return Subject(subject.name, given, values, repeated, length)
 
 
-def _observation_times(occasion: Occasion) -> list[float]:
-    """Observation times (h from the begin), slightly earlier for an observation before a dose of the same time."""
+def _observation_times(occasion: Occasion, looks: Sequence[Observation]) -> list[float]:
+    """Times of some records (h from the begin), slightly earlier for one before a dose of the same time."""
     starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
-    hours = [seen.time - occasion.begin for seen in occasion.observations]
+    hours = [max(0.0, seen.time - occasion.begin) for seen in looks]
     at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
-    early = [seen.before and dosed for seen, dosed in zip(occasion.observations, at_dose, strict=True)]
+    early = [seen.before and dosed for seen, dosed in zip(looks, at_dose, strict=True)]
     wait = pre_dose_delay(occasion)
     return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
 
@@ -280,11 +344,14 @@ def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | No
 
 
 def simulate_records(
-    source: str | Path, *, model: Model | None = None, drug: str | None = None, outputs: Sequence[str] = OUTPUTS
-) -> pd.DataFrame:
+    source: str | Path, *, model: Model | None = None, drug: str | None = None, outputs: Sequence[str] = OUTPUTS,
+    replicates: Replicates | int | None = None, every_record: bool = False,
+) -> pd.DataFrame:  # fmt: skip
     """A table of dose records with the outputs of each ID at each observation record; see `solve_table`."""
     chosen = model or load_model()
-    return solve_table(read_doses(source, chosen.parameters, drug=drug), chosen, outputs)
+    several = Replicates(replicates) if isinstance(replicates, int) else replicates
+    table = read_doses(source, chosen.parameters, drug=drug)
+    return solve_table(table, chosen, outputs, replicates=several, every_record=every_record)
 
 
 def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Dataset:

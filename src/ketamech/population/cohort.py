@@ -22,6 +22,7 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.execution import ClusterProtocol
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
+from ketamech.parameters import ParameterTable
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
@@ -138,13 +139,8 @@ class Cohort:
 
     def _draw_chunk(self, patient_ids: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
         """The ensemble of some patients: parameters of the equations, and parameters that only determine doses."""
-        layout, table = self.model.layout, self.model.parameters.with_values(dict(self.scenario.values))
-        doses = tuple(name for name in table if name not in set(layout.parameter_names))
-        how: dict[str, Any] = {"replicate": self.replicate, "vary": self.vary}
-        values = draw_parameters(table, layout.parameter_names, self.seed, patient_ids, **how)
-        others = draw_parameters(table, doses, self.seed, patient_ids, block=1, **how)
-        drawn = dict(zip((*layout.parameter_names, *doses), (*values.T, *others.T), strict=True))
-        own = {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
+        table = self.model.parameters.with_values(dict(self.scenario.values))
+        own = drawn_values(self.model, table, self.seed, patient_ids, replicate=self.replicate, vary=self.vary)
         skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, patient_ids, self.replicate)
         return patient_ids, ensemble_of_scenario(
             self.model, self.scenario, own, len(patient_ids), self.dosing_horizon,
@@ -158,6 +154,20 @@ class Cohort:
             progress=progress,
         )  # fmt: skip
         return found.dataset(patient_ids)
+
+
+def drawn_values(
+    model: Model, table: ParameterTable, seed: int, patient_ids: Sequence[int], *, replicate: int = 0,
+    vary: Sequence[str] | None = None,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Values [patient] of every parameter of `table` that has a spread: of the equations, and of doses only."""
+    names = model.layout.parameter_names
+    doses = tuple(name for name in table if name not in set(names))
+    how: dict[str, Any] = {"replicate": replicate, "vary": vary}
+    values = draw_parameters(table, names, seed, patient_ids, **how)
+    others = draw_parameters(table, doses, seed, patient_ids, block=1, **how)
+    drawn = dict(zip((*names, *doses), (*values.T, *others.T), strict=True))
+    return {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
 
 
 def _progress(progress: Callable[[int], None], before: int, here: int) -> None:

@@ -77,7 +77,7 @@ def test_a_look_before_the_first_dose_shows_what_follows_it(table, model):
 def test_records_carry_what_the_table_says_of_them(table, model):
     found = simulate_records(table(TWO), model=model, drug="ketamine", outputs=["venous.ketamine"])
     carried = ["CMT", "EVID", "MDV", "DV", "DVID", "WT", "SITE", "Arm"]
-    assert list(found.columns) == ["ID", "TIME", *carried, "venous.ketamine", "solve_status"]
+    assert list(found.columns) == ["ID", "TIME", *carried, "venous.ketamine", "solve_status", "LINE"]
     assert found["ID"].tolist() == ["1", "1", "1", "b"]
     assert found["DV"].tolist()[:2] == [201.5, 88.0]
     assert np.isnan(found["DV"].iloc[2])

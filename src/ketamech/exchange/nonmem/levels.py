@@ -204,7 +204,7 @@ class _TableReader:
         word = text.strip().upper()
         if word.startswith("<") or word in BLQ_WORDS:
             return 0.0
-        if not text or row.number("MDV") == 1:
+        if not text or (self.column == DV and row.number("MDV") == 1):
             return None
         level = row.number(self.column)
         if level < 0:

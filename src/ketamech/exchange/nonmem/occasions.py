@@ -7,8 +7,8 @@ that the occasion of a record follows from the order of the rows and not from TI
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_records import DoseRecord, duration, mass_unit, route_of, salt_of
@@ -118,6 +118,8 @@ class Occasion:
 
     Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
     `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
+    `every` has all rows of the occasion in order, those of doses as observations after the doses of their time.
+    `values`: covariates (canonical units) that differ from those of the first occasion.
     """
 
     begin: float
@@ -127,6 +129,8 @@ class Occasion:
     past: tuple[DoseRecord, ...] = ()
     constant: tuple[DoseRecord, ...] = ()
     start: DoseRow | None = None
+    every: tuple[Observation, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def regimen(self) -> Regimen:
@@ -186,11 +190,15 @@ class _Event:
 
 @dataclass
 class _OccasionRecords:
-    """The records of one occasion, and the earlier schedules at steady state that continue."""
+    """The records of one occasion, and the earlier schedules at steady state that continue.
+
+    `absorbed`: earlier records that belong to its steady state.
+    """
 
     events: list[_Event]
     carried: list[_Event]
     begin: float
+    absorbed: list[_Event] = field(default_factory=list)
 
     @property
     def starts_at_steady_state(self) -> bool:
@@ -219,10 +227,12 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
             continue
         added = event.ss == 2 and event.kind == DOSE
         carried = _rhythms(before, event) if added else []
+        absorbed: list[_Event] = []
         if added and before is not None and not before.is_observed:
+            absorbed = [*before.absorbed, *before.events]
             stretches.pop()
         begin = event.time if before is not None or event.ss else min(0.0, event.time)
-        stretches.append(_OccasionRecords([event], carried, begin))
+        stretches.append(_OccasionRecords([event], carried, begin, absorbed))
     return tuple(_occasion(stretch) for stretch in stretches)
 
 
@@ -307,7 +317,12 @@ def _occasion(stretch: _OccasionRecords) -> Occasion:
     start = stretch.events[0].row if stretch.starts_at_steady_state else None
     rows, records = tuple(row for row, _ in given), tuple(dose for _, dose in given)
     seen = tuple(_observations(stretch))
-    return Occasion(begin, records, rows, seen, tuple(past), tuple(constant), start)
+    observed = iter(seen)
+    every = tuple(
+        next(observed) if event.dose is None else Observation(event.row, event.time, before=False)
+        for event in (*stretch.absorbed, *stretch.events)
+    )
+    return Occasion(begin, records, rows, seen, tuple(past), tuple(constant), start, every)
 
 
 def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:

@@ -9,12 +9,13 @@ that of all schedules together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 
-from ketamech.core import InputError, convert
+from ketamech.core import InputError, closest_match, convert
 from ketamech.core.atomic_files import read_text
+from ketamech.core.errors import misspelled
 from ketamech.dosing.dose_records import CMT_CODES
 from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
@@ -27,13 +28,18 @@ from ketamech.simulation.parameter_overrides import bounds
 class DoseTableSubject:
     """One subject of a table: name, parameters that differ (canonical units), occasions in order.
 
-    The parameters of an animal are those of its species and its covariates.
+    The parameters of an animal are those of its species and its covariates. Covariates of a later occasion that differ
+    are in that occasion.
     """
 
     name: str
     values: dict[str, float]
     occasions: tuple[Occasion, ...]
     species: str = HUMAN
+
+    def values_in(self, occasion: Occasion) -> dict[str, float]:
+        """Parameters that differ from the table (canonical units) in one occasion."""
+        return {**self.values, **occasion.values}
 
 
 @dataclass(frozen=True)
@@ -63,16 +69,29 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
         records = list(own)
         if any(name == subject.name for subject in subjects):
             raise records[0].error(f"ID {name} comes back", "ID", "all records of one person together")
-        refuse_dates(records)
-        species = species_of(records)
-        values = {**species.canonical, **person_values(records, people, parameters, species.name)}
-        subjects.append(DoseTableSubject(name, values, occasions_of(records, drug), species.name))
+        subjects.append(_subject(name, records, people, parameters, drug))
     if not subjects:
         raise InputError("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug)), found.columns)
+    return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug, parameters)), found.columns)
 
 
-def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None) -> Iterable[str]:
+def _subject(
+    name: str, records: list[DoseRow], people: Mapping[str, str], parameters: ParameterTable, drug: str | None
+) -> DoseTableSubject:
+    refuse_dates(records)
+    species = species_of(records)
+    occasions: list[Occasion] = []
+    values = dict(species.canonical)
+    for i, occasion in enumerate(occasions_of(records, drug)):
+        rows = sorted((*occasion.rows, *(one.row for one in occasion.every)), key=lambda row: row.line)
+        own = person_values(rows, people, parameters, species.name)
+        values |= {} if i else own
+        changed = {key: value for key, value in own.items() if values.get(key) != value}
+        occasions.append(replace(occasion, values=changed))
+    return DoseTableSubject(name, values, tuple(occasions), species.name)
+
+
+def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None, parameters: ParameterTable) -> Iterable[str]:
     """Assumptions that were made."""
     if any("DRUG" not in row.cells and row.number("AMT") for row in found.rows):
         yield f"every dose without a drug of its own is {drug}"
@@ -80,17 +99,30 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None) -> Iter
         yield "AMT is in mg, TIME in hours"
     if found.commas:
         yield "numbers have a decimal comma"
-    unused = [written for name, written in found.columns.items() if name not in (*COLUMNS, *people)]
+    unused = {name: written for name, written in found.columns.items() if name not in (*COLUMNS, *people)}
     if unused:
-        yield f"columns that are not used: {', '.join(unused)}"
+        yield f"columns that are not used: {', '.join(unused.values())}"
+    for name, written in unused.items():
+        near = misspelled(name, COLUMNS) or (closest_match(name.lower(), parameters) if "." in name else None)
+        if near is not None and near not in found.columns:
+            yield f"the column {written} is not used; a column that is used is called {near}"
+    yield from _repeated_doses(found.rows)
     if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in found.rows):
         numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
         yield f"CMT by number is {numbers}"
 
 
+def _repeated_doses(rows: Sequence[DoseRow]) -> Iterable[str]:
+    """Doses that stand twice in the table, word for word: both are given."""
+    for before, row in pairwise(rows):
+        if row.cells == before.cells and row.number("AMT"):
+            yield f"lines {before.line} and {row.line} are the same dose, which is given twice"
+
+
 def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:
-    """The person.* parameter of each column that has one."""
-    found = {name: f"person.{name.lower()}" for name in header if name not in COLUMNS}
+    """The parameter of each column that is named after one: in full, or without the stage for person.*."""
+    names = [name for name in header if name not in COLUMNS]
+    found = {name: name.lower() if "." in name else f"person.{name.lower()}" for name in names}
     return {name: parameter for name, parameter in found.items() if parameter in parameters}
 
 
@@ -110,9 +142,9 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
 def person_values(
     rows: Sequence[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, species: str
 ) -> dict[str, float]:
-    """Covariates of one subject in canonical units, from columns in the units of the parameter tables.
+    """Covariates and other parameters of one occasion of a subject, from columns in the units of the parameter tables.
 
-    Raises InputError for a value out of bounds, and for one that changes with time.
+    In canonical units. Raises InputError for a value out of bounds, and for one that changes within the occasion.
     """
     values = {}
     for column, name in columns.items():
@@ -122,11 +154,14 @@ def person_values(
         value, row = parameters[name], given[0]
         changed = next((other for other in given if other.number(column) != row.number(column)), None)
         if changed is not None:
-            what = f"{column} changes from {row.number(column):g} to {changed.number(column):g}"
-            raise changed.error(what, column, "one value per subject; time-varying covariates are not supported")
+            first, last = row.number(column), changed.number(column)
+            what = f"{column} changes from {first:g} (line {row.line}) to {last:g} within one occasion"
+            expected = "one value until the next reset (EVID 3 or 4): parameters are constant while a subject is solved"
+            raise changed.error(what, column, expected, type_this=f"{first:g} in this line, or EVID 4 at a new period")
         values[name] = convert(row.number(column), value.unit, value.canonical_unit)
         low, high = bounds(value, species)
         if not low <= values[name] <= high:
             lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
-            raise row.error(f"{column} of {row.number(column):g}", column, f"{lowest:g} to {highest:g} {value.unit}")
+            unit = "" if value.unit == "1" else f" {value.unit}"
+            raise row.error(f"{column} of {row.number(column):g}", column, f"{lowest:g} to {highest:g}{unit}")
     return values
