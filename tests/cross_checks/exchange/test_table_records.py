@@ -155,9 +155,9 @@ def test_covariates_may_change_at_a_reset(model):
 
 
 CHANGING = {
-    "WT": ("WEIGHT changes from 70 .line 2. to 80 within one occasion", "70", "80"),
-    "liver_function": ("LIVER_FUNCTION changes from 1 .line 2. to 0.5", "1", "0.5"),
-    "perturbation.cyp3a4_inhibition": ("PERTURBATION.CYP3A4_INHIBITION changes from 0 .line 2. to 0.5", "0", "0.5"),
+    "WT": ("WT changes from 70 .line 2. to 80 within one occasion", "70", "80"),
+    "liver_function": ("liver_function changes from 1 .line 2. to 0.5", "1", "0.5"),
+    "perturbation.cyp3a4_inhibition": ("perturbation.cyp3a4_inhibition changes from 0 .line 2. to 0.5", "0", "0.5"),
 }
 
 
@@ -168,12 +168,12 @@ def test_a_covariate_that_changes_with_time_is_refused_with_what_to_type(column)
     with pytest.raises(InputError, match=what) as problem:
         read(text)
     assert (str(problem.value.file), problem.value.line) == ("doses.csv", 4)
-    assert problem.value.key
+    assert problem.value.key == column
     assert problem.value.type_this == f"{first} in this line, or EVID 4 at a new period"
 
 
 def test_a_value_out_of_bounds_names_its_line():
-    with pytest.raises(InputError, match="LIVER_FUNCTION of 2") as problem:
+    with pytest.raises(InputError, match="liver_function of 2") as problem:
         read("ID,TIME,AMT,CMT,liver_function\n1,0,35,IV,.\n1,1,.,.,2\n")
     assert (problem.value.line, problem.value.expected) == (3, "0 to 1")
 

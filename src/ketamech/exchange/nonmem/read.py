@@ -69,22 +69,23 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
         records = list(own)
         if any(name == subject.name for subject in subjects):
             raise records[0].error(f"ID {name} comes back", "ID", "all records of one person together")
-        subjects.append(_subject(name, records, people, parameters, drug))
+        subjects.append(_subject(name, records, people, parameters, drug, found.columns))
     if not subjects:
         raise InputError("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
     return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug, parameters)), found.columns)
 
 
 def _subject(
-    name: str, records: list[DoseRow], people: Mapping[str, str], parameters: ParameterTable, drug: str | None
-) -> DoseTableSubject:
+    name: str, records: list[DoseRow], people: Mapping[str, str], parameters: ParameterTable, drug: str | None,
+    written: Mapping[str, str],
+) -> DoseTableSubject:  # fmt: skip
     refuse_dates(records)
     species = species_of(records)
     occasions: list[Occasion] = []
     values = dict(species.canonical)
     for i, occasion in enumerate(occasions_of(records, drug)):
         rows = sorted((*occasion.rows, *(one.row for one in occasion.every)), key=lambda row: row.line)
-        own = person_values(rows, people, parameters, species.name)
+        own = person_values(rows, people, parameters, species.name, written)
         values |= {} if i else own
         changed = {key: value for key, value in own.items() if values.get(key) != value}
         occasions.append(replace(occasion, values=changed))
@@ -140,11 +141,13 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
 
 
 def person_values(
-    rows: Sequence[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, species: str
-) -> dict[str, float]:
+    rows: Sequence[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, species: str,
+    written: Mapping[str, str],
+) -> dict[str, float]:  # fmt: skip
     """Covariates and other parameters of one occasion of a subject, from columns in the units of the parameter tables.
 
-    In canonical units. Raises InputError for a value out of bounds, and for one that changes within the occasion.
+    In canonical units; `written` are the names of the columns in the file. Raises InputError for a value out of bounds,
+    and for one that changes within the occasion.
     """
     values = {}
     for column, name in columns.items():
@@ -155,13 +158,17 @@ def person_values(
         changed = next((other for other in given if other.number(column) != row.number(column)), None)
         if changed is not None:
             first, last = row.number(column), changed.number(column)
-            what = f"{column} changes from {first:g} (line {row.line}) to {last:g} within one occasion"
+            what = f"{written[column]} changes from {first:g} (line {row.line}) to {last:g} within one occasion"
             expected = "one value until the next reset (EVID 3 or 4): parameters are constant while a subject is solved"
-            raise changed.error(what, column, expected, type_this=f"{first:g} in this line, or EVID 4 at a new period")
+            raise changed.error(
+                what, written[column], expected, type_this=f"{first:g} in this line, or EVID 4 at a new period"
+            )
         values[name] = convert(row.number(column), value.unit, value.canonical_unit)
         low, high = bounds(value, species)
         if not low <= values[name] <= high:
             lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
             unit = "" if value.unit == "1" else f" {value.unit}"
-            raise row.error(f"{column} of {row.number(column):g}", column, f"{lowest:g} to {highest:g}{unit}")
+            raise row.error(
+                f"{written[column]} of {row.number(column):g}", written[column], f"{lowest:g} to {highest:g}{unit}"
+            )
     return values
