@@ -15,7 +15,7 @@ from makers.markdown import NOTICE, blocks
 
 PAGES = {  # package: modules that a user's program may import
     "dosing": ("regimen", "treatment", "dose_records", "dose_events"),
-    "simulation": ("load_scenario", "simulate", "ensemble", "model", "periodic_steady_state"),
+    "simulation": ("load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables"),
     "population": ("virtual_population", "cohort"),
     "trials": (
         "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",
@@ -23,7 +23,7 @@ PAGES = {  # package: modules that a user's program may import
     ),
     "estimation": ("calibration", "surrogate_posterior", "posterior"),
     "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),
-    "exchange": ("simulate_any", "result_io", "nonmem.read", "nonmem.write", "sbml.export", "omex"),
+    "exchange": ("simulate_any", "result_io", "nonmem.read", "nonmem.levels", "nonmem.write", "sbml.export", "omex"),
     "parameters": ("load_parameters", "parameter", "connectome", "species_tables"),
     "evidence": ("load_evidence", "evidence", "observation"),
     "model": ("stage", "assemble", "system"),
