@@ -249,5 +249,5 @@ def _print(rows: Sequence[AnalysedProfile], title: str, statistics_of: Any) -> N
         terminal.progress().print(f"{len(rows) - SHOWN} more profiles are in nca.csv.")
     if statistics_of is not None:
         some = statistics_of[statistics_of["PARAMCD"].isin(shown)]
-        same = [name for name in ("ANALYTE", "DOSENO") if some[name].nunique() == 1]
+        same = [name for name in ("ANALYTE", "OCC", "DOSENO") if some[name].nunique() == 1]
         terminal.table(some.drop(columns=same).to_dict("records"), title=f"{title}: all subjects")

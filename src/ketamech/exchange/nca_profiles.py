@@ -146,7 +146,8 @@ def profiles_of_curves(
         every = doses or _doses_of(scenario, parameters, None, float(hours[-1]), per_kilogram=per_kilogram)
         values = curves[output].transpose("patient", "time").values[: len(names)] * factor
         for name, level in zip(names, values, strict=True):
-            limited = level if lloq else np.where(level >= SIMULATED_LLOQ * np.nanmax(level), level, 0.0)
+            limit = 0.0 if lloq else SIMULATED_LLOQ * np.max(level, initial=0.0, where=np.isfinite(level))
+            limited = np.where(level < limit, 0.0, level)
             for number, dose, given, time, own in split_by_dose(every, _samples_of(every, hours, limited)):
                 litres = litres_per_dose(given.unit, printed, None)
                 stated = replace(dose, litres=litres)

@@ -118,24 +118,17 @@ def wide_table(rows: Sequence[AnalysedProfile], codes: Iterable[str] | None = No
     import pandas as pd
 
     chosen = set(nca_parameters() if codes is None else codes)
-    present = [(code, row.profile.unit(code)) for row in rows for code in row.result.values if code in chosen]
+    present = {(code, row.profile.unit(code)) for row in rows for code in row.result.values if code in chosen}
     order = list(nca_parameters())
-    columns = sorted(set(present), key=lambda one: (order.index(one[0]), one[1]))
+    columns = sorted(present, key=lambda one: (order.index(one[0]), one[1]))
     lines = []
     for row in rows:
-        own = {heading(code, unit): row.result.values.get(code, math.nan) for code, unit in columns
-               if row.profile.unit(code) == unit}  # fmt: skip
-        reasons = dict.fromkeys(row.result.reasons.values())
-        lines.append(
-            {
-                **_identity(row.profile),
-                **own,
-                "missing because": "; ".join(reasons),
-                "flags": "; ".join(row.result.flags),
-            }
-        )
-    names = [*_identity(rows[0].profile), *(heading(*one) for one in columns), "missing because", "flags"]
-    return pd.DataFrame(lines, columns=names) if rows else pd.DataFrame()
+        values = {heading(code, row.profile.unit(code)): value for code, value in row.result.values.items()}
+        words = {"missing because": "; ".join(dict.fromkeys(row.result.reasons.values()))}
+        lines.append({**_identity(row.profile), **values, **words, "flags": "; ".join(row.result.flags)})
+    identities = dict.fromkeys(name for row in rows for name in _identity(row.profile))
+    names = [*identities, *(heading(*one) for one in columns), "missing because", "flags"]
+    return pd.DataFrame(lines, columns=names) if lines else pd.DataFrame()
 
 
 def heading(code: str, unit: str) -> str:
@@ -176,21 +169,25 @@ def adpp(rows: Sequence[AnalysedProfile], study: str = "") -> pd.DataFrame:
 
 
 def statistics(rows: Sequence[AnalysedProfile]) -> pd.DataFrame:
-    """Statistics over subjects of every parameter, by analyte and dose number: one row each, columns STATISTICS."""
+    """Statistics over subjects of each parameter, by analyte, occasion and dose number: one row each."""
     import pandas as pd
 
-    groups: dict[tuple[str, int, str, str], list[float]] = {}
-    for row in rows:
-        for code, value in row.result.values.items():
-            key = (row.profile.analyte, row.profile.dose_number, code, row.profile.unit(code))
-            groups.setdefault(key, []).append(value)
+    groups: dict[tuple[str, int, int, int], list[float]] = {}
+    units: dict[tuple[str, int, int, int], set[str]] = {}
     order = list(nca_parameters())
+    for row in rows:
+        one = row.profile
+        for code, value in row.result.values.items():
+            key = (one.analyte, one.occasion, one.dose_number, order.index(code))
+            groups.setdefault(key, []).append(value)
+            units.setdefault(key, set()).add(one.unit(code))
     lines = [
-        {"ANALYTE": analyte, "DOSENO": number, "PARAMCD": code, "unit": unit, **_statistics(np.array(values))}
-        for (analyte, number, code, unit), values in sorted(
-            groups.items(), key=lambda one: (one[0][0], one[0][1], order.index(one[0][2]))
-        )
-    ]
+        {
+            "ANALYTE": key[0], "OCC": key[1], "DOSENO": key[2], "PARAMCD": order[key[3]], "unit": ", ".join(units[key]),
+            **_statistics(np.array(groups[key] if len(units[key]) == 1 else [])),
+        }
+        for key in sorted(groups)
+    ]  # fmt: skip
     return pd.DataFrame(lines)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.exchange.nca_profiles import profiles_of_curves
@@ -110,6 +111,28 @@ def test_a_drug_that_the_model_does_not_know_is_taken_as_it_stands(profiles):
     found = profiles(text, unit="mg/L")
     assert found.profiles[0].dose.litres == pytest.approx(1.0)
     assert any("theophylline is no drug of the model" in note for note in found.notes)
+
+
+def test_columns_that_resemble_others_and_repeated_doses_are_flagged(profiles):
+    text = "ID,TIME,AMT,CMT,DV,EVDI,SITE\n1,0,9,IV,.,1,a\n1,0,9,IV,.,1,a\n1,1,.,.,3,0,a\n"
+    found = profiles(text)
+    assert "the column EVDI is not used; a column that is used is called EVID" in found.notes
+    assert "lines 2 and 3 are the same dose, which is given twice" in found.notes
+    assert not any("SITE" in note or "left out" in note for note in found.notes)
+    assert found.profiles[0].dose.amount == 18.0
+
+
+def test_a_patient_that_could_not_be_solved_has_no_levels():
+    scenario = load_scenario("racemic 35 mg IV", TABLE)
+    level = np.array([[1.0, 0.5, 1e-9, 0.2], [np.nan] * 4])
+    curves = xr.Dataset(
+        {"venous.ketamine": (("patient", "time"), level, {"units": "umol/L"})},
+        {"patient": [0, 1], "time": [0.1, 1.0, 2.0, 3.0]},
+    )
+    good, failed = analysed(profiles_of_curves(curves, scenario, TABLE, ["venous.ketamine"]).profiles)
+    assert good.result["CMAX"] == pytest.approx(TABLE["drug.ketamine_molar_mass"].value)
+    assert good.profile.level[2] == 0
+    assert failed.result.reasons["CMAX"] == "no level was measured"
 
 
 REFUSED = {

@@ -10,8 +10,10 @@ from ketamech.parameters.concentration_units import factors, molar_masses, shown
 from ketamech.report.panels import _scale as panel_scale
 from ketamech.report.summary import curve_values
 from ketamech.report.tracks import load_tracks
+from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.simulation.simulate import simulate
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
+from ketamech.trials.analysis.exposure import exposure_of_visits
 from ketamech.trials.rating_scales import load_scales, scale
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
@@ -75,6 +77,21 @@ def test_tables_of_a_trial_say_their_units(model, tmp_path):
     wrote = levels[(levels["PARAMCD"] == "ketamine") & (levels["AVISIT"] == "40 min")]["AVAL"].to_numpy()
     assert wrote == pytest.approx(data["ketamine"].sel(visit="40 min").values[0])
     assert 100 < wrote.mean() < 600
+
+
+def test_exposure_of_a_trial_states_its_units(model, tmp_path):
+    """Second method: the peak over the visits of each patient."""
+    (tmp_path / "t.yaml").write_text(TRIAL, encoding="utf-8")
+    data = run_trial(load_trial(tmp_path / "t.yaml"), model, threads=1)
+    rows = exposure_of_visits(data, ("ketamine", "norketamine", "esketamine"))
+    wide = wide_table(rows).set_index(["ANALYTE", "ID"])
+    peaks = np.nanmax(data["ketamine"].values[0], axis=1)
+    assert wide.loc["ketamine", "CMAX (ng/mL)"].tolist() == pytest.approx(peaks.tolist())
+    assert set(wide.index.get_level_values(0)) == {"ketamine", "norketamine"}
+    long = adpp(rows, "study")
+    assert set(long.loc[long["PARAMCD"] == "AUCLST", "AVALU"]) == {"h*ng/mL"}
+    assert (long["TRTP"] != "").all()
+    assert "not analysed by dose" in long.loc[long["PARAMCD"] == "CLFO", "PPREASND"].iloc[0]
 
 
 def test_bands_and_panels_show_levels_in_ng_per_ml(model):

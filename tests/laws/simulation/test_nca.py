@@ -255,6 +255,42 @@ def test_tables_state_every_unit_and_reason():
     assert np.isnan(peak["geometric mean"])  # a peak of 0 has none
 
 
+def test_profiles_of_other_units_have_columns_of_their_own():
+    time = np.arange(8.0)
+    rows = analysed(
+        ConcentrationProfile("1", name, time, 9 * np.exp(-time), unit, NcaDose(5.0, BOLUS), dose_unit=dose)
+        for name, unit, dose in (("a", "ng/mL", "mg"), ("b", "umol/L", "mg/kg"))
+    )
+    wide = wide_table(rows)
+    for column in ("CMAX (ng/mL)", "CMAX (umol/L)", "DOSE (mg)", "DOSE (mg/kg)", "CLO (L/h)", "CLO (L/kg/h)"):
+        assert wide[column].notna().sum() == 1, column
+    assert statistics(rows).groupby("PARAMCD")["ANALYTE"].count().max() == 2
+    assert wide_table([]).empty
+    assert adpp([]).empty
+    assert statistics([]).empty
+
+
+def test_statistics_are_of_one_occasion_and_of_one_unit():
+    time = np.arange(8.0)
+
+    def profile(subject, scale, occasion, dose="mg"):
+        dosed = NcaDose(5.0, BOLUS)
+        return ConcentrationProfile(
+            subject, "a", time, scale * np.exp(-time), "ng/mL", dosed, dose_unit=dose, occasion=occasion
+        )
+
+    over = statistics(
+        analysed([profile("1", 2, 1), profile("2", 8, 1), profile("1", 1, 2), profile("2", 1, 2, "mg/kg")])
+    )
+    peaks = over[over["PARAMCD"] == "CMAX"]
+    assert peaks["OCC"].tolist() == [1, 2]
+    assert peaks["geometric mean"].tolist() == pytest.approx([4.0, 1.0])
+    assert peaks["geometric CV %"].iloc[0] == pytest.approx(100 * np.sqrt(np.expm1(np.log(4) ** 2 / 2)))
+    mixed = over[(over["PARAMCD"] == "CLO") & (over["OCC"] == 2)].iloc[0]
+    assert mixed["n"] == 0
+    assert set(mixed["unit"].split(", ")) == {"L/h", "L/kg/h"}
+
+
 def test_every_parameter_is_in_the_table_of_codes():
     doses = [
         NcaDose(1.0, route, interval=6.0, steady_state=steady, carried_over=carried)

@@ -14,8 +14,9 @@ from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
 from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
-from ketamech.exchange.nonmem.csv_cells import CsvTable, DoseRow, cells_of
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
+from ketamech.exchange.nonmem.read import suspicions
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
@@ -56,6 +57,9 @@ def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: Ta
     table = cells_of(read_text(place, "a data table"), place)
     _check_route(chosen.route)
     reader = _TableReader(place, table, parameters, chosen, _level_column(table, place, chosen.column))
+    used = (*COLUMNS, *UNIT_COLUMNS, *ANALYTES, reader.column, "WEIGHT", "BLQ", "LLOQ")
+    for text in suspicions(table, used, parameters):
+        reader.found.note(text)
     for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
         reader.read_subject(name, list(rows))
     if not reader.found.profiles:
@@ -136,7 +140,7 @@ class _TableReader:
                 replace(dose, litres=litres_per_dose(given.unit, levels.unit, molar_mass)),
                 given.unit, number, occasion, given.time,
             ))  # fmt: skip
-        if len(doses) > 1 and len(made) < len(doses):
+        if len(made) < len({dose.time for dose in doses}):
             self.found.note(f"dosing intervals with fewer than {FEWEST} levels are left out")
 
     def _prepared(self, rows: list[DoseRow]) -> tuple[Drug | None, list[DoseRow]]:

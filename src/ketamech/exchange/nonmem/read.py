@@ -8,7 +8,7 @@ that of all schedules together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -103,19 +103,21 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None, paramet
     unused = {name: written for name, written in found.columns.items() if name not in (*COLUMNS, *people)}
     if unused:
         yield f"columns that are not used: {', '.join(unused.values())}"
-    for name, written in unused.items():
-        near = misspelled(name, COLUMNS) or (closest_match(name.lower(), parameters) if "." in name else None)
-        if near is not None and near not in found.columns:
-            yield f"the column {written} is not used; a column that is used is called {near}"
-    yield from _repeated_doses(found.rows)
+    yield from suspicions(found, (*COLUMNS, *people), parameters)
     if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in found.rows):
         numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
         yield f"CMT by number is {numbers}"
 
 
-def _repeated_doses(rows: Sequence[DoseRow]) -> Iterable[str]:
-    """Doses that stand twice in the table, word for word: both are given."""
-    for before, row in pairwise(rows):
+def suspicions(found: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
+    """Columns that are not `used` and resemble one that is, and doses that stand twice, word for word."""
+    for name, written in found.columns.items():
+        if name in used:
+            continue
+        near = misspelled(name, used) or (closest_match(name.lower(), parameters) if "." in name else None)
+        if near is not None and near not in found.columns:
+            yield f"the column {written} is not used; a column that is used is called {near}"
+    for before, row in pairwise(found.rows):
         if row.cells == before.cells and row.number("AMT"):
             yield f"lines {before.line} and {row.line} are the same dose, which is given twice"
 
