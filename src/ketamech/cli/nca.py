@@ -88,6 +88,7 @@ def nca(
     """
     from ketamech.cli import scenario_argument
 
+    _refuse_folder(Path(source))
     rules = _rules(lloq, lambda_z, trapezoids, zero_between=blq_zero)
     of_table = {
         "--unit": unit, "--dv": column, "--route": route, "--drug": drug, "--molar-mass": molar_mass, "--tau": tau,
@@ -103,6 +104,16 @@ def nca(
         _refuse(of_table, "a data table", "a file such as levels.csv")
         title, folder, found = _of_scenario(source, outputs, times, patients, seed, out, lloq=lloq is not None)
     _write(found, rules, folder, title, adam=adam, figures=figures)
+
+
+def _refuse_folder(folder: Path) -> None:
+    """Raise InputError for a folder of results, with the file in it that can be analysed."""
+    if not folder.is_dir():
+        return
+    inside = [folder / name for name in ("simulated.csv", "scenario.yaml") if (folder / name).is_file()]
+    more = " --dv venous.ketamine" if inside and inside[0].suffix == ".csv" else ""
+    command = f"ketamech nca {inside[0]}{more}" if inside else None
+    raise InputError(f"'{folder}' is a folder", expected="a data table, or a scenario file", type_this=command)
 
 
 def _refuse(options: dict[str, Any], of: str, expected: str) -> None:

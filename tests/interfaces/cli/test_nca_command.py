@@ -98,3 +98,13 @@ def test_what_is_wrong_is_one_error_with_what_to_type(what, table, tmp_path):
     said = refused(run("nca", *words, cwd=tmp_path), folder=tmp_path)
     assert what in said
     assert shown in said
+
+
+def test_a_folder_of_results_is_answered_with_its_file(tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "scenario.yaml").write_text("treatments: [racemic 35 mg IV]\n", encoding="utf-8")
+    said = refused(run("nca", "made", cwd=tmp_path), folder=tmp_path)
+    assert "type: ketamech nca made/scenario.yaml" in said
+    (tmp_path / "made" / "simulated.csv").write_text("ID\n", encoding="utf-8")
+    said = refused(run("nca", "made", cwd=tmp_path), folder=tmp_path)
+    assert "type: ketamech nca made/simulated.csv --dv venous.ketamine" in said
