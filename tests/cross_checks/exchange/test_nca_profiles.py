@@ -122,6 +122,14 @@ def test_columns_that_resemble_others_and_repeated_doses_are_flagged(profiles):
     assert found.profiles[0].dose.amount == 18.0
 
 
+def test_levels_without_a_dose_and_doses_by_two_routes_are_flagged(profiles):
+    text = "ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,0,5,oral,.\n1,1,.,.,3\n2,1,.,.,3\n"
+    found = profiles(text)
+    assert [p.subject for p in found.profiles] == ["1"]
+    assert "the doses IV and oral of ID 1 at one time count as one dose IV" in found.notes
+    assert "levels of ID 2 without a dose before them are left out" in found.notes
+
+
 def test_a_patient_that_could_not_be_solved_has_no_levels():
     scenario = load_scenario("racemic 35 mg IV", TABLE)
     level = np.array([[1.0, 0.5, 1e-9, 0.2], [np.nan] * 4])

@@ -121,10 +121,15 @@ class _TableReader:
         self.seen.add(name)
         drug, prepared = self._prepared(rows)
         for number, occasion in enumerate(occasions_of(prepared, drug.name if drug else STAND_IN), 1):
-            doses = list(self._doses(occasion))
-            if not doses:
+            doses, found = list(self._doses(occasion)), self._levels(name, occasion)
+            if found and not doses:
+                self.found.note(f"levels of ID {name} without a dose before them are left out")
                 continue
-            for analyte, levels in self._levels(name, occasion).items():
+            for time in {dose.time for dose in doses}:
+                if len(routes := dict.fromkeys(dose.route for dose in doses if dose.time == time)) > 1:
+                    both = f"the doses {' and '.join(routes)} of ID {name} at one time"
+                    self.found.note(f"{both} count as one dose {next(iter(routes))}")
+            for analyte, levels in found.items():
                 self._add(name, number, analyte, drug, doses, levels)
 
     def _add(
