@@ -78,7 +78,7 @@ def test_a_link_holds_the_settings_of_the_tabs_and_the_selected_time(page, addre
 
 
 def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, monkeypatch):
-    import ketamech.app.job_tasks as work
+    import ketamech.app.trial_tasks as work
 
     def fails(*_):
         raise SolverError("the trial could not be solved")

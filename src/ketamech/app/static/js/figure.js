@@ -187,9 +187,10 @@ function csvCell(value) {
   return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
+export const csvText = (rows) => `${rows.map((row) => row.map(csvCell).join(",")).join("\n")}\n`;
+
 function saveRows(title, rows) {
-  const text = rows.map((row) => row.map(csvCell).join(",")).join("\n");
-  if (rows.length) download(`${text}\n`, fileName(title, "csv"), "text/csv");
+  if (rows.length) download(csvText(rows), fileName(title, "csv"), "text/csv");
 }
 
 function saveFigure(svg, title, unit, kind) {

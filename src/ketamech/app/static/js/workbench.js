@@ -4,6 +4,7 @@ import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList } from "./case-list.js";
 import { announce, button, debounce, errorBox, find, select } from "./dom.js";
 import { evidenceTab } from "./evidence.js";
+import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
 import { attributionTab } from "./tab-attribution.js";
@@ -26,6 +27,7 @@ const TABS = {
   evidence: { label: "Evidence", make: evidenceTab },
   downloads: { label: "Download", make: downloadsTab },
 };
+const TAB_OF_JOB = { trial: "trial", "sample size": "trial", attribution: "attribution", scorecard: "scorecard" };
 const TAB_NAMES = Object.keys(TABS);
 const BROKEN_LINK = "The link could not be read; the default cases are shown.";
 const PRESETS_SHOWN_FIRST = 2;
@@ -40,6 +42,8 @@ class Workbench {
     this.setUpTime();
     if (link.isBroken) find("#page-message").textContent = BROKEN_LINK;
     this.caseList = new CaseList(this);
+    this.jobList = new JobList((job) => this.showJob(job));
+    find("#jobs").replaceChildren(this.jobList.node);
     this.buildTabs();
     this.open(this.tab);
     find("#to-results").addEventListener("click", () => {
@@ -98,6 +102,15 @@ class Workbench {
     find("#panel").setAttribute("aria-labelledby", `tab-${name}`);
     this.shown.update?.();
     this.rememberSoon();
+  }
+
+  // The result of a finished job in its tab.
+  showJob(job) {
+    const name = TAB_OF_JOB[job.kind];
+    this.tabs[name] ??= TABS[name].make(this);
+    this.tabs[name].showJob(job);
+    this.open(name);
+    find("#panel").focus({ preventScroll: true });
   }
 
   // Fills an input with its value in the link, and writes its changes into the link.
