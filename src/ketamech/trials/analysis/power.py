@@ -77,17 +77,21 @@ def power(
     Wilson over trials), trials; `attrs` holds the criterion in words. Raises InputError for more patients than were
     simulated.
     """
+    return power_of(trial_successes(dataset, scale, visit, reference, sizes, draws=draws, criterion=criterion))
+
+
+def power_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """The table of `power` from that of `trial_successes`."""
     import pandas as pd
 
-    found = trial_successes(dataset, scale, visit, reference, sizes, draws=draws, criterion=criterion)
     lines = []
-    for (_, name), part in found.groupby(["size", "arm"], sort=False):
-        hits, trials = int(part["met"].sum()), len(part)
-        low, high = share_interval(np.array([hits]), np.array([trials]))
-        line = {"arm": name, "n_per_arm": int(part["n_per_arm"].iloc[0]), "power": 100 * hits / trials}
-        lines.append({**line, "low": low, "high": high, "trials": trials})
+    for (_, name), part in trials.groupby(["size", "arm"], sort=False):
+        hits, count = int(part["met"].sum()), len(part)
+        low, high = share_interval(np.array([hits]), np.array([count]))
+        line = {"arm": name, "n_per_arm": int(part["n_per_arm"].iloc[0]), "power": 100 * hits / count}
+        lines.append({**line, "low": low, "high": high, "trials": count})
     table = pd.DataFrame(lines)
-    table.attrs["criterion"] = criterion.text
+    table.attrs = dict(trials.attrs)
     return table
 
 
@@ -97,8 +101,8 @@ def trial_successes(
 ) -> pd.DataFrame:  # fmt: skip
     """Success of every smaller trial. Columns: size (number in `sizes`), replicate, draw, arm, n_per_arm, met.
 
-    Each replicate gives up to `draws` smaller trials of its own patients, with no patient in two of them. Raises
-    InputError for more patients than were simulated.
+    Each replicate gives up to `draws` smaller trials of its own patients, with no patient in two of them. `attrs` holds
+    the criterion in words. Raises InputError for more patients than were simulated.
     """
     import pandas as pd
 
@@ -117,7 +121,9 @@ def trial_successes(
             found = _subsample(dataset, arm, numbers, draw, scale, visit, reference)
             met, n_per_arm = criterion.is_met(found), found["arm"].map(numbers)
             parts.append(found[["replicate", "arm"]].assign(size=i, draw=draw, n_per_arm=n_per_arm, met=met))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["criterion"] = criterion.text
+    return table
 
 
 def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, equal: bool) -> None:

@@ -17,7 +17,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import reference_arm
-from ketamech.trials.analysis.power import SuccessCriterion, power, trial_successes
+from ketamech.trials.analysis.power import SuccessCriterion, power_of, trial_successes
 from ketamech.trials.design import Trial
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 FIRST_PER_ARM, MIN_PER_ARM = 48, 8
 N_SIZES = 8  # simulated sizes, in geometric steps
 RESAMPLES, RESAMPLING_SEED = 200, 1
-MAX_EFFECT, MAX_SPREAD = 5.0, 2.0  # per square root of the number of patients
+MAX_EFFECT = 5.0  # per square root of the number of patients
+SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads times the square root of the largest number
 SUFFICIENT_MARGIN = 5.0  # percent of power above the target at which the simulated trial is large enough
 SMALLEST_PROBABILITY = 1e-6
 
@@ -111,15 +112,13 @@ def sample_sizes(
 ) -> tuple[tuple[SampleSize, ...], pd.DataFrame]:
     """The sample size for each compared arm, and the simulated power, from one simulated trial of enough patients."""
     totals, sizes = _sizes(data, trial)
-    asked = (*trial.primary, reference_arm(trial), sizes)
-    table = power(data, *asked, criterion=criterion)
-    trials = trial_successes(data, *asked, criterion=criterion)
+    trials = trial_successes(data, *trial.primary, reference_arm(trial), sizes, criterion=criterion)
     found = []
     for arm, part in trials.groupby("arm", sort=False):
         share = part.groupby(["replicate", "size"])["met"].agg(["sum", "count"]).unstack("size")
         hits, counts = share["sum"].to_numpy(float), share["count"].to_numpy(float)
         found.append(_size_of_arm(str(arm), trial, np.array(totals, dtype=float), hits, counts, target, criterion))
-    return tuple(found), table
+    return tuple(found), power_of(trials)
 
 
 def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, int]]]:
@@ -141,7 +140,7 @@ def _size_of_arm(
     from scipy.special import ndtr, ndtri
 
     z = float(ndtri(1 - criterion.alpha / 2))
-    effect, spread = _fit(totals, hits.sum(axis=0), counts.sum(axis=0), z)
+    (effect,), (spread,) = _fit(totals, hits.sum(axis=0, keepdims=True), counts.sum(axis=0, keepdims=True), z)
     wanted = float(ndtri(target / 100))
     number = _patients(effect, spread, z, wanted)
     limit = 100 * float(ndtr(effect / spread)) if spread > 0 else 100.0
@@ -169,19 +168,46 @@ def _success(n: np.ndarray, effect: float, spread: float, z: float) -> np.ndarra
     return np.asarray(ndtr((effect * np.sqrt(n) - z) / np.sqrt(1 + spread**2 * n)))
 
 
-def _fit(n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float) -> tuple[float, float]:
-    """Effect and spread with the largest binomial likelihood."""
-    from scipy.optimize import minimize
+def _fit(n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
+    """Effect and spread [resample] with the largest binomial likelihood of successes and trials [resample, size].
 
-    def misfit(values: np.ndarray) -> float:
-        chance = np.clip(_success(n, values[0], values[1], z), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
-        return -float(np.sum(hits * np.log(chance) + (counts - hits) * np.log1p(-chance)))
+    For a given spread the likelihood is concave in the effect, which Newton's method finds; the spread is that of a
+    grid, then of a finer grid about it.
+    """
+    coarse = np.concatenate([[0.0], np.geomspace(*SPREADS, N_SPREADS)]) / math.sqrt(n[-1])
+    _, spread = _best(n, hits, counts, z, np.broadcast_to(coarse, (len(hits), len(coarse))))
+    ratio = (SPREADS[1] / SPREADS[0]) ** (1 / (N_SPREADS - 1))
+    return _best(n, hits, counts, z, spread[:, None] * np.geomspace(1 / ratio, ratio, N_FINE))
 
-    start = z / math.sqrt(float(np.median(n)))
-    bounds = [(-MAX_EFFECT, MAX_EFFECT), (0.0, MAX_SPREAD)]
-    fits = [minimize(misfit, [start, start * share], method="L-BFGS-B", bounds=bounds) for share in (0.05, 0.5)]
-    best = min(fits, key=lambda fit: float(fit.fun))
-    return float(best.x[0]), float(best.x[1])
+
+def _best(
+    n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float, spreads: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The most likely effect and spread [resample] of some `spreads` [resample, spread]."""
+    scale = np.sqrt(1 + spreads[:, :, None] ** 2 * n)
+    slope, offset = np.sqrt(n) / scale, -z / scale
+    effect = np.full(spreads.shape, z / math.sqrt(float(np.median(n))))
+    for _ in range(NEWTON_STEPS):
+        score, information, _ = _likelihood(effect[:, :, None] * slope + offset, hits, counts)
+        step = (score * slope).sum(axis=2) / np.maximum((information * slope**2).sum(axis=2), SMALLEST_PROBABILITY)
+        effect = np.clip(effect + step, -MAX_EFFECT, MAX_EFFECT)
+    likelihood = _likelihood(effect[:, :, None] * slope + offset, hits, counts)[2].sum(axis=2)
+    rows, best = np.arange(len(hits)), likelihood.argmax(axis=1)
+    return effect[rows, best], spreads[rows, best]
+
+
+def _likelihood(
+    predictor: np.ndarray, hits: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Score, expected information and log likelihood of a probit model [resample, spread, size]."""
+    from scipy.special import ndtr
+
+    chance = np.clip(ndtr(predictor), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    density = np.exp(-(predictor**2) / 2) / math.sqrt(2 * math.pi)
+    met, all_ = hits[:, None, :], counts[:, None, :]
+    variance = chance * (1 - chance)
+    likelihood = met * np.log(chance) + (all_ - met) * np.log1p(-chance)
+    return density * (met - all_ * chance) / variance, all_ * density**2 / variance, likelihood
 
 
 def _patients(effect: float, spread: float, z: float, wanted: float) -> float:
@@ -198,10 +224,8 @@ def _interval(
     n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float, wanted: float
 ) -> tuple[float, float]:  # fmt: skip
     """95 % interval of the number of patients: replicates, each with all its smaller trials, are drawn again."""
-    rng = np.random.default_rng(RESAMPLING_SEED)
-    found = []
-    for _ in range(RESAMPLES):
-        chosen = rng.integers(len(hits), size=len(hits))
-        found.append(_patients(*_fit(n, hits[chosen].sum(axis=0), counts[chosen].sum(axis=0), z), z, wanted))
+    chosen = np.random.default_rng(RESAMPLING_SEED).integers(len(hits), size=(RESAMPLES, len(hits)))
+    effects, spreads = _fit(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
+    found = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
     low, high = np.quantile(found, [0.025, 0.975], method="nearest")
     return float(low), float(high)

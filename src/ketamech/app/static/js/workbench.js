@@ -3,7 +3,6 @@
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList } from "./case-list.js";
 import { announce, button, debounce, errorBox, find, select } from "./dom.js";
-import { evidenceTab } from "./evidence.js";
 import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
@@ -11,6 +10,7 @@ import { attributionTab } from "./tab-attribution.js";
 import { curvesTab } from "./tab-curves.js";
 import { downloadsTab } from "./tab-downloads.js";
 import { equationsTab } from "./tab-equations.js";
+import { evidenceTab } from "./tab-evidence.js";
 import { populationTab } from "./tab-population.js";
 import { scorecardTab } from "./tab-scorecard.js";
 import { trialTab } from "./tab-trial.js";
