@@ -295,9 +295,9 @@ def _papers(app_state: AppState, names: Iterable[str]) -> list[StagePaper]:
     rows: dict[str, dict[str, set[str]]] = {}
     for name in names:
         for one in (known.observations[id_] for id_ in table[name].evidence if id_ in known.observations):
-            paper = rows.setdefault(one.reference, {"evidence": set(), "parameters": set()})
-            paper["evidence"].add(one.id)
-            paper["parameters"].add(name)
+            lists = rows.setdefault(one.reference, {"evidence": set(), "parameters": set()})
+            lists["evidence"].add(one.id)
+            lists["parameters"].add(name)
     found = []
     for reference, lists in rows.items():
         paper = known.references[reference]

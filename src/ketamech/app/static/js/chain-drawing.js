@@ -6,7 +6,9 @@ const BOX = { width: 158, height: 42 };
 const GAP = { x: 26, y: 40 }; // px between boxes and between layers
 const MARGIN = 14;
 const LINE = 21; // letters in a line of a label
-const ABOUT = "A line leads from a stage to one that reads its quantities; dashed: back to an earlier stage.";
+const ABOUT =
+  "A line leads from a stage to one that reads its quantities; dashed: back to an earlier stage. For the chosen stage, " +
+  "orange: what it reads; blue: what reads it.";
 
 export class ChainDrawing {
   // `open` gets the name of a stage that is chosen.

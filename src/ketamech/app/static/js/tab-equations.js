@@ -41,7 +41,10 @@ export function equationsTab(workbench) {
       place.scrollIntoView({ block: "start" });
     };
     try {
-      chain = new ChainDrawing(await getJson("/api/chain"), open);
+      const found = await getJson("/api/chain");
+      const labels = new Map(found.nodes.map(({ name, label }) => [name, label]));
+      for (const option of stage.options) option.textContent = labels.get(option.value) ?? option.textContent;
+      chain = new ChainDrawing(found, open);
       chain.choose(stage.value);
       chainPlace.replaceChildren(chain.node);
     } catch (error) {
