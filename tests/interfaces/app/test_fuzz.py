@@ -11,7 +11,7 @@ schemathesis = pytest.importorskip("schemathesis", reason="pip install schemathe
 from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 
 CASES = int(os.environ.get("KETAMECH_FUZZ_CASES", "240"))
-OPERATIONS = 25
+OPERATIONS = 27
 SLOW = ("/api/jobs/sample-size", "/api/jobs/scorecard", "/api/jobs/attribution", "/api/report/{kind}")
 
 

@@ -3,6 +3,7 @@
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList } from "./case-list.js";
 import { announce, button, debounce, errorBox, find, select } from "./dom.js";
+import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
 import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
@@ -49,6 +50,10 @@ class Workbench {
     find("#to-results").addEventListener("click", () => {
       find("#results").scrollIntoView();
       find("#results").focus({ preventScroll: true });
+    });
+    setFigureAddress((name) => {
+      this.remember();
+      return `${location.href}&figure=${name}`;
     });
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.followLink());
@@ -158,7 +163,10 @@ class Workbench {
 
 setUpPage();
 getJson("/api/metadata").then(
-  (metadata) => new Workbench(metadata),
+  (metadata) => {
+    showFigureOfLink();
+    return new Workbench(metadata);
+  },
   (error) => {
     if (!(error instanceof ServerError)) return onConnectionChange((connected) => connected && location.reload());
     find("#panel").replaceChildren(errorBox(error.message));
