@@ -29,6 +29,7 @@ RESAMPLES, RESAMPLING_SEED = 200, 1
 MAX_EFFECT = 5.0  # per square root of the number of patients
 SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads times the square root of the largest number
 SUFFICIENT_MARGIN = 5.0  # percent of power above the target at which the simulated trial is large enough
+SMALLEST_GAIN = 2.0  # percent of power of a trial of twice the size; below it the search ends
 SMALLEST_PROBABILITY = 1e-6
 
 
@@ -84,18 +85,18 @@ def find_sample_size(
 ) -> SampleSizeSearch:
     """Simulate trials of doubling size until the power of every comparison reaches the `target` (percent).
 
-    `run` simulates replicates of the trial with so many patients in all; `most` is the largest number that it may be
+    The search also ends when twice as many patients give hardly more power. `run` simulates replicates of the trial with so many patients in all; `most` is the largest number that it may be
     given. Raises InputError for a trial without a comparison, or for a target that is not possible.
     """
     _check(trial, target)
-    patients = min(most, FIRST_PER_ARM * len(trial.arms))
+    patients, before = min(most, FIRST_PER_ARM * len(trial.arms)), -np.inf
     while True:
         data = run(patients)
         sizes, table = sample_sizes(data, trial, target=target, criterion=criterion)
-        largest = table[table["n_per_arm"] == table.groupby("arm")["n_per_arm"].transform("max")]
-        if patients >= most or (largest["power"] >= min(target + SUFFICIENT_MARGIN, 100)).all():
+        reached = float(table.groupby("arm")["power"].last().min())
+        if patients >= most or reached >= min(target + SUFFICIENT_MARGIN, 100) or reached < before + SMALLEST_GAIN:
             return SampleSizeSearch(sizes, table, data)
-        patients = min(most, 2 * patients)
+        patients, before = min(most, 2 * patients), reached
 
 
 def _check(trial: Trial, target: float) -> None:
