@@ -156,7 +156,7 @@ def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[s
     task = TrialTask.of(app_state, request)
     if len(task.trial.arms) < 2 or task.trial.washout:
         raise InputError("a sample size needs two parallel arms", key="arms", expected="an arm and its control")
-    return f"Sample size: {task.trial.title}", lambda progress: _find_sample_size(task, request, progress)
+    return task.trial.title, lambda progress: _find_sample_size(task, request, progress)
 
 
 def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Progress) -> ResultWithFiles:
@@ -189,6 +189,8 @@ def _result(
     scripts = reproduction(task, data.sizes["patient"], searched=search is not None)
     value = _trial_response(task, trial, found, table)
     value |= {"sample_size": [one.row() for one in search.sizes] if search else [], "reproduction": scripts}
+    if search:  # stated with each sample size, for a trial of that size
+        value["missed"] = []
     write = partial(_write_files, task, trial, data, found, table, scripts)
     return ResultWithFiles(value, write)
 
@@ -253,7 +255,7 @@ def _trial_response(
         "reference": found.reference,
         "criterion": task.criterion.text,
         "differences": difference_sentences(found, trial, task.criterion),
-        "missed": _missed(found, task.criterion),
+        "missed": _missed(found, trial, task.criterion),
         "means": {scale: records(rows) for scale, rows in found.means.items()},
         "response_rates": {scale: records(rows) for scale, rows in found.shares.items()},
         "comparison": records(found.primary),
@@ -272,12 +274,12 @@ def _with_n(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
     return with_sample_size(trial, task.patients).arms
 
 
-def _missed(found: TrialAnalysis, criterion: SuccessCriterion) -> list[str]:
+def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """How often trials of this size do not succeed, in words; nothing for a single replicate."""
     sentences = []
-    for arm, part in found.primary.groupby("arm", sort=False) if len(found.primary) else ():
-        trials = len(part)
-        if trials > 1:
+    for arm in (arm.name for arm in trial.arms):
+        part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
+        if (trials := len(part)) > 1:
             missed = trials - int(criterion.is_met(part).sum())
             sentences.append(
                 f"{arm}: the arms differ in the model, and {missed} of {trials} trials of this size do not show it "

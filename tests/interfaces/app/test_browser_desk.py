@@ -2,7 +2,7 @@
 
 import json
 
-from browser_helpers import findings, fits_the_width, open_workbench, until
+from browser_helpers import findings, fits_the_width, open_story, open_workbench, until
 
 ARM = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8"
 
@@ -130,4 +130,45 @@ def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, addres
     page.get_by_role("link", name="Simulate it in the workbench").last.click()
     page.wait_for_selector("#panel path.curve", timeout=20_000)
     assert page.locator(".case").count() == 2
+    assert page.console_errors == []
+
+
+def test_a_figure_gives_a_link_to_itself_and_html_without_a_server(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+    open_workbench(page, address)
+    figure = page.locator("#panel figure").last
+    title = figure.locator("h3").inner_text()
+    figure.get_by_role("button", name="Copy a link").click()
+    until(page, "navigator.clipboard.readText().then((text) => text.includes('&figure='))")
+    link = page.evaluate("navigator.clipboard.readText()")
+    figure.get_by_role("button", name="Copy HTML").click()
+    until(page, "navigator.clipboard.readText().then((text) => text.startsWith('<figure>'))")
+    content = page.evaluate("navigator.clipboard.readText()")
+    assert f"<figcaption>{title}".replace("&", "&amp;") in content
+    assert "http" not in content.replace("http%3A%2F%2Fwww.w3.org", ""), "nothing is loaded from anywhere"
+    page.goto("about:blank")
+    page.set_content(content)
+    until(page, "document.querySelector('img').naturalWidth > 100")
+    page.goto(link)
+    name = link.rpartition("=")[2]
+    until(
+        page, f"document.querySelector('[data-figure={name}]:not(.empty)')?.getBoundingClientRect().top < innerHeight"
+    )
+
+
+def test_keys_lead_through_the_chapters_in_full_screen_only(page, address):
+    open_story(page, address)
+    top = "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 160"
+    assert page.get_by_role("link", name="Exercises").count() == 1
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("scrollY") == 0
+    page.click("#full-screen")
+    page.keyboard.press("ArrowRight")
+    until(page, top, arg="mood")
+    page.keyboard.press("PageDown")
+    until(page, top, arg="felt")
+    page.get_by_role("button", name="Previous").click()
+    until(page, top, arg="mood")
+    page.get_by_role("button", name="Leave full screen").click()
+    until(page, "!document.body.classList.contains('presentation')")
     assert page.console_errors == []

@@ -60,9 +60,11 @@ class SampleSize:
         if self.patients is None:
             return f"{self.arm}: no number of patients found: {self.reason}."
         high = "an open limit" if self.high is None else str(self.high)
+        numbers = set(self.per_arm.values())
         arms = ", ".join(f"{n} in {name}" for name, n in self.per_arm.items())
+        each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
         return (
-            f"{self.arm}: {self.patients} patients (95 % interval {self.low} to {high}; {arms}) for a power of "
+            f"{self.arm}: {each}, {self.patients} in all (95 % interval {self.low} to {high} in all), for a power of "
             f"{self.target:g} %. Expected chance that a trial of this size misses the effect: {self.missed:.0f} %."
         )
 
@@ -85,8 +87,9 @@ def find_sample_size(
 ) -> SampleSizeSearch:
     """Simulate trials of doubling size until the power of every comparison reaches the `target` (percent).
 
-    The search also ends when twice as many patients give hardly more power. `run` simulates replicates of the trial with so many patients in all; `most` is the largest number that it may be
-    given. Raises InputError for a trial without a comparison, or for a target that is not possible.
+    The search also ends when twice as many patients give hardly more power. `run` simulates replicates of the trial
+    with so many patients in all; `most` is the largest number that it may be given. Raises InputError for a trial
+    without a comparison, or for a target that is not possible.
     """
     _check(trial, target)
     patients, before = min(most, FIRST_PER_ARM * len(trial.arms)), -np.inf

@@ -24,6 +24,7 @@ export class JobList {
     this.list = element("ul", { class: "job-list" });
     this.node = element("details", { class: "jobs" }, this.title, this.list);
     this.refresh = () => this.read();
+    this.node.addEventListener("toggle", () => this.node.open && this.read());
     this.read();
   }
 

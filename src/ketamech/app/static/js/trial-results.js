@@ -30,16 +30,19 @@ function findings({ differences, sample_size: sizes, missed }) {
   const important = [...(differences ?? []), ...(sizes ?? []).map(({ text }) => text)];
   const list = important.map((text) => paragraph(text, "finding"));
   list.push(...(missed ?? []).map((text) => paragraph(text)));
-  if (sizes?.length) list.push(paragraph(limitNote(sizes), "secondary"));
+  if (sizes?.length) list.push(paragraph(SIZE_NOTE, "secondary"), ...limitNotes(sizes));
   return element("div", { class: "findings" }, list);
 }
 
-function limitNote(sizes) {
-  const limits = sizes.map(({ arm, limit }) => `${Math.floor(limit)} % for ${arm}`).join(", ");
-  return (
-    "The number counts randomised patients, drop-out included. Each simulated trial has other parameter values, so " +
-    `that its power stays below a limit however large it is: ${limits}.`
-  );
+const SIZE_NOTE = "The number counts randomised patients, drop-out included.";
+const NO_LIMIT = 99.5; // percent
+
+// Where no number of patients gives all of the power.
+function limitNotes(sizes) {
+  const limited = sizes.filter(({ limit }) => limit < NO_LIMIT);
+  const text = ({ arm, limit }) =>
+    `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(limit)} % however large the trial is.`;
+  return limited.map((one) => paragraph(text(one), "secondary"));
 }
 
 function filesSection(id) {
@@ -116,7 +119,7 @@ const trialCount = (replicates) => `${replicates} ${replicates === 1 ? "trial" :
 function armsTable(found) {
   const dropout = (name) => {
     const percent = found.dropout_percent[name];
-    return percent === undefined ? "–" : `${formatNumber(percent)} %`;
+    return percent === undefined ? "–" : `${formatNumber(percent, 2)} %`;
   };
   const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), treatment]);
   return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", "treatment"], rows);
@@ -124,7 +127,8 @@ function armsTable(found) {
 
 function comparisonTable(found) {
   const estimated = found.comparison.filter(({ difference }) => difference !== null);
-  const arms = groupBy(estimated, "arm");
+  const place = new Map(found.arms.map(({ name }, i) => [name, i]));
+  const arms = groupBy(estimated, "arm").sort(([a], [b]) => place.get(a) - place.get(b));
   if (!arms.length) {
     const reason = found.comparison.length
       ? "The difference between arms cannot be estimated."
