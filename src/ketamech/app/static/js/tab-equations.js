@@ -48,7 +48,7 @@ export function equationsTab(workbench) {
       chain.choose(stage.value);
       chainPlace.replaceChildren(chain.node);
     } catch (error) {
-      chainPlace.replaceChildren(errorBox(errorMessage(error)));
+      if (error instanceof ServerError) chainPlace.replaceChildren(errorBox(errorMessage(error)));
     }
   }
 

@@ -83,10 +83,12 @@ function resultCharts(found) {
     const chart = new XyChart({ title, unit: "fraction", xLabel: "days since response", range: [0, 1] });
     charts.push(chart.show(series(found.survival, "group", survivalSeries)));
   }
-  if (found.power.length > 1) {
+  if (new Set(columnOf(found.power, "n_per_arm")).size > 1) {
     const unit = `% of trials: ${found.criterion ?? "p < 0.05"}`;
     const chart = new XyChart({ title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] });
-    charts.unshift(chart.show(series(found.power, "arm", powerSeries)));
+    chart.show(series(found.power, "arm", powerSeries));
+    if (found.sample_size?.length) charts.unshift(chart);
+    else charts.push(chart);
   }
   return charts;
 }
