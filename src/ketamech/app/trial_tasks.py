@@ -230,8 +230,15 @@ def reproduction(task: TrialTask, patients: int, *, searched: bool = False) -> d
     return {
         "file": task.file,
         "command": shlex.join(["ketamech", "trial", name, *map(str, options)]),
-        "python": f"{python}print(result.analyse().means)\n",
+        "python": python + (_search_script(request) if searched else "print(result.analyse().means)\n"),
     }
+
+
+def _search_script(request: TrialRequest) -> str:
+    """The line that prints the sample size from the largest trial of a search."""
+    assert isinstance(request, SampleSizeRequest)
+    margin = "" if request.margin is None else f", margin={request.margin:g}"
+    return f"print(result.sample_size({request.target_power:g}, alpha={request.alpha:g}{margin})['text'])\n"
 
 
 def _trial_response(

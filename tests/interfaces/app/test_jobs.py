@@ -69,7 +69,7 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     assert client.get("/api/jobs/none/files").status_code == 404
 
 
-def test_the_sample_size_comes_with_its_interval_and_the_command_that_finds_it(client):
+def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(client, tmp_path, monkeypatch):
     request = {**TRIAL, "days": [1], "replicates": 20, "target_power": 60}
     found = done(client, "/api/jobs/sample-size", request)["result"]
     (size,) = found["sample_size"]
@@ -78,6 +78,10 @@ def test_the_sample_size_comes_with_its_interval_and_the_command_that_finds_it(c
     assert "for a power of 60 %" in size["text"]
     assert "--sample-size 60" in found["reproduction"]["command"]
     assert found["power"][-1]["n_per_arm"] == found["arms"][0]["n"]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(found["reproduction"]["python"], "shown", "exec"), names)
+    assert names["result"].sample_size(60)["text"].tolist() == [size["text"]]
     alone = client.post("/api/jobs/sample-size", json={**request, "arms": {"drug": TRIAL["arms"]["drug"]}})
     assert alone.status_code == 422
     assert alone.json()["key"] == "arms"

@@ -99,7 +99,8 @@ def find_sample_size(
         reached = float(table.groupby("arm")["power"].last().min())
         if patients >= most or reached >= min(target + SUFFICIENT_MARGIN, 100) or reached < before + SMALLEST_GAIN:
             return SampleSizeSearch(sizes, table, data)
-        patients, before = min(most, 2 * patients), reached
+        _check(trial, target)
+    patients, before = min(most, 2 * patients), reached
 
 
 def _check(trial: Trial, target: float) -> None:
@@ -114,7 +115,11 @@ def _check(trial: Trial, target: float) -> None:
 def sample_sizes(
     data: xr.Dataset, trial: Trial, *, target: float, criterion: SuccessCriterion
 ) -> tuple[tuple[SampleSize, ...], pd.DataFrame]:
-    """The sample size for each compared arm, and the simulated power, from one simulated trial of enough patients."""
+    """The sample size for each compared arm, and the simulated power, from one simulated trial of enough patients.
+
+    Raises InputError for a trial without a comparison, or for a target that is not possible.
+    """
+    _check(trial, target)
     totals, sizes = _sizes(data, trial)
     trials = trial_successes(data, *trial.primary, reference_arm(trial), sizes, criterion=criterion)
     found = []
@@ -126,9 +131,16 @@ def sample_sizes(
 
 
 def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, int]]]:
-    """Total numbers of patients in geometric steps up to the simulated number, and the numbers in each arm."""
-    names, simulated = np.unique(data["arm"].values[0, :, 0], return_counts=True)
+    """Total numbers of patients in geometric steps up to the simulated number, and the numbers in each arm.
+
+    Raises InputError where decisions have formed other groups than the arms.
+    """
+    visit = [str(name) for name in data["visit"].values].index(trial.primary[1])
+    names, simulated = np.unique(data["arm"].values[0, :, visit], return_counts=True)
     most = {str(name): int(n) for name, n in zip(names, simulated, strict=True)}
+    if set(most) != {arm.name for arm in trial.arms}:
+        what = f"the groups at {trial.primary[1]} are {', '.join(most)}"
+        raise InputError(what, key="primary", expected="a visit at which the groups are the arms of the trial")
     total, smallest = sum(most.values()), min(most.values())
     scales = np.geomspace(min(1.0, MIN_PER_ARM / smallest), 1.0, N_SIZES)
     sizes = [{arm.name: max(2, math.floor(most[arm.name] * scale + 1e-9)) for arm in trial.arms} for scale in scales]
