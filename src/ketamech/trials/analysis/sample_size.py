@@ -29,7 +29,6 @@ RESAMPLES, RESAMPLING_SEED = 200, 1
 MAX_EFFECT = 5.0  # per square root of the number of patients
 SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads times the square root of the largest number
 SUFFICIENT_MARGIN = 5.0  # percent of power above the target at which the simulated trial is large enough
-SMALLEST_GAIN = 2.0  # percent of power of a trial of twice the size; below it the search ends
 SMALLEST_PROBABILITY = 1e-6
 
 
@@ -37,7 +36,8 @@ SMALLEST_PROBABILITY = 1e-6
 class SampleSize:
     """The number of patients in all arms together (`patients`) at which the comparison of `arm` has the power `target`.
 
-    `low` and `high`: 95 % interval by resampling the simulated trials; None where no number is found, with a `reason`.
+    `low` and `high`: 95 % interval by resampling the simulated trials; None for infinity. Where no number is found,
+    there is a `reason`, and `low` may still be known.
     `limit` is the power (percent) that no number of patients exceeds, and `missed` the percentage of trials of
     `patients` that do not succeed although the arms differ.
     """
@@ -58,7 +58,8 @@ class SampleSize:
     def text(self) -> str:
         """The number with its interval, in words."""
         if self.patients is None:
-            return f"{self.arm}: no number of patients found: {self.reason}."
+            low = "" if self.low is None else f"; at least {self.low} patients are needed"
+            return f"{self.arm}: no number of patients found: {self.reason}{low}."
         high = "an open limit" if self.high is None else str(self.high)
         numbers = set(self.per_arm.values())
         arms = ", ".join(f"{n} in {name}" for name, n in self.per_arm.items())
@@ -87,20 +88,20 @@ def find_sample_size(
 ) -> SampleSizeSearch:
     """Simulate trials of doubling size until the power of every comparison reaches the `target` (percent).
 
-    The search also ends when twice as many patients give hardly more power. `run` simulates replicates of the trial
-    with so many patients in all; `most` is the largest number that it may be given. Raises InputError for a trial
-    without a comparison, or for a target that is not possible.
+    `run` simulates replicates of the trial with so many patients in all; `most` is the largest number that it may be
+    given. The search also ends when the interval of the number lies above `most`. Raises InputError for a trial without
+    a comparison, or for a target that is not possible.
     """
     _check(trial, target)
-    patients, before = min(most, FIRST_PER_ARM * len(trial.arms)), -np.inf
+    patients = min(most, FIRST_PER_ARM * len(trial.arms))
     while True:
         data = run(patients)
         sizes, table = sample_sizes(data, trial, target=target, criterion=criterion)
-        reached = float(table.groupby("arm")["power"].last().min())
-        if patients >= most or reached >= min(target + SUFFICIENT_MARGIN, 100) or reached < before + SMALLEST_GAIN:
+        reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 100)
+        unreachable = any(one.patients is None and (one.low is None or one.low > most) for one in sizes)
+        if patients >= most or reached or unreachable:
             return SampleSizeSearch(sizes, table, data)
-        _check(trial, target)
-    patients, before = min(most, 2 * patients), reached
+        patients = min(most, 2 * patients)
 
 
 def _check(trial: Trial, target: float) -> None:
@@ -164,16 +165,17 @@ def _size_of_arm(
     reached = 100 * float(hits.sum(axis=0)[-1] / counts.sum(axis=0)[-1])
     reason = f"the power of the largest simulated trial, {largest} patients, is {reached:.0f} %"
     trials = int(counts.sum())
-    none = SampleSize(arm, target, None, None, None, {}, limit, 100 - reached, largest, trials, reason)
+    low, high = _interval(totals, hits, counts, z, wanted)
+    lowest = math.floor(low) if math.isfinite(low) else None
+    none = SampleSize(arm, target, None, lowest, None, {}, limit, 100 - reached, largest, trials, reason)
     if number > largest:
         return none
-    low, high = _interval(totals, hits, counts, z, wanted)
     patients = math.ceil(number)
     per_arm = {one.name: math.ceil(one.n * patients / trial.patients) for one in trial.arms}
     missed = 100 - 100 * float(_success(np.array([patients]), effect, spread, z)[0])
     return replace(
-        none, patients=sum(per_arm.values()), low=math.floor(low),
-        high=math.ceil(high) if math.isfinite(high) else None, per_arm=per_arm, missed=missed, reason="",
+        none, patients=sum(per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None, per_arm=per_arm,
+        missed=missed, reason="",
     )  # fmt: skip
 
 
