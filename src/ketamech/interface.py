@@ -34,7 +34,8 @@ from ketamech.simulation.model import StageFunction, load_model, with_stage
 from ketamech.simulation.scenario import Scenario as CheckedScenario
 from ketamech.simulation.simulate import as_scenario
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
-from ketamech.trials.analysis.power import power
+from ketamech.trials.analysis.power import ALPHA, power, success_criterion
+from ketamech.trials.analysis.sample_size import sample_sizes
 from ketamech.trials.design import Trial as TrialDesign
 from ketamech.trials.run_trial import run_trial, with_sample_size
 from ketamech.trials.trial_reader import load_trial
@@ -238,23 +239,39 @@ class TrialResult:
         return self.analysis
 
     def power(
-        self, patients: Sequence[int], *, scale: str | None = None, visit: str | None = None, draws: int = 4
-    ) -> pd.DataFrame:
+        self, patients: Sequence[int], *, scale: str | None = None, visit: str | None = None, draws: int = 4,
+        alpha: float = ALPHA, margin: float | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
         """Power of the primary comparison (or of `scale` at `visit`) in trials of so many `patients` in all.
 
         Smaller trials are drawn from each replicate, arms in proportion. Columns: patients, arm, n_per_arm, power with
-        its 95 % interval low to high (percent of trials with p < 0.05), trials. Raises InputError for more patients
-        than were simulated, or for a trial of one arm.
+        its 95 % interval low to high (percent of trials with p < `alpha`, or not inferior by `margin` points), trials.
+        Raises InputError for more patients than were simulated, or for a trial of one arm.
         """
         import pandas as pd
 
+        criterion = success_criterion(self.trial, alpha, margin)
         asked = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
         tables = []
         for total in patients:
             sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
-            tables.append(power(self.dataset, *asked, [sizes], draws=draws).assign(patients=total))
+            table = power(self.dataset, *asked, [sizes], draws=draws, criterion=criterion)
+            tables.append(table.assign(patients=total))
         found = pd.concat(tables, ignore_index=True)
         return found[["patients", *found.columns.drop("patients")]]
+
+    def sample_size(self, power: float = 80.0, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
+        """The number of patients for a `power` (percent) of the primary comparison, with its 95 % interval.
+
+        One row for each compared arm: arm, target, patients in all with the interval low to high (missing where it is
+        above the simulated number), per_arm, limit (the power that no number exceeds), missed (percent of trials of
+        that size that do not succeed), text ... Raises InputError for a trial of one arm or a crossover.
+        """
+        import pandas as pd
+
+        criterion = success_criterion(self.trial, alpha, margin)
+        found, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
+        return pd.DataFrame([one.row() for one in found])
 
 
 @xr.register_dataset_accessor("ketamech")

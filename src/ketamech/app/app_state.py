@@ -31,6 +31,7 @@ class Limits(BaseModel):
     jobs_running: int = Field(2, description="jobs that run at once")
     jobs_waiting: int = Field(6, description="jobs that may wait")
     jobs_stored: int = Field(20, description="finished jobs whose results are stored")
+    jobs_with_files: int = Field(4, description="newest finished trials whose files can be saved")
     max_parallel: int = Field(2, description="requests computed at the same time; the others wait")
     max_parallel_long: int = Field(1, description="populations and downloads computed at the same time, besides these")
     cache_size: int = Field(256, description="responses stored in the cache")

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -20,12 +21,24 @@ class Cancelled(KetaMechError):
 
 
 Progress = Callable[[float, str], None]  # fraction done, and a message
+Work = Callable[[Progress], Any]
 ENDED = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class ResultWithFiles:
+    """A JSON result, and a function that writes the files of the command line to a folder."""
+
+    value: Any
+    write: Callable[[Path], object]
 
 
 @dataclass
 class Job:
-    """One long computation. `request` is stored for the report of a failure."""
+    """One long computation. `request` is stored for the list of jobs and for the report of a failure.
+
+    `write_files` writes the files of the result to a folder; None where there are none, or no longer any.
+    """
 
     kind: str
     title: str
@@ -35,6 +48,7 @@ class Job:
     progress: float = 0.0
     message: str = ""
     result: Any = None
+    write_files: Callable[[Path], object] | None = None
     error: KetaMechError | None = None
     cancelled: bool = False
     began: float = field(default_factory=time.monotonic)
@@ -66,7 +80,7 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._workers = ThreadPoolExecutor(limits.jobs_running, thread_name_prefix="job")
 
-    def start(self, kind: str, title: str, request: dict[str, Any], work: Callable[[Progress], Any]) -> Job:
+    def start(self, kind: str, title: str, request: dict[str, Any], work: Work) -> Job:
         """Add work to the queue. Raises LimitExceeded when the queue is full."""
         job = Job(kind, title, request)
         with self._lock:
@@ -82,6 +96,11 @@ class Jobs:
     def get(self, name: str) -> Job | None:
         """A job by its id; None when it is no longer stored."""
         return self._jobs.get(name)
+
+    def newest_first(self) -> list[Job]:
+        """All stored jobs."""
+        with self._lock:
+            return list(reversed(self._jobs.values()))
 
     def cancel(self, job: Job) -> None:
         """Stop a job at its next progress report; a waiting job does not start."""
@@ -102,12 +121,23 @@ class Jobs:
                 return
             del self._jobs[name]
 
-    def _run(self, job: Job, work: Callable[[Progress], Any]) -> None:
+    def _drop_old_files(self) -> None:
+        """Keep the data behind the files of the newest results only."""
+        with_files = [job for job in self.newest_first() if job.write_files is not None]
+        for job in with_files[self._limits.jobs_with_files :]:
+            job.write_files = None
+
+    def _run(self, job: Job, work: Work) -> None:
         if job.cancelled:
             return
         job.state = "running"
         try:
-            job.result = work(job.progress_callback(time.monotonic() + self._limits.job_seconds))
+            found = work(job.progress_callback(time.monotonic() + self._limits.job_seconds))
+            if isinstance(found, ResultWithFiles):
+                job.result, job.write_files = found.value, found.write
+                self._drop_old_files()
+            else:
+                job.result = found
             job.progress, job.state = 1.0, "done"
         except Cancelled:
             job.state = "cancelled"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from ketamech.app.app_state import LIMITS
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 Name = Annotated[str, Field(max_length=120, pattern=r"^[a-z0-9_.]+$")]
+ArmText = Annotated[str, Field(max_length=3000)]
 Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment to show")]
 
 
@@ -71,14 +72,29 @@ class TrialRequest(Request):
     """A virtual trial: a shipped trial by name, or arms given as regimen sentences."""
 
     shipped: str = Field("", max_length=60, description="the name of a shipped trial; or give arms")
-    arms: Annotated[dict[str, str], Field(max_length=6)] = Field({}, description="name: regimen sentence")
+    arms: Annotated[dict[str, ArmText], Field(max_length=6)] = Field(
+        {}, description="name: regimen, one sentence a line"
+    )
     population: str = Field("trd", max_length=40)
     patients_per_arm: int = Field(50, ge=2, le=2000)
     replicates: int = Field(20, ge=1, le=500)
     days: Annotated[list[int], Field(max_length=12)] = Field(
         [1, 3, 7, 14, 28], description="visit days after the start"
     )
+    control: Literal["placebo", "none"] = Field(
+        "none", description="placebo: an arm of placebo at the visits of the first arm, where no arm is placebo"
+    )
+    blinding: Literal["double", "open"] = "double"
+    dropout: float = Field(0.0, ge=0, le=50, description="percent of patients who leave each week")
+    alpha: float = Field(0.05, gt=0, le=0.5, description="two-sided level of significance")
+    margin: float | None = Field(None, gt=0, le=60, description="non-inferiority margin in points; none: superiority")
     seed: int = Field(1, ge=0, le=2**31)
+
+
+class SampleSizeRequest(TrialRequest):
+    """A trial whose number of patients is to be found; `patients_per_arm` is not used."""
+
+    target_power: float = Field(80.0, ge=50, le=99, description="percent of trials that are to succeed")
 
 
 class AttributionRequest(ScenarioRequest):
@@ -230,6 +246,8 @@ class JobState(BaseModel):
     message: str = ""
     seconds: float
     error: ErrorResponse | None = None
+    has_files: bool = Field(False, description="whether the files of the result can be saved")
+    request: dict[str, Any] | None = Field(None, description="what was requested; with the result only")
     result: Any = None
 
 

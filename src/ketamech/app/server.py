@@ -22,7 +22,7 @@ from ketamech.app.app_state import AppState
 from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
-from ketamech.app.routes import downloads, evidence, metadata, simulation
+from ketamech.app.routes import downloads, evidence, exercises, metadata, simulation
 from ketamech.app.routes import jobs as job_routes
 from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.schemas import ERRORS, CurvesRequest
@@ -31,6 +31,7 @@ from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 
+PAGES = ("workbench", "exercises")  # addresses without a suffix
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, populations, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
 
@@ -54,7 +55,7 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
-    for module in (metadata, simulation, evidence, downloads):
+    for module in (metadata, simulation, evidence, exercises, downloads):
         app.include_router(module.routes(app_state))
     app.include_router(job_routes.routes(app_state, jobs))
     # Links of version 0.2; the browser keeps the part after the #.
@@ -76,8 +77,8 @@ class PageFiles(StaticFiles):
         """One file; 404.html for a missing file, a JSON error below /api."""
         if path.split("/")[0] == "api":
             raise HTTPException(404)
-        if path == "workbench":
-            path = "workbench.html"
+        if path in PAGES:
+            path = f"{path}.html"
         found = await super().get_response(path, scope)
         found.headers["cache-control"] = "no-cache"
         return found

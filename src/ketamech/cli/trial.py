@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,12 @@ from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketamech.core.execution import Executor
+    from ketamech.simulation.model import Model
+    from ketamech.trials.analysis.power import SuccessCriterion
+    from ketamech.trials.analysis.sample_size import SampleSizeSearch
     from ketamech.trials.design import Trial
 
 Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013")]
@@ -29,6 +36,18 @@ Posterior = Annotated[
 Sizes = Annotated[
     str | None, typer.Option("--power", help="Power for these numbers of patients per arm, e.g. '20, 40, 80'")
 ]
+TargetPower = Annotated[
+    float | None,
+    typer.Option(
+        "--sample-size", metavar="POWER",
+        help="Find the number of patients for this power (percent, e.g. 80) by trials of several sizes",
+    ),
+]  # fmt: skip
+Alpha = Annotated[float, typer.Option(help="Two-sided level of significance of the primary comparison")]
+Margin = Annotated[
+    float | None,
+    typer.Option(help="Non-inferiority margin in points: power counts trials that show the arm to be not inferior"),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -38,11 +57,13 @@ Out = Annotated[
     ),
 ]
 FOLDER = Path("runs/trials")
+MOST_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together
 
 
 def trial(
     files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
-    posterior: Posterior = "shipped", power: Sizes = None, out: Out = None,
+    posterior: Posterior = "shipped", power: Sizes = None, sample_size: TargetPower = None, alpha: Alpha = 0.05,
+    margin: Margin = None, out: Out = None,
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Run a virtual trial and compare its arms.
@@ -57,6 +78,8 @@ def trial(
 
       ketamech trial my_trial.yaml --patients 400 --replicates 200 --power "30, 60, 100, 200"
 
+      ketamech trial my_trial.yaml --replicates 100 --sample-size 80     # patients for a power of 80 %
+
       ketamech trial withdrawal          # remitters are randomised to continue or to placebo
     """
     from ketamech.estimation.posterior import posterior_hash
@@ -64,14 +87,19 @@ def trial(
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.trial_folder import TITLE, difference_rows, relapse_rows, summary_of, write_trial
     from ketamech.trials.analysis.analyse import analyse
+    from ketamech.trials.analysis.difference_text import difference_sentences
     from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.run_trial import run_trial
+    from ketamech.trials.analysis.power import success_criterion
+    from ketamech.trials.run_trial import with_sample_size
 
     require_extra("trials")
     chosen = [_found(file) for file in files]
     sizes = _sizes(power)
     if sizes and any(len(planned.arms) < 2 for _, planned in chosen):
         raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
+    if sample_size and (sizes or patients):
+        what = "--sample-size together with --power or --patients"
+        raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
     draws = _draws(posterior)
     folders = _folders(out, [name for name, _ in chosen])
     model = terminal.model()
@@ -80,18 +108,24 @@ def trial(
         mark = posterior_hash(draws)
         job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
-            with terminal.progress_bar("Trials", replicates) as tick:
-                data = run_trial(
-                    planned, model, replicates=replicates, patients=patients, seed=seed,
-                    threads=threads_of(threads, scheduler), posterior=draws, progress=tick, executor=work,
-                )  # fmt: skip
+            run = Simulation(model, replicates, seed, threads_of(threads, scheduler), draws, work)
+            criterion = success_criterion(planned, alpha, margin)
+            search = _search(planned, run, sample_size, criterion) if sample_size else None
+            if search:
+                planned = with_sample_size(planned, search.data.sizes["patient"])
+            data = search.data if search else run(planned, patients)
             data = data.assign_attrs(posterior=mark)
             with console.status("Analysing ..."), replace_folder(folder) as draft:
                 found = analyse(data, planned)
-                table = power_of(data, *planned.primary, found.reference, sizes) if sizes else None
+                table = search.power if search else None
+                if sizes:
+                    table = power_of(data, *planned.primary, found.reference, sizes, criterion=criterion)
                 line = terminal.command_line()
                 data = data.assign_attrs(provenance_of_many(planned.title, planned.fingerprint, model, line))
                 page = write_trial(draft, data, planned, found, power=table, command_line=line)
+        solved = [one.text for one in search.sizes] if search else []
+        for sentence in (*difference_sentences(found, planned, criterion), *solved):
+            console.print(terminal.escape_markup(sentence))
         terminal.table(difference_rows(found, planned), title=TITLE)
         terminal.table(relapse_rows(found), title="Time to relapse, first trial")
         terminal.table(list(found.events), title="Patients with an event, percent")
@@ -107,6 +141,39 @@ def trial(
                 f"{100 * found.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
             )
         terminal.opened(folder / page.name)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Simulates replicates of a trial with a progress bar."""
+
+    model: Model
+    replicates: int
+    seed: int | None
+    threads: int
+    posterior: list[dict[str, float]]
+    executor: Executor
+
+    def __call__(self, trial: Trial, patients: int | None, label: str = "Trials") -> xr.Dataset:
+        """All replicates, with `patients` in all in place of the number of the trial."""
+        from ketamech.trials.run_trial import run_trial
+
+        with terminal.progress_bar(label, self.replicates) as tick:
+            return run_trial(
+                trial, self.model, replicates=self.replicates, patients=patients, seed=self.seed, threads=self.threads,
+                posterior=self.posterior, progress=tick, executor=self.executor,
+            )  # fmt: skip
+
+
+def _search(trial: Trial, run: Simulation, target: float, criterion: SuccessCriterion) -> SampleSizeSearch:
+    """The sample size by trials of doubling size, up to MOST_PATIENTS virtual patients in all replicates."""
+    from ketamech.trials.analysis.sample_size import find_sample_size
+
+    def simulate(patients: int) -> xr.Dataset:
+        return run(trial, patients, f"Trials of {patients} patients")
+
+    most = max(4 * len(trial.arms), MOST_PATIENTS // run.replicates)
+    return find_sample_size(trial, simulate, target=target, criterion=criterion, most=most)
 
 
 def _folders(out: Path | None, names: list[str]) -> list[Path]:

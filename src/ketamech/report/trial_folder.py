@@ -335,7 +335,8 @@ def _relapse(found: TrialAnalysis, title: str) -> Figure:
 
 def _power(table: pd.DataFrame, title: str) -> Figure:
     """Power against patients per arm, with Monte-Carlo intervals."""
-    figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison (two-sided 5 %)", height=3.2)
+    criterion = table.attrs.get("criterion", "p < 0.05")
+    figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison ({criterion})", height=3.2)
     for k, (arm, part) in enumerate(table.groupby("arm")):
         errors = np.abs([part["power"] - part["low"], part["high"] - part["power"]])
         colour = OKABE_ITO[k % len(OKABE_ITO)]

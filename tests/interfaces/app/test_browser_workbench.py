@@ -48,7 +48,7 @@ def test_a_trial_shows_errors_at_its_fields_and_can_be_downloaded(page, address)
     page.get_by_role("button", name="Run the trial").click()
     page.wait_for_selector("#panel .figure-grid figure", timeout=60_000)
     assert page.locator("#panel [aria-invalid=true]").count() == 0
-    assert "dropout" in page.locator("#panel table").first.inner_text()
+    assert "dropout" in page.get_by_role("region", name="Arms, 2 trials").inner_text()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save: Trial file").click()
     assert saved.value.path().read_text(encoding="utf-8").startswith("title: ")
@@ -78,7 +78,7 @@ def test_a_link_holds_the_settings_of_the_tabs_and_the_selected_time(page, addre
 
 
 def test_a_failed_job_keeps_the_case_and_offers_a_failure_report(page, address, monkeypatch):
-    import ketamech.app.job_tasks as work
+    import ketamech.app.trial_tasks as work
 
     def fails(*_):
         raise SolverError("the trial could not be solved")

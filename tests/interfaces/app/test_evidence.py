@@ -13,10 +13,58 @@ def test_evidence_comes_with_its_source(client):
     assert client.get("/api/evidence", params={"text": "no such words at all"}).json()["rows"] == []
 
 
+def test_evidence_comes_in_pages_that_the_filters_choose(client):
+    def get(**query):
+        return client.get("/api/evidence", params=query).json()
+
+    whole, human = get(text="ketamine", limit=400), get(text="ketamine", species="human", limit=10)
+    assert whole["counts"]["species"]["human"] == human["total"] < whole["total"]
+    assert len(human["rows"]) == 10
+    second = get(text="ketamine", species="human", limit=10, first=10)
+    assert second["first"] == 10
+    assert not {row["id"] for row in human["rows"]} & {row["id"] for row in second["rows"]}
+    assert {row["species"] for row in second["rows"]} == {"human"}
+    assert sum(human["counts"]["use"].values()) == human["total"], "numbers of a filter count what the others choose"
+    assert client.get("/api/evidence", params={"limit": 0}).status_code == 422
+
+
+def test_the_chain_places_every_stage_below_what_it_reads(client, model):
+    chain = client.get("/api/chain").json()
+    place = {node["name"]: node for node in chain["nodes"]}
+    assert list(place) == [stage.name for stage in model.system.stages]
+    assert len({(node["layer"], node["place"]) for node in chain["nodes"]}) == len(place), "no two in one place"
+    for link in chain["links"]:
+        lower = place[link["source"]]["layer"] < place[link["target"]]["layer"]
+        assert lower or link["feedback"], link
+        assert set(link["quantities"]) <= set(model.system.stage_of)
+    read = {(link["source"], link["target"]) for link in chain["links"]}
+    assert {("pharmacokinetics", "brain"), ("brain", "nmda"), ("plasticity", "spines"), ("mood", "suicidality")} <= read
+    assert place["nmda"]["parameters"] >= place["nmda"]["assumed"] > 0
+
+
+def test_every_stage_has_a_label(model):
+    from ketamech.report.chain_layout import load_stage_labels
+
+    assert set(load_stage_labels()) == {stage.name for stage in model.system.stages}
+
+
+def test_layers_are_untangled():
+    from ketamech.report.chain_layout import crossings, ordered_layers
+
+    links = [("a", "d"), ("b", "c")]
+    assert ordered_layers("abcd", links) in ([["a", "b"], ["d", "c"]], [["b", "a"], ["c", "d"]])
+    assert crossings(["ab", "cd"], links) == 1
+    with pytest.raises(ValueError, match="against the order"):
+        ordered_layers("ab", [("b", "a")])
+
+
 def test_a_stage_comes_with_equations_reasons_and_sources(client):
     page = client.get("/api/stages/spines").json()
     assert any("d nascent / dt" in equation["left"] for equation in page["equations"])
     assert all(len(why) > 5 for equation in page["equations"] for _, why in equation["terms"])
+    named = {row[0] for row in page["parameters"]}
+    assert page["papers"]
+    assert all(set(paper["parameters"]) <= named and paper["evidence"] for paper in page["papers"])
     assert client.get("/api/stages/spine").status_code == 404
 
 

@@ -11,8 +11,8 @@ schemathesis = pytest.importorskip("schemathesis", reason="pip install schemathe
 from hypothesis import HealthCheck, Phase, settings  # noqa: E402
 
 CASES = int(os.environ.get("KETAMECH_FUZZ_CASES", "240"))
-OPERATIONS = 22
-SLOW = ("/api/jobs/scorecard", "/api/jobs/attribution", "/api/report/{kind}")
+OPERATIONS = 27
+SLOW = ("/api/jobs/sample-size", "/api/jobs/scorecard", "/api/jobs/attribution", "/api/report/{kind}")
 
 
 def operations(engine):

@@ -1,13 +1,16 @@
 """Jobs: progress, result, cancel, failure report, and limits."""
 
+import io
 import json
+import re
 import threading
 import time
+import zipfile
 
 import pytest
 
 from ketamech.app.app_state import Limits
-from ketamech.app.jobs import Jobs, LimitExceeded
+from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
 from ketamech.core import SolverError
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
@@ -36,6 +39,71 @@ def test_a_trial_reports_its_progress_and_ends_with_its_tables(client):
     assert client.get(f"/api/jobs/{again['id']}").json()["result"] == found, "the same seed, the same trial"
 
 
+def done(client, path, request):
+    begun = client.post(path, json=request)
+    assert begun.status_code == 200, begun.text
+    assert finished(client, begun.json()["id"])[-1]["state"] == "done"
+    return client.get(f"/api/jobs/{begun.json()['id']}").json()
+
+
+def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
+    arm = {"drug": "racemic 0.5 mg/kg IV over 40 min twice weekly for 2 weeks\nantidepressant daily"}
+    request = {**TRIAL, "arms": arm, "control": "placebo", "dropout": 2, "alpha": 0.1, "margin": 3}
+    job = done(client, "/api/jobs/trial", request)
+    found = job["result"]
+    placebo = next(arm for arm in found["arms"] if arm["name"] == "placebo")
+    assert placebo["treatment"] == "placebo IV over 40 min twice weekly for 2 weeks; antidepressant daily"
+    assert found["reference"] == "placebo"
+    assert re.match(r"MADRS at 14 d: [\d.]+ points (lower|higher) on drug than on placebo", found["differences"][0])
+    assert found["criterion"] == "not inferior by 3 points, two-sided alpha 0.1"
+    assert "of 3 trials of this size do not show it" in found["missed"][0]
+    assert '"2 %"' in found["reproduction"]["file"]
+    assert found["reproduction"]["command"].endswith("--alpha 0.1 --margin 3")
+    listed = client.get("/api/jobs").json()
+    assert listed[0]["id"] == job["id"]
+    assert listed[0]["has_files"]
+    assert listed[0]["result"] is None
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/jobs/{job['id']}/files").content))
+    names = set(archive.namelist())
+    assert {"trial/report.html", "trial/adsl.csv", "trial/summary.json", "trial/trial.yaml", "trial/power.csv"} <= names
+    assert client.get("/api/jobs/none/files").status_code == 404
+
+
+def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(client, tmp_path, monkeypatch):
+    request = {**TRIAL, "days": [1], "replicates": 20, "target_power": 60}
+    found = done(client, "/api/jobs/sample-size", request)["result"]
+    (size,) = found["sample_size"]
+    assert size["low"] <= size["patients"] <= size["high"]
+    assert sum(size["per_arm"].values()) == size["patients"]
+    assert "for a power of 60 %" in size["text"]
+    assert "--sample-size 60" in found["reproduction"]["command"]
+    assert found["power"][-1]["n_per_arm"] == found["arms"][0]["n"]
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(found["reproduction"]["python"], "shown", "exec"), names)
+    assert names["result"].sample_size(60)["text"].tolist() == [size["text"]]
+    alone = client.post("/api/jobs/sample-size", json={**request, "arms": {"drug": TRIAL["arms"]["drug"]}})
+    assert alone.status_code == 422
+    assert alone.json()["key"] == "arms"
+
+
+def test_an_arm_may_be_adapted_to_the_patient(client):
+    sentence = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8"
+    request = {**TRIAL, "arms": {"flexible": sentence}, "control": "placebo", "replicates": 1}
+    found = done(client, "/api/jobs/trial", request)["result"]
+    assert "titrated (56, 84 mg)" in found["arms"][0]["treatment"]
+    assert found["arms"][1]["treatment"] == "placebo nasal on days 1, 4 and 8"
+
+
+def test_the_files_of_old_trials_are_no_longer_stored(tmp_path):
+    jobs = small(jobs_with_files=1, jobs_waiting=9)
+    made = [jobs.start("x", str(i), {}, lambda tell: ResultWithFiles(1, lambda folder: None)) for i in range(3)]
+    for job in made:
+        waiting(jobs, job)
+    assert [job.write_files is not None for job in jobs.newest_first()] == [True, False, False]
+    assert [job.result for job in made] == [1, 1, 1]
+
+
 def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     begun = client.post("/api/jobs/trial", json=TRIAL).json()
@@ -53,7 +121,8 @@ def test_the_python_and_the_command_of_a_trial_give_its_numbers(client, tmp_path
 @pytest.mark.parametrize(
     ("change", "what"),
     [({"arms": {}}, "without arms"), ({"days": [0]}, "day 0"), ({"shipped": "murrough2012"}, "no trial"),
-     ({"arms": {"a": "racemc 1 mg/kg IV"}}, "racemc"), ({"population": "martians"}, "martians")],
+     ({"arms": {"a": "racemc 1 mg/kg IV"}}, "racemc"), ({"population": "martians"}, "martians"),
+     ({"margin": -1}, "margin"), ({"dropout": 80}, "dropout")],
 )  # fmt: skip
 def test_an_invalid_trial_is_refused_before_it_starts(client, change, what):
     answer = client.post("/api/jobs/trial", json={**TRIAL, **change})
@@ -100,7 +169,7 @@ def test_a_job_that_takes_too_long_is_stopped_with_an_error():
 
 
 def test_a_failed_job_keeps_its_request_and_a_defect_does_not_end_the_server(client, monkeypatch):
-    import ketamech.app.job_tasks as work
+    import ketamech.app.trial_tasks as work
 
     def fails(*_):
         raise SolverError("the trial could not be solved")

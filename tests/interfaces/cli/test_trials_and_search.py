@@ -53,6 +53,32 @@ def test_only_the_plausible_are_kept(tmp_path):
     assert "plausible" in err
 
 
+TWO_ARMS = """
+title: ketamine or placebo
+population: trd
+arms:
+  ketamine: {treatment: racemic 0.5 mg/kg IV over 40 min, n: 10}
+  placebo: {treatment: placebo IV, n: 10}
+visits: {MADRS: [24 h]}
+seed: 3
+"""
+
+
+def test_a_sample_size_is_found_with_its_interval(tmp_path):
+    (tmp_path / "two.yaml").write_text(TWO_ARMS, encoding="utf-8")
+    options = ("--replicates", "12", "--sample-size", "60", "--alpha", "0.1", "--out", "t")
+    code, _, err = run("trial", "two.yaml", *options, cwd=tmp_path)
+    assert code == 0, err
+    text = " ".join(err.split())
+    assert "points lower on ketamine than on placebo" in text
+    assert "p < 0.1 in" in text
+    assert "for a power of 60 %" in text or "no number of patients found" in text
+    assert len(pd.read_csv(tmp_path / "t" / "power.csv", comment="#")) == 8
+    code, _, err = run("trial", "two.yaml", "--sample-size", "60", "--patients", "40", cwd=tmp_path)
+    assert code != 0
+    assert "one of them" in err
+
+
 def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     code, out, _ = run("trial", "murrough2013", "--replicates", "3", "--power", "10, 20", "--out", "t", cwd=tmp_path)
     assert code == 0

@@ -181,7 +181,7 @@ def test_power_rises_with_size_and_is_the_level_without_effect():
     data = made(n=100, effect=-3.0, replicates=40)
     found = power(data, "MADRS", "24 h", "placebo", [10, 80], draws=2).set_index("n_per_arm")["power"]
     assert found[10] < found[80]
-    assert found[80] > 95
+    assert found[80] > 90
     nothing = power(made(n=100, effect=0.0, replicates=100), "MADRS", "24 h", "placebo", [50], draws=2)["power"].iloc[0]
     assert nothing < 12
     with pytest.raises(InputError, match="2 to 100"):

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, load_claims, load_rule
 from ketamech.analysis.evaluate_claims import evaluate_claims
 from ketamech.analysis.robustness_table import load_robustness
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
-from ketamech.evidence import Observation
+from ketamech.evidence import Observation, Reference
 
-MOST_ROWS = 400
-Word = Annotated[str, Query(max_length=80)]
+MOST_ROWS, MOST_VALUES = 400, 40
+FILTERS = ("species", "drug", "use", "reading_source")
+Word = Annotated[str, Field(max_length=80)]
+
+
+class EvidenceQuery(BaseModel):
+    """Which evidence rows: by id (comma-separated), or by text in any field and by filters, as a page."""
+
+    stage: Word = ""
+    text: Word = ""
+    species: Word = ""
+    drug: Word = ""
+    use: Word = ""
+    reading_source: Word = ""
+    ids: Annotated[str, Field(max_length=4000)] = ""
+    first: int = Field(0, ge=0, le=100_000, description="number of the first row of the page")
+    limit: int = Field(MOST_ROWS, ge=1, le=MOST_ROWS, description="rows of a page")
 
 
 class EvidenceRow(BaseModel):
@@ -43,10 +60,12 @@ class EvidenceRow(BaseModel):
 
 
 class EvidenceRows(BaseModel):
-    """Evidence rows; `total`: number of rows before the list was shortened."""
+    """A page of evidence rows; `total`: number of all rows found; `counts`: their number by value of each filter."""
 
     total: int
+    first: int = 0
     rows: list[EvidenceRow]
+    counts: dict[str, dict[str, int]] = Field({}, description="of species, drug, use and reading_source")
 
 
 class Equation(BaseModel):
@@ -56,8 +75,53 @@ class Equation(BaseModel):
     terms: list[tuple[str, str]]
 
 
+class StagePaper(BaseModel):
+    """A paper behind parameters of a stage, with the ids of its evidence rows and the names of these parameters."""
+
+    citation: str
+    url: str
+    evidence: list[str]
+    parameters: list[str]
+
+
+class ChainStage(BaseModel):
+    """A stage in the drawing of the chain: its layer from the top, its place in the layer, and its size."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    label: str
+    layer: int
+    place: float
+    states: int
+    parameters: int
+    assumed: int
+
+
+class ChainLink(BaseModel):
+    """Quantities of one stage that another reads; `feedback`: from a later stage of the model."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    source: str
+    target: str
+    quantities: list[str]
+    feedback: bool
+
+
+class Chain(BaseModel):
+    """The stages of the model as a layered drawing."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    nodes: list[ChainStage]
+    links: list[ChainLink]
+    layers: int
+    places: int
+
+
 class StagePage(BaseModel):
-    """Equations, outputs and parameters of one stage."""
+    """Equations, outputs, parameters and papers of one stage."""
 
     name: str
     title: str
@@ -66,6 +130,7 @@ class StagePage(BaseModel):
     equations: list[Equation]
     outputs: list[tuple[str, str, str, str]]
     parameters: list[tuple[str, str, str, str, str, str, str]]
+    papers: list[StagePaper]
 
 
 class ClaimEvidence(EvidenceRow):
@@ -132,9 +197,14 @@ def routes(app_state: AppState) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["evidence"])
 
     @router.get("/evidence", response_model=EvidenceRows)
-    async def evidence(stage: Word = "", text: Word = "", ids: Annotated[str, Query(max_length=4000)] = "") -> Response:
-        """Evidence rows by stage, by text in any field, or by id (comma-separated)."""
-        return json_response(evidence_rows(app_state, stage, text, ids))
+    async def evidence(query: Annotated[EvidenceQuery, Query()]) -> Response:
+        """A page of evidence rows by text in any field and by filters, or rows by id."""
+        return json_response(evidence_rows(app_state, query))
+
+    @router.get("/chain", response_model=Chain)
+    async def chain() -> Response:
+        """The stages of the model with their places in a layered drawing, and what they read from each other."""
+        return await cached_response(app_state, "chain", lambda: chain_of(app_state))
 
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
@@ -154,14 +224,36 @@ def routes(app_state: AppState) -> APIRouter:
     return router
 
 
-def evidence_rows(app_state: AppState, stage: str, text: str, ids: str) -> dict[str, Any]:
-    """Rows by stage, by text in any field, or by id; see `EvidenceRows`."""
+def evidence_rows(app_state: AppState, query: EvidenceQuery) -> dict[str, Any]:
+    """Rows by text, by filters or by id; see `EvidenceRows`."""
     known = app_state.evidence
-    if ids:
-        found = [known.observations[one] for one in ids.split(",") if one in known.observations]
-    else:
-        found = known.select(stage=stage or None, text=text or None)
-    return {"total": len(found), "rows": [evidence_row(row, app_state) for row in found[:MOST_ROWS]]}
+    if query.ids:
+        found = [known.observations[one] for one in query.ids.split(",") if one in known.observations]
+        return {"total": len(found), "first": 0, "rows": [evidence_row(row, app_state) for row in found[:MOST_ROWS]]}
+    found = known.select(stage=query.stage or None, text=query.text or None)
+    wanted = {name: getattr(query, name) for name in FILTERS if getattr(query, name)}
+    counts = {name: _counts(found, name, wanted) for name in FILTERS}
+    found = [row for row in found if _is_chosen(row, wanted)]
+    page = found[query.first : query.first + query.limit]
+    rows = [evidence_row(row, app_state) for row in page]
+    return {"total": len(found), "first": query.first, "rows": rows, "counts": counts}
+
+
+def _is_chosen(row: Observation, wanted: Mapping[str, str]) -> bool:
+    return all(str(getattr(row, name)) == value for name, value in wanted.items())
+
+
+def _counts(rows: Iterable[Observation], name: str, wanted: Mapping[str, str]) -> dict[str, int]:
+    """Number of rows by value of one filter among those that the other filters choose, the most frequent first."""
+    others = {key: value for key, value in wanted.items() if key != name}
+    return dict(Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, others)).most_common(MOST_VALUES))
+
+
+def chain_of(app_state: AppState) -> Chain:
+    """The drawing of the chain; see `Chain`."""
+    from ketamech.report.chain_layout import chain_layout
+
+    return Chain.model_validate(chain_layout(app_state.model.system))
 
 
 def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
@@ -172,9 +264,14 @@ def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
         "value": f"{row.value:g}",
         "spread": row.spread.text,
         "citation": paper.citation,
-        "url": paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else ""),
+        "url": url_of(paper),
     }
     return {name: written[name] if name in written else str(getattr(row, name)) for name in EvidenceRow.model_fields}
+
+
+def url_of(paper: Reference) -> str:
+    """The address of a paper, or of its DOI; empty where there is none."""
+    return paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
 
 
 def _stage(app_state: AppState, name: str) -> StagePage:
@@ -188,8 +285,29 @@ def _stage(app_state: AppState, name: str) -> StagePage:
     equations = [Equation(left=left, terms=terms) for left, terms in found.equations]
     return StagePage(
         name=found.name, title=found.title, description=found.about, inputs=found.inputs, equations=equations,
-        outputs=found.outputs, parameters=found.parameters,
+        outputs=found.outputs, parameters=found.parameters, papers=_papers(app_state, stage.used_parameters),
     )  # fmt: skip
+
+
+def _papers(app_state: AppState, names: Iterable[str]) -> list[StagePaper]:
+    """The papers of the evidence rows behind some parameters, the one with most parameters first."""
+    table, known = app_state.model.parameters, app_state.evidence
+    rows: dict[str, dict[str, set[str]]] = {}
+    for name in names:
+        for one in (known.observations[id_] for id_ in table[name].evidence if id_ in known.observations):
+            lists = rows.setdefault(one.reference, {"evidence": set(), "parameters": set()})
+            lists["evidence"].add(one.id)
+            lists["parameters"].add(name)
+    found = []
+    for reference, lists in rows.items():
+        paper = known.references[reference]
+        found.append(
+            StagePaper(
+                citation=paper.citation, url=url_of(paper), evidence=sorted(lists["evidence"]),
+                parameters=sorted(lists["parameters"]),
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda one: (-len(one.parameters), one.citation))
 
 
 def claims_of(app_state: AppState) -> dict[str, dict[str, Any]]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import tempfile
+import zipfile
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
 
 from ketamech.app.app_state import AppState
-from ketamech.app.job_tasks import attribution_work, scorecard_work, shipped_trials, trial_work
+from ketamech.app.job_tasks import attribution_work, scorecard_work
 from ketamech.app.jobs import ENDED, Job, Jobs
 from ketamech.app.responses import NotFound, cached_response, error_body, json_response
-from ketamech.app.schemas import AttributionRequest, JobState, ShippedTrial, TrialRequest
+from ketamech.app.schemas import AttributionRequest, JobState, SampleSizeRequest, ShippedTrial, TrialRequest
+from ketamech.app.trial_tasks import sample_size_work, shipped_trials, trial_work
 from ketamech.report.number_format import DISCLAIMER
 
 POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two readings of a job; without a change until a comment is sent
+ZIP, ZIP_METHOD = "application/zip", zipfile.ZIP_DEFLATED
 JobId = Annotated[str, Path(max_length=40)]
 
 
@@ -40,9 +46,15 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
 
     @router.post("/jobs/trial", response_model=JobState)
     async def trial(request: TrialRequest) -> Response:
-        """Run a virtual trial; returns means, responders, time to relapse and power."""
+        """Run a virtual trial; returns differences, means, responders, time to relapse and power."""
         title, work = await app_state.compute(lambda: trial_work(app_state, request))
         return started("trial", title, request.model_dump(), work)
+
+    @router.post("/jobs/sample-size", response_model=JobState)
+    async def sample_size(request: SampleSizeRequest) -> Response:
+        """Find the number of patients for a power, by trials of several sizes; returns the largest trial too."""
+        title, work = await app_state.compute(lambda: sample_size_work(app_state, request))
+        return started("sample size", title, request.model_dump(), work)
 
     @router.post("/jobs/scorecard", response_model=JobState)
     async def scorecard() -> Response:
@@ -55,6 +67,11 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
         work = await app_state.compute(lambda: attribution_work(app_state, request))
         return started("attribution", request.scenario.title, request.model_dump(), work)
 
+    @router.get("/jobs", response_model=list[JobState])
+    async def all_jobs() -> Response:
+        """All stored jobs without their results, the newest first."""
+        return json_response([job_state(one).model_dump(mode="json") for one in jobs.newest_first()])
+
     @router.get("/jobs/{job_id}", response_model=JobState)
     async def job(job_id: JobId) -> Response:
         """A job, with its result when it is done."""
@@ -66,6 +83,16 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
         found = job_of(job_id)
         jobs.cancel(found)
         return json_response(job_state(found))
+
+    @router.get("/jobs/{job_id}/files", response_class=Response, responses={200: {"content": {ZIP: {}}}})
+    async def files(job_id: JobId) -> Response:
+        """The files that `ketamech trial` writes, in one ZIP archive: tables, figures, data and report."""
+        write = job_of(job_id).write_files
+        if write is None:
+            raise NotFound("the files of this job are not stored; run it again, the same seed gives the same numbers")
+        content = await app_state.compute(lambda: zipped(write), long=True)
+        headers = {"content-disposition": 'attachment; filename="ketamech-trial.zip"'}
+        return Response(content, headers=headers, media_type=ZIP)
 
     @router.get("/jobs/{job_id}/failure", response_model=dict[str, Any])
     async def failure(job_id: JobId) -> Response:
@@ -90,8 +117,21 @@ def job_state(job: Job, *, with_result: bool = False) -> JobState:
     return JobState(
         id=job.id, kind=job.kind, title=job.title, state=job.state, progress=round(job.progress, 4),
         message=job.message, seconds=job.seconds, error=error_body(job.error) if job.error else None,
+        has_files=job.write_files is not None, request=job.request if with_result else None,
         result=job.result if with_result and job.state == "done" else None,
     )  # fmt: skip
+
+
+def zipped(write: Callable[[FilePath], object]) -> bytes:
+    """A ZIP archive of the files that `write` writes to a folder."""
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="ketamech-") as name, zipfile.ZipFile(buffer, "w", ZIP_METHOD) as archive:
+        folder = FilePath(name) / "trial"
+        write(folder)
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.parent))
+    return buffer.getvalue()
 
 
 async def _events(job: Job) -> AsyncIterator[str]:

@@ -1,8 +1,9 @@
-"""Power and sample size by simulation: smaller trials are subsamples of large ones."""
+"""Power by simulation: smaller trials are subsamples of large ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,22 +11,98 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
+from ketamech.trials.design import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ALPHA = 0.05
+MAX_ALPHA = 0.5
+
+
+@dataclass(frozen=True)
+class SuccessCriterion:
+    """When the comparison of an arm with the reference arm succeeds.
+
+    Without a `margin`: p < `alpha`, two-sided. With one (points of the scale, above 0): the arm is not inferior, which
+    means that the limit of the two-sided (1 - `alpha`) interval of the difference on the worse side is nearer than the
+    margin. Raises InputError for an alpha or a margin that is not possible.
+    """
+
+    alpha: float = ALPHA
+    margin: float | None = None
+    lower_is_better: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= MAX_ALPHA:
+            expected = f"a fraction above 0, up to {MAX_ALPHA}"
+            raise InputError(f"alpha of {self.alpha:g}", key="alpha", expected=expected, type_this="0.05")
+        if self.margin is not None and not 0 < self.margin < float("inf"):
+            what = f"a non-inferiority margin of {self.margin:g}"
+            raise InputError(what, key="margin", expected="points of the scale, above 0", type_this="2.5")
+
+    def is_met(self, table: pd.DataFrame) -> np.ndarray:
+        """Whether each row of an `ancova` table succeeds; a difference that is not estimated does not."""
+        if self.margin is None:
+            return np.asarray(table["p"] < self.alpha)
+        from scipy.stats import t
+
+        worse = table["difference"].to_numpy(float) * (1 if self.lower_is_better else -1)
+        distance = (self.margin - worse) / table["se"].to_numpy(float)
+        return np.asarray(t.sf(distance, table["df"].to_numpy(float)) < self.alpha / 2)
+
+    @property
+    def text(self) -> str:
+        """The criterion in words, e.g. p < 0.05."""
+        if self.margin is None:
+            return f"p < {self.alpha:g}"
+        return f"not inferior by {self.margin:g} points, two-sided alpha {self.alpha:g}"
+
+
+SUPERIORITY = SuccessCriterion()
+
+
+def success_criterion(trial: Trial, alpha: float = ALPHA, margin: float | None = None) -> SuccessCriterion:
+    """The criterion on the primary scale of a trial. Raises InputError."""
+    return SuccessCriterion(alpha, margin, lower_is_better=trial.scales[trial.primary[0]].response > 0)
 
 
 def power(
     dataset: xr.Dataset, scale: str, visit: str, reference: str, sizes: Sequence[int | Mapping[str, int]], *,
-    draws: int = 4,
+    draws: int = 4, criterion: SuccessCriterion = SUPERIORITY,
 ) -> pd.DataFrame:  # fmt: skip
-    """Share of trials with p < 0.05 (two-sided, adjusted for baseline) of each of `sizes`.
+    """Share of trials of each of `sizes` that succeed (default: p < 0.05, two-sided, adjusted for baseline).
 
-    A size is the number of patients in every arm, or {arm: number}. Each replicate gives `draws` smaller trials of its
-    own patients, without replacement. Columns: arm, n_per_arm, power, low, high (percent; Wilson over trials), trials.
-    Raises InputError for more patients than were simulated.
+    A size is the number of patients in every arm, or {arm: number}. Columns: arm, n_per_arm, power, low, high (percent;
+    Wilson over trials), trials; `attrs` holds the criterion in words. Raises InputError for more patients than were
+    simulated.
+    """
+    return power_of(trial_successes(dataset, scale, visit, reference, sizes, draws=draws, criterion=criterion))
+
+
+def power_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """The table of `power` from that of `trial_successes`."""
+    import pandas as pd
+
+    lines = []
+    for (_, name), part in trials.groupby(["size", "arm"], sort=False):
+        hits, count = int(part["met"].sum()), len(part)
+        low, high = share_interval(np.array([hits]), np.array([count]))
+        line = {"arm": name, "n_per_arm": int(part["n_per_arm"].iloc[0]), "power": 100 * hits / count}
+        lines.append({**line, "low": low, "high": high, "trials": count})
+    table = pd.DataFrame(lines)
+    table.attrs = dict(trials.attrs)
+    return table
+
+
+def trial_successes(
+    dataset: xr.Dataset, scale: str, visit: str, reference: str, sizes: Sequence[int | Mapping[str, int]], *,
+    draws: int = 4, criterion: SuccessCriterion = SUPERIORITY,
+) -> pd.DataFrame:  # fmt: skip
+    """Success of every smaller trial. Columns: size (number in `sizes`), replicate, draw, arm, n_per_arm, met.
+
+    Each replicate gives up to `draws` smaller trials of its own patients, with no patient in two of them. `attrs` holds
+    the criterion in words. Raises InputError for more patients than were simulated.
     """
     import pandas as pd
 
@@ -35,17 +112,18 @@ def power(
     if len(names) < 2:
         raise InputError("power of a single arm", key="--power", expected="a trial of two arms or more")
     simulated = {name: int((arm[0] == name).sum()) for name in names}
-    lines = []
-    for size in sizes:
+    parts = []
+    for i, size in enumerate(sizes):
         numbers = size if isinstance(size, Mapping) else dict.fromkeys(names, size)
         _check_sizes(numbers, simulated, equal=not isinstance(size, Mapping))
-        found = pd.concat([_subsample(dataset, arm, numbers, d, scale, visit, reference) for d in range(draws)])
-        for name, part in found.groupby("arm"):
-            hits = int((part["p"] < ALPHA).sum())
-            low, high = share_interval(np.array([hits]), np.array([len(part)]))
-            line = {"arm": name, "n_per_arm": numbers[str(name)], "power": 100 * hits / len(part)}
-            lines.append({**line, "low": low, "high": high, "trials": len(part)})
-    return pd.DataFrame(lines)
+        separate = min(simulated[name] // numbers[name] for name in names)
+        for draw in range(min(draws, separate)):
+            found = _subsample(dataset, arm, numbers, draw, scale, visit, reference)
+            met, n_per_arm = criterion.is_met(found), found["arm"].map(numbers)
+            parts.append(found[["replicate", "arm"]].assign(size=i, draw=draw, n_per_arm=n_per_arm, met=met))
+    table = pd.concat(parts, ignore_index=True)
+    table.attrs["criterion"] = criterion.text
+    return table
 
 
 def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, equal: bool) -> None:
@@ -60,10 +138,10 @@ def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, eq
 def _subsample(
     dataset: xr.Dataset, arm: np.ndarray, numbers: Mapping[str, int], draw: int, scale: str, visit: str, reference: str
 ) -> pd.DataFrame:
-    """The comparison in trials of the patients draw * n to draw * n + n of each arm, in turn; n = numbers[arm]."""
+    """The comparison in trials of the patients draw * n to draw * n + n of each arm; n = numbers[arm]."""
 
     def rows(row: np.ndarray) -> np.ndarray:
-        return np.concatenate([np.roll(np.flatnonzero(row == name), -draw * n)[:n] for name, n in numbers.items()])
+        return np.concatenate([np.flatnonzero(row == name)[draw * n : (draw + 1) * n] for name, n in numbers.items()])
 
     places = xr.DataArray(np.array([rows(row) for row in arm]), dims=("replicate", "patient"))
     needed = dataset[[scale, "arm"]].drop_vars("patient")

@@ -85,7 +85,7 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     """Difference in change from a reference arm, adjusted for baseline, in every replicate.
 
     Ordinary least squares of change on baseline and arm, as `statsmodels` OLS gives, in closed form for speed. Columns:
-    replicate, arm, difference, se, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN,
+    replicate, arm, difference, se, df, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN,
     with a `reason`. Raises InputError for an arm or visit that is not there.
     """
     import pandas as pd
@@ -103,7 +103,8 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
         number = int(dataset["replicate"].values[r])
         for name, fit in zip(others, fits, strict=True):
             lines.append({"replicate": number, "arm": name, **fit, "n": int(known.sum())})
-    return pd.DataFrame(lines, columns=["replicate", "arm", "difference", "se", "p", "low", "high", "n", "reason"])
+    columns = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "n", "reason"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def _differences(
@@ -144,13 +145,15 @@ def _tested(difference: float, residual: float, inverse: float, free: int) -> di
     reach = float(t.ppf(0.975, free)) * se
     p = float(2 * t.sf(abs(difference / se), free))
     return {
-        "difference": difference, "se": se, "p": p, "low": difference - reach, "high": difference + reach, "reason": "",
+        "difference": difference, "se": se, "df": free, "p": p, "low": difference - reach, "high": difference + reach,
+        "reason": "",
     }  # fmt: skip
 
 
 def _nothing(reason: str, difference: float = float("nan")) -> dict[str, Any]:
     """The row where nothing can be estimated."""
-    return {"difference": difference, **dict.fromkeys(("se", "p", "low", "high"), float("nan")), "reason": reason}
+    missing = dict.fromkeys(("se", "df", "p", "low", "high"), float("nan"))
+    return {"difference": difference, **missing, "reason": reason}
 
 
 def responders(dataset: xr.Dataset, scale: str, response: float, remission: float) -> pd.DataFrame:

@@ -75,6 +75,8 @@ async function answered(promise) {
   }
 }
 
+export const sendDelete = (path) => send(path, { method: "DELETE" });
+
 export function post(path, body) {
   const headers = { "content-type": "application/json" };
   return send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
@@ -108,13 +110,14 @@ export class LatestTask {
 const ENDED = ["done", "failed", "cancelled"];
 const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. All settings are kept; run the job again.";
 
-// Returns { done, cancel }: `done` is a promise of the result, null when cancelled; `progress` gets every state.
+// Returns { done, cancel }: `done` is a promise of the job with its result, null when cancelled; `progress` gets every
+// state.
 function startJob(path, body, progress) {
   let id = null;
   let isCancelled = false;
   const cancel = async () => {
     isCancelled = true;
-    if (id) await send(`/api/jobs/${id}`, { method: "DELETE" }).catch(() => {});
+    if (id) await sendDelete(`/api/jobs/${id}`).catch(() => {});
   };
   const run = async () => {
     const first = await postJson(path, body);
@@ -123,7 +126,7 @@ function startJob(path, body, progress) {
     progress(first);
     const last = await lastState(id, progress);
     if (last.state === "failed") throw Object.assign(new ServerError(last.error, 422), { job: id });
-    return last.state === "cancelled" ? null : (await getJson(`/api/jobs/${id}`)).result;
+    return last.state === "cancelled" ? null : getJson(`/api/jobs/${id}`);
   };
   return { done: run(), cancel };
 }
@@ -145,28 +148,34 @@ function lastState(id, progress) {
   });
 }
 
-// Runs a job with its progress in `place` and gives the result to `show`. `fields` (key -> input) get the errors about
-// them. Returns whether there is a result.
-export async function runJob(path, body, { place, show, submit, fields = {} }) {
+// Runs a job with its progress in `place` and gives the result and the job to `show`. `fields` (key -> input) get the
+// errors about them; `started` is called when the job has begun and when it has ended. Returns whether there is a result.
+export async function runJob(path, body, { place, show, submit, started, fields = {} }) {
   for (const input of Object.values(fields)) showFieldError(input, "");
   if (submit) submit.disabled = true;
   const { node, progress, cancelButton } = progressBar();
-  const job = startJob(path, body, progress);
+  let hasBegun = false;
+  const job = startJob(path, body, (state) => {
+    if (!hasBegun) started?.();
+    hasBegun = true;
+    progress(state);
+  });
   cancelButton.addEventListener("click", () => {
     cancelButton.disabled = true;
     job.cancel();
   });
   place.replaceChildren(node);
-  let result = null;
+  let ended = null;
   try {
-    result = await job.done;
-    place.replaceChildren(...(result === null ? [emptyState("Cancelled. All settings are kept.")] : []));
-    if (result !== null) show(result);
+    ended = await job.done;
+    place.replaceChildren(...(ended === null ? [emptyState("Cancelled. All settings are kept.")] : []));
+    if (ended !== null) show(ended.result, ended);
   } catch (error) {
     place.replaceChildren(failureBox(error, fields));
   }
   if (submit) submit.disabled = false;
-  return result !== null;
+  started?.();
+  return ended !== null;
 }
 
 function progressBar() {

@@ -1,24 +1,8 @@
-// Evidence: badges in the text, the dialog they open (a claim with its verdict, or published values with their sources),
-// and the tab that searches all published values.
+// Evidence: badges in the text, and the dialog they open (a claim with its verdict, or published values with their sources).
 
-import { errorMessage, getJson, ServerError } from "./api.js";
+import { errorMessage, getJson } from "./api.js";
 import { balanceOf, claimClass, claimContent, leanBar, leanWords } from "./claims.js";
-import {
-  button,
-  debounce,
-  element,
-  emptyState,
-  errorBox,
-  field,
-  find,
-  findAll,
-  loading,
-  options,
-  paragraph,
-  tabContent,
-  table,
-  toolbar,
-} from "./dom.js";
+import { button, element, errorBox, find, findAll, loading, paragraph } from "./dom.js";
 import { formatNumber } from "./format.js";
 
 const VERDICT_SYMBOLS = { supported: "✓", mixed: "~", contradicted: "✕", "not supported": "?" };
@@ -174,65 +158,6 @@ function listItem(row) {
   );
 }
 
-function citation({ url, citation: text }) {
+export function citation({ url, citation: text }) {
   return url ? element("a", { href: url, rel: "noreferrer noopener", target: "_blank", text }) : text;
-}
-
-// The tab of the workbench
-
-const MAX_QUERY = 80;
-const MAX_ROWS = 120;
-const NOTHING = "No match. Search for a drug, an author, a year or a substance.";
-
-export function evidenceTab(workbench) {
-  const search = { type: "search", maxlength: MAX_QUERY, placeholder: "e.g. norketamine, Murrough, IL-6" };
-  const text = element("input", { ...search, oninput: debounce(250, () => list()) });
-  const stage = element("select", { onchange: () => list() });
-  stage.append(...options(["", ...workbench.metadata.evidence_stages], (name) => name || "all stages"));
-  const place = element("div", {});
-  const node = tabContent("Evidence", null, toolbar(field("Text", text), field("Stage", stage)), place);
-  let requests = 0;
-  let isStarted = false; // false again after a lost connection, so that the next update repeats the request
-  workbench.keepInLink("evidence.text", text);
-  workbench.keepInLink("evidence.stage", stage);
-
-  async function list() {
-    const request = ++requests;
-    const query = new URLSearchParams({ text: text.value.trim().slice(0, MAX_QUERY), stage: stage.value });
-    let content;
-    try {
-      content = evidenceNode(await getJson(`/api/evidence?${query}`));
-    } catch (error) {
-      isStarted = error instanceof ServerError;
-      content = errorBox(errorMessage(error));
-    }
-    if (request === requests) place.replaceChildren(content);
-  }
-
-  const update = () => {
-    if (!isStarted) list();
-    isStarted = true;
-  };
-  return { node, update };
-}
-
-function evidenceNode({ total, rows }) {
-  if (!total) return emptyState(NOTHING);
-  const shown = rows.slice(0, MAX_ROWS);
-  const caption = `${total} published values${total > shown.length ? `, the first ${shown.length} shown` : ""}`;
-  const head = ["quantity", "value", "spread", "subjects", "treatment", "source", "read from"];
-  return table(caption, head, shown.map(cells));
-}
-
-function cells(row) {
-  const list = (...values) => values.filter(Boolean).join(", ");
-  return [
-    row.quantity,
-    `${row.value} ${row.unit}`,
-    row.spread,
-    list(row.species, row.population, row.n && `n ${row.n}`),
-    list(row.drug, row.dose, row.route, row.time),
-    citation(row),
-    row.reading_source,
-  ];
 }

@@ -2,6 +2,7 @@
 // days, patients or per cent.
 
 import { download, element, find, linkButton, svgElement, table, uniqueId } from "./dom.js";
+import { figureName, shareButtons } from "./figure-share.js";
 import { formatNumber, formatRange } from "./format.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
@@ -24,13 +25,15 @@ export class Figure {
     this.unitNode = element("span", { class: "unit", text: unit });
     const head = element("div", { class: "figure-head" }, this.titleNode, this.unitNode, this.saveButtons());
     const parts = [head, this.svg, this.legend, this.caption, this.details];
-    this.node = element("figure", { class: "figure", "aria-labelledby": id }, parts);
+    const attributes = { class: "figure", "aria-labelledby": id, "data-figure": figureName(title) };
+    this.node = element("figure", attributes, parts);
     new ResizeObserver(() => this.redraw()).observe(this.node);
   }
 
   setTitle(title) {
     this.title = title;
     this.titleNode.textContent = title;
+    this.node.dataset.figure = figureName(title);
   }
 
   // The finding as the heading; title and unit follow in small letters.
@@ -49,6 +52,7 @@ export class Figure {
       save("SVG", "the figure", saveAs("svg")),
       save("PNG", "the figure", saveAs("png")),
       save("CSV", "the numbers", () => saveRows(this.title, this.rows())),
+      ...shareButtons(this, () => svgText(this.svg, this.title, this.unit)),
     );
   }
 }
@@ -176,10 +180,7 @@ export function timeScale(start, end) {
 const STROKE_STYLES = ["stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"];
 const SAVED_STYLES = [...STROKE_STYLES, "fill", "opacity", "font-size", "font-family"];
 
-function fileName(title, extension) {
-  const words = title.toLowerCase().match(/[a-z0-9]+/g) ?? [];
-  return `ketamech-${words.join("-")}.${extension}`;
-}
+const fileName = (title, extension) => `ketamech-${figureName(title)}.${extension}`;
 
 // A text that a spreadsheet would take for a formula gets an apostrophe in front.
 function csvCell(value) {
@@ -187,17 +188,23 @@ function csvCell(value) {
   return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
+export const csvText = (rows) => `${rows.map((row) => row.map(csvCell).join(",")).join("\n")}\n`;
+
 function saveRows(title, rows) {
-  const text = rows.map((row) => row.map(csvCell).join(",")).join("\n");
-  if (rows.length) download(`${text}\n`, fileName(title, "csv"), "text/csv");
+  if (rows.length) download(csvText(rows), fileName(title, "csv"), "text/csv");
+}
+
+// The text of an SVG file; empty where nothing is drawn yet.
+function svgText(svg, title, unit) {
+  if (!svg.getAttribute("viewBox")) return "";
+  return new XMLSerializer().serializeToString(standaloneSvg(svg, unit ? `${title}, ${unit}` : title));
 }
 
 function saveFigure(svg, title, unit, kind) {
-  if (!svg.getAttribute("viewBox")) return;
-  const drawing = standaloneSvg(svg, unit ? `${title}, ${unit}` : title);
-  const text = new XMLSerializer().serializeToString(drawing);
+  const text = svgText(svg, title, unit);
+  if (!text) return;
   if (kind === "svg") return download(text, fileName(title, "svg"), "image/svg+xml");
-  const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number);
+  const [width, height] = ["width", "height"].map((name) => Number(new RegExp(`\\b${name}="([\\d.]+)"`).exec(text)[1]));
   const image = new Image();
   image.onload = () => {
     const canvas = element("canvas", { width: 2 * width, height: 2 * height });

@@ -11,6 +11,7 @@ import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
 import { ChapterScroll } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
+import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { linkTo } from "./share-link.js";
 import { pathwayContributions, treatmentComparison } from "./story-chapters.js";
 import { CAPTIONS, finding } from "./story-findings.js";
@@ -74,6 +75,8 @@ async function start() {
   chapters.forEach(({ steps }) => steps.show(scene, hero));
   for (const place of findAll("[data-caption]")) captionObserver.observe(place);
   new ChapterScroll(chapters, scene);
+  setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
+  linkFiguresToWorkbench(state, trackInfo);
   const more = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
   const updateMore = () => more.forEach((simulateChapter) => simulateChapter());
   selectedTime.onChange(() => showCaptions(captionsInView));

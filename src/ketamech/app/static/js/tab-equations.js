@@ -1,7 +1,9 @@
-// Equations with the reason of every term, and parameters with their sources.
+// The chain of stages as a drawing; equations with the reason of every term, parameters and papers of a chosen stage.
 
 import { errorMessage, getJson, ServerError } from "./api.js";
+import { ChainDrawing } from "./chain-drawing.js";
 import {
+  collapsible,
   element,
   errorBox,
   field,
@@ -14,9 +16,12 @@ import {
   table,
   toolbar,
 } from "./dom.js";
-import { openEvidence } from "./evidence.js";
+import { citation, openEvidence } from "./evidence.js";
 
 const FIRST_STAGE = "nmda";
+const INTRODUCTION =
+  "The model as a chain of stages. Choose a stage to see its equations with the reason of every term, its parameters, " +
+  "and the papers behind them.";
 const SOURCES = 5; // column of a parameter row
 
 export function equationsTab(workbench) {
@@ -25,10 +30,31 @@ export function equationsTab(workbench) {
   stage.value = FIRST_STAGE;
   workbench.keepInLink("equations.stage", stage);
   const place = element("div", {});
+  const chainPlace = element("div", {});
+  let chain = null;
   let isStarted = false; // false again after a lost connection, so that the next update repeats the request
+
+  async function showChain() {
+    const open = (name) => {
+      stage.value = name;
+      stage.dispatchEvent(new Event("change"));
+      place.scrollIntoView({ block: "start" });
+    };
+    try {
+      const found = await getJson("/api/chain");
+      const labels = new Map(found.nodes.map(({ name, label }) => [name, label]));
+      for (const option of stage.options) option.textContent = labels.get(option.value) ?? option.textContent;
+      chain = new ChainDrawing(found, open);
+      chain.choose(stage.value);
+      chainPlace.replaceChildren(chain.node);
+    } catch (error) {
+      if (error instanceof ServerError) chainPlace.replaceChildren(errorBox(errorMessage(error)));
+    }
+  }
 
   async function showStage() {
     isStarted = true;
+    chain?.choose(stage.value);
     place.replaceChildren(loading("Loading the equations; the first time takes some seconds …"));
     try {
       const name = stage.value;
@@ -41,12 +67,14 @@ export function equationsTab(workbench) {
   }
 
   const update = () => {
+    if (!chain) showChain();
     if (!isStarted) showStage();
   };
-  return { node: tabContent("Equations and parameters", null, toolbar(field("Stage", stage)), place), update };
+  const tools = toolbar(field("Stage", stage));
+  return { node: tabContent("Equations and parameters", INTRODUCTION, chainPlace, tools, place), update };
 }
 
-function stageNodes({ title, description, inputs, equations, outputs, parameters }) {
+function stageNodes({ title, description, inputs, equations, outputs, parameters, papers }) {
   const inputNames = `Inputs from other stages: ${inputs.map(([name]) => name).join(", ")}.`;
   const outputTable = table("Outputs", ["name", "unit", "meaning", "definition"], outputs);
   const head = ["name", "value", "unit", "spread", "status", "sources", "reason"];
@@ -55,10 +83,21 @@ function stageNodes({ title, description, inputs, equations, outputs, parameters
     paragraph(description, "secondary"),
     inputs.length ? paragraph(inputNames, "secondary") : "",
     ...equations.map(equationNode),
-    ...(outputs.length ? [sectionTitle("Outputs"), outputTable] : []),
     sectionTitle("Parameters"),
-    table("Parameters", head, parameters.map(parameterCells)),
+    table(`Parameters, ${parameters.length}`, head, parameters.map(parameterCells)),
+    sectionTitle("Papers"),
+    papers.length ? table(`Papers, ${papers.length}`, PAPERS, papers.map(paperCells)) : paragraph(NO_PAPER, "secondary"),
+    outputs.length ? collapsible(`Outputs, ${outputs.length}, with their definitions`, outputTable) : "",
   ];
+}
+
+const PAPERS = ["paper", "parameters", "published values"];
+const NO_PAPER = "No parameter of this stage comes from a paper: all are assumed or calibrated.";
+
+function paperCells({ citation: text, url, evidence, parameters }) {
+  const count = `${evidence.length} ${evidence.length === 1 ? "value" : "values"}`;
+  const open = () => openEvidence(evidence, text);
+  return [citation({ citation: text, url }), parameters.join(", "), linkButton(count, open)];
 }
 
 function equationNode({ left, terms }) {

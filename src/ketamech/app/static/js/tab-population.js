@@ -1,9 +1,10 @@
 // Percentiles of many virtual patients for each case.
 
 import { LatestTask, postJson } from "./api.js";
-import { caseLetter } from "./case-list.js";
-import { element, field, select, tabContent, toolbar } from "./dom.js";
+import { caseLabel, caseLetter } from "./case-list.js";
+import { element, field, select, tabContent, table, toolbar } from "./dom.js";
 import { percentileBands, percentileSeries } from "./figure-data.js";
+import { formatNumber, formatRange, formatTimeLong, interpolate } from "./format.js";
 import { measureRedraw, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -25,6 +26,11 @@ export function populationTab(workbench) {
   const figure = new TimeFigure({ title: "Virtual patients", height: 420 });
   const status = element("p", { class: "secondary", role: "status" });
 
+  const comparison = element("div", {});
+  let shown = { responses: [], unit: "" };
+  const compare = () => comparison.replaceChildren(comparisonTable(workbench.cases, shown));
+  selectedTime.onChange(() => comparison.isConnected && compare());
+
   const simulation = new LatestTask(async () => {
     figure.markStale();
     const request = { until: selectedTime.last, track: track.value, patients: Number(size.value) };
@@ -39,12 +45,32 @@ export function populationTab(workbench) {
     const prefix = (i) => (responses.length > 1 ? `${caseLetter(i)} ` : "");
     const ofEach = (make) => responses.flatMap((response, i) => (response ? make(response, i, prefix(i)) : []));
     figure.show({ unit, series: ofEach(percentileSeries), bands: ofEach(percentileBands) });
+    shown = { responses, unit };
+    compare();
     status.textContent = statusText(responses.filter(Boolean));
   }
 
   const fields = toolbar(field("Track", track), field("Patients", size));
-  return { node: tabContent("Population", INTRODUCTION, fields, figure.node, status), update };
+  return { node: tabContent("Population", INTRODUCTION, fields, figure.node, comparison, status), update };
 }
+
+// Percentiles of every case at the selected time, and how far its median is from that of the first case.
+function comparisonTable(cases, { responses, unit }) {
+  const { hours } = selectedTime;
+  const known = responses.flatMap((response, i) => (response && cases[i] ? [{ response, i }] : []));
+  if (!known.length) return "";
+  const at = ({ time, curves }, percent) => interpolate(time, curves[0].percentiles[percent], hours);
+  const first = at(known[0].response, 50);
+  const rows = known.map(({ response, i }, k) => {
+    const [low, middle, high] = [5, 50, 95].map((percent) => at(response, percent));
+    const distance = k && middle !== null && first !== null ? directed(middle - first) : "–";
+    return [caseLabel(cases[i], i), formatNumber(middle), formatRange(low, high), distance];
+  });
+  const head = ["case", `median, ${unit}`, "5th to 95th percentile", `median, against ${caseLetter(known[0].i)}`];
+  return table(`${formatTimeLong(hours)} after the start`, head, rows);
+}
+
+const directed = (value) => `${formatNumber(Math.abs(value))} ${value < 0 ? "lower" : "higher"}`;
 
 function statusText(responses) {
   if (!responses.length) return NOTHING;

@@ -11,20 +11,24 @@ const INTRODUCTION =
   "Every published value that the typical patient can be compared with, simulated and compared. The largest deviations " +
   "come first.";
 
-export function scorecardTab() {
+export function scorecardTab(workbench) {
   const place = element("div", {});
   const results = element("div", {});
   let isStarted = false;
   const show = (found) => results.replaceChildren(...resultNodes(found));
   const compare = async () => {
-    if (await runJob("/api/jobs/scorecard", {}, { place, show })) return;
+    if (await runJob("/api/jobs/scorecard", {}, { place, show, started: workbench.jobList?.refresh })) return;
     place.append(button("Compare again", compare));
   };
   const update = () => {
     if (!isStarted) compare();
     isStarted = true;
   };
-  return { node: tabContent("Scorecard", INTRODUCTION, place, results), update };
+  const showJob = ({ result }) => {
+    isStarted = true;
+    show(result);
+  };
+  return { node: tabContent("Scorecard", INTRODUCTION, place, results), update, showJob };
 }
 
 function resultNodes({ rows, uncovered }) {

@@ -3,13 +3,15 @@
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList } from "./case-list.js";
 import { announce, button, debounce, errorBox, find, select } from "./dom.js";
-import { evidenceTab } from "./evidence.js";
+import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
+import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
 import { attributionTab } from "./tab-attribution.js";
 import { curvesTab } from "./tab-curves.js";
 import { downloadsTab } from "./tab-downloads.js";
 import { equationsTab } from "./tab-equations.js";
+import { evidenceTab } from "./tab-evidence.js";
 import { populationTab } from "./tab-population.js";
 import { scorecardTab } from "./tab-scorecard.js";
 import { trialTab } from "./tab-trial.js";
@@ -26,6 +28,7 @@ const TABS = {
   evidence: { label: "Evidence", make: evidenceTab },
   downloads: { label: "Download", make: downloadsTab },
 };
+const TAB_OF_JOB = { trial: "trial", "sample size": "trial", attribution: "attribution", scorecard: "scorecard" };
 const TAB_NAMES = Object.keys(TABS);
 const BROKEN_LINK = "The link could not be read; the default cases are shown.";
 const PRESETS_SHOWN_FIRST = 2;
@@ -40,11 +43,17 @@ class Workbench {
     this.setUpTime();
     if (link.isBroken) find("#page-message").textContent = BROKEN_LINK;
     this.caseList = new CaseList(this);
+    this.jobList = new JobList((job) => this.showJob(job));
+    find("#jobs").replaceChildren(this.jobList.node);
     this.buildTabs();
     this.open(this.tab);
     find("#to-results").addEventListener("click", () => {
       find("#results").scrollIntoView();
       find("#results").focus({ preventScroll: true });
+    });
+    setFigureAddress((name) => {
+      this.remember();
+      return `${location.href}&figure=${name}`;
     });
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.followLink());
@@ -100,6 +109,15 @@ class Workbench {
     this.rememberSoon();
   }
 
+  // The result of a finished job in its tab.
+  showJob(job) {
+    const name = TAB_OF_JOB[job.kind];
+    this.tabs[name] ??= TABS[name].make(this);
+    this.tabs[name].showJob(job);
+    this.open(name);
+    find("#panel").focus({ preventScroll: true });
+  }
+
   // Fills an input with its value in the link, and writes its changes into the link.
   keepInLink(name, input) {
     const before = input.value;
@@ -145,7 +163,10 @@ class Workbench {
 
 setUpPage();
 getJson("/api/metadata").then(
-  (metadata) => new Workbench(metadata),
+  (metadata) => {
+    showFigureOfLink();
+    return new Workbench(metadata);
+  },
   (error) => {
     if (!(error instanceof ServerError)) return onConnectionChange((connected) => connected && location.reload());
     find("#panel").replaceChildren(errorBox(error.message));

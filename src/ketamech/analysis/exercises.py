@@ -1,0 +1,111 @@
+"""Exercises of the teacher's sheet, and their answers by simulation of the typical patient (data/exercises)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.environment import DATA
+from ketamech.parameters.concentration_units import shown
+from ketamech.simulation.ensemble import baseline_of
+from ketamech.simulation.expression import names_in
+from ketamech.simulation.load_scenario import scenario_from_keys
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.scenario_schema import ScenarioFile
+from ketamech.simulation.simulate import simulate
+
+FILE = DATA / "exercises" / "exercises.csv"
+COLUMNS = (
+    "id", "title", "question", "treatments", "person", "perturbations", "output", "relative_to", "statistic",
+    "time", "level", "contrast", "compared_with", "factor", "unit", "digits", "group", "explanation",
+)  # fmt: skip
+CONTROL, NO_PERTURBATION = "control", "no perturbation"
+HORIZON = "8 days"
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: its texts, the keys of its scenario (and of the scenario it is compared with), what is read.
+
+    `reference` None: the control of the scenario, where the observable has a contrast. The number is shown in `unit`.
+    """
+
+    id: str
+    title: str
+    question: str
+    explanation: str
+    scenario: ScenarioFile
+    reference: ScenarioFile | None
+    observable: Observable
+    unit: str
+    digits: int
+    group: str
+
+
+def load_exercises(file: Path = FILE) -> tuple[Exercise, ...]:
+    """The exercises in order. Raises InputError naming file, line and column of a bad cell."""
+    return tuple(_exercise(row) for row in read_table(file, COLUMNS))
+
+
+def answer(exercise: Exercise, model: Model) -> float:
+    """The number that the model gives. Raises InputError, SolverError."""
+    curves = _simulate(exercise.scenario, model)
+    treated = _course(curves, "treated", exercise.observable.output)
+    control = None
+    if exercise.observable.control_contrast:
+        other = curves if exercise.reference is None else _simulate(exercise.reference, model)
+        patient = CONTROL if exercise.reference is None else "treated"
+        control = _course(other, patient, exercise.observable.output)
+    value = exercise.observable.read(treated, control)
+    factor, unit = shown(exercise.observable.output, "")
+    return value * factor if unit and unit == exercise.unit else value
+
+
+def _simulate(keys: ScenarioFile, model: Model) -> xr.Dataset:
+    return simulate(scenario_from_keys(keys, model.parameters, FILE, {}), model=model)
+
+
+def _course(curves: xr.Dataset, patient: str, expression: str) -> TimeCourse:
+    """The outputs of an expression of one patient, with their drug-free values."""
+    i = [str(name) for name in curves["patient"].values].index(patient)
+    names = names_in(expression)
+    outputs = {name: curves[name].transpose("patient", "time").values[i] for name in names}
+    return TimeCourse(curves["time"].values, outputs, {name: float(baseline_of(curves, name)[i]) for name in names})
+
+
+def _exercise(row: CsvRow) -> Exercise:
+    keys: dict[str, Any] = {
+        "title": row["title"], "treatments": _list(row["treatments"]), "horizon": HORIZON,
+        "person": dict(_pair(cell) for cell in _list(row["person"])),
+    }  # fmt: skip
+    perturbed = {name: float(value) for name, value in map(_pair, _list(row["perturbations"]))}
+    other, contrast = row["compared_with"], row["contrast"]
+    if bool(other) != bool(contrast):
+        raise row.error("contrast", "a contrast and what it compares with belong together", expected="both or none")
+    reference = None
+    if other and other != CONTROL:
+        reference = keys if other == NO_PERTURBATION else keys | {"treatments": _list(other)}
+    observable = Observable(
+        row["output"], row["relative_to"], row["statistic"], row["time"], row.number("level") if row["level"] else 0.0,
+        contrast, row.number("factor") if row["factor"] else 1.0,
+    )  # fmt: skip
+    return Exercise(
+        id=row.required("id", "a short name"), title=row["title"], question=row["question"],
+        explanation=row["explanation"], scenario=ScenarioFile.model_validate(keys | {"perturbations": perturbed or []}),
+        reference=None if reference is None else ScenarioFile.model_validate(reference), observable=observable,
+        unit=row["unit"], digits=int(row.number("digits")), group=row["group"],
+    )  # fmt: skip
+
+
+def _list(cell: str) -> list[str]:
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+def _pair(cell: str) -> tuple[str, str]:
+    name, _, value = cell.partition(":")
+    return name.strip(), value.strip()

@@ -1,0 +1,70 @@
+// The story in full screen, for a class: chapters by keys or buttons; the figures link to the workbench.
+
+import { button, element, find } from "./dom.js";
+import { setFigureAddress } from "./figure-share.js";
+import { linkTo } from "./share-link.js";
+
+const NEXT = ["ArrowRight", "PageDown"];
+const PREVIOUS = ["ArrowLeft", "PageUp"];
+const CONTROLS = "input, select, textarea, [role=tab], [contenteditable]";
+
+// `places`: the start and the chapters in order. Keys move between them in full screen only, where the page is not
+// scrolled by hand.
+export function setUpPresentation(places) {
+  const bar = element(
+    "div",
+    { class: "presentation-bar", role: "group", "aria-label": "Full screen" },
+    button("Previous", () => move(-1)),
+    button("Next", () => move(1)),
+    button("Leave full screen", () => leave()),
+  );
+  const enter = button("Full screen", start, { id: "full-screen" });
+  find("#theme").before(enter);
+  document.body.append(bar);
+
+  async function start() {
+    document.body.classList.add("presentation");
+    bar.querySelector("button:nth-child(2)").focus();
+    await document.documentElement.requestFullscreen?.().catch(() => {}); // refused: the page fills its window
+  }
+
+  function leave() {
+    document.body.classList.remove("presentation");
+    if (document.fullscreenElement) document.exitFullscreen();
+    enter.focus();
+  }
+
+  function move(step) {
+    const middle = innerHeight / 3;
+    const tops = places.map((node) => node.getBoundingClientRect().top);
+    const current = tops.findLastIndex((top) => top <= middle);
+    const target = places[Math.min(places.length - 1, Math.max(0, current + step))];
+    target.scrollIntoView({ block: "start" });
+  }
+
+  addEventListener("keydown", (event) => {
+    if (!document.body.classList.contains("presentation") || event.target.closest?.(CONTROLS)) return;
+    const step = NEXT.includes(event.key) ? 1 : PREVIOUS.includes(event.key) ? -1 : 0;
+    if (event.key === "Escape") leave();
+    if (!step) return;
+    event.preventDefault();
+    move(step);
+  });
+  document.addEventListener("fullscreenchange", () => {
+    if (!document.fullscreenElement) document.body.classList.remove("presentation");
+  });
+}
+
+// On a page with a workbench, the link of a figure opens the present treatment there; elsewhere its chapter.
+export function linkFiguresToWorkbench(state, trackInfo) {
+  if (!find("nav a[href=workbench]") || getComputedStyle(find("nav a[href=workbench]").parentElement).display === "none") {
+    return;
+  }
+  setFigureAddress((name, node) => {
+    const track = trackInfo.get(node.dataset.track);
+    if (!track) return `${location.href.split("#")[0]}#${node.closest("section[id]")?.id ?? ""}`;
+    const view = { "curves.group": track.group };
+    const link = linkTo({ cases: [state.scenario], view, tab: "curves" });
+    return new URL(`workbench${link}&figure=${name}`, location.href).href;
+  });
+}

@@ -1,0 +1,246 @@
+// The form of a trial: arms from the cases, written here, or of a shipped trial; its size, visits and analysis.
+
+import { getJson } from "./api.js";
+import { caseLetter } from "./case-list.js";
+import { addSelect, collapsible, element, field, linkButton, options, select } from "./dom.js";
+import { regimenText } from "./treatment-form.js";
+
+const MAX_ARM_NAME = 60;
+const MAX_ARMS = 6;
+const MAX_SEED = 2147483647;
+const OWN = ":own";
+const NOT_IN_TRIAL = {
+  pathways: "pathways off",
+  perturbations: "perturbations",
+  species: "species",
+  variant: "model variant",
+  parameters: "parameters",
+};
+const REPLICATES_HINT = "1 to 500: the trial is repeated with other patients and other parameter draws";
+const CONTROL_HINT = "added where no arm is a placebo; tablets of the first arm are given in both";
+const MARGIN_HINT = "points; empty: the trial tests a difference";
+const TARGET_HINT = "percent of trials that succeed; 50 to 99";
+const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
+const CONTROLS = { placebo: "placebo at the same visits", none: "no further arm" };
+const BLINDING = { double: "double-blind", open: "open-label" };
+const ADAPTIVE_ARMS = [
+  "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8, 11",
+  "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks, then weekly or every 2 weeks by remission",
+  "esketamine 84 mg nasal twice weekly for 4 weeks\nre-induce on relapse",
+];
+
+export class TrialForm {
+  constructor(workbench, buttons, onsubmit) {
+    this.workbench = workbench;
+    this.inputs = trialInputs(workbench.metadata.trial_populations);
+    for (const [name, input] of Object.entries(this.inputs)) {
+      workbench.keepInLink(`trial.${name.replace(/_/g, "")}`, input);
+    }
+    this.arms = storedArms(workbench.view["trial.arms"]) ?? armsOf(workbench.cases);
+    this.armList = element("div", { class: "arm-list" });
+    this.note = element("p", { class: "full-width secondary" });
+    this.ownArms = element("div", { class: "full-width" }, this.armList, this.armTools());
+    this.isListed = false;
+    this.node = this.build(buttons, onsubmit);
+    this.inputs.shipped.addEventListener("change", () => this.update());
+    this.buildArms();
+  }
+
+  build(buttons, onsubmit) {
+    const { inputs } = this;
+    const maxPatients = this.workbench.metadata.limits.trial_patients.toLocaleString("en");
+    this.design = [
+      field("Control arm", inputs.control, CONTROL_HINT),
+      field("Population", inputs.population, "from which patients are enrolled"),
+      field("Visit days", inputs.days, "days with a MADRS rating: up to 12, from 1 to 730"),
+      field("Drop-out", inputs.dropout, "percent of patients who leave in a week; 0 to 50"),
+      field("Blinding", inputs.blinding),
+    ];
+    const analysis = element(
+      "div",
+      { class: "panel-fields" },
+      field("Alpha", inputs.alpha, "two-sided level of significance"),
+      field("Non-inferiority margin", inputs.margin, MARGIN_HINT),
+      field("Target power", inputs.target_power, TARGET_HINT),
+    );
+    return element(
+      "form",
+      { class: "panel-form", novalidate: true, onsubmit },
+      element("div", { class: "full-width" }, field("Trial", inputs.shipped)),
+      this.ownArms,
+      field("Patients per arm", inputs.patients_per_arm, `2 to 2000; with replicates, at most ${maxPatients} in all`),
+      field("Replicates", inputs.replicates, REPLICATES_HINT),
+      field("Random seed", inputs.seed, `0 to ${MAX_SEED}; the same seed gives the same patients`),
+      this.design,
+      element("div", { class: "full-width" }, collapsible("Analysis and sample size", analysis, { open: true })),
+      this.note,
+      element("div", { class: "full-width buttons" }, buttons),
+    );
+  }
+
+  armTools() {
+    const add = (name, treatment) => {
+      if (this.arms.length >= MAX_ARMS) return;
+      this.arms.push({ name: freeName(name, this.arms), treatment });
+      this.buildArms();
+      this.storeArms();
+    };
+    const examples = options([...ADAPTIVE_ARMS.keys()], (i) => ADAPTIVE_ARMS[i].replace("\n", "; "));
+    return element(
+      "div",
+      { class: "buttons" },
+      linkButton("Add an arm", () => add("Arm", "")),
+      linkButton("Take the arms from the cases", () => {
+        this.arms = armsOf(this.workbench.cases);
+        this.buildArms();
+        this.storeArms();
+      }),
+      addSelect("Add an adaptive arm", "Add an adaptive arm …", examples, (i) => add("Adaptive", ADAPTIVE_ARMS[i])),
+    );
+  }
+
+  buildArms() {
+    this.armList.replaceChildren(...this.arms.map((arm, i) => this.armFields(arm, i)));
+  }
+
+  armFields(arm, i) {
+    const set = (key) => (event) => {
+      arm[key] = event.target.value;
+      this.storeArms();
+    };
+    const name = element("input", { type: "text", maxlength: MAX_ARM_NAME, oninput: set("name") });
+    const treatment = element("textarea", {
+      rows: 2,
+      maxlength: 500,
+      spellcheck: "false",
+      "data-key": `arms.${arm.name}`,
+      oninput: set("treatment"),
+    });
+    name.value = arm.name;
+    treatment.value = arm.treatment;
+    const remove = () => {
+      this.arms.splice(i, 1);
+      this.buildArms();
+      this.storeArms();
+    };
+    const removeButton = linkButton("Remove", remove, { "aria-label": `Remove arm ${i + 1}` });
+    return element(
+      "div",
+      { class: "arm" },
+      field(`Name of arm ${i + 1}`, name),
+      field(`Treatment of arm ${i + 1}`, treatment, i ? null : ARM_HINT),
+      this.arms.length > 1 && removeButton,
+    );
+  }
+
+  storeArms() {
+    this.workbench.view["trial.arms"] = JSON.stringify(this.arms);
+    this.workbench.rememberSoon();
+  }
+
+  update() {
+    const { value } = this.inputs.shipped;
+    const isShipped = Boolean(value) && value !== OWN;
+    for (const node of this.design) node.hidden = isShipped;
+    this.ownArms.hidden = value !== OWN;
+    const ignored = value ? [] : ignoredSettings(this.workbench.cases);
+    this.note.textContent = `Not part of the trial, which takes only the treatments: ${ignored.join("; ")}.`;
+    this.note.hidden = !ignored.length;
+    if (!this.isListed) this.listShippedTrials();
+  }
+
+  async listShippedTrials() {
+    this.isListed = true;
+    const { shipped } = this.inputs;
+    try {
+      const trials = await getJson("/api/trials");
+      const nodes = trials.map(({ name, title }) => element("option", { value: name, text: title }));
+      shipped.append(element("optgroup", { label: "Trials of the program" }, nodes));
+      shipped.value = this.workbench.view["trial.shipped"] ?? "";
+      this.update();
+    } catch {
+      this.isListed = false; // tried again at the next update
+    }
+  }
+
+  // Inputs by the key of the request, and the treatments of the arms, for errors of the server.
+  get fields() {
+    const [treatment] = this.armList.querySelectorAll("textarea");
+    return { ...this.inputs, ...(this.ownArms.hidden ? {} : { arms: treatment }) };
+  }
+
+  request({ withTarget }) {
+    const { inputs } = this;
+    const { value } = inputs.shipped;
+    const isShipped = Boolean(value) && value !== OWN;
+    const arms = value === OWN ? this.arms : armsOf(this.workbench.cases);
+    return {
+      shipped: isShipped ? value : "",
+      arms: isShipped ? {} : Object.fromEntries(arms.map(({ name, treatment }) => [name, treatment])),
+      control: inputs.control.value,
+      population: inputs.population.value,
+      patients_per_arm: Number(inputs.patients_per_arm.value),
+      replicates: Number(inputs.replicates.value),
+      days: (inputs.days.value.match(/[^\s,]+/g) ?? []).map(Number),
+      dropout: Number(inputs.dropout.value),
+      blinding: inputs.blinding.value,
+      alpha: Number(inputs.alpha.value),
+      margin: inputs.margin.value === "" ? null : Number(inputs.margin.value),
+      seed: Number(inputs.seed.value),
+      ...(withTarget ? { target_power: Number(inputs.target_power.value) } : {}),
+    };
+  }
+}
+
+// By the key of the request.
+function trialInputs(populations) {
+  const number = (min, max, value, step = 1) => element("input", { type: "number", min, max, step, value });
+  const labels = new Map(populations.map(({ id, label }) => [id, label]));
+  return {
+    shipped: select(["", OWN], (value) => (value ? "Arms written here" : "Cases as arms")),
+    patients_per_arm: number(2, 2000, 60),
+    replicates: number(1, 500, 20),
+    control: select(Object.keys(CONTROLS), (name) => CONTROLS[name]),
+    population: select([...labels.keys()], (id) => labels.get(id)),
+    days: element("input", { type: "text", value: "1, 3, 7, 14, 28", maxlength: 80 }),
+    dropout: number(0, 50, 2, 0.5),
+    blinding: select(Object.keys(BLINDING), (name) => BLINDING[name]),
+    alpha: number(0.001, 0.5, 0.05, 0.005),
+    margin: number(0.1, 60, "", 0.1),
+    target_power: number(50, 99, 80),
+    seed: number(0, MAX_SEED, 1),
+  };
+}
+
+function storedArms(text) {
+  try {
+    const arms = JSON.parse(text ?? "");
+    const isArm = (arm) => typeof arm?.name === "string" && typeof arm?.treatment === "string";
+    return Array.isArray(arms) && arms.length && arms.length <= MAX_ARMS && arms.every(isArm) ? arms : null;
+  } catch {
+    return null;
+  }
+}
+
+// Treatments of the cases by their titles; a title that is used twice gets a mark.
+function armsOf(cases) {
+  const arms = [];
+  cases.forEach(({ title, treatments }, i) => {
+    const name = freeName((title || `Case ${i + 1}`).slice(0, MAX_ARM_NAME - 4), arms);
+    arms.push({ name, treatment: treatments.map(regimenText).join("\n") });
+  });
+  return arms;
+}
+
+function freeName(name, arms) {
+  let free = name;
+  while (arms.some((arm) => arm.name === free)) free += "’";
+  return free;
+}
+
+function ignoredSettings(cases) {
+  return cases.flatMap((scenario, i) => {
+    const set = Object.entries(NOT_IN_TRIAL).filter(([key]) => Object.values(scenario[key] ?? {}).length);
+    return set.map(([, label]) => `${caseLetter(i)}: ${label}`);
+  });
+}

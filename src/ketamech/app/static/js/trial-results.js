@@ -1,0 +1,195 @@
+// The result of a trial: the difference between arms first, then sample size, power, means, responders and survival.
+
+import { button, download, element, errorBox, paragraph, sectionTitle, table } from "./dom.js";
+import { COLOURS, XyChart } from "./figure.js";
+import { formatNumber, formatRange } from "./format.js";
+import { codeSection } from "./tab-downloads.js";
+
+const DAY = 24; // h
+const FILES =
+  "Tables of every subject, rating and result (CSV, Parquet, CDISC names), figures, the data as Zarr, the report page, " +
+  "the trial file and the script: the files that “ketamech trial” writes.";
+
+// `job`: the job of the result, whose files may be saved; null for a run that was stored in the browser.
+export function trialResultNodes(found, job) {
+  const charts = resultCharts(found).map((chart) => chart.node);
+  return [
+    sectionTitle(found.title),
+    findings(found),
+    comparisonTable(found),
+    armsTable(found),
+    job?.has_files ? filesSection(job.id) : null,
+    element("div", { class: "figure-grid" }, charts),
+    ...notes(found),
+    ...reproduction(found.reproduction),
+  ];
+}
+
+// The difference with its direction, the sample size, and how often a trial misses the effect.
+function findings({ differences, sample_size: sizes, missed }) {
+  const important = [...(differences ?? []), ...(sizes ?? []).map(({ text }) => text)];
+  const list = important.map((text) => paragraph(text, "finding"));
+  list.push(...(missed ?? []).map((text) => paragraph(text)));
+  if (sizes?.length) list.push(paragraph(SIZE_NOTE, "secondary"), ...limitNotes(sizes));
+  return element("div", { class: "findings" }, list);
+}
+
+const SIZE_NOTE = "The number counts randomised patients, drop-out included.";
+const NO_LIMIT = 99.5; // percent
+
+// Where no number of patients gives all of the power.
+function limitNotes(sizes) {
+  const limited = sizes.filter(({ limit }) => limit < NO_LIMIT);
+  const text = ({ arm, limit }) =>
+    `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(limit)} % however large the trial is.`;
+  return limited.map((one) => paragraph(text(one), "secondary"));
+}
+
+function filesSection(id) {
+  const place = element("div", {});
+  const save = async ({ target }) => {
+    target.disabled = true;
+    place.replaceChildren();
+    try {
+      const response = await fetch(`api/jobs/${id}/files`);
+      if (!response.ok) throw new Error((await response.json()).error);
+      download(await response.blob(), "ketamech-trial.zip");
+    } catch (error) {
+      place.replaceChildren(errorBox(error.message));
+    }
+    target.disabled = false;
+  };
+  return element("div", { class: "files" }, button("Save all files (ZIP)", save), paragraph(FILES, "secondary"), place);
+}
+
+const groupBy = (rows, key) => [...Map.groupBy(rows, (row) => row[key])];
+
+function resultCharts(found) {
+  const order = new Map(found.arms.map((arm, i) => [arm.name, i % COLOURS]));
+  const series = (rows, key, make) =>
+    groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
+  const days = { xLabel: "days" };
+  const charts = Object.entries(found.means).map(([scale, rows]) =>
+    new XyChart({ title: `${scale}, mean of each arm`, unit: "points", ...days }).show(series(rows, "arm", meanSeries)),
+  );
+  for (const [scale, rows] of Object.entries(found.response_rates)) {
+    const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
+    const visits = rows.filter(({ visit }) => visit !== "baseline");
+    const chart = new XyChart({ title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days });
+    charts.push(chart.show(series(visits, "arm", (list) => responderSeries(list, hours))));
+  }
+  if (found.survival.length) {
+    const title = "Responders without relapse";
+    const chart = new XyChart({ title, unit: "fraction", xLabel: "days since response", range: [0, 1] });
+    charts.push(chart.show(series(found.survival, "group", survivalSeries)));
+  }
+  if (new Set(columnOf(found.power, "n_per_arm")).size > 1) {
+    const unit = `% of trials: ${found.criterion ?? "p < 0.05"}`;
+    const chart = new XyChart({ title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] });
+    chart.show(series(found.power, "arm", powerSeries));
+    if (found.sample_size?.length) charts.unshift(chart);
+    else charts.push(chart);
+  }
+  return charts;
+}
+
+const columnOf = (rows, name) => rows.map((row) => row[name]);
+
+// The interval is that of the change, moved to the mean.
+const meanSeries = (rows) => ({
+  x: rows.map(({ hour }) => hour / DAY),
+  y: columnOf(rows, "mean"),
+  low: rows.map(({ mean, change, low }) => mean - change + low),
+  high: rows.map(({ mean, change, high }) => mean - change + high),
+});
+
+function responderSeries(rows, hours) {
+  const interval = (name) => (rows.every((row) => name in row) ? columnOf(rows, name) : null);
+  const x = rows.map(({ visit }) => (hours.get(visit) ?? 0) / DAY);
+  return { x, y: columnOf(rows, "response"), low: interval("response_low"), high: interval("response_high") };
+}
+
+const survivalSeries = (rows) => ({ x: columnOf(rows, "day"), y: columnOf(rows, "without_relapse"), steps: true });
+
+export const powerSeries = (rows) => {
+  const [x, y, low, high] = ["n_per_arm", "power", "low", "high"].map((name) => columnOf(rows, name));
+  return { x, y, low, high };
+};
+
+const trialCount = (replicates) => `${replicates} ${replicates === 1 ? "trial" : "trials"}`;
+
+function armsTable(found) {
+  const dropout = (name) => {
+    const percent = found.dropout_percent[name];
+    return percent === undefined ? "–" : `${formatNumber(percent, 2)} %`;
+  };
+  const rows = found.arms.map(({ name, n, treatment }) => [name, n, dropout(name), treatment]);
+  return table(`Arms, ${trialCount(found.replicates)}`, ["arm", "patients", "dropout", "treatment"], rows);
+}
+
+function comparisonTable(found) {
+  const estimated = found.comparison.filter(({ difference }) => difference !== null);
+  const place = new Map(found.arms.map(({ name }, i) => [name, i]));
+  const arms = groupBy(estimated, "arm").sort(([a], [b]) => place.get(a) - place.get(b));
+  if (!arms.length) {
+    const reason = found.comparison.length
+      ? "The difference between arms cannot be estimated."
+      : "One arm: no comparison.";
+    return paragraph(reason, "secondary");
+  }
+  const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
+  const head = ["arm", "difference, points", "95 %", "p < 0.05", "direction"];
+  return table(caption, head, arms.map((group) => comparisonRow(group, found.reference)));
+}
+
+// Mean over trials, with the range of 95 % of them; of a single trial its own interval.
+function comparisonRow([arm, rows], reference) {
+  const differences = rows.map(({ difference }) => difference).sort((a, b) => a - b);
+  const mean = differences.reduce((sum, value) => sum + value, 0) / rows.length;
+  const quantile = (share) => differences[Math.min(rows.length - 1, Math.floor(share * rows.length))];
+  const [low, high] = rows.length > 1 ? [quantile(0.025), quantile(0.975)] : [rows[0].low, rows[0].high];
+  const significant = rows.filter(({ p }) => p < 0.05).length / rows.length;
+  const sign = `${mean < 0 ? "lower" : "higher"} than on ${reference}`;
+  return [arm, formatNumber(mean), formatRange(low, high), `${Math.round(100 * significant)} %`, sign];
+}
+
+function notes(found) {
+  const lines = [
+    ...found.assumptions,
+    found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
+    ...found.relapse.map(relapseText),
+    hazardRatioText(found.hazard_ratio),
+    ...Object.entries(found.not_estimated).map(([quantity, reason]) => `Not estimated: ${quantity}: ${reason}.`),
+  ].filter(Boolean);
+  if (!lines.length) return [];
+  const items = lines.map((text) => element("li", { class: "secondary", text }));
+  return [sectionTitle("Notes"), element("ul", {}, items)];
+}
+
+function relapseText({ group, median_days: median, low, high }) {
+  if (median === null) return `${group}: fewer than half of the responders relapse within the trial.`;
+  const interval = low === null || high === null ? "" : ` (${formatRange(low, high)})`;
+  return `${group}: median time to relapse ${formatNumber(median)} days${interval}.`;
+}
+
+function hazardRatioText({ hazard_ratio: ratio, low, high }) {
+  if (!ratio) return "";
+  if (low > 0 && Number.isFinite(high)) {
+    return `Hazard ratio ${formatNumber(ratio)} (${formatRange(low, high)}), first trial.`;
+  }
+  return "Hazard ratio: cannot be estimated from the first trial, because too few patients relapsed in one arm.";
+}
+
+// The trial as a file, a command and Python that give the same numbers.
+function reproduction({ file, command, python }) {
+  const block = (title, text, name, mediaType) => {
+    const save = button("Save", () => download(text, name, mediaType));
+    return codeSection(title, text, save);
+  };
+  const blocks = [
+    file && block("Trial file", file, "trial.yaml", "application/yaml"),
+    block("Command line", command, "trial.sh", "text/x-shellscript"),
+    block("Python", python, "trial.py", "text/x-python"),
+  ];
+  return [sectionTitle("Reproduce this trial"), element("div", { class: "downloads" }, blocks)];
+}

@@ -1,0 +1,131 @@
+// Runs of trials that are stored in this browser under a name, and their comparison side by side.
+
+import { announce, button, download, element, field, linkButton, paragraph, sectionTitle, table } from "./dom.js";
+import { COLOURS, csvText, XyChart } from "./figure.js";
+import { powerSeries } from "./trial-results.js";
+
+const KEY = "ketamech.trials";
+const MAX_RUNS = 12;
+const MAX_NAME = 60;
+const FULL = "There is no room in the storage of this browser: remove a stored run first.";
+const ABOUT = "Stored runs stay in this browser until they are removed.";
+
+export class TrialRuns {
+  // `open` shows a stored run.
+  constructor(open) {
+    this.open = open;
+    this.runs = readRuns();
+    this.node = element("section", { class: "runs", "aria-label": "Stored runs" });
+    this.draw();
+  }
+
+  // A field for the name of a new result, and a button that stores it.
+  storeForm(result, request) {
+    const name = element("input", { type: "text", maxlength: MAX_NAME });
+    name.value = `Run ${this.runs.length + 1}`;
+    const message = element("p", { class: "field-error", role: "alert" });
+    const store = ({ target }) => {
+      const isStored = this.add({ name: name.value.trim() || "Untitled", stored: Date.now(), request, result });
+      message.textContent = isStored ? "" : FULL;
+      if (isStored) target.textContent = "Stored";
+      target.disabled = isStored;
+    };
+    const parts = [field("Name of this run", name), button("Store this run", store), message];
+    return element("div", { class: "store-run" }, parts);
+  }
+
+  add(run) {
+    const runs = [...this.runs, run].slice(-MAX_RUNS);
+    if (!writeRuns(runs)) return false;
+    this.runs = runs;
+    this.draw();
+    announce(`${run.name} stored`);
+    return true;
+  }
+
+  remove(run) {
+    this.runs = this.runs.filter((one) => one !== run);
+    writeRuns(this.runs);
+    this.draw();
+  }
+
+  draw() {
+    if (!this.runs.length) return this.node.replaceChildren();
+    const rows = comparisonRows(this.runs);
+    const head = ["", ...this.runs.map(({ name }) => name)];
+    const buttons = (run) =>
+      element(
+        "span",
+        { class: "buttons" },
+        linkButton("Show", () => this.open(run), { "aria-label": `Show ${run.name}` }),
+        linkButton("Remove", () => this.remove(run), { "aria-label": `Remove ${run.name}` }),
+      );
+    const save = button("Save the comparison as CSV", () => {
+      download(csvText([head, ...rows]), "ketamech-trials.csv", "text/csv");
+    });
+    const caption = `${this.runs.length} stored ${this.runs.length === 1 ? "run" : "runs"}`;
+    const shown = table(caption, head, [...rows, ["", ...this.runs.map(buttons)]]);
+    const chart = powerChart(this.runs);
+    this.node.replaceChildren(
+      sectionTitle("Stored runs, side by side"),
+      paragraph(ABOUT, "secondary"),
+      shown,
+      element("div", { class: "buttons" }, save),
+      ...(chart ? [element("div", { class: "figure-grid" }, chart.node)] : []),
+    );
+  }
+}
+
+function comparisonRows(runs) {
+  const cell = (label, text) => [label, ...runs.map(({ result, request }) => text(result, request))];
+  const arm = ({ name, n, treatment }) => `${name}, n ${n}: ${treatment}`;
+  return [
+    cell("difference between arms", ({ differences }) => differences.join(" ")),
+    cell("sample size", ({ sample_size: sizes }) => sizes.map(({ text }) => text).join(" ") || "–"),
+    cell("chance to miss a true effect", ({ missed }) => missed.map(missedPercent).join(" ") || "–"),
+    cell("arms", ({ arms }) => arms.map(arm).join("; ")),
+    cell("success", ({ criterion }) => criterion),
+    cell("replicates", ({ replicates }) => replicates),
+    cell("drop-out until the end", ({ dropout_percent: percent }) => dropoutText(percent)),
+    cell("visits, seed", (_, { days, seed, shipped }) => `${shipped || `days ${days.join(", ")}`}; seed ${seed}`),
+  ];
+}
+
+const missedPercent = (text) => `${text.split(":")[0]}: ${/([\d]+ %)/.exec(text)?.[1] ?? "–"}.`;
+
+const dropoutText = (percent) =>
+  Object.entries(percent)
+    .map(([arm, value]) => `${arm} ${Math.round(value)} %`)
+    .join(", ");
+
+// The power of every run that has several sizes.
+function powerChart(runs) {
+  const series = runs
+    .filter(({ result }) => result.power.length > 1)
+    .flatMap(({ name, result }) => {
+      const arms = [...Map.groupBy(result.power, ({ arm }) => arm)];
+      return arms.map(([arm, rows]) => ({ label: `${name}, ${arm}`, ...powerSeries(rows) }));
+    });
+  if (!series.length) return null;
+  const unit = "% of trials that succeed";
+  const chart = new XyChart({ title: "Power of the stored runs", unit, xLabel: "patients per arm", range: [0, 100] });
+  return chart.show(series.slice(0, COLOURS).map((one, index) => ({ ...one, index })));
+}
+
+function readRuns() {
+  try {
+    const runs = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.differences)) : [];
+  } catch {
+    return [];
+  }
+}
+
+function writeRuns(runs) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(runs));
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,307 @@
+"""The work of trials: a run, and the search for a sample size. Each reports its progress and returns JSON values.
+
+A trial comes with the trial file, the command and the Python script that give the same numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from ketamech.app.app_state import AppState, LimitExceeded
+from ketamech.app.job_tasks import THREADS, plain, records
+from ketamech.app.jobs import Progress, ResultWithFiles, Work
+from ketamech.app.schemas import SampleSizeRequest, TrialRequest
+from ketamech.core import InputError
+from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
+from ketamech.estimation.posterior import load_posterior, posterior_hash
+from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
+from ketamech.trials.analysis.difference_text import difference_sentences
+from ketamech.trials.analysis.power import SuccessCriterion, power, success_criterion
+from ketamech.trials.analysis.sample_size import SampleSizeSearch, find_sample_size
+from ketamech.trials.control_arm import PLACEBO, is_placebo, matched_placebo
+from ketamech.trials.design import Trial
+from ketamech.trials.run_trial import run_trial, with_sample_size
+from ketamech.trials.trial_reader import load_trial
+
+FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
+PARTS = 12
+POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
+MOST_SURVIVAL_STEPS = 400
+TITRATION_WORD, TOLERABILITY, TOLERABILITY_VISITS = "tolerability", "CADSS <= 40", ("CADSS", ["40 min"])
+
+
+def shipped_trials() -> list[dict[str, Any]]:
+    """The trials of the package."""
+    found = {path.stem: shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))}
+    return [
+        {"name": name, "title": trial.title, "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
+        for name, trial in found.items()
+    ]
+
+
+# Design
+
+
+def trial_keys(request: TrialRequest) -> dict[str, Any]:
+    """The arms of a request as the keys of a trial file. Raises InputError with the field it is about."""
+    if not request.arms:
+        raise InputError("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
+    days = sorted(set(request.days))
+    if not days or days[0] < 1 or days[-1] > LAST_DAY:
+        what = f"invalid rating day {', '.join(map(str, days))}" if days else "no rating day"
+        raise InputError(what, key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
+    visits = [f"{day} d" for day in days]
+    arms = {name: [line.strip() for line in text.split("\n") if line.strip()] for name, text in request.arms.items()}
+    keys: dict[str, Any] = {
+        "title": " or ".join(arms)[:200],
+        "population": request.population,
+        "arms": {name: {"treatment": lines, "n": request.patients_per_arm} for name, lines in arms.items()},
+        "visits": {"MADRS": visits},
+        "blinding": request.blinding,
+        "dropout": f"{request.dropout:g} %",
+        "primary": f"MADRS at {visits[-1] if days[-1] <= MONTH else visits[0]}",
+        "seed": request.seed,
+    }
+    if any(TITRATION_WORD in line.lower() for lines in arms.values() for line in lines):
+        scale, times = TOLERABILITY_VISITS
+        keys["visits"] = {**keys["visits"], scale: times}
+        keys["tolerability"] = TOLERABILITY
+    return {**keys, "relapse": f"MADRS > 50 % of baseline from {visits[0]}"} if len(visits) > 2 else keys
+
+
+def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, str]:
+    """The trial of a request and the text of its file (none for a shipped trial). Raises InputError."""
+    if request.shipped:
+        return shipped_trial(request.shipped), ""
+    keys, table = trial_keys(request), app_state.model.parameters
+    trial = load_trial(keys, table)
+    if request.control == PLACEBO and not any(is_control(arm.name) or is_placebo(arm.regimen) for arm in trial.arms):
+        control = list(matched_placebo(trial.arms[0].regimen).sentences())
+        keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}
+        keys["title"] = " or ".join(keys["arms"])[:200]
+        trial = load_trial(keys, table)
+    # one key a line; JSON values are valid YAML
+    return trial, "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """One requested trial: its design, the text of its file, and the criterion of its primary comparison."""
+
+    app_state: AppState
+    request: TrialRequest
+    trial: Trial
+    file: str
+    criterion: SuccessCriterion
+
+    @classmethod
+    def of(cls, app_state: AppState, request: TrialRequest) -> TrialTask:
+        """The checked task of a request. Raises InputError."""
+        trial, file = planned_trial(app_state, request)
+        return cls(app_state, request, trial, file, success_criterion(trial, request.alpha, request.margin))
+
+    @property
+    def patients(self) -> int:
+        """Total number of patients; in a crossover every patient receives every arm."""
+        return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
+
+    def simulate(self, progress: Progress, patients: int, label: str = "") -> xr.Dataset:
+        """The replicates in parts, so that the job can report its progress and be cancelled."""
+        replicates = self.request.replicates
+        draws = load_posterior(table=self.app_state.model.parameters)
+        step = max(1, math.ceil(replicates / PARTS))
+        parts = []
+        for first in range(0, replicates, step):
+            progress(0.9 * first / replicates, f"{label}trial {first + 1} of {replicates}")
+            parts.append(
+                run_trial(
+                    self.trial, self.app_state.model, replicates=min(step, replicates - first), patients=patients,
+                    seed=self.request.seed, threads=THREADS, posterior=draws, first=first,
+                )
+            )  # fmt: skip
+        data = parts[0]
+        if len(parts) > 1:
+            joined = xr.concat(parts, "replicate", data_vars="all", coords="minimal", compat="override")
+            data = joined.assign_attrs(data.attrs)
+        progress(0.92, "analysing")
+        return data.assign_attrs(posterior=posterior_hash(draws))
+
+
+def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
+    """Title and work of a trial. Raises InputError, LimitExceeded before anything runs."""
+    task = TrialTask.of(app_state, request)
+    patients = request.patients_per_arm * len(task.trial.arms) * request.replicates
+    most = app_state.limits.trial_patients
+    if patients > most:
+        raise LimitExceeded(f"{patients:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
+    return task.trial.title, lambda progress: _run_trial(task, progress)
+
+
+def _run_trial(task: TrialTask, progress: Progress) -> ResultWithFiles:
+    data = task.simulate(progress, task.patients)
+    return _result(task, task.trial, data, _power(data, task))
+
+
+def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[str, Work]:
+    """Title and work of the search for a sample size. Raises InputError before anything runs."""
+    task = TrialTask.of(app_state, request)
+    if len(task.trial.arms) < 2 or task.trial.washout:
+        raise InputError("a sample size needs two parallel arms", key="arms", expected="an arm and its control")
+    return task.trial.title, lambda progress: _find_sample_size(task, request, progress)
+
+
+def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Progress) -> ResultWithFiles:
+    most = max(4 * len(task.trial.arms), task.app_state.limits.trial_patients // request.replicates)
+    simulated = 0
+
+    def run(patients: int) -> xr.Dataset:
+        nonlocal simulated
+        # Sizes double, so that all smaller trials together are about as long as this one.
+        part = patients / (2 * most)
+        done, simulated = simulated, simulated + patients
+
+        def report(fraction: float, message: str) -> None:
+            progress(min(0.9, done / (2 * most) + part * fraction), message)
+
+        return task.simulate(report, patients, f"{patients} patients, ")
+
+    search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=most)
+    trial = with_sample_size(task.trial, search.data.sizes["patient"])
+    return _result(task, trial, search.data, search.power, search)
+
+
+# Result
+
+
+def _result(
+    task: TrialTask, trial: Trial, data: xr.Dataset, table: pd.DataFrame | None, search: SampleSizeSearch | None = None
+) -> ResultWithFiles:
+    found = analyse(data, trial)
+    scripts = reproduction(task, data.sizes["patient"], searched=search is not None)
+    value = _trial_response(task, trial, found, table)
+    value |= {"sample_size": [one.row() for one in search.sizes] if search else [], "reproduction": scripts}
+    if search:  # stated with each sample size, for a trial of that size
+        value["missed"] = []
+    write = partial(_write_files, task, trial, data, found, table, scripts)
+    return ResultWithFiles(value, write)
+
+
+def _write_files(
+    task: TrialTask, trial: Trial, data: xr.Dataset, found: TrialAnalysis, table: pd.DataFrame | None,
+    scripts: dict[str, str], folder: Path,
+) -> None:  # fmt: skip
+    """The files of `ketamech trial`, with the trial file and the script beside them."""
+    from ketamech.report.provenance import provenance_of_many
+    from ketamech.report.trial_folder import write_trial
+
+    facts = provenance_of_many(trial.title, trial.fingerprint, task.app_state.model, scripts["command"])
+    write_trial(folder, data.assign_attrs(facts), trial, found, power=table, command_line=scripts["command"])
+    if task.file:
+        (folder / FILE).write_text(task.file, encoding="utf-8")
+    (folder / "trial.py").write_text(scripts["python"], encoding="utf-8")
+
+
+def reproduction(task: TrialTask, patients: int, *, searched: bool = False) -> dict[str, str]:
+    """The trial file (none for a shipped one), the command line and Python that give the same numbers."""
+    request, python = task.request, "import ketamech\n\n"
+    if task.file:
+        python = f"from pathlib import Path\n\n{python}Path({FILE!r}).write_text({task.file!r}, encoding={'utf-8'!r})\n"
+    name = request.shipped or FILE
+    python += f"trial = ketamech.Trial({name!r}).replace(patients={patients})\n"
+    python += f"result = trial.run(replicates={request.replicates}, seed={request.seed})\n"
+    options = ["--replicates", request.replicates]
+    if searched:
+        assert isinstance(request, SampleSizeRequest)
+        options += ["--sample-size", f"{request.target_power:g}"]
+    else:
+        options += ["--patients", patients]
+    options += ["--seed", request.seed]
+    options += ["--alpha", f"{request.alpha:g}"] if request.alpha != SuccessCriterion().alpha else []
+    options += ["--margin", f"{request.margin:g}"] if request.margin is not None else []
+    return {
+        "file": task.file,
+        "command": shlex.join(["ketamech", "trial", name, *map(str, options)]),
+        "python": python + (_search_script(request) if searched else "print(result.analyse().means)\n"),
+    }
+
+
+def _search_script(request: TrialRequest) -> str:
+    """The line that prints the sample size from the largest trial of a search."""
+    assert isinstance(request, SampleSizeRequest)
+    margin = "" if request.margin is None else f", margin={request.margin:g}"
+    return f"print(result.sample_size({request.target_power:g}, alpha={request.alpha:g}{margin})['text'])\n"
+
+
+def _trial_response(
+    task: TrialTask, trial: Trial, found: TrialAnalysis, table: pd.DataFrame | None
+) -> dict[str, Any]:  # fmt: skip
+    arms = [{"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing"} for arm in _with_n(task, trial)]
+    relapse: dict[str, Any] = {"survival": [], "relapse": [], "hazard_ratio": {}}
+    if found.relapse is not None:
+        curves = found.relapse.curves
+        relapse = {
+            "survival": records(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
+            "relapse": records(found.relapse.median),
+            "hazard_ratio": {name: x for name, x in found.relapse.hazard_ratio.items() if math.isfinite(x)},
+        }
+    return {
+        "title": trial.title,
+        "assumptions": list(trial.assumptions),
+        "arms": arms,
+        "replicates": task.request.replicates,
+        "primary": " at ".join(trial.primary),
+        "reference": found.reference,
+        "criterion": task.criterion.text,
+        "differences": difference_sentences(found, trial, task.criterion),
+        "missed": _missed(found, trial, task.criterion),
+        "means": {scale: records(rows) for scale, rows in found.means.items()},
+        "response_rates": {scale: records(rows) for scale, rows in found.shares.items()},
+        "comparison": records(found.primary),
+        **relapse,
+        "power": [] if table is None else records(table),
+        "dropout_percent": {name: plain(value) for name, value in found.dropout.items()},
+        "not_estimated": found.not_estimated,
+        "failed_percent": round(100 * found.failed, 3),
+    }
+
+
+def _with_n(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
+    """The arms with the number of patients that were simulated."""
+    if trial is not task.trial:
+        return trial.arms
+    return with_sample_size(trial, task.patients).arms
+
+
+def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
+    """How often trials of this size do not succeed, in words; nothing for a single replicate."""
+    sentences = []
+    for arm in (arm.name for arm in trial.arms):
+        part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
+        if (trials := len(part)) > 1:
+            missed = trials - int(criterion.is_met(part).sum())
+            sentences.append(
+                f"{arm}: the arms differ in the model, and {missed} of {trials} trials of this size do not show it "
+                f"({criterion.text}): an expected chance of {100 * missed / trials:.0f} % that a true effect is missed."
+            )
+    return sentences
+
+
+def _power(data: xr.Dataset, task: TrialTask) -> pd.DataFrame | None:
+    """Power at the sizes that were simulated; none for one arm or a crossover."""
+    trial, simulated = task.trial, task.request.patients_per_arm
+    if len(trial.arms) < 2 or trial.washout or simulated < 4:
+        return None
+    sizes = [n for n in POWER_SIZES if n < simulated] + [simulated]
+    try:
+        return power(data, *trial.primary, reference_arm(trial), sizes, criterion=task.criterion)
+    except InputError:  # an interim decision may leave an arm with fewer patients than planned
+        return None

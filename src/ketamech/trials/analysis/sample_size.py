@@ -1,0 +1,249 @@
+"""The number of patients that gives a wanted power, from the simulated power of trials of several sizes.
+
+The success of trials of n patients follows Phi((effect sqrt(n) - z) / sqrt(1 + spread^2 n)): a normal test whose effect
+varies between trials with the standard deviation `spread`, because each trial has other parameter values and another
+setting. Power then stays below 100 % however many patients there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError
+from ketamech.trials.analysis.analyse import reference_arm
+from ketamech.trials.analysis.power import SuccessCriterion, power_of, trial_successes
+from ketamech.trials.design import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST_PER_ARM, MIN_PER_ARM = 48, 8
+N_SIZES = 8  # simulated sizes, in geometric steps
+RESAMPLES, RESAMPLING_SEED = 200, 1
+MAX_EFFECT = 5.0  # per square root of the number of patients
+SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads times the square root of the largest number
+SUFFICIENT_MARGIN = 5.0  # percent of power above the target at which the simulated trial is large enough
+SMALLEST_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True)
+class SampleSize:
+    """The number of patients in all arms together (`patients`) at which the comparison of `arm` has the power `target`.
+
+    `low` and `high`: 95 % interval by resampling the simulated trials; None for infinity. Where no number is found,
+    there is a `reason`, and `low` may still be known.
+    `limit` is the power (percent) that no number of patients exceeds, and `missed` the percentage of trials of
+    `patients` that do not succeed although the arms differ.
+    """
+
+    arm: str
+    target: float
+    patients: int | None
+    low: int | None
+    high: int | None
+    per_arm: dict[str, int]
+    limit: float
+    missed: float
+    simulated: int
+    trials: int
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """The number with its interval, in words."""
+        if self.patients is None:
+            low = "" if self.low is None else f"; at least {self.low} patients are needed"
+            return f"{self.arm}: no number of patients found: {self.reason}{low}."
+        high = "an open limit" if self.high is None else str(self.high)
+        numbers = set(self.per_arm.values())
+        arms = ", ".join(f"{n} in {name}" for name, n in self.per_arm.items())
+        each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
+        return (
+            f"{self.arm}: {each}, {self.patients} in all (95 % interval {self.low} to {high} in all), for a power of "
+            f"{self.target:g} %. Expected chance that a trial of this size misses the effect: {self.missed:.0f} %."
+        )
+
+    def row(self) -> dict[str, Any]:
+        """The fields and the text, as one row of a table."""
+        return {**asdict(self), "text": self.text}
+
+
+@dataclass(frozen=True)
+class SampleSizeSearch:
+    """The sample size for each arm that is compared, the simulated `power` of every size, and the largest trial."""
+
+    sizes: tuple[SampleSize, ...]
+    power: pd.DataFrame
+    data: xr.Dataset
+
+
+def find_sample_size(
+    trial: Trial, run: Callable[[int], xr.Dataset], *, target: float, criterion: SuccessCriterion, most: int
+) -> SampleSizeSearch:
+    """Simulate trials of doubling size until the power of every comparison reaches the `target` (percent).
+
+    `run` simulates replicates of the trial with so many patients in all; `most` is the largest number that it may be
+    given. The search also ends when the interval of the number lies above `most`. Raises InputError for a trial without
+    a comparison, or for a target that is not possible.
+    """
+    _check(trial, target)
+    patients = min(most, FIRST_PER_ARM * len(trial.arms))
+    while True:
+        data = run(patients)
+        sizes, table = sample_sizes(data, trial, target=target, criterion=criterion)
+        reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 100)
+        unreachable = any(one.patients is None and (one.low is None or one.low > most) for one in sizes)
+        if patients >= most or reached or unreachable:
+            return SampleSizeSearch(sizes, table, data)
+        patients = min(most, 2 * patients)
+
+
+def _check(trial: Trial, target: float) -> None:
+    if len(trial.arms) < 2 or trial.washout:
+        what = "the sample size of a crossover" if trial.washout else "the sample size of a single arm"
+        raise InputError(what, key="arms", expected="two or more parallel arms")
+    if not 50 <= target <= 99:
+        what = f"a power of {target:g} %"
+        raise InputError(what, key="target_power", expected="50 to 99 percent", type_this="80")
+
+
+def sample_sizes(
+    data: xr.Dataset, trial: Trial, *, target: float, criterion: SuccessCriterion
+) -> tuple[tuple[SampleSize, ...], pd.DataFrame]:
+    """The sample size for each compared arm, and the simulated power, from one simulated trial of enough patients.
+
+    Raises InputError for a trial without a comparison, or for a target that is not possible.
+    """
+    _check(trial, target)
+    totals, sizes = _sizes(data, trial)
+    trials = trial_successes(data, *trial.primary, reference_arm(trial), sizes, criterion=criterion)
+    found = []
+    for arm, part in trials.groupby("arm", sort=False):
+        share = part.groupby(["replicate", "size"])["met"].agg(["sum", "count"]).unstack("size")
+        hits, counts = share["sum"].to_numpy(float), share["count"].to_numpy(float)
+        found.append(_size_of_arm(str(arm), trial, np.array(totals, dtype=float), hits, counts, target, criterion))
+    return tuple(found), power_of(trials)
+
+
+def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, int]]]:
+    """Total numbers of patients in geometric steps up to the simulated number, and the numbers in each arm.
+
+    Raises InputError where decisions have formed other groups than the arms.
+    """
+    visit = [str(name) for name in data["visit"].values].index(trial.primary[1])
+    names, simulated = np.unique(data["arm"].values[0, :, visit], return_counts=True)
+    most = {str(name): int(n) for name, n in zip(names, simulated, strict=True)}
+    if set(most) != {arm.name for arm in trial.arms}:
+        what = f"the groups at {trial.primary[1]} are {', '.join(most)}"
+        raise InputError(what, key="primary", expected="a visit at which the groups are the arms of the trial")
+    total, smallest = sum(most.values()), min(most.values())
+    scales = np.geomspace(min(1.0, MIN_PER_ARM / smallest), 1.0, N_SIZES)
+    sizes = [{arm.name: max(2, math.floor(most[arm.name] * scale + 1e-9)) for arm in trial.arms} for scale in scales]
+    kept = {sum(size.values()): size for size in sizes if sum(size.values()) <= total}
+    return list(kept), list(kept.values())
+
+
+def _size_of_arm(
+    arm: str, trial: Trial, totals: np.ndarray, hits: np.ndarray, counts: np.ndarray, target: float,
+    criterion: SuccessCriterion,
+) -> SampleSize:  # fmt: skip
+    """The sample size of one comparison from successes and trials [replicate, size]."""
+    from scipy.special import ndtr, ndtri
+
+    z = float(ndtri(1 - criterion.alpha / 2))
+    (effect,), (spread,) = _fit(totals, hits.sum(axis=0, keepdims=True), counts.sum(axis=0, keepdims=True), z)
+    wanted = float(ndtri(target / 100))
+    number = _patients(effect, spread, z, wanted)
+    limit = 100 * float(ndtr(effect / spread)) if spread > 0 else 100.0
+    largest = int(totals[-1])
+    reached = 100 * float(hits.sum(axis=0)[-1] / counts.sum(axis=0)[-1])
+    reason = f"the power of the largest simulated trial, {largest} patients, is {reached:.0f} %"
+    trials = int(counts.sum())
+    low, high = _interval(totals, hits, counts, z, wanted)
+    lowest = math.floor(low) if math.isfinite(low) else None
+    none = SampleSize(arm, target, None, lowest, None, {}, limit, 100 - reached, largest, trials, reason)
+    if number > largest:
+        return none
+    patients = math.ceil(number)
+    per_arm = {one.name: math.ceil(one.n * patients / trial.patients) for one in trial.arms}
+    missed = 100 - 100 * float(_success(np.array([patients]), effect, spread, z)[0])
+    return replace(
+        none, patients=sum(per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None, per_arm=per_arm,
+        missed=missed, reason="",
+    )  # fmt: skip
+
+
+def _success(n: np.ndarray, effect: float, spread: float, z: float) -> np.ndarray:
+    """Probability of success in trials of n patients."""
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr((effect * np.sqrt(n) - z) / np.sqrt(1 + spread**2 * n)))
+
+
+def _fit(n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float) -> tuple[np.ndarray, np.ndarray]:
+    """Effect and spread [resample] with the largest binomial likelihood of successes and trials [resample, size].
+
+    For a given spread the likelihood is concave in the effect, which Newton's method finds; the spread is that of a
+    grid, then of a finer grid about it.
+    """
+    coarse = np.concatenate([[0.0], np.geomspace(*SPREADS, N_SPREADS)]) / math.sqrt(n[-1])
+    _, spread = _best(n, hits, counts, z, np.broadcast_to(coarse, (len(hits), len(coarse))))
+    ratio = (SPREADS[1] / SPREADS[0]) ** (1 / (N_SPREADS - 1))
+    return _best(n, hits, counts, z, spread[:, None] * np.geomspace(1 / ratio, ratio, N_FINE))
+
+
+def _best(
+    n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float, spreads: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The most likely effect and spread [resample] of some `spreads` [resample, spread]."""
+    scale = np.sqrt(1 + spreads[:, :, None] ** 2 * n)
+    slope, offset = np.sqrt(n) / scale, -z / scale
+    effect = np.full(spreads.shape, z / math.sqrt(float(np.median(n))))
+    for _ in range(NEWTON_STEPS):
+        score, information, _ = _likelihood(effect[:, :, None] * slope + offset, hits, counts)
+        step = (score * slope).sum(axis=2) / np.maximum((information * slope**2).sum(axis=2), SMALLEST_PROBABILITY)
+        effect = np.clip(effect + step, -MAX_EFFECT, MAX_EFFECT)
+    likelihood = _likelihood(effect[:, :, None] * slope + offset, hits, counts)[2].sum(axis=2)
+    rows, best = np.arange(len(hits)), likelihood.argmax(axis=1)
+    return effect[rows, best], spreads[rows, best]
+
+
+def _likelihood(
+    predictor: np.ndarray, hits: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Score, expected information and log likelihood of a probit model [resample, spread, size]."""
+    from scipy.special import ndtr
+
+    chance = np.clip(ndtr(predictor), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    density = np.exp(-(predictor**2) / 2) / math.sqrt(2 * math.pi)
+    met, all_ = hits[:, None, :], counts[:, None, :]
+    variance = chance * (1 - chance)
+    likelihood = met * np.log(chance) + (all_ - met) * np.log1p(-chance)
+    return density * (met - all_ * chance) / variance, all_ * density**2 / variance, likelihood
+
+
+def _patients(effect: float, spread: float, z: float, wanted: float) -> float:
+    """The number of patients at which (effect sqrt(n) - z) / sqrt(1 + spread^2 n) is `wanted`; infinite if none."""
+    # (effect^2 - wanted^2 spread^2) u^2 - 2 effect z u + z^2 - wanted^2 = 0 with u = sqrt(n), and effect u - z >= 0
+    a = effect**2 - wanted**2 * spread**2
+    if effect <= 0 or a <= 0:
+        return math.inf
+    root = math.sqrt(max(0.0, (effect * z) ** 2 - a * (z**2 - wanted**2)))
+    return ((effect * z + root) / a) ** 2
+
+
+def _interval(
+    n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float, wanted: float
+) -> tuple[float, float]:  # fmt: skip
+    """95 % interval of the number of patients: replicates, each with all its smaller trials, are drawn again."""
+    chosen = np.random.default_rng(RESAMPLING_SEED).integers(len(hits), size=(RESAMPLES, len(hits)))
+    effects, spreads = _fit(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
+    found = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
+    low, high = np.quantile(found, [0.025, 0.975], method="nearest")
+    return float(low), float(high)

@@ -1,0 +1,174 @@
+"""The trial desk, the drawing of the chain, evidence in pages, and the teacher's sheet in a browser."""
+
+import json
+
+from browser_helpers import findings, fits_the_width, open_story, open_workbench, until
+
+ARM = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8"
+
+
+def run_small_trial(page):
+    page.click("#tab-trial")
+    page.get_by_label("Patients per arm").fill("8")
+    page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
+    page.get_by_label("Visit days").fill("1, 7")
+    page.get_by_role("button", name="Run the trial").click()
+    page.wait_for_selector("#panel .findings", timeout=90_000)
+
+
+def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, address):
+    open_workbench(page, address)
+    run_small_trial(page)
+    first = page.locator("#panel .findings .finding").first.inner_text()
+    assert "points lower on" in first or "points higher on" in first
+    assert "than on placebo" in first
+    for name in ("Small", "Again"):
+        page.get_by_label("Name of this run").fill(name)
+        page.get_by_role("button", name="Store this run").click()
+        until(page, "n => document.querySelector('#panel .runs')?.textContent.includes(n)", arg=name)
+        page.locator(".jobs").evaluate("one => { one.open = true }")
+        page.get_by_role("button", name="Show Trial:").first.click()  # the result of the job again
+    assert page.locator("#panel .runs thead").first.locator("th").all_inner_texts()[1:] == ["Small", "Again"]
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the comparison as CSV").click()
+    assert saved.value.path().read_text(encoding="utf-8").startswith(",Small,Again\n")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save all files (ZIP)").click()
+    assert saved.value.path().read_bytes().startswith(b"PK")
+    page.reload()
+    page.wait_for_selector("#panel .runs thead")
+    page.get_by_role("button", name="Show Small").click()
+    assert page.locator("#panel .findings .finding").first.inner_text() == first
+    page.get_by_role("button", name="Remove Again").click()
+    assert page.locator("#panel .runs thead").first.locator("th").all_inner_texts()[1:] == ["Small"]
+    assert page.locator(".jobs summary").inner_text().startswith("Jobs: 0 open")
+    assert findings(page) == []
+    assert page.console_errors == []
+
+
+def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, address):
+    open_workbench(page, address)
+    page.click("#tab-trial")
+    page.get_by_role("combobox", name="Trial").select_option("Arms written here")
+    page.get_by_role("button", name="Remove arm 2").click()
+    page.get_by_label("Treatment of arm 1").fill("esketamin 56 mg nasally")
+    page.get_by_role("button", name="Find the sample size").click()
+    page.wait_for_selector("#panel .arm .field-error:not(:empty)")
+    page.get_by_label("Treatment of arm 1").fill(ARM)
+    bodies = []
+    page.on("request", lambda request: bodies.append(request.post_data) if "sample-size" in request.url else None)
+    page.get_by_label("Target power").fill("50")
+    page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
+    page.get_by_role("button", name="Find the sample size").click()
+    page.wait_for_selector("#panel .job-progress, #panel .findings", timeout=60_000)
+    request = json.loads(bodies[-1])
+    assert list(request["arms"].values()) == [ARM]
+    assert (request["control"], request["target_power"], request["dropout"]) == ("placebo", 50, 2)
+    page.locator(".jobs").evaluate("one => { one.open = true }")
+    until(page, "document.querySelector('.job-list')?.textContent.includes('Sample size')")
+    cancel = page.get_by_role("button", name="Cancel Sample size")
+    if cancel.count():
+        cancel.first.click()
+    until(page, "/(cancelled|finished)/.test(document.querySelector('.job-list li').textContent)", seconds=60)
+
+
+def test_the_drawing_of_the_chain_opens_a_stage_with_its_papers(page, address):
+    open_workbench(page, address)
+    page.click("#tab-equations")
+    page.wait_for_selector("#panel .stage-box", timeout=30_000)
+    page.locator("[data-stage=spines]").press("Enter")
+    until(page, "document.querySelector('#panel .equation')?.textContent.includes('nascent')")
+    assert page.locator("[data-stage=spines]").get_attribute("aria-pressed") == "true"
+    assert page.locator("#panel path.reads").count() > 1
+    page.get_by_role("region", name="Papers").get_by_role("button").first.click()
+    page.wait_for_selector("dialog[open] .evidence-list li")
+    page.keyboard.press("Escape")
+    assert findings(page) == []
+
+
+def test_evidence_is_read_in_pages_with_filters_and_a_figure(page, address):
+    open_workbench(page, address)
+    page.click("#tab-evidence")
+    panel = page.locator("#panel")
+    page.wait_for_selector("#panel tbody tr")
+    first = panel.locator("tbody tr").first.inner_text()
+    panel.get_by_role("button", name="Next page").click()
+    until(page, "t => document.querySelector('#panel tbody tr').innerText !== t", arg=first)
+    assert "Page 2 of" in panel.locator(".pages").inner_text()
+    panel.get_by_label("Species").select_option("rat")
+    until(page, "document.querySelector('#panel .pages').textContent.includes('Page 1 of')")
+    assert all("rat" in text for text in panel.locator("tbody tr td:nth-child(4)").all_inner_texts())
+    panel.locator("summary", has_text="Figure").click()
+    page.wait_for_selector("#panel figure .published-point")
+    panel.locator("figure .published-point").first.press("Enter")
+    page.wait_for_selector("dialog[open] .evidence-list li")
+    page.keyboard.press("Escape")
+    assert findings(page) == []
+
+
+def test_contributions_follow_the_selected_time(page, address):
+    open_workbench(page, address)
+    page.click("#tab-attribution")
+    page.get_by_role("button", name="Attribute").click()
+    page.wait_for_selector("#panel .contributions tbody tr", timeout=60_000)
+    before = page.locator("#panel .contributions").inner_text()
+    page.focus("#time-slider")
+    page.keyboard.press("End")
+    until(page, "t => document.querySelector('#panel .contributions').innerText !== t", arg=before)
+    assert "after the start" in page.locator("#panel .contributions caption").inner_text()
+
+
+def test_the_exercises_show_their_answers_and_open_in_the_workbench(page, address):
+    page.goto(f"{address}/exercises")
+    page.wait_for_selector("#exercises details")
+    assert page.locator("#exercises > li").count() == 6
+    assert not page.locator("#exercises .answer").first.is_visible()
+    page.get_by_role("button", name="Show all answers").click()
+    assert "ng/mL" in page.locator("#exercises .answer").first.inner_text()
+    assert fits_the_width(page)
+    assert findings(page) == []
+    page.get_by_role("link", name="Simulate it in the workbench").last.click()
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert page.locator(".case").count() == 2
+    assert page.console_errors == []
+
+
+def test_a_figure_gives_a_link_to_itself_and_html_without_a_server(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+    open_workbench(page, address)
+    figure = page.locator("#panel figure").last
+    title = figure.locator("h3").inner_text()
+    figure.get_by_role("button", name="Copy a link").click()
+    until(page, "navigator.clipboard.readText().then((text) => text.includes('&figure='))")
+    link = page.evaluate("navigator.clipboard.readText()")
+    figure.get_by_role("button", name="Copy HTML").click()
+    until(page, "navigator.clipboard.readText().then((text) => text.startsWith('<figure>'))")
+    content = page.evaluate("navigator.clipboard.readText()")
+    assert f"<figcaption>{title}".replace("&", "&amp;") in content
+    assert "http" not in content.replace("http%3A%2F%2Fwww.w3.org", ""), "nothing is loaded from anywhere"
+    page.goto("about:blank")
+    page.set_content(content)
+    until(page, "document.querySelector('img').naturalWidth > 100")
+    page.goto(link)
+    name = link.rpartition("=")[2]
+    until(
+        page, f"document.querySelector('[data-figure={name}]:not(.empty)')?.getBoundingClientRect().top < innerHeight"
+    )
+
+
+def test_keys_lead_through_the_chapters_in_full_screen_only(page, address):
+    open_story(page, address)
+    top = "id => Math.abs(document.getElementById(id).getBoundingClientRect().top) < 160"
+    assert page.get_by_role("link", name="Exercises").count() == 1
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("scrollY") == 0
+    page.click("#full-screen")
+    page.keyboard.press("ArrowRight")
+    until(page, top, arg="mood")
+    page.keyboard.press("PageDown")
+    until(page, top, arg="felt")
+    page.get_by_role("button", name="Previous").click()
+    until(page, top, arg="mood")
+    page.get_by_role("button", name="Leave full screen").click()
+    until(page, "!document.body.classList.contains('presentation')")
+    assert page.console_errors == []

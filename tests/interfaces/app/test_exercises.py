@@ -1,0 +1,74 @@
+"""The teacher's sheet: every answer is the number of the model, read off its curves in another way."""
+
+import numpy as np
+import pytest
+
+from ketamech.analysis.exercises import load_exercises
+from ketamech.core import InputError
+from ketamech.parameters import load_parameters
+from ketamech.simulation.load_scenario import scenario_from_keys
+from ketamech.simulation.simulate import simulate
+
+INFUSION = "racemic 0.5 mg/kg IV over 40 min"
+
+
+@pytest.fixture(scope="module")
+def curves(model):
+    """Dense curves of the infusion and of the same with AMPA receptors blocked, each {patient: {output: values}}."""
+    times = np.concatenate([np.arange(0, 2, 0.005), np.arange(2, 48, 0.02)])
+    found = {}
+    for name, perturbed in (("usual", []), ("blocked", {"nbqx": 0.9})):
+        keys = next(one.scenario for one in load_exercises() if one.id == "level")
+        keys = keys.model_copy(update={"perturbations": perturbed})
+        found[name] = simulate(scenario_from_keys(keys, model.parameters, __file__, {}), model=model, times=times)
+    return found
+
+
+def at(dataset, output, hours, patient="treated"):
+    return float(np.interp(hours, dataset["time"].values, dataset[output].sel(patient=patient).values))
+
+
+def test_every_answer_is_what_the_model_gives(client, curves):
+    usual, blocked = curves["usual"], curves["blocked"]
+    brain = (usual["brain.esketamine"] + usual["brain.arketamine"]).sel(patient="treated").values
+    above = usual["time"].values[brain > 0.1 * brain.max()]
+    density = usual["spines.density"].sel(patient="treated").values
+    molar_mass = load_parameters()["drug.ketamine_molar_mass"].value  # g/mol
+    expected = {
+        "level": float(usual["venous.ketamine"].sel(patient="treated").max()) * molar_mass,
+        "duration": above[-1] - above[0],
+        "receptors": 100 * at(usual, "nmda.occupancy", 40 / 60),
+        "spines": 100 * (at(usual, "spines.density", 24) / density[0] - 1),
+        "expectancy": at(usual, "mood.madrs", 24, "control") - at(usual, "mood.madrs", 24),
+        "ampa": at(blocked, "mood.madrs", 24) - at(usual, "mood.madrs", 24),
+    }
+    found = client.get("/api/exercises").json()
+    assert [one["id"] for one in found] == list(expected)
+    for one in found:
+        assert one["value"] == pytest.approx(expected[one["id"]], rel=0.01), one["id"]
+        shown, unit = one["text"].split(" ", 1)
+        assert (float(shown), unit) == (pytest.approx(one["value"], rel=0.05), one["unit"])
+
+
+def test_questions_and_explanations_hold_no_answer(client):
+    for one in client.get("/api/exercises").json():
+        number = one["text"].split()[0]
+        assert number not in one["question"].replace("0.5 mg/kg", "")
+        assert not any(letter.isdigit() for letter in one["explanation"]), "an explanation holds no number"
+
+
+def test_the_scenarios_of_an_exercise_can_be_simulated(client):
+    groups = {track["group"] for track in client.get("/api/metadata").json()["tracks"]}
+    for one in client.get("/api/exercises").json():
+        assert one["group"] in groups
+        for scenario in one["scenarios"]:
+            assert client.post("/api/curves", json={"scenario": scenario, "tracks": ["mood"]}).status_code == 200
+
+
+def test_a_contrast_without_a_reference_is_an_error_of_its_row(tmp_path):
+    from ketamech.analysis.exercises import FILE
+
+    table = tmp_path / "exercises.csv"
+    table.write_text(FILE.read_text(encoding="utf-8").replace("difference,control", "difference,"), encoding="utf-8")
+    with pytest.raises(InputError, match="belong together"):
+        load_exercises(table)

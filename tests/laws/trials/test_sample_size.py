@@ -1,0 +1,125 @@
+"""The sample size against the closed form of a t test, and the difference between arms in words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from test_trial_analysis import made
+
+from ketamech.core import InputError
+from ketamech.estimation.clinical_targets import shipped_trial
+from ketamech.trials.analysis.analyse import analyse
+from ketamech.trials.analysis.difference_text import difference_sentences, interval_text
+from ketamech.trials.analysis.power import SuccessCriterion, power, trial_successes
+from ketamech.trials.analysis.sample_size import _fit, _patients, _success, find_sample_size, sample_sizes
+from ketamech.trials.analysis.treatment_effects import ancova
+
+Z = 1.959964
+
+
+@pytest.fixture(scope="module")
+def trial():
+    """A trial of two arms with the primary comparison at 24 h; its data are replaced by made ones."""
+    from dataclasses import replace
+
+    found = shipped_trial("nasal_four_weeks")
+    arms = tuple(replace(arm, name=name, n=50) for arm, name in zip(found.arms, ("drug", "placebo"), strict=True))
+    scales = {"MADRS": found.scales["MADRS"]}
+    return replace(found, arms=arms, scales=scales, primary=("MADRS", "24 h"), relapse=None, events={})
+
+
+def closed_form(effect, sd, target_z=0.841621):
+    """Patients in both arms of a two-sided normal test at 5 %."""
+    return 4 * ((Z + target_z) * sd / effect) ** 2
+
+
+def test_the_sample_size_is_that_of_the_closed_form(trial):
+    data = made(n=60, effect=-3.0, replicates=100, seed=4)  # residual SD 5 after adjustment for baseline
+    (found,), table = sample_sizes(data, trial, target=80, criterion=SuccessCriterion())
+    expected = closed_form(3.0, 5.0)
+    assert found.patients == pytest.approx(expected, rel=0.12)
+    assert found.low <= expected <= found.high
+    assert found.per_arm == {"drug": found.patients // 2, "placebo": found.patients // 2}
+    assert found.missed == pytest.approx(20, abs=1.5)
+    assert table["power"].is_monotonic_increasing
+    assert f"{found.patients // 2} patients in each arm, {found.patients} in all" in found.text
+
+
+def test_a_spread_of_effects_limits_the_power():
+    n = np.array([20.0, 60.0, 200.0, 600.0, 2000.0])
+    effects, spreads = _fit(n, 1e5 * _success(n, 0.2, 0.15, Z)[None], np.full((1, 5), 1e5), Z)
+    assert (effects[0], spreads[0]) == (pytest.approx(0.2, rel=0.03), pytest.approx(0.15, rel=0.03))
+    assert _success(np.array([_patients(0.2, 0.15, Z, 0.84)]), 0.2, 0.15, Z) == pytest.approx(0.7995, abs=1e-3)
+    assert _patients(0.2, 0.15, Z, 1.4) == math.inf, "0.2 / 0.15 is below 1.4"
+    assert _patients(-0.2, 0.0, Z, 0.84) == math.inf
+
+
+def test_no_number_beyond_the_largest_simulated_trial(trial):
+    data = made(n=12, effect=-1.0, replicates=40)
+    (found,), _ = sample_sizes(data, trial, target=80, criterion=SuccessCriterion())
+    assert found.patients is None
+    assert "largest simulated trial, 24 patients" in found.text
+
+
+def test_the_search_doubles_the_trial_until_its_power_is_enough(trial):
+    asked = []
+
+    def run(patients):
+        asked.append(patients)
+        return made(n=patients // 2, effect=-2.0, replicates=60, seed=2)
+
+    found = find_sample_size(trial, run, target=80, criterion=SuccessCriterion(), most=1000)
+    assert asked == [96, 192, 384]
+    assert found.sizes[0].patients == pytest.approx(closed_form(2.0, 5.0), rel=0.2)
+    asked.clear()
+    weak = find_sample_size(
+        trial, lambda patients: run(patients).assign(MADRS=made(n=patients // 2, effect=-0.4, replicates=30)["MADRS"]),
+        target=80, criterion=SuccessCriterion(), most=400,
+    )  # fmt: skip
+    assert asked in ([96], [96, 192], [96, 192, 384], [96, 192, 384, 400])
+    assert weak.sizes[0].patients is None
+    assert weak.sizes[0].low is None or weak.sizes[0].low < closed_form(0.4, 5.0)
+    with pytest.raises(InputError, match="power of 120"):
+        find_sample_size(trial, run, target=120, criterion=SuccessCriterion(), most=1000)
+
+
+def test_non_inferiority_counts_trials_whose_worse_limit_is_nearer_than_the_margin():
+    data = made(n=50, effect=0.5, replicates=80)
+    table = ancova(data, "MADRS", "24 h", "placebo")
+    assert (SuccessCriterion(margin=3.0).is_met(table) == (table["high"] < 3.0)).all()
+    higher = SuccessCriterion(margin=3.0, lower_is_better=False)
+    assert (higher.is_met(table) == (table["low"] > -3.0)).all()
+    strict, lax = (power(data, "MADRS", "24 h", "placebo", [50], criterion=SuccessCriterion(alpha=alpha))
+                   for alpha in (0.01, 0.2))  # fmt: skip
+    assert strict["power"].item() < lax["power"].item()
+    for wrong in ({"alpha": 0.0}, {"margin": -1.0}):
+        with pytest.raises(InputError):
+            SuccessCriterion(**wrong)
+
+
+def test_no_patient_is_in_two_trials_of_one_replicate():
+    found = trial_successes(made(n=30, replicates=2), "MADRS", "24 h", "placebo", [10, 20, 30], draws=4)
+    assert found.groupby("size")["draw"].nunique().tolist() == [3, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(-6.2, -2.0, "6.2 to 2.0 lower"), (-3.1, 0.4, "3.1 lower to 0.4 higher"), (1.0, 2.0, "1.0 to 2.0 higher")],
+)
+def test_the_limits_of_an_interval_carry_their_direction(low, high, text):
+    assert interval_text(low, high) == text
+
+
+def test_the_difference_is_stated_with_its_direction(trial):
+    one = made(n=200, effect=-5.0, replicates=1)
+    (text,) = difference_sentences(analyse(one, trial), trial, SuccessCriterion())
+    line = ancova(one, "MADRS", "24 h", "placebo").iloc[0]
+    assert text.startswith(
+        f"MADRS at 24 h: {-line['difference']:.1f} points lower on drug than on placebo, 95 % interval "
+    )
+    assert f"{-line['low']:.1f} to {-line['high']:.1f} lower, p < 0.0001." in text
+    (text,) = difference_sentences(analyse(made(n=20, replicates=9), trial), trial, SuccessCriterion(margin=2.0))
+    assert "mean of 9 trials" in text
+    assert "not inferior by 2 points, two-sided alpha 0.05 in 9 of 9 trials." in text
