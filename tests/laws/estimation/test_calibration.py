@@ -68,7 +68,8 @@ class Toy:
 
     study_effects = ()
     _study_sds = Calibration._study_sds
-    _trial_names = Calibration._trial_names
+    trial_likelihood = Calibration.trial_likelihood
+    log_posterior = Calibration.log_posterior
     covariance = Calibration.covariance
     log_likelihood = Calibration.log_likelihood
     log_posterior_parts = Calibration.log_posterior_parts
@@ -125,8 +126,7 @@ def test_study_effects_are_those_of_a_random_effects_model():
     expected = np.diag(task.noise**2)
     expected[:2, :2] += sd**2 * np.outer(gradients[0, :2], gradients[0, :2])
     expected[2, 2] += sd**2 * gradients[0, 2] ** 2
-    task._trial_names = ["one", "two"]
-    for name in ("_study_sds", "covariance", "log_likelihood"):
+    for name in ("_study_sds", "covariance", "trial_likelihood", "log_posterior", "log_likelihood"):
         setattr(task, name, MethodType(getattr(Calibration, name), task))
     assert task.covariance(x, gradients)[0] == pytest.approx(expected)
     found = np.array([[0.2, 0.1, 0.9]])
