@@ -52,23 +52,26 @@ class EstimatedParameter:
     """A parameter to estimate: the median of its prior (canonical) and the prior SD of its logarithm.
 
     The prior has a table of its own, so that adopting a posterior does not change the prior of the next calibration.
+    `gain`: what it weighs, for the parameters that convert a pathway into mood; empty for others.
     """
 
     name: str
     default: float
     prior: float
+    gain: str = ""
 
 
 def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
     """The parameters of data/calibration/parameters.csv. Raises InputError for an unknown one."""
     known = table or load_parameters()
     found = []
-    for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_middle", "prior_spread", "why")):
+    columns = ("parameter", "prior_middle", "prior_spread", "why", "gain")
+    for row in read_table(DIRECTORY / "parameters.csv", columns, optional=("gain",)):
         name = row.required("parameter", "a parameter")
         if name not in known:
             raise row.error("parameter", f"no parameter '{name}'", expected="a name", near=closest_match(name, known))
         middle = row.number("prior_middle") * unit(known[name].unit).factor
-        found.append(EstimatedParameter(name, middle, row.number("prior_spread")))
+        found.append(EstimatedParameter(name, middle, row.number("prior_spread"), row["gain"]))
     return tuple(found)
 
 

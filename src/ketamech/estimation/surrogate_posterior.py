@@ -20,6 +20,7 @@ PRIOR_WIDENING, FOLDS = 1.5, 5
 CLIPPED, LARGEST_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
+POOL = 10_000  # draws of the chain that are reweighted
 Progress = Callable[[int, str], None]
 
 
@@ -76,6 +77,17 @@ class QuadraticEmulator:
         """Statistics [point, row] at points [point, parameter]."""
         return _terms(x - self.centre) @ self.weights
 
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """Derivatives of the statistics [row, parameter] at a point [parameter]."""
+        n, off = len(x), x - self.centre
+        i, j = _pairs(n)
+        terms = np.zeros((len(self.weights), n))
+        terms[1 : n + 1] = np.eye(n)
+        squares = np.arange(n + 1, len(self.weights))
+        terms[squares, i] += off[j]
+        terms[squares, j] += off[i]
+        return self.weights.T @ terms
+
 
 @dataclass(frozen=True)
 class ValidRegion:
@@ -107,6 +119,11 @@ class Posterior:
     emulator_error: float
     effective_size: float
     predicted: np.ndarray | None = None
+
+    def thinned(self, count: int = POOL) -> np.ndarray:
+        """About `count` draws of the chain [draw, parameter], equally spaced."""
+        kept = self.chain.reshape(-1, self.chain.shape[-1])
+        return kept[:: max(1, len(kept) // count)]
 
 
 def sample_posterior(
