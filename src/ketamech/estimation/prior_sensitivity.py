@@ -19,7 +19,7 @@ from ketamech.estimation.leave_one_trial_out import smoothed_weights
 POWERS = (0.99, 1.01)
 THRESHOLD = 0.05  # distance per doubling of the power; that of priorsense
 CONFLICT, STRONG_PRIOR = "prior and data may conflict", "strong prior or weak data"
-DATA_DOMINATE, NEITHER = "data dominate", "neither changes it"
+DATA_DOMINATE, NEITHER = "data dominate", "hardly sensitive to either"
 
 
 @dataclass(frozen=True)

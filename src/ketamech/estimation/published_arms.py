@@ -24,7 +24,8 @@ from ketamech.population.weights import effective_size, tilted_weights, weighted
 from ketamech.trials.analysis.treatment_effects import scores
 
 MEANS = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}  # moment: its SD
-RESPONSE = "response, %"
+RESPONSE = "response (%)"
+MOMENTS = (*(name for pair in MEANS.items() for name in pair), RESPONSE)  # in the order in which they are shown
 LEAST_EFFECTIVE = 10.0  # effective patients below which an arm counts as not met
 
 
@@ -81,11 +82,8 @@ def published_arms(trial: str | None = None) -> list[PublishedArm]:
 
 def _belongs(other: ClinicalTarget, target: ClinicalTarget) -> bool:
     """Whether a row is of the same publication, arm and scale, at the same visit or at baseline."""
-    same = [
-        (row.row.reference, row.trial, row.arm, row.scale, "" if row.visit == "baseline" else target.visit)
-        for row in (other, target)
-    ]
-    return same[0][:4] == same[1][:4] and other.visit in (target.visit, "baseline")
+    keys = [(row.row.reference, row.trial, row.arm, row.scale) for row in (other, target)]
+    return keys[0] == keys[1] and other.visit in (target.visit, "baseline")
 
 
 def _moments(target: ClinicalTarget, spreads: Mapping[tuple[str, str], float]) -> dict[str, float]:
@@ -146,13 +144,16 @@ class _Ratings:
         return 100.0 * (self.score <= self.threshold * self.base)
 
     def features(self, moments: Mapping[str, float]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """What each patient contributes to each moment, and the target of its mean."""
+        """What each patient contributes to each moment, and the target of its mean.
+
+        For an SD it is the squared deviation from the published mean, divided by that SD.
+        """
         found, goals = {}, {}
         for name, sd in MEANS.items():
             if name in moments:
                 found[name], goals[name] = self._of(name), moments[name]
             if name in moments and sd in moments:
-                found[sd], goals[sd] = (self._of(name) - moments[name]) ** 2, moments[sd] ** 2
+                found[sd], goals[sd] = (self._of(name) - moments[name]) ** 2 / moments[sd], moments[sd]
         if RESPONSE in moments:
             found[RESPONSE], goals[RESPONSE] = self._response, moments[RESPONSE]
         return found, goals

@@ -21,9 +21,9 @@ from ketamech.estimation.surrogate_posterior import (
     DesignPoints,
     QuadraticEmulator,
     ValidRegion,
-    convergence,
     emulator_allowance,
     sample_emulated,
+    split_rhat,
 )
 
 DRAWS = 99  # compared with each true value: ranks 0 to 99
@@ -70,7 +70,7 @@ class SimulatedDataSets:
         chain, _ = sample_emulated(points, self.emulator, self._start(points, random), self.steps, random)
         flat = chain.reshape(-1, len(truth))
         chosen = flat[np.linspace(0, len(flat) - 1, DRAWS).astype(int)]
-        return {"truth": truth, "ranks": (chosen < truth).sum(axis=0), "rhat": convergence(chain)[0]}
+        return {"truth": truth, "ranks": (chosen < truth).sum(axis=0), "rhat": split_rhat(chain)}
 
     def simulate(self, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
         """True values [parameter] and data [row]."""

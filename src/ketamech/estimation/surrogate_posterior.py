@@ -185,12 +185,16 @@ def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Split R-hat and autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
     import emcee
 
+    return split_rhat(chain), emcee.autocorr.integrated_time(chain, quiet=True)
+
+
+def split_rhat(chain: np.ndarray) -> np.ndarray:
+    """Split R-hat of each parameter [parameter]; positions [step, walker, parameter]."""
     half = len(chain) // 2
     parts = np.concatenate([chain[:half], chain[half : 2 * half]], axis=1)
     within = parts.var(axis=0, ddof=1).mean(axis=0)
     between = half * parts.mean(axis=0).var(axis=0, ddof=1)
-    rhat = np.sqrt(((half - 1) / half * within + between / half) / within)
-    return rhat, emcee.autocorr.integrated_time(chain, quiet=True)
+    return np.asarray(np.sqrt(((half - 1) / half * within + between / half) / within))
 
 
 def _terms(x: np.ndarray) -> np.ndarray:
