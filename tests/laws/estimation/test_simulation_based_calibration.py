@@ -13,7 +13,11 @@ from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation import simulation_based_calibration as sbc
 from ketamech.estimation.calibration import Calibration, EstimatedParameter
-from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, ValidRegion
+from ketamech.estimation.posterior import posterior_hash
+from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, ValidRegion
+from ketamech.exchange.result_metadata import write_table
+from ketamech.report import calibration_tables as tables
+from ketamech.report.calibration_figures import draw_ranks
 
 SLOPES = np.array([[1.0, 0.5], [0.0, 1.0], [1.0, -1.0]])  # [row, parameter]
 
@@ -44,6 +48,7 @@ class Linear:
 
     _study_sds = Calibration._study_sds
     trial_likelihood = Calibration.trial_likelihood
+    log_likelihood = Calibration.log_likelihood
     log_posterior = Calibration.log_posterior
 
 
@@ -146,3 +151,21 @@ def test_the_band_of_the_distribution_function_holds_its_level():
     assert (low <= high).all()
     gamma = np.quantile(sbc.null_extremes(50, 99), 0.05)
     assert np.mean(null < gamma) == pytest.approx(0.05, abs=0.02)
+
+
+def test_diagnostics_are_written_beside_the_posterior_and_read_only_with_it(tmp_path):
+    sets = data_sets()
+    chain = np.random.default_rng(0).multivariate_normal(*exact(Linear()), size=(60, 8))
+    posterior = Posterior(chain, chain[:, :, 0], chain.reshape(-1, 2)[:10], 0.0, 1.0)
+    ranks = np.random.default_rng(1).integers(0, 100, size=(20, 2))
+    found = tables.diagnostic_tables(sets.points, sets.emulator, posterior, ranks)
+    assert list(found) == [tables.SENSITIVITY, tables.UNIFORMITY, tables.RANKS]  # no parameter of the toy is a gain
+    draws = [{"a": 0.1, "b": 0.2}]
+    for name, table in found.items():
+        write_table(table, tmp_path / name, {tables.MARK: posterior_hash(draws)})
+        again = tables.load_diagnostic(tmp_path, name, draws)
+        assert list(again) == list(table)
+        assert tables.load_diagnostic(tmp_path, name, [{"a": 0.1, "b": 0.3}]) is None
+    assert set(found[tables.SENSITIVITY]["parameter"]) == {"a", "b"}
+    assert (found[tables.SENSITIVITY]["likelihood"] > 0).all()
+    assert [path.suffix for path in draw_ranks(tmp_path, found[tables.RANKS])] == [".png", ".svg"]
