@@ -46,20 +46,26 @@ def _newton(off: np.ndarray) -> tuple[np.ndarray, float]:
     slope = np.zeros(off.shape[1])
     weights, height = _tilt(off, slope)
     for _ in range(ROUNDS):
-        mean = weights @ off / len(off)
-        if np.max(np.abs(mean), initial=0.0) <= EXACT / 10:
+        if _miss(off, weights) <= EXACT / 10:
             break
+        mean = weights @ off / len(off)
         curvature = (off * weights[:, None]).T @ off / len(off) - np.outer(mean, mean)
         step = np.linalg.lstsq(curvature, -mean, rcond=1e-12)[0]
         for halving in range(HALVINGS):
             candidate = slope + step / 2**halving
             new, lower = _tilt(off, candidate)
-            if lower < height + 1e-4 * float(mean @ (candidate - slope)):
+            is_lower = lower < height + 1e-4 * float(mean @ (candidate - slope))
+            if is_lower or _miss(off, new) < _miss(off, weights) / 2:  # near the end the height is rounding
                 break
         else:
             break
         slope, weights, height = candidate, new, lower
-    return weights, float(np.max(np.abs(weights @ off / len(off)), initial=0.0))
+    return weights, _miss(off, weights)
+
+
+def _miss(off: np.ndarray, weights: np.ndarray) -> float:
+    """The largest weighted mean of the features."""
+    return float(np.max(np.abs(weights @ off / len(off)), initial=0.0))
 
 
 def _tilt(off: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, float]:

@@ -42,6 +42,16 @@ def test_no_other_weights_with_these_means_have_more_entropy():
         assert -np.sum(other * np.log(other)) < entropy
 
 
+def test_targets_near_the_edge_of_a_bounded_score_are_met():
+    """Many at the ends of the scale: the last Newton steps change the height by less than its rounding."""
+    rng = np.random.default_rng(5)
+    score = np.clip(np.round(rng.normal(18, 12, 2000)), 0, 60)
+    for mean, sd in ((13.5, 13.9), (40.0, 15.0), (18.0, 22.0)):
+        features = {"mean": score, "SD": (score - mean) ** 2 / sd}
+        weights = tilted_weights(features, {"mean": mean, "SD": sd})
+        assert weighted_mean_and_sd(score, weights) == pytest.approx((mean, sd), abs=1e-6)
+
+
 def test_targets_that_already_hold_change_nothing():
     x = np.random.default_rng(2).normal(size=500)
     weights = tilted_weights(moments(x), {"mean": x.mean(), "square": np.mean(x**2)})
