@@ -1,4 +1,4 @@
-"""Simulation-based calibration of the sampler on the emulator (Talts 2018, Saeilynoja 2022).
+"""Simulation-based calibration of the sampler on the emulator (Talts 2018, Säilynoja 2022).
 
 Parameters are drawn from the prior, restricted to the region where the emulator is used; this is the prior that the
 posterior of `surrogate_posterior` has. Data are the emulated statistics with noise of the covariance of the likelihood.
