@@ -121,7 +121,8 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
             what = f"'{text}' is not a target share"
-            raise InputError(what, key="--weight-to", type_this='--weight-to "age<40=0.35"')
+            expected = "a share; the arms of a trial are weighted by ketamech trial NAME --weight-to-published"
+            raise InputError(what, key="--weight-to", expected=expected, type_this='--weight-to "age<40=0.35"')
         name = names.get(match[1].removeprefix("person."))
         if name is None:
             what = f"patients have no variable '{match[1]}'"
