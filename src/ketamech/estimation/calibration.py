@@ -185,13 +185,16 @@ class Calibration:
         return self.simulated_statistics(x[None])[0]
 
     def simulated_statistics(self, x: np.ndarray, tell: Progress | None = None, words: str = "") -> np.ndarray:
-        """Statistics [point, row] at points [point, parameter]; `tell` receives the number of finished points."""
-        found = []
-        for arrays in self.executor.map({_name(point): point for point in x}, self.simulate_point):
-            found.append(arrays["found"])
+        """Statistics [point, row] at points [point, parameter], of which some may be equal; `tell` receives the number
+        of finished points."""
+        names = [_name(point) for point in x]
+        units = dict(zip(names, x, strict=True))
+        found: dict[str, np.ndarray] = {}
+        for name, arrays in zip(units, self.executor.map(units, self.simulate_point), strict=True):
+            found[name] = arrays["found"]
             if tell:
                 tell(len(found), words)
-        return np.array(found)
+        return np.array([found[name] for name in names])
 
     def simulate_point(self, x: np.ndarray) -> Arrays:
         """Simulate one point."""

@@ -170,7 +170,7 @@ def sample_emulated(
     def log_posterior(x: np.ndarray) -> np.ndarray:
         return np.where(region.contains(x), task.log_posterior(x, emulator(x), likelihood), -np.inf)
 
-    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
+    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.StretchMove(), 0.2)]  # DESnookerMove of emcee 3.1 is biased
     sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
     sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
     return sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
