@@ -11,10 +11,12 @@ from ketamech.estimation.calibration import load_estimated
 from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.prior_sensitivity import THRESHOLD
+from ketamech.estimation.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.report import calibration_tables as tables
 from ketamech.report.calibration_figures import draw_gains, draw_ranks
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.weighted_arms import ARMS, arm_lines
+from ketamech.trials.analysis.treatment_effects import Z95
 from makers.markdown import NOTICE, code, table
 
 CALIBRATE, WEIGH = "`ketamech calibrate --sbc 100 --publish`", "`ketamech trial all --weight-to-published --publish`"
@@ -110,8 +112,10 @@ def _simulated(draws: list[dict[str, float]], folder: Path) -> list[str]:
         return _missing(draws, CALIBRATE)
     draw_ranks(folder, ranks)
     uniform, count = int(rows["uniform"].sum()), int(rows["data_sets"].iloc[0])
-    lines = [SIMULATED.format(draws=tables.DRAWS), "", f"{count} data sets: the ranks of {uniform} of {len(rows)}"]
-    lines += [f"parameters are uniform; the mean coverage is {100 * rows['coverage'].mean():.0f} %.", ""]
+    lines = [SIMULATED.format(draws=DRAWS), "", f"{count} data sets: the ranks of {uniform} of {len(rows)}"]
+    mean, error = mean_coverage(ranks.to_numpy())
+    limits = f"{100 * (mean - Z95 * error):.1f} to {100 * (mean + Z95 * error):.1f}"
+    lines += [f"parameters are uniform; the mean coverage of all is {100 * mean:.1f} % ({limits}).", ""]
     head = ("parameter", "p", "p, chi-square", "uniform", "coverage of 90 %", "mean rank")
     cells = [
         (code(row["parameter"]), number(row["ecdf_p"]), number(row["chi_square_p"]),

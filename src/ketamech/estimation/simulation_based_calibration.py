@@ -172,6 +172,14 @@ def rank_uniformity(names: Sequence[str], ranks: np.ndarray, draws: int = DRAWS)
     return found
 
 
+def mean_coverage(ranks: np.ndarray, draws: int = DRAWS) -> tuple[float, float]:
+    """Coverage of the central interval over all parameters of ranks [data set, parameter], and its standard error over
+    data sets; more sensitive to posteriors that are too narrow everywhere than a test of each parameter."""
+    tail = round((1 - INTERVAL) / 2 * (draws + 1))
+    shares = ((ranks >= tail) & (ranks <= draws - tail)).mean(axis=1)
+    return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares)))
+
+
 def chi_square_p(ranks: np.ndarray, draws: int) -> float:
     """p of the chi-square test that ranks [data set] are uniform; NaN with too few data sets for two bins."""
     from scipy.stats import chisquare

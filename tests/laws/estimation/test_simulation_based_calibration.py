@@ -143,6 +143,10 @@ def test_the_interval_of_equally_spread_ranks_covers_exactly():
     assert one.coverage == 0.9
     assert one.mean_rank == pytest.approx(0.5)
     assert one.ecdf_p > 0.99
+    even = np.random.default_rng(0).permuted(np.tile(np.arange(100)[:, None], 24), axis=0)
+    mean, error = sbc.mean_coverage(even)
+    assert mean == pytest.approx(0.9)
+    assert error == pytest.approx(0.3 / np.sqrt(2400), rel=0.3)  # of a share of 2,400 ranks
 
 
 def test_the_band_of_the_distribution_function_holds_its_level():
