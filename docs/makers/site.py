@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from makers.calibration import write_calibration
 from makers.commands import command_pages
 from makers.files import file_pages
 from makers.guides import guides
@@ -19,7 +20,8 @@ def made_pages(docs: Path) -> dict[str, str]:
 
     system = build_system()
     asked = command_pages() | interface_pages() | file_pages() | theory_pages(system) | quantity_pages(system)
-    return asked | write_standing(system, docs / "made" / "standing") | {"guides": guides(docs)}
+    folder = docs / "made" / "standing"
+    return asked | write_standing(system, folder) | write_calibration(folder) | {"guides": guides(docs)}
 
 
 def write_pages(docs: Path) -> None:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run, source_checkout, threads_of
 from ketamech.cli.options import Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from ketamech.estimation.calibration import Calibration
+    from ketamech.estimation.surrogate_posterior import DesignPoints as Design
     from ketamech.estimation.surrogate_posterior import Posterior, QuadraticEmulator
 
 DesignPoints = Annotated[int, typer.Option(min=40, help="Simulated points around the most probable point")]
@@ -27,6 +29,12 @@ Patients = Annotated[int, typer.Option(min=10, help="Virtual patients in each ar
 Draws = Annotated[int, typer.Option(min=10, help="Draws in the posterior file; each is simulated as a check")]
 Profiles = Annotated[
     bool, typer.Option(help="Also compute the profile likelihood of each parameter (two to three minutes)")
+]
+Sbc = Annotated[
+    int, typer.Option("--sbc", min=0, help="Data sets of the simulation-based calibration; 100 take about ten minutes")
+]
+Publish = Annotated[
+    bool, typer.Option(help="Also copy the posterior and its diagnostics to data/calibration of this source checkout")
 ]
 WriteTables = Annotated[
     str | None,
@@ -39,8 +47,9 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results")
 
 def calibrate(
     design_points: DesignPoints = 600, patients: Patients = 120, draws: Draws = 200, seed: Seed = 1,
-    threads: Threads = None, profiles: Profiles = True, write_tables: WriteTables = None,
-    out: Out = Path("runs/calibration"), resume: Resume = False, scheduler: Scheduler = None,
+    threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, write_tables: WriteTables = None,
+    publish: Publish = False, out: Out = Path("runs/calibration"), resume: Resume = False,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Estimate parameters from published trials.
 
@@ -50,9 +59,11 @@ def calibrate(
     marked fitted are used. The command finds the most probable point, simulates points around it, fits a quadratic
     emulator, samples the posterior with emcee and simulates the draws as a check. Every finished point is on disk: the
     same command with --resume continues after an interruption, with the same result. Writes posterior.csv,
-    leave_one_trial_out.csv and left_out_trials.csv (copy the three together to data/calibration: trials draw from the
-    first, the scorecard predicts each trial from the draws without it), proposed.csv (estimates), rows.csv (fit of each
-    row) and figures.
+    leave_one_trial_out.csv and left_out_trials.csv (trials draw from the first, the scorecard predicts each trial from
+    the draws without it), proposed.csv (estimates), rows.csv (fit of each row), prior_sensitivity.csv (power-scaling of
+    prior and likelihood), informed_directions.csv (combinations of pathway gains that the data know) and figures.
+    --sbc repeats the inference on data simulated from the emulator and tests the ranks of the true values.
+    --publish copies these tables to data/calibration, from which the site shows them.
     --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
     from ketamech.estimation import calibration as kit
@@ -65,8 +76,11 @@ def calibrate(
     said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(said)
     job = {"command": "calibrate", **task.job_description}
+    checkout = source_checkout("--publish", "--out FOLDER") if publish else None
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
-        posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, out)
+        posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
+    if checkout:
+        terminal.wrote(_publish(out))
     if write_tables:
         lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = update_parameter_tables.write_updated_tables(
@@ -78,7 +92,7 @@ def calibrate(
 
 
 def _estimate(
-    task: Calibration, design_points: int, draws: int, seed: int, profiles: bool, out: Path
+    task: Calibration, design_points: int, draws: int, seed: int, profiles: bool, sbc: int, out: Path
 ) -> tuple[Posterior, QuadraticEmulator]:
     """Simulate, sample, write the results and print the estimates."""
     from ketamech.estimation import calibration as kit
@@ -98,6 +112,7 @@ def _estimate(
         posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
     with _progress(len(folds(task.rows))) as tell:
         without = list(leave_one_trial_out(points, emulator, posterior, draws, tell, seed=seed))
+    ranks = _simulated_ranks(points, emulator, sbc, seed) if sbc else None
     best, _, _ = points.map_and_covariance(0, lambda done, words: None)
     with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
@@ -106,13 +121,60 @@ def _estimate(
         curves = _profiles(task, best) if profiles else {}
         rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
         _write(draft, task, posterior, seed, rows, met, curves)
+        diagnostics = _diagnose(draft, points, emulator, posterior, ranks, seed)
     terminal.table(rows, title="Parameters")
     terminal.table(met, title="Fitted rows at the most probable point")
     left = ("trial", "rows", "pareto_k", "effective_draws", "method")
     terminal.table([{name: getattr(one, name) for name in left} for one in without], title="Posterior without a trial")
+    for title, table in diagnostics.items():
+        terminal.table(table.to_dict("records"), title=title)
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
     terminal.wrote([out])
     return posterior, emulator
+
+
+def _simulated_ranks(points: Design, emulator: QuadraticEmulator, count: int, seed: int) -> np.ndarray:
+    """Ranks [data set, parameter] of true values in simulated data sets."""
+    from ketamech.estimation.simulation_based_calibration import SimulatedDataSets
+
+    with terminal.progress_bar("Simulated data sets", count) as update:
+        ranks, rhat = SimulatedDataSets(points, emulator, seed).ranks(count, lambda done, words: update(done))
+    terminal.progress().print(f"Largest R-hat of {count} simulated data sets: {rhat.max():.2f}")
+    return ranks
+
+
+def _diagnose(
+    out: Path, points: Design, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Write the diagnostics of the posterior beside it; returns the tables by title."""
+    from ketamech.estimation.posterior import load_posterior, posterior_hash
+    from ketamech.exchange.result_metadata import write_table
+    from ketamech.report import calibration_tables as tables
+    from ketamech.report.calibration_figures import draw_gains, draw_ranks
+    from ketamech.report.provenance import provenance_of_many
+
+    task = points.task
+    found = tables.diagnostic_tables(points, emulator, posterior, ranks)
+    mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
+    said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed) | {tables.MARK: mark}
+    for name, table in found.items():
+        write_table(table, out / name, said, digits="%.4g")
+    if tables.DIRECTIONS in found:
+        gains = [i for i, p in enumerate(task.estimated) if p.gain]
+        draw_gains(out, [task.estimated[i].gain for i in gains], posterior.draws[:, gains])
+    if tables.RANKS in found:
+        draw_ranks(out, found[tables.RANKS])
+    return {tables.TITLES[name]: table for name, table in found.items() if name in tables.TITLES}
+
+
+def _publish(out: Path) -> list[Path]:
+    """Copy the posterior and its diagnostics to the tables of this source checkout."""
+    import shutil
+
+    from ketamech.estimation.clinical_targets import DIRECTORY
+    from ketamech.report.calibration_tables import PUBLISHED
+
+    return [Path(shutil.copy(out / name, DIRECTORY / name)) for name in PUBLISHED if (out / name).exists()]
 
 
 def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
@@ -169,7 +231,7 @@ def _write(
 
     from ketamech.exchange.result_io import save_results
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.analysis_figures import draw_calibration
+    from ketamech.report.calibration_figures import draw_calibration
     from ketamech.report.provenance import provenance_of_many
 
     said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)

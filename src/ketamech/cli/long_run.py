@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ketamech.cli import terminal
+from ketamech.core import InputError
 from ketamech.core.environment import DATA
 from ketamech.core.execution import Executor
 
@@ -54,6 +55,15 @@ def long_run(
             sys.stderr.write(f"\nStopped; {kept}\n")
             sys.exit(STOPPED)
         pieces.finish()
+
+
+def source_checkout(option: str, instead: str) -> Path:
+    """The folder of the source checkout. Raises InputError for an installed package."""
+    folder = DATA.parents[2]
+    if not (folder / "docs" / "limits.md").is_file():
+        what = "this is no source checkout"
+        raise InputError(what, key=option, expected="a clone of the repository", type_this=instead)
+    return folder
 
 
 def text_hash(text: str) -> str:

@@ -69,7 +69,8 @@ def population(
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.parameters import load_parameters
-    from ketamech.population.virtual_population import effective_size, load_population
+    from ketamech.population.virtual_population import load_population
+    from ketamech.population.weights import effective_size
     from ketamech.report.population_figures import draw_people
     from ketamech.report.run_folder import check_folder
 
@@ -111,7 +112,7 @@ def _changes(given: list[str]) -> dict[str, str]:
 
 
 def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
-    from ketamech.population.virtual_population import prevalence_weights
+    from ketamech.population.weights import prevalence_weights
 
     groups: dict[str, Any] = {}
     shares: dict[str, dict[object, float]] = {}
@@ -120,7 +121,8 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
             what = f"'{text}' is not a target share"
-            raise InputError(what, key="--weight-to", type_this='--weight-to "age<40=0.35"')
+            expected = "a share; the arms of a trial are weighted by ketamech trial NAME --weight-to-published"
+            raise InputError(what, key="--weight-to", expected=expected, type_this='--weight-to "age<40=0.35"')
         name = names.get(match[1].removeprefix("person."))
         if name is None:
             what = f"patients have no variable '{match[1]}'"

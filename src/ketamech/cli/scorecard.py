@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run, source_checkout, threads_of
 from ketamech.cli.options import FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
-from ketamech.core import InputError
 from ketamech.core.execution import Executor
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def scorecard(
     if freeze_references:
         terminal.wrote([_freeze()])
         return
-    checkout = _checkout() if publish else None
+    checkout = source_checkout("--publish", "--markdown FILE") if publish else None
     terminal.refuse_file(out)
     model = terminal.model()
     job = {"command": "scorecard", "replicates": replicates}
@@ -98,17 +97,6 @@ def _freeze() -> Path:
     from ketamech.estimation.clinical_targets import load_clinical_targets
 
     return freeze(scored_rows(load_clinical_targets()))
-
-
-def _checkout() -> Path:
-    """The folder of the source checkout. Raises InputError for an installed package."""
-    from ketamech.core.environment import DATA
-
-    folder = DATA.parents[2]
-    if not (folder / "docs" / "limits.md").is_file():
-        what = "this is no source checkout"
-        raise InputError(what, key="--publish", expected="a clone of the repository", type_this="--markdown FILE")
-    return folder
 
 
 def _by_trials(

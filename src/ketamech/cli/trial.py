@@ -10,21 +10,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run, source_checkout, threads_of
 from ketamech.cli.options import Resume, Scheduler, Threads
 from ketamech.cli.terminal import require_extra
-from ketamech.core import InputError
+from ketamech.core import InputError, closest_match
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from ketamech.core.execution import Executor
+    from ketamech.estimation.published_arms import PublishedArm
     from ketamech.simulation.model import Model
     from ketamech.trials.analysis.power import SuccessCriterion
     from ketamech.trials.analysis.sample_size import SampleSizeSearch
     from ketamech.trials.design import Trial
 
-Files = Annotated[list[Path], typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Trial files (YAML), or names of shipped trials, e.g. murrough2013; 'all': all shipped ones"),
+]
 Replicates = Annotated[int, typer.Option(min=1, help="Number of runs of each trial, each with other patients")]
 Patients = Annotated[int | None, typer.Option(help="Total number of patients, instead of the number in the file")]
 Seed = Annotated[
@@ -48,6 +52,13 @@ Margin = Annotated[
     float | None,
     typer.Option(help="Non-inferiority margin in points: power counts trials that show the arm to be not inferior"),
 ]
+Weighted = Annotated[
+    bool,
+    typer.Option(
+        "--weight-to-published", help="Also weight the patients of each arm so that it has its published mean and SD"
+    ),
+]
+Publish = Annotated[bool, typer.Option(help="Also write the weighted arms to data/calibration of this source checkout")]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -63,7 +74,7 @@ MOST_PATIENTS = 400_000  # virtual patients of one simulated size, all replicate
 def trial(
     files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
     posterior: Posterior = "shipped", power: Sizes = None, sample_size: TargetPower = None, alpha: Alpha = 0.05,
-    margin: Margin = None, out: Out = None,
+    margin: Margin = None, weight_to_published: Weighted = False, publish: Publish = False, out: Out = None,
     resume: Resume = False, scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Run a virtual trial and compare its arms.
@@ -81,11 +92,19 @@ def trial(
       ketamech trial my_trial.yaml --replicates 100 --sample-size 80     # patients for a power of 80 %
 
       ketamech trial withdrawal          # remitters are randomised to continue or to placebo
+
+      ketamech trial synapse --patients 2000 --weight-to-published
+
+    With --weight-to-published, weights of the virtual patients of each arm are found that give the published baseline,
+    score or change (mean and SD) and share of responders with the least change of the population: weighted_arms.csv
+    has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
+    'all', only trials with such arms are run; --publish writes the table that the site shows.
     """
     from ketamech.estimation.posterior import posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.trial_folder import TITLE, difference_rows, relapse_rows, summary_of, write_trial
+    from ketamech.report.weighted_arms import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.difference_text import difference_sentences
     from ketamech.trials.analysis.power import power as power_of
@@ -93,7 +112,12 @@ def trial(
     from ketamech.trials.run_trial import with_sample_size
 
     require_extra("trials")
-    chosen = [_found(file) for file in files]
+    everything = [file.name for file in files] == ["all"]
+    if publish and not (everything and weight_to_published):
+        raise InputError("nothing to publish", key="--publish", type_this="ketamech trial all --weight-to-published")
+    checkout = source_checkout("--publish", "--out FOLDER") if publish else None
+    chosen = [_found(Path(name)) for name in _shipped(weight_to_published)] if everything else list(map(_found, files))
+    arms = {name: _published(name) for name, _ in chosen} if weight_to_published else {}
     sizes = _sizes(power)
     if sizes and any(len(planned.arms) < 2 for _, planned in chosen):
         raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
@@ -104,7 +128,8 @@ def trial(
     folders = _folders(out, [name for name, _ in chosen])
     model = terminal.model()
     console = terminal.progress()
-    for folder, (_, planned) in zip(folders, chosen, strict=True):
+    weighted = []
+    for folder, (name, planned) in zip(folders, chosen, strict=True):
         mark = posterior_hash(draws)
         job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
@@ -123,6 +148,8 @@ def trial(
                 line = terminal.command_line()
                 data = data.assign_attrs(provenance_of_many(planned.title, planned.fingerprint, model, line))
                 page = write_trial(draft, data, planned, found, power=table, command_line=line)
+                if name in arms:
+                    weighted.append(write_weighted_arms(draft, data, arms[name]))
         solved = [one.text for one in search.sizes] if search else []
         for sentence in (*difference_sentences(found, planned, criterion), *solved):
             console.print(terminal.escape_markup(sentence))
@@ -130,17 +157,21 @@ def trial(
         terminal.table(relapse_rows(found), title="Time to relapse, first trial")
         terminal.table(list(found.events), title="Patients with an event, percent")
         terminal.table(summary_of(found), title=planned.title)
+        if name in arms:
+            terminal.table(shown_weighted_arms(weighted[-1]), title="Patients weighted to the published arms")
         if "screened" in data:
             total = int(data["screened"].sum())
             share = 1 - data["screened"].size / total
             console.print(f"{total} candidates were screened; {share:.0%} were not eligible")
-        for name, reason in found.not_estimated.items():
-            console.print(f"Not estimated: {terminal.escape_markup(name)}: {terminal.escape_markup(reason)}.")
+        for what, reason in found.not_estimated.items():
+            console.print(f"Not estimated: {terminal.escape_markup(what)}: {terminal.escape_markup(reason)}.")
         if found.failed:
             console.print(
                 f"{100 * found.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
             )
         terminal.opened(folder / page.name)
+    if checkout:
+        terminal.wrote([publish_weighted_arms(weighted, {"command_line": line, "posterior": posterior_hash(draws)})])
 
 
 @dataclass(frozen=True)
@@ -197,6 +228,29 @@ def _found(file: Path) -> tuple[str, Trial]:
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
     return file.name, shipped_trial(file.name)
+
+
+def _shipped(with_published_arms: bool) -> list[str]:
+    """Names of the shipped trials, or of those that have published arms."""
+    from ketamech.estimation.clinical_targets import TRIALS
+    from ketamech.estimation.published_arms import published_arms
+
+    if with_published_arms:
+        return sorted({arm.trial for arm in published_arms()})
+    return sorted(path.stem for path in TRIALS.glob("*.yaml"))
+
+
+def _published(name: str) -> list[PublishedArm]:
+    """The published arms of a shipped trial. Raises InputError where there is none."""
+    from ketamech.estimation.published_arms import published_arms
+
+    if not (found := published_arms(name)):
+        what = f"'{name}' has no arm with a published mean and SD"
+        expected = ", ".join(_shipped(True))
+        raise InputError(
+            what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped(True))
+        )
+    return found
 
 
 def _draws(posterior: str) -> list[dict[str, float]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,7 @@ from ketamech.estimation.clinical_targets import (
     standard_error_of,
     statistic,
 )
+from ketamech.estimation.trial_likelihood import TrialLikelihood
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial
@@ -51,23 +52,26 @@ class EstimatedParameter:
     """A parameter to estimate: the median of its prior (canonical) and the prior SD of its logarithm.
 
     The prior has a table of its own, so that adopting a posterior does not change the prior of the next calibration.
+    `gain`: what it weighs, for the parameters that convert a pathway into mood; empty for others.
     """
 
     name: str
     default: float
     prior: float
+    gain: str = ""
 
 
 def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
     """The parameters of data/calibration/parameters.csv. Raises InputError for an unknown one."""
     known = table or load_parameters()
     found = []
-    for row in read_table(DIRECTORY / "parameters.csv", ("parameter", "prior_middle", "prior_spread", "why")):
+    columns = ("parameter", "prior_middle", "prior_spread", "why", "gain")
+    for row in read_table(DIRECTORY / "parameters.csv", columns, optional=("gain",)):
         name = row.required("parameter", "a parameter")
         if name not in known:
             raise row.error("parameter", f"no parameter '{name}'", expected="a name", near=closest_match(name, known))
         middle = row.number("prior_middle") * unit(known[name].unit).factor
-        found.append(EstimatedParameter(name, middle, row.number("prior_spread")))
+        found.append(EstimatedParameter(name, middle, row.number("prior_spread"), row["gain"]))
     return tuple(found)
 
 
@@ -94,6 +98,7 @@ class Calibration:
     """The model, the estimated parameters and the fitted rows.
 
     Every simulated point is a unit of `executor`: an interrupted search repeats its path and reuses stored points.
+    `data` [row] takes the place of the published numbers, for inference from simulated data.
     """
 
     model: Model
@@ -102,6 +107,7 @@ class Calibration:
     patients_per_arm: int = PATIENTS_PER_ARM
     threads: int = os.cpu_count() or 1
     executor: Executor = LOCAL
+    data: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def job_description(self) -> dict[str, object]:
@@ -142,10 +148,10 @@ class Calibration:
             study_size=trial.study_size or trial.patients,
         )
 
-    @property
+    @cached_property
     def published(self) -> np.ndarray:
-        """Printed numbers [row]."""
-        return np.array([row.published for row in self.rows])
+        """Printed numbers [row], or the `data` that take their place."""
+        return np.array([row.published for row in self.rows]) if self.data is None else self.data
 
     @cached_property
     def noise(self) -> np.ndarray:
@@ -179,13 +185,16 @@ class Calibration:
         return self.simulated_statistics(x[None])[0]
 
     def simulated_statistics(self, x: np.ndarray, tell: Progress | None = None, words: str = "") -> np.ndarray:
-        """Statistics [point, row] at points [point, parameter]; `tell` receives the number of finished points."""
-        found = []
-        for arrays in self.executor.map({_name(point): point for point in x}, self.simulate_point):
-            found.append(arrays["found"])
+        """Statistics [point, row] at points [point, parameter], of which some may be equal; `tell` receives the number
+        of finished points."""
+        names = [_name(point) for point in x]
+        units = dict(zip(names, x, strict=True))
+        found: dict[str, np.ndarray] = {}
+        for name, arrays in zip(units, self.executor.map(units, self.simulate_point), strict=True):
+            found[name] = arrays["found"]
             if tell:
                 tell(len(found), words)
-        return np.array(found)
+        return np.array([found[name] for name in names])
 
     def simulate_point(self, x: np.ndarray) -> Arrays:
         """Simulate one point."""
@@ -233,45 +242,35 @@ class Calibration:
         found = [self.estimated[i].default * np.exp(self.estimated[i].prior * x[:, i]) for i in places]
         return np.array(found).reshape(len(places), len(x)).T
 
+    def trial_likelihood(
+        self, gradients: np.ndarray, extra: np.ndarray | float = 0.0, rows: np.ndarray | None = None
+    ) -> TrialLikelihood:
+        """The likelihood with the covariance of `covariance`, of all rows or of those in the mask `rows` [row]."""
+        variance = self.noise**2 + np.broadcast_to(extra, len(self.rows)) ** 2
+        return TrialLikelihood.of(variance, gradients, [row.trial for row in self.rows], rows)
+
     def log_likelihood(
         self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
         rows: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Log likelihood [point], up to a constant, of all rows or of those in the mask `rows` [row].
-
-        The covariance of each trial is that of `covariance`: diagonal plus one term per study effect, whose inverse and
-        determinant follow from matrices of the size of the number of effects (Woodbury). `found` [point, row] must be
-        finite.
-        """
-        chosen = np.ones(len(self.rows), dtype=bool) if rows is None else rows
-        variance = self.noise**2 + np.broadcast_to(extra, len(self.rows)) ** 2
-        weight = np.where(chosen, 1 / variance, 0.0)
-        off, (effects, count) = found - self.published, gradients.shape
-        of_trial = np.array([[row.trial == name for row in self.rows] for name in self._trial_names])
-        loads = gradients[None] * of_trial[:, None]  # [trial, effect, row]
-        inner = np.einsum("ter,tfr,r->tef", loads, loads, weight)
-        sds = self._study_sds(x)
-        shifts = sds[:, None] * (off @ (loads * weight).reshape(-1, count).T).reshape(len(x), len(loads), effects)
-        core = np.eye(effects) + sds[:, None, :, None] * inner * sds[:, None, None, :]  # [point, trial, effect, effect]
-        explained = np.sum(shifts * np.linalg.solve(core, shifts[..., None])[..., 0], axis=(1, 2))
-        log_determinant = np.log(variance[chosen]).sum() + np.linalg.slogdet(core)[1].sum(axis=1)
-        return -0.5 * (off**2 @ weight - explained + log_determinant)
-
-    @property
-    def _trial_names(self) -> list[str]:
-        return list(dict.fromkeys(row.trial for row in self.rows))
+        """Log likelihood [point], up to a constant, at points [point, parameter] with finite statistics `found` [point,
+        row]; `gradients`, `extra` and `rows` as for `trial_likelihood`."""
+        return self.trial_likelihood(gradients, extra, rows)(self._study_sds(x), found - self.published)
 
     def log_posterior_parts(
         self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
         rows: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Log of prior times likelihood [point], up to a constant, at points [point, parameter] with statistics
-        [point, row]; -inf where a statistic is missing or a parameter is far outside the prior. `rows`: mask of the
-        rows that are used instead of all."""
+        """Log of prior times likelihood [point], up to a constant; arguments as for `log_likelihood`."""
+        return self.log_posterior(x, found, self.trial_likelihood(gradients, extra, rows))
+
+    def log_posterior(self, x: np.ndarray, found: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
+        """Log of prior times `likelihood` [point], up to a constant, at points [point, parameter] with statistics
+        [point, row]; -inf where a statistic is missing or a parameter is far outside the prior."""
         valid = np.isfinite(found).all(axis=1) & (np.abs(x) < MAX_DISTANCE_SD).all(axis=1)
         within = np.clip(x, -MAX_DISTANCE_SD, MAX_DISTANCE_SD)
         known = np.where(np.isfinite(found), found, 0.0)
-        value = self.log_likelihood(within, known, gradients, extra, rows) - 0.5 * np.sum(x**2, axis=1)
+        value = likelihood(self._study_sds(within), known - self.published) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
     def map_estimate(self, rounds: int, tell: Progress) -> np.ndarray:

@@ -29,7 +29,7 @@ from ketamech.estimation.trial_folds import folds
 from ketamech.parameters import ParameterTable, load_parameters
 
 LARGEST_K = 0.7  # Pareto shape above which importance weights are not reliable
-POOL, STEPS = 10_000, 200  # draws of the chain that are reweighted; steps of a chain without a trial
+STEPS = 200  # of a chain without a trial
 DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
 SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")
 DIRECTORY = DATA / "calibration"
@@ -57,8 +57,7 @@ def leave_one_trial_out(
 ) -> Iterator[LeftOutPosterior]:  # fmt: skip
     """The posterior without each trial, in turn, as `count` draws of equal weight."""
     task, random = points.task, np.random.RandomState(seed)
-    kept = posterior.chain.reshape(-1, len(task.estimated))
-    pool = kept[:: max(1, len(kept) // POOL)]
+    pool = posterior.thinned()
     statistics = emulator(pool)
     for number, (trial, rows) in enumerate(folds(task.rows).items()):
         tell(number + 1, f"without {trial}")

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from ketamech.estimation.calibration import Calibration
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
+CLIPPED, LARGEST_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
+POOL = 10_000  # draws of the chain that are reweighted
 Progress = Callable[[int, str], None]
 
 
@@ -41,7 +44,7 @@ class DesignPoints:
         best, spread, _ = self.map_and_covariance(rounds, tell)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
-        x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -5, 5)
+        x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -CLIPPED, CLIPPED)
         return x, self.task.simulated_statistics(x, tell, "near")
 
 
@@ -74,6 +77,31 @@ class QuadraticEmulator:
         """Statistics [point, row] at points [point, parameter]."""
         return _terms(x - self.centre) @ self.weights
 
+    def jacobian(self, x: np.ndarray) -> np.ndarray:
+        """Derivatives of the statistics [row, parameter] at a point [parameter]."""
+        n, off = len(x), x - self.centre
+        i, j = _pairs(n)
+        terms = np.zeros((len(self.weights), n))
+        terms[1 : n + 1] = np.eye(n)
+        squares = np.arange(n + 1, len(self.weights))
+        terms[squares, i] += off[j]
+        terms[squares, j] += off[i]
+        return self.weights.T @ terms
+
+
+@dataclass(frozen=True)
+class ValidRegion:
+    """Where the emulator is used: within twice the size of the cloud of design points, and within the clipped prior."""
+
+    centre: np.ndarray
+    inverse_covariance: np.ndarray
+
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        """Whether the emulator is used at points [point, parameter]."""
+        off = x - self.centre
+        away = np.einsum("pi,pi->p", off @ self.inverse_covariance, off) / (PRIOR_WIDENING**2 * len(self.centre))
+        return (np.abs(x) < CLIPPED).all(axis=1) & (away < LARGEST_DISTANCE**2)
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -91,6 +119,11 @@ class Posterior:
     emulator_error: float
     effective_size: float
     predicted: np.ndarray | None = None
+
+    def thinned(self, count: int = POOL) -> np.ndarray:
+        """About `count` draws of the chain [draw, parameter], equally spaced."""
+        kept = self.chain.reshape(-1, self.chain.shape[-1])
+        return kept[:: max(1, len(kept) // count)]
 
 
 def sample_posterior(
@@ -125,20 +158,19 @@ def sample_emulated(
     """Sample the emulated posterior of all rows, or of those in the mask `rows`, with emcee.
 
     `start` [walker, parameter]. Returns positions [step, walker, parameter] and their logs [step, walker] without the
-    first quarter. Points far from the design points have probability 0.
+    first quarter. Points far from the design points have probability 0 (`ValidRegion`).
     """
     import emcee
 
     task, n = points.task, len(points.task.estimated)
     best, spread, gradients = points.map_and_covariance(0, lambda done, words: None)
-    extra, inverse = emulator_allowance(task, emulator), np.linalg.inv(spread)
+    region = ValidRegion(best, np.linalg.inv(spread))
+    likelihood = task.trial_likelihood(gradients, emulator_allowance(task, emulator), rows)
 
     def log_posterior(x: np.ndarray) -> np.ndarray:
-        found = task.log_posterior_parts(x, emulator(x), gradients, extra, rows)
-        away = np.einsum("pi,ij,pj->p", x - best, inverse, x - best) / (PRIOR_WIDENING**2 * n)
-        return np.where((np.abs(x) < 5).all(axis=1) & (away < 4), found, -np.inf)
+        return np.where(region.contains(x), task.log_posterior(x, emulator(x), likelihood), -np.inf)
 
-    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.DESnookerMove(), 0.2)]
+    moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.StretchMove(), 0.2)]  # DESnookerMove of emcee 3.1 is biased
     sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
     sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
     return sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
@@ -153,19 +185,27 @@ def convergence(chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Split R-hat and autocorrelation time (steps) of each parameter; positions [step, walker, parameter]."""
     import emcee
 
+    return split_rhat(chain), emcee.autocorr.integrated_time(chain, quiet=True)
+
+
+def split_rhat(chain: np.ndarray) -> np.ndarray:
+    """Split R-hat of each parameter [parameter]; positions [step, walker, parameter]."""
     half = len(chain) // 2
     parts = np.concatenate([chain[:half], chain[half : 2 * half]], axis=1)
     within = parts.var(axis=0, ddof=1).mean(axis=0)
     between = half * parts.mean(axis=0).var(axis=0, ddof=1)
-    rhat = np.sqrt(((half - 1) / half * within + between / half) / within)
-    return rhat, emcee.autocorr.integrated_time(chain, quiet=True)
+    return np.asarray(np.sqrt(((half - 1) / half * within + between / half) / within))
 
 
 def _terms(x: np.ndarray) -> np.ndarray:
     """1, every parameter, and every product of two."""
-    n = x.shape[1]
-    i, j = np.triu_indices(n)
+    i, j = _pairs(x.shape[1])
     return np.column_stack([np.ones(len(x)), x, x[:, i] * x[:, j]])
+
+
+@cache
+def _pairs(n: int) -> tuple[np.ndarray, ...]:
+    return np.triu_indices(n)
 
 
 def _ridge(terms: np.ndarray, found: np.ndarray, penalty: float) -> np.ndarray:

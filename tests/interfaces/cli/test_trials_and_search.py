@@ -97,6 +97,40 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     assert page.count("<svg") == 3
 
 
+def test_patients_of_a_trial_are_weighted_to_the_published_arms(tmp_path):
+    code, out, _ = run(
+        "trial", "berman2000", "--patients", "300", "--weight-to-published", "--out", "t", cwd=tmp_path
+    )  # fmt: skip
+    assert code == 0
+    assert "effective" in out
+    arms = pd.read_csv(tmp_path / "t" / "weighted_arms.csv", comment="#")
+    assert sorted(arms["arm"]) == ["ketamine", "saline"]
+    weights = pd.read_csv(tmp_path / "t" / "patient_weights.csv", comment="#")
+    ratings = pd.read_parquet(tmp_path / "t" / "adqs.parquet")
+    met = arms[arms["effective"] > 0]
+    assert len(met)
+    for arm in met.to_dict("records"):
+        keys = {"TRTP": arm["arm"], "PARAMCD": arm["scale"]}
+        mine = weights[(weights[list(keys)] == pd.Series(keys)).all(axis=1)]
+        rows = ratings[(ratings[list(keys)] == pd.Series(keys)).all(axis=1)]
+        rows = rows[rows["AVISIT"].str.endswith(arm["visit"])].merge(mine[["USUBJID", "WEIGHT"]], on="USUBJID")
+        assert (rows["CHG"] * rows["WEIGHT"]).sum() / rows["WEIGHT"].sum() == pytest.approx(arm["change"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("withdrawal", "--weight-to-published"), "no arm with a published mean and SD"),
+        (("murrough2013", "--publish"), "--weight-to-published"),
+    ],
+)
+def test_weights_without_published_arms_are_refused(tmp_path, words, said):
+    code, _, err = run("trial", *words, "--out", "t", cwd=tmp_path)
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "t").exists()
+
+
 def test_the_difference_between_arms_is_printed_first(tmp_path):
     _, out, _ = run("trial", "murrough2013", "--seed", "3", "--out", "t", cwd=tmp_path)
     head, line = (text.split("\t") for text in out.splitlines()[:2])

@@ -25,6 +25,7 @@ from ketamech.estimation.surrogate_posterior import (
     QuadraticEmulator,
     convergence,
     prior_contraction,
+    sample_emulated,
     sample_posterior,
 )
 from ketamech.evidence import load_evidence, standard_error
@@ -68,7 +69,8 @@ class Toy:
 
     study_effects = ()
     _study_sds = Calibration._study_sds
-    _trial_names = Calibration._trial_names
+    trial_likelihood = Calibration.trial_likelihood
+    log_posterior = Calibration.log_posterior
     covariance = Calibration.covariance
     log_likelihood = Calibration.log_likelihood
     log_posterior_parts = Calibration.log_posterior_parts
@@ -106,6 +108,17 @@ def test_the_posterior_is_what_a_grid_finds():
     assert (prior_contraction(kept) > 0.5).all()
 
 
+def test_the_sampler_has_the_spread_of_a_normal_posterior_in_many_dimensions():
+    """Twenty-four parameters without data: the prior. A biased move of the sampler narrows it by a tenth."""
+    n = 24
+    task = Toy(estimated=tuple(EstimatedParameter(f"p{i}", 1.0, 1.0) for i in range(n)))
+    points = DesignPoints(task, centre=(np.zeros(n), np.eye(n), np.empty((0, 2))))
+    emulator = QuadraticEmulator(np.zeros(n), np.zeros((1 + n + n * (n + 1) // 2, 2)), np.zeros(2))
+    start = np.random.RandomState(0).standard_normal((4 * n, n))
+    chain, _ = sample_emulated(points, emulator, start, 60, np.random.RandomState(1))
+    assert chain.reshape(-1, n).std(axis=0).mean() == pytest.approx(1, abs=0.03)
+
+
 def test_study_effects_are_those_of_a_random_effects_model():
     """Two rows of one trial share its effect: the covariance and the likelihood of the textbook formula."""
     from scipy.stats import multivariate_normal
@@ -125,8 +138,7 @@ def test_study_effects_are_those_of_a_random_effects_model():
     expected = np.diag(task.noise**2)
     expected[:2, :2] += sd**2 * np.outer(gradients[0, :2], gradients[0, :2])
     expected[2, 2] += sd**2 * gradients[0, 2] ** 2
-    task._trial_names = ["one", "two"]
-    for name in ("_study_sds", "covariance", "log_likelihood"):
+    for name in ("_study_sds", "covariance", "trial_likelihood", "log_posterior", "log_likelihood"):
         setattr(task, name, MethodType(getattr(Calibration, name), task))
     assert task.covariance(x, gradients)[0] == pytest.approx(expected)
     found = np.array([[0.2, 0.1, 0.9]])
@@ -147,6 +159,15 @@ def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
     np.testing.assert_array_equal(again[0], whole[0])
     np.testing.assert_array_equal(again[1], whole[1])
     assert rest.calls == 40 - 17
+
+
+def test_equal_points_are_simulated_once_and_returned_each_time():
+    """A chain that rejects a move repeats a point."""
+    task, points = Toy(), np.array([[0.1, 0.2], [0.3, 0.4], [0.1, 0.2]])
+    found = task.simulated_statistics(points)
+    assert found.shape == (3, 2)
+    assert found[0] == pytest.approx(found[2])
+    assert task.calls == 2
 
 
 def test_only_calibrate_rows_are_fitted_and_each_once():

@@ -55,7 +55,8 @@ class OneMean:
 
     values = Calibration.values
     _study_sds = Calibration._study_sds
-    _trial_names = Calibration._trial_names
+    trial_likelihood = Calibration.trial_likelihood
+    log_posterior = Calibration.log_posterior
     log_likelihood = Calibration.log_likelihood
     log_posterior_parts = Calibration.log_posterior_parts
 

@@ -10,7 +10,7 @@ import pytest
 from ketamech.core import InputError, UnknownNameError
 from ketamech.parameters import load_parameters
 from ketamech.population.population_tables import load_tables, marginal
-from ketamech.population.virtual_population import effective_size, load_population, prevalence_weights, select_plausible
+from ketamech.population.virtual_population import load_population, select_plausible
 
 TABLE = load_parameters()
 
@@ -166,18 +166,6 @@ def test_correlations_out_of_range_or_at_odds_are_refused(tmp_path):
     with pytest.raises(InputError, match="contradict"):
         load_population("trd", load_tables(tmp_path)).draw(TABLE, 1, range(2))
     load_tables.cache_clear()
-
-
-def test_weights_meet_their_targets_and_say_what_they_cost():
-    rng = np.random.default_rng(0)
-    groups = {"male": rng.random(2000) < 0.4, "young": rng.random(2000) < 0.3}
-    weights = prevalence_weights(groups, {"male": {True: 0.5, False: 0.5}, "young": {True: 0.5, False: 0.5}})
-    for group in groups.values():
-        assert weights[group].sum() / weights.sum() == pytest.approx(0.5, abs=1e-6)
-    assert 1000 < effective_size(weights) < 2000
-    assert effective_size(np.ones(10)) == pytest.approx(10)
-    with pytest.raises(InputError, match=r"add up to 0\.9"):
-        prevalence_weights(groups, {"male": {True: 0.5, False: 0.4}})
 
 
 def test_the_plausible_lie_within_bounds():

@@ -1,0 +1,127 @@
+"""Figures of a calibration: chain, posterior, profiles, ranks of simulated data, directions of the pathway gains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ketamech.estimation.simulation_based_calibration import DRAWS, LEVEL, ecdf_band
+from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw_ranks(folder: Path, ranks: pd.DataFrame) -> list[Path]:
+    """Rank ECDF minus the uniform one for each parameter; `ranks`: one column per parameter, one row per data set."""
+    return draw(folder, "simulated_ranks", lambda: _ranks(ranks))
+
+
+def draw_gains(folder: Path, names: Sequence[str], draws: np.ndarray) -> list[Path]:
+    """Each pair of pathway gains: posterior draws [draw, gain] in SD of the prior, with 95 % ellipses of both."""
+    return draw(folder, "pathway_gains", lambda: _gains(names, draws))
+
+
+def _ranks(ranks: pd.DataFrame) -> Figure:
+    count, names = len(ranks), list(ranks)
+    share = np.arange(1, DRAWS + 1) / (DRAWS + 1)
+    title = f"Ranks of true values in {count} simulated data sets: distribution function minus the uniform one"
+    words = "\n(pale: 95 % band of one parameter; line: of all parameters together)"
+    figure, panels = panel_page(len(names), 5, 11, 1.6, title + words)
+    alone, together = (ecdf_band(count, DRAWS, level) for level in (LEVEL, LEVEL / len(names)))
+    for axes, name in zip(panels, names, strict=True):
+        below = np.cumsum(np.bincount(ranks[name], minlength=DRAWS + 1))[:-1] / count
+        axes.fill_between(share, alone[0] - share, alone[1] - share, color="#DDDDDD", lw=0)
+        for limit in together:
+            axes.plot(share, limit - share, color="#999999", lw=0.7)
+        axes.plot(share, below - share, color=OKABE_ITO[0], lw=1.2)
+        axes.set_title(name, fontsize=6)
+        axes.tick_params(labelsize=6)
+    return figure
+
+
+def _gains(names: Sequence[str], draws: np.ndarray) -> Figure:
+    pairs = [(i, j) for i in range(len(names)) for j in range(i)]
+    title = "Pathway gains in SD of the prior from its median (grey: 95 % of the prior, orange: of the posterior)"
+    figure, panels = panel_page(len(pairs), 3, 8.5, 2.6, title)
+    for axes, (i, j) in zip(panels, pairs, strict=True):
+        pair = draws[:, [j, i]]
+        axes.plot(*pair.T, ".", color=OKABE_ITO[0], ms=3, alpha=0.5)
+        _ellipse(axes, np.zeros(2), np.eye(2), "#999999")
+        _ellipse(axes, pair.mean(axis=0), np.cov(pair.T), OKABE_ITO[1])
+        axes.set_xlabel(names[j], fontsize=8)
+        axes.set_ylabel(names[i], fontsize=8)
+        axes.set_aspect("equal", "datalim")
+    return figure
+
+
+def _ellipse(axes: Axes, centre: np.ndarray, covariance: np.ndarray, colour: str) -> None:
+    """The ellipse that holds 95 % of a normal distribution."""
+    angle = np.linspace(0, 2 * np.pi, 181)
+    radius = np.sqrt(-2 * np.log(0.05))
+    circle = radius * np.stack([np.cos(angle), np.sin(angle)])
+    axes.plot(*(centre[:, None] + np.linalg.cholesky(covariance) @ circle), color=colour, lw=1.2)
+
+
+def draw_calibration(
+    folder: Path, names: Sequence[str], logs: np.ndarray, draws: np.ndarray,
+    profiles: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> list[Path]:  # fmt: skip
+    """Write chain, posterior and profiles as PNG and SVG.
+
+    `logs`: log posterior [step, walker]; `draws` [draw, parameter] in SD of the prior from its median.
+    """
+    paths = draw(folder, "chain", lambda: _chain(logs), vector=False)
+    paths += draw(folder, "posterior", lambda: _posterior(names, draws))
+    if profiles:
+        paths += draw(folder, "profiles", lambda: _profiles(profiles))
+    return paths
+
+
+def _chain(logs: np.ndarray) -> Figure:
+    figure = page(8, 3, "Log posterior of every walker")
+    axes = figure.subplots()
+    axes.plot(logs, color=OKABE_ITO[0], lw=0.5, alpha=0.5)
+    axes.plot(np.median(logs, axis=1), color=OKABE_ITO[1], lw=1.5, label="median")
+    axes.set_ylim(np.percentile(logs, 1), logs.max() + 2)
+    axes.set_xlabel("step")
+    axes.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
+    """Marginals against the prior on the left, correlations on the right."""
+    figure = page(11, 0.3 * len(names) + 2.0, "Posterior (in SD of the prior from its median) and correlations")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
+    low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
+    y = np.arange(len(names))
+    left.axvspan(-1.96, 1.96, color="#DDDDDD", lw=0, label="prior, 95 %")
+    left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
+    left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
+    numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
+    left.set_yticks(y, numbered, fontsize=7)
+    left.invert_yaxis()
+    left.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
+    matrix = np.corrcoef(draws.T)
+    shown = right.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+    right.set_xticks(y, [str(i + 1) for i in y], fontsize=6)
+    right.set_yticks(y, [str(i + 1) for i in y], fontsize=6)
+    figure.colorbar(shown, ax=right, shrink=0.7, label="correlation")
+    return figure
+
+
+def _profiles(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    title = "Profiles: increase of the misfit with one parameter fixed (dashed: 95 % limit)"
+    figure, panels = panel_page(len(profiles), 4, 10, 2.0, title)
+    for axes, (name, (grid, misfit)) in zip(panels, profiles.items(), strict=True):
+        axes.plot(grid, misfit - np.nanmin(misfit), "o-", color=OKABE_ITO[0], ms=3, lw=1)
+        axes.axhline(3.84, color="#999999", lw=0.8, ls="--")
+        axes.set_ylim(-0.5, 15)
+        axes.set_title(name, fontsize=7)
+    return figure

@@ -1,0 +1,43 @@
+"""The page on the calibration shows every shipped diagnostic of the shipped posterior, with its pictures."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from document_texts import documents
+
+from ketamech.estimation.calibration import load_estimated
+from ketamech.estimation.clinical_targets import DIRECTORY
+from ketamech.estimation.posterior import load_posterior, posterior_hash
+from ketamech.estimation.published_arms import published_arms
+from ketamech.exchange.result_metadata import read_csv_metadata
+from ketamech.report import calibration_tables as tables
+from ketamech.report.weighted_arms import ARMS
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    from makers.calibration import write_calibration
+
+    folder = tmp_path_factory.mktemp("made")
+    return folder, write_calibration(folder)["standing/calibration"]
+
+
+def test_diagnostics_belong_to_the_shipped_posterior():
+    mark = posterior_hash(load_posterior())
+    for name in (tables.SENSITIVITY, tables.DIRECTIONS, tables.UNIFORMITY, tables.RANKS, ARMS):
+        assert read_csv_metadata(DIRECTORY / name)[tables.MARK] == mark, f"{name}: see docs/decisions/0035"
+
+
+def test_every_parameter_and_arm_is_on_the_page_with_pictures(page):
+    folder, text = page
+    assert "made/standing/calibration.md" in documents()["docs/trust.md"]
+    assert "Not computed" not in text
+    for one in load_estimated():
+        assert text.count(f"| `{one.name}` |") >= 3
+    for arm in published_arms():
+        assert f"| {arm.trial} | {arm.arm} | {arm.visit} |" in text
+    for picture in re.findall(r"!\[[^\]]+\]\((\S+)\)", text):
+        assert (folder / picture).stat().st_size > 5000
+    assert text.count("The trials ") >= 4
