@@ -129,7 +129,7 @@ def solve_table(table: DoseTable, model: Model, outputs: Sequence[str]) -> pd.Da
     """
     names = validate_outputs(model.kernel, tuple(outputs))
     occasions = observed_occasions(table)
-    hours = [_observation_times(occasion) for _, occasion in occasions]
+    hours = [observation_times(occasion) for _, occasion in occasions]
     counts = [len(own) for own in hours]
     longest = max(counts)
     solved = _solve(occasions, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
@@ -158,7 +158,7 @@ def _solve(
     occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> Trajectories:
     """Outputs of each occasion at `times` [occasion, time] (h from the begin); NaN for ratings of animals."""
-    courses = [_subject(subject, occasion, model) for subject, occasion in occasions]
+    courses = [checked_subject_of(subject, occasion, model) for subject, occasion in occasions]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
     values = found.values.copy()
     for i, (subject, _) in enumerate(occasions):
@@ -181,9 +181,15 @@ def _column(words: Sequence[str | None]) -> pd.Series:
     return column
 
 
-def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+def checked_subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+    """One occasion as a patient to be solved. Raises InputError, at the offending record, for an impossible regimen."""
+    check_solvable(occasion.regimen, model.parameters, subject, occasion, MAX_HORIZON_H)
+    return subject_of(subject, occasion, model)
+
+
+def subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+    """The same without checks; with parameter values that are arrays [copy], the dose events hold arrays too."""
     regimen, parameters = occasion.regimen, model.parameters
-    check_solvable(regimen, parameters, subject, occasion, MAX_HORIZON_H)
     repeated, length = _cycle(subject, occasion, parameters)
     wait = pre_dose_delay(occasion)
     horizon = (occasion.last_observation or 0.0) + 1e-6
@@ -192,7 +198,7 @@ def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Sub
     return Subject(subject.name, given, subject.values, repeated, length)
 
 
-def _observation_times(occasion: Occasion) -> list[float]:
+def observation_times(occasion: Occasion) -> list[float]:
     """Observation times (h from the begin), slightly earlier for an observation before a dose of the same time."""
     starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
     hours = [seen.time - occasion.begin for seen in occasion.observations]
