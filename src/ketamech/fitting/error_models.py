@@ -126,7 +126,9 @@ def _normal(z: np.ndarray) -> np.ndarray:
 @cache
 def _defaults() -> dict[str, tuple[str, float, float]]:
     rows = read_table(FILE, ("kind", "model", "additive", "proportional", "why"))
-    return {row["kind"]: (row.one_of("model", KINDS), row.number("additive"), row.number("proportional")) for row in rows}
+    return {
+        row["kind"]: (row.one_of("model", KINDS), row.number("additive"), row.number("proportional")) for row in rows
+    }
 
 
 def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
+from ketamech.fitting.distribution import Distribution
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
     LEAST_EFFECT,
@@ -87,6 +88,11 @@ class Fit:
     draws: GroupDraws | None = None
 
     @property
+    def distribution(self) -> Distribution:
+        """The population of other people: the posterior of a group, or the prior of persons that were fitted alone."""
+        return Distribution(self.predictor, self.errors, self.mean, self.covariance, self.model, self.draws)
+
+    @property
     def data(self) -> FitData:
         """The measurements."""
         return self.predictor.data
@@ -148,8 +154,8 @@ def chosen_parameters(
     table = predictor.model.parameters
     if names:
         return named_parameters(names, population, table)
-    given = {name for subject in predictor.data.persons for name in subject.values}
-    pool = [one for name, one in candidates(population, table).items() if name not in given]
+    known = candidates(population, table)
+    pool = [known[name] for name in _varying_names(predictor, population)]
     wide = predictor.with_parameters(pool)
     predicted, slopes = measured_sensitivities(wide, wide.typical)
     spread = np.ones_like(predicted)
@@ -295,6 +301,34 @@ def _notes_on_information(made: Fit) -> list[str]:
     if same:
         notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")
     return notes
+
+
+def population_distribution(data: FitData, model: Model, settings: FitSettings) -> Distribution:
+    """The population of the tables, to simulate the measurements of other people."""
+    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    predictor = Predictor(model, data, (), threads=settings.threads)
+    names = settings.parameters or tuple(_varying_names(predictor, population))
+    predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
+    covariance = prior_covariance(predictor.parameters, population)
+    return Distribution(predictor, errors, predictor.typical, covariance)
+
+
+def _varying_names(predictor: Predictor, population: Population) -> list[str]:
+    """Every parameter that varies between people and that the table does not give."""
+    given = {name for subject in predictor.data.persons for name in subject.values}
+    return [name for name in candidates(population, predictor.model.parameters) if name not in given]
+
+
+def posterior_distribution(data: FitData, model: Model, settings: FitSettings, draws: Path) -> Distribution:
+    """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
+    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    parameters = named_parameters(settings.parameters, population, model.parameters)
+    predictor = Predictor(model, data, parameters, threads=settings.threads)
+    group = group_model(predictor, population, errors, full=settings.full, covariates=settings.covariates)
+    with np.load(draws) as saved:
+        drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
+    mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
+    return Distribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)
 
 
 def fit_table(

@@ -28,7 +28,7 @@ FIXED_SD = 0.1  # of the population mean of a parameter whose row has no spread
 class FittedParameter:
     """A parameter on the free scale: `sd` between people, `mean_sd` of the population mean; `factor` to canonical.
 
-    `tied` {parameter: typical canonical value} change by the same factor, such as the clearance of the other enantiomer.
+    `tied` {parameter: typical canonical value} change by the same factor, as the clearance of the other enantiomer.
     """
 
     name: str
@@ -180,9 +180,7 @@ def prior_covariance(parameters: Sequence[FittedParameter], population: Populati
     return matrix * sd * sd[:, None]
 
 
-def typical_values(
-    parameters: Sequence[FittedParameter], persons: Sequence[Mapping[str, float]]
-) -> np.ndarray:
+def typical_values(parameters: Sequence[FittedParameter], persons: Sequence[Mapping[str, float]]) -> np.ndarray:
     """Population values [person, parameter] on the free scale; a person's own value (of a species, say) comes first."""
     rows = [[float(one.free(own.get(one.name, one.typical))) for one in parameters] for own in persons]
     return np.array(rows).reshape(len(persons), len(parameters))

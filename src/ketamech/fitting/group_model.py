@@ -65,7 +65,10 @@ class GroupModel:
         values = np.exp(logs)
         found, place = [], 0
         for model in self.errors:
-            own = [values[..., place + i, None] if values.ndim > 1 else values[place + i] for i in range(len(model.numbers))]
+            own = [
+                values[..., place + i, None] if values.ndim > 1 else values[place + i]
+                for i in range(len(model.numbers))
+            ]
             found.append(model.with_numbers(own))
             place += len(own)
         return tuple(found)
@@ -117,7 +120,9 @@ def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> 
     values = covariate_values(data, effect.column)
     if np.isnan(values).any():
         missing = data.persons[int(np.flatnonzero(np.isnan(values))[0])].name
-        raise InputError(f"ID {missing} has no {column}", file=data.table.path, key=column, expected="a number for each ID")
+        raise InputError(
+            f"ID {missing} has no {column}", file=data.table.path, key=column, expected="a number for each ID"
+        )
     if np.ptp(values) == 0:
         raise InputError(f"{column} is the same in all persons", file=data.table.path, key=column)
     return replace(effect, mean=float(values.mean()), sd=float(values.std(ddof=1)))
@@ -144,10 +149,8 @@ def means_of_persons(model: GroupModel, coefficients: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("npq,...q->...np", model.design, coefficients))
 
 
-def coefficient_posterior(
-    model: GroupModel, free: np.ndarray, covariance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [q] and precision [q, q] of the coefficients, from parameters of persons [person, p] and their covariance."""
+def coefficient_posterior(model: GroupModel, free: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [q] and precision [q, q] of the coefficients, from parameters [person, p] and their covariance."""
     weight = np.linalg.inv(covariance)
     prior = np.diag(model.mean_sd**-2.0)
     precision = prior + np.einsum("npq,pr,nrs->qs", model.design, weight, model.design)
@@ -162,9 +165,10 @@ def iterative_two_stage(
     values = GroupValues(model.mean, model.covariance, model.error_start)
     estimates: MapEstimates | None = None
     for turn in range(ROUNDS):
+        before = None if estimates is None else estimates.mode
         estimates = map_estimates(
             predictor, means_of_persons(model, values.coefficients), values.covariance,
-            model.errors_at(values.log_errors), start=estimates and estimates.mode, iterations=SCORING_STEPS,
+            model.errors_at(values.log_errors), start=before, iterations=SCORING_STEPS,
         )  # fmt: skip
         updated = _updated(predictor, model, values, estimates)
         apart = np.abs(updated.coefficients - values.coefficients) / model.mean_sd

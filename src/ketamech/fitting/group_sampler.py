@@ -1,10 +1,13 @@
 """Posterior draws of a group by Gibbs sampling, in chains that are solved together.
 
-A sweep updates the persons by Metropolis steps (one proposal independent of the present value, from the Laplace
-approximation of each person as in Karimi 2020, Comput Stat Data Anal 141:123; then random walks), the population means,
-the covariance and the residual SDs given the persons, and finally means and SDs with the standardised deviations of
-the persons fixed, which moves all persons together where their data are sparse. Results do not depend on
-interruptions: every block of sweeps has its own random stream.
+A sweep updates the persons, then means and SDs with the standardised deviations of the persons fixed (which moves all
+persons together where their data are sparse), then means, covariance and residual SDs given the persons. The first two
+are surrogate transitions (Liu 2001, Monte Carlo Strategies in Scientific Computing, section 9.4.3): an inner chain of
+Metropolis steps under the model linearised about the most probable parameters of each person, whose end is accepted or
+refused under the model itself, so that the draws are those of the model. Half of the inner steps propose from the
+Laplace approximation of each person (Karimi, Lavielle and Moulines 2020, Comput Stat Data Anal 141:123).
+
+Results do not depend on interruptions: every block of sweeps has its own random stream.
 """
 
 from __future__ import annotations
@@ -26,8 +29,10 @@ from ketamech.fitting.group_model import (
 from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms
 from ketamech.fitting.predict import Predictor
 
-CHAINS, WARM_UP, DRAWS, BLOCK = 4, 150, 250, 25  # sweeps of each chain; a block is saved as one unit
-WALKS = 2  # random walks of each person in a sweep
+CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
+INNER_STEPS, GROUP_STEPS = 10, 16  # steps under the linearised model between two solves
+TOGETHER = 2  # updates of all persons together in a sweep
+MOST_CHANGE = 20.0  # of the logarithm of a linearised prediction
 PROPOSAL_DF, PROPOSAL_SCALE = 5.0, 1.2  # t distribution about the Laplace approximation
 WANTED = 0.3  # acceptance rate of random walks
 ERROR_STEPS, ERROR_STEP = 5, 0.1  # random walks of log residual SDs
@@ -38,7 +43,7 @@ OVERDISPERSION = 1.5  # of the starting points of the chains
 class GroupDraws:
     """Posterior draws [chain, draw, ...]: `coefficients` [q], `covariance` [p, p], `log_errors` [number].
 
-    `free` [person, p]: parameters of the persons; `log_likelihood` (without constants); `accepted`: shares of proposals.
+    `free` [person, p]: parameters of persons; `log_likelihood` is without constants; `accepted`: shares of proposals.
     """
 
     coefficients: np.ndarray
@@ -73,7 +78,7 @@ def sample_group(
     progress: Callable[[int], None] | None = None,
 ) -> GroupDraws:  # fmt: skip
     """Draws of the posterior; blocks that are already in `checkpoint` are read instead of computed."""
-    sampler = _Sampler(predictor, model, persons)
+    sampler = _Sampler(predictor, model, persons, start)
     state: _State | None = None
     blocks: list[Arrays] = []
     total = warm_up + draws
@@ -83,7 +88,7 @@ def sample_group(
             block = checkpoint.read(name)
         else:
             chance = np.random.default_rng([seed, number])
-            state = state or sampler.first_state(start, chains, np.random.default_rng([seed, 10**6]))
+            state = state or sampler.first_state(chains, np.random.default_rng([seed, 10**6]))
             block = sampler.block(state, sweeps, chance, warm_up - first)
             if checkpoint is not None:
                 checkpoint.save(name, block)
@@ -98,7 +103,7 @@ def _joined(blocks: list[Arrays], warm_up: int) -> GroupDraws:
     def part(name: str) -> np.ndarray:
         return np.swapaxes(np.concatenate([block[name] for block in blocks])[warm_up:], 0, 1)
 
-    kinds = ("independent", "walk", "shift", "width")
+    kinds = ("persons", "group")
     shares = np.concatenate([block["accepted"] for block in blocks])[warm_up:].mean(axis=0)
     names = ("coefficients", "covariance", "log_errors", "free", "log_likelihood")
     found = {name: part(name) for name in names}
@@ -106,35 +111,39 @@ def _joined(blocks: list[Arrays], warm_up: int) -> GroupDraws:
 
 
 class _Sampler:
-    def __init__(self, predictor: Predictor, model: GroupModel, persons: MapEstimates) -> None:
-        self.predictor, self.model, self.persons = predictor, model, persons
+    def __init__(self, predictor: Predictor, model: GroupModel, persons: MapEstimates, start: GroupValues) -> None:
+        self.predictor, self.model, self.persons, self.start = predictor, model, persons, start
         self.factor = np.linalg.cholesky(persons.covariance)
         self.precision = np.linalg.inv(persons.covariance) / PROPOSAL_SCALE**2
+        self.mean_factor = _mean_factor(model, persons, start)
+        positive = np.array([one.is_concentration for one in predictor.data.outputs])[predictor.data.number]
+        self.is_log = positive & (persons.predicted > 0)
 
-    def first_state(self, start: GroupValues, chains: int, chance: np.random.Generator) -> _State:
+    def first_state(self, chains: int, chance: np.random.Generator) -> _State:
         """Chains whose persons are spread about their most probable parameters."""
         people, count = self.persons.mode.shape
         noise = chance.standard_normal((chains, people, count))
         free = self.persons.mode + OVERDISPERSION * np.einsum("nij,cnj->cni", self.factor, noise)
-        free[0] = self.persons.mode
-        coefficients = np.tile(start.coefficients, (chains, 1))
-        coefficients += OVERDISPERSION * chance.standard_normal(coefficients.shape) * self._mean_sd(start)
-        logs = np.tile(start.log_errors, (chains, 1))
+        coefficients = np.tile(self.start.coefficients, (chains, 1))
+        coefficients += OVERDISPERSION * chance.standard_normal(coefficients.shape) @ self.mean_factor.T
+        logs = np.tile(self.start.log_errors, (chains, 1))
+        lost = ~np.isfinite(self._likelihood(self.predictor.predictions(free), logs))
+        free = np.where(lost[:, :, None], self.persons.mode, free)
         predicted = self.predictor.predictions(free)
-        state = _State(
-            free, coefficients, np.tile(start.covariance, (chains, 1, 1)), logs, predicted,
+        return _State(
+            free, coefficients, np.tile(self.start.covariance, (chains, 1, 1)), logs, predicted,
             self._likelihood(predicted, logs), np.full((chains, people), 2.0 / np.sqrt(count)),
             np.full((chains, 1), 1.0), np.full((chains, 1), 1.0),
         )  # fmt: skip
-        lost = ~np.isfinite(state.likelihood)
-        state.free = np.where(lost[:, :, None], self.persons.mode, state.free)
-        state.predicted = self.predictor.predictions(state.free)
-        state.likelihood = self._likelihood(state.predicted, logs)
-        return state
 
-    def _mean_sd(self, start: GroupValues) -> np.ndarray:
-        _, precision = coefficient_posterior(self.model, self.persons.mode, start.covariance)
-        return np.sqrt(np.diag(np.linalg.inv(precision)))
+    def _linearised(self, free: np.ndarray) -> np.ndarray:
+        """Predictions [chain, measurement] from the sensitivities at the most probable parameters, without a solve."""
+        person = self.predictor.data.person
+        change = np.einsum("cmp,mp->cm", free[:, person] - self.persons.mode[person], self.persons.slopes)
+        predicted = self.persons.predicted
+        with np.errstate(all="ignore"):
+            logarithmic = predicted * np.exp(np.clip(change / predicted, -MOST_CHANGE, MOST_CHANGE))
+        return np.where(self.is_log, logarithmic, predicted + change)
 
     def _likelihood(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
         terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
@@ -145,13 +154,12 @@ class _Sampler:
         kept: dict[str, list[np.ndarray]] = {}
         for sweep in range(sweeps):
             adapt = sweep < warm_up_left
-            shares = [self._independent(state, chance)]
-            shares.append(np.mean([self._walk(state, chance, adapt) for _ in range(WALKS)]))
+            together = np.mean([self._together(state, chance, adapt) for _ in range(TOGETHER)])
+            shares = np.array([self._persons(state, chance, adapt), together])
             self._group(state, chance)
             self._errors(state, chance)
-            shares += [self._shift(state, chance, adapt), self._widen(state, chance, adapt)]
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
-            values |= {"log_likelihood": state.likelihood.sum(axis=1), "accepted": np.array(shares)}
+            values |= {"log_likelihood": state.likelihood.sum(axis=1), "accepted": shares}
             for name, value in values.items():
                 kept.setdefault(name, []).append(value.copy())
         return {**{name: np.array(values) for name, values in kept.items()}, **state.arrays()}
@@ -160,13 +168,43 @@ class _Sampler:
         apart = free - means_of_persons(self.model, state.coefficients)
         return -0.5 * np.einsum("cni,cij,cnj->cn", apart, np.linalg.inv(state.covariance), apart)
 
-    def _accept(self, state: _State, free: np.ndarray, ratio: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-        """Accept proposals [chain, person] given the log ratio without likelihoods; returns the mask."""
+    def _persons(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
+        """Update every person; returns the accepted share of the ends of the inner chains."""
+        free = state.free.copy()
+        first = linearised = self._likelihood(self._linearised(free), state.log_errors)
+        for _ in range(INNER_STEPS):
+            walks = chance.random(linearised.shape) < 0.5
+            proposed, ratio = self._proposal(state, free, walks, chance)
+            there = self._likelihood(self._linearised(proposed), state.log_errors)
+            accepted = np.log(chance.random(ratio.shape)) < ratio + there - linearised
+            free = np.where(accepted[:, :, None], proposed, free)
+            linearised = np.where(accepted, there, linearised)
+            if adapt:
+                state.walk_size = state.walk_size * np.exp(0.03 * np.where(walks, accepted - WANTED, 0.0))
         predicted = self.predictor.predictions(free)
         likelihood = self._likelihood(predicted, state.log_errors)
-        accepted = np.log(chance.random(ratio.shape)) < ratio + likelihood - state.likelihood
+        gain = likelihood - state.likelihood - (linearised - first)
+        accepted = np.log(chance.random(gain.shape)) < gain
         self._take(state, accepted, free, predicted, likelihood)
-        return accepted
+        return float(accepted.mean())
+
+    def _proposal(
+        self, state: _State, free: np.ndarray, walks: np.ndarray, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Proposals [chain, person, p]: a walk, or independent of `free`; and the log ratio without likelihoods."""
+        count = free.shape[2]
+        normal = np.einsum("nij,cnj->cni", self.factor, chance.standard_normal(free.shape))
+        stretch = np.sqrt(PROPOSAL_DF / chance.chisquare(PROPOSAL_DF, free.shape[:2]))[:, :, None]
+        independent = self.persons.mode + PROPOSAL_SCALE * stretch * normal
+        proposed = np.where(walks[:, :, None], free + state.walk_size[:, :, None] * normal, independent)
+
+        def density(at: np.ndarray) -> np.ndarray:
+            apart = at - self.persons.mode
+            square = np.einsum("cni,nij,cnj->cn", apart, self.precision, apart)
+            return -0.5 * (PROPOSAL_DF + count) * np.log1p(square / PROPOSAL_DF)
+
+        ratio = self._prior(state, proposed) - self._prior(state, free)
+        return proposed, ratio + np.where(walks, 0.0, density(free) - density(proposed))
 
     def _take(
         self, state: _State, accepted: np.ndarray, free: np.ndarray, predicted: np.ndarray, likelihood: np.ndarray
@@ -174,28 +212,6 @@ class _Sampler:
         state.free = np.where(accepted[:, :, None], free, state.free)
         state.likelihood = np.where(accepted, likelihood, state.likelihood)
         state.predicted = np.where(accepted[:, self.predictor.data.person], predicted, state.predicted)
-
-    def _independent(self, state: _State, chance: np.random.Generator) -> float:
-        count = state.free.shape[2]
-        normal = chance.standard_normal(state.free.shape)
-        stretch = np.sqrt(PROPOSAL_DF / chance.chisquare(PROPOSAL_DF, state.free.shape[:2]))[:, :, None]
-        free = self.persons.mode + PROPOSAL_SCALE * stretch * np.einsum("nij,cnj->cni", self.factor, normal)
-
-        def density(at: np.ndarray) -> np.ndarray:
-            apart = at - self.persons.mode
-            square = np.einsum("cni,nij,cnj->cn", apart, self.precision, apart)
-            return -0.5 * (PROPOSAL_DF + count) * np.log1p(square / PROPOSAL_DF)
-
-        ratio = self._prior(state, free) - self._prior(state, state.free) + density(state.free) - density(free)
-        return float(self._accept(state, free, ratio, chance).mean())
-
-    def _walk(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
-        normal = chance.standard_normal(state.free.shape)
-        free = state.free + state.walk_size[:, :, None] * np.einsum("nij,cnj->cni", self.factor, normal)
-        accepted = self._accept(state, free, self._prior(state, free) - self._prior(state, state.free), chance)
-        if adapt:
-            state.walk_size = state.walk_size * np.exp(0.1 * (accepted - WANTED))
-        return float(accepted.mean())
 
     def _group(self, state: _State, chance: np.random.Generator) -> None:
         """Coefficients and covariance of each chain, from their full conditional distributions."""
@@ -222,25 +238,47 @@ class _Sampler:
             state.log_errors = np.where(accepted[:, None], logs, state.log_errors)
             state.likelihood = np.where(accepted[:, None], likelihood, state.likelihood)
 
-    def _shift(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
-        """Means and all persons together."""
-        model = self.model
-        values = GroupValues(state.coefficients[0], state.covariance.mean(axis=0), state.log_errors[0])
-        step = state.shift_size * self._mean_sd(values) * chance.standard_normal(state.coefficients.shape)
-        coefficients = state.coefficients + step
-
-        def prior(at: np.ndarray) -> np.ndarray:
-            return -0.5 * np.sum(((at - model.mean) / model.mean_sd) ** 2, axis=1)
-
-        free = state.free + means_of_persons(model, step)
-        accepted = self._together(state, free, prior(coefficients) - prior(state.coefficients), chance)
-        state.coefficients = np.where(accepted[:, None], coefficients, state.coefficients)
-        if adapt:
-            state.shift_size = state.shift_size * np.exp(0.1 * (accepted[:, None] - WANTED))
+    def _together(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
+        """Update means and SDs with the standardised deviations of all persons fixed."""
+        inner = replace(state)
+        first = linearised = self._likelihood(self._linearised(state.free), state.log_errors).sum(axis=1)
+        for shifts in chance.random(GROUP_STEPS) < 0.5:
+            coefficients, covariance, free, ratio = (self._shifted if shifts else self._widened)(inner, chance)
+            there = self._likelihood(self._linearised(free), state.log_errors).sum(axis=1)
+            accepted = np.log(chance.random(len(ratio))) < ratio + there - linearised
+            inner.coefficients = np.where(accepted[:, None], coefficients, inner.coefficients)
+            inner.covariance = np.where(accepted[:, None, None], covariance, inner.covariance)
+            inner.free = np.where(accepted[:, None, None], free, inner.free)
+            linearised = np.where(accepted, there, linearised)
+            if adapt:
+                size = "shift_size" if shifts else "width_size"
+                setattr(inner, size, getattr(inner, size) * np.exp(0.05 * (accepted[:, None] - WANTED)))
+        predicted = self.predictor.predictions(inner.free)
+        likelihood = self._likelihood(predicted, state.log_errors)
+        gain = (likelihood - state.likelihood).sum(axis=1) - (linearised - first)
+        accepted = np.log(chance.random(len(gain))) < gain
+        state.coefficients = np.where(accepted[:, None], inner.coefficients, state.coefficients)
+        state.covariance = np.where(accepted[:, None, None], inner.covariance, state.covariance)
+        state.shift_size, state.width_size = inner.shift_size, inner.width_size
+        self._take(state, np.repeat(accepted[:, None], inner.free.shape[1], axis=1), inner.free, predicted, likelihood)
         return float(accepted.mean())
 
-    def _widen(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
-        """SDs between people and all deviations together."""
+    def _shifted(
+        self, state: _State, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Other means, with all persons shifted; and the log ratio of the priors."""
+        model = self.model
+        step = state.shift_size * chance.standard_normal(state.coefficients.shape) @ self.mean_factor.T
+        coefficients = state.coefficients + step
+        before, after = (
+            -0.5 * np.sum(((at - model.mean) / model.mean_sd) ** 2, axis=1) for at in (state.coefficients, coefficients)
+        )
+        return coefficients, state.covariance, state.free + means_of_persons(model, step), after - before
+
+    def _widened(
+        self, state: _State, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Other SDs between people, with all deviations scaled; and the log ratio of the priors."""
         people, count = state.free.shape[1:]
         logs = state.width_size / np.sqrt(2 * people) * chance.standard_normal((len(state.free), count))
         factor = np.exp(logs)
@@ -249,11 +287,7 @@ class _Sampler:
         covariance = state.covariance * factor[:, :, None] * factor[:, None]
         ratio = self._covariance_prior(covariance) - self._covariance_prior(state.covariance)
         ratio += (count + 1 if self.model.is_full else 2) * logs.sum(axis=1)  # volume of the change of the covariance
-        accepted = self._together(state, free, ratio, chance)
-        state.covariance = np.where(accepted[:, None, None], covariance, state.covariance)
-        if adapt:
-            state.width_size = state.width_size * np.exp(0.1 * (accepted[:, None] - WANTED))
-        return float(accepted.mean())
+        return state.coefficients, covariance, free, ratio
 
     def _covariance_prior(self, covariance: np.ndarray) -> np.ndarray:
         """Log density [chain] of the inverse Wishart prior, or of inverse gamma priors of the variances."""
@@ -265,16 +299,17 @@ class _Sampler:
         variance = np.diagonal(covariance, axis1=1, axis2=2)
         return np.sum(-(PRIOR_PEOPLE / 2 + 2) * np.log(variance) - 0.5 * np.diag(scale) / variance, axis=1)
 
-    def _together(
-        self, state: _State, free: np.ndarray, ratio: np.ndarray, chance: np.random.Generator
-    ) -> np.ndarray:
-        """Accept a proposal for all persons of a chain; returns the mask [chain]."""
-        predicted = self.predictor.predictions(free)
-        likelihood = self._likelihood(predicted, state.log_errors)
-        gain = ratio + likelihood.sum(axis=1) - state.likelihood.sum(axis=1)
-        accepted = np.log(chance.random(len(gain))) < gain
-        self._take(state, np.repeat(accepted[:, None], free.shape[1], axis=1), free, predicted, likelihood)
-        return accepted
+
+def _mean_factor(model: GroupModel, persons: MapEstimates, start: GroupValues) -> np.ndarray:
+    """Cholesky factor [q, q] of the approximate posterior covariance of the coefficients.
+
+    Each person counts with what the data say about it: the inverse of the sum of its own uncertainty without the prior
+    and the covariance between people.
+    """
+    weight = np.linalg.inv(start.covariance)
+    own = weight - weight @ persons.covariance @ weight
+    precision = np.diag(model.mean_sd**-2.0) + np.einsum("npq,npr,nrs->qs", model.design, own, model.design)
+    return np.linalg.cholesky(np.linalg.inv(precision))
 
 
 def _drawn_covariance(
@@ -308,11 +343,7 @@ def convergence(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rho = 1 - (within - covariance) / total
         pairs = rho[: half // 2 * 2].reshape(half // 2, 2, -1).sum(axis=1)
         positive = np.cumprod(pairs > 0, axis=0)
-        time = np.maximum(2 * np.sum(np.minimum.accumulate(pairs, axis=0) * positive, axis=0) - 1, 1 / np.log10(10 + half))
+        time = np.maximum(
+            2 * np.sum(np.minimum.accumulate(pairs, axis=0) * positive, axis=0) - 1, 1 / np.log10(10 + half)
+        )
     return rhat, np.minimum(parts.shape[0] * half / time, parts.shape[0] * half)
-
-
-def thinned(found: GroupDraws, step: int) -> GroupDraws:
-    """Every `step`-th draw."""
-    names = ("coefficients", "covariance", "log_errors", "free", "log_likelihood")
-    return replace(found, **{name: getattr(found, name)[:, ::step] for name in names})

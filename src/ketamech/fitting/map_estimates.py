@@ -108,7 +108,7 @@ def _curvature(
     data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray, slopes: np.ndarray, apart: np.ndarray,
     precision: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Gradient [person, parameter] of the log posterior, and its expected information [person, parameter, parameter]."""
+    """Gradient [person, p] of the log posterior, and its expected information [person, p, p]."""
     _, score, information = likelihood_terms(data, errors, predicted)
     slopes, score, information = (np.nan_to_num(part, posinf=0.0, neginf=0.0) for part in (slopes, score, information))
     gradient, hessian = -apart @ precision, np.tile(precision, (len(apart), 1, 1))

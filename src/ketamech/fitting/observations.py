@@ -152,7 +152,7 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
     if not unit:
         if own in (RAW, "umol"):
             shown = SHOWN if output in molar_masses() else own
-            raise InputError(f"DV of {output} has no unit", key="--observe", expected=f"a unit such as {shown} or {own}",
+            raise InputError(f"DV of {output} has no unit", key="--observe", expected=f"a unit such as {shown}",
                              type_this=f'--observe "{dvid}={output} [{shown}]"')  # fmt: skip
         return ObservedOutput(dvid, output, own, 1.0)
     mass = molar_masses().get(output)
@@ -226,9 +226,7 @@ def _compact(data: FitData) -> FitData:
 class _Reader:
     """Reads the DV of every record; outputs are found as their DVID occurs."""
 
-    def __init__(
-        self, table: DoseTable, model: Model, named: Sequence[tuple[str | None, str, str | None]]
-    ) -> None:
+    def __init__(self, table: DoseTable, model: Model, named: Sequence[tuple[str | None, str, str | None]]) -> None:
         self.table, self.model = table, model
         self.outputs: list[ObservedOutput] = []
         self.flags: list[Flag] = []
@@ -262,7 +260,9 @@ class _Reader:
         if not written:
             if self.only is None:
                 what = "which output does DV measure?"
-                raise row.error(what, "DVID", "a column DVID, or one observed output", type_this=EXAMPLE.replace("1=", ""))
+                raise row.error(
+                    what, "DVID", "a column DVID, or one observed output", type_this=EXAMPLE.replace("1=", "")
+                )
             written = self.only[1]
         code = _code(written)
         index = next((i for i, one in enumerate(self.outputs) if one.dvid == code), None)
@@ -292,7 +292,9 @@ class _Reader:
             return row.error(what, "DVID", f"a code that is mapped to an output (mapped: {known})",
                              type_this=EXAMPLE.replace("1=", f"{code}="))  # fmt: skip
         names = [*self.known, *self.model.layout.output_names]
-        return row.error(what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names))
+        return row.error(
+            what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
+        )
 
     def _value(self, row: DoseRow, output: ObservedOutput) -> tuple[float, int, float]:
         """DV in the unit of the output, the kind of censoring, and the lower bound."""
@@ -305,7 +307,9 @@ class _Reader:
         low, high = output.limits
         if not low <= value <= high:
             bounds = f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
-            raise row.error(f"DV of {row.text('DV')} {output.unit} for {output.output}", "DV", f"{bounds} {output.unit}")
+            raise row.error(
+                f"DV of {row.text('DV')} {output.unit} for {output.output}", "DV", f"{bounds} {output.unit}"
+            )
         if value == 0 and not code and output.is_concentration:
             text = "a level of 0: if it is below the limit of quantification, use CENS 1 and the limit in DV"
             self.flags.append(Flag(row.text("ID", "1"), row.line, text))
@@ -316,7 +320,9 @@ class _Reader:
             return float(below["limit"])
         found = row.number("LLOQ") if "LLOQ" in row.cells or below else row.number("DV")
         if not found > 0:
-            raise row.error("a level below an unknown limit of quantification", "LLOQ", "the limit in column LLOQ or DV")
+            raise row.error(
+                "a level below an unknown limit of quantification", "LLOQ", "the limit in column LLOQ or DV"
+            )
         return found
 
     def _scale(self, row: DoseRow, output: ObservedOutput) -> float:
@@ -347,7 +353,9 @@ def _without_duplicates(found: Iterable[Measurement], table: DoseTable) -> tuple
         if before is one:
             kept.append(one)
         elif same:
-            flags.append(Flag(_name(table, one), one.row.line, f"the same level as in line {before.row.line}; left out"))
+            flags.append(
+                Flag(_name(table, one), one.row.line, f"the same level as in line {before.row.line}; left out")
+            )
         else:
             flags.append(Flag(_name(table, one), one.row.line, f"a second level at the time of line {before.row.line}"))
             kept.append(one)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -85,9 +86,11 @@ class Predictor:
         names = self._base.values
         parts = []
         for i, (subject, occasion) in enumerate(self.data.occasions):
-            own = {name: column[:, i] for name, column in values.items()}
+            own: dict[str, Any] = {name: column[:, i] for name, column in values.items()}
             given = subject_of(replace(subject, values={**subject.values, **own}), occasion, self.model)
-            usual = {name: np.full(copies, np.broadcast_to(column, self._base.size)[i]) for name, column in names.items()}
+            usual = {
+                name: np.full(copies, np.broadcast_to(column, self._base.size)[i]) for name, column in names.items()
+            }
             parts.append(
                 Ensemble.of(self.model, {**usual, **own}, given.events, copies, cycle=given.steady_state_events,
                             length=given.cycle_length)
@@ -150,9 +153,7 @@ def sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, n
     return sensitivities_at(predictor, free, None)
 
 
-def sensitivities_at(
-    predictor: Predictor, free: np.ndarray, times: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+def sensitivities_at(predictor: Predictor, free: np.ndarray, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The same at `times` [occasion, time]."""
     steps = STEP * np.eye(free.shape[-1])[:, None]
     found = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)
