@@ -119,6 +119,7 @@ def test_public_names():
         "check",
         "cite",
         "ev",
+        "fit",
         "load_connectome",
         "load_evidence",
         "load_parameters",

@@ -27,7 +27,7 @@ from ketamech.fitting.fitted_parameters import (
 from ketamech.fitting.group_model import GroupModel, GroupValues, group_model, iterative_two_stage, means_of_persons
 from ketamech.fitting.group_sampler import CHAINS, DRAWS, WARM_UP, GroupDraws, convergence, sample_group
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
-from ketamech.fitting.observations import NOT_CENSORED, FitData, Flag, measurements_of
+from ketamech.fitting.observations import NOT_CENSORED, FitData, Flag
 from ketamech.fitting.predict import Predictor, measured_sensitivities
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
@@ -294,7 +294,7 @@ def _notes_on_information(made: Fit) -> list[str]:
     else:
         drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
         best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
-        rhat, count = convergence(made.draws.coefficients)
+        rhat, _ = convergence(made.draws.coefficients)
         if rhat.max() > 1.05:
             notes.append(f"R-hat is {rhat.max():.2f}: the chains have not converged; use more sweeps (--draws)")
     same = [name for name, learned in zip(names, best, strict=True) if learned < LITTLE_LEARNED]
@@ -330,12 +330,3 @@ def posterior_distribution(data: FitData, model: Model, settings: FitSettings, d
     mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
     return Distribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)
 
-
-def fit_table(
-    path: Path | str, model: Model, *, observe: Sequence[str] = (), drug: str | None = None,
-    settings: FitSettings | None = None,
-) -> Fit:  # fmt: skip
-    """Read a table and fit it; see `fit`."""
-    from ketamech.exchange.nonmem.read import read_doses
-
-    return fit(measurements_of(read_doses(path, model.parameters, drug=drug), model, observe), model, settings)

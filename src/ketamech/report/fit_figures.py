@@ -182,6 +182,7 @@ class _Curves:
             axes.set_yscale("log")
             axes.set_ylim(0.3 * value.min(), 3 * max(value.max(), np.nanmax(middle)))
         axes.set_title(f"ID {data.occasions[occasion][0].name}: {output.output}, {output.unit}", fontsize=7)
+        axes.set_xlabel("TIME, h", fontsize=6)
         axes.tick_params(labelsize=6)
 
 
