@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,10 +202,14 @@ def _facts(data: Path, model: Any, seed: int) -> dict[str, str]:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    with terminal.progress_bar("Fit") as update:
+    """A progress bar that appears with the first step of a group."""
+    with ExitStack() as stack:
+        bars: list[Callable[..., None]] = []
 
         def tell(step: str, done: int, total: int) -> None:
-            update(done, total or None, step)
+            if not bars:
+                bars.append(stack.enter_context(terminal.progress_bar("Fit")))
+            bars[0](done, total or None, step)
 
         yield tell
 

@@ -329,4 +329,3 @@ def posterior_distribution(data: FitData, model: Model, settings: FitSettings, d
         drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
     mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
     return Distribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)
-

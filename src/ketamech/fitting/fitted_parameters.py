@@ -135,8 +135,8 @@ def named_parameters(
 
     Raises UnknownNameError; InputError for a parameter that is fixed or not positive.
     """
-    full = [_full_name(written.strip(), parameters) for written in names]
     varying = {name: _with_variability(name, population, parameters) for name in _varying(population, parameters)}
+    full = [_full_name(written.strip(), parameters, list(varying)) for written in names]
     known = {name: one for name, one in varying.items() if one is not None}
     found = []
     for name in full:
@@ -156,14 +156,18 @@ def named_parameters(
     return tuple(found)
 
 
-def _full_name(written: str, parameters: ParameterTable) -> str:
+def _full_name(written: str, parameters: ParameterTable, varying: Sequence[str]) -> str:
+    """The parameter of a name or of last words. Raises UnknownNameError that suggests one of `varying` first."""
     if written in parameters:
         return written
     same = [name for name in parameters if name.rpartition(".")[2] == written]
     if len(same) == 1:
         return same[0]
-    ends = {name.rpartition(".")[2]: name for name in parameters}
-    nearest = closest_match(written, parameters) or ends.get(closest_match(written, ends) or "")
+    last = written.rpartition(".")[2]
+    ends = {name.rpartition(".")[2]: name for name in reversed(varying)}
+    words = {word: name for end, name in ends.items() for word in end.split("_")}
+    nearest = ends.get(closest_match(last, ends) or "") or words.get(closest_match(last, words) or "")
+    nearest = nearest or closest_match(written, parameters)
     expected = f"one of {', '.join(same)}" if same else None
     raise UnknownNameError(f"there is no parameter '{written}'", key="--parameters", nearest=nearest, expected=expected)
 

@@ -155,8 +155,8 @@ def test_a_covariate_effect_is_found(model):
         replace(one, value=one.value * np.exp(-0.03 * (ages[data.persons[one.person].name] - middle)))
         if one.time >= 2 and not one.censored else one for one in data.measurements
     )  # fmt: skip
-    settings = FitSettings(("intrinsic_clearance_s",), covariates=("intrinsic_clearance_s ~ AGE",), warm_up=25, draws=50,
-                           threads=2)  # fmt: skip
+    name = "intrinsic_clearance_s"
+    settings = FitSettings((name,), covariates=(f"{name} ~ AGE",), warm_up=25, draws=50, threads=2)
     made = fit(replace(data, measurements=changed), model, settings)
     effect = made.draws.coefficients[:, :, 1]
     assert effect.mean() > 2 * effect.std()

@@ -153,7 +153,7 @@ def test_a_person_who_fits_nothing_is_flagged_with_the_unit(model):
 
 def test_wrong_names_give_the_right_one(model):
     data = data_of(model, table(*person()))
-    with pytest.raises(UnknownNameError, match="nearest: pharmacokinetics.central_volume"):
+    with pytest.raises(UnknownNameError, match=r"nearest: pharmacokinetics\.central_volume"):
         fit(data, model, FitSettings(("central_volum",)))
     with pytest.raises(InputError, match="has no spread"):
         fit(data, model, FitSettings(("reference_weight",)))
