@@ -12,7 +12,6 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
-from ketamech.fitting.distribution import Distribution
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
     LEAST_EFFECT,
@@ -29,6 +28,7 @@ from ketamech.fitting.group_sampler import CHAINS, DRAWS, WARM_UP, GroupDraws, c
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
 from ketamech.fitting.observations import NOT_CENSORED, FitData, Flag
 from ketamech.fitting.predict import Predictor, measured_sensitivities
+from ketamech.fitting.predictive_distribution import PredictiveDistribution
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
 
@@ -88,9 +88,9 @@ class Fit:
     draws: GroupDraws | None = None
 
     @property
-    def distribution(self) -> Distribution:
+    def distribution(self) -> PredictiveDistribution:
         """The population of other people: the posterior of a group, or the prior of persons that were fitted alone."""
-        return Distribution(self.predictor, self.errors, self.mean, self.covariance, self.model, self.draws)
+        return PredictiveDistribution(self.predictor, self.errors, self.mean, self.covariance, self.model, self.draws)
 
     @property
     def data(self) -> FitData:
@@ -303,14 +303,14 @@ def _notes_on_information(made: Fit) -> list[str]:
     return notes
 
 
-def population_distribution(data: FitData, model: Model, settings: FitSettings) -> Distribution:
+def population_distribution(data: FitData, model: Model, settings: FitSettings) -> PredictiveDistribution:
     """The population of the tables, to simulate the measurements of other people."""
     population, errors = load_population(settings.population), error_models(data, settings.errors)
     predictor = Predictor(model, data, (), threads=settings.threads)
     names = settings.parameters or tuple(_varying_names(predictor, population))
     predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
     covariance = prior_covariance(predictor.parameters, population)
-    return Distribution(predictor, errors, predictor.typical, covariance)
+    return PredictiveDistribution(predictor, errors, predictor.typical, covariance)
 
 
 def _varying_names(predictor: Predictor, population: Population) -> list[str]:
@@ -319,7 +319,7 @@ def _varying_names(predictor: Predictor, population: Population) -> list[str]:
     return [name for name in candidates(population, predictor.model.parameters) if name not in given]
 
 
-def posterior_distribution(data: FitData, model: Model, settings: FitSettings, draws: Path) -> Distribution:
+def posterior_distribution(data: FitData, model: Model, settings: FitSettings, draws: Path) -> PredictiveDistribution:
     """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
     population, errors = load_population(settings.population), error_models(data, settings.errors)
     parameters = named_parameters(settings.parameters, population, model.parameters)
@@ -328,4 +328,4 @@ def posterior_distribution(data: FitData, model: Model, settings: FitSettings, d
     with np.load(draws) as saved:
         drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
     mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
-    return Distribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)
+    return PredictiveDistribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)

@@ -30,7 +30,7 @@ SMALL_CHANGE = 0.02  # of means (in SDs between people) and of log SDs, at which
 
 
 @dataclass(frozen=True)
-class CovariateEffect:
+class FittedEffect:
     """A fitted parameter depends linearly, on the free scale, on a standardised covariate of the table."""
 
     parameter: int
@@ -53,7 +53,7 @@ class GroupModel:
     covariance: np.ndarray
     errors: tuple[ErrorModel, ...]
     is_full: bool
-    effects: tuple[CovariateEffect, ...]
+    effects: tuple[FittedEffect, ...]
 
     @property
     def error_start(self) -> np.ndarray:
@@ -103,7 +103,7 @@ def group_model(
     return GroupModel(design, mean, sd, covariance, tuple(errors), full, effects)
 
 
-def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> CovariateEffect:
+def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> FittedEffect:
     """The effect in a text such as "central_volume ~ AGE". Raises InputError."""
     name, _, column = (part.strip() for part in text.partition("~"))
     names = [one.name for one in parameters]
@@ -116,7 +116,7 @@ def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> 
     if column.upper() not in written:
         raise InputError(f"the table has no column '{column}'", file=data.table.path, key="--covariate",
                          nearest=closest_match(column, data.table.columns.values()))  # fmt: skip
-    effect = CovariateEffect(index, written[column.upper()], 0.0, 1.0)
+    effect = FittedEffect(index, written[column.upper()], 0.0, 1.0)
     values = covariate_values(data, effect.column)
     if np.isnan(values).any():
         missing = data.persons[int(np.flatnonzero(np.isnan(values))[0])].name
@@ -140,7 +140,7 @@ def covariate_values(data: FitData, column: str) -> np.ndarray:
     return found
 
 
-def _standardised(effect: CovariateEffect, data: FitData) -> np.ndarray:
+def _standardised(effect: FittedEffect, data: FitData) -> np.ndarray:
     return (covariate_values(data, effect.column) - effect.mean) / effect.sd
 
 

@@ -63,7 +63,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredValue:
     """One DV: the output by `number`, its place in `occasion` and among the times of that occasion (`slot`)."""
 
     row: DoseRow
@@ -84,7 +84,7 @@ class FitData:
     table: DoseTable
     outputs: tuple[ObservedOutput, ...]
     occasions: tuple[tuple[DoseTableSubject, Occasion], ...]
-    measurements: tuple[Measurement, ...]
+    measurements: tuple[MeasuredValue, ...]
     flags: tuple[Flag, ...]
 
     @cached_property
@@ -238,7 +238,7 @@ class _Reader:
             if unit or output not in model.layout.output_names:
                 observed_output(dvid or output, output, unit, model)
 
-    def measurements(self, occasions: Sequence[tuple[DoseTableSubject, Occasion]]) -> Iterator[Measurement]:
+    def measurements(self, occasions: Sequence[tuple[DoseTableSubject, Occasion]]) -> Iterator[MeasuredValue]:
         """Every DV that is not marked as missing."""
         for place, (subject, occasion) in enumerate(occasions):
             for slot, seen in enumerate(occasion.observations):
@@ -252,7 +252,7 @@ class _Reader:
                 number = self._output(row)
                 require_outputs(subject.species, [self.outputs[number].output])
                 value, censored, limit = self._value(row, self.outputs[number])
-                yield Measurement(row, 0, place, slot, number, seen.time, value, censored, limit)
+                yield MeasuredValue(row, 0, place, slot, number, seen.time, value, censored, limit)
 
     def _output(self, row: DoseRow) -> int:
         """The index of the output that a record measures."""
@@ -337,14 +337,14 @@ class _Reader:
             raise row.with_location(problem) from None
 
 
-def _name(table: DoseTable, one: Measurement) -> str:
+def _name(table: DoseTable, one: MeasuredValue) -> str:
     return one.row.text("ID", "1")
 
 
-def _without_duplicates(found: Iterable[Measurement], table: DoseTable) -> tuple[list[Measurement], list[Flag]]:
+def _without_duplicates(found: Iterable[MeasuredValue], table: DoseTable) -> tuple[list[MeasuredValue], list[Flag]]:
     """Each measurement once; of two different values at one time both are kept, with a flag."""
-    kept: list[Measurement] = []
-    first: dict[tuple[int, float, int], Measurement] = {}
+    kept: list[MeasuredValue] = []
+    first: dict[tuple[int, float, int], MeasuredValue] = {}
     flags: list[Flag] = []
     for one in found:
         key = (one.occasion, one.time, one.number)
@@ -362,7 +362,7 @@ def _without_duplicates(found: Iterable[Measurement], table: DoseTable) -> tuple
     return kept, flags
 
 
-def _is_before_any_dose(one: Measurement, occasion: Occasion, output: ObservedOutput) -> bool:
+def _is_before_any_dose(one: MeasuredValue, occasion: Occasion, output: ObservedOutput) -> bool:
     """Whether a concentration was measured before the first dose of an occasion that starts drug-free."""
     if not output.is_concentration or occasion.start is not None:
         return False

@@ -13,7 +13,7 @@ from ketamech.fitting.predict import Predictor
 
 
 @dataclass(frozen=True)
-class Distribution:
+class PredictiveDistribution:
     """A population to simulate from: `mean` [person, p] and `covariance`, or posterior `draws` of a `model`."""
 
     predictor: Predictor
