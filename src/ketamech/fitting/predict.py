@@ -139,10 +139,15 @@ class Predictor:
         return self.measured(self.curves(free))
 
     def dense_times(self, count: int) -> np.ndarray:
-        """Equally spaced times [occasion, time] from the begin to the last observation of each occasion."""
-        ends = self.times[:, -1]
-        delay = np.array([pre_dose_delay(occasion) for _, occasion in self.data.occasions])
-        return delay[:, None] + np.linspace(0, 1, count) * np.maximum(ends, 1e-3)[:, None]
+        """Times [occasion, time] (h from the begin) for curves: `count` up to the last measurement of each output."""
+        delay = np.array([pre_dose_delay(occasion) for _, occasion in self.data.occasions])[:, None]
+        occasion, slot, output, _ = self._index
+        parts = []
+        for number in range(len(self.outputs)):
+            ends = np.full(len(self.times), 1e-3)
+            np.maximum.at(ends, occasion[output == number], self.times[occasion, slot][output == number])
+            parts.append(np.linspace(0, 1, count) * ends[:, None])
+        return np.asarray(delay + np.sort(np.concatenate(parts, axis=1), axis=1))
 
 
 def sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -77,7 +77,17 @@ def _predictive_panel(axes: Axes, panel: VpcPanel) -> None:
 def _axis_of_values(axes: Axes, values: np.ndarray) -> None:
     """A logarithmic axis for positive values that span more than a factor of 10."""
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
-        axes.set_yscale("log")
+        _logarithmic(axes.yaxis)
+
+
+def _logarithmic(axis: Any) -> None:
+    """A logarithmic axis with plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def goodness_of_fit(table: pd.DataFrame) -> Figure:
@@ -107,7 +117,7 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
         axis.set_xlabel(x)
         axis.set_ylabel(y)
     if known["IPRED"].min() > 0:
-        axes[0, 2].set_xscale("log")
+        _logarithmic(axes[0, 2].xaxis)
     _normal_quantiles(axes[1, 2], known["NPDE"].dropna().to_numpy())
     axes[0, 0].legend(frameon=False, fontsize=7)
     return figure
@@ -116,10 +126,10 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
 def _against_identity(axes: Axes, predicted: np.ndarray, measured: np.ndarray) -> None:
     both = np.concatenate([predicted, measured])
     low, high = float(both.min()), float(both.max())
-    axes.plot([low, high], [low, high], color=BELOW, lw=0.8)
-    if low > 0 and high > 10 * low:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+    axes.plot([low, high], [low, high], color=BELOW, lw=0.8, zorder=0)
+    if low > 0 and high > 5 * low:
+        _logarithmic(axes.xaxis)
+        _logarithmic(axes.yaxis)
 
 
 def _normal_quantiles(axes: Axes, values: np.ndarray) -> None:
@@ -178,8 +188,10 @@ class _Curves:
         time, value, exact = data.column("time")[own], data.value[own], data.censored[own] == NOT_CENSORED
         axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
         axes.plot(time[~exact], value[~exact], "v", ms=4, color=BELOW, mew=0)
-        if output.is_concentration:
-            axes.set_yscale("log")
+        first, last = hours[0], float(time.max())
+        axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
+        if output.is_concentration and (value > 0).all():
+            _logarithmic(axes.yaxis)
             axes.set_ylim(0.3 * value.min(), 3 * max(value.max(), np.nanmax(middle)))
         axes.set_title(f"ID {data.occasions[occasion][0].name}: {output.output}, {output.unit}", fontsize=7)
         axes.set_xlabel("TIME, h", fontsize=6)
