@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ketamech.interface import attribute as attribute
     from ketamech.interface import calibrate as calibrate
     from ketamech.interface import check as check
+    from ketamech.interface import fit as fit
     from ketamech.interface import sensitivity as sensitivity
     from ketamech.interface import simulate as simulate
     from ketamech.parameters import load_connectome as load_connectome
@@ -39,6 +40,7 @@ _MODULES = {
     "check": "interface",
     "cite": "report.bibliography",
     "ev": "dosing.dose_records",
+    "fit": "interface",
     "load_connectome": "parameters.connectome",
     "load_evidence": "evidence.load_evidence",
     "load_parameters": "parameters.load_parameters",

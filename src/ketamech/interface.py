@@ -23,6 +23,9 @@ from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmula
 from ketamech.exchange import simulate_any
 from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
 from ketamech.exchange.result_metadata import PAPERS
+from ketamech.fitting.fit import Fit, FitSettings
+from ketamech.fitting.fit import fit as fit_data
+from ketamech.fitting.observations import read_measurements
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.virtual_population import Population as PopulationDistribution
 from ketamech.population.virtual_population import VirtualPatients, load_population
@@ -380,6 +383,36 @@ def calibrate(
         "emulator_error": posterior.emulator_error,
     }
     return table
+
+
+def fit(
+    table: str | Path, model: CompiledModel | None = None, *, observe: str | Sequence[str] = (),
+    parameters: Sequence[str] = (), error: str | Sequence[str] = (), drug: str | None = None, population: str = "adult",
+    group: bool | None = None, full: bool = False, covariates: Sequence[str] = (), seed: int = 1,
+    draws: int | None = None, threads: int | None = None,
+) -> Fit:  # fmt: skip
+    """Fit parameters to the measurements of a table (ID, TIME, DV, DVID, AMT ...), of each person or of a group.
+
+    `observe`: outputs and units that DV measures, such as "venous.ketamine [ng/mL]" or "1=venous.ketamine [ng/mL]" for
+    DVID 1. `parameters`: names (default: those that vary between people of the `population` and matter for the
+    measurements). `error`: residual error, such as "proportional 0.2". `group`: None for a group from 5 persons on.
+    `full`: full covariance between people; `covariates`: such as "central_volume ~ AGE"; `draws`: posterior draws of
+    each chain of a group.
+
+    Returns a `Fit`; `ketamech.fitting.diagnostics` has its tables (`person_table`, `group_table`, `residual_table`).
+    Raises InputError for a table, unit, output or parameter that cannot be used.
+    """
+    chosen = model or load_model()
+    settings = FitSettings(
+        tuple(parameters), _texts(error), population, group, full, tuple(covariates), seed,
+        threads=threads or os.cpu_count() or 1,
+    )  # fmt: skip
+    settings = settings if draws is None else dataclasses.replace(settings, draws=draws)
+    return fit_data(read_measurements(table, chosen, observe=_texts(observe), drug=drug), chosen, settings)
+
+
+def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def check(model: CompiledModel | None = None, stage: str | None = None) -> list[CheckResult]:

@@ -11,7 +11,7 @@ SOURCE = ROOT / "src" / "ketamech"
 DOCUMENT = ROOT / "docs" / "architecture.md"
 PACKAGES = (
     "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials",
-    "estimation", "analysis", "exchange", "report", "app", "site", "cli",
+    "estimation", "analysis", "exchange", "fitting", "report", "app", "site", "cli",
 )  # fmt: skip
 BEGIN, END = "<!-- packages: written from the imports -->", "<!-- end of packages -->"
 

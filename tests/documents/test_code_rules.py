@@ -14,7 +14,7 @@ import ketamech
 ROOT = Path(ketamech.__file__).parent
 PACKAGES = (
     "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials",
-    "estimation", "analysis", "exchange", "report", "app", "site", "cli",
+    "estimation", "analysis", "exchange", "fitting", "report", "app", "site", "cli",
 )  # fmt: skip
 FILES = sorted(ROOT.rglob("*.py"))
 
@@ -119,6 +119,7 @@ def test_public_names():
         "check",
         "cite",
         "ev",
+        "fit",
         "load_connectome",
         "load_evidence",
         "load_parameters",

@@ -32,26 +32,54 @@ def _tree(
     `observed` {row: printed number}, `noise` [row]. `facts` become attributes of the root and of every group.
     """
     said = {str(key): value for key, value in facts.items()}
-    chains, count = np.shape(next(iter(draws.values())))
-    variables = {}
-    for name, values in draws.items():
-        row = parameters[name]
-        variables[name] = (("chain", "draw"), np.asarray(values), {"units": row.unit, "long_name": row.reason or name})
-    groups = {"posterior": xr.Dataset(variables, {"chain": np.arange(chains), "draw": np.arange(count)})}
+    rows = {name: parameters[name] for name in draws}
+    groups = {"posterior": _posterior({n: (x, rows[n].unit, rows[n].reason or n) for n, x in draws.items()})}
     if logs is not None:
         groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
-    rows = list(observed)
+    names = list(observed)
     if predicted is not None:
         statistic = (("chain", "draw", ROW), predicted, {"long_name": "simulated statistic, without noise"})
-        groups["posterior_predictive"] = xr.Dataset({"statistic": statistic}, {ROW: rows})
+        groups["posterior_predictive"] = xr.Dataset({"statistic": statistic}, {ROW: names})
     if observed:
         printed = (ROW, np.array(list(observed.values())), {"long_name": "printed number"})
-        groups["observed_data"] = xr.Dataset({"statistic": printed}, {ROW: rows})
+        groups["observed_data"] = xr.Dataset({"statistic": printed}, {ROW: names})
     if noise is not None:
         wide = (ROW, np.asarray(noise), {"long_name": "standard deviation of printed about simulated"})
-        groups["constant_data"] = xr.Dataset({"noise": wide}, {ROW: rows})
-    whole = {f"/{name}": group.assign_attrs(said) for name, group in groups.items()}
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=said), **whole})
+        groups["constant_data"] = xr.Dataset({"noise": wide}, {ROW: names})
+    return _joined(groups, said)
+
+
+def _posterior(variables: Mapping[str, tuple[np.ndarray, str, str]]) -> xr.Dataset:
+    """Draws [chain, draw] with unit and label."""
+    chains, count = np.shape(next(iter(variables.values()))[0])
+    found = {
+        name: (("chain", "draw"), np.asarray(values), {"units": unit, "long_name": label})
+        for name, (values, unit, label) in variables.items()
+    }
+    return xr.Dataset(found, {"chain": np.arange(chains), "draw": np.arange(count)})
+
+
+def _joined(groups: Mapping[str, xr.Dataset], facts: Mapping[str, object]) -> xr.DataTree:
+    """The groups as a tree, with the same attributes everywhere."""
+    whole = {f"/{name}": group.assign_attrs(facts) for name, group in groups.items()}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=facts), **whole})
+
+
+def fit_tree(
+    variables: Mapping[str, tuple[np.ndarray, str, str]], observed: Mapping[str, float], logs: np.ndarray,
+    facts: Mapping[str, object],
+) -> xr.DataTree:  # fmt: skip
+    """A fit of a user's own data: `variables` {name: (draws [chain, draw], unit, label)}, measurements by row.
+
+    `logs` [chain, draw]: log-likelihood without constants.
+    """
+    label = {"long_name": "log-likelihood without constants"}
+    groups = {
+        "posterior": _posterior(variables),
+        "sample_stats": xr.Dataset({"lp": (("chain", "draw"), logs, label)}),
+        "observed_data": xr.Dataset({"DV": (ROW, np.array(list(observed.values())))}, {ROW: list(observed)}),
+    }
+    return _joined(groups, {str(key): value for key, value in facts.items()})
 
 
 def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -> xr.DataTree:

@@ -153,7 +153,7 @@ def solve_table(
     plain = [(s, o) for s in table.subjects for o in s.occasions] if every_record else observed_occasions(table)
     occasions = _replicated(table, plain, model, replicates) if replicates else plain
     looks = [occasion.every if every_record else occasion.observations for _, occasion in occasions]
-    hours = [_observation_times(o, own) for (_, o), own in zip(occasions, looks, strict=True)]
+    hours = [observation_times(o, own) for (_, o), own in zip(occasions, looks, strict=True)]
     counts = [len(own) for own in hours]
     longest = max(counts)
     solved = _solve(occasions, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
@@ -219,7 +219,7 @@ def _solve(
     occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> Trajectories:
     """Outputs of each occasion at `times` [occasion, time] (h from the begin); NaN for ratings of animals."""
-    courses = [_subject(subject, occasion, model) for subject, occasion in occasions]
+    courses = [checked_subject_of(subject, occasion, model) for subject, occasion in occasions]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
     values = found.values.copy()
     for i, (subject, _) in enumerate(occasions):
@@ -245,9 +245,15 @@ def _column(words: Sequence[str | None]) -> pd.Series:
     return column
 
 
-def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+def checked_subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+    """One occasion as a patient to be solved. Raises InputError, at the offending record, for an impossible regimen."""
+    check_solvable(occasion.regimen, model.parameters, subject, occasion, MAX_HORIZON_H)
+    return subject_of(subject, occasion, model)
+
+
+def subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
+    """The same without checks; with parameter values that are arrays [copy], the dose events hold arrays too."""
     regimen, parameters, values = occasion.regimen, model.parameters, subject.values_in(occasion)
-    check_solvable(regimen, parameters, subject, occasion, MAX_HORIZON_H)
     repeated, length = _cycle(subject, occasion, parameters)
     wait = pre_dose_delay(occasion)
     horizon = max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
@@ -256,9 +262,11 @@ def _subject(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Sub
     return Subject(subject.name, given, values, repeated, length)
 
 
-def _observation_times(occasion: Occasion, looks: Sequence[Observation]) -> list[float]:
-    """Times of some records (h from the begin), slightly earlier for one before a dose of the same time."""
+def observation_times(occasion: Occasion, looks: Sequence[Observation] | None = None) -> list[float]:
+    """Times of some records (h from the begin; default: its observations), slightly earlier for one before a dose of
+    the same time."""
     starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
+    looks = occasion.observations if looks is None else looks
     hours = [max(0.0, seen.time - occasion.begin) for seen in looks]
     at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
     early = [seen.before and dosed for seen, dosed in zip(looks, at_dose, strict=True)]

@@ -61,6 +61,13 @@ def tiled(given: EventTable, times: int) -> EventTable:
     return EventTable(first, *(np.tile(getattr(given, n), times) for n in ("time", "kind", "state", "size")))
 
 
+def joined_tables(parts: Sequence[EventTable], starts: Sequence[int] | np.ndarray, count: int) -> EventTable:
+    """Tables of different patients as one of `count` patients; `starts`: the first patient of each part."""
+    owner = np.concatenate([part.owner + start for part, start in zip(parts, starts, strict=True)])
+    names = ("time", "kind", "state", "size")
+    return table(count, owner, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
 def merged_tables(count: int, *parts: EventTable) -> EventTable:
     """Several tables of the same patients as one; at one time the rows of an earlier table come first."""
     names = ("owner", "time", "kind", "state", "size")
@@ -224,6 +231,23 @@ class Ensemble:
             return self
         after = carried_over(self.cycle.events, self.cycle.length)
         return replace(self, events=merged_tables(self.size, after, self.events)) if len(after.time) else self
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ensemble]) -> Ensemble:
+        """The patients of several ensembles of one model, with the same names of `values`, one part after another."""
+        first, sizes = parts[0], [part.size for part in parts]
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        values = {
+            name: np.concatenate([np.broadcast_to(part.values[name], part.size) for part in parts])
+            for name in first.values
+        }
+        cycle = None
+        if any(part.cycle is not None for part in parts):
+            cycles = [part.cycle or Cycle(no_events(part.size), np.zeros(part.size)) for part in parts]
+            lengths = np.concatenate([one.length for one in cycles])
+            cycle = Cycle(joined_tables([one.events for one in cycles], starts, sum(sizes)), lengths)
+        events = joined_tables([part.events for part in parts], starts, sum(sizes))
+        return cls(first.model, sum(sizes), values, events, cycle)
 
     def tiled(self, times: int, values: Mapping[str, Quantity]) -> Ensemble:
         """The patients repeated `times` times, with further `values` [times * patient]."""

@@ -23,11 +23,12 @@ DATES = ("DATE", "DAT1", "DAT2", "DAT3")
 COLUMNS = (
     "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
     "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "SPECIES", "C",
+    "CENS", "LIMIT", "BLQ", "LLOQ",
 )  # fmt: skip
 ALIASES = {
     "AMOUNT": "AMT", "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG",
     "TLAG": "LAG", "BIO": "F", "F1": "F", "R1": "R", "D1": "D", "USUBJID": "ID", "SUBJ": "ID", "WT": "WEIGHT",
-    "BW": "WEIGHT",
+    "BW": "WEIGHT", "LOQ": "LLOQ",
 }  # fmt: skip
 
 

@@ -1,0 +1,232 @@
+"""`ketamech fit` and `ketamech vpc`: estimate parameters from a user's own measurements, and check predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ketamech.cli import terminal
+from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.options import Drug, Resume, Seed, Threads
+from ketamech.core import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ketamech.fitting.fit import Fit, Progress
+    from ketamech.fitting.observations import FitData
+
+Data = Annotated[
+    Path, typer.Argument(help="Table of doses and measurements (.csv): ID, TIME, DV, DVID, AMT, CENS ... as in NONMEM")
+]
+Observe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--observe",
+        help='Output and unit that DV measures: "venous.ketamine [ng/mL]", or "1=venous.ketamine [ng/mL]" for DVID 1;'
+        " may be repeated",
+    ),
+]
+Parameters = Annotated[
+    str | None,
+    typer.Option(help="Parameters to fit, joined by ',' [default: those that vary between people and matter]"),
+]
+Error = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--error",
+        help='Residual error: "proportional 0.2", "additive 2", "combined 2 0.2", "bounded 0.4"; of one output:'
+        ' "venous.ketamine: proportional 0.2"; may be repeated',
+    ),
+]
+PopulationName = Annotated[str, typer.Option("--population", help="Population whose variability is the prior")]
+Group = Annotated[
+    bool | None,
+    typer.Option("--group/--each", help="Fit a group, or each person alone [default: a group from 5 persons on]"),
+]
+Full = Annotated[bool, typer.Option("--full", help="Full covariance between people [default: diagonal]")]
+Covariate = Annotated[
+    list[str] | None,
+    typer.Option("--covariate", help='Covariate effect of a group: "central_volume ~ AGE"; may be repeated'),
+]
+WarmUp = Annotated[int, typer.Option(min=10, help="Sweeps of each chain before the draws of a group")]
+Draws = Annotated[int, typer.Option(min=20, help="Posterior draws of each chain of a group")]
+Bins = Annotated[
+    str, typer.Option(help="Predictive check: number of bins of time, or their edges in hours, joined by ','")
+]
+Stratify = Annotated[str, typer.Option(help="Predictive check: a column of the table, one panel per value")]
+Corrected = Annotated[bool, typer.Option("--corrected", help="Predictive check: correct for predictions")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/fit-<table>]")]
+FitFolder = Annotated[
+    Path | None, typer.Option("--fit", help="Folder of a group fit, whose posterior is checked [default: the tables]")
+]
+
+
+def fit(
+    data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, drug: Drug = None,
+    population: PopulationName = "adult", group: Group = None, full: Full = False, covariate: Covariate = None,
+    seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250, bins: Bins = "8", stratify: Stratify = "",
+    corrected: Corrected = False, threads: Threads = None, out: Out = None, resume: Resume = False,
+) -> None:  # fmt: skip
+    """Fit parameters to your own measurements, of one person or of a group.
+
+    Example:  ketamech fit examples/fit/ketamine_levels.csv --observe "venous.ketamine [ng/mL]"
+
+    Up to 4 persons are fitted each alone: the most probable parameters, with the variability between people as prior
+    distribution. More persons are fitted as a group: population medians, variability, residual error. Values below the
+    limit of quantification are marked by CENS 1 with the limit in DV. The results are a folder with tables, figures,
+    posterior draws, a visual predictive check and report.html. A fit of a group that was stopped continues with the
+    same command and --resume.
+
+    More examples:
+
+      ketamech fit levels.csv --observe "1=venous.ketamine [ng/mL]" --observe "2=mood.madrs [points]"
+
+      ketamech fit levels.csv --parameters "intrinsic_clearance_s, central_volume" --error "combined 1 0.15"
+    """
+    from ketamech.exchange.output_folder import replace_folder
+    from ketamech.fitting.fit import FitSettings
+    from ketamech.fitting.fit import fit as fit_data
+    from ketamech.report.fit_folder import write_fit
+
+    folder = out or Path("runs") / f"fit-{data.stem}"
+    terminal.refuse_file(folder)
+    edges = _bins(bins)
+    model = terminal.model()
+    table = _measurements(data, model, observe, drug)
+    names = tuple(part.strip() for part in (parameters or "").split(",") if part.strip())
+    settings = FitSettings(
+        names, tuple(error or ()), population, group, full, tuple(covariate or ()), seed, warm_up=warm_up, draws=draws,
+        threads=threads_of(threads, None),
+    )  # fmt: skip
+    job = {"command": "fit", "table": _hash(data), "observe": list(observe or ()), "drug": drug, **settings.job}
+    with long_run(folder, job, model, resume=resume) as work:
+        with _progress() as tell:
+            made = fit_data(table, model, settings, checkpoint=work.checkpoint, progress=tell)
+        facts = _facts(data, model, seed)
+        with terminal.progress().status("Figures ..."), replace_folder(folder) as draft:
+            tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected)
+    _print(made, tables)
+    terminal.opened(folder / "report.html")
+
+
+def vpc(
+    data: Data, observe: Observe = None, fit: FitFolder = None, parameters: Parameters = None, error: Error = None,
+    drug: Drug = None, population: PopulationName = "adult", seed: Seed = 1, bins: Bins = "8", stratify: Stratify = "",
+    corrected: Corrected = False, threads: Threads = None, out: Out = None,
+) -> None:  # fmt: skip
+    """Compare measurements with simulated groups of people (visual predictive check).
+
+    Example:  ketamech vpc examples/fit/ketamine_levels.csv --observe "venous.ketamine [ng/mL]"
+
+    Simulates groups with the doses, covariates and times of the table, from the population of the tables or, with
+    --fit, from the posterior of a group that was fitted, also to other data. Writes predictive_check.svg, .png and
+    .csv: the 5th, 50th and 95th percentile of the measurements, and 95 % bands of the same percentiles in the simulated
+    groups.
+    """
+    from ketamech.exchange.output_folder import atomic_folder
+    from ketamech.fitting.diagnostics import REPLICATES, visual_predictive_check
+    from ketamech.report.fit_folder import write_predictive_check
+    from ketamech.report.run_folder import check_folder
+
+    folder = out or Path("runs") / f"vpc-{data.stem}"
+    check_folder(folder)
+    edges = _bins(bins)
+    model = terminal.model()
+    table = _measurements(data, model, observe, drug)
+    names = tuple(part.strip() for part in (parameters or "").split(",") if part.strip())
+    with terminal.progress().status("Simulating ..."):
+        known = _distribution(table, model, fit, names, tuple(error or ()), population, threads_of(threads, None))
+        simulated = known.replicates(REPLICATES, seed)
+        predicted = known.predictor.predictions(known.mean[None])[0]
+    how: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
+    with atomic_folder(folder) as draft:
+        write_predictive_check(draft, visual_predictive_check(table, simulated, predicted, **how),
+                               _facts(data, model, seed))  # fmt: skip
+    _print_flags(table.flags, table.notes)
+    terminal.opened(folder / "predictive_check.svg")
+
+
+def _measurements(data: Path, model: Any, observe: list[str] | None, drug: str | None) -> FitData:
+    from ketamech.fitting.observations import read_measurements
+
+    return read_measurements(data, model, observe=observe or (), drug=drug)
+
+
+def _distribution(
+    table: FitData, model: Any, folder: Path | None, names: tuple[str, ...], errors: tuple[str, ...], population: str,
+    threads: int,
+) -> Any:  # fmt: skip
+    """The population of the tables, or the posterior of a fit in `folder`."""
+    from ketamech.fitting.fit import FitSettings, population_distribution, posterior_distribution
+    from ketamech.report.fit_folder import DRAWS, SETTINGS
+
+    if folder is None:
+        return population_distribution(table, model, FitSettings(names, errors, population, threads=threads))
+    if not (folder / DRAWS).is_file():
+        raise InputError(
+            f"'{folder}' holds no fit of a group", key="--fit", expected="a folder written by ketamech fit"
+        )
+    found: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+    words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    settings = FitSettings(**words, threads=threads)
+    return posterior_distribution(table, model, settings, folder / DRAWS)
+
+
+def _bins(text: str) -> int | list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or (len(numbers) == 1 and not (numbers[0].is_integer() and numbers[0] >= 1)):
+        raise InputError(f"'{text}' are no bins", key="--bins", expected="a number of bins or edges in hours",
+                         type_this='--bins "0, 1, 4, 24"')  # fmt: skip
+    return int(numbers[0]) if len(numbers) == 1 else numbers
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _facts(data: Path, model: Any, seed: int) -> dict[str, str]:
+    from ketamech.report.provenance import provenance_of_many
+
+    return provenance_of_many(data.stem, data.read_text("utf-8-sig"), model, terminal.command_line(), seed)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A progress bar that appears with the first step of a group."""
+    with ExitStack() as stack:
+        bars: list[Callable[..., None]] = []
+
+        def tell(step: str, done: int, total: int) -> None:
+            if not bars:
+                bars.append(stack.enter_context(terminal.progress_bar("Fit")))
+            bars[0](done, total or None, step)
+
+        yield tell
+
+
+def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
+    """Print what to check first, and the estimates."""
+    _print_flags(made.flags, made.notes)
+    if "group" in tables:
+        columns = ["parameter", "estimate", "low", "high", "unit", "RSE_percent", "prior", "learned", "R_hat"]
+        terminal.table(tables["group"][columns].to_dict("records"), title="The group")
+    else:
+        columns = ["ID", "parameter", "estimate", "low", "high", "unit", "population", "learned"]
+        terminal.table(tables["persons"][columns].to_dict("records"), title="Most probable parameters")
+
+
+def _print_flags(flags: Any, notes: Any) -> None:
+    terminal.print_assumptions(notes, "Note")
+    for flag in flags:
+        where = f"ID {flag.subject}" + (f", line {flag.line}" if flag.line else "")
+        terminal.progress().print(f"Check: {terminal.escape_markup(where)}: {terminal.escape_markup(flag.text)}.")

@@ -1,0 +1,1 @@
+"""Estimation of parameters from a user's own measurements: one person, or a group."""

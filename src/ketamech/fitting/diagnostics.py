@@ -1,0 +1,232 @@
+"""Residuals, prediction discrepancies, shrinkage and visual predictive checks of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from ketamech.core import InputError, closest_match
+from ketamech.fitting.fit import Fit
+from ketamech.fitting.group_sampler import convergence
+from ketamech.fitting.map_estimates import normal_interval
+from ketamech.fitting.observations import LEFT, NOT_CENSORED, FitData
+
+REPLICATES, BINS = 300, 8
+PERCENTILES = (5, 50, 95)  # of the measurements in a visual predictive check
+BAND = (2.5, 50, 97.5)  # percentiles of each of these over the replicates
+
+
+def npde(data: FitData, replicates: np.ndarray) -> np.ndarray:
+    """Normalised prediction distribution errors [measurement]; NaN where censored.
+
+    Measurements of a person are decorrelated with the mean and covariance of the replicates (Brendel 2006, Pharm Res
+    23:2036). Standard normal where the model describes the data.
+    """
+    found = np.full(len(data.value), np.nan)
+    for person in range(len(data.persons)):
+        own = np.flatnonzero((data.person == person) & (data.censored == NOT_CENSORED))
+        simulated = replicates[:, own]
+        simulated = simulated[np.isfinite(simulated).all(axis=1)]
+        if not len(own) or len(simulated) <= len(own) + 1:
+            continue
+        middle, covariance = simulated.mean(axis=0), np.atleast_2d(np.cov(simulated.T))
+        covariance += 1e-9 * np.trace(covariance) * np.eye(len(own))
+        whitening = np.linalg.inv(np.linalg.cholesky(covariance))
+        apart, others = whitening @ (data.value[own] - middle), (simulated - middle) @ whitening.T
+        rank = (others < apart).sum(axis=0)
+        found[own] = ndtri((rank + 0.5) / (len(others) + 1))
+    return found
+
+
+def residual_table(made: Fit, replicates: np.ndarray) -> pd.DataFrame:
+    """One row per measurement: DV, predictions of the population and of the person, residuals, and NPDE."""
+    data = made.data
+    names = {NOT_CENSORED: "", LEFT: "below"}
+    return pd.DataFrame({
+        "ID": [data.persons[i].name for i in data.person],
+        "TIME": data.column("time"),
+        "output": [data.outputs[i].output for i in data.number],
+        "unit": [data.outputs[i].unit for i in data.number],
+        "DV": data.value,
+        "censored": [names.get(int(code), "above") for code in data.censored],
+        "PRED": made.population_predicted,
+        "IPRED": made.predicted,
+        "IWRES": made.weighted_residuals,
+        "NPDE": npde(data, replicates),
+        "line": [one.row.line for one in data.measurements],
+    })  # fmt: skip
+
+
+def shrinkage(made: Fit) -> np.ndarray:
+    """Shrinkage of each parameter [p]: 1 - SD of the estimated deviations / SD between people; NaN for one person."""
+    if len(made.mode) < 2:
+        return np.full(made.mode.shape[1], np.nan)
+    return np.asarray(1 - (made.mode - made.mean).std(axis=0, ddof=1) / np.sqrt(np.diag(made.covariance)))
+
+
+def person_table(made: Fit) -> pd.DataFrame:
+    """One row per person and parameter: estimate with 95 % interval, population value, deviation in SDs."""
+    low, high = made.interval()
+    rows = []
+    for i, subject in enumerate(made.data.persons):
+        for j, one in enumerate(made.parameters):
+            rows.append({
+                "ID": subject.name, "parameter": one.name, "unit": one.unit,
+                "estimate": float(one.shown(made.mode[i, j])), "low": float(one.shown(low[i, j])),
+                "high": float(one.shown(high[i, j])), "population": float(one.shown(made.mean[i, j])),
+                "deviation": float((made.mode[i, j] - made.mean[i, j]) / np.sqrt(made.covariance[j, j])),
+                "learned": float(made.learned[i, j]),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def group_table(made: Fit) -> pd.DataFrame:
+    """One row per quantity of the group: posterior median with 95 % interval, relative standard error, prior, R-hat.
+
+    Population medians are in the unit of the tables, SDs between people on the free scale (about the coefficient of
+    variation), residual SDs in the unit of DV or as a fraction.
+    """
+    assert made.model is not None
+    assert made.draws is not None
+    model, draws, count = made.model, made.draws, len(made.parameters)
+    rows = []
+    for j, one in enumerate(made.parameters):
+        row = _summary(one.name, one.unit, one.shown(draws.coefficients[:, :, j]), draws.coefficients[:, :, j])
+        prior = normal_interval(model.mean[j], model.mean_sd[j])
+        learned = 1 - draws.coefficients[:, :, j].var() / model.mean_sd[j] ** 2
+        rows.append(row | _prior(one.shown(model.mean[j]), [one.shown(x) for x in prior], learned))
+    for j, effect in enumerate(model.effects):
+        name = f"{made.parameters[effect.parameter].name} ~ {effect.column}, per {effect.sd:.3g}"
+        values = draws.coefficients[:, :, count + j]
+        learned = 1 - values.var() / model.mean_sd[count + j] ** 2
+        bounds = normal_interval(np.zeros(1), model.mean_sd[count + j])
+        rows.append(_summary(name, "", values, values) | _prior(0.0, bounds, learned))
+    for j, one in enumerate(made.parameters):
+        sd = np.sqrt(draws.covariance[:, :, j, j])
+        row = _summary(f"SD between people of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
+        rows.append(row | _prior(np.sqrt(model.covariance[j, j])))
+    names = [f"{name} error of {output.output}" for output, error in zip(made.data.outputs, model.errors, strict=True)
+             for name in error.numbers]  # fmt: skip
+    for j, name in enumerate(names):
+        values = np.exp(draws.log_errors[:, :, j])
+        rows.append(_summary(name, "", values, np.log(values)) | _prior(np.exp(model.error_start[j])))
+    return pd.DataFrame(rows)
+
+
+def _summary(name: str, unit: str, values: np.ndarray, free: np.ndarray) -> dict[str, object]:
+    low, middle, high = np.percentile(values, BAND)
+    rhat, effective = convergence(free[:, :, None])
+    error = 100 * float(values.std() / abs(values.mean())) if values.mean() else float("nan")
+    return {"parameter": name, "unit": unit, "estimate": middle, "low": low, "high": high, "RSE_percent": error,
+            "R_hat": float(rhat[0]), "effective_draws": float(effective[0])}  # fmt: skip
+
+
+def _prior(middle: float | np.ndarray, bounds: Sequence[object] = (), learned: float = np.nan) -> dict[str, object]:
+    low, high = (float(np.asarray(x).ravel()[0]) for x in bounds) if len(bounds) else (np.nan, np.nan)
+    return {"prior": float(middle), "prior_low": low, "prior_high": high, "learned": learned}
+
+
+@dataclass(frozen=True)
+class VpcPanel:
+    """A visual predictive check of one output and stratum; percentiles [percentile, bin], NaN where censored.
+
+    `simulated` [percentile, band, bin]: the band of each percentile over the replicates.
+    """
+
+    label: str
+    unit: str
+    time: np.ndarray
+    value: np.ndarray
+    is_censored: np.ndarray
+    edges: np.ndarray
+    middle: np.ndarray
+    observed: np.ndarray
+    simulated: np.ndarray
+    corrected: bool
+
+
+def visual_predictive_check(
+    data: FitData, replicates: np.ndarray, population_predicted: np.ndarray, *, bins: int | Sequence[float] = BINS,
+    stratify: str = "", corrected: bool = False,
+) -> list[VpcPanel]:  # fmt: skip
+    """One panel per output and value of the column `stratify`.
+
+    `bins`: a number (about as many measurements in each), or the edges in hours. `corrected`: measurements and
+    replicates are divided by the population prediction and multiplied by its median in the bin (Bergstrand 2011, AAPS J
+    13:143). Values below the limit of quantification count as lower than all others. Raises InputError for an unknown
+    column.
+    """
+    strata = _strata(data, stratify)
+    panels = []
+    for number, output in enumerate(data.outputs):
+        for stratum in dict.fromkeys(strata[data.number == number]):
+            own = np.flatnonzero((data.number == number) & (strata == stratum))
+            label = output.output + (f", {stratify} {stratum}" if stratify else "")
+            panels.append(_panel(data, own, replicates[:, own], population_predicted[own], bins, corrected, label,
+                                 output.unit))  # fmt: skip
+    return panels
+
+
+def _strata(data: FitData, stratify: str) -> np.ndarray:
+    """The text of a column of the table for each measurement."""
+    if not stratify:
+        return np.full(len(data.value), "")
+    written = {shown.upper(): name for name, shown in data.table.columns.items()}
+    if stratify.upper() not in written:
+        raise InputError(f"the table has no column '{stratify}'", file=data.table.path, key="--stratify",
+                         nearest=closest_match(stratify, data.table.columns.values()))  # fmt: skip
+    return np.array([one.row.text(written[stratify.upper()], "missing") for one in data.measurements])
+
+
+def _panel(
+    data: FitData, own: np.ndarray, replicates: np.ndarray, predicted: np.ndarray, bins: int | Sequence[float],
+    corrected: bool, label: str, unit: str,
+) -> VpcPanel:  # fmt: skip
+    time, value = data.column("time")[own].astype(float), data.value[own].copy()
+    below = data.censored[own] == LEFT
+    limit = value[below].max() if below.any() else -np.inf
+    edges = _edges(time, bins)
+    place = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, len(edges) - 2)
+    simulated = np.where(replicates < limit, -np.inf, replicates)
+    shown = value.copy()
+    observed, bands, middle = [], [], []
+    for number in range(len(edges) - 1):
+        inside = place == number
+        if not inside.any():
+            continue
+        factor = np.median(predicted[inside]) / predicted[inside] if corrected else np.ones(inside.sum())
+        shown[inside] *= factor
+        marked = np.where(below[inside], -np.inf, value[inside] * factor)
+        observed.append(_percentiles(marked))
+        each = np.array([_percentiles(row * factor) for row in simulated[:, inside]])
+        bands.append([_percentiles(column, BAND) for column in each.T])
+        middle.append(np.median(time[inside]))
+    return VpcPanel(label, unit, time, shown, below, edges, np.array(middle), np.array(observed).T,
+                    np.moveaxis(np.array(bands), 0, -1), corrected)  # fmt: skip
+
+
+def _percentiles(values: np.ndarray, which: Sequence[float] = PERCENTILES) -> np.ndarray:
+    """Percentiles; NaN where they fall among values of -inf, which are censored."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return np.full(len(which), np.nan)
+    found = np.quantile(known, np.array(which) / 100, method="higher" if np.isneginf(known).any() else "linear")
+    return np.where(np.isneginf(found), np.nan, found)
+
+
+def _edges(time: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
+    """Edges of the bins (h): as given, or midway between times so that bins hold about as many measurements."""
+    if not isinstance(bins, int):
+        edges = np.array(sorted(bins), dtype=float)
+        if len(edges) < 2:
+            raise InputError("one edge makes no bin", key="--bins", expected="a number of bins, or two edges or more")
+        return edges
+    different = np.unique(time)
+    if len(different) > bins:
+        different = np.unique(np.quantile(time, np.linspace(0, 1, bins)))
+    between = (different[1:] + different[:-1]) / 2
+    return np.array([different[0] - 1e-9, *between, max(time.max(), different[-1]) + 1e-9])

@@ -1,0 +1,189 @@
+"""Residual error: additive, proportional, combined, or normal on the logit of a bounded scale.
+
+A value below the limit of quantification contributes the probability of a value below it (method M3 of Beal 2001, J
+Pharmacokinet Pharmacodyn 28:481), between two limits if there is a lower one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, log_ndtr, logit, ndtr
+
+from ketamech.core import InputError, closest_match
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
+from ketamech.fitting.observations import LEFT, NOT_CENSORED, RIGHT, FitData, ObservedOutput
+
+FILE = DATA / "fitting" / "error_models.csv"
+ADDITIVE, PROPORTIONAL, COMBINED, BOUNDED = "additive", "proportional", "combined", "bounded"
+KINDS = {ADDITIVE: (1, 0), PROPORTIONAL: (0, 1), COMBINED: (1, 1), BOUNDED: (1, 0)}  # numbers that each kind has
+MARGIN = 0.5  # of a point, by which a bounded scale is widened so that its ends have a logit
+FLOOR = 1e-3  # smallest prediction of a proportional error, relative to the median DV
+ADDITIVE_SHARE = 0.05  # additive part where none is given, relative to the median DV
+TINY = 1e-300
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """The residual error of one output: SD `additive` (unit of DV; of the logit if bounded) and `proportional`.
+
+    `low`, `high`: ends of a bounded scale. `floor`: the smallest prediction of which a proportional SD is taken.
+    """
+
+    kind: str
+    additive: float
+    proportional: float
+    floor: float
+    low: float = -np.inf
+    high: float = np.inf
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The SDs that this kind has, by name."""
+        has = KINDS[self.kind]
+        named = {"additive": self.additive, "proportional": self.proportional}
+        return {name: value for (name, value), used in zip(named.items(), has, strict=True) if used}
+
+    def with_numbers(self, values: Sequence[Any]) -> ErrorModel:
+        """The same kind with other SDs (numbers or arrays), in the order of `numbers`."""
+        named: dict[str, Any] = dict(zip(self.numbers, values, strict=True))
+        return replace(self, **named)
+
+    def transformed(self, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values on the scale of the error, and the derivative of that scale."""
+        if self.kind != BOUNDED:
+            return value, np.ones_like(value)
+        width = self.high - self.low + 2 * MARGIN
+        share = np.clip((value - self.low + MARGIN) / width, 1e-9, 1 - 1e-9)
+        return logit(share), 1 / (share * (1 - share) * width)
+
+    def sd(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """SD of the error and its derivative by the prediction (on the scale of the error)."""
+        own = KINDS[self.kind]
+        size = np.maximum(np.abs(predicted), self.floor)
+        variance = own[0] * self.additive**2 + own[1] * self.proportional**2 * size**2
+        spread = np.sqrt(variance)
+        slope = np.where(np.abs(predicted) > self.floor, own[1] * self.proportional**2 * predicted / spread, 0.0)
+        return spread, slope
+
+    def terms(
+        self, observed: np.ndarray, predicted: np.ndarray, censored: np.ndarray, limit: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Log-likelihood, its derivative by the prediction, and the expected information, of each measurement.
+
+        Arrays [..., measurement]; without constants. A prediction that is not finite has log-likelihood -inf.
+        """
+        with np.errstate(all="ignore"):
+            y, _ = self.transformed(observed)
+            f, slope = self.transformed(predicted)
+            spread, change = self.sd(f)
+            z = (y - f) / spread
+            by_f = (-1 - z * change) / spread  # derivative of z by f
+            value = -0.5 * z**2 - np.log(spread)
+            score = z / spread + change / spread * (z**2 - 1)
+            information = 1 / spread**2 + 2 * (change / spread) ** 2
+            lowest = (self.transformed(np.maximum(limit, self.low))[0] - f) / spread
+            has_limit = np.isfinite(limit)
+            for kind, sign in ((LEFT, 1), (RIGHT, -1)):
+                chance = log_ndtr(sign * z)
+                ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - chance)  # density over probability
+                tail = (chance, sign * ratio * by_f, ratio * (sign * z + ratio) * by_f**2)
+                value, score, information = (
+                    np.where(censored == kind, new, old)
+                    for new, old in zip(tail, (value, score, information), strict=True)
+                )
+            between = np.maximum(ndtr(z) - ndtr(lowest), TINY)
+            density = (_normal(z) * by_f - _normal(lowest) * (-1 - lowest * change) / spread) / between
+            inside = (censored == LEFT) & has_limit
+            value = np.where(inside, np.log(between), value)
+            score, information = np.where(inside, density, score), np.where(inside, density**2, information)
+            bad = ~np.isfinite(predicted)
+            return np.where(bad, -np.inf, value), score * slope, information * slope**2
+
+    def weighted_residual(self, observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """(observed - predicted) / SD on the scale of the error."""
+        f = self.transformed(predicted)[0]
+        return np.asarray((self.transformed(observed)[0] - f) / self.sd(f)[0])
+
+    def simulated(self, predicted: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """Simulated measurements from standard normal `noise`."""
+        f, _ = self.transformed(predicted)
+        y = f + self.sd(f)[0] * noise
+        if self.kind != BOUNDED:
+            return y
+        return np.clip(self.low - MARGIN + (self.high - self.low + 2 * MARGIN) * expit(y), self.low, self.high)
+
+
+def _normal(z: np.ndarray) -> np.ndarray:
+    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+
+
+@cache
+def _defaults() -> dict[str, tuple[str, float, float]]:
+    rows = read_table(FILE, ("kind", "model", "additive", "proportional", "why"))
+    return {
+        row["kind"]: (row.one_of("model", KINDS), row.number("additive"), row.number("proportional")) for row in rows
+    }
+
+
+def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, ...]:
+    """The error model of each output; `texts` such as "proportional 0.2" or "venous.ketamine: combined 5 0.2".
+
+    Raises InputError for a text that is no error model.
+    """
+    chosen: dict[str, str] = {}
+    names = {name: one.output for one in data.outputs for name in (one.output, one.dvid)}
+    for text in texts:
+        name, _, words = text.rpartition(":")
+        if name and name.strip() not in names:
+            what = f"no measurement is of '{name.strip()}'"
+            raise InputError(what, key="--error", expected=", ".join(o.output for o in data.outputs),
+                             nearest=closest_match(name.strip(), names))  # fmt: skip
+        for output in [names[name.strip()]] if name else [one.output for one in data.outputs]:
+            chosen[output] = words.strip()
+    return tuple(_error_model(one, data, i, chosen.get(one.output, "")) for i, one in enumerate(data.outputs))
+
+
+def _error_model(output: ObservedOutput, data: FitData, number: int, text: str) -> ErrorModel:
+    low, high = output.limits
+    has_ends = bool(np.isfinite([low, high]).all())
+    kind, additive, proportional = _defaults()[
+        "concentration" if output.is_concentration else "rating" if has_ends else "other"
+    ]
+    values = np.abs(data.value[(data.number == number) & (data.censored == NOT_CENSORED)])
+    middle = float(np.median(values)) if len(values) else float(np.median(data.value[data.number == number]))
+    if text:
+        kind, numbers = _parsed(text, has_ends, output)
+        given = dict(zip(("additive", "proportional"), (None, None), strict=True)) | numbers
+        additive = given["additive"] or (additive if kind == BOUNDED else 0.0)
+        proportional = given["proportional"] or proportional or _defaults()["concentration"][2]
+    if KINDS[kind][0] and not additive:
+        additive = ADDITIVE_SHARE * (middle or 1.0)
+    ends = (low, high) if kind == BOUNDED else (-np.inf, np.inf)
+    return ErrorModel(kind, additive, proportional, FLOOR * (middle or 1.0), *ends)
+
+
+def _parsed(text: str, has_ends: bool, output: ObservedOutput) -> tuple[str, dict[str, float | None]]:
+    """Kind and numbers of a text. Raises InputError."""
+    kind, *rest = text.split()
+    expected = "additive SD, proportional CV, combined SD CV, or bounded SD"
+    if kind not in KINDS:
+        raise InputError(f"'{kind}' is not an error model", key="--error", expected=expected,
+                         nearest=closest_match(kind, KINDS), type_this='--error "proportional 0.2"')  # fmt: skip
+    if kind == BOUNDED and not has_ends:
+        raise InputError(f"{output.output} has no lowest and highest value", key="--error",
+                         expected="additive, proportional or combined")  # fmt: skip
+    wanted = [name for name, used in zip(("additive", "proportional"), KINDS[kind], strict=True) if used]
+    try:
+        numbers = [float(word.rstrip("%")) / (100 if word.endswith("%") else 1) for word in rest]
+    except ValueError:
+        numbers = [-1.0]
+    if len(numbers) not in (0, len(wanted)) or any(not 0 < number < np.inf for number in numbers):
+        raise InputError(f"'{text}' is not an error model", key="--error", expected=expected,
+                         type_this='--error "proportional 0.2"')  # fmt: skip
+    return kind, dict(zip(wanted, numbers, strict=False))

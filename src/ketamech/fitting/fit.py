@@ -1,0 +1,331 @@
+"""Fit of a table of measurements: each person alone, or a group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ketamech.core import InputError
+from ketamech.core.checkpoint import Checkpoint
+from ketamech.fitting.error_models import ErrorModel, error_models
+from ketamech.fitting.fitted_parameters import (
+    LEAST_EFFECT,
+    MOST_OF_GROUP,
+    MOST_OF_PERSON,
+    FittedParameter,
+    candidates,
+    informed,
+    named_parameters,
+    prior_covariance,
+)
+from ketamech.fitting.group_model import GroupModel, GroupValues, group_model, iterative_two_stage, means_of_persons
+from ketamech.fitting.group_sampler import CHAINS, DRAWS, WARM_UP, GroupDraws, convergence, sample_group
+from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
+from ketamech.fitting.observations import NOT_CENSORED, FitData, Flag
+from ketamech.fitting.predict import Predictor, measured_sensitivities
+from ketamech.fitting.predictive_distribution import PredictiveDistribution
+from ketamech.population.virtual_population import Population, load_population
+from ketamech.simulation.model import Model
+
+LEAST_GROUP = 5  # persons from which a group is fitted by default
+UNLIKELY = 1e-4  # probability below which the fit of a person is flagged
+LITTLE_LEARNED = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
+Progress = Callable[[str, int, int], None]  # step, done, total
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to fit: names of `parameters` (default: those the data inform), texts of residual `errors`, the `population`.
+
+    `group`: True, False, or None (a group from 5 persons on). `full`: full covariance between people. `covariates`:
+    effects such as "central_volume ~ AGE". `chains`, `warm_up` and `draws` of the sampler of a group.
+    """
+
+    parameters: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    population: str = "adult"
+    group: bool | None = None
+    full: bool = False
+    covariates: tuple[str, ...] = ()
+    seed: int = 1
+    chains: int = CHAINS
+    warm_up: int = WARM_UP
+    draws: int = DRAWS
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    @property
+    def job(self) -> dict[str, object]:
+        """Everything that determines the numbers."""
+        return {name: value for name, value in vars(self).items() if name != "threads"}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The result of a fit; arrays of persons are on the free scale of the parameters.
+
+    `prior_mean` [person, p] and `prior_covariance` [p, p] of the tables; `mean` [person, p] and `covariance` [p, p] of
+    the group (of the prior, where each person was fitted alone); `mode` [person, p] and its `spread` [person, p, p].
+    """
+
+    predictor: Predictor
+    errors: tuple[ErrorModel, ...]
+    prior_mean: np.ndarray
+    prior_covariance: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+    mode: np.ndarray
+    spread: np.ndarray
+    predicted: np.ndarray
+    population_predicted: np.ndarray
+    flags: tuple[Flag, ...]
+    notes: tuple[str, ...]
+    model: GroupModel | None = None
+    draws: GroupDraws | None = None
+
+    @property
+    def distribution(self) -> PredictiveDistribution:
+        """The population of other people: the posterior of a group, or the prior of persons that were fitted alone."""
+        return PredictiveDistribution(self.predictor, self.errors, self.mean, self.covariance, self.model, self.draws)
+
+    @property
+    def data(self) -> FitData:
+        """The measurements."""
+        return self.predictor.data
+
+    @property
+    def parameters(self) -> tuple[FittedParameter, ...]:
+        """The fitted parameters."""
+        return self.predictor.parameters
+
+    @cached_property
+    def weighted_residuals(self) -> np.ndarray:
+        """Individual weighted residuals [measurement]; NaN where censored."""
+        found = np.full(len(self.data.value), np.nan)
+        for number, error in enumerate(self.errors):
+            own = (self.data.number == number) & (self.data.censored == NOT_CENSORED)
+            found[own] = error.weighted_residual(self.data.value[own], self.predicted[own])
+        return found
+
+    @cached_property
+    def learned(self) -> np.ndarray:
+        """1 - posterior variance / prior variance of each parameter of each person [person, p]."""
+        return 1 - np.diagonal(self.spread, axis1=1, axis2=2) / np.diag(self.covariance)
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds [person, p] on the free scale."""
+        return normal_interval(self.mode, np.sqrt(np.diagonal(self.spread, axis1=1, axis2=2)), level)
+
+
+def fit(
+    data: FitData, model: Model, settings: FitSettings | None = None, *, checkpoint: Checkpoint | None = None,
+    progress: Progress | None = None,
+) -> Fit:  # fmt: skip
+    """Fit the measurements of a table.
+
+    Up to 4 persons are fitted each alone, with the population as prior distribution; more as a group. Raises InputError
+    for a parameter, error model or covariate that cannot be used.
+    """
+    how = settings or FitSettings()
+    population, errors = load_population(how.population), error_models(data, how.errors)
+    is_group = len(data.persons) >= LEAST_GROUP if how.group is None else how.group
+    if is_group and len(data.persons) < 2:
+        raise InputError("one person is not a group", key="--group", expected="two persons or more")
+    if not is_group and (how.covariates or how.full):
+        key = "--covariate" if how.covariates else "--full"
+        raise InputError("covariates and covariances are those of a group", key=key, expected="a fit of a group")
+    predictor = Predictor(model, data, (), threads=how.threads)
+    predictor = predictor.with_parameters(chosen_parameters(predictor, errors, population, how.parameters, is_group))
+    _refuse_measured(predictor)
+    _require_predictions(predictor)
+    if is_group:
+        return _fit_group(predictor, population, errors, how, checkpoint, progress)
+    return _fit_each(predictor, population, errors)
+
+
+def chosen_parameters(
+    predictor: Predictor, errors: Sequence[ErrorModel], population: Population, names: Sequence[str], is_group: bool
+) -> tuple[FittedParameter, ...]:
+    """The named parameters, or those that vary between people and matter for the measurements."""
+    table = predictor.model.parameters
+    if names:
+        return named_parameters(names, population, table)
+    known = candidates(population, table)
+    pool = [known[name] for name in _varying_names(predictor, population)]
+    wide = predictor.with_parameters(pool)
+    predicted, slopes = measured_sensitivities(wide, wide.typical)
+    spread = np.ones_like(predicted)
+    for number, error in enumerate(errors):
+        own = predictor.data.number == number
+        value, slope = error.transformed(predicted[own])
+        spread[own] = error.sd(value)[0] / slope
+    effects = slopes * np.array([one.sd for one in pool]) / spread[:, None]
+    least = LEAST_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
+    chosen = informed(effects, MOST_OF_GROUP if is_group else MOST_OF_PERSON, least)
+    return tuple(pool[i] for i in chosen or informed(effects, 1, 0.0))
+
+
+def _refuse_measured(predictor: Predictor) -> None:
+    """Raise InputError for a parameter that the table gives."""
+    for subject in predictor.data.persons:
+        both = [one.name for one in predictor.parameters if one.name in subject.values and one.name[:7] == "person."]
+        if both:
+            raise InputError(f"{both[0]} is a column of the table", file=predictor.data.table.path, key="--parameters",
+                             expected="a parameter that was not measured")  # fmt: skip
+
+
+def _require_predictions(predictor: Predictor) -> None:
+    """Raise InputError where the model cannot be solved at the population values."""
+    lost = np.flatnonzero(~np.isfinite(predictor.predictions(predictor.typical[None])[0]))
+    if len(lost):
+        one = predictor.data.measurements[int(lost[0])]
+        raise one.row.error("the model could not be solved here with population values", "TIME", "other doses or times")
+
+
+def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...]) -> Fit:
+    mean, covariance = predictor.typical, prior_covariance(predictor.parameters, population)
+    found = map_estimates(predictor, mean, covariance, errors)
+    made = Fit(
+        predictor, errors, mean, covariance, mean, covariance, found.mode, found.covariance, found.predicted,
+        predictor.predictions(mean[None])[0], predictor.data.flags, predictor.data.notes,
+    )  # fmt: skip
+    return _with_flags(made, found)
+
+
+def _fit_group(
+    predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...], how: FitSettings,
+    checkpoint: Checkpoint | None, progress: Progress | None,
+) -> Fit:  # fmt: skip
+    model = group_model(predictor, population, errors, full=how.full, covariates=how.covariates)
+
+    def tell(step: str, total: int) -> Callable[[int], None]:
+        return lambda done: progress(step, done, total) if progress else None
+
+    start, persons = _start(predictor, model, checkpoint, tell("Start", 0))
+    drawn = sample_group(
+        predictor, model, start, persons, seed=how.seed, chains=how.chains, warm_up=how.warm_up, draws=how.draws,
+        checkpoint=checkpoint, progress=tell("Sweeps", how.warm_up + how.draws),
+    )  # fmt: skip
+    return group_fit(predictor, model, drawn, persons)
+
+
+def group_fit(predictor: Predictor, model: GroupModel, drawn: GroupDraws, persons: MapEstimates) -> Fit:
+    """The fit of a group from its posterior draws: posterior means of the group, means and covariances of persons."""
+    mean = means_of_persons(model, drawn.coefficients.mean(axis=(0, 1)))
+    free = drawn.free.reshape(-1, *drawn.free.shape[2:])
+    mode, centred = free.mean(axis=0), free - free.mean(axis=0)
+    spread = np.einsum("dni,dnj->nij", centred, centred) / (len(free) - 1)
+    errors = model.errors_at(drawn.log_errors.mean(axis=(0, 1)))
+    predicted = predictor.predictions(np.stack([mode, mean]))
+    made = Fit(
+        predictor, errors, predictor.typical, model.covariance, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread,
+        predicted[0], predicted[1], predictor.data.flags, predictor.data.notes, model, drawn,
+    )  # fmt: skip
+    return _with_flags(made, persons)
+
+
+def _start(
+    predictor: Predictor, model: GroupModel, checkpoint: Checkpoint | None, progress: Callable[[int], None]
+) -> tuple[GroupValues, MapEstimates]:
+    """The start of the sampler, from the checkpoint if it is there."""
+    if checkpoint is None or "start" not in checkpoint:
+        values, persons = iterative_two_stage(predictor, model, progress)
+        if checkpoint is not None:
+            checkpoint.save("start", {f"v_{n}": x for n, x in vars(values).items()}
+                            | {f"p_{n}": x for n, x in vars(persons).items()})  # fmt: skip
+        return values, persons
+    saved = checkpoint.read("start")
+    parts = [{name[2:]: x for name, x in saved.items() if name[0] == kind} for kind in "vp"]
+    return GroupValues(**parts[0]), MapEstimates(**parts[1])
+
+
+def _with_flags(made: Fit, found: MapEstimates) -> Fit:
+    """The fit with flags of persons that it does not describe, and notes on what the data cannot hold."""
+    flags = [flag for i in range(len(made.data.persons)) for flag in _flags_of_person(made, found, i)]
+    notes = [*made.notes, *_notes_on_information(made)]
+    return replace(made, flags=(*made.flags, *flags), notes=tuple(notes))
+
+
+def _flags_of_person(made: Fit, found: MapEstimates, person: int) -> list[Flag]:
+    from scipy.stats import chi2
+
+    name, own = made.data.persons[person].name, made.data.person == person
+    flags = []
+    if not made.draws and not found.converged[person]:
+        flags.append(Flag(name, 0, "the search for the most probable parameters did not converge"))
+    apart = made.mode[person] - made.mean[person]
+    residuals = made.weighted_residuals[own]
+    there = np.isfinite(residuals)
+    size = float(np.nansum(residuals**2) + apart @ np.linalg.solve(made.covariance, apart))
+    if there.any() and chi2.sf(size, there.sum()) < UNLIKELY:
+        text = "no probable parameters explain the measurements; check doses, times and units"
+        flags.append(Flag(name, 0, text + _hint_about_units(made, own)))
+    return flags
+
+
+def _hint_about_units(made: Fit, own: np.ndarray) -> str:
+    """Whether the measurements of a person differ from predictions by the factor between two units."""
+    ratio = made.data.value[own] / np.maximum(made.population_predicted[own], 1e-12)
+    middle = float(np.median(ratio[made.data.censored[own] == NOT_CENSORED]))
+    output = made.data.outputs[int(made.data.number[own][0])]
+    factors = {output.factor: "as many umol/L", 1 / output.factor: "as many ng/mL", 1000.0: "a unit 1000 times smaller",
+               1e-3: "a unit 1000 times larger"}  # fmt: skip
+    near = [words for factor, words in factors.items() if factor != 1 and 0.5 < middle * factor < 2]
+    if not near:
+        return ""
+    return f" (measured / predicted is about {middle:.3g}: is DV in {near[0].removeprefix('as many ')}?)"
+
+
+def _notes_on_information(made: Fit) -> list[str]:
+    """What the data cannot hold: parameters whose posterior is the prior, persons with fewer values than parameters."""
+    notes = []
+    names = [one.name for one in made.parameters]
+    if made.model is None or made.draws is None:
+        best = made.learned.max(axis=0)
+        few = [s.name for i, s in enumerate(made.data.persons) if (made.data.person == i).sum() < len(names)]
+        if few:
+            shown = ", ".join(few[:5]) + (" ..." if len(few) > 5 else "")
+            notes.append(f"{len(names)} parameters are more than the measurements of ID {shown} can hold; "
+                         "what these do not inform keeps its prior distribution")  # fmt: skip
+    else:
+        drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
+        best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
+        rhat, _ = convergence(made.draws.coefficients)
+        if rhat.max() > 1.05:
+            notes.append(f"R-hat is {rhat.max():.2f}: the chains have not converged; use more sweeps (--draws)")
+    same = [name for name, learned in zip(names, best, strict=True) if learned < LITTLE_LEARNED]
+    if same:
+        notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")
+    return notes
+
+
+def population_distribution(data: FitData, model: Model, settings: FitSettings) -> PredictiveDistribution:
+    """The population of the tables, to simulate the measurements of other people."""
+    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    predictor = Predictor(model, data, (), threads=settings.threads)
+    names = settings.parameters or tuple(_varying_names(predictor, population))
+    predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
+    covariance = prior_covariance(predictor.parameters, population)
+    return PredictiveDistribution(predictor, errors, predictor.typical, covariance)
+
+
+def _varying_names(predictor: Predictor, population: Population) -> list[str]:
+    """Every parameter that varies between people and that the table does not give."""
+    given = {name for subject in predictor.data.persons for name in subject.values}
+    return [name for name in candidates(population, predictor.model.parameters) if name not in given]
+
+
+def posterior_distribution(data: FitData, model: Model, settings: FitSettings, draws: Path) -> PredictiveDistribution:
+    """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
+    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    parameters = named_parameters(settings.parameters, population, model.parameters)
+    predictor = Predictor(model, data, parameters, threads=settings.threads)
+    group = group_model(predictor, population, errors, full=settings.full, covariates=settings.covariates)
+    with np.load(draws) as saved:
+        drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
+    mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
+    return PredictiveDistribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)

@@ -1,0 +1,349 @@
+"""Posterior draws of a group by Gibbs sampling, in chains that are solved together.
+
+A sweep updates the persons, then means and SDs with the standardised deviations of the persons fixed (which moves all
+persons together where their data are sparse), then means, covariance and residual SDs given the persons. The first two
+are surrogate transitions (Liu 2001, Monte Carlo Strategies in Scientific Computing, section 9.4.3): an inner chain of
+Metropolis steps under the model linearised about the most probable parameters of each person, whose end is accepted or
+refused under the model itself, so that the draws are those of the model. Half of the inner steps propose from the
+Laplace approximation of each person (Karimi, Lavielle and Moulines 2020, Comput Stat Data Anal 141:123).
+
+Results do not depend on interruptions: every block of sweeps has its own random stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ketamech.core.checkpoint import Arrays, Checkpoint
+from ketamech.fitting.group_model import (
+    ERROR_PRIOR_SD,
+    PRIOR_PEOPLE,
+    GroupModel,
+    GroupValues,
+    coefficient_posterior,
+    means_of_persons,
+)
+from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms
+from ketamech.fitting.predict import Predictor
+
+CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
+INNER_STEPS, GROUP_STEPS = 10, 16  # steps under the linearised model between two solves
+TOGETHER = 2  # updates of all persons together in a sweep
+MOST_CHANGE = 20.0  # of the logarithm of a linearised prediction
+PROPOSAL_DF, PROPOSAL_SCALE = 5.0, 1.2  # t distribution about the Laplace approximation
+WANTED = 0.3  # acceptance rate of random walks
+ERROR_STEPS, ERROR_STEP = 5, 0.1  # random walks of log residual SDs
+OVERDISPERSION = 1.5  # of the starting points of the chains
+
+
+@dataclass(frozen=True)
+class GroupDraws:
+    """Posterior draws [chain, draw, ...]: `coefficients` [q], `covariance` [p, p], `log_errors` [number].
+
+    `free` [person, p]: parameters of persons; `log_likelihood` is without constants; `accepted`: shares of proposals.
+    """
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    log_errors: np.ndarray
+    free: np.ndarray
+    log_likelihood: np.ndarray
+    accepted: dict[str, float]
+
+
+@dataclass
+class _State:
+    """The chains: arrays [chain, ...], with predictions, log-likelihoods [chain, person] and step sizes."""
+
+    free: np.ndarray
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    log_errors: np.ndarray
+    predicted: np.ndarray
+    likelihood: np.ndarray
+    walk_size: np.ndarray
+    shift_size: np.ndarray
+    width_size: np.ndarray
+
+    def arrays(self) -> Arrays:
+        return {f"state_{name}": value for name, value in vars(self).items()}
+
+
+def sample_group(
+    predictor: Predictor, model: GroupModel, start: GroupValues, persons: MapEstimates, *, seed: int = 1,
+    chains: int = CHAINS, warm_up: int = WARM_UP, draws: int = DRAWS, checkpoint: Checkpoint | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> GroupDraws:  # fmt: skip
+    """Draws of the posterior; blocks that are already in `checkpoint` are read instead of computed."""
+    sampler = _Sampler(predictor, model, persons, start)
+    state: _State | None = None
+    blocks: list[Arrays] = []
+    total = warm_up + draws
+    for number, first in enumerate(range(0, total, BLOCK)):
+        sweeps, name = min(BLOCK, total - first), f"block_{number:04d}"
+        if checkpoint is not None and name in checkpoint:
+            block = checkpoint.read(name)
+        else:
+            chance = np.random.default_rng([seed, number])
+            state = state or sampler.first_state(chains, np.random.default_rng([seed, 10**6]))
+            block = sampler.block(state, sweeps, chance, warm_up - first)
+            if checkpoint is not None:
+                checkpoint.save(name, block)
+        state = _State(**{key.removeprefix("state_"): value for key, value in block.items() if key[:6] == "state_"})
+        blocks.append(block)
+        if progress:
+            progress(min(first + sweeps, total))
+    return _joined(blocks, warm_up)
+
+
+def _joined(blocks: list[Arrays], warm_up: int) -> GroupDraws:
+    def part(name: str) -> np.ndarray:
+        return np.swapaxes(np.concatenate([block[name] for block in blocks])[warm_up:], 0, 1)
+
+    kinds = ("persons", "group")
+    shares = np.concatenate([block["accepted"] for block in blocks])[warm_up:].mean(axis=0)
+    names = ("coefficients", "covariance", "log_errors", "free", "log_likelihood")
+    found = {name: part(name) for name in names}
+    return GroupDraws(**found, accepted=dict(zip(kinds, map(float, shares), strict=True)))
+
+
+class _Sampler:
+    def __init__(self, predictor: Predictor, model: GroupModel, persons: MapEstimates, start: GroupValues) -> None:
+        self.predictor, self.model, self.persons, self.start = predictor, model, persons, start
+        self.factor = np.linalg.cholesky(persons.covariance)
+        self.precision = np.linalg.inv(persons.covariance) / PROPOSAL_SCALE**2
+        self.mean_factor = _mean_factor(model, persons, start)
+        positive = np.array([one.is_concentration for one in predictor.data.outputs])[predictor.data.number]
+        self.is_log = positive & (persons.predicted > 0)
+
+    def first_state(self, chains: int, chance: np.random.Generator) -> _State:
+        """Chains whose persons are spread about their most probable parameters."""
+        people, count = self.persons.mode.shape
+        noise = chance.standard_normal((chains, people, count))
+        free = self.persons.mode + OVERDISPERSION * np.einsum("nij,cnj->cni", self.factor, noise)
+        coefficients = np.tile(self.start.coefficients, (chains, 1))
+        coefficients += OVERDISPERSION * chance.standard_normal(coefficients.shape) @ self.mean_factor.T
+        logs = np.tile(self.start.log_errors, (chains, 1))
+        lost = ~np.isfinite(self._likelihood(self.predictor.predictions(free), logs))
+        free = np.where(lost[:, :, None], self.persons.mode, free)
+        predicted = self.predictor.predictions(free)
+        return _State(
+            free, coefficients, np.tile(self.start.covariance, (chains, 1, 1)), logs, predicted,
+            self._likelihood(predicted, logs), np.full((chains, people), 2.0 / np.sqrt(count)),
+            np.full((chains, 1), 1.0), np.full((chains, 1), 1.0),
+        )  # fmt: skip
+
+    def _linearised(self, free: np.ndarray) -> np.ndarray:
+        """Predictions [chain, measurement] from the sensitivities at the most probable parameters, without a solve."""
+        person = self.predictor.data.person
+        change = np.einsum("cmp,mp->cm", free[:, person] - self.persons.mode[person], self.persons.slopes)
+        predicted = self.persons.predicted
+        with np.errstate(all="ignore"):
+            logarithmic = predicted * np.exp(np.clip(change / predicted, -MOST_CHANGE, MOST_CHANGE))
+        return np.where(self.is_log, logarithmic, predicted + change)
+
+    def _likelihood(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
+        terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
+        return by_person(self.predictor.data, terms)
+
+    def block(self, state: _State, sweeps: int, chance: np.random.Generator, warm_up_left: int) -> Arrays:
+        """Run sweeps; step sizes are adapted while `warm_up_left` is above the number of the sweep."""
+        kept: dict[str, list[np.ndarray]] = {}
+        for sweep in range(sweeps):
+            adapt = sweep < warm_up_left
+            together = np.mean([self._together(state, chance, adapt) for _ in range(TOGETHER)])
+            shares = np.array([self._persons(state, chance, adapt), together])
+            self._group(state, chance)
+            self._errors(state, chance)
+            values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
+            values |= {"log_likelihood": state.likelihood.sum(axis=1), "accepted": shares}
+            for name, value in values.items():
+                kept.setdefault(name, []).append(value.copy())
+        return {**{name: np.array(values) for name, values in kept.items()}, **state.arrays()}
+
+    def _prior(self, state: _State, free: np.ndarray) -> np.ndarray:
+        apart = free - means_of_persons(self.model, state.coefficients)
+        return -0.5 * np.einsum("cni,cij,cnj->cn", apart, np.linalg.inv(state.covariance), apart)
+
+    def _persons(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
+        """Update every person; returns the accepted share of the ends of the inner chains."""
+        free = state.free.copy()
+        first = linearised = self._likelihood(self._linearised(free), state.log_errors)
+        for _ in range(INNER_STEPS):
+            walks = chance.random(linearised.shape) < 0.5
+            proposed, ratio = self._proposal(state, free, walks, chance)
+            there = self._likelihood(self._linearised(proposed), state.log_errors)
+            accepted = np.log(chance.random(ratio.shape)) < ratio + there - linearised
+            free = np.where(accepted[:, :, None], proposed, free)
+            linearised = np.where(accepted, there, linearised)
+            if adapt:
+                state.walk_size = state.walk_size * np.exp(0.03 * np.where(walks, accepted - WANTED, 0.0))
+        predicted = self.predictor.predictions(free)
+        likelihood = self._likelihood(predicted, state.log_errors)
+        gain = likelihood - state.likelihood - (linearised - first)
+        accepted = np.log(chance.random(gain.shape)) < gain
+        self._take(state, accepted, free, predicted, likelihood)
+        return float(accepted.mean())
+
+    def _proposal(
+        self, state: _State, free: np.ndarray, walks: np.ndarray, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Proposals [chain, person, p]: a walk, or independent of `free`; and the log ratio without likelihoods."""
+        count = free.shape[2]
+        normal = np.einsum("nij,cnj->cni", self.factor, chance.standard_normal(free.shape))
+        stretch = np.sqrt(PROPOSAL_DF / chance.chisquare(PROPOSAL_DF, free.shape[:2]))[:, :, None]
+        independent = self.persons.mode + PROPOSAL_SCALE * stretch * normal
+        proposed = np.where(walks[:, :, None], free + state.walk_size[:, :, None] * normal, independent)
+
+        def density(at: np.ndarray) -> np.ndarray:
+            apart = at - self.persons.mode
+            square = np.einsum("cni,nij,cnj->cn", apart, self.precision, apart)
+            return -0.5 * (PROPOSAL_DF + count) * np.log1p(square / PROPOSAL_DF)
+
+        ratio = self._prior(state, proposed) - self._prior(state, free)
+        return proposed, ratio + np.where(walks, 0.0, density(free) - density(proposed))
+
+    def _take(
+        self, state: _State, accepted: np.ndarray, free: np.ndarray, predicted: np.ndarray, likelihood: np.ndarray
+    ) -> None:
+        state.free = np.where(accepted[:, :, None], free, state.free)
+        state.likelihood = np.where(accepted, likelihood, state.likelihood)
+        state.predicted = np.where(accepted[:, self.predictor.data.person], predicted, state.predicted)
+
+    def _group(self, state: _State, chance: np.random.Generator) -> None:
+        """Coefficients and covariance of each chain, from their full conditional distributions."""
+        people, count = state.free.shape[1:]
+        for i in range(len(state.free)):
+            mean, precision = coefficient_posterior(self.model, state.free[i], state.covariance[i])
+            normal = chance.standard_normal(len(mean))
+            state.coefficients[i] = mean + np.linalg.solve(np.linalg.cholesky(precision).T, normal)
+            apart = state.free[i] - means_of_persons(self.model, state.coefficients[i])
+            scale = PRIOR_PEOPLE * self.model.covariance + apart.T @ apart
+            state.covariance[i] = _drawn_covariance(scale, people, count, self.model.is_full, chance)
+
+    def _errors(self, state: _State, chance: np.random.Generator) -> None:
+        """Random walks of the residual SDs; no solve."""
+
+        def prior(logs: np.ndarray) -> np.ndarray:
+            return -0.5 * np.sum(((logs - self.model.error_start) / ERROR_PRIOR_SD) ** 2, axis=1)
+
+        for _ in range(ERROR_STEPS):
+            logs = state.log_errors + ERROR_STEP * chance.standard_normal(state.log_errors.shape)
+            likelihood = self._likelihood(state.predicted, logs)
+            gain = (likelihood - state.likelihood).sum(axis=1) + prior(logs) - prior(state.log_errors)
+            accepted = np.log(chance.random(len(gain))) < gain
+            state.log_errors = np.where(accepted[:, None], logs, state.log_errors)
+            state.likelihood = np.where(accepted[:, None], likelihood, state.likelihood)
+
+    def _together(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
+        """Update means and SDs with the standardised deviations of all persons fixed."""
+        inner = replace(state)
+        first = linearised = self._likelihood(self._linearised(state.free), state.log_errors).sum(axis=1)
+        for shifts in chance.random(GROUP_STEPS) < 0.5:
+            coefficients, covariance, free, ratio = (self._shifted if shifts else self._widened)(inner, chance)
+            there = self._likelihood(self._linearised(free), state.log_errors).sum(axis=1)
+            accepted = np.log(chance.random(len(ratio))) < ratio + there - linearised
+            inner.coefficients = np.where(accepted[:, None], coefficients, inner.coefficients)
+            inner.covariance = np.where(accepted[:, None, None], covariance, inner.covariance)
+            inner.free = np.where(accepted[:, None, None], free, inner.free)
+            linearised = np.where(accepted, there, linearised)
+            if adapt:
+                size = "shift_size" if shifts else "width_size"
+                setattr(inner, size, getattr(inner, size) * np.exp(0.05 * (accepted[:, None] - WANTED)))
+        predicted = self.predictor.predictions(inner.free)
+        likelihood = self._likelihood(predicted, state.log_errors)
+        gain = (likelihood - state.likelihood).sum(axis=1) - (linearised - first)
+        accepted = np.log(chance.random(len(gain))) < gain
+        state.coefficients = np.where(accepted[:, None], inner.coefficients, state.coefficients)
+        state.covariance = np.where(accepted[:, None, None], inner.covariance, state.covariance)
+        state.shift_size, state.width_size = inner.shift_size, inner.width_size
+        self._take(state, np.repeat(accepted[:, None], inner.free.shape[1], axis=1), inner.free, predicted, likelihood)
+        return float(accepted.mean())
+
+    def _shifted(
+        self, state: _State, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Other means, with all persons shifted; and the log ratio of the priors."""
+        model = self.model
+        step = state.shift_size * chance.standard_normal(state.coefficients.shape) @ self.mean_factor.T
+        coefficients = state.coefficients + step
+        before, after = (
+            -0.5 * np.sum(((at - model.mean) / model.mean_sd) ** 2, axis=1) for at in (state.coefficients, coefficients)
+        )
+        return coefficients, state.covariance, state.free + means_of_persons(model, step), after - before
+
+    def _widened(
+        self, state: _State, chance: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Other SDs between people, with all deviations scaled; and the log ratio of the priors."""
+        people, count = state.free.shape[1:]
+        logs = state.width_size / np.sqrt(2 * people) * chance.standard_normal((len(state.free), count))
+        factor = np.exp(logs)
+        mean = means_of_persons(self.model, state.coefficients)
+        free = mean + factor[:, None] * (state.free - mean)
+        covariance = state.covariance * factor[:, :, None] * factor[:, None]
+        ratio = self._covariance_prior(covariance) - self._covariance_prior(state.covariance)
+        ratio += (count + 1 if self.model.is_full else 2) * logs.sum(axis=1)  # volume of the change of the covariance
+        return state.coefficients, covariance, free, ratio
+
+    def _covariance_prior(self, covariance: np.ndarray) -> np.ndarray:
+        """Log density [chain] of the inverse Wishart prior, or of inverse gamma priors of the variances."""
+        scale, count = PRIOR_PEOPLE * self.model.covariance, covariance.shape[1]
+        if self.model.is_full:
+            _, volume = np.linalg.slogdet(covariance)
+            trace = np.einsum("ij,cji->c", scale, np.linalg.inv(covariance))
+            return -0.5 * (PRIOR_PEOPLE + 2 * count + 2) * volume - 0.5 * trace
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
+        return np.sum(-(PRIOR_PEOPLE / 2 + 2) * np.log(variance) - 0.5 * np.diag(scale) / variance, axis=1)
+
+
+def _mean_factor(model: GroupModel, persons: MapEstimates, start: GroupValues) -> np.ndarray:
+    """Cholesky factor [q, q] of the approximate posterior covariance of the coefficients.
+
+    Each person counts with what the data say about it: the inverse of the sum of its own uncertainty without the prior
+    and the covariance between people.
+    """
+    weight = np.linalg.inv(start.covariance)
+    own = weight - weight @ persons.covariance @ weight
+    precision = np.diag(model.mean_sd**-2.0) + np.einsum("npq,npr,nrs->qs", model.design, own, model.design)
+    return np.linalg.cholesky(np.linalg.inv(precision))
+
+
+def _drawn_covariance(
+    scale: np.ndarray, people: int, count: int, is_full: bool, chance: np.random.Generator
+) -> np.ndarray:
+    """A draw of the covariance between people given their scatter; its mean is scale / (PRIOR_PEOPLE + people)."""
+    if is_full:
+        from scipy.stats import invwishart
+
+        df = PRIOR_PEOPLE + count + 1 + people
+        return np.atleast_2d(invwishart.rvs(df, scale, random_state=chance)).reshape(count, count)
+    shape = (PRIOR_PEOPLE + 2 + people) / 2
+    return np.diag(np.diag(scale) / 2 / chance.gamma(shape, size=count))
+
+
+def convergence(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split R-hat and effective number of draws of each column; `draws` [chain, draw, column].
+
+    The effective number is that of Geyer's initial positive sequence (Vehtari 2021, Bayesian Anal 16:667), without
+    ranks.
+    """
+    half = draws.shape[1] // 2
+    parts = np.concatenate([draws[:, :half], draws[:, half : 2 * half]])
+    within = parts.var(axis=1, ddof=1).mean(axis=0)
+    total = (half - 1) / half * within + parts.mean(axis=1).var(axis=0, ddof=1)
+    with np.errstate(all="ignore"):
+        rhat = np.sqrt(total / within)
+        centred = parts - parts.mean(axis=1, keepdims=True)
+        power = np.abs(np.fft.rfft(centred, 2 * half, axis=1)) ** 2
+        covariance = np.fft.irfft(power, axis=1)[:, :half].mean(axis=0) / half
+        rho = 1 - (within - covariance) / total
+        pairs = rho[: half // 2 * 2].reshape(half // 2, 2, -1).sum(axis=1)
+        positive = np.cumprod(pairs > 0, axis=0)
+        time = np.maximum(
+            2 * np.sum(np.minimum.accumulate(pairs, axis=0) * positive, axis=0) - 1, 1 / np.log10(10 + half)
+        )
+    return rhat, np.minimum(parts.shape[0] * half / time, parts.shape[0] * half)

@@ -1,0 +1,125 @@
+"""Most probable parameters of each person (maximum a posteriori) with Laplace intervals.
+
+Fisher scoring on the free scale with a line search, for all persons at once: each iteration is one solve for the
+sensitivities and one for the trial steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketamech.fitting.error_models import ErrorModel
+from ketamech.fitting.observations import FitData
+from ketamech.fitting.predict import Predictor, measured_sensitivities
+
+ITERATIONS = 25
+STEPS = np.array([1.0, 0.5, 0.2, 0.05])  # fractions of a step that are tried
+LONGEST_STEP = 1.5  # on the free scale
+CONVERGED = 1e-3  # decrease of -2 log posterior that the next step would bring
+
+
+@dataclass(frozen=True)
+class MapEstimates:
+    """Estimates on the free scale of each person, and predictions.
+
+    `mode` [person, parameter], Laplace `covariance` [person, parameter, parameter]; `predicted` [measurement] and its
+    derivatives `slopes` [measurement, parameter]; log-likelihood and log posterior [person] without constants.
+    """
+
+    mode: np.ndarray
+    covariance: np.ndarray
+    predicted: np.ndarray
+    slopes: np.ndarray
+    log_likelihood: np.ndarray
+    log_posterior: np.ndarray
+    converged: np.ndarray
+
+    @property
+    def sd(self) -> np.ndarray:
+        """SD [person, parameter] on the free scale."""
+        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+
+
+def likelihood_terms(
+    data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-likelihood, its derivative by the prediction and the information of each measurement [..., measurement]."""
+    found = [np.zeros_like(predicted) for _ in range(3)]
+    for number, model in enumerate(errors):
+        own = data.number == number
+        terms = model.terms(data.value[own], predicted[..., own], data.censored[own], data.limit[own])
+        for total, part in zip(found, terms, strict=True):
+            total[..., own] = part
+    return found[0], found[1], found[2]
+
+
+def by_person(data: FitData, values: np.ndarray) -> np.ndarray:
+    """Sums [..., person] of values [..., measurement]."""
+    members = data.person[:, None] == np.arange(len(data.persons))
+    with np.errstate(invalid="ignore"):
+        finite = np.where(np.isfinite(values), values, 0.0) @ members
+        lost = (~np.isfinite(values)).astype(float) @ members
+    return np.where(lost > 0, -np.inf, finite)
+
+
+def map_estimates(
+    predictor: Predictor, mean: np.ndarray, covariance: np.ndarray, errors: Sequence[ErrorModel],
+    start: np.ndarray | None = None, iterations: int = ITERATIONS,
+) -> MapEstimates:  # fmt: skip
+    """The estimates of every person with normal prior `mean` [person, parameter] and `covariance`, free scale."""
+    data, precision = predictor.data, np.linalg.inv(covariance)
+    free = (mean if start is None else start).copy()
+    converged = np.zeros(len(free), dtype=bool)
+
+    def objective(at: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        likelihood = by_person(data, likelihood_terms(data, errors, predicted)[0])
+        apart = at - mean
+        return likelihood, likelihood - 0.5 * np.einsum("...i,ij,...j->...", apart, precision, apart)
+
+    for _ in range(max(iterations, 1)):
+        predicted, slopes = measured_sensitivities(predictor, free)
+        gradient, hessian = _curvature(data, errors, predicted, slopes, free - mean, precision)
+        step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+        likelihood, now = objective(free, predicted)
+        converged = np.einsum("pi,pi->p", step, gradient) < CONVERGED
+        if converged.all() or not iterations:
+            break
+        step *= np.minimum(1.0, LONGEST_STEP / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
+        step[converged] = 0.0
+        tried = free + STEPS[:, None, None] * step
+        _, values = objective(tried, predictor.predictions(tried))
+        best = np.argmax(values, axis=0)
+        better = values[best, np.arange(len(free))] > now
+        free = np.where(better[:, None], tried[best, np.arange(len(free))], free)
+        converged |= ~better
+        if not better.any():
+            break
+    else:
+        predicted, slopes = measured_sensitivities(predictor, free)
+        gradient, hessian = _curvature(data, errors, predicted, slopes, free - mean, precision)
+        likelihood, now = objective(free, predicted)
+    return MapEstimates(free, np.linalg.inv(hessian), predicted, slopes, likelihood, now, converged)
+
+
+def _curvature(
+    data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray, slopes: np.ndarray, apart: np.ndarray,
+    precision: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Gradient [person, p] of the log posterior, and its expected information [person, p, p]."""
+    _, score, information = likelihood_terms(data, errors, predicted)
+    slopes, score, information = (np.nan_to_num(part, posinf=0.0, neginf=0.0) for part in (slopes, score, information))
+    gradient, hessian = -apart @ precision, np.tile(precision, (len(apart), 1, 1))
+    np.add.at(gradient, data.person, slopes * score[:, None])
+    np.add.at(hessian, data.person, information[:, None, None] * slopes[:, :, None] * slopes[:, None])
+    return gradient, hessian
+
+
+def normal_interval(middle: np.ndarray, sd: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of a central interval of a normal distribution."""
+    from scipy.special import ndtri
+
+    half = ndtri(0.5 + level / 2) * sd
+    return middle - half, middle + half

@@ -1,0 +1,175 @@
+"""Predictions of the measurements of a table, and their sensitivities to the fitted parameters.
+
+All persons, and all copies of them with other parameter values, are patients of one `Ensemble` and are solved together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ketamech.exchange.simulate_any import checked_subject_of, observation_times, pre_dose_delay, subject_of
+from ketamech.fitting.fitted_parameters import FittedParameter, typical_values
+from ketamech.fitting.observations import FitData
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.model import Model
+
+STEP = 0.01  # of a central difference, on the free scale
+TOLERANCE = 1e-6  # of the solver
+CHUNK = 4096  # patients solved at once
+PROBE = 0.1  # change of a parameter by which it is found out whether doses depend on it
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts the measurements of `data` from values of `parameters`."""
+
+    model: Model
+    data: FitData
+    parameters: tuple[FittedParameter, ...]
+    tolerance: float = TOLERANCE
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    def with_parameters(self, parameters: Sequence[FittedParameter]) -> Predictor:
+        """The same data with other parameters."""
+        return replace(self, parameters=tuple(parameters))
+
+    @cached_property
+    def typical(self) -> np.ndarray:
+        """Population values [person, parameter] on the free scale."""
+        return typical_values(self.parameters, [subject.values for subject in self.data.persons])
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the measured outputs."""
+        return tuple(dict.fromkeys(one.output for one in self.data.outputs))
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """Observation times [occasion, time] (h from the begin); the last one is repeated for shorter occasions."""
+        hours = [observation_times(occasion) for _, occasion in self.data.occasions]
+        longest = max(len(own) for own in hours)
+        return np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours])
+
+    @cached_property
+    def _base(self) -> Ensemble:
+        subjects = [checked_subject_of(subject, occasion, self.model) for subject, occasion in self.data.occasions]
+        return Ensemble.of_subjects(self.model, subjects)
+
+    @cached_property
+    def _doses_depend(self) -> bool:
+        """Whether doses depend on a fitted parameter, such as an absorbed fraction."""
+        if not self.parameters:
+            return False
+        changed = self._values(np.stack([self.typical, self.typical + PROBE]))
+        both = self._dosed(changed, 2)
+        tables = [both.events.of(np.arange(i, both.size, 2)) for i in range(2)]
+        return not all(np.array_equal(getattr(tables[0], n), getattr(tables[1], n)) for n in ("time", "size", "state"))
+
+    def _values(self, free: np.ndarray) -> dict[str, np.ndarray]:
+        """Canonical values {parameter: [copy, occasion]} of values [copy, person, parameter] on the free scale."""
+        by_occasion = free[:, self.data.person_of_occasion]
+        found = {}
+        for i, one in enumerate(self.parameters):
+            found[one.name] = one.canonical(by_occasion[:, :, i])
+            ratio = found[one.name] / one.canonical(self.typical[self.data.person_of_occasion, i])
+            found |= {name: usual * ratio for name, usual in one.tied}
+        return found
+
+    def _dosed(self, values: dict[str, np.ndarray], copies: int) -> Ensemble:
+        """Patients [occasion, copy] whose doses are worked out from their own values."""
+        names = self._base.values
+        parts = []
+        for i, (subject, occasion) in enumerate(self.data.occasions):
+            own: dict[str, Any] = {name: column[:, i] for name, column in values.items()}
+            given = subject_of(replace(subject, values={**subject.values, **own}), occasion, self.model)
+            usual = {
+                name: np.full(copies, np.broadcast_to(column, self._base.size)[i]) for name, column in names.items()
+            }
+            parts.append(
+                Ensemble.of(self.model, {**usual, **own}, given.events, copies, cycle=given.steady_state_events,
+                            length=given.cycle_length)
+            )  # fmt: skip
+        return Ensemble.joined(parts)
+
+    def curves(self, free: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+        """Outputs [copy, occasion, time, output] in the units of the model, NaN for a failure.
+
+        `free` [copy, person, parameter]: values on the free scale. `times` [occasion, time] (h from the begin; default:
+        those of the observations).
+        """
+        grid = self.times if times is None else times
+        size = max(1, CHUNK // len(grid))
+        parts = [self._solved(free[i : i + size], grid) for i in range(0, len(free), size)]
+        return np.concatenate(parts)
+
+    def _solved(self, free: np.ndarray, grid: np.ndarray) -> np.ndarray:
+        copies, values = len(free), self._values(free)
+        if self._doses_depend:
+            ensemble, shape = self._dosed(values, copies), (len(grid), copies)
+            times = np.repeat(grid, copies, axis=0)
+        else:
+            flat = {name: column.ravel() for name, column in values.items()}
+            ensemble, shape = self._base.tiled(copies, flat), (copies, len(grid))
+            times = np.tile(grid, (copies, 1))
+        found = ensemble.solve(times, self.outputs, tolerance=self.tolerance, threads=self.threads).values
+        ordered = found.reshape(*shape, *found.shape[1:])
+        return ordered.swapaxes(0, 1) if self._doses_depend else ordered
+
+    @cached_property
+    def _index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Occasion, time, output and unit factor of each measurement."""
+        data = self.data
+        which = np.array([self.outputs.index(one.output) for one in data.outputs])
+        factor = np.array([one.factor for one in data.outputs])
+        return data.column("occasion"), data.column("slot"), which[data.number], factor[data.number]
+
+    def measured(self, curves: np.ndarray) -> np.ndarray:
+        """Values [..., measurement] in the units of DV from arrays [..., occasion, time, output]."""
+        occasion, slot, output, factor = self._index
+        return np.asarray(curves[..., occasion, slot, output] * factor)
+
+    def predictions(self, free: np.ndarray) -> np.ndarray:
+        """Predictions [copy, measurement] in the units of DV."""
+        return self.measured(self.curves(free))
+
+    def dense_times(self, count: int) -> np.ndarray:
+        """Times [occasion, time] (h from the begin) for curves: `count` up to the last measurement of each output."""
+        delay = np.array([pre_dose_delay(occasion) for _, occasion in self.data.occasions])[:, None]
+        occasion, slot, output, _ = self._index
+        parts = []
+        for number in range(len(self.outputs)):
+            ends = np.full(len(self.times), 1e-3)
+            np.maximum.at(ends, occasion[output == number], self.times[occasion, slot][output == number])
+            parts.append(np.linspace(0, 1, count) * ends[:, None])
+        return np.asarray(delay + np.sort(np.concatenate(parts, axis=1), axis=1))
+
+
+def sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs [occasion, output, time], and their derivatives [occasion, output, time, parameter] on the free scale.
+
+    `free` [person, parameter]. Central differences, with all perturbed copies in one solve.
+    """
+    return sensitivities_at(predictor, free, None)
+
+
+def sensitivities_at(predictor: Predictor, free: np.ndarray, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The same at `times` [occasion, time]."""
+    steps = STEP * np.eye(free.shape[-1])[:, None]
+    found = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)
+    count = free.shape[-1]
+    slopes = (found[1 : 1 + count] - found[1 + count :]) / (2 * STEP)
+    return found[0], np.moveaxis(slopes, 0, -1)
+
+
+def measured_sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions [measurement] in the units of DV and their derivatives [measurement, parameter]."""
+    values, slopes = sensitivities(predictor, free)
+    predicted = predictor.measured(values.swapaxes(1, 2))
+    by_parameter = predictor.measured(np.moveaxis(slopes, -1, 0).swapaxes(2, 3))
+    return predicted, by_parameter.T

@@ -1,0 +1,245 @@
+"""Figures of a fit: measured against predicted, individual curves, deviations between people, predictive checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
+from ketamech.fitting.fit import Fit
+from ketamech.fitting.observations import NOT_CENSORED
+from ketamech.fitting.predict import sensitivities_at
+from ketamech.report.style import draw, page, panel_page
+from ketamech.report.tracks import OKABE_ITO
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
+SURE = 1.96  # SDs of a 95 % interval
+MEASURED, BELOW, PERSON, GROUP = "#1b1f24", "#999999", OKABE_ITO[0], OKABE_ITO[1]
+
+
+def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[VpcPanel]) -> list[tuple[str, str]]:
+    """Write the figures of a fit as PNG and SVG; returns the name and the caption of each."""
+    figures = [
+        ("individual_fits", "Measurements (points) with the curve of the person and its 95 % interval (blue), and the "
+         "curve of the population values (orange, dashed). Grey triangles: below the limit of quantification.",
+         lambda: individual_fits(made)),
+        ("goodness_of_fit", "Measurements against predictions of the population (PRED) and of the person (IPRED), "
+         "weighted residuals and normalised prediction distribution errors, which are standard normal if the model "
+         "describes the data.", lambda: goodness_of_fit(residuals)),
+        ("parameters", "Parameters of the persons in SDs between people from the population value. Grey: the "
+         "population.", lambda: deviations(made)),
+        ("predictive_check", "Visual predictive check: 5th, 50th and 95th percentile of the measurements (lines) "
+         "and 95 % bands of the same percentiles in simulated groups.", lambda: predictive_check(panels)),
+    ]  # fmt: skip
+    if made.draws is not None:
+        figures.append(("chains", "Chains of the population medians, after the warm-up.", lambda: chains(made)))
+    for name, _, make in figures:
+        draw(folder, name, make)
+    return [(name, caption) for name, caption, _ in figures]
+
+
+def predictive_check(panels: Sequence[VpcPanel]) -> Figure:
+    """Panels of a visual predictive check."""
+    title = "Visual predictive check" + (", prediction-corrected" if panels[0].corrected else "")
+    figure, axes = panel_page(len(panels), min(2, len(panels)), 8.5, 3.4, title)
+    for one, panel in zip(axes, panels, strict=True):
+        _predictive_panel(one, panel)
+    axes[0].legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _predictive_panel(axes: Axes, panel: VpcPanel) -> None:
+    for i, share in enumerate(PERCENTILES):
+        colour = PERSON if share == 50 else OKABE_ITO[5]
+        label = "simulated, 95 % band" if share == 50 else None
+        low, _, high = panel.simulated[i]
+        axes.fill_between(panel.middle, low, high, color=colour, alpha=0.35, lw=0, label=label)
+        style = "-" if share == 50 else "--"
+        axes.plot(panel.middle, panel.observed[i], style, color=MEASURED, lw=1.3,
+                  label="measured: 5, 50, 95 %" if share == 50 else None)  # fmt: skip
+    there = ~panel.is_censored
+    axes.plot(panel.time[there], panel.value[there], "o", ms=2.5, color=MEASURED, alpha=0.35, mew=0)
+    axes.plot(panel.time[~there], panel.value[~there], "v", ms=3, color=BELOW, alpha=0.6, mew=0)
+    _axis_of_values(axes, panel.value[there])
+    axes.set_xlabel("TIME, h")
+    axes.set_ylabel(panel.unit)
+    axes.set_title(panel.label, fontsize=8)
+
+
+def _axis_of_values(axes: Axes, values: np.ndarray) -> None:
+    """A logarithmic axis for positive values that span more than a factor of 10."""
+    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+        _logarithmic(axes.yaxis)
+
+
+def _logarithmic(axis: Any) -> None:
+    """A logarithmic axis with plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def goodness_of_fit(table: pd.DataFrame) -> Figure:
+    """Measured against predicted, and residuals."""
+    figure = page(10, 6.6, "Measured and predicted")
+    axes = figure.subplots(2, 3)
+    known = table[table["censored"] == ""]
+    for i, (output, part) in enumerate(known.groupby("output", sort=False)):
+        look: dict[str, Any] = {
+            "ms": 3,
+            "alpha": 0.6,
+            "mew": 0,
+            "color": OKABE_ITO[i % len(OKABE_ITO)],
+            "label": output,
+        }
+        for axis, (x, y) in zip(axes.ravel(), (("PRED", "DV"), ("IPRED", "DV"), ("IPRED", "IWRES"), ("TIME", "IWRES"),
+                                               ("TIME", "NPDE")), strict=False):  # fmt: skip
+            axis.plot(part[x], part[y], "o", **look)
+    for axis, name in zip(axes[0, :2], ("PRED", "IPRED"), strict=True):
+        _against_identity(axis, known[name].to_numpy(), known["DV"].to_numpy())
+        axis.set_xlabel(f"{name}, {' or '.join(dict.fromkeys(known['unit']))}")
+        axis.set_ylabel("DV")
+    for axis, (x, y) in zip((axes[0, 2], axes[1, 0], axes[1, 1]), (("IPRED", "IWRES"), ("TIME, h", "IWRES"),
+                                                                    ("TIME, h", "NPDE")), strict=True):  # fmt: skip
+        for level, style in ((0, "-"), (-SURE, ":"), (SURE, ":")):
+            axis.axhline(level, color=BELOW, lw=0.8, ls=style)
+        axis.set_xlabel(x)
+        axis.set_ylabel(y)
+    if known["IPRED"].min() > 0:
+        _logarithmic(axes[0, 2].xaxis)
+    _normal_quantiles(axes[1, 2], known["NPDE"].dropna().to_numpy())
+    axes[0, 0].legend(frameon=False, fontsize=7)
+    return figure
+
+
+def _against_identity(axes: Axes, predicted: np.ndarray, measured: np.ndarray) -> None:
+    both = np.concatenate([predicted, measured])
+    low, high = float(both.min()), float(both.max())
+    axes.plot([low, high], [low, high], color=BELOW, lw=0.8, zorder=0)
+    if low > 0 and high > 5 * low:
+        _logarithmic(axes.xaxis)
+        _logarithmic(axes.yaxis)
+
+
+def _normal_quantiles(axes: Axes, values: np.ndarray) -> None:
+    """Quantiles of NPDE against those of a standard normal distribution."""
+    from scipy.special import ndtri
+
+    expected = ndtri((np.arange(len(values)) + 0.5) / max(len(values), 1))
+    axes.plot(expected, np.sort(values), "o", ms=3, mew=0, color=PERSON, alpha=0.6)
+    axes.plot([-3, 3], [-3, 3], color=BELOW, lw=0.8)
+    axes.set_xlabel("normal quantile")
+    axes.set_ylabel("NPDE")
+
+
+def individual_fits(made: Fit) -> Figure:
+    """A panel per person and output with measurements and curves."""
+    data = made.data
+    curves = _Curves(made)
+    pairs = [(i, n) for i in range(len(data.occasions)) for n in range(len(data.outputs))
+             if ((data.column("occasion") == i) & (data.number == n)).any()]  # fmt: skip
+    shown = pairs[:MOST_PERSONS]
+    more = f" (the first {MOST_PERSONS} of {len(pairs)})" if len(pairs) > MOST_PERSONS else ""
+    columns = min(4, len(shown))
+    figure, panels = panel_page(len(shown), columns, max(5.5, 2.7 * columns), 2.3 if columns > 1 else 3.6,
+                                f"Individual fits{more}")  # fmt: skip
+    for axes, (occasion, number) in zip(panels, shown, strict=True):
+        curves.draw(axes, occasion, number)
+    panels[0].legend(frameon=False, fontsize=6)
+    return figure
+
+
+class _Curves:
+    """Curves of the persons with their intervals, and of the population."""
+
+    def __init__(self, made: Fit) -> None:
+        predictor = made.predictor
+        self.made, self.times = made, predictor.dense_times(POINTS)
+        self.values, slopes = sensitivities_at(predictor, made.mode, self.times)
+        spread = made.spread[made.data.person_of_occasion]
+        self.sd = np.sqrt(np.einsum("ontp,opq,ontq->ont", slopes, spread, slopes))
+        self.population = predictor.curves(made.mean[None], self.times)[0].swapaxes(1, 2)
+
+    def draw(self, axes: Axes, occasion: int, number: int) -> None:
+        """One occasion and output."""
+        data, output = self.made.data, self.made.data.outputs[number]
+        index = self.made.predictor.outputs.index(output.output)
+        hours = data.occasions[occasion][1].begin + self.times[occasion]
+        middle, sd, usual = (part[occasion, index] * output.factor for part in (self.values, self.sd, self.population))
+        with np.errstate(all="ignore"):
+            relative = np.exp(np.minimum(SURE * sd / middle, 20.0))
+        low, high = (middle / relative, middle * relative) if output.is_concentration else (
+            middle - SURE * sd, middle + SURE * sd)  # fmt: skip
+        axes.fill_between(hours, low, high, color=PERSON, alpha=0.25, lw=0)
+        axes.plot(hours, middle, color=PERSON, lw=1.3, label="person")
+        axes.plot(hours, usual, "--", color=GROUP, lw=1, label="population")
+        own = (data.column("occasion") == occasion) & (data.number == number)
+        time, value, exact = data.column("time")[own], data.value[own], data.censored[own] == NOT_CENSORED
+        axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
+        axes.plot(time[~exact], value[~exact], "v", ms=4, color=BELOW, mew=0)
+        first, last = hours[0], float(time.max())
+        axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
+        if output.is_concentration and (value > 0).all():
+            _logarithmic(axes.yaxis)
+            axes.set_ylim(0.3 * value.min(), 3 * max(value.max(), np.nanmax(middle)))
+        axes.set_title(f"ID {data.occasions[occasion][0].name}: {output.output}, {output.unit}", fontsize=7)
+        axes.set_xlabel("TIME, h", fontsize=6)
+        axes.tick_params(labelsize=6)
+
+
+def deviations(made: Fit) -> Figure:
+    """Histograms of the deviations of a group, or intervals of a few persons, in SDs between people."""
+    count = len(made.parameters)
+    sd = np.sqrt(np.diag(made.covariance))
+    apart = (made.mode - made.mean) / sd
+    wide = np.sqrt(np.diagonal(made.spread, axis1=1, axis2=2)) / sd
+    figure, panels = panel_page(count, min(3, count), max(5.5, 3.1 * min(3, count)), 2.5, "Deviations between people")
+    for j, (axes, one) in enumerate(zip(panels, made.parameters, strict=True)):
+        if len(made.mode) >= 5:
+            _histogram(axes, apart[:, j])
+            title = f"{one.name}\nshrinkage {100 * shrinkage(made)[j]:.0f} %"
+        else:
+            _intervals(axes, apart[:, j], wide[:, j], [subject.name for subject in made.data.persons])
+            title = one.name
+        axes.set_title(title, fontsize=7)
+        axes.set_xlabel("SDs from the population value", fontsize=7)
+    return figure
+
+
+def _histogram(axes: Axes, values: np.ndarray) -> None:
+    grid = np.linspace(-3.5, 3.5, 200)
+    axes.hist(values, bins=np.linspace(-3.5, 3.5, 15).tolist(), density=True, color=PERSON, alpha=0.6)
+    axes.plot(grid, np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi), color=BELOW, lw=1)
+
+
+def _intervals(axes: Axes, values: np.ndarray, wide: np.ndarray, names: Sequence[str]) -> None:
+    y = np.arange(len(values))
+    axes.axvspan(-SURE, SURE, color="#DDDDDD", lw=0)
+    axes.hlines(y, values - SURE * wide, values + SURE * wide, color=PERSON, lw=3)
+    axes.plot(values, y, "o", color=GROUP, ms=4)
+    axes.set_yticks(y, [f"ID {name}" for name in names], fontsize=7)
+    axes.set_ylim(-0.7, len(values) - 0.3)
+
+
+def chains(made: Fit) -> Figure:
+    """The draws of the population medians of each chain."""
+    assert made.draws is not None
+    count = len(made.parameters)
+    figure, panels = panel_page(count, min(2, count), 8.5, 1.9, "Chains")
+    for j, (axes, one) in enumerate(zip(panels, made.parameters, strict=True)):
+        for i, values in enumerate(made.draws.coefficients[:, :, j]):
+            axes.plot(one.shown(values), color=OKABE_ITO[i % len(OKABE_ITO)], lw=0.6, alpha=0.8)
+        axes.set_title(f"{one.name}, {one.unit}", fontsize=7)
+        axes.set_xlabel("draw", fontsize=7)
+    return figure

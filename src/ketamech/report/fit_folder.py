@@ -1,0 +1,175 @@
+"""Write a fit to a folder: tables, figures, posterior draws, summary and page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ketamech.exchange.arviz_io import fit_tree
+from ketamech.exchange.result_io import save_results
+from ketamech.exchange.result_metadata import write_table
+from ketamech.fitting.diagnostics import (
+    BINS,
+    REPLICATES,
+    VpcPanel,
+    group_table,
+    person_table,
+    residual_table,
+    visual_predictive_check,
+)
+from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
+from ketamech.report.fit_figures import draw_fit, predictive_check
+from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.page_templates import render
+from ketamech.report.style import draw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETTINGS, DRAWS = "settings.json", "draws.npz"
+MOST_ROWS = 60  # of persons on the page; the tables hold all
+Row = dict[str, object]
+
+
+def write_fit(
+    folder: Path, made: Fit, settings: FitSettings, facts: Mapping[str, str], *, bins: int | Sequence[float] = BINS,
+    stratify: str = "", corrected: bool = False,
+) -> dict[str, pd.DataFrame]:  # fmt: skip
+    """Write everything about a fit; returns its tables by name."""
+    simulated = made.distribution.replicates(REPLICATES, settings.seed)
+    residuals = residual_table(made, simulated)
+    panels = visual_predictive_check(
+        made.data, simulated, made.population_predicted, bins=bins, stratify=stratify, corrected=corrected
+    )
+    tables = {"persons": person_table(made), "residuals": residuals}
+    if made.draws is not None:
+        tables = {"group": group_table(made), **tables}
+        arrays = {name: value for name, value in vars(made.draws).items() if name != "accepted"}
+        np.savez(folder / DRAWS, **arrays)
+        save_results(_tree(made, facts), folder / "posterior.zarr")
+    for name, table in tables.items():
+        write_table(table, folder / f"{name}.csv", facts, digits="%.6g")
+    write_table(_flag_table(made), folder / "flags.csv", facts)
+    captions = draw_fit(folder, made, residuals, panels)
+    (folder / SETTINGS).write_text(json.dumps(_summary(made, settings, facts), indent=1) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(_page(folder, made, settings, facts, tables, captions), encoding="utf-8")
+    return tables
+
+
+def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapping[str, str]) -> Path:
+    """Write a visual predictive check alone: figure and table; returns the figure."""
+    import pandas as pd
+
+    paths = draw(folder, "predictive_check", lambda: predictive_check(panels))
+    rows = [
+        {"panel": panel.label, "time": time, "percentile": share, "measured": panel.observed[i, k],
+         "low": panel.simulated[i, 0, k], "median": panel.simulated[i, 1, k], "high": panel.simulated[i, 2, k]}
+        for panel in panels for k, time in enumerate(panel.middle) for i, share in enumerate((5, 50, 95))
+    ]  # fmt: skip
+    write_table(pd.DataFrame(rows), folder / "predictive_check.csv", facts, digits="%.6g")
+    return paths[-1]
+
+
+def _flag_table(made: Fit) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [{"ID": flag.subject, "line": flag.line or "", "flag": flag.text} for flag in made.flags]
+    return pd.DataFrame(rows, columns=["ID", "line", "flag"])
+
+
+def _summary(made: Fit, settings: FitSettings, facts: Mapping[str, str]) -> dict[str, Any]:
+    names = [one.name for one in made.parameters]
+    observed = [{"dvid": one.dvid, "output": one.output, "unit": one.unit} for one in made.data.outputs]
+    return {
+        "kind": "person" if made.draws is None else "group",
+        "persons": len(made.data.persons),
+        "measurements": len(made.data.value),
+        "below_limit": int((made.data.censored == 1).sum()),
+        "parameters": names,
+        "observed": observed,
+        "settings": {**settings.job, "parameters": names},
+        "notes": list(made.notes),
+        "equations": facts.get("ketamech equations", ""),
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _tree(made: Fit, facts: Mapping[str, str]) -> Any:
+    """The posterior of a group under ArviZ's group names."""
+    assert made.draws is not None
+    draws = made.draws
+    variables = {
+        one.name: (one.shown(draws.coefficients[:, :, j]), one.unit, "population median")
+        for j, one in enumerate(made.parameters)
+    }
+    variables |= {
+        f"{one.name} sd": (np.sqrt(draws.covariance[:, :, j, j]), "1", "SD between people on the free scale")
+        for j, one in enumerate(made.parameters)
+    }
+    assert made.model is not None
+    names = [f"{output.output} {name} error" for output, error in zip(made.data.outputs, made.model.errors, strict=True)
+             for name in error.numbers]  # fmt: skip
+    variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
+    rows = {f"line {one.row.line}": one.value for one in made.data.measurements}
+    return fit_tree(variables, rows, draws.log_likelihood, facts)
+
+
+def _page(
+    folder: Path, made: Fit, settings: FitSettings, facts: Mapping[str, str], tables: Mapping[str, pd.DataFrame],
+    captions: Sequence[tuple[str, str]],
+) -> str:  # fmt: skip
+    figures = [(name, caption, (folder / f"{name}.svg").read_text(encoding="utf-8")) for name, caption in captions]
+    return render(
+        "fit.html.j2", title=f"Fit of {made.data.table.path.name}", summary=_summary(made, settings, facts),
+        persons=_person_rows(tables["persons"])[:MOST_ROWS], count=len(tables["persons"]),
+        group=_group_rows(tables["group"]) if "group" in tables else [],
+        flags=[{"ID": f.subject, "line": f.line or "", "flag": f.text} for f in made.flags],
+        errors=[f"{o.output}: {_in_words(e)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
+        figures=figures, command_line=facts.get("ketamech command_line", ""),
+        origins=list(dict.fromkeys(one.origin for one in made.parameters)),
+        tied=[f"{one.name} changes {', '.join(name for name, _ in one.tied)} by the same factor"
+              for one in made.parameters if one.tied],
+    )  # fmt: skip
+
+
+def _in_words(error: Any) -> str:
+    return f"{error.kind} error, " + ", ".join(f"{name} SD {number(value)}" for name, value in error.numbers.items())
+
+
+def _person_rows(table: pd.DataFrame) -> list[Row]:
+    return [
+        {"ID": row["ID"], "parameter": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
+         "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "population": number(row["population"]),
+         "SDs from it": f"{row['deviation']:+.1f}".replace("-", "−"), "learned": _learned(row["learned"])}
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+
+
+def _group_rows(table: pd.DataFrame) -> list[Row]:
+    return [
+        {"quantity": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
+         "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(row["RSE_percent"], 2),
+         "prior": number(row["prior"]) + _bounds(row), "learned": _learned(row["learned"]),
+         "R-hat": f"{row['R_hat']:.2f}", "effective draws": f"{row['effective_draws']:.0f}"}
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+
+
+def _bounds(row: Mapping[Any, Any]) -> str:
+    known = np.isfinite(row["prior_low"])
+    return f" ({number(row['prior_low'])} to {number(row['prior_high'])})" if known else ""
+
+
+def _unit(text: str) -> str:
+    return "" if text in ("1", "log", "logit") else text
+
+
+def _learned(value: float) -> str:
+    """The reduction of the prior variance; a posterior that is the prior is named."""
+    if not np.isfinite(value):
+        return ""
+    return "prior" if value < LITTLE_LEARNED else f"{100 * value:.0f} %"

@@ -1,0 +1,94 @@
+"""`ketamech fit` and `ketamech vpc` from the command line."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from command_line import refused, run
+
+HEADER = "ID,TIME,AMT,ROUTE,DUR,DRUG,DVID,DV,CENS"
+UNIT = "venous.ketamine [ng/mL]"
+LEVELS = ((0.4, 150), (0.7, 165), (1, 80), (2, 45), (4, 24), (8, 9))
+
+
+def written(path, persons):
+    rows = [HEADER]
+    for i in range(persons):
+        rows.append(f"{i + 1},0,35,IV,0.6667,racemic,.,.,.")
+        rows += [f"{i + 1},{time},0,.,.,.,venous.ketamine,{level * np.exp(0.2 * np.sin(3 * i)):.4g},0"
+                 for time, level in LEVELS]  # fmt: skip
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_one_person_is_fitted_and_reported(tmp_path):
+    written(tmp_path / "levels.csv", 1)
+    ended = run("fit", "levels.csv", "--observe", UNIT, "--out", "found", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "For research and education only" in ended.stderr
+    assert "pharmacokinetics.intrinsic_clearance_s" in ended.stdout
+    page = (tmp_path / "found" / "report.html").read_text(encoding="utf-8")
+    assert page.count("For research and education only: not treatment or dosing advice.") >= 2
+    assert "Each person was fitted alone" in page
+    table = pd.read_csv(tmp_path / "found" / "persons.csv", comment="#")
+    assert (table["low"] < table["estimate"]).all()
+    residuals = pd.read_csv(tmp_path / "found" / "residuals.csv", comment="#")
+    assert residuals["DV"].tolist() == [level for _, level in LEVELS]
+    assert {"individual_fits.svg", "goodness_of_fit.png", "predictive_check.svg", "parameters.svg"} <= {
+        path.name for path in (tmp_path / "found").iterdir()
+    }
+
+
+def test_a_group_is_fitted_and_its_posterior_is_checked_on_other_data(tmp_path):
+    written(tmp_path / "levels.csv", 5)
+    how = ["--parameters", "intrinsic_clearance_s", "--warm-up", "10", "--draws", "30", "--threads", "2"]
+    ended = run("fit", "levels.csv", "--observe", UNIT, *how, "--out", "found", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    folder = tmp_path / "found"
+    summary = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    assert (summary["kind"], summary["persons"], summary["measurements"]) == ("group", 5, 30)
+    group = pd.read_csv(folder / "group.csv", comment="#")
+    assert group["parameter"].tolist()[0] == "pharmacokinetics.intrinsic_clearance_s"
+    tree = xr.open_datatree(folder / "posterior.zarr", engine="zarr")
+    assert {"posterior", "sample_stats", "observed_data"} <= set(tree.children)
+    assert tree["posterior"]["pharmacokinetics.intrinsic_clearance_s"].sizes == {"chain": 4, "draw": 30}
+    assert (folder / "chains.svg").is_file()
+    written(tmp_path / "others.csv", 2)
+    ended = run("vpc", "others.csv", "--observe", UNIT, "--fit", "found", "--bins", "0, 1, 9", "--out", "check",
+                cwd=tmp_path)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    table = pd.read_csv(tmp_path / "check" / "predictive_check.csv", comment="#")
+    assert len(table) == 2 * 3
+    assert (table["low"] <= table["high"]).all()
+
+
+def test_a_check_of_the_tables_needs_no_fit(tmp_path):
+    written(tmp_path / "levels.csv", 3)
+    ended = run("vpc", "levels.csv", "--observe", UNIT, "--corrected", "--out", "check", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "check" / "predictive_check.svg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fit", "levels.csv"), ["has no unit", "--observe"]),
+        (
+            ("fit", "levels.csv", "--observe", UNIT, "--parameters", "clearence"),
+            ["no parameter 'clearence'", "nearest: pharmacokinetics.intrinsic_clearance_s"],
+        ),
+        (("fit", "levels.csv", "--observe", UNIT, "--full"), ["those of a group"]),
+        (("fit", "levels.csv", "--observe", UNIT, "--bins", "many"), ["are no bins"]),
+        (("vpc", "levels.csv", "--observe", UNIT, "--fit", "nowhere"), ["holds no fit of a group"]),
+        (("fit", "missing.csv", "--observe", UNIT), ["missing.csv"]),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(tmp_path, arguments, words):
+    written(tmp_path / "levels.csv", 1)
+    ended = run(*arguments, cwd=tmp_path)
+    text = refused(ended, folder=tmp_path)
+    for word in words:
+        assert word in text

@@ -1,0 +1,167 @@
+"""A group: known parameters are found, no data leave the prior, and an interrupted fit continues to the same result."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fit_tables import UNIT
+
+from ketamech.core import InputError
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.exchange.nonmem.read import doses_in
+from ketamech.fitting.diagnostics import group_table, npde, residual_table, shrinkage, visual_predictive_check
+from ketamech.fitting.error_models import error_models
+from ketamech.fitting.fit import FitSettings, fit
+from ketamech.fitting.fitted_parameters import named_parameters
+from ketamech.fitting.group_model import group_model, iterative_two_stage
+from ketamech.fitting.group_sampler import convergence, sample_group
+from ketamech.fitting.observations import measurements_of
+from ketamech.fitting.predict import Predictor
+from ketamech.fitting.simulate_data import Truth, simulated_table
+from ketamech.population.virtual_population import load_population
+
+NAMES = ("intrinsic_clearance_s", "shallow_volume")
+TRUTH = Truth(NAMES, (1.4, 0.7), (0.3, 0.35), "proportional 0.1")
+TIMES = (0.3, 0.7, 1.0, 2.0, 4.0, 8.0)
+
+
+def grouped(model, count, seed, truth=TRUTH, ages=False):
+    doses = [f"{i + 1},0,35,IV,0.6667,{60 + i % 4 * 10}" for i in range(count)]
+    text, true = simulated_table(model, truth, doses=doses, times=TIMES, output="venous.ketamine", unit="ng/mL",
+                                 seed=seed, limit=3.0)  # fmt: skip
+    if ages:
+        first, *rest = text.splitlines()
+        text = "\n".join([first + ",AGE", *(f"{line},{30 + int(line.split(',')[0])}" for line in rest)]) + "\n"
+    return measurements_of(doses_in(text, "levels.csv", model.parameters), model, [UNIT]), true
+
+
+@pytest.fixture(scope="module")
+def made(model):
+    data, _ = grouped(model, 16, 3)
+    return fit(data, model, FitSettings(NAMES, ("proportional 0.2",), warm_up=50, draws=100, threads=2))
+
+
+def test_known_parameters_of_a_group_are_found(made):
+    """Medians, variability and residual error, each within 3 posterior SDs and far from the prior where it is wrong."""
+    draws = made.draws
+    medians = [
+        float(one.free(one.typical * factor)) for one, factor in zip(made.parameters, TRUTH.medians, strict=True)
+    ]
+    apart = (draws.coefficients.mean(axis=(0, 1)) - medians) / draws.coefficients.std(axis=(0, 1))
+    assert (np.abs(apart) < 3).all()
+    assert draws.coefficients[:, :, 0].mean() > made.model.mean[0] + 0.15
+    sd = np.sqrt(np.diagonal(draws.covariance, axis1=2, axis2=3))
+    assert (np.abs(np.log(sd.mean(axis=(0, 1)) / TRUTH.sds)) < 0.5).all()
+    assert np.exp(draws.log_errors.mean()) == pytest.approx(0.1, rel=0.25)
+    rhat, effective = convergence(draws.coefficients)
+    assert rhat.max() < 1.2
+    assert effective.min() > 20
+
+
+def test_the_table_of_the_group_says_what_was_learned(made):
+    table = group_table(made).set_index("parameter")
+    row = table.loc["pharmacokinetics.intrinsic_clearance_s"]
+    assert row["low"] < row["estimate"] < row["high"]
+    assert row["prior"] == pytest.approx(199.3, rel=1e-3)
+    assert 0.5 < row["learned"] < 1
+    assert 0 < row["RSE_percent"] < 25
+    assert list(table.index[2:]) == [
+        "SD between people of pharmacokinetics.intrinsic_clearance_s",
+        "SD between people of pharmacokinetics.shallow_volume", "proportional error of venous.ketamine",
+    ]  # fmt: skip
+
+
+def test_residuals_and_prediction_errors_of_a_right_model_are_standard_normal(made):
+    simulated = made.distribution.replicates(200, 1)
+    table = residual_table(made, simulated)
+    known = table[table["censored"] == ""]
+    assert 0.6 < known["IWRES"].std() < 1.2
+    assert abs(known["NPDE"].mean()) < 0.35
+    assert 0.75 < known["NPDE"].std() < 1.3
+    wrong = npde(replace(made.data, measurements=tuple(replace(one, value=3 * one.value)
+                                                       for one in made.data.measurements)), simulated)  # fmt: skip
+    assert np.nanmean(wrong) > 1
+    assert (shrinkage(made) < 0.5).all()
+
+
+def test_a_predictive_check_holds_the_percentiles_of_a_right_model(made):
+    simulated = made.distribution.replicates(200, 2)
+    (panel,) = visual_predictive_check(made.data, simulated, made.population_predicted, bins=6)
+    low, _, high = panel.simulated[1]
+    inside = (low <= panel.observed[1]) & (panel.observed[1] <= high)
+    assert inside.mean() > 0.8
+    assert len(panel.middle) == len(TIMES)
+    corrected = visual_predictive_check(made.data, simulated, made.population_predicted, corrected=True)[0]
+    predicted = made.population_predicted[corrected.time == 1.0]
+    np.testing.assert_allclose(
+        corrected.value[corrected.time == 1.0] * predicted / panel.value[panel.time == 1.0], np.median(predicted)
+    )
+    split = visual_predictive_check(made.data, simulated, made.population_predicted, stratify="WT")
+    assert [one.label for one in split] == [f"venous.ketamine, WT {weight}" for weight in (60, 70, 80, 90)]
+    with pytest.raises(InputError, match="no column 'SEX'"):
+        visual_predictive_check(made.data, simulated, made.population_predicted, stratify="SEX")
+
+
+def test_an_interrupted_fit_continues_to_the_same_result(model, tmp_path):
+    data, _ = grouped(model, 5, 4)
+    settings = FitSettings(NAMES, warm_up=25, draws=50, chains=2, threads=2)
+    whole = fit(data, model, settings)
+
+    class Stop(Exception):
+        pass
+
+    def stop(step, done, total):
+        if step == "Sweeps" and done >= 50:
+            raise Stop
+
+    with pytest.raises(Stop), open_checkpoint(tmp_path, {"fit": 1}) as pieces:
+        fit(data, model, settings, checkpoint=pieces, progress=stop)
+    with open_checkpoint(tmp_path, {"fit": 1}, resume=True) as pieces:
+        assert len(list(pieces)) == 3  # the start and two blocks
+        continued = fit(data, model, settings, checkpoint=pieces)
+    np.testing.assert_array_equal(continued.draws.coefficients, whole.draws.coefficients)
+    np.testing.assert_array_equal(continued.draws.free, whole.draws.free)
+
+
+def test_without_information_the_posterior_is_the_prior(model):
+    """Levels after an infusion say nothing about absorption from the gut: prior means, SDs and correlations return."""
+    names = ("gut_ka", "nose_ka")
+    data, _ = grouped(model, 3, 5)
+    parameters = named_parameters(names, load_population(), model.parameters)
+    predictor = Predictor(model, data, parameters, tolerance=1e-3, threads=2)
+    for full in (False, True):
+        group = group_model(predictor, load_population(), error_models(data), full=full)
+        start, persons = iterative_two_stage(predictor, group)
+        drawn = sample_group(predictor, group, start, persons, warm_up=25, draws=300, chains=6, seed=2)
+        flat = drawn.coefficients.reshape(-1, 2)
+        np.testing.assert_allclose(flat.mean(axis=0), group.mean, atol=0.2 * group.mean_sd.max())
+        np.testing.assert_allclose(flat.std(axis=0), group.mean_sd, rtol=0.2)
+        precision = 1 / np.diagonal(drawn.covariance, axis1=2, axis2=3).reshape(-1, 2)
+        # mean of 1 / variance of an inverse gamma: shape / scale
+        expected = (5 + 2) / 5 / np.diag(group.covariance)
+        np.testing.assert_allclose(precision.mean(axis=0), expected, rtol=0.2)
+
+
+def test_a_covariate_effect_is_found(model):
+    """The clearance of half of the group is made to rise with age by its own parameter values."""
+    data, _ = grouped(model, 12, 6, Truth(("intrinsic_clearance_s",), (1.0,), (0.05,), "proportional 0.05"), ages=True)
+    ages = {subject.name: 30 + int(subject.name) for subject in data.persons}
+    middle = np.mean(list(ages.values()))
+    changed = tuple(
+        replace(one, value=one.value * np.exp(-0.03 * (ages[data.persons[one.person].name] - middle)))
+        if one.time >= 2 and not one.censored else one for one in data.measurements
+    )  # fmt: skip
+    name = "intrinsic_clearance_s"
+    settings = FitSettings((name,), covariates=(f"{name} ~ AGE",), warm_up=25, draws=50, threads=2)
+    made = fit(replace(data, measurements=changed), model, settings)
+    effect = made.draws.coefficients[:, :, 1]
+    assert effect.mean() > 2 * effect.std()
+    assert group_table(made)["parameter"][1].startswith("pharmacokinetics.intrinsic_clearance_s ~ AGE, per ")
+    with pytest.raises(InputError, match="no column 'SEX'"):
+        fit(data, model, replace(settings, covariates=("intrinsic_clearance_s ~ SEX",)))
+    with pytest.raises(InputError, match="is not the effect of a covariate"):
+        fit(data, model, replace(settings, covariates=("central_volume ~ AGE",)))

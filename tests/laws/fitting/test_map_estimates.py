@@ -1,0 +1,169 @@
+"""Most probable parameters of one person: known ones are found, intervals cover them, and no data leave the prior."""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fit_tables import DOSE, HEADER, UNIT, person, table
+
+from ketamech.core import InputError, UnknownNameError
+from ketamech.exchange.nonmem.read import doses_in
+from ketamech.fitting.error_models import error_models
+from ketamech.fitting.fit import FitSettings, fit
+from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance
+from ketamech.fitting.map_estimates import by_person, likelihood_terms, map_estimates
+from ketamech.fitting.observations import measurements_of
+from ketamech.fitting.predict import Predictor, measured_sensitivities
+from ketamech.fitting.simulate_data import Truth, simulated_table
+from ketamech.population.virtual_population import load_population
+
+NAMES = ("intrinsic_clearance_s", "shallow_volume", "arteriovenous_fast_share", "deep_volume")
+TIMES = (0.3, 0.7, 1.0, 2.0, 4.0, 8.0)
+
+
+def data_of(model, text, *observe):
+    return measurements_of(doses_in(text, "levels.csv", model.parameters), model, observe or [UNIT])
+
+
+@pytest.fixture(scope="module")
+def predictor(model):
+    parameters = named_parameters(NAMES, load_population(), model.parameters)
+    return Predictor(model, data_of(model, table(*person())), parameters, threads=2)
+
+
+def simulated(model, count, seed, *, medians=(1, 1, 1, 1), error="proportional 0.15", names=NAMES, **how):
+    known = named_parameters(names, load_population(), model.parameters)
+    truth = Truth(names, medians, tuple(one.sd for one in known), error)
+    doses = [f"{i + 1},0,35,IV,0.6667,70" for i in range(count)]
+    text, true = simulated_table(model, truth, doses=doses, times=TIMES, output="venous.ketamine", unit="ng/mL",
+                                 seed=seed, **how)  # fmt: skip
+    values = np.array([[float(x) for x in line.split(",")[1:]] for line in true.splitlines()[1:]])
+    return data_of(model, text), known, values
+
+
+def test_sensitivities_agree_with_differences_of_another_size(predictor):
+    free = predictor.typical
+    predicted, slopes = measured_sensitivities(predictor, free)
+    for j in range(len(NAMES)):
+        step = np.zeros_like(free)
+        step[:, j] = 0.04
+        far = predictor.predictions(np.stack([free + step, free - step, free + 2 * step, free - 2 * step]))
+        fourth = (8 * (far[0] - far[1]) - (far[2] - far[3])) / (12 * 0.04)
+        np.testing.assert_allclose(slopes[:, j], fourth, atol=2e-3 * predicted.max())
+
+
+def test_the_mode_is_that_of_another_optimiser(predictor, model):
+    errors = error_models(predictor.data)
+    mean, covariance = predictor.typical, prior_covariance(predictor.parameters, load_population())
+    found = map_estimates(predictor, mean, covariance, errors)
+    assert found.converged.all()
+
+    def cost(at):
+        terms = likelihood_terms(predictor.data, errors, predictor.predictions(at[None, None])[0])[0]
+        apart = at - mean[0]
+        return -by_person(predictor.data, terms)[0] + 0.5 * apart @ np.linalg.solve(covariance, apart)
+
+    other = minimize(cost, mean[0], method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4, "maxiter": 600})
+    assert -found.log_posterior[0] <= other.fun + 1e-3
+    np.testing.assert_allclose(found.mode[0], other.x, atol=0.05)
+
+
+def test_four_parameters_from_six_levels_within_a_second(predictor):
+    errors, population = error_models(predictor.data), load_population()
+    covariance = prior_covariance(predictor.parameters, population)
+    durations = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        map_estimates(predictor, predictor.typical, covariance, errors)
+        durations.append(time.perf_counter() - begin)
+    assert min(durations) < 1.0
+
+
+def test_precise_levels_give_the_true_parameters(model):
+    names = NAMES[:3]
+    data, known, true = simulated(model, 3, 5, medians=(1, 1, 1), error="proportional 0.01", names=names)
+    made = fit(data, model, FitSettings(names, ("proportional 0.01",), group=False))
+    shown = np.array([[float(one.shown(made.mode[i, j])) for j, one in enumerate(known)] for i in range(3)])
+    np.testing.assert_allclose(shown, true, rtol=0.12)
+
+
+def test_laplace_intervals_cover_the_true_parameters(model):
+    data, known, true = simulated(model, 60, 11)
+    made = fit(data, model, FitSettings(NAMES, ("proportional 0.15",), group=False))
+    low, high = made.interval(0.9)
+    free = np.array([[float(one.free(true[i, j] * one.factor)) for j, one in enumerate(known)] for i in range(60)])
+    inside = (low <= free) & (free <= high)
+    assert 0.84 < inside.mean() < 0.96  # 0.9 expected; SD of the mean of 240 is about 0.02
+    assert (made.spread[:, 0, 0] < 0.8 * made.covariance[0, 0]).all()
+
+
+def test_values_below_the_limit_inform_the_fit(model):
+    """Levels that are known to be low raise the clearance; leaving them out would not."""
+    low = [DOSE.format("1"), "1,0.7,0,.,.,.,venous.ketamine,140,0"]
+    censored = [*low, *(f"1,{hour},0,.,.,.,venous.ketamine,8,1" for hour in (3, 4, 6))]
+    settings = FitSettings(("intrinsic_clearance_s",), group=False)
+    without, with_limit = (fit(data_of(model, table(*rows)), model, settings) for rows in (low, censored))
+    assert with_limit.mode[0, 0] > without.mode[0, 0] + 0.2
+
+
+def test_parameters_without_information_keep_their_prior_and_this_is_said(model):
+    rows = [DOSE.format("1"), "1,0.7,0,.,.,.,venous.ketamine,150,0"]
+    made = fit(data_of(model, table(*rows)), model, FitSettings(("gut_ka", "intrinsic_clearance_s"), group=False))
+    assert made.mode[0, 0] == pytest.approx(made.mean[0, 0], abs=1e-3)
+    assert made.learned[0, 0] == pytest.approx(0, abs=1e-3)
+    assert any("gut_ka: posterior and prior are nearly the same" in note for note in made.notes)
+    assert any("more than the measurements of ID 1 can hold" in note for note in made.notes)
+
+
+def test_the_chosen_parameters_matter_and_dose_parameters_are_among_them(model):
+    infused = fit(data_of(model, table(*person())), model, FitSettings(group=False))
+    names = [one.name for one in infused.parameters]
+    assert "pharmacokinetics.intrinsic_clearance_s" in names
+    assert not any("nose" in name or "nasal" in name for name in names)
+    clearance = infused.parameters[names.index("pharmacokinetics.intrinsic_clearance_s")]
+    assert clearance.tied[0][0] == "pharmacokinetics.intrinsic_clearance_r"
+    sprayed = [line.replace("IV,0.6667", "nasal,.") for line in person()]
+    nasal = fit(data_of(model, table(*sprayed)), model, FitSettings(group=False))
+    assert "pharmacokinetics.racemic_nasal_f" in [one.name for one in nasal.parameters]
+    share = next(one for one in nasal.parameters if one.name == "pharmacokinetics.racemic_nasal_f")
+    assert share.is_share
+
+
+def test_doses_follow_a_fitted_absorbed_share(model):
+    rows = [DOSE.format("1").replace("IV,0.6667", "nasal,."), *person()[1:]]
+    parameters = named_parameters(["racemic_nasal_f"], load_population(), model.parameters)
+    predictor = Predictor(model, data_of(model, table(*rows)), parameters)
+    one = parameters[0]
+    free = np.array([0.3, 0.6]).reshape(2, 1, 1)
+    low, high = predictor.predictions(one.free(free))
+    assert (high > 1.3 * low).all()
+
+
+def test_a_person_who_fits_nothing_is_flagged_with_the_unit(model):
+    rows = person(levels=[(time, value / 237.7) for time, value in ((0.4, 150), (0.7, 165), (1, 80), (2, 45), (4, 24))])
+    made = fit(data_of(model, table(*rows)), model, FitSettings(group=False))
+    flag = next(flag for flag in made.flags if "no probable parameters" in flag.text)
+    assert "is DV in umol/L?" in flag.text
+
+
+def test_wrong_names_give_the_right_one(model):
+    data = data_of(model, table(*person()))
+    with pytest.raises(UnknownNameError, match=r"nearest: pharmacokinetics\.central_volume"):
+        fit(data, model, FitSettings(("central_volum",)))
+    with pytest.raises(InputError, match="has no spread"):
+        fit(data, model, FitSettings(("reference_weight",)))
+    with pytest.raises(InputError, match="nearest: proportional"):
+        fit(data, model, FitSettings(errors=("proportionel 0.2",)))
+    with pytest.raises(InputError, match="has no lowest and highest value"):
+        fit(data, model, FitSettings(errors=("bounded 0.3",)))
+    with pytest.raises(InputError, match="one person is not a group"):
+        fit(data, model, FitSettings(group=True))
+    rows = [line + ",70" for line in person()]
+    weighed = data_of(model, table(*rows, header=HEADER + ",WT"))
+    with pytest.raises(InputError, match=r"person.weight is a column of the table|has no spread"):
+        fit(weighed, model, FitSettings(("person.weight",)))

@@ -1,0 +1,100 @@
+"""Measurements of a table are read with their units, and bad ones give one clear error or flag."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fit_tables import DOSE, HEADER, UNIT, person, table
+
+from ketamech.core import InputError
+from ketamech.exchange.nonmem.read import doses_in
+from ketamech.fitting.observations import measurements_of
+
+COLUMN = "1,{time},0,.,.,.,{dvid},{dv},{cens}"
+
+
+def read(model, text, *observe):
+    return measurements_of(doses_in(text, "levels.csv", model.parameters), model, observe)
+
+
+def row(dv, time=1, dvid="venous.ketamine", cens=0):
+    return COLUMN.format(time=time, dvid=dvid, dv=dv, cens=cens)
+
+
+def test_levels_are_read_in_their_unit(model):
+    data = read(model, table(*person()), UNIT)
+    assert data.value.tolist() == [150, 165, 80, 45, 24, 9]
+    assert data.outputs[0].factor == pytest.approx(237.73, rel=1e-3)
+    assert read(model, table(*person()), "venous.ketamine [umol/L]").outputs[0].factor == 1
+
+
+def test_codes_are_mapped_to_outputs(model):
+    rows = [*person(dvid="1"), "1,24,0,.,.,.,2,20,0"]
+    data = read(model, table(*rows), "1=venous.ketamine [ng/mL]", "2=mood.madrs")
+    assert [one.output for one in data.outputs] == ["venous.ketamine", "mood.madrs"]
+    assert data.outputs[1].unit == "points"
+    assert data.number.tolist() == [0] * 6 + [1]
+
+
+def test_values_below_the_limit_are_marked(model):
+    header = HEADER + ",LLOQ,BLQ,LIMIT"
+    rows = [DOSE.format("1") + ",.,.,.", row(30, 0.5) + ",.,.,.", row(5, 1, cens=1) + ",.,.,2", row("<3", 2) + ",.,.,.",
+            row("BLQ", 3) + ",4,.,.", row(".", 4) + ",1.5,1,.", row(7, 5, cens=-1) + ",.,.,."]  # fmt: skip
+    data = read(model, table(*rows, header=header), UNIT)
+    assert data.value.tolist() == [30, 5, 3, 4, 1.5, 7]
+    assert data.censored.tolist() == [0, 1, 1, 1, 1, -1]
+    assert data.limit[1] == 2
+    assert np.isneginf(data.limit[2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "observe", "words"),
+    [
+        (person(), (), ["DV of venous.ketamine has no unit", '--observe "venous.ketamine=venous.ketamine [ng/mL]"']),
+        (person(), ("venous.ketamine [mmHg]",), ["cannot be measured in mmHg", "ng/mL or umol/L"]),
+        (person(), ("plasma.venous.ketamine [ng/mL]",), ["no output 'plasma.venous.ketamine'", ": venous.ketamine"]),
+        (person(dvid="3"), ("1=" + UNIT,), ["levels.csv:3: DVID 3 is not an output", "mapped: 1", "3=venous.ketamine"]),
+        (person(dvid="venous.ketamin"), (UNIT,), ["DVID venous.ketamin is not", "nearest: venous.ketamine"]),
+        (person(dvid="ketamine"), (), ["DVID ketamine is not an output", "nearest: venous.ketamine"]),
+        (person(dvid="."), (), ["which output does DV measure?"]),
+        ([DOSE.format("1"), row(-3)], (UNIT,), ["levels.csv:3: DV of -3 ng/mL", "0 or more ng/mL"]),
+        ([DOSE.format("1"), row(70, dvid="mood.madrs")], (), ["DV of 70 points for mood.madrs", "0 to 60 points"]),
+        ([DOSE.format("1"), row("high")], (UNIT,), ["'high' is not a number"]),
+        ([DOSE.format("1"), row("BLQ")], (UNIT,), ["unknown limit of quantification", "LLOQ"]),
+        ([DOSE.format("1"), row(3, cens=2)], (UNIT,), ["CENS of 2"]),
+        ([DOSE.format("1")], (UNIT,), ["the table has no measurement"]),
+        (["1,0,0,.,.,.,venous.ketamine,5,0", "1,1,35,IV,0.6667,racemic,.,.,."], (UNIT,), ["before the first dose"]),
+        (person(), ("venous.ketamine ng/mL]",), ["is not an observed output", "DVID=output [unit]"]),
+    ],
+)  # fmt: skip
+def test_bad_input_gives_one_clear_error(model, rows, observe, words):
+    with pytest.raises(InputError) as problem:
+        read(model, table(*rows), *observe)
+    for word in words:
+        assert word in str(problem.value)
+
+
+def test_doubtful_records_are_flagged(model):
+    rows = ["1,0,0,.,.,.,venous.ketamine,2,0", DOSE.format("1"), row(80), row(80), row(75), row(0, 3)]
+    data = read(model, table(*rows), UNIT)
+    flags = {flag.line: flag.text for flag in data.flags}
+    assert "before any dose" in flags[2]
+    assert "the same level as in line 4" in flags[5]
+    assert "a second level at the time of line 4" in flags[6]
+    assert "a level of 0" in flags[7]
+    assert data.value.tolist() == [80, 75, 0]
+
+
+def test_a_missing_covariate_is_flagged(model):
+    rows = [f"{line},{weight}" for name, weight in (("1", "80"), ("2", ".")) for line in person(name)]
+    data = read(model, table(*rows, header=HEADER + ",WT"), UNIT)
+    assert [(flag.subject, flag.text) for flag in data.flags] == [("2", "no WT; 70 kg is used")]
+
+
+def test_a_level_at_steady_state_needs_no_dose_before_it(model):
+    header = "ID,TIME,AMT,ROUTE,DRUG,II,SS,DV"
+    rows = ["1,0,40,oral,esketamine,8,1,.", "1,0,0,.,.,.,.,12", "1,2,0,.,.,.,.,30"]
+    assert read(model, table(*rows, header=header), "venous.esketamine [ng/mL]").value.tolist() == [12, 30]
