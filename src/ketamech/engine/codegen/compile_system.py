@@ -5,16 +5,18 @@ Equations become straight-line code; what depends on parameters alone is compute
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import sympy
 
+from ketamech.engine.codegen.differentiate import Differentiator, named
 from ketamech.engine.codegen.ir import BasicBlock, Instruction, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.lowering import Lowering, expand_functions
 from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
-from ketamech.engine.codegen.sparse_lu import factorise, sparse_lu, substitute
+from ketamech.engine.codegen.sparse_lu import SparseLU, factorise, sparse_lu, substitute
 from ketamech.engine.lane_layout import LANE_ROWS
 from ketamech.model.assemble import topological_order
 from ketamech.model.jacobian import SparseJacobian, sparse_jacobian
@@ -176,37 +178,65 @@ class CompiledProgram:
     gamma: float
 
 
-def compile_system(system: System, lanes: int, method: RosenbrockTableau = METHOD) -> CompiledProgram:
-    """Generate the program of a system for `lanes` patients side by side."""
+def compile_system(
+    system: System, lanes: int, method: RosenbrockTableau = METHOD, tangents: int = 0
+) -> CompiledProgram:
+    """Generate the program of a system for `lanes` patients side by side, with `tangents` of everything it computes."""
     jacobian = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, jacobian, method)
+    blocks, rows = blocks_of(system, jacobian, method, tangents)
     return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, tuple(jacobian.entries), method.gamma)
 
 
 def blocks_of(
-    system: System, jacobian: SparseJacobian, method: RosenbrockTableau = METHOD
+    system: System, jacobian: SparseJacobian, method: RosenbrockTableau = METHOD, tangents: int = 0
 ) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
     """The blocks of a system and the rows they work on."""
     equations = Equations(system, jacobian)
     factors = sparse_lu(len(system.states), jacobian.entries)
     count = len(jacobian.entries)
     scales = [state.scale for state in system.states]
-    rate_sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(system.states))]
     blocks = (
-        BasicBlock("prepare", tuple(equations.prepare)),
-        BasicBlock("observe", tuple(equations.observe)),
+        BasicBlock("prepare", tuple(Differentiator(tangents).body(equations.prepare))),
+        BasicBlock("observe", tuple(Differentiator(tangents).body(equations.observe))),
         BasicBlock(
             "slopes", (*equations.jacobian, *(Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(count)))
         ),
-        BasicBlock(
-            "linearise", (*equations.jacobian, *without_infinities(jacobian), *factorise(jacobian.entries, factors))
-        ),
-        BasicBlock("stage", (*equations.rates, *rate_sums, *substitute(factors)), takes=True),
-        *step_blocks(method, scales),
-        *newton_blocks(scales),
+        BasicBlock("linearise", tuple(_linearise(equations, jacobian, factors, tangents))),
+        BasicBlock("stage", tuple(_stage(equations, jacobian, factors, tangents)), takes=True),
+        *step_blocks(method, scales, tangents),
+        *newton_blocks(scales, tangents),
     )
     n = len(system.states)
     by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
     other_arrays = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": count}
     lane_rows = dict.fromkeys(LANE_ROWS, 1)
-    return blocks, WorkspaceLayout({**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows})
+    sizes = {**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows}
+    return tuple(b for b in blocks if not (tangents and b.name == "slopes")), WorkspaceLayout(sizes, tangents)
+
+
+def _linearise(
+    equations: Equations, jacobian: SparseJacobian, factors: SparseLU, tangents: int
+) -> Iterator[Instruction]:
+    """Factors of SHIFT - J in L, and the tangents of J."""
+    code = Differentiator(tangents)
+    yield from code.instructions([*equations.jacobian, *without_infinities(jacobian)])
+    for i, direction in product(range(len(jacobian.entries)), range(1, tangents + 1)):
+        slope = code.tangent(f"j{i}", direction)
+        yield Instruction(Slot("J", i, direction), "copy", (0.0 if slope is None else slope,))
+    yield from factorise(jacobian.entries, factors)
+
+
+def _stage(equations: Equations, jacobian: SparseJacobian, factors: SparseLU, tangents: int) -> Iterator[Instruction]:
+    """New B = (SHIFT - J)^-1 (f(U) + B); its tangents (') are (SHIFT - J)^-1 (f(U)' + B' - (SHIFT' - J') (new B))."""
+    rows = range(len(factors.order))
+    sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in rows]
+    yield from Differentiator(tangents).instructions([*equations.rates, *sums])
+    yield from substitute(factors)
+    for direction in range(1, tangents + 1):
+        for i in rows:
+            b = named(f"b{i}", direction)
+            yield Instruction(b, "fnma", (Slot("SHIFT", 0, direction), f"b{i}", b))
+        for k, (row, column) in enumerate(jacobian.entries):
+            b = named(f"b{row}", direction)
+            yield Instruction(b, "fma", (Slot("J", k, direction), f"b{column}", b))
+        yield from substitute(factors, direction)

@@ -275,7 +275,7 @@ class _Writer:
     """Writes one block; remembers what has been loaded and which results are where."""
 
     def __init__(self, rows: WorkspaceLayout, lanes: int, stride: int) -> None:
-        self.starts, self.lanes, self.stride = rows.starts, lanes, stride
+        self.starts, self.lanes, self.stride, self.distance = rows.starts, lanes, stride, rows.distance
         self.real, self.lines, self.count = f"<{lanes} x double>", list[str](), 0
         self.held: dict[str | Slot, str] = {}
         self.row: str | None = None
@@ -346,9 +346,10 @@ class _Writer:
         return self.held[operand]
 
     def _address(self, place: Slot) -> str:
+        offset = place.tangent * self.distance
         if place.array == "B":
-            return self._new(f"getelementptr double, ptr %b, i64 {(place.row or 0) * self.stride}")
-        start = self.starts[place.array] * self.stride
+            return self._new(f"getelementptr double, ptr %b, i64 {((place.row or 0) + offset) * self.stride}")
+        start = (self.starts[place.array] + offset) * self.stride
         if place.row is not None:
             return self._new(f"getelementptr double, ptr %w, i64 {start + place.row * self.stride}")
         array = self._new(f"getelementptr double, ptr %w, i64 {start}")
