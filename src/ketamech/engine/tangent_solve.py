@@ -111,7 +111,7 @@ def _unpacked(packed: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Values [patient, ...] and the tangents [patient, direction, ...] of `_packed`, for `count` directions."""
     width = packed.shape[1] - 1
     chunks = max(1, -(-count // width))
-    split = packed.reshape(-1, chunks, *packed.shape[1:])
+    split = packed.reshape(len(packed) // chunks, chunks, *packed.shape[1:])
     tangents = split[:, :, 1:].reshape(len(split), chunks * width, *packed.shape[2:])
     return split[:, 0, 0].copy(), tangents[:, :count].copy()
 

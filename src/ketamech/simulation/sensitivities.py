@@ -241,17 +241,19 @@ def _periodic_tangents(
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Tangents of the periodic steady state, and a mask [patient] of those found.
 
-    Over a cycle from the steady state, tangents change by an affine map, which is repeated from those of the baseline
-    until they no longer change. Sinks (eliminated amounts) keep their tangents of the first cycle.
+    Over a cycle that starts at the steady state, tangents x change by an affine map A x + b, since the steps are the
+    same each time. Its fixed point is found by Anderson acceleration, which for an affine map is GMRES: as many cycles
+    as there are slow processes instead of as many as the slowest needs. Sinks (eliminated amounts) keep their tangents.
     """
     assert ensemble.cycle is not None
     assert directions.cycle is not None
     layout, lengths = ensemble.model.layout, ensemble.cycle.length
-    state, tangents = start[0], start[1].copy()
     events, times = _of_cycle(ensemble), np.column_stack([np.zeros(ensemble.size), lengths])
     compared = np.array([not row.is_sink for row in layout.states])
-    scales = np.array([row.scale for row in layout.states]) + np.abs(state)
-    found = lengths <= 0
+    scales = np.array([row.scale for row in layout.states]) + np.abs(start[0])
+    weights = compared * directions.sizes[:, :, None] / scales[:, None]
+    tangents, found = start[1].copy(), lengths <= 0
+    history: list[Tangents] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
     for cycle in range(MAX_CYCLES):
         moving = np.flatnonzero(wanted & ~found)
         if not moving.size:
@@ -259,11 +261,26 @@ def _periodic_tangents(
         rows = np.isin(events.owner, moving)
         own = EventTangents(directions.cycle.time[rows], directions.cycle.size[rows])
         _, _, after = solve_with_tangents(
-            ensemble.model.kernel, (state[moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
+            ensemble.model.kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
             events.of(moving), own, times[moving], outputs=(), tolerance=tolerance, threads=threads,
         )  # fmt: skip
-        change = np.abs(after - tangents[moving]) * directions.sizes[moving, :, None] / scales[moving, None]
-        tangents[moving] = after
-        found[moving] = change[:, :, compared].max(axis=(1, 2), initial=0.0) < PERIODIC_TOLERANCE
-        print(cycle, change[:, :, compared].max(axis=(1, 2), initial=0.0))
+        change = np.zeros_like(tangents)
+        change[moving] = (after - tangents[moving]) * compared
+        history.append((tangents.copy(), change))
+        size = np.abs(change * weights).max(axis=(1, 2), initial=0.0)
+        print(cycle, size)
+        found |= wanted & (size < PERIODIC_TOLERANCE)
+        for i in moving:
+            for k in range(tangents.shape[1]):
+                tangents[i, k] = _anderson([(x[i, k], f[i, k]) for x, f in history], weights[i, k])
     return tangents, found
+
+
+def _anderson(history: list[Tangents], weights: np.ndarray) -> np.ndarray:
+    """The next estimate of a fixed point, from earlier estimates and their changes."""
+    x, change = (np.array(part) for part in zip(*history, strict=True))
+    if len(history) == 1:
+        return np.asarray(x[0] + change[0])
+    steps, differences = np.diff(x, axis=0), np.diff(change, axis=0)
+    factors = np.linalg.lstsq((differences * weights).T, change[-1] * weights, rcond=1e-14)[0]
+    return np.asarray(x[-1] + change[-1] - factors @ (steps + differences))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import TypeGuard
 
 import sympy
 
 from ketamech.engine.codegen.differentiate import Differentiator, named
-from ketamech.engine.codegen.ir import BasicBlock, Instruction, Operand, Slot, WorkspaceLayout
+from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.lowering import Lowering, expand_functions
 from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
@@ -193,50 +193,80 @@ def blocks_of(
     """The blocks of a system and the rows they work on."""
     equations = Equations(system, jacobian)
     factors = sparse_lu(len(system.states), jacobian.entries)
-    count = len(jacobian.entries)
     scales = [state.scale for state in system.states]
-    blocks = (
-        BasicBlock("prepare", tuple(Differentiator(tangents).body(equations.prepare))),
-        BasicBlock("observe", tuple(Differentiator(tangents).body(equations.observe))),
-        BasicBlock(
-            "slopes", (*equations.jacobian, *(Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(count)))
-        ),
-        BasicBlock("linearise", tuple(_linearise(equations, jacobian, factors, tangents))),
-        BasicBlock("stage", tuple(_stage(equations, jacobian, factors, tangents)), takes=True),
-        *step_blocks(method, scales, tangents),
-        *newton_blocks(scales, tangents),
-    )
+    steps = (*step_blocks(method, scales, tangents), *newton_blocks(scales, tangents))
+    if tangents:
+        blocks = (*_blocks_with_tangents(equations, jacobian, factors, tangents), *steps)
+    else:
+        blocks = (*_value_blocks(equations, jacobian, factors), *steps)
     n = len(system.states)
     by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
-    other_arrays = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": count}
+    entries = len(jacobian.entries)
+    other_arrays = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": entries}
     lane_rows = dict.fromkeys(LANE_ROWS, 1)
     sizes = {**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows}
-    return tuple(b for b in blocks if not (tangents and b.name == "slopes")), WorkspaceLayout(sizes, tangents)
+    if tangents:
+        sizes["E"] = len({op.target for b in blocks for op in b.body if _is_store(op, "E")})
+    return blocks, WorkspaceLayout(sizes, tangents)
 
 
-def _linearise(
+def _value_blocks(equations: Equations, jacobian: SparseJacobian, factors: SparseLU) -> tuple[BasicBlock, ...]:
+    """The blocks of the equations."""
+    entries = [Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(len(jacobian.entries))]
+    linearise = (*equations.jacobian, *without_infinities(jacobian), *factorise(jacobian.entries, factors))
+    return (
+        BasicBlock("prepare", tuple(equations.prepare)),
+        BasicBlock("observe", tuple(equations.observe)),
+        BasicBlock("slopes", (*equations.jacobian, *entries)),
+        BasicBlock("linearise", linearise),
+        BasicBlock("stage", (*_sums(equations, factors), *substitute(factors)), takes=True),
+    )
+
+
+def _sums(equations: Equations, factors: SparseLU) -> list[Instruction]:
+    """The right-hand side of a stage, f(U) + B, called b0, b1, ..."""
+    sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(factors.order))]
+    return [*equations.rates, *sums]
+
+
+def _blocks_with_tangents(
     equations: Equations, jacobian: SparseJacobian, factors: SparseLU, tangents: int
-) -> Iterator[Instruction]:
-    """Factors of SHIFT - J in L, and the tangents of J."""
-    code = Differentiator(tangents)
-    yield from code.instructions([*equations.jacobian, *without_infinities(jacobian)])
-    for i, direction in product(range(len(jacobian.entries)), range(1, tangents + 1)):
-        slope = code.tangent(f"j{i}", direction)
-        yield Instruction(Slot("J", i, direction), "copy", (0.0 if slope is None else slope,))
-    yield from factorise(jacobian.entries, factors)
+) -> list[BasicBlock]:
+    """The same blocks, each followed by one that computes the tangents of any direction.
+
+    A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + B' - (SHIFT' - J') b.
+    """
+    found = list[BasicBlock]()
+
+    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes: bool = False) -> None:
+        values, slopes = Differentiator(1).split(ops)
+        values = [op for op in values if not (_is_store(op, "J") or _is_store(op, "B"))]  # only tangents are stored
+        calls = [Call(f"{name}_tangent", "B" if takes else "", k) for k in range(1, 1 + tangents)]
+        if takes:
+            calls += [Call("solve_tangent", "B", k) for k in range(1, 1 + tangents)]
+        found.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes, relative=True))
+        found.append(BasicBlock(name, (*values, *after, *calls), takes))
+
+    entries = [Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(len(jacobian.entries))]
+    sums = [Instruction(Slot("B", i), "copy", (f"b{i}",)) for i in range(len(factors.order))]
+    add("prepare", equations.prepare)
+    add("observe", equations.observe)
+    jacobian_ops = [*equations.jacobian, *without_infinities(jacobian), *entries]
+    add("linearise", jacobian_ops, factorise(jacobian.entries, factors))
+    found.append(BasicBlock("solve_tangent", tuple(_solve_tangent(jacobian, factors)), takes=True, relative=True))
+    add("stage", [*_sums(equations, factors), *sums], substitute(factors), takes=True)
+    return found
 
 
-def _stage(equations: Equations, jacobian: SparseJacobian, factors: SparseLU, tangents: int) -> Iterator[Instruction]:
-    """New B = (SHIFT - J)^-1 (f(U) + B); its tangents (') are (SHIFT - J)^-1 (f(U)' + B' - (SHIFT' - J') (new B))."""
-    rows = range(len(factors.order))
-    sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in rows]
-    yield from Differentiator(tangents).instructions([*equations.rates, *sums])
-    yield from substitute(factors)
-    for direction in range(1, tangents + 1):
-        for i in rows:
-            b = named(f"b{i}", direction)
-            yield Instruction(b, "fnma", (Slot("SHIFT", 0, direction), f"b{i}", b))
-        for k, (row, column) in enumerate(jacobian.entries):
-            b = named(f"b{row}", direction)
-            yield Instruction(b, "fma", (Slot("J", k, direction), f"b{column}", b))
-        yield from substitute(factors, direction)
+def _solve_tangent(jacobian: SparseJacobian, factors: SparseLU) -> Iterator[Instruction]:
+    """B' = (SHIFT - J)^-1 (B' - (SHIFT' - J') B) for one direction."""
+    for i in range(len(factors.order)):
+        yield Instruction(named(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
+    for k, (row, column) in enumerate(jacobian.entries):
+        b = named(f"b{row}", 1)
+        yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
+    yield from substitute(factors, 1)
+
+
+def _is_store(item: object, array: str) -> TypeGuard[Instruction]:
+    return isinstance(item, Instruction) and isinstance(item.target, Slot) and item.target.array == array

@@ -1,7 +1,9 @@
 """Forward differentiation of straight-line code: beside each result, its derivatives in several directions (tangents).
 
 Every instruction is followed by those of its tangents, by the chain rule; what all directions have in common is
-computed once. The result is the exact derivative of the numbers that the code computes, up to rounding.
+computed once. The result is the exact derivative of the numbers that the code computes, up to rounding. Long code is
+split into the values, which store the factors that the tangents need, and one code for the tangents of any direction:
+it stays in the instruction cache while all directions are computed.
 
 Where a function has no finite derivative, its tangent is 0: a root at 0, an exponential beyond the range of numbers.
 At a jump between two branches the tangent is that of the branch taken. Where the argument of a selection is exactly 0,
@@ -48,6 +50,31 @@ class Differentiator:
                 found += self._tangents(op)
         return found
 
+    def split(self, ops: Iterable[Instruction]) -> tuple[list[Instruction], list[Instruction]]:
+        """Instructions of the values, with the factors of their tangents in the array E, and those of one tangent."""
+        values, tangents = list[Instruction](), list[Instruction]()
+        defined: dict[str, int] = {}  # index in `values` of the instruction that has defined a name last
+        factors: dict[int, Slot] = {}  # by that index
+
+        def factor(argument: Operand) -> Operand:
+            if isinstance(argument, str) and not _is_tangent(argument):
+                return factors.setdefault(defined[argument], Slot("E", len(factors)))
+            return argument
+
+        for op in self.instructions(ops):
+            if _is_tangent(op.target):
+                tangents.append(op._replace(arguments=tuple(map(factor, op.arguments))))
+            else:
+                if isinstance(op.target, str):
+                    defined[op.target] = len(values)
+                values.append(op)
+        stored = list[Instruction]()
+        for i, op in enumerate(values):
+            stored.append(op)
+            if i in factors:
+                stored.append(Instruction(factors[i], "copy", (op.target,)))
+        return stored, tangents
+
     def tangent(self, operand: Operand, direction: int) -> Operand | None:
         """The operand of a tangent (directions from 1 on); None where it is 0."""
         if isinstance(operand, Slot):
@@ -82,8 +109,8 @@ class Differentiator:
 
         def new(kind: str, *arguments: Operand) -> str:
             self._names += 1
-            common.append(Instruction(f"~{self._names}", kind, arguments))
-            return f"~{self._names}"
+            common.append(Instruction(f"factor{self._names}", kind, arguments))
+            return f"factor{self._names}"
 
         return common, _PARTIALS[op.kind](new, op.target, *op.arguments)
 
@@ -94,11 +121,11 @@ class Differentiator:
         parts = [(s, factor, t) for s, factor, x in ordered if (t := self.tangent(x, direction)) is not None]
         target = self._target(op.target, direction)
         for i, (sign, factor, value) in enumerate(parts):
-            name = target if i == len(parts) - 1 and op.kind != "exp" else f"~sum{i}"
+            name = target if i == len(parts) - 1 and op.kind != "exp" else named(f"~sum{i}", direction)
             found.append(Instruction(name, *_added(sign, factor, value, total)))
             total = name
         if op.kind == "exp":  # 0 where the exponential is 0 or infinite, whatever the tangent of its argument
-            found.append(Instruction(target, "if_zero", (parts[0][1], 0.0, "~sum0")))
+            found.append(Instruction(target, "if_zero", (parts[0][1], 0.0, named("~sum0", direction))))
         return found or [Instruction(target, "copy", (0.0,))]
 
     def _selection(self, op: Instruction, direction: int) -> list[Instruction]:
@@ -107,24 +134,30 @@ class Differentiator:
         target = self._target(op.target, direction)
         if op.kind == "max":
             a, b = op.arguments
+            difference = named("~difference", direction)
             return [
-                Instruction("~difference", "sub", (a, b)),
-                Instruction(target, "if_positive", ("~difference", *values)),
+                Instruction(difference, "sub", (a, b)),
+                Instruction(target, "if_positive", (difference, *values)),
             ]
         condition, (_, yes, no) = op.arguments[0], values
         if op.kind == "if_zero" or tangents[1] is None:
             return [Instruction(target, op.kind, (condition, yes, no))]
+        gap, zero, side = (named(name, direction) for name in ("~gap", "~zero", "~side"))
         return [
-            Instruction("~gap", "sub", (yes, yes)),  # 0 where finite, else not a number
-            Instruction("~zero", "if_zero", ("~gap", yes, no)),
-            Instruction("~side", "if_positive", (condition, yes, no)),
-            Instruction(target, "if_zero", (condition, "~zero", "~side")),
+            Instruction(gap, "sub", (yes, yes)),  # 0 where finite, else not a number
+            Instruction(zero, "if_zero", (gap, yes, no)),
+            Instruction(side, "if_positive", (condition, yes, no)),
+            Instruction(target, "if_zero", (condition, zero, side)),
         ]
 
 
 def named(name: str, direction: int) -> str:
     """The name of the tangent of a named result."""
     return f"{name}~{direction}"
+
+
+def _is_tangent(target: str | Slot) -> bool:
+    return bool(target.tangent) if isinstance(target, Slot) else target.endswith("~1")
 
 
 def _added(sign: float, factor: Operand, value: Operand, total: Operand | None) -> tuple[str, tuple[Operand, ...]]:

@@ -64,19 +64,24 @@ class Loop(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of another block; the array B of that block is `array`."""
+    """A call of another block; the array B of that block is `array`, its tangent number 1 is number `tangent`."""
 
     block: str
     array: str = ""
+    tangent: int = 0
 
 
 @dataclass(frozen=True)
 class BasicBlock:
-    """A named list of instructions; with `takes`, the caller passes the array that is its B."""
+    """A named list of instructions; with `takes`, the caller passes the array that is its B.
+
+    With `relative`, the caller says which tangent is its number 1, so that one code serves all tangents.
+    """
 
     name: str
     body: tuple[Instruction | Loop | Call, ...]
     takes: bool = False
+    relative: bool = False
 
 
 @dataclass(frozen=True)
