@@ -34,7 +34,7 @@ Build = Callable[[Mapping[str, np.ndarray], int], Ensemble]
 Tangents = tuple[np.ndarray, np.ndarray]  # values [patient, ...] and their tangents [patient, parameter, ...]
 RELATIVE_STEP = 1e-5  # of a parameter, in the differences of inputs and dose events (no solves)
 PERIODIC_TOLERANCE = 1e-7  # change of a derivative over a cycle, times the parameter, relative to the state
-MAX_CYCLES = 400
+MAX_CYCLES = 60
 
 
 def sensitivities(
@@ -254,7 +254,7 @@ def _periodic_tangents(
     weights = compared * directions.sizes[:, :, None] / scales[:, None]
     tangents, found = start[1].copy(), lengths <= 0
     history: list[Tangents] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
-    for cycle in range(MAX_CYCLES):
+    for _ in range(MAX_CYCLES):
         moving = np.flatnonzero(wanted & ~found)
         if not moving.size:
             break
@@ -268,7 +268,6 @@ def _periodic_tangents(
         change[moving] = (after - tangents[moving]) * compared
         history.append((tangents.copy(), change))
         size = np.abs(change * weights).max(axis=(1, 2), initial=0.0)
-        print(cycle, size)
         found |= wanted & (size < PERIODIC_TOLERANCE)
         for i in moving:
             for k in range(tangents.shape[1]):
