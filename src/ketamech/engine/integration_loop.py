@@ -68,7 +68,7 @@ TIME_RESOLUTION = 1.05  # how much longer than proposed a step may be to reach a
 def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`follow` over the code blocks `blocks`: integrates patients of the queue until there are no more."""
     prepare, attempt, accept, interpolate = blocks.prepare, blocks.attempt, blocks.accept, blocks.interpolate
-    call_next, call_all = common.call_next, common.call_all
+    call_next, call_all, set_directions = common.call_next, common.call_all, common.set_directions
     put_copies, fetch_copies, tangent_row = common.put_copies, common.fetch_copies, common.tangent_row
 
     @jit
@@ -344,6 +344,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
     @jit
     def follow(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs, queue, report):
         """Integrate each patient of the queue from its clock to its last output time."""
+        set_directions(workspace, sizes, low, high)
         busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
             load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 LANES = 4  # patients side by side, in one AVX2 register: with eight (AVX-512) the workspace exceeds the L1 cache
-TANGENTS = 4  # derivatives beside each number
+TANGENTS = 4  # most derivatives beside each number
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
@@ -55,8 +55,8 @@ class CompiledSystem:
     gamma: float
     code: native_code.NativeModule | PtxModule | bytes
 
-    def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
-        """Sizes and row numbers in the order of SIZES, for a run with this many output times and outputs."""
+    def sizes(self, times: int = 0, wanted: int = 0, tangents: int = 0) -> np.ndarray:
+        """Sizes and row numbers in the order of SIZES, for a run with this many output times, outputs and tangents."""
         layout, starts = self.layout, self.rows.starts
         values = {
             "lanes": self.lanes,
@@ -66,7 +66,7 @@ class CompiledSystem:
             "baselines": len(layout.baseline_names),
             "times": times,
             "wanted": wanted,
-            "tangents": self.rows.tangents,
+            "tangents": tangents,
             "distance": self.rows.distance,
         }
         return np.array([values.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
@@ -110,7 +110,7 @@ class Kernel:
 
     @property
     def compiled_with_tangents(self) -> CompiledSystem:
-        """The code for this processor that computes TANGENTS derivatives beside each number, from the cache if present.
+        """The code for this processor that computes derivatives beside each number, from the cache if present.
 
         The numbers themselves are those of `compiled`, to the last bit.
         """

@@ -19,11 +19,11 @@ LANE_ROWS = (
     "LAST_STEP", "LAST_GROWTH",
 )  # fmt: skip
 SIZES = (
-    "lanes", "states", "inputs", "parameters", "baselines", "times", "wanted", "tangents", "distance",
+    "lanes", "states", "inputs", "parameters", "baselines", "times", "wanted", "tangents", "distance", "DIRECTIONS",
     "P", "Y", "U", "G", *LANE_ROWS,
 )  # fmt: skip
 (
-    LANES, STATES, INPUTS, PARAMETERS, BASELINES, TIMES, WANTED, TANGENTS, DISTANCE, P, Y, U, G,
+    LANES, STATES, INPUTS, PARAMETERS, BASELINES, TIMES, WANTED, TANGENTS, DISTANCE, DIRECTIONS, P, Y, U, G,
     SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, STEP_TAKEN, STOP, LAST_STEP, LAST_GROWTH,
 ) = range(len(SIZES))  # fmt: skip
 SETTINGS = ("tolerance", "first step", "most steps", "largest growth", "smallest growth", "gamma", "second tries")
@@ -71,6 +71,13 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
         return busy
 
     @jit
+    def set_directions(workspace, sizes, low, high):
+        """Tell the code how many tangents are used."""
+        for lane in range(low, high):
+            if sizes[TANGENTS] > 0:
+                workspace[sizes[DIRECTIONS] * sizes[LANES] + lane] = sizes[TANGENTS]
+
+    @jit
     def put_copies(workspace, sizes, row, values, patient, count, lane):
         """Copy numbers of a patient and their tangents into rows of a lane."""
         for k in range(1 + sizes[TANGENTS]):
@@ -91,5 +98,5 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
 
     return SimpleNamespace(
         put=put, put_copies=put_copies, fetch_copies=fetch_copies, tangent_row=tangent_row,
-        call_next=call_next, call_all=call_all,
+        set_directions=set_directions, call_next=call_next, call_all=call_all,
     )  # fmt: skip

@@ -142,6 +142,11 @@ class IntegrationState:
     clock: np.ndarray
     step: np.ndarray
 
+    @property
+    def tangents(self) -> int:
+        """Number of tangents of each number; with tangents, y is [patient, value and its tangents, state]."""
+        return 0 if self.y.ndim == 2 else self.y.shape[1] - 1
+
     @classmethod
     def at(cls, start: np.ndarray, inputs: np.ndarray, clock: np.ndarray, first_step: float) -> IntegrationState:
         """All patients at `start` [patient, state], without constant inputs."""
@@ -222,7 +227,7 @@ def follow(
     """
     if not 1e-14 < tolerance < 1.0:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
-    names, tangents = validate_outputs(kernel, outputs), code.rows.tangents
+    names, tangents = validate_outputs(kernel, outputs), patients.tangents
     out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(names)), np.nan)
     report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
     wanted, stride = code.output_rows(names), 0 if times.ndim == 1 else times.shape[1]
@@ -233,7 +238,14 @@ def follow(
         events.first, events.time, events.kind, events.state, events.size, times, stride, wanted, out,
     )  # fmt: skip
     run_on_cpu(
-        code, "follow", code.sizes(times.shape[-1], len(names)), arrays, report, len(patients.y), threads, progress
+        code,
+        "follow",
+        code.sizes(times.shape[-1], len(names), tangents),
+        arrays,
+        report,
+        len(patients.y),
+        threads,
+        progress,
     )
     return _solution(kernel, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
 

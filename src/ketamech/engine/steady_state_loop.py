@@ -42,7 +42,9 @@ SHORT_STEP = 1e-5  # 1/h: the reciprocal of a step of pseudo-time
 def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`settle` over the code blocks `blocks`: solves patients of the queue until there are no more."""
     prepare, interpolate, relax, move = blocks.prepare, blocks.interpolate, blocks.relax, blocks.move
-    put, call_next, call_all = common.put, common.call_next, common.call_all
+    put, call_next, call_all, set_directions = (
+        common.put, common.call_next, common.call_all, common.set_directions,
+    )  # fmt: skip
     put_copies, fetch_copies = common.put_copies, common.fetch_copies
 
     @jit
@@ -148,6 +150,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
     @jit
     def settle(workspace, place, lane_state, sizes, low, high, inputs, y, guess, source, queue, report):
         """Find the steady state of each patient of the queue; report = the last relative correction."""
+        set_directions(workspace, sizes, low, high)
         busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
             load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)

@@ -2,7 +2,8 @@
 
 A direction is a change of the inputs and of the dose events. Steps, retries and convergence follow the values alone,
 which are those of `solve` to the last bit; the tangents are the exact derivatives of the numbers so computed. Each lane
-computes one patient in TANGENTS directions; a patient with more directions is solved several times.
+computes one patient in a few directions: a patient with many is solved several times, and so is a single patient, to
+use all lanes. No number depends on this.
 """
 
 from __future__ import annotations
@@ -42,17 +43,17 @@ def steady_state_with_tangents(
     Baseline values and their tangents are filled in place. Returns states [patient, state], their tangents
     [patient, direction, state] and a flag per patient that is True where a steady state was found.
     """
-    code, layout = kernel.compiled_with_tangents, kernel.layout
-    packed = _packed(inputs, tangents, code)
+    code, layout, count = kernel.compiled_with_tangents, kernel.layout, tangents.shape[1]
+    chunks = _chunks(len(inputs), count, code, threads)
+    packed = _packed(inputs, tangents, chunks)
     y = np.empty((*packed.shape[:2], len(layout.states)))
     guess = np.array([state.initial_guess for state in layout.states], dtype=float)
     change = np.full(len(packed), np.inf)
     source = code.output_rows(tuple(layout.baseline_names))
-    run_on_cpu(code, "settle", code.sizes(), (packed, y, guess, source), change, len(packed), threads)
-    count = tangents.shape[1]
-    inputs[...], tangents[...] = _unpacked(packed, count)
-    chunks = len(packed) // len(inputs)
-    return *_unpacked(y, count), change[::chunks] < STEADY_STATE_TOLERANCE
+    sizes = code.sizes(tangents=packed.shape[1] - 1)
+    run_on_cpu(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
+    inputs[...], tangents[...] = _unpacked(packed, chunks, count)
+    return *_unpacked(y, chunks, count), change[::chunks] < STEADY_STATE_TOLERANCE
 
 
 def solve_with_tangents(
@@ -69,20 +70,22 @@ def solve_with_tangents(
     """
     code, count = kernel.compiled_with_tangents, inputs[1].shape[1]
     requested_times = validate_times(times, len(start[0]))
-    chunks = _chunks(count, code)
-    y = _packed(*start, code)
+    chunks = _chunks(len(start[0]), count, code, threads)
+    y = _packed(*start, chunks)
     clock = np.minimum(np.minimum(begin, requested_times[..., 0]), events.earliest(len(start[0])))
     patients = IntegrationState(
-        _packed(*inputs, code), y, np.zeros_like(y), np.repeat(np.broadcast_to(clock, len(start[0])), chunks),
+        _packed(*inputs, chunks), y, np.zeros_like(y), np.repeat(np.broadcast_to(clock, len(start[0])), chunks),
         np.full(len(y), FIRST_STEP),
     )  # fmt: skip
     own_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
-    table = _packed_events(events, event_tangents, code, len(start[0]), chunks)
+    table = _packed_events(events, event_tangents, len(start[0]), chunks)
     found = follow(
         kernel, code, patients, table, own_times, outputs=outputs, tolerance=tolerance, threads=threads
     )  # fmt: skip
-    values, tangents = _unpacked(found.values, count)  # [patient, time, output], [patient, direction, time, output]
-    state, state_tangents = _unpacked(y, count)
+    values, tangents = _unpacked(
+        found.values, chunks, count
+    )  # [patient, time, output], [patient, direction, time, output]
+    state, state_tangents = _unpacked(y, chunks, count)
     first = slice(None, None, chunks)
     solution = replace(
         found, times=requested_times, values=values, final_state=state, status=found.status[first],
@@ -92,41 +95,45 @@ def solve_with_tangents(
     return solution, tangents, state_tangents
 
 
-def _chunks(count: int, code: CompiledSystem) -> int:
-    """How many times a patient with `count` directions is solved."""
-    return max(1, -(-count // code.rows.tangents))
+def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> int:
+    """How many times a patient is solved, each time with its share of the `count` directions."""
+    free = max(1, code.lanes * threads // max(1, patients))
+    return max(1, -(-count // code.rows.tangents), min(count, free))
 
 
-def _packed(values: np.ndarray, tangents: np.ndarray, code: CompiledSystem) -> np.ndarray:
+def _width(count: int, chunks: int) -> int:
+    """Number of directions of one solve."""
+    return max(1, -(-count // chunks))
+
+
+def _filled(tangents: np.ndarray, axis: int, chunks: int) -> np.ndarray:
+    """Tangents with directions of zero added at the end of an axis, so that all chunks are equally wide."""
+    count = tangents.shape[axis]
+    space = [(0, 0)] * tangents.ndim
+    space[axis] = (0, chunks * _width(count, chunks) - count)
+    return np.pad(tangents, space)
+
+
+def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
     """Values [patient, n] and tangents [patient, direction, n] as [patient and chunk, value and its tangents, n]."""
-    width, chunks = code.rows.tangents, _chunks(tangents.shape[1], code)
-    filled = np.zeros((len(values), chunks * width, values.shape[1]))
-    filled[:, : tangents.shape[1]] = tangents
-    packed = np.empty((len(values), chunks, 1 + width, values.shape[1]))
-    packed[:, :, 0], packed[:, :, 1:] = values[:, None], filled.reshape(len(values), chunks, width, -1)
-    return packed.reshape(len(values) * chunks, 1 + width, -1)
+    filled = _filled(tangents, 1, chunks).reshape(len(values) * chunks, -1, values.shape[1])
+    return np.concatenate([np.repeat(values, chunks, axis=0)[:, None], filled], axis=1)
 
 
-def _unpacked(packed: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _unpacked(packed: np.ndarray, chunks: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Values [patient, ...] and the tangents [patient, direction, ...] of `_packed`, for `count` directions."""
-    width = packed.shape[1] - 1
-    chunks = max(1, -(-count // width))
-    split = packed.reshape(len(packed) // chunks, chunks, *packed.shape[1:])
-    tangents = split[:, :, 1:].reshape(len(split), chunks * width, *packed.shape[2:])
-    return split[:, 0, 0].copy(), tangents[:, :count].copy()
+    patients, width = len(packed) // chunks, packed.shape[1] - 1
+    tangents = packed[:, 1:].reshape(patients, chunks * width, *packed.shape[2:])
+    return packed[::chunks, 0].copy(), tangents[:, :count].copy()
 
 
-def _packed_events(
-    events: EventTable, tangents: EventTangents, code: CompiledSystem, count: int, chunks: int
-) -> EventTable:
+def _packed_events(events: EventTable, tangents: EventTangents, count: int, chunks: int) -> EventTable:
     """The events of each patient and chunk; times and sizes are [row, value and its tangents]."""
     copied = replace(events, size=np.arange(len(events.time))).of(np.repeat(np.arange(count), chunks))
     rows, chunk = copied.size, copied.owner % chunks
-    directions = chunk[:, None] * code.rows.tangents + np.arange(code.rows.tangents)
 
     def packed(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        filled = np.zeros((len(values), chunks * code.rows.tangents))
-        filled[:, : slopes.shape[1]] = slopes
-        return np.ascontiguousarray(np.column_stack([values[rows], filled[rows[:, None], directions]]), dtype=float)
+        shares = _filled(slopes, 1, chunks).reshape(len(values), chunks, -1)
+        return np.ascontiguousarray(np.column_stack([values[rows], shares[rows, chunk]]), dtype=float)
 
     return replace(copied, time=packed(events.time, tangents.time), size=packed(events.size, tangents.size))

@@ -207,6 +207,7 @@ def blocks_of(
     sizes = {**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows}
     if tangents:
         sizes["E"] = len({op.target for b in blocks for op in b.body if _is_store(op, "E")})
+        sizes["DIRECTIONS"] = 1
     return blocks, WorkspaceLayout(sizes, tangents)
 
 

@@ -64,7 +64,10 @@ class Loop(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of another block; the array B of that block is `array`, its tangent number 1 is number `tangent`."""
+    """A call of another block; the array B of that block is `array`, its tangent number 1 is number `tangent`.
+
+    The call of a tangent is left out where the row DIRECTIONS (first lane) is below its number.
+    """
 
     block: str
     array: str = ""

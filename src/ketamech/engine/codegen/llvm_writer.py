@@ -301,9 +301,21 @@ class _Writer:
 
     def _call(self, call: Call) -> None:
         array_argument = f", ptr {self._address(Slot(call.array, 0))}" if call.array else ""
-        offset = f", i64 {call.tangent * self.distance * self.stride}" if call.tangent else ""
-        self._new(f"call i64 @{call.block}(ptr %w{array_argument}{offset})")
+        if call.tangent:
+            self._call_tangent(call, array_argument)
+        else:
+            self._new(f"call i64 @{call.block}(ptr %w{array_argument})")
         self.held.clear()
+
+    def _call_tangent(self, call: Call, array_argument: str) -> None:
+        used = self._new(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
+        wanted = self._new(f"fcmp oge double {used}, {bits(float(call.tangent))}")
+        self.count += 1
+        yes, after = f"call{self.count}", f"called{self.count}"
+        self.lines += [f"  br i1 {wanted}, label %{yes}, label %{after}", f"{yes}:"]
+        offset = call.tangent * self.distance * self.stride
+        self._new(f"call i64 @{call.block}(ptr %w{array_argument}, i64 {offset})")
+        self.lines += [f"  br label %{after}", f"{after}:"]
 
     def _new(self, text: str) -> str:
         self.count += 1
