@@ -237,16 +237,8 @@ def follow(
         settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
         events.first, events.time, events.kind, events.state, events.size, times, stride, wanted, out,
     )  # fmt: skip
-    run_on_cpu(
-        code,
-        "follow",
-        code.sizes(times.shape[-1], len(names), tangents),
-        arrays,
-        report,
-        len(patients.y),
-        threads,
-        progress,
-    )
+    sizes = code.sizes(times.shape[-1], len(names), tangents)
+    run_on_cpu(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
     return _solution(kernel, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
 
 

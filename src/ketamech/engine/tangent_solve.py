@@ -58,13 +58,13 @@ def steady_state_with_tangents(
 
 def solve_with_tangents(
     kernel: Kernel, start: tuple[np.ndarray, np.ndarray], inputs: tuple[np.ndarray, np.ndarray],
-    events: EventTable, event_tangents: EventTangents, times: np.ndarray, *, begin: np.ndarray | float = np.inf,
+    events: EventTable, event_tangents: EventTangents, times: np.ndarray, *,
     outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, threads: int = 1,
 ) -> tuple[Solution, np.ndarray, np.ndarray]:  # fmt: skip
     """As `solve`, with tangents: `start` and `inputs` are values [patient, ...] and tangents [patient, direction, ...].
 
-    Integration starts at the first output time, the first event or `begin` (h), whichever is earliest. Where the time
-    of an event has a tangent, an output at this time has the derivative of the state just after the moving event.
+    Where the time of an event has a tangent, an output at this time has the derivative of the state just after the
+    moving event; an event at the start must come at a steady state then.
     Returns the solution, the tangents of the outputs [patient, direction, time, output], and those of the final state
     [patient, direction, state].
     """
@@ -72,19 +72,16 @@ def solve_with_tangents(
     requested_times = validate_times(times, len(start[0]))
     chunks = _chunks(len(start[0]), count, code, threads)
     y = _packed(*start, chunks)
-    clock = np.minimum(np.minimum(begin, requested_times[..., 0]), events.earliest(len(start[0])))
+    clock = np.repeat(np.minimum(requested_times[..., 0], events.earliest(len(start[0]))), chunks)
     patients = IntegrationState(
-        _packed(*inputs, chunks), y, np.zeros_like(y), np.repeat(np.broadcast_to(clock, len(start[0])), chunks),
-        np.full(len(y), FIRST_STEP),
+        _packed(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
     )  # fmt: skip
     own_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
     table = _packed_events(events, event_tangents, len(start[0]), chunks)
     found = follow(
         kernel, code, patients, table, own_times, outputs=outputs, tolerance=tolerance, threads=threads
     )  # fmt: skip
-    values, tangents = _unpacked(
-        found.values, chunks, count
-    )  # [patient, time, output], [patient, direction, time, output]
+    values, tangents = _unpacked(found.values, chunks, count)
     state, state_tangents = _unpacked(y, chunks, count)
     first = slice(None, None, chunks)
     solution = replace(
@@ -101,23 +98,21 @@ def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> in
     return max(1, -(-count // code.rows.tangents), min(count, free))
 
 
-def _width(count: int, chunks: int) -> int:
-    """Number of directions of one solve."""
-    return max(1, -(-count // chunks))
-
-
-def _filled(tangents: np.ndarray, axis: int, chunks: int) -> np.ndarray:
-    """Tangents with directions of zero added at the end of an axis, so that all chunks are equally wide."""
-    count = tangents.shape[axis]
-    space = [(0, 0)] * tangents.ndim
-    space[axis] = (0, chunks * _width(count, chunks) - count)
-    return np.pad(tangents, space)
+def _shares(tangents: np.ndarray, chunks: int) -> np.ndarray:
+    """Tangents [n, direction, ...] as [n, chunk, direction, ...], with directions of zero at the end if need be."""
+    rows, count, *others = tangents.shape
+    width = max(1, -(-count // chunks))
+    filled = np.zeros((rows, chunks * width, *others))
+    filled[:, :count] = tangents
+    return filled.reshape(rows, chunks, width, *others)
 
 
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
     """Values [patient, n] and tangents [patient, direction, n] as [patient and chunk, value and its tangents, n]."""
-    filled = _filled(tangents, 1, chunks).reshape(len(values) * chunks, -1, values.shape[1])
-    return np.concatenate([np.repeat(values, chunks, axis=0)[:, None], filled], axis=1)
+    shares = _shares(tangents, chunks)
+    own = np.broadcast_to(values[:, None, None], (len(values), chunks, 1, values.shape[1]))
+    packed = np.concatenate([own, shares], axis=2)
+    return np.ascontiguousarray(packed.reshape(len(values) * chunks, *packed.shape[2:]))
 
 
 def _unpacked(packed: np.ndarray, chunks: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +128,6 @@ def _packed_events(events: EventTable, tangents: EventTangents, count: int, chun
     rows, chunk = copied.size, copied.owner % chunks
 
     def packed(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        shares = _filled(slopes, 1, chunks).reshape(len(values), chunks, -1)
-        return np.ascontiguousarray(np.column_stack([values[rows], shares[rows, chunk]]), dtype=float)
+        return np.ascontiguousarray(np.column_stack([values[rows], _shares(slopes, chunks)[rows, chunk]]), dtype=float)
 
     return replace(copied, time=packed(events.time, tangents.time), size=packed(events.size, tangents.size))

@@ -217,3 +217,13 @@ def test_a_linear_compartment_has_its_closed_form():
     assert found.values[0, :, 0] == pytest.approx(production / k + dose * np.exp(-k * TIMES), rel=1e-10)
     for k, slope in enumerate(expected):
         assert tangents[0, k, :, 0] == pytest.approx(slope, rel=1e-8, abs=1e-9)
+
+
+def test_patients_without_events_keep_the_derivatives_of_their_steady_state(kernel, usual):
+    inputs, slopes = np.tile(usual, (3, 1)), np.zeros((3, 5, len(usual)))
+    slopes[:, np.arange(5), np.arange(5)] = 1.0
+    y = steady_state_with_tangents(kernel, inputs, slopes)[:2]
+    nothing = EventTangents(np.zeros((0, 5)), np.zeros((0, 5)))
+    _, tangents, state = solve_with_tangents(kernel, y, (inputs, slopes), to_table([events([])] * 3), nothing, TIMES)
+    assert tangents.shape == (3, 5, len(TIMES), len(kernel.layout.output_names))
+    assert state == pytest.approx(y[1], abs=1e-12)
