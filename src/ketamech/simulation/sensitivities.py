@@ -35,6 +35,7 @@ Tangents = tuple[np.ndarray, np.ndarray]  # values [patient, ...] and their tang
 RELATIVE_STEP = 1e-5  # of a parameter, in the differences of inputs and dose events (no solves)
 PERIODIC_TOLERANCE = 1e-7  # change of a derivative over a cycle, times the parameter, relative to the state
 MAX_CYCLES = 60
+TIME_PRECISION = 1e-6  # of the derivative of the time of an event
 
 
 def sensitivities(
@@ -115,16 +116,22 @@ class Directions:
     sizes: np.ndarray
 
 
-def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None) -> Directions:
-    model, count = ensemble.model, len(parameters)
-    known, place = model.parameters, model.input_index
+def _check_parameters(model: Model, parameters: tuple[str, ...], build: Build | None) -> None:
+    """Raise UnknownNameError or InputError for names that cannot be differentiated by."""
     for name in parameters:
-        if name not in known:
-            near = closest_match(name, known)
+        if name not in model.parameters:
+            near = closest_match(name, model.parameters)
             raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
-        if build is None and name not in place:
+        if build is None and name not in model.input_index:
             what = f"'{name}' acts in no equation, and nothing says how dose events depend on it"
             raise InputError(what, key=name, expected="a parameter of the equations, or `build`")
+        if parameters.count(name) > 1:
+            raise InputError(f"'{name}' is given twice", key=name, expected="each parameter once")
+
+
+def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None) -> Directions:
+    model, count = ensemble.model, len(parameters)
+    _check_parameters(model, parameters, build)
     base = np.array(
         [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
     )
@@ -143,8 +150,8 @@ def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | 
             raise InputError("`build` returns patients with another start than the ensemble", expected="the same cycle")
         tangents = [_event_tangents(table, *pair, steps) for table, pair in zip(rows, changed, strict=True)]
     for k, name in enumerate(parameters):
-        if name in place:
-            inputs[:, k, place[name]] = 1.0
+        if name in model.input_index:
+            inputs[:, k, model.input_index[name]] = 1.0
     return Directions(np.ascontiguousarray(inputs), tangents[0], tangents[1] if cycle else None, sizes)
 
 
@@ -193,7 +200,7 @@ def _event_tangents(table: EventTable, below: EventTable, above: EventTable, ste
         placed = np.empty((len(order), count))
         placed[order] = ((high - low) / width).T
         tangents.append(placed)
-    _check_simultaneous(table, tangents[0])
+    _check_times(table, tangents[0])
     return EventTangents(*tangents)
 
 
@@ -201,10 +208,10 @@ def _order(table: EventTable) -> np.ndarray:
     return np.lexsort((table.time, np.sign(table.size), table.state, table.kind, table.owner))
 
 
-def _check_simultaneous(table: EventTable, tangents: np.ndarray) -> None:
+def _check_times(table: EventTable, tangents: np.ndarray) -> None:
     """Raise InputError where two events of a patient at one time move apart: then there is no derivative."""
     together = (np.diff(table.time) == 0) & (np.diff(table.owner) == 0)
-    apart = np.abs(np.diff(tangents, axis=0)).max(axis=1, initial=0.0) > 1e-6
+    apart = np.abs(np.diff(tangents, axis=0)).max(axis=1, initial=0.0) > TIME_PRECISION
     if np.any(together & apart):
         at = table.time[1:][together & apart][0]
         what = f"two dose events at {at:g} h move apart with a parameter, so that there is no derivative"

@@ -119,13 +119,23 @@ def test_where_there_is_no_derivative_it_is_refused(toy):
         events.append(DoseEvent(values.get("toy.width", 0.1) * 10.0, "kinetics.other", 1.0))
         return Ensemble.of(toy, {}, events, size)
 
-    for build, words in ((changing, "the number or the kind of dose events"), (parting, "two dose events at 1 h")):
+    def leaving(values, size):
+        return bolus(toy, {}, size, time=values.get("toy.width", np.full(size, 0.1)) - 0.1, length=24.0)
+
+    refused = {
+        "the number or the kind of dose events": changing,
+        "two dose events at 1 h": parting,
+        "events before 0 h of patients who start at steady": leaving,
+    }
+    for words, build in refused.items():
         with pytest.raises(InputError, match=words):
             sensitivities(build({}, 1), ["toy.width"], TIMES, build=build)
     with pytest.raises(InputError, match=r"'toy\.width' acts in no equation"):
         sensitivities(one_compartment(toy), ["toy.width"], TIMES)
     with pytest.raises(UnknownNameError, match=r"there is no parameter 'toy\.clearence'"):
         sensitivities(one_compartment(toy), ["toy.clearence"], TIMES)
+    with pytest.raises(InputError, match="is given twice"):
+        sensitivities(one_compartment(toy), ["toy.volume", "toy.volume"], TIMES)
     with pytest.raises(InputError, match="output times before 0 h of patients at steady state"):
         sensitivities(one_compartment(toy, length=24.0), ["toy.volume"], np.array([-1.0, 2.0]))
 
