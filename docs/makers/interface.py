@@ -15,7 +15,9 @@ from makers.markdown import NOTICE, blocks
 
 PAGES = {  # package: modules that a user's program may import
     "dosing": ("regimen", "treatment", "dose_records", "dose_events"),
-    "simulation": ("load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables"),
+    "simulation": (
+        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables", "sensitivities",
+    ),
     "population": ("virtual_population", "weights", "cohort"),
     "trials": (
         "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",

@@ -1,7 +1,8 @@
 """The integration loop: each lane has its own patient, time, step size, events and outputs, and loads the next.
 
 Tuples of arrays: `patients` = (inputs, y, inflow, clock, step) by patient; `events` = (first, time, kind, state,
-size), those of a patient from first[patient] on; `outputs` = (times, stride, wanted, out).
+size), those of a patient from first[patient] on; `outputs` = (times, stride, wanted, out). With tangents, each row of
+inputs, y and inflow and each time, size and row of out is followed by its tangents.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from ketamech.engine.lane_layout import (
     ACCEPT,
+    DISTANCE,
     ERROR,
     FIRST_STEP,
     GAMMA,
@@ -42,6 +44,7 @@ from ketamech.engine.lane_layout import (
     STEP_TOO_SMALL,
     STEPS,
     STOP,
+    TANGENTS,
     TASK,
     THETA,
     TIME,
@@ -65,7 +68,8 @@ TIME_RESOLUTION = 1.05  # how much longer than proposed a step may be to reach a
 def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`follow` over the code blocks `blocks`: integrates patients of the queue until there are no more."""
     prepare, attempt, accept, interpolate = blocks.prepare, blocks.attempt, blocks.accept, blocks.interpolate
-    put, fetch, call_next, call_all = common.put, common.fetch, common.call_next, common.call_all
+    call_next, call_all, set_directions = common.call_next, common.call_all, common.set_directions
+    put_copies, fetch_copies, tangent_row = common.put_copies, common.fetch_copies, common.tangent_row
 
     @jit
     def load_patient(workspace, lane_state, sizes, settings, lane, patients, events):
@@ -75,9 +79,11 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         patient, tolerance_factor = lane_state[PATIENT * lanes + lane], 1.0
         for _ in range(lane_state[TRY * lanes + lane]):
             tolerance_factor *= 0.1
-        put(workspace, sizes, sizes[P], inputs, patient * sizes[INPUTS], sizes[INPUTS], lane)
-        put(workspace, sizes, sizes[Y], y, patient * sizes[STATES], sizes[STATES], lane)
-        put(workspace, sizes, sizes[G], inflow, patient * sizes[STATES], sizes[STATES], lane)
+        put_copies(workspace, sizes, sizes[P], inputs, patient, sizes[INPUTS], lane)
+        put_copies(workspace, sizes, sizes[Y], y, patient, sizes[STATES], lane)
+        put_copies(workspace, sizes, sizes[G], inflow, patient, sizes[STATES], lane)
+        for k in range(1, 1 + sizes[TANGENTS]):
+            workspace[tangent_row(sizes, TIME, k) * lanes + lane] = 0.0
         workspace[sizes[TOLERANCE] * lanes + lane] = settings[RETRY_TOLERANCE] * tolerance_factor
         workspace[sizes[TIME] * lanes + lane] = clock[patient]
         workspace[sizes[STEP] * lanes + lane] = step[patient] * tolerance_factor
@@ -87,29 +93,41 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
 
     @jit
     def apply_events(workspace, lane_state, sizes, settings, lane, events, outputs):
-        """Apply every event that is due and set the end of the next stretch; an event shortens the next step."""
+        """Apply every event that is due and set the end of the next stretch; an event shortens the next step.
+
+        Between two events whose times have tangents, time is stretched: the tangents follow the moving time.
+        """
         first, event_time, event_kind, event_state, event_size = events
-        lanes = sizes[LANES]
+        lanes, copies = sizes[LANES], 1 + sizes[TANGENTS]
         patient, event, t = (
             lane_state[PATIENT * lanes + lane],
             lane_state[NEXT_EVENT * lanes + lane],
             workspace[sizes[TIME] * lanes + lane],
         )
         stop = outputs[0][patient * outputs[1] + sizes[TIMES] - 1]
-        while event < first[patient + 1] and event_time[event] <= t:
-            size = event_size[event]
-            at = ((sizes[Y] if event_kind[event] == 0 else sizes[G]) + event_state[event]) * lanes + lane
-            workspace[at] += size
-            if event_kind[event] != 0 and abs(workspace[at]) < 1e-12 * abs(size):
-                workspace[at] = 0.0  # the end of an infusion leaves no rounding error behind
+        while event < first[patient + 1] and event_time[event * copies] <= t:
+            size = event_size[event * copies]
+            row = (sizes[Y] if event_kind[event] == 0 else sizes[G]) + event_state[event]
+            for k in range(copies):
+                at, change = (row + k * sizes[DISTANCE]) * lanes + lane, event_size[event * copies + k]
+                workspace[at] += change
+                if event_kind[event] != 0 and abs(workspace[at]) < 1e-12 * abs(change):
+                    workspace[at] = 0.0  # the end of an infusion leaves no rounding error behind
+                if k > 0:
+                    workspace[tangent_row(sizes, TIME, k) * lanes + lane] = event_time[event * copies + k]
             if event_kind[event] == 0 or size > 0.0:
                 workspace[sizes[STEP] * lanes + lane] = min(settings[FIRST_STEP], workspace[sizes[STEP] * lanes + lane])
             workspace[sizes[LAST_STEP] * lanes + lane] = 0.0
             event += 1
         lane_state[NEXT_EVENT * lanes + lane] = event
-        if event < first[patient + 1] and event_time[event] < stop:
-            stop = event_time[event]
+        before_event = event < first[patient + 1] and event_time[event * copies] < stop
+        if before_event:
+            stop = event_time[event * copies]
         workspace[sizes[STOP] * lanes + lane] = stop
+        for k in range(1, copies):
+            workspace[tangent_row(sizes, STOP, k) * lanes + lane] = (
+                event_time[event * copies + k] if before_event else 0.0
+            )
 
     @jit
     def load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs):
@@ -136,7 +154,14 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         if at >= sizes[TIMES]:
             return False
         due, h = outputs[0][patient * outputs[1] + at], workspace[sizes[STEP_TAKEN] * lanes + lane]
-        workspace[sizes[THETA] * lanes + lane] = (due - t) / h if inside else 0.0
+        theta = (due - t) / h if inside else 0.0
+        workspace[sizes[THETA] * lanes + lane] = theta
+        for k in range(1, 1 + sizes[TANGENTS]):
+            time_tangent = workspace[tangent_row(sizes, TIME, k) * lanes + lane]
+            step_tangent = workspace[tangent_row(sizes, STEP_TAKEN, k) * lanes + lane]
+            workspace[tangent_row(sizes, THETA, k) * lanes + lane] = (
+                -(time_tangent + theta * step_tangent) / h if inside else 0.0
+            )
         if not inside:
             return due <= t
         return (
@@ -149,11 +174,11 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
     def store_output(workspace, lane_state, sizes, lane, outputs):
         """Store the requested outputs of a lane, computed by `interpolate`."""
         lanes, wanted, out = sizes[LANES], outputs[2], outputs[3]
-        start = (lane_state[PATIENT * lanes + lane] * sizes[TIMES] + lane_state[NEXT_TIME * lanes + lane]) * sizes[
-            WANTED
-        ]
-        for k in range(sizes[WANTED]):
-            out[start + k] = workspace[wanted[k] * lanes + lane]
+        cell = lane_state[PATIENT * lanes + lane] * sizes[TIMES] + lane_state[NEXT_TIME * lanes + lane]
+        for k in range(1 + sizes[TANGENTS]):
+            start = (cell * (1 + sizes[TANGENTS]) + k) * sizes[WANTED]
+            for i in range(sizes[WANTED]):
+                out[start + i] = workspace[(wanted[i] + k * sizes[DISTANCE]) * lanes + lane]
         lane_state[NEXT_TIME * lanes + lane] += 1
 
     @jit
@@ -190,6 +215,14 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         workspace[sizes[STEP_TAKEN] * lanes + lane] = h
         workspace[sizes[SPEED] * lanes + lane] = 1.0 / h
         workspace[sizes[SHIFT] * lanes + lane] = 1.0 / (h * settings[GAMMA])
+        for k in range(1, 1 + sizes[TANGENTS]):
+            stretch = (
+                workspace[tangent_row(sizes, STOP, k) * lanes + lane]
+                - workspace[tangent_row(sizes, TIME, k) * lanes + lane]
+            ) / remaining
+            workspace[tangent_row(sizes, STEP_TAKEN, k) * lanes + lane] = stretch * h
+            workspace[tangent_row(sizes, SPEED, k) * lanes + lane] = -stretch / h
+            workspace[tangent_row(sizes, SHIFT, k) * lanes + lane] = -stretch / (h * settings[GAMMA])
         lane_state[STEPS * lanes + lane] += 1
 
     @jit
@@ -249,8 +282,8 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         y, inflow, clock, step = patients[1], patients[2], patients[3], patients[4]
         lanes = sizes[LANES]
         patient, status = lane_state[PATIENT * lanes + lane], lane_state[STATUS * lanes + lane]
-        fetch(workspace, sizes, sizes[Y], y, patient * sizes[STATES], sizes[STATES], lane)
-        fetch(workspace, sizes, sizes[G], inflow, patient * sizes[STATES], sizes[STATES], lane)
+        fetch_copies(workspace, sizes, sizes[Y], y, patient, sizes[STATES], lane)
+        fetch_copies(workspace, sizes, sizes[G], inflow, patient, sizes[STATES], lane)
         clock[patient], step[patient] = workspace[sizes[TIME] * lanes + lane], workspace[sizes[STEP] * lanes + lane]
         report[5 * patient], report[5 * patient + 1] = status, lane_state[STEPS * lanes + lane]
         report[5 * patient + 2] = clock[patient]
@@ -266,7 +299,15 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
             workspace[sizes[STEP_TAKEN] * lanes + lane],
             workspace[sizes[STOP] * lanes + lane],
         )
-        if h < stop - t:
+        inside = h < stop - t
+        for k in range(1, 1 + sizes[TANGENTS]):
+            at = tangent_row(sizes, TIME, k) * lanes + lane
+            workspace[at] = (
+                workspace[at] + workspace[tangent_row(sizes, STEP_TAKEN, k) * lanes + lane]
+                if inside
+                else workspace[tangent_row(sizes, STOP, k) * lanes + lane]
+            )
+        if inside:
             workspace[sizes[TIME] * lanes + lane] = t + h
         else:
             workspace[sizes[TIME] * lanes + lane] = stop
@@ -303,6 +344,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
     @jit
     def follow(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs, queue, report):
         """Integrate each patient of the queue from its clock to its last output time."""
+        set_directions(workspace, sizes, low, high)
         busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
             load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 LANES = 4  # patients side by side, in one AVX2 register: with eight (AVX-512) the workspace exceeds the L1 cache
+TANGENTS = 4  # most derivatives beside each number
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
@@ -54,8 +55,8 @@ class CompiledSystem:
     gamma: float
     code: native_code.NativeModule | PtxModule | bytes
 
-    def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
-        """Sizes and row numbers in the order of SIZES, for a run with this many output times and outputs."""
+    def sizes(self, times: int = 0, wanted: int = 0, tangents: int = 0) -> np.ndarray:
+        """Sizes and row numbers in the order of SIZES, for a run with this many output times, outputs and tangents."""
         layout, starts = self.layout, self.rows.starts
         values = {
             "lanes": self.lanes,
@@ -65,6 +66,8 @@ class CompiledSystem:
             "baselines": len(layout.baseline_names),
             "times": times,
             "wanted": wanted,
+            "tangents": tangents,
+            "distance": self.rows.distance,
         }
         return np.array([values.get(name, starts.get(name, 0)) for name in SIZES], dtype=np.int64)
 
@@ -105,6 +108,16 @@ class Kernel:
             self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
         return self._compiled[device]
 
+    @property
+    def compiled_with_tangents(self) -> CompiledSystem:
+        """The code for this processor that computes derivatives beside each number, from the cache if present.
+
+        The numbers themselves are those of `compiled`, to the last bit.
+        """
+        if "tangents" not in self._compiled:
+            self._compiled["tangents"] = self._load("cpu", LANES, TANGENTS)
+        return self._compiled["tangents"]
+
     def webassembly(self) -> CompiledSystem:
         """The WebAssembly module, from the cache if present. Raises InputError where the linker is not installed."""
         from ketamech.engine.codegen.wasm_writer import LANES as WASM_LANES
@@ -116,13 +129,14 @@ class Kernel:
         made = _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
         return self._compiled_system(made, WASM_LANES, made["kernel.wasm"])
 
-    def _load(self, device: str, lanes: int) -> CompiledSystem:
+    def _load(self, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
         if device == "cuda":
             open_device()  # raises when there is no GPU
-        folder = _folder(self.layout.fingerprint, device, str(lanes))
+        folder = _folder(self.layout.fingerprint, device, str(lanes), *([f"tangents {tangents}"] if tangents else []))
         if self._announce and _read(folder) is None:
-            self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
-        made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes))
+            what = "derivatives of the equations" if tangents else "equations"
+            self._announce(f"Compiling the {what} ({len(self.layout.states)} states), once for this model ...")
+        made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes, tangents))
         code = PtxModule(made["kernel.ptx"]) if device == "cuda" else native_code.NativeModule(made["kernel.o"])
         return self._compiled_system(made, lanes, code)
 
@@ -131,7 +145,8 @@ class Kernel:
     ) -> CompiledSystem:
         facts = json.loads(made["facts.json"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
-        return CompiledSystem(self.layout, lanes, WorkspaceLayout(facts["rows"]), pattern, facts["gamma"], code)
+        rows = WorkspaceLayout(facts["rows"], facts.get("tangents", 0))
+        return CompiledSystem(self.layout, lanes, rows, pattern, facts["gamma"], code)
 
 
 _LOADED: dict[str, Kernel] = {}
@@ -144,7 +159,7 @@ def load_kernel(
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
+def _generate_code(system: System, device: str, lanes: int, tangents: int) -> dict[str, bytes]:
     """Machine code of a system with the loops, and the metadata needed to use it."""
     if device == "cuda":
         from ketamech.engine.codegen.ptx_writer import ptx_files
@@ -152,8 +167,8 @@ def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
         return ptx_files(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
     from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
 
-    made = compile_system(system, lanes)
-    facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
+    made = compile_system(system, lanes, tangents=tangents)
+    facts = json.dumps({"rows": made.rows.sizes, "tangents": tangents, "pattern": made.pattern, "gamma": made.gamma})
     loops = driver_texts(ARGUMENTS)
     code = native_code.object_code([made.text, *loops], [*EXPORTED, *ARGUMENTS])
     return {"kernel.o": code, "facts.json": facts.encode()}

@@ -1,7 +1,8 @@
 """Layout of a lane: its numbers, their positions in the workspace, and the queue of patients.
 
 `sizes` holds sizes and row numbers in the order of SIZES, `settings` the settings in the order of SETTINGS,
-`lane_state` the integers of each lane, `workspace` the floats: number `row` of a lane is at row * lanes + lane.
+`lane_state` the integers of each lane, `workspace` the floats: number `row` of a lane is at row * lanes + lane, its
+derivative in direction k (a tangent) at (row + k * distance) * lanes + lane.
 `queue` = (counter of started patients, stop flag, number of patients).
 """
 
@@ -17,9 +18,12 @@ LANE_ROWS = (
     "SPEED", "SHIFT", "THETA", "ERROR", "GROWTH", "ACCEPT", "TOLERANCE", "DAMP", "TIME", "STEP", "TAKEN", "STOP",
     "LAST_STEP", "LAST_GROWTH",
 )  # fmt: skip
-SIZES = ("lanes", "states", "inputs", "parameters", "baselines", "times", "wanted", "P", "Y", "U", "G", *LANE_ROWS)
+SIZES = (
+    "lanes", "states", "inputs", "parameters", "baselines", "times", "wanted", "tangents", "distance", "DIRECTIONS",
+    "P", "Y", "U", "G", *LANE_ROWS,
+)  # fmt: skip
 (
-    LANES, STATES, INPUTS, PARAMETERS, BASELINES, TIMES, WANTED, P, Y, U, G,
+    LANES, STATES, INPUTS, PARAMETERS, BASELINES, TIMES, WANTED, TANGENTS, DISTANCE, DIRECTIONS, P, Y, U, G,
     SPEED, SHIFT, THETA, ERROR, GROWTH, ACCEPT, TOLERANCE, DAMP, TIME, STEP, STEP_TAKEN, STOP, LAST_STEP, LAST_GROWTH,
 ) = range(len(SIZES))  # fmt: skip
 SETTINGS = ("tolerance", "first step", "most steps", "largest growth", "smallest growth", "gamma", "second tries")
@@ -66,4 +70,33 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
                 busy += 1
         return busy
 
-    return SimpleNamespace(put=put, fetch=fetch, call_next=call_next, call_all=call_all)
+    @jit
+    def set_directions(workspace, sizes, low, high):
+        """Tell the code how many tangents are used."""
+        for lane in range(low, high):
+            if sizes[TANGENTS] > 0:
+                workspace[sizes[DIRECTIONS] * sizes[LANES] + lane] = sizes[TANGENTS]
+
+    @jit
+    def put_copies(workspace, sizes, row, values, patient, count, lane):
+        """Copy numbers of a patient and their tangents into rows of a lane."""
+        for k in range(1 + sizes[TANGENTS]):
+            start = (patient * (1 + sizes[TANGENTS]) + k) * count
+            put(workspace, sizes, row + k * sizes[DISTANCE], values, start, count, lane)
+
+    @jit
+    def fetch_copies(workspace, sizes, row, values, patient, count, lane):
+        """Copy rows of a lane and their tangents to an array of patients."""
+        for k in range(1 + sizes[TANGENTS]):
+            start = (patient * (1 + sizes[TANGENTS]) + k) * count
+            fetch(workspace, sizes, row + k * sizes[DISTANCE], values, start, count, lane)
+
+    @jit
+    def tangent_row(sizes, number, k):
+        """Row of the tangent of a single number in direction k."""
+        return sizes[number] + k * sizes[DISTANCE]
+
+    return SimpleNamespace(
+        put=put, put_copies=put_copies, fetch_copies=fetch_copies, tangent_row=tangent_row,
+        set_directions=set_directions, call_next=call_next, call_all=call_all,
+    )  # fmt: skip

@@ -142,6 +142,11 @@ class IntegrationState:
     clock: np.ndarray
     step: np.ndarray
 
+    @property
+    def tangents(self) -> int:
+        """Number of tangents of each number; with tangents, y is [patient, value and its tangents, state]."""
+        return 0 if self.y.ndim == 2 else self.y.shape[1] - 1
+
     @classmethod
     def at(cls, start: np.ndarray, inputs: np.ndarray, clock: np.ndarray, first_step: float) -> IntegrationState:
         """All patients at `start` [patient, state], without constant inputs."""
@@ -203,24 +208,38 @@ def integrate(
     first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: Progress | None = None,
 ) -> Solution:  # fmt: skip
     """Continue patients to the last of `times`, updating them; `events` must not contain events before their clock."""
+    requested_times = validate_times(times, len(patients.y))
+    return follow(
+        kernel, kernel.compiled_for(device), patients, events, requested_times, outputs=outputs, tolerance=tolerance,
+        max_steps=max_steps, first_step=first_step, threads=threads, progress=progress,
+    )  # fmt: skip
+
+
+def follow(
+    kernel: Kernel, code: CompiledSystem, patients: IntegrationState, events: EventTable, times: np.ndarray, *,
+    outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
+    first_step: float = FIRST_STEP, threads: int = 1, progress: Progress | None = None,
+) -> Solution:  # fmt: skip
+    """As `integrate`, with the code for a device or for tangents and checked `times`.
+
+    With tangents, arrays of patients are [patient, value and its tangents, ...], times and sizes of events [row, value
+    and its tangents], and the values found are [patient, value and its tangents, time, output].
+    """
     if not 1e-14 < tolerance < 1.0:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
-    requested_times = validate_times(times, len(patients.y))
-    names, code = validate_outputs(kernel, outputs), kernel.compiled_for(device)
-    out = np.full((len(patients.y), requested_times.shape[-1], len(names)), np.nan)
+    names, tangents = validate_outputs(kernel, outputs), patients.tangents
+    out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(names)), np.nan)
     report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
-    wanted, stride = code.output_rows(names), 0 if requested_times.ndim == 1 else requested_times.shape[1]
+    wanted, stride = code.output_rows(names), 0 if times.ndim == 1 else times.shape[1]
     setting_values = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
     settings = np.array([value for _, value in zip(SETTINGS, setting_values, strict=True)], dtype=float)
     arrays = (
         settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
-        events.first, events.time, events.kind, events.state, events.size, requested_times, stride, wanted, out,
+        events.first, events.time, events.kind, events.state, events.size, times, stride, wanted, out,
     )  # fmt: skip
-    run_on_cpu(
-        code, "follow", code.sizes(requested_times.shape[-1], len(names)), arrays, report, len(patients.y), threads,
-        progress,
-    )  # fmt: skip
-    return _solution(kernel, requested_times, names, out, patients, report)
+    sizes = code.sizes(times.shape[-1], len(names), tangents)
+    run_on_cpu(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
+    return _solution(kernel, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
 
 
 def _solution(
@@ -234,8 +253,14 @@ def _solution(
     failed_states = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
     return Solution(
         times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
-        failed_states, lambda i: failing_term(kernel, str(failed_states[i]), patients.y[i], patients.inputs[i]),
+        failed_states, lambda i: failing_term(kernel, str(failed_states[i]), *_values(patients, i)),
     )  # fmt: skip
+
+
+def _values(patients: IntegrationState, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """State and inputs of one patient, without tangents."""
+    y, inputs = patients.y[i], patients.inputs[i]
+    return (y, inputs) if y.ndim == 1 else (y[0], inputs[0])
 
 
 def validate_times(times: np.ndarray, count: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 from ketamech.engine.lane_layout import (
     BASELINES,
     DAMP,
+    DISTANCE,
     ERROR,
     INPUTS,
     INTEGRATE,
@@ -26,6 +27,7 @@ from ketamech.engine.lane_layout import (
     SHIFT,
     STATES,
     STEPS,
+    TANGENTS,
     TASK,
     THETA,
     Jit,
@@ -40,14 +42,20 @@ SHORT_STEP = 1e-5  # 1/h: the reciprocal of a step of pseudo-time
 def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
     """`settle` over the code blocks `blocks`: solves patients of the queue until there are no more."""
     prepare, interpolate, relax, move = blocks.prepare, blocks.interpolate, blocks.relax, blocks.move
-    put, fetch, call_next, call_all = common.put, common.fetch, common.call_next, common.call_all
+    put, call_next, call_all, set_directions = (
+        common.put, common.call_next, common.call_all, common.set_directions,
+    )  # fmt: skip
+    put_copies, fetch_copies = common.put_copies, common.fetch_copies
 
     @jit
     def load_patient(workspace, lane_state, sizes, lane, inputs, guess):
         """Load a patient at the guessed steady state."""
         lanes = sizes[LANES]
-        put(workspace, sizes, sizes[P], inputs, lane_state[PATIENT * lanes + lane] * sizes[INPUTS], sizes[INPUTS], lane)
+        put_copies(workspace, sizes, sizes[P], inputs, lane_state[PATIENT * lanes + lane], sizes[INPUTS], lane)
         put(workspace, sizes, sizes[Y], guess, 0, sizes[STATES], lane)
+        for k in range(1, 1 + sizes[TANGENTS]):
+            for i in range(sizes[STATES]):
+                workspace[(sizes[Y] + i + k * sizes[DISTANCE]) * lanes + lane] = 0.0
         (
             workspace[sizes[SHIFT] * lanes + lane],
             workspace[sizes[DAMP] * lanes + lane],
@@ -60,11 +68,14 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
     def update_baselines(workspace, sizes, lane, source):
         """Update the baseline values from the present state; returns their largest relative change."""
         lanes, largest_change = sizes[LANES], 0.0
-        for k in range(sizes[BASELINES]):
-            at = (sizes[P] + sizes[PARAMETERS] + k) * lanes + lane
-            value = workspace[source[k] * lanes + lane]
+        for i in range(sizes[BASELINES]):
+            at = (sizes[P] + sizes[PARAMETERS] + i) * lanes + lane
+            value = workspace[source[i] * lanes + lane]
             largest_change = max(largest_change, abs(workspace[at] - value) / (1e-9 + abs(value)))
             workspace[at] = value
+            for k in range(1, 1 + sizes[TANGENTS]):
+                away = k * sizes[DISTANCE] * lanes
+                workspace[at + away] = workspace[source[i] * lanes + lane + away]
         return largest_change
 
     @jit
@@ -115,8 +126,8 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
     def store_patient(workspace, lane_state, sizes, lane, inputs, y, report):
         """Store the steady state of a lane's patient, the baseline values, and the last correction."""
         patient = lane_state[PATIENT * sizes[LANES] + lane]
-        fetch(workspace, sizes, sizes[Y], y, patient * sizes[STATES], sizes[STATES], lane)
-        fetch(workspace, sizes, sizes[P], inputs, patient * sizes[INPUTS], sizes[INPUTS], lane)
+        fetch_copies(workspace, sizes, sizes[Y], y, patient, sizes[STATES], lane)
+        fetch_copies(workspace, sizes, sizes[P], inputs, patient, sizes[INPUTS], lane)
         report[patient] = workspace[sizes[ERROR] * sizes[LANES] + lane]
 
     @jit
@@ -139,6 +150,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
     @jit
     def settle(workspace, place, lane_state, sizes, low, high, inputs, y, guess, source, queue, report):
         """Find the steady state of each patient of the queue; report = the last relative correction."""
+        set_directions(workspace, sizes, low, high)
         busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
             load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)

@@ -35,10 +35,14 @@ KINDS = {
 
 
 class Slot(NamedTuple):
-    """Row `row` of an array; inside a `Loop` the current row of the loop (`row` is None)."""
+    """Row `row` of an array; inside a `Loop` the current row of the loop (`row` is None).
+
+    `tangent` is the number of a direction of differentiation, 0 for the value itself.
+    """
 
     array: str
     row: int | None = None
+    tangent: int = 0
 
 
 Operand = float | str | Slot
@@ -60,26 +64,38 @@ class Loop(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of another block; the array B of that block is `array`."""
+    """A call of another block; the array B of that block is `array`, its tangent number 1 is number `tangent`.
+
+    The call of a tangent is left out where the row DIRECTIONS (first lane) is below its number.
+    """
 
     block: str
     array: str = ""
+    tangent: int = 0
 
 
 @dataclass(frozen=True)
 class BasicBlock:
-    """A named list of instructions; with `takes`, the caller passes the array that is its B."""
+    """A named list of instructions; with `takes`, the caller passes the array that is its B.
+
+    With `relative`, the caller says which tangent is its number 1, so that one code serves all tangents.
+    """
 
     name: str
     body: tuple[Instruction | Loop | Call, ...]
     takes: bool = False
+    relative: bool = False
 
 
 @dataclass(frozen=True)
 class WorkspaceLayout:
-    """Position of each array in the workspace of a group of lanes; `sizes` {array: rows} in order."""
+    """Position of each array in the workspace of a group of lanes; `sizes` {array: rows} in order.
+
+    All arrays together come once for the values, then once for each of the `tangents`.
+    """
 
     sizes: Mapping[str, int]
+    tangents: int = 0
 
     @property
     def starts(self) -> dict[str, int]:
@@ -87,9 +103,14 @@ class WorkspaceLayout:
         return dict(self._walk())
 
     @property
+    def distance(self) -> int:
+        """Number of rows from a value to its first tangent, and between two tangents."""
+        return sum(self.sizes.values())
+
+    @property
     def total(self) -> int:
         """Total number of rows."""
-        return sum(self.sizes.values())
+        return self.distance * (1 + self.tangents)
 
     def _walk(self) -> Iterator[tuple[str, int]]:
         at = 0

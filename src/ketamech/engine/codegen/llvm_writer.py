@@ -275,12 +275,18 @@ class _Writer:
     """Writes one block; remembers what has been loaded and which results are where."""
 
     def __init__(self, rows: WorkspaceLayout, lanes: int, stride: int) -> None:
-        self.starts, self.lanes, self.stride = rows.starts, lanes, stride
+        self.starts, self.lanes, self.stride, self.distance = rows.starts, lanes, stride, rows.distance
         self.real, self.lines, self.count = f"<{lanes} x double>", list[str](), 0
         self.held: dict[str | Slot, str] = {}
         self.row: str | None = None
+        self.relative = False
 
     def function(self, block: BasicBlock, exported: bool) -> str:
+        self.relative = block.relative
+        if block.relative:
+            self.lines.append("  %t = getelementptr double, ptr %w, i64 %offset")
+        if block.relative and block.takes:
+            self.lines.append("  %tb = getelementptr double, ptr %b, i64 %offset")
         for item in block.body:
             if isinstance(item, Call):
                 self._call(item)
@@ -289,14 +295,27 @@ class _Writer:
             else:
                 self._op(item)
         kind = "" if exported else "internal "
-        taken = ", ptr %b" if block.takes else ""
+        taken = (", ptr %b" if block.takes else "") + (", i64 %offset" if block.relative else "")
         body = "\n".join(self.lines)
         return f"define {kind}i64 @{block.name}(ptr %w{taken}) #0 {{\nentry:\n{body}\n  ret i64 0\n}}\n"
 
     def _call(self, call: Call) -> None:
         array_argument = f", ptr {self._address(Slot(call.array, 0))}" if call.array else ""
-        self._new(f"call i64 @{call.block}(ptr %w{array_argument})")
+        if call.tangent:
+            self._call_tangent(call, array_argument)
+        else:
+            self._new(f"call i64 @{call.block}(ptr %w{array_argument})")
         self.held.clear()
+
+    def _call_tangent(self, call: Call, array_argument: str) -> None:
+        used = self._new(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
+        wanted = self._new(f"fcmp oge double {used}, {bits(float(call.tangent))}")
+        self.count += 1
+        yes, after = f"call{self.count}", f"called{self.count}"
+        self.lines += [f"  br i1 {wanted}, label %{yes}, label %{after}", f"{yes}:"]
+        offset = call.tangent * self.distance * self.stride
+        self._new(f"call i64 @{call.block}(ptr %w{array_argument}, i64 {offset})")
+        self.lines += [f"  br label %{after}", f"{after}:"]
 
     def _new(self, text: str) -> str:
         self.count += 1
@@ -346,12 +365,15 @@ class _Writer:
         return self.held[operand]
 
     def _address(self, place: Slot) -> str:
+        own = bool(place.tangent and self.relative)
+        offset = 0 if own else place.tangent * self.distance
         if place.array == "B":
-            return self._new(f"getelementptr double, ptr %b, i64 {(place.row or 0) * self.stride}")
-        start = self.starts[place.array] * self.stride
+            base = "%tb" if own else "%b"
+            return self._new(f"getelementptr double, ptr {base}, i64 {((place.row or 0) + offset) * self.stride}")
+        start, base = (self.starts[place.array] + offset) * self.stride, "%t" if own else "%w"
         if place.row is not None:
-            return self._new(f"getelementptr double, ptr %w, i64 {start + place.row * self.stride}")
-        array = self._new(f"getelementptr double, ptr %w, i64 {start}")
+            return self._new(f"getelementptr double, ptr {base}, i64 {start + place.row * self.stride}")
+        array = self._new(f"getelementptr double, ptr {base}, i64 {start}")
         return self._new(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
 
     def _loop(self, loop: Loop) -> None:

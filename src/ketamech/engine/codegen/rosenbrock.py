@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ketamech.engine.codegen.differentiate import Differentiator
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
 
 
-def newton_blocks(scales: Sequence[float]) -> list[BasicBlock]:
+def newton_blocks(scales: Sequence[float], tangents: int = 0) -> list[BasicBlock]:
     """`relax`: F = (SHIFT - J)^-1 f(Y), ERROR = its size in units of each state's own; `move`: Y += DAMP F."""
     n = len(scales)
     ops, total = list[Instruction](), "none"
@@ -33,11 +34,11 @@ def newton_blocks(scales: Sequence[float]) -> list[BasicBlock]:
         ]
         total = f"total{i}"
     start = Loop(n, (Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot("F"), "copy", (0.0,))))
-    solve = (start, Call("linearise"), Call("stage", "F"))
+    solve = Differentiator(tangents).body((start, Call("linearise"), Call("stage", "F")))
     moved = Instruction(Slot("Y"), "fma", (Slot("DAMP", 0), Slot("F"), Slot("Y")))
     return [
         BasicBlock("relax", (*solve, *ops, Instruction(Slot("ERROR", 0), "sqrt", (total,)))),
-        BasicBlock("move", (Loop(n, (moved,)),)),
+        BasicBlock("move", tuple(Differentiator(tangents).body((Loop(n, (moved,)),)))),
     ]
 
 
@@ -115,11 +116,12 @@ RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (202
 )  # fmt: skip
 
 
-def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[BasicBlock]:
+def step_blocks(method: RosenbrockTableau, scales: Sequence[float], tangents: int = 0) -> list[BasicBlock]:
     """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `interpolate` (outputs at THETA).
 
     The state is in Y, constant inputs in G; U is the new state, ERROR the weighted root mean square of the embedded
-    error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state.
+    error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state. The
+    error and the size of a step have no `tangents`: those of a step are the derivatives of a step of fixed size.
     """
     n = len(scales)
     body: list[Instruction | Loop | Call] = [Call("linearise")]
@@ -128,18 +130,25 @@ def step_blocks(method: RosenbrockTableau, scales: Sequence[float]) -> list[Basi
         body.append(Call("stage", f"K{stage + 1}"))
     last = Slot(f"K{method.stages}")
     body.append(Loop(n, (Instruction(Slot("U"), "add", (Slot("U"), last)),)))
+    body = Differentiator(tangents).body(body)
     body += _error(method.stages, scales)
     body += _growth(method.order)
-    keep = (
-        Instruction("size", "abs", (Slot("U"),)),
-        Instruction("excess", "sub", ("size", DENORMAL_CUTOFF)),
-        Instruction("new", "if_positive", ("excess", Slot("U"), 0.0)),
-        Instruction(Slot("Y"), "if_zero", (Slot("ACCEPT", 0), Slot("Y"), "new")),
-    )
+    keep = tuple(op for tangent in range(1 + tangents) for op in _keep(tangent))
     return [
         BasicBlock("attempt", tuple(body)),
         BasicBlock("accept", (Loop(n, keep),)),
-        BasicBlock("interpolate", (*_dense(method, n), Call("observe"))),
+        BasicBlock("interpolate", (*Differentiator(tangents).body(_dense(method, n)), Call("observe"))),
+    ]
+
+
+def _keep(tangent: int) -> list[Instruction]:
+    """Y = U where the step is accepted."""
+    old, new = Slot("Y", None, tangent), Slot("U", None, tangent)
+    return [
+        Instruction("size", "abs", (new,)),
+        Instruction("excess", "sub", ("size", DENORMAL_CUTOFF)),
+        Instruction("new", "if_positive", ("excess", new, 0.0)),
+        Instruction(old, "if_zero", (Slot("ACCEPT", 0), old, "new")),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ketamech.engine.codegen.differentiate import named
 from ketamech.engine.codegen.ir import Instruction, Slot
 
 
@@ -75,17 +76,23 @@ def _shifted(on_diagonal: bool, entry: int | None, target: str) -> Instruction:
     return Instruction(target, "copy", (0.0,)) if entry is None else Instruction(target, "neg", (f"j{entry}",))
 
 
-def substitute(factors: SparseLU) -> list[Instruction]:
-    """Solve with the factors, right-hand side called b0, b1, ...: forward by columns, back by rows; result in B."""
+def substitute(factors: SparseLU, tangent: int = 0) -> list[Instruction]:
+    """Solve with the factors, right-hand side called b0, b1, ...: forward by columns, back by rows; result in B.
+
+    With a `tangent`, the right-hand side and the result are those of this direction.
+    """
+
+    def b(row: int) -> str:
+        return named(f"b{row}", tangent) if tangent else f"b{row}"
 
     def subtract(row: int, column: int) -> Instruction:
-        return Instruction(f"b{row}", "fnma", (Slot("L", factors.slots[row, column]), f"b{column}", f"b{row}"))
+        return Instruction(b(row), "fnma", (Slot("L", factors.slots[row, column]), b(column), b(row)))
 
     ops = list[Instruction]()
     for pivot in factors.order:
         ops += [subtract(row, pivot) for row in factors.columns[pivot]]
     for pivot in reversed(factors.order):
         ops += [subtract(pivot, column) for column in factors.rows[pivot]]
-        ops.append(Instruction(f"b{pivot}", "mul", (f"b{pivot}", Slot("L", factors.slots[pivot, pivot]))))
-        ops.append(Instruction(Slot("B", pivot), "copy", (f"b{pivot}",)))
+        ops.append(Instruction(b(pivot), "mul", (b(pivot), Slot("L", factors.slots[pivot, pivot]))))
+        ops.append(Instruction(Slot("B", pivot, tangent), "copy", (b(pivot),)))
     return ops

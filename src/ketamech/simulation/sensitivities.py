@@ -1,0 +1,292 @@
+"""Sensitivities: exact derivatives of states and outputs with respect to parameters, for all patients of an ensemble.
+
+The engine computes them beside the values (forward sensitivities of the discrete solution), through the drug-free
+baseline, the periodic steady state and the dose events. Values are those of `Ensemble.solve`, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.dosing.dose_events import Quantity
+from ketamech.engine import EventTable
+from ketamech.engine.solve import TOLERANCE, validate_times
+from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
+from ketamech.simulation.ensemble import (
+    NO_BASELINE,
+    NO_STEADY_STATE,
+    OK,
+    Ensemble,
+    InitialCondition,
+    Trajectories,
+)
+from ketamech.simulation.model import Model
+from ketamech.simulation.periodic_steady_state import TOLERANCE_DIVISOR, periodic_steady_state, repeated
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import ensemble_of_scenario
+
+Build = Callable[[Mapping[str, np.ndarray], int], Ensemble]
+Tangents = tuple[np.ndarray, np.ndarray]  # values [patient, ...] and their tangents [patient, parameter, ...]
+RELATIVE_STEP = 1e-5  # of a parameter, in the differences of inputs and dose events (no solves)
+PERIODIC_TOLERANCE = 1e-7  # change of a derivative over a cycle, times the parameter, relative to the state
+MAX_CYCLES = 60
+TIME_PRECISION = 1e-6  # of the derivative of the time of an event
+
+
+def sensitivities(
+    ensemble: Ensemble, parameters: Sequence[str], times: np.ndarray, outputs: Sequence[str] | None = None, *,
+    build: Build | None = None, tolerance: float = TOLERANCE, threads: int = 1,
+) -> tuple[Trajectories, np.ndarray]:  # fmt: skip
+    """Curves as `Ensemble.solve` returns them, and their derivatives [patient, time, output, parameter].
+
+    A derivative is in the canonical unit of the output per canonical unit of the parameter; NaN where a patient failed.
+    `parameters` are names of the parameter tables. Those that act in the equations need nothing else. Where dose events
+    or other values depend on them (mg/kg doses, bioavailability, covariates), `build(values, size)` must return the
+    ensemble of `size` patients with these values {parameter: [patient]}: the patients of `ensemble`, in the same order,
+    several times over. Inputs and events are differentiated by central differences of `build`, which cost no solve.
+
+    Raises UnknownNameError for an unknown parameter, InputError for one that acts nowhere, and where the number of dose
+    events changes with a parameter.
+    """
+    checked = validate_times(times, ensemble.size)
+    if ensemble.cycle is not None and checked.min() < 0:
+        what = "output times before 0 h of patients at steady state"
+        raise InputError(what, key="times", expected="times of 0 h or later")
+    directions = _directions(ensemble, tuple(parameters), build)
+    initial, start, inputs = _initial(ensemble, directions, tolerance, threads)
+    solution, tangents, _ = solve_with_tangents(
+        ensemble.model.kernel, start, inputs, ensemble.events, directions.events, checked,
+        outputs=outputs, tolerance=tolerance, threads=threads,
+    )  # fmt: skip
+    reasons = initial.reasons.copy()
+    for i in np.flatnonzero((solution.status != 0) & (reasons == OK)):
+        reasons[i] = solution.reason(int(i))
+    tangents[solution.status != 0] = np.nan
+    curves = Trajectories(ensemble, initial, times, solution.names, solution.values, reasons, solution.steps)
+    return curves, np.moveaxis(tangents, 1, 3)
+
+
+def scenario_sensitivities(
+    model: Model, scenario: Scenario, parameters: Sequence[str], times: np.ndarray,
+    outputs: Sequence[str] | None = None, *, values: Mapping[str, Quantity] | None = None, size: int = 1,
+    tolerance: float = TOLERANCE, threads: int = 1,
+) -> tuple[xr.Dataset, xr.Dataset]:  # fmt: skip
+    """Curves of `size` patients of a scenario, and their derivatives, as labelled datasets of the same outputs.
+
+    `values` {parameter: number or [patient], canonical units} differ from the scenario's. Dims of curves are (patient,
+    time), of derivatives (patient, time, parameter); `unit` on each parameter is its canonical unit. Dose events that
+    depend on a parameter (mg/kg doses, bioavailability, durations) are part of its effect.
+    """
+    until = max(float(np.max(times)) + 1.0, scenario.horizon)
+    own = {name: np.broadcast_to(value, size) for name, value in (values or {}).items()}
+
+    def build(changed: Mapping[str, np.ndarray], count: int) -> Ensemble:
+        tiled = {name: np.tile(value, count // size) for name, value in own.items()}
+        return ensemble_of_scenario(model, scenario, {**tiled, **changed}, count, until)
+
+    curves, derivatives = sensitivities(
+        build({}, size), parameters, times, outputs, build=build, tolerance=tolerance, threads=threads
+    )
+    found = curves.dataset(list(range(size)))
+    slopes = {
+        name: (("patient", "time", "parameter"), derivatives[:, :, i], found[name].attrs)
+        for i, name in enumerate(curves.names)
+    }
+    table = model.parameters
+    units = [table[name].canonical_unit for name in parameters]
+    labels = {"parameter": list(parameters), "unit": ("parameter", units)}
+    return found, xr.Dataset(slopes, {**found.coords, **labels})
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Tangents of inputs [patient, parameter, input], of dose events and of those of the cycle, and `sizes`.
+
+    `sizes` [patient, parameter] are the values of the parameters, 1 in place of 0.
+    """
+
+    inputs: np.ndarray
+    events: EventTangents
+    cycle: EventTangents | None
+    sizes: np.ndarray
+
+
+def _check_parameters(model: Model, parameters: tuple[str, ...], build: Build | None) -> None:
+    """Raise UnknownNameError or InputError for names that cannot be differentiated by."""
+    for name in parameters:
+        if name not in model.parameters:
+            near = closest_match(name, model.parameters)
+            raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
+        if build is None and name not in model.input_index:
+            what = f"'{name}' acts in no equation, and nothing says how dose events depend on it"
+            raise InputError(what, key=name, expected="a parameter of the equations, or `build`")
+        if parameters.count(name) > 1:
+            raise InputError(f"'{name}' is given twice", key=name, expected="each parameter once")
+
+
+def _directions(ensemble: Ensemble, parameters: tuple[str, ...], build: Build | None) -> Directions:
+    model, count = ensemble.model, len(parameters)
+    _check_parameters(model, parameters, build)
+    base = np.array(
+        [np.broadcast_to(ensemble.values.get(n, model.default_values[n]), ensemble.size) for n in parameters]
+    )
+    sizes = np.where(base == 0, 1.0, np.abs(base)).T
+    inputs = np.zeros((ensemble.size, count, len(model.default_inputs)))
+    cycle = ensemble.cycle
+    rows = [ensemble.events, *([_of_cycle(ensemble)] if cycle else [])]
+    tangents = [EventTangents(*(np.zeros((len(table.time), count)) for _ in range(2))) for table in rows]
+    if build is not None and count:
+        steps = RELATIVE_STEP * sizes.T  # [parameter, patient]
+        below, above = _built(build, parameters, base, steps)
+        inputs = _differences(below.inputs(), above.inputs(), steps).swapaxes(0, 1)
+        changed = [(below.events, above.events)]
+        changed += [(_of_cycle(below), _of_cycle(above))] if below.cycle and above.cycle else []
+        if len(changed) != len(rows):
+            raise InputError("`build` returns patients with another start than the ensemble", expected="the same cycle")
+        tangents = [_event_tangents(table, *pair, steps) for table, pair in zip(rows, changed, strict=True)]
+    for k, name in enumerate(parameters):
+        if name in model.input_index:
+            inputs[:, k, model.input_index[name]] = 1.0
+    return Directions(np.ascontiguousarray(inputs), tangents[0], tangents[1] if cycle else None, sizes)
+
+
+def _of_cycle(ensemble: Ensemble) -> EventTable:
+    """Dose events during one cycle that has been repeated forever."""
+    assert ensemble.cycle is not None
+    return repeated(ensemble.cycle.events, ensemble.cycle.length)
+
+
+def _built(build: Build, parameters: tuple[str, ...], base: np.ndarray, steps: np.ndarray) -> tuple[Ensemble, Ensemble]:
+    """The patients with each parameter in turn a step lower, and a step higher [parameter and patient]."""
+    count, patients = base.shape
+    made = []
+    for sign in (-1.0, 1.0):
+        values = np.repeat(base[:, None], count, axis=1)  # [parameter, copy, patient]
+        values[np.arange(count), np.arange(count)] += sign * steps
+        flat = {name: values[k].reshape(-1) for k, name in enumerate(parameters)}
+        made.append(build(flat, count * patients))
+    return made[0], made[1]
+
+
+def _differences(below: np.ndarray, above: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Central differences [parameter, patient, ...] of rows [parameter and patient, ...]."""
+    change = (above - below).reshape(*steps.shape, -1)
+    return np.asarray(change / (2 * steps[..., None]))
+
+
+def _event_tangents(table: EventTable, below: EventTable, above: EventTable, steps: np.ndarray) -> EventTangents:
+    """Central differences of the times and sizes of the events of a table, matched by patient, kind, state and sign."""
+    count, order = len(steps), _order(table)
+    kinds = [np.tile(getattr(table, name)[order], count) for name in ("kind", "state")]
+    found = []
+    for changed in (below, above):
+        own = _order(changed)
+        same = len(own) == count * len(order) and all(
+            np.array_equal(getattr(changed, name)[own], kind)
+            for name, kind in zip(("kind", "state"), kinds, strict=True)
+        )
+        if not same or not np.array_equal(np.diff(changed.first), np.tile(np.diff(table.first), count)):
+            what = "the number or the kind of dose events changes with a parameter, so that there is no derivative"
+            raise InputError(what, expected="parameters that change amounts, durations or times of dose events")
+        found.append([getattr(changed, name)[own].reshape(count, -1) for name in ("time", "size")])
+    width = 2 * steps[:, table.owner[order]]
+    tangents = []
+    for low, high in zip(*found, strict=True):
+        placed = np.empty((len(order), count))
+        placed[order] = ((high - low) / width).T
+        tangents.append(placed)
+    _check_times(table, tangents[0])
+    return EventTangents(*tangents)
+
+
+def _order(table: EventTable) -> np.ndarray:
+    return np.lexsort((table.time, np.sign(table.size), table.state, table.kind, table.owner))
+
+
+def _check_times(table: EventTable, tangents: np.ndarray) -> None:
+    """Raise InputError where two events of a patient at one time move apart: then there is no derivative."""
+    together = (np.diff(table.time) == 0) & (np.diff(table.owner) == 0)
+    apart = np.abs(np.diff(tangents, axis=0)).max(axis=1, initial=0.0) > TIME_PRECISION
+    if np.any(together & apart):
+        at = table.time[1:][together & apart][0]
+        what = f"two dose events at {at:g} h move apart with a parameter, so that there is no derivative"
+        raise InputError(what, expected="events at different times")
+
+
+def _initial(
+    ensemble: Ensemble, directions: Directions, tolerance: float, threads: int
+) -> tuple[InitialCondition, Tangents, Tangents]:
+    """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
+    kernel, inputs = ensemble.model.kernel, (ensemble.inputs(), directions.inputs.copy())
+    baseline, tangents, rested = steady_state_with_tangents(kernel, *inputs, threads=threads)
+    state, steady = baseline, np.ones(ensemble.size, dtype=bool)
+    if ensemble.cycle is not None:
+        state, steady = periodic_steady_state(
+            kernel, baseline, inputs[0], ensemble.cycle.events, ensemble.cycle.length,
+            tolerance=tolerance, threads=threads,
+        )  # fmt: skip
+        tangents, periodic = _periodic_tangents(
+            ensemble, (state, tangents), inputs, directions, steady & rested, tolerance / TOLERANCE_DIVISOR, threads
+        )
+        steady = steady & periodic
+    reasons = np.full(ensemble.size, OK, dtype=object)
+    reasons[~steady] = NO_STEADY_STATE
+    reasons[~rested] = NO_BASELINE
+    state, baseline = state.copy(), baseline.copy()
+    state[reasons != OK], baseline[~rested] = np.nan, np.nan
+    return InitialCondition(inputs[0], baseline, state, reasons), (state, tangents), inputs
+
+
+def _periodic_tangents(
+    ensemble: Ensemble, start: Tangents, inputs: Tangents, directions: Directions, wanted: np.ndarray,
+    tolerance: float, threads: int,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Tangents of the periodic steady state, and a mask [patient] of those found.
+
+    Over a cycle that starts at the steady state, tangents x change by an affine map A x + b, since the steps are the
+    same each time. Its fixed point is found by Anderson acceleration, which for an affine map is GMRES: as many cycles
+    as there are slow processes instead of as many as the slowest needs. Sinks (eliminated amounts) keep their tangents.
+    """
+    assert ensemble.cycle is not None
+    assert directions.cycle is not None
+    layout, lengths = ensemble.model.layout, ensemble.cycle.length
+    events, times = _of_cycle(ensemble), np.column_stack([np.zeros(ensemble.size), lengths])
+    compared = np.array([not row.is_sink for row in layout.states])
+    scales = np.array([row.scale for row in layout.states]) + np.abs(start[0])
+    weights = compared * directions.sizes[:, :, None] / scales[:, None]
+    tangents, found = start[1].copy(), lengths <= 0
+    history: list[Tangents] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
+    for _ in range(MAX_CYCLES):
+        moving = np.flatnonzero(wanted & ~found)
+        if not moving.size:
+            break
+        rows = np.isin(events.owner, moving)
+        own = EventTangents(directions.cycle.time[rows], directions.cycle.size[rows])
+        _, _, after = solve_with_tangents(
+            ensemble.model.kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
+            events.of(moving), own, times[moving], outputs=(), tolerance=tolerance, threads=threads,
+        )  # fmt: skip
+        change = np.zeros_like(tangents)
+        change[moving] = (after - tangents[moving]) * compared
+        history.append((tangents.copy(), change))
+        size = np.abs(change * weights).max(axis=(1, 2), initial=0.0)
+        found |= wanted & (size < PERIODIC_TOLERANCE)
+        for i in moving:
+            for k in range(tangents.shape[1]):
+                tangents[i, k] = _anderson([(x[i, k], f[i, k]) for x, f in history], weights[i, k])
+    return tangents, found
+
+
+def _anderson(history: list[Tangents], weights: np.ndarray) -> np.ndarray:
+    """The next estimate of a fixed point, from earlier estimates and their changes."""
+    x, change = (np.array(part) for part in zip(*history, strict=True))
+    if len(history) == 1:
+        return np.asarray(x[0] + change[0])
+    steps, differences = np.diff(x, axis=0), np.diff(change, axis=0)
+    factors = np.linalg.lstsq((differences * weights).T, change[-1] * weights, rcond=1e-14)[0]
+    return np.asarray(x[-1] + change[-1] - factors @ (steps + differences))
