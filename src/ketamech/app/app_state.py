@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
+from importlib.util import find_spec
 from threading import Lock
 from typing import Any
 
@@ -14,6 +15,7 @@ from anyio import CapacityLimiter
 from pydantic import BaseModel, Field
 
 from ketamech.core import KetaMechError
+from ketamech.engine.packaged_kernel import packaged_files
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.simulation.model import Model, load_model
 
@@ -87,11 +89,16 @@ class AppState:
 
     @cached_property
     def model(self) -> Model:
-        """The compiled model; the first call compiles it."""
+        """The model; the first simulation of this process compiles it for this processor."""
         with self._lock:
             self._model = self._model or load_model()
-            _ = self._model.kernel.compiled
             return self._model
+
+    @cached_property
+    def has_browser_kernel(self) -> bool:
+        """Whether the model runs in the browser: its WebAssembly module is packaged, or can be built here."""
+        packaged = packaged_files(self.model.layout.fingerprint) is not None
+        return packaged or find_spec("ziglang") is not None
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -13,7 +13,9 @@ SOURCES = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-POLICY = f"{SOURCES}; frame-ancestors 'none'"
+NO_FRAME = "; frame-ancestors 'none'"
+POLICY = SOURCES + NO_FRAME
+RUNS_MODEL = SOURCES.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -22,7 +24,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
 Application = Callable[..., Any]
 
 

@@ -22,11 +22,11 @@ from ketamech.app.app_state import AppState
 from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
-from ketamech.app.routes import downloads, evidence, metadata, simulation
+from ketamech.app.routes import downloads, engine, evidence, metadata, simulation
 from ketamech.app.routes import jobs as job_routes
 from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.schemas import ERRORS, CurvesRequest
-from ketamech.app.security_middleware import HEADERS, SecurityMiddleware
+from ketamech.app.security_middleware import HEADERS, NO_FRAME, RUNS_MODEL, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
@@ -54,7 +54,7 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
-    for module in (metadata, simulation, evidence, downloads):
+    for module in (metadata, simulation, evidence, downloads, engine):
         app.include_router(module.routes(app_state))
     app.include_router(job_routes.routes(app_state, jobs))
     # Links of version 0.2; the browser keeps the part after the #.
@@ -69,6 +69,9 @@ def _load_in_background(app_state: AppState) -> None:
     curves_of(app_state, CurvesRequest.model_validate({"scenario": usual}))
 
 
+COMPILES = (".", "index.html", "engine")  # the story, and the folder of its worker: they compile WebAssembly
+
+
 class PageFiles(StaticFiles):
     """Static files of this folder; the browser revalidates them."""
 
@@ -80,6 +83,8 @@ class PageFiles(StaticFiles):
             path = "workbench.html"
         found = await super().get_response(path, scope)
         found.headers["cache-control"] = "no-cache"
+        if path.split("/")[0] in COMPILES:
+            found.headers["content-security-policy"] = RUNS_MODEL + NO_FRAME
         return found
 
 

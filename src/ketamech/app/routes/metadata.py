@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.analysis.pathways import component, load_components, load_pathways
 from ketamech.app.app_state import AppState, Limits
+from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.curves import available_curves
 from ketamech.app.responses import cached_response
 from ketamech.app.schemas import PopulationRequest
@@ -48,6 +49,7 @@ BINDING_COLUMNS = (
     "id", "level", "outputs", "mapping", "base", "factor", "limit", "glyph", "label", "display", "view", "legend",
     "text", "measured_in",
 )  # fmt: skip
+DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
 NUMBERS = {"usual", "min", "max", "step", "fraction", "hours", "from", "to", "base", "factor", "limit"}
 TableRow = dict[str, str | float]
 
@@ -200,7 +202,7 @@ def metadata_of(app_state: AppState) -> Metadata:
         ],
         "presets": load_presets(),
         "story": {**_with_tested_doses(load_story(), app_state.evidence), **load_story_texts()},
-        "story_patients": PopulationRequest.model_fields["patients"].default,
+        "story_patients": PEOPLE if app_state.has_browser_kernel else DEFAULT_PATIENTS,
         "trial_populations": _rows(PRESETS / "trial_populations.csv", ("id", "label")),
         "stages": [stage.name for stage in app_state.model.system.stages],
         "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),

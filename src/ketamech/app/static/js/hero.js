@@ -135,12 +135,12 @@ export class Hero {
   }
 
   async simulatePeople() {
-    const { scenario, species, description } = this.state;
+    const { scenario, species, description, patients } = this.state;
     if (species) return;
     try {
-      const treated = await fetchPeople(scenario);
+      const treated = await fetchPeople(scenario, patients);
       this.figure.showPeople(treated);
-      const control = await fetchPeople(scenario, { control: true });
+      const control = await fetchPeople(scenario, patients, { control: true });
       const place = find("#ten-people");
       place?.replaceChildren(
         tenPeople({ description, treated, control }),

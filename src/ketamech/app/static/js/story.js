@@ -183,7 +183,12 @@ async function fetchReference() {
 const populationSimulation = new LatestTask(() => fetchPopulation());
 
 async function fetchPopulation() {
-  const found = await postJson("/api/population", { scenario: state.scenario, until: MONTH, track: "mood" });
+  const found = await postJson("/api/population", {
+    scenario: state.scenario,
+    until: MONTH,
+    track: "mood",
+    patients: state.patients,
+  });
   population.bands = percentileBands(found, 0, "", ` of ${formatCount(found.patients)}`);
   showTrack("mood");
 }
