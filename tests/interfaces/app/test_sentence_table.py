@@ -68,7 +68,7 @@ def test_every_sentence_about_a_figure_has_a_check_and_no_other_has_one():
         assert row["kind"] in ("figure", "published", "background"), name
         assert (row["kind"] == "figure") == (name in checked or bool(row["test"])), name
         assert not row["test"] or row["test"] in functions, name
-    words = re.compile(r"\b(?:in the model|the model includes|the dashed line|every curve|each curve)\b", re.I)
+    words = re.compile(r"^In the model|[Tt]he model (?:includes|contains)|[Tt]he dashed line|(?:every|each) curve")
     for name, row in SENTENCES.items():
         if words.search(row["sentence"]):
             assert row["kind"] == "figure", f"{name} states what a figure shows"
