@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
+
 from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.app.responses import NotFound, error_response
 
@@ -42,7 +44,14 @@ class SecurityMiddleware:
         send = _with_headers(send)
         if (refused := self._refused(headers)) is not None:
             return await refused(scope, receive, send)
-        body = await _read(receive, self.limits.body_bytes)
+        body: list[bytes] | None = None
+        with anyio.move_on_after(self.limits.body_seconds) as waiting:
+            body = await _read(receive, self.limits.body_bytes)
+        if waiting.cancelled_caught:
+            error = LimitExceeded(
+                "the request did not arrive completely", f"all of it within {self.limits.body_seconds:g} s"
+            )
+            return await error_response(error, 408, {"connection": "close"})(scope, receive, send)
         if body is None:
             error = LimitExceeded(
                 f"a request of more than {self.limits.body_bytes:,} bytes", f"at most {self.limits.body_bytes:,} bytes"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import threading
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +22,7 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from ketamech.app.app_state import AppState
+from ketamech.app.connections import TimedProtocol
 from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
@@ -126,6 +130,7 @@ def _validation_error(errors: list[Any]) -> InputError:
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
+END_SECONDS = 0.2  # for computations to end with the server
 
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
@@ -133,12 +138,27 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_stat
     listening = _listening(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/"
     config = uvicorn.Config(
-        make_app(app_state), log_level="warning", access_log=False, timeout_graceful_shutdown=2, limit_concurrency=400,
-        server_header=False,
+        make_app(app_state), http=TimedProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
+        limit_concurrency=400, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        _end_computations()
+
+
+def _end_computations() -> None:
+    """End the process where computations still run: Python would wait for their threads, some for minutes."""
+    until, main = time.monotonic() + END_SECONDS, threading.main_thread()
+    running = [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
+    for thread in running:
+        thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in running) and threading.current_thread() is main:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)  # as after Ctrl-C
 
 
 def _listening(port: int) -> socket.socket:

@@ -116,7 +116,7 @@ class TrackInfo(Row):
     animals_only: bool = Field(description="measured in animals only")
     rating_scale: bool = Field(description="a rating scale, which exists for humans only")
     relative_height: float = Field(description="height of its figure, 1 = normal")
-    measured: dict[str, str] = Field({}, description="each curve: people, animals, cells or nothing")
+    measured: dict[str, str] = Field({}, description="by curve, the subjects of its published values")
 
 
 class Output(Row):
@@ -222,7 +222,7 @@ def metadata_of(app_state: AppState) -> Metadata:
 
 
 def _tracks(app_state: AppState) -> list[TrackInfo]:
-    """The tracks with curves in this model, and in whom each curve was measured."""
+    """The tracks with curves in this model, and in whom the published values of each curve were measured."""
     subjects: dict[str, set[str]] = defaultdict(set)
     for target in load_targets(app_state.evidence, load_protocols()):
         subject = _subject(app_state.evidence[target.evidence])

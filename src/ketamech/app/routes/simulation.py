@@ -72,14 +72,13 @@ def routes(app_state: AppState) -> APIRouter:
     @router.post("/scenario/read", response_model=ScenarioFile)
     async def read(request: UploadRequest) -> Response:
         """An uploaded scenario file (YAML) as keys; or the error in it with its line."""
-        return json_response(
-            await app_state.compute(lambda: parse_uploaded(request.text, request.name, app_state.model))
-        )
+        found = await app_state.compute(lambda: parse_uploaded(request.text, request.name, app_state.model), long=True)
+        return json_response(found)
 
     @router.post("/scenario/dose-table", response_model=DoseTableSubjects)
     async def dose_table(request: DoseTableRequest) -> Response:
         """The subjects of a dose table with the columns of NONMEM as scenarios; or the error in it with its line."""
-        return json_response(await app_state.compute(lambda: subjects_of_table(request, app_state.model)))
+        return json_response(await app_state.compute(lambda: subjects_of_table(request, app_state.model), long=True))
 
     return router
 

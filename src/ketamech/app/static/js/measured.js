@@ -1,4 +1,4 @@
-// In whom the curves of a track were measured, by the evidence tables; curves that no study measured are marked.
+// In whom the published values of a track's curves were measured; curves without a published value are marked.
 
 const NAMES = [
   ["people", "in people"],
@@ -10,18 +10,18 @@ const NAMES = [
 export function markUnmeasured(series, track, measured) {
   const unmeasured = new Set(track.curves.filter(({ key }) => measured[key] === "nothing").map(({ treated }) => treated));
   return series.map((one) =>
-    unmeasured.has(one.y) ? { ...one, isUnmeasured: true, label: `${one.label} (not measured)` } : one,
+    unmeasured.has(one.y) ? { ...one, isUnmeasured: true, label: `${one.label} (no published value)` } : one,
   );
 }
 
-// E.g. "Measured in people: IL-6, TNF. Not measured by any study in the tables: IL-10."
+// E.g. "Published values in people: IL-6, TNF. No published value can be compared with: IL-10."
 export function measuredIn({ curves }, measured) {
   const of = (kind) => curves.filter(({ key }) => measured[key] === kind).map(({ label }) => label);
   const only = (kind) => of(kind).length === curves.length;
   const parts = NAMES.filter(([kind]) => of(kind).length).map(([kind, where]) =>
-    only(kind) ? `Measured ${where}.` : `Measured ${where}: ${of(kind).join(", ")}.`,
+    only(kind) ? `Published values ${where}.` : `Published values ${where}: ${of(kind).join(", ")}.`,
   );
-  if (only("nothing")) parts.push("No study in the tables measured this: the curve is computed from assumptions.");
-  else if (of("nothing").length) parts.push(`Not measured by any study in the tables: ${of("nothing").join(", ")}.`);
+  if (only("nothing")) parts.push("No published value can be compared with this figure: it is a prediction.");
+  else if (of("nothing").length) parts.push(`No published value can be compared with: ${of("nothing").join(", ")}.`);
   return parts.join(" ");
 }

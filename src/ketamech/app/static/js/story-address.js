@@ -4,13 +4,13 @@
 import { debounce } from "./dom.js";
 import { selectedTime } from "./time-slider.js";
 
-const ONE_CHANGE = 700; // ms: moves of a slider within this time are one step
+const ONE_DRAG = 2000; // ms: changes of the dose that follow each other within this time are one step
 const list = (text) => (text ?? "").split(" ").filter(Boolean);
 
 export class StoryAddress {
   // `view`: further settings, { name: { get() -> text or null, set(text or null) } }.
   constructor(state, view) {
-    Object.assign(this, { state, view, steps: 0, changedAt: -Infinity, isRestoring: false, listeners: [] });
+    Object.assign(this, { state, view, steps: 0, draggedAt: -Infinity, isRestoring: false, listeners: [] });
     this.read(location.hash, { withTime: true });
     history.replaceState({ steps: 0 }, "", this.hash());
     this.replaceSoon = debounce(300, () => this.replace());
@@ -37,13 +37,21 @@ export class StoryAddress {
   step() {
     if (this.isRestoring) return;
     const now = performance.now();
-    if (now - this.changedAt < ONE_CHANGE) {
+    const isDose = this.withoutDose() === this.others;
+    if (isDose && now - this.draggedAt < ONE_DRAG) {
       this.replace();
     } else if (this.hash() !== location.hash) {
       this.setSteps(this.steps + 1);
       history.pushState({ steps: this.steps }, "", this.hash());
     }
-    this.changedAt = now;
+    this.others = this.withoutDose();
+    this.draggedAt = isDose ? now : -Infinity;
+  }
+
+  // Everything of the treatment but its dose.
+  withoutDose() {
+    const { route, drug, schedule, pathwaysOff, perturbations } = this.state;
+    return [route, drug, schedule, ...pathwaysOff, ...perturbations].join(" ");
   }
 
   setSteps(steps) {
@@ -53,7 +61,7 @@ export class StoryAddress {
 
   restore(stored) {
     this.setSteps(stored?.steps ?? this.steps); // without: a link to a chapter, which adds a step of its own
-    this.changedAt = -Infinity;
+    this.draggedAt = -Infinity;
     if (stored) this.read(location.hash, { withTime: false });
     else this.replace();
   }
@@ -66,10 +74,10 @@ export class StoryAddress {
   hash() {
     const { state, view } = this;
     const parts = new URLSearchParams();
-    for (const [name, usual] of Object.entries(state.defaults)) {
-      if (state[name] !== usual) parts.set(name, name === "dose" ? state.roundedDose : state[name]);
+    const { route, chosenDrug: drug, schedule, roundedDose: dose } = state;
+    for (const [name, value] of Object.entries({ route, drug, schedule, dose })) {
+      if (value !== state.defaults[name]) parts.set(name, value);
     }
-    if (state.route !== state.defaults.route) parts.set("dose", state.roundedDose);
     if (state.pathwaysOff.size) parts.set("off", [...state.pathwaysOff].join(" "));
     if (state.perturbations.size) parts.set("block", [...state.perturbations].join(" "));
     parts.set("hours", Number(selectedTime.hours.toPrecision(3)));
@@ -89,6 +97,7 @@ export class StoryAddress {
       perturbations: list(parts.get("block")),
     });
     this.isRestoring = false;
+    this.others = this.withoutDose();
     for (const [name, { set }] of Object.entries(this.view)) set(parts.get(name));
     const hours = Number(parts.get("hours"));
     if (withTime && hours > 0) selectedTime.set(hours);
