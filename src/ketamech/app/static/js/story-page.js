@@ -11,7 +11,7 @@ const split = (cell, divider = ";") => cell.split(divider).filter(Boolean);
 const CRISIS =
   "If you have thoughts of ending your life, call your local emergency number or a crisis line now. This figure is computed for a typical person of trials and says nothing about you.";
 
-// `context`: { state, showPopulation, openEvidence, trackInfo, withTerms, crisisLines }. Returns the chapters with their nodes.
+// `context`: { state, population, showPopulation, openEvidence, trackInfo, withTerms, crisisLines }. Returns the chapters with their nodes.
 export function buildChapters(tables, context) {
   const chapters = tables.chapters.map((row, i) => {
     const paragraphs = tables.paragraphs.filter(({ chapter }) => chapter === row.id);

@@ -172,9 +172,9 @@ const CONTROLS = {
       "data-rat": true,
     });
   },
-  population({ state, showPopulation }) {
+  population({ state, population, showPopulation }) {
     const hint = "each with a body and an illness of their own";
-    return checkbox(withHint(`Show ${formatCount(state.patients)} simulated people`, hint), true, showPopulation, {
+    return checkbox(withHint(`Show ${formatCount(state.patients)} simulated people`, hint), population.shown, showPopulation, {
       "data-people": true,
     });
   },

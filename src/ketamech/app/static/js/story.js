@@ -75,7 +75,7 @@ async function start() {
   find("#time-bar").append(currentScenario());
   selectedTime.onRangeChange(() => showDrugPresent(hero.drugIsPresentUntil));
   const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
-  const context = { state, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
+  const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
   chapters = buildChapters(metadata.story, context);
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
   chapters.forEach(({ steps }) => steps.show(scene, hero));
