@@ -9,7 +9,7 @@ import { dosePanel } from "./story-scenario.js";
 const NEAR = 1.12; // a step is current while the clock lies within this factor of its time
 const split = (cell, divider = ";") => cell.split(divider).filter(Boolean);
 const CRISIS =
-  "If you have thoughts of ending your life, call your local emergency number or a crisis line now. This figure is computed for a typical person of trials and says nothing about you.";
+  "If you have thoughts of ending your life, call your local emergency number or a crisis line now. Numbers may change; the emergency number always works. This figure is computed for a typical person of trials and says nothing about you.";
 
 // `context`: { state, population, showPopulation, openEvidence, trackInfo, withTerms, crisisLines }. Returns the chapters with their nodes.
 export function buildChapters(tables, context) {
