@@ -101,6 +101,10 @@ def test_the_clock_is_within_ten_tabs_of_both_pages(page, address):
     open_story(page, address)
     page.evaluate("document.body.focus()")
     press_until(page, "Tab", "document.activeElement.id === 'time-slider'", most=10)
+    open_workbench(page, address)
+    press_until(page, "Tab", "document.activeElement.textContent === 'Skip to the clock'", most=10)
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "time-slider"
 
 
 def test_the_even_clock_spaces_the_days_evenly(page, address):
