@@ -164,3 +164,48 @@ def test_the_time_to_parse_a_text_rises_with_its_length_alone(part):
     seconds(60)  # the first parse builds the parser
     assert seconds(500) < 12 * (seconds(250) + 2e-3)
     assert seconds(500) < 0.5
+
+
+def longest_hold(work):
+    """The longest time (s) that `work` kept other threads from running; other programs of the machine do not count."""
+    gaps, ended = [], threading.Event()
+
+    def watch():
+        wall, used = time.perf_counter(), time.process_time()
+        while not ended.is_set():
+            time.sleep(0.001)
+            now, now_used = time.perf_counter(), time.process_time()
+            gaps.append(min(now - wall, now_used - used))
+            wall, used = now, now_used
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        work()
+    finally:
+        ended.set()
+        watcher.join()
+    return max(gaps)
+
+
+def test_the_largest_requests_do_not_hold_the_interpreter_lock(engine, infusion):
+    from ketamech.app.routes.downloads import export_scenario
+    from ketamech.app.routes.simulation import MOST_ROWS_OF_SUBJECT, subjects_of_table
+    from ketamech.app.schemas import DoseTableRequest
+    from ketamech.simulation.scenario_schema import ScenarioFile
+
+    keys = ScenarioFile.model_validate({**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 2 weeks"]})
+    assert longest_hold(lambda: export_scenario(engine, keys, "csv")) < 0.5
+    rows = "".join(f"1,{hour},35,IV,70\n" for hour in range(MOST_ROWS_OF_SUBJECT))
+    table = DoseTableRequest(name="x.csv", text=f"ID,TIME,AMT,ROUTE,WEIGHT\n{rows}", drug="racemic ketamine")
+    assert longest_hold(lambda: subjects_of_table(table, engine.model)) < 0.5
+
+
+def test_a_dose_table_with_too_many_doses_is_refused_at_once(client):
+    rows = "".join(f"1,{hour},35,IV,70\n" for hour in range(5000))
+    began = time.monotonic()
+    body = {"name": "x.csv", "text": f"ID,TIME,AMT,ROUTE,WEIGHT\n{rows}", "drug": "racemic ketamine"}
+    answer = client.post("/api/scenario/dose-table", json=body)
+    assert answer.status_code == 422
+    assert "5000 doses of ID 1" in answer.json()["error"]
+    assert time.monotonic() - began < 30
