@@ -19,7 +19,7 @@ from typing import Any
 from ketamech.core import SolverError
 
 HOST, MOVES, BETWEEN, LOOKING, PATIENCE = "127.0.0.1", 20, 0.1, (0.5, 2.0), 60.0
-DOSES = [round(0.1 + 0.05 * i, 2) for i in range(39)]
+SMALLEST, LARGEST = 0.1, 2.0  # mg/kg; random doses, so that no answer is stored already
 TRACKS = ["plasma", "nmda", "mood"]
 END = 10.0  # s that the server may take to end
 BANDS = 0.25  # share of pauses in which a user also looks at a thousand people
@@ -93,7 +93,7 @@ def _until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def _warm(port: int) -> None:
     connection = http.client.HTTPConnection(HOST, port, timeout=60)
-    for dose in DOSES:
+    for dose in (SMALLEST, LARGEST):
         _ask(connection, "POST", "/api/curves", {"scenario": _scenario(dose), "tracks": TRACKS, "until": 720})
 
 
@@ -105,14 +105,18 @@ def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
     while time.monotonic() < until:
         way = chance.choice(["over 40 min", "over 60 min", "over 2 h"])
         for _ in range(MOVES):
-            body = {"scenario": _scenario(chance.choice(DOSES), way), "tracks": TRACKS, "until": 720}
+            body = {"scenario": _scenario(_dose(chance), way), "tracks": TRACKS, "until": 720}
             _timed(connection, "move", "/api/curves", body, seen)
             time.sleep(BETWEEN)
-        scenario = _scenario(chance.choice(DOSES), way)
+        scenario = _scenario(_dose(chance), way)
         _timed(connection, "rest", "/api/curves", {"scenario": scenario, "until": 720}, seen)
         if chance.random() < BANDS:
             _timed(connection, "band", "/api/population", {"scenario": scenario, "until": 720}, seen)
         time.sleep(chance.uniform(*LOOKING))
+
+
+def _dose(chance: random.Random) -> float:
+    return round(chance.uniform(SMALLEST, LARGEST), 5)
 
 
 def _timed(

@@ -306,23 +306,24 @@ def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
 def _evidence_item(row: CsvRow, evidence: Evidence, fitted: frozenset[str]) -> EvidenceItem:
     found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
     strength = row.one_of("strength", STRENGTHS)
-    if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != _is_in_vitro(found):
+    if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != is_in_vitro(found):
         raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
     why = row.required("why", "what the row says")
     return EvidenceItem(found, row.one_of("side", SIDES), strength, why, found.id in fitted)
 
 
-def _is_in_vitro(row: Observation) -> bool:
+def is_in_vitro(row: Observation) -> bool:
+    """Whether an evidence row was measured in cells, membranes or tissue outside a body."""
     words = f"{row.route} {row.population}".lower()
     return any(word in words for word in ("in vitro", "hek-293", "membranes", "homogenate", "oocytes"))
 
 
 def _is_in_humans(row: Observation) -> bool:
-    return row.species == "human" and not _is_in_vitro(row)
+    return row.species == "human" and not is_in_vitro(row)
 
 
 def _expected(row: Observation) -> str:
-    if _is_in_vitro(row):
+    if is_in_vitro(row):
         return "in vitro"
     return " | ".join(IN_HUMANS) if _is_in_humans(row) else "animal"
 

@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
+from importlib.util import find_spec
 from threading import Lock
 from typing import Any
 
@@ -14,6 +15,7 @@ from anyio import CapacityLimiter
 from pydantic import BaseModel, Field
 
 from ketamech.core import KetaMechError
+from ketamech.engine.packaged_kernel import packaged_files
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.simulation.model import Model, load_model
 
@@ -22,6 +24,8 @@ class Limits(BaseModel):
     """Limits of one request, enforced by the server and shown on the page. Times in seconds."""
 
     body_bytes: int = Field(256 * 1024, description="largest request")
+    body_seconds: float = Field(10.0, description="longest time until a request has arrived completely")
+    file_characters: int = Field(60_000, description="longest scenario file; a dose table may have 200,000")
     text_characters: int = Field(500, description="longest treatment, perturbation or other text of a scenario")
     population_patients: int = Field(2000, description="most virtual patients of one request for percentiles")
     population_seconds: float = Field(20.0, description="longest time a request for percentiles may take")
@@ -35,6 +39,7 @@ class Limits(BaseModel):
     max_parallel: int = Field(2, description="requests computed at the same time; the others wait")
     max_parallel_long: int = Field(1, description="populations and downloads computed at the same time, besides these")
     cache_size: int = Field(256, description="responses stored in the cache")
+    cache_bytes: int = Field(64 * 1024 * 1024, description="size of these responses together")
 
 
 LIMITS = Limits.model_validate({})
@@ -60,10 +65,11 @@ def deadline(seconds: float, instead: str) -> Callable[[int], None]:
 
 
 class LruCache:
-    """A thread-safe cache of the `size` responses used last."""
+    """A thread-safe cache of the responses used last: at most `size` of them, and at most `most_bytes` in all."""
 
-    def __init__(self, size: int) -> None:
-        self._size, self._stored, self._lock = size, OrderedDict[Any, Any](), Lock()
+    def __init__(self, size: int, most_bytes: int) -> None:
+        self._size, self._most_bytes, self._bytes = size, most_bytes, 0
+        self._stored, self._lock = OrderedDict[Any, Any](), Lock()
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """The stored value of a key; computed by `make` when it is not stored."""
@@ -73,10 +79,16 @@ class LruCache:
                 return self._stored[key]
         found = make()
         with self._lock:
+            self._bytes += _bytes_of(found) - _bytes_of(self._stored.pop(key, b""))
             self._stored[key] = found
-            while len(self._stored) > self._size:
-                self._stored.popitem(last=False)
+            while len(self._stored) > self._size or (self._bytes > self._most_bytes and len(self._stored) > 1):
+                self._bytes -= _bytes_of(self._stored.popitem(last=False)[1])
         return found
+
+
+def _bytes_of(value: Any) -> int:
+    """Size of a response; other values, of which there are few, are not counted."""
+    return len(value) if isinstance(value, bytes) else 0
 
 
 class AppState:
@@ -84,15 +96,20 @@ class AppState:
 
     def __init__(self, model: Model | None = None, limits: Limits = LIMITS) -> None:
         self._model, self.limits, self._lock = model, limits, Lock()
-        self.cache = LruCache(limits.cache_size)
+        self.cache = LruCache(limits.cache_size, limits.cache_bytes)
 
     @cached_property
     def model(self) -> Model:
-        """The compiled model; the first call compiles it."""
+        """The model; the first simulation of this process compiles it for this processor."""
         with self._lock:
             self._model = self._model or load_model()
-            _ = self._model.kernel.compiled
             return self._model
+
+    @cached_property
+    def has_browser_kernel(self) -> bool:
+        """Whether the model runs in the browser: its WebAssembly module is packaged, or can be built here."""
+        packaged = packaged_files(self.model.layout.fingerprint) is not None
+        return packaged or find_spec("ziglang") is not None
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
+
 from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.app.responses import NotFound, error_response
 
@@ -13,7 +15,9 @@ SOURCES = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-POLICY = f"{SOURCES}; frame-ancestors 'none'"
+NO_FRAME = "; frame-ancestors 'none'"
+POLICY = SOURCES + NO_FRAME
+RUNS_MODEL = SOURCES.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
@@ -22,7 +26,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-HOSTS = ("127.0.0.1", "localhost", "[::1]", "testserver")
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
 Application = Callable[..., Any]
 
 
@@ -40,7 +44,14 @@ class SecurityMiddleware:
         send = _with_headers(send)
         if (refused := self._refused(headers)) is not None:
             return await refused(scope, receive, send)
-        body = await _read(receive, self.limits.body_bytes)
+        body: list[bytes] | None = None
+        with anyio.move_on_after(self.limits.body_seconds) as waiting:
+            body = await _read(receive, self.limits.body_bytes)
+        if waiting.cancelled_caught:
+            error = LimitExceeded(
+                "the request did not arrive completely", f"all of it within {self.limits.body_seconds:g} s"
+            )
+            return await error_response(error, 408, {"connection": "close"})(scope, receive, send)
         if body is None:
             error = LimitExceeded(
                 f"a request of more than {self.limits.body_bytes:,} bytes", f"at most {self.limits.body_bytes:,} bytes"

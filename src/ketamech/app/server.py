@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import threading
 import time
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -19,14 +22,15 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from ketamech.app.app_state import AppState
+from ketamech.app.connections import TimedProtocol
 from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
-from ketamech.app.routes import downloads, evidence, exercises, metadata, simulation
+from ketamech.app.routes import downloads, engine, evidence, exercises, metadata, simulation
 from ketamech.app.routes import jobs as job_routes
 from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.schemas import ERRORS, CurvesRequest
-from ketamech.app.security_middleware import HEADERS, SecurityMiddleware
+from ketamech.app.security_middleware import HEADERS, NO_FRAME, RUNS_MODEL, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
@@ -55,7 +59,7 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
-    for module in (metadata, simulation, evidence, exercises, downloads):
+    for module in (metadata, simulation, evidence, exercises, downloads, engine):
         app.include_router(module.routes(app_state))
     app.include_router(job_routes.routes(app_state, jobs))
     # Links of version 0.2; the browser keeps the part after the #.
@@ -70,6 +74,9 @@ def _load_in_background(app_state: AppState) -> None:
     curves_of(app_state, CurvesRequest.model_validate({"scenario": usual}))
 
 
+COMPILES = (".", "index.html", "engine")  # the story, and the folder of its worker: they compile WebAssembly
+
+
 class PageFiles(StaticFiles):
     """Static files of this folder; the browser revalidates them."""
 
@@ -81,6 +88,8 @@ class PageFiles(StaticFiles):
             path = f"{path}.html"
         found = await super().get_response(path, scope)
         found.headers["cache-control"] = "no-cache"
+        if path.split("/")[0] in COMPILES:
+            found.headers["content-security-policy"] = RUNS_MODEL + NO_FRAME
         return found
 
 
@@ -122,6 +131,7 @@ def _validation_error(errors: list[Any]) -> InputError:
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
+END_SECONDS = 0.2  # for computations to end with the server
 
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
@@ -129,12 +139,27 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_stat
     listening = _listening(port)
     address = f"http://{HOST}:{listening.getsockname()[1]}/"
     config = uvicorn.Config(
-        make_app(app_state), log_level="warning", access_log=False, timeout_graceful_shutdown=2, limit_concurrency=400,
-        server_header=False,
+        make_app(app_state), http=TimedProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
+        limit_concurrency=400, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        _end_computations()
+
+
+def _end_computations() -> None:
+    """End the process where computations still run: Python would wait for their threads, some for minutes."""
+    until, main = time.monotonic() + END_SECONDS, threading.main_thread()
+    running = [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
+    for thread in running:
+        thread.join(max(0.0, until - time.monotonic()))
+    if any(thread.is_alive() for thread in running) and threading.current_thread() is main:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)  # as after Ctrl-C
 
 
 def _listening(port: int) -> socket.socket:

@@ -20,8 +20,7 @@ def site(out: SiteFolder = Path("site")) -> None:
     The model is compiled to WebAssembly and runs in the browser. Any web server can serve the folder, below any path;
     after the first visit the page works without a connection.
     """
-    for extra in ("web", "site"):
-        terminal.require_extra(extra)
+    terminal.require_extra("web")
     from ketamech.app.app_state import AppState
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.site.build_site import build_site

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +26,7 @@ from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
+from ketamech.engine.packaged_kernel import packaged_files
 from ketamech.model.layout import SystemLayout
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 LANES = 4  # patients side by side, in one AVX2 register: with eight (AVX-512) the workspace exceeds the L1 cache
 TANGENTS = 4  # most derivatives beside each number
+WASM_LANES = 2  # in one SIMD128 register
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
     "settle": "rwwrrrwwwcr",
@@ -90,6 +96,7 @@ class Kernel:
     ) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
         self._compiled: dict[str, CompiledSystem] = {}
+        self._lock = Lock()
 
     @property
     def compiled(self) -> CompiledSystem:
@@ -104,9 +111,10 @@ class Kernel:
         if DEVICES.get(device) != device:
             near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
-        if device not in self._compiled:
-            self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
-        return self._compiled[device]
+        with self._lock:  # threads that need the code at the same time wait for one compilation
+            if device not in self._compiled:
+                self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
+            return self._compiled[device]
 
     @property
     def compiled_with_tangents(self) -> CompiledSystem:
@@ -119,15 +127,21 @@ class Kernel:
         return self._compiled["tangents"]
 
     def webassembly(self) -> CompiledSystem:
-        """The WebAssembly module, from the cache if present. Raises InputError where the linker is not installed."""
-        from ketamech.engine.codegen.wasm_writer import LANES as WASM_LANES
+        """The WebAssembly module: the packaged one, or one from the cache, or one built now.
+
+        Raises InputError where it must be built and the linker is not installed.
+        """
+        made = packaged_files(self.layout.fingerprint) or self.built_webassembly()
+        return self._compiled_system(made, WASM_LANES, made["kernel.wasm"])
+
+    def built_webassembly(self) -> dict[str, bytes]:
+        """The WebAssembly module built by the installed compilers, from the cache if present; see `wasm_files`."""
         from ketamech.engine.codegen.wasm_writer import wasm_files
 
         def make() -> dict[str, bytes]:
-            return wasm_files(self.build_system(), driver_texts(ARGUMENTS), ARGUMENTS)
+            return wasm_files(self.build_system(), portable_driver_texts(ARGUMENTS), ARGUMENTS, WASM_LANES)
 
-        made = _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
-        return self._compiled_system(made, WASM_LANES, made["kernel.wasm"])
+        return _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
 
     def _load(self, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
         if device == "cuda":
@@ -183,6 +197,22 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
         return {f"{name}.ll": text.encode() for name, text in driver_modules(entries).items()}
 
     return [text.decode() for text in _cache_file(_folder("driver", *entries), make).values()]
+
+
+def portable_driver_texts(entries: dict[str, str]) -> list[str]:
+    """LLVM text of the loops for any processor, from the cache if present.
+
+    Numba optimises for one processor for the life of a process: another process compiles for a generic one.
+    """
+
+    def make() -> dict[str, bytes]:
+        module = "ketamech.engine.codegen.driver_jit"
+        command = [sys.executable, "-m", module, json.dumps(entries)]
+        environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True)
+        return {f"{name}.ll": text.encode() for name, text in json.loads(done.stdout).items()}
+
+    return [text.decode() for text in _cache_file(_folder("portable driver", *entries), make).values()]
 
 
 def _sources() -> str:

@@ -7,33 +7,29 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ketamech.app.app_state import AppState
+from ketamech.app.browser.engine_files import ENGINE_FILES, compact_json, engine_file
+from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.responses import as_json
 from ketamech.app.routes.evidence import claim_result, claims_of, evidence_row
 from ketamech.app.routes.metadata import metadata_of
-from ketamech.app.security_middleware import SOURCES
+from ketamech.app.security_middleware import RUNS_MODEL
 from ketamech.app.server import STATIC
-from ketamech.site.dosing_tables import dosing_tables
-from ketamech.site.evidence_tables import published_tables
-from ketamech.site.model_tables import PEOPLE, kernel_tables, people_tables, scenario_tables
 
 PAGE = "index.html"
 SCRIPT = "js/story.js"
-STARTS_WORKER = "js/static-site.js"  # loaded by itself first, so that the worker's files load beside those of the page
+STARTS_WORKER = "js/browser-kernel.js"  # loaded first, so that the worker's files load beside those of the page
 ENTRY_POINTS = (SCRIPT, "engine/worker.js", "engine/answers.js", "simulate.js")  # others are found by their imports
 SERVER_ONLY = (".js", ".html", "workbench.css")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json",
     "engine/published.json", "files.js", "service-worker.js",
 )  # fmt: skip
-POLICY = SOURCES.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+\.js)", import\.meta\.url\)""")
 
 
@@ -64,16 +60,7 @@ def build_site(folder: Path, app_state: AppState, announce: Callable[[str], None
 
 def _engine_files(app_state: AppState) -> dict[str, bytes]:
     """The compiled model and its tables."""
-    model = app_state.model
-    people, draws = people_tables(model)
-    code = model.kernel.webassembly().code
-    assert isinstance(code, bytes)
-    tables = {
-        "kernel": kernel_tables(model), "scenario": scenario_tables(model), "dosing": dosing_tables(), "people": people,
-        "published": published_tables(app_state),
-    }  # fmt: skip
-    files = {f"engine/{name}.json": _compact(table) for name, table in tables.items()}
-    return files | {"engine/kernel.wasm": code, "engine/people.bin": draws}
+    return {f"engine/{name}": engine_file(app_state, name) for name in ENGINE_FILES}
 
 
 def _metadata(app_state: AppState) -> bytes:
@@ -86,7 +73,7 @@ def _evidence_files(app_state: AppState) -> dict[str, bytes]:
     rows = [evidence_row(row, app_state) for row in app_state.evidence.observations.values()]
     results = {name: claim_result(app_state, name).model_dump(mode="json") for name in claims}
     files = {"claims": claims, "claim-results": results, "evidence": rows}
-    return {f"api/{name}.json": _compact(content) for name, content in files.items()}
+    return {f"api/{name}.json": compact_json(content) for name, content in files.items()}
 
 
 def _static_files() -> list[str]:
@@ -112,13 +99,13 @@ def _modules(*entry_points: str) -> set[str]:
 
 def _page(text: str) -> str:
     """The story page as a static page: it asks its own workers, and its policy is in the page."""
-    policy = f'<meta http-equiv="content-security-policy" content="{POLICY}">'
+    policy = f'<meta http-equiv="content-security-policy" content="{RUNS_MODEL}">'
     modules = sorted(name for name in _modules(SCRIPT) if not name.startswith("engine/"))
     preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
     first = f'<script type="module" async src="{STARTS_WORKER}"></script>'
     script = f'<script type="module" src="{SCRIPT}">'
     changes = {
-        '<html lang="en">': '<html lang="en" data-answers="browser">',
+        " data-server>": ">",
         '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}\n  {first}',
         'href="api/metadata"': 'href="api/metadata.json"',
         script: f"{preloads}\n  {script}",
@@ -136,13 +123,9 @@ def _file_list(written: dict[str, bytes]) -> bytes:
     for name in sorted(written):
         content.update(name.encode() + b"\0" + hashlib.sha256(written[name]).digest())
     site = {"version": content.hexdigest()[:16], "files": ["./", *sorted(written)]}
-    return b"self.site = " + _compact(site) + b";\n"
+    return b"self.site = " + compact_json(site) + b";\n"
 
 
 def _size(written: dict[str, bytes]) -> SiteSize:
     sizes = {name: len(gzip.compress(content, mtime=0)) for name, content in written.items()}
     return SiteSize(len(written), sum(sizes.values()), sum(n for name, n in sizes.items() if name not in LATER))
-
-
-def _compact(content: Any) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

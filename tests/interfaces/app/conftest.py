@@ -28,7 +28,7 @@ def client(engine):
 
     from ketamech.app.server import make_app
 
-    with TestClient(make_app(engine)) as found:
+    with TestClient(make_app(engine), base_url="http://127.0.0.1") as found:
         yield found
 
 

@@ -40,7 +40,7 @@ def test_no_generated_request_gets_status_500(engine):
     from starlette.testclient import TestClient
 
     app, schema = operations(engine)
-    with TestClient(app) as client:  # its jobs end with it
+    with TestClient(app, base_url="http://127.0.0.1") as client:  # its jobs end with it
         ask_everything(client, schema)
 
 

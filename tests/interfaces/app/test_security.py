@@ -7,7 +7,7 @@ from ketamech.app.security_middleware import HEADERS
 
 def test_every_response_carries_the_security_headers(client, infusion):
     answers = [
-        client.get("/"),
+        client.get("/workbench"),
         client.get("/api/metadata"),
         client.get("/nothing"),
         client.post("/api/curves", json={}),
@@ -55,7 +55,8 @@ def test_a_large_body_is_refused_before_it_is_read_completely(client):
 def test_other_origins_and_hosts_are_refused(client, infusion):
     body = {"scenario": infusion}
     assert client.post("/api/curves", json=body, headers={"origin": "https://elsewhere.example"}).status_code == 400
-    assert client.get("/api/metadata", headers={"host": "elsewhere.example"}).status_code == 400
+    for host in ("elsewhere.example", "testserver", "127.0.0.1.example", ""):
+        assert client.get("/api/metadata", headers={"host": host}).status_code == 400
     assert client.get("/api/metadata", headers={"host": "localhost:8321"}).status_code == 200
 
 

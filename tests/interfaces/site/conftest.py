@@ -16,7 +16,6 @@ def app_state(model):
 @pytest.fixture(scope="session")
 def site(app_state, tmp_path_factory):
     """A folder that holds the site in its folder `some/path`."""
-    pytest.importorskip("ziglang", reason="the linker of WebAssembly: pip install 'ketamech[site]'")
     from ketamech.site.build_site import build_site
 
     root = tmp_path_factory.mktemp("site")

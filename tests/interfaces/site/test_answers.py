@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
 from ketamech.app.routes.metadata import load_story
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import InputError
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.site.model_tables import PEOPLE
 
 MONTH = 730.5
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from random_regimens import random_phrase, random_regimen
 
+from ketamech.app.browser.dosing_tables import dosing_tables
 from ketamech.app.server import STATIC
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
-from ketamech.site.dosing_tables import dosing_tables
 
 ENGINE, HERE = STATIC / "engine", Path(__file__).parent
 HORIZON, COUNT, PHRASES = 1000.0, 2000, 500

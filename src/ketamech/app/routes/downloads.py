@@ -46,6 +46,7 @@ MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "pdf": "application/pdf",
 }
+CSV_ROWS = 2000  # written at a time: pandas holds the interpreter lock meanwhile
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 
 
@@ -92,7 +93,9 @@ def export_scenario(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes
     _refuse_too_many(curves, kind, app_state.limits.csv_numbers)
     table = to_long_table(curves)
     if kind == "csv":
-        return str(table.to_pandas().to_csv(index=False, float_format="%.6g")).encode()
+        parts = (batch.to_pandas() for batch in table.to_batches(max_chunksize=CSV_ROWS))
+        texts = (rows.to_csv(index=False, float_format="%.6g", header=i == 0) for i, rows in enumerate(parts))
+        return "".join(texts).encode()
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from ketamech.analysis.claims import is_in_vitro
 from ketamech.analysis.pathways import component, load_components, load_pathways
+from ketamech.analysis.reference_protocols import load_protocols
+from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.app.app_state import AppState, Limits
+from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.curves import available_curves
 from ketamech.app.responses import cached_response
 from ketamech.app.schemas import PopulationRequest
@@ -26,6 +31,7 @@ from ketamech.parameters.concentration_units import shown
 from ketamech.parameters.species_tables import ANIMALS
 from ketamech.report.number_format import DISCLAIMER, unit_in_words
 from ketamech.report.tracks import load_tracks
+from ketamech.simulation.expression import names_in
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.parameter_overrides import bounds
 
@@ -43,11 +49,13 @@ TEXT_COLUMNS = {
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
     "severity": ("band", "from", "to", "source"),
+    "crisis_lines": ("country", "number", "name"),
 }  # data/story/README.md explains the columns
 BINDING_COLUMNS = (
     "id", "level", "outputs", "mapping", "base", "factor", "limit", "glyph", "label", "display", "view", "legend",
     "text", "measured_in",
 )  # fmt: skip
+DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
 NUMBERS = {"usual", "min", "max", "step", "fraction", "hours", "from", "to", "base", "factor", "limit"}
 TableRow = dict[str, str | float]
 
@@ -108,6 +116,7 @@ class TrackInfo(Row):
     animals_only: bool = Field(description="measured in animals only")
     rating_scale: bool = Field(description="a rating scale, which exists for humans only")
     relative_height: float = Field(description="height of its figure, 1 = normal")
+    measured: dict[str, str] = Field({}, description="by curve, the subjects of its published values")
 
 
 class Output(Row):
@@ -183,7 +192,7 @@ def metadata_of(app_state: AppState) -> Metadata:
             DrugInfo(name=drug.name, routes=[route for route in drug.routes if route], is_session=drug.is_session)
             for drug in load_drugs()
         ],
-        "tracks": [track for track in load_tracks().values() if available_curves(track, app_state.model)],
+        "tracks": _tracks(app_state),
         "outputs": [
             Output(name=name, unit=unit_in_words(shown(name, text)[1]), description=layout.descriptions[name] or "")
             for name, text in layout.units.items()
@@ -200,13 +209,42 @@ def metadata_of(app_state: AppState) -> Metadata:
         ],
         "presets": load_presets(),
         "story": {**_with_tested_doses(load_story(), app_state.evidence), **load_story_texts()},
-        "story_patients": PopulationRequest.model_fields["patients"].default,
+        "story_patients": PEOPLE if app_state.has_browser_kernel else DEFAULT_PATIENTS,
         "trial_populations": _rows(PRESETS / "trial_populations.csv", ("id", "label")),
         "stages": [stage.name for stage in app_state.model.system.stages],
         "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),
         "limits": app_state.limits,
     }
     return Metadata.model_validate(found)
+
+
+# Tracks
+
+
+def _tracks(app_state: AppState) -> list[TrackInfo]:
+    """The tracks with curves in this model, and in whom the published values of each curve were measured."""
+    subjects: dict[str, set[str]] = defaultdict(set)
+    for target in load_targets(app_state.evidence, load_protocols()):
+        subject = _subject(app_state.evidence[target.evidence])
+        for name in (name for text in target.measure.output.split("|") for name in names_in(text)):
+            subjects[name].add(subject)
+    found = []
+    for track in load_tracks().values():
+        if curves := available_curves(track, app_state.model):
+            known = {curve.outputs: {one for name in curve.names for one in subjects[name]} for curve in curves}
+            measured = {key: next((one for one in SUBJECTS if one in ones), "nothing") for key, ones in known.items()}
+            found.append(TrackInfo.model_validate(track).model_copy(update={"measured": measured}))
+    return found
+
+
+SUBJECTS = ("people", "animals", "cells")
+
+
+def _subject(row: Observation) -> str:
+    """Who or what an evidence row measured: people, animals, or cells."""
+    if is_in_vitro(row):
+        return "cells"
+    return "people" if row.species == "human" else "animals"
 
 
 # Settings of a scenario

@@ -32,6 +32,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 MOST_SUBJECTS = 200  # larger tables: command line
+MOST_ROWS_OF_SUBJECT = 400  # the time to write a regimen rises with the square of its doses
 PERSON = "person."
 
 
@@ -72,14 +73,13 @@ def routes(app_state: AppState) -> APIRouter:
     @router.post("/scenario/read", response_model=ScenarioFile)
     async def read(request: UploadRequest) -> Response:
         """An uploaded scenario file (YAML) as keys; or the error in it with its line."""
-        return json_response(
-            await app_state.compute(lambda: parse_uploaded(request.text, request.name, app_state.model))
-        )
+        found = await app_state.compute(lambda: parse_uploaded(request.text, request.name, app_state.model), long=True)
+        return json_response(found)
 
     @router.post("/scenario/dose-table", response_model=DoseTableSubjects)
     async def dose_table(request: DoseTableRequest) -> Response:
         """The subjects of a dose table with the columns of NONMEM as scenarios; or the error in it with its line."""
-        return json_response(await app_state.compute(lambda: subjects_of_table(request, app_state.model)))
+        return json_response(await app_state.compute(lambda: subjects_of_table(request, app_state.model), long=True))
 
     return router
 
@@ -108,7 +108,11 @@ def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]
 
 def _scenario_of_subject(table: DoseTable, subject: DoseTableSubject, model: Model) -> ScenarioFile:
     """The scenario of one subject as the keys of a file, with covariates under `person`."""
-    if not any(occasion.rows for occasion in subject.occasions):
+    count = sum(len(occasion.rows) for occasion in subject.occasions)
+    if count > MOST_ROWS_OF_SUBJECT:
+        what = f"{count} doses of ID {subject.name}"
+        raise InputError(what, file=table.path, expected=f"at most {MOST_ROWS_OF_SUBJECT}; the command line takes more")
+    if not count:
         raise InputError(f"no dose for ID {subject.name}", file=table.path, expected="rows with AMT above 0")
     keys = keys_from_text(scenario_of_subject(table, subject, model.parameters).source, table.path.name)
     person = {n.removeprefix(PERSON): v for n, v in keys.parameters.items() if n.startswith(PERSON)}

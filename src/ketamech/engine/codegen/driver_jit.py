@@ -6,6 +6,8 @@ something to compile.
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -138,3 +140,7 @@ def _module(name: str, entry: Callable[..., None], kinds: str) -> str:
         "}",
     ]
     return dispatcher.inspect_llvm(signature.args) + "\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(json.dumps(driver_modules(json.loads(sys.argv[1]))))

@@ -22,17 +22,16 @@ from ketamech.engine.codegen.compile_system import compile_system
 if TYPE_CHECKING:
     from ketamech.model.system import System
 
-LANES = 2  # doubles in a SIMD128 register
 STACK_BYTES = 256 * 1024
 LINK_SECONDS = 120.0
 
 
-def wasm_files(system: System, loops: list[str], entries: dict[str, str]) -> dict[str, bytes]:
+def wasm_files(system: System, loops: list[str], entries: dict[str, str], lanes: int) -> dict[str, bytes]:
     """WebAssembly of a system and the metadata needed to use it; `loops` is the text of the functions `entries`.
 
     Raises InputError where the linker (the package ziglang) is not installed.
     """
-    made = compile_system(system, LANES)
+    made = compile_system(system, lanes)
     text = made.text.replace("@llvm.fma.", "@llvm.fmuladd.")  # becomes a product and a sum
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
     code = native_code.wasm_object([text, *loops], list(entries))

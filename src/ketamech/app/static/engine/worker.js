@@ -1,5 +1,5 @@
-// The worker of the static site: answers { id, name, body } with { id, found } or { id, error }. It has no static
-// imports, so that all of its files are requested at once.
+// The worker of a page: answers { id, name, body } with { id, found } or { id, error }; with `unavailable` where the model
+// cannot be loaded ("network": now; "model": ever). It has no static imports, so that its files are requested at once.
 
 const MODULES = [
   "answers",
@@ -23,18 +23,49 @@ const MODULES = [
 const TABLES = ["kernel", "scenario", "dosing"];
 const TOO_OLD = "This browser cannot run the compiled model. It needs a browser of 2023 or later.";
 
-const file = (name) => new URL(name, import.meta.url);
-const getJson = async (name) => (await fetch(file(name))).json();
+const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
 
-const loading = load();
+class Unavailable extends Error {
+  constructor(reason, message) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+async function file(name) {
+  let response;
+  try {
+    response = await fetch(new URL(name, import.meta.url));
+  } catch {
+    throw new Unavailable("network", NOT_LOADED);
+  }
+  if (!response.ok) throw new Unavailable("model", NOT_LOADED);
+  return response;
+}
+
+const getJson = async (name) => (await file(name)).json();
+
+let loading = load();
+loading.catch(() => {}); // reported with each answer
 self.onmessage = async ({ data: { id, name, body } }) => {
   try {
-    const answers = await loading;
+    const answers = await loaded();
     self.postMessage({ id, found: await answers[name](body) });
   } catch (error) {
-    self.postMessage({ id, error: errorBody(error) });
+    self.postMessage({ id, error: errorBody(error), unavailable: error.reason });
   }
 };
+
+// The model; loaded again where the connection was lost.
+async function loaded() {
+  try {
+    return await loading;
+  } catch (error) {
+    if (error.reason !== "network") throw error;
+    loading = load();
+    return loading;
+  }
+}
 
 async function load() {
   const tables = Promise.all(TABLES.map(async (name) => [name, await getJson(`${name}.json`)]));
@@ -45,17 +76,18 @@ async function load() {
 }
 
 async function compiled() {
-  const response = await fetch(file("kernel.wasm"));
+  const bytes = await (await file("kernel.wasm")).arrayBuffer();
   try {
-    return await WebAssembly.compile(await response.arrayBuffer());
+    return await WebAssembly.compile(bytes);
   } catch {
-    throw new Error(TOO_OLD);
+    throw new Unavailable("model", TOO_OLD);
   }
 }
 
 async function loadPeople() {
-  const bytes = fetch(file("people.bin")).then((response) => response.arrayBuffer());
-  return { people: await getJson("people.json"), draws: new Float32Array(await bytes) };
+  const bytes = async () => (await file("people.bin")).arrayBuffer();
+  const [people, draws] = await Promise.all([getJson("people.json"), bytes()]);
+  return { people, draws: new Float32Array(draws) };
 }
 
 // As the server describes an error.

@@ -1,8 +1,9 @@
-// Requests to the server, or on a static site to its files and workers; long computations. A lost connection is reported
-// once and tried again until it returns.
+// Requests: simulations to the workers of the browser where the page has them, everything else to the server or, on a
+// static site, to its files; long computations. A lost connection is reported once and tried again until it returns.
 
+import { answerPost, isAnsweredHere } from "./browser-kernel.js";
 import { button, download, element, emptyState, paragraph, showFieldError } from "./dom.js";
-import { answerGet, answerPost, isStaticSite } from "./static-site.js";
+import { answerGet, isStaticSite } from "./static-site.js";
 
 export class ServerError extends Error {
   constructor(response, status) {
@@ -64,7 +65,8 @@ export async function getJson(path) {
 }
 
 export async function postJson(path, body) {
-  return isStaticSite ? answered(answerPost(path, body)) : (await post(path, body)).json();
+  const found = isAnsweredHere(path) ? await answered(answerPost(path, body)) : null;
+  return found ?? (await post(path, body)).json();
 }
 
 async function answered(promise) {

@@ -51,7 +51,7 @@ export class CaseList {
     const titles = options([...presets.keys()], (i) => presets[i].title);
     const addPreset = (i) => this.add(structuredClone(presets[Number(i)]));
     this.presetSelect = addSelect("Add a case", "Add a case …", titles, addPreset);
-    const open = (scenarios) => scenarios.forEach((scenario) => this.addReplacingLast(scenario));
+    const open = (scenarios) => this.addAll(scenarios);
     find("#case-tools").append(this.presetSelect, ...fileUpload(drugs, open));
     this.build();
   }
@@ -73,17 +73,29 @@ export class CaseList {
     announce(`Case ${caseLetter(workbench.chosen)} added`);
   }
 
-  addReplacingLast(scenario) {
-    const { cases } = this.workbench;
-    if (cases.length >= MAX_CASES) cases.pop();
-    this.add(scenario);
+  // Adds as many as there is room for; throws where there is none. No case is replaced. Returns how many were added.
+  addAll(scenarios) {
+    const room = MAX_CASES - this.workbench.cases.length;
+    if (!room) throw noRoom();
+    const added = scenarios.slice(0, room);
+    for (const scenario of added) this.add(scenario);
+    return added.length;
   }
 
   remove(i) {
-    this.workbench.cases.splice(i, 1);
+    const [removed] = this.workbench.cases.splice(i, 1);
     this.workbench.chosen = 0;
     this.build();
     this.workbench.changed();
+    const restore = () => {
+      this.workbench.cases.splice(i, 0, removed);
+      this.build();
+      this.workbench.changed();
+    };
+    const text = element("span", { text: `${removed.title ?? "The case"} was removed. ` });
+    const undo = linkButton("Undo", restore, { id: "undo-remove" });
+    find("#file-error").replaceChildren(text, undo);
+    find("#file-error").className = "secondary file-note";
   }
 
   card(scenario, i) {
@@ -166,6 +178,7 @@ export class CaseList {
       return;
     }
     showFieldError(input, error.message);
+    offerSuggestion(input, error);
     for (let box = input.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
   }
 }
@@ -175,6 +188,19 @@ function inputOf(key, inputs) {
   const exact = inputs.find((input) => input.dataset.key === key);
   const section = inputs.find((input) => key.startsWith(input.dataset.key));
   return exact ?? section ?? (TREATMENT_KEYS.test(key) || !key ? inputs[0] : null);
+}
+
+// A button that puts the nearest known word in place of the word that the error quotes.
+function offerSuggestion(input, { error, nearest }) {
+  const [, word] = /'([^']+)' \(character/.exec(error ?? "") ?? [];
+  if (!nearest || !word || !input.value?.includes(word)) return;
+  const use = () => {
+    input.value = input.value.replace(word, nearest);
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.focus();
+  };
+  const place = input.closest(".field, .treatment").querySelector(".field-error");
+  place.append(" ", button(`Use “${nearest}”`, use, { class: "suggestion" }));
 }
 
 function treatmentFields(scenario, metadata, changed) {
@@ -236,10 +262,9 @@ function fileUpload(drugs, open) {
   async function readDoseTable(name, text, drug) {
     try {
       const found = await postJson("/api/scenario/dose-table", { name, text, drug });
-      const opened = found.subjects.slice(0, MAX_CASES);
-      open(opened.map(({ scenario }) => scenario));
-      showMessage(doseTableNotes(name, found, opened.length), { isNote: true });
-      announce(`${opened.length} ${opened.length === 1 ? "subject" : "subjects"} of ${name} opened`);
+      const opened = open(found.subjects.map(({ scenario }) => scenario));
+      showMessage(doseTableNotes(name, found, opened), { isNote: true });
+      announce(`${opened} ${opened === 1 ? "subject" : "subjects"} of ${name} opened`);
     } catch (error) {
       if (!(error instanceof ServerError) || error.key !== "DRUG" || drug) throw error;
       askForDrug(name, text, error.error);
@@ -260,6 +285,11 @@ function fileUpload(drugs, open) {
   }
 
   return [button("Open file", () => input.click()), input];
+}
+
+function noRoom() {
+  const text = `${MAX_CASES} cases are open\n  expected: room for one more; remove a case first`;
+  return new ServerError({ error: "no room", text }, 413);
 }
 
 function tooLarge(name) {

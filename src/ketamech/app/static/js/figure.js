@@ -24,7 +24,8 @@ export class Figure {
     this.titleNode = element("h3", { id, text: title });
     this.unitNode = element("span", { class: "unit", text: unit });
     const head = element("div", { class: "figure-head" }, this.titleNode, this.unitNode, this.saveButtons());
-    const parts = [head, this.svg, this.legend, this.caption, this.details];
+    this.note = element("p", { class: "note-below", hidden: true });
+    const parts = [head, this.svg, this.legend, this.caption, this.note, this.details];
     const attributes = { class: "figure", "aria-labelledby": id, "data-figure": figureName(title) };
     this.node = element("figure", attributes, parts);
     new ResizeObserver(() => this.redraw()).observe(this.node);
@@ -42,17 +43,23 @@ export class Figure {
     this.unitNode.textContent = this.unit ? `${this.title}, ${this.unit}` : this.title;
   }
 
+  // A remark below the caption.
+  setNote(text) {
+    this.note.textContent = text;
+    this.note.hidden = !text;
+  }
+
   saveButtons() {
     const save = (kind, what, action) =>
       linkButton(kind, action, { "aria-label": `Save ${what} of “${this.title}” as ${kind}` });
-    const saveAs = (kind) => () => saveFigure(this.svg, this.title, this.unit, kind);
+    const saveAs = (kind) => () => saveFigure(this, kind);
     return element(
       "div",
       { class: "save-buttons" },
       save("SVG", "the figure", saveAs("svg")),
       save("PNG", "the figure", saveAs("png")),
       save("CSV", "the numbers", () => saveRows(this.title, this.rows())),
-      ...shareButtons(this, () => svgText(this.svg, this.title, this.unit)),
+      ...shareButtons(this, () => svgText(this)),
     );
   }
 }
@@ -77,9 +84,9 @@ export function curveAttributes(series) {
   if (!own) return { class: series.kind };
   const colour = series.colour ? "" : ` stroke-${series.index}`;
   return {
-    class: `curve ${series.kind}${colour}`,
+    class: `curve ${series.kind}${colour}${series.isUnmeasured ? " unmeasured" : ""}`,
     stroke: series.colour,
-    "stroke-dasharray": DASHES[series.index % COLOURS] || null,
+    "stroke-dasharray": series.isUnmeasured ? "1 5" : DASHES[series.index % COLOURS] || null,
   };
 }
 
@@ -195,13 +202,18 @@ function saveRows(title, rows) {
 }
 
 // The text of an SVG file; empty where nothing is drawn yet.
-function svgText(svg, title, unit) {
-  if (!svg.getAttribute("viewBox")) return "";
-  return new XMLSerializer().serializeToString(standaloneSvg(svg, unit ? `${title}, ${unit}` : title));
+function svgText(figure) {
+  if (!figure.svg.getAttribute("viewBox")) return "";
+  return new XMLSerializer().serializeToString(standaloneSvg(figure));
 }
 
-function saveFigure(svg, title, unit, kind) {
-  const text = svgText(svg, title, unit);
+// What a saved picture says of itself: the treatment that it shows and the version of the program.
+let pictureSource = () => ({ treatment: "", version: "" });
+export const setPictureSource = (source) => (pictureSource = source);
+
+function saveFigure(figure, kind) {
+  const { title } = figure;
+  const text = svgText(figure);
   if (!text) return;
   if (kind === "svg") return download(text, fileName(title, "svg"), "image/svg+xml");
   const [width, height] = ["width", "height"].map((name) => Number(new RegExp(`\\b${name}="([\\d.]+)"`).exec(text)[1]));
@@ -214,30 +226,68 @@ function saveFigure(svg, title, unit, kind) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
-// The drawing with its colours written into it, its title above and the disclaimer below.
-function standaloneSvg(svg, heading) {
-  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-  const page = getComputedStyle(document.body);
+const HEAD = 34; // px above the drawing
+const ROW = 16;
+const LETTER = 5.4; // px, about, of small letters
+
+// A copy with its computed styles written into it.
+function withStyles(svg) {
   const copy = svg.cloneNode(true);
-  const copies = copy.querySelectorAll("*");
-  svg.querySelectorAll("*").forEach((node, i) => {
+  const copies = [copy, ...copy.querySelectorAll("*")];
+  [svg, ...svg.querySelectorAll("*")].forEach((node, i) => {
     const style = getComputedStyle(node);
     for (const name of SAVED_STYLES) copies[i].setAttribute(name, style.getPropertyValue(name));
     copies[i].removeAttribute("class");
   });
-  const text = (content, y, size) =>
+  return copy;
+}
+
+// A text in lines of at most so many letters.
+function lines(text, letters) {
+  const found = [""];
+  for (const word of text.split(" ")) {
+    if (found.at(-1) && found.at(-1).length + word.length >= letters) found.push("");
+    found.push(`${found.pop()} ${word}`.trim());
+  }
+  return found;
+}
+
+// The drawing with its title above; legend, treatment, source with date, and the disclaimer below.
+function standaloneSvg({ svg, title, unit, titleNode, legend }) {
+  const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const page = getComputedStyle(document.body);
+  const copy = withStyles(svg);
+  const text = (content, x, y, size) =>
     svgElement(
       "text",
-      { x: 12, y, "font-size": size, "font-family": "Inter, Arial, sans-serif", fill: page.color },
+      { x, y, "font-size": size, "font-family": "Inter, Arial, sans-serif", fill: page.color, stroke: "none" },
       content,
     );
-  const ground = svgElement("rect", { x: 0, y: -34, width, height: height + 56, fill: page.backgroundColor });
-  copy.setAttribute("viewBox", `0 -34 ${width} ${height + 56}`);
+  let y = height + 4;
+  const below = [...legend.children].flatMap((item) => {
+    y += ROW;
+    const sample = item.querySelector("svg");
+    const drawn = sample && withStyles(sample);
+    if (drawn) for (const [name, value] of Object.entries({ x: 12, y: y - 10, width: 30, height: 12 })) drawn.setAttribute(name, value);
+    return [drawn, text(item.textContent.trim(), 48, y, 10.5)].filter(Boolean);
+  });
+  const { treatment, version } = pictureSource();
+  const source = `Source: KetaMech ${version}, ${new Date().toISOString().slice(0, 10)}`;
+  for (const part of [treatment && `Treatment: ${treatment}`, source, find("#disclaimer").textContent].filter(Boolean)) {
+    for (const line of lines(part, (width - 24) / LETTER)) {
+      y += 13;
+      below.push(text(line, 12, y, 9.5));
+    }
+  }
+  const whole = HEAD + y + 8;
+  const heading = titleNode.textContent === title ? title : `${titleNode.textContent} (${title})`;
+  const ground = svgElement("rect", { x: 0, y: -HEAD, width, height: whole, fill: page.backgroundColor });
+  copy.setAttribute("viewBox", `0 ${-HEAD} ${width} ${whole}`);
   copy.setAttribute("width", width);
-  copy.setAttribute("height", height + 56);
+  copy.setAttribute("height", whole);
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  copy.prepend(ground, text(heading, -12, 14));
-  copy.append(text(find("#disclaimer").textContent, height + 14, 9));
+  copy.prepend(ground, text(unit ? `${heading}, ${unit}` : heading, 12, -12, 13));
+  copy.append(...below);
   return copy;
 }
 

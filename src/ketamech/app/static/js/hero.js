@@ -4,7 +4,8 @@
 import { simulate } from "../simulate.js";
 import { getJson, LatestTask, ServerError } from "./api.js";
 import { debounce, element, find, linkButton } from "./dom.js";
-import { changes, formatTimeLong, interpolate } from "./format.js";
+import { percentileBands } from "./figure-data.js";
+import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
 import { storyDoseSlider } from "./story-scenario.js";
@@ -21,8 +22,9 @@ const NO_RATING = "The MADRS score exists for people only; a rat is simulated no
 
 export class Hero {
   // `tables`: the server's tables of the story.
-  constructor(tables, { state, scene, openEvidence }) {
-    Object.assign(this, { state, scene, openEvidence, bands: tables.severity, points: [], people: null });
+  // `showBands` gets the bands of the simulated people, also where they are removed.
+  constructor(tables, { state, scene, openEvidence, showBands }) {
+    Object.assign(this, { state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
     find("#dose-control").append(storyDoseSlider(state));
@@ -40,6 +42,7 @@ export class Hero {
     this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
     this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
     this.points = [];
+    this.people = null; // of the treatment before
     this.show();
     this.peopleSoon();
   }
@@ -49,6 +52,7 @@ export class Hero {
     if (state.species) {
       this.figure.show({ series: [], caption: NO_RATING });
       this.figure.showPeople(null);
+      this.showBands([]);
       find("#mood-now").textContent = NO_RATING;
       find("#lead").textContent = RAT;
       return;
@@ -66,7 +70,7 @@ export class Hero {
     const series = [main];
     if (control.length && changes(control))
       series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
-    this.figure.show({ series, points: this.points });
+    this.figure.show({ series, points: this.points, bands: this.peopleBands.slice(0, 1) });
     this.figure.node.classList.toggle("is-untested", this.isUntested);
     this.showSentence();
     this.showLead(scores, control);
@@ -76,6 +80,18 @@ export class Hero {
   get isUntested() {
     const { tested } = this.state.routeRow;
     return this.state.dose > tested + 1e-9;
+  }
+
+  get peopleBands() {
+    return this.people ? percentileBands(this.people, 0, "", ` of ${formatCount(this.people.count)} people`) : [];
+  }
+
+  // Nine in ten of the simulated people, in words.
+  spreadAt(hours) {
+    if (!this.people) return "";
+    const { time, curves, count } = this.people;
+    const [low, high] = [5, 95].map((percent) => Math.round(interpolate(time, curves[0].percentiles[percent], hours)));
+    return ` Of ${formatCount(count)} simulated people, nine in ten are between ${low} and ${high}.`;
   }
 
   showPoints(points) {
@@ -91,7 +107,7 @@ export class Hero {
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
     const number = String(Math.round(score));
     const first = `After ${formatTimeLong(hours)} the score of a typical person is `;
-    const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${untested}`;
+    const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${this.spreadAt(hours)}${untested}`;
     if (this.sentence === first + number + rest) return;
     this.sentence = first + number + rest;
     find("#mood-now").replaceChildren(first, element("strong", { text: number }), rest);
@@ -135,12 +151,16 @@ export class Hero {
   }
 
   async simulatePeople() {
-    const { scenario, species, description } = this.state;
+    const { scenario, species, description, patients } = this.state;
     if (species) return;
     try {
-      const treated = await fetchPeople(scenario);
+      const treated = await fetchPeople(scenario, patients);
+      if (JSON.stringify(scenario) !== JSON.stringify(this.state.scenario)) return;
+      this.people = treated;
       this.figure.showPeople(treated);
-      const control = await fetchPeople(scenario, { control: true });
+      this.show();
+      this.showBands(this.peopleBands);
+      const control = await fetchPeople(scenario, patients, { control: true });
       const place = find("#ten-people");
       place?.replaceChildren(
         tenPeople({ description, treated, control }),
@@ -153,6 +173,7 @@ export class Hero {
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       this.figure.showPeople(null);
+      this.showBands([]);
     }
   }
 }

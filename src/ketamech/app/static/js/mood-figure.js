@@ -62,10 +62,12 @@ export class MoodFigure extends TimeFigure {
         ),
       )
       .join("");
-    const low = Math.min(...people.map((scores) => interpolate(time, scores, 4)));
+    const middle = this.x.valueAt((this.x.start + this.x.end) / 2);
+    const hours = selectedTime.range.linear ? middle : 5;
+    const low = Math.min(...people.map((scores) => interpolate(time, scores, hours)));
     const at = {
       class: "note people",
-      x: this.x.at(5),
+      x: this.x.at(hours),
       y: Math.min(this.y.start - 6, this.y.at(Math.max(low, 4)) + 4),
       "text-anchor": "middle",
     };

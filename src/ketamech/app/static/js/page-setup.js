@@ -19,6 +19,10 @@ export function setUpPage() {
   setUpThemeButton(find("#theme"));
   showConnectionBanner();
   storeForOfflineUse();
+  find('.skip-link[href="#time-slider"]')?.addEventListener("click", (event) => {
+    event.preventDefault(); // the part of the address after the # holds the cases
+    find("#time-slider").focus();
+  });
 }
 
 function setUpThemeButton(button) {

@@ -5,7 +5,6 @@ import { element, svgElement } from "./dom.js";
 import { formatNumber, interpolate } from "./format.js";
 import { MONTH } from "./time-slider.js";
 
-const PATIENTS = 300;
 const SHOWN = 30;
 const DAY = 24; // h
 const RESPONSE = 0.5; // of the score before the dose
@@ -14,19 +13,19 @@ const HEIGHT = 64;
 const PERSON =
   "M32 4C41 4 46 11 46 21C46 31 40 39 40 43C40 48 60 50 62 60V66H2V60C4 50 24 48 24 43C24 39 18 31 18 21C18 11 23 4 32 4Z";
 
-// The only place that obtains single patients: { time, people: [[score at every time]] }, the largest fall first.
-export async function fetchPeople(scenario, { control = false } = {}) {
+// Single patients, the largest fall first, and percentiles: { time, people: [[score at every time]], percentiles, count }.
+export async function fetchPeople(scenario, patients, { control = false } = {}) {
   const request = {
     scenario,
     until: MONTH,
     track: "mood",
-    patients: PATIENTS,
+    patients,
     individuals: SHOWN,
     ranked_at: DAY,
     control,
   };
-  const { time, curves } = await postJson("/api/population", request);
-  return { time, people: curves[0].individuals };
+  const { time, curves, patients: count } = await postJson("/api/population", request);
+  return { time, people: curves[0].individuals, curves, count };
 }
 
 // Every third of thirty even quantiles: ten even quantiles.

@@ -1,10 +1,10 @@
-// On a static site, requests are answered from files written by Python and by workers that run the compiled model, with
-// the responses of the server.
+// On a static site, what a server would send is read from files written by Python.
 
-export const isStaticSite = document.documentElement.dataset.answers === "browser";
+const { answers, server } = document.documentElement.dataset;
+export const isStaticSite = answers === "browser" && server === undefined;
 
 const STORE_AFTER = 5000; // ms
-const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
+export const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
 const files = new Map(); // promises of JSON files by name
 
 // The content of a JSON file beside the page; throws { body } with the text of an error.
@@ -40,43 +40,6 @@ function evidence(rows, query) {
   const isChosen = (row) => (!stage || row.stage === stage) && (!text || contains(row));
   const found = ids ? ids.flatMap((id) => rows.filter((row) => row.id === id)) : rows.filter(isChosen);
   return { total: found.length, rows: found };
-}
-
-// Requests of the worker, by path. A population has its own worker, so that a curve never waits for it.
-const QUESTIONS = {
-  "/api/curves": ["curves", "typical patient"],
-  "/api/outputs": ["outputs", "typical patient"],
-  "/api/published-values": ["publishedValues", "typical patient"],
-  "/api/population": ["population", "virtual patients"],
-};
-const waiting = new Map(); // { resolve, reject } by number of the request
-let requests = 0;
-const workers = new Map();
-if (isStaticSite) workers.set("typical patient", startWorker()); // its files load beside those of the page
-
-export function answerPost(path, body) {
-  const [name, title] = QUESTIONS[path];
-  if (!workers.has(title)) workers.set(title, startWorker());
-  const id = ++requests;
-  return new Promise((resolve, reject) => {
-    waiting.set(id, { resolve, reject });
-    workers.get(title).postMessage({ id, name, body });
-  });
-}
-
-function startWorker() {
-  const worker = new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" });
-  worker.onmessage = ({ data: { id, found, error } }) => {
-    const { resolve, reject } = waiting.get(id);
-    waiting.delete(id);
-    if (error) reject({ body: error });
-    else resolve(found);
-  };
-  worker.onerror = () => {
-    for (const { reject } of waiting.values()) reject({ body: { error: NOT_LOADED, text: NOT_LOADED } });
-    waiting.clear();
-  };
-  return worker;
 }
 
 // Stores the page for use without a connection, once the first figures are drawn.

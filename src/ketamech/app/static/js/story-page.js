@@ -9,9 +9,9 @@ import { dosePanel } from "./story-scenario.js";
 const NEAR = 1.12; // a step is current while the clock lies within this factor of its time
 const split = (cell, divider = ";") => cell.split(divider).filter(Boolean);
 const CRISIS =
-  "If you have thoughts of ending your life, call your local emergency number or a crisis line now. This figure shows averages of trials and says nothing about one person.";
+  "If you have thoughts of ending your life, call your local emergency number or a crisis line now. Numbers may change; the emergency number always works. This figure is computed for a typical person of trials and says nothing about you.";
 
-// `context`: { state, showPopulation, openEvidence, trackInfo, withTerms }. Returns the chapters with their nodes.
+// `context`: { state, population, showPopulation, openEvidence, trackInfo, withTerms, crisisLines }. Returns the chapters with their nodes.
 export function buildChapters(tables, context) {
   const chapters = tables.chapters.map((row, i) => {
     const paragraphs = tables.paragraphs.filter(({ chapter }) => chapter === row.id);
@@ -73,13 +73,21 @@ function paragraphNodes({ text, claims, evidence }, withTerms) {
   return [element("p", {}, withTerms(text)), place].filter(Boolean);
 }
 
-function addFigure(key, place, { trackInfo, openEvidence }) {
+function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {
   const track = trackInfo.get(key);
   const figure = new TimeFigure({ title: track.label, unit: track.unit, height: 230, openEvidence });
   figure.node.dataset.track = key;
   place.append(figure.node);
-  if (key === "suicidality") place.append(element("p", { class: "crisis", text: CRISIS }));
+  if (key === "suicidality") place.append(crisisBox(crisisLines));
   return figure;
+}
+
+// Where to call, by country.
+function crisisBox(rows) {
+  const line = ({ country, number, name }) =>
+    element("li", {}, `${country}: `, element("strong", { text: number }), ` ${name}`);
+  const items = element("ul", {}, rows.map(line));
+  return element("div", { class: "crisis", id: "crisis-lines" }, element("p", { text: CRISIS }), items);
 }
 
 // What the drawing shows at certain times; a click moves the clock there.

@@ -20,7 +20,8 @@ export class StoryState {
   }
 
   setDefaults() {
-    Object.assign(this, { ...this.defaults, pathwaysOff: new Set(), perturbations: new Set() });
+    const { drug: chosenDrug } = this.defaults;
+    Object.assign(this, { ...this.defaults, chosenDrug, pathwaysOff: new Set(), perturbations: new Set() });
   }
 
   onChange(listener) {
@@ -40,12 +41,28 @@ export class StoryState {
     return this.tables.routes.get(this.route);
   }
 
-  // Another route brings its usual dose and, where only one drug is given by it, that drug.
+  // Another route brings its usual dose and, where only one drug is given by it, that drug while the route is chosen.
   set(change) {
     const isOtherRoute = change.route && change.route !== this.route;
     Object.assign(this, change);
     if (isOtherRoute) this.dose = this.routeRow.usual;
-    this.drug = this.routeRow.only_drug || this.drug;
+    if (change.drug) this.chosenDrug = change.drug;
+    this.drug = this.routeRow.only_drug || this.chosenDrug;
+    this.notify();
+  }
+
+  // Sets everything; what is unknown or out of range gets its default.
+  restore({ route, drug, schedule, dose, pathwaysOff, perturbations }) {
+    this.setDefaults();
+    const known = (table, id, usual) => (this.tables[table].has(id) ? id : usual);
+    this.route = known("routes", route, this.route);
+    this.schedule = known("schedules", schedule, this.schedule);
+    this.chosenDrug = known("drugs", drug, this.chosenDrug);
+    this.drug = this.routeRow.only_drug || this.chosenDrug;
+    const { min, max, usual } = this.routeRow;
+    this.dose = dose >= min && dose <= max ? dose : usual;
+    this.pathwaysOff = new Set(pathwaysOff.filter((id) => this.pathways.has(id)));
+    this.perturbations = new Set(perturbations.filter((id) => this.tables.perturbations.has(id)));
     this.notify();
   }
 
@@ -155,9 +172,11 @@ const CONTROLS = {
       "data-rat": true,
     });
   },
-  population({ state, showPopulation }) {
+  population({ state, population, showPopulation }) {
     const hint = "each with a body and an illness of their own";
-    return checkbox(withHint(`Show ${formatCount(state.patients)} simulated people`, hint), false, showPopulation);
+    return checkbox(withHint(`Show ${formatCount(state.patients)} simulated people`, hint), population.shown, showPopulation, {
+      "data-people": true,
+    });
   },
 };
 

@@ -4,21 +4,23 @@
 import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
 import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
 import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
-import { percentileBands, trackSeries } from "./figure-data.js";
-import { formatCount } from "./format.js";
+import { trackSeries } from "./figure-data.js";
+import { setPictureSource } from "./figure.js";
 import { glossary } from "./glossary.js";
 import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
+import { markUnmeasured, measuredIn } from "./measured.js";
 import { ChapterScroll } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
 import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
 import { linkTo } from "./share-link.js";
+import { StoryAddress } from "./story-address.js";
 import { pathwayContributions, treatmentComparison } from "./story-chapters.js";
 import { CAPTIONS, finding } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
-import { MONTH, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
+import { evenClockButton, MONTH, RANGES, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
 
 const NO_RATING_IN_RATS =
   "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";
@@ -33,7 +35,8 @@ let chapters = [];
 let trackInfo = new Map(); // by track id, from the server
 let reference = null; // curves of the default treatment by track id
 let points = []; // published values of the current treatment
-let population = { shown: false, bands: [] };
+let address;
+const population = { shown: true, bands: [] };
 
 const captionsInView = new Set();
 const captionObserver = new IntersectionObserver(
@@ -64,12 +67,16 @@ async function start() {
   state = new StoryState(metadata);
   trackInfo = new Map(metadata.tracks.map((track) => [track.key, track]));
   scene = new Scene(find("#scene"), metadata.story.bindings);
-  hero = new Hero(metadata.story, { state, scene, openEvidence });
+  address = new StoryAddress(state, VIEW);
+  setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
+  hero = new Hero(metadata.story, { state, scene, openEvidence, showBands });
   selectedTime.onChange((hours) => scene.show(hours));
   scene.show(selectedTime.hours);
   await overview.run();
   find("#time-bar").append(currentScenario());
-  const context = { state, showPopulation, openEvidence, trackInfo, withTerms: glossary(metadata.story.glossary) };
+  selectedTime.onRangeChange(() => showDrugPresent(hero.drugIsPresentUntil));
+  const { glossary: terms, crisis_lines: crisisLines } = metadata.story;
+  const context = { state, population, showPopulation, openEvidence, trackInfo, withTerms: glossary(terms), crisisLines };
   chapters = buildChapters(metadata.story, context);
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
   chapters.forEach(({ steps }) => steps.show(scene, hero));
@@ -84,7 +91,7 @@ async function start() {
   loadBadges().then(() => showOpenClaims(find("#open-claims"), allClaims()));
   state.onChange(update);
   state.onChange(debounce(350, updateMore));
-  if (location.hash) find(location.hash)?.scrollIntoView();
+  if (address.chapter) document.getElementById(address.chapter)?.scrollIntoView();
   simulationInView.run();
   setTimeout(fetchReference, 900);
   setTimeout(updateMore, 700);
@@ -113,16 +120,20 @@ function currentScenario() {
   state.onChange(show);
   show();
   const label = element("span", { text: "Scenario:" });
-  return element("div", { class: "current-scenario" }, label, description, changed, button, link);
+  const undo = linkButton("Undo", () => address.undo(), { id: "undo" });
+  address.onSteps((steps) => (undo.hidden = steps === 0));
+  const even = evenClockButton(() => address.replace());
+  return element("div", { class: "current-scenario" }, label, description, changed, undo, button, even, link);
 }
 
 // Simulation: mood curve and drawing, then what is in view, then everything else when no newer change waits.
 
 function update() {
   points = [];
+  for (const figure of figures.values()) figure.markStale();
+  hero.figure.markStale();
   overview.run();
   simulationInView.run();
-  if (population.shown) populationSimulation.run();
 }
 
 const overview = new LatestTask(async () => {
@@ -153,7 +164,6 @@ const fullSimulation = new LatestTask(async () => {
   points = published.published_values;
   figures.forEach((_, key) => showTrack(key));
   hero.showPoints(points);
-  if (population.shown) await fetchPopulation();
 });
 
 function fetchCurves(scenario, keys) {
@@ -183,19 +193,32 @@ async function fetchReference() {
 
 // Virtual patients
 
-const populationSimulation = new LatestTask(() => fetchPopulation());
-
-async function fetchPopulation() {
-  const found = await postJson("/api/population", { scenario: state.scenario, until: MONTH, track: "mood" });
-  population.bands = percentileBands(found, 0, "", ` of ${formatCount(found.patients)}`);
+function showBands(bands) {
+  population.bands = bands;
   showTrack("mood");
 }
 
 function showPopulation(shown) {
-  population = { shown, bands: [] };
-  if (shown) populationSimulation.run();
-  else showTrack("mood");
+  population.shown = shown;
+  for (const box of findAll("[data-people]")) box.checked = shown;
+  showTrack("mood");
+  address.replace();
 }
+
+// What the address holds besides the treatment and the time.
+const VIEW = {
+  clock: {
+    get: () => (selectedTime.range === RANGES.even ? "even" : null),
+    set: (text) => selectedTime.setRange(text === "even" ? "even" : "month"),
+  },
+  people: {
+    get: () => (population.shown ? null : "hidden"),
+    set(text) {
+      population.shown = text !== "hidden";
+      for (const box of findAll("[data-people]")) box.checked = population.shown;
+    },
+  },
+};
 
 // Drawing
 
@@ -207,7 +230,8 @@ function showTrack(key) {
     figure.show({ series: [], unit: track.unit, caption: NO_RATING_IN_RATS });
     return;
   }
-  const series = trackSeries(track, track.time);
+  const { measured } = trackInfo.get(key);
+  const series = markUnmeasured(trackSeries(track, track.time), track, measured);
   const before = reference?.[key];
   if (before && !state.isDefault) {
     const label = `${state.defaultDose}, all pathways on`;
@@ -221,6 +245,7 @@ function showTrack(key) {
     bands: key === "mood" && population.shown ? population.bands : [],
   });
   figure.setFinding(finding(track));
+  figure.setNote(measuredIn(track, measured));
 }
 
 // All captions after new curves; those in view while the clock runs.

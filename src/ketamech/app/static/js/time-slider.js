@@ -28,6 +28,7 @@ function weekTicks(days, stepDays) {
 // Time ranges: logarithmic ones begin at the first minute, linear ones at 0 h. The story uses the first.
 export const RANGES = {
   month: { label: "1 minute to 1 month", last: MONTH, ticks: MONTH_TICKS },
+  even: { label: "1 month, even", last: MONTH, linear: true, ticks: weekTicks(28, 7) },
   quarter: { label: "1 minute to 3 months", last: YEAR / 4, ticks: [...MONTH_TICKS, [YEAR / 4, "3 months"]] },
   year: { label: "1 minute to 1 year", last: YEAR, ticks: [...MONTH_TICKS, [YEAR, "1 year"]] },
   weeks: { label: "4 weeks, linear", last: 672, linear: true, ticks: weekTicks(28, 7) },
@@ -102,6 +103,20 @@ export function timeControls() {
   show(selectedTime.hours);
   const present = element("div", { class: "drug-present", id: "drug-present", "aria-hidden": "true" });
   return [button, element("div", { class: "time-slider" }, slider, present, ticks), output];
+}
+
+// A button that spaces the time evenly, or by its logarithm; `changed` is called after every change.
+export function evenClockButton(changed) {
+  const button = element("button", { type: "button", class: "link-button", id: "even-clock", text: "Even clock" });
+  const show = () => button.setAttribute("aria-pressed", String(selectedTime.range === RANGES.even));
+  button.title = "Space the time evenly: most of the month comes after the first day";
+  button.addEventListener("click", () => {
+    selectedTime.setRange(selectedTime.range === RANGES.even ? "month" : "even");
+    changed();
+  });
+  selectedTime.onRangeChange(show);
+  show();
+  return button;
 }
 
 // A line along the slider for as long as the drug is in the brain.

@@ -16,6 +16,7 @@ const BUILDERS = { body, brain, synapse, spine };
 const NAMES = { body: "Body", brain: "Brain", synapse: "Synapse", spine: "Spine" };
 const WIDE = 800; // px
 const MEDIUM = 540;
+const LOW = 300;
 const LATE = 12; // h; on a phone the synapse then shows the new spine
 const REST = 600; // ms after which the sentence is read out
 const PRINTED = [2 / 3, 2, 24, 168]; // h
@@ -111,7 +112,8 @@ export class Scene {
   fit() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width) return;
-    this.size = width >= WIDE ? "wide" : width >= MEDIUM ? "medium" : "narrow";
+    const isLow = height < LOW; // letters keep their size, and names would lie over each other
+    this.size = isLow || width < MEDIUM ? "narrow" : width >= WIDE ? "wide" : "medium";
     this.isLate = this.hours > LATE;
     for (const name of LEVELS) {
       const { cameras } = this.levels[name];

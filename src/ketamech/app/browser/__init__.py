@@ -1,0 +1,1 @@
+"""Files with which a page simulates in the browser: the compiled model and its tables."""

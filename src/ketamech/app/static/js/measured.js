@@ -1,0 +1,27 @@
+// In whom the published values of a track's curves were measured; curves without a published value are marked.
+
+const NAMES = [
+  ["people", "in people"],
+  ["animals", "in animals only"],
+  ["cells", "in cells only"],
+];
+
+// `measured`: people, animals, cells or nothing, by the key of a curve.
+export function markUnmeasured(series, track, measured) {
+  const unmeasured = new Set(track.curves.filter(({ key }) => measured[key] === "nothing").map(({ treated }) => treated));
+  return series.map((one) =>
+    unmeasured.has(one.y) ? { ...one, isUnmeasured: true, label: `${one.label} (no published value)` } : one,
+  );
+}
+
+// E.g. "Published values in people: IL-6, TNF. No published value can be compared with: IL-10."
+export function measuredIn({ curves }, measured) {
+  const of = (kind) => curves.filter(({ key }) => measured[key] === kind).map(({ label }) => label);
+  const only = (kind) => of(kind).length === curves.length;
+  const parts = NAMES.filter(([kind]) => of(kind).length).map(([kind, where]) =>
+    only(kind) ? `Published values ${where}.` : `Published values ${where}: ${of(kind).join(", ")}.`,
+  );
+  if (only("nothing")) parts.push("No published value can be compared with this figure: it is a prediction.");
+  else if (of("nothing").length) parts.push(`No published value can be compared with: ${of("nothing").join(", ")}.`);
+  return parts.join(" ");
+}

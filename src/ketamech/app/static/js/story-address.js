@@ -1,0 +1,105 @@
+// The story in the address, behind the #: chapter, treatment, clock and what is shown. Every change of the treatment is a
+// step of the browser's history, so that Back and Undo take it back.
+
+import { debounce } from "./dom.js";
+import { selectedTime } from "./time-slider.js";
+
+const ONE_DRAG = 2000; // ms: changes of the dose that follow each other within this time are one step
+const list = (text) => (text ?? "").split(" ").filter(Boolean);
+
+export class StoryAddress {
+  // `view`: further settings, { name: { get() -> text or null, set(text or null) } }.
+  constructor(state, view) {
+    Object.assign(this, { state, view, steps: 0, draggedAt: -Infinity, isRestoring: false, listeners: [] });
+    this.read(location.hash, { withTime: true });
+    history.replaceState({ steps: 0 }, "", this.hash());
+    this.replaceSoon = debounce(300, () => this.replace());
+    state.onChange(() => this.step());
+    selectedTime.onChange(() => this.replaceSoon());
+    addEventListener("popstate", (event) => this.restore(event.state));
+  }
+
+  // `listener` gets the number of changes that can be taken back.
+  onSteps(listener) {
+    this.listeners.push(listener);
+    listener(this.steps);
+  }
+
+  undo() {
+    history.back();
+  }
+
+  // A view setting has changed: no step of the history.
+  replace() {
+    history.replaceState({ steps: this.steps }, "", this.hash());
+  }
+
+  step() {
+    if (this.isRestoring) return;
+    const now = performance.now();
+    const isDose = this.withoutDose() === this.others;
+    if (isDose && now - this.draggedAt < ONE_DRAG) {
+      this.replace();
+    } else if (this.hash() !== location.hash) {
+      this.setSteps(this.steps + 1);
+      history.pushState({ steps: this.steps }, "", this.hash());
+    }
+    this.others = this.withoutDose();
+    this.draggedAt = isDose ? now : -Infinity;
+  }
+
+  // Everything of the treatment but its dose.
+  withoutDose() {
+    const { route, drug, schedule, pathwaysOff, perturbations } = this.state;
+    return [route, drug, schedule, ...pathwaysOff, ...perturbations].join(" ");
+  }
+
+  setSteps(steps) {
+    this.steps = steps;
+    for (const listener of this.listeners) listener(steps);
+  }
+
+  restore(stored) {
+    this.setSteps(stored?.steps ?? this.steps); // without: a link to a chapter, which adds a step of its own
+    this.draggedAt = -Infinity;
+    if (stored) this.read(location.hash, { withTime: false });
+    else this.replace();
+  }
+
+  get chapter() {
+    const [first] = location.hash.slice(1).split("&");
+    return /^[a-z]+$/.test(first) ? first : "";
+  }
+
+  hash() {
+    const { state, view } = this;
+    const parts = new URLSearchParams();
+    const { route, chosenDrug: drug, schedule, roundedDose: dose } = state;
+    for (const [name, value] of Object.entries({ route, drug, schedule, dose })) {
+      if (value !== state.defaults[name]) parts.set(name, value);
+    }
+    if (state.pathwaysOff.size) parts.set("off", [...state.pathwaysOff].join(" "));
+    if (state.perturbations.size) parts.set("block", [...state.perturbations].join(" "));
+    parts.set("hours", Number(selectedTime.hours.toPrecision(3)));
+    for (const [name, { get }] of Object.entries(view)) if (get() !== null) parts.set(name, get());
+    return `#${this.chapter}&${parts}`;
+  }
+
+  read(hash, { withTime }) {
+    const parts = new URLSearchParams(hash.replace(/^#[^&]*&?/, ""));
+    this.isRestoring = true;
+    this.state.restore({
+      route: parts.get("route"),
+      drug: parts.get("drug"),
+      schedule: parts.get("schedule"),
+      dose: Number(parts.get("dose")),
+      pathwaysOff: list(parts.get("off")),
+      perturbations: list(parts.get("block")),
+    });
+    this.isRestoring = false;
+    this.others = this.withoutDose();
+    for (const [name, { set }] of Object.entries(this.view)) set(parts.get(name));
+    const hours = Number(parts.get("hours"));
+    if (withTime && hours > 0) selectedTime.set(hours);
+  }
+}

@@ -1,0 +1,70 @@
+"""The WebAssembly module of the shipped model, stored in the package so that a page needs no compiler and no linker.
+
+`python -m ketamech.site.package_kernel` writes it again. The module is used only for the equations and the engine
+for which it was built; for others it is built anew. The same sources and the same versions of Numba, llvmlite and
+ziglang give the same bytes on every processor.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ketamech.core.atomic_files import atomic_write
+from ketamech.core.environment import DATA
+
+FOLDER = DATA / "kernel"
+MODULE, FACTS = "kernel.wasm.gz", "facts.json"
+BUILDERS = ("numba", "llvmlite", "ziglang")
+_ENGINE = Path(__file__).parent
+
+
+def packaged_files(fingerprint: str, folder: Path = FOLDER) -> dict[str, bytes] | None:
+    """Files of the packaged module, as `wasm_files` makes them; None for other equations or another engine."""
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if (facts["fingerprint"], facts["engine"]) != (fingerprint, engine_sources()):
+            return None
+        code = gzip.decompress((folder / MODULE).read_bytes())
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    if hashlib.sha256(code).hexdigest() != facts["sha256"]:
+        return None
+    return {"kernel.wasm": code, "facts.json": json.dumps(facts["layout"]).encode()}
+
+
+def write_packaged_files(fingerprint: str, made: dict[str, bytes], folder: Path = FOLDER) -> None:
+    """Store a module built for these equations by the present engine."""
+    facts = {
+        "fingerprint": fingerprint,
+        "engine": engine_sources(),
+        "sha256": hashlib.sha256(made["kernel.wasm"]).hexdigest(),
+        "built_with": builders(),
+        "layout": json.loads(made["facts.json"]),
+    }
+    atomic_write(folder / MODULE, gzip.compress(made["kernel.wasm"], mtime=0))
+    atomic_write(folder / FACTS, f"{json.dumps(facts)}\n".encode())
+
+
+def builders() -> dict[str, str]:
+    """Installed versions of the packages that determine the bytes of the module; empty for one not installed."""
+    return {name: _version(name) for name in BUILDERS}
+
+
+def engine_sources() -> str:
+    """Hash of the sources of the engine."""
+    content = hashlib.sha256()
+    for path in sorted(_ENGINE.rglob("*.py")):
+        name = path.relative_to(_ENGINE).as_posix()
+        content.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    return content.hexdigest()[:16]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,211 @@
+"""Half-open connections, Ctrl-C, memory of stored responses, and the time that a long text takes."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+import uvicorn
+
+from ketamech.app import connections
+from ketamech.app.app_state import AppState, Limits, LruCache
+from ketamech.app.connections import TimedProtocol
+from ketamech.app.server import make_app
+from ketamech.core import InputError
+from ketamech.dosing.regimen import Regimen
+
+
+@pytest.fixture(scope="module")
+def port(model):
+    """A server that waits one second for a request."""
+    limits = Limits.model_validate({"body_seconds": 1.0})
+    listening = socket.socket(proto=socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(make_app(AppState(model, limits)), http=TimedProtocol, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    before, connections.REQUEST_SECONDS = connections.REQUEST_SECONDS, 1.0
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    yield listening.getsockname()[1]
+    connections.REQUEST_SECONDS = before
+    server.should_exit = True
+    thread.join(5)
+
+
+def until_closed(connection, seconds=8.0):
+    """What arrives until the server closes; fails after some seconds."""
+    connection.settimeout(seconds)
+    found = b""
+    while part := connection.recv(65536):
+        found += part
+    return found
+
+
+HEAD = b"GET /icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+BODY = b"POST /api/curves HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{"
+HALF_OPEN = {"nothing": b"", "half a head": HEAD, "one letter": b"G"}
+
+
+@pytest.mark.parametrize("name", HALF_OPEN)
+def test_a_connection_without_a_complete_request_is_closed(port, name):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(HALF_OPEN[name])
+        assert until_closed(connection) == b""
+
+
+def test_a_head_that_arrives_letter_by_letter_is_closed_too(port):
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port)) as connection, pytest.raises(OSError):  # noqa: PT012
+        for letter in HEAD * 20:
+            connection.sendall(bytes([letter]))
+            time.sleep(0.05)
+    assert time.monotonic() - began < 8
+
+
+def test_half_a_head_after_a_first_request_is_closed(port):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(HEAD + b"\r\n")
+        time.sleep(0.3)
+        connection.sendall(HEAD)
+        answer = until_closed(connection)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def test_half_a_body_is_refused(port):
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(BODY)
+        answer = until_closed(connection)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"did not arrive completely" in answer
+
+
+def test_a_long_answer_is_not_cut_off(port, infusion):
+    often = {**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 4 weeks"]}
+    body = json.dumps({"scenario": often, "patients": 200}).encode()
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/population", body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
+        assert len(json.loads(answer.read())["time"]) > 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal of POSIX")
+def test_ctrl_c_ends_the_server_within_three_seconds_while_a_job_runs():
+    command = [sys.executable, "-m", "ketamech", "serve", "--port", "0", "--no-browser"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        address = re.search(r"http://\S+:\d+/", running.stdout.readline())[0]
+        job = urllib.request.Request(f"{address}api/jobs/scorecard", b"", {"content-type": "application/json"})
+        with urllib.request.urlopen(job, timeout=60) as answer:
+            name = json.loads(answer.read())["id"]
+        with urllib.request.urlopen(f"{address}api/jobs/{name}/events", timeout=60) as events:
+            events.readline()
+            began = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            running.wait(20)
+        assert time.monotonic() - began < 3
+    finally:
+        running.kill()
+        running.stdout.close()
+
+
+def test_stored_responses_are_bounded_in_number_and_bytes():
+    cache = LruCache(3, 100)
+    for i in range(5):
+        cache.get(i, lambda: b"x" * 10)
+    assert list(cache._stored) == [2, 3, 4]
+    cache.get(5, lambda: b"x" * 85)
+    assert list(cache._stored) == [4, 5]
+    cache.get(6, lambda: b"x" * 500)
+    assert list(cache._stored) == [6], "the last response is stored, whatever its size"
+    cache.get(6, lambda: pytest.fail("computed again"))
+
+
+TEXTS = [
+    "racemic 0.5 mg/kg IV ",
+    "then ",
+    "daily ",
+    "(",
+    "1 ",
+    "racemic ",
+    "at 1 h and ",
+    ",",
+    "x",
+    "\u00b5",
+    "weekly for 4 weeks then ",
+]
+
+
+@pytest.mark.parametrize("part", TEXTS)
+def test_the_time_to_parse_a_text_rises_with_its_length_alone(part):
+    def seconds(characters):
+        text = ("racemic 0.5 mg/kg IV " + part * characters)[:characters]
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            with contextlib.suppress(InputError):
+                Regimen.parse(text)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    seconds(60)  # the first parse builds the parser
+    assert seconds(500) < 12 * (seconds(250) + 2e-3)
+    assert seconds(500) < 0.5
+
+
+def longest_hold(work):
+    """The longest time (s) that `work` kept other threads from running; other programs of the machine do not count."""
+    gaps, ended = [], threading.Event()
+
+    def watch():
+        wall, used = time.perf_counter(), time.process_time()
+        while not ended.is_set():
+            time.sleep(0.001)
+            now, now_used = time.perf_counter(), time.process_time()
+            gaps.append(min(now - wall, now_used - used))
+            wall, used = now, now_used
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        work()
+    finally:
+        ended.set()
+        watcher.join()
+    return max(gaps)
+
+
+def test_the_largest_requests_do_not_hold_the_interpreter_lock(engine, infusion):
+    from ketamech.app.routes.downloads import export_scenario
+    from ketamech.app.routes.simulation import MOST_ROWS_OF_SUBJECT, subjects_of_table
+    from ketamech.app.schemas import DoseTableRequest
+    from ketamech.simulation.scenario_schema import ScenarioFile
+
+    keys = ScenarioFile.model_validate({**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 2 weeks"]})
+    assert longest_hold(lambda: export_scenario(engine, keys, "csv")) < 0.5
+    rows = "".join(f"1,{hour},35,IV,70\n" for hour in range(MOST_ROWS_OF_SUBJECT))
+    table = DoseTableRequest(name="x.csv", text=f"ID,TIME,AMT,ROUTE,WEIGHT\n{rows}", drug="racemic ketamine")
+    assert longest_hold(lambda: subjects_of_table(table, engine.model)) < 0.5
+
+
+def test_a_dose_table_with_too_many_doses_is_refused_at_once(client):
+    rows = "".join(f"1,{hour},35,IV,70\n" for hour in range(5000))
+    began = time.monotonic()
+    body = {"name": "x.csv", "text": f"ID,TIME,AMT,ROUTE,WEIGHT\n{rows}", "drug": "racemic ketamine"}
+    answer = client.post("/api/scenario/dose-table", json=body)
+    assert answer.status_code == 422
+    assert "5000 doses of ID 1" in answer.json()["error"]
+    assert time.monotonic() - began < 30
