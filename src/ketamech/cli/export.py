@@ -13,6 +13,7 @@ from ketamech.cli.options import Drug
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
+    from ketamech.exchange.sbml.export import PatientModel
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
@@ -26,8 +27,8 @@ To = Annotated[
     Path,
     typer.Option(
         "--to", "-t",
-        help="File to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive), a folder"
-        " .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
+        help="File to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .R (rxode2), .cpp (mrgsolve),"
+        " .sedml, .omex (archive), a folder .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
 Subject = Annotated[str | None, typer.Option(help="Dose table: the ID of the subject")]
@@ -50,6 +51,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
       ketamech export examples/nasal_esketamine_course.yaml --to doses.csv
 
       ketamech export examples/racemic_iv.yaml --to infusion.omex
+
+      ketamech export "racemic 0.5 mg/kg IV over 40 min" --to model.R
 
       ketamech export calibration --to rows.petab
 
@@ -113,18 +116,45 @@ def _doses(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
-    text, states = _model_text(loaded)
-    _write(to, text)
-    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [MODEL_LOST, *_doses_lost()])
+    from ketamech.exchange.sbml.export import sbml_text
+
+    patient = _patient_model(loaded)
+    _write(to, sbml_text(patient))
+    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
+    _tell(to, loaded, what, [MODEL_LOST, *_doses_lost()])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.export import antimony_text
+    from ketamech.exchange.sbml.antimony_text import antimony_text
 
-    text, states = _model_text(loaded)
-    _write(to, antimony_text(text))
-    lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
-    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
+    patient = _patient_model(loaded)
+    _write(to, antimony_text(patient))
+    lost = f"{MODEL_LOST} Antimony states units and reasons in comments."
+    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
+    _tell(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
+
+
+def _rxode2(loaded: LoadedScenario, to: Path) -> None:
+    from ketamech.exchange.r_models import rxode2_text
+
+    _r_model(loaded, to, rxode2_text, "rxode2")
+
+
+def _mrgsolve(loaded: LoadedScenario, to: Path) -> None:
+    from ketamech.exchange.r_models import mrgsolve_text
+
+    _r_model(loaded, to, mrgsolve_text, "mrgsolve")
+
+
+def _r_model(loaded: LoadedScenario, to: Path, write: Callable[[PatientModel], str], program: str) -> None:
+    """Write a model file for R, and the table of its doses beside it."""
+    from ketamech.exchange.r_models import doses_table
+
+    patient, beside = _patient_model(loaded), to.with_suffix(".csv")
+    _write(to, write(patient))
+    _write(beside, doses_table(patient))
+    lost = MODEL_LOST.replace("SBML", "A model file")
+    _tell(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
 
 
 def _doses_lost(how: str = "") -> list[str]:
@@ -134,27 +164,29 @@ def _doses_lost(how: str = "") -> list[str]:
     return [f"Doses read back{f' {how}' if how else ''} are amounts by state and time; lost are:", *LOSSY_FEATURES]
 
 
-def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
-    """SBML text of the treated patient, and the number of states."""
-    from ketamech.exchange.sbml.export import course_sbml
+def _patient_model(loaded: LoadedScenario) -> PatientModel:
+    """The model and the doses of the treated patient."""
+    from ketamech.exchange.sbml.export import course_model
     from ketamech.simulation.simulate import subjects
 
     model = terminal.model()
     with terminal.progress().status("Writing equations and doses ..."):
         treated = subjects(loaded, model)[0]
         notes = [f"Assumed: {one}." for one in loaded.assumptions]
-        text = course_sbml(model, treated, name=loaded.title, notes=notes, species=loaded.species)
-        return text, len(model.layout.states)
+        return course_model(model, treated, name=loaded.title, notes=notes, species=loaded.species)
 
 
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
+    from ketamech.exchange.sbml.export import sbml_text
+    from ketamech.exchange.sbml.reactions import species_ids
 
     beside = to.with_suffix(".xml")
-    outputs = shown_outputs(terminal.model(), loaded.species)
-    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
-    _write(beside, _model_text(loaded)[0])
+    model = terminal.model()
+    outputs, species = shown_outputs(model, loaded.species), species_ids(model.layout.states)
+    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
+    _write(beside, sbml_text(_patient_model(loaded)))
     _write(to, text)
     _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
 
@@ -237,7 +269,8 @@ def _figures(to: Path) -> None:
 
 
 WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
-    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "sedml": _sedml, "omex": _omex, PETAB: _petab,
+    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "r": _rxode2, "cpp": _mrgsolve,
+    "sedml": _sedml, "omex": _omex, PETAB: _petab,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from ketamech.exchange.curves_io import ZARR as CURVES
 from ketamech.exchange.curves_io import read_run
 from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.output_folder import MANIFEST, require_unchanged, store_errors
-from ketamech.exchange.result_metadata import read_csv_metadata, read_parquet_metadata, write_table
+from ketamech.exchange.result_metadata import beside, read_csv_metadata, read_parquet_metadata, write_table
 
 DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
@@ -148,6 +148,7 @@ def names_of(dataset: xr.Dataset) -> list[Hashable]:
     return [name for name, values in dataset.data_vars.items() if set(values.dims) == set(DIMS)]
 
 
+BLANK = "__"  # of a name of metadata, in the name of an attribute
 COLUMNS = (*DIMS, "variable", "value", "unit")
 TREES, TABLES = (".nc", ".zarr"), (".parquet", ".csv")
 SUFFIXES = (*TREES, *TABLES)
@@ -175,6 +176,8 @@ def save_results(results: Results, target: Path | str) -> Path:
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(draft, path)
+        if beside(draft).is_file():
+            os.replace(beside(draft), beside(path))
     return path
 
 
@@ -187,7 +190,9 @@ def open_results(source: Path | str) -> xr.Dataset:
         if path.suffix.lower() in TABLES:
             return _load_table(path)
         with _opened(path) as tree:
-            return tree.to_dataset().load()
+            found = _renamed(tree.to_dataset().load(), _with_blanks)
+            assert isinstance(found, xr.Dataset)
+            return found
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
@@ -201,7 +206,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
             return read_parquet_metadata(path)
         if suffix in TREES and path.exists():
             with _opened(path) as tree:
-                return {str(name): value for name, value in tree.attrs.items()}
+                return {_with_blanks(str(name)): value for name, value in tree.attrs.items()}
     raise _no_results(path)
 
 
@@ -234,14 +239,36 @@ def _opened(path: Path) -> xr.DataTree:
 def _write(results: Results, path: Path) -> None:
     if path.suffix.lower() == ".nc":
         import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
-        results.to_netcdf(path, engine="h5netcdf")
+        _renamed(results, _without_blanks).to_netcdf(path, engine="h5netcdf")
     elif path.suffix.lower() == ".zarr":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
-            results.to_zarr(path, zarr_format=3, consolidated=True)
+            _renamed(results, _without_blanks).to_zarr(path, zarr_format=3, consolidated=True)
     else:
         assert isinstance(results, xr.Dataset)
         write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
+
+
+def _without_blanks(name: str) -> str:
+    """The name of an attribute as CF demands: letters, digits and underscores."""
+    return name.replace(" ", BLANK)
+
+
+def _with_blanks(name: str) -> str:
+    return name.replace(BLANK, " ")
+
+
+def _renamed(results: Results, rename: Callable[[str], str]) -> Results:
+    """Results with other names of the attributes of the whole."""
+
+    def renamed(dataset: xr.Dataset) -> xr.Dataset:
+        found = dataset.copy()
+        found.attrs = {rename(str(name)): value for name, value in dataset.attrs.items()}
+        return found
+
+    if isinstance(results, xr.Dataset):
+        return renamed(results)
+    return xr.DataTree.from_dict({node.path: renamed(node.to_dataset()) for node in results.subtree})
 
 
 def _load_table(path: Path) -> xr.Dataset:

@@ -79,6 +79,10 @@ def _arccos(x: sympy.Expr) -> sympy.Expr:
     return sympy.pi if x == -1 else 2 * sympy.atan(sympy.sqrt(_over(1 - x, 1 + x)))
 
 
+def _arcsinh(x: sympy.Expr) -> sympy.Expr:
+    return _log(x + sympy.sqrt(x**2 + 1))
+
+
 def _floor(x: sympy.Expr) -> sympy.Expr:
     return sympy.floor(x) if x.is_Number else floor_(x)
 
@@ -126,7 +130,7 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "sech": lambda x: 2 / (sympy.exp(x) + sympy.exp(-x)),
     "csch": lambda x: 2 / (sympy.exp(x) - sympy.exp(-x)),
     "coth": lambda x: 1 + 2 / (sympy.exp(2 * x) - 1),
-    "arcsinh": lambda x: _log(x + sympy.sqrt(x**2 + 1)),
+    "arcsinh": lambda x: choice(x, _arcsinh(x), -_arcsinh(-x)),  # without cancellation below 0
     "arccosh": lambda x: _log(x + sympy.sqrt(x**2 - 1)),
     "arctanh": lambda x: _log((1 + x) / (1 - x)) / 2,
     "arccoth": lambda x: _log((x + 1) / (x - 1)) / 2,
@@ -136,7 +140,7 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
 
 
 AVOGADRO = 6.02214179e23  # as SBML Level 3 defines it
-TIME = "time"
+TIME = "the time"  # the symbol of the clock: with a blank it is no id
 COMPARISONS: Mapping[str, Callable[..., sympy.Expr]] = {  # the third value where true, else the fourth
     "gt": lambda x, y, yes, no: choice(x - y, yes, no),
     "lt": lambda x, y, yes, no: choice(y - x, yes, no),
@@ -152,12 +156,14 @@ JOINED: Mapping[str, Callable[[Choose, Choose], Choose]] = {  # two conditions a
     "xor": lambda one, other: lambda yes, no: one(other(no, yes), other(yes, no)),
 }
 RateOf = Callable[[str], sympy.Expr]
+Delayed = Callable[[sympy.Expr, sympy.Expr, str], sympy.Expr]
 
 
 class Formulas:
     """Reads formulas of one model: `symbols` {id: expression}, `numbers` {id: constant}.
 
-    `rate_of` gives the rate of change of an id; without it rateOf is refused.
+    `rate_of` gives the rate of change of an id, `delayed` the value of an expression some time ago, for a formula with
+    a name; without them rateOf and delay are refused.
     """
 
     def __init__(
@@ -167,9 +173,10 @@ class Formulas:
         numbers: Mapping[str, float],
         where: str,
         rate_of: RateOf | None = None,
+        delayed: Delayed | None = None,
     ) -> None:
         self._libsbml, self._symbols, self._numbers, self._where = libsbml, symbols, numbers, where
-        self._rate_of = rate_of
+        self._rate_of, self._delayed = rate_of, delayed
 
     def value(self, node: Any) -> sympy.Expr:
         """A numeric formula. Raises InputError, with its name, for an unsupported operation."""
@@ -246,14 +253,14 @@ class Formulas:
         if kind == "piecewise":
             return self._piecewise(node)
         if kind == "delay":
-            raise InputError(f"{self._where} uses delays", expected="a model without delays")
+            return self._delay(node)
         if kind == "rateof":
             return self._rate(node)
         values = [self.value(node.getChild(i)) for i in range(node.getNumChildren())]
         if kind == "factorial":
             return self._factorial(values)
         if kind == "power":
-            return real(values[0] ** self._exponent(node.getChild(1), values[1]))
+            return real(values[0] ** self._exponent(values[1]))
         return self._called(kind, values)
 
     def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
@@ -265,6 +272,13 @@ class Formulas:
         except TypeError:
             what = f"{self._where} uses {kind} of {len(values)} values"
             raise InputError(what, expected="what SBML defines") from None
+
+    def _delay(self, node: Any) -> sympy.Expr:
+        """The value of an expression some time ago."""
+        if self._delayed is None or node.getNumChildren() != 2:
+            raise InputError(f"{self._where} uses delays", expected="a model without delays")
+        value, lag = (self.value(node.getChild(i)) for i in range(2))
+        return self._delayed(value, lag, self._where)
 
     def _rate(self, node: Any) -> sympy.Expr:
         """The rate of change of an id."""
@@ -281,11 +295,11 @@ class Formulas:
             raise InputError(f"{self._where} uses factorials of what is not constant", expected="of a whole number")
         return found
 
-    def _exponent(self, node: Any, value: sympy.Expr) -> sympy.Expr:
+    def _exponent(self, value: sympy.Expr) -> sympy.Expr:
         """A constant exponent as a number, so that a negative base can have an integer exponent."""
-        if node.isName() and node.getName() in self._numbers:
-            return number(self._numbers[node.getName()])
-        return number(float(value)) if value.is_Float else value
+        known = {self._symbols[name]: number(one) for name, one in self._numbers.items() if name in self._symbols}
+        found = value.xreplace({s: known[s] for s in value.free_symbols if s in known})
+        return number(float(found)) if found.is_Float or found.is_Integer else value
 
     def _piecewise(self, node: Any) -> sympy.Expr:
         count = node.getNumChildren()
