@@ -58,8 +58,9 @@ print(f"{len(text) / 1e6:.1f} MB of SBML")
 # %%
 there = load("infusion.xml")
 there.integrator.relative_tolerance = 1e-8
-there.integrator.absolute_tolerance = [1e-10] * there.model.getNumRateRules()
-print(there.model.getNumRateRules(), "rate rules,", there.model.getNumEvents(), "events")
+states = there.model.getNumFloatingSpecies() + there.model.getNumRateRules()
+there.integrator.absolute_tolerance = [1e-10] * states
+print(states, "states,", there.model.getNumReactions(), "reactions,", there.model.getNumEvents(), "events")
 
 WATCHED = ("venous.ketamine", "glutamate.extracellular", "spines.density", "mood.madrs")
 there.timeCourseSelections = ["time", *(name.replace(".", "__") for name in WATCHED)]
