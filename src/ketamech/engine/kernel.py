@@ -217,7 +217,7 @@ def portable_driver_texts(entries: dict[str, str]) -> list[str]:
         module = "ketamech.engine.codegen.driver_jit"
         command = [sys.executable, "-m", module, json.dumps(entries)]
         environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True, timeout=300)
         return {f"{name}.ll": text.encode() for name, text in json.loads(done.stdout).items()}
 
     return [text.decode() for text in _cache_file(_folder("portable driver", *entries), make).values()]

@@ -86,4 +86,5 @@ def test_the_table_of_doses_holds_what_enters(patient, model):
 def test_r_reads_the_file(patient, tmp_path):
     (tmp_path / "model.R").write_text(rxode2_text(patient), encoding="utf-8")
     check = "stopifnot(length(parse('model.R')) == 4); cat('read')"
-    assert subprocess.run(["Rscript", "-e", check], cwd=tmp_path, capture_output=True, text=True).stdout == "read"
+    done = subprocess.run(["Rscript", "-e", check], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "read"
