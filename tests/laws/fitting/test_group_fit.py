@@ -143,7 +143,7 @@ def test_without_information_the_posterior_is_the_prior(model):
     for full in (False, True):
         group = group_model(predictor, load_population(), error_models(data), full=full)
         start, persons = iterative_two_stage(predictor, group)
-        drawn = sample_group(predictor, group, start, persons, warm_up=25, draws=400, chains=6, seed=2)
+        drawn = sample_group(predictor, group, start, persons, warm_up=25, draws=150, chains=6, seed=2)
         flat = drawn.coefficients.reshape(-1, 2)
         np.testing.assert_allclose(flat.mean(axis=0), group.mean, atol=0.2 * group.mean_sd.max())
         np.testing.assert_allclose(flat.std(axis=0), group.mean_sd, rtol=0.2)
