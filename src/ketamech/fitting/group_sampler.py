@@ -32,6 +32,7 @@ from ketamech.fitting.predict import Predictor
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
 INNER_STEPS, GROUP_STEPS = 10, 16  # steps under the linearised model between two solves
 TOGETHER = 2  # updates of all persons together in a sweep
+TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
 MOST_CHANGE = 20.0  # of the logarithm of a linearised prediction
 PROPOSAL_DF, PROPOSAL_SCALE = 5.0, 1.2  # t distribution about the Laplace approximation
 WANTED = 0.3  # acceptance rate of random walks
@@ -78,7 +79,7 @@ def sample_group(
     progress: Callable[[int], None] | None = None,
 ) -> GroupDraws:  # fmt: skip
     """Draws of the posterior; blocks that are already in `checkpoint` are read instead of computed."""
-    sampler = _Sampler(predictor, model, persons, start)
+    sampler = _Sampler(replace(predictor, tolerance=TOLERANCE), model, persons, start)
     state: _State | None = None
     blocks: list[Arrays] = []
     total = warm_up + draws
