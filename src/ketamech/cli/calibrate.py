@@ -31,7 +31,7 @@ Profiles = Annotated[
     bool, typer.Option(help="Also compute the profile likelihood of each parameter (two to three minutes)")
 ]
 Sbc = Annotated[
-    int, typer.Option("--sbc", min=0, help="Data sets of the simulation-based calibration; 100 take about ten minutes")
+    int, typer.Option("--sbc", min=0, help="Data sets of the simulation-based calibration; 100 take some minutes")
 ]
 Publish = Annotated[
     bool, typer.Option(help="Also copy the posterior and its diagnostics to data/calibration of this source checkout")
