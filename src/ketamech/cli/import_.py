@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.options import Drug
 from ketamech.core import InputError, closest_match
+
+if TYPE_CHECKING:
+    from ketamech.exchange.sbml.sbml_model import SbmlModel
 
 File = Annotated[
     Path,
@@ -29,12 +32,16 @@ To = Annotated[
 Subject = Annotated[str | None, typer.Option(help="The subject or experiment [default: the only one]")]
 End = Annotated[float | None, typer.Option(help="Model: end time of a simulation, in the time unit of the model")]
 Steps = Annotated[int, typer.Option(min=1, help="Model: number of steps from 0 to --end")]
+Tolerance = Annotated[
+    float, typer.Option(min=1e-13, max=0.1, help="Model: relative tolerance of the solver, of each value and its scale")
+]
 MODELS, SIMULATIONS, PROBLEM = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml"
 
 
 def import_(
-    file: File, to: To = None, drug: Drug = None, subject: Subject = None, end: End = None, steps: Steps = 100
-) -> None:
+    file: File, to: To = None, drug: Drug = None, subject: Subject = None, end: End = None, steps: Steps = 100,
+    tolerance: Tolerance = 1e-8,
+) -> None:  # fmt: skip
     """Read doses or models from other programs.
 
     Example:  ketamech import doses.csv --drug esketamine
@@ -58,7 +65,7 @@ def import_(
     if _reads_scenarios(file, to):
         return _scenarios(file, to, subject)
     if file.suffix.lower() in MODELS:
-        return _model(file, to, end, steps)
+        return _model(file, to, end, steps, tolerance)
     if not scenario_argument.is_table(str(file)):
         kinds = ", ".join((*scenario_argument.TABLES, *MODELS, *SIMULATIONS, PROBLEM))
         raise InputError(f"cannot read '{file}'", expected=f"a dose table or a model ({kinds})", type_this="doses.csv")
@@ -133,7 +140,7 @@ def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
         _write_scenario(to, one.source)
 
 
-def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
+def _model(file: Path, to: Path | None, end: float | None, steps: int, tolerance: float) -> None:
     from ketamech.exchange.sbml.importer import import_sbml
 
     if to is not None and (to.suffix.lower() != ".csv" or to.is_dir()):
@@ -149,20 +156,21 @@ def _model(file: Path, to: Path | None, end: float | None, steps: int) -> None:
         "species": len(model.amounts), "events": len(model.events),
     }  # fmt: skip
     terminal.table([{"part": part, "number": number} for part, number in held.items()], title=model.title)
+    terminal.print_assumptions(model.notes)
     if end is not None:
-        _run(file, to, end, steps)
+        _run(model, to, end, steps, tolerance)
 
 
-def _run(file: Path, to: Path | None, end: float, steps: int) -> None:
+def _run(model: SbmlModel, to: Path | None, end: float, steps: int, tolerance: float) -> None:
     import numpy as np
     import pandas as pd
 
-    from ketamech.exchange.sbml.importer import import_sbml
     from ketamech.exchange.sbml.simulate import simulate_imported
 
     console = terminal.progress()
     with console.status("Compiling and running the model ..."):
-        found = pd.DataFrame(simulate_imported(import_sbml(file), np.linspace(0.0, end, steps + 1)))
+        times = np.linspace(0.0, end, steps + 1)
+        found = pd.DataFrame(simulate_imported(model, times, tolerance=tolerance))
     curves = found[["time", *(name for name in found.columns if name != "time")]]
     if to is None:
         last = curves.iloc[-1]

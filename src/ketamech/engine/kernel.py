@@ -1,7 +1,7 @@
 """Machine code of a system, cached on disk under the hash of its sources.
 
-The loops, which are the same for all systems, are cached separately as LLVM text, so that Numba is needed once; when
-the machine code of a system is cached, neither SymPy nor Numba is needed.
+The loops, which are the same for all systems, are cached separately as machine code, so that Numba is needed once and
+a new system compiles its equations only; when those are cached, neither SymPy nor Numba is needed.
 """
 
 from __future__ import annotations
@@ -123,8 +123,9 @@ class Kernel:
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
         made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes))
-        code = PtxModule(made["kernel.ptx"]) if device == "cuda" else native_code.NativeModule(made["kernel.o"])
-        return self._compiled_system(made, lanes, code)
+        if device == "cuda":
+            return self._compiled_system(made, lanes, PtxModule(made["kernel.ptx"]))
+        return self._compiled_system(made, lanes, native_code.NativeModule(_loops_object(), made["kernel.o"]))
 
     def _compiled_system(
         self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes
@@ -145,7 +146,7 @@ def load_kernel(
 
 
 def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
-    """Machine code of a system with the loops, and the metadata needed to use it."""
+    """Machine code of a system, and the metadata needed to use it."""
     if device == "cuda":
         from ketamech.engine.codegen.ptx_writer import ptx_files
 
@@ -154,9 +155,16 @@ def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
 
     made = compile_system(system, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
-    loops = driver_texts(ARGUMENTS)
-    code = native_code.object_code([made.text, *loops], [*EXPORTED, *ARGUMENTS])
-    return {"kernel.o": code, "facts.json": facts.encode()}
+    return {"kernel.o": native_code.object_code([made.text], [*EXPORTED, "take"]), "facts.json": facts.encode()}
+
+
+def _loops_object() -> bytes:
+    """Machine code of the loops, from the cache if present."""
+
+    def make() -> dict[str, bytes]:
+        return {"loops.o": native_code.object_code(driver_texts(ARGUMENTS), list(ARGUMENTS))}
+
+    return _cache_file(_folder("loops", *ARGUMENTS), make)["loops.o"]
 
 
 def driver_texts(entries: dict[str, str]) -> list[str]:

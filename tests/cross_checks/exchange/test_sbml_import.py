@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import sys
+import time
 
 import antimony
 import numpy as np
@@ -14,6 +15,7 @@ from command_line import run
 from ketamech.core import InputError, SolverError
 from ketamech.exchange.sbml.conformance import run_suite, summary
 from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.sbml_model import CLOCK
 from ketamech.exchange.sbml.simulate import simulate_imported
 
 roadrunner.Logger.disableLogging()
@@ -74,6 +76,18 @@ ALIKE = {
     "roots of squares": ("x=-2; y=1; x'=0.5-sqrt(x^2)*0.2; y'=-sqrt(y^2)+abs(x)*0.1", "x y"),
     "roots and powers of nothing": (
         "x=0; x'=1-sqrt(x); y=0; y'=1-y^0.8+0.1*sqrt(x); z=0; s := sqrt(z)/(1+z); z'=0.5-s; w=0; w'=s-w", "x y z w"),
+    "a fifth power of what is negative": ("x=-1; x' = -x^5; y=-1.2; y' = -y^7 - y^(n + 1); n=2", "x y"),
+    "a power of a sum at 0": ("x=0; n=2; m1=3; x' = 1 - x^(n+m1)/(1+x^(n+m1))", "x"),
+    "an exponent that moves": ("x=0; n := 2+0*time; x' = 1 - x^n/(1+x^n); y=-1; y' = -y^(n+1)", "x y"),
+    "a steep logistic curve": ("x=0; x' = 1/(1+exp(-1000*(time-1))) - x", "x"),
+    "a logistic curve of a state": ("V=-65; V' = (-60-V) + 0.1/(1+exp(-(V+20)*20)) + tanh(1000*V)", "V"),
+    "a Hill exponent below 1 after an event": (
+        "a=0; a'=-a; x=0; x'=a-x; e=0; e'=x^0.7/(1+x^0.7)-e; at time>0.5: a=1", "a x e"),
+    "a spike that is reset": (
+        "v=-64; v'=0.04*v^2+5*v+140-u+i; u=-16; u'=0.03*(0.25*v-u); i=0; at v>30: v=-60, u=u+4; at time>0.7: i=-15;"
+        "at time>2.1: i=10", "u i"),
+    "a strict trigger at an output time": ("e=1; x=0; x'=e; at time>2: e=0.75", "x e"),
+    "an arcsinh far below 0": ("x=-1; x'=arcsinh(x*3e3)*0.01", "x"),
     "substance only": ("compartment c=3; substanceOnly species A in c; A=2; J: A->; 0.2*A", "A"),
 }  # fmt: skip
 
@@ -143,6 +157,60 @@ def test_a_decay_in_closed_form(tmp_path):
     found = simulate_imported(model, TIMES)
     assert found["S"] == pytest.approx(3 * np.exp(-0.4 * TIMES), rel=1e-7)
     assert found["amount(S)"] == pytest.approx(6 * np.exp(-0.4 * TIMES), rel=1e-7)
+
+
+def test_a_strict_trigger_at_an_output_time_fires_after_it(tmp_path):
+    found = simulate_imported(arrived(tmp_path, "e=1; x=0; x'=e; at time>22: e=0.75"), np.arange(31.0))
+    assert found["e"][22:24].tolist() == [1.0, 0.75]
+    found = simulate_imported(arrived(tmp_path, "e=1; x=0; x'=e; at time>=22: e=0.75"), np.arange(31.0))
+    assert found["e"][21:23].tolist() == [1.0, 0.75]
+
+
+def test_an_id_time_is_no_clock(tmp_path):
+    document = sbml("TT=10; x=0; x'=time; y := TT")
+    document = document.replace('"TT"', '"time"').replace("<ci> TT </ci>", "<ci> time </ci>")
+    found = simulate_imported(arrived(tmp_path, document), np.array([0.0, 10.0]))
+    assert found["x"] == pytest.approx([0, 50])
+    assert found["y"].tolist() == found["value(time)"].tolist() == [10, 10]
+    assert found["time"].tolist() == [0, 10]
+
+
+def test_a_rounding_error_below_0_is_not_nan_but_a_negative_base_is(tmp_path):
+    """x returns to 0 with an error of the solver's tolerance, on either side."""
+    times = np.linspace(0, 40, 81)
+    found = simulate_imported(arrived(tmp_path, "x=1; x'=-x^0.5*x^0.5; y=0; y'=x^0.7"), times)
+    assert found["y"][-1] == pytest.approx(1 / 0.7, rel=1e-5)
+    with pytest.raises(SolverError, match=r"not finite at time 1\S*; d\(y\)/dt = x\^0\.7"):
+        simulate_imported(arrived(tmp_path, "x=1; x'=-1; y=0; y'=x^0.7"), times)
+
+
+def test_a_failure_is_named_in_the_unit_of_the_model(tmp_path):
+    document = sbml("unit time_unit = 60 second; x=1; y=1; y'=-y; x'=x^2")
+    with pytest.raises(SolverError, match=r"at time 1(\.0\d*)? min; d\(x\)/dt = x\^2"):
+        simulate_imported(arrived(tmp_path, document), np.array([0.0, 2.0]))
+
+
+def test_what_a_file_leaves_out_is_noted(tmp_path):
+    document = sbml("compartment c; species A in c; A=1; J: A->; ")
+    notes = arrived(tmp_path, document).notes
+    assert notes == ["compartment 'c' has no size; 1 is used", "reaction 'J' has no rate law; its rate is 0"]
+
+
+def test_concentration_of_a_species_in_amounts(tmp_path):
+    document = "compartment c=4; substanceOnly species A in c; A=2; J: A->; 0.2*A"
+    found = simulate_imported(arrived(tmp_path, document), TIMES)
+    assert found["concentration(A)"] == pytest.approx(found["A"] / 4)
+
+
+def test_many_events_are_quick(tmp_path):
+    """A thousand resets of a sawtooth, each at its closed-form time."""
+    model = arrived(tmp_path, "x=0; x'=1; n=0; at x>=0.5: x=0, n=n+1")
+    simulate_imported(model, np.array([0.0, 1.0]))
+    begun = time.process_time()
+    found = simulate_imported(model, np.linspace(0.25, 500.25, 1001))
+    assert time.process_time() - begun < 2.0
+    assert found["x"] == pytest.approx(np.full(1001, 0.25), abs=1e-7)
+    assert found["n"][-1] == 1000
 
 
 def test_an_event_fires_at_its_moment(tmp_path):
@@ -258,7 +326,7 @@ def test_a_day_in_closed_form(tmp_path):
 def test_what_is_worked_out_once_is_a_constant(tmp_path):
     text = "p=1/0; q=-1/0; r=ln(-1); k=2*x; x=3; y=1; y'=-k*y"
     model = arrived(tmp_path, text)
-    assert not set(model.rates) - {"model.time", "model.y"}
+    assert not set(model.rates) - {CLOCK, "model.y"}
     found = simulate_imported(model, TIMES)
     assert found["p"][-1] == math.inf
     assert found["q"][-1] == -math.inf

@@ -12,7 +12,7 @@ import sympy
 
 from ketamech.engine.codegen.ir import BasicBlock, Instruction, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
-from ketamech.engine.codegen.lowering import Lowering, expand_functions
+from ketamech.engine.codegen.lowering import Lowering, bound_exponents, expand_functions, select_positive
 from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
 from ketamech.engine.codegen.sparse_lu import factorise, sparse_lu, substitute
 from ketamech.engine.lane_layout import LANE_ROWS
@@ -37,10 +37,10 @@ class Equations:
         self._constants: dict[sympy.Expr, str] = {}
         self._states = system.state_names
         outputs = [(output.name, output.expression) for output in system.outputs]
-        partials = [(name.name, expression) for name, expression in jacobian.partials]
+        partials = [(name.name, bound_exponents(expression)) for name, expression in jacobian.partials]
         observed = [(Slot("S", i), symbol(output.name)) for i, output in enumerate(system.time_varying_outputs)]
         rates = [(f"f{i}", rate) for i, rate in enumerate(system.rates)]
-        entries = [(f"j{i}", entry) for i, entry in enumerate(jacobian.entries.values())]
+        entries = [(f"j{i}", bound_exponents(entry)) for i, entry in enumerate(jacobian.entries.values())]
         self.rates = self._code("U", outputs, rates)
         self.observe = self._code("V", outputs, observed)
         self.jacobian = self._code("Y", [*outputs, *partials], entries)
@@ -109,7 +109,8 @@ def without_infinities(jacobian: SparseJacobian) -> list[Instruction]:
     """Entries j0, j1, ... of the Jacobian with 0 where a root or a power at 0 has no finite derivative.
 
     Such an entry is then left to the explicit part of the method: a step loses accuracy, which its error estimate
-    shows. Only entries with a power that is not an integer are checked.
+    shows. Entries with a power that is not an integer, a logarithm or a selection are checked: the derivative of the
+    alternative that is not selected may be infinite.
     """
     infinite: set[sympy.Symbol] = set()
     for name, derivative in jacobian.partials:
@@ -125,9 +126,9 @@ def without_infinities(jacobian: SparseJacobian) -> list[Instruction]:
 
 def _may_be_infinite(derivative: sympy.Expr, infinite: set[sympy.Symbol]) -> bool:
     powers = derivative.atoms(sympy.Pow)
-    return not infinite.isdisjoint(derivative.free_symbols) or any(
-        not power.exp.is_Integer and power.base.free_symbols for power in powers
-    )
+    if not infinite.isdisjoint(derivative.free_symbols) or derivative.has(sympy.log, select_positive):
+        return True
+    return any(not power.exp.is_Integer and power.base.free_symbols for power in powers)
 
 
 def _known(expression: sympy.Expr, values: Mapping[str, sympy.Expr]) -> sympy.Expr:

@@ -10,7 +10,8 @@ import sympy
 from ketamech.engine.codegen.ir import Instruction, Operand, Slot
 from ketamech.model.functions import hill, hill_slope
 
-MAX_FACTORS = 4  # largest power written as products
+MAX_FACTORS = 4  # largest power written as a chain of products; a larger one is a product of squares
+MAX_EXPONENT = 300.0  # of exp in a derivative: the square of exp(300) is finite
 
 
 class unfused_exp(sympy.Function):  # noqa: N801  (reads as a function)
@@ -51,6 +52,19 @@ INSTRUCTIONS = {
     "unfused_exp": "exp", "unfused_log": "log", "select_positive": "if_positive", "floor_": "floor",
     "sin": "sin", "cos": "cos", "atan": "atan",
 }  # fmt: skip
+
+
+def bound_exponents(derivative: sympy.Expr) -> sympy.Expr:
+    """A derivative with every exp of at most MAX_EXPONENT: a logistic curve has the slope exp(x) / (1 + exp(x))^2.
+
+    Without the bound, infinity is divided by infinity where the curve is flat.
+    """
+    return derivative.replace(lambda part: isinstance(part, sympy.exp) and bool(part.free_symbols), _bounded_exp)
+
+
+def _bounded_exp(part: sympy.Expr) -> sympy.Expr:
+    x = part.args[0]
+    return sympy.exp(select_positive(x - MAX_EXPONENT, sympy.Float(MAX_EXPONENT), x))
 
 
 def expand_functions(expression: sympy.Expr) -> sympy.Expr:
@@ -182,11 +196,24 @@ class Lowering:
         base, exponent = factor.args
         if exponent == sympy.S.Half:
             return self._emit("sqrt", self.value(base))
-        if exponent.is_Integer and 1 <= exponent <= MAX_FACTORS:
-            return self._product([base] * int(exponent))
+        if exponent.is_Integer and exponent >= 1:
+            return self._integer_power(base, int(exponent))
         if exponent.is_Number and exponent < 0:
             return self._emit("div", 1.0, self._factor(sympy.Pow(base, -exponent, evaluate=False)))
         return self.value(unfused_exp(exponent * unfused_log(base)))
+
+    def _integer_power(self, base: sympy.Expr, exponent: int) -> Operand:
+        """An integer power by multiplication, exact in sign also for a negative base."""
+        if exponent <= MAX_FACTORS:
+            return self._product([base] * exponent)
+        square, total = self.value(base), None
+        while exponent:
+            if exponent % 2:
+                total = square if total is None else self._emit("mul", total, square)
+            exponent //= 2
+            square = self._emit("mul", square, square) if exponent else square
+        assert total is not None
+        return total
 
     def _function(self, expression: sympy.Expr) -> Operand:
         arguments = [self.value(argument) for argument in expression.args]

@@ -89,11 +89,12 @@ def ptx_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
 
 
 class NativeModule:
-    """Loaded machine code; functions are called with the global interpreter lock released."""
+    """Loaded machine code of objects that call one another; functions release the global interpreter lock."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, *objects: bytes) -> None:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        for code in objects:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def function(self, name: str, kinds: str) -> ctypes._FuncPointer:

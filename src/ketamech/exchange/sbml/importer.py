@@ -36,7 +36,7 @@ class _SbmlImporter:
 
     def __init__(self, model: Any, path: Path) -> None:
         self.model, self.path, self.names = model, path, libsbml()
-        self.made = SbmlModel(model.getName() or model.getId() or path.stem)
+        self.made = SbmlModel(model.getName() or model.getId() or path.stem, time_unit(model))
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
         self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
         self.ruled = {rule.getVariable(): rule for rule in _all(model, "Rule") if not rule.isAlgebraic()}
@@ -46,7 +46,7 @@ class _SbmlImporter:
         self.reacting = self._reacting()
         self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
-            self._plain(compartment.getId(), compartment.getSize() if compartment.isSetSize() else 1.0)
+            self._plain(compartment.getId(), self._size_of(compartment))
         for parameter in _all(model, "Parameter"):
             self._plain(parameter.getId(), parameter.getValue() if parameter.isSetValue() else None)
         self._stoichiometries()
@@ -65,6 +65,15 @@ class _SbmlImporter:
         if self.made.initial_assignments:  # they become constants
             self.made.constants |= {name: self.made.values_at_start[name] for name in self.made.initial_assignments}
             self.made.initial_assignments.clear()
+
+    def _size_of(self, compartment: Any) -> float:
+        """The size of a compartment: 1, with a note, where the file states none."""
+        identifier = compartment.getId()
+        stated = compartment.isSetSize() or identifier in self.ruled or identifier in self.first
+        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if not stated and not flat:
+            self.made.notes.append(f"compartment '{identifier}' has no size; 1 is used")
+        return float(compartment.getSize()) if compartment.isSetSize() else 1.0
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
         """A formula of the model in symbols."""
@@ -118,6 +127,7 @@ class _SbmlImporter:
         if identifier in self.ruled or identifier in self.implied:  # stored as what its id means
             self._plain(identifier, self._initial(species, as_concentration=volume != 1))
             self.made.amounts[identifier] = symbol(name) * volume
+            self._concentration(species, symbol(name))
             if name in self.made.rates and volume != 1:
                 self.made.concentration_states[name] = volume.name
             return
@@ -127,11 +137,20 @@ class _SbmlImporter:
         amount = symbol(name + AMOUNT_SUFFIX) if volume != 1 else symbol(name)
         self.made.symbol_of_id[identifier] = symbol(name)
         self.made.amounts[identifier] = amount
+        self._concentration(species, amount)
         if volume != 1:
             self.made.rules[name] = amount / volume
         self.made.rates[amount.name] = sympy.Integer(0)
         self.made.initial_values[amount.name] = sympy.nan if first is None else first
         self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
+
+    def _concentration(self, species: Any, amount: sympy.Expr) -> None:
+        """The concentration of a species whose id means its amount."""
+        compartment = self.model.getCompartment(species.getCompartment())
+        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if species.getHasOnlySubstanceUnits() and not flat:
+            size = self.made.symbol_of_id[species.getCompartment()]
+            self.made.concentrations[species.getId()] = amount / size
 
     def _volume(self, species: Any) -> sympy.Expr:
         """The volume that turns a concentration into an amount; 1 where the id means the amount."""
@@ -183,6 +202,7 @@ class _SbmlImporter:
             name = qualified_name(reaction.getId())
             if not reaction.isSetKineticLaw():
                 self.made.rules[name] = sympy.Integer(0)
+                self.made.notes.append(f"reaction '{reaction.getId()}' has no rate law; its rate is 0")
                 continue
             law = reaction.getKineticLaw().getMath()
             self.made.rules[name] = self.formula(law, f"the rate of '{reaction.getId()}'")
@@ -228,6 +248,18 @@ class _SbmlImporter:
             self.formula(priority, where) if priority else None,
             event.getUseValuesFromTriggerTime(), trigger.getPersistent(), trigger.getInitialValue(),
         )  # fmt: skip
+
+
+def time_unit(model: Any) -> str:
+    """The unit of time of a model as text; empty where the file states none."""
+    unit = model.getTimeUnits() if model.isSetTimeUnits() else ""
+    definition = model.getUnitDefinition(unit) if unit else None
+    if definition is not None and definition.getNumUnits() == 1:
+        part = definition.getUnit(0)
+        seconds = part.getMultiplier() * 10.0 ** part.getScale()
+        names = {1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "d", 1e-3: "ms"}
+        return names.get(seconds, unit) if part.isSecond() and part.getExponent() == 1 else str(unit)
+    return "s" if unit == "second" else str(unit)
 
 
 def _all(owner: Any, kind: str) -> list[Any]:

@@ -79,6 +79,10 @@ def _arccos(x: sympy.Expr) -> sympy.Expr:
     return sympy.pi if x == -1 else 2 * sympy.atan(sympy.sqrt(_over(1 - x, 1 + x)))
 
 
+def _arcsinh(x: sympy.Expr) -> sympy.Expr:
+    return _log(x + sympy.sqrt(x**2 + 1))
+
+
 def _floor(x: sympy.Expr) -> sympy.Expr:
     return sympy.floor(x) if x.is_Number else floor_(x)
 
@@ -126,7 +130,7 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "sech": lambda x: 2 / (sympy.exp(x) + sympy.exp(-x)),
     "csch": lambda x: 2 / (sympy.exp(x) - sympy.exp(-x)),
     "coth": lambda x: 1 + 2 / (sympy.exp(2 * x) - 1),
-    "arcsinh": lambda x: _log(x + sympy.sqrt(x**2 + 1)),
+    "arcsinh": lambda x: choice(x, _arcsinh(x), -_arcsinh(-x)),  # without cancellation below 0
     "arccosh": lambda x: _log(x + sympy.sqrt(x**2 - 1)),
     "arctanh": lambda x: _log((1 + x) / (1 - x)) / 2,
     "arccoth": lambda x: _log((x + 1) / (x - 1)) / 2,
@@ -136,7 +140,7 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
 
 
 AVOGADRO = 6.02214179e23  # as SBML Level 3 defines it
-TIME = "time"
+TIME = "the time"  # the symbol of the clock: with a blank it is no id
 COMPARISONS: Mapping[str, Callable[..., sympy.Expr]] = {  # the third value where true, else the fourth
     "gt": lambda x, y, yes, no: choice(x - y, yes, no),
     "lt": lambda x, y, yes, no: choice(y - x, yes, no),
@@ -253,7 +257,7 @@ class Formulas:
         if kind == "factorial":
             return self._factorial(values)
         if kind == "power":
-            return real(values[0] ** self._exponent(node.getChild(1), values[1]))
+            return real(values[0] ** self._exponent(values[1]))
         return self._called(kind, values)
 
     def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
@@ -281,11 +285,11 @@ class Formulas:
             raise InputError(f"{self._where} uses factorials of what is not constant", expected="of a whole number")
         return found
 
-    def _exponent(self, node: Any, value: sympy.Expr) -> sympy.Expr:
+    def _exponent(self, value: sympy.Expr) -> sympy.Expr:
         """A constant exponent as a number, so that a negative base can have an integer exponent."""
-        if node.isName() and node.getName() in self._numbers:
-            return number(self._numbers[node.getName()])
-        return number(float(value)) if value.is_Float else value
+        known = {self._symbols[name]: number(one) for name, one in self._numbers.items() if name in self._symbols}
+        found = value.xreplace({s: known[s] for s in value.free_symbols if s in known})
+        return number(float(found)) if found.is_Float or found.is_Integer else value
 
     def _piecewise(self, node: Any) -> sympy.Expr:
         count = node.getNumChildren()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,15 +11,17 @@ import numpy as np
 import sympy
 
 from ketamech.core import InputError
-from ketamech.engine.codegen.lowering import floor_
+from ketamech.engine.codegen.lowering import floor_, select_positive
 from ketamech.model.assemble import order_outputs
 from ketamech.model.stage import Flux, Output, Stage, State, symbol
 from ketamech.model.system import System
 from ketamech.parameters import Distribution, Parameter, ParameterTable
 
 STAGE = "model"
-CLOCK = f"{STAGE}.time"
+CLOCK = f"{STAGE}.clock.time"  # no id has a dot: no id can be taken for the clock
 RATE_SUFFIX, AMOUNT_SUFFIX = ".rate", ".amount"  # suffixes of rates of change and amounts
+SWITCH = "switch."  # prefix of the quantities whose sign decides a trigger
+ROUNDING = 1e-6  # share of its size below which a negative base of a power is a rounding error
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,13 @@ class SbmlModel:
 
     `symbol_of_id` {id: expression in states, outputs and constants}; `rates` {state: expression}; `rules` {output:
     expression}; `constants`: numbers; `initial_assignments`: expressions evaluated once, at the start; `amounts`
-    {species: expression}; `state_of_id` {id: (state, its compartment or None)}: the state that an assignment to the id
-    sets; `concentration_states` {state: compartment}: the amount is conserved when an event changes the volume.
+    {species: expression}; `concentrations` likewise, of species whose id means an amount; `state_of_id` {id: (state,
+    its compartment or None)}: the state that an assignment to the id sets; `concentration_states` {state: compartment}:
+    the amount is conserved when an event changes the volume; `notes`: what the file leaves out and what is assumed.
     """
 
     title: str
+    time_unit: str = ""
     symbol_of_id: dict[str, sympy.Expr] = field(default_factory=dict)
     rates: dict[str, sympy.Expr] = field(default_factory=dict)
     rules: dict[str, sympy.Expr] = field(default_factory=dict)
@@ -57,22 +61,65 @@ class SbmlModel:
     initial_assignments: dict[str, sympy.Expr] = field(default_factory=dict)
     initial_values: dict[str, sympy.Expr] = field(default_factory=dict)
     amounts: dict[str, sympy.Expr] = field(default_factory=dict)
+    concentrations: dict[str, sympy.Expr] = field(default_factory=dict)
     state_of_id: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     concentration_states: dict[str, str] = field(default_factory=dict)
     events: list[SbmlEvent] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def system(self) -> System:
         """The equations; every unit is 1, because units of imported models are not checked."""
         sizes = self.scales
         states = {name: State(name, "1", 0.0, (None, None), "", sizes[name], False, "level") for name in self.rates}
-        offers = {name: Output(name, rule, "1", "") for name, rule in self.rules.items()}
-        fluxes = [Flux(name, sympy.sympify(rate), "as in the model") for name, rate in self.rates.items()]
+        offers = {name: Output(name, self._real_powers(rule), "1", "") for name, rule in self.rules.items()}
+        offers |= {name: Output(name, self._real_powers(size), "1", "") for name, size in self.switches.items()}
+        fluxes = [Flux(name, self._real_powers(rate), "as in the model") for name, rate in self.rates.items()]
         stage = Stage(STAGE, {}, states=states, outputs=offers, fluxes=fluxes, used_parameters=list(self.constants))
         return System(
             (stage,), _rows(self.constants), tuple(states.values()), order_outputs(tuple(offers.values())),
             tuple(fluxes), tuple(self.constants), (),
         )  # fmt: skip
+
+    @cached_property
+    def switches(self) -> dict[str, sympy.Expr]:
+        """The quantities whose sign decides the triggers of events, as outputs."""
+        conditions = {select.args[0]: None for event in self.events for select in event.trigger.atoms(select_positive)}
+        ordered = sorted(conditions, key=str)
+        return {f"{SWITCH}{i}": condition for i, condition in enumerate(ordered)}
+
+    def _real_powers(self, expression: sympy.Expr) -> sympy.Expr:
+        """An expression in which no rounding error below 0 makes a power with a broken exponent NaN."""
+
+        def fails_below_0(part: sympy.Expr) -> bool:
+            if not part.is_Pow or part.exp.is_Integer:
+                return False
+            return any(s.name not in self.constants for s in part.base.free_symbols)
+
+        return sympy.sympify(expression).replace(fails_below_0, self._real_power)
+
+    def _real_power(self, part: sympy.Expr) -> sympy.Expr:
+        base, exponent = part.args
+        rounding = ROUNDING * (self._size(base) or ROUNDING)
+        if exponent.is_Number:
+            positive = select_positive(base, base, sympy.Integer(0))
+            return select_positive(base + rounding, positive**exponent, sympy.nan)
+        odd = exponent - 2 * floor_(exponent / 2)  # 0 or 1 for a whole exponent
+        below = select_positive(exponent - floor_(exponent), sympy.nan, (1 - 2 * odd) * (-base) ** exponent)
+        at_0 = select_positive(exponent, sympy.Integer(0), select_positive(-exponent, sympy.oo, sympy.Integer(1)))
+        return select_positive(base, part, select_positive(base + rounding, at_0, below))
+
+    def _size(self, expression: sympy.Expr) -> float:
+        """The size of an expression: how much it changes if each state changes by its scale at the start."""
+        total = 0.0
+        for part in expression.free_symbols:
+            if part.name in self.rules:
+                size = self._size(sympy.sympify(self.rules[part.name]))
+            else:
+                size = self.scales.get(part.name, 0.0)
+            slope = compile_expression(expression.diff(part))(self.values_at_start) if size else 0.0
+            total += abs(slope) * size if np.isfinite(slope) else 0.0
+        return total
 
     @cached_property
     def values_at_start(self) -> dict[str, float]:
@@ -107,18 +154,6 @@ class SbmlModel:
         usual = max((size for size in found.values() if np.isfinite(size)), default=0.0) or 1.0
         return {CLOCK: 1.0, **{name: size or usual for name, size in found.items()}}
 
-    @cached_property
-    def _compiled_rules(self) -> dict[str, Callable[[Mapping[str, float]], float]]:
-        """The rules as functions, each after those that it needs."""
-        return {offer.name: compile_expression(self.rules[offer.name]) for offer in self.system.outputs}
-
-    def values_at(self, state: np.ndarray) -> dict[str, float]:
-        """Every value by name at the states [state]."""
-        known = {**self.constants, **dict(zip(self.rates, state.tolist(), strict=True))}
-        for name, compute in self._compiled_rules.items():
-            known[name] = compute(known)
-        return known
-
 
 def _rows(constants: Mapping[str, float]) -> ParameterTable:
     """Constants as a parameter table with unit 1."""
@@ -129,21 +164,36 @@ def _rows(constants: Mapping[str, float]) -> ParameterTable:
 def compile_expression(expression: sympy.Expr) -> Callable[[Mapping[str, float]], float]:
     """An expression as a function of named values."""
     expression = sympy.sympify(expression)
+    if expression.is_Symbol:
+        return lambda known: float(known[expression.name])
+    if expression.is_Integer or expression.is_Float:
+        return lambda known: float(expression)
     names = sorted(s.name for s in expression.free_symbols)
-    arguments = [symbol(name) for name in names]
-    stand_ins = [sympy.Symbol(f"a{i}") for i in range(len(names))]
-    body = expression.xreplace(dict(zip(arguments, stand_ins, strict=True)))
-    made = sympy.lambdify(stand_ins, body, modules=[{"select_positive": _where, floor_.__name__: np.floor}, "numpy"])
+    made = compile_vector(expression, names)
 
     def value(known: Mapping[str, float]) -> float:
         with np.errstate(all="ignore"):
-            return float(made(*(np.float64(known[name]) for name in names)))
+            return float(made(np.array([known[name] for name in names], dtype=float)))
 
     return value
 
 
+def compile_vector(expression: sympy.Expr, names: Sequence[str]) -> Callable[[np.ndarray], Any]:
+    """An expression as a function of an array [value, ...] in the order of `names`; a division by 0 is infinite."""
+    expression = sympy.sympify(expression)
+    used = sorted(s.name for s in expression.free_symbols)
+    places = [names.index(name) for name in used]
+    stand_ins = [sympy.Symbol(f"a{i}") for i in range(len(used))]
+    replacements = {**dict(zip(map(symbol, used), stand_ins, strict=True)), sympy.zoo: sympy.oo}
+    made = sympy.lambdify(stand_ins, expression.xreplace(replacements), modules=[NUMPY, "numpy"])
+    return lambda values: made(*(values[place] for place in places))
+
+
 def _where(x: Any, yes: Any, no: Any) -> Any:
-    return np.float64(yes if x > 0 else no)  # a Python float would raise on division by 0
+    return np.where(x > 0, np.float64(yes), np.float64(no))  # a Python number would raise on division by 0
+
+
+NUMPY = {"select_positive": _where, floor_.__name__: np.floor}
 
 
 def qualified_name(identifier: str) -> str:

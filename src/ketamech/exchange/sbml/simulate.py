@@ -1,47 +1,64 @@
 """Simulates an imported SBML model: integration between events, and execution of the events.
 
-Triggers are evaluated at closely spaced times; the time at which one changes is then refined. A trigger that is true
-for less than the spacing is missed.
+Triggers are evaluated at closely spaced times; where one changes, the sign of the quantities that decide it (x - 2 for
+x > 2) locates the event. A trigger that is true for less than the spacing is missed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time as wall
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import sympy
 
 from ketamech.core import SolverError
-from ketamech.engine import events, load_kernel, solve
+from ketamech.engine.codegen.lowering import select_positive
 from ketamech.exchange.sbml.sbml_model import (
     AMOUNT_SUFFIX,
     CLOCK,
     RATE_SUFFIX,
+    SWITCH,
     SbmlEvent,
     SbmlModel,
-    compile_expression,
+    compile_vector,
     qualified_name,
 )
+from ketamech.exchange.sbml.stretch_solver import Stretch, StretchSolver
+from ketamech.model.stage import symbol
 
 TOLERANCE = 1e-8
 EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
-REFINEMENT_POINTS, MAX_REFINEMENTS = 40, 8
+REFINEMENT_POINTS, MAX_REFINEMENTS = 40, 60
 EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
 MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
+SHORTEST_STRETCH = 1e-9  # relative, of a stretch that fails: shorter ones are not tried
+TIME = "time"
 
 
-def simulate_imported(model: SbmlModel, times: np.ndarray, *, tolerance: float = TOLERANCE) -> dict[str, np.ndarray]:
-    """Every value of a model at `times` (rising, in its unit of time): ids, and `amount(id)` of species.
+def simulate_imported(
+    model: SbmlModel, times: np.ndarray, *, tolerance: float = TOLERANCE, time_limit: float = math.inf
+) -> dict[str, np.ndarray]:
+    """Every value of a model at `times` (rising, in its unit of time).
 
-    Raises SolverError where the equations cannot be solved or events trigger one another without end.
+    The keys are `time`, ids (`value(time)` for an id `time`), `amount(id)` of species, and `concentration(id)` of
+    species whose id means an amount. Raises SolverError where the equations cannot be solved, events trigger one
+    another without end, or the run takes longer than `time_limit` (s).
     """
-    run = _Run(model, tolerance)
-    rows = run.values_at_times(np.asarray(times, dtype=float))
-    shown = {name: name.partition(".")[2] for name in rows[0] if not name.endswith((AMOUNT_SUFFIX, RATE_SUFFIX))}
-    found = {own: np.array([row[name] for row in rows]) for name, own in shown.items()}
-    amounts = {name: compile_expression(amount) for name, amount in model.amounts.items()}
-    return found | {f"amount({name})": np.array([amount(row) for row in rows]) for name, amount in amounts.items()}
+    with np.errstate(all="ignore"):
+        run = _Run(model, tolerance, time_limit)
+        columns = run.values_at_times(np.asarray(times, dtype=float)).T
+        shown = {name: name.partition(".")[2] for name in run.names if not name.startswith((CLOCK, SWITCH))}
+        plain = {name: own for name, own in shown.items() if not name.endswith((AMOUNT_SUFFIX, RATE_SUFFIX))}
+        found = {f"value({TIME})" if own == TIME else own: columns[run.names.index(n)] for n, own in plain.items()}
+        found[TIME] = columns[run.names.index(CLOCK)]
+        for word, group in (("amount", model.amounts), ("concentration", model.concentrations)):
+            for name, expression in group.items():
+                values = compile_vector(expression, run.names)(columns)
+                found[f"{word}({name})"] = np.broadcast_to(values, columns.shape[1:])
+    return found
 
 
 @dataclass(frozen=True)
@@ -53,91 +70,148 @@ class _PendingEvent:
     values: dict[str, float] | None
 
 
+Evaluate = Callable[[np.ndarray], np.ndarray]
+
+
 class _Run:
-    def __init__(self, model: SbmlModel, tolerance: float) -> None:
-        self.model, self.tolerance = model, tolerance
-        self.system = model.system
-        self.kernel = load_kernel(self.system.layout, lambda: self.system)
-        self.inputs = np.array([[model.constants[name] for name in self.system.parameter_names]])
-        self.state = np.array([model.values_at_start[name] for name in self.system.state_names])
-        self.clock = self.system.state_names.index(CLOCK)
-        self.triggers = [compile_expression(event.trigger) for event in model.events]
-        self.delays = [compile_expression(event.delay) for event in model.events]
-        self.priorities = [None if e.priority is None else compile_expression(e.priority) for e in model.events]
-        self.assigned = [[(to, compile_expression(value)) for to, value in e.assignments] for e in model.events]
+    """One simulation. A row holds the values `names`: states, outputs, constants, in this order."""
+
+    def __init__(self, model: SbmlModel, tolerance: float, time_limit: float) -> None:
+        self.model, self.end_of_patience = model, wall.monotonic() + time_limit
+        self.solver = StretchSolver(model, tolerance)
+        constant = [offer for offer in model.system.outputs if offer.is_constant]
+        fixed = {**model.constants, **{offer.name: model.values_at_start[offer.name] for offer in constant}}
+        self.names = [*self.solver.names, *fixed]
+        self.fixed = np.array(list(fixed.values()))
+        self.places = {name: i for i, name in enumerate(self.names)}
+        self.n_states = len(self.solver.states)
+        self.clock = self.places[CLOCK]
+        self.switches = [self.places[name] for name in model.switches]
+        self.triggers = [self._trigger(event) for event in model.events]
+        self.delays = [self._compiled(event.delay) for event in model.events]
+        self.priorities = [None if e.priority is None else self._compiled(e.priority) for e in model.events]
+        self.assigned = [[(to, self._compiled(value)) for to, value in e.assignments] for e in model.events]
         self.true = [event.initially_true for event in model.events]
         self.due: list[_PendingEvent] = []
+        self.row = self._row(np.array([model.values_at_start[name] for name in self.solver.states]))
+
+    def _compiled(self, expression: sympy.Expr) -> Evaluate:
+        return compile_vector(expression, self.names)
+
+    def _trigger(self, event: SbmlEvent) -> Evaluate:
+        """A trigger as a function of a row, in terms of its switches."""
+        known = {condition: symbol(name) for name, condition in self.model.switches.items()}
+
+        def switched(part: sympy.Expr) -> sympy.Expr:
+            return select_positive(known[part.args[0]], part.args[1], part.args[2])
+
+        decided = event.trigger.replace(lambda part: getattr(part, "func", None) is select_positive, switched)
+        return self._compiled(decided)
 
     @property
     def now(self) -> float:
         """The time."""
-        return float(self.state[self.clock])
+        return float(self.row[self.clock])
 
-    def values(self, state: np.ndarray | None = None) -> dict[str, float]:
-        """Every value at a state."""
-        return self.model.values_at(self.state if state is None else state)
+    def _row(self, state: np.ndarray) -> np.ndarray:
+        return np.concatenate([self.solver.values(state), self.fixed])
 
-    def values_at_times(self, times: np.ndarray) -> list[Mapping[str, float]]:
-        """Values at every time."""
+    def _rows(self, values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values, np.broadcast_to(self.fixed, (len(values), len(self.fixed)))], axis=1)
+
+    def values_at_times(self, times: np.ndarray) -> np.ndarray:
+        """Values [time, name]."""
         self._process_events()
-        rows: list[Mapping[str, float]] = []
+        rows = []
         for time in times:
             while self.now < time:
                 self._advance(time)
-            rows.append(self.values())
-        return rows
+            rows.append(self.row)
+        return np.array(rows)
 
     def _advance(self, end: float) -> None:
-        """Advance to `end` or to the next event."""
-        if not self.model.events:
-            self.state = self._solve(np.array([end]))[0]
-            self.state[self.clock] = end
-            return
-        stop = min([end, *(one.time for one in self.due)])
+        """Advance to `end` or to the next event; before a failure, only a part of the way: an event may come first."""
+        if wall.monotonic() > self.end_of_patience:
+            raise SolverError(f"the time limit is reached at time {self.now:g} {self.model.time_unit}".rstrip())
         begin = self.now
-        watched = begin + (stop - begin) * np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:]
-        path = self._solve(watched) if stop > begin else np.array([self.state])
-        crossed = next((i for i, state in enumerate(path) if self._changed(state)), None)
-        if crossed is None:
-            self.state = path[-1]
-            self.state[self.clock] = stop
-        else:
-            before = path[crossed - 1] if crossed else self.state
-            self.state = self._locate_event(before, path[crossed])
+        stop = min([end, *(one.time for one in self.due)])
+        shares = np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:] if self.model.events else np.ones(1)
+        while True:
+            watched = begin + (stop - begin) * shares
+            watched[-1] = stop
+            path = self.solver.run(self.row[: self.n_states], watched)
+            if not path.failure:
+                break
+            reached = 0.5 * path.failed_after
+            if not self.model.events or reached <= SHORTEST_STRETCH * max(stop - begin, 1e-3 * abs(begin)):
+                raise SolverError(self._failure(path))
+            stop = begin + reached
+        rows = self._rows(path.rows)
+        rows[-1] = self._row(rows[-1, : self.n_states])  # the exact clock decides a trigger at an output time
+        self.row = self._after_event(rows) if self.model.events else rows[-1]
+
+    def _after_event(self, rows: np.ndarray) -> np.ndarray:
+        """The row at the first event in `rows` after its execution, or the last row."""
+        changed = np.flatnonzero(self._changed(rows))
+        if changed.size:
+            crossed = int(changed[0])
+            rows[-1] = self._locate_event(rows[crossed - 1] if crossed else self.row, rows[crossed])
+        self.row = rows[-1]
         self._process_events()
+        return self.row
 
-    def _solve(self, times: np.ndarray) -> np.ndarray:
-        """States [time, state] from the current state."""
-        start = self.now
-        names = self.system.state_names
-        asked = np.concatenate([[0.0], np.maximum(times - start, 0.0)])
-        found = solve(
-            self.kernel, self.state[None], self.inputs, [events([])], asked, outputs=names, tolerance=self.tolerance
-        )
-        if found.status[0]:
-            raise SolverError(f"the solve ended early: {found.reason(0)}")
-        return np.array(found.values[0, 1:])
-
-    def _changed(self, state: np.ndarray) -> bool:
-        """Whether any trigger changes at a state."""
-        known = self.values(state)
-        return any((trigger(known) > 0.5) != was for trigger, was in zip(self.triggers, self.true, strict=True))
+    def _changed(self, rows: np.ndarray) -> np.ndarray:
+        """Whether any trigger differs from its known value, for each row."""
+        found = np.zeros(len(rows), dtype=bool)
+        for trigger, was in zip(self.triggers, self.true, strict=True):
+            found |= (np.broadcast_to(trigger(rows.T), len(rows)) > 0.5) != was
+        return found
 
     def _locate_event(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """The first state, to rounding, at which a trigger has changed."""
-        self.state = before
+        """The first row, to rounding, at which a trigger has changed."""
         for _ in range(MAX_REFINEMENTS):
-            low, high = self.now, float(after[self.clock])
-            if high - low <= EVENT_TIME_TOLERANCE * max(abs(high), 1e-3):
+            low, high = before[self.clock], after[self.clock]
+            margin = EVENT_TIME_TOLERANCE * max(abs(high), 1e-3)
+            if high - low <= margin:
                 break
-            path = self._solve(low + (high - low) * np.linspace(0, 1, REFINEMENT_POINTS + 1)[1:])
-            crossed = next((i for i, state in enumerate(path) if self._changed(state)), None)
-            if crossed is None:
+            path = self.solver.run(before[: self.n_states], self._candidates(before, after, margin))
+            if path.failure:
                 break
-            if crossed:
-                self.state = path[crossed - 1]
-            after = path[crossed]
-        return after.copy()
+            rows = np.vstack([self._rows(path.rows), after])
+            crossed = int(np.argmax(self._changed(rows)))
+            before, after = rows[crossed - 1] if crossed else before, rows[crossed]
+        return after
+
+    def _candidates(self, before: np.ndarray, after: np.ndarray, margin: float) -> np.ndarray:
+        """Times between two rows: around the linear estimate of each change of sign, and evenly spaced."""
+        low, high = before[self.clock], after[self.clock]
+        first, last = before[self.switches], after[self.switches]
+        crossing = (first > 0) != (last > 0)
+        shares = first[crossing] / (first[crossing] - last[crossing])
+        roots = low + (high - low) * shares[np.isfinite(shares)]
+        width = 1e-3 * (high - low)
+        near = np.concatenate([roots + shift for shift in (-width, -margin / 2, margin / 2, width)])
+        spaced = low + (high - low) * np.arange(1, REFINEMENT_POINTS) / REFINEMENT_POINTS
+        times = np.sort(np.concatenate([near, spaced]))
+        return np.array(times[(times > low) & (times < high)])
+
+    def _failure(self, path: Stretch) -> str:
+        """What failed: the time in the unit of the model, the variable and its rate of change."""
+        at = f"{self.now + path.failed_after:.6g} {self.model.time_unit}".rstrip()
+        name = self._culprit()
+        rate = str(self.model.rates[name]).replace(f"{name.partition('.')[0]}.", "").replace("**", "^")
+        shown = rate if len(rate) < LONGEST_FORMULA else f"{rate[:LONGEST_FORMULA]}..."
+        own = name.partition(".")[2].removesuffix(AMOUNT_SUFFIX)
+        return f"the solve ended: {path.failure} at time {at}; d({own})/dt = {shown}"
+
+    def _culprit(self) -> str:
+        """The state whose rate of change is not finite at the state reached, or else changes fastest."""
+        state = self.solver.reached.copy()
+        known = dict(zip(self.names, self._row(state), strict=True))
+        names = [name for name in self.solver.states if name != CLOCK]
+        rates = [abs(self._compiled(self.model.rates[name])(np.array(list(known.values())))) for name in names]
+        sizes = [rate / (abs(known[name]) + self.model.scales[name]) for name, rate in zip(names, rates, strict=True)]
+        return names[int(np.argmax([math.inf if math.isnan(size) else size for size in sizes]))]
 
     def _process_events(self) -> None:
         """Fire and execute the events of the current time until none is left."""
@@ -153,39 +227,48 @@ class _Run:
 
     def _update_triggers(self) -> None:
         """Add events whose trigger became true; remove non-persistent events whose trigger became false."""
-        known = self.values()
         for place, event in enumerate(self.model.events):
-            holds = self.triggers[place](known) > 0.5
+            holds = bool(self.triggers[place](self.row) > 0.5)
             if holds and not self.true[place]:
-                self.due.append(self._pending_event(place, event, known))
+                self.due.append(self._pending_event(place, event))
             elif not holds and self.true[place] and not event.persistent:
                 self.due = [one for one in self.due if one.place != place]
             self.true[place] = holds
 
-    def _pending_event(self, place: int, event: SbmlEvent, known: Mapping[str, float]) -> _PendingEvent:
-        early = {to: value(known) for to, value in self.assigned[place]} if event.values_from_trigger_time else None
-        return _PendingEvent(self.now + self.delays[place](known), place, early)
+    def _pending_event(self, place: int, event: SbmlEvent) -> _PendingEvent:
+        early = self._assigned_values(place) if event.values_from_trigger_time else None
+        return _PendingEvent(self.now + float(self.delays[place](self.row)), place, early)
+
+    def _assigned_values(self, place: int) -> dict[str, float]:
+        return {to: float(value(self.row)) for to, value in self.assigned[place]}
 
     def _priority(self, one: _PendingEvent) -> float:
         priority = self.priorities[one.place]
-        value = -math.inf if priority is None else priority(self.values())
+        value = -math.inf if priority is None else float(priority(self.row))
         return value if not math.isnan(value) else -math.inf
 
     def _execute(self, one: _PendingEvent) -> None:
-        known = self.values()
-        given = one.values or {to: value(known) for to, value in self.assigned[one.place]}
-        names = self.system.state_names
+        known, state = self.row, self.row[: self.n_states].copy()
+        given = self._assigned_values(one.place) if one.values is None else one.values
         # a concentration refers to the volume before the event, even if the event sets it
         for to, value in given.items():
-            state, compartment = self.model.state_of_id[to]
-            self.state[names.index(state)] = value * known[qualified_name(compartment)] if compartment else value
+            name, compartment = self.model.state_of_id[to]
+            volume = known[self.places[qualified_name(compartment)]] if compartment else 1.0
+            state[self.places[name]] = value * volume
+        self.row = self._row(state)
         self._keep_amounts(known)
+        self.solver.shorten_step()
 
-    def _keep_amounts(self, before: Mapping[str, float]) -> None:
+    def _keep_amounts(self, before: np.ndarray) -> None:
         """Conserve the amount of states stored as concentrations where the volume has changed."""
         if not self.model.concentration_states:
             return
-        after = self.values()
-        for state, compartment in self.model.concentration_states.items():
-            if after[compartment] != before[compartment]:
-                self.state[self.system.state_names.index(state)] *= before[compartment] / after[compartment]
+        state = self.row[: self.n_states].copy()
+        for name, compartment in self.model.concentration_states.items():
+            place = self.places[compartment]
+            if self.row[place] != before[place]:
+                state[self.places[name]] *= before[place] / self.row[place]
+        self.row = self._row(state)
+
+
+LONGEST_FORMULA = 160  # characters of a formula in a message

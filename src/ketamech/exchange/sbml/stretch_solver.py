@@ -1,0 +1,94 @@
+"""Integrates an imported model over short stretches: the engine's loop on one patient, called without a thread.
+
+Between two events a stretch may take a few microseconds, less than the start of a thread; `engine.solve` is for many
+patients and long runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ketamech.engine import load_kernel
+from ketamech.engine.codegen.native_code import NativeModule
+from ketamech.engine.kernel import ARGUMENTS
+from ketamech.engine.lane_layout import N_WHOLE, SETTINGS, TIMES
+from ketamech.engine.solve import (
+    FIRST_STEP,
+    MAX_GROWTH,
+    MAX_STEPS,
+    MIN_GROWTH,
+    RETRY_TOLERANCES,
+    SOLVER_STATUS,
+    workspace,
+)
+from ketamech.exchange.sbml.sbml_model import CLOCK, SbmlModel
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """`rows` [time, value] of the values `StretchSolver.names`; `failure` is empty, or the status of the engine.
+
+    `failed_after`: time from the start of the stretch to the failure.
+    """
+
+    rows: np.ndarray
+    failure: str = ""
+    failed_after: float = 0.0
+
+
+class StretchSolver:
+    """The states and time-varying outputs `names` of one model from a state at given times."""
+
+    def __init__(self, model: SbmlModel, tolerance: float) -> None:
+        system = model.system
+        self.states = system.state_names
+        kernel = load_kernel(system.layout, lambda: system)
+        self._code = kernel.compiled
+        self.names = kernel.layout.output_names
+        self._clock = self.states.index(CLOCK)
+        assert isinstance(self._code.code, NativeModule)
+        self._function = self._code.code.function("follow", ARGUMENTS["follow"])
+        self._sizes = self._code.sizes(0, len(self.names))
+        self._wanted = self._code.output_rows(self.names)
+        values = (tolerance, FIRST_STEP, MAX_STEPS, MAX_GROWTH, MIN_GROWTH, self._code.gamma, RETRY_TOLERANCES)
+        self._settings = np.array([value for _, value in zip(SETTINGS, values, strict=True)], dtype=float)
+        self.inputs = np.array([model.constants[name] for name in system.parameter_names], dtype=float)
+        self._floats, self._lanes = workspace(self._code), np.zeros(N_WHOLE * self._code.lanes, dtype=np.int64)
+        self._state, self._inflow = np.zeros(len(self.states)), np.zeros(len(self.states))
+        self._no_events = [np.zeros(2, dtype=np.int64), np.zeros(1), *(np.zeros(1, dtype=np.int64),) * 2, np.zeros(1)]
+        self._step = FIRST_STEP
+        self.reached = self._state  # the state at the end of the last stretch, or where it failed
+
+    def values(self, state: np.ndarray) -> np.ndarray:
+        """The values at a state [state]."""
+        step = self._step
+        found = self.run(state, np.array([state[self._clock]]))
+        self._step = step
+        return np.array(found.rows[0])
+
+    def shorten_step(self) -> None:
+        """Start the next stretch with a short step: an event has changed the state."""
+        self._step = min(self._step, FIRST_STEP)
+
+    def run(self, state: np.ndarray, times: np.ndarray) -> Stretch:
+        """The values at `times` (rising, in the time of the model), from a state [state]."""
+        times = np.ascontiguousarray(times, dtype=float)
+        begin = state[self._clock]
+        self._state[:] = state
+        self._inflow[:], self._lanes[:] = 0.0, 0
+        self._sizes[TIMES] = len(times)
+        passed = np.maximum(times - begin, 0.0)
+        clock, step = np.zeros(1), np.array([self._step])
+        counter, stop, report = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(5)
+        out = np.full((len(times), len(self.names)), np.nan)
+        arrays = (
+            self._floats, self._lanes, self._sizes, self._settings, self.inputs, self._state, self._inflow, clock, step,
+            *self._no_events, passed, 0, self._wanted, out, counter, stop, 1, report,
+        )  # fmt: skip
+        self._function(*(a if isinstance(a, int) else a.ctypes.data for a in arrays))
+        out[:, self._clock] = times  # integrated, the clock has rounding errors
+        status, self.reached = int(report[0]), self._state
+        self._step = float(step[0]) if status == 0 else FIRST_STEP
+        return Stretch(out, SOLVER_STATUS[status] if status else "", float(report[2]))
