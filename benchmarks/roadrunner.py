@@ -24,12 +24,12 @@ def load(case: BenchmarkCase) -> Run:
     """Compile the SBML document, and return the function that solves the case for every patient."""
     text = write_sbml(case.system, case.inputs[0], case.start[0], case.events)
     model = RoadRunnerModel(text, [sbml_id(name) for name in case.outputs])
-    places, constants = model.places(_ids(case)), constant_outputs(case.system)
+    ids, constants = _ids(case), constant_outputs(case.system)
     first, state_ids = case.segments()[0], [sbml_id(name) for name in case.system.state_names]
 
     def solve_patient(inputs: np.ndarray, start: np.ndarray) -> np.ndarray:
         values = [inputs, constants(inputs), start + first.jump, first.inflow[case.infused()]]
-        model.set_values(places, np.concatenate(values))
+        model.set_values(ids, np.concatenate(values))
         return model.simulate(case.times)
 
     def run(tolerance: float) -> np.ndarray:

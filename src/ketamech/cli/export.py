@@ -13,6 +13,7 @@ from ketamech.cli.options import Drug
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
+    from ketamech.exchange.sbml.export import PatientModel
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
@@ -113,18 +114,22 @@ def _doses(loaded: LoadedScenario, to: Path) -> None:
 
 
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
-    text, states = _model_text(loaded)
-    _write(to, text)
-    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [MODEL_LOST, *_doses_lost()])
+    from ketamech.exchange.sbml.export import sbml_text
+
+    patient = _patient_model(loaded)
+    _write(to, sbml_text(patient))
+    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
+    _tell(to, loaded, what, [MODEL_LOST, *_doses_lost()])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.export import antimony_text
+    from ketamech.exchange.sbml.antimony_text import antimony_text
 
-    text, states = _model_text(loaded)
-    _write(to, antimony_text(text))
-    lost = f"{MODEL_LOST} Antimony leaves out the reasons of rates."
-    _tell(to, loaded, f"{states} states and the doses of {loaded.horizon:g} h", [lost, *_doses_lost("once it is SBML")])
+    patient = _patient_model(loaded)
+    _write(to, antimony_text(patient))
+    lost = f"{MODEL_LOST} Antimony states units and reasons in comments."
+    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
+    _tell(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
 
 
 def _doses_lost(how: str = "") -> list[str]:
@@ -134,27 +139,29 @@ def _doses_lost(how: str = "") -> list[str]:
     return [f"Doses read back{f' {how}' if how else ''} are amounts by state and time; lost are:", *LOSSY_FEATURES]
 
 
-def _model_text(loaded: LoadedScenario) -> tuple[str, int]:
-    """SBML text of the treated patient, and the number of states."""
-    from ketamech.exchange.sbml.export import course_sbml
+def _patient_model(loaded: LoadedScenario) -> PatientModel:
+    """The model and the doses of the treated patient."""
+    from ketamech.exchange.sbml.export import course_model
     from ketamech.simulation.simulate import subjects
 
     model = terminal.model()
     with terminal.progress().status("Writing equations and doses ..."):
         treated = subjects(loaded, model)[0]
         notes = [f"Assumed: {one}." for one in loaded.assumptions]
-        text = course_sbml(model, treated, name=loaded.title, notes=notes, species=loaded.species)
-        return text, len(model.layout.states)
+        return course_model(model, treated, name=loaded.title, notes=notes, species=loaded.species)
 
 
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
+    from ketamech.exchange.sbml.export import sbml_text
+    from ketamech.exchange.sbml.reactions import species_ids
 
     beside = to.with_suffix(".xml")
-    outputs = shown_outputs(terminal.model(), loaded.species)
-    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon))
-    _write(beside, _model_text(loaded)[0])
+    model = terminal.model()
+    outputs, species = shown_outputs(model, loaded.species), species_ids(model.layout.states)
+    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species)
+    _write(beside, sbml_text(_patient_model(loaded)))
     _write(to, text)
     _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
 

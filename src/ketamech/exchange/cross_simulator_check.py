@@ -58,18 +58,20 @@ class RoadRunnerModel:
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
         self._simulator.timeCourseSelections = list(outputs)
         model = self._simulator.model
-        # exports of KetaMech hold no species
-        self.states = tuple(model.getStateVectorId(i) for i in range(model.getNumRateRules()))
+        species = model.getFloatingSpeciesIds()
+        self.states = tuple(model.getStateVectorId(i) for i in range(model.getNumRateRules() + len(species)))
         self._place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}
+        self._species = {name: i for i, name in enumerate(species)}
 
-    def places(self, ids: Sequence[str]) -> list[int]:
-        """The positions of some parameters, for `set_values`."""
-        return [self._place[name] for name in ids]
-
-    def set_values(self, places: Sequence[int], values: np.ndarray) -> None:
-        """Go back to time 0 with these parameters and initial states."""
+    def set_values(self, ids: Sequence[str], values: np.ndarray) -> None:
+        """Go back to time 0 with these parameters and initial states; species are in places of 1 L."""
+        model = self._simulator.model
         self._simulator.reset()
-        self._simulator.model.setGlobalParameterValues(places, values)
+        given = dict(zip(ids, values.tolist(), strict=True))
+        parameters = [name for name in given if name in self._place]
+        species = [name for name in given if name in self._species]
+        model.setGlobalParameterValues([self._place[n] for n in parameters], [given[n] for n in parameters])
+        model.setFloatingSpeciesAmounts([self._species[n] for n in species], [given[n] for n in species])
 
     def set_tolerances(self, relative: float, absolute: Mapping[str, float]) -> None:
         """One absolute tolerance for each state: CVODE would multiply a single one by each present value."""
@@ -106,14 +108,18 @@ class CopasiModel:
 
     def quantities(self, ids: Sequence[str]) -> list[Any]:
         """Handles of some parameters and states, for `set_values`."""
-        every = map(self._model.getModelValue, range(self._model.getNumModelValues()))
-        known = {quantity.getSBMLId(): quantity for quantity in every}
+        values = map(self._model.getModelValue, range(self._model.getNumModelValues()))
+        species = map(self._model.getMetabolite, range(self._model.getNumMetabs()))
+        known = {quantity.getSBMLId(): quantity for quantity in (*values, *species)}
         return [known[name] for name in ids]
 
     def set_values(self, quantities: Sequence[Any], values: np.ndarray) -> None:
         """Initial values of some quantities."""
         for quantity, value in zip(quantities, values.tolist(), strict=True):
-            quantity.setInitialValue(value)
+            if isinstance(quantity, self._copasi.CMetab):
+                quantity.setInitialConcentration(value)  # in places of 1 L: also the amount
+            else:
+                quantity.setInitialValue(value)
         self._model.updateInitialValues(self._copasi.CCore.Framework_Concentration)
 
     def set_tolerances(self, relative: float, absolute: float) -> None:

@@ -57,6 +57,9 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
         raise InputError("this is no valid SBML", expected=EXPECTED)
     held = {p.getId(): p.getValue() for p in (model.getParameter(i) for i in range(model.getNumParameters()))}
     ruled = {model.getRule(i).getVariable() for i in range(model.getNumRules()) if model.getRule(i).isRate()}
+    for one in (model.getSpecies(i) for i in range(model.getNumSpecies())):
+        held[one.getId()] = one.getInitialAmount() if one.isSetInitialAmount() else one.getInitialConcentration()
+        ruled.add(one.getId())
     if sbml_id(BELIEF) not in held:
         raise InputError("this is no model of KetaMech", expected=EXPECTED, type_this="--to result.csv")
     found = InputProfile()

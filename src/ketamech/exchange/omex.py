@@ -11,7 +11,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.optional_libraries import libcombine, libsedml, with_fields
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
@@ -32,7 +33,8 @@ from ketamech.simulation.simulate import subjects
 
 LEVEL, VERSION = 1, 4
 SBML_NAMESPACE = "http://www.sbml.org/sbml/level3/version1/core"
-XPATH = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}']"
+PARAMETER = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}']"
+SPECIES = "/sbml:sbml/sbml:model/sbml:listOfSpecies/sbml:species[@id='{}']"
 TIME = "urn:sedml:symbol:time"
 CVODE = "KISAO:0000019"
 TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
@@ -60,14 +62,15 @@ def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
 
 
 def write_sedml(
-    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[UniformTimeCourse], *, seen: str = ""
-) -> str:
-    """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`.
+    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[UniformTimeCourse], species: Collection[str],
+    *, seen: str = "",
+) -> str:  # fmt: skip
+    """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`; `species`: ids of those of the model.
 
     `seen`: a formula of SBML ids that is reported (as DISPLAY_COURSES) and plotted instead of the outputs.
     Raises InputError without python-libsedml.
     """
-    document = _Simulations(name, model_file, seen)
+    document = _Simulations(name, model_file, species, seen)
     for course in courses:
         document.add_time_course(course, outputs)
     shown = [output for output in PLOTTED_OUTPUTS if output in outputs] or list(outputs[:1])
@@ -76,8 +79,8 @@ def write_sedml(
 
 
 class _Simulations:
-    def __init__(self, name: str, model_file: str, seen: str) -> None:
-        self._libsedml, self._seen = libsedml(), seen
+    def __init__(self, name: str, model_file: str, species: Collection[str], seen: str) -> None:
+        self._libsedml, self._species, self._seen = libsedml(), species, seen
         self._document = self._libsedml.SedDocument(LEVEL, VERSION)
         self._document.getNamespaces().add(SBML_NAMESPACE, "sbml")
         language = "urn:sedml:language:sbml.level-3.version-1"
@@ -122,7 +125,7 @@ class _Simulations:
             math = self._seen if output == DISPLAY_COURSES else sbml_id(output)
             for name in dict.fromkeys(_ID.findall(math)):
                 variable = self._variable(made, course, f"_of_{name}" if output == DISPLAY_COURSES else "")
-                variable.setTarget(XPATH.format(name))
+                variable.setTarget((SPECIES if name in self._species else PARAMETER).format(name))
                 math = re.sub(rf"\b{name}\b", variable.getId(), math)
         made.setMath(self._libsedml.parseFormula(math))
         return str(made.getId())
@@ -185,7 +188,7 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
     files = {
         MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
-        SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked),
+        SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked, species_ids(model.layout.states)),
         **{EXPECTED.format(one.name): _expected(model, treated, one, outputs) for one in asked},
         SCENARIO: scenario_yaml(scenario, model.parameters),
         ABOUT: _about(scenario, assumed),

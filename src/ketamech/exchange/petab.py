@@ -298,7 +298,13 @@ class _Observables:
 
     def __init__(self, readings: Iterable[Measurement]) -> None:
         keys = dict.fromkeys((reading.formula, reading.log) for reading in readings)
-        self._ids = {key: f"observable_{i}" for i, key in enumerate(keys, 1)}
+        self._ids: dict[tuple[str, bool], str] = {}
+        for key in keys:
+            self._ids[key] = self._unused(_observable_name(*key))
+
+    def _unused(self, name: str) -> str:
+        number = 1 + sum(re.fullmatch(rf"{name}(_\d+)?", other) is not None for other in self._ids.values())
+        return name if number == 1 else f"{name}_{number}"
 
     def id(self, reading: Measurement) -> str:
         """The observable id of a measurement."""
@@ -321,6 +327,13 @@ class _Observables:
              "noiseDistribution": "log-normal" if log else "normal", "noisePlaceholders": f"noise_{name}"}
             for (formula, log), name in self._ids.items()
         ]  # fmt: skip
+
+
+def _observable_name(formula: str, log: bool) -> str:
+    """The name of an observable: the outputs that it reads, and how they are changed and compared."""
+    outputs = "_and_".join(dict.fromkeys(re.findall(r"[a-z]\w*__\w+", formula)))
+    changed = "_relative" if " / " in formula else "_change" if " - " in formula else "_of"
+    return f"observable_{outputs}{'' if formula == outputs else changed}{'_log' if log else ''}"
 
 
 def _measurements(case: PetabCondition, about: _Observables, condition: str) -> Rows:

@@ -34,6 +34,7 @@ from ketamech.exchange.omex import (
 from ketamech.exchange.petab import baseline_values, formula, is_hour
 from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.expression import names_in, value_of
@@ -169,7 +170,7 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
     seen = formula(how.output, how.relative_to, how.factor, person.rest)
     files = {
         MODEL: person.sbml,
-        SIMULATION: write_sedml(figure.title, MODEL, outputs, [course], seen=seen),
+        SIMULATION: write_sedml(figure.title, MODEL, outputs, [course], species_ids(model.layout.states), seen=seen),
         POINTS: _points(figure, curves, evidence),
         EXPECTED.format(NAME): _expected(how, curves, grid),
         SCENARIO: scenario_yaml(person.scenario, model.parameters),

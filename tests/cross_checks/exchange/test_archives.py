@@ -15,7 +15,8 @@ from ketamech.core import InputError
 from ketamech.exchange.cross_simulator_check import compare_simulators, simulate_copasi, simulate_roadrunner
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, read_time_courses, write_archive
 from ketamech.exchange.petab import formula, petab_files, scenario_case, scorecard_cases
-from ketamech.exchange.sbml.export import antimony_text, course_sbml
+from ketamech.exchange.sbml.antimony_text import antimony_text
+from ketamech.exchange.sbml.export import course_model, course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
@@ -67,10 +68,12 @@ def test_the_simulation_names_what_the_model_holds(made, sbml):
     file, asked = read_time_courses(made.files[SIMULATION])
     assert (file, asked) == (MODEL, made.courses)
     whole = inside(sbml)
-    ids = {p.getId() for p in parameters(whole)}
+    held = {"parameter": {p.getId() for p in parameters(whole)}}
+    held["species"] = {whole.getSpecies(i).getId() for i in range(whole.getNumSpecies())}
     for i in range(document.getNumDataGenerators()):
         variable = document.getDataGenerator(i).getVariable(0)
-        assert variable.getSymbol() or variable.getTarget().split("'")[1] in ids
+        kind, _, identifier = variable.getTarget().rpartition(":")[2].partition("[@id='")
+        assert variable.getSymbol() or identifier.removesuffix("']") in held[kind]
 
 
 def test_the_expected_curves_are_what_another_engine_finds(made, sbml):
@@ -115,9 +118,12 @@ def test_a_start_at_steady_state_travels(model):
     assert ours["plasma.esketamine"].values[0, 2] == pytest.approx(ours["plasma.esketamine"].values[0, 4], rel=1e-3)
 
 
-def test_antimony_text_is_the_same_model(sbml):
-    text = antimony_text(sbml)
+def test_antimony_text_is_the_same_model_and_short(sbml, nasal, model):
+    text = antimony_text(course_model(model, subjects(nasal, model)[0]))
     assert "plasma__esketamine := pharmacokinetics__central_s/" in text
+    assert "dimensionless" not in text
+    assert "hill(" in text.partition("model ketamech")[2]
+    assert text.count("\n") < 2500
     antimony.clearPreviousLoads()
     assert antimony.loadAntimonyString(text) >= 0, antimony.getLastError()
     back = antimony.getSBMLString(antimony.getMainModuleName())

@@ -96,7 +96,7 @@ def test_places_that_doses_enter_are_empty_at_rest(model):
     held = libsbml.readSBMLFromString(text)
     inside = held.getModel()
     for state in dosed_states() & set(model.layout.state_names):
-        assert inside.getParameter(state.replace(".", "__")).getValue() == 0, state
+        assert inside.getSpecies(state.replace(".", "__")).getInitialAmount() == 0, state
 
 
 LONG = (

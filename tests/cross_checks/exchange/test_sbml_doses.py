@@ -1,6 +1,7 @@
 """Small systems as SBML: how doses become events, names become ids, and what is refused."""
 
 import dataclasses
+from itertools import pairwise
 
 import libsbml
 import numpy as np
@@ -57,7 +58,8 @@ def changes(model):
 
 
 def value(model, identifier):
-    return model.getParameter(identifier).getValue()
+    species = model.getSpecies(identifier)
+    return model.getParameter(identifier).getValue() if species is None else species.getInitialAmount()
 
 
 def test_what_is_given_at_time_zero_is_in_the_start(system):
@@ -83,6 +85,21 @@ def test_overlapping_infusions_add_up_and_end_at_exactly_nothing(system):
     assert speeds == pytest.approx([0.1, 0.3, 0.2, 0.0], rel=1e-12)
     assert speeds[-1] == 0
     assert value(model, "inflow__kinetics__central") == 0
+
+
+def test_every_flux_is_a_reaction_with_its_reason(system):
+    model = read(written(system, [(2.0, INFLOW, OTHER, 3.0)]))
+    reactions = [model.getReaction(i) for i in range(model.getNumReactions())]
+    assert len(reactions) < len(system.fluxes) + 1  # a transfer is one reaction of two fluxes
+    reasons = {flux.because for flux in system.fluxes} | {"constant input"}
+    assert {r.getName().partition(" (")[0] for r in reactions} == reasons
+    assert all(r.getName().partition(" (")[0] in r.getNotesString() for r in reactions)
+    moved = [r for r in reactions if r.getNumReactants() == r.getNumProducts() == 1]
+    assert [(r.getReactant(0).getSpecies(), r.getProduct(0).getSpecies()) for r in moved] == [
+        (sbml_id(one.state), sbml_id(other.state))
+        for one, other in pairwise(system.fluxes)
+        if one.term == -other.term and one.because == other.because
+    ]
 
 
 def test_doses_arrive_at_their_times(system):

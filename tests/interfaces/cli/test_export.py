@@ -46,7 +46,7 @@ def test_a_start_at_steady_state_is_written(tmp_path):
     ended = run("export", "racemic 35 mg IV every 12 h for 7 days at steady state", "--to", "model.xml", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     document = libsbml.readSBMLFromFile(str(tmp_path / "model.xml"))
-    assert document.getModel().getParameter("pharmacokinetics__norketamine_s").getValue() > 0
+    assert document.getModel().getSpecies("pharmacokinetics__norketamine_s").getInitialAmount() > 0
 
 
 @pytest.mark.parametrize(

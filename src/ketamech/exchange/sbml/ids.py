@@ -24,7 +24,7 @@ from ketamech.core.units import Dimensions
 from ketamech.evidence import load_evidence
 from ketamech.parameters import Parameter
 
-_NAME = re.compile(r"(?:rest\((?P<rested>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASCII)
+_NAME = re.compile(r"(?:(?P<kind>rest|inflow)\((?P<inner>[\w.]+)\)|(?P<plain>[\w.]+))\Z", re.ASCII)
 _WORD = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*\Z")
 REST, INFLOW = "rest", "inflow"
 
@@ -45,18 +45,23 @@ _KINDS: dict[str, tuple[str, float, int, Fraction]] = {
 
 
 def sbml_id(name: str) -> str:
-    """The SBML id of a state, output, parameter or baseline value. Raises ModelError for an impossible name."""
+    """The SBML id of a state, output, parameter, rest(...) or inflow(...). Raises ModelError for an impossible name."""
     found = _NAME.match(name)
-    plain = (found["plain"] or found["rested"]) if found else ""
+    plain = (found["plain"] or found["inner"]) if found else ""
     words = plain.split(".")
     if not all(_WORD.match(word) for word in words) or (len(words) > 1 and words[0] in (REST, INFLOW)):
         raise ModelError(f"'{name}' has no unique SBML id; use letters, digits and single underscores")
-    return "__".join([REST, *words] if found and found["rested"] else words)
+    return "__".join([found["kind"], *words] if found and found["kind"] else words)
+
+
+def inflow(state: str) -> str:
+    """The name of the constant inflow into a state, as a symbol of a formula."""
+    return f"{INFLOW}({state})"
 
 
 def inflow_id(state: str) -> str:
     """The id of the constant inflow into a state (state unit per h)."""
-    return f"{INFLOW}__{sbml_id(state)}"
+    return sbml_id(inflow(state))
 
 
 def own_name(identifier: str) -> str:
