@@ -17,6 +17,7 @@ Suite = Annotated[
     Path | None,
     typer.Option("--sbml-suite", help="Instead, test the SBML import on a folder of the SBML semantic test cases"),
 ]
+Every = Annotated[int, typer.Option(min=1, help="With --sbml-suite: only every Nth case")]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file")]
 Amici = Annotated[
     bool,
@@ -26,7 +27,7 @@ Amici = Annotated[
 
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
-    amici: Amici = False, sbml_suite: Suite = None,
+    amici: Amici = False, sbml_suite: Suite = None, every: Every = 1,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
@@ -44,7 +45,7 @@ def compare_simulators(
       ketamech compare-simulators --sbml-suite sbml-test-suite/cases/semantic
     """
     if sbml_suite is not None:
-        return _sbml_suite(sbml_suite, out)
+        return _sbml_suite(sbml_suite, out, every, markdown)
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
@@ -80,22 +81,32 @@ def compare_simulators(
         sys.exit(1)
 
 
-def _sbml_suite(folder: Path, out: Path) -> None:
-    """Run every SBML test case; write a table of the results and print the counts."""
-    import pandas as pd
+def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> None:
+    """Run SBML test cases; write each result to a table as it comes, and print the counts."""
+    import csv
 
-    from ketamech.exchange.output_folder import atomic_folder
-    from ketamech.exchange.sbml.conformance import PASSED, REFUSED, run_suite, summary
+    from ketamech.exchange.sbml.conformance import OTHER, PASSED, REFUSED, CaseResult, run_suite, suite_page, summary
     from ketamech.report.run_folder import check_folder
 
     check_folder(out)
+    out.mkdir(parents=True, exist_ok=True)
     console = terminal.progress()
-    with console.status("Reading the cases ...") as status:
-        found = run_suite(folder, tell=status.update)
-    with atomic_folder(out) as place:
-        pd.DataFrame([vars(one) for one in found]).to_csv(place / "sbml_cases.csv", index=False)
+    with (
+        console.status("Reading the cases ...") as status,
+        (out / "sbml_cases.csv").open("w", encoding="utf-8", newline="") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(["case", "outcome", "reason"])
+
+        def done(one: CaseResult) -> None:
+            rows.writerow([one.case, one.outcome, one.reason])
+            file.flush()
+
+        found = run_suite(folder, every=every, tell=status.update, done=done)
+    if markdown is not None:
+        markdown.write_text(suite_page(found), encoding="utf-8")
     terminal.table(summary(found), title=f"{len(found)} semantic cases")
-    wrong = [one for one in found if one.outcome not in (PASSED, REFUSED)]
+    wrong = [one for one in found if one.outcome not in (PASSED, REFUSED, OTHER)]
     for one in wrong[:20]:
         console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
     if wrong:

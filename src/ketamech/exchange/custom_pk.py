@@ -170,6 +170,8 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
     moving = {name: rate for name, rate in model.rates.items() if name != CLOCK}
     used = {s.name for e in (*moving.values(), *model.rules.values()) for s in sympy.sympify(e).free_symbols}
+    if model.delays:
+        raise InputError("the model has delays", file=kinetics.path, expected="kinetics without delays")
     if CLOCK in used:
         raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
     for name, rate in moving.items():

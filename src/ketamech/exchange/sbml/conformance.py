@@ -20,7 +20,9 @@ from ketamech.exchange.sbml.simulate import simulate_imported
 
 LEVELS = ("l3v2", "l3v1", "l2v5", "l2v4", "l2v3", "l2v2", "l2v1", "l1v2")
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
-ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED)
+OTHER = "no time course"  # flux balances, which are no simulations
+ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED, OTHER)
+TIME_LIMIT = 60.0  # s, of one case
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,23 @@ class CaseResult:
     reason: str = ""
 
 
-def run_suite(folder: Path, *, tell: Callable[[str], None] = lambda line: None) -> list[CaseResult]:
-    """Every case of a folder of cases, in order. Raises InputError where there is none."""
+def run_suite(
+    folder: Path, *, every: int = 1, time_limit: float = TIME_LIMIT, tell: Callable[[str], None] = lambda line: None,
+    done: Callable[[CaseResult], None] = lambda one: None,
+) -> list[CaseResult]:  # fmt: skip
+    """Each `every`th case of a folder of cases, in order; `done` gets each result at once.
+
+    Raises InputError where there is no case.
+    """
     cases = sorted(path.parent for path in folder.rglob("*-settings.txt")) if folder.is_dir() else []
     if not cases:
         expected = "folders with NNNNN-settings.txt"
         raise InputError("no semantic cases", file=folder, expected=expected, type_this="--sbml-suite semantic")
     found = []
-    for i, case in enumerate(cases):
-        tell(f"{case.name}, {i} of {len(cases)}")
-        found.append(run_case(case))
+    for i, case in enumerate(cases[::every]):
+        tell(f"{case.name}, {i * every} of {len(cases)}")
+        found.append(run_case(case, time_limit))
+        done(found[-1])
     return found
 
 
@@ -71,15 +80,17 @@ def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
     return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
 
 
-def run_case(folder: Path) -> CaseResult:
+def run_case(folder: Path, time_limit: float = TIME_LIMIT) -> CaseResult:
     """Run one case; unsupported features are refused."""
     name = folder.name
     try:
+        if _is_flux_balance(folder):
+            return CaseResult(name, OTHER, "a flux balance")
         asked = read_settings(folder / f"{name}-settings.txt")
         expected = read_results(folder / f"{name}-results.csv")
         model = import_sbml(_newest(folder))
         tolerance = float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
-        found = simulate_imported(model, asked.times, tolerance=tolerance)
+        found = simulate_imported(model, asked.times, tolerance=tolerance, time_limit=time_limit)
         return _compare(name, asked, expected, found)
     except InputError as problem:
         return CaseResult(name, REFUSED, problem.what)
@@ -87,6 +98,12 @@ def run_case(folder: Path) -> CaseResult:
         return CaseResult(name, FAILED, str(problem).splitlines()[0])
     except Exception as problem:  # an unexpected error fails one case and not the whole suite
         return CaseResult(name, CRASHED, f"{type(problem).__name__}: {problem}".splitlines()[0])
+
+
+def _is_flux_balance(folder: Path) -> bool:
+    """Whether a case has no times, as the cases of the package fbc."""
+    lines = (folder / f"{folder.name}-settings.txt").read_text(encoding="utf-8").splitlines()
+    return any(line.partition(":")[0].strip() == "duration" and not line.partition(":")[2].strip() for line in lines)
 
 
 def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> CaseResult:
@@ -105,6 +122,29 @@ def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found:
             why = f"{variable} is {given[worst]:.6g}, expected {wanted[worst]:.6g}, row {worst}"
             return CaseResult(name, WRONG, why)
     return CaseResult(name, PASSED)
+
+
+def suite_page(outcomes: Sequence[CaseResult]) -> str:
+    """The counts as a page of Markdown, with each case that neither passes nor is refused."""
+    rows = summary(outcomes)
+    lines = [
+        "# SBML semantic test cases",
+        "",
+        "Written by `ketamech compare-simulators --sbml-suite DIR --markdown FILE`.",
+    ]
+    applicable = [one for one in outcomes if one.outcome != OTHER]
+    passed = sum(one.outcome == PASSED for one in applicable)
+    lines += [
+        "",
+        f"{passed} of {len(applicable)} time courses pass.",
+        "",
+        "| outcome | cases | reason |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {row['outcome']} | {row['cases']} | {row['why']} |" for row in rows]
+    left = [one for one in applicable if one.outcome not in (PASSED, REFUSED)]
+    lines += ["", *(f"- {one.case}: {one.outcome}, {one.reason}" for one in left)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _reason(one: CaseResult) -> str:

@@ -18,7 +18,19 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.sbml.mathml import TIME, Formulas
-from ketamech.exchange.sbml.sbml_model import AMOUNT_SUFFIX, CLOCK, RATE_SUFFIX, SbmlEvent, SbmlModel, qualified_name
+from ketamech.exchange.sbml.sbml_model import (
+    AMOUNT_SUFFIX,
+    CLOCK,
+    DELAY,
+    DELAY_ORDER,
+    DELAY_START,
+    RATE_SUFFIX,
+    SOURCE_SUFFIX,
+    SbmlEvent,
+    SbmlModel,
+    compile_expression,
+    qualified_name,
+)
 from ketamech.model.stage import symbol
 
 
@@ -39,10 +51,12 @@ class _SbmlImporter:
         self.made = SbmlModel(model.getName() or model.getId() or path.stem, time_unit(model))
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
         self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
-        self.ruled = {rule.getVariable(): rule for rule in _all(model, "Rule") if not rule.isAlgebraic()}
+        stated = [rule for rule in _all(model, "Rule") if rule.isSetMath()]  # a rule without a formula has no effect
+        self.ruled = {rule.getVariable(): rule for rule in stated if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
         self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
+        self.delayed: dict[tuple[sympy.Expr, sympy.Expr], tuple[str, str]] = {}  # (value, lag): (symbol, its formula)
         self.reacting = self._reacting()
         self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
@@ -62,6 +76,7 @@ class _SbmlImporter:
                 self.made.events.append(self._event(event))
         for name in map(qualified_name, self.rated):
             self.made.rules[name + RATE_SUFFIX] = self.made.rate_of_change(name)
+        self._delays()
         if self.made.initial_assignments:  # they become constants
             self.made.constants |= {name: self.made.values_at_start[name] for name in self.made.initial_assignments}
             self.made.initial_assignments.clear()
@@ -81,7 +96,32 @@ class _SbmlImporter:
 
     def _formulas(self, where: str) -> Formulas:
         numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
-        return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of)
+        return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of, self._delayed)
+
+    def _delayed(self, value: sympy.Expr, lag: sympy.Expr, where: str) -> sympy.Expr:
+        """The symbol of a delayed value; `_delays` adds its equation after everything is read."""
+        key = (value, lag)
+        if key not in self.delayed:
+            self.delayed[key] = (f"{DELAY}{len(self.delayed)}", where)
+        return symbol(self.delayed[key][0])
+
+    def _delays(self) -> None:
+        """Each delayed value is a state that follows a polynomial of its history, for a short stretch of time."""
+        for (value, lag), (name, where) in self.delayed.items():
+            if any(s.name not in self.made.constants for s in lag.free_symbols):
+                raise InputError(f"{where} uses a delay whose length changes", expected="a delay of constant length")
+            time = compile_expression(lag)(self.made.constants)
+            if not time >= 0:
+                raise InputError(f"{where} uses a delay of {time:g}", expected="a delay of 0 or more")
+            passed = symbol(CLOCK) - symbol(DELAY_START)
+            self.made.constants[DELAY_START] = 0.0
+            self.made.delays[name] = time
+            self.made.rules[name + SOURCE_SUFFIX] = value
+            self.made.initial_values[name] = value
+            slopes = [symbol(f"{name}.{power}") for power in range(1, DELAY_ORDER + 1)]
+            self.made.constants |= {slope.name: 0.0 for slope in slopes}
+            terms = [power * slope * passed ** (power - 1) for power, slope in enumerate(slopes, 1)]
+            self.made.rates[name] = sympy.Add(*terms)
 
     def _rate_of(self, identifier: str) -> sympy.Expr:
         """The symbol of a rate of change; its expression is added after everything is read."""
@@ -172,8 +212,6 @@ class _SbmlImporter:
     def _rules(self) -> None:
         for identifier, rule in self.ruled.items():
             name = qualified_name(identifier)
-            if not rule.isSetMath():
-                raise InputError(f"the rule of '{identifier}' has no formula", key=identifier, expected="a formula")
             found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
             (self.made.rules if rule.isAssignment() else self.made.rates)[name] = found
         for identifier, rule in self.implied.items():
@@ -200,7 +238,7 @@ class _SbmlImporter:
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
             name = qualified_name(reaction.getId())
-            if not reaction.isSetKineticLaw():
+            if not reaction.isSetKineticLaw() or not reaction.getKineticLaw().isSetMath():
                 self.made.rules[name] = sympy.Integer(0)
                 self.made.notes.append(f"reaction '{reaction.getId()}' has no rate law; its rate is 0")
                 continue
@@ -322,9 +360,11 @@ def read_document(path: Path) -> Any:
     """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML."""
     names = libsbml()
     document = names.readSBMLFromString(read_text(path, "an SBML model"))
+    document.setLocationURI(path.absolute().as_uri())  # external models are searched beside it
     _refuse_errors(names, document, path)
     if document.getModel() is None:
         raise InputError("the file has no model", file=path, expected="an SBML model")
+    _flatten(names, document, path)
     _refuse_packages(document, path)
     if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
         raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
@@ -336,6 +376,21 @@ def read_document(path: Path) -> Any:
     for what in _unsupported(document.getModel()):
         raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
     return document
+
+
+def _flatten(names: Any, document: Any, path: Path) -> None:
+    """Replace submodels (package comp) by their content. Raises InputError where libSBML cannot."""
+    plugin = document.getModel().getPlugin("comp")
+    if plugin is None or plugin.getNumSubmodels() == 0:
+        return
+    asked = names.ConversionProperties()
+    asked.addOption("flatten comp", True)
+    asked.addOption("basePath", str(path.absolute().parent))
+    asked.addOption("performValidation", False)
+    if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+        count = document.getNumErrors()
+        why = _error_text(document.getError(count - 1)) if count else "libSBML gives no reason"
+        raise InputError(f"submodels that libSBML cannot join: {why}", file=path, expected="a valid model")
 
 
 def _refuse_errors(names: Any, document: Any, path: Path) -> None:
@@ -372,5 +427,3 @@ def _unsupported(model: Any) -> Iterator[str]:
     for reaction in _all(model, "Reaction"):
         if reaction.isSetFast() and reaction.getFast():
             yield f"a fast reaction, '{reaction.getId()}'"
-        if reaction.isSetKineticLaw() and not reaction.getKineticLaw().isSetMath():
-            yield f"a reaction without a rate, '{reaction.getId()}'"

@@ -156,12 +156,14 @@ JOINED: Mapping[str, Callable[[Choose, Choose], Choose]] = {  # two conditions a
     "xor": lambda one, other: lambda yes, no: one(other(no, yes), other(yes, no)),
 }
 RateOf = Callable[[str], sympy.Expr]
+Delayed = Callable[[sympy.Expr, sympy.Expr, str], sympy.Expr]
 
 
 class Formulas:
     """Reads formulas of one model: `symbols` {id: expression}, `numbers` {id: constant}.
 
-    `rate_of` gives the rate of change of an id; without it rateOf is refused.
+    `rate_of` gives the rate of change of an id, `delayed` the value of an expression some time ago, for a formula with
+    a name; without them rateOf and delay are refused.
     """
 
     def __init__(
@@ -171,9 +173,10 @@ class Formulas:
         numbers: Mapping[str, float],
         where: str,
         rate_of: RateOf | None = None,
+        delayed: Delayed | None = None,
     ) -> None:
         self._libsbml, self._symbols, self._numbers, self._where = libsbml, symbols, numbers, where
-        self._rate_of = rate_of
+        self._rate_of, self._delayed = rate_of, delayed
 
     def value(self, node: Any) -> sympy.Expr:
         """A numeric formula. Raises InputError, with its name, for an unsupported operation."""
@@ -250,7 +253,7 @@ class Formulas:
         if kind == "piecewise":
             return self._piecewise(node)
         if kind == "delay":
-            raise InputError(f"{self._where} uses delays", expected="a model without delays")
+            return self._delay(node)
         if kind == "rateof":
             return self._rate(node)
         values = [self.value(node.getChild(i)) for i in range(node.getNumChildren())]
@@ -269,6 +272,13 @@ class Formulas:
         except TypeError:
             what = f"{self._where} uses {kind} of {len(values)} values"
             raise InputError(what, expected="what SBML defines") from None
+
+    def _delay(self, node: Any) -> sympy.Expr:
+        """The value of an expression some time ago."""
+        if self._delayed is None or node.getNumChildren() != 2:
+            raise InputError(f"{self._where} uses delays", expected="a model without delays")
+        value, lag = (self.value(node.getChild(i)) for i in range(2))
+        return self._delayed(value, lag, self._where)
 
     def _rate(self, node: Any) -> sympy.Expr:
         """The rate of change of an id."""

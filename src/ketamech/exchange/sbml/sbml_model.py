@@ -20,6 +20,8 @@ from ketamech.parameters import Distribution, Parameter, ParameterTable
 STAGE = "model"
 CLOCK = f"{STAGE}.clock.time"  # no id has a dot: no id can be taken for the clock
 RATE_SUFFIX, AMOUNT_SUFFIX = ".rate", ".amount"  # suffixes of rates of change and amounts
+DELAY, DELAY_START, SOURCE_SUFFIX = "delayed.", "delays.start", ".source"  # delayed values, and what is delayed
+DELAY_ORDER = 5  # of the polynomial that a delayed value follows
 SWITCH = "switch."  # prefix of the quantities whose sign decides a trigger
 ROUNDING = 1e-6  # share of its size below which a negative base of a power is a rounding error
 
@@ -49,7 +51,8 @@ class SbmlModel:
     expression}; `constants`: numbers; `initial_assignments`: expressions evaluated once, at the start; `amounts`
     {species: expression}; `concentrations` likewise, of species whose id means an amount; `state_of_id` {id: (state,
     its compartment or None)}: the state that an assignment to the id sets; `concentration_states` {state: compartment}:
-    the amount is conserved when an event changes the volume; `notes`: what the file leaves out and what is assumed.
+    the amount is conserved when an event changes the volume; `delays` {state: how long ago it shows its source};
+    `notes`: what the file leaves out and what is assumed.
     """
 
     title: str
@@ -65,6 +68,7 @@ class SbmlModel:
     state_of_id: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     concentration_states: dict[str, str] = field(default_factory=dict)
     events: list[SbmlEvent] = field(default_factory=list)
+    delays: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @cached_property

@@ -7,6 +7,7 @@ x > 2) locates the event. A trigger that is true for less than the spacing is mi
 from __future__ import annotations
 
 import math
+import random
 import time as wall
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ import sympy
 
 from ketamech.core import SolverError
 from ketamech.engine.codegen.lowering import select_positive
+from ketamech.exchange.sbml.delays import DelayedValues
 from ketamech.exchange.sbml.sbml_model import (
     AMOUNT_SUFFIX,
     CLOCK,
-    RATE_SUFFIX,
-    SWITCH,
+    STAGE,
     SbmlEvent,
     SbmlModel,
     compile_vector,
@@ -50,8 +51,8 @@ def simulate_imported(
     with np.errstate(all="ignore"):
         run = _Run(model, tolerance, time_limit)
         columns = run.values_at_times(np.asarray(times, dtype=float)).T
-        shown = {name: name.partition(".")[2] for name in run.names if not name.startswith((CLOCK, SWITCH))}
-        plain = {name: own for name, own in shown.items() if not name.endswith((AMOUNT_SUFFIX, RATE_SUFFIX))}
+        shown = {name: name.partition(".")[2] for name in run.names if name.startswith(f"{STAGE}.")}
+        plain = {name: own for name, own in shown.items() if "." not in own}  # no amounts, rates and clock
         found = {f"value({TIME})" if own == TIME else own: columns[run.names.index(n)] for n, own in plain.items()}
         found[TIME] = columns[run.names.index(CLOCK)]
         for word, group in (("amount", model.amounts), ("concentration", model.concentrations)):
@@ -88,12 +89,14 @@ class _Run:
         self.clock = self.places[CLOCK]
         self.switches = [self.places[name] for name in model.switches]
         self.triggers = [self._trigger(event) for event in model.events]
+        self.chance = random.Random(0)  # events of one priority are executed in random order, as SBML demands
         self.delays = [self._compiled(event.delay) for event in model.events]
         self.priorities = [None if e.priority is None else self._compiled(e.priority) for e in model.events]
         self.assigned = [[(to, self._compiled(value)) for to, value in e.assignments] for e in model.events]
         self.true = [event.initially_true for event in model.events]
         self.due: list[_PendingEvent] = []
         self.row = self._row(np.array([model.values_at_start[name] for name in self.solver.states]))
+        self.delays_of = DelayedValues(model, self.solver, self.names, self.row) if model.delays else None
 
     def _compiled(self, expression: sympy.Expr) -> Evaluate:
         return compile_vector(expression, self.names)
@@ -103,10 +106,11 @@ class _Run:
         known = {condition: symbol(name) for name, condition in self.model.switches.items()}
 
         def switched(part: sympy.Expr) -> sympy.Expr:
-            return select_positive(known[part.args[0]], part.args[1], part.args[2])
+            if part.func is select_positive:
+                return select_positive(known[part.args[0]], switched(part.args[1]), switched(part.args[2]))
+            return part.func(*map(switched, part.args)) if part.args else part
 
-        decided = event.trigger.replace(lambda part: getattr(part, "func", None) is select_positive, switched)
-        return self._compiled(decided)
+        return self._compiled(switched(event.trigger))
 
     @property
     def now(self) -> float:
@@ -135,7 +139,10 @@ class _Run:
             raise SolverError(f"the time limit is reached at time {self.now:g} {self.model.time_unit}".rstrip())
         begin = self.now
         stop = min([end, *(one.time for one in self.due)])
-        shares = np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:] if self.model.events else np.ones(1)
+        shares = np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:] if self.model.events or self.delays_of else np.ones(1)
+        if self.delays_of:
+            stop = self.delays_of.last_known(begin, stop)
+            self.row = self._row(self.delays_of.prepare(self.row[: self.n_states], stop))
         while True:
             watched = begin + (stop - begin) * shares
             watched[-1] = stop
@@ -148,23 +155,29 @@ class _Run:
             stop = begin + reached
         rows = self._rows(path.rows)
         rows[-1] = self._row(rows[-1, : self.n_states])  # the exact clock decides a trigger at an output time
-        self.row = self._after_event(rows) if self.model.events else rows[-1]
-
-    def _after_event(self, rows: np.ndarray) -> np.ndarray:
-        """The row at the first event in `rows` after its execution, or the last row."""
-        changed = np.flatnonzero(self._changed(rows))
-        if changed.size:
-            crossed = int(changed[0])
-            rows[-1] = self._locate_event(rows[crossed - 1] if crossed else self.row, rows[crossed])
+        if self.model.events:
+            rows = self._up_to_event(rows)
+        if self.delays_of:
+            self.delays_of.remember(np.vstack([self.row, rows]))
         self.row = rows[-1]
-        self._process_events()
-        return self.row
+        if self.model.events:
+            self._process_events()
+
+    def _up_to_event(self, rows: np.ndarray) -> np.ndarray:
+        """The rows before the first event, and the row at which it fires; all rows where there is none."""
+        changed = np.flatnonzero(self._changed(rows))
+        if not changed.size:
+            return rows
+        crossed = int(changed[0])
+        event = self._locate_event(rows[crossed - 1] if crossed else self.row, rows[crossed])
+        return np.vstack([rows[:crossed], event])
 
     def _changed(self, rows: np.ndarray) -> np.ndarray:
         """Whether any trigger differs from its known value, for each row."""
         found = np.zeros(len(rows), dtype=bool)
+        columns = rows.T
         for trigger, was in zip(self.triggers, self.true, strict=True):
-            found |= (np.broadcast_to(trigger(rows.T), len(rows)) > 0.5) != was
+            found |= (trigger(columns) > 0.5) != was
         return found
 
     def _locate_event(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -220,7 +233,8 @@ class _Run:
             ready = [one for one in self.due if one.time <= self.now + EVENT_TIME_TOLERANCE * max(abs(self.now), 1e-3)]
             if not ready:
                 return
-            chosen = max(ready, key=lambda one: (self._priority(one), -one.time))
+            first = max((self._priority(one), -one.time) for one in ready)
+            chosen = self.chance.choice([one for one in ready if (self._priority(one), -one.time) == first])
             self.due.remove(chosen)
             self._execute(chosen)
         raise SolverError(f"events at {self.now:g} never end")
@@ -258,6 +272,8 @@ class _Run:
         self.row = self._row(state)
         self._keep_amounts(known)
         self.solver.shorten_step()
+        if self.delays_of:
+            self.delays_of.breaks.append(self.now)
 
     def _keep_amounts(self, before: np.ndarray) -> None:
         """Conserve the amount of states stored as concentrations where the volume has changed."""

@@ -57,38 +57,40 @@ class StretchSolver:
         self.inputs = np.array([model.constants[name] for name in system.parameter_names], dtype=float)
         self._floats, self._lanes = workspace(self._code), np.zeros(N_WHOLE * self._code.lanes, dtype=np.int64)
         self._state, self._inflow = np.zeros(len(self.states)), np.zeros(len(self.states))
-        self._no_events = [np.zeros(2, dtype=np.int64), np.zeros(1), *(np.zeros(1, dtype=np.int64),) * 2, np.zeros(1)]
-        self._step = FIRST_STEP
+        self._clock_now, self._next_step, self._report = np.zeros(1), np.full(1, FIRST_STEP), np.zeros(5)
+        self._counter, self._stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        no_event = (np.zeros(2, dtype=np.int64), np.zeros(1), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+        self._arrays = (
+            self._floats, self._lanes, self._sizes, self._settings, self.inputs, self._state, self._inflow,
+            self._clock_now, self._next_step, *no_event, np.zeros(1),
+        )  # fmt: skip
+        self._pointers = [array.ctypes.data for array in self._arrays]
+        self._last = (self._counter.ctypes.data, self._stop.ctypes.data, 1, self._report.ctypes.data)
         self.reached = self._state  # the state at the end of the last stretch, or where it failed
 
     def values(self, state: np.ndarray) -> np.ndarray:
         """The values at a state [state]."""
-        step = self._step
+        step = self._next_step[0]
         found = self.run(state, np.array([state[self._clock]]))
-        self._step = step
+        self._next_step[0] = step
         return np.array(found.rows[0])
 
     def shorten_step(self) -> None:
         """Start the next stretch with a short step: an event has changed the state."""
-        self._step = min(self._step, FIRST_STEP)
+        self._next_step[0] = min(self._next_step[0], FIRST_STEP)
 
     def run(self, state: np.ndarray, times: np.ndarray) -> Stretch:
         """The values at `times` (rising, in the time of the model), from a state [state]."""
-        times = np.ascontiguousarray(times, dtype=float)
-        begin = state[self._clock]
+        passed = np.maximum(times - state[self._clock], 0.0)
+        out = np.empty((len(times), len(self.names)))
         self._state[:] = state
-        self._inflow[:], self._lanes[:] = 0.0, 0
+        self._inflow[:], self._lanes[:], self._clock_now[0], self._counter[0] = 0.0, 0, 0.0, 0
         self._sizes[TIMES] = len(times)
-        passed = np.maximum(times - begin, 0.0)
-        clock, step = np.zeros(1), np.array([self._step])
-        counter, stop, report = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(5)
-        out = np.full((len(times), len(self.names)), np.nan)
-        arrays = (
-            self._floats, self._lanes, self._sizes, self._settings, self.inputs, self._state, self._inflow, clock, step,
-            *self._no_events, passed, 0, self._wanted, out, counter, stop, 1, report,
-        )  # fmt: skip
-        self._function(*(a if isinstance(a, int) else a.ctypes.data for a in arrays))
+        outputs = (passed.ctypes.data, 0, self._wanted.ctypes.data, out.ctypes.data)
+        self._function(*self._pointers, *outputs, *self._last)
         out[:, self._clock] = times  # integrated, the clock has rounding errors
-        status, self.reached = int(report[0]), self._state
-        self._step = float(step[0]) if status == 0 else FIRST_STEP
-        return Stretch(out, SOLVER_STATUS[status] if status else "", float(report[2]))
+        status = int(self._report[0])
+        if status:
+            self._next_step[0] = FIRST_STEP
+            return Stretch(out, SOLVER_STATUS[status], float(self._report[2]))
+        return Stretch(out)

@@ -1,0 +1,82 @@
+"""Delayed values of an imported model, by the method of steps.
+
+A stretch is no longer than the shortest delay, so that what is delayed is known before it begins. There a delayed value
+is a state whose rate of change is a polynomial of time; its coefficients are inputs of the kernel. Before the start, a
+delayed value is the initial one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import numpy as np
+
+from ketamech.exchange.sbml.sbml_model import CLOCK, DELAY_ORDER, DELAY_START, SOURCE_SUFFIX, SbmlModel
+from ketamech.exchange.sbml.stretch_solver import StretchSolver
+
+NODES = DELAY_ORDER + 1  # values that a polynomial passes through
+
+
+class DelayedValues:
+    """The history of what a model delays, and the polynomials of the next stretch.
+
+    `breaks`: times at which a value may jump or bend; no polynomial extends across one.
+    """
+
+    def __init__(self, model: SbmlModel, solver: StretchSolver, names: list[str], row: np.ndarray) -> None:
+        self.delays, self.solver = model.delays, solver
+        self.clock = names.index(CLOCK)
+        self.sources = [names.index(name + SOURCE_SUFFIX) for name in model.delays]
+        self.first = row[self.sources]
+        parameters = model.system.parameter_names
+        self.start = parameters.index(DELAY_START)
+        powers = range(1, DELAY_ORDER + 1)
+        self.coefficients = [[parameters.index(f"{name}.{power}") for power in powers] for name in model.delays]
+        self.states = [solver.states.index(name) for name in model.delays]
+        self.ends: list[float] = []
+        self.pieces: list[tuple[np.ndarray, np.ndarray]] = []
+        self.breaks = [float(row[self.clock])]
+
+    def last_known(self, begin: float, stop: float) -> float:
+        """The end of a stretch from `begin` in which every delayed value is known and smooth."""
+        margin = 1e-9 * max(abs(begin), 1e-3)
+        for lag in self.delays.values():
+            if lag > margin:
+                stop = min(stop, begin + lag)
+            stop = min([stop, *(at + lag for at in self.breaks if at + lag > begin + margin)])
+        return stop
+
+    def prepare(self, state: np.ndarray, stop: float) -> np.ndarray:
+        """Set the polynomials up to `stop`; returns the state with the delayed values at its time."""
+        state = state.copy()
+        begin = state[self.clock]
+        shares = np.linspace(0.0, 1.0, NODES)
+        inverse = np.linalg.inv(np.vander(shares, increasing=True))
+        scales = (stop - begin) ** np.arange(NODES)
+        self.solver.inputs[self.start] = begin
+        for i, lag in enumerate(self.delays.values()):
+            values = np.array([self._at(begin + share * (stop - begin) - lag, i) for share in shares])
+            self.solver.inputs[self.coefficients[i]] = (inverse @ values / scales)[1:]
+            state[self.states[i]] = values[0]
+        return state
+
+    def remember(self, rows: np.ndarray) -> None:
+        """Add the rows of a stretch, from its beginning to its end."""
+        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), NODES + 1)).astype(int))]
+        times = chosen[:, self.clock]
+        if times[-1] > times[0]:
+            self.ends.append(float(times[-1]))
+            self.pieces.append((times, chosen[:, self.sources]))
+
+    def _at(self, time: float, which: int) -> float:
+        """What is delayed at an earlier time."""
+        if not self.ends or time <= self.breaks[0]:
+            return float(self.first[which])
+        times, values = self.pieces[min(bisect_left(self.ends, time), len(self.ends) - 1)]
+        distinct = np.concatenate([[True], np.diff(times) > 0])
+        times, known = times[distinct], values[distinct, which]
+        total = 0.0
+        for i, own in enumerate(times):
+            others = np.delete(times, i)
+            total += known[i] * float(np.prod((time - others) / (own - others)))
+        return total
