@@ -27,8 +27,8 @@ To = Annotated[
     Path,
     typer.Option(
         "--to", "-t",
-        help="File to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .sedml, .omex (archive), a folder"
-        " .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
+        help="File to write: .csv (doses), .xml or .sbml (SBML), .ant (Antimony), .R (rxode2), .cpp (mrgsolve),"
+        " .sedml, .omex (archive), a folder .petab, a folder for figures; for results .nc, .zarr, .parquet or .csv",
     ),
 ]  # fmt: skip
 Subject = Annotated[str | None, typer.Option(help="Dose table: the ID of the subject")]
@@ -51,6 +51,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
       ketamech export examples/nasal_esketamine_course.yaml --to doses.csv
 
       ketamech export examples/racemic_iv.yaml --to infusion.omex
+
+      ketamech export "racemic 0.5 mg/kg IV over 40 min" --to model.R
 
       ketamech export calibration --to rows.petab
 
@@ -132,6 +134,29 @@ def _antimony(loaded: LoadedScenario, to: Path) -> None:
     _tell(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
 
 
+def _rxode2(loaded: LoadedScenario, to: Path) -> None:
+    from ketamech.exchange.r_models import rxode2_text
+
+    _r_model(loaded, to, rxode2_text, "rxode2")
+
+
+def _mrgsolve(loaded: LoadedScenario, to: Path) -> None:
+    from ketamech.exchange.r_models import mrgsolve_text
+
+    _r_model(loaded, to, mrgsolve_text, "mrgsolve")
+
+
+def _r_model(loaded: LoadedScenario, to: Path, write: Callable[[PatientModel], str], program: str) -> None:
+    """Write a model file for R, and the table of its doses beside it."""
+    from ketamech.exchange.r_models import doses_table
+
+    patient, beside = _patient_model(loaded), to.with_suffix(".csv")
+    _write(to, write(patient))
+    _write(beside, doses_table(patient))
+    lost = MODEL_LOST.replace("SBML", "A model file")
+    _tell(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
+
+
 def _doses_lost(how: str = "") -> list[str]:
     """What is lost when doses are written as events or changes of state."""
     from ketamech.exchange.infer_regimen import LOSSY_FEATURES
@@ -160,7 +185,7 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
     beside = to.with_suffix(".xml")
     model = terminal.model()
     outputs, species = shown_outputs(model, loaded.species), species_ids(model.layout.states)
-    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species)
+    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
     _write(beside, sbml_text(_patient_model(loaded)))
     _write(to, text)
     _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
@@ -244,7 +269,8 @@ def _figures(to: Path) -> None:
 
 
 WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
-    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "sedml": _sedml, "omex": _omex, PETAB: _petab,
+    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "r": _rxode2, "cpp": _mrgsolve,
+    "sedml": _sedml, "omex": _omex, PETAB: _petab,
 }  # fmt: skip
 
 

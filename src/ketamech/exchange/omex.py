@@ -62,8 +62,8 @@ def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
 
 
 def write_sedml(
-    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[UniformTimeCourse], species: Collection[str],
-    *, seen: str = "",
+    name: str, model_file: str, outputs: Sequence[str], courses: Sequence[UniformTimeCourse], *,
+    species: Collection[str] = (), seen: str = "",
 ) -> str:  # fmt: skip
     """SED-ML text: `courses` of the SBML in `model_file`, reporting `outputs`; `species`: ids of those of the model.
 
@@ -188,7 +188,7 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
     files = {
         MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
-        SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked, species_ids(model.layout.states)),
+        SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked, species=species_ids(model.layout.states)),
         **{EXPECTED.format(one.name): _expected(model, treated, one, outputs) for one in asked},
         SCENARIO: scenario_yaml(scenario, model.parameters),
         ABOUT: _about(scenario, assumed),

@@ -170,7 +170,9 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
     seen = formula(how.output, how.relative_to, how.factor, person.rest)
     files = {
         MODEL: person.sbml,
-        SIMULATION: write_sedml(figure.title, MODEL, outputs, [course], species_ids(model.layout.states), seen=seen),
+        SIMULATION: write_sedml(
+            figure.title, MODEL, outputs, [course], species=species_ids(model.layout.states), seen=seen
+        ),
         POINTS: _points(figure, curves, evidence),
         EXPECTED.format(NAME): _expected(how, curves, grid),
         SCENARIO: scenario_yaml(person.scenario, model.parameters),

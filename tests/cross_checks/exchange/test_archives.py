@@ -183,7 +183,7 @@ def test_experiments_give_what_the_regimen_gives(problem):
     formulas = pd.read_csv(place / "observables.tsv", sep="\t").set_index("observableId")["observableFormula"]
     simulator = roadrunner.RoadRunner(str(place / "model.xml"))
     simulator.integrator.relative_tolerance = 1e-9
-    simulator.integrator.absolute_tolerance = [1e-11] * simulator.model.getNumRateRules()
+    simulator.integrator.absolute_tolerance = [1e-11] * simulator.model.getNumFloatingSpecies()
     simulator.timeCourseSelections = ["time", *formulas]
     found = []
     ends = [*periods["time"][1:], rows["time"].max()]

@@ -75,10 +75,10 @@ def own_name(identifier: str) -> str:
 
 def formula(expression: sympy.Expr) -> str:
     """An expression in libSBML's L3 infix language, every name as its id."""
-    return str(_Formula().doprint(expression))
+    return str(Formula().doprint(expression))
 
 
-class _Formula(StrPrinter):
+class Formula(StrPrinter):
     """Prints SymPy in L3 infix: ids, powers, natural logarithm, numbers with all digits."""
 
     def _print_Symbol(self, expr: sympy.Symbol) -> str:

@@ -78,8 +78,8 @@ class _Run:
     """One simulation. A row holds the values `names`: states, outputs, constants, in this order."""
 
     def __init__(self, model: SbmlModel, tolerance: float, time_limit: float) -> None:
-        self.model, self.end_of_patience = model, wall.monotonic() + time_limit
-        self.solver = StretchSolver(model, tolerance)
+        self.model, self.solver = model, StretchSolver(model, tolerance)
+        self.end_of_patience = wall.monotonic() + time_limit  # compilation does not count
         constant = [offer for offer in model.system.outputs if offer.is_constant]
         fixed = {**model.constants, **{offer.name: model.values_at_start[offer.name] for offer in constant}}
         self.names = [*self.solver.names, *fixed]
