@@ -168,12 +168,13 @@ def _write(
     import pandas as pd
 
     from ketamech.exchange.result_io import save_results
-    from ketamech.exchange.result_metadata import write_table
+    from ketamech.exchange.result_metadata import csv_with_metadata, write_table
     from ketamech.report.analysis_figures import draw_calibration
     from ketamech.report.provenance import provenance_of_many
 
     said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
-    write_table(pd.DataFrame(rows), out / "proposed.csv", said, digits="%.5g")
+    text = csv_with_metadata(pd.DataFrame(rows), said, digits="%.5g")  # a table of the package states its origin
+    (out / "proposed.csv").write_text(text, encoding="utf-8")
     write_table(pd.DataFrame(met), out / "rows.csv", said, digits="%.5g")
     facts = {
         "rows": len(task.rows),

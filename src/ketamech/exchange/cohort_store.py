@@ -26,7 +26,7 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.core.checkpoint import CHECKPOINT_FOLDER, Checkpoint, read_journal
 from ketamech.exchange.output_folder import store_errors
-from ketamech.exchange.result_metadata import metadata_header
+from ketamech.exchange.result_metadata import beside, csv_metadata
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
 CHECKSUM_KEY = "seal"  # key of the checksum of cohort.json
@@ -180,7 +180,8 @@ def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range)
     text = io.StringIO(newline="")
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
-        _replace(folder / FAILURES, metadata_header(dict(sorted(pieces.about.items()))) + text.getvalue())
+        _replace(folder / FAILURES, text.getvalue())
+        _replace(beside(folder / FAILURES), csv_metadata(FAILURES, dict(sorted(pieces.about.items()))))
         _replace(folder / STATE, json.dumps({**state, CHECKSUM_KEY: _checksum(state)}, indent=1) + "\n")
     return state
 

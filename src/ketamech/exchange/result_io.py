@@ -25,7 +25,7 @@ from ketamech.exchange.curves_io import ZARR as CURVES
 from ketamech.exchange.curves_io import read_run
 from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.output_folder import MANIFEST, require_unchanged, store_errors
-from ketamech.exchange.result_metadata import read_csv_metadata, read_parquet_metadata, write_table
+from ketamech.exchange.result_metadata import beside, read_csv_metadata, read_parquet_metadata, write_table
 
 DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
@@ -175,6 +175,8 @@ def save_results(results: Results, target: Path | str) -> Path:
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(draft, path)
+        if beside(draft).is_file():
+            os.replace(beside(draft), beside(path))
     return path
 
 

@@ -1,6 +1,7 @@
-"""Metadata of a result (model hash, seed, versions, command line, papers) inside its table.
+"""Metadata of a result (model hash, seed, versions, command line, papers) with its table.
 
-A CSV file has them as comment lines at the top, a Parquet file in its schema metadata.
+A Parquet file has them in its schema metadata. A CSV file begins with its header line, as every reader expects; its
+metadata are in a file beside it whose name is that of CSV on the Web (W3C 2015), NAME.csv-metadata.json.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-HEADER_PREFIX = "# "
-KEY = b"ketamech"  # key in the metadata of a Parquet file
+HEADER_PREFIX, BESIDE = "# ", "-metadata.json"
+PLAIN_KEY = "ketamech"  # key in the metadata of a file
+KEY = PLAIN_KEY.encode()
 PAPERS = "ketamech papers"  # keys of the papers behind a result, joined by blanks
 
 
@@ -24,11 +26,24 @@ def write_table(table: pd.DataFrame, path: Path, facts: Mapping[str, object], *,
     if path.suffix == ".parquet":
         write_parquet(pa.Table.from_pandas(table, preserve_index=False), path, facts)
         return
-    path.write_text(csv_with_metadata(table, facts, digits=digits), encoding="utf-8")
+    path.write_text(table.to_csv(index=False, lineterminator="\n", float_format=digits), encoding="utf-8")
+    if facts:
+        beside(path).write_text(csv_metadata(path.name, facts), encoding="utf-8")
+
+
+def beside(path: Path) -> Path:
+    """The file of metadata of a CSV file."""
+    return path.with_name(path.name + BESIDE)
+
+
+def csv_metadata(name: str, facts: Mapping[str, object]) -> str:
+    """The metadata of the CSV file `name` as CSV on the Web."""
+    content = {"@context": "http://www.w3.org/ns/csvw", "url": name, PLAIN_KEY: dict(facts)}
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
 def csv_with_metadata(table: pd.DataFrame, facts: Mapping[str, object], *, digits: str | None = None) -> str:
-    """CSV text with one line `# name: value` per item of metadata at the top (pandas: comment="#")."""
+    """CSV text with one line `# name: value` per item of metadata at the top, for tables of the package itself."""
     return metadata_header(facts) + str(table.to_csv(index=False, lineterminator="\n", float_format=digits))
 
 
@@ -50,7 +65,9 @@ def read_parquet_metadata(path: Path) -> dict[str, object]:
 
 
 def read_csv_metadata(path: Path) -> dict[str, object]:
-    """The metadata at the top of a CSV file; empty without such lines."""
+    """The metadata beside a CSV file, or those at its top, as versions before 0.3 wrote them; empty without either."""
+    if beside(path).is_file():
+        return dict(json.loads(beside(path).read_text(encoding="utf-8"))[PLAIN_KEY])
     found: dict[str, object] = {}
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:

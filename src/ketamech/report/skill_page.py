@@ -11,7 +11,7 @@ import numpy as np
 from ketamech.analysis.skill_criteria import RESULTS, load_skill, verdicts
 from ketamech.core import InputError
 from ketamech.core.atomic_files import atomic_write
-from ketamech.exchange.result_metadata import write_table
+from ketamech.exchange.result_metadata import csv_with_metadata
 from ketamech.report.number_format import markdown_table, number, signed
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def read_block(path: Path, name: str) -> str:
 def write_skill(checkout: Path, skill: pd.DataFrame, facts: Mapping[str, object], replicates: int) -> list[Path]:
     """Write the result table of a checkout, and the blocks of its pages that show it."""
     docs = checkout / "docs"
-    write_table(skill, RESULTS, {"replicates": replicates, **short_facts(facts)}, digits="%.4g")
+    text = csv_with_metadata(skill, {"replicates": replicates, **short_facts(facts)}, digits="%.4g")
+    RESULTS.write_text(text, encoding="utf-8")
     written = load_skill()  # with the digits of the file
     write_block(docs / "limits.md", SKILL_BLOCK, skill_table(written))
     write_block(docs / "credibility.md", VERDICT_BLOCK, verdict_table(written))

@@ -111,7 +111,7 @@ def _compare(name: str, asked: Settings, expected: dict[str, np.ndarray], found:
         wanted = expected.get(variable)
         key = f"amount({variable})" if variable in asked.amounts else variable
         key = f"concentration({variable})" if variable in asked.concentrations else key
-        given = found.get(key, found.get(variable))
+        given = found.get(f"value({variable})", found.get(key, found.get(variable)))  # an id may be `time`
         if wanted is None or given is None:
             return CaseResult(name, REFUSED, f"'{variable}' is not among the values that are computed")
         with np.errstate(invalid="ignore"):

@@ -10,10 +10,13 @@ from __future__ import annotations
 from bisect import bisect_left
 
 import numpy as np
+import sympy
 
 from ketamech.exchange.sbml.sbml_model import CLOCK, DELAY_ORDER, DELAY_START, SOURCE_SUFFIX, SbmlModel
 from ketamech.exchange.sbml.stretch_solver import StretchSolver
+from ketamech.model.stage import symbol
 
+INSIDE = 1e-9  # share of a stretch
 NODES = DELAY_ORDER + 1  # values that a polynomial passes through
 
 
@@ -27,7 +30,9 @@ class DelayedValues:
         self.delays, self.solver = model.delays, solver
         self.clock = names.index(CLOCK)
         self.sources = [names.index(name + SOURCE_SUFFIX) for name in model.delays]
-        self.first = row[self.sources]
+        self.first = row[[names.index(name) for name in model.delays]]
+        self.before = model.values_before_start if self._depends_on_time(model) else None
+        self.source_names = [name + SOURCE_SUFFIX for name in model.delays]
         parameters = model.system.parameter_names
         self.start = parameters.index(DELAY_START)
         powers = range(1, DELAY_ORDER + 1)
@@ -36,6 +41,12 @@ class DelayedValues:
         self.ends: list[float] = []
         self.pieces: list[tuple[np.ndarray, np.ndarray]] = []
         self.breaks = [float(row[self.clock])]
+
+    @staticmethod
+    def _depends_on_time(model: SbmlModel) -> bool:
+        """Whether a value is stated as a formula of time, which then holds before the start too."""
+        stated = (value for name, value in (*model.initial_values.items(), *model.rules.items()) if name != CLOCK)
+        return any(symbol(CLOCK) in sympy.sympify(value).free_symbols for value in stated)
 
     def last_known(self, begin: float, stop: float) -> float:
         """The end of a stretch from `begin` in which every delayed value is known and smooth."""
@@ -48,16 +59,22 @@ class DelayedValues:
 
     def prepare(self, state: np.ndarray, stop: float) -> np.ndarray:
         """Set the polynomials up to `stop`; returns the state with the delayed values at its time."""
-        state = state.copy()
         begin = state[self.clock]
-        shares = np.linspace(0.0, 1.0, NODES)
+        shares = INSIDE + (1.0 - 2.0 * INSIDE) * np.linspace(0.0, 1.0, NODES)  # a jump at an end is no part of it
         inverse = np.linalg.inv(np.vander(shares, increasing=True))
         scales = (stop - begin) ** np.arange(NODES)
         self.solver.inputs[self.start] = begin
         for i, lag in enumerate(self.delays.values()):
             values = np.array([self._at(begin + share * (stop - begin) - lag, i) for share in shares])
             self.solver.inputs[self.coefficients[i]] = (inverse @ values / scales)[1:]
-            state[self.states[i]] = values[0]
+        return self.current(state)
+
+    def current(self, state: np.ndarray) -> np.ndarray:
+        """The state with the delayed values of its time; at a jump, those after it."""
+        state = state.copy()
+        for i, lag in enumerate(self.delays.values()):
+            time = state[self.clock] - lag
+            state[self.states[i]] = self._at(time + INSIDE * max(abs(time), 1e-3), i)
         return state
 
     def remember(self, rows: np.ndarray) -> None:
@@ -71,7 +88,8 @@ class DelayedValues:
     def _at(self, time: float, which: int) -> float:
         """What is delayed at an earlier time."""
         if not self.ends or time <= self.breaks[0]:
-            return float(self.first[which])
+            known = self.before(time) if self.before else None
+            return float(known[self.source_names[which]] if known else self.first[which])
         times, values = self.pieces[min(bisect_left(self.ends, time), len(self.ends) - 1)]
         distinct = np.concatenate([[True], np.diff(times) > 0])
         times, known = times[distinct], values[distinct, which]

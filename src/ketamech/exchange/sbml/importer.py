@@ -24,6 +24,7 @@ from ketamech.exchange.sbml.sbml_model import (
     DELAY,
     DELAY_ORDER,
     DELAY_START,
+    FAST,
     RATE_SUFFIX,
     SOURCE_SUFFIX,
     SbmlEvent,
@@ -117,7 +118,8 @@ class _SbmlImporter:
             self.made.constants[DELAY_START] = 0.0
             self.made.delays[name] = time
             self.made.rules[name + SOURCE_SUFFIX] = value
-            self.made.initial_values[name] = value
+            rates = {s: sympy.Integer(0) for s in value.free_symbols if s.name.endswith(RATE_SUFFIX)}
+            self.made.initial_values[name] = value.xreplace(rates) if time > 0 else value  # nothing moved before
             slopes = [symbol(f"{name}.{power}") for power in range(1, DELAY_ORDER + 1)]
             self.made.constants |= {slope.name: 0.0 for slope in slopes}
             terms = [power * slope * passed ** (power - 1) for power, slope in enumerate(slopes, 1)]
@@ -244,12 +246,15 @@ class _SbmlImporter:
                 continue
             law = reaction.getKineticLaw().getMath()
             self.made.rules[name] = self.formula(law, f"the rate of '{reaction.getId()}'")
+            speed = sympy.Float(FAST) if reaction.isSetFast() and reaction.getFast() else sympy.Integer(1)
+            self.made.has_fast_reactions |= speed != 1
             for sign, kind in ((-1, "Reactant"), (1, "Product")):
                 for part in _all(reaction, kind):
                     species = part.getSpecies()
                     if species in self.reacting and species not in self.ruled:
                         state, _ = self.made.state_of_id[species]
-                        self.made.rates[state] += self._count(part) * self._factor(species) * sign * symbol(name)
+                        count = sign * self._count(part) * self._factor(species)
+                        self.made.rates[state] += count * speed * symbol(name)
 
     def _count(self, part: Any) -> sympy.Expr:
         """The stoichiometry: a number, or a symbol where the reference has an id."""
@@ -373,8 +378,6 @@ def read_document(path: Path) -> Any:
         asked.addOption(what, True)
         if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
             raise InputError(f"libSBML could not do '{what}'", file=path, expected="a valid model")
-    for what in _unsupported(document.getModel()):
-        raise InputError(f"the model has {what}", file=path, expected="what docs/exchange.md lists as supported")
     return document
 
 
@@ -420,10 +423,3 @@ def _refuse_packages(document: Any, path: Path) -> None:
         prefix = document.getUnknownPackagePrefix(i)
         if document.getPackageRequired(document.getUnknownPackageURI(i)):
             raise InputError(f"the model needs the package '{prefix}'", file=path, expected="SBML core only")
-
-
-def _unsupported(model: Any) -> Iterator[str]:
-    """Unsupported features that change results."""
-    for reaction in _all(model, "Reaction"):
-        if reaction.isSetFast() and reaction.getFast():
-            yield f"a fast reaction, '{reaction.getId()}'"

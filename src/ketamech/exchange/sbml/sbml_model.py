@@ -22,6 +22,7 @@ CLOCK = f"{STAGE}.clock.time"  # no id has a dot: no id can be taken for the clo
 RATE_SUFFIX, AMOUNT_SUFFIX = ".rate", ".amount"  # suffixes of rates of change and amounts
 DELAY, DELAY_START, SOURCE_SUFFIX = "delayed.", "delays.start", ".source"  # delayed values, and what is delayed
 DELAY_ORDER = 5  # of the polynomial that a delayed value follows
+FAST = 1e9  # how many times as fast as stated a fast reaction is: it stays at its equilibrium to about 1 / FAST
 SWITCH = "switch."  # prefix of the quantities whose sign decides a trigger
 ROUNDING = 1e-6  # share of its size below which a negative base of a power is a rounding error
 
@@ -69,6 +70,7 @@ class SbmlModel:
     concentration_states: dict[str, str] = field(default_factory=dict)
     events: list[SbmlEvent] = field(default_factory=list)
     delays: dict[str, float] = field(default_factory=dict)
+    has_fast_reactions: bool = False
     notes: list[str] = field(default_factory=list)
 
     @cached_property
@@ -128,17 +130,36 @@ class SbmlModel:
     @cached_property
     def values_at_start(self) -> dict[str, float]:
         """The value of every state, output and constant at time 0. Raises InputError for a cyclic dependency."""
-        known: dict[str, float] = dict(self.constants)
+        return self._values(self.constants)
+
+    def values_before_start(self, time: float) -> dict[str, float]:
+        """Values at a time before 0: no state moves, and what is stated as a formula of time follows it."""
+        still = {name: 0.0 for name in self.rules if name.endswith(RATE_SUFFIX)}
+        return self._values({**self.constants, **still, CLOCK: time})
+
+    def _values(self, given: Mapping[str, float]) -> dict[str, float]:
+        known = dict(given)
+        for name, value in self._start_order:
+            if name not in given or name in self.initial_assignments:
+                known[name] = value(known)
+        return known
+
+    @cached_property
+    def _start_order(self) -> list[tuple[str, Callable[[Mapping[str, float]], float]]]:
+        """The initial values as functions of those before them."""
+        order = list[tuple[str, Callable[[Mapping[str, float]], float]]]()
         waiting = {**{name: self.initial_values[name] for name in self.rates}, **self.rules, **self.initial_assignments}
+        known = set(self.constants) - set(self.initial_assignments)
         while waiting:
             ready = {n: e for n, e in waiting.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)}
             if not ready:
                 what = f"values with a cyclic dependency: {', '.join(sorted(waiting))}"
                 raise InputError(what, expected="no cyclic dependency")
             for name, expression in ready.items():
-                known[name] = compile_expression(expression)(known)
+                order.append((name, compile_expression(expression)))
+                known.add(name)
                 del waiting[name]
-        return known
+        return order
 
     def rate_of_change(self, name: str, within: tuple[str, ...] = ()) -> sympy.Expr:
         """Rate of change of a state, output or constant. Raises InputError for a cyclic dependency."""

@@ -21,6 +21,7 @@ from ketamech.exchange.sbml.delays import DelayedValues
 from ketamech.exchange.sbml.sbml_model import (
     AMOUNT_SUFFIX,
     CLOCK,
+    FAST,
     STAGE,
     SbmlEvent,
     SbmlModel,
@@ -97,6 +98,8 @@ class _Run:
         self.due: list[_PendingEvent] = []
         self.row = self._row(np.array([model.values_at_start[name] for name in self.solver.states]))
         self.delays_of = DelayedValues(model, self.solver, self.names, self.row) if model.delays else None
+        if self.delays_of:
+            self.row = self._row(self.delays_of.current(self.row[: self.n_states]))
 
     def _compiled(self, expression: sympy.Expr) -> Evaluate:
         return compile_vector(expression, self.names)
@@ -125,6 +128,7 @@ class _Run:
 
     def values_at_times(self, times: np.ndarray) -> np.ndarray:
         """Values [time, name]."""
+        self._relax()
         self._process_events()
         rows = []
         for time in times:
@@ -132,6 +136,18 @@ class _Run:
                 self._advance(time)
             rows.append(self.row)
         return np.array(rows)
+
+    def _relax(self) -> None:
+        """Bring the fast reactions to their equilibrium, in a time in which nothing else changes."""
+        if not self.model.has_fast_reactions:
+            return
+        now = self.now
+        path = self.solver.run(self.row[: self.n_states], np.array([now + RELAXATIONS / FAST]))
+        if path.failure:
+            raise SolverError(f"the equilibrium of the fast reactions is not found at time {now:g}: {path.failure}")
+        state = path.rows[-1, : self.n_states]
+        state[self.clock] = now
+        self.row = self._row(state)
 
     def _advance(self, end: float) -> None:
         """Advance to `end` or to the next event; before a failure, only a part of the way: an event may come first."""
@@ -159,6 +175,7 @@ class _Run:
             rows = self._up_to_event(rows)
         if self.delays_of:
             self.delays_of.remember(np.vstack([self.row, rows]))
+            rows[-1] = self._row(self.delays_of.current(rows[-1, : self.n_states]))
         self.row = rows[-1]
         if self.model.events:
             self._process_events()
@@ -237,6 +254,7 @@ class _Run:
             chosen = self.chance.choice([one for one in ready if (self._priority(one), -one.time) == first])
             self.due.remove(chosen)
             self._execute(chosen)
+            self._relax()
         raise SolverError(f"events at {self.now:g} never end")
 
     def _update_triggers(self) -> None:
@@ -287,4 +305,5 @@ class _Run:
         self.row = self._row(state)
 
 
+RELAXATIONS = 1000.0  # time that fast reactions get, in units in which their rate is as stated
 LONGEST_FORMULA = 160  # characters of a formula in a message
