@@ -18,7 +18,7 @@ from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable
 
-ROW = "row"
+ROW, CHAINS = "row", 4
 
 
 def _tree(
@@ -55,10 +55,16 @@ def _tree(
 
 
 def shipped_posterior(parameters: ParameterTable, facts: Mapping[str, object]) -> xr.DataTree:
-    """The shipped posterior draws, and the published numbers to which they were fitted."""
+    """The shipped posterior draws, and the published numbers to which they were fitted.
+
+    The draws are independent (resampled by their weights), so that they can be read as CHAINS chains, which diagnostics
+    such as R-hat compare.
+    """
     drawn = load_posterior(None, parameters)
+    chains = CHAINS if len(drawn) % CHAINS == 0 else 1
     values = {
-        name: np.array([[draw[name] / unit(parameters[name].unit).factor for draw in drawn]]) for name in drawn[0]
+        name: np.reshape([draw[name] / unit(parameters[name].unit).factor for draw in drawn], (chains, -1))
+        for name in drawn[0]
     }
     fitted = [row for row in load_clinical_targets() if row.fitted]
     observed = {f"{row.row.id} {row.statistic}": row.published for row in fitted}

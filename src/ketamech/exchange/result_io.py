@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,7 @@ def names_of(dataset: xr.Dataset) -> list[Hashable]:
     return [name for name, values in dataset.data_vars.items() if set(values.dims) == set(DIMS)]
 
 
+BLANK = "__"  # of a name of metadata, in the name of an attribute
 COLUMNS = (*DIMS, "variable", "value", "unit")
 TREES, TABLES = (".nc", ".zarr"), (".parquet", ".csv")
 SUFFIXES = (*TREES, *TABLES)
@@ -189,7 +190,9 @@ def open_results(source: Path | str) -> xr.Dataset:
         if path.suffix.lower() in TABLES:
             return _load_table(path)
         with _opened(path) as tree:
-            return tree.to_dataset().load()
+            found = _renamed(tree.to_dataset().load(), _with_blanks)
+            assert isinstance(found, xr.Dataset)
+            return found
 
 
 def facts_of(source: Path | str) -> dict[str, Any]:
@@ -203,7 +206,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
             return read_parquet_metadata(path)
         if suffix in TREES and path.exists():
             with _opened(path) as tree:
-                return {str(name): value for name, value in tree.attrs.items()}
+                return {_with_blanks(str(name)): value for name, value in tree.attrs.items()}
     raise _no_results(path)
 
 
@@ -236,14 +239,36 @@ def _opened(path: Path) -> xr.DataTree:
 def _write(results: Results, path: Path) -> None:
     if path.suffix.lower() == ".nc":
         import_optional("h5netcdf", "h5netcdf", "reading or writing NetCDF")
-        results.to_netcdf(path, engine="h5netcdf")
+        _renamed(results, _without_blanks).to_netcdf(path, engine="h5netcdf")
     elif path.suffix.lower() == ".zarr":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library warns that text in Zarr 3 is experimental
-            results.to_zarr(path, zarr_format=3, consolidated=True)
+            _renamed(results, _without_blanks).to_zarr(path, zarr_format=3, consolidated=True)
     else:
         assert isinstance(results, xr.Dataset)
         write_table(long_table(results), path, {str(name): value for name, value in results.attrs.items()})
+
+
+def _without_blanks(name: str) -> str:
+    """The name of an attribute as CF demands: letters, digits and underscores."""
+    return name.replace(" ", BLANK)
+
+
+def _with_blanks(name: str) -> str:
+    return name.replace(BLANK, " ")
+
+
+def _renamed(results: Results, rename: Callable[[str], str]) -> Results:
+    """Results with other names of the attributes of the whole."""
+
+    def renamed(dataset: xr.Dataset) -> xr.Dataset:
+        found = dataset.copy()
+        found.attrs = {rename(str(name)): value for name, value in dataset.attrs.items()}
+        return found
+
+    if isinstance(results, xr.Dataset):
+        return renamed(results)
+    return xr.DataTree.from_dict({node.path: renamed(node.to_dataset()) for node in results.subtree})
 
 
 def _load_table(path: Path) -> xr.Dataset:

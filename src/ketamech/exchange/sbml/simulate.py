@@ -210,6 +210,16 @@ class _Run:
             rows = np.vstack([self._rows(path.rows), after])
             crossed = int(np.argmax(self._changed(rows)))
             before, after = rows[crossed - 1] if crossed else before, rows[crossed]
+        return self._exactly_after(after)
+
+    def _exactly_after(self, after: np.ndarray) -> np.ndarray:
+        """The row of an event at the exact time of its clock, at which the trigger has to have changed as well."""
+        state = after[: self.n_states].copy()
+        for _ in range(2):
+            row = self._row(state)
+            if self._changed(row[None])[0]:
+                return row
+            state[self.clock] += EVENT_TIME_TOLERANCE * max(abs(state[self.clock]), 1e-3)
         return after
 
     def _candidates(self, before: np.ndarray, after: np.ndarray, margin: float) -> np.ndarray:

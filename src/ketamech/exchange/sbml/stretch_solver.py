@@ -48,6 +48,7 @@ class StretchSolver:
         self._code = kernel.compiled
         self.names = kernel.layout.output_names
         self._clock = self.states.index(CLOCK)
+        self._still = [i for i, name in enumerate(self.states) if model.rates[name] == 0]
         assert isinstance(self._code.code, NativeModule)
         self._function = self._code.code.function("follow", ARGUMENTS["follow"])
         self._sizes = self._code.sizes(0, len(self.names))
@@ -89,6 +90,7 @@ class StretchSolver:
         outputs = (passed.ctypes.data, 0, self._wanted.ctypes.data, out.ctypes.data)
         self._function(*self._pointers, *outputs, *self._last)
         out[:, self._clock] = times  # integrated, the clock has rounding errors
+        out[:, self._still] = state[self._still]  # as interpolation has
         status = int(self._report[0])
         if status:
             self._next_step[0] = FIRST_STEP
