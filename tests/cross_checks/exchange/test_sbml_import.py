@@ -235,8 +235,9 @@ SUBMODELS = """<?xml version="1.0" encoding="UTF-8"?>
 xmlns:comp="http://www.sbml.org/sbml/level3/version1/comp/version1" comp:required="true"><model id="whole">
 <listOfParameters><parameter id="q" value="0.5" constant="true"><comp:listOfReplacedElements>
 <comp:replacedElement comp:submodelRef="A" comp:idRef="k"/></comp:listOfReplacedElements></parameter></listOfParameters>
-<comp:listOfSubmodels><comp:submodel comp:id="A" comp:modelRef="decay"/><comp:submodel comp:id="B" comp:modelRef="decay"/>
-</comp:listOfSubmodels></model><comp:listOfModelDefinitions><comp:modelDefinition id="decay"><listOfParameters>
+<comp:listOfSubmodels><comp:submodel comp:id="A" comp:modelRef="decay"/>
+<comp:submodel comp:id="B" comp:modelRef="decay"/></comp:listOfSubmodels></model>
+<comp:listOfModelDefinitions><comp:modelDefinition id="decay"><listOfParameters>
 <parameter id="x" value="2" constant="false"/><parameter id="k" value="1" constant="true"/></listOfParameters>
 <listOfRules><rateRule variable="x"><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><minus/><apply><times/>
 <ci>k</ci><ci>x</ci></apply></apply></math></rateRule></listOfRules></comp:modelDefinition>
