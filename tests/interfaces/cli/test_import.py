@@ -135,7 +135,8 @@ def test_an_example_agrees_with_other_simulators(folder):
     ended = run("compare-simulators", "--scenarios", "one.yaml", "--out", "cert", "--markdown", "page.md", cwd=folder)
     assert ended.returncode == 0, ended.stderr
     assert "within the limit" in " ".join(ended.stderr.split())
-    assert {path.name for path in (folder / "cert").iterdir()} == {"one.omex", "differences.csv", "manifest.json"}
+    files = {"one.omex", "differences.csv", "differences.csv-metadata.json", "manifest.json"}
+    assert {path.name for path in (folder / "cert").iterdir()} == files
     page = (folder / "page.md").read_text(encoding="utf-8")
     assert "reached" in page
     assert "| `mood.madrs` |" in page

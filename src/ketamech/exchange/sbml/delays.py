@@ -45,7 +45,7 @@ class DelayedValues:
     @staticmethod
     def _depends_on_time(model: SbmlModel) -> bool:
         """Whether a value is stated as a formula of time, which then holds before the start too."""
-        stated = (value for name, value in (*model.initial_values.items(), *model.rules.items()) if name != CLOCK)
+        stated = (*model.initial_values.values(), *model.rules.values(), *model.assigned_constants.values())
         return any(symbol(CLOCK) in sympy.sympify(value).free_symbols for value in stated)
 
     def last_known(self, begin: float, stop: float) -> float:

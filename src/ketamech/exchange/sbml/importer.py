@@ -80,6 +80,7 @@ class _SbmlImporter:
         self._delays()
         if self.made.initial_assignments:  # they become constants
             self.made.constants |= {name: self.made.values_at_start[name] for name in self.made.initial_assignments}
+            self.made.assigned_constants |= self.made.initial_assignments
             self.made.initial_assignments.clear()
 
     def _size_of(self, compartment: Any) -> float:

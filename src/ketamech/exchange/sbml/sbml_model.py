@@ -49,7 +49,8 @@ class SbmlModel:
     """The contents of a model, by id.
 
     `symbol_of_id` {id: expression in states, outputs and constants}; `rates` {state: expression}; `rules` {output:
-    expression}; `constants`: numbers; `initial_assignments`: expressions evaluated once, at the start; `amounts`
+    expression}; `constants`: numbers; `initial_assignments`: expressions evaluated once, at the start (then
+    constants, whose expressions are `assigned_constants`); `amounts`
     {species: expression}; `concentrations` likewise, of species whose id means an amount; `state_of_id` {id: (state,
     its compartment or None)}: the state that an assignment to the id sets; `concentration_states` {state: compartment}:
     the amount is conserved when an event changes the volume; `delays` {state: how long ago it shows its source};
@@ -63,6 +64,7 @@ class SbmlModel:
     rules: dict[str, sympy.Expr] = field(default_factory=dict)
     constants: dict[str, float] = field(default_factory=dict)
     initial_assignments: dict[str, sympy.Expr] = field(default_factory=dict)
+    assigned_constants: dict[str, sympy.Expr] = field(default_factory=dict)
     initial_values: dict[str, sympy.Expr] = field(default_factory=dict)
     amounts: dict[str, sympy.Expr] = field(default_factory=dict)
     concentrations: dict[str, sympy.Expr] = field(default_factory=dict)
@@ -140,7 +142,7 @@ class SbmlModel:
     def _values(self, given: Mapping[str, float]) -> dict[str, float]:
         known = dict(given)
         for name, value in self._start_order:
-            if name not in given or name in self.initial_assignments:
+            if name not in given or name in self.initial_assignments or name in self.assigned_constants:
                 known[name] = value(known)
         return known
 
