@@ -148,7 +148,7 @@ def _diagnose(
 ) -> dict[str, pd.DataFrame]:
     """Write the diagnostics of the posterior beside it; returns the tables by title."""
     from ketamech.estimation.posterior import load_posterior, posterior_hash
-    from ketamech.exchange.result_metadata import write_table
+    from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_tables as tables
     from ketamech.report.calibration_figures import draw_gains, draw_ranks
     from ketamech.report.provenance import provenance_of_many
@@ -158,7 +158,7 @@ def _diagnose(
     mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
     said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed) | {tables.MARK: mark}
     for name, table in found.items():
-        write_table(table, out / name, said, digits="%.4g")
+        (out / name).write_text(csv_with_metadata(table, said, digits="%.4g"), encoding="utf-8")
     if tables.DIRECTIONS in found:
         gains = [i for i, p in enumerate(task.estimated) if p.gain]
         draw_gains(out, [task.estimated[i].gain for i in gains], posterior.draws[:, gains])

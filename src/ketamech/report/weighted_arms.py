@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.published_arms import MOMENTS, PublishedArm, WeightedArm, weigh_arms
-from ketamech.exchange.result_metadata import write_table
+from ketamech.exchange.result_metadata import csv_with_metadata, write_table
 from ketamech.report.number_format import number
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def publish_weighted_arms(tables: Sequence[pd.DataFrame], facts: Mapping[str, ob
     first = table[table["replicate"] == 0].drop(columns="replicate")
     last = ["reason", "evidence"]
     ordered = first[[*(name for name in first if name not in last), *last]]
-    write_table(ordered, DIRECTORY / ARMS, facts, digits="%.4g")
+    (DIRECTORY / ARMS).write_text(csv_with_metadata(ordered, facts, digits="%.4g"), encoding="utf-8")
     return DIRECTORY / ARMS
 
 
