@@ -30,7 +30,7 @@ def main() -> None:
     weights = np.round(np.random.default_rng(2024).normal(75, 12, 24), 0)
     table, truth = simulated_table(
         model, TRUTH, doses=[f"{i + 1},0,{0.5 * w:g},IV,0.6667,{w:g}" for i, w in enumerate(weights)],
-        times=TIMES, output="venous.ketamine", unit="ng/mL", limit=4.0, seed=2024,
+        times=TIMES, output="venous.ketamine", unit="ng/mL", limit=6.0, seed=2024,
     )  # fmt: skip
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / "ketamine_levels.csv").write_text(table, encoding="utf-8")

@@ -29,7 +29,7 @@ def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[
     """Write the figures of a fit as PNG and SVG; returns the name and the caption of each."""
     figures = [
         ("individual_fits", "Measurements (points) with the curve of the person and its 95 % interval (blue), and the "
-         "curve of the population values (orange, dashed). Grey triangles: below the limit of quantification.",
+         "curve of the population values (orange, dashed). Open triangles: below the limit of quantification.",
          lambda: individual_fits(made)),
         ("goodness_of_fit", "Measurements against predictions of the population (PRED) and of the person (IPRED), "
          "weighted residuals and normalised prediction distribution errors, which are standard normal if the model "
@@ -187,7 +187,7 @@ class _Curves:
         own = (data.column("occasion") == occasion) & (data.number == number)
         time, value, exact = data.column("time")[own], data.value[own], data.censored[own] == NOT_CENSORED
         axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
-        axes.plot(time[~exact], value[~exact], "v", ms=4, color=BELOW, mew=0)
+        axes.plot(time[~exact], value[~exact], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3, clip_on=False)
         first, last = hours[0], float(time.max())
         axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
         if output.is_concentration and (value > 0).all():
