@@ -59,6 +59,7 @@ def test_libsbml_finds_no_error_and_no_clash_of_units(document):
 def test_libroadrunner_tells_the_same_story(document, ours, model):
     simulator = roadrunner.RoadRunner(document)
     ids = [sbml_id(name) for name in model.layout.output_names]
+    assert simulator.model.getNumFloatingSpecies() == len(model.layout.states)
     states = [simulator.model.getStateVectorId(i) for i in range(len(model.layout.states))]
     scale = {sbml_id(state.name): state.scale for state in model.layout.states}
     simulator.integrator.relative_tolerance = 1e-10
@@ -79,6 +80,7 @@ def copasi(document, times):
     """Curves by SBML id from COPASI's LSODA."""
     data = COPASI.CRootContainer.addDatamodel()
     assert data.importSBMLFromString(document), COPASI.CCopasiMessage.getAllMessageText()
+    assert data.getModel().getNumReactions() == document.count("<reaction ")
     task = data.getTask("Time-Course")
     task.setMethodType(COPASI.CTaskEnum.Method_deterministic)
     for what, tolerance in (("Relative Tolerance", 1e-10), ("Absolute Tolerance", 1e-12)):

@@ -33,7 +33,7 @@ from ketamech.model.stage import symbol
 
 TOLERANCE = 1e-8
 EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
-REFINEMENT_POINTS, MAX_REFINEMENTS = 40, 60
+REFINEMENT_POINTS, ESTIMATED_POINTS, MAX_REFINEMENTS = 40, 4, 60  # parts of an interval, without and with an estimate
 EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
 MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
 SHORTEST_STRETCH = 1e-9  # relative, of a stretch that fails: shorter ones are not tried
@@ -231,7 +231,8 @@ class _Run:
         roots = low + (high - low) * shares[np.isfinite(shares)]
         width = 1e-3 * (high - low)
         near = np.concatenate([roots + shift for shift in (-width, -margin / 2, margin / 2, width)])
-        spaced = low + (high - low) * np.arange(1, REFINEMENT_POINTS) / REFINEMENT_POINTS
+        count = ESTIMATED_POINTS if roots.size else REFINEMENT_POINTS
+        spaced = low + (high - low) * np.arange(1, count) / count
         times = np.sort(np.concatenate([near, spaced]))
         return np.array(times[(times > low) & (times < high)])
 
