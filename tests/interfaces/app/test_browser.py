@@ -259,7 +259,7 @@ def test_a_trial_runs_with_progress_and_can_be_cancelled(page, address):
     page.get_by_role("button", name="Run the trial").click()
     page.wait_for_selector("#panel .figure-grid figure", timeout=60_000)
     assert findings(page) == []
-    page.get_by_role("spinbutton", name="Patients per arm").fill("300")
+    page.get_by_role("spinbutton", name="Patients per arm").fill("200")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("100")
     page.get_by_role("button", name="Run the trial").click()
     page.get_by_role("button", name="Cancel").click()
