@@ -316,5 +316,5 @@ class _Run:
         self.row = self._row(state)
 
 
-RELAXATIONS = 1000.0  # time that fast reactions get, in units in which their rate is as stated
+RELAXATIONS = 10_000.0  # time that fast reactions get, in units in which their rate is as stated
 LONGEST_FORMULA = 160  # characters of a formula in a message
