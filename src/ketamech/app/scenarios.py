@@ -76,6 +76,9 @@ def without_file(problem: InputError) -> InputError:
 def parse_uploaded(text: str, name: str, model: Model) -> ScenarioFile:
     """The keys of an uploaded scenario that can be run. Raises InputError with line and key."""
     shown = shown_name(name)
+    if len(text) > LIMITS.file_characters:
+        expected = f"at most {LIMITS.file_characters:,} characters; the command line reads longer files"
+        raise InputError(f"{shown} has {len(text):,} characters", expected=expected)
     keys = keys_from_text(text, shown)
     refuse_files(keys)
     refuse_long_texts(keys)

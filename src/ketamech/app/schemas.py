@@ -59,13 +59,12 @@ class UploadRequest(Request):
     """An uploaded scenario file. Its name is used in messages only."""
 
     name: str = Field("scenario.yaml", max_length=120)
-    text: str = Field(max_length=LIMITS.file_characters)
+    text: str = Field(max_length=200_000)
 
 
 class DoseTableRequest(UploadRequest):
     """A dose table with the columns of NONMEM (ID, TIME, AMT, RATE ..., DRUG, ROUTE, UNIT, WEIGHT)."""
 
-    text: str = Field(max_length=200_000)
     drug: str = Field("", max_length=60, description="the drug where the table has no column DRUG")
 
 

@@ -273,14 +273,17 @@ def test_a_trial_runs_with_progress_and_can_be_cancelled(page, address):
 
 @at_both_widths
 def test_a_lost_connection_is_reported_and_recovered(page, address):
+    page.route("**/engine/kernel.wasm", lambda route: route.fulfill(status=404, body="{}"))  # the server simulates
     open_story(page, address)
     page.route("**/api/**", lambda route: route.abort())
     set_slider(page, page.locator("#dose [data-dose]"), 0.9)
     page.wait_for_selector(".connection-lost:not([hidden])")
+    until(page, "document.querySelectorAll('#dose figure.stale').length === 2")  # curves of the dose before
     assert "Trying again" in page.locator(".connection-lost").inner_text()
     page.unroute("**/api/**")
     page.wait_for_selector(".connection-lost", state="hidden", timeout=15_000)
     until(page, "document.querySelector('#dose [data-caption]').textContent.includes('ng/mL')")
+    until(page, "document.querySelectorAll('#dose figure.stale').length === 0")
     assert "1.8" in page.locator("#time-bar").inner_text()
 
 

@@ -148,9 +148,12 @@ def test_a_long_text_of_a_scenario_is_refused_at_its_key_before_it_is_parsed(cli
         told = client.post("/api/scenario/check", json={"scenario": {**infusion, **change}})
         assert told.status_code == 422
         assert (told.json()["key"], told.json()["expected"]) == (key, "at most 500 characters")
-    text = f"treatments:\n  - '{long}'\nperson: {{weight: 70 kg}}\n"
+    text = f"treatments:\n  - '{long[:50_000]}'\nperson: {{weight: 70 kg}}\n"
     told = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text})
     assert told.json()["key"] == "treatments[0]"
+    told = client.post("/api/scenario/read", json={"name": "x.yaml", "text": text + " " * 20_000})
+    assert told.json()["error"].startswith("x.yaml has 70,")
+    assert "at most 60,000 characters" in told.json()["expected"]
 
 
 def test_a_page_that_does_not_exist_is_html_and_an_api_route_that_does_not_exist_is_json(client):

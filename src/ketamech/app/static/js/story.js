@@ -170,13 +170,13 @@ function fetchCurves(scenario, keys) {
   return postJson("/api/curves", { scenario, until: MONTH, tracks: keys });
 }
 
-function store({ tracks: found, time, treatment_times: doses }) {
-  for (const track of found) tracks[track.key] = { ...track, time, doses };
+function store({ tracks: found, time, treatment_times: doses }, scenario) {
+  for (const track of found) tracks[track.key] = { ...track, time, doses, scenario: JSON.stringify(scenario) };
 }
 
 async function simulate(scenario, keys) {
   try {
-    store(await fetchCurves(scenario, keys));
+    store(await fetchCurves(scenario, keys), scenario);
     keys.forEach(showTrack);
     showCaptions();
   } catch (error) {
@@ -244,6 +244,7 @@ function showTrack(key) {
     points: points.filter((point) => point.track === key),
     bands: key === "mood" && population.shown ? population.bands : [],
   });
+  if (track.scenario !== JSON.stringify(state.scenario)) figure.markStale();
   figure.setFinding(finding(track));
   figure.setNote(measuredIn(track, measured));
 }
