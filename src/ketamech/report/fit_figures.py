@@ -187,7 +187,7 @@ class _Curves:
         own = (data.column("occasion") == occasion) & (data.number == number)
         time, value, exact = data.column("time")[own], data.value[own], data.censored[own] == NOT_CENSORED
         axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
-        axes.plot(time[~exact], value[~exact], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3, clip_on=False)
+        axes.plot(time[~exact], value[~exact], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3)
         first, last = hours[0], float(time.max())
         axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
         if output.is_concentration and (value > 0).all():
@@ -236,7 +236,7 @@ def chains(made: Fit) -> Figure:
     """The draws of the population medians of each chain."""
     assert made.draws is not None
     count = len(made.parameters)
-    figure, panels = panel_page(count, min(2, count), 8.5, 1.9, "Chains")
+    figure, panels = panel_page(count, min(2, count), 8.5, 2.4, "Chains")
     for j, (axes, one) in enumerate(zip(panels, made.parameters, strict=True)):
         for i, values in enumerate(made.draws.coefficients[:, :, j]):
             axes.plot(one.shown(values), color=OKABE_ITO[i % len(OKABE_ITO)], lw=0.6, alpha=0.8)

@@ -17,7 +17,7 @@ LINK_CONTENT = "atob(location.hash.slice(3).split('&')[0].replace(/-/g, '+').rep
 LINK_TIME = f"JSON.parse({LINK_CONTENT}).view.time"  # selected time in hours
 
 
-def until(page, expression, arg=None, seconds=25):
+def until(page, expression, arg=None, seconds=60):
     """Wait until something is true on the page. (wait_for_function evaluates text there, which the page forbids.)"""
     end = time.monotonic() + seconds
     while not page.evaluate(expression, arg):
@@ -27,7 +27,7 @@ def until(page, expression, arg=None, seconds=25):
 
 def open_story(page, address):
     page.goto(address)
-    page.wait_for_selector("#dose path.curve", timeout=20_000)
+    page.wait_for_selector("#dose path.curve", timeout=60_000)
     until(page, "document.querySelector('#dose [data-caption]').textContent.length > 20")  # filled after the curve
 
 
