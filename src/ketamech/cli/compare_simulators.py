@@ -85,9 +85,19 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
     """Run SBML test cases; write each result to a table as it comes, and print the counts."""
     import csv
 
-    from ketamech.exchange.sbml.conformance import OTHER, PASSED, REFUSED, CaseResult, run_suite, suite_page, summary
+    from ketamech.exchange.sbml.conformance import (
+        OTHER,
+        PASSED,
+        REFUSED,
+        CaseResult,
+        find_cases,
+        run_suite,
+        suite_page,
+        summary,
+    )
     from ketamech.report.run_folder import check_folder
 
+    cases = find_cases(folder)
     check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     console = terminal.progress()
@@ -102,7 +112,7 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        found = run_suite(folder, every=every, tell=status.update, done=done)
+        found = run_suite(cases, every=every, tell=status.update, done=done)
     if markdown is not None:
         markdown.write_text(suite_page(found), encoding="utf-8")
     terminal.table(summary(found), title=f"{len(found)} semantic cases")

@@ -13,7 +13,7 @@ import roadrunner
 
 from command_line import run
 from ketamech.core import InputError, SolverError
-from ketamech.exchange.sbml.conformance import run_suite, suite_page, summary
+from ketamech.exchange.sbml.conformance import find_cases, run_suite, suite_page, summary
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import CLOCK
 from ketamech.exchange.sbml.simulate import simulate_imported
@@ -444,10 +444,10 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     case(tmp_path, "00003", decay, "time,S\n" + concentrations, variables="S", amount="S")
     case(tmp_path, "00004", "x=1; x'=-delay(x,x)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     case(tmp_path, "00005", "x=1", "x\n1\n", variables="x", duration="", steps="")
-    found = run_suite(tmp_path)
+    found = run_suite(find_cases(tmp_path))
     assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused", "no time course"]
     assert "2 of 4 time courses pass" in suite_page(found)
-    assert [one.case for one in run_suite(tmp_path, every=2)] == ["00001", "00003", "00005"]
+    assert [one.case for one in run_suite(find_cases(tmp_path), every=2)] == ["00001", "00003", "00005"]
     assert "expected 3" in found[2].reason
     assert {row["outcome"]: row["cases"] for row in summary(found)} == {
         "passed": 2, "wrong": 1, "refused": 1, "no time course": 1,
@@ -457,7 +457,7 @@ def test_a_folder_of_cases_is_judged(tmp_path):
 def test_results_with_a_comma_at_the_end_of_each_line(tmp_path):
     decay = "".join(f"{t},{math.exp(-t)},\n" for t in range(3))
     case(tmp_path, "00001", "x=1; x'=-x", "time,x,\n" + decay, variables="x")
-    assert [one.outcome for one in run_suite(tmp_path)] == ["passed"]
+    assert [one.outcome for one in run_suite(find_cases(tmp_path))] == ["passed"]
 
 
 def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypatch):
@@ -470,7 +470,7 @@ def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypa
     for name in ("00001", "00002"):
         case(tmp_path, name, "x=1; x'=-x", "".join(["time,x\n", *(f"{t},{math.exp(-t)}\n" for t in range(3))]),
              variables="x")  # fmt: skip
-    found = run_suite(tmp_path)
+    found = run_suite(find_cases(tmp_path))
     assert [(one.outcome, one.reason) for one in found] == [("crashed", "RuntimeError: a fault"), ("passed", "")]
     assert [row["outcome"] for row in summary(found)] == ["passed", "crashed"]
     ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--out", "judged", cwd=tmp_path)
@@ -479,7 +479,7 @@ def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypa
 
 def test_a_folder_without_cases_is_refused(tmp_path):
     with pytest.raises(InputError, match="no semantic cases"):
-        run_suite(tmp_path)
+        find_cases(tmp_path)
 
 
 def test_what_is_missing_in_a_model_is_named(tmp_path):

@@ -63,7 +63,7 @@ def test_a_table_of_several_is_simulated_at_its_observations(folder):
     assert "every dose without a drug of its own is racemic" in " ".join(ended.stderr.split())
     found = pd.read_csv(folder / "r" / "simulated.csv", comment="#")
     assert found[["ID", "TIME"]].to_numpy().tolist() == [[1, 0.5], [2, 24.0]]
-    assert list(found.columns) == ["ID", "TIME", "cmt", "evid", "wt", "mood.madrs", "solve_status"]
+    assert list(found.columns) == ["ID", "TIME", "cmt", "evid", "wt", "mood.madrs", "solve_status", "LINE"]
     assert facts_of(folder / "r" / "simulated.csv")["units mood.madrs"] == "points"
     owed = run("cite", "r/simulated.csv", cwd=folder).stdout
     assert len(owed.splitlines()) > 10

@@ -155,9 +155,9 @@ def test_a_warning_of_ours_is_shown_in_plain_words(monkeypatch, capsys):
 def test_two_long_titles_do_not_share_a_folder():
     first = "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks"
     second = "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 8 weeks"
-    assert simulate._folder_name(first) != simulate._folder_name(second)
-    assert simulate._folder_name("../../etc") == "etc"
-    assert simulate._folder_name("...") == "run"
+    assert simulate.folder_name(first) != simulate.folder_name(second)
+    assert simulate.folder_name("../../etc") == "etc"
+    assert simulate.folder_name("...") == "run"
 
 
 def test_help_does_not_wait_for_the_model():

@@ -53,18 +53,20 @@ class CaseResult:
     reason: str = ""
 
 
-def run_suite(
-    folder: Path, *, every: int = 1, time_limit: float = TIME_LIMIT, tell: Callable[[str], None] = lambda line: None,
-    done: Callable[[CaseResult], None] = lambda one: None,
-) -> list[CaseResult]:  # fmt: skip
-    """Each `every`th case of a folder of cases, in order; `done` gets each result at once.
-
-    Raises InputError where there is no case.
-    """
+def find_cases(folder: Path) -> list[Path]:
+    """The folders of the cases, in order. Raises InputError where there is none."""
     cases = sorted(path.parent for path in folder.rglob("*-settings.txt")) if folder.is_dir() else []
     if not cases:
         expected = "folders with NNNNN-settings.txt"
         raise InputError("no semantic cases", file=folder, expected=expected, type_this="--sbml-suite semantic")
+    return cases
+
+
+def run_suite(
+    cases: Sequence[Path], *, every: int = 1, time_limit: float = TIME_LIMIT,
+    tell: Callable[[str], None] = lambda line: None, done: Callable[[CaseResult], None] = lambda one: None,
+) -> list[CaseResult]:  # fmt: skip
+    """Each `every`th of the cases, in order; `done` gets each result at once."""
     found = []
     for i, case in enumerate(cases[::every]):
         tell(f"{case.name}, {i * every} of {len(cases)}")
