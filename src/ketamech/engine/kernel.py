@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +24,11 @@ from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
+from ketamech.engine.scope import Scope, Slice
 from ketamech.model.layout import SystemLayout
 
 if TYPE_CHECKING:
+    from ketamech.engine.codegen.equation_code import EquationCode
     from ketamech.model.system import System
 
 Progress = Callable[[str], None]
@@ -36,6 +40,7 @@ ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
 SINGLE_LANE_ARGUMENTS = {
     f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()
 }  # of a single lane: pointer to its numbers first, its index last
+COMPILE_SECONDS, SAVED_SHARE = 10.0, 0.5  # to compile a slice; share of a run that it saves, both about
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # accepted names
 
 
@@ -44,7 +49,8 @@ class CompiledSystem:
     """Code of one system for `lanes` patients side by side, for a processor or a GPU, or a WebAssembly module (bytes).
 
     `rows` is the layout of the workspace, `pattern` the non-zero entries of the Jacobian, `gamma` the diagonal
-    coefficient of the method.
+    coefficient of the method. The code of a slice holds only `states` (indices in the whole system) and needs the
+    states `absent` to be 0; code of the whole system leaves the states of the mask `left_out` out of the error.
     """
 
     layout: SystemLayout
@@ -53,6 +59,9 @@ class CompiledSystem:
     pattern: tuple[tuple[int, int], ...]
     gamma: float
     code: native_code.NativeModule | PtxModule | bytes
+    states: np.ndarray | None = None
+    absent: np.ndarray | None = None
+    left_out: np.ndarray | None = None
 
     def sizes(self, times: int = 0, wanted: int = 0) -> np.ndarray:
         """Sizes and row numbers in the order of SIZES, for a run with this many output times and outputs."""
@@ -75,18 +84,42 @@ class CompiledSystem:
         rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
         return np.array(rows, dtype=np.int64)
 
+    def baseline_rows(self, scope: Scope | None) -> np.ndarray:
+        """Workspace rows of the sources of baseline values; values that are not computed are their own source."""
+        names, first = self.layout.baseline_names, self.rows.starts["P"] + len(self.layout.parameter_names)
+        known = set(self.layout.output_names) & (scope.output_names if scope else set(names))
+        rows = [self.output_rows((name,))[0] if name in known else first + k for k, name in enumerate(names)]
+        return np.array(rows, dtype=np.int64)
+
+    def holds(self, levels: Sequence[np.ndarray]) -> bool:
+        """Whether the states that the code needs to be 0 are, in all `levels` [patient, state] that are finite."""
+        return self.absent is None or not any(np.nan_to_num(level[:, self.absent]).any() for level in levels)
+
 
 class Kernel:
     """A system ready to be solved; code that is not cached is generated and compiled at first use.
 
-    `announce` receives a line of text when something has to be compiled.
+    `announce` receives a line of text when something has to be compiled. Runs of a kernel with a `scope` can read only
+    its outputs.
     """
 
     def __init__(
         self, layout: SystemLayout, build_system: Callable[[], System], announce: Progress | None = None
     ) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
-        self._compiled: dict[str, CompiledSystem] = {}
+        self.scope: Scope | None = None
+        self._compiled: dict[str, CompiledSystem | None] = {}
+        self._scoped: dict[str, Kernel] = {}
+        self._lost: dict[str, float] = {}
+
+    def within(self, scope: Scope | None) -> Kernel:
+        """The kernel for runs of which only outputs of this scope are read (None: all)."""
+        if scope is None:
+            return self
+        if scope.name not in self._scoped:
+            self._scoped[scope.name] = found = copy(self)
+            found.scope = scope
+        return self._scoped[scope.name]
 
     @property
     def compiled(self) -> CompiledSystem:
@@ -101,9 +134,87 @@ class Kernel:
         if DEVICES.get(device) != device:
             near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
-        if device not in self._compiled:
-            self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
-        return self._compiled[device]
+        if (found := self._compiled.get(device)) is None:
+            self._compiled[device] = found = self._load(device, WARP if device == "cuda" else LANES)
+        return found
+
+    def code_for_run(
+        self, device: str, receivers: Iterable[int] = (), levels: Sequence[np.ndarray] = ()
+    ) -> CompiledSystem:
+        """Code for a run in which doses enter the states `receivers`, from the `levels` (each [patient, state]).
+
+        That is the first slice of the scope that fits and is compiled already, else the whole system. Where neither is
+        compiled, the last slice that fits is, because it takes less time. All of them give the same bits.
+        """
+        fitting = self._fitting_slices(device, receivers)
+        for part in fitting:
+            if (found := self._slice(part, compiled_only=True)) and found.holds(levels):
+                return found
+        if fitting and not self._is_compiled(device) and (found := self._slice(fitting[-1])) and found.holds(levels):
+            return found
+        whole = self.compiled_for(device)
+        return whole if self.scope is None else replace(whole, left_out=~self.scope.states)
+
+    def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
+        """Compile the first slice that fits once runs without it, `seconds` now, have lost as much as compiling takes.
+
+        So the time lost is never much more than twice the shortest possible.
+        """
+        fitting = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
+        if not fitting or self._slice(fitting[0], compiled_only=True):
+            return
+        name = self._name(fitting[0])
+        self._lost[name] = self._lost.get(name, 0.0) + SAVED_SHARE * seconds
+        if self._lost[name] > COMPILE_SECONDS:
+            self._slice(fitting[0])
+
+    def _fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
+        """Slices of the scope that take doses into all `receivers`, in order of preference."""
+        slices = self.scope.slices if self.scope and device == "cpu" else ()
+        return [part for part in slices if part.receivers.issuperset(receivers)]
+
+    def _is_compiled(self, device: str) -> bool:
+        return (
+            bool(self._compiled.get(device)) or _read(_folder(self.layout.fingerprint, device, str(LANES))) is not None
+        )
+
+    def _name(self, part: Slice) -> str:
+        assert self.scope is not None
+        return f"cpu {self.scope.identity(part)}"
+
+    def _slice(self, part: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
+        """The code of a slice; None where it is not compiled but has to be."""
+        name = self._name(part)
+        if self._compiled.get(name) is None and not (compiled_only and name in self._compiled):
+            folder = _folder(self.layout.fingerprint, name, str(LANES))
+            if compiled_only and _read(folder) is None:
+                self._compiled[name] = None
+            else:
+                self._compiled[name] = self._load_slice(part, folder)
+        return self._compiled[name]
+
+    def _load_slice(self, part: Slice, folder: Path) -> CompiledSystem:
+        assert self.scope is not None
+        scope = self.scope
+        if self._announce and _read(folder) is None:
+            self._announce(f"Compiling the part of the equations for {part.name}, once for this model ...")
+        made = _cache_file(folder, lambda: _generate_slice(self._equation_code(), scope, part))
+        facts = json.loads(made["facts.json"])
+        layout = self.layout.part(facts["states"], facts["observed"])
+        found = self._compiled_system(made, LANES, native_code.NativeModule(made["kernel.o"]), layout)
+        return replace(found, states=np.array(facts["states"]), absent=np.array(facts["absent"], dtype=np.int64))
+
+    def _equation_code(self) -> EquationCode:
+        """The instructions of the whole system, from the cache if present."""
+        from ketamech.engine.codegen.equation_code import EquationCode
+
+        def make() -> dict[str, bytes]:
+            from ketamech.engine.codegen.compile_system import equation_code
+
+            return {"equations.json": equation_code(self.build_system()).to_json().encode()}
+
+        made = _cache_file(_folder(self.layout.fingerprint, "equations"), make)
+        return EquationCode.from_json(made["equations.json"].decode())
 
     def webassembly(self) -> CompiledSystem:
         """The WebAssembly module, from the cache if present. Raises InputError where the linker is not installed."""
@@ -122,16 +233,26 @@ class Kernel:
         folder = _folder(self.layout.fingerprint, device, str(lanes))
         if self._announce and _read(folder) is None:
             self._announce(f"Compiling the equations ({len(self.layout.states)} states), once for this model ...")
-        made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes))
+        made = _cache_file(folder, lambda: self._generate(device, lanes))
         code = PtxModule(made["kernel.ptx"]) if device == "cuda" else native_code.NativeModule(made["kernel.o"])
         return self._compiled_system(made, lanes, code)
 
+    def _generate(self, device: str, lanes: int) -> dict[str, bytes]:
+        """Code of the whole system with the loops, and the metadata needed to use it."""
+        if device == "cuda":
+            from ketamech.engine.codegen.ptx_writer import ptx_files
+
+            return ptx_files(self.build_system(), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+        return _machine_code(self._equation_code(), lanes)
+
     def _compiled_system(
-        self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes
-    ) -> CompiledSystem:
+        self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes,
+        layout: SystemLayout | None = None,
+    ) -> CompiledSystem:  # fmt: skip
         facts = json.loads(made["facts.json"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
-        return CompiledSystem(self.layout, lanes, WorkspaceLayout(facts["rows"]), pattern, facts["gamma"], code)
+        rows = WorkspaceLayout(facts["rows"])
+        return CompiledSystem(layout or self.layout, lanes, rows, pattern, facts["gamma"], code)
 
 
 _LOADED: dict[str, Kernel] = {}
@@ -144,19 +265,31 @@ def load_kernel(
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _generate_code(system: System, device: str, lanes: int) -> dict[str, bytes]:
-    """Machine code of a system with the loops, and the metadata needed to use it."""
-    if device == "cuda":
-        from ketamech.engine.codegen.ptx_writer import ptx_files
+def _machine_code(code: EquationCode, lanes: int) -> dict[str, bytes]:
+    """Machine code of instructions with the loops, and the metadata needed to use it."""
+    from ketamech.engine.codegen.compile_system import EXPORTED, compile_equations
 
-        return ptx_files(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
-    from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
-
-    made = compile_system(system, lanes)
+    made = compile_equations(code, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
     loops = driver_texts(ARGUMENTS)
-    code = native_code.object_code([made.text, *loops], [*EXPORTED, *ARGUMENTS])
-    return {"kernel.o": code, "facts.json": facts.encode()}
+    machine_code = native_code.object_code([made.text, *loops], [*EXPORTED, *ARGUMENTS])
+    return {"kernel.o": machine_code, "facts.json": facts.encode()}
+
+
+def _generate_slice(code: EquationCode, scope: Scope, part: Slice) -> dict[str, bytes]:
+    """Machine code of a slice, and the metadata needed to use it."""
+    states, absent, observed = slice_states(code, scope, part)
+    made = _machine_code(code.slice(states, absent, observed), LANES)
+    facts = {**json.loads(made["facts.json"]), "states": states, "absent": absent, "observed": observed}
+    return {**made, "facts.json": json.dumps(facts).encode()}
+
+
+def slice_states(code: EquationCode, scope: Scope, part: Slice) -> tuple[list[int], list[int], list[int]]:
+    """States that a slice holds, states that it needs to be 0, and time-varying outputs that it computes (indices)."""
+    infos, n = scope.layout.states, len(scope.layout.states)
+    needed = {i for i in scope.outputs if i < n}
+    absent = code.absent_states(i for i in needed - part.receivers if infos[i].initial_guess == 0.0)
+    return sorted(needed - absent), sorted(absent), sorted(i - n for i in scope.outputs if i >= n)
 
 
 def driver_texts(entries: dict[str, str]) -> list[str]:
@@ -170,6 +303,7 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
     return [text.decode() for text in _cache_file(_folder("driver", *entries), make).values()]
 
 
+@cache
 def _sources() -> str:
     """The source of the code generator."""
     return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sympy
 
+from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import BasicBlock, Instruction, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.lowering import Lowering, expand_functions
@@ -105,22 +106,26 @@ class Equations:
         return code.ops
 
 
-def without_infinities(jacobian: SparseJacobian) -> list[Instruction]:
+def without_infinities(entries: Iterable[int]) -> list[Instruction]:
     """Entries j0, j1, ... of the Jacobian with 0 where a root or a power at 0 has no finite derivative.
 
     Such an entry is then left to the explicit part of the method: a step loses accuracy, which its error estimate
-    shows. Only entries with a power that is not an integer are checked.
+    shows. Only `entries` with a power that is not an integer are checked.
     """
+    ops = list[Instruction]()
+    for i in entries:
+        ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 where finite, else not a number
+        ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
+    return ops
+
+
+def _infinite_entries(jacobian: SparseJacobian) -> tuple[int, ...]:
+    """Indices of the entries that may be infinite, see `without_infinities`."""
     infinite: set[sympy.Symbol] = set()
     for name, derivative in jacobian.partials:
         if _may_be_infinite(derivative, infinite):
             infinite.add(name)
-    ops = list[Instruction]()
-    for i, entry in enumerate(jacobian.entries.values()):
-        if _may_be_infinite(entry, infinite):
-            ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 where finite, else not a number
-            ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
-    return ops
+    return tuple(i for i, entry in enumerate(jacobian.entries.values()) if _may_be_infinite(entry, infinite))
 
 
 def _may_be_infinite(derivative: sympy.Expr, infinite: set[sympy.Symbol]) -> bool:
@@ -176,37 +181,57 @@ class CompiledProgram:
     gamma: float
 
 
+def equation_code(system: System) -> EquationCode:
+    """The instructions of a system, by SymPy."""
+    jacobian = sparse_jacobian(system)
+    equations, pattern = Equations(system, jacobian), tuple(jacobian.entries)
+    return EquationCode(
+        prepare=tuple(equations.prepare),
+        rates=tuple(equations.rates),
+        jacobian=tuple(equations.jacobian),
+        observe=tuple(equations.observe),
+        pattern=pattern,
+        infinite=_infinite_entries(jacobian),
+        pivots=sparse_lu(len(system.states), pattern).order,
+        scales=tuple(state.scale for state in system.states),
+        system_size=len(system.states),
+        inputs=len(system.inputs),
+        constants=equations.n_constants,
+        observed=len(system.time_varying_outputs),
+    )
+
+
 def compile_system(system: System, lanes: int, method: RosenbrockTableau = METHOD) -> CompiledProgram:
     """Generate the program of a system for `lanes` patients side by side."""
-    jacobian = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, jacobian, method)
-    return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, tuple(jacobian.entries), method.gamma)
+    return compile_equations(equation_code(system), lanes, method)
 
 
-def blocks_of(
-    system: System, jacobian: SparseJacobian, method: RosenbrockTableau = METHOD
-) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
-    """The blocks of a system and the rows they work on."""
-    equations = Equations(system, jacobian)
-    factors = sparse_lu(len(system.states), jacobian.entries)
-    count = len(jacobian.entries)
-    scales = [state.scale for state in system.states]
-    rate_sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(system.states))]
+def compile_equations(code: EquationCode, lanes: int, method: RosenbrockTableau = METHOD) -> CompiledProgram:
+    """Generate the program of instructions for `lanes` patients side by side."""
+    blocks, rows = blocks_of(code, method)
+    return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, code.pattern, method.gamma)
+
+
+def blocks_of(code: EquationCode, method: RosenbrockTableau = METHOD) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
+    """The blocks of a system, or of some of its states, and the rows they work on."""
+    n, count = len(code.scales), len(code.pattern)
+    factors = sparse_lu(n, code.pattern, code.pivots)
+    rate_sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(n)]
+    stores = [Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(count)]
+    masked = n == code.system_size  # all states are there, also those that do not count in the error
     blocks = (
-        BasicBlock("prepare", tuple(equations.prepare)),
-        BasicBlock("observe", tuple(equations.observe)),
+        BasicBlock("prepare", code.prepare),
+        BasicBlock("observe", code.observe),
+        BasicBlock("slopes", (*code.jacobian, *stores)),
         BasicBlock(
-            "slopes", (*equations.jacobian, *(Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(count)))
+            "linearise", (*code.jacobian, *without_infinities(code.infinite), *factorise(code.pattern, factors))
         ),
-        BasicBlock(
-            "linearise", (*equations.jacobian, *without_infinities(jacobian), *factorise(jacobian.entries, factors))
-        ),
-        BasicBlock("stage", (*equations.rates, *rate_sums, *substitute(factors)), takes=True),
-        *step_blocks(method, scales),
-        *newton_blocks(scales),
+        BasicBlock("stage", (*code.rates, *rate_sums, *substitute(factors)), takes=True),
+        *step_blocks(method, code.scales, code.system_size, masked=masked),
+        *newton_blocks(code.scales, masked=masked),
     )
-    n = len(system.states)
     by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
-    other_arrays = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": count}
+    other_arrays = {"P": code.inputs, "Q": code.constants, "L": len(factors.slots), "J": count}
+    mask = {"LEFT_OUT": n} if masked else {}
     lane_rows = dict.fromkeys(LANE_ROWS, 1)
-    return blocks, WorkspaceLayout({**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows})
+    return blocks, WorkspaceLayout({**other_arrays, **by_state, "S": code.observed, **mask, **lane_rows})

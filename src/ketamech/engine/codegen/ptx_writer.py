@@ -11,12 +11,11 @@ import json
 from typing import TYPE_CHECKING
 
 from ketamech.engine.codegen import native_code
-from ketamech.engine.codegen.compile_system import EXPORTED, METHOD, blocks_of
+from ketamech.engine.codegen.compile_system import EXPORTED, METHOD, blocks_of, equation_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.gpu_kernel import WARP
 from ketamech.engine.lane_layout import N_WHOLE
-from ketamech.model.jacobian import sparse_jacobian
 
 if TYPE_CHECKING:
     from ketamech.model.system import System
@@ -33,9 +32,9 @@ def ptx_files(system: System, loops: list[str], arguments: dict[str, str]) -> di
 
 def parts(system: System, loops: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
     """LLVM text in which `follow_at` and `settle_at` run one thread (last arguments: group, lane); and metadata."""
-    jacobian = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, jacobian)
-    facts = {"rows": rows.sizes, "pattern": list(jacobian.entries), "gamma": METHOD.gamma}
+    code = equation_code(system)
+    blocks, rows = blocks_of(code)
+    facts = {"rows": rows.sizes, "pattern": code.pattern, "gamma": METHOD.gamma}
     text = vector_module(blocks, rows, 1, EXPORTED, stride=WARP)
     return [text, *loops, _places(rows, arguments)], json.dumps(facts).encode()
 
