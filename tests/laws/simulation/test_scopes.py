@@ -72,7 +72,7 @@ def test_every_example_has_the_same_bits_by_a_slice_and_by_the_whole_model(compi
 
 
 def test_random_outputs_have_the_numbers_of_the_whole_model(compiled):
-    """A scope takes other steps than the whole model: the tolerance of the solver. Smaller scopes hold fewer outputs."""
+    """A scope takes other steps than the whole model: the tolerance of the solver."""
     chance, known = np.random.default_rng(3), compiled.layout.output_names
     patients = ensemble(compiled, "racemic 0.5 mg/kg IV over 40 min")
     whole = patients.solve(WEEK, tolerance=TOLERANCE)
