@@ -33,9 +33,8 @@ def measure_slices(model: Model, tell: Tell, *, patients: int = 1000, repeats: i
     tasks = {f"trial of {patients}, 8 visits, 2 threads": _trial(model, patients), "one patient": _trial(model, 1)}
     kernels: dict[str, int | None] = {"all outputs": None, "scope, whole model": None}
     kernels |= {part.name: i for i, part in enumerate(scope.slices)}
-    for part in scope.slices:
-        tell(f"Compiling the slice '{part.name}' where it is not compiled yet")
-        model.kernel.within(scope)._slice(part)
+    tell("Compiling slices that are not compiled yet")
+    model.kernel.within(scope).compile_slices()
     seconds: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for repeat in range(repeats + 1):
         tell(f"Round {repeat} of {repeats}")

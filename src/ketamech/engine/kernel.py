@@ -155,6 +155,11 @@ class Kernel:
         whole = self.compiled_for(device)
         return whole if self.scope is None else replace(whole, left_out=~self.scope.states)
 
+    def compile_slices(self) -> None:
+        """Compile every slice of the scope that is not compiled yet."""
+        for part in self.scope.slices if self.scope else ():
+            self._slice(part)
+
     def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
         """Compile the first slice that fits once runs without it, `seconds` now, have lost as much as compiling takes.
 

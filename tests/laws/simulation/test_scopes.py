@@ -29,8 +29,7 @@ WEEK = np.array([0.0, 0.7, 2.0, 24.0, 168.0])
 def compiled(model):
     """The model with the code of all slices."""
     for scope in model.scopes:
-        for part in scope.slices:
-            model.kernel.within(scope)._slice(part)
+        model.kernel.within(scope).compile_slices()
     return model
 
 
