@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from ketamech.engine.codegen.compile_system import EXPORTED, blocks_of
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.program import EXPORTED, blocks_of
 from ketamech.engine.kernel import LANES, slice_states
 from ketamech.simulation.model import Model
 

@@ -1,7 +1,8 @@
 """Machine code of a system, cached on disk under the hash of its sources.
 
-The loops, which are the same for all systems, are cached separately as LLVM text, so that Numba is needed once; when
-the machine code of a system is cached, neither SymPy nor Numba is needed.
+The loops, which are the same for all systems, are cached separately as LLVM text, so that Numba is needed once, and so
+are the instructions of a system, which SymPy computes. Both are the same on every processor and may come with a wheel.
+When the machine code of a system is cached, neither SymPy nor Numba is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, cache_folder, closest_match
+from ketamech.core import UnknownNameError, cache_folder, closest_match, environment
 from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
@@ -155,6 +156,11 @@ class Kernel:
         whole = self.compiled_for(device)
         return whole if self.scope is None else replace(whole, left_out=~self.scope.states)
 
+    def generate(self) -> None:
+        """Generate the instructions and the loops, which are the same on every processor, unless they are cached."""
+        self._equation_code()
+        driver_texts(ARGUMENTS)
+
     def compile_slices(self) -> None:
         """Compile every slice of the scope that is not compiled yet."""
         for part in self.scope.slices if self.scope else ():
@@ -218,7 +224,7 @@ class Kernel:
 
             return {"equations.json": equation_code(self.build_system()).to_json().encode()}
 
-        made = _cache_file(_folder(self.layout.fingerprint, "equations"), make)
+        made = _cache_file(_portable_folder(self.layout.fingerprint, "equations"), make)
         return EquationCode.from_json(made["equations.json"].decode())
 
     def webassembly(self) -> CompiledSystem:
@@ -272,7 +278,7 @@ def load_kernel(
 
 def _machine_code(code: EquationCode, lanes: int) -> dict[str, bytes]:
     """Machine code of instructions with the loops, and the metadata needed to use it."""
-    from ketamech.engine.codegen.compile_system import EXPORTED, compile_equations
+    from ketamech.engine.codegen.program import EXPORTED, compile_equations
 
     made = compile_equations(code, lanes)
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
@@ -305,7 +311,7 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
 
         return {f"{name}.ll": text.encode() for name, text in driver_modules(entries).items()}
 
-    return [text.decode() for text in _cache_file(_folder("driver", *entries), make).values()]
+    return [text.decode() for text in _cache_file(_portable_folder("driver", *entries), make).values()]
 
 
 @cache
@@ -316,13 +322,22 @@ def _sources() -> str:
 
 def _folder(*parts: str) -> Path:
     """Cache folder of something that depends on `parts`, on the code generator and on its compilers."""
-    text = "|".join([*parts, _sources(), native_code.processor(), version("numba")])
+    return _named_folder(*parts, native_code.processor(), version("numba"))
+
+
+def _portable_folder(*parts: str) -> Path:
+    """Cache folder of something that is the same on every processor, and is read by LLVM."""
+    return _named_folder(*parts, native_code.llvm_version())
+
+
+def _named_folder(*parts: str) -> Path:
+    text = "|".join([*parts, _sources()])
     return cache_folder() / "kernels" / hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
-    """Files cached in a folder, computed again when one is missing or damaged."""
-    found = _read(folder)
+    """Files cached in a folder, or prebuilt; computed again when one is missing or damaged."""
+    found = _read(folder) or _read(environment.PREBUILT / "kernels" / folder.name)
     if found is None:
         found = make()
         checksums = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}

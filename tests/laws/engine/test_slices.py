@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from ketamech.core import UnknownNameError
-from ketamech.engine import Kernel, drug_free_steady_state, events, solve
+from ketamech.engine import Kernel, drug_free_steady_state, events, jacobian, solve
 from ketamech.engine import kernel as kernels
 from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.constant_folding import fold_zeros, used_instructions
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import Instruction, Slot
+from ketamech.engine.codegen.split_block import by_store
 from ketamech.engine.gpu_kernel import CudaDevice
 from ketamech.engine.scope import Scope, Slice
 from ketamech.model.assemble import build_system
@@ -198,3 +199,21 @@ def test_a_product_with_one_becomes_a_sum_and_unused_instructions_go():
     assert [one.kind for one in remaining] == ["add", "sub", "neg"]
     assert known == {"d": 0.0}
     assert [one.target for one in used_instructions(remaining, ["c"])] == ["a", "c"]
+
+
+def test_a_block_in_parts_computes_the_same_bits(system, kernel, inputs, tmp_path, monkeypatch):
+    whole = run(kernel, inputs)
+    slope = jacobian(kernel, whole.final_state[0], inputs[0])
+    monkeypatch.setattr("ketamech.engine.codegen.program.PART_LENGTH", 3)
+    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path / "other"))
+    parts = Kernel(system.layout, lambda: system)
+    assert parts.compiled.rows.sizes["X"] > kernel.compiled.rows.sizes["X"]
+    assert np.array_equal(run(parts, inputs).values, whole.values)
+    assert np.array_equal(jacobian(parts, whole.final_state[0], inputs[0]), slope)
+
+
+def test_a_store_follows_what_it_needs():
+    code = [Instruction("a", "neg", (Slot("P", 0),)), Instruction("b", "neg", (Slot("P", 1),)),
+            Instruction("c", "add", ("b", 1.0)), Instruction(Slot("Q", 0), "copy", ("c",)),
+            Instruction(Slot("Q", 1), "mul", ("a", "b"))]  # fmt: skip
+    assert [one.target for one in by_store(code)] == ["b", "c", Slot("Q", 0), "a", Slot("Q", 1)]

@@ -11,9 +11,10 @@ import json
 from typing import TYPE_CHECKING
 
 from ketamech.engine.codegen import native_code
-from ketamech.engine.codegen.compile_system import EXPORTED, METHOD, blocks_of, equation_code
+from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.program import EXPORTED, METHOD, blocks_of
 from ketamech.engine.gpu_kernel import WARP
 from ketamech.engine.lane_layout import N_WHOLE
 
