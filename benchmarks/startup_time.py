@@ -22,7 +22,12 @@ from ketamech.simulation.model import load_model
 
 COMMAND = "from ketamech.cli.main import main; main()"
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
-FIRST = "from benchmarks import benchmark_case, ketamech_engine as k; k.curves(benchmark_case.make_case(8), 1e-3)"
+FIRST = """
+import numpy as np
+from benchmarks import benchmark_case
+from ketamech.simulation.model import load_model
+benchmark_case.draw(load_model(), 8, 1).solve(np.array(benchmark_case.TIMES), tolerance=1e-3)
+"""  # all outputs: the whole model
 TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
 PROCESS_LIMIT = 600.0  # time limit of a process (s)
 Tell = Callable[[str], None]
