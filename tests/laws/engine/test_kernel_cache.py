@@ -92,6 +92,7 @@ def test_a_warm_kernel_needs_no_equations(folder):
 def test_a_first_start_with_what_comes_with_the_wheel_needs_no_equations(folder, tmp_path, monkeypatch):
     system = build_system(TABLE, [kinetics])
     prebuilt = tmp_path / "prebuilt"
+    monkeypatch.setattr("ketamech.core.environment.PREBUILT", tmp_path / "nothing")
     monkeypatch.setenv("KETAMECH_CACHE", str(prebuilt))
     kept.Kernel(system.layout, lambda: system).generate()
     monkeypatch.setattr("ketamech.core.environment.PREBUILT", prebuilt)
