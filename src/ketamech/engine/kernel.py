@@ -180,9 +180,11 @@ class Kernel:
             self._slice(fitting[0])
 
     def _fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
-        """Slices of the scope that take doses into all `receivers`, in order of preference."""
-        slices = self.scope.slices if self.scope and device == "cpu" else ()
-        return [part for part in slices if part.receivers.issuperset(receivers)]
+        """Slices of the scope that take doses into all `receivers` within it, in order of preference."""
+        if self.scope is None or device != "cpu":
+            return []
+        counted = {state for state in receivers if self.scope.states[state]}
+        return [part for part in self.scope.slices if part.receivers >= counted]
 
     def _is_compiled(self, device: str) -> bool:
         return (

@@ -148,7 +148,8 @@ def test_where_nothing_is_compiled_the_last_slice_that_fits_is(kernel, scope, in
     assert not kernel._is_compiled("cpu")
     kernel.compiled  # noqa: B018
     assert part.code_for_run("cpu", {0}).states is not None
-    assert part.code_for_run("cpu", {5}).left_out.tolist() == [False, False, True, False, False, True]
+    part.scope = Scope(scope.layout, "effect", scope.outputs)  # without slices
+    assert part.code_for_run("cpu", {0}).left_out.tolist() == [False, False, True, False, False, True]
 
 
 def test_a_better_slice_is_compiled_once_the_time_lost_would_have_paid_for_it(kernel, scope, monkeypatch):
@@ -159,7 +160,8 @@ def test_a_better_slice_is_compiled_once_the_time_lost_would_have_paid_for_it(ke
         part.count_time(code, {0}, seconds * kernels.COMPILE_SECONDS / kernels.SAVED_SHARE)
         announced.append("run")
     assert [line[:9] for line in announced] == ["run", "Compiling", "run"]
-    part.count_time(code, {5}, 1e9)  # no slice fits
+    part.count_time(code, {5}, 1e9)  # a dose outside the scope: the slice fits, and is compiled
+    kernel.within(None).count_time(code, {0}, 1e9)  # all outputs are read: no slice
     assert len(announced) == 3
 
 
