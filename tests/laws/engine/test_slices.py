@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ketamech.core import UnknownNameError
-from ketamech.engine import Kernel, drug_free_steady_state, events, jacobian, solve
+from ketamech.engine import Kernel, cache_folder, drug_free_steady_state, events, jacobian, solve
 from ketamech.engine import kernel as kernels
 from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.constant_folding import fold_zeros, used_instructions
@@ -61,6 +61,9 @@ def scope(system):
 
 @pytest.fixture
 def kernel(system, tmp_path, monkeypatch):
+    """A kernel of which nothing is compiled but the loops."""
+    kernels.driver_texts(kernels.ARGUMENTS)
+    monkeypatch.setattr("ketamech.core.environment.PREBUILT", cache_folder())
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
     return Kernel(system.layout, lambda: system)
 
