@@ -6,7 +6,7 @@ equation that made the solve fail is identified.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Thread
@@ -171,14 +171,14 @@ class IntegrationState:
 
 
 def drug_free_steady_state(
-    kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = "cpu"
+    kernel: Kernel, inputs: np.ndarray, *, receivers: Iterable[int] = (), threads: int = 1, device: str = "cpu"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Drug-free steady state of each patient; `inputs` is [patient, input] and its baseline values are filled in place.
 
-    Returns states [patient, state] and a flag per patient that is True where a steady state was found. `device` as in
-    `solve`.
+    Returns states [patient, state] and a flag per patient that is True where a steady state was found. `receivers` are
+    states (indices) that will receive doses, by which code is chosen. `device` as in `solve`.
     """
-    code = kernel.code_for_run(device)
+    code = kernel.code_for_run(device, receivers)
     patient_inputs = np.array(inputs, dtype=float, order="C")
     patient_inputs[:, len(kernel.layout.parameter_names) :] = 0.0
     guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)

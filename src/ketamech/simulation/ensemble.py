@@ -265,7 +265,11 @@ class Ensemble:
         States on which none of `outputs` (default: all) depend may have no valid value.
         """
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
-        baseline, rested = drug_free_steady_state(kernel, inputs, threads=threads, device=device)
+        tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
+        receivers = np.unique(np.concatenate([one.state for one in tables])).tolist()
+        baseline, rested = drug_free_steady_state(
+            kernel, inputs, receivers=receivers, threads=threads, device=device
+        )  # fmt: skip
         state, steady = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
             state, steady = periodic_steady_state(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ketamech.core import UnknownNameError
-from ketamech.engine import Kernel, drug_free_steady_state, events, jacobian, solve
+from ketamech.engine import Kernel, cache_folder, drug_free_steady_state, events, jacobian, solve
 from ketamech.engine import kernel as kernels
 from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.constant_folding import fold_zeros, used_instructions
@@ -61,6 +61,9 @@ def scope(system):
 
 @pytest.fixture
 def kernel(system, tmp_path, monkeypatch):
+    """A kernel of which nothing is compiled but the loops."""
+    kernels.driver_texts(kernels.ARGUMENTS)
+    monkeypatch.setattr("ketamech.core.environment.PREBUILT", cache_folder())
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
     return Kernel(system.layout, lambda: system)
 
@@ -148,7 +151,8 @@ def test_where_nothing_is_compiled_the_last_slice_that_fits_is(kernel, scope, in
     assert not kernel._is_compiled("cpu")
     kernel.compiled  # noqa: B018
     assert part.code_for_run("cpu", {0}).states is not None
-    assert part.code_for_run("cpu", {5}).left_out.tolist() == [False, False, True, False, False, True]
+    part.scope = Scope(scope.layout, "effect", scope.outputs)  # without slices
+    assert part.code_for_run("cpu", {0}).left_out.tolist() == [False, False, True, False, False, True]
 
 
 def test_a_better_slice_is_compiled_once_the_time_lost_would_have_paid_for_it(kernel, scope, monkeypatch):
@@ -159,7 +163,8 @@ def test_a_better_slice_is_compiled_once_the_time_lost_would_have_paid_for_it(ke
         part.count_time(code, {0}, seconds * kernels.COMPILE_SECONDS / kernels.SAVED_SHARE)
         announced.append("run")
     assert [line[:9] for line in announced] == ["run", "Compiling", "run"]
-    part.count_time(code, {5}, 1e9)  # no slice fits
+    part.count_time(code, {5}, 1e9)  # a dose outside the scope: the slice fits, and is compiled
+    kernel.within(None).count_time(code, {0}, 1e9)  # all outputs are read: no slice
     assert len(announced) == 3
 
 
