@@ -62,7 +62,7 @@ def scope(system):
 @pytest.fixture
 def kernel(system, tmp_path, monkeypatch):
     """A kernel of which nothing is compiled but the loops."""
-    kernels.driver_texts(kernels.ARGUMENTS)
+    kernels._loops_object()
     monkeypatch.setattr("ketamech.core.environment.PREBUILT", cache_folder())
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
     return Kernel(system.layout, lambda: system)
