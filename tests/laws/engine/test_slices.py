@@ -11,8 +11,10 @@ from ketamech.engine.codegen.constant_folding import fold_zeros, used_instructio
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import Instruction, Slot
 from ketamech.engine.codegen.split_block import by_store
+from ketamech.engine.events import to_table
 from ketamech.engine.gpu_kernel import CudaDevice
 from ketamech.engine.scope import Scope, Slice
+from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
 from ketamech.model.assemble import build_system
 from ketamech.model.functions import hill
 from simulated_cuda import PretendedDriver, threads_of
@@ -143,6 +145,24 @@ def test_an_event_outside_the_scope_changes_no_bit(kernel, scope, inputs):
     once = run(kernel.within(scope), inputs)
     again = run(kernel.within(scope), inputs, [*DOSES, (0.7, 0, 5, 1.0)])
     assert np.array_equal(once.values, again.values)
+
+
+def test_values_with_derivatives_have_the_bits_of_the_slice(system, kernel, scope, inputs):
+    part, given, outputs = kernel.within(scope), [*DOSES, (0.7, 0, 5, 1.0)], ["effect.change"]
+    own, tangents = inputs.copy(), np.zeros((7, 1, inputs.shape[1]))
+    tangents[:, 0, system.parameter_names.index("toy.half")] = 1.0
+    start, slopes, _ = steady_state_with_tangents(part, own, tangents)
+    table = to_table([events(given)] * 7)
+    fixed = EventTangents(*np.zeros((2, len(table.time), 1)))
+    found, derivatives, _ = solve_with_tangents(
+        part, (start, slopes), (own, tangents), table, fixed, TIMES, outputs=outputs, tolerance=1e-5
+    )
+    sliced = run(part, inputs, given, outputs=outputs)
+    assert np.array_equal(found.values, sliced.values)
+    assert np.array_equal(found.steps, sliced.steps)
+    moved = [run(part, inputs + step * tangents[:, 0], given, outputs=outputs).values for step in (1e-4, -1e-4)]
+    assert derivatives[:, 0] == pytest.approx((moved[0] - moved[1]) / 2e-4, abs=1e-3)
+    assert np.ptp(derivatives) > 0.01
 
 
 def test_where_nothing_is_compiled_the_last_slice_that_fits_is(kernel, scope, inputs):
