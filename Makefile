@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
+.PHONY: demo wheel test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,10 @@ audit:  ## Look up known vulnerabilities of the locked dependencies (needs pip-a
 
 check: $(READY)  ## Check format, lint, types and tests
 	BIN=$(BIN) scripts/check
+
+wheel: $(READY)  ## Build the wheel into dist, with the generated code of the model
+	$(BIN)/python scripts/prebuild.py
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 docs: $(READY)  ## Build the documentation into build/site; runs the notebooks and fails on a broken link
 	$(BIN)/python -m sphinx -q -W --keep-going docs build/site

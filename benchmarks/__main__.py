@@ -1,4 +1,4 @@
-"""Benchmarks from the command line: `python -m benchmarks engines | page | site | screenshots`."""
+"""Benchmarks from the command line: `python -m benchmarks engines | kernels | page | site | screenshots`."""
 
 from __future__ import annotations
 
@@ -89,6 +89,35 @@ def _show(found: Mapping[str, Any]) -> None:
     terminal.table(aims, title="Aims")
     for peer in (one for one in found["peers"] if not one["installed"]):
         terminal.progress().print(f"{peer['label']} is not installed: [bold]{peer['type_this']}[/bold]")
+
+
+@app.command()
+def kernels(
+    out: Out = Path("benchmarks"), patients: Annotated[int, typer.Option(help="Patients of the trial")] = 1000,
+    repeats: Repeats = None,
+) -> None:  # fmt: skip
+    """Count the instructions of every kernel and measure runs by the whole model and by slices in turn.
+
+    Writes kernel_size.csv, with which a test compares the program, and slices.json. `--repeats 0` only counts.
+    """
+    from benchmarks.kernel_size import kernel_sizes, write_sizes
+    from benchmarks.slices import measure_slices
+    from ketamech.cli import terminal
+    from ketamech.simulation.model import load_model
+
+    terminal.refuse_file(out)
+    console, model = terminal.progress(), load_model()
+    out.mkdir(parents=True, exist_ok=True)
+    sizes, written = kernel_sizes(model), [out / "kernel_size.csv"]
+    write_sizes(sizes, written[0])
+    terminal.table([vars(size) for size in sizes], title="Instructions of a group of four patients")
+    if repeats != 0:
+        with console.status("Starting ...") as status:
+            found = measure_slices(model, lambda line: status.update(line), patients=patients, repeats=repeats or 9)
+        written.append(out / "slices.json")
+        written[1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        terminal.table(found, title="Seconds, and ratios to the run of all outputs")
+    terminal.wrote(written)
 
 
 @app.command()

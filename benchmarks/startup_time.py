@@ -12,13 +12,22 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from benchmarks import benchmark_case, ketamech_engine
+import numpy as np
+
+from benchmarks import benchmark_case
 from benchmarks.scaling import VISITS
 from ketamech.core import SolverError
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.model import load_model
 
 COMMAND = "from ketamech.cli.main import main; main()"
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
-FIRST = "from benchmarks import benchmark_case, ketamech_engine as k; k.curves(benchmark_case.make_case(8), 1e-3)"
+FIRST = """
+import numpy as np
+from benchmarks import benchmark_case
+from ketamech.simulation.model import load_model
+benchmark_case.draw(load_model(), 8, 1).solve(np.array(benchmark_case.TIMES), tolerance=1e-3)
+"""  # all outputs: the whole model
 TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
 PROCESS_LIMIT = 600.0  # time limit of a process (s)
 Tell = Callable[[str], None]
@@ -43,17 +52,21 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
 
 def _single() -> Callable[[], object]:
     """One new patient: steady state and 28 days."""
-    posed = benchmark_case.make_case(1)
-    return lambda: (ketamech_engine.rest_of(posed.model, posed.inputs), ketamech_engine.curves(posed, TRIAL_TOLERANCE))
+    drawn = _drawn(1)
+    return lambda: drawn.solve(np.array(benchmark_case.TIMES), benchmark_case.OUTPUTS, tolerance=TRIAL_TOLERANCE)
 
 
 def _trial(patients: int) -> Callable[[], object]:
     """Patients of a trial, 28 days, eight visits, on two threads: steady states and curves."""
-    posed = benchmark_case.make_case(patients, times=VISITS.tolist())
-    return lambda: (
-        ketamech_engine.rest_of(posed.model, posed.inputs, threads=2),
-        ketamech_engine.curves(posed, TRIAL_TOLERANCE, threads=2),
-    )
+    drawn = _drawn(patients)
+    return lambda: drawn.solve(VISITS, benchmark_case.OUTPUTS, tolerance=TRIAL_TOLERANCE, threads=2)
+
+
+def _drawn(patients: int) -> Ensemble:
+    """Patients of a model of which the slices for their outputs are compiled."""
+    model = load_model()
+    model.kernel_for(benchmark_case.OUTPUTS).compile_slices()
+    return benchmark_case.draw(model, patients, 1)
 
 
 def _compile() -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.native_code import NativeModule, object_code
 from ketamech.engine.codegen.ptx_writer import parts
 from ketamech.engine.gpu_kernel import WARP
@@ -17,7 +18,7 @@ OUT_OF_MEMORY, INVALID, NOT_READY = 2, 1, 600
 
 def threads_of(system):
     """Machine code of `follow_at` and `settle_at`, which run one thread of a GPU."""
-    texts, _ = parts(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+    texts, _ = parts(equation_code(system), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
     return NativeModule(object_code(texts, [f"{name}_at" for name in ARGUMENTS]))
 
 
@@ -77,7 +78,7 @@ class PretendedDriver:
         return 0
 
     def cuMemcpyHtoDAsync_v2(self, target, source, size, stream):
-        assert size.value <= self.memory[target.value].size
+        assert any(a <= target.value and target.value + size.value <= a + m.size for a, m in self.memory.items())
         return self._later(stream, ctypes.memmove, target.value, source.value, size.value)
 
     def cuMemcpyDtoHAsync_v2(self, target, source, size, stream):

@@ -26,6 +26,14 @@ def test_the_scenarios_can_tell_a_wrong_runner(model):
         assert max(abs(other[name] - plain[name]) / scales[name] for name in shared) > 1e-3, case.name
 
 
+@pytest.mark.parametrize("case", law.CASES, ids=lambda case: case.name)
+def test_runs_of_all_outputs_and_of_some_agree_within_the_tolerance_of_the_solver(case, model):
+    """Their steps differ, because the error of a step covers the states that the outputs need."""
+    part, scales = law.expected(case, model)
+    whole, _ = law.expected(case, model, everything=True)
+    assert max(abs(whole[name] - part[name]) / scales[name] for name in part) < 1e-5
+
+
 def test_the_table_in_the_documents_is_the_programs(model):
     """Made by `python tests/runners/law.py`."""
     assert law.table(model) in PAGE.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 DATA = PACKAGE / "data"
+PREBUILT = PACKAGE / "prebuilt"  # what is computed from the sources alone; in wheels, laid out as the cache folder
 
 
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,12 @@ class EventTable:
         counts = np.bincount(self.owner[keep], minlength=len(self.first) - 1)
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return EventTable(first, self.time[keep], self.kind[keep], self.state[keep], self.size[keep])
+
+    def within(self, states: np.ndarray) -> EventTable:
+        """The rows of `states` (indices, rising), numbered by their places in it."""
+        place = np.searchsorted(states, self.state)
+        present = np.append(states, -1)[place] == self.state
+        return replace(self, state=place).where(present)
 
     @property
     def owner(self) -> np.ndarray:

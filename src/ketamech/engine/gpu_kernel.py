@@ -185,6 +185,10 @@ def run_on_gpu(
         bytes_a_group = 8 * WARP * kernel.rows.total
         groups = _groups(gpu, count, bytes_a_group)
         workspaces = [allocate(groups * bytes_a_group), allocate(groups * WARP * N_WHOLE * 8)]
+        if kernel.left_out is not None:
+            mask = np.repeat(kernel.left_out.astype(float), WARP)
+            for first in range(workspaces[0], workspaces[0] + groups * bytes_a_group, bytes_a_group):
+                gpu.write(first + 8 * WARP * kernel.rows.starts["LEFT_OUT"], mask)
         module.start(task, groups, [*workspaces, *device_arrays, count, device_report])
         _watch(
             gpu,

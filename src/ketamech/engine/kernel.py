@@ -1,7 +1,8 @@
 """Machine code of a system, cached on disk under the hash of its sources.
 
-The loops, which are the same for all systems, are cached separately as machine code, so that Numba is needed once and
-a new system compiles its equations only; when those are cached, neither SymPy nor Numba is needed.
+The instructions of a system, which SymPy computes, and the loops, which Numba computes for all systems, are cached as
+text. Both are the same on every processor and may come with a wheel. Machine code of the loops is cached separately, so
+that a new system compiles its equations only; when that of a system is cached, neither SymPy nor Numba is needed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
@@ -20,16 +23,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, cache_folder, closest_match
+from ketamech.core import UnknownNameError, cache_folder, closest_match, environment
 from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
 from ketamech.engine.packaged_kernel import packaged_files
+from ketamech.engine.scope import Scope, Slice
 from ketamech.model.layout import SystemLayout
 
 if TYPE_CHECKING:
+    from ketamech.engine.codegen.equation_code import EquationCode
     from ketamech.model.system import System
 
 Progress = Callable[[str], None]
@@ -43,6 +48,7 @@ ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
 SINGLE_LANE_ARGUMENTS = {
     f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()
 }  # of a single lane: pointer to its numbers first, its index last
+COMPILE_SECONDS, SAVED_SHARE = 10.0, 0.5  # to compile a slice; share of a run that it saves, both about
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # accepted names
 
 
@@ -51,7 +57,8 @@ class CompiledSystem:
     """Code of one system for `lanes` patients side by side, for a processor or a GPU, or a WebAssembly module (bytes).
 
     `rows` is the layout of the workspace, `pattern` the non-zero entries of the Jacobian, `gamma` the diagonal
-    coefficient of the method.
+    coefficient of the method. The code of a slice holds only `states` (indices in the whole system) and needs the
+    states `absent` to be 0; code of the whole system leaves the states of the mask `left_out` out of the error.
     """
 
     layout: SystemLayout
@@ -60,6 +67,9 @@ class CompiledSystem:
     pattern: tuple[tuple[int, int], ...]
     gamma: float
     code: native_code.NativeModule | PtxModule | bytes
+    states: np.ndarray | None = None
+    absent: np.ndarray | None = None
+    left_out: np.ndarray | None = None
 
     def sizes(self, times: int = 0, wanted: int = 0, tangents: int = 0) -> np.ndarray:
         """Sizes and row numbers in the order of SIZES, for a run with this many output times, outputs and tangents."""
@@ -84,19 +94,43 @@ class CompiledSystem:
         rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
         return np.array(rows, dtype=np.int64)
 
+    def baseline_rows(self, scope: Scope | None) -> np.ndarray:
+        """Workspace rows of the sources of baseline values; values that are not computed are their own source."""
+        names, first = self.layout.baseline_names, self.rows.starts["P"] + len(self.layout.parameter_names)
+        known = set(self.layout.output_names) & (scope.output_names if scope else set(names))
+        rows = [self.output_rows((name,))[0] if name in known else first + k for k, name in enumerate(names)]
+        return np.array(rows, dtype=np.int64)
+
+    def holds(self, levels: Sequence[np.ndarray]) -> bool:
+        """Whether the states that the code needs to be 0 are, in all `levels` [patient, state] that are finite."""
+        return self.absent is None or not any(np.nan_to_num(level[:, self.absent]).any() for level in levels)
+
 
 class Kernel:
     """A system ready to be solved; code that is not cached is generated and compiled at first use.
 
-    `announce` receives a line of text when something has to be compiled.
+    `announce` receives a line of text when something has to be compiled. Runs of a kernel with a `scope` can read only
+    its outputs.
     """
 
     def __init__(
         self, layout: SystemLayout, build_system: Callable[[], System], announce: Progress | None = None
     ) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
-        self._compiled: dict[str, CompiledSystem] = {}
+        self.scope: Scope | None = None
+        self._compiled: dict[str, CompiledSystem | None] = {}
+        self._scoped: dict[str, Kernel] = {}
+        self._lost: dict[str, float] = {}
         self._lock = Lock()
+
+    def within(self, scope: Scope | None) -> Kernel:
+        """The kernel for runs of which only outputs of this scope are read (None: all)."""
+        if scope is None:
+            return self
+        if scope.name not in self._scoped:
+            self._scoped[scope.name] = found = copy(self)
+            found.scope = scope
+        return self._scoped[scope.name]
 
     @property
     def compiled(self) -> CompiledSystem:
@@ -111,20 +145,116 @@ class Kernel:
         if DEVICES.get(device) != device:
             near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
-        with self._lock:  # threads that need the code at the same time wait for one compilation
-            if device not in self._compiled:
-                self._compiled[device] = self._load(device, WARP if device == "cuda" else LANES)
-            return self._compiled[device]
+        return self._whole(device, device, WARP if device == "cuda" else LANES)
 
     @property
     def compiled_with_tangents(self) -> CompiledSystem:
         """The code for this processor that computes derivatives beside each number, from the cache if present.
 
-        The numbers themselves are those of `compiled`, to the last bit.
+        The numbers themselves are those of `code_for_run`, to the last bit.
         """
-        if "tangents" not in self._compiled:
-            self._compiled["tangents"] = self._load("cpu", LANES, TANGENTS)
-        return self._compiled["tangents"]
+        return self._masked(self._whole("tangents", "cpu", LANES, TANGENTS))
+
+    def _whole(self, name: str, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
+        """Code of the whole system; threads that need it at the same time wait for one compilation."""
+        with self._lock:
+            if (found := self._compiled.get(name)) is None:
+                self._compiled[name] = found = self._load(device, lanes, tangents)
+            return found
+
+    def _masked(self, code: CompiledSystem) -> CompiledSystem:
+        """Code of the whole system that leaves states outside the scope out of the error."""
+        return code if self.scope is None else replace(code, left_out=~self.scope.states)
+
+    def code_for_run(
+        self, device: str, receivers: Iterable[int] = (), levels: Sequence[np.ndarray] = ()
+    ) -> CompiledSystem:
+        """Code for a run in which doses enter the states `receivers`, from the `levels` (each [patient, state]).
+
+        That is the first slice of the scope that fits and is compiled already, else the whole system. Where neither is
+        compiled, the last slice that fits is, because it takes less time. All of them give the same bits.
+        """
+        fitting = self._fitting_slices(device, receivers)
+        for part in fitting:
+            if (found := self._slice(part, compiled_only=True)) and found.holds(levels):
+                return found
+        if fitting and not self._is_compiled(device) and (found := self._slice(fitting[-1])) and found.holds(levels):
+            return found
+        return self._masked(self.compiled_for(device))
+
+    def generate(self) -> None:
+        """Generate the instructions and the loops, which are the same on every processor, unless they are cached."""
+        self._equation_code()
+        driver_texts(ARGUMENTS)
+
+    def compile_slices(self) -> None:
+        """Compile every slice of the scope that is not compiled yet."""
+        for part in self.scope.slices if self.scope else ():
+            self._slice(part)
+
+    def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
+        """Compile the first slice that fits once runs without it, `seconds` now, have lost as much as compiling takes.
+
+        So the time lost is never much more than twice the shortest possible.
+        """
+        fitting = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
+        if not fitting or self._slice(fitting[0], compiled_only=True):
+            return
+        name = self._name(fitting[0])
+        self._lost[name] = self._lost.get(name, 0.0) + SAVED_SHARE * seconds
+        if self._lost[name] > COMPILE_SECONDS:
+            self._slice(fitting[0])
+
+    def _fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
+        """Slices of the scope that take doses into all `receivers` within it, in order of preference."""
+        if self.scope is None or device != "cpu":
+            return []
+        counted = {state for state in receivers if self.scope.states[state]}
+        return [part for part in self.scope.slices if part.receivers >= counted]
+
+    def _is_compiled(self, device: str) -> bool:
+        return (
+            bool(self._compiled.get(device)) or _read(_folder(self.layout.fingerprint, device, str(LANES))) is not None
+        )
+
+    def _name(self, part: Slice) -> str:
+        assert self.scope is not None
+        return f"cpu {self.scope.identity(part)}"
+
+    def _slice(self, part: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
+        """The code of a slice; None where it is not compiled but has to be."""
+        name = self._name(part)
+        with self._lock:
+            if self._compiled.get(name) is None and not (compiled_only and name in self._compiled):
+                folder = _folder(self.layout.fingerprint, name, str(LANES))
+                if compiled_only and _read(folder) is None:
+                    self._compiled[name] = None
+                else:
+                    self._compiled[name] = self._load_slice(part, folder)
+            return self._compiled[name]
+
+    def _load_slice(self, part: Slice, folder: Path) -> CompiledSystem:
+        assert self.scope is not None
+        scope = self.scope
+        if self._announce and _read(folder) is None:
+            self._announce(f"Compiling the part of the equations for {part.name}, once for this model ...")
+        made = _cache_file(folder, lambda: _generate_slice(self._equation_code(), scope, part))
+        facts = json.loads(made["facts.json"])
+        layout = self.layout.part(facts["states"], facts["observed"])
+        found = self._compiled_system(made, LANES, _native_module(made), layout)
+        return replace(found, states=np.array(facts["states"]), absent=np.array(facts["absent"], dtype=np.int64))
+
+    def _equation_code(self) -> EquationCode:
+        """The instructions of the whole system, from the cache if present."""
+        from ketamech.engine.codegen.equation_code import EquationCode
+
+        def make() -> dict[str, bytes]:
+            from ketamech.engine.codegen.compile_system import equation_code
+
+            return {"equations.json": equation_code(self.build_system()).to_json().encode()}
+
+        made = _cache_file(_portable_folder(self.layout.fingerprint, "equations"), make)
+        return EquationCode.from_json(made["equations.json"].decode())
 
     def webassembly(self) -> CompiledSystem:
         """The WebAssembly module: the packaged one, or one from the cache, or one built now.
@@ -139,29 +269,37 @@ class Kernel:
         from ketamech.engine.codegen.wasm_writer import wasm_files
 
         def make() -> dict[str, bytes]:
-            return wasm_files(self.build_system(), portable_driver_texts(ARGUMENTS), ARGUMENTS, WASM_LANES)
+            return wasm_files(self._equation_code(), driver_texts(ARGUMENTS), ARGUMENTS, WASM_LANES)
 
         return _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
 
-    def _load(self, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
+    def _load(self, device: str, lanes: int, tangents: int) -> CompiledSystem:
         if device == "cuda":
             open_device()  # raises when there is no GPU
         folder = _folder(self.layout.fingerprint, device, str(lanes), *([f"tangents {tangents}"] if tangents else []))
         if self._announce and _read(folder) is None:
             what = "derivatives of the equations" if tangents else "equations"
             self._announce(f"Compiling the {what} ({len(self.layout.states)} states), once for this model ...")
-        made = _cache_file(folder, lambda: _generate_code(self.build_system(), device, lanes, tangents))
+        made = _cache_file(folder, lambda: self._generate(device, lanes, tangents))
+        code = PtxModule(made["kernel.ptx"]) if device == "cuda" else _native_module(made)
+        return self._compiled_system(made, lanes, code)
+
+    def _generate(self, device: str, lanes: int, tangents: int) -> dict[str, bytes]:
+        """Code of the whole system, and the metadata needed to use it."""
         if device == "cuda":
-            return self._compiled_system(made, lanes, PtxModule(made["kernel.ptx"]))
-        return self._compiled_system(made, lanes, native_code.NativeModule(_loops_object(), made["kernel.o"]))
+            from ketamech.engine.codegen.ptx_writer import ptx_files
+
+            return ptx_files(self._equation_code(), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+        return _machine_code(self._equation_code(), lanes, tangents)
 
     def _compiled_system(
-        self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes
-    ) -> CompiledSystem:
+        self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes,
+        layout: SystemLayout | None = None,
+    ) -> CompiledSystem:  # fmt: skip
         facts = json.loads(made["facts.json"])
         pattern = tuple((row, column) for row, column in facts["pattern"])
         rows = WorkspaceLayout(facts["rows"], facts.get("tangents", 0))
-        return CompiledSystem(self.layout, lanes, rows, pattern, facts["gamma"], code)
+        return CompiledSystem(layout or self.layout, lanes, rows, pattern, facts["gamma"], code)
 
 
 _LOADED: dict[str, Kernel] = {}
@@ -174,17 +312,18 @@ def load_kernel(
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
 
 
-def _generate_code(system: System, device: str, lanes: int, tangents: int) -> dict[str, bytes]:
-    """Machine code of a system, and the metadata needed to use it."""
-    if device == "cuda":
-        from ketamech.engine.codegen.ptx_writer import ptx_files
+def _machine_code(code: EquationCode, lanes: int, tangents: int = 0) -> dict[str, bytes]:
+    """Machine code of instructions, and the metadata needed to use it."""
+    from ketamech.engine.codegen.program import EXPORTED, compile_equations
 
-        return ptx_files(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
-    from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
-
-    made = compile_system(system, lanes, tangents=tangents)
+    made = compile_equations(code, lanes, tangents=tangents)
     facts = json.dumps({"rows": made.rows.sizes, "tangents": tangents, "pattern": made.pattern, "gamma": made.gamma})
     return {"kernel.o": native_code.object_code([made.text], [*EXPORTED, "take"]), "facts.json": facts.encode()}
+
+
+def _native_module(made: dict[str, bytes]) -> native_code.NativeModule:
+    """Machine code with the loops."""
+    return native_code.NativeModule(_loops_object(), made["kernel.o"])
 
 
 def _loops_object() -> bytes:
@@ -196,19 +335,24 @@ def _loops_object() -> bytes:
     return _cache_file(_folder("loops", *ARGUMENTS), make)["loops.o"]
 
 
+def _generate_slice(code: EquationCode, scope: Scope, part: Slice) -> dict[str, bytes]:
+    """Machine code of a slice, and the metadata needed to use it."""
+    states, absent, observed = slice_states(code, scope, part)
+    made = _machine_code(code.slice(states, absent, observed), LANES)
+    facts = {**json.loads(made["facts.json"]), "states": states, "absent": absent, "observed": observed}
+    return {**made, "facts.json": json.dumps(facts).encode()}
+
+
+def slice_states(code: EquationCode, scope: Scope, part: Slice) -> tuple[list[int], list[int], list[int]]:
+    """States that a slice holds, states that it needs to be 0, and time-varying outputs that it computes (indices)."""
+    infos, n = scope.layout.states, len(scope.layout.states)
+    needed = {i for i in scope.outputs if i < n}
+    absent = code.absent_states(i for i in needed - part.receivers if infos[i].initial_guess == 0.0)
+    return sorted(needed - absent), sorted(absent), sorted(i - n for i in scope.outputs if i >= n)
+
+
 def driver_texts(entries: dict[str, str]) -> list[str]:
-    """LLVM text of the loops with some of its entries, from the cache if present."""
-
-    def make() -> dict[str, bytes]:
-        from ketamech.engine.codegen.driver_jit import driver_modules
-
-        return {f"{name}.ll": text.encode() for name, text in driver_modules(entries).items()}
-
-    return [text.decode() for text in _cache_file(_folder("driver", *entries), make).values()]
-
-
-def portable_driver_texts(entries: dict[str, str]) -> list[str]:
-    """LLVM text of the loops for any processor, from the cache if present.
+    """LLVM text of the loops with some of their entries, from the cache if present: the same for every processor.
 
     Numba optimises for one processor for the life of a process: another process compiles for a generic one.
     """
@@ -216,13 +360,14 @@ def portable_driver_texts(entries: dict[str, str]) -> list[str]:
     def make() -> dict[str, bytes]:
         module = "ketamech.engine.codegen.driver_jit"
         command = [sys.executable, "-m", module, json.dumps(entries)]
-        environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True, timeout=300)
+        variables = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=variables, check=True, timeout=300)
         return {f"{name}.ll": text.encode() for name, text in json.loads(done.stdout).items()}
 
-    return [text.decode() for text in _cache_file(_folder("portable driver", *entries), make).values()]
+    return [text.decode() for text in _cache_file(_portable_folder("driver", *entries), make).values()]
 
 
+@cache
 def _sources() -> str:
     """The source of the code generator."""
     return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
@@ -230,13 +375,22 @@ def _sources() -> str:
 
 def _folder(*parts: str) -> Path:
     """Cache folder of something that depends on `parts`, on the code generator and on its compilers."""
-    text = "|".join([*parts, _sources(), native_code.processor(), version("numba")])
+    return _named_folder(*parts, native_code.processor(), version("numba"))
+
+
+def _portable_folder(*parts: str) -> Path:
+    """Cache folder of something that is the same on every processor, and is read by LLVM."""
+    return _named_folder(*parts, native_code.llvm_version())
+
+
+def _named_folder(*parts: str) -> Path:
+    text = "|".join([*parts, _sources()])
     return cache_folder() / "kernels" / hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
-    """Files cached in a folder, computed again when one is missing or damaged."""
-    found = _read(folder)
+    """Files cached in a folder, or prebuilt; computed again when one is missing or damaged."""
+    found = _read(folder) or _read(environment.PREBUILT / "kernels" / folder.name)
     if found is None:
         found = make()
         checksums = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}

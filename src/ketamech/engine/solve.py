@@ -6,10 +6,11 @@ equation that made the solve fail is identified.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Thread
+from time import perf_counter
 
 import numpy as np
 
@@ -69,7 +70,11 @@ def workspace(kernel: CompiledSystem) -> np.ndarray:
     size = kernel.rows.total * kernel.lanes
     raw = np.zeros(size + ALIGNMENT_BYTES // 8)
     offset = (-raw.ctypes.data % ALIGNMENT_BYTES) // 8
-    return raw[offset : offset + size]
+    found = raw[offset : offset + size]
+    if kernel.left_out is not None:
+        start, count = kernel.rows.starts["LEFT_OUT"], len(kernel.left_out)
+        found.reshape(-1, kernel.lanes)[start : start + count] = kernel.left_out[:, None]
+    return found
 
 
 Evaluate = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -159,24 +164,41 @@ class IntegrationState:
             np.full(len(y), first_step),
         )
 
+    def of_states(self, states: np.ndarray) -> IntegrationState:
+        """The same patients with some of the states (indices); clock and step are shared."""
+        y, inflow = (np.ascontiguousarray(level[:, states]) for level in (self.y, self.inflow))
+        return replace(self, y=y, inflow=inflow)
+
 
 def drug_free_steady_state(
-    kernel: Kernel, inputs: np.ndarray, *, threads: int = 1, device: str = "cpu"
+    kernel: Kernel, inputs: np.ndarray, *, receivers: Iterable[int] = (), threads: int = 1, device: str = "cpu"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Drug-free steady state of each patient; `inputs` is [patient, input] and its baseline values are filled in place.
 
-    Returns states [patient, state] and a flag per patient that is True where a steady state was found. `device` as in
-    `solve`.
+    Returns states [patient, state] and a flag per patient that is True where a steady state was found. `receivers` are
+    states (indices) that will receive doses, by which code is chosen. `device` as in `solve`.
     """
-    layout, code = kernel.layout, kernel.compiled_for(device)
-    patient_inputs = np.ascontiguousarray(inputs, dtype=float)
-    y = np.empty((len(patient_inputs), len(layout.states)))
-    guess = np.array([state.initial_guess for state in layout.states], dtype=float)
+    code = kernel.code_for_run(device, receivers)
+    patient_inputs = np.array(inputs, dtype=float, order="C")
+    patient_inputs[:, len(kernel.layout.parameter_names) :] = 0.0
+    guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
+    y = np.empty((len(patient_inputs), len(guess)))
     change = np.full(len(patient_inputs), np.inf)
-    source = code.output_rows(tuple(layout.baseline_names))
+    source = code.baseline_rows(kernel.scope)
     run_on_cpu(code, "settle", code.sizes(), (patient_inputs, y, guess, source), change, len(patient_inputs), threads)
     inputs[...] = patient_inputs
-    return y, change < STEADY_STATE_TOLERANCE
+    return all_states(kernel, code, y), change < STEADY_STATE_TOLERANCE
+
+
+def all_states(kernel: Kernel, code: CompiledSystem, y: np.ndarray) -> np.ndarray:
+    """Drug-free states [patient, state] of the whole system; those outside the scope of the kernel are guesses."""
+    if kernel.scope is None:
+        return y
+    found = np.tile([state.initial_guess for state in kernel.layout.states], (len(y), 1))
+    states = np.arange(found.shape[1]) if code.states is None else code.states
+    counted = kernel.scope.states[states]
+    found[:, states[counted]] = y[:, counted]
+    return found
 
 
 def solve(
@@ -207,12 +229,21 @@ def integrate(
     outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
     first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: Progress | None = None,
 ) -> Solution:  # fmt: skip
-    """Continue patients to the last of `times`, updating them; `events` must not contain events before their clock."""
+    """Continue patients to the last of `times`, updating them; `events` must not contain events before their clock.
+
+    With a scope of the kernel, events of states outside it are ignored and these states are not valid afterwards.
+    """
     requested_times = validate_times(times, len(patients.y))
-    return follow(
-        kernel, kernel.compiled_for(device), patients, events, requested_times, outputs=outputs, tolerance=tolerance,
-        max_steps=max_steps, first_step=first_step, threads=threads, progress=progress,
+    given = events if kernel.scope is None else events.where(kernel.scope.states[events.state])
+    receivers = np.unique(given.state).tolist()
+    code = kernel.code_for_run(device, receivers, (patients.y, patients.inflow))
+    began = perf_counter()
+    found = follow(
+        kernel, code, patients, given, requested_times, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
+        first_step=first_step, threads=threads, progress=progress,
     )  # fmt: skip
+    kernel.count_time(code, receivers, perf_counter() - began)
+    return found
 
 
 def follow(
@@ -220,7 +251,7 @@ def follow(
     outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
     first_step: float = FIRST_STEP, threads: int = 1, progress: Progress | None = None,
 ) -> Solution:  # fmt: skip
-    """As `integrate`, with the code for a device or for tangents and checked `times`.
+    """As `integrate`, with the code for a device, a slice or tangents, checked `times` and events within the scope.
 
     With tangents, arrays of patients are [patient, value and its tangents, ...], times and sizes of events [row, value
     and its tangents], and the values found are [patient, value and its tangents, time, output].
@@ -228,28 +259,38 @@ def follow(
     if not 1e-14 < tolerance < 1.0:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
     names, tangents = validate_outputs(kernel, outputs), patients.tangents
-    out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(names)), np.nan)
+    held = tuple(name for name in names if name in code.layout.output_names)
+    moved, own = patients, events
+    if code.states is not None:
+        moved, own = patients.of_states(code.states), events.within(code.states)
+    out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(held)), np.nan)
     report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
-    wanted, stride = code.output_rows(names), 0 if times.ndim == 1 else times.shape[1]
+    wanted, stride = code.output_rows(held), 0 if times.ndim == 1 else times.shape[1]
     setting_values = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
     settings = np.array([value for _, value in zip(SETTINGS, setting_values, strict=True)], dtype=float)
     arrays = (
-        settings, patients.inputs, patients.y, patients.inflow, patients.clock, patients.step,
-        events.first, events.time, events.kind, events.state, events.size, times, stride, wanted, out,
+        settings, moved.inputs, moved.y, moved.inflow, moved.clock, moved.step,
+        own.first, own.time, own.kind, own.state, own.size, times, stride, wanted, out,
     )  # fmt: skip
-    sizes = code.sizes(times.shape[-1], len(names), tangents)
+    sizes = code.sizes(times.shape[-1], len(held), tangents)
     run_on_cpu(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
-    return _solution(kernel, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
+    if code.states is not None:
+        patients.y[:, code.states], patients.inflow[:, code.states] = moved.y, moved.inflow
+    return _solution(kernel, code, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
 
 
 def _solution(
-    kernel: Kernel, times: np.ndarray, names: tuple[str, ...], out: np.ndarray, patients: IntegrationState,
-    report: np.ndarray,
+    kernel: Kernel, code: CompiledSystem, times: np.ndarray, names: tuple[str, ...], out: np.ndarray,
+    patients: IntegrationState, report: np.ndarray,
 ) -> Solution:  # fmt: skip
     found = dict(zip(REPORT, report.T, strict=True))
     status = found["status"].astype(int)
+    if out.shape[-1] < len(names):  # states that the code needs to be 0
+        held = [i for i, name in enumerate(names) if name in code.layout.output_names]
+        out, computed = np.zeros((*out.shape[:-1], len(names))), out
+        out[..., held] = computed
     out[status != OK] = np.nan
-    states = kernel.layout.state_names
+    states = code.layout.state_names
     failed_states = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
     return Solution(
         times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
@@ -275,8 +316,10 @@ def validate_times(times: np.ndarray, count: int) -> np.ndarray:
 
 
 def validate_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of the requested outputs, all when None. Raises UnknownNameError."""
+    """Names of the requested outputs, all that may be read when None. Raises UnknownNameError."""
     known = kernel.layout.output_names
+    if kernel.scope is not None:
+        known = tuple(name for name in known if name in kernel.scope.output_names)
     if outputs is None:
         return known
     for name in outputs:

@@ -21,6 +21,7 @@ from ketamech.engine.solve import (
     TOLERANCE,
     IntegrationState,
     Solution,
+    all_states,
     follow,
     run_on_cpu,
     validate_times,
@@ -45,15 +46,20 @@ def steady_state_with_tangents(
     """
     code, layout, count = kernel.compiled_with_tangents, kernel.layout, tangents.shape[1]
     chunks = _chunks(len(inputs), count, code, threads)
+    inputs[:, len(layout.parameter_names) :] = 0.0
+    tangents[:, :, len(layout.parameter_names) :] = 0.0
     packed = _packed(inputs, tangents, chunks)
     y = np.empty((*packed.shape[:2], len(layout.states)))
     guess = np.array([state.initial_guess for state in layout.states], dtype=float)
     change = np.full(len(packed), np.inf)
-    source = code.output_rows(tuple(layout.baseline_names))
+    source = code.baseline_rows(kernel.scope)
     sizes = code.sizes(tangents=packed.shape[1] - 1)
     run_on_cpu(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
     inputs[...], tangents[...] = _unpacked(packed, chunks, count)
-    return *_unpacked(y, chunks, count), change[::chunks] < STEADY_STATE_TOLERANCE
+    states, slopes = _unpacked(y, chunks, count)
+    if kernel.scope is not None:
+        slopes[:, :, ~kernel.scope.states] = 0.0
+    return all_states(kernel, code, states), slopes, change[::chunks] < STEADY_STATE_TOLERANCE
 
 
 def solve_with_tangents(
@@ -69,6 +75,10 @@ def solve_with_tangents(
     [patient, direction, state].
     """
     code, count = kernel.compiled_with_tangents, inputs[1].shape[1]
+    if kernel.scope is not None:
+        counted = kernel.scope.states[events.state]
+        events = events.where(counted)
+        event_tangents = EventTangents(event_tangents.time[counted], event_tangents.size[counted])
     requested_times = validate_times(times, len(start[0]))
     chunks = _chunks(len(start[0]), count, code, threads)
     y = _packed(*start, chunks)

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ketamech.core import cache_folder
+from ketamech.core import cache_folder, environment
 from ketamech.core.atomic_files import atomic_write_checksummed, ignore_disk_errors, read_checksummed
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
 from ketamech.model.layout import SystemLayout
@@ -40,12 +40,14 @@ def cached_expression_trees(parameters: Mapping[str, HasUnit], build_system: Cal
 def _cached(
     kind: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Cached], make: Callable[[], Cached]
 ) -> Cached:
-    path = cache_folder() / "systems" / f"{_key(parameters)}.{kind}.json"
-    if (text := read_checksummed(path)) is not None:
-        try:
-            return read(text)
-        except ValueError:
-            pass  # another format: computed again
+    name = f"{_key(parameters)}.{kind}.json"
+    path = cache_folder() / "systems" / name
+    for source in (path, environment.PREBUILT / "systems" / name):
+        if (text := read_checksummed(source)) is not None:
+            try:
+                return read(text)
+            except ValueError:
+                pass  # another format: computed again
     computed = make()
     with ignore_disk_errors():
         atomic_write_checksummed(path, computed.to_json())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +40,8 @@ class OutputInfo:
 class SystemLayout:
     """States, time-varying outputs and inputs of a system in order.
 
-    `fingerprint` is the hash of the equations.
+    `fingerprint` is the hash of the equations. `reads`: for each of `outputs`, the indices of the outputs that its rate
+    or its expression reads, directly or as a drug-free value.
     """
 
     states: tuple[StateInfo, ...]
@@ -47,6 +49,7 @@ class SystemLayout:
     parameter_names: tuple[str, ...]
     baseline_names: tuple[str, ...]
     fingerprint: str
+    reads: tuple[tuple[int, ...], ...] = ()
 
     @cached_property
     def outputs(self) -> tuple[StateInfo | OutputInfo, ...]:
@@ -88,6 +91,22 @@ class SystemLayout:
         """Names behind the input vector: parameters, then baseline values."""
         return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
 
+    def needed_outputs(self, names: Iterable[str]) -> frozenset[int]:
+        """Indices of the outputs `names` and of all outputs that these depend on, however remotely."""
+        place = {name: i for i, name in enumerate(self.output_names)}
+        found = {place[name] for name in names}
+        waiting = list(found)
+        while waiting:
+            new = set(self.reads[waiting.pop()]) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
+
+    def part(self, states: Sequence[int], time_varying_outputs: Sequence[int]) -> SystemLayout:
+        """The layout with some of its states and time-varying outputs (indices in either), and all inputs."""
+        outputs = tuple(self.time_varying_outputs[i] for i in time_varying_outputs)
+        return replace(self, states=tuple(self.states[i] for i in states), time_varying_outputs=outputs, reads=())
+
     def to_json(self) -> str:
         """The layout as JSON text; numbers keep every digit."""
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -110,4 +129,5 @@ def _read(plain: dict[str, Any]) -> SystemLayout:
         parameter_names=tuple(plain["parameter_names"]),
         baseline_names=tuple(plain["baseline_names"]),
         fingerprint=plain["fingerprint"],
+        reads=tuple(tuple(row) for row in plain["reads"]),
     )

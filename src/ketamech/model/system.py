@@ -83,7 +83,16 @@ class System:
             self.parameter_names,
             self.baseline_names,
             self.fingerprint,
+            self._reads(),
         )
+
+    def _reads(self) -> tuple[tuple[int, ...], ...]:
+        """For each state and time-varying output, the indices of those that it reads, see `SystemLayout`."""
+        place = {name: i for i, name in enumerate(self.output_names)}
+        place |= {f"rest({name})": place[name] for name in self.baseline_names}
+        expressions = (*self.rates, *(output.expression for output in self.time_varying_outputs))
+        names = ({s.name for s in expression.free_symbols} for expression in expressions)
+        return tuple(tuple(sorted({place[name] for name in row & place.keys()})) for row in names)
 
     @cached_property
     def fingerprint(self) -> str:

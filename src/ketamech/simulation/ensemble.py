@@ -256,10 +256,20 @@ class Ensemble:
         events, size = tiled(self.events, times), self.size * times
         return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle)
 
-    def initial(self, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu") -> InitialCondition:
-        """Drug-free baseline and initial state (the baseline or the periodic steady state) of each patient."""
-        kernel, inputs = self.model.kernel, self.inputs()
-        baseline, rested = drug_free_steady_state(kernel, inputs, threads=threads, device=device)
+    def initial(
+        self, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE, threads: int = 1,
+        device: str = "cpu",
+    ) -> InitialCondition:  # fmt: skip
+        """Drug-free baseline and initial state (the baseline or the periodic steady state) of each patient.
+
+        States on which none of `outputs` (default: all) depend may have no valid value.
+        """
+        kernel, inputs = self.model.kernel_for(outputs), self.inputs()
+        tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
+        receivers = np.unique(np.concatenate([one.state for one in tables])).tolist()
+        baseline, rested = drug_free_steady_state(
+            kernel, inputs, receivers=receivers, threads=threads, device=device
+        )  # fmt: skip
         state, steady = baseline, np.ones(self.size, dtype=bool)
         if self.cycle is not None:
             state, steady = periodic_steady_state(
@@ -283,19 +293,24 @@ class Ensemble:
 
     def baseline(self, outputs: Sequence[str], initial: InitialCondition | None = None) -> np.ndarray:
         """Drug-free values [patient, output]."""
-        first = self.initial() if initial is None else initial
+        first = self.initial(outputs) if initial is None else initial
         nothing, now = no_events(self.size), np.zeros(1)
-        found = solve(self.model.kernel, first.baseline, first.inputs, nothing, now, outputs=outputs)
+        found = solve(self.model.kernel_for(outputs), first.baseline, first.inputs, nothing, now, outputs=outputs)
         return found.values[:, 0]
 
     def start(
-        self, begin: Quantity = 0.0, *, tolerance: float = TOLERANCE, threads: int = 1, device: str = "cpu"
-    ) -> Integration:
-        """An integration from `begin` (h), or from the first event of a patient where that is earlier."""
-        first = self.initial(tolerance=tolerance, threads=threads, device=device)
+        self, begin: Quantity = 0.0, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
+        threads: int = 1, device: str = "cpu",
+    ) -> Integration:  # fmt: skip
+        """An integration from `begin` (h), or from the first event of a patient where that is earlier.
+
+        Only `outputs` (default: all) are read from it.
+        """
+        first = self.initial(outputs, tolerance=tolerance, threads=threads, device=device)
         clock = np.minimum(begin, self.events.earliest(self.size))
         patients = IntegrationState.at(first.state, first.inputs, clock, FIRST_STEP)
-        return Integration(self, first, patients, self.events, tolerance, threads, device, first.reasons.copy())
+        reasons = first.reasons.copy()
+        return Integration(self, first, patients, self.events, outputs, tolerance, threads, device, reasons)
 
     def solve(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
@@ -310,18 +325,22 @@ class Ensemble:
         if self.cycle is not None and checked.min() < 0:
             what = "output times before 0 h of patients at steady state"
             raise InputError(what, key="times", expected="times of 0 h or later")
-        integration = self.start(checked[..., 0], tolerance=tolerance, threads=threads, device=device)
+        integration = self.start(checked[..., 0], outputs, tolerance=tolerance, threads=threads, device=device)
         return integration.advance(times, outputs, progress)
 
 
 @dataclass
 class Integration:
-    """Patients of an ensemble during an integration; `reasons` [patient] is "ok" or why a patient has failed."""
+    """Patients of an ensemble during an integration; `reasons` [patient] is "ok" or why a patient has failed.
+
+    `outputs` are those that may be read (None: all).
+    """
 
     ensemble: Ensemble
     initial: InitialCondition
     patients: IntegrationState
     events: EventTable
+    outputs: Sequence[str] | None
     tolerance: float
     threads: int
     device: str
@@ -337,10 +356,14 @@ class Integration:
     def advance(
         self, times: np.ndarray, outputs: Sequence[str] | None = None, progress: Callable[[int], None] | None = None
     ) -> Trajectories:
-        """Integrate to the last of `times` (h, [time] or [patient, time]); a failed patient stays failed."""
+        """Integrate to the last of `times` (h, [time] or [patient, time]); a failed patient stays failed.
+
+        `outputs` (default: all that may be read) are recorded.
+        """
         part = integrate(
-            self.ensemble.model.kernel, self.patients, self.events, times,
-            outputs=outputs, tolerance=self.tolerance, threads=self.threads, device=self.device, progress=progress,
+            self.ensemble.model.kernel_for(self.outputs), self.patients, self.events, times,
+            outputs=self.outputs if outputs is None else outputs, tolerance=self.tolerance, threads=self.threads,
+            device=self.device, progress=progress,
         )  # fmt: skip
         for i in np.flatnonzero((part.status != 0) & (self.reasons == OK)):
             self.reasons[i] = part.reason(int(i))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
@@ -11,10 +11,12 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.engine import Kernel, load_kernel
+from ketamech.engine.scope import Scope
 from ketamech.model.cache import cached_expression_trees, cached_layout
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.simulation.scopes import scope_of, scopes_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,15 @@ class Model:
         if self.build_system is not None:
             return self.build_system()
         return _build(self.parameters, self.stages)
+
+    @cached_property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Groups of outputs that are often asked for, see `scopes_of`."""
+        return scopes_of(self.layout)
+
+    def kernel_for(self, outputs: Iterable[str] | None) -> Kernel:
+        """The kernel for runs of which only these outputs are read (None: all), or others of the same scope."""
+        return self.kernel.within(scope_of(self.scopes, outputs))
 
     @cached_property
     def default_values(self) -> Mapping[str, float]:

@@ -29,6 +29,8 @@ def periodic_steady_state(
     state, steady, lost = start.copy(), lengths <= 0, np.zeros(len(start), dtype=bool)
     last = np.full(len(start), np.inf)
     compared = np.array([not row.is_sink for row in kernel.layout.states])
+    if kernel.scope is not None:
+        compared &= kernel.scope.states
     scales = np.array([row.scale for row in kernel.layout.states])[compared]
     times = np.column_stack([np.zeros(len(start)), lengths])
     within = repeated(cycle, lengths)

@@ -14,7 +14,7 @@ import xarray as xr
 
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.dosing.dose_events import Quantity
-from ketamech.engine import EventTable
+from ketamech.engine import EventTable, Kernel
 from ketamech.engine.solve import TOLERANCE, validate_times
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
 from ketamech.simulation.ensemble import (
@@ -58,9 +58,10 @@ def sensitivities(
         what = "output times before 0 h of patients at steady state"
         raise InputError(what, key="times", expected="times of 0 h or later")
     directions = _directions(ensemble, tuple(parameters), build)
-    initial, start, inputs = _initial(ensemble, directions, tolerance, threads)
+    kernel = ensemble.model.kernel_for(outputs)
+    initial, start, inputs = _initial(kernel, ensemble, directions, tolerance, threads)
     solution, tangents, _ = solve_with_tangents(
-        ensemble.model.kernel, start, inputs, ensemble.events, directions.events, checked,
+        kernel, start, inputs, ensemble.events, directions.events, checked,
         outputs=outputs, tolerance=tolerance, threads=threads,
     )  # fmt: skip
     reasons = initial.reasons.copy()
@@ -219,10 +220,10 @@ def _check_times(table: EventTable, tangents: np.ndarray) -> None:
 
 
 def _initial(
-    ensemble: Ensemble, directions: Directions, tolerance: float, threads: int
+    kernel: Kernel, ensemble: Ensemble, directions: Directions, tolerance: float, threads: int
 ) -> tuple[InitialCondition, Tangents, Tangents]:
     """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
-    kernel, inputs = ensemble.model.kernel, (ensemble.inputs(), directions.inputs.copy())
+    inputs = (ensemble.inputs(), directions.inputs.copy())
     baseline, tangents, rested = steady_state_with_tangents(kernel, *inputs, threads=threads)
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
@@ -231,8 +232,9 @@ def _initial(
             tolerance=tolerance, threads=threads,
         )  # fmt: skip
         tangents, periodic = _periodic_tangents(
-            ensemble, (state, tangents), inputs, directions, steady & rested, tolerance / TOLERANCE_DIVISOR, threads
-        )
+            kernel, ensemble, (state, tangents), inputs, directions, steady & rested,
+            tolerance / TOLERANCE_DIVISOR, threads,
+        )  # fmt: skip
         steady = steady & periodic
     reasons = np.full(ensemble.size, OK, dtype=object)
     reasons[~steady] = NO_STEADY_STATE
@@ -243,8 +245,8 @@ def _initial(
 
 
 def _periodic_tangents(
-    ensemble: Ensemble, start: Tangents, inputs: Tangents, directions: Directions, wanted: np.ndarray,
-    tolerance: float, threads: int,
+    kernel: Kernel, ensemble: Ensemble, start: Tangents, inputs: Tangents, directions: Directions,
+    wanted: np.ndarray, tolerance: float, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Tangents of the periodic steady state, and a mask [patient] of those found.
 
@@ -257,8 +259,10 @@ def _periodic_tangents(
     layout, lengths = ensemble.model.layout, ensemble.cycle.length
     events, times = _of_cycle(ensemble), np.column_stack([np.zeros(ensemble.size), lengths])
     compared = np.array([not row.is_sink for row in layout.states])
+    if kernel.scope is not None:
+        compared &= kernel.scope.states
     scales = np.array([row.scale for row in layout.states]) + np.abs(start[0])
-    weights = compared * directions.sizes[:, :, None] / scales[:, None]
+    weights = np.where(compared, directions.sizes[:, :, None] / scales[:, None], 0.0)
     tangents, found = start[1].copy(), lengths <= 0
     history: list[Tangents] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
     for _ in range(MAX_CYCLES):
@@ -268,11 +272,11 @@ def _periodic_tangents(
         rows = np.isin(events.owner, moving)
         own = EventTangents(directions.cycle.time[rows], directions.cycle.size[rows])
         _, _, after = solve_with_tangents(
-            ensemble.model.kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
+            kernel, (start[0][moving], tangents[moving]), (inputs[0][moving], inputs[1][moving]),
             events.of(moving), own, times[moving], outputs=(), tolerance=tolerance, threads=threads,
         )  # fmt: skip
         change = np.zeros_like(tangents)
-        change[moving] = (after - tangents[moving]) * compared
+        change[moving] = np.where(compared, after - tangents[moving], 0.0)
         history.append((tangents.copy(), change))
         size = np.abs(change * weights).max(axis=(1, 2), initial=0.0)
         found |= wanted & (size < PERIODIC_TOLERANCE)

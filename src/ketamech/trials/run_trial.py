@@ -148,7 +148,7 @@ class TrialRun:
         found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
         before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
         ensemble = Ensemble.of(self.model, values, (*before, *perturbation_events(trial, sequence)), len(sequence))
-        self._run_to_end(found, ensemble.start(tolerance=TOLERANCE, threads=self.threads))
+        self._run_to_end(found, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
         return found
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:

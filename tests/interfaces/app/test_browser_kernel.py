@@ -67,7 +67,7 @@ def test_a_fresh_build_gives_the_bytes_of_the_packaged_module(model):
 def test_the_loops_of_the_module_do_not_depend_on_the_processor():
     import llvmlite.binding as llvm
 
-    text = "".join(kernel.portable_driver_texts(kernel.ARGUMENTS))
+    text = "".join(kernel.driver_texts(kernel.ARGUMENTS))
     assert llvm.get_host_cpu_name() == "generic" or llvm.get_host_cpu_name() not in text
     assert "+avx" not in text
 
@@ -99,7 +99,7 @@ def test_the_files_of_the_engine_are_served_and_are_missing_without_module_and_l
     monkeypatch.setattr("ketamech.app.app_state.packaged_files", lambda fingerprint: None)
     monkeypatch.setattr("ketamech.app.app_state.find_spec", lambda name: None)
     monkeypatch.setattr(kernel, "_cache_file", lambda folder, make: make())
-    monkeypatch.setattr(kernel, "portable_driver_texts", lambda entries: [])
+    monkeypatch.setattr(kernel, "driver_texts", lambda entries: [])
     monkeypatch.setattr(wasm_writer, "find_spec", lambda name: None)
     monkeypatch.setattr(wasm_writer.native_code, "wasm_object", lambda texts, exported: b"")
     with TestClient(make_app(AppState(model)), base_url="http://127.0.0.1") as other:

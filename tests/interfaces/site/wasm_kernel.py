@@ -9,6 +9,7 @@ import wasmtime
 
 from ketamech.engine import kernel as kernels
 from ketamech.engine.lane_layout import N_WHOLE
+from ketamech.engine.solve import workspace
 
 PAGE = 65536
 
@@ -23,7 +24,7 @@ class WasmKernel:
         self.exports = instance.exports(self.store)
 
     def run(self, system, task, sizes, arrays, report, count, threads, progress=None):
-        lane = [np.zeros(system.rows.total * system.lanes), np.zeros(N_WHOLE * system.lanes, dtype=np.int64), sizes]
+        lane = [workspace(system), np.zeros(N_WHOLE * system.lanes, dtype=np.int64), sizes]
         queue = [np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)]
         arguments = [*lane, *arrays, *queue, count, report]
         end, addresses = self.exports["__heap_base"].value(self.store), []
@@ -57,4 +58,5 @@ def solved_by_wasm(model, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(sys.modules["ketamech.engine.solve"], "run_on_cpu", wasm.run)
         patch.setattr(kernels.Kernel, "compiled_for", lambda kernel, device: system)
+        patch.setattr(kernels.Kernel, "_fitting_slices", lambda kernel, device, receivers: [])
         yield

@@ -7,6 +7,7 @@ import pytest
 
 from ketamech.core import InputError, SolverError
 from ketamech.engine import Kernel, drug_free_steady_state, events, gpu_kernel, solve
+from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.gpu_kernel import WARP, CudaDevice
 from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
 from ketamech.model.assemble import build_system
@@ -138,7 +139,7 @@ def test_the_whole_model_is_the_same_to_the_last_bit(pretend):
 def test_ptx_rounds_every_operation_and_needs_nothing_else(system):
     from ketamech.engine.codegen.ptx_writer import ptx_files
 
-    text = ptx_files(system, driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)["kernel.ptx"].decode()
+    text = ptx_files(equation_code(system), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)["kernel.ptx"].decode()
     used = set(re.findall(r"^\s*(?:@\S+ )?([a-z]+[a-z0-9.]*)", text, re.MULTILINE))
     arithmetic = {
         op for op in used if op.split(".")[0] in ("add", "sub", "mul", "fma", "div", "sqrt", "rcp") and "f64" in op

@@ -6,9 +6,10 @@ from scipy.optimize import brentq
 
 from ketamech.engine import events, load_kernel, solve
 from ketamech.engine.codegen import native_code
-from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
+from ketamech.engine.codegen.compile_system import compile_system
 from ketamech.engine.codegen.ir import BasicBlock, Instruction, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.program import EXPORTED
 from ketamech.engine.codegen.sparse_lu import factorise, sparse_lu
 from ketamech.engine.kernel import CompiledSystem
 from ketamech.engine.solve import workspace
@@ -47,7 +48,7 @@ def test_a_tank_fills_as_in_closed_form():
 
 
 def test_without_help_a_step_from_an_infinite_slope_is_not_kept(monkeypatch):
-    monkeypatch.setattr("ketamech.engine.codegen.compile_system.without_infinities", lambda slopes: [])
+    monkeypatch.setattr("ketamech.engine.codegen.program.without_infinities", lambda slopes: [])
     system = build_system(TABLE, [tank])
     made = compile_system(system, LANES)
     code = native_code.NativeModule(native_code.object_code([made.text], EXPORTED))

@@ -87,3 +87,17 @@ def test_a_warm_kernel_needs_no_equations(folder):
     assert found.all()
     assert (state == 0).all()
     assert len(said) == 1
+
+
+def test_a_first_start_with_what_comes_with_the_wheel_needs_no_equations(folder, tmp_path, monkeypatch):
+    system = build_system(TABLE, [kinetics])
+    prebuilt = tmp_path / "prebuilt"
+    monkeypatch.setattr("ketamech.core.environment.PREBUILT", tmp_path / "nothing")
+    monkeypatch.setenv("KETAMECH_CACHE", str(prebuilt))
+    kept.Kernel(system.layout, lambda: system).generate()
+    monkeypatch.setattr("ketamech.core.environment.PREBUILT", prebuilt)
+    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(kept.subprocess, "run", pytest.fail)  # Numba
+    first = kept.Kernel(system.layout, pytest.fail)
+    inputs = np.array([[TABLE[n].canonical for n in system.parameter_names]])
+    assert drug_free_steady_state(first, inputs)[1].all()

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from ketamech.engine.codegen import native_code
-from ketamech.engine.codegen.compile_system import EXPORTED, compile_system
+from ketamech.engine.codegen.compile_system import compile_system
 from ketamech.engine.codegen.ir import BasicBlock, Instruction, Loop, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.program import EXPORTED
 from ketamech.model.assemble import build_system
 from toy_models import TABLE, kinetics, response
 

@@ -64,7 +64,17 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "guess": [state.initial_guess for state in layout.states],
         "scales": [state.scale for state in layout.states],
         "sinks": [state.is_sink for state in layout.states],
-        "baseline_rows": code.output_rows(tuple(layout.baseline_names)).tolist(),
+        "baseline_rows": code.baseline_rows(None).tolist(),
+        "left_out": [False] * len(layout.states),
+        "left_out_row": code.rows.starts["LEFT_OUT"],
+        "scopes": [
+            {
+                "outputs": sorted(scope.output_names),
+                "baseline_rows": code.baseline_rows(scope).tolist(),
+                "left_out": (~scope.states).tolist(),
+            }
+            for scope in model.scopes
+        ],
         "inputs": list(layout.parameter_names),
         "outputs": outputs,
         "compartments": dict(model.compartment_index),

@@ -1,23 +1,20 @@
-"""Generates the program of a system: its equations, the integration method, and the workspace layout.
+"""Generates the instructions of a system from its symbolic equations.
 
 Equations become straight-line code; what depends on parameters alone is computed once per patient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeGuard
+from collections.abc import Iterable, Mapping, Sequence
 
 import sympy
 
-from ketamech.engine.codegen.differentiate import Differentiator, named
-from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Operand, Slot, WorkspaceLayout
-from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.equation_code import EquationCode
+from ketamech.engine.codegen.ir import Instruction, Operand, Slot
 from ketamech.engine.codegen.lowering import Lowering, bound_exponents, expand_functions, select_positive
-from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
-from ketamech.engine.codegen.sparse_lu import SparseLU, factorise, sparse_lu, substitute
-from ketamech.engine.lane_layout import LANE_ROWS
+from ketamech.engine.codegen.program import METHOD, CompiledProgram, compile_equations
+from ketamech.engine.codegen.rosenbrock import RosenbrockTableau
+from ketamech.engine.codegen.sparse_lu import sparse_lu
 from ketamech.model.assemble import topological_order
 from ketamech.model.jacobian import SparseJacobian, sparse_jacobian
 from ketamech.model.stage import symbol
@@ -107,23 +104,17 @@ class Equations:
         return code.ops
 
 
-def without_infinities(jacobian: SparseJacobian) -> list[Instruction]:
-    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power at 0 has no finite derivative.
+def _infinite_entries(jacobian: SparseJacobian) -> tuple[int, ...]:
+    """Indices of the entries that may be infinite, see `without_infinities`.
 
-    Such an entry is then left to the explicit part of the method: a step loses accuracy, which its error estimate
-    shows. Entries with a power that is not an integer, a logarithm or a selection are checked: the derivative of the
-    alternative that is not selected may be infinite.
+    These have a power that is not an integer, a logarithm or a selection: the derivative of the alternative that is not
+    selected may be infinite.
     """
     infinite: set[sympy.Symbol] = set()
     for name, derivative in jacobian.partials:
         if _may_be_infinite(derivative, infinite):
             infinite.add(name)
-    ops = list[Instruction]()
-    for i, entry in enumerate(jacobian.entries.values()):
-        if _may_be_infinite(entry, infinite):
-            ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 where finite, else not a number
-            ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
-    return ops
+    return tuple(i for i, entry in enumerate(jacobian.entries.values()) if _may_be_infinite(entry, infinite))
 
 
 def _may_be_infinite(derivative: sympy.Expr, infinite: set[sympy.Symbol]) -> bool:
@@ -165,110 +156,28 @@ def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr
     return needed_names
 
 
-METHOD = RODAS5P
-EXPORTED = ("prepare", "attempt", "accept", "interpolate", "relax", "move", "slopes")
-
-
-@dataclass(frozen=True)
-class CompiledProgram:
-    """LLVM `text`, the `rows` of the workspace, the `pattern` of the Jacobian, and the method's `gamma`."""
-
-    text: str
-    rows: WorkspaceLayout
-    pattern: tuple[tuple[int, int], ...]
-    gamma: float
+def equation_code(system: System) -> EquationCode:
+    """The instructions of a system, by SymPy."""
+    jacobian = sparse_jacobian(system)
+    equations, pattern = Equations(system, jacobian), tuple(jacobian.entries)
+    return EquationCode(
+        prepare=tuple(equations.prepare),
+        rates=tuple(equations.rates),
+        jacobian=tuple(equations.jacobian),
+        observe=tuple(equations.observe),
+        pattern=pattern,
+        infinite=_infinite_entries(jacobian),
+        pivots=sparse_lu(len(system.states), pattern).order,
+        scales=tuple(state.scale for state in system.states),
+        system_size=len(system.states),
+        inputs=len(system.inputs),
+        constants=equations.n_constants,
+        observed=len(system.time_varying_outputs),
+    )
 
 
 def compile_system(
     system: System, lanes: int, method: RosenbrockTableau = METHOD, tangents: int = 0
 ) -> CompiledProgram:
     """Generate the program of a system for `lanes` patients side by side, with `tangents` of everything it computes."""
-    jacobian = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, jacobian, method, tangents)
-    return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, tuple(jacobian.entries), method.gamma)
-
-
-def blocks_of(
-    system: System, jacobian: SparseJacobian, method: RosenbrockTableau = METHOD, tangents: int = 0
-) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
-    """The blocks of a system and the rows they work on."""
-    equations = Equations(system, jacobian)
-    factors = sparse_lu(len(system.states), jacobian.entries)
-    scales = [state.scale for state in system.states]
-    steps = (*step_blocks(method, scales, tangents), *newton_blocks(scales, tangents))
-    if tangents:
-        blocks = (*_blocks_with_tangents(equations, jacobian, factors, tangents), *steps)
-    else:
-        blocks = (*_value_blocks(equations, jacobian, factors), *steps)
-    n = len(system.states)
-    by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
-    entries = len(jacobian.entries)
-    other_arrays = {"P": len(system.inputs), "Q": equations.n_constants, "L": len(factors.slots), "J": entries}
-    lane_rows = dict.fromkeys(LANE_ROWS, 1)
-    sizes = {**other_arrays, **by_state, "S": len(system.time_varying_outputs), **lane_rows}
-    if tangents:
-        sizes["E"] = len({op.target for b in blocks for op in b.body if _is_store(op, "E")})
-        sizes["DIRECTIONS"] = 1
-    return blocks, WorkspaceLayout(sizes, tangents)
-
-
-def _value_blocks(equations: Equations, jacobian: SparseJacobian, factors: SparseLU) -> tuple[BasicBlock, ...]:
-    """The blocks of the equations."""
-    entries = [Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(len(jacobian.entries))]
-    linearise = (*equations.jacobian, *without_infinities(jacobian), *factorise(jacobian.entries, factors))
-    return (
-        BasicBlock("prepare", tuple(equations.prepare)),
-        BasicBlock("observe", tuple(equations.observe)),
-        BasicBlock("slopes", (*equations.jacobian, *entries)),
-        BasicBlock("linearise", linearise),
-        BasicBlock("stage", (*_sums(equations, factors), *substitute(factors)), takes=True),
-    )
-
-
-def _sums(equations: Equations, factors: SparseLU) -> list[Instruction]:
-    """The right-hand side of a stage, f(U) + B, called b0, b1, ..."""
-    sums = [Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(factors.order))]
-    return [*equations.rates, *sums]
-
-
-def _blocks_with_tangents(
-    equations: Equations, jacobian: SparseJacobian, factors: SparseLU, tangents: int
-) -> list[BasicBlock]:
-    """The same blocks, each followed by one that computes the tangents of any direction.
-
-    A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + B' - (SHIFT' - J') b.
-    """
-    found = list[BasicBlock]()
-
-    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes: bool = False) -> None:
-        values, slopes = Differentiator(1).split(ops)
-        values = [op for op in values if not (_is_store(op, "J") or _is_store(op, "B"))]  # only tangents are stored
-        calls = [Call(f"{name}_tangent", "B" if takes else "", k) for k in range(1, 1 + tangents)]
-        if takes:
-            calls += [Call("solve_tangent", "B", k) for k in range(1, 1 + tangents)]
-        found.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes, relative=True))
-        found.append(BasicBlock(name, (*values, *after, *calls), takes))
-
-    entries = [Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(len(jacobian.entries))]
-    sums = [Instruction(Slot("B", i), "copy", (f"b{i}",)) for i in range(len(factors.order))]
-    add("prepare", equations.prepare)
-    add("observe", equations.observe)
-    jacobian_ops = [*equations.jacobian, *without_infinities(jacobian), *entries]
-    add("linearise", jacobian_ops, factorise(jacobian.entries, factors))
-    found.append(BasicBlock("solve_tangent", tuple(_solve_tangent(jacobian, factors)), takes=True, relative=True))
-    add("stage", [*_sums(equations, factors), *sums], substitute(factors), takes=True)
-    return found
-
-
-def _solve_tangent(jacobian: SparseJacobian, factors: SparseLU) -> Iterator[Instruction]:
-    """B' = (SHIFT - J)^-1 (B' - (SHIFT' - J') B) for one direction."""
-    for i in range(len(factors.order)):
-        yield Instruction(named(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
-    for k, (row, column) in enumerate(jacobian.entries):
-        b = named(f"b{row}", 1)
-        yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
-    yield from substitute(factors, 1)
-
-
-def _is_store(item: object, array: str) -> TypeGuard[Instruction]:
-    return isinstance(item, Instruction) and isinstance(item.target, Slot) and item.target.array == array
+    return compile_equations(equation_code(system), lanes, method, tangents)

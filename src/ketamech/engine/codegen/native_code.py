@@ -42,8 +42,12 @@ def _wasm_target() -> llvm.TargetMachine:
 
 def processor() -> str:
     """The target of machine code: processor, its features, and the LLVM version."""
-    version = ".".join(map(str, llvm.llvm_version_info))
-    return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}|{version}"
+    return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}|{llvm_version()}"
+
+
+def llvm_version() -> str:
+    """The version of LLVM, which reads and writes its text."""
+    return ".".join(map(str, llvm.llvm_version_info))
 
 
 def compile_module(

@@ -8,34 +8,29 @@ same code: a patient's numbers are the same to the last bit.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from ketamech.engine.codegen import native_code
-from ketamech.engine.codegen.compile_system import EXPORTED, METHOD, blocks_of
+from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.program import EXPORTED, METHOD, blocks_of
 from ketamech.engine.gpu_kernel import WARP
 from ketamech.engine.lane_layout import N_WHOLE
-from ketamech.model.jacobian import sparse_jacobian
-
-if TYPE_CHECKING:
-    from ketamech.model.system import System
 
 _INDEX_REGISTERS = ("tid.x", "ctaid.x")
 
 
-def ptx_files(system: System, loops: list[str], arguments: dict[str, str]) -> dict[str, bytes]:
+def ptx_files(code: EquationCode, loops: list[str], arguments: dict[str, str]) -> dict[str, bytes]:
     """PTX of a system and the metadata needed to use it; `loops` is the text of `follow_one` and `settle_one`."""
-    texts, facts = parts(system, loops, arguments)
+    texts, facts = parts(code, loops, arguments)
     kernels = _kernels(arguments)
     return {"kernel.ptx": native_code.ptx_code([*texts, kernels], list(arguments)), "facts.json": facts}
 
 
-def parts(system: System, loops: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
+def parts(code: EquationCode, loops: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
     """LLVM text in which `follow_at` and `settle_at` run one thread (last arguments: group, lane); and metadata."""
-    jacobian = sparse_jacobian(system)
-    blocks, rows = blocks_of(system, jacobian)
-    facts = {"rows": rows.sizes, "pattern": list(jacobian.entries), "gamma": METHOD.gamma}
+    blocks, rows = blocks_of(code)
+    facts = {"rows": rows.sizes, "pattern": code.pattern, "gamma": METHOD.gamma}
     text = vector_module(blocks, rows, 1, EXPORTED, stride=WARP)
     return [text, *loops, _places(rows, arguments)], json.dumps(facts).encode()
 

@@ -19,20 +19,21 @@ from ketamech.engine.codegen.differentiate import Differentiator
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Loop, Operand, Slot
 
 
-def newton_blocks(scales: Sequence[float], tangents: int = 0) -> list[BasicBlock]:
-    """`relax`: F = (SHIFT - J)^-1 f(Y), ERROR = its size in units of each state's own; `move`: Y += DAMP F."""
+def newton_blocks(scales: Sequence[float], tangents: int = 0, *, masked: bool = False) -> list[BasicBlock]:
+    """`relax`: F = (SHIFT - J)^-1 f(Y), ERROR = its size in units of each state's own; `move`: Y += DAMP F.
+
+    `masked` as in `step_blocks`.
+    """
     n = len(scales)
-    ops, total = list[Instruction](), "none"
+    ops = list[Instruction]()
     for i, scale in enumerate(scales):
         ops += [
             Instruction(f"y{i}", "abs", (Slot("Y", i),)),
             Instruction(f"w{i}", "add", (f"y{i}", scale)),
-            Instruction(f"part{i}", "div", (Slot("F", i), f"w{i}")),
-            Instruction(f"total{i}", "mul", (f"part{i}", f"part{i}"))
-            if i == 0
-            else Instruction(f"total{i}", "fma", (f"part{i}", f"part{i}", total)),
+            Instruction(f"p{i}", "div", (Slot("F", i), f"w{i}")),
+            *_square(i, masked=masked),
         ]
-        total = f"total{i}"
+    total = f"total{n - 1}"
     start = Loop(n, (Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot("F"), "copy", (0.0,))))
     solve = Differentiator(tangents).body((start, Call("linearise"), Call("stage", "F")))
     moved = Instruction(Slot("Y"), "fma", (Slot("DAMP", 0), Slot("F"), Slot("Y")))
@@ -116,12 +117,24 @@ RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (202
 )  # fmt: skip
 
 
-def step_blocks(method: RosenbrockTableau, scales: Sequence[float], tangents: int = 0) -> list[BasicBlock]:
+def _square(i: int, *, masked: bool) -> list[Instruction]:
+    """Add the square of p{i} to the total; nothing where the state is left out of the error."""
+    chosen = [Instruction(f"p{i}", "if_zero", (Slot("LEFT_OUT", i), f"p{i}", 0.0))] if masked else []
+    square = (f"p{i}", f"p{i}") if i == 0 else (f"p{i}", f"p{i}", f"total{i - 1}")
+    return [*chosen, Instruction(f"total{i}", "mul" if i == 0 else "fma", square)]
+
+
+def step_blocks(
+    method: RosenbrockTableau, scales: Sequence[float], count: int | None = None, tangents: int = 0, *,
+    masked: bool = False,
+) -> list[BasicBlock]:  # fmt: skip
     """`attempt` (one step of every lane), `accept` (keep it where ACCEPT is set) and `interpolate` (outputs at THETA).
 
     The state is in Y, constant inputs in G; U is the new state, ERROR the weighted root mean square of the embedded
-    error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state. The
-    error and the size of a step have no `tangents`: those of a step are the derivatives of a step of fixed size.
+    error over the tolerance; 1/h is in SPEED, 1/(h gamma) in SHIFT. `scales` are added to the size of a state. The mean
+    is over `count` states (default: those present); others count as 0. With `masked`, so do states whose LEFT_OUT is
+    not 0. The error and the size of a step have no `tangents`: those of a step are the derivatives of a step of fixed
+    size.
     """
     n = len(scales)
     body: list[Instruction | Loop | Call] = [Call("linearise")]
@@ -131,7 +144,7 @@ def step_blocks(method: RosenbrockTableau, scales: Sequence[float], tangents: in
     last = Slot(f"K{method.stages}")
     body.append(Loop(n, (Instruction(Slot("U"), "add", (Slot("U"), last)),)))
     body = Differentiator(tangents).body(body)
-    body += _error(method.stages, scales)
+    body += _error(method.stages, scales, count or n, masked=masked)
     body += _growth(method.order)
     keep = tuple(op for tangent in range(1 + tangents) for op in _keep(tangent))
     return [
@@ -184,17 +197,16 @@ def _combination(start: Operand | None, weights: Sequence[float], target: Slot |
     return ops
 
 
-def _error(stages: int, scales: Sequence[float]) -> list[Instruction]:
+def _error(stages: int, scales: Sequence[float], count: int, *, masked: bool) -> list[Instruction]:
     """Weighted root mean square of the last K over the tolerance."""
-    ops, total = list[Instruction](), "none"
+    ops = list[Instruction]()
     for i, scale in enumerate(scales):
         ops += [Instruction(f"y{i}", "abs", (Slot("Y", i),)), Instruction(f"u{i}", "abs", (Slot("U", i),))]
         ops += [Instruction(f"m{i}", "max", (f"y{i}", f"u{i}")), Instruction(f"w{i}", "add", (f"m{i}", scale))]
         ops.append(Instruction(f"p{i}", "div", (Slot(f"K{stages}", i), f"w{i}")))
-        square = (f"p{i}", f"p{i}") if i == 0 else (f"p{i}", f"p{i}", total)
-        ops.append(Instruction(f"total{i}", "mul" if i == 0 else "fma", square))
-        total = f"total{i}"
-    ops += [Instruction("mean", "mul", (total, 1.0 / len(scales))), Instruction("root", "sqrt", ("mean",))]
+        ops += _square(i, masked=masked)
+    total = f"total{len(scales) - 1}"
+    ops += [Instruction("mean", "mul", (total, 1.0 / count)), Instruction("root", "sqrt", ("mean",))]
     return [*ops, Instruction(Slot("ERROR", 0), "div", ("root", Slot("TOLERANCE", 0)))]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ketamech.engine.codegen.differentiate import named
@@ -23,15 +23,23 @@ class SparseLU:
     columns: dict[int, tuple[int, ...]]
 
 
-def sparse_lu(size: int, pattern: Iterable[tuple[int, int]]) -> SparseLU:
-    """Pivots on the diagonal, smallest product of row and column counts first (Markowitz)."""
+def sparse_lu(size: int, pattern: Iterable[tuple[int, int]], pivots: Sequence[int] | None = None) -> SparseLU:
+    """Pivots on the diagonal, in the order `pivots`; by default smallest product of row and column counts first.
+
+    The default is the order of Markowitz.
+    """
     filled = set(pattern) | {(i, i) for i in range(size)}
     row = {i: {c for r, c in filled if r == i and c != i} for i in range(size)}
     column = {i: {r for r, c in filled if c == i and r != i} for i in range(size)}
     order, below, right = [], {}, {}
     remaining = set(range(size))
+    given = iter(pivots or ())
     while remaining:
-        pivot = min(remaining, key=lambda i: (len(row[i] & remaining) * len(column[i] & remaining), i))
+        pivot = (
+            next(given)
+            if pivots
+            else min(remaining, key=lambda i: (len(row[i] & remaining) * len(column[i] & remaining), i))
+        )
         remaining.discard(pivot)
         order.append(pivot)
         below[pivot] = tuple(sorted(column[pivot] & remaining))

@@ -13,29 +13,26 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from ketamech.core import InputError
 from ketamech.engine.codegen import native_code
-from ketamech.engine.codegen.compile_system import compile_system
-
-if TYPE_CHECKING:
-    from ketamech.model.system import System
+from ketamech.engine.codegen.equation_code import EquationCode
+from ketamech.engine.codegen.program import compile_equations
 
 STACK_BYTES = 256 * 1024
 LINK_SECONDS = 120.0
 
 
-def wasm_files(system: System, loops: list[str], entries: dict[str, str], lanes: int) -> dict[str, bytes]:
+def wasm_files(code: EquationCode, loops: list[str], entries: dict[str, str], lanes: int) -> dict[str, bytes]:
     """WebAssembly of a system and the metadata needed to use it; `loops` is the text of the functions `entries`.
 
     Raises InputError where the linker (the package ziglang) is not installed.
     """
-    made = compile_system(system, lanes)
+    made = compile_equations(code, lanes)
     text = made.text.replace("@llvm.fma.", "@llvm.fmuladd.")  # becomes a product and a sum
     facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
-    code = native_code.wasm_object([text, *loops], list(entries))
-    return {"kernel.wasm": _linked(code, list(entries)), "facts.json": facts.encode()}
+    machine_code = native_code.wasm_object([text, *loops], list(entries))
+    return {"kernel.wasm": _linked(machine_code, list(entries)), "facts.json": facts.encode()}
 
 
 def _linked(code: bytes, exported: list[str]) -> bytes:

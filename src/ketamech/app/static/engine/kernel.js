@@ -14,6 +14,16 @@ export class Kernel {
     return new Kernel(await WebAssembly.instantiate(module, {}), tables);
   }
 
+  // The kernel for runs of which only these outputs are read: states on which they do not depend are left out of the
+  // error of a step, and are not valid.
+  within(outputs) {
+    const scope = this.tables.scopes.find((one) => outputs.every((name) => one.outputs.includes(name)));
+    if (!scope) return this;
+    const { baseline_rows, left_out } = scope;
+    const sinks = this.tables.sinks.map((isSink, i) => isSink || left_out[i]);
+    return new Kernel({ exports: this.code }, { ...this.tables, baseline_rows, left_out, sinks });
+  }
+
   get stateCount() {
     return this.tables.guess.length;
   }
@@ -47,12 +57,13 @@ export class Kernel {
   // { time, kind, state, size } in order of time. Returns { values, state, status }: values [patient, time, output] are
   // NaN for a patient whose `status` is not "ok".
   follow({ inputs, state, events, times, outputs, tolerance }) {
-    const { settings, report, not_reached: notReached, ok, status } = this.tables;
+    const { settings, report, not_reached: notReached, ok, status, left_out: isLeftOut } = this.tables;
     const count = events.length;
     const memory = new Memory(this.code);
-    const rows = events.flat();
+    const counted = events.map((own) => own.filter((row) => !isLeftOut[row.state]));
+    const rows = counted.flat();
     const first = [0];
-    for (const own of events) first.push(first.at(-1) + own.length);
+    for (const own of counted) first.push(first.at(-1) + own.length);
     const clock = events.map((own) => Math.min(times[0], own.length ? own[0].time : Infinity));
     const size = count * times.length * outputs.length;
     const reports = Array.from({ length: count }, () => [notReached, 0, NaN, -1, 0]).flat();
@@ -89,10 +100,16 @@ export class Kernel {
 
   run(memory, task, times, wanted, shared, report, count) {
     const { lanes, rows, lane_integers: integers, sizes, size_of: index } = this.tables;
+    const { left_out: isLeftOut, left_out_row: mask } = this.tables;
     const own = sizes.slice();
     own[index.times] = times;
     own[index.wanted] = wanted;
-    const lane = [memory.floats(rows * lanes), memory.integers(integers * lanes), memory.integers(own)];
+    const workspace = Array(rows * lanes).fill(0);
+    isLeftOut.forEach((value, i) => {
+      const start = (mask + i) * lanes;
+      workspace.fill(Number(value), start, start + lanes);
+    });
+    const lane = [memory.floats(workspace), memory.integers(integers * lanes), memory.integers(own)];
     const queue = [memory.integers(1), memory.integers(1), BigInt(count)];
     this.code[task](...lane, ...shared, ...queue, report);
   }

@@ -23,10 +23,12 @@ export class Model {
   // periodic steady state of `cycle.events`, repeated every `cycle.length` h (0: none; the same for all).
   // Returns for each { status, curves, baseline }: curves [output] over time, drug-free values [output].
   solve(patients, times, outputs, tolerance) {
-    const { kernel } = this;
     for (const name of outputs) {
-      if (!(name in kernel.tables.outputs)) throw new InputError(`there is no output '${name}'`, { key: "outputs" });
+      if (!(name in this.kernel.tables.outputs)) {
+        throw new InputError(`there is no output '${name}'`, { key: "outputs" });
+      }
     }
+    const kernel = this.kernel.within(outputs);
     const rest = kernel.settle(this.inputs(patients), patients.length);
     const length = patients[0].cycle?.length ?? 0;
     const cycles = length ? patients.map(({ cycle }) => this.rows(cycle.events)) : [];

@@ -1,0 +1,143 @@
+"""Arranges the instructions of a system in blocks, with the integration method and the layout of the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from ketamech.engine.codegen.differentiate import Differentiator, named
+from ketamech.engine.codegen.equation_code import EquationCode
+from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Slot, WorkspaceLayout
+from ketamech.engine.codegen.llvm_writer import vector_module
+from ketamech.engine.codegen.rosenbrock import RODAS5P, RosenbrockTableau, newton_blocks, step_blocks
+from ketamech.engine.codegen.sparse_lu import SparseLU, factorise, sparse_lu, substitute
+from ketamech.engine.codegen.split_block import SPILLED, by_store, split_block
+from ketamech.engine.lane_layout import LANE_ROWS
+
+METHOD = RODAS5P
+PART_LENGTH = 250  # instructions in a part of a block that is seldom called
+EXPORTED = ("prepare", "attempt", "accept", "interpolate", "relax", "move", "slopes")
+
+
+@dataclass(frozen=True)
+class CompiledProgram:
+    """LLVM `text`, the `rows` of the workspace, the `pattern` of the Jacobian, and the method's `gamma`."""
+
+    text: str
+    rows: WorkspaceLayout
+    pattern: tuple[tuple[int, int], ...]
+    gamma: float
+
+
+def compile_equations(
+    code: EquationCode, lanes: int, method: RosenbrockTableau = METHOD, tangents: int = 0
+) -> CompiledProgram:
+    """Generate the program of instructions for `lanes` patients side by side, with `tangents` of all it computes."""
+    blocks, rows = blocks_of(code, method, tangents)
+    return CompiledProgram(vector_module(blocks, rows, lanes, EXPORTED), rows, code.pattern, method.gamma)
+
+
+def blocks_of(
+    code: EquationCode, method: RosenbrockTableau = METHOD, tangents: int = 0
+) -> tuple[tuple[BasicBlock, ...], WorkspaceLayout]:
+    """The blocks of a system, or of some of its states, and the rows they work on."""
+    n = len(code.scales)
+    factors = sparse_lu(n, code.pattern, code.pivots)
+    masked = n == code.system_size  # all states are there, also those that do not count in the error
+    equations, more_rows = _blocks_with_tangents(code, factors, tangents) if tangents else _value_blocks(code, factors)
+    blocks = (
+        *equations,
+        *step_blocks(method, code.scales, code.system_size, tangents, masked=masked),
+        *newton_blocks(code.scales, tangents, masked=masked),
+    )
+    by_state = dict.fromkeys(["Y", "U", "F", "G", "V", *(f"K{i + 1}" for i in range(method.stages))], n)
+    other_arrays = {"P": code.inputs, "Q": code.constants, "L": len(factors.slots), "J": len(code.pattern)}
+    mask = {"LEFT_OUT": n} if masked else {}
+    lane_rows = dict.fromkeys(LANE_ROWS, 1)
+    sizes = {**other_arrays, **by_state, "S": code.observed, **mask, **more_rows, **lane_rows}
+    return blocks, WorkspaceLayout(sizes, tangents)
+
+
+def without_infinities(entries: Iterable[int]) -> list[Instruction]:
+    """Entries j0, j1, ... of the Jacobian with 0 where a root or a power at 0 has no finite derivative.
+
+    Such an entry is then left to the explicit part of the method: a step loses accuracy, which its error estimate
+    shows. Only `entries` that may be infinite are checked, see `EquationCode`.
+    """
+    ops = list[Instruction]()
+    for i in entries:
+        ops.append(Instruction(f"j{i}gap", "sub", (f"j{i}", f"j{i}")))  # 0 where finite, else not a number
+        ops.append(Instruction(f"j{i}", "if_zero", (f"j{i}gap", f"j{i}", 0.0)))
+    return ops
+
+
+def _value_blocks(code: EquationCode, factors: SparseLU) -> tuple[list[BasicBlock], dict[str, int]]:
+    """The blocks of the equations, and further rows of the workspace."""
+    prepare, spilled = split_block("prepare", by_store(code.prepare), PART_LENGTH)
+    slopes, more = split_block("slopes", by_store([*code.jacobian, *_entries(code)]), PART_LENGTH)
+    blocks = [
+        *prepare,
+        BasicBlock("observe", code.observe),
+        *slopes,
+        BasicBlock("linearise", (*_finite_entries(code), *factorise(code.pattern, factors))),
+        BasicBlock("stage", (*_sums(code), *substitute(factors)), takes=True),
+    ]
+    return blocks, {SPILLED: max(spilled, more)}
+
+
+def _entries(code: EquationCode) -> list[Instruction]:
+    """The entries of the Jacobian, stored in J."""
+    return [Instruction(Slot("J", i), "copy", (f"j{i}",)) for i in range(len(code.pattern))]
+
+
+def _finite_entries(code: EquationCode) -> list[Instruction]:
+    """The entries j0, j1, ... of the Jacobian, 0 where they are infinite."""
+    return [*code.jacobian, *without_infinities(code.infinite)]
+
+
+def _sums(code: EquationCode) -> list[Instruction]:
+    """The right-hand side of a stage, f(U) + B, called b0, b1, ..."""
+    return [*code.rates, *(Instruction(f"b{i}", "add", (Slot("B", i), f"f{i}")) for i in range(len(code.scales)))]
+
+
+def _blocks_with_tangents(
+    code: EquationCode, factors: SparseLU, tangents: int
+) -> tuple[list[BasicBlock], dict[str, int]]:
+    """The same blocks, each with one that computes the tangents of any direction, and further rows of the workspace.
+
+    A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + B' - (SHIFT' - J') b.
+    """
+    found = list[BasicBlock]()
+
+    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes: bool = False) -> None:
+        values, slopes = Differentiator(1).split(ops)
+        values = [op for op in values if not (_is_store(op, "J") or _is_store(op, "B"))]  # only tangents are stored
+        calls = [Call(f"{name}_tangent", "B" if takes else "", k) for k in range(1, 1 + tangents)]
+        if takes:
+            calls += [Call("solve_tangent", "B", k) for k in range(1, 1 + tangents)]
+        found.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes, relative=True))
+        found.append(BasicBlock(name, (*values, *after, *calls), takes))
+
+    sums = [Instruction(Slot("B", i), "copy", (f"b{i}",)) for i in range(len(code.scales))]
+    add("prepare", code.prepare)
+    add("observe", code.observe)
+    add("linearise", [*_finite_entries(code), *_entries(code)], factorise(code.pattern, factors))
+    found.append(BasicBlock("solve_tangent", tuple(_solve_tangent(code, factors)), takes=True, relative=True))
+    add("stage", [*_sums(code), *sums], substitute(factors), takes=True)
+    stored = {op.target for block in found for op in block.body if _is_store(op, "E")}
+    return found, {"E": len(stored), "DIRECTIONS": 1}
+
+
+def _solve_tangent(code: EquationCode, factors: SparseLU) -> Iterator[Instruction]:
+    """B' = (SHIFT - J)^-1 (B' - (SHIFT' - J') B) for one direction."""
+    for i in range(len(code.scales)):
+        yield Instruction(named(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
+    for k, (row, column) in enumerate(code.pattern):
+        b = named(f"b{row}", 1)
+        yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
+    yield from substitute(factors, 1)
+
+
+def _is_store(item: object, array: str) -> TypeGuard[Instruction]:
+    return isinstance(item, Instruction) and isinstance(item.target, Slot) and item.target.array == array

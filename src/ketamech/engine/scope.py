@@ -1,0 +1,69 @@
+"""The outputs that may be read from a run, and the states that these need: the others neither count nor are computed.
+
+The error of a step covers the states of the scope alone, whatever code runs: all of the system, or a slice that holds
+the states of the scope that can move. A slice takes the same steps and gives the same bits (`codegen.equation_code`).
+The choice of code is therefore one of speed only, and may depend on what is compiled already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ketamech.model.layout import SystemLayout
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Code worth compiling for a scope: doses enter `receivers` (state indices) and no other states."""
+
+    name: str
+    receivers: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """`outputs` (indices in `layout.outputs`) that may be read, with all states that they depend on; its `slices`.
+
+    Slices come in the order in which they are preferred.
+    """
+
+    layout: SystemLayout
+    name: str
+    outputs: frozenset[int]
+    slices: tuple[Slice, ...] = ()
+
+    @classmethod
+    def of(cls, layout: SystemLayout, name: str, wanted: Iterable[str], slices: tuple[Slice, ...] = ()) -> Scope:
+        """The scope of the outputs `wanted`: these, all that they depend on, and what is computed from that."""
+        found = set(layout.needed_outputs(wanted))
+        computed = range(len(layout.states), len(layout.outputs))
+        while new := {i for i in computed if i not in found and found.issuperset(layout.reads[i])}:
+            found |= new
+        return cls(layout, name, frozenset(found), slices)
+
+    @cached_property
+    def states(self) -> np.ndarray:
+        """Mask [state] of the states that count."""
+        found = np.zeros(len(self.layout.states), dtype=bool)
+        found[[i for i in self.outputs if i < len(found)]] = True
+        return found
+
+    @cached_property
+    def output_names(self) -> frozenset[str]:
+        """Names of the outputs that may be read."""
+        return frozenset(self.layout.output_names[i] for i in self.outputs)
+
+    def covers(self, outputs: Iterable[str]) -> bool:
+        """Whether all of these outputs may be read."""
+        return self.output_names.issuperset(outputs)
+
+    def identity(self, part: Slice) -> str:
+        """A text that differs for any other slice of any other scope."""
+        text = json.dumps([sorted(self.outputs), sorted(part.receivers)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
