@@ -26,7 +26,7 @@ from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
 from ketamech.trials.analysis.difference_text import difference_sentences
 from ketamech.trials.analysis.power import SuccessCriterion, power, success_criterion
-from ketamech.trials.analysis.sample_size import SampleSizeSearch, find_sample_size
+from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
 from ketamech.trials.control_arm import PLACEBO, is_placebo, matched_placebo
 from ketamech.trials.design import Trial
 from ketamech.trials.run_trial import run_trial, with_sample_size
@@ -154,8 +154,7 @@ def _run_trial(task: TrialTask, progress: Progress) -> ResultWithFiles:
 def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[str, Work]:
     """Title and work of the search for a sample size. Raises InputError before anything runs."""
     task = TrialTask.of(app_state, request)
-    if len(task.trial.arms) < 2 or task.trial.washout:
-        raise InputError("a sample size needs two parallel arms", key="arms", expected="an arm and its control")
+    check_sample_size(task.trial, request.target_power)
     return task.trial.title, lambda progress: _find_sample_size(task, request, progress)
 
 

@@ -14,6 +14,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
 from ketamech.cli.options import Drug, Resume, Seed, Threads
+from ketamech.cli.simulate_cohort import listed_names
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def fit(
     edges = _bins(bins)
     model = terminal.model()
     table = _measurements(data, model, observe, drug)
-    names = tuple(part.strip() for part in (parameters or "").split(",") if part.strip())
+    names = listed_names(parameters or "")
     settings = FitSettings(
         names, tuple(error or ()), population, group, full, tuple(covariate or ()), seed, warm_up=warm_up, draws=draws,
         threads=threads_of(threads, None),
@@ -140,7 +141,7 @@ def vpc(
     edges = _bins(bins)
     model = terminal.model()
     table = _measurements(data, model, observe, drug)
-    names = tuple(part.strip() for part in (parameters or "").split(",") if part.strip())
+    names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
         known = _distribution(table, model, fit, names, tuple(error or ()), population, threads_of(threads, None))
         simulated = known.replicates(REPLICATES, seed)

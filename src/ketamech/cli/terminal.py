@@ -159,7 +159,7 @@ def _shared_out(least: Mapping[str, int], natural: Mapping[str, int], width: int
 EXTRAS = {
     "trials": ("lifelines", "scoringrules"),
     "calibrate": ("emcee", "SALib", "arviz"),
-    "exchange": ("libsbml", "libsedml", "libcombine", "antimony", "petab", "h5netcdf"),
+    "exchange": ("libsbml", "libsedml", "libcombine", "petab", "h5netcdf"),
     "bench": ("roadrunner", "pydiffsol", "COPASI"),
     "web": ("fastapi", "uvicorn"),
     "site": ("ziglang",),

@@ -37,8 +37,3 @@ def libsedml() -> Any:
 def libcombine() -> Any:
     """The libCombine module."""
     return import_optional("libcombine", "python-libcombine", "reading or writing an OMEX archive")
-
-
-def antimony() -> Any:
-    """The Antimony module."""
-    return import_optional("antimony", "antimony", "writing Antimony")

@@ -68,14 +68,12 @@ class FitSettings:
 class Fit:
     """The result of a fit; arrays of persons are on the free scale of the parameters.
 
-    `prior_mean` [person, p] and `prior_covariance` [p, p] of the tables; `mean` [person, p] and `covariance` [p, p] of
-    the group (of the prior, where each person was fitted alone); `mode` [person, p] and its `spread` [person, p, p].
+    `mean` [person, p] and `covariance` [p, p] of the group (of the prior, where each person was fitted alone); `mode`
+    [person, p] and its `spread` [person, p, p]; `predicted` and `population_predicted` [measurement] in units of DV.
     """
 
     predictor: Predictor
     errors: tuple[ErrorModel, ...]
-    prior_mean: np.ndarray
-    prior_covariance: np.ndarray
     mean: np.ndarray
     covariance: np.ndarray
     mode: np.ndarray
@@ -172,7 +170,8 @@ def chosen_parameters(
 def _refuse_measured(predictor: Predictor) -> None:
     """Raise InputError for a parameter that the table gives."""
     for subject in predictor.data.persons:
-        both = [one.name for one in predictor.parameters if one.name in subject.values and one.name[:7] == "person."]
+        names = (one.name for one in predictor.parameters if one.name.startswith("person."))
+        both = [name for name in names if name in subject.values]
         if both:
             raise InputError(f"{both[0]} is a column of the table", file=predictor.data.table.path, key="--parameters",
                              expected="a parameter that was not measured")  # fmt: skip
@@ -190,7 +189,7 @@ def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorM
     mean, covariance = predictor.typical, prior_covariance(predictor.parameters, population)
     found = map_estimates(predictor, mean, covariance, errors)
     made = Fit(
-        predictor, errors, mean, covariance, mean, covariance, found.mode, found.covariance, found.predicted,
+        predictor, errors, mean, covariance, found.mode, found.covariance, found.predicted,
         predictor.predictions(mean[None])[0], predictor.data.flags, predictor.data.notes,
     )  # fmt: skip
     return _with_flags(made, found)
@@ -222,8 +221,8 @@ def group_fit(predictor: Predictor, model: GroupModel, drawn: GroupDraws, person
     errors = model.errors_at(drawn.log_errors.mean(axis=(0, 1)))
     predicted = predictor.predictions(np.stack([mode, mean]))
     made = Fit(
-        predictor, errors, predictor.typical, model.covariance, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread,
-        predicted[0], predicted[1], predictor.data.flags, predictor.data.notes, model, drawn,
+        predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread, predicted[0], predicted[1],
+        predictor.data.flags, predictor.data.notes, model, drawn,
     )  # fmt: skip
     return _with_flags(made, persons)
 

@@ -150,16 +150,14 @@ class Predictor:
         return np.asarray(delay + np.sort(np.concatenate(parts, axis=1), axis=1))
 
 
-def sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def curve_sensitivities(
+    predictor: Predictor, free: np.ndarray, times: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Outputs [occasion, output, time], and their derivatives [occasion, output, time, parameter] on the free scale.
 
-    `free` [person, parameter]. Central differences, with all perturbed copies in one solve.
+    `free` [person, parameter]; `times` [occasion, time] (h from the begin; default: those of the observations). Central
+    differences, with all perturbed copies in one solve; `simulation.sensitivities` has the exact derivatives.
     """
-    return sensitivities_at(predictor, free, None)
-
-
-def sensitivities_at(predictor: Predictor, free: np.ndarray, times: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """The same at `times` [occasion, time]."""
     steps = STEP * np.eye(free.shape[-1])[:, None]
     found = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)
     count = free.shape[-1]
@@ -169,7 +167,7 @@ def sensitivities_at(predictor: Predictor, free: np.ndarray, times: np.ndarray |
 
 def measured_sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Predictions [measurement] in the units of DV and their derivatives [measurement, parameter]."""
-    values, slopes = sensitivities(predictor, free)
+    values, slopes = curve_sensitivities(predictor, free)
     predicted = predictor.measured(values.swapaxes(1, 2))
     by_parameter = predictor.measured(np.moveaxis(slopes, -1, 0).swapaxes(2, 3))
     return predicted, by_parameter.T

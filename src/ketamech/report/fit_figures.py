@@ -11,7 +11,7 @@ import numpy as np
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.observations import NOT_CENSORED
-from ketamech.fitting.predict import sensitivities_at
+from ketamech.fitting.predict import curve_sensitivities
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 
@@ -166,7 +166,7 @@ class _Curves:
     def __init__(self, made: Fit) -> None:
         predictor = made.predictor
         self.made, self.times = made, predictor.dense_times(POINTS)
-        self.values, slopes = sensitivities_at(predictor, made.mode, self.times)
+        self.values, slopes = curve_sensitivities(predictor, made.mode, self.times)
         spread = made.spread[made.data.person_of_occasion]
         self.sd = np.sqrt(np.einsum("ontp,opq,ontq->ont", slopes, spread, slopes))
         self.population = predictor.curves(made.mean[None], self.times)[0].swapaxes(1, 2)

@@ -63,11 +63,6 @@ def sentence_case(words: str) -> str:
     return words if any(letter.isupper() for letter in first) else words[:1].upper() + words[1:]
 
 
-def truncated_list(items: list[str]) -> str:
-    """a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
-
-
 def markdown_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table without a line break at its end."""
     cells = (" | ".join(str(cell).replace("\n", " ") for cell in row) for row in rows)

@@ -19,6 +19,7 @@ from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
+from ketamech.trials.analysis.difference_text import p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,13 +117,6 @@ def relapse_rows(found: TrialAnalysis) -> list[Row]:
         words = f"{sooner} relapses earlier" if ratio["p"] < SIGNIFICANT else "no significant difference"
     numbers = {name.replace("_", " "): ratio[name] for name in ("hazard_ratio", "low", "high")}
     return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": words}]
-
-
-def p_value(p: float) -> str:
-    """A p value as text, e.g. 0.034, < 0.0001; empty if missing."""
-    if not math.isfinite(p):
-        return ""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def summary_of(found: TrialAnalysis) -> list[Row]:

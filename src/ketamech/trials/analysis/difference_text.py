@@ -14,6 +14,8 @@ from ketamech.trials.design import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+SMALLEST_P = 1e-4  # smaller ones are not printed
+
 
 def difference_sentences(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """One sentence for each arm that is compared with the reference arm; empty for a trial of one arm."""
@@ -62,5 +64,12 @@ def interval_text(low: float, high: float) -> str:
     return f"{abs(low):.1f} lower to {abs(high):.1f} higher"
 
 
+def p_value(p: float) -> str:
+    """A p value as text, e.g. 0.034, < 0.0001; empty if missing."""
+    if not math.isfinite(p):
+        return ""
+    return "< 0.0001" if p < SMALLEST_P else f"{p:.2g}"
+
+
 def _p_text(p: float) -> str:
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    return f"p {p_value(p)}" if p < SMALLEST_P else f"p = {p_value(p)}"

@@ -92,7 +92,7 @@ def find_sample_size(
     given. The search also ends when the interval of the number lies above `most`. Raises InputError for a trial without
     a comparison, or for a target that is not possible.
     """
-    _check(trial, target)
+    check_sample_size(trial, target)
     patients = min(most, FIRST_PER_ARM * len(trial.arms))
     while True:
         data = run(patients)
@@ -104,7 +104,8 @@ def find_sample_size(
         patients = min(most, 2 * patients)
 
 
-def _check(trial: Trial, target: float) -> None:
+def check_sample_size(trial: Trial, target: float) -> None:
+    """Raise InputError for a trial without a comparison, or for a target (percent) that is not possible."""
     if len(trial.arms) < 2 or trial.washout:
         what = "the sample size of a crossover" if trial.washout else "the sample size of a single arm"
         raise InputError(what, key="arms", expected="two or more parallel arms")
@@ -120,7 +121,7 @@ def sample_sizes(
 
     Raises InputError for a trial without a comparison, or for a target that is not possible.
     """
-    _check(trial, target)
+    check_sample_size(trial, target)
     totals, sizes = _sizes(data, trial)
     trials = trial_successes(data, *trial.primary, reference_arm(trial), sizes, criterion=criterion)
     found = []

@@ -1,6 +1,6 @@
 // The chain of stages as a drawing: one box a stage, lines for what one stage reads from another. A box opens its stage.
 
-import { element, svgElement } from "./dom.js";
+import { drawnButton, element, svgElement } from "./dom.js";
 
 const BOX = { width: 158, height: 42 };
 const GAP = { x: 26, y: 40 }; // px between boxes and between layers
@@ -41,21 +41,16 @@ export class ChainDrawing {
     const { x, y } = this.place.get(node.name);
     const lines = wrapped(node.label);
     const first = y + BOX.height / 2 + 4 - (lines.length - 1) * 7;
-    const choose = () => this.open(node.name);
-    return svgElement(
-      "g",
+    return drawnButton(
       {
         class: "stage-box",
-        role: "button",
-        tabindex: "0",
         "data-stage": node.name,
         "aria-label": `${node.label}: ${node.states} equations, ${node.parameters} parameters, ${node.assumed} assumed`,
-        onclick: choose,
-        onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose()),
         onpointerenter: () => this.highlight(node.name),
         onpointerleave: () => this.highlight(this.chosen),
         onfocus: () => this.highlight(node.name),
       },
+      () => this.open(node.name),
       svgElement("rect", { x, y, width: BOX.width, height: BOX.height, rx: 9 }),
       lines.map((text, i) => svgElement("text", { x: x + BOX.width / 2, y: first + 14 * i, "text-anchor": "middle" }, text)),
     );

@@ -30,6 +30,16 @@ export const button = (text, onclick, attributes) =>
   element("button", { type: "button", ...attributes, onclick, text });
 export const linkButton = (text, onclick, attributes) => button(text, onclick, { class: "link-button", ...attributes });
 
+// Part of a drawing that a click, Enter or the space bar activates; `attributes` give its `aria-label`.
+export function drawnButton(attributes, onclick, ...children) {
+  const onkeydown = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    onclick();
+  };
+  return svgElement("g", { role: "button", tabindex: "0", ...attributes, onclick, onkeydown }, ...children);
+}
+
 export function options(values, labelOf = (value) => value || "all") {
   return values.map((value) => element("option", { value, text: labelOf(value) }));
 }

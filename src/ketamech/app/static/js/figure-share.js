@@ -14,8 +14,8 @@ export function setFigureAddress(address) {
   addressOf = address;
 }
 
-// Without an own rule: the section of the page that holds the figure.
-function sectionAddress(_, node) {
+// The section of the page that holds a figure; the address where a page sets none.
+export function sectionAddress(_, node) {
   return `${location.href.split("#")[0]}#${node.closest("section[id]")?.id ?? ""}`;
 }
 

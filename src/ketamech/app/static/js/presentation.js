@@ -1,7 +1,7 @@
 // The story in full screen, for a class: chapters by keys or buttons; the figures link to the workbench.
 
 import { button, element, find } from "./dom.js";
-import { setFigureAddress } from "./figure-share.js";
+import { sectionAddress, setFigureAddress } from "./figure-share.js";
 import { linkTo } from "./share-link.js";
 
 const NEXT = ["ArrowRight", "PageDown"];
@@ -62,7 +62,7 @@ export function linkFiguresToWorkbench(state, trackInfo) {
   }
   setFigureAddress((name, node) => {
     const track = trackInfo.get(node.dataset.track);
-    if (!track) return `${location.href.split("#")[0]}#${node.closest("section[id]")?.id ?? ""}`;
+    if (!track) return sectionAddress(name, node);
     const view = { "curves.group": track.group };
     const link = linkTo({ cases: [state.scenario], view, tab: "curves" });
     return new URL(`workbench${link}&figure=${name}`, location.href).href;

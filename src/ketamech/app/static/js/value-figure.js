@@ -1,7 +1,7 @@
 // Published values of one quantity, one row each: a marker with its spread where that is a standard deviation, a standard
 // error or an interval.
 
-import { svgElement, table } from "./dom.js";
+import { drawnButton, svgElement, table } from "./dom.js";
 import { axisLimits, Figure, Scale } from "./figure.js";
 import { formatNumber } from "./format.js";
 
@@ -47,17 +47,10 @@ export class ValueFigure extends Figure {
     const label = this.label(item);
     const text = label.length > most ? `${label.slice(0, most - 1)}…` : label;
     const open = () => this.openEvidence?.([item.row.id], label);
-    const mark = svgElement(
-      "g",
-      {
-        class: "published-point",
-        role: "button",
-        tabindex: "0",
-        "aria-haspopup": "dialog",
-        "aria-label": `${label}: ${item.row.value} ${item.row.unit}`,
-        onclick: open,
-        onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), open()),
-      },
+    const name = `${label}: ${item.row.value} ${item.row.unit}`;
+    const mark = drawnButton(
+      { class: "published-point", "aria-haspopup": "dialog", "aria-label": name },
+      open,
       svgElement("title", {}, label),
       item.low !== undefined &&
         svgElement("line", { class: "whisker", x1: x.at(item.low), x2: x.at(item.high), y1: y, y2: y }),
