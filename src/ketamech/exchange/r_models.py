@@ -1,8 +1,8 @@
 """Model files of one patient for rxode2 and mrgsolve (R), with a table of the doses.
 
-Names are the SBML ids, time is in hours, every value is in its
-canonical unit. Doses are NONMEM records (TIME, EVID, AMT, RATE, CMT) of amounts into states, so that both programs
-stop at every dose. Doses up to time 0 are part of the initial values.
+Names are the SBML ids, time is in hours, every value is in its canonical unit. Doses are NONMEM records (TIME, EVID,
+AMT, RATE, CMT) of amounts into states, so that both programs stop at every dose. Doses up to time 0 are part of the
+initial values.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
-BELOW = re.compile(r"<\s*(?P<limit>[\d.]+(?:e[-+]?\d+)?)|(?P<word>blq|bql|blod|lloq|loq|<\s*l?loq)", re.I)
 EXAMPLE = '--observe "1=venous.ketamine [ng/mL]"'
 NOT_CENSORED, LEFT, RIGHT = 0, 1, -1
 
@@ -300,7 +299,7 @@ class _Reader:
         """DV in the unit of the output, the kind of censoring, and the lower bound."""
         scale = self._scale(row, output)
         code = row.integer("CENS", range(-1, 2))
-        below = BELOW.fullmatch(row.text("DV"))
+        below = row.below_limit("DV")
         if below or row.number("BLQ") == 1:
             return scale * self._limit_of_quantification(row, below), LEFT, -np.inf
         value = scale * row.number("DV")
@@ -317,7 +316,7 @@ class _Reader:
 
     def _limit_of_quantification(self, row: DoseRow, below: re.Match[str] | None) -> float:
         if below and below["limit"]:
-            return float(below["limit"])
+            return float(below["limit"].replace(",", "."))
         found = row.number("LLOQ") if "LLOQ" in row.cells or below else row.number("DV")
         if not found > 0:
             raise row.error(

@@ -40,6 +40,15 @@ def test_a_dose_is_a_bolus_an_infusion_or_extravascular(profiles):
     assert [p.dose.litres for p in found] == pytest.approx([1000.0] * 3)
 
 
+def test_censored_levels_are_below_the_limit_of_quantification(profiles):
+    """As in a fit of the same table: DV of a record with CENS 1 is the limit, not a level."""
+    text = "ID,TIME,AMT,CMT,DV,CENS,BLQ,MDV\n1,0,9,IV,.,.,.,1\n1,1,.,.,8,0,0,0\n1,2,.,.,2,1,0,0\n1,3,.,.,2,0,1,0\n"
+    found = profiles(text + "1,4,.,.,.,0,1,0\n1,5,.,.,90,-1,0,0\n1,6,.,.,2,1,0,1\n1,7,.,.,loq,0,0,0\n")
+    (only,) = found.profiles
+    assert dict(zip(only.time, only.level, strict=True)) == {1: 8, 2: 0, 3: 0, 4: 0, 7: 0}
+    assert any("CENS -1" in note and "line 7" in note for note in found.notes)
+
+
 def test_amounts_are_milligrams_of_free_base(profiles):
     head = "ID,TIME,AMT,CMT,UNIT,SALT,WT,DV\n"
     (heavy,) = profiles(head + "1,0,0.5,IV,mg/kg,base,80,.\n1,1,0,.,.,.,80,9\n").profiles

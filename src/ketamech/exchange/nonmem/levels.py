@@ -21,7 +21,7 @@ from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 
-DV, BLQ_WORDS = "DV", ("BLQ", "BQL", "BLOQ", "LLOQ", "ND")
+DV = "DV"
 UNIT_COLUMNS = ("DVU", "DVUNIT", "AVALU", "PCSTRESU")
 ANALYTES = ("DVID", "ANALYTE", "PARAMCD")
 CONCENTRATIONS = ("ng/mL", "umol/L")
@@ -50,8 +50,9 @@ class TableSettings:
 def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: TableSettings | None = None) -> Profiles:
     """A profile for each ID, occasion, analyte (DVID) and dose of a table with columns ID, TIME, AMT, DV ...
 
-    Negative levels and such as "BLQ" or "<0.5" count as below the limit of quantification. Records with MDV 1 are left
-    out. Raises InputError with file, line and column: no unit, two levels at one time, text that is no number.
+    Negative levels, such as "BLQ" or "<0.5", and those with CENS 1 or BLQ 1 count as below the limit of quantification.
+    Records with MDV 1 are left out. Raises InputError with file, line and column: no unit, two levels at one time, text
+    that is no number.
     """
     place, chosen = Path(path), settings or TableSettings()
     table = cells_of(read_text(place, "a data table"), place)
@@ -209,11 +210,18 @@ class _TableReader:
         return found
 
     def _level(self, name: str, row: DoseRow) -> float | None:
-        text = row.text(self.column)
-        word = text.strip().upper()
-        if word.startswith("<") or word in BLQ_WORDS:
+        if row.below_limit(self.column):
             return 0.0
-        if not text or (self.column == DV and row.number("MDV") == 1):
+        if self.column == DV:
+            if row.number("MDV") == 1:
+                return None
+            censored = row.integer("CENS", range(-1, 2))
+            if censored == 1 or row.number("BLQ") == 1:
+                return 0.0
+            if censored == -1:
+                self.found.note(f"a level above DV (CENS -1; ID {name}, line {row.line}) is left out")
+                return None
+        if not row.text(self.column):
             return None
         level = row.number(self.column)
         if level < 0:
