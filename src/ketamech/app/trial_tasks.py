@@ -264,7 +264,7 @@ def _trial_response(
         "missed": _missed(found, trial, task.criterion),
         "means": {scale: records(rows) for scale, rows in found.means.items()},
         "response_rates": {scale: records(rows) for scale, rows in found.shares.items()},
-        "comparison": records(found.primary),
+        "comparison": _comparison(found, task.criterion),
         **relapse,
         "power": [] if table is None else records(table),
         "dropout_percent": {name: plain(value) for name, value in found.dropout.items()},
@@ -278,6 +278,11 @@ def _with_n(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
     if trial is not task.trial:
         return trial.arms
     return with_sample_size(trial, task.patients).arms
+
+
+def _comparison(found: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:
+    """The primary comparison of each trial and arm; `met`: whether it meets the criterion of the request."""
+    return records(found.primary.assign(met=criterion.is_met(found.primary)) if len(found.primary) else found.primary)
 
 
 def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:

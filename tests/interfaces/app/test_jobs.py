@@ -56,6 +56,8 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     assert found["reference"] == "placebo"
     assert re.match(r"MADRS at 14 d: [\d.]+ points (lower|higher) on drug than on placebo", found["differences"][0])
     assert found["criterion"] == "not inferior by 3 points, two-sided alpha 0.1"
+    successes = sum(row["met"] for row in found["comparison"])
+    assert any(f"in {successes} of {len(found['comparison'])} trials" in text for text in found["differences"])
     assert "of 3 trials of this size do not show it" in found["missed"][0]
     assert '"2 %"' in found["reproduction"]["file"]
     assert found["reproduction"]["command"].endswith("--alpha 0.1 --margin 3")

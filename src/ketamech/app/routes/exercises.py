@@ -32,7 +32,7 @@ def routes(app_state: AppState) -> APIRouter:
 
     @router.get("/exercises", response_model=list[ExerciseAnswer])
     async def exercises() -> Response:
-        """Six exercises with their answers, which the model computes."""
+        """The exercises with their answers, which the model computes."""
         return await cached_response(app_state, "exercises", lambda: answers(app_state))
 
     return router

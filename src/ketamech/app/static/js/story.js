@@ -9,7 +9,7 @@ import { setPictureSource } from "./figure.js";
 import { glossary } from "./glossary.js";
 import { Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
-import { markUnmeasured, measuredIn } from "./measured.js";
+import { markUnmeasured, measuredIn } from "./measurement-notes.js";
 import { ChapterScroll } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
 import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";

@@ -84,7 +84,7 @@ function resultCharts(found) {
     charts.push(chart.show(series(found.survival, "group", survivalSeries)));
   }
   if (new Set(columnOf(found.power, "n_per_arm")).size > 1) {
-    const unit = `% of trials: ${found.criterion ?? "p < 0.05"}`;
+    const unit = `% of trials: ${found.criterion}`;
     const chart = new XyChart({ title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] });
     chart.show(series(found.power, "arm", powerSeries));
     if (found.sample_size?.length) charts.unshift(chart);
@@ -138,7 +138,7 @@ function comparisonTable(found) {
     return paragraph(reason, "secondary");
   }
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
-  const head = ["arm", "difference, points", "95 %", "p < 0.05", "direction"];
+  const head = ["arm", "difference, points", "95 %", `success: ${found.criterion}`, "direction"];
   return table(caption, head, arms.map((group) => comparisonRow(group, found.reference)));
 }
 
@@ -148,9 +148,9 @@ function comparisonRow([arm, rows], reference) {
   const mean = differences.reduce((sum, value) => sum + value, 0) / rows.length;
   const quantile = (share) => differences[Math.min(rows.length - 1, Math.floor(share * rows.length))];
   const [low, high] = rows.length > 1 ? [quantile(0.025), quantile(0.975)] : [rows[0].low, rows[0].high];
-  const significant = rows.filter(({ p }) => p < 0.05).length / rows.length;
+  const successes = rows.filter(({ met }) => met).length / rows.length;
   const sign = `${mean < 0 ? "lower" : "higher"} than on ${reference}`;
-  return [arm, formatNumber(mean), formatRange(low, high), `${Math.round(100 * significant)} %`, sign];
+  return [arm, formatNumber(mean), formatRange(low, high), `${Math.round(100 * successes)} %`, sign];
 }
 
 function notes(found) {
