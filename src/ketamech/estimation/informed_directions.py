@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.estimation.calibration import EstimatedParameter
+from ketamech.trials.analysis.treatment_effects import Z95
 
 SMALL = 0.2  # loading below which a gain is left out of the words
 KNOWN, PARTLY = 0.5, 0.8  # SD relative to the prior up to which a direction is determined, or informed
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
