@@ -20,6 +20,7 @@ from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
 from ketamech.trials.analysis.difference_text import p_value
+from ketamech.trials.analysis.power import ALPHA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ketamech.trials.design import Trial
 
 
-SIGNIFICANT = 0.05  # two-sided
 TITLE = "Differences between arms with 95 % interval and p"
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
 MARKS = "osD^vPX"
@@ -79,7 +79,7 @@ def _same_columns(rows: list[Row]) -> list[Row]:
 
 
 def _one_replicate(line: pd.Series, better: Callable[[float], str]) -> Row:
-    words = better(line["difference"]) if line["p"] < SIGNIFICANT else "no significant difference"
+    words = better(line["difference"]) if line["p"] < ALPHA else "no significant difference"
     if line["reason"]:
         words = f"not tested: {line['reason']}"
     numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
@@ -89,7 +89,7 @@ def _one_replicate(line: pd.Series, better: Callable[[float], str]) -> Row:
 def _replicates(part: pd.DataFrame, better: Callable[[float], str]) -> Row:
     """The row of several replicates, some of which may have no difference."""
     differences = part["difference"][np.isfinite(part["difference"])].to_numpy()
-    hits = f"{int((part['p'] < SIGNIFICANT).sum())} of {len(part)}"
+    hits = f"{int((part['p'] < ALPHA).sum())} of {len(part)}"
     unknown = "; ".join(dict.fromkeys(str(text) for text in part["reason"] if text))
     if not len(differences):
         nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
@@ -114,7 +114,7 @@ def relapse_rows(found: TrialAnalysis) -> list[Row]:
     words = f"no hazard ratio: {found.relapse.reason}"
     if not found.relapse.reason:
         sooner = second if ratio["hazard_ratio"] > 1 else first
-        words = f"{sooner} relapses earlier" if ratio["p"] < SIGNIFICANT else "no significant difference"
+        words = f"{sooner} relapses earlier" if ratio["p"] < ALPHA else "no significant difference"
     numbers = {name.replace("_", " "): ratio[name] for name in ("hazard_ratio", "low", "high")}
     return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": words}]
 
