@@ -10,10 +10,11 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ketamech.core import InputError, closest_match
+from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.group_sampler import convergence
 from ketamech.fitting.map_estimates import normal_interval
-from ketamech.fitting.observations import LEFT, NOT_CENSORED, FitData
+from ketamech.fitting.observations import FitData
 
 REPLICATES, BINS = 300, 8
 PERCENTILES = (5, 50, 95)  # of the measurements in a visual predictive check

@@ -12,6 +12,7 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
+from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
     LEAST_EFFECT,
@@ -26,7 +27,7 @@ from ketamech.fitting.fitted_parameters import (
 from ketamech.fitting.group_model import GroupModel, GroupValues, group_model, iterative_two_stage, means_of_persons
 from ketamech.fitting.group_sampler import CHAINS, DRAWS, WARM_UP, GroupDraws, convergence, sample_group
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
-from ketamech.fitting.observations import NOT_CENSORED, FitData, Flag
+from ketamech.fitting.observations import FitData, Flag
 from ketamech.fitting.predict import Predictor, measured_sensitivities
 from ketamech.fitting.predictive_distribution import PredictiveDistribution
 from ketamech.population.virtual_population import Population, load_population

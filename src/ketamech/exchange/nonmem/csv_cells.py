@@ -20,10 +20,12 @@ DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may mean a thousand or one
 DATES = ("DATE", "DAT1", "DAT2", "DAT3")
+UNIT_COLUMNS = ("DVU", "DVUNIT", "AVALU", "PCSTRESU")  # of the unit of DV
+ANALYTES = ("DVID", "ANALYTE", "PARAMCD")
 COLUMNS = (
     "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
     "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "SPECIES", "C",
-    "CENS", "LIMIT", "BLQ", "LLOQ",
+    "CENS", "LIMIT", "BLQ", "LLOQ", *ANALYTES[1:], *UNIT_COLUMNS,
 )  # fmt: skip
 ALIASES = {
     "AMOUNT": "AMT", "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG",
@@ -208,7 +210,8 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
         guess = closest_match(missing, [name for name in header if name not in COLUMNS])
         why = " (0 where nothing is given)" if missing == "AMT" else ""
         what = f"no column {missing}"
-        raise InputError(what, file=path, line=line, key=missing, expected=f"ID,TIME,AMT,...{why}", nearest=guess)
+        expected = f"ID,TIME,AMT,...{why}; the columns of this file are {', '.join(name for name in header if name)}"
+        raise InputError(what, file=path, line=line, key=missing, expected=expected, nearest=guess)
 
 
 def refuse_dates(rows: Sequence[DoseRow]) -> None:
