@@ -110,11 +110,11 @@ def group_table(made: Fit) -> pd.DataFrame:
         sd = np.sqrt(draws.covariance[:, :, j, j])
         row = _summary(f"SD between people of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
         rows.append(row | _prior(np.sqrt(model.covariance[j, j])))
-    names = [f"{name} error of {output.output}" for output, error in zip(made.data.outputs, model.errors, strict=True)
-             for name in error.numbers]  # fmt: skip
-    for j, name in enumerate(names):
+    names = [(f"{name} error of {output.output}", unit) for output, error in zip(
+        made.data.outputs, model.errors, strict=True) for name, unit in error.labels(output.unit)]  # fmt: skip
+    for j, (name, unit) in enumerate(names):
         values = np.exp(draws.log_errors[:, :, j])
-        rows.append(_summary(name, "", values, np.log(values)) | _prior(np.exp(model.error_start[j])))
+        rows.append(_summary(name, unit, values, np.log(values)) | _prior(np.exp(model.error_start[j])))
     return pd.DataFrame(rows)
 
 

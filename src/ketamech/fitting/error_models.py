@@ -50,6 +50,12 @@ class ErrorModel:
         named = {"additive": self.additive, "proportional": self.proportional}
         return {name: value for (name, value), used in zip(named.items(), has, strict=True) if used}
 
+    def labels(self, unit: str) -> list[tuple[str, str]]:
+        """Name and unit of each of `numbers`, for an output in `unit`."""
+        if self.kind == BOUNDED:
+            return [(BOUNDED, "logit")]
+        return [(name, unit if name == ADDITIVE else "1") for name in self.numbers]
+
     def with_numbers(self, values: Sequence[Any]) -> ErrorModel:
         """The same kind with other SDs (numbers or arrays), in the order of `numbers`."""
         named: dict[str, Any] = dict(zip(self.numbers, values, strict=True))

@@ -129,6 +129,14 @@ def test_the_same_level_twice_is_read_once(profiles):
         profiles(text.format(41))
 
 
+def test_analytes_that_are_not_named_are_left_out(profiles):
+    text = "ID,TIME,AMT,CMT,DVID,DV\n1,0,9,IV,.,.\n1,1,.,.,1,40\n1,1,.,.,madrs,high\n"
+    (found,) = profiles(text, analytes=("1",)).profiles
+    assert (found.analyte, found.level.tolist()) == ("1", [40.0])
+    with pytest.raises(InputError, match="there is no analyte '2'"):
+        profiles(text, analytes=("1", "2"))
+
+
 def test_a_drug_that_the_model_does_not_know_is_taken_as_it_stands(profiles):
     text = "ID,TIME,AMT,DRUG,ROUTE,DV\n1,0,9,theophylline,oral,.\n1,1,.,.,.,3\n"
     found = profiles(text, unit="mg/L")

@@ -33,7 +33,8 @@ class TableSettings:
     """How a data table is read: the `unit` of the levels and their `column`, a `route` and a `drug` for all doses.
 
     `molar_mass` (g/mol) where levels are molar and the drug is not known; `interval` (h) between doses where the table
-    does not state it; `steady_state`: profiles after the first dose, or after the only one, are at steady state.
+    does not state it; `steady_state`: profiles after the first dose, or after the only one, are at steady state;
+    `analytes`: those to read (default: all).
     """
 
     unit: str | None = None
@@ -43,6 +44,7 @@ class TableSettings:
     molar_mass: float | None = None
     interval: float | None = None
     steady_state: bool = False
+    analytes: tuple[str, ...] = ()
 
 
 def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: TableSettings | None = None) -> Profiles:
@@ -61,6 +63,11 @@ def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: Ta
         reader.found.note(text)
     for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
         reader.read_subject(name, list(rows))
+    for wanted in chosen.analytes:
+        if wanted not in reader.analytes:
+            known = sorted(reader.analytes)
+            what, near = f"there is no analyte '{wanted}'", closest_match(wanted, known)
+            raise InputError(what, file=place, key="--analytes", expected=", ".join(known), nearest=near)
     if not reader.found.profiles:
         what = f"no subject has a dose and a level in column {chosen.column}"
         raise InputError(what, file=place, key=chosen.column, expected="records of doses (AMT) and levels (DV, MDV 0)")
@@ -112,6 +119,7 @@ class _TableReader:
     column: str
     found: Profiles = field(default_factory=Profiles)
     seen: set[str] = field(default_factory=set)
+    analytes: set[str] = field(default_factory=set)
 
     def read_subject(self, name: str, rows: list[DoseRow]) -> None:
         """Add the profiles of one ID."""
@@ -189,10 +197,13 @@ class _TableReader:
         found: dict[str, _Levels] = {}
         lines: dict[tuple[str, float, bool], tuple[DoseRow, float, str]] = {}
         for one in occasion.observations:
+            analyte, time = self._analyte(one.row), one.time - occasion.begin
+            self.analytes.add(analyte)
+            if self.settings.analytes and analyte not in self.settings.analytes:
+                continue
             level = self._level(name, one.row)
             if level is None:
                 continue
-            analyte, time = self._analyte(one.row), one.time - occasion.begin
             key = (analyte, one.time, one.before)
             printed = self._unit(one.row)
             row, *before = lines.setdefault(key, (one.row, level, printed))
