@@ -137,6 +137,12 @@ def test_analytes_that_are_not_named_are_left_out(profiles):
         profiles(text, analytes=("1", "2"))
 
 
+def test_only_columns_without_another_meaning_are_suggested_for_levels(profiles):
+    with pytest.raises(InputError, match="other columns: CONC") as problem:
+        profiles("ID,TIME,AMT,CMT,DVID,CONC\n1,0,9,IV,.,.\n1,1,.,.,1,40\n")
+    assert "nearest" not in str(problem.value)
+
+
 def test_a_drug_that_the_model_does_not_know_is_taken_as_it_stands(profiles):
     text = "ID,TIME,AMT,DRUG,ROUTE,DV\n1,0,9,theophylline,oral,.\n1,1,.,.,.,3\n"
     found = profiles(text, unit="mg/L")

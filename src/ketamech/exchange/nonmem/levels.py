@@ -88,9 +88,11 @@ def _check_route(name: str | None) -> None:
 def _level_column(table: CsvTable, place: Path, column: str) -> str:
     name = column.strip().upper()
     if name not in table.columns:
-        near = closest_match(column, [word for known, word in table.columns.items() if known not in COLUMNS])
+        others = [word for known, word in table.columns.items() if known not in COLUMNS]
+        near = closest_match(column, others)
         what = f"no column '{column}' with levels"
-        raise InputError(what, file=place, line=1, key=column, expected="a column with levels", nearest=near)
+        expected = f"a column with levels, named by --dv (other columns: {', '.join(others) or 'none'})"
+        raise InputError(what, file=place, line=1, key=column, expected=expected, nearest=near)
     return name
 
 
