@@ -35,6 +35,7 @@ MolarMass = Annotated[float | None, typer.Option(help="Table: g/mol, for molar l
 Tau = Annotated[float | None, typer.Option(help="Table: dosing interval in h [default: as the doses say]")]
 Steady = Annotated[bool, typer.Option("--steady-state", help="Table: later doses are at steady state")]
 Subject = Annotated[str | None, typer.Option(help="Table: only the subject with this ID")]
+Analytes = Annotated[str | None, typer.Option(help="Table: only these analytes (DVID), joined by ',' [default: all]")]
 Outputs = Annotated[
     str | None, typer.Option(help="Scenario: outputs to analyse, joined by ',' [default: the drug in venous blood]")
 ]
@@ -58,6 +59,7 @@ SHOWN, MOST_FIGURES = 20, 50
 def nca(
     source: Source, unit: Unit = None, column: Column = None, route: RouteName = None, drug: DrugName = None,
     molar_mass: MolarMass = None, tau: Tau = None, steady_state: Steady = False, subject: Subject = None,
+    analytes: Analytes = None,
     outputs: Outputs = None, times: Times = None, patients: Patients = None, seed: Seed = 1, lloq: Lloq = None,
     lambda_z: Window = None, trapezoids: Trapezoids = "linear-up-log-down", blq_zero: ZeroBetween = False,
     adam: Adam = False, figures: Figures = True, out: Out = None,
@@ -80,6 +82,8 @@ def nca(
 
       ketamech nca levels.csv --unit umol/L --route oral --lloq 0.01 --adam
 
+      ketamech nca levels.csv --unit ng/mL --analytes "1"
+
       ketamech nca runs/doses/simulated.csv --dv venous.ketamine
 
       ketamech nca "esketamine 84 mg nasal twice weekly for 4 weeks" --outputs venous.esketamine,venous.norketamine
@@ -93,6 +97,7 @@ def nca(
     of_table = {
         "--unit": unit, "--dv": column, "--route": route, "--drug": drug, "--molar-mass": molar_mass, "--tau": tau,
         "--steady-state": steady_state or None, "--subject": subject,
+        "--analytes": analytes,
     }  # fmt: skip
     of_scenario = {"--outputs": outputs, "--times": times, "--patients": patients}
     if scenario_argument.is_table(source):
@@ -155,12 +160,14 @@ def _folder(out: Path | None, title: str) -> Path:
 
 def _of_table(source: str, options: dict[str, Any]) -> Profiles:
     from ketamech.core import closest_match
-    from ketamech.exchange.nonmem.levels import DV, TableSettings, profiles_of_table
+    from ketamech.exchange.nonmem.levels import TableSettings, profiles_of_table
+    from ketamech.exchange.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
 
     settings = TableSettings(
         options["--unit"], options["--dv"] or DV, options["--route"], options["--drug"], options["--molar-mass"],
         options["--tau"], bool(options["--steady-state"]),
+        tuple(part.strip() for part in (options["--analytes"] or "").split(",") if part.strip()),
     )  # fmt: skip
     for name in ("--molar-mass", "--tau"):
         if options[name] is not None and not options[name] > 0:

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ketamech.core import InputError, closest_match
+from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.group_sampler import convergence
 from ketamech.fitting.map_estimates import normal_interval
-from ketamech.fitting.observations import LEFT, NOT_CENSORED, FitData
+from ketamech.fitting.observations import FitData
 
 REPLICATES, BINS = 300, 8
 PERCENTILES = (5, 50, 95)  # of the measurements in a visual predictive check
@@ -109,11 +110,11 @@ def group_table(made: Fit) -> pd.DataFrame:
         sd = np.sqrt(draws.covariance[:, :, j, j])
         row = _summary(f"SD between people of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
         rows.append(row | _prior(np.sqrt(model.covariance[j, j])))
-    names = [f"{name} error of {output.output}" for output, error in zip(made.data.outputs, model.errors, strict=True)
-             for name in error.numbers]  # fmt: skip
-    for j, name in enumerate(names):
+    names = [(f"{name} error of {output.output}", unit) for output, error in zip(
+        made.data.outputs, model.errors, strict=True) for name, unit in error.labels(output.unit)]  # fmt: skip
+    for j, (name, unit) in enumerate(names):
         values = np.exp(draws.log_errors[:, :, j])
-        rows.append(_summary(name, "", values, np.log(values)) | _prior(np.exp(model.error_start[j])))
+        rows.append(_summary(name, unit, values, np.log(values)) | _prior(np.exp(model.error_start[j])))
     return pd.DataFrame(rows)
 
 

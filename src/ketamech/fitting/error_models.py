@@ -17,7 +17,8 @@ from scipy.special import expit, log_ndtr, logit, ndtr
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.fitting.observations import LEFT, NOT_CENSORED, RIGHT, FitData, ObservedOutput
+from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED, RIGHT
+from ketamech.fitting.observations import FitData, ObservedOutput
 
 FILE = DATA / "fitting" / "error_models.csv"
 ADDITIVE, PROPORTIONAL, COMBINED, BOUNDED = "additive", "proportional", "combined", "bounded"
@@ -48,6 +49,12 @@ class ErrorModel:
         has = KINDS[self.kind]
         named = {"additive": self.additive, "proportional": self.proportional}
         return {name: value for (name, value), used in zip(named.items(), has, strict=True) if used}
+
+    def labels(self, unit: str) -> list[tuple[str, str]]:
+        """Name and unit of each of `numbers`, for an output in `unit`."""
+        if self.kind == BOUNDED:
+            return [(BOUNDED, "logit")]
+        return [(name, unit if name == ADDITIVE else "1") for name in self.numbers]
 
     def with_numbers(self, values: Sequence[Any]) -> ErrorModel:
         """The same kind with other SDs (numbers or arrays), in the order of `numbers`."""

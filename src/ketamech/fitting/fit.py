@@ -12,6 +12,7 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
+from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
     LEAST_EFFECT,
@@ -26,13 +27,15 @@ from ketamech.fitting.fitted_parameters import (
 from ketamech.fitting.group_model import GroupModel, GroupValues, group_model, iterative_two_stage, means_of_persons
 from ketamech.fitting.group_sampler import CHAINS, DRAWS, WARM_UP, GroupDraws, convergence, sample_group
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
-from ketamech.fitting.observations import NOT_CENSORED, FitData, Flag
+from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
 from ketamech.fitting.predictive_distribution import PredictiveDistribution
+from ketamech.parameters.concentration_units import RAW, SHOWN, molar_masses
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
 
 LEAST_GROUP = 5  # persons from which a group is fitted by default
+SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
 UNLIKELY = 1e-4  # probability below which the fit of a person is flagged
 LITTLE_LEARNED = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
 Progress = Callable[[str, int, int], None]  # step, done, total
@@ -250,7 +253,7 @@ def _with_flags(made: Fit, found: MapEstimates) -> Fit:
 
 
 def _flags_of_person(made: Fit, found: MapEstimates, person: int) -> list[Flag]:
-    from scipy.stats import chi2
+    from scipy.special import chdtrc  # scipy.stats takes a second to import
 
     name, own = made.data.persons[person].name, made.data.person == person
     flags = []
@@ -260,23 +263,26 @@ def _flags_of_person(made: Fit, found: MapEstimates, person: int) -> list[Flag]:
     residuals = made.weighted_residuals[own]
     there = np.isfinite(residuals)
     size = float(np.nansum(residuals**2) + apart @ np.linalg.solve(made.covariance, apart))
-    if there.any() and chi2.sf(size, there.sum()) < UNLIKELY:
+    if there.any() and chdtrc(there.sum(), size) < UNLIKELY:
         text = "no probable parameters explain the measurements; check doses, times and units"
         flags.append(Flag(name, 0, text + _hint_about_units(made, own)))
     return flags
 
 
 def _hint_about_units(made: Fit, own: np.ndarray) -> str:
-    """Whether the measurements of a person differ from predictions by the factor between two units."""
-    ratio = made.data.value[own] / np.maximum(made.population_predicted[own], 1e-12)
-    middle = float(np.median(ratio[made.data.censored[own] == NOT_CENSORED]))
-    output = made.data.outputs[int(made.data.number[own][0])]
-    factors = {output.factor: "as many umol/L", 1 / output.factor: "as many ng/mL", 1000.0: "a unit 1000 times smaller",
-               1e-3: "a unit 1000 times larger"}  # fmt: skip
-    near = [words for factor, words in factors.items() if factor != 1 and 0.5 < middle * factor < 2]
-    if not near:
+    """The unit in which DV of a person would agree with the predictions, if all differ from them by one factor."""
+    data, number = made.data, int(made.data.number[own][0])
+    there = own & (data.number == number) & (data.censored == NOT_CENSORED) & (data.value > 0)
+    logs = np.log(data.value[there] / np.maximum(made.population_predicted[there], 1e-12))
+    if not logs.size or np.std(logs) > SAME_FACTOR:
         return ""
-    return f" (measured / predicted is about {middle:.3g}: is DV in {near[0].removeprefix('as many ')}?)"
+    output, ratio = data.outputs[number], float(np.exp(np.median(logs)))
+    factors = {1e-3: "a unit 1000 times larger", 1e3: "a unit 1000 times smaller"}
+    if output.output in molar_masses():
+        units = [observed_output(output.dvid, output.output, one, made.predictor.model) for one in (SHOWN, RAW)]
+        factors |= {one.factor / output.factor: one.unit for one in units}
+    near = [words for factor, words in factors.items() if not 0.5 < factor < 2 and 0.5 < ratio / factor < 2]
+    return f" (measured / predicted is about {ratio:.3g}: is DV in {near[-1]}?)" if near else ""
 
 
 def _notes_on_information(made: Fit) -> list[str]:

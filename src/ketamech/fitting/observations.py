@@ -1,8 +1,6 @@
 """Measurements of a dose table: which output each DV measures, in which unit, and what is wrong with it.
 
-DVID holds names of outputs or codes of an observation map such as "1=venous.ketamine [ng/mL]". A level below the limit
-of quantification is marked by CENS 1 (DV holds the limit, LIMIT a lower bound), by BLQ 1 (DV or LLOQ holds the limit)
-or by DV such as "<0.5". CENS -1 marks a value above DV.
+DVID (or ANALYTE) holds names of outputs or codes of an observation map such as "1=venous.ketamine [ng/mL]".
 """
 
 from __future__ import annotations
@@ -17,7 +15,16 @@ import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match, convert
 from ketamech.dosing.treatment import MAX_HORIZON_H
-from ketamech.exchange.nonmem.csv_cells import DoseRow
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, DoseRow
+from ketamech.exchange.nonmem.measurements import (
+    DV,
+    LEFT,
+    NOT_CENSORED,
+    Measurement,
+    analyte_of,
+    measurement_of,
+    unit_of,
+)
 from ketamech.exchange.nonmem.occasions import Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, person_columns, read_doses
 from ketamech.parameters.concentration_units import RAW, SHOWN, molar_masses
@@ -26,7 +33,6 @@ from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
 EXAMPLE = '--observe "1=venous.ketamine [ng/mL]"'
-NOT_CENSORED, LEFT, RIGHT = 0, 1, -1
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,10 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = ())
     reader = _Reader(table, model, [parse_observe(text) for text in observe])
     occasions = tuple((s, o) for s in table.subjects for o in s.occasions)
     found = list(reader.measurements(occasions))
+    if DV not in table.columns:
+        unused = [word for name, word in table.columns.items() if name not in COLUMNS]
+        expected = f"measurements in a column DV (other columns: {', '.join(unused) or 'none'})"
+        raise InputError("there is no column DV", file=table.path, line=1, key=DV, expected=expected)
     if not found:
         what = "the table has no measurement"
         raise InputError(what, file=table.path, key="DV", expected="records with EVID 0, MDV 0 and a number in DV")
@@ -204,8 +214,13 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = ())
     if not kept:
         row = found[0].row
         raise row.error("every level is before the first dose", "TIME", "doses before the levels, or SS of 1")
-    flags += _missing_covariates(table, model)
-    return _compact(FitData(table, tuple(reader.outputs), occasions, tuple(kept), tuple([*reader.flags, *flags])))
+    data = _compact(FitData(table, tuple(reader.outputs), occasions, tuple(kept), ()))
+    used = {subject.name for subject in data.persons}
+    flags += [
+        Flag(s.name, 0, "no measurement that can be used; left out") for s in table.subjects if s.name not in used
+    ]
+    flags += _missing_covariates(data.table, model)
+    return replace(data, flags=tuple([*reader.flags, *flags]))
 
 
 def _compact(data: FitData) -> FitData:
@@ -241,21 +256,19 @@ class _Reader:
         """Every DV that is not marked as missing."""
         for place, (subject, occasion) in enumerate(occasions):
             for slot, seen in enumerate(occasion.observations):
-                row = seen.row
-                if row.number("EVID") != 0 or row.number("MDV") == 1:
-                    continue
-                if "DV" not in row.cells and not (row.number("BLQ") == 1 and "LLOQ" in row.cells):
-                    if "MDV" in row.cells:
+                row, measured = seen.row, measurement_of(seen.row)
+                if measured is None:
+                    if DV not in row.cells and row.number("MDV", 1) == 0 and row.number("EVID") == 0:
                         self.flags.append(Flag(subject.name, row.line, "MDV of 0 without a DV; left out"))
                     continue
                 number = self._output(row)
                 require_outputs(subject.species, [self.outputs[number].output])
-                value, censored, limit = self._value(row, self.outputs[number])
-                yield MeasuredValue(row, 0, place, slot, number, seen.time, value, censored, limit)
+                value, limit = self._value(row, measured, self.outputs[number])
+                yield MeasuredValue(row, 0, place, slot, number, seen.time, value, measured.censored, limit)
 
     def _output(self, row: DoseRow) -> int:
         """The index of the output that a record measures."""
-        written = row.text("DVID")
+        written = analyte_of(row)
         if not written:
             if self.only is None:
                 what = "which output does DV measure?"
@@ -269,11 +282,14 @@ class _Reader:
             return index
         output, unit = self._named(row, code)
         try:
-            found = observed_output(code, output, unit or row.text("UNIT") or None, self.model)
+            found = observed_output(code, output, unit or unit_of(row, self._own_unit(output)), self.model)
         except InputError as problem:
             raise row.with_location(problem) from None
         self.outputs.append(found)
         return len(self.outputs) - 1
+
+    def _own_unit(self, output: str) -> str:
+        return self.model.layout.units.get(output, "1")
 
     def _named(self, row: DoseRow, code: str) -> tuple[str, str | None]:
         if code in self.known:
@@ -295,39 +311,27 @@ class _Reader:
             what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
         )
 
-    def _value(self, row: DoseRow, output: ObservedOutput) -> tuple[float, int, float]:
-        """DV in the unit of the output, the kind of censoring, and the lower bound."""
+    def _value(self, row: DoseRow, measured: Measurement, output: ObservedOutput) -> tuple[float, float]:
+        """DV, or its limit, and the lower bound of a censored DV, in the unit of the output."""
         scale = self._scale(row, output)
-        code = row.integer("CENS", range(-1, 2))
-        below = row.below_limit("DV")
-        if below or row.number("BLQ") == 1:
-            return scale * self._limit_of_quantification(row, below), LEFT, -np.inf
-        value = scale * row.number("DV")
+        value = scale * measured.value
         low, high = output.limits
+        if measured.censored == LEFT and not value > low:
+            what, expected = "a level below an unknown limit of quantification", "the limit in column LLOQ or DV"
+            raise row.error(what, "LLOQ", expected)
         if not low <= value <= high:
             bounds = f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
-            raise row.error(
-                f"DV of {row.text('DV')} {output.unit} for {output.output}", "DV", f"{bounds} {output.unit}"
-            )
-        if value == 0 and not code and output.is_concentration:
+            what = f"DV of {row.text(DV) or row.text('LLOQ')} {output.unit} for {output.output}"
+            raise row.error(what, DV, f"{bounds} {output.unit}")
+        if value == 0 and measured.censored == NOT_CENSORED and output.is_concentration:
             text = "a level of 0: if it is below the limit of quantification, use CENS 1 and the limit in DV"
             self.flags.append(Flag(row.text("ID", "1"), row.line, text))
-        return value, code, scale * row.number("LIMIT", -np.inf) if "LIMIT" in row.cells else -np.inf
-
-    def _limit_of_quantification(self, row: DoseRow, below: re.Match[str] | None) -> float:
-        if below and below["limit"]:
-            return float(below["limit"].replace(",", "."))
-        found = row.number("LLOQ") if "LLOQ" in row.cells or below else row.number("DV")
-        if not found > 0:
-            raise row.error(
-                "a level below an unknown limit of quantification", "LLOQ", "the limit in column LLOQ or DV"
-            )
-        return found
+        return value, scale * measured.lower
 
     def _scale(self, row: DoseRow, output: ObservedOutput) -> float:
         """The factor from the UNIT of the record to that of the output."""
-        own = row.text("UNIT")
-        if not own or own == output.unit:
+        own = unit_of(row, output.unit)
+        if own is None or own == output.unit:
             return 1.0
         mass = molar_masses().get(output.output)
         try:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
-from ketamech.fitting.observations import NOT_CENSORED
 from ketamech.fitting.predict import curve_sensitivities
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO

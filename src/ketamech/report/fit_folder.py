@@ -128,7 +128,7 @@ def _page(
         persons=_person_rows(tables["persons"])[:MOST_ROWS], count=len(tables["persons"]),
         group=_group_rows(tables["group"]) if "group" in tables else [],
         flags=[{"ID": f.subject, "line": f.line or "", "flag": f.text} for f in made.flags],
-        errors=[f"{o.output}: {_in_words(e)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
+        errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
         figures=figures, command_line=facts.get("ketamech command_line", ""),
         origins=list(dict.fromkeys(one.origin for one in made.parameters)),
         tied=[f"{one.name} changes {', '.join(name for name, _ in one.tied)} by the same factor"
@@ -136,8 +136,11 @@ def _page(
     )  # fmt: skip
 
 
-def _in_words(error: Any) -> str:
-    return f"{error.kind} error, " + ", ".join(f"{name} SD {number(value)}" for name, value in error.numbers.items())
+def _in_words(error: Any, unit: str) -> str:
+    """Such as "combined error, additive SD 2 ng/mL, proportional SD 0.2"."""
+    labels = zip(error.labels(unit), error.numbers.values(), strict=True)
+    sds = [f"{name} SD {number(value)}{'' if one == '1' else f' {one}'}" for (name, one), value in labels]
+    return f"{error.kind} error, " + ", ".join(sds)
 
 
 def _person_rows(table: pd.DataFrame) -> list[Row]:

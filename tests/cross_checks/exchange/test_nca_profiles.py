@@ -115,6 +115,43 @@ def test_words_and_negative_numbers_below_the_limit_are_flagged_and_zero(profile
     assert np.isfinite(analysed(found.profiles)[0].result["AUCLST"])
 
 
+@pytest.mark.parametrize("level", ["5,1,0,.", "5,0,1,.", ".,0,1,5", ".,1,0,5", "0,1,0,5"])
+def test_censored_levels_are_below_the_limit(profiles, level):
+    text = f"ID,TIME,AMT,CMT,DV,CENS,BLQ,LLOQ\n1,0,9,IV,.,.,.,.\n1,1,.,.,40,0,0,.\n1,2,.,.,{level}\n"
+    assert profiles(text).profiles[0].level.tolist() == [40.0, 0.0]
+
+
+def test_the_unit_of_a_record_is_not_replaced_by_another(profiles):
+    text = "ID,TIME,AMT,CMT,DV,UNIT\n1,0,9,IV,.,mg\n1,1,.,.,40,{}\n"
+    assert profiles(text.format("mg")).profiles[0].level_unit == "ng/mL"
+    assert profiles(text.format("umol/L"), unit=None).profiles[0].level_unit == "umol/L"
+    with pytest.raises(InputError, match="the level is in umol/L, --unit says ng/mL"):
+        profiles(text.format("umol/L"))
+
+
+def test_the_same_level_twice_is_read_once(profiles):
+    text = "ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,40\n1,1,.,.,{}\n1,2,.,.,20\n"
+    found = profiles(text.format(40))
+    assert found.profiles[0].level.tolist() == [40.0, 20.0]
+    assert any("lines 3 and 4 have the same level" in note for note in found.notes)
+    with pytest.raises(InputError, match="two levels of DV of ID 1 at TIME 1"):
+        profiles(text.format(41))
+
+
+def test_analytes_that_are_not_named_are_left_out(profiles):
+    text = "ID,TIME,AMT,CMT,DVID,DV\n1,0,9,IV,.,.\n1,1,.,.,1,40\n1,1,.,.,madrs,high\n"
+    (found,) = profiles(text, analytes=("1",)).profiles
+    assert (found.analyte, found.level.tolist()) == ("1", [40.0])
+    with pytest.raises(InputError, match="there is no analyte '2'"):
+        profiles(text, analytes=("1", "2"))
+
+
+def test_only_columns_without_another_meaning_are_suggested_for_levels(profiles):
+    with pytest.raises(InputError, match="other columns: CONC") as problem:
+        profiles("ID,TIME,AMT,CMT,DVID,CONC\n1,0,9,IV,.,.\n1,1,.,.,1,40\n")
+    assert "nearest" not in str(problem.value)
+
+
 def test_a_drug_that_the_model_does_not_know_is_taken_as_it_stands(profiles):
     text = "ID,TIME,AMT,DRUG,ROUTE,DV\n1,0,9,theophylline,oral,.\n1,1,.,.,.,3\n"
     found = profiles(text, unit="mg/L")
@@ -156,7 +193,7 @@ REFUSED = {
     "have no unit": ("ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,5\n", {"unit": None}, 3, "--unit ng/mL"),
     "not a unit of a concentration": ("ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,5\n", {"unit": "mg"}, 3, "--unit ng/mL"),
     "two levels of DV of ID 1 at TIME 1 .lines 3 and 4": (
-        "ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,5\n1,1,.,.,5\n", {}, 4, None,
+        "ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,5\n1,1,.,.,6\n", {}, 4, None,
     ),
     "'x' is not a number": ("ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,x\n", {}, 3, None),
     "no column 'CONC' with levels": ("ID,TIME,AMT,CMT,DV\n1,0,9,IV,.\n1,1,.,.,5\n", {"column": "CONC"}, 1, None),

@@ -54,3 +54,13 @@ def test_a_bounded_scale_is_not_left():
 def test_a_prediction_that_is_missing_has_no_likelihood():
     value = MODELS[1].terms(Y, np.full(4, np.nan), np.zeros(4), LIMIT)[0]
     assert np.isneginf(value).all()
+
+
+def test_every_number_has_a_name_and_a_unit():
+    assert [model.labels("ng/mL") for model in MODELS] == [
+        [("additive", "ng/mL")],
+        [("proportional", "1")],
+        [("additive", "ng/mL"), ("proportional", "1")],
+        [("bounded", "logit")],
+    ]
+    assert all(len(model.labels("ng/mL")) == len(model.numbers) for model in MODELS)

@@ -23,6 +23,7 @@ from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
 from ketamech.fitting.simulate_data import Truth, simulated_table
 from ketamech.population.virtual_population import load_population
+from ketamech.report.fit_figures import individual_fits
 
 NAMES = ("intrinsic_clearance_s", "shallow_volume")
 TRUTH = Truth(NAMES, (1.4, 0.7), (0.3, 0.35), "proportional 0.1")
@@ -192,3 +193,10 @@ def test_the_example_is_what_its_script_makes(model, tmp_path, monkeypatch):
         for line, before in zip(new, old, strict=True):
             for cell, former in zip(line.split(","), before.split(","), strict=True):
                 assert cell == former or float(cell) == pytest.approx(float(former), rel=2e-3)
+
+
+def test_panels_without_censored_values_fill_the_page(made):
+    figure = individual_fits(made)
+    figure.draw_without_rendering()
+    first = figure.axes[0]
+    assert first.get_tightbbox().y0 > first.get_window_extent().y0 - 60  # room for labels, not for the whole page

@@ -144,11 +144,28 @@ def test_doses_follow_a_fitted_absorbed_share(model):
     assert (high > 1.3 * low).all()
 
 
-def test_a_person_who_fits_nothing_is_flagged_with_the_unit(model):
-    rows = person(levels=[(time, value / 237.7) for time, value in ((0.4, 150), (0.7, 165), (1, 80), (2, 45), (4, 24))])
+TRUE = ((0.4, 150), (0.7, 165), (1, 80), (2, 45), (4, 24))
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor", "words"),
+    [("ng/mL", 1 / 237.7, "is DV in umol/L?"), ("umol/L", 1.0, "is DV in ng/mL?"),
+     ("ng/mL", 1e-3, "is DV in a unit 1000 times larger?")],
+)  # fmt: skip
+def test_a_person_who_fits_nothing_is_flagged_with_the_unit(model, unit, factor, words):
+    rows = person(levels=[(time, value * factor) for time, value in TRUE])
+    data = measurements_of(doses_in(table(*rows), "levels.csv", model.parameters), model, [f"venous.ketamine [{unit}]"])
+    made = fit(data, model, FitSettings(group=False))
+    flag = next(flag for flag in made.flags if "no probable parameters" in flag.text)
+    assert words in flag.text
+
+
+def test_times_in_minutes_do_not_suggest_another_unit(model):
+    rows = person(levels=[(60 * time, value) for time, value in TRUE])
     made = fit(data_of(model, table(*rows)), model, FitSettings(group=False))
     flag = next(flag for flag in made.flags if "no probable parameters" in flag.text)
-    assert "is DV in umol/L?" in flag.text
+    assert "check doses, times and units" in flag.text
+    assert "is DV in" not in flag.text
 
 
 def test_wrong_names_give_the_right_one(model):

@@ -98,3 +98,46 @@ def test_a_level_at_steady_state_needs_no_dose_before_it(model):
     header = "ID,TIME,AMT,ROUTE,DRUG,II,SS,DV"
     rows = ["1,0,40,oral,esketamine,8,1,.", "1,0,0,.,.,.,.,12", "1,2,0,.,.,.,.,30"]
     assert read(model, table(*rows, header=header), "venous.esketamine [ng/mL]").value.tolist() == [12, 30]
+
+
+@pytest.mark.parametrize(
+    ("dv", "marks", "limit"),
+    [("BLOQ", "5,0,0", 5), ("nd", "5,0,0", 5), ("< 5", ".,0,0", 5), ("0", "5,1,0", 5), ("6", "5,1,0", 6),
+     ("6", "5,0,1", 5), (".", "5,1,0", 5)],
+)  # fmt: skip
+def test_every_mark_of_a_value_below_the_limit_is_read(model, dv, marks, limit):
+    text = f"ID,TIME,AMT,ROUTE,DRUG,DV,LLOQ,CENS,BLQ\n1,0,35,IV,racemic,.,.,.,.\n1,2,.,.,.,{dv},{marks}\n"
+    data = read(model, text, UNIT)
+    assert (data.value.tolist(), data.censored.tolist()) == ([limit], [1])
+
+
+def test_the_unit_of_a_level_is_that_of_its_record(model):
+    head = "ID,TIME,AMT,ROUTE,DRUG,DV,UNIT,DVU\n1,0,35,IV,racemic,.,mg,.\n"
+    data = read(model, head + "1,1,.,.,.,1,mg,umol/L\n1,2,.,.,.,50,mg,.\n1,3,.,.,.,0.1,umol/L,.\n", UNIT)
+    assert data.value.tolist() == pytest.approx([237.73, 50, 23.773], rel=1e-3)
+    assert read(model, head + "1,1,.,.,.,1,mg,umol/L\n", "venous.ketamine").outputs[0].unit == "umol/L"
+
+
+def test_two_analytes_are_not_one_output(model):
+    text = "ID,TIME,AMT,ROUTE,DRUG,DV,ANALYTE\n1,0,35,IV,racemic,.,.\n1,1,.,.,.,9,norket\n"
+    with pytest.raises(InputError, match="norket is not an output"):
+        read(model, text, UNIT)
+    assert read(model, text, "norket=venous.norketamine [ng/mL]").outputs[0].output == "venous.norketamine"
+
+
+def test_persons_without_a_measurement_are_flagged(model):
+    data = read(model, table(*person(), DOSE.format("2")), UNIT)
+    assert [(flag.subject, flag.text) for flag in data.flags] == [("2", "no measurement that can be used; left out")]
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "words"),
+    [(HEADER.replace(",DV,", ",CONC,"), person(), ["no column DV", "other columns: CONC"]),
+     (HEADER.replace("TIME", "HOURS"), person(), ["no column TIME", "columns of this file are ID, HOURS, AMT"]),
+     (HEADER, [DOSE.format("1"), row("<1.2.3")], ["'<1.2.3' is not a limit of quantification"]),
+     (HEADER, [DOSE.format("1"), row(0, cens=1)], ["unknown limit of quantification"])],
+)  # fmt: skip
+def test_wrong_columns_and_limits_give_one_clear_error(model, header, rows, words):
+    with pytest.raises(InputError) as problem:
+        read(model, table(*rows, header=header), UNIT)
+    assert all(word in str(problem.value) for word in words)

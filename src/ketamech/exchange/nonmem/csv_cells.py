@@ -19,14 +19,13 @@ PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in 
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")  # 1,000 may mean a thousand or one
-BELOW_LIMIT = re.compile(
-    r"<\s*(?P<limit>(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?)|<?\s*(?:blq|bql|bloq|blod|l?loq|nd)", re.I
-)
 DATES = ("DATE", "DAT1", "DAT2", "DAT3")
+UNIT_COLUMNS = ("DVU", "DVUNIT", "AVALU", "PCSTRESU")  # of the unit of DV
+ANALYTES = ("DVID", "ANALYTE", "PARAMCD")
 COLUMNS = (
     "ID", "TIME", "AMT", "RATE", "DUR", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
     "DVID", "DRUG", "ROUTE", "UNIT", "SALT", "LAG", "F", "R", "D", "MISSING", "SPECIES", "C",
-    "CENS", "LIMIT", "BLQ", "LLOQ",
+    "CENS", "LIMIT", "BLQ", "LLOQ", *ANALYTES[1:], *UNIT_COLUMNS,
 )  # fmt: skip
 ALIASES = {
     "AMOUNT": "AMT", "TINF": "DUR", "ADM": "CMT", "ADMID": "CMT", "YTYPE": "DVID", "ALAG": "LAG", "ALAG1": "LAG",
@@ -68,10 +67,6 @@ class DoseRow:
         if not found.is_integer() or int(found) not in allowed:
             raise self.error(f"{column} of {found:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
         return int(found)
-
-    def below_limit(self, column: str) -> re.Match[str] | None:
-        """A value below the limit of quantification: BLQ (or BQL, BLOQ, LLOQ, ND) or e.g. <0.5, with group `limit`."""
-        return BELOW_LIMIT.fullmatch(self.text(column).strip())
 
     def error(self, what: str, column: str, expected: str, **more: str | None) -> InputError:
         """An error at this row."""
@@ -215,7 +210,8 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
         guess = closest_match(missing, [name for name in header if name not in COLUMNS])
         why = " (0 where nothing is given)" if missing == "AMT" else ""
         what = f"no column {missing}"
-        raise InputError(what, file=path, line=line, key=missing, expected=f"ID,TIME,AMT,...{why}", nearest=guess)
+        expected = f"ID,TIME,AMT,...{why}; the columns of this file are {', '.join(name for name in header if name)}"
+        raise InputError(what, file=path, line=line, key=missing, expected=expected, nearest=guess)
 
 
 def refuse_dates(rows: Sequence[DoseRow]) -> None:

@@ -15,15 +15,13 @@ from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
 from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
+from ketamech.exchange.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.exchange.nonmem.read import suspicions
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 
-DV = "DV"
-UNIT_COLUMNS = ("DVU", "DVUNIT", "AVALU", "PCSTRESU")
-ANALYTES = ("DVID", "ANALYTE", "PARAMCD")
 CONCENTRATIONS = ("ng/mL", "umol/L")
 STAND_IN = "racemic ketamine"  # all routes; for tables whose drug the model does not know
 NUMBERS = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
@@ -35,7 +33,8 @@ class TableSettings:
     """How a data table is read: the `unit` of the levels and their `column`, a `route` and a `drug` for all doses.
 
     `molar_mass` (g/mol) where levels are molar and the drug is not known; `interval` (h) between doses where the table
-    does not state it; `steady_state`: profiles after the first dose, or after the only one, are at steady state.
+    does not state it; `steady_state`: profiles after the first dose, or after the only one, are at steady state;
+    `analytes`: those to read (default: all).
     """
 
     unit: str | None = None
@@ -45,24 +44,30 @@ class TableSettings:
     molar_mass: float | None = None
     interval: float | None = None
     steady_state: bool = False
+    analytes: tuple[str, ...] = ()
 
 
 def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: TableSettings | None = None) -> Profiles:
     """A profile for each ID, occasion, analyte (DVID) and dose of a table with columns ID, TIME, AMT, DV ...
 
-    Negative levels, such as "BLQ" or "<0.5", and those with CENS 1 or BLQ 1 count as below the limit of quantification.
-    Records with MDV 1 are left out. Raises InputError with file, line and column: no unit, two levels at one time, text
-    that is no number.
+    Negative levels and censored ones (CENS 1, BLQ 1, "BLQ", "<0.5") count as below the limit of quantification. Records
+    with MDV 1 are left out. Raises InputError with file, line and column: no unit, two levels at one time, text that is
+    no number.
     """
     place, chosen = Path(path), settings or TableSettings()
     table = cells_of(read_text(place, "a data table"), place)
     _check_route(chosen.route)
     reader = _TableReader(place, table, parameters, chosen, _level_column(table, place, chosen.column))
-    used = (*COLUMNS, *UNIT_COLUMNS, *ANALYTES, reader.column, "WEIGHT", "BLQ", "LLOQ")
+    used = (*COLUMNS, reader.column, "WEIGHT")
     for text in suspicions(table, used, parameters):
         reader.found.note(text)
     for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
         reader.read_subject(name, list(rows))
+    for wanted in chosen.analytes:
+        if wanted not in reader.analytes:
+            known = sorted(reader.analytes)
+            what, near = f"there is no analyte '{wanted}'", closest_match(wanted, known)
+            raise InputError(what, file=place, key="--analytes", expected=", ".join(known), nearest=near)
     if not reader.found.profiles:
         what = f"no subject has a dose and a level in column {chosen.column}"
         raise InputError(what, file=place, key=chosen.column, expected="records of doses (AMT) and levels (DV, MDV 0)")
@@ -83,9 +88,11 @@ def _check_route(name: str | None) -> None:
 def _level_column(table: CsvTable, place: Path, column: str) -> str:
     name = column.strip().upper()
     if name not in table.columns:
-        near = closest_match(column, table.columns.values())
+        others = [word for known, word in table.columns.items() if known not in COLUMNS]
+        near = closest_match(column, others)
         what = f"no column '{column}' with levels"
-        raise InputError(what, file=place, line=1, key=column, expected="a column with levels", nearest=near)
+        expected = f"a column with levels, named by --dv (other columns: {', '.join(others) or 'none'})"
+        raise InputError(what, file=place, line=1, key=column, expected=expected, nearest=near)
     return name
 
 
@@ -114,6 +121,7 @@ class _TableReader:
     column: str
     found: Profiles = field(default_factory=Profiles)
     seen: set[str] = field(default_factory=set)
+    analytes: set[str] = field(default_factory=set)
 
     def read_subject(self, name: str, rows: list[DoseRow]) -> None:
         """Add the profiles of one ID."""
@@ -189,19 +197,25 @@ class _TableReader:
     def _levels(self, name: str, occasion: Occasion) -> dict[str, _Levels]:
         """The levels of an occasion by analyte."""
         found: dict[str, _Levels] = {}
-        lines: dict[tuple[str, float, bool], DoseRow] = {}
+        lines: dict[tuple[str, float, bool], tuple[DoseRow, float, str]] = {}
         for one in occasion.observations:
+            analyte, time = self._analyte(one.row), one.time - occasion.begin
+            self.analytes.add(analyte)
+            if self.settings.analytes and analyte not in self.settings.analytes:
+                continue
             level = self._level(name, one.row)
             if level is None:
                 continue
-            analyte, time = self._analyte(one.row), one.time - occasion.begin
             key = (analyte, one.time, one.before)
-            if key in lines:
-                both = f"lines {lines[key].line} and {one.row.line}"
+            printed = self._unit(one.row)
+            row, *before = lines.setdefault(key, (one.row, level, printed))
+            if row is not one.row:
+                both = f"lines {row.line} and {one.row.line}"
+                if before == [level, printed]:
+                    self.found.note(f"{both} have the same level of {analyte} of ID {name}; the second is left out")
+                    continue
                 what = f"two levels of {analyte} of ID {name} at TIME {one.time:g} ({both})"
                 raise one.row.error(what, self.column, "one level at a time; a C in a column C leaves a record out")
-            lines[key] = one.row
-            printed = self._unit(one.row)
             own = found.setdefault(analyte, _Levels(printed))
             if own.unit != printed:
                 what = f"the unit of {analyte} changes from {own.unit} to {printed}"
@@ -210,41 +224,34 @@ class _TableReader:
         return found
 
     def _level(self, name: str, row: DoseRow) -> float | None:
-        if row.below_limit(self.column):
-            return 0.0
-        if self.column == DV:
-            if row.number("MDV") == 1:
-                return None
-            censored = row.integer("CENS", range(-1, 2))
-            if censored == 1 or row.number("BLQ") == 1:
-                return 0.0
-            if censored == -1:
-                self.found.note(f"a level above DV (CENS -1; ID {name}, line {row.line}) is left out")
-                return None
-        if not row.text(self.column):
+        """The level of a record, 0 below the limit of quantification; None without one."""
+        found = measurement_of(row, self.column)
+        if found is None:
             return None
-        level = row.number(self.column)
-        if level < 0:
-            where = f"ID {name}, line {row.line}"
-            self.found.note(f"{self.column} of {level:g} ({where}) counts as below the limit of quantification")
-        return level
+        if found.censored == LEFT:
+            return 0.0
+        what = f"{self.column} of {found.value:g} (ID {name}, line {row.line})"
+        if found.censored == RIGHT:
+            self.found.note(f"{what} is a lower bound (CENS -1) and counts as the level")
+        elif found.value < 0:
+            self.found.note(f"{what} counts as below the limit of quantification")
+        return found.value
 
     def _analyte(self, row: DoseRow) -> str:
-        named = next((row.text(column) for column in ANALYTES if column in row.cells), "")
-        return named or self.table.columns[self.column]
+        return analyte_of(row) or self.table.columns[self.column]
 
     def _unit(self, row: DoseRow) -> str:
-        own = next((row.text(column) for column in UNIT_COLUMNS if column in row.cells), None)
+        """The unit of the level of a record. Raises InputError without one, or where record and option differ."""
+        own = unit_of(row, CONCENTRATIONS[0]) if self.column == DV else None
         printed = self.settings.unit or own or self._stated_unit()
         if printed is None:
             what = f"the levels in column {self.column} have no unit"
             expected = "their unit, or a column DVU"
             raise row.error(what, self.column, expected, type_this="--unit ng/mL")
-        try:
-            is_level = any(unit(printed).same_kind(unit(one)) for one in CONCENTRATIONS)
-        except InputError:
-            is_level = False
-        if not is_level:
+        if own and _is_concentration(own) and _is_concentration(printed) and unit(own) != unit(printed):
+            what, expected = f"the level is in {own}, --unit says {printed}", f"levels in {printed}, or no --unit"
+            raise row.error(what, self.column, expected)
+        if not _is_concentration(printed):
             what = f"'{printed}' is not a unit of a concentration"
             raise row.error(what, self.column, "a mass or an amount per volume", type_this="--unit ng/mL")
         return printed
@@ -254,6 +261,13 @@ class _TableReader:
         facts = read_csv_metadata(self.place)
         found = facts.get(f"units {self.table.columns[self.column]}")
         return str(found) if found else None
+
+
+def _is_concentration(text: str) -> bool:
+    try:
+        return any(unit(text).same_kind(unit(one)) for one in CONCENTRATIONS)
+    except InputError:
+        return False
 
 
 def _is_implied(occasion: Occasion, time: float) -> bool:

@@ -1,0 +1,96 @@
+"""Measurements in the records of a table: value, censoring, analyte and unit.
+
+A value below the limit of quantification (BLQ) is marked by CENS 1 (DV holds the limit, LIMIT a lower bound), by BLQ 1
+(LLOQ or DV holds the limit), by a word such as "BLQ" (the limit is in LLOQ), or by DV such as "<0.5". CENS -1 marks a
+value above DV.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+from ketamech.core import InputError, unit
+from ketamech.exchange.nonmem.csv_cells import ANALYTES, UNIT_COLUMNS, DoseRow
+from ketamech.simulation.nca_tables import PER_KG
+
+DV = "DV"
+MARKS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")  # columns that say how DV is to be read
+NUMBER = r"(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?"
+BELOW = re.compile(rf"<\s*(?P<limit>{NUMBER})|(?:<\s*)?(?:blq|bql|bloq|bdl|blod|lloq|loq|lod|nd)", re.I)
+NOT_CENSORED, LEFT, RIGHT = 0, 1, -1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value in the unit of the table; for a censored one its limit (NaN: not stated), above `lower` if below it."""
+
+    value: float
+    censored: int = NOT_CENSORED
+    lower: float = -math.inf
+
+
+def measurement_of(row: DoseRow, column: str = DV) -> Measurement | None:
+    """The measurement of a record, None without one: no value, MDV 1, or an EVID that is not 0.
+
+    EVID, MDV, CENS, LIMIT, BLQ and LLOQ are about DV: for another `column` they do not count. Raises InputError for
+    text that is neither a number nor a mark of BLQ.
+    """
+    own = row if column == DV else replace(row, cells={k: v for k, v in row.cells.items() if k not in MARKS})
+    if own.number("EVID") != 0 or own.number("MDV") == 1:
+        return None
+    text, code = own.text(column), own.integer("CENS", range(-1, 2))
+    below = BELOW.fullmatch(text)
+    if code == LEFT or below or own.number("BLQ") == 1:
+        if not text and "LLOQ" not in own.cells:
+            return None
+        return Measurement(_limit(own, column, below), LEFT, own.number("LIMIT", -math.inf))
+    if not text:
+        return None
+    return Measurement(_number(own, column), code)
+
+
+def _limit(row: DoseRow, column: str, below: re.Match[str] | None) -> float:
+    """The limit of quantification of a record, NaN if it is not stated."""
+    if below and below["limit"]:
+        return float(below["limit"].replace(",", "."))
+    stated = row.number("LLOQ", math.nan)
+    written = math.nan if below or column not in row.cells else _number(row, column)
+    if below or row.number("BLQ") == 1 or not written > 0:
+        return written if math.isnan(stated) else stated
+    return written
+
+
+def _number(row: DoseRow, column: str) -> float:
+    text = row.text(column)
+    if text.startswith("<"):
+        what = f"'{text}' is not a limit of quantification"
+        raise row.error(what, column, "< and a number, such as <0.5, or BLQ")
+    return row.number(column)
+
+
+def analyte_of(row: DoseRow) -> str:
+    """The analyte or DVID of a record, "" if it states none."""
+    return next((row.text(column) for column in ANALYTES if column in row.cells), "")
+
+
+def unit_of(row: DoseRow, kind: str) -> str | None:
+    """The unit of the measurement in a record, None if it states none; `kind`: a unit that is expected.
+
+    A UNIT of a dose, such as mg in every record of a table, is not that of the measurement (unless `kind` is one, too).
+    """
+    stated = next((row.text(column) for column in UNIT_COLUMNS if column in row.cells), None)
+    if stated is not None:
+        return stated
+    text = row.text("UNIT")
+    is_dose = _same_kind(text.removesuffix(PER_KG), "mg") and not _same_kind(text, kind)
+    return None if not text or is_dose else text
+
+
+def _same_kind(one: str, other: str) -> bool:
+    """Whether two texts are units of one kind."""
+    try:
+        return unit(one).same_kind(unit(other))
+    except InputError:
+        return False
