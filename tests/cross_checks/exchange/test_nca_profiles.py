@@ -45,7 +45,7 @@ def test_censored_levels_are_below_the_limit_of_quantification(profiles):
     text = "ID,TIME,AMT,CMT,DV,CENS,BLQ,MDV\n1,0,9,IV,.,.,.,1\n1,1,.,.,8,0,0,0\n1,2,.,.,2,1,0,0\n1,3,.,.,2,0,1,0\n"
     found = profiles(text + "1,4,.,.,.,0,1,0\n1,5,.,.,90,-1,0,0\n1,6,.,.,2,1,0,1\n1,7,.,.,loq,0,0,0\n")
     (only,) = found.profiles
-    assert dict(zip(only.time, only.level, strict=True)) == {1: 8, 2: 0, 3: 0, 4: 0, 7: 0}
+    assert dict(zip(only.time, only.level, strict=True)) == {1: 8, 2: 0, 3: 0, 4: 0, 5: 90, 7: 0}
     assert any("CENS -1" in note and "line 7" in note for note in found.notes)
 
 

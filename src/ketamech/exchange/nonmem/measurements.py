@@ -43,7 +43,7 @@ def measurement_of(row: DoseRow, column: str = DV) -> Measurement | None:
     text, code = own.text(column), own.integer("CENS", range(-1, 2))
     below = BELOW.fullmatch(text)
     if code == LEFT or below or own.number("BLQ") == 1:
-        if not text and "LLOQ" not in own.cells:
+        if not text and "LLOQ" not in own.cells and own.number("BLQ") != 1:
             return None
         return Measurement(_limit(own, column, below), LEFT, own.number("LIMIT", -math.inf))
     if not text:
