@@ -172,8 +172,9 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
 
 def _suggestion(name: str, outputs: Sequence[str]) -> str | None:
     """The output with the same last words ("plasma.venous.ketamine": venous.ketamine), or the most similar one."""
+    name = ".".join(name.split())  # "plasma ketamine" as "plasma.ketamine"
     ends = [output for output in outputs if name.lower().endswith("." + output.lower())]
-    same = [output for output in outputs if output.split(".")[-1].lower() == name.lower()]
+    same = [output for output in outputs if output.split(".")[-1].lower() == name.split(".")[-1].lower()]
     preferred = [output for output in same if output.startswith("venous.")] or same
     return next(iter(ends or preferred), None) or closest_match(name, outputs)
 
@@ -304,8 +305,9 @@ class _Reader:
         what = f"DVID {code} is not an output"
         if code.replace(".", "").isdigit():
             known = ", ".join(self.known) or "none"
-            return row.error(what, "DVID", f"a code that is mapped to an output (mapped: {known})",
-                             type_this=EXAMPLE.replace("1=", f"{code}="))  # fmt: skip
+            example = None if self.known else EXAMPLE.replace("1=", f"{code}=")
+            return row.error(what, "DVID", f"a code that --observe maps to an output (mapped: {known})",
+                             type_this=example)  # fmt: skip
         names = [*self.known, *self.model.layout.output_names]
         return row.error(
             what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
