@@ -67,6 +67,20 @@ def test_a_slider_changes_the_curves_and_reset_restores_them(story):
     helpers.until(story, f"t => {NOW} === t", arg=before)
 
 
+def test_a_worker_that_does_not_load_is_started_again(page, site_address):
+    failures = []
+
+    def fails_once(route):
+        route.continue_() if failures else failures.append(route.abort())
+
+    page.route("**/engine/worker.js", fails_once)
+    page.goto(site_address)
+    page.wait_for_timeout(2000)
+    assert failures
+    helpers.set_slider(page, page.locator("[data-dose]").first, 0.3)
+    page.wait_for_selector("path.curve", timeout=20_000)
+
+
 def test_virtual_patients_are_shown_as_a_band(story):
     box = story.get_by_label("Show 200 simulated people").first
     box.scroll_into_view_if_needed()

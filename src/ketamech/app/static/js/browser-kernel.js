@@ -14,7 +14,7 @@ const waiting = new Map(); // { resolve, reject } by number of the request
 const workers = new Map();
 let requests = 0;
 let isUsed = document.documentElement.dataset.answers === "browser";
-if (isUsed) workers.set("typical patient", startWorker()); // its files load beside those of the page
+if (isUsed) startWorker("typical patient"); // its files load beside those of the page
 
 // Whether a request is answered in this browser.
 export const isAnsweredHere = (path) => isUsed && Object.hasOwn(QUESTIONS, path);
@@ -23,7 +23,7 @@ export const isAnsweredHere = (path) => isUsed && Object.hasOwn(QUESTIONS, path)
 // text of an error.
 export async function answerPost(path, body) {
   const [name, title] = QUESTIONS[path];
-  if (!workers.has(title)) workers.set(title, startWorker());
+  if (!workers.has(title)) startWorker(title);
   const id = ++requests;
   const { found, error, unavailable } = await new Promise((resolve) => {
     waiting.set(id, resolve);
@@ -37,16 +37,17 @@ export async function answerPost(path, body) {
   return found;
 }
 
-function startWorker() {
+function startWorker(title) {
   const worker = new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }) => {
     waiting.get(data.id)?.(data);
     waiting.delete(data.id);
   };
   worker.onerror = () => {
+    workers.delete(title); // the next request starts another one
     const error = { error: NOT_LOADED, text: NOT_LOADED };
     for (const resolve of waiting.values()) resolve({ error, unavailable: "worker" });
     waiting.clear();
   };
-  return worker;
+  workers.set(title, worker);
 }
