@@ -14,7 +14,11 @@ LABELS = Path(__file__).with_name("labels.js").read_text(encoding="utf-8")
 
 
 def choose(page, route, chapter="dose"):
-    page.locator(f"#{chapter} input[value={route}]").first.check(force=True)
+    """Press a choice until it is made: the choices of a chapter are drawn again after a change."""
+    choice = f"#{chapter} input[value={route}]"
+    while not page.evaluate(f"document.querySelector('{choice}')?.checked"):
+        page.locator(choice).first.evaluate("input => input.click()")
+        page.wait_for_timeout(100)
 
 
 def scenario(page):
