@@ -203,7 +203,10 @@ def _write_files(
     from ketamech.report.trial_folder import write_trial
 
     facts = provenance_of_many(trial.title, trial.fingerprint, task.app_state.model, scripts["command"])
-    write_trial(folder, data.assign_attrs(facts), trial, found, power=table, command_line=scripts["command"])
+    write_trial(
+        folder, data.assign_attrs(facts), trial, found, power=table, alpha=task.criterion.alpha,
+        command_line=scripts["command"],
+    )  # fmt: skip
     if task.file:
         (folder / FILE).write_text(task.file, encoding="utf-8")
     (folder / "trial.py").write_text(scripts["python"], encoding="utf-8")

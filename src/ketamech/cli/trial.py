@@ -147,13 +147,13 @@ def trial(
                     table = power_of(data, *planned.primary, found.reference, sizes, criterion=criterion)
                 line = terminal.command_line()
                 data = data.assign_attrs(provenance_of_many(planned.title, planned.fingerprint, model, line))
-                page = write_trial(draft, data, planned, found, power=table, command_line=line)
+                page = write_trial(draft, data, planned, found, power=table, alpha=alpha, command_line=line)
                 if name in arms:
                     weighted.append(write_weighted_arms(draft, data, arms[name]))
         solved = [one.text for one in search.sizes] if search else []
         for sentence in (*difference_sentences(found, planned, criterion), *solved):
             console.print(terminal.escape_markup(sentence))
-        terminal.table(difference_rows(found, planned), title=TITLE)
+        terminal.table(difference_rows(found, planned, alpha), title=TITLE)
         terminal.table(relapse_rows(found), title="Time to relapse, first trial")
         terminal.table(list(found.events), title="Patients with an event, percent")
         terminal.table(summary_of(found), title=planned.title)

@@ -108,8 +108,9 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
             axis.plot(part[x], part[y], "o", **look)
     for axis, name in zip(axes[0, :2], ("PRED", "IPRED"), strict=True):
         _against_identity(axis, known[name].to_numpy(), known["DV"].to_numpy())
-        axis.set_xlabel(f"{name}, {' or '.join(dict.fromkeys(known['unit']))}")
-        axis.set_ylabel("DV")
+        units = " or ".join(dict.fromkeys(known["unit"]))
+        axis.set_xlabel(f"{name}, {units}")
+        axis.set_ylabel(f"DV, {units}")
     for axis, (x, y) in zip((axes[0, 2], axes[1, 0], axes[1, 1]), (("IPRED", "IWRES"), ("TIME, h", "IWRES"),
                                                                     ("TIME, h", "NPDE")), strict=True):  # fmt: skip
         for level, style in ((0, "-"), (-SURE, ":"), (SURE, ":")):

@@ -36,12 +36,12 @@ MARKS = "osD^vPX"
 Row = dict[str, object]
 
 
-def difference_rows(found: TrialAnalysis, trial: Trial) -> list[Row]:
+def difference_rows(found: TrialAnalysis, trial: Trial, alpha: float = ALPHA) -> list[Row]:
     """Every comparison of arms, one row each: difference with 95 % interval and p, the analysis, and text.
 
     The primary comparison by analysis of covariance and by the mixed model at the same visit, and the difference in
-    response. For several replicates: mean difference, its 95 % range, and the number of replicates with p below 0.05;
-    the mixed model is that of the first.
+    response. For several replicates: mean difference, its 95 % range, and the number of replicates with p below
+    `alpha`; the mixed model is that of the first.
     """
     scale, visit = trial.primary
     period = ", first period" if trial.washout else ""
@@ -66,34 +66,40 @@ def difference_rows(found: TrialAnalysis, trial: Trial) -> list[Row]:
                 return f"{first} is {'better' if lower_is_better else 'higher'}"
 
             row: Row = {"comparison": f"{what}, {arm} minus {found.reference}"}
-            numbers = _one_replicate(part.iloc[0], better) if len(part) == 1 else _replicates(part, better)
+            one = len(part) == 1
+            numbers = _one_replicate(part.iloc[0], better, alpha) if one else _replicates(part, better, alpha)
             rows.append(row | numbers | {"analysis": analysis})
-    return _same_columns(rows)
+    return _same_columns(rows, _hits(alpha))
 
 
-def _same_columns(rows: list[Row]) -> list[Row]:
+def _hits(alpha: float) -> str:
+    """The column with the number of replicates that are significant."""
+    return f"p < {alpha:g} in"
+
+
+def _same_columns(rows: list[Row], hits: str) -> list[Row]:
     """The rows with the columns of all of them, in one order; missing cells are empty."""
-    order = ("comparison", "difference", "low", "high", "p", "p < 0.05 in", "analysis", "n", "in words")
+    order = ("comparison", "difference", "low", "high", "p", hits, "analysis", "n", "in words")
     columns = [name for name in order if any(name in row for row in rows)]
     return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
-def _one_replicate(line: pd.Series, better: Callable[[float], str]) -> Row:
-    words = better(line["difference"]) if line["p"] < ALPHA else "no significant difference"
+def _one_replicate(line: pd.Series, better: Callable[[float], str], alpha: float) -> Row:
+    words = better(line["difference"]) if line["p"] < alpha else "no significant difference"
     if line["reason"]:
         words = f"not tested: {line['reason']}"
     numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
     return {**numbers, "p": p_value(float(line["p"])), "n": int(line["n"]), "in words": words}
 
 
-def _replicates(part: pd.DataFrame, better: Callable[[float], str]) -> Row:
+def _replicates(part: pd.DataFrame, better: Callable[[float], str], alpha: float) -> Row:
     """The row of several replicates, some of which may have no difference."""
     differences = part["difference"][np.isfinite(part["difference"])].to_numpy()
-    hits = f"{int((part['p'] < ALPHA).sum())} of {len(part)}"
+    hits = f"{int((part['p'] < alpha).sum())} of {len(part)}"
     unknown = "; ".join(dict.fromkeys(str(text) for text in part["reason"] if text))
     if not len(differences):
         nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
-        return {**nothing, "p < 0.05 in": hits, "in words": f"not tested: {unknown}"}
+        return {**nothing, _hits(alpha): hits, "in words": f"not tested: {unknown}"}
     low, high = np.percentile(differences, [2.5, 97.5])
     mean = float(differences.mean())
     ahead = int((np.sign(differences) == np.sign(mean)).sum())
@@ -101,7 +107,7 @@ def _replicates(part: pd.DataFrame, better: Callable[[float], str]) -> Row:
     words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
     return {
         "difference": mean, "low": float(low), "high": float(high), "p": p_value(float(part["p"].median())),
-        "p < 0.05 in": hits, "n": int(part["n"].median()), "in words": words,
+        _hits(alpha): hits, "n": int(part["n"].median()), "in words": words,
     }  # fmt: skip
 
 
@@ -148,9 +154,9 @@ def _with_p(table: pd.DataFrame) -> pd.DataFrame:
 
 def write_trial(
     folder: Path, dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, *, power: pd.DataFrame | None = None,
-    command_line: str = "",
+    alpha: float = ALPHA, command_line: str = "",
 ) -> Path:  # fmt: skip
-    """Write everything about a trial and return the path of its page."""
+    """Write everything about a trial and return the path of its page; `alpha`: level of significance."""
     folder.mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
@@ -165,7 +171,8 @@ def write_trial(
     figures = _figures(found, trial.title, power)
     for name, make in figures.items():
         draw(folder / "figures", name, make)
-    facts = _facts(dataset, trial, found, command_line)
+    differences = difference_rows(found, trial, alpha)
+    facts = _facts(dataset, trial, found, differences, command_line)
     (folder / "summary.json").write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
     drawn = [(name, (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")) for name in figures]
     page = render(
@@ -173,7 +180,7 @@ def write_trial(
         facts=facts,
         figures=drawn,
         primary_title=TITLE,
-        primary=rows_as_text(difference_rows(found, trial)),
+        primary=rows_as_text(differences),
         hazard=rows_as_text(relapse_rows(found)),
         relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
         events=rows_as_text(found.events),
@@ -215,11 +222,12 @@ def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line: str) -> dict[str, Any]:
+def _facts(
+    dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, differences: list[Row], command_line: str
+) -> dict[str, Any]:
     """The content of the summary and of the page header."""
     arms = [{"arm": arm.name, "n": arm.n, "given": arm.treatment, "blinding": arm.belief} for arm in trial.arms]
     ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
-    differences = [{k: v for k, v in row.items() if v == v and v != ""} for row in difference_rows(found, trial)]
     return {
         "title": trial.title,
         "description": trial.description,
@@ -232,7 +240,7 @@ def _facts(dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, command_line
         "posterior": str(dataset.attrs.get("posterior", "")),
         "primary": " at ".join(trial.primary),
         "reference": found.reference,
-        "differences": differences,
+        "differences": [{k: v for k, v in row.items() if v == v and v != ""} for row in differences],
         "not_estimated": found.not_estimated,
         "left_percent": found.dropout,
         "failed_percent": 100 * found.failed,

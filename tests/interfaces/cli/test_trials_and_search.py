@@ -74,6 +74,11 @@ def test_a_sample_size_is_found_with_its_interval(tmp_path):
     assert "p < 0.1 in" in text
     assert "for a power of 60 %" in text or "no number of patients found" in text
     assert len(pd.read_csv(tmp_path / "t" / "power.csv", comment="#")) == 8
+    summary = json.loads((tmp_path / "t" / "summary.json").read_text(encoding="utf-8"))
+    assert "p < 0.1 in" in summary["differences"][0]
+    code, _, err = run("trial", "two.yaml", "--sample-size", "180", cwd=tmp_path)
+    assert code == 2
+    assert "type: --sample-size 80" in err
     code, _, err = run("trial", "two.yaml", "--sample-size", "60", "--patients", "40", cwd=tmp_path)
     assert code != 0
     assert "one of them" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -15,6 +16,7 @@ from ketamech.analysis.robustness_table import load_robustness
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
 from ketamech.evidence import Observation, Reference
+from ketamech.report.chain_layout import ChainLayout, chain_layout
 
 MOST_ROWS, MOST_VALUES = 400, 40
 FILTERS = ("species", "drug", "use", "reading_source")
@@ -82,42 +84,6 @@ class StagePaper(BaseModel):
     url: str
     evidence: list[str]
     parameters: list[str]
-
-
-class ChainStage(BaseModel):
-    """A stage in the drawing of the chain: its layer from the top, its place in the layer, and its size."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str
-    label: str
-    layer: int
-    place: float
-    states: int
-    parameters: int
-    assumed: int
-
-
-class ChainLink(BaseModel):
-    """Quantities of one stage that another reads; `feedback`: from a later stage of the model."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    source: str
-    target: str
-    quantities: list[str]
-    feedback: bool
-
-
-class Chain(BaseModel):
-    """The stages of the model as a layered drawing."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    nodes: list[ChainStage]
-    links: list[ChainLink]
-    layers: int
-    places: int
 
 
 class StagePage(BaseModel):
@@ -201,10 +167,10 @@ def routes(app_state: AppState) -> APIRouter:
         """A page of evidence rows by text in any field and by filters, or rows by id."""
         return json_response(evidence_rows(app_state, query))
 
-    @router.get("/chain", response_model=Chain)
+    @router.get("/chain", response_model=ChainLayout)
     async def chain() -> Response:
         """The stages of the model with their places in a layered drawing, and what they read from each other."""
-        return await cached_response(app_state, "chain", lambda: chain_of(app_state))
+        return await cached_response(app_state, "chain", lambda: asdict(chain_layout(app_state.model.system)))
 
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
@@ -247,13 +213,6 @@ def _counts(rows: Iterable[Observation], name: str, wanted: Mapping[str, str]) -
     """Number of rows by value of one filter among those that the other filters choose, the most frequent first."""
     others = {key: value for key, value in wanted.items() if key != name}
     return dict(Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, others)).most_common(MOST_VALUES))
-
-
-def chain_of(app_state: AppState) -> Chain:
-    """The drawing of the chain; see `Chain`."""
-    from ketamech.report.chain_layout import chain_layout
-
-    return Chain.model_validate(chain_layout(app_state.model.system))
 
 
 def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:

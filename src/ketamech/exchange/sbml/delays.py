@@ -1,6 +1,6 @@
 """Delayed values of an imported model, by the method of steps.
 
-A stretch is no longer than the shortest delay, so that what is delayed is known before it begins. There a delayed value
+A segment is no longer than the shortest delay, so that what is delayed is known before it begins. There a delayed value
 is a state whose rate of change is a polynomial of time; its coefficients are inputs of the kernel. Before the start, a
 delayed value is the initial one.
 """
@@ -13,20 +13,20 @@ import numpy as np
 import sympy
 
 from ketamech.exchange.sbml.sbml_model import CLOCK, DELAY_ORDER, DELAY_START, SOURCE_SUFFIX, SbmlModel
-from ketamech.exchange.sbml.stretch_solver import StretchSolver
+from ketamech.exchange.sbml.segment_solver import SegmentSolver
 from ketamech.model.stage import symbol
 
-INSIDE = 1e-9  # share of a stretch
+INSIDE = 1e-9  # share of a segment
 NODES = DELAY_ORDER + 1  # values that a polynomial passes through
 
 
 class DelayedValues:
-    """The history of what a model delays, and the polynomials of the next stretch.
+    """The history of what a model delays, and the polynomials of the next segment.
 
     `breaks`: times at which a value may jump or bend; no polynomial extends across one.
     """
 
-    def __init__(self, model: SbmlModel, solver: StretchSolver, names: list[str], row: np.ndarray) -> None:
+    def __init__(self, model: SbmlModel, solver: SegmentSolver, names: list[str], row: np.ndarray) -> None:
         self.delays, self.solver = model.delays, solver
         self.clock = names.index(CLOCK)
         self.sources = [names.index(name + SOURCE_SUFFIX) for name in model.delays]
@@ -49,7 +49,7 @@ class DelayedValues:
         return any(symbol(CLOCK) in sympy.sympify(value).free_symbols for value in stated)
 
     def last_known(self, begin: float, stop: float) -> float:
-        """The end of a stretch from `begin` in which every delayed value is known and smooth."""
+        """The end of a segment from `begin` in which every delayed value is known and smooth."""
         margin = 1e-9 * max(abs(begin), 1e-3)
         for lag in self.delays.values():
             if lag > margin:
@@ -78,7 +78,7 @@ class DelayedValues:
         return state
 
     def remember(self, rows: np.ndarray) -> None:
-        """Add the rows of a stretch, from its beginning to its end."""
+        """Add the rows of a segment, from its beginning to its end."""
         chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), NODES + 1)).astype(int))]
         times = chosen[:, self.clock]
         if times[-1] > times[0]:

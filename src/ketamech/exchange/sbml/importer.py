@@ -108,7 +108,7 @@ class _SbmlImporter:
         return symbol(self.delayed[key][0])
 
     def _delays(self) -> None:
-        """Each delayed value is a state that follows a polynomial of its history, for a short stretch of time."""
+        """Each delayed value is a state that follows a polynomial of its history, for a short segment of time."""
         for (value, lag), (name, where) in self.delayed.items():
             if any(s.name not in self.made.constants for s in lag.free_symbols):
                 raise InputError(f"{where} uses a delay whose length changes", expected="a delay of constant length")

@@ -28,7 +28,7 @@ from ketamech.exchange.sbml.sbml_model import (
     compile_vector,
     qualified_name,
 )
-from ketamech.exchange.sbml.stretch_solver import Stretch, StretchSolver
+from ketamech.exchange.sbml.segment_solver import Segment, SegmentSolver
 from ketamech.model.stage import symbol
 
 TOLERANCE = 1e-8
@@ -36,7 +36,7 @@ EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
 REFINEMENT_POINTS, ESTIMATED_POINTS, MAX_REFINEMENTS = 40, 4, 60  # parts of an interval, without and with an estimate
 EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
 MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
-SHORTEST_STRETCH = 1e-9  # relative, of a stretch that fails: shorter ones are not tried
+SHORTEST_SEGMENT = 1e-9  # relative, of a segment that fails: shorter ones are not tried
 TIME = "time"
 
 
@@ -79,7 +79,7 @@ class _Run:
     """One simulation. A row holds the values `names`: states, outputs, constants, in this order."""
 
     def __init__(self, model: SbmlModel, tolerance: float, time_limit: float) -> None:
-        self.model, self.solver = model, StretchSolver(model, tolerance)
+        self.model, self.solver = model, SegmentSolver(model, tolerance)
         self.end_of_patience = wall.monotonic() + time_limit  # compilation does not count
         constant = [offer for offer in model.system.outputs if offer.is_constant]
         fixed = {**model.constants, **{offer.name: model.values_at_start[offer.name] for offer in constant}}
@@ -166,7 +166,7 @@ class _Run:
             if not path.failure:
                 break
             reached = 0.5 * path.failed_after
-            if not self.model.events or reached <= SHORTEST_STRETCH * max(stop - begin, 1e-3 * abs(begin)):
+            if not self.model.events or reached <= SHORTEST_SEGMENT * max(stop - begin, 1e-3 * abs(begin)):
                 raise SolverError(self._failure(path))
             stop = begin + reached
         rows = self._rows(path.rows)
@@ -236,7 +236,7 @@ class _Run:
         times = np.sort(np.concatenate([near, spaced]))
         return np.array(times[(times > low) & (times < high)])
 
-    def _failure(self, path: Stretch) -> str:
+    def _failure(self, path: Segment) -> str:
         """What failed: the time in the unit of the model, the variable and its rate of change."""
         at = f"{self.now + path.failed_after:.6g} {self.model.time_unit}".rstrip()
         name = self._culprit()

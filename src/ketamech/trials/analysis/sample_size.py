@@ -111,7 +111,7 @@ def check_sample_size(trial: Trial, target: float) -> None:
         raise InputError(what, key="arms", expected="two or more parallel arms")
     if not 50 <= target <= 99:
         what = f"a power of {target:g} %"
-        raise InputError(what, key="target_power", expected="50 to 99 percent", type_this="80")
+        raise InputError(what, key="sample_size", expected="50 to 99 percent", type_this="--sample-size 80")
 
 
 def sample_sizes(

@@ -1,6 +1,6 @@
-"""Integrates an imported model over short stretches: the engine's loop on one patient, called without a thread.
+"""Integrates an imported model over short segments: the engine's loop on one patient, called without a thread.
 
-Between two events a stretch may take a few microseconds, less than the start of a thread; `engine.solve` is for many
+Between two events a segment may take a few microseconds, less than the start of a thread; `engine.solve` is for many
 patients and long runs.
 """
 
@@ -27,10 +27,10 @@ from ketamech.exchange.sbml.sbml_model import CLOCK, SbmlModel
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """`rows` [time, value] of the values `StretchSolver.names`; `failure` is empty, or the status of the engine.
+class Segment:
+    """`rows` [time, value] of the values `SegmentSolver.names`; `failure` is empty, or the status of the engine.
 
-    `failed_after`: time from the start of the stretch to the failure.
+    `failed_after`: time from the start of the segment to the failure.
     """
 
     rows: np.ndarray
@@ -38,7 +38,7 @@ class Stretch:
     failed_after: float = 0.0
 
 
-class StretchSolver:
+class SegmentSolver:
     """The states and time-varying outputs `names` of one model from a state at given times."""
 
     def __init__(self, model: SbmlModel, tolerance: float) -> None:
@@ -67,7 +67,7 @@ class StretchSolver:
         )  # fmt: skip
         self._pointers = [array.ctypes.data for array in self._arrays]
         self._last = (self._counter.ctypes.data, self._stop.ctypes.data, 1, self._report.ctypes.data)
-        self.reached = self._state  # the state at the end of the last stretch, or where it failed
+        self.reached = self._state  # the state at the end of the last segment, or where it failed
 
     def values(self, state: np.ndarray) -> np.ndarray:
         """The values at a state [state]."""
@@ -77,10 +77,10 @@ class StretchSolver:
         return np.array(found.rows[0])
 
     def shorten_step(self) -> None:
-        """Start the next stretch with a short step: an event has changed the state."""
+        """Start the next segment with a short step: an event has changed the state."""
         self._next_step[0] = min(self._next_step[0], FIRST_STEP)
 
-    def run(self, state: np.ndarray, times: np.ndarray) -> Stretch:
+    def run(self, state: np.ndarray, times: np.ndarray) -> Segment:
         """The values at `times` (rising, in the time of the model), from a state [state]."""
         passed = np.maximum(times - state[self._clock], 0.0)
         out = np.empty((len(times), len(self.names)))
@@ -94,5 +94,5 @@ class StretchSolver:
         status = int(self._report[0])
         if status:
             self._next_step[0] = FIRST_STEP
-            return Stretch(out, SOLVER_STATUS[status], float(self._report[2]))
-        return Stretch(out)
+            return Segment(out, SOLVER_STATUS[status], float(self._report[2]))
+        return Segment(out)
