@@ -17,8 +17,7 @@ from benchmarks import benchmark_case
 from benchmarks.scaling import VISITS
 from ketamech.engine import Kernel, drug_free_steady_state, solve
 from ketamech.simulation.ensemble import Ensemble
-from ketamech.simulation.model import Model
-from ketamech.simulation.scopes import scope_of
+from ketamech.simulation.model import Model, scope_of
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.esketamine")
 TOLERANCE, THREADS = 1e-4, 2

@@ -30,10 +30,9 @@ from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.dosing.dose_events import without_expectancy
 from ketamech.evidence import load_evidence
-from ketamech.simulation.expression import names_in
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.observable import TimeCourse, names_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events
 

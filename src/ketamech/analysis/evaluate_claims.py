@@ -21,9 +21,8 @@ from ketamech.analysis.claims import (
 from ketamech.analysis.reference_protocols import Protocol, check_settings, simulate_protocols
 from ketamech.core import UnknownNameError, closest_match
 from ketamech.evidence import load_evidence
-from ketamech.simulation.expression import names_in
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.observable import TimeCourse, names_in
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.ensemble import baseline_of
-from ketamech.simulation.expression import names_in
 from ketamech.simulation.load_scenario import scenario_from_keys
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.observable import Observable, TimeCourse, names_in
 from ketamech.simulation.scenario_schema import ScenarioFile
 from ketamech.simulation.simulate import simulate
 

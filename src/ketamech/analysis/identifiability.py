@@ -29,8 +29,8 @@ from ketamech.evidence import load_evidence
 from ketamech.model.system import System
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import Ensemble
-from ketamech.simulation.expression import names_in
 from ketamech.simulation.model import Model
+from ketamech.simulation.observable import names_in
 from ketamech.simulation.simulate import events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 

@@ -11,8 +11,7 @@ from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
-from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species, load_species
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects

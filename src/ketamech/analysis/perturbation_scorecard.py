@@ -19,8 +19,7 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import without_expectancy
 from ketamech.dosing.perturbations import DOSABLE_KINDS, read_perturbations
-from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.evidence import load_evidence
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_parameters, load_species
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times

@@ -17,8 +17,7 @@ from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import DoseEvent, dose_events
 from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
-from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model

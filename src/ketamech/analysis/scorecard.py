@@ -39,10 +39,9 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence import Evidence, Observation, load_evidence
 from ketamech.evidence.published_units import analyte, canonical_unit
 from ketamech.parameters import Parameter
-from ketamech.simulation.curve_statistics import reading_times
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.observable import Observable, TimeCourse, reading_times
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"

@@ -17,7 +17,7 @@ from ketamech.estimation.clinical_targets import (
     shipped_trial,
     standard_error_of,
 )
-from ketamech.estimation.trial_folds import fold_of
+from ketamech.estimation.leave_one_trial_out import fold_of
 from ketamech.evidence import RATIOS, log_standard_error
 from ketamech.trials.analysis.analyse import is_control
 

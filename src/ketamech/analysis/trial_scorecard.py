@@ -33,8 +33,7 @@ from ketamech.estimation.clinical_targets import (
     standard_error_of,
     statistic,
 )
-from ketamech.estimation.leave_one_trial_out import LeftOutDraws
-from ketamech.estimation.trial_folds import fold_of
+from ketamech.estimation.leave_one_trial_out import LeftOutDraws, fold_of
 from ketamech.evidence import RATIOS, load_evidence, log_standard_error
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm

@@ -34,12 +34,10 @@ from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, lo
 from ketamech.analysis.scorecard_targets import NO_CHANGE, Target, load_targets
 from ketamech.core.csv_table import read_table
 from ketamech.evidence import Observation, load_evidence, standard_error
-from ketamech.simulation.curve_statistics import reading_times
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
-from ketamech.simulation.expression import names_in
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import DIRECTORY
-from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.observable import TimeCourse, names_in, reading_times
 
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more

@@ -96,11 +96,10 @@ def _estimate(
 ) -> tuple[Posterior, QuadraticEmulator]:
     """Simulate, sample, write the results and print the estimates."""
     from ketamech.estimation import calibration as kit
-    from ketamech.estimation.leave_one_trial_out import leave_one_trial_out, save_left_out
+    from ketamech.estimation.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
     from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
     from ketamech.estimation.surrogate_posterior import QuadraticEmulator as analysis_QuadraticEmulator
-    from ketamech.estimation.trial_folds import folds
     from ketamech.exchange.output_folder import replace_folder
 
     console = terminal.progress()

@@ -106,9 +106,8 @@ def trial(
     from ketamech.report.trial_folder import TITLE, difference_rows, relapse_rows, summary_of, write_trial
     from ketamech.report.weighted_arms import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.trials.analysis.analyse import analyse
-    from ketamech.trials.analysis.difference_text import difference_sentences
+    from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.analysis.power import success_criterion
     from ketamech.trials.run_trial import with_sample_size
 
     require_extra("trials")

@@ -26,13 +26,13 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
     ClinicalTarget,
+    TrialLikelihood,
     load_clinical_targets,
     load_spread_targets,
     shipped_trial,
     standard_error_of,
     statistic,
 )
-from ketamech.estimation.trial_likelihood import TrialLikelihood
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.design import Trial

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.evidence.evidence import Evidence
-from ketamech.evidence.format import format_listing, format_row
+from ketamech.evidence.evidence import Evidence, format_listing, format_row
 from ketamech.evidence.load_evidence import load_evidence
 from ketamech.evidence.observation import (
     RATIOS,

@@ -29,8 +29,8 @@ from ketamech.evidence import Evidence, Observation, load_evidence, standard_err
 from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, dose_changes, write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
-from ketamech.simulation.expression import value_of
 from ketamech.simulation.model import Model
+from ketamech.simulation.observable import value_of
 from ketamech.simulation.output_ranges import exists_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects

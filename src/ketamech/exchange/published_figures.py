@@ -37,9 +37,8 @@ from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.simulation.ensemble import Subject, run_subjects
-from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
-from ketamech.simulation.observable import RELATIVE_TO, Observable, TimeCourse
+from ketamech.simulation.observable import RELATIVE_TO, Observable, TimeCourse, names_in, value_of
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 

@@ -1,8 +1,7 @@
 """Named values with unit, spread, status and sources."""
 
 from ketamech.parameters.connectome import BrainArea, load_brain_areas, load_connectome
-from ketamech.parameters.load_parameters import ParameterTable, load_parameters
-from ketamech.parameters.parameter import Distribution, Parameter
+from ketamech.parameters.load_parameters import Distribution, Parameter, ParameterTable, load_parameters
 from ketamech.parameters.species_tables import HUMAN, SPECIES, Species, load_species
 
 __all__ = [

@@ -10,8 +10,7 @@ from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
-from ketamech.parameters.load_parameters import COLUMNS, load_parameters, parameter_of
-from ketamech.parameters.parameter import Parameter
+from ketamech.parameters.load_parameters import COLUMNS, Parameter, load_parameters, parameter_of
 
 DIRECTORY = DATA / "species"
 HUMAN = "human"

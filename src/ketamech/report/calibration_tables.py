@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ketamech.estimation.informed_directions import InformedDirection, informed_directions
 from ketamech.estimation.posterior import posterior_hash
-from ketamech.estimation.prior_sensitivity import PriorSensitivity, prior_sensitivity
+from ketamech.estimation.prior_sensitivity import (
+    InformedDirection,
+    PriorSensitivity,
+    informed_directions,
+    prior_sensitivity,
+)
 from ketamech.estimation.simulation_based_calibration import RankUniformity, rank_uniformity
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.exchange.result_metadata import read_csv_metadata

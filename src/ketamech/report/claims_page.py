@@ -29,7 +29,7 @@ from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number
 from ketamech.report.page_templates import render
-from ketamech.simulation.expression import value_of
+from ketamech.simulation.observable import value_of
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 36

@@ -22,8 +22,8 @@ from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.report.tracks import OKABE_ITO
-from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
+from ketamech.simulation.observable import names_in, value_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,8 +16,8 @@ from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
 from ketamech.report.run_description import RunDescription
 from ketamech.simulation.ensemble import baseline_of
-from ketamech.simulation.expression import names_in, value_of
 from ketamech.simulation.model import Model
+from ketamech.simulation.observable import names_in, value_of
 
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
 YEARS_APART = 15.0

@@ -19,8 +19,7 @@ from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
 from ketamech.trials.analysis.analyse import TrialAnalysis
-from ketamech.trials.analysis.difference_text import p_value
-from ketamech.trials.analysis.power import ALPHA
+from ketamech.trials.analysis.power import ALPHA, p_value
 
 if TYPE_CHECKING:
     import pandas as pd

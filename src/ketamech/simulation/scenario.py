@@ -10,8 +10,7 @@ from ketamech.core import InputError
 from ketamech.core.units import duration_text
 from ketamech.dosing.dose_events import DoseEvent, dose_events
 from ketamech.dosing.perturbations import AppliedPerturbation
-from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.species_routes import require_species_kinetics
+from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 
 

@@ -22,8 +22,7 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.trials.design import DecisionStep, DropoutRule, RelapseRule, Titration, TitrationStep, Visit
 from ketamech.trials.trial_schema import DropoutKeys, RelapseKeys, StepKeys, TitrationKeys, TrialFile
-from ketamech.trials.trial_source import Scales, SourceFile
-from ketamech.trials.trial_text import MAX_TRIAL_H, relapse, titrated_treatments
+from ketamech.trials.trial_text import MAX_TRIAL_H, Scales, SourceFile, relapse, titrated_treatments
 
 MAX_DROPOUT_RULES, MAX_ADMISSION = 0.9, 0.5
 NO_DOSES, NO_CHANGE = ("stop", "nothing"), "continue"  # words of a step instead of a regimen

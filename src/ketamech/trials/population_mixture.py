@@ -14,7 +14,7 @@ from ketamech.dosing.dose_events import DoseEvent
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import COVARIATE, Population, VirtualPatients, load_population
-from ketamech.trials.trial_source import SourceFile
+from ketamech.trials.trial_text import SourceFile
 
 PART = 2  # block of the stream "trial" that decides from which population a patient is drawn
 JOIN, SHARE = " + ", " % "

@@ -2,6 +2,8 @@
 
 Several replicates are solved together. The result of a patient depends on that patient's parameters and random streams
 only, so that the numbers are bit-identical for any number of threads and any grouping of replicates.
+
+A crossover in which each patient waits for the second period until a condition is met, such as a relapse.
 """
 
 from __future__ import annotations
@@ -23,13 +25,12 @@ from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
-from ketamech.trials.crossover import cross_over, crossing_checks
+from ketamech.trials.decision_rules import is_met
 from ketamech.trials.design import Trial
-from ketamech.trials.eligibility import enrol_eligible, lead_in_events
-from ketamech.trials.enrolment import Enrolment, enrol
+from ketamech.trials.enrolment import Enrolment, enrol, enrol_eligible, lead_in_events
 from ketamech.trials.population_mixture import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
-from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values
+from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
 from ketamech.trials.visit_ratings import VisitRatings
 
 TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below the rating error
@@ -263,3 +264,41 @@ def with_sample_size(trial: Trial, patients: int) -> Trial:
         raise InputError(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
     arms = tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True))
     return replace(trial, arms=arms, study_size=trial.study_size or trial.patients)
+
+
+def crossing_checks(trial: Trial) -> list[tuple[float, int]]:
+    """Hours at which waiting patients may cross over, each with the index of the last visit by then.
+
+    These are the end of the washout, the visits after it, and the latest time.
+    """
+    if trial.crossover_rule is None:
+        return []
+    visits = [visit.time for visit in trial.visits]
+    later = {time for time in visits if trial.washout < time < trial.period_length}
+    return [
+        (time, int(np.searchsorted(visits, time + 1e-9)) - 1)
+        for time in sorted({trial.washout, *later, trial.period_length})
+    ]
+
+
+def cross_over(state: TrialState, hour: float, visit: int) -> None:
+    """Let the waiting patients who meet the condition at `hour` begin the second period; all at the latest time."""
+    trial, waiting = state.trial, np.isnan(state.crossed_at)
+    assert trial.crossover_rule is not None
+    met = is_met(trial, trial.crossover_rule, state.scores(), visit)[0]
+    moved = waiting & (met | (hour >= trial.period_length - 1e-9))
+    state.crossed_at[moved] = hour
+    count, visits, exposures = (
+        state.hours.shape[1],
+        len(trial.visits),
+        (state.times.shape[1] - state.hours.shape[1]) // 2,
+    )
+    second = np.r_[visits : 2 * visits, count + exposures : count + 2 * exposures]
+    left_out = np.flatnonzero(np.array([v.time for v in trial.visits]) > hour + 1e-9)
+    state.times[np.ix_(moved, second)] += hour - trial.period_length
+    state.times[np.ix_(moved, left_out)] = hour
+    state.closed[np.ix_(moved, left_out)] = True
+    state.hours[moved] = state.times[moved, :count]
+    for number in np.unique(state.dosing.course[moved]):
+        first = state.dosing.courses[number].name
+        state.dosing.begin(second_period_course(first), moved & (state.dosing.course == number), hour)

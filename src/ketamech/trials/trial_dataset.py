@@ -13,11 +13,16 @@ from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca import areas
 from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales_of
 from ketamech.trials.design import Trial
-from ketamech.trials.dropout import dropout_times, missed_visits
 from ketamech.trials.enrolment import Enrolment
-from ketamech.trials.relapse import RelapseOutcomes, end_of_trial, relapse_outcomes
 from ketamech.trials.trial_dosing import TrialDosing
-from ketamech.trials.visit_ratings import VisitRatings
+from ketamech.trials.visit_ratings import (
+    RelapseOutcomes,
+    VisitRatings,
+    dropout_times,
+    end_of_trial,
+    missed_visits,
+    relapse_outcomes,
+)
 
 EVENT = "event_"  # of the name of a variable
 ADMISSIONS = 1000  # block of the stream "steps"; the decision steps count from 0

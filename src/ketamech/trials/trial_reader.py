@@ -30,8 +30,7 @@ from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Tri
 from ketamech.trials.population_mixture import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
-from ketamech.trials.trial_source import Scales, SourceFile
-from ketamech.trials.trial_text import condition, treatment
+from ketamech.trials.trial_text import Scales, SourceFile, condition, treatment
 
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 

@@ -19,7 +19,7 @@ from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
 from ketamech.model.assemble import build_system
 from ketamech.model.reference_rhs import plain_function
-from ketamech.parameters.parameter import Distribution, Parameter
+from ketamech.parameters.load_parameters import Distribution, Parameter
 from ketamech.simulation.model import Model, load_model
 
 GIVEN = events([(0.0, 0, 0, 40.0), (1.0, 1, 0, 30.0), (2.5, 1, 0, -30.0), (5.0, 0, 0, 25.0)])

@@ -30,8 +30,7 @@ from ketamech.core import InputError
 from ketamech.dosing.regimen import Regimen
 from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
-from ketamech.simulation.expression import names_in
-from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.observable import Observable, TimeCourse, names_in
 
 EVIDENCE = load_evidence()
 PROTOCOLS = load_protocols()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ketamech.estimation.calibration import EstimatedParameter, load_estimated
-from ketamech.estimation.informed_directions import informed_directions
+from ketamech.estimation.prior_sensitivity import informed_directions
 
 ESTIMATED = (
     EstimatedParameter("a", 1.0, 0.5, "habenula"),

@@ -13,9 +13,9 @@ from ketamech.core import InputError
 from ketamech.estimation import leave_one_trial_out as left_out
 from ketamech.estimation.calibration import Calibration, EstimatedParameter
 from ketamech.estimation.clinical_targets import load_clinical_targets
+from ketamech.estimation.leave_one_trial_out import fold_of, folds
 from ketamech.estimation.posterior import save_posterior
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, sample_emulated
-from ketamech.estimation.trial_folds import fold_of, folds
 from ketamech.parameters import load_parameters
 
 NAME = "mood.expectancy_weight"

@@ -6,8 +6,7 @@ import pytest
 from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text
 from ketamech.parameters import load_parameters
-from ketamech.population.natural_course import LOAD, ONSET, NaturalCourse, natural_course
-from ketamech.population.virtual_population import load_population
+from ketamech.population.virtual_population import LOAD, ONSET, NaturalCourse, load_population, natural_course
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.simulate import simulate
 

@@ -8,8 +8,7 @@ import pytest
 from ketamech.analysis.scorecard_targets import compare_with_published
 from ketamech.core import InputError
 from ketamech.evidence import load_evidence, standard_error
-from ketamech.simulation.expression import unit_of
-from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.observable import Observable, TimeCourse, unit_of
 
 HOURS = np.concatenate([[0.0], np.geomspace(1e-3, 200, 4000)])
 RATE = math.log(2) / 4

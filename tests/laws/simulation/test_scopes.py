@@ -10,7 +10,7 @@ from ketamech.engine.solve import TOLERANCE
 from ketamech.model.jacobian import sparse_jacobian
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.scopes import scope_of
+from ketamech.simulation.model import scope_of
 from ketamech.simulation.simulate import subjects
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial

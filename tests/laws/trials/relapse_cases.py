@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ketamech.trials.relapse import relapse_outcomes
 from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.visit_ratings import relapse_outcomes
 
 
 def trial_of(hours, since, **relapse):

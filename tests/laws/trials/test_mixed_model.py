@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from ketamech.trials.analysis.mixed_model import (
+from ketamech.trials.analysis.repeated_measures import (
     NotEstimableError,
     RepeatedMeasures,
     _information,

@@ -13,7 +13,7 @@ from ketamech.core.units import SPELLINGS, format_dimensions
 from ketamech.dosing import dose_events, lexicon, parse, parse_errors, perturbations, regimen_reader, treatment
 from ketamech.dosing.drugs import Drug, dosage_forms, load_absorption, load_drugs, load_routes, spellings
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
-from ketamech.dosing.species_routes import ANIMAL_ROUTES
+from ketamech.dosing.regimen import ANIMAL_ROUTES
 from ketamech.parameters import load_parameters
 
 GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses

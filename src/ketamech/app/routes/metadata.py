@@ -31,8 +31,8 @@ from ketamech.parameters.concentration_units import shown
 from ketamech.parameters.species_tables import ANIMALS
 from ketamech.report.number_format import DISCLAIMER, unit_in_words
 from ketamech.report.tracks import load_tracks
-from ketamech.simulation.expression import names_in
 from ketamech.simulation.model_variants import load_model_variants
+from ketamech.simulation.observable import names_in
 from ketamech.simulation.parameter_overrides import bounds
 
 PRESETS = DATA / "presets"

@@ -1,23 +1,227 @@
-"""All visits of a trial together: the mixed model for repeated measures (MMRM)."""
+"""All visits of a trial together: the mixed model for repeated measures (MMRM).
+
+Linear model of repeated measures with an unstructured covariance, by restricted maximum likelihood (REML).
+
+Every subject has one outcome at some of the same visits; outcomes of a subject have covariance Sigma [visit, visit],
+restricted to the visits that were observed, and subjects are independent. Tests use Satterthwaite degrees of freedom
+(Giesbrecht and Burns 1985). Outcomes that are missing may depend on outcomes that were observed (missing at random).
+With complete data this is the multivariate analysis of variance; with one visit it is least squares.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from ketamech.trials.analysis.mixed_model import (
-    MixedModelFit,
-    NotEstimableError,
-    RepeatedMeasures,
-    fit_repeated_measures,
-)
+from ketamech.core.errors import KetaMechError
 from ketamech.trials.analysis.treatment_effects import baselines, scores
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
+SMALLEST_EIGENVALUE = 1e-6  # of Sigma over its largest, below which it is singular
+HESSIAN_STEP = 1e-4  # of each element of Sigma, in SDs of its two visits
+
+
+class NotEstimableError(KetaMechError):
+    """The data do not determine the model; the message says why."""
+
+
+@dataclass(frozen=True)
+class RepeatedMeasures:
+    """`outcome` [observation], `design` [observation, coefficient], `subject` and `visit` (0, 1, ...) of each."""
+
+    outcome: np.ndarray
+    design: np.ndarray
+    subject: np.ndarray
+    visit: np.ndarray
+
+    @property
+    def visits(self) -> int:
+        """Number of visits."""
+        return int(self.visit.max()) + 1
+
+    @cached_property
+    def padded(self) -> PaddedOutcomes:
+        """Outcomes and design of all visits of each subject, 0 where there is no outcome."""
+        subjects, row = np.unique(self.subject, return_inverse=True)
+        outcome = np.zeros((len(subjects), self.visits))
+        design = np.zeros((*outcome.shape, self.design.shape[1]))
+        seen = np.zeros(outcome.shape, dtype=bool)
+        outcome[row, self.visit], design[row, self.visit], seen[row, self.visit] = self.outcome, self.design, True
+        masks, pattern = np.unique(seen, axis=0, return_inverse=True)
+        return PaddedOutcomes(outcome, design, masks, pattern.ravel())
+
+
+@dataclass(frozen=True)
+class PaddedOutcomes:
+    """`outcome` [subject, visit] and `design` [subject, visit, coefficient], 0 where missing; `masks` [pattern, visit]
+    of the visits that were observed, and the `pattern` of each subject."""
+
+    outcome: np.ndarray
+    design: np.ndarray
+    masks: np.ndarray
+    pattern: np.ndarray
+
+    def inverses(self, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inverse of Sigma over the observed visits [pattern, visit, visit], 0 elsewhere, and log determinants.
+
+        Raises LinAlgError where Sigma is not positive definite.
+        """
+        both = self.masks[:, :, None] & self.masks[:, None, :]
+        parts = np.where(both, sigma, np.eye(len(sigma)))
+        lower = np.linalg.cholesky(parts)
+        logs = 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        return np.where(both, np.linalg.inv(parts), 0.0), logs
+
+
+@dataclass(frozen=True)
+class MixedModelFit:
+    """Coefficients with their `covariance`, Sigma, and the error of Sigma.
+
+    `derivatives` [element, coefficient, coefficient] of the covariance by each element of Sigma (lower triangle);
+    `sigma_covariance` [element, element] of the elements.
+    """
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    sigma: np.ndarray
+    log_likelihood: float
+    derivatives: np.ndarray
+    sigma_covariance: np.ndarray
+
+    def contrast(self, weights: np.ndarray) -> tuple[float, float, float]:
+        """Estimate, standard error and Satterthwaite degrees of freedom of a linear combination of coefficients."""
+        variance = float(weights @ self.covariance @ weights)
+        gradient = np.einsum("p,kpq,q->k", weights, self.derivatives, weights)
+        spread = float(gradient @ self.sigma_covariance @ gradient)
+        df = 2 * variance**2 / spread if spread > 0 else float("nan")
+        return float(weights @ self.coefficients), float(np.sqrt(variance)), df
+
+
+def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
+    """Fit by REML. Raises NotEstimableError with the reason where the data do not determine the model."""
+    from scipy.optimize import minimize
+
+    start = _starting_sigma(data)
+    scale = np.sqrt(np.diag(start))
+    lower = np.tril_indices(data.visits)
+
+    def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        factor = np.zeros_like(start)
+        factor[lower] = theta
+        scaled = scale[:, None] * factor
+        try:
+            value, slope, _, _ = _likelihood(data, scaled @ scaled.T)
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros_like(theta)
+        return -value, -(2 * scale[:, None] * (slope @ scaled))[lower]
+
+    begin = np.linalg.cholesky(start / np.outer(scale, scale))[lower]
+    found = minimize(cost, begin, jac=True, method="BFGS", options={"gtol": GRADIENT_TOLERANCE, "maxiter": 500})
+    factor = np.zeros_like(start)
+    factor[lower] = found.x
+    sigma = (scale[:, None] * factor) @ (scale[:, None] * factor).T
+    eigenvalues = np.linalg.eigvalsh(sigma / np.outer(scale, scale))
+    if not np.isfinite(found.fun) or eigenvalues[0] < SMALLEST_EIGENVALUE * eigenvalues[-1]:
+        raise NotEstimableError("the estimated covariance of the visits is singular")
+    if np.max(np.abs(found.jac)) > 1e-2:
+        raise NotEstimableError("the fit did not converge")
+    value, _, coefficients, covariance = _likelihood(data, sigma)
+    derivatives = _derivatives(data, sigma, covariance)
+    try:
+        errors = np.linalg.inv(_information(data, sigma))
+    except np.linalg.LinAlgError:
+        raise NotEstimableError("the covariance of the visits is not determined") from None
+    return MixedModelFit(coefficients, covariance, sigma, value, derivatives, errors)
+
+
+def _starting_sigma(data: RepeatedMeasures) -> np.ndarray:
+    """Covariance of least-squares residuals over pairs of visits, made positive definite."""
+    beta, _, rank, _ = np.linalg.lstsq(data.design, data.outcome, rcond=None)
+    if rank < data.design.shape[1]:
+        people = len(set(data.subject.tolist()))
+        raise NotEstimableError(f"{people} patients do not determine {data.design.shape[1]} coefficients")
+    residual = np.full((int(data.subject.max()) + 1, data.visits), np.nan)
+    residual[data.subject, data.visit] = data.outcome - data.design @ beta
+    known = np.isfinite(residual).astype(float)
+    filled = np.nan_to_num(residual)
+    sigma = filled.T @ filled / np.maximum(known.T @ known, 1)
+    if not (np.diag(sigma) > 1e-12 * max(1.0, float(np.mean(data.outcome**2)))).all():
+        raise NotEstimableError("arm and baseline explain every change, so that there is no error to estimate")
+    sds = np.sqrt(np.diag(sigma))
+    values, vectors = np.linalg.eigh(sigma / np.outer(sds, sds))
+    correlation = vectors @ np.diag(np.maximum(values, 0.05)) @ vectors.T
+    ones = np.sqrt(np.diag(correlation))
+    return sigma_of(correlation / np.outer(ones, ones), sds)
+
+
+def sigma_of(correlation: np.ndarray, sds: np.ndarray) -> np.ndarray:
+    """Covariance of a correlation matrix and SDs."""
+    return correlation * np.outer(sds, sds)
+
+
+def _likelihood(data: RepeatedMeasures, sigma: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Restricted log likelihood, its slope [visit, visit] by Sigma, coefficients and their covariance."""
+    padded, count = data.padded, data.design.shape[1]
+    inverses, logs = padded.inverses(sigma)
+    inverse = inverses[padded.pattern]
+    weighted = inverse @ padded.design
+    cross = np.einsum("svp,svq->pq", padded.design, weighted)  # einsum: no threads, which would wait for other jobs
+    moment = np.einsum("svp,sv->p", weighted, padded.outcome)
+    square = float(np.sum(padded.outcome * (inverse @ padded.outcome[:, :, None])[:, :, 0]))
+    covariance = np.linalg.inv(cross)
+    coefficients = covariance @ moment
+    log_determinant = float(logs[padded.pattern].sum() + np.linalg.slogdet(cross)[1])
+    value = -0.5 * (log_determinant + square - float(moment @ coefficients))
+    value -= 0.5 * (len(data.outcome) - count) * np.log(2 * np.pi)
+    residual = (inverse @ (padded.outcome - padded.design @ coefficients)[:, :, None])[:, :, 0]
+    gain = np.einsum("svp,swp->vw", weighted @ covariance, weighted)
+    slope = 0.5 * (residual.T @ residual + gain - inverse.sum(axis=0))
+    return value, slope, coefficients, covariance
+
+
+def _elements(visits: int) -> Iterator[tuple[int, int]]:
+    """(row, column) of the lower triangle."""
+    return ((j, k) for j in range(visits) for k in range(j + 1))
+
+
+def _derivatives(data: RepeatedMeasures, sigma: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Derivatives [element, coefficient, coefficient] of the covariance of the coefficients by each element of Sigma
+    and its mirror image."""
+    inverses, _ = data.padded.inverses(sigma)
+    weighted = inverses[data.padded.pattern] @ data.padded.design @ covariance
+    found = []
+    for j, k in _elements(data.visits):
+        change = weighted[:, j].T @ weighted[:, k]
+        found.append(change + change.T if j != k else change)
+    return np.array(found)
+
+
+def _information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
+    """Observed information [element, element] of the elements of Sigma, by central differences of the slope."""
+    elements = list(_elements(data.visits))
+    sds = np.sqrt(np.diag(sigma))
+    found = np.empty((len(elements), len(elements)))
+    for place, (j, k) in enumerate(elements):
+        step = HESSIAN_STEP * sds[j] * sds[k]
+        slopes = []
+        for sign in (1, -1):
+            moved = sigma.copy()
+            moved[j, k] += sign * step
+            moved[k, j] = moved[j, k]
+            slope = _likelihood(data, moved)[1]
+            slopes.append(np.array([slope[a, b] * (1 if a == b else 2) for a, b in elements]))
+        found[place] = -(slopes[0] - slopes[1]) / (2 * step)
+    return (found + found.T) / 2
+
 
 COLUMNS = ["arm", "visit", "difference", "low", "high", "p", "se", "df", "n", "reason"]
 NUMBERS = COLUMNS[2:8]
