@@ -16,18 +16,18 @@ from makers.markdown import NOTICE, blocks
 PAGES = {  # package: modules that a user's program may import
     "dosing": ("regimen", "treatment", "dose_records", "dose_events"),
     "simulation": (
-        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables", "sensitivities",
+        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables", "forward_sensitivities",
     ),
     "population": ("virtual_population", "weights", "cohort"),
     "trials": (
         "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",
-        "analysis.survival", "analysis.exposure", "analysis.repeated_measures", "analysis.adam_tables",
+        "analysis.survival", "analysis.repeated_measures",
     ),
     "estimation": ("calibration", "surrogate_posterior", "posterior", "published_arms"),
     "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),
     "exchange": ("simulate_any", "result_io", "nonmem.read", "nonmem.levels", "nonmem.write", "sbml.export", "omex"),
     "fitting": ("fit", "observations", "error_models", "fitted_parameters", "predict", "diagnostics"),
-    "parameters": ("load_parameters", "parameter", "connectome", "species_tables"),
+    "parameters": ("load_parameters", "connectome", "species_tables"),
     "evidence": ("load_evidence", "evidence", "observation"),
     "model": ("stage", "assemble", "system"),
     "core": ("errors", "checkpoint", "dask_executor", "execution"),

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ketamech.analysis.fitted_rows import ROLES
 from ketamech.analysis.scorecard import Scorecard, counted, scorecard
+from ketamech.analysis.scorecard_targets import ROLES
 from ketamech.evidence import load_evidence
 from ketamech.model.system import System
 from ketamech.report.number_format import DISCLAIMER, number

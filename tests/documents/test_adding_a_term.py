@@ -42,7 +42,7 @@ PROGRAM = """
 import json
 from pathlib import Path
 from ketamech.analysis.attribution import switched_on_pathways
-from ketamech.analysis.pathways import load_pathways
+from ketamech.analysis.attribution_text import load_pathways
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
 from ketamech.simulation.simulate import simulate

@@ -12,7 +12,7 @@ from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.published_arms import published_arms
 from ketamech.exchange.result_metadata import read_csv_metadata
-from ketamech.report import calibration_tables as tables
+from ketamech.report import calibration_report as tables
 from ketamech.report.weighted_arms import ARMS
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ketamech.analysis.fitted_rows import fitted_rows
 from ketamech.analysis.reference_protocols import Protocol, load_protocols, settings_of
-from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, known, measure
+from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, fitted_rows, known, measure
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA

@@ -1,8 +1,12 @@
-"""Reference forecasts that know nothing of the mechanism: what a prediction must beat to have skill.
+"""Reference forecasts that know nothing of the mechanism, and published differences beside curves of the model.
 
 The class mean is the mean and SD of the scored rows of the other trials in the same class, without dose or time. The
-meta-analysis is the random-effects mean (REML) of the differences from control in the other trials. The forecasts are
-frozen in data/scorecard/references.csv with the date on which they were made.
+meta-analysis is the random-effects mean (REML) of the differences from control in the other trials. A prediction must
+beat these forecasts to have skill. They are frozen in data/scorecard/references.csv with the date on which they were
+made.
+
+The dose-response and time course are those of three trials in data/scorecard/curves; bands are 95 % of trials with
+draws of the posterior of all trials, so that the curves describe the model and do not test it.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +23,17 @@ from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import ClinicalTarget, shipped_trial
+from ketamech.simulation.model import Model
+from ketamech.trials.analysis.analyse import reference_arm
+from ketamech.trials.analysis.treatment_effects import scores
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
@@ -153,3 +168,89 @@ def load_references(path: Path = PATH) -> dict[str, ReferenceForecast]:
             name, row["class"], row["borrowed"], int(row.number("trials")), (mean, sd), (pooled, pooled_sd), row["made"]
         )
     return found
+
+
+CURVES = DATA / "scorecard" / "curves"
+NAMES = DATA / "scorecard" / "trial_names.csv"
+CURVE_COLUMNS = ("curve", "arm", "dose", "hour", "mean", "low", "high")
+
+
+@dataclass(frozen=True)
+class PublishedDifference:
+    """A published difference in mood from control, in MADRS points, `hour` after the first dose.
+
+    `curve` names the trial of data/scorecard/curves that it is compared with; `dose` is in the unit of that curve, NaN
+    for another drug; `given` says what was given.
+    """
+
+    id: str
+    name: str
+    curve: str
+    dose: float
+    given: str
+    hour: float
+    value: float
+    error: float
+
+
+def trial_names() -> dict[str, str]:
+    """{trial file: name of the trial for figures}."""
+    return {row["trial"]: row["name"] for row in read_table(NAMES, ("trial", "name"))}
+
+
+def model_curves(
+    model: Model, posterior: Sequence[dict[str, float]], *, replicates: int, threads: int, work: Executor = LOCAL
+) -> pd.DataFrame:
+    """Mean difference in change from control of each arm at each visit, with 95 % of trials; columns CURVE_COLUMNS.
+
+    The name of an arm begins with its dose.
+    """
+    import pandas as pd
+
+    lines: list[tuple[object, ...]] = []
+    for path in sorted(CURVES.glob("*.yaml")):
+        trial = load_trial(path)
+        data = run_trial(
+            trial, model, replicates=replicates, posterior=posterior, first=1, threads=threads, executor=work
+        )
+        values, base, arm = scores(data, trial.primary[0])
+        reference = reference_arm(trial)
+        changes = {a.name: np.nanmean(np.where(arm == a.name, values - base, np.nan), axis=1) for a in trial.arms}
+        for name in (a.name for a in trial.arms if a.name != reference):
+            difference = changes[name] - changes[reference]  # [replicate, visit]
+            for k, hour in enumerate(data["hour"].values):
+                if hour > 0:
+                    low, high = np.nanpercentile(difference[:, k], [2.5, 97.5])
+                    mean, dose = float(np.nanmean(difference[:, k])), float(name.split()[0])
+                    lines.append((path.stem, name, dose, float(hour), mean, low, high))
+    return pd.DataFrame(lines, columns=list(CURVE_COLUMNS))
+
+
+def published_differences(rows: Sequence[ScoredRow]) -> list[PublishedDifference]:
+    """Printed differences and differences of two printed changes, of drugs given to awake patients."""
+    usable = [row for row in rows if row.family == "mood" and not row.reason and row.arm in ("drug awake", "control")]
+    printed = {(row.trial, row.target.arm, row.target.visit): row for row in usable if row.statistic == "difference"}
+    found = [_published(row, row.published, row.standard_error) for row in printed.values()]
+    changes = [row for row in usable if row.statistic == "change"]
+    for row in (row for row in changes if row.arm == "drug awake"):
+        for control in (other for other in changes if other.arm == "control" and other.trial == row.trial):
+            place = (row.trial, row.target.arm, row.target.visit)
+            if control.target.visit == row.target.visit and place not in printed:
+                error = float(np.hypot(row.standard_error, control.standard_error))
+                found.append(_published(row, row.published - control.published, error))
+    return found
+
+
+def _published(row: ScoredRow, value: float, error: float) -> PublishedDifference:
+    trial = shipped_trial(row.target.trial)
+    arm = next(arm for arm in trial.arms if arm.name == row.target.arm)
+    drugs = [treatment for treatment in arm.regimen.treatments if "ketamine" in treatment.drug]
+    hour, dose = hour_of(row.target), drugs[-1]
+    doses = sum(at < hour for one in drugs for at in one.starts(trial.horizon))
+    curve = "infusion" if dose.route == "IV" else "series" if doses > 1 else "spray"
+    amount = float(dose.amount or np.nan)
+    racemic = dose.drug == "racemic ketamine"
+    same = racemic == (curve == "infusion")
+    given = f"{'racemic ' if racemic and not same else ''}{amount:g} {dose.unit}"
+    name = trial_names().get(row.target.trial, row.trial)
+    return PublishedDifference(row.id, name, curve, amount if same else float("nan"), given, hour, value, error)

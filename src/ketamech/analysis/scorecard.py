@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.fitted_rows import fitted_rows, roles
 from ketamech.analysis.reference_protocols import (
     DIRECTORY,
     Protocol,
@@ -28,16 +27,18 @@ from ketamech.analysis.scorecard_targets import (
     Target,
     bounds,
     compare_with_published,
+    fitted_rows,
     inside,
     known,
     load_targets,
     load_uncovered,
     measure,
+    roles,
 )
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.evidence import Evidence, Observation, load_evidence
-from ketamech.evidence.published_units import analyte, canonical_unit
+from ketamech.evidence.load_evidence import analyte, canonical_unit
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model, load_model

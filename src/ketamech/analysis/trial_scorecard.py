@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.fitted_rows import fitted_rows, roles, rows_set_by_hand
-from ketamech.analysis.reference_curves import (
+from ketamech.analysis.reference_forecasts import (
     PublishedDifference,
+    load_references,
     model_curves,
     published_differences,
     trial_names,
 )
-from ketamech.analysis.reference_forecasts import load_references
+from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.core.execution import LOCAL, Executor

@@ -26,8 +26,7 @@ from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
 from ketamech.trials.analysis.power import SuccessCriterion, difference_sentences, power, success_criterion
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
-from ketamech.trials.control_arm import PLACEBO, is_placebo, matched_placebo
-from ketamech.trials.design import Trial
+from ketamech.trials.design import PLACEBO, Trial, is_placebo, matched_placebo
 from ketamech.trials.run_trial import run_trial, with_sample_size
 from ketamech.trials.trial_reader import load_trial
 

@@ -31,7 +31,7 @@ def attribute(
     scenario: ScenarioOrFile, endpoints: Endpoints = None, draws: Draws = None, variant: Variant = None, seed: Seed = 1,
     threads: Threads = None, out: Out = Path("runs/attribute"),
 ) -> None:  # fmt: skip
-    """Attribute the effect of a regimen to pathways.
+    """Attribute the effect of a regimen to attribution_text.
 
     Example:  ketamech attribute "racemic 0.5 mg/kg IV over 40 min"
 
@@ -71,12 +71,12 @@ def attribute(
 
 def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
     """The endpoints that a pathway changes as a table, and the main endpoint in sentences."""
-    from ketamech.analysis import attribution_text, pathways
+    from ketamech.analysis import attribution_text
     from ketamech.report.attribution_page import outcomes_with_contributions
 
     changed = set(outcomes_with_contributions(found))
     rows = found.table[found.table["outcome"].isin(changed)] if changed else found.table
-    labelled = rows.assign(pathway=rows["pathway"].map(lambda name: pathways.component(name).label))
+    labelled = rows.assign(pathway=rows["pathway"].map(lambda name: attribution_text.component(name).label))
     records = labelled[["outcome", "pathway", *SHOWN]].to_dict("records")
     terminal.table([{str(k): v for k, v in row.items()} for row in records], title="Pathway contributions")
     for sentence in attribution_text.describe_attribution(found, parameters):
@@ -87,7 +87,7 @@ def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
 
 def _assumed_conclusions() -> list[str]:
     """Statements about pathways after the usual infusion that are consequences of assumptions."""
-    from ketamech.analysis.robustness_table import CONSEQUENCE, load_robustness, percent
+    from ketamech.analysis.robustness import CONSEQUENCE, load_robustness, percent
 
     rows = [row for row in load_robustness().rows.values() if row.kind == "pathway" and row.is_consequence]
     return [

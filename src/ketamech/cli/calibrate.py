@@ -148,8 +148,8 @@ def _diagnose(
     """Write the diagnostics of the posterior beside it; returns the tables by title."""
     from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.result_metadata import csv_with_metadata
-    from ketamech.report import calibration_tables as tables
-    from ketamech.report.calibration_figures import draw_gains, draw_ranks
+    from ketamech.report import calibration_report as tables
+    from ketamech.report.calibration_report import draw_gains, draw_ranks
     from ketamech.report.provenance import provenance_of_many
 
     task = points.task
@@ -171,7 +171,7 @@ def _publish(out: Path) -> list[Path]:
     import shutil
 
     from ketamech.estimation.clinical_targets import DIRECTORY
-    from ketamech.report.calibration_tables import PUBLISHED
+    from ketamech.report.calibration_report import PUBLISHED
 
     return [Path(shutil.copy(out / name, DIRECTORY / name)) for name in PUBLISHED if (out / name).exists()]
 
@@ -230,7 +230,7 @@ def _write(
 
     from ketamech.exchange.result_io import save_results
     from ketamech.exchange.result_metadata import csv_with_metadata, write_table
-    from ketamech.report.calibration_figures import draw_calibration
+    from ketamech.report.calibration_report import draw_calibration
     from ketamech.report.provenance import provenance_of_many
 
     said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)

@@ -60,7 +60,7 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
     """Simulate the experiments of the claims and write or print the results."""
     from ketamech.analysis.claims import load_rule
     from ketamech.analysis.evaluate_claims import evaluate_claims
-    from ketamech.analysis.robustness_table import load_robustness
+    from ketamech.analysis.robustness import load_robustness
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims, write_claims_document
     from ketamech.report.provenance import provenance_of_many
@@ -96,8 +96,7 @@ def _test_robustness(
     model: Model, sets: int, seed: int, threads: int, out: Path, resume: bool, scheduler: str | None
 ) -> None:
     """Test every conclusion in `sets` parameter sets, write the tables and print what is not robust."""
-    from ketamech.analysis.robustness import RobustnessProblem
-    from ketamech.analysis.robustness_table import write_robustness
+    from ketamech.analysis.robustness import RobustnessProblem, write_robustness
     from ketamech.exchange.output_folder import replace_folder
 
     terminal.refuse_file(out)
@@ -114,7 +113,7 @@ def _test_robustness(
 
 def _print_robustness(found: SetAnswers) -> None:
     """The conclusions below 90 %, and how many of each kind they are."""
-    from ketamech.analysis.robustness_table import CONSEQUENCE, ROBUST
+    from ketamech.analysis.robustness import CONSEQUENCE, ROBUST
 
     table = found.table()
     weak = table[~(table["holds"] >= ROBUST)]

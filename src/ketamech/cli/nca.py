@@ -226,7 +226,7 @@ def _write(found: Profiles, rules: NcaRules, folder: Path, title: str, *, adam: 
     from ketamech.core.environment import environment
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
-    from ketamech.report.nca_figures import draw_profiles
+    from ketamech.report.analysis_figures import draw_profiles
     from ketamech.simulation.nca_tables import adpp, analysed, statistics, wide_table
 
     rows = analysed(found.profiles, rules)

@@ -71,7 +71,7 @@ def population(
     from ketamech.parameters import load_parameters
     from ketamech.population.virtual_population import load_population
     from ketamech.population.weights import effective_size
-    from ketamech.report.population_figures import draw_people
+    from ketamech.report.analysis_figures import draw_people
     from ketamech.report.run_folder import check_folder
 
     check_folder(out)

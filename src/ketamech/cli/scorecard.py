@@ -106,9 +106,8 @@ def _by_trials(
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.estimation.leave_one_trial_out import load_left_out
     from ketamech.estimation.posterior import load_posterior
-    from ketamech.report.skill_page import write_skill
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
-    from ketamech.report.trial_scorecard_page import write_trial_scorecard
+    from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
 
     with terminal.progress_bar("Virtual trials", count_of_trials()) as update:
         card = trial_scorecard(
@@ -142,7 +141,7 @@ def _worst_first(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _print_trials(card: TrialScorecard) -> None:
-    from ketamech.analysis.skill_criteria import verdicts
+    from ketamech.analysis.skill import verdicts
 
     measured = ["group", "rows", "trials", "skill", "skill_low", "skill_high", "against", "coverage", "width_ratio"]
     left_out = card.skill[(card.skill["basis"] == "left out") & (card.skill["kind"] != "class")].sort_values("skill")

@@ -72,7 +72,7 @@ def simulate_cohort(
     from ketamech.cli import scenario_argument
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import Cohort
-    from ketamech.report.population_figures import cohort_figure
+    from ketamech.report.analysis_figures import cohort_figure
     from ketamech.report.provenance import provenance_of
 
     found = scenario_argument.scenario(
@@ -136,7 +136,7 @@ def _outcome(state: dict[str, Any]) -> str:
 def _summary(curves: xr.Dataset) -> list[dict[str, object]]:
     """Median, 5 % and 95 % quantile of each output at a few times."""
     from ketamech.parameters.concentration_units import shown
-    from ketamech.report.population_figures import percentiles
+    from ketamech.report.analysis_figures import percentiles
 
     moments = curves["time"].values
     places = np.unique(np.linspace(0, moments.size - 1, min(moments.size, ROWS)).astype(int)).tolist()

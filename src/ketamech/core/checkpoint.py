@@ -16,13 +16,16 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, read_json, try_lock
 from ketamech.core.environment import environment
 from ketamech.core.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CHECKPOINT_FOLDER, JOURNAL, LOCK, PARTIAL_SUFFIX = "pieces", "journal.txt", "lock", "draft.tmp"
 CHECKSUM_DIGITS = 16  # letters of a checksum
@@ -311,3 +314,32 @@ def _item(value: Any) -> Any:
 def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) < 60 else f"{text[:56]} ..."
+
+
+DESCRIPTION_KEY = "about"  # key of the description of a dataset: dims and attributes, in order
+
+
+def dataset_as_arrays(dataset: xr.Dataset) -> Arrays:
+    """A dataset as one unit, bit-identical: arrays by number in the order of the variables, and their description."""
+    description: dict[str, Any] = {"attrs": dict(dataset.attrs), "data": list(dataset.data_vars), "variables": {}}
+    arrays: Arrays = {}
+    for number, (name, variable) in enumerate(dataset.variables.items()):
+        values = np.asarray(variable.values)
+        arrays[str(number)] = values.astype(str) if values.dtype.hasobject else values  # no Python objects in the file
+        description["variables"][str(name)] = [list(variable.dims), dict(variable.attrs), values.dtype.hasobject]
+    plain = json.dumps(description, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value))
+    arrays[DESCRIPTION_KEY] = np.array(plain)
+    return arrays
+
+
+def dataset_from_arrays(arrays: Arrays) -> xr.Dataset:
+    """The dataset that `dataset_as_arrays` converted."""
+    import xarray as xr
+
+    description = json.loads(str(arrays[DESCRIPTION_KEY]))
+    found = {}
+    for number, (name, (dims, attributes, objects)) in enumerate(description["variables"].items()):
+        values = arrays[str(number)]
+        found[name] = (tuple(dims), values.astype(object) if objects else values, attributes)
+    data = {name: found[name] for name in description["data"]}
+    return xr.Dataset(data, {name: part for name, part in found.items() if name not in data}, description["attrs"])

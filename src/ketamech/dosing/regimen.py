@@ -1,6 +1,6 @@
 """Regimens: all treatments of one patient, read from a sentence and written as one that is read back the same.
 
-Treatments that are possible in a species: an animal needs its own kinetics for the drug and the route.
+An animal needs its own kinetics for a drug and route (`require_species_kinetics`).
 """
 
 from __future__ import annotations

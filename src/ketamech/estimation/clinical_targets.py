@@ -1,10 +1,4 @@
-"""Published clinical numbers, their standard errors, and the statistics of simulated trials that correspond to them.
-
-The normal likelihood of published statistics, with study effects that the rows of a trial share.
-
-The covariance of a trial is diagonal plus one term per study effect. Its inverse and determinant follow from matrices
-of the size of the number of effects (Woodbury). What does not depend on the parameters is computed once.
-"""
+"""Published clinical numbers, the statistics of simulated trials that correspond to them, and their likelihood."""
 
 from __future__ import annotations
 

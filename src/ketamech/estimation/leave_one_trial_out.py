@@ -2,11 +2,8 @@
 
 The chain of the full posterior is reweighted by the inverse likelihood of the rows that contain data of the trial, with
 Pareto smoothed importance sampling (Vehtari 2024). Where the Pareto shape k shows that the weights are not reliable,
-the posterior is sampled again on the emulator without these rows.
-
-The trial of each published row, for leaving whole trials out: sub-analyses and pools belong to their trials.
-
-data/calibration/pools.csv names the exceptions; every other row belongs to the trial of its evidence row.
+the posterior is sampled again on the emulator without these rows. A row belongs to the trial of its evidence row,
+except for the sub-analyses and pools of data/calibration/pools.csv.
 """
 
 from __future__ import annotations

@@ -1,16 +1,14 @@
-"""Sensitivity of the posterior to its prior and to the likelihood, by power-scaling (Kallioinen 2023).
+"""What prior and data contribute to a posterior: sensitivity to each, and the directions that the data determine.
 
-Prior or likelihood are raised to a power slightly below and above 1. The draws are reweighted accordingly, with Pareto
-smoothed importance sampling. The sensitivity of a parameter is the cumulative Jensen-Shannon distance (Nguyen and
-Vreeken 2015) between its marginal distributions with and without the weights, per doubling of the power, as in the R
-package priorsense. A sensitivity of 0.05 is that of a normal distribution whose mean moves by a quarter of its standard
-deviation per doubling.
+Sensitivity is measured by power-scaling (Kallioinen 2023): prior or likelihood are raised to a power slightly below and
+above 1, and the draws are reweighted with Pareto smoothed importance sampling. The sensitivity of a parameter is the
+cumulative Jensen-Shannon distance (Nguyen and Vreeken 2015) between its marginal distributions with and without the
+weights, per doubling of the power, as in the R package priorsense. A sensitivity of 0.05 is that of a normal
+distribution whose mean moves by a quarter of its standard deviation per doubling.
 
-Combinations of pathway gains that the clinical data determine, and those that they do not.
-
-The gains convert connectivity, habenular activity, the acute experience and expectancy into mood. Eigenvectors of the
-posterior covariance of their logarithms, in units of the prior, are independent directions from the best to the least
-known one. All other parameters are integrated out. The SD of a direction is 1 if the data say nothing about it.
+The pathway gains convert connectivity, habenular activity, the acute experience and expectancy into mood. Eigenvectors
+of the posterior covariance of their logarithms, in units of the prior, are independent directions from the best to the
+least known one. All other parameters are integrated out. The SD of a direction is 1 if the data say nothing about it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The evidence tables in memory: look up, select, tabulate, cite.
-
-Evidence as plain rows and text, for any interface.
-"""
+"""The evidence tables in memory: look up, select, tabulate and cite rows, and describe them as text."""
 
 from __future__ import annotations
 

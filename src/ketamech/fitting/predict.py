@@ -156,7 +156,7 @@ def curve_sensitivities(
     """Outputs [occasion, output, time], and their derivatives [occasion, output, time, parameter] on the free scale.
 
     `free` [person, parameter]; `times` [occasion, time] (h from the begin; default: those of the observations). Central
-    differences, with all perturbed copies in one solve; `simulation.sensitivities` has the exact derivatives.
+    differences, with all perturbed copies in one solve; `simulation.forward_sensitivities` has the exact derivatives.
     """
     steps = STEP * np.eye(free.shape[-1])[:, None]
     found = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)

@@ -1,8 +1,6 @@
-"""The parameter tables as named values with unit, spread, status and sources, and the table of all of them.
+"""Named values with unit, spread, status and source, read from the parameter tables.
 
 The spread column is `lognormal 0.3`, `normal 0.1`, `uniform 0.5 2` or `fixed`.
-
-One value of the model: number, unit, spread, status and source.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.core.checkpoint import Arrays
+from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.execution import ClusterProtocol
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
@@ -26,7 +26,6 @@ from ketamech.parameters import ParameterTable
 from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
-from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
@@ -114,7 +113,7 @@ class Cohort:
             return
         if cluster:
             for done, (_, arrays) in enumerate(cluster.map(self.chunk_at, starts)):
-                yield decode(arrays)
+                yield dataset_from_arrays(arrays)
                 if progress:
                     progress(self.patients - (len(starts) - done - 1) * self.chunk_size)
             return
@@ -128,7 +127,7 @@ class Cohort:
 
     def chunk_at(self, first: int) -> Arrays:
         """The chunk that begins with patient `first`, encoded as arrays."""
-        return encode(self.solve_patients(self._chunk_ids(first)))
+        return dataset_as_arrays(self.solve_patients(self._chunk_ids(first)))
 
     def solve_patients(self, patient_ids: Sequence[int], progress: Callable[[int], None] | None = None) -> xr.Dataset:
         """Dataset with dims (patient, time) of some patients of the cohort, by number."""

@@ -1,4 +1,4 @@
-"""Virtual populations: distributions of covariates and parameters, their correlations, and draws of patients.
+"""Virtual populations: distributions of covariates and parameters, draws of patients, and their natural course.
 
 There are two levels of variability. Population values of a replicate (`base`) apply to all its patients; a replicate
 other than 0 also has study effects, by which its means differ. A patient differs from these by covariates, their
@@ -8,10 +8,9 @@ is the same in any cohort, and differs between populations only where their dist
 Plausible patients are those whose simulated outputs lie within published bounds (Allen, Rieger and Musante 2016, CPT
 Pharmacometrics Syst Pharmacol 5:140). `weights` weights virtual patients to a target population.
 
-The natural course of virtual patients as events in time: changing circumstances, life events, remission.
-
-Each number comes from the stream "course" of a patient, so that the events of a patient do not depend on the other
-patients, on the end of the simulation, or on any treatment. The typical patient has no such events.
+The natural course (changing circumstances, life events, remission) is a series of events in time from the stream
+"course" of the patient: it does not depend on the other patients, on the end of the simulation, or on any treatment.
+The typical patient has no such events.
 """
 
 from __future__ import annotations

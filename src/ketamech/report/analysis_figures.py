@@ -1,20 +1,28 @@
-"""Figures of sensitivity analysis and regimen search."""
+"""Figures of analyses: sensitivity, regimen search, virtual patients, and non-compartmental analysis."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
-from ketamech.analysis.regimen_evidence import WITHOUT
-from ketamech.report.style import draw, page
+from ketamech.analysis.regimen_search import WITHOUT
+from ketamech.parameters.concentration_units import shown
+from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
+from ketamech.simulation.nca_tables import AnalysedProfile
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 SHOWN = 15  # parameters in a panel
 
@@ -131,3 +139,134 @@ def _front(table: pd.DataFrame) -> Figure:
     named = "\n".join(f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(best.itertuples()))
     figure.text(0.79, 0.9, "Pareto front (circled):\n" + named, fontsize=7, va="top")
     return figure
+
+
+SHARES = (5, 25, 50, 75, 95)
+BANDS = ((5, 95, 0.18), (25, 75, 0.35))
+COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
+MOST_DRAWN, AT_ONCE = 120, 2**27  # times in a figure; bytes per block
+
+
+def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
+    """Percentiles [share, place] of one output of a cohort (dims patient, time) at some of its times.
+
+    Failed patients are left out; NaN when all failed. Times are read in blocks to bound the memory.
+    """
+    found = np.full((len(shares), len(places)), np.nan)
+    solved = curves["solved"].values == 1
+    step = max(1, AT_ONCE // (8 * max(1, solved.size)))
+    for first in range(0, len(places) if solved.any() else 0, step):
+        some = slice(first, first + step)
+        found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
+    return found
+
+
+def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
+    """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from ketamech.report.style import SETTINGS
+
+    names = [str(name) for name in curves.data_vars if curves[name].dims == ("patient", "time")]
+    places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MOST_DRAWN).round().astype(int)).tolist()
+    days = curves["time"].values[places] / 24
+    solved = int((curves["solved"].values == 1).sum())
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(WIDTH, ROW * len(names) + 1.0), layout="constrained")
+        figure.suptitle(f"{title}\n{solved} virtual patients: median, 50 % and 90 %")
+        for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
+            factor, unit = shown(name, curves[name].attrs["units"])
+            axes.set_ylabel(name if unit == "1" else f"{name}\n({unit})")
+            _bands(axes, days, factor * percentiles(curves, name, SHARES, places))
+        axes.set_xlabel("days")
+        axes.legend(loc="best", fontsize=7, frameon=False)
+        figure.text(0.99, 0.005, DISCLAIMER, ha="right", size=6)
+        figure.savefig(path)
+    return path
+
+
+def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
+    """Draw 50 % and 90 % bands and the median; `found` [share, time]."""
+    edges = dict(zip(SHARES, found, strict=True))
+    for low, high, opacity in BANDS:
+        label = f"{low}-{high} %"
+        axes.fill_between(days, edges[low], edges[high], color=COLOUR, alpha=opacity, lw=0, label=label)
+    axes.plot(days, edges[50], color=COLOUR, lw=1.8, label="median")
+
+
+def draw_people(folder: Path, table: pd.DataFrame, title: str, columns: Sequence[str]) -> list[Path]:
+    """Write the distributions of variables of a virtual population, one panel each, as people.png and people.svg."""
+    return draw(folder, "people", lambda: _people(table, title, columns))
+
+
+def _people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figure:
+    figure, panels = panel_page(len(columns), 3, 9.0, 2.1, title)
+    weights = table.get("weight_in_target")
+    for axes, name in zip(panels, columns, strict=True):
+        values = table[name]
+        whole = np.all(values == np.round(values)) and values.nunique() < 12
+        bins = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 40
+        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, label="drawn")
+        if weights is not None:
+            outline = {"color": OKABE_ITO[1], "histtype": "step", "label": "weighted"}
+            axes.hist(values, bins=bins, weights=weights, density=True, **outline)
+        axes.set_title(name.removeprefix("person."), fontsize=8)
+        axes.set_yticks([])
+    if weights is not None:
+        panels[0].legend(fontsize=7, frameon=False)
+    return figure
+
+
+MOST_PANELS = 12  # of one subject
+MANY = 40  # levels from which on a profile is a line
+
+
+def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile], *, vector: bool = True) -> list[Path]:
+    """One figure of the profiles of one subject; levels of the regression are filled."""
+    subject = rows[0].profile.subject
+    name = re.sub(r"[^\w-]+", "-", subject).strip("-")
+    if name != subject:  # two subjects must not share a file
+        name += f"-{hashlib.sha256(subject.encode()).hexdigest()[:6]}"
+    return draw(folder, name, lambda: _figure(rows[:MOST_PANELS], f"ID {subject}"), vector=vector)
+
+
+def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:
+    words = f"{title}: levels (those of the terminal regression are filled) and regression line"
+    figure, panels = panel_page(len(rows), min(2, len(rows)), 8.0, 3.0, words)
+    for axes, row in zip(panels, rows, strict=True):
+        _panel(axes, row)
+    return figure
+
+
+def _panel(axes: Axes, row: AnalysedProfile) -> None:
+    profile, result = row.profile, row.result
+    t, c = result.time, result.level
+    shown = c > 0
+    many = int(shown.sum()) > MANY
+    axes.plot(t[shown], c[shown], "-" if many else "o-", color=OKABE_ITO[0], mfc="white", ms=4, lw=1.0)
+    if (fit := result.terminal) is not None:
+        used = shown & (t >= fit.first) & (t <= fit.last)
+        if not many:
+            axes.plot(t[used], c[used], "o", color=OKABE_ITO[0], ms=4)
+        ends = np.array([fit.first, fit.last + 0.1 * (fit.last - fit.first)])
+        axes.plot(ends, [fit.level(end) for end in ends], "--", color=OKABE_ITO[1], lw=1.4)
+    if shown.any():
+        axes.set_yscale("log")
+    axes.set_xlabel("h after the dose", fontsize=8)
+    axes.set_ylabel(f"{profile.analyte} ({profile.level_unit})", fontsize=8)
+    axes.set_title(_title(row), fontsize=8, loc="left")
+
+
+def _title(row: AnalysedProfile) -> str:
+    """Which dose, and the main results."""
+    profile, result = row.profile, row.result
+    parts = [f"dose {profile.dose_number} at {number(profile.dose_time)} h"]
+    if profile.occasion > 1:
+        parts.insert(0, f"occasion {profile.occasion}")
+    if result.terminal is not None:
+        area = f"AUCIFO {number(result['AUCIFO'])} {profile.unit('AUCIFO')}"
+        parts += [f"half-life {number(result['LAMZHL'])} h from {result.terminal.points} levels", area]
+    else:
+        parts.append(next(iter(result.reasons.values()), ""))
+    return ", ".join(parts)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.attribution_text import dependence, describe_attribution
-from ketamech.analysis.pathways import component
+from ketamech.analysis.attribution_text import component, dependence, describe_attribution
 from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number

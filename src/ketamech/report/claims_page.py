@@ -23,7 +23,7 @@ from ketamech.analysis.claims import (
     load_rule_variants,
 )
 from ketamech.analysis.evaluate_claims import ClaimResult
-from ketamech.analysis.robustness_table import ROBUST, RobustnessRow, load_robustness, percent
+from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table

@@ -17,8 +17,7 @@ from ketamech.report.page_templates import render
 from ketamech.report.style import draw, page
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
-from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
-from ketamech.trials.analysis.analyse import TrialAnalysis
+from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
 
 if TYPE_CHECKING:

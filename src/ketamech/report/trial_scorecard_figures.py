@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.reference_curves import PublishedDifference, trial_names
+from ketamech.analysis.reference_forecasts import PublishedDifference, trial_names
 from ketamech.analysis.skill import PIT_BINS
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO

@@ -1,28 +1,154 @@
-"""Comparison of virtual with published trials as a Markdown page."""
+"""Comparison of virtual with published trials as a Markdown page, and the skill tables that other pages show."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ketamech.analysis.reference_forecasts import load_references
+from ketamech.analysis.skill import RESULTS, load_skill, verdicts
+from ketamech.core import InputError
 from ketamech.core.atomic_files import atomic_write
-from ketamech.report.number_format import DISCLAIMER, markdown_table, number
-from ketamech.report.skill_page import (
-    EXPLANATION,
-    chance_table,
-    detail_table,
-    left_out_table,
-    skill_table,
-    verdict_table,
-)
+from ketamech.exchange.result_metadata import csv_with_metadata
+from ketamech.report.number_format import DISCLAIMER, markdown_table, number, signed
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ketamech.analysis.trial_scorecard import TrialScorecard
+
+
+SKILL_BLOCK, VERDICT_BLOCK = "skill table", "verdicts"
+MEASURES = {
+    "skill": "skill", "skill_low": "skill, lower limit", "coverage": "coverage", "width_ratio": "width ratio",
+    "pit_p": "p of uniformity", "error": "mean error", "accuracy": "share with the right sign",
+    "log_skill": "log skill",
+}  # fmt: skip
+EXPLANATION = """Each trial is predicted from the posterior without its own data. *Skill* is 1 − CRPS of the model /
+CRPS of the reference: above 0 the model is better, below 0 worse. Its 95 % interval is over trials. *Coverage*: share
+of published numbers inside the 95 % prediction interval. *Width*: median width of that interval over the published one.
+*In sample*: the same skill with the posterior of all trials, which is no prediction."""
+
+
+def skill_table(skill: pd.DataFrame, *, classes: bool = False) -> str:
+    """One line per group of rows and kind of contrast, lowest skill first; `classes`: also one line per class."""
+    kinds = ["overall", "family", "difference", "contrast", *(["class"] if classes else [])]
+    out = skill[(skill["basis"] == "left out") & skill["kind"].isin(kinds)].sort_values("skill", kind="stable")
+    inside = skill[skill["basis"] == "in sample"].set_index(["kind", "group"])["skill"]
+    lines = []
+    for row in out.to_dict("records"):
+        name = f"contrast: {row['group']}" if row["kind"] == "contrast" else str(row["group"])
+        counts = f"{row['rows']} ({row['trials']})"
+        fitted = float(inside.get((row["kind"], row["group"]), np.nan))
+        error = f"{signed(row['error'])} {row['unit']}" if np.isfinite(row["error"]) else ""
+        sign = f"{row['accuracy']:.2f}" if np.isfinite(row["accuracy"]) else ""
+        lines.append([
+            name, counts, _with_interval(row), str(row["against"]), f"{row['coverage']:.2f}",
+            _blank(row["width_ratio"]), error, sign, _two(fitted),
+        ])  # fmt: skip
+    head = ["predicted", "rows (trials)", "skill (95 %)", "against", "coverage", "width", "mean error", "right sign",
+            "in sample"]  # fmt: skip
+    return markdown_table(head, lines)
+
+
+def _with_interval(row: Mapping[Any, Any]) -> str:
+    if not np.isfinite(row["skill"]):
+        return ""
+    text = _two(row["skill"])
+    bold = f"**{text}**" if row["skill"] < 0 else text
+    return bold + (f" ({_two(row['skill_low'])} to {_two(row['skill_high'])})" if np.isfinite(row["skill_low"]) else "")
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else ""
+
+
+def _blank(value: float) -> str:
+    return number(value) if np.isfinite(value) else ""
+
+
+def detail_table(skill: pd.DataFrame) -> str:
+    """Log scores and uniformity of each group of rows on both bases."""
+    rows = skill[skill["kind"].isin(("overall", "family", "difference", "class"))]
+    lines = []
+    for row in rows.to_dict("records"):
+        lines.append([row["basis"], row["group"], row["rows"], _two(row["crps"]), _two(row["skill"]),
+                      _two(row["log_skill"]), _two(row["log_gain"]), _blank(row["pit_p"])])  # fmt: skip
+    head = ["basis", "predicted", "rows", "CRPS", "skill", "log skill", "gain, nats per row", "p of uniformity"]
+    return markdown_table(head, lines)
+
+
+def verdict_table(skill: pd.DataFrame) -> str:
+    """The acceptance criteria with their verdicts, misses first."""
+    lines = []
+    for row in verdicts(skill).to_dict("records"):
+        bounds = [f"at least {number(row['low'])}" if np.isfinite(row["low"]) else ""]
+        bounds += [f"at most {number(row['high'])}" if np.isfinite(row["high"]) else ""]
+        wanted = ", ".join(filter(None, bounds))
+        verdict = "met" if row["met"] else "**not met**"
+        measure = f"{MEASURES[row['measure']]}, {row['group']}"
+        lines.append([row["question"], measure, wanted, _blank(row["value"]), verdict])
+    return markdown_table(["question", "measure", "criterion", "value", "verdict"], lines)
+
+
+def chance_table(chances: pd.DataFrame) -> str:
+    """Chance of p < 0.05 beside each published comparison; the published ones that were least expected first."""
+    surprise = np.where(chances["significant"], 100 - chances["chance"], chances["chance"])
+    lines = []
+    for row in chances.iloc[np.argsort(-surprise, kind="stable")].to_dict("records"):
+        published = f"{number(row['published'])} ({number(row['low'])} to {number(row['high'])})"
+        chance = f"{row['chance']:.0f} ({row['chance_low']:.0f} to {row['chance_high']:.0f})"
+        result = "p < 0.05" if row["significant"] else "not significant"
+        what = f"{row['name']}: {row['arm']}, {row['visit']}"
+        lines.append([what, row["n"], published, result, chance])
+    head = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
+    return markdown_table(head, lines)
+
+
+def left_out_table(without: pd.DataFrame) -> str:
+    """How each trial was left out of the posterior."""
+    lines = [
+        [row["trial"], row["rows"], f"{row['pareto_k']:.2f}", f"{row['effective_draws']:.0f}", row["method"]]
+        for row in without.sort_values("pareto_k", ascending=False).to_dict("records")
+    ]
+    return markdown_table(["trial left out", "fitted rows", "Pareto k", "effective draws", "posterior"], lines)
+
+
+def write_block(path: Path, name: str, text: str) -> Path:
+    """Replace the block `name` of a Markdown page. Raises InputError if the page has no such block."""
+    begin, end = f"<!-- {name}: written by `ketamech scorecard --publish`; do not edit -->", f"<!-- end of {name} -->"
+    page = path.read_text(encoding="utf-8")
+    if begin not in page or end not in page:
+        raise InputError(f"the page has no block '{name}'", file=path, expected=f"{begin} ... {end}")
+    before, rest = page.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    atomic_write(path, f"{before}{begin}\n{text}\n{end}{after}".encode())
+    return path
+
+
+def read_block(path: Path, name: str) -> str:
+    """The text of a block that `write_block` wrote."""
+    page = path.read_text(encoding="utf-8")
+    return page.split(f"<!-- {name}:", 1)[1].split("-->\n", 1)[1].split(f"\n<!-- end of {name} -->", 1)[0]
+
+
+def write_skill(checkout: Path, skill: pd.DataFrame, facts: Mapping[str, object], replicates: int) -> list[Path]:
+    """Write the result table of a checkout, and the blocks of its pages that show it."""
+    docs = checkout / "docs"
+    text = csv_with_metadata(skill, {"replicates": replicates, **short_facts(facts)}, digits="%.4g")
+    RESULTS.write_text(text, encoding="utf-8")
+    written = load_skill()  # with the digits of the file
+    write_block(docs / "limits.md", SKILL_BLOCK, skill_table(written))
+    write_block(docs / "credibility.md", VERDICT_BLOCK, verdict_table(written))
+    return [RESULTS, docs / "limits.md", docs / "credibility.md"]
+
+
+def short_facts(facts: Mapping[str, object]) -> dict[str, object]:
+    """The metadata that identify model and data."""
+    return {name: facts[name] for name in facts if name.split()[-1] in ("date", "equations", "parameters", "evidence")}
 
 
 INTRODUCTION = """# Virtual trials compared with published trials

@@ -1,6 +1,6 @@
 """The compiled model: layout of the equations, parameter values, compiled kernel.
 
-The scope of a run: which outputs may be read from it, from the tables of `data/slices`.
+A run of which only some outputs are read needs less of the model (a scope, from the tables of `data/slices`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """An observable: one number from simulated curves, as a publication reports it.
 
-Arithmetic on named outputs, such as "plasma.esketamine + plasma.arketamine", with its unit.
-
-Statistics of a curve: value, peak, area, half-life, clearance, time above a level.
+It is a statistic (value, peak, area, half-life, clearance, time above a level) of an expression of outputs, such as
+"plasma.esketamine + plasma.arketamine".
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
-"""A trial design: arms, population, visits, rating scales, dropout and decision steps."""
+"""A trial design: arms, population, visits, rating scales, dropout and decision steps; matched placebo of an arm."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import permutations
 
+from ketamech.core import InputError
+from ketamech.dosing.drugs import drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
@@ -280,3 +282,33 @@ def _conditions(found: object) -> Iterator[Condition]:
     elif isinstance(found, tuple):
         for item in found:
             yield from _conditions(item)
+
+
+PLACEBO = "placebo"
+
+
+def matched_placebo(regimen: Regimen) -> Regimen:
+    """The regimen with placebo in place of every treatment at a visit, at the same times.
+
+    Treatments without a visit (tablets) stay as they are where others are replaced, so that both arms receive them;
+    a regimen of such treatments only is replaced as a whole. Raises InputError for a regimen of placebo only.
+    """
+    if all(treatment.drug == PLACEBO for treatment in regimen.treatments):
+        raise InputError("an arm of placebo only has no matched placebo", key="arms", expected="an active arm")
+    visits = any(treatment.is_procedure for treatment in regimen.treatments)
+    found = [_placebo(one) if one.is_procedure or not visits else one for one in regimen.treatments]
+    return Regimen(tuple(dict.fromkeys(found)))
+
+
+def is_placebo(regimen: Regimen) -> bool:
+    """Whether no treatment of a regimen has a drug."""
+    return all(treatment.drug == PLACEBO for treatment in regimen.treatments)
+
+
+def _placebo(treatment: Treatment) -> Treatment:
+    """Placebo at the times of a treatment, by its route, or by mouth where placebo has no such route."""
+    route = treatment.route if treatment.route in drug(PLACEBO).routes else "oral"
+    return replace(
+        treatment, drug=PLACEBO, amount=None, unit="", salt="base", route=route, lag=0.0, skipped_doses=(),
+        duration=treatment.duration if route == treatment.route else 0.0, miss_probability=0.0,
+    )  # fmt: skip

@@ -2,13 +2,12 @@
 
 Every number comes from the random stream of a patient (or of a block of the randomisation list) within a seed and
 replicate, so that no result depends on how many replicates are run together. Patients are allocated in the order of
-enrolment. The patient in place i of a trial with eligibility criteria is the first eligible of the candidates i, i + S,
-i + 2 S, ... (`CANDIDATE_STEP`), so that it does not depend on the other places.
+enrolment.
 
-Enrolment by rated score: candidates are drawn and rated, and those who fail a criterion are replaced.
-
-The rating of a candidate contains the error of the rater and the fluctuations of the patient. Patients are therefore
-enrolled at a bad time more often than at a good one, and improve afterwards on average (regression to the mean).
+With eligibility criteria the patient in place i is the first eligible of the candidates i, i + S, i + 2 S, ...
+(`CANDIDATE_STEP`), so that it does not depend on the other places. The rating of a candidate contains the error of the
+rater and the fluctuations of the patient. Patients are therefore enrolled at a bad time more often than at a good one,
+and improve afterwards on average (regression to the mean).
 """
 
 from __future__ import annotations

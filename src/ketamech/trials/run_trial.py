@@ -1,9 +1,7 @@
-"""The simulation of a trial: enrolment, allocation, dosing, ratings at visits, decisions and dropout.
+"""The simulation of a trial: enrolment, allocation, dosing, ratings at visits, decisions, crossover and dropout.
 
 Several replicates are solved together. The result of a patient depends on that patient's parameters and random streams
 only, so that the numbers are bit-identical for any number of threads and any grouping of replicates.
-
-A crossover in which each patient waits for the second period until a condition is met, such as a relapse.
 """
 
 from __future__ import annotations
@@ -19,10 +17,9 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.core.checkpoint import Arrays
+from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity
-from ketamech.simulation.dataset_codec import decode, encode
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.decision_rules import is_met
@@ -31,7 +28,7 @@ from ketamech.trials.enrolment import Enrolment, enrol, enrol_eligible, lead_in_
 from ketamech.trials.population_mixture import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
-from ketamech.trials.visit_ratings import VisitRatings
+from ketamech.trials.visit_outcomes import VisitRatings
 
 TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below the rating error
 CHUNK_PERSONS = 4096  # patients solved together
@@ -78,7 +75,7 @@ class TrialRun:
         groups = {self.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
         done = zip(groups.values(), executor.map(groups, self.simulate_group, self.simulate_groups), strict=True)
         for group, arrays in done:
-            yield decode(arrays)
+            yield dataset_from_arrays(arrays)
             if progress:
                 progress(group[-1] - first + 1)
 
@@ -95,7 +92,7 @@ class TrialRun:
     def simulate_group(self, numbers: Sequence[int]) -> Arrays:
         """The dataset of some replicates, encoded as arrays."""
         enrolled = self.enrol_replicates(numbers)
-        return encode(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
+        return dataset_as_arrays(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def simulate_groups(self, groups: Sequence[Sequence[int]]) -> Iterator[Arrays]:
         """The same for several groups of replicates; the next group is drawn while one is solved."""
@@ -105,7 +102,7 @@ class TrialRun:
                 enrolled = following.result()
                 if i + 1 < len(groups):
                     following = ahead.submit(self.enrol_replicates, groups[i + 1])
-                yield encode(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
+                yield dataset_as_arrays(dataset(self.simulate_replicates(enrolled), enrolled, self.seed))
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
         """Enrolment of some replicates. Replicate 0 has the median of the posterior, replicate r its draw r - 1."""

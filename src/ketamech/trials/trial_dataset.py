@@ -15,7 +15,7 @@ from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales
 from ketamech.trials.design import Trial
 from ketamech.trials.enrolment import Enrolment
 from ketamech.trials.trial_dosing import TrialDosing
-from ketamech.trials.visit_ratings import (
+from ketamech.trials.visit_outcomes import (
     RelapseOutcomes,
     VisitRatings,
     dropout_times,

@@ -1,6 +1,6 @@
 """Texts of a trial file: times, percentages, conditions, and treatments with adaptive dosing.
 
-A trial file during its reading: texts with their place in the file, for errors with file, line and key.
+`SourceFile` reads them with their place in the file, for errors with file, line and key.
 """
 
 from __future__ import annotations

@@ -43,13 +43,13 @@ def test_the_chain_places_every_stage_below_what_it_reads(client, model):
 
 
 def test_every_stage_has_a_label(model):
-    from ketamech.report.chain_layout import load_stage_labels
+    from ketamech.report.model_page import load_stage_labels
 
     assert set(load_stage_labels()) == {stage.name for stage in model.system.stages}
 
 
 def test_layers_are_untangled():
-    from ketamech.report.chain_layout import crossings, ordered_layers
+    from ketamech.report.model_page import crossings, ordered_layers
 
     links = [("a", "d"), ("b", "c")]
     assert ordered_layers("abcd", links) in ([["a", "b"], ["d", "c"]], [["b", "a"], ["c", "d"]])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ketamech.analysis.pathways import load_pathways
+from ketamech.analysis.attribution_text import load_pathways
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA
 

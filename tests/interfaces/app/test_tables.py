@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import ketamech.analysis.pathways as pathways
+import ketamech.analysis.attribution_text as pathways
 import ketamech.report.tracks as tracks
-from ketamech.analysis.pathways import component, label_in_sentence, load_components, load_pathways
+from ketamech.analysis.attribution_text import component, label_in_sentence, load_components, load_pathways
 from ketamech.core import InputError
 from ketamech.parameters.load_parameters import ParameterTable
 from ketamech.report.run_description import describe_run

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.report.population_figures import cohort_figure, draw_people, percentiles
+from ketamech.report.analysis_figures import cohort_figure, draw_people, percentiles
 from ketamech.report.style import draw, page
 from ketamech.report.trial_folder import _power
 

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ketamech.analysis.fitted_rows import fitted_rows, named_rows, roles
 from ketamech.analysis.reference_protocols import load_protocols
-from ketamech.analysis.scorecard_targets import load_targets
+from ketamech.analysis.scorecard_targets import fitted_rows, load_targets, named_rows, roles
 from ketamech.analysis.trial_scorecard import _z
 from ketamech.core.environment import DATA
 from ketamech.estimation.clinical_targets import (

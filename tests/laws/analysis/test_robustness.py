@@ -21,8 +21,16 @@ from ketamech.analysis.conclusions import (
 )
 from ketamech.analysis.evaluate_claims import evaluate_claims
 from ketamech.analysis.perturbation_scorecard import score_perturbations
-from ketamech.analysis.robustness import CHUNK, TABLES, RobustnessProblem, assumed_parameters
-from ketamech.analysis.robustness_table import RobustnessRow, load_robustness, percent, write_robustness
+from ketamech.analysis.robustness import (
+    CHUNK,
+    TABLES,
+    RobustnessProblem,
+    RobustnessRow,
+    assumed_parameters,
+    load_robustness,
+    percent,
+    write_robustness,
+)
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import Executor
 from ketamech.simulation.load_scenario import load_scenario

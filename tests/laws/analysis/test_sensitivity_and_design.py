@@ -8,8 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ketamech.analysis.regimen_evidence import evidence_of_regimen, load_studied_regimens
-from ketamech.analysis.regimen_search import candidates, compare_regimens, pareto_front
+from ketamech.analysis.regimen_search import (
+    candidates,
+    compare_regimens,
+    evidence_of_regimen,
+    load_studied_regimens,
+    pareto_front,
+)
 from ketamech.analysis.sensitivity import (
     Endpoint,
     SensitivityProblem,

@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from ketamech.analysis import skill as scores
-from ketamech.analysis.reference_curves import published_differences, trial_names
 from ketamech.analysis.reference_forecasts import (
     differences_from_control,
     load_references,
+    published_differences,
     random_effects,
     reference_forecasts,
+    trial_names,
 )
-from ketamech.analysis.skill_criteria import load_skill, load_skill_criteria, verdicts
+from ketamech.analysis.skill import load_skill, load_skill_criteria, verdicts
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.analysis.trial_scorecard import trial_left_out, trial_scorecard
 from ketamech.core import InputError
@@ -24,7 +25,7 @@ from ketamech.core.environment import DATA
 from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.leave_one_trial_out import load_left_out
 from ketamech.estimation.posterior import load_posterior
-from ketamech.report import skill_page
+from ketamech.report import trial_scorecard_page
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")
@@ -161,10 +162,10 @@ def test_no_measure_is_below_its_floor():
 def test_the_pages_show_the_committed_result():
     skill = load_skill()
     for page, block, text in (
-        ("limits.md", skill_page.SKILL_BLOCK, skill_page.skill_table(skill)),
-        ("credibility.md", skill_page.VERDICT_BLOCK, skill_page.verdict_table(skill)),
+        ("limits.md", trial_scorecard_page.SKILL_BLOCK, trial_scorecard_page.skill_table(skill)),
+        ("credibility.md", trial_scorecard_page.VERDICT_BLOCK, trial_scorecard_page.verdict_table(skill)),
     ):
-        assert skill_page.read_block(DOCS / page, block) == text, page
+        assert trial_scorecard_page.read_block(DOCS / page, block) == text, page
     assert (DOCS / "limits.md").read_text(encoding="utf-8").index("skill table") < 1000  # the page opens with it
 
 
@@ -172,12 +173,12 @@ def test_a_block_is_replaced_and_nothing_else(tmp_path: Path):
     page = tmp_path / "page.md"
     head = "<!-- a: written by `ketamech scorecard --publish`; do not edit -->"
     page.write_text(f"before\n{head}\nold\n<!-- end of a -->\nafter\n", encoding="utf-8")
-    skill_page.write_block(page, "a", "new")
-    assert skill_page.read_block(page, "a") == "new"
+    trial_scorecard_page.write_block(page, "a", "new")
+    assert trial_scorecard_page.read_block(page, "a") == "new"
     assert page.read_text(encoding="utf-8").startswith("before\n")
     assert page.read_text(encoding="utf-8").endswith("after\n")
     with pytest.raises(InputError, match="no block"):
-        skill_page.write_block(page, "b", "new")
+        trial_scorecard_page.write_block(page, "b", "new")
 
 
 def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model):

@@ -12,8 +12,7 @@ from ketamech.report.summary import curve_values
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.simulation.simulate import simulate
-from ketamech.trials.analysis.adam_tables import adpc, adqs, adsl
-from ketamech.trials.analysis.analyse import exposure_of_visits
+from ketamech.trials.analysis.analyse import adpc, adqs, adsl, exposure_of_visits
 from ketamech.trials.rating_scales import load_scales, scale
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial

@@ -16,8 +16,8 @@ from ketamech.estimation.calibration import Calibration, EstimatedParameter
 from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, ValidRegion
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report import calibration_tables as tables
-from ketamech.report.calibration_figures import draw_ranks
+from ketamech.report import calibration_report as tables
+from ketamech.report.calibration_report import draw_ranks
 
 SLOPES = np.array([[1.0, 0.5], [0.0, 1.0], [1.0, -1.0]])  # [row, parameter]
 

@@ -6,9 +6,9 @@ import pytest
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.forward_sensitivities import scenario_sensitivities, sensitivities
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
-from ketamech.simulation.sensitivities import scenario_sensitivities, sensitivities
 from ketamech.simulation.simulate import ensemble_of_scenario
 from toy_models import TABLE, kinetics
 

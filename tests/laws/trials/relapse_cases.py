@@ -3,7 +3,7 @@
 import numpy as np
 
 from ketamech.trials.trial_reader import load_trial
-from ketamech.trials.visit_ratings import relapse_outcomes
+from ketamech.trials.visit_outcomes import relapse_outcomes
 
 
 def trial_of(hours, since, **relapse):

@@ -8,7 +8,7 @@ from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
-from ketamech.trials.visit_ratings import end_of_trial
+from ketamech.trials.visit_outcomes import end_of_trial
 
 HOURS = [0, 24, 72, 120, 168, 500]
 NAN = float("nan")

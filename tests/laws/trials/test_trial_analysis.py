@@ -8,8 +8,7 @@ import xarray as xr
 from relapse_cases import with_relapse
 
 from ketamech.core import InputError
-from ketamech.trials.analysis.adam_tables import adqs, adsl
-from ketamech.trials.analysis.analyse import exposure_response
+from ketamech.trials.analysis.analyse import adqs, adsl, exposure_response
 from ketamech.trials.analysis.power import power
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse

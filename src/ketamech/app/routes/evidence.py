@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, load_claims, load_rule
 from ketamech.analysis.evaluate_claims import evaluate_claims
-from ketamech.analysis.robustness_table import load_robustness
+from ketamech.analysis.robustness import load_robustness
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
 from ketamech.evidence import Observation, Reference
-from ketamech.report.chain_layout import ChainLayout, chain_layout
+from ketamech.report.model_page import ChainLayout, chain_layout
 
 MOST_ROWS, MOST_VALUES = 400, 40
 FILTERS = ("species", "drug", "use", "reading_source")

@@ -11,8 +11,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from ketamech.analysis.attribution_text import component, load_components, load_pathways
 from ketamech.analysis.claims import is_in_vitro
-from ketamech.analysis.pathways import component, load_components, load_pathways
 from ketamech.analysis.reference_protocols import load_protocols
 from ketamech.analysis.scorecard_targets import load_targets
 from ketamech.app.app_state import AppState, Limits

@@ -12,7 +12,7 @@ def course(stage: Stage) -> None:
     """What changes mood without a drug, in log odds of the mood scale; all are 0 in the typical patient.
 
     Load is the burden of circumstances and of the illness above the person's own average. Weekly changes and life
-    events enter it at random times in virtual patients (`population/natural_course.py`), and it returns to the average
+    events enter it at random times in virtual patients (`NaturalCourse`), and it returns to the average
     within months: a mean-reverting process. Patients who enter a trial at a bad time therefore improve on average
     (regression to the mean), and remitters relapse after adverse events. A spontaneous remission begins at a time that
     is drawn for each patient, develops over weeks and lasts for a year. Contacts with usual care or days in hospital

@@ -1,6 +1,6 @@
-"""Power by simulation: smaller trials are subsamples of large ones.
+"""Success of a trial: the criterion, power by simulation, and the difference between arms as a sentence.
 
-The difference between arms as a sentence, with its direction in words.
+Smaller trials are subsamples of large ones.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """All visits of a trial together: the mixed model for repeated measures (MMRM).
 
-Linear model of repeated measures with an unstructured covariance, by restricted maximum likelihood (REML).
-
 Every subject has one outcome at some of the same visits; outcomes of a subject have covariance Sigma [visit, visit],
-restricted to the visits that were observed, and subjects are independent. Tests use Satterthwaite degrees of freedom
-(Giesbrecht and Burns 1985). Outcomes that are missing may depend on outcomes that were observed (missing at random).
-With complete data this is the multivariate analysis of variance; with one visit it is least squares.
+restricted to the visits that were observed, and subjects are independent. Sigma is unstructured and estimated by
+restricted maximum likelihood (REML). Tests use Satterthwaite degrees of freedom (Giesbrecht and Burns 1985). Outcomes
+that are missing may depend on outcomes that were observed (missing at random). With complete data this is the
+multivariate analysis of variance; with one visit it is least squares.
 """
 
 from __future__ import annotations

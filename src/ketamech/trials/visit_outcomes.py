@@ -1,8 +1,6 @@
-"""Ratings at the visits of a trial: from outputs of the model to scores with rating error.
+"""Outcomes of patients at the visits of a trial: ratings with error, missed visits, dropout and relapse.
 
-Dropout and missed visits. Ratings that are not made stay missing; nothing is imputed.
-
-Relapse of each patient of a trial, from ratings at visits and admissions to hospital.
+Ratings that are not made stay missing; nothing is imputed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Sensitivities: exact derivatives of states and outputs with respect to parameters, for all patients of an ensemble.
+"""
+
+Sensitivities: exact derivatives of states and outputs with respect to parameters, for all patients of an ensemble.
 
 The engine computes them beside the values (forward sensitivities of the discrete solution), through the drug-free
 baseline, the periodic steady state and the dose events. Values are those of `Ensemble.solve`, to the last bit.
