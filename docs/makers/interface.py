@@ -16,7 +16,8 @@ from makers.markdown import NOTICE, blocks
 PAGES = {  # package: modules that a user's program may import
     "dosing": ("regimen", "treatment", "dose_records", "dose_events"),
     "simulation": (
-        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables", "forward_sensitivities",
+        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables",
+        "forward_sensitivities",
     ),
     "population": ("virtual_population", "weights", "cohort"),
     "trials": (

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ketamech.analysis.sensitivity import Endpoint, output_hours, parse_endpoints, read_endpoint
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.estimation.posterior import load_posterior
@@ -247,9 +247,7 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
         n for n in dict.fromkeys(n for rows in pathway_parameters().values() for n in rows) if n not in scenario.values
     ]
     for name in own:
-        if name not in table:
-            near = closest_match(name, table)
-            raise InputError(f"no parameter '{name}'", file=PATHWAY_PARAMETERS, key="parameter", nearest=near)
+        require_known(name, table, f"no parameter '{name}'", file=PATHWAY_PARAMETERS, key="parameter")
     numbers = draw_parameters(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
     found = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
     for name in (n for n in posterior[0] if n not in scenario.values):

@@ -61,7 +61,7 @@ def label_in_sentence(name: str) -> str:
 def _pathways(folder: Path) -> dict[str, Pathway]:
     columns = ("id", "label", "colour", "one_line", "evidence", "claims")
     rows = read_table(folder / "pathways.csv", columns)
-    return {row["id"]: _pathway(row, _list(row["evidence"]), _list(row["claims"])) for row in rows}
+    return {row["id"]: _pathway(row, row.listed("evidence"), row.listed("claims")) for row in rows}
 
 
 @cache
@@ -76,10 +76,6 @@ def _pathway(row: CsvRow, evidence: tuple[str, ...] = (), claims: tuple[str, ...
         raise row.error("colour", f"'{colour}' is not a colour", expected="#RRGGBB")
     label = row.required("label", "what a reader sees")
     return Pathway(row.required("id", "a short name"), label, colour, row["one_line"], evidence, claims)
-
-
-def _list(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split(";") if part.strip())
 
 
 SMALL_SHARE = 0.05  # of the drug effect: smaller contributions get no sentence of their own

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ketamech.analysis.reference_protocols import Protocol, load_protocols, settings_of
-from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, fitted_rows, known, measure
-from ketamech.core import InputError, closest_match
+from ketamech.analysis.reference_protocols import Protocol, load_protocols
+from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, fitted_rows, measure
+from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, Observation
@@ -146,9 +146,7 @@ class Rule:
     def changed(self, values: Mapping[str, float]) -> Rule:
         """The rule with other values. Raises InputError for an unknown name."""
         for name in values:
-            if name not in self.values:
-                near = closest_match(name, self.values)
-                raise InputError(f"the rule has no '{name}'", expected="a name of rule.csv", nearest=near)
+            require_known(name, self.values, f"the rule has no '{name}'", expected="a name of rule.csv")
         return Rule({**self.values, **values})
 
     def weight(self, exhibit: EvidenceItem) -> float:
@@ -258,7 +256,10 @@ def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
 
 def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
     """Variants of the rule by name, for the robustness of the verdicts."""
-    return {row["name"]: rule.changed(settings_of(row)) for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)}
+    return {
+        row["name"]: rule.changed(row.settings("settings"))
+        for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)
+    }
 
 
 def _ids(rows: Iterable[CsvRow]) -> dict[str, CsvRow]:
@@ -276,7 +277,7 @@ def _by_claim(
 ) -> dict[str, list[Part]]:
     found: dict[str, list[Part]] = defaultdict(list)
     for row in rows:
-        found[known(row, "claim", ids, "an id of claims.csv")].append(make(row))
+        found[row.known("claim", ids, "an id of claims.csv")].append(make(row))
     return found
 
 
@@ -289,7 +290,7 @@ def _claim(
     curves = {}
     for part in row.required("curves", "label=arm; label=arm").split(";"):
         label, _, arm = (text.strip() for text in part.partition("="))
-        curves[label] = known(CsvRow(row.file, row.line, {"curves": arm}), "curves", arms, "an id of arms.csv")
+        curves[label] = row.known("curves", arms, "an id of arms.csv", name=arm)
     figure = ClaimFigure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
     statement, level = row.required("statement", "a sentence"), row.one_of("level", LEVELS)
     content = (figure, row["note"], tuple(tests), tuple(exhibits), tuple(points))
@@ -297,13 +298,13 @@ def _claim(
 
 
 def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
-    arm = known(row, "protocol", arms, "an id of arms.csv")
+    arm = row.known("protocol", arms, "an id of arms.csv")
     relation, words = row.one_of("relation", RELATIONS), row.required("says", "what would count, in words")
     return ClaimTest(arm, measure(row), relation, row.number("bound"), words)
 
 
 def _evidence_item(row: CsvRow, evidence: Evidence, fitted: frozenset[str]) -> EvidenceItem:
-    found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    found = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
     strength = row.one_of("strength", STRENGTHS)
     if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != is_in_vitro(found):
         raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
@@ -328,7 +329,7 @@ def _expected(row: Observation) -> str:
 
 
 def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
-    found = evidence[known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    found = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
     drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
-    arm = known(row, "arm", drawn, "an arm that the figure of this claim draws")
+    arm = row.known("arm", drawn, "an arm that the figure of this claim draws")
     return FigurePoint(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])

@@ -26,7 +26,7 @@ from ketamech.analysis.perturbation_scorecard import (
     required_arms,
     scenario_of_arm,
 )
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import require_known
 from ketamech.core.csv_table import read_table
 from ketamech.dosing.dose_events import without_expectancy
 from ketamech.evidence import load_evidence
@@ -386,8 +386,7 @@ def load_contrasts(model: Model) -> tuple[Contrast, ...]:
     known, found = model.layout.units, []
     for row in read_table(DIRECTORY / "contrasts.csv", CONTRAST_COLUMNS):
         output = row.required("output", "stage.thing")
-        if output not in known:
-            raise UnknownNameError(f"no output '{output}'", key=row["id"], nearest=closest_match(output, known))
+        require_known(output, known, f"no output '{output}'", key=row["id"])
         found.append(
             Contrast(
                 row.required("id", "a name"), row.required("kind", "dose, route, time ..."),

@@ -19,7 +19,7 @@ from ketamech.analysis.claims import (
     run_claim_test,
 )
 from ketamech.analysis.reference_protocols import Protocol, check_settings, simulate_protocols
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import UnknownNameError, closest_match, require_known
 from ketamech.evidence import load_evidence
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse, names_in
@@ -106,6 +106,4 @@ def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
     for claim in claims:
         for text in (claim.figure.output, *(test.measure.output for test in claim.tests)):
             for name in names_in(text):
-                if name not in units:
-                    near = closest_match(name, units)
-                    raise UnknownNameError(f"claim '{claim.id}' reads '{name}', which no stage offers", nearest=near)
+                require_known(name, units, f"claim '{claim.id}' reads '{name}', which no stage offers")

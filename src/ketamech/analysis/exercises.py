@@ -79,19 +79,19 @@ def _course(curves: xr.Dataset, patient: str, expression: str) -> TimeCourse:
 
 def _exercise(row: CsvRow) -> Exercise:
     keys: dict[str, Any] = {
-        "title": row["title"], "treatments": _list(row["treatments"]), "horizon": HORIZON,
-        "person": dict(_pair(cell) for cell in _list(row["person"])),
+        "title": row["title"], "treatments": row.listed("treatments"), "horizon": HORIZON,
+        "person": dict(_pair(cell) for cell in row.listed("person")),
     }  # fmt: skip
-    perturbed = {name: float(value) for name, value in map(_pair, _list(row["perturbations"]))}
+    perturbed = {name: float(value) for name, value in map(_pair, row.listed("perturbations"))}
     other, contrast = row["compared_with"], row["contrast"]
     if bool(other) != bool(contrast):
         raise row.error("contrast", "a contrast and what it compares with belong together", expected="both or none")
     reference = None
     if other and other != CONTROL:
-        reference = keys if other == NO_PERTURBATION else keys | {"treatments": _list(other)}
+        reference = keys if other == NO_PERTURBATION else keys | {"treatments": row.listed("compared_with")}
     observable = Observable(
-        row["output"], row["relative_to"], row["statistic"], row["time"], row.number("level") if row["level"] else 0.0,
-        contrast, row.number("factor") if row["factor"] else 1.0,
+        row["output"], row["relative_to"], row["statistic"], row["time"], row.number_or("level", 0.0),
+        contrast, row.number_or("factor", 1.0),
     )  # fmt: skip
     return Exercise(
         id=row.required("id", "a short name"), title=row["title"], question=row["question"],
@@ -99,10 +99,6 @@ def _exercise(row: CsvRow) -> Exercise:
         reference=None if reference is None else ScenarioFile.model_validate(reference), observable=observable,
         unit=row["unit"], digits=int(row.number("digits")), group=row["group"],
     )  # fmt: skip
-
-
-def _list(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split(";") if part.strip()]
 
 
 def _pair(cell: str) -> tuple[str, str]:

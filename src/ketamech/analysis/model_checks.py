@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import require_known
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
@@ -54,8 +54,8 @@ def run_checks(model: Model, stage: str | None = None) -> list[CheckResult]:
 def check_stage(model: Model, stage: str | None) -> list[str]:
     """Names of all stages. Raises UnknownNameError unless `stage` is one of them or None."""
     names = [s.name for s in model.system.stages]
-    if stage is not None and stage not in names:
-        raise UnknownNameError(f"there is no stage '{stage}'", key="stage", nearest=closest_match(stage, names))
+    if stage is not None:
+        require_known(stage, names, f"there is no stage '{stage}'", key="stage")
     return names
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.reference_protocols import settings_of
-from ketamech.analysis.scorecard_targets import bounds, known
-from ketamech.core import UnknownNameError, closest_match, unit
+from ketamech.analysis.scorecard_targets import bounds
+from ketamech.core import require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import without_expectancy
@@ -108,7 +107,7 @@ def load_perturbation_targets(path: Path = PATH) -> tuple[PerturbationTarget, ..
     """Every reading. Raises InputError with line and column of an unknown id, species or word."""
     ids = load_evidence().observations
     return tuple(
-        _row(row, known(row, "evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS)
+        _row(row, row.known("evidence", ids, "an id of data/evidence/*.csv")) for row in read_table(path, COLUMNS)
     )
 
 
@@ -129,10 +128,8 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
 def _settings(row: CsvRow) -> tuple[tuple[str, float], ...]:
     """Parameters of this animal or patient in canonical units. Raises InputError."""
     table, found = load_parameters(), []
-    for name, number in settings_of(row).items():
-        if name not in table:
-            near, expected = closest_match(name, table), "stage.thing=number"
-            raise row.error("settings", f"no parameter '{name}'", expected=expected, near=near)
+    for name, number in row.settings("settings").items():
+        row.known("settings", table, "stage.thing=number", name=name, what="no parameter")
         found.append((name, number * unit(table[name].unit).factor))
     return tuple(found)
 
@@ -177,9 +174,7 @@ def score_perturbations(
     model = model or load_model()
     given = dict(overrides or {})
     for name in given:
-        if name not in model.parameters:
-            near = closest_match(name, model.parameters)
-            raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
+        require_known(name, model.parameters, f"there is no parameter '{name}'", key=name)
     rows = load_perturbation_targets()
     curves = _curves(model, rows, given, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
@@ -266,11 +261,10 @@ def load_single_experiment_terms(path: Path = SINGLE_EXPERIMENT) -> tuple[Single
     table, ids = load_parameters(), load_evidence().observations
     found = []
     for row in read_table(path, ("parameter", "neutral", "evidence", "why")):
-        name = known(row, "parameter", table, "a parameter of the tables")
-        rows = tuple(part.strip() for part in row["evidence"].split(";") if part.strip())
+        name = row.known("parameter", table, "a parameter of the tables")
+        rows = row.listed("evidence")
         for one in rows:
-            if one not in ids:
-                raise row.error("evidence", f"no evidence row '{one}'", expected="ids of data/evidence")
+            row.known("evidence", ids, "ids of data/evidence", name=one, what="no evidence row")
         found.append(
             SingleExperimentTerm(name, row.number("neutral") * unit(table[name].unit).factor, rows, row["why"])
         )

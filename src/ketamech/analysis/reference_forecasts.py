@@ -161,7 +161,7 @@ def load_references(path: Path = PATH) -> dict[str, ReferenceForecast]:
     found = {}
     for row in read_table(path, COLUMNS):
         mean, sd, pooled, pooled_sd = (
-            row.number(name) if row[name] else float("nan") for name in ("mean", "sd", "pooled_mean", "pooled_sd")
+            row.number_or(name, float("nan")) for name in ("mean", "sd", "pooled_mean", "pooled_sd")
         )
         name = row.required("evidence", "an evidence id")
         found[name] = ReferenceForecast(

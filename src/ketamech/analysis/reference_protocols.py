@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError, closest_match, unit
+from ketamech.core import InputError, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import DoseEvent, dose_events
@@ -86,9 +86,8 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
         if path is not None:
             require_species_kinetics(found[name].regimen, load_species(found[name].species))
     for row in rows:
-        if row["control"] and row["control"] not in found:
-            near = closest_match(row["control"], found)
-            raise row.error("control", f"no protocol '{row['control']}'", expected="the id of a protocol", near=near)
+        if row["control"]:
+            row.known("control", found, "the id of a protocol", what="no protocol")
     return found
 
 
@@ -100,22 +99,10 @@ def _protocol(name: str, row: CsvRow) -> Protocol:
         raise row.error("horizon", what, expected="a time such as 24 h or 28 day") from problem
     species, treatment = row.one_of("species", SPECIES), row["treatment"]
     try:
-        beside = read_perturbations(filter(None, (part.strip() for part in row["with"].split(";"))))
+        beside = read_perturbations(row.listed("with"))
     except InputError as problem:
         raise row.error("with", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
-    return Protocol(name, treatment, row["control"], settings_of(row), horizon, species, beside)
-
-
-def settings_of(row: CsvRow) -> dict[str, float]:
-    """{name: number} of the cell "name=number; name=number" of column `settings`. Raises InputError."""
-    found = {}
-    for part in filter(None, (text.strip() for text in row["settings"].split(";"))):
-        name, _, number = part.partition("=")
-        try:
-            found[name.strip()] = float(number)
-        except ValueError as problem:
-            raise row.error("settings", f"cannot read '{part}'", expected="stage.thing=number") from problem
-    return found
+    return Protocol(name, treatment, row["control"], row.settings("settings"), horizon, species, beside)
 
 
 def simulate_protocols(
@@ -178,6 +165,4 @@ def check_settings(protocols: Mapping[str, Protocol], parameters: ParameterTable
     """Raise InputError for a protocol that sets an unknown parameter."""
     for protocol in protocols.values():
         for name in protocol.settings:
-            if name not in parameters:
-                near = closest_match(name, parameters)
-                raise InputError(f"protocol '{protocol.id}' sets '{name}', which no table has", nearest=near)
+            require_known(name, parameters, f"protocol '{protocol.id}' sets '{name}', which no table has")

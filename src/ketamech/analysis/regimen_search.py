@@ -84,12 +84,12 @@ def load_studied_regimens(path: Path = PATH) -> tuple[StudiedRegimen, ...]:
 
 def _studied(row: CsvRow) -> StudiedRegimen:
     known = load_evidence().observations
-    ids = tuple(part.strip() for part in row.required("evidence", "ids of data/evidence").split(";"))
+    row.required("evidence", "ids of data/evidence")
+    ids = row.listed("evidence")
     for one in ids:
-        if one not in known:
-            raise row.error("evidence", f"no evidence row '{one}'", expected="ids of data/evidence")
+        row.known("evidence", known, "ids of data/evidence", name=one, what="no evidence row")
     (treatment,) = Regimen.parse(row.required("regimen", "a regimen")).treatments
-    return StudiedRegimen(treatment, row.one_of("control", ("yes", "no")) == "yes", ids, row["why"])
+    return StudiedRegimen(treatment, row.is_yes("control"), ids, row["why"])
 
 
 def evidence_of_regimen(regimen: Regimen, until: float) -> RegimenEvidence:

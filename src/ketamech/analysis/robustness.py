@@ -348,7 +348,7 @@ def load_robustness(folder: Path = DIRECTORY) -> StoredRobustness:
 
 
 def _row(row: CsvRow) -> RobustnessRow:
-    numbers = {name: row.number(name) if row[name] else math.nan for name in NUMBERS}
+    numbers = {name: row.number_or(name, math.nan) for name in NUMBERS}
     return RobustnessRow(**{name: row[name] for name in TEXTS}, **numbers)  # type: ignore[arg-type]
 
 

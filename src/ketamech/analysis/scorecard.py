@@ -29,7 +29,6 @@ from ketamech.analysis.scorecard_targets import (
     compare_with_published,
     fitted_rows,
     inside,
-    known,
     load_targets,
     load_uncovered,
     measure,
@@ -76,7 +75,7 @@ def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> A
     if pattern and not any(_matches(pattern, name) for name in evidence.observations):
         raise row.error("rows", f"'{pattern}' matches no evidence row", expected="a pattern such as kamp20-a-*")
     free = bool(pattern) or row["output"] == SOLVE_TIME
-    protocol = "" if free else known(row, "protocol", protocols, "an id of protocols.csv")
+    protocol = "" if free else row.known("protocol", protocols, "an id of protocols.csv")
     return AcceptanceCriterion(
         row.required("goal", "the name of the criterion"),
         protocol or (row["protocol"] if row["output"] == SOLVE_TIME else ""),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketamech.analysis.reference_protocols import DIRECTORY
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_records, read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import RATIOS, Evidence, Observation, log_standard_error, standard_error
@@ -73,11 +73,11 @@ def load_targets(
     """
     found = []
     for row in read_table(path, COLUMNS):
-        name = known(row, "evidence", evidence.observations, "an id of data/evidence/*.csv")
+        name = row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")
         if evidence[name].use != "calibrate" and evidence[name].openable:
             raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
-        protocol = known(row, "protocol", protocols, "an id of protocols.csv")
-        how = known(row, "comparison", COMPARISONS, " | ".join(COMPARISONS))
+        protocol = row.known("protocol", protocols, "an id of protocols.csv")
+        how = row.known("comparison", COMPARISONS, " | ".join(COMPARISONS))
         found.append(Target(name, protocol, measure(row), how, *bounds(row), row["assumption"]))
     return tuple(found)
 
@@ -91,25 +91,17 @@ def measure(row: CsvRow) -> Observable:
             row["relative_to"] or default.relative_to,
             row["statistic"] or default.statistic,
             row["time"],
-            row.number("level") if row["level"] else default.level,
+            row.number_or("level", default.level),
             row["control_contrast"],
-            row.number("factor") if row["factor"] else default.factor,
+            row.number_or("factor", default.factor),
         )
     except InputError as problem:
         raise row.error("output", problem.what, expected=problem.expected or "", near=problem.nearest) from problem
 
 
-def known(row: CsvRow, column: str, choices: Mapping[str, object], expected: str) -> str:
-    """A cell that must be one of `choices`. Raises InputError with the nearest choice."""
-    name = row.required(column, expected)
-    if name not in choices:
-        raise row.error(column, f"no '{name}'", expected=expected, near=closest_match(name, choices))
-    return name
-
-
 def bounds(row: CsvRow) -> tuple[float, float]:
     """The low and high columns; NaN where open."""
-    low, high = (row.number(name) if row[name] else math.nan for name in ("low", "high"))
+    low, high = (row.number_or(name, math.nan) for name in ("low", "high"))
     return low, high
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.execution import LOCAL, Executor
@@ -105,10 +105,7 @@ def varied_parameters(
         return tuple(rows)
     known = {row.name for row in rows} | {row.name.split(".")[0] for row in rows}
     for name in names:
-        if name not in known:
-            raise UnknownNameError(
-                f"nothing called '{name}' can vary", key="--parameters", nearest=closest_match(name, known)
-            )
+        require_known(name, known, f"nothing called '{name}' can vary", key="--parameters")
     return tuple(row for row in rows if row.name in names or row.name.split(".")[0] in names)
 
 

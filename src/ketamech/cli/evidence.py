@@ -10,20 +10,13 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.suggestions import Command, Group
 from ketamech.cli.terminal import DISCLAIMER
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import require_known
 
 HELP = """List or show published values.
 
 Example:  ketamech evidence list --stage nmda
 """
 app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True)
-
-
-def _refuse_unknown(key: str, given: str | None, valid: set[str]) -> None:
-    if given is not None and given not in valid:
-        what = f"no evidence has {key} '{given}'"
-        expected = ", ".join(sorted(valid))
-        raise UnknownNameError(what, key=f"--{key}", expected=expected, nearest=closest_match(given, valid))
 
 
 @app.command("list", epilog=DISCLAIMER, cls=Command)
@@ -41,7 +34,9 @@ def list_rows(
 
     known = evidence.load_evidence()
     for key, given in (("stage", stage), ("use", use)):
-        _refuse_unknown(key, given, {getattr(row, key) for row in known.observations.values()})
+        if given is not None:
+            valid = sorted({getattr(row, key) for row in known.observations.values()})
+            require_known(given, valid, f"no evidence has {key} '{given}'", key=f"--{key}", expected=", ".join(valid))
     found = known.select(stage=stage, drug=drug, use=use, text=text)
     if not found:
         terminal.progress().print("No row matches.")

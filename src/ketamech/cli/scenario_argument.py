@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.simulation.load_scenario import TABLES, is_table
 
 if TYPE_CHECKING:
@@ -54,8 +54,5 @@ def one_of(table: DoseTable, name: str | None) -> DoseTableSubject:
             what = f"the table holds {len(names)} subjects"
             raise InputError(what, file=table.path, key="ID", expected="one of them", type_this=f"--subject {names[0]}")
         return table.subjects[0]
-    if name not in names:
-        what = f"there is no ID {name}"
-        expected = ", ".join(names[:10])
-        raise InputError(what, file=table.path, key="ID", expected=expected, nearest=closest_match(name, names))
+    require_known(name, names, f"there is no ID {name}", file=table.path, key="ID", expected=", ".join(names[:10]))
     return table.subjects[names.index(name)]

@@ -9,10 +9,11 @@ from ketamech.core.errors import (
     UnitError,
     UnknownNameError,
     closest_match,
+    require_known,
 )
 from ketamech.core.units import Unit, convert, unit
 
 __all__ = [
     "InputError", "KetaMechError", "ModelError", "SolverError", "Unit", "UnitError", "UnknownNameError", "cache_folder",
-    "closest_match", "convert", "unit",
+    "closest_match", "convert", "require_known", "unit",
 ]  # fmt: skip

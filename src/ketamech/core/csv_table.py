@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,6 +49,38 @@ class CsvRow:
         if "_" in text or value - value != 0:  # also refuses nan and inf
             raise self.error(column, f"'{text}' is not a number", expected="a finite number such as 0.71")
         return value
+
+    def number_or(self, column: str, default: float) -> float:
+        """The cell as a finite number, or `default` where it is empty; raises InputError."""
+        return self.number(column) if self.cells[column] else default
+
+    def is_yes(self, column: str) -> bool:
+        """Whether the cell is "yes" rather than "no"; raises InputError for another text."""
+        return self.one_of(column, ("yes", "no")) == "yes"
+
+    def listed(self, column: str) -> tuple[str, ...]:
+        """The parts of a cell that are joined by ';'."""
+        return tuple(part.strip() for part in self.cells[column].split(";") if part.strip())
+
+    def settings(self, column: str) -> dict[str, float]:
+        """{name: number} of a cell "name=number; name=number". Raises InputError."""
+        found = {}
+        for part in self.listed(column):
+            name, _, number = part.partition("=")
+            try:
+                found[name.strip()] = float(number)
+            except ValueError as problem:
+                raise self.error(column, f"cannot read '{part}'", expected="stage.thing=number") from problem
+        return found
+
+    def known(
+        self, column: str, choices: Collection[str], expected: str, *, name: str | None = None, what: str = "no"
+    ) -> str:
+        """The name in a cell (or `name`, a part of it), which must be one of `choices`; raises InputError."""
+        found = self.required(column, expected) if name is None else name
+        if found not in choices:
+            raise self.error(column, f"{what} '{found}'", expected=expected, near=closest_match(found, choices))
+        return found
 
     def one_of(self, column: str, choices: Iterable[str]) -> str:
         """The cell, which must be one of `choices`; raises InputError otherwise."""

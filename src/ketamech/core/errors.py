@@ -6,7 +6,7 @@ An error says what was wrong, where, what was expected, the nearest valid name a
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 
@@ -72,6 +72,18 @@ def closest_match(name: str, choices: Iterable[str]) -> str | None:
     pool = {choice.lower(): choice for choice in choices}
     found = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.6)
     return pool[found[0]] if found else None
+
+
+def require_known(
+    name: str, choices: Collection[str], what: str, *, key: str | None = None, expected: str | None = None,
+    file: str | Path | None = None, line: int | None = None, type_this: str | None = None,
+) -> None:  # fmt: skip
+    """Raise UnknownNameError, with the nearest of `choices`, unless `name` is one of them."""
+    if name not in choices:
+        near = closest_match(name, choices)
+        raise UnknownNameError(
+            what, file=file, line=line, key=key, expected=expected, nearest=near, type_this=type_this
+        )
 
 
 def misspelled(word: str, choices: Iterable[str]) -> str | None:

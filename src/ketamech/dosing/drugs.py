@@ -78,12 +78,11 @@ def load_drugs(file: Path = DIRECTORY / "drugs.csv") -> tuple[Drug, ...]:
 
 def _drug(row: CsvRow) -> Drug:
     known = {*load_routes().values(), NO_ROUTE}
-    for name in (routes := _items(row, "routes")):
-        if name not in known:
-            raise row.error("routes", f"there is no route '{name}'", expected=", ".join(sorted(known)))
-    yes = {column: row.one_of(column, ("yes", "no")) == "yes" for column in COLUMNS[5:9]}
+    for name in (routes := row.listed("routes")):
+        row.known("routes", known, ", ".join(sorted(known)), name=name, what="there is no route")
+    yes = {column: row.is_yes(column) for column in COLUMNS[5:9]}
     return Drug(
-        row.required("drug", "a name"), _items(row, "aliases"),
+        row.required("drug", "a name"), row.listed("aliases"),
         tuple(name.replace(NO_ROUTE, "") for name in routes),
         {name: float(share) for name, share in _pairs(row, "enantiomers").items()},
         row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
@@ -93,12 +92,8 @@ def _drug(row: CsvRow) -> Drug:
     )  # fmt: skip
 
 
-def _items(row: CsvRow, column: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in row[column].split(";") if part.strip())
-
-
 def _pairs(row: CsvRow, column: str) -> dict[str, str]:
-    return {name: value for name, _, value in (item.partition("=") for item in _items(row, column))}
+    return {name: value for name, _, value in (item.partition("=") for item in row.listed(column))}
 
 
 @dataclass(frozen=True)

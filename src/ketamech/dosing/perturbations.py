@@ -93,8 +93,8 @@ def _read(path: Path, table: ParameterTable) -> dict[str, Perturbation]:
 
 def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
     name, kind = row.required("name", "what it is called"), row.one_of("kind", KINDS)
-    names = tuple(dict.fromkeys(word.strip().lower() for word in (name, *row["words"].split(";")) if word.strip()))
-    enters = tuple(part.strip() for part in row["enters"].split(";") if part.strip())
+    names = tuple(dict.fromkeys(word.lower() for word in (name, *row.listed("words"))))
+    enters = row.listed("enters")
     sets = _sets(row, table)
     if kind in DOSABLE_KINDS and not enters:
         raise row.error("enters", f"{kind} '{name}' has no target", expected="the state its level enters")
@@ -108,8 +108,8 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
         sets,
         enters,
         row.number("level") if enters else 0.0,
-        tuple(_read_dose_form(row, part.strip()) for part in row["doses"].split(";") if part.strip()),
-        row.number("at") if row["at"] else 0.0,
+        tuple(_read_dose_form(row, part) for part in row.listed("doses")),
+        row.number_or("at", 0.0),
         table[row["kept_up_by"]].canonical if row["kept_up_by"] else 0.0,
         _evidence(row),
         row.required("why", "one plain line"),
@@ -118,15 +118,8 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
 
 def _sets(row: CsvRow, table: ParameterTable) -> dict[str, float]:
     found = {}
-    for part in filter(None, (text.strip() for text in row["sets"].split(";"))):
-        name, _, number = (piece.strip() for piece in part.partition("="))
-        if name not in table:
-            what = f"no parameter '{name}'"
-            raise row.error("sets", what, expected="stage.thing=number", near=closest_match(name, table))
-        try:
-            found[name] = float(number)
-        except ValueError as problem:
-            raise row.error("sets", f"cannot read '{part}'", expected="stage.thing=number") from problem
+    for name, number in row.settings("sets").items():
+        found[row.known("sets", table, "stage.thing=number", name=name, what="no parameter")] = number
     return found
 
 
@@ -144,13 +137,10 @@ def _routes() -> Lexicon:
 
 
 def _evidence(row: CsvRow) -> tuple[str, ...]:
-    ids = tuple(part.strip() for part in row["evidence"].split(";") if part.strip())
     known = load_evidence().observations
-    for name in ids:
-        if name not in known:
-            near = closest_match(name, known)
-            raise row.error("evidence", f"no evidence row '{name}'", expected="ids of data/evidence", near=near)
-    return ids
+    for name in row.listed("evidence"):
+        row.known("evidence", known, "ids of data/evidence", name=name, what="no evidence row")
+    return row.listed("evidence")
 
 
 def perturbation(word: str) -> Perturbation:

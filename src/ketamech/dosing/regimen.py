@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, closest_match, require_known
 from ketamech.core.units import DAY, MONTH, WEEK, duration_text, number_text
 from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.dosing.treatment import Phase, Treatment
@@ -165,11 +165,8 @@ def _check_human_route(treatment: Treatment) -> None:
 
 def _check_animal_kinetics(treatment: Treatment, species: Species) -> None:
     drug, routes = treatment.substance.name, species.routes
-    if drug not in routes:
-        what = f"there are no kinetics of {drug} in the {species.name}"
-        expected = f"one of: {', '.join(routes)}"
-        example = "racemic 10 mg/kg IP"
-        raise InputError(what, key="species", expected=expected, nearest=closest_match(drug, routes), type_this=example)
+    what, expected = f"there are no kinetics of {drug} in the {species.name}", f"one of: {', '.join(routes)}"
+    require_known(drug, routes, what, key="species", expected=expected, type_this="racemic 10 mg/kg IP")
     if treatment.route not in routes[drug]:
         what = f"there are no kinetics of {drug} by route {treatment.route or 'none'} in the {species.name}"
         near = closest_match(treatment.route, routes[drug]) or routes[drug][0]

@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, closest_match, unit
+from ketamech.core import require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import read_table
 from ketamech.core.execution import LOCAL, Executor
@@ -67,9 +67,7 @@ def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParame
     found = []
     columns = ("parameter", "prior_middle", "prior_spread", "why", "gain")
     for row in read_table(DIRECTORY / "parameters.csv", columns, optional=("gain",)):
-        name = row.required("parameter", "a parameter")
-        if name not in known:
-            raise row.error("parameter", f"no parameter '{name}'", expected="a name", near=closest_match(name, known))
+        name = row.known("parameter", known, "a name", what="no parameter")
         middle = row.number("prior_middle") * unit(known[name].unit).factor
         found.append(EstimatedParameter(name, middle, row.number("prior_spread"), row["gain"]))
     return tuple(found)
@@ -395,7 +393,5 @@ def select_parameters(names: Sequence[str], task: Calibration) -> Calibration:
     """The calibration of some parameters only. Raises UnknownNameError."""
     known = {p.name: p for p in task.estimated}
     for name in names:
-        if name not in known:
-            what = f"'{name}' is not estimated"
-            raise UnknownNameError(what, expected=", ".join(known), nearest=closest_match(name, known))
+        require_known(name, known, f"'{name}' is not estimated", expected=", ".join(known))
     return replace(task, estimated=tuple(known[name] for name in names))

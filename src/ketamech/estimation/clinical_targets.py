@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
@@ -77,8 +77,7 @@ def load_spread_targets() -> tuple[ClinicalTarget, ...]:
 def shipped_trial(name: str) -> Trial:
     """A shipped trial by name. Raises InputError for an unknown one."""
     found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
-    if name not in found:
-        raise InputError(f"no trial '{name}' is shipped", expected=", ".join(found), nearest=closest_match(name, found))
+    require_known(name, found, f"no trial '{name}' is shipped", expected=", ".join(found))
     return load_trial(found[name])
 
 
@@ -117,10 +116,8 @@ def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
 
 
 def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
-    name = row.required("evidence", "an evidence id")
     known = evidence.observations
-    if name not in known:
-        raise row.error("evidence", f"no row '{name}'", expected="an evidence id", near=closest_match(name, known))
+    name = row.known("evidence", known, "an evidence id", what="no row")
     fitted = FITTED[row.one_of("fitted", FITTED)]
     if fitted and known[name].use != "calibrate" and known[name].openable:
         raise row.error("fitted", f"'{name}' is a context row", expected="no: only calibrate rows are fitted")
@@ -136,9 +133,8 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     }
     for column, choices in columns.items():
         row.one_of(column, choices)
-    se = row.number("se") if row["se"] else float("nan")
     parts = (row["trial"], row["arm"], row["scale"], row["visit"], row["statistic"], row["against"])
-    return ClinicalTarget(known[name], *parts, se, fitted)
+    return ClinicalTarget(known[name], *parts, row.number_or("se", float("nan")), fitted)
 
 
 DAY = 24.0

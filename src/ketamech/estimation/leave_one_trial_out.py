@@ -62,11 +62,12 @@ def folds(targets: Sequence[ClinicalTarget]) -> dict[str, np.ndarray]:
 def _exceptions() -> tuple[tuple[tuple[str, ...], TrialFold], ...]:
     found = []
     for row in read_table(DIRECTORY / "pools.csv", ("rows", "trial", "pool_of", "why")):
-        pool = tuple(name for name in row["pool_of"].split(";") if name)
+        pool = row.listed("pool_of")
         if bool(row["trial"]) == bool(pool):
             raise row.error("trial", "a trial and a pool, or neither", expected="one of trial and pool_of")
         name = row["trial"] or "pool of " + ", ".join(pool)
-        found.append((tuple(row.required("rows", "patterns of row ids").split(";")), TrialFold(name, pool)))
+        row.required("rows", "patterns of row ids")
+        found.append((row.listed("rows"), TrialFold(name, pool)))
     return tuple(found)
 
 

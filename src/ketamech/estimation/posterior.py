@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable, load_parameters
 
@@ -35,8 +35,7 @@ def load_posterior(file: str | Path | None = None, table: ParameterTable | None 
         raise InputError("the posterior has no draws", file=path, expected="a header and one line per draw")
     names = rows[0]
     for name in names:
-        if name not in known:
-            raise InputError(f"no parameter '{name}'", file=path, line=1, nearest=closest_match(name, known))
+        require_known(name, known, f"no parameter '{name}'", file=path, line=1)
     return [_draw(path, line, names, cells, known) for line, cells in enumerate(rows[1:], 2)]
 
 

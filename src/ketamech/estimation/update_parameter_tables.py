@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import require_known
 from ketamech.core.environment import DATA
 from ketamech.estimation.calibration import Calibration, in_table_units
 from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
@@ -44,13 +44,11 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
 def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
     """The rows of the stages named in `words` ("people, mood"). Raises UnknownNameError for a stage without rows."""
     known = {name.split(".")[0] for name in rows}
-    asked = [word.strip() for word in words.split(",") if word.strip()]
-    for word in asked:
-        if word not in known:
-            what = f"the posterior is not narrower than the prior for any row of '{word}'"
-            expected = ", ".join(sorted(known))
-            raise UnknownNameError(what, key="--write-tables", expected=expected, nearest=closest_match(word, known))
-    return {name: cells for name, cells in rows.items() if name.split(".")[0] in asked}
+    chosen = [word.strip() for word in words.split(",") if word.strip()]
+    for word in chosen:
+        what = f"the posterior is not narrower than the prior for any row of '{word}'"
+        require_known(word, known, what, key="--write-tables", expected=", ".join(sorted(known)))
+    return {name: cells for name, cells in rows.items() if name.split(".")[0] in chosen}
 
 
 def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:

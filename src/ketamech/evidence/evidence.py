@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import require_known
 from ketamech.evidence.observation import Observation
 from ketamech.evidence.references import Reference
 
@@ -22,9 +22,7 @@ class Evidence:
     references: Mapping[str, Reference]
 
     def __getitem__(self, name: str) -> Observation:
-        if name not in self.observations:
-            near = closest_match(name, self.observations)
-            raise UnknownNameError(f"no evidence row '{name}'", expected="an id of data/evidence/*.csv", nearest=near)
+        require_known(name, self.observations, f"no evidence row '{name}'", expected="an id of data/evidence/*.csv")
         return self.observations[name]
 
     def select(

@@ -182,14 +182,8 @@ def _check_relations(rows: Iterable[CsvRow]) -> None:
     ids = {row["id"] for row in listed}
     for row in listed:
         named = [("duplicate_of", row["duplicate_of"])] if row["duplicate_of"] else []
-        for column, name in named + [("derived_from", name) for name in _ids(row["derived_from"])]:
-            if name not in ids or name == row["id"]:
-                near = closest_match(name, ids - {row["id"]})
-                raise row.error(column, f"no other row '{name}'", expected="the id of another row", near=near)
-
-
-def _ids(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(";") if part.strip())
+        for column, name in named + [("derived_from", name) for name in row.listed("derived_from")]:
+            row.known(column, ids - {row["id"]}, "the id of another row", name=name, what="no other row")
 
 
 def _molar_masses(rows: Iterable[CsvRow]) -> dict[str, float]:
@@ -213,10 +207,10 @@ def _observation(table: str, row: CsvRow, references: dict[str, Reference], mass
         "n": int(row["n"]) if row["n"].isascii() and row["n"].isdigit() else None,
         "n_text": row["n"],
         "time_h": time_hours(row["time"]),
-        "reference": _reference(row, references),
+        "reference": row.known("reference", references, "a key of references.json", what="no reference"),
         "confidence": int(row.one_of("confidence", READING_SOURCES)),
         "reading_source": _reading_source(row),
-        "derived_from": _ids(row["derived_from"]),
+        "derived_from": row.listed("derived_from"),
         "trial": row["trial"] or row["reference"],
         "use": row.one_of("use", USES),
     }
@@ -238,14 +232,6 @@ def _unit(row: CsvRow, masses: dict[str, float]) -> tuple[float, str]:
         return canonical_unit(unit_text, masses.get(substance) if substance else None)
     except InputError as error:
         raise row.error("unit", error.what, expected=error.expected or "a unit", near=error.nearest) from error
-
-
-def _reference(row: CsvRow, references: dict[str, Reference]) -> str:
-    key = row.required("reference", "a key of references.json")
-    if key not in references:
-        near = closest_match(key, references)
-        raise row.error("reference", f"no reference '{key}'", expected="a key of references.json", near=near)
-    return key
 
 
 def _reading_source(row: CsvRow) -> str:

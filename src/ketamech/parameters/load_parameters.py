@@ -94,9 +94,7 @@ _NUMBERS = {"lognormal": 1, "normal": 1, "uniform": 2, "fixed": 0}
 def parse_spread_text(row: CsvRow, value: float) -> Distribution:
     """The distribution of a row whose value is `value`; raises InputError."""
     kind, *texts = row.required("spread", SPREAD_FORMS).split()
-    if kind not in _NUMBERS:
-        near = closest_match(kind, _NUMBERS)
-        raise row.error("spread", f"'{kind}' is not a kind of spread", expected=SPREAD_FORMS, near=near)
+    row.known("spread", _NUMBERS, SPREAD_FORMS, name=kind, what="no kind of spread")
     numbers = _numbers(row, texts)
     if len(numbers) != _NUMBERS[kind]:
         raise row.error("spread", f"'{row['spread']}' has {len(numbers)} numbers", expected=SPREAD_FORMS)
@@ -292,9 +290,7 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a value, checked: they exist, and their use and reading fit the status."""
     ids = expanded_ids(row["evidence"], known)
     for name in ids:
-        if name not in known.observations:
-            near = closest_match(name, known.observations)
-            raise row.error("evidence", f"no evidence row '{name}'", expected="ids of data/evidence/*.csv", near=near)
+        row.known("evidence", known.observations, "ids of data/evidence/*.csv", name=name, what="no evidence row")
     if not ids and status != "assumed":
         expected = "ids of evidence rows joined by ';' (or status assumed)"
         raise row.error("evidence", f"a {status} value without evidence", expected=expected)

@@ -40,13 +40,9 @@ def load_species(word: str) -> Species:
     """The species of a word such as rat, mice or human. Raises UnknownNameError with the nearest one."""
     name = SPECIES_ALIASES.get(word.strip().lower(), word.strip().lower())
     if name not in SPECIES:
-        raise UnknownNameError(
-            f"there are no tables for the species '{word}'",
-            key="species",
-            expected=", ".join(SPECIES),
-            nearest=closest_match(word, [*SPECIES, *SPECIES_ALIASES]),
-            type_this="species: rat",
-        )
+        what, near = f"there are no tables for the species '{word}'", closest_match(word, [*SPECIES, *SPECIES_ALIASES])
+        expected = ", ".join(SPECIES)
+        raise UnknownNameError(what, key="species", expected=expected, nearest=near, type_this="species: rat")
     return _shipped(name)
 
 
@@ -64,15 +60,11 @@ def _shipped(name: str) -> Species:
     rows = read_table(DIRECTORY / f"{name}.csv", COLUMNS)
     values = {}
     for row in rows:
-        key = row.required("name", "stage.thing")
-        if key not in known:
-            raise row.error(
-                "name", f"no parameter '{key}'", expected="a name of data/parameters", near=closest_match(key, known)
-            )
+        key = row.known("name", known, "a name of data/parameters", what="no parameter")
         values[key] = parameter_of(row, evidence, key)
     return Species(name, values, _routes(name))
 
 
 def _routes(name: str) -> dict[str, tuple[str, ...]]:
     table = read_table(DIRECTORY / "kinetics.csv", ("species", "drug", "routes", "why"))
-    return {row["drug"]: tuple(row["routes"].split(";")) for row in table if row.one_of("species", ANIMALS) == name}
+    return {row["drug"]: row.listed("routes") for row in table if row.one_of("species", ANIMALS) == name}

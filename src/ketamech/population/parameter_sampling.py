@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core import InputError, require_known, unit
 from ketamech.parameters import Parameter, ParameterTable
 from ketamech.population.random_streams import patient_streams
 
@@ -45,9 +45,7 @@ def _checked(vary: Sequence[str] | None, parameters: ParameterTable) -> tuple[st
         return None
     known = {*parameters, *(name.split(".")[0] for name in parameters)}
     for name in vary:
-        if name not in known:
-            what = f"there is no parameter or stage '{name}'"
-            raise UnknownNameError(what, key="vary", nearest=closest_match(name, known))
+        require_known(name, known, f"there is no parameter or stage '{name}'", key="vary")
     return tuple(vary)
 
 

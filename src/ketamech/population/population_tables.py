@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 
@@ -167,9 +167,7 @@ def load_tables(folder: Path = DIRECTORY) -> PeopleTables:
     made = PeopleTables(marginals, tuple(effects), tuple(between), rhos, _study_effects(folder / "study_effects.csv"))
     for row in rows:
         for column in ("a", "b"):
-            if row[column] not in made.variables:
-                near = closest_match(row[column], made.variables)
-                raise row.error(column, f"there is no variable '{row[column]}'", expected="a variable", near=near)
+            row.known(column, made.variables, "a variable", what="there is no variable")
     return made
 
 
@@ -199,9 +197,7 @@ def _marginal(row: CsvRow) -> MarginalDistribution:
 def _part(text: str) -> MixtureComponent:
     words, _, bounds = text.strip().partition(" in ")
     kind, *numbers = words.split() or [""]
-    if kind not in NUMBERS:
-        what = f"'{kind}' is not a distribution"
-        raise InputError(what, expected=", ".join(NUMBERS), nearest=closest_match(kind, NUMBERS))
+    require_known(kind, NUMBERS, f"'{kind}' is not a distribution", expected=", ".join(NUMBERS))
     if len(numbers) != NUMBERS[kind]:
         raise InputError(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
     found = tuple(_number(word) for word in numbers)

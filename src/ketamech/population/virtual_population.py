@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import WEEK
@@ -138,10 +138,7 @@ def load_natural_course(file: Path = FILE) -> Mapping[str, Mapping[str, float | 
 
 def _quantity(row: CsvRow) -> str:
     known = [name for name in NaturalCourse.__dataclass_fields__ if name != "reversion_rate"]
-    if row["quantity"] not in known:
-        near = closest_match(row["quantity"], known)
-        raise row.error("quantity", f"there is no quantity '{row['quantity']}'", expected=", ".join(known), near=near)
-    return row["quantity"]
+    return row.known("quantity", known, ", ".join(known), what="there is no quantity")
 
 
 def _cell(row: CsvRow) -> float | str:
@@ -225,8 +222,8 @@ class Population:
         population_values = dict(base or {})
 
         def value(name: str) -> float:
-            if name not in population_values and name not in parameters:
-                raise UnknownNameError(f"there is no parameter '{name}'", nearest=closest_match(name, parameters))
+            if name not in population_values:
+                require_known(name, parameters, f"there is no parameter '{name}'")
             return population_values.get(name, parameters[name].canonical)
 
         z = self._correlated(seed, patients, replicate)
@@ -331,9 +328,8 @@ class Population:
 def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:
     """A population of data/people/populations.csv. Raises UnknownNameError."""
     known = load_tables() if tables is None else tables
-    if name not in known.marginals:
-        what, expected = f"there is no population '{name}'", ", ".join(sorted(known.marginals))
-        raise UnknownNameError(what, key="population", expected=expected, nearest=closest_match(name, known.marginals))
+    what, expected = f"there is no population '{name}'", ", ".join(sorted(known.marginals))
+    require_known(name, known.marginals, what, key="population", expected=expected)
     return Population(name, {**known.marginals[BASE_POPULATION], **known.marginals[name]}, known)
 
 

@@ -146,9 +146,6 @@ def _curves(folder: Path) -> dict[str, list[TrackCurve]]:
 
 
 def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
-    def yes(column: str) -> bool:
-        return row.one_of(column, ("yes", "no")) == "yes"
-
     return Track(
         key=row.required("id", "a short name"),
         group=row["group"],
@@ -158,13 +155,13 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
         display_mode=row.one_of("display_mode", DISPLAY_MODES),
         scale=row["scale"] if row["scale"][:1].isalpha() else row.number("scale"),
         direction=row.one_of("direction", DIRECTIONS),
-        always_shown=yes("always_shown"),
+        always_shown=row.is_yes("always_shown"),
         fixed_baseline=row.number("baseline") if row["baseline"] else None,
         relative_height=row.number("relative_height"),
         min_change_to_show=row.number("min_change_to_show"),
-        animals_only=yes("animals_only"),
-        rating_scale=yes("rating_scale"),
-        compared_with_control=yes("compared_with_control"),
+        animals_only=row.is_yes("animals_only"),
+        rating_scale=row.is_yes("rating_scale"),
+        compared_with_control=row.is_yes("compared_with_control"),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.engine import EventTable, drug_free_steady_state, events, solve, table
 from ketamech.engine.events import AMOUNT, INPUT, to_table
@@ -76,9 +76,7 @@ def merged_tables(count: int, *parts: EventTable) -> EventTable:
 
 def _rows(model: Model, entry: DoseEvent) -> Iterator[Row]:
     place = model.compartment_index
-    if entry.compartment not in place:
-        what = f"there is no state '{entry.compartment}' for doses"
-        raise UnknownNameError(what, nearest=closest_match(entry.compartment, place))
+    require_known(entry.compartment, place, f"there is no state '{entry.compartment}' for doses")
     state, start = place[entry.compartment], entry.time
     infused = entry.duration > 0
     some, every = (bool(infused.any()), bool(infused.all())) if isinstance(infused, np.ndarray) else (infused, infused)
@@ -192,9 +190,7 @@ class Ensemble:
 
     def __post_init__(self) -> None:
         for name in self.values:
-            if name not in self.model.parameters:
-                near = closest_match(name, self.model.parameters)
-                raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
+            require_known(name, self.model.parameters, f"there is no parameter '{name}'", key=name)
         if self.cycle is not None and np.any(self.events.earliest(self.size)[self.cycle.length > 0] < 0):
             what = "events before 0 h of patients who start at steady state"
             raise InputError(what, key="with", expected="a time of 0 h or later")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import InputError, require_known
 from ketamech.dosing.dose_events import Quantity
 from ketamech.engine import EventTable, Kernel
 from ketamech.engine.solve import TOLERANCE, validate_times
@@ -122,9 +122,7 @@ class Directions:
 def _check_parameters(model: Model, parameters: tuple[str, ...], build: Build | None) -> None:
     """Raise UnknownNameError or InputError for names that cannot be differentiated by."""
     for name in parameters:
-        if name not in model.parameters:
-            near = closest_match(name, model.parameters)
-            raise UnknownNameError(f"there is no parameter '{name}'", key=name, nearest=near)
+        require_known(name, model.parameters, f"there is no parameter '{name}'", key=name)
         if build is None and name not in model.input_index:
             what = f"'{name}' acts in no equation, and nothing says how dose events depend on it"
             raise InputError(what, key=name, expected="a parameter of the equations, or `build`")

@@ -67,7 +67,7 @@ def scope_of(scopes: Sequence[Scope], outputs: Iterable[str] | None) -> Scope | 
 @cache
 def _scope_rows() -> tuple[tuple[str, tuple[str, ...]], ...]:
     rows = read_table(FOLDER / "scopes.csv", ("scope", "outputs", "why"))
-    return tuple((row.required("scope", "levels"), _names(row["outputs"])) for row in rows)
+    return tuple((row.required("scope", "levels"), row.listed("outputs")) for row in rows)
 
 
 @cache
@@ -75,12 +75,8 @@ def _slice_rows() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     scopes = [name for name, _ in _scope_rows()]
     rows = read_table(FOLDER / "slices.csv", ("scope", "slice", "receivers", "why"))
     return tuple(
-        (row.one_of("scope", scopes), row.required("slice", "ketamine"), _names(row["receivers"])) for row in rows
+        (row.one_of("scope", scopes), row.required("slice", "ketamine"), row.listed("receivers")) for row in rows
     )
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(";") if name.strip())
 
 
 def _matching(patterns: Sequence[str], names: Sequence[str]) -> list[str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ketamech.core import UnknownNameError, closest_match, unit
+from ketamech.core import require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable
@@ -64,19 +64,16 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
     if not name:
         return ModelVariant("", "", "", (), (), {}, {})
     known = load_model_variants(table)
-    if name not in known:
-        what, expected, near = f"there is no model variant '{name}'", ", ".join(known), closest_match(name, known)
-        raise UnknownNameError(what, key="variant", expected=expected, nearest=near, type_this="ketamech variants")
+    what, expected = f"there is no model variant '{name}'", ", ".join(known)
+    require_known(name, known, what, key="variant", expected=expected, type_this="ketamech variants")
     return known[name]
 
 
 def _variant(
     name: str, row: CsvRow, settings: Mapping[str, dict[str, float]], fitted: Mapping[str, dict[str, float]]
 ) -> ModelVariant:
-    supporting, opposing = (tuple(part for part in row[column].split(";") if part) for column in ("for", "against"))
-    return ModelVariant(
-        name, row["question"], row["says"], supporting, opposing, settings.get(name, {}), fitted.get(name, {})
-    )
+    sides = row.listed("for"), row.listed("against")
+    return ModelVariant(name, row["question"], row["says"], *sides, settings.get(name, {}), fitted.get(name, {}))
 
 
 def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict[str, dict[str, float]]:
@@ -84,10 +81,7 @@ def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict
     found: dict[str, dict[str, float]] = {}
     for row in rows:
         row.one_of("variant", names)
-        name = row["parameter"]
-        if name not in table:
-            what = f"no parameter '{name}'"
-            raise row.error("parameter", what, expected="stage.thing", near=closest_match(name, table))
+        name = row.known("parameter", table, "stage.thing", what="no parameter")
         values = found.setdefault(row["variant"], {})
         if name in values:
             what = f"'{name}' is already set for this model variant"

@@ -38,10 +38,7 @@ class NcaParameter:
 def nca_parameters() -> Mapping[str, NcaParameter]:
     """Every parameter by code, in the order of tables."""
     rows = read_table(FILE, ("code", "name", "unit", "shown"))
-    return {
-        row["code"]: NcaParameter(row["code"], row["name"], row["unit"], row.one_of("shown", ("yes", "no")) == "yes")
-        for row in rows
-    }
+    return {row["code"]: NcaParameter(row["code"], row["name"], row["unit"], row.is_yes("shown")) for row in rows}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core import InputError, require_known, unit
 from ketamech.core.units import combine, format_dimensions
 from ketamech.simulation.nca import INFUSION, LINEAR, NcaDose, NcaResult, NcaRules, log_regression, non_compartmental
 
@@ -54,8 +54,7 @@ def _tree(text: str) -> ast.expr:
 
 def _known(node: ast.expr, values: Mapping[str, Any]) -> Any:
     name = ast.unparse(node)
-    if name not in values:
-        raise UnknownNameError(f"the model has no output '{name}'", nearest=closest_match(name, values))
+    require_known(name, values, f"the model has no output '{name}'")
     return values[name]
 
 
@@ -289,8 +288,7 @@ class Observable:
         """Raise InputError for an unknown transformation, statistic or contrast."""
         words = (self.relative_to, self.statistic, self.control_contrast)
         for word, known in zip(words, (list(RELATIVE_TO), list(REDUCTIONS), list(CONTRASTS)), strict=True):
-            if word not in known:
-                raise InputError(f"'{word}' is unknown", expected=" | ".join(known), nearest=closest_match(word, known))
+            require_known(word, known, f"'{word}' is unknown", expected=" | ".join(known))
 
     def read(self, patient: TimeCourse, control: TimeCourse | None = None) -> float:
         """The number, in canonical units; NaN if the solver failed or the time was never reached."""

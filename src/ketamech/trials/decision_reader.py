@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ketamech.core import closest_match
 from ketamech.core.yaml_lines import Path_
 from ketamech.dosing.parsed_values import (
     CombinedCondition,
@@ -74,9 +73,7 @@ def _groups(file: SourceFile, where: Path_, stated: str | list[str], names: Sequ
     """Names of arms and of options of steps, each of which exists."""
     groups = (stated,) if isinstance(stated, str) else tuple(stated)
     for name in groups:
-        if name not in names:
-            what, near = f"'{name}' is neither an arm nor an option of an earlier step", closest_match(name, names)
-            raise file.error(where, what, ", ".join(names), near)
+        file.check_known(where, name, names, f"'{name}' is neither an arm nor an option of an earlier step")
     return groups
 
 

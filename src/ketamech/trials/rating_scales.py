@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import UnknownNameError, closest_match
+from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import SHOWN, shown
@@ -129,9 +129,7 @@ def load_scales(file: Path = FILE) -> dict[str, RatingScale]:
 def scale(name: str) -> RatingScale:
     """One scale. Raises UnknownNameError with the nearest."""
     known = load_scales()
-    if name not in known:
-        what = f"there is no scale '{name}'"
-        raise UnknownNameError(what, key="visits", expected=", ".join(known), nearest=closest_match(name, known))
+    require_known(name, known, f"there is no scale '{name}'", key="visits", expected=", ".join(known))
     return known[name]
 
 

@@ -100,9 +100,7 @@ def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
     """A scale with the thresholds of the trial."""
     usual = file.with_location(("visits", name), partial(scale, name))
     for other in keys.thresholds:
-        if other not in keys.visits:
-            what, near = f"'{other}' is not rated in this trial", closest_match(other, keys.visits)
-            raise file.error(("thresholds", other), what, ", ".join(keys.visits), near)
+        file.check_known(("thresholds", other), other, keys.visits, f"'{other}' is not rated in this trial")
     if name not in keys.thresholds:
         return usual
     own, where = keys.thresholds[name], ("thresholds", name)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -164,6 +164,11 @@ class SourceFile(YamlSource):
             raise self.error(where, what, expected, type_="... daily for 4 weeks")
         self.with_location(where, lambda: validate(regimen, self.table, {}, min(regimen.horizon(), MAX_HORIZON_H)))
         return regimen
+
+    def check_known(self, where: Path_, name: str, choices: Collection[str], what: str) -> None:
+        """Raise InputError, with the nearest of `choices`, unless `name` is one of them."""
+        if name not in choices:
+            raise self.error(where, what, ", ".join(choices), closest_match(name, choices))
 
     def check_shares(self, where: Path_, shares: Mapping[str, float], count: int) -> None:
         """Raise InputError unless there are `count` positive fractions that add up to 1."""
