@@ -89,9 +89,7 @@ pd.DataFrame({arm: row(run) for arm, run in runs.items()}).round(2)
 
 # %%
 minutes = [2, 10, 20, 40, 80, 160, 320]
-slower = pd.DataFrame(
-    {over: row(model.simulate(f"racemic 0.5 mg/kg IV over {over} min")) for over in minutes}
-).T
+slower = pd.DataFrame({over: row(model.simulate(f"racemic 0.5 mg/kg IV over {over} min")) for over in minutes}).T
 figure, left = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 left.plot(minutes, slower["maximal CADSS"], "o-", color="#c2571a")
 left.set_ylabel("maximal CADSS, points", color="#c2571a")

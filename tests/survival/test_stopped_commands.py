@@ -3,6 +3,8 @@
 import contextlib
 import errno
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -120,6 +122,31 @@ def test_results_that_fail_half_way_leave_the_former_ones(tmp_path):
         (draft / "a.csv").write_text("3")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "manifest.json", "mine.txt"]
     assert list(read_manifest(tmp_path)["files"]) == ["a.csv"]
+
+
+def test_results_that_cannot_be_moved_leave_the_former_ones(tmp_path, monkeypatch):
+    from ketamech.exchange.output_folder import read_manifest, replace_folder
+
+    def write(text):
+        with replace_folder(tmp_path) as draft:
+            (draft / "a.csv").write_text(text)
+            (draft / "pages").mkdir()
+            (draft / "pages" / "one.html").write_text(text)
+
+    write("former")
+    before, move = read_manifest(tmp_path), os.replace
+
+    def refuse_one(source, target):
+        if Path(target) == tmp_path / "pages":
+            raise OSError("disk error")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse_one)
+    with pytest.raises(OSError, match="disk error"):
+        write("new")
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "pages" / "one.html").read_text() == "former"
+    assert read_manifest(tmp_path) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "manifest.json", "pages"]
 
 
 def test_changed_curves_are_not_read(tmp_path, model):

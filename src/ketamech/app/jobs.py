@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -144,6 +145,7 @@ class Jobs:
         except KetaMechError as problem:
             job.error, job.state = problem, "failed"
         except Exception as problem:  # an unexpected error must not stop the server
+            logging.getLogger(__name__).exception("job %s failed", job.id)
             job.error, job.state = KetaMechError(f"internal error: {type(problem).__name__}: {problem}"), "failed"
         finally:
             job.ended = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Any
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
-from ketamech.core.environment import DATA
+from ketamech.core.environment import DATA, TABLES, source_hash
 from ketamech.core.execution import Executor
 
 STOPPED = 130  # exit code after Ctrl-C
@@ -73,10 +73,8 @@ def text_hash(text: str) -> str:
 
 def _tables(model: Any) -> dict[str, str]:
     """Hashes of the equations, of every parameter row and of all shipped tables."""
-    files = sorted(path for path in DATA.rglob("*") if path.suffix in (".csv", ".yaml"))
-    content = hashlib.sha256(b"".join(path.relative_to(DATA).as_posix().encode() + path.read_bytes() for path in files))
     return {
         "equations": model.layout.fingerprint,
         "parameters": text_hash("\n".join(map(repr, model.parameters.values()))),
-        "tables": content.hexdigest()[:16],
+        "tables": source_hash(*TABLES),
     }

@@ -1,6 +1,6 @@
-"""The folders of the package, and everything besides a job that determines the bits of its numbers.
+"""Folders of the package, and the versions and sources on which the bits of results depend.
 
-These are versions, sources and the CPU instructions of NumPy. Measured: the engine's own code gives the same bits on
+The CPU instructions of NumPy are among them. Measured: the engine's own code gives the same bits on
 every x86-64 processor (it states where a product and a sum are rounded together), but NumPy's logarithms, used to draw
 patients, differ between instruction sets.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -19,10 +20,25 @@ PREBUILT = PACKAGE / "prebuilt"  # what is computed from the sources alone; in w
 
 
 RESULT_PACKAGES = ("ketamech", "numpy", "scipy", "numba", "llvmlite", "emcee", "SALib")
-HASHED_PACKAGES = (
+TABLES = ("data/**/*.csv", "data/**/*.yaml")  # shipped tables
+NUMERICAL_PACKAGES = (
     "core", "evidence", "parameters", "model", "engine", "dosing", "simulation", "population", "trials", "estimation",
-    "analysis",
-)  # packages that determine numbers  # fmt: skip
+    "fitting", "analysis", "exchange",
+)  # fmt: skip
+
+
+def source_hash(*patterns: str, root: Path = PACKAGE, extra: Iterable[str] = ()) -> str:
+    """Hash of the files of the package that match any of `patterns`, of their names, and of the texts `extra`.
+
+    The end of a line (Unix or Windows) does not count.
+    """
+    content = hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
+        name = path.relative_to(root).as_posix()
+        content.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
+    for text in extra:
+        content.update(b"\0" + text.encode())
+    return content.hexdigest()[:20]
 
 
 @lru_cache(maxsize=1)
@@ -35,21 +51,17 @@ def environment() -> dict[str, str]:
     simd_extensions = numpy_config.get("SIMD Extensions", {}).get("found", [])
     return {
         **entries,
-        "sources": _sources(),
+        "sources": _numerical_sources(),
         "python": ".".join(platform.python_version_tuple()[:2]),
         "machine": f"{platform.system()} {platform.machine()}",
         "instructions": " ".join(simd_extensions),
     }
 
 
-def _sources(root: Path = Path(__file__).parents[1]) -> str:
+def _numerical_sources(root: Path = PACKAGE) -> str:
     """Hash of the code and tables that determine numbers: an edited copy has the same version."""
-    entries = [path for name in HASHED_PACKAGES for path in (root / name).rglob("*") if path.suffix in (".py", ".lark")]
-    entries += [path for path in (root / "data").rglob("*") if path.suffix in (".csv", ".yaml")]
-    content = hashlib.sha256()
-    for path in sorted(entries):
-        content.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return content.hexdigest()[:16]
+    code = (f"{name}/**/*{suffix}" for name in NUMERICAL_PACKAGES for suffix in (".py", ".lark"))
+    return source_hash(*code, *TABLES, root=root)
 
 
 def _version(name: str) -> str:

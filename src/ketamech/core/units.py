@@ -9,6 +9,7 @@ converts them to micromoles. Every reader of times uses the units of time and th
 from __future__ import annotations
 
 import ast
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -130,6 +131,10 @@ class Unit:
     def same_kind(self, other: Unit) -> bool:
         """Whether the two can be added after scaling."""
         return self.dims == other.dims
+
+    def equals(self, other: Unit) -> bool:
+        """Whether both are the same unit, however it is written: ng/mL and ug/L."""
+        return self.same_kind(other) and math.isclose(self.factor, other.factor, rel_tol=1e-12)
 
     def __mul__(self, other: Unit) -> Unit:
         return from_dimensions(combine(self.dims, other.dims, 1))

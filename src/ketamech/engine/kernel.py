@@ -25,11 +25,12 @@ import numpy as np
 
 from ketamech.core import UnknownNameError, cache_folder, closest_match, environment
 from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
+from ketamech.core.environment import source_hash
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
 from ketamech.engine.lane_layout import SIZES
-from ketamech.engine.packaged_kernel import packaged_files
+from ketamech.engine.packaged_kernel import CODE_GENERATOR, packaged_files
 from ketamech.engine.scope import Scope, Slice
 from ketamech.model.layout import SystemLayout
 
@@ -127,10 +128,11 @@ class Kernel:
         """The kernel for runs of which only outputs of this scope are read (None: all)."""
         if scope is None:
             return self
-        if scope.name not in self._scoped:
-            self._scoped[scope.name] = found = copy(self)
-            found.scope = scope
-        return self._scoped[scope.name]
+        if (known := self._scoped.get(scope.name)) is not None:
+            return known
+        scoped = copy(self)
+        scoped.scope = scope
+        return self._scoped.setdefault(scope.name, scoped)  # another thread may have been first
 
     @property
     def compiled(self) -> CompiledSystem:
@@ -368,9 +370,9 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
 
 
 @cache
-def _sources() -> str:
-    """The source of the code generator."""
-    return "".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
+def _code_generator() -> str:
+    """Hash of the sources and the version of SymPy that determine the generated code."""
+    return source_hash(*CODE_GENERATOR, extra=(version("sympy"),))
 
 
 def _folder(*parts: str) -> Path:
@@ -384,8 +386,7 @@ def _portable_folder(*parts: str) -> Path:
 
 
 def _named_folder(*parts: str) -> Path:
-    text = "|".join([*parts, _sources()])
-    return cache_folder() / "kernels" / hashlib.sha256(text.encode()).hexdigest()[:20]
+    return cache_folder() / "kernels" / hashlib.sha256("|".join([*parts, _code_generator()]).encode()).hexdigest()[:20]
 
 
 def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:

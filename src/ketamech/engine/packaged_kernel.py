@@ -14,12 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ketamech.core.atomic_files import atomic_write
-from ketamech.core.environment import DATA
+from ketamech.core.environment import DATA, source_hash
 
 FOLDER = DATA / "kernel"
 MODULE, FACTS = "kernel.wasm.gz", "facts.json"
 BUILDERS = ("numba", "llvmlite", "ziglang")
-_ENGINE = Path(__file__).parent
+CODE_GENERATOR = ("engine/**/*.py", "model/jacobian.py")
 
 
 def packaged_files(fingerprint: str, folder: Path = FOLDER) -> dict[str, bytes] | None:
@@ -55,12 +55,8 @@ def builders() -> dict[str, str]:
 
 
 def engine_sources() -> str:
-    """Hash of the sources of the engine."""
-    content = hashlib.sha256()
-    for path in sorted(_ENGINE.rglob("*.py")):
-        name = path.relative_to(_ENGINE).as_posix()
-        content.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
-    return content.hexdigest()[:16]
+    """Hash of the sources that turn equations into machine code."""
+    return source_hash(*CODE_GENERATOR)
 
 
 def _version(name: str) -> str:

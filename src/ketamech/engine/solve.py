@@ -41,8 +41,15 @@ def run_on_cpu(
     assert isinstance(kernel.code, NativeModule)
     function = kernel.code.function(task, ARGUMENTS[task])
     counter, stop = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    errors: list[BaseException] = []
 
-    def run_thread() -> None:  # keeps references to the arrays while any thread runs
+    def run_thread() -> None:
+        try:
+            run_group()
+        except BaseException as problem:
+            errors.append(problem)
+
+    def run_group() -> None:  # keeps references to the arrays while any thread runs
         floats, integers = workspace(kernel), np.zeros(N_WHOLE * kernel.lanes, dtype=np.int64)
         thread_pointers = [floats.ctypes.data, integers.ctypes.data, sizes.ctypes.data]
         shared_pointers = [a if isinstance(a, int) else a.ctypes.data for a in arrays]
@@ -57,6 +64,8 @@ def run_on_cpu(
                 worker.join(POLL_SECONDS)
                 if progress:
                     progress(min(int(counter[0]), count))
+        if errors:
+            raise errors[0]
     except BaseException:
         stop[0] = 1  # started patients are finished; the interpreter waits for the threads at exit
         for worker in workers:
@@ -256,7 +265,7 @@ def follow(
     With tangents, arrays of patients are [patient, value and its tangents, ...], times and sizes of events [row, value
     and its tangents], and the values found are [patient, value and its tangents, time, output].
     """
-    if not 1e-14 < tolerance < 1.0:
+    if not 1e-13 <= tolerance <= 0.1:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
     names, tangents = validate_outputs(kernel, outputs), patients.tangents
     held = tuple(name for name in names if name in code.layout.output_names)
@@ -311,7 +320,7 @@ def validate_times(times: np.ndarray, count: int) -> np.ndarray:
     if not shaped or requested_times.size == 0 or not np.all(np.isfinite(requested_times)):
         raise InputError("output times must be finite numbers", expected="hours, e.g. 0, 0.5, 24")
     if np.any(np.diff(requested_times, axis=-1) < 0):
-        raise InputError("output times must rise", expected="hours, e.g. 0, 0.5, 24")
+        raise InputError("output times must be in ascending order", expected="hours, e.g. 0, 0.5, 24")
     return requested_times
 
 

@@ -49,8 +49,8 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
 def replace_folder(folder: Path) -> Iterator[Path]:
     """A draft whose files take the place of the former ones in `folder` when the block ends without an error.
 
-    Everything else in the folder stays. The manifest is taken away first and comes last: results are whole when it is
-    there and agrees with them. On an error the former results are as they were.
+    Everything else in the folder stays. The manifest is removed first and written last: results are complete if it
+    exists and matches. On an error the former results are put back.
     """
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / DRAFT_SUFFIX
@@ -59,13 +59,36 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     try:
         yield draft
         _write_manifest(draft)
-        (folder / MANIFEST).unlink(missing_ok=True)
-        for path in sorted(draft.iterdir(), key=lambda path: path.name == MANIFEST):
-            if (target := folder / path.name).is_dir():
-                shutil.rmtree(target)
-            os.replace(path, target)
+        _replace_files(draft, folder, draft.with_suffix(OLD_SUFFIX))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace_files(draft: Path, folder: Path, aside: Path) -> None:
+    """Move the files of `draft` into `folder`, the manifest last; former ones move to `aside` and back on an error."""
+    names = sorted((path.name for path in draft.iterdir()), key=lambda name: name == MANIFEST)
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        for name in reversed(names):
+            if (folder / name).exists():
+                os.replace(folder / name, aside / name)
+        for name in names:
+            os.replace(draft / name, folder / name)
+    except BaseException:
+        for path in sorted(aside.iterdir(), key=lambda path: path.name == MANIFEST):
+            _remove(folder / path.name)
+            path.rename(folder / path.name)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

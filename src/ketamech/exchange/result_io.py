@@ -8,7 +8,6 @@ arm (NaN elsewhere), so that patient i is the same patient in every arm.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Hashable, Mapping
@@ -173,9 +172,13 @@ def save_results(results: Results, target: Path | str) -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
         draft = Path(folder) / path.name
         _write(results, draft)
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(draft, path)
+        former = path.rename(Path(folder) / "former") if path.is_dir() else None
+        try:
+            os.replace(draft, path)
+        except OSError:
+            if former:
+                former.rename(path)
+            raise
         if beside(draft).is_file():
             os.replace(beside(draft), beside(path))
     return path

@@ -226,6 +226,8 @@ def _edges(time: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
         if len(edges) < 2:
             raise InputError("one edge makes no bin", key="--bins", expected="a number of bins, or two edges or more")
         return edges
+    if bins < 1:
+        raise InputError(f"{bins} bins", key="--bins", expected="at least 1")
     different = np.unique(time)
     if len(different) > bins:
         different = np.unique(np.quantile(time, np.linspace(0, 1, bins)))

@@ -6,10 +6,8 @@ SymPy; when one of these changes, or a file is damaged, they are computed again.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ketamech.core import cache_folder, environment
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from ketamech.model.system import System
 
 Cached = TypeVar("Cached", SystemLayout, ExpressionTrees)
-_ROOT = Path(__file__).parents[1]
 _SOURCE_PATTERNS = ("core/units.py", "model/**/*.py")
 
 
@@ -56,11 +53,5 @@ def _cached(
 
 def _key(parameters: Mapping[str, HasUnit]) -> str:
     """Hash of everything that the layout and trees depend on."""
-    sources = (path.read_text(encoding="utf-8") for path in _sources())
     rows = (f"{name}|{row.unit}" for name, row in parameters.items())
-    text = "\n".join((metadata.version("sympy"), *rows, *sources))
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def _sources() -> Iterable[Path]:
-    return (path for pattern in _SOURCE_PATTERNS for path in sorted(_ROOT.glob(pattern)))
+    return environment.source_hash(*_SOURCE_PATTERNS, extra=(metadata.version("sympy"), *rows))

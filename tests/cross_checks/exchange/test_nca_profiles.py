@@ -106,6 +106,11 @@ def test_analytes_and_units_are_read_from_columns(profiles):
     assert stated.dose.litres == pytest.approx(2.0)
 
 
+def test_a_unit_may_be_written_in_two_ways(profiles):
+    (one,) = profiles("ID,TIME,AMT,CMT,DVU,DV\n1,0,35,IV,.,.\n1,1,.,.,ug/L,50\n", unit="ng/mL").profiles
+    assert one.level_unit == "ng/mL"
+
+
 def test_words_and_negative_numbers_below_the_limit_are_flagged_and_zero(profiles):
     text = "ID,TIME,AMT,CMT,MDV,DV\n1,0,9,IV,1,.\n1,1,.,.,0,BLQ\n1,2,.,.,0,<0.5\n1,3,.,.,0,-0.1\n"
     text += "1,4,.,.,1,77\n1,5,.,.,0,3\n"

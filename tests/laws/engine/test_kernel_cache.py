@@ -101,3 +101,30 @@ def test_a_first_start_with_what_comes_with_the_wheel_needs_no_equations(folder,
     first = kept.Kernel(system.layout, pytest.fail)
     inputs = np.array([[TABLE[n].canonical for n in system.parameter_names]])
     assert drug_free_steady_state(first, inputs)[1].all()
+
+
+@pytest.mark.parametrize("source", ["engine/codegen/rosenbrock.py", "model/jacobian.py"])
+def test_another_source_of_the_generated_code_is_another_kernel(source, tmp_path):
+    from ketamech.core.environment import PACKAGE, source_hash
+    from ketamech.engine.packaged_kernel import CODE_GENERATOR
+
+    for name in ("engine/codegen/rosenbrock.py", "model/jacobian.py", "model/assemble.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((PACKAGE / name).read_bytes())
+    before = source_hash(*CODE_GENERATOR, root=tmp_path)
+    (tmp_path / source).write_text("# edited", encoding="utf-8")
+    assert source_hash(*CODE_GENERATOR, root=tmp_path) != before
+
+
+def test_two_threads_share_one_kernel_of_a_scope():
+    """The second thread must never see a kernel whose scope is not set yet."""
+    from concurrent.futures import ThreadPoolExecutor
+    from types import SimpleNamespace
+
+    system = build_system(TABLE, [kinetics])
+    kernel = kept.Kernel(system.layout, pytest.fail)
+    scope = SimpleNamespace(name="levels")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: kernel.within(scope), range(200)))
+    assert {id(one) for one in found} == {id(found[0])}
+    assert found[0].scope is scope

@@ -136,7 +136,7 @@ def test_what_makes_no_sense_is_refused(kernel, people):
         solve(kernel, *people, TIMES, outputs=["response.ries"])
     with pytest.raises(InputError, match="0 threads"):
         solve(kernel, *people, TIMES, threads=0)
-    with pytest.raises(InputError, match="must rise"):
+    with pytest.raises(InputError, match="ascending order"):
         solve(kernel, *people, TIMES[::-1])
 
 

@@ -62,22 +62,20 @@ def test_a_full_disk_costs_time_only(folder, system, monkeypatch):
     assert not [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_another_unit_or_another_source_is_another_system(folder, tmp_path, monkeypatch):
+def test_another_unit_or_another_source_is_another_system(folder, monkeypatch):
     before = cache._key(TABLE)
     assert cache._key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
     assert cache._key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
-    changed = tmp_path / "stages" / "new.py"
-    changed.parent.mkdir()
-    changed.write_text("# another stage", encoding="utf-8")
-    sources = [*cache._sources(), changed]
-    monkeypatch.setattr(cache, "_sources", lambda: sources)
+    monkeypatch.setattr(cache, "_SOURCE_PATTERNS", (*cache._SOURCE_PATTERNS, "simulation/model.py"))
     assert cache._key(TABLE) != before
 
 
-def test_every_stage_is_a_source_of_what_is_kept():
+def test_every_stage_is_a_source_of_the_cache_key():
+    from ketamech.core.environment import PACKAGE
     from ketamech.model.stages import STAGES
 
-    assert set(STAGES) <= {path.stem for path in cache._sources()}
+    found = {path.stem for pattern in cache._SOURCE_PATTERNS for path in PACKAGE.glob(pattern)}
+    assert set(STAGES) <= found
 
 
 def test_a_seal_breaks_with_any_letter(tmp_path):

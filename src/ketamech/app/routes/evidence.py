@@ -185,7 +185,7 @@ def routes(app_state: AppState) -> APIRouter:
     @router.get("/claims/{name}", response_model=ClaimResult)
     async def claim(name: str) -> Response:
         """What the model shows of one claim; the first request runs all experiments."""
-        return json_response(await app_state.compute(lambda: claim_result(app_state, name)))
+        return json_response(await app_state.compute(lambda: claim_result(app_state, name), long=True))
 
     return router
 

@@ -248,7 +248,7 @@ class _TableReader:
             what = f"the levels in column {self.column} have no unit"
             expected = "their unit, or a column DVU"
             raise row.error(what, self.column, expected, type_this="--unit ng/mL")
-        if own and _is_concentration(own) and _is_concentration(printed) and unit(own) != unit(printed):
+        if own and _is_concentration(own) and _is_concentration(printed) and not unit(own).equals(unit(printed)):
             what, expected = f"the level is in {own}, --unit says {printed}", f"levels in {printed}, or no --unit"
             raise row.error(what, self.column, expected)
         if not _is_concentration(printed):

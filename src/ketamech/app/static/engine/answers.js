@@ -53,7 +53,7 @@ export class Answers {
     const scenario = this.reader.read(keys);
     this.requireOutputs(scenario.species, outputs);
     if (!times.length || times.some((time, i) => !Number.isFinite(time) || time < times[i - 1])) {
-      throw new InputError("output times must rise", { key: "times", expected: "hours, e.g. 0, 0.5, 24" });
+      throw new InputError("output times must be in ascending order", { key: "times", expected: "hours, e.g. 0, 0.5, 24" });
     }
     if (scenario.cycle.length && times[0] < 0) {
       const what = "output times before 0 h of patients at steady state";
