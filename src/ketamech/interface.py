@@ -140,7 +140,7 @@ class Scenario(CheckedScenario):
             read = load_scenario(source, species=species, perturbations=perturb, variant=variant)
             fields = _fields(read) | fields
         elif "regimen" not in fields:
-            raise InputError("a scenario of nothing", expected="a sentence, a file or a Regimen")
+            raise InputError("no regimen is stated", expected="a sentence, a file or a Regimen")
         super().__init__(**fields)
 
 

@@ -138,7 +138,10 @@ def test_a_worker_without_the_package_is_named(tmp_path):
 
 def test_a_piece_over_which_every_worker_dies_is_said(cluster, monkeypatch):
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
-    with connect(cluster.scheduler_address) as dask, pytest.raises(InputError, match="workers die one after another"):
+    with (
+        connect(cluster.scheduler_address) as dask,
+        pytest.raises(InputError, match="every worker that ran this unit stopped"),
+    ):
         list(Executor(cluster=dask).map({"u0": 0}, deadly))
 
 

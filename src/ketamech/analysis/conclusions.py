@@ -68,7 +68,7 @@ class Arm:
 
 
 class Conclusion(Protocol):
-    """A statement that a simulation answers with one of `words`, and its number if it has one."""
+    """A question that a simulation answers with one of `words`, and with a number for some questions."""
 
     @property
     def kind(self) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHECKPOINT_FOLDER, JOURNAL, LOCK, PARTIAL_SUFFIX = "pieces", "journal.txt", "lock", "draft.tmp"
-CHECKSUM_DIGITS = 16  # letters of a checksum
+CHECKSUM_DIGITS = 16  # hexadecimal digits of a checksum
 _HEAD = {"format": int, "job": dict, "made_with": dict, "about": dict}
 _LINE = {"piece": str, "files": dict, "facts": dict}
 Arrays = dict[str, np.ndarray]

@@ -159,7 +159,7 @@ class DaskCluster:
                     unfinished.discard(number)
                     yield number, found
         except KilledWorker as problem:
-            what = "the workers die one after another over the same unit (memory?); finished units are kept"
+            what = "every worker that ran this unit stopped, possibly for lack of memory; finished units are kept"
             expected = "more memory for a worker; its log says why it died"
             example = "dask worker ADDRESS --memory-limit 8GiB, then --resume"
             raise InputError(what, key="--scheduler", expected=expected, type_this=example) from problem
@@ -281,7 +281,7 @@ def _lost(what: str = "the scheduler is lost", expected: str = "a scheduler that
 
 
 class _WorkerInfo:
-    """When unpickled, it becomes the environment of the process that unpickles it."""
+    """Unpickling returns the environment of the process that unpickles."""
 
     def __reduce__(self) -> tuple[Callable[[], dict[str, str]], tuple[()]]:
         return environment_module.environment, ()

@@ -39,7 +39,7 @@ AbsorbedPart = tuple[Quantity, str, Quantity, Quantity]  # delay (h), site, frac
 AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that every visit raises in humans
 ANTICIPATION = "expectancy.anticipation"  # the state that a visit for a procedure raises too
-ROUNDING = 1e-9  # 30 mg/kg of 70 kg, divided by 70 kg, is a little more than 30 mg/kg
+ROUNDING = 1e-9  # relative allowance for rounding when a dose is compared with its limit
 INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 

@@ -26,7 +26,7 @@ class Drug:
 
     `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
     maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy,
-    `is_procedure` whether that comes at once (an infusion) or builds up over weeks (tablets, talks);
+    `is_procedure` whether a visit raises it at once (an infusion) or over weeks (tablets, psychotherapy);
     `infused_session` whether a session enters evenly over its duration. `dose` is the amount (mass per body weight)
     that the model counts as one dose, for a substance that it does not follow in umol. `routes_of_brands`: the one
     route of an alias that is a brand. `nasal_f` names the share that the nose absorbs, by route, of drops and of
@@ -144,7 +144,7 @@ def not_modelled_error(name: str, key: str) -> UnknownNameError | None:
         return None
     why, instead = found
     what = f"'{name}' is not a treatment of its own: {why}" if instead else f"'{name}' cannot be simulated: {why}"
-    expected = instead or "a trial without it; say so under assumed:"
+    expected = instead or "a trial without it, with a line under assumed:"
     return UnknownNameError(what, key=key, expected=expected, type_this=instead or None)
 
 

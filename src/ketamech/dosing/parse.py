@@ -175,7 +175,7 @@ class TreeReader(Transformer):
         low, _, high, *rest = children
         amount = self.amount_of(meta, [low, *rest[:-1]])
         if not 0 < low < high:
-            self._bad(meta, "is no titration", "dose", "a lower and a higher dose", "56 to 84 mg")
+            self._bad(meta, "is not a titration", "dose", "a lower and a higher dose", "56 to 84 mg")
         return TitratedAmount(amount.number, amount.unit, amount.number * high / low)
 
     def range_of_time(self, meta: Any, children: Children) -> None:
@@ -223,7 +223,7 @@ class TreeReader(Transformer):
         """5 days a week."""
         number, days, *_, weeks = children
         if (days.value, weeks.value) != (DAY, WEEK):
-            self._bad(meta, "is no rhythm", "schedule", "such as 5 days a week")
+            self._bad(meta, "is not a dosing frequency", "schedule", "such as 5 days a week")
         return self.times(meta, [number, weeks])
 
     def times(self, meta: Any, children: Children) -> Rhythm:
@@ -233,7 +233,7 @@ class TreeReader(Transformer):
         whole = math.isfinite(number) and number == int(number) and number >= 1
         if not whole or (size == WEEK and number > MOST_A_WEEK):
             least = f"1 to {MOST_A_WEEK} times a week" if size == WEEK else "at least once"
-            self._bad(meta, "is no rhythm", "schedule", f"{least}, a whole number", "3 times a week")
+            self._bad(meta, "is not a dosing frequency", "schedule", f"{least}, a whole number", "3 times a week")
         return _rhythm(number, size)
 
     def item(self, meta: Any, children: Children) -> Item:

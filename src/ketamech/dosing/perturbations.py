@@ -166,14 +166,17 @@ def unknown_perturbation_error(text: str) -> InputError:
     near = _name(known, closest_match(lower_text, known))
     if re.search(r"knock|\bko\b|-/-|delet", lower_text):
         pathways = [word for word, one in known.items() if one.kind in ("knock-out", "genotype")]
-        what = f"'{text.strip()}' is a knock-out of a pathway that does not exist here"
+        what = f"'{text.strip()}' is a deletion of a gene that is not in the model"
         expected = ", ".join(sorted({known[w].name for w in pathways}))
         return UnknownNameError(
             what, key="with", expected=expected, nearest=_name(known, closest_match(lower_text, pathways)) or near
         )
     if re.search(r"block|antagonist|inhibitor", lower_text):
         targets = sorted({one.target for one in known.values() if one.kind in DOSABLE_KINDS})
-        what, expected = f"'{text.strip()}' is a blocker with no target", f"a drug that acts on: {', '.join(targets)}"
+        what, expected = (
+            f"'{text.strip()}' is a blocker without a known target",
+            f"a drug that acts on: {', '.join(targets)}",
+        )
         example = 'with "NBQX 10 mg/kg IP at -30 min"'
         return UnknownNameError(what, key="with", expected=expected, nearest=near, type_this=example)
     expected = "one of: " + ", ".join(load_perturbations())

@@ -209,7 +209,9 @@ class _TreatmentBuilder:
         dose = replace(dose, duration=over) if over is not None else dose
         starts = self._starts(by_kind, phase, courses)
         if phase and len(starts) > 1:
-            raise self._item_error(by_kind["start"], "names several times and a rhythm", "one start, or no rhythm")
+            raise self._item_error(
+                by_kind["start"], "names several times and a frequency", "one start, or no frequency"
+            )
         courses.append(_Course(dose, starts, (phase,) if phase else ()))
 
     def _dose(self, by_kind: ItemsByKind, names: list[Item], before: _Dose) -> _Dose:
@@ -266,7 +268,7 @@ class _TreatmentBuilder:
         count = by_kind.get("count")
         if rhythm is None:
             if lengths or (count and count.value != 1):
-                what = f"'{shorten_text(self.text)}' has a length of time but no rhythm"
+                what = f"'{shorten_text(self.text)}' has a length of time but no dosing frequency"
                 raise InputError(what, key="schedule", expected="a rhythm", type_this="weekly for 4 weeks")
             return None, over
         phase = Phase(rhythm.every, rhythm.times_a_week, lengths[0].hours if lengths else None)
@@ -321,7 +323,7 @@ class _TreatmentBuilder:
             return last.starts[-1] + phase.mean_interval
         end = last.end()
         if end is None:
-            what = f"the course after 'then' would never start in '{shorten_text(self.text)}'"
+            what = f"the phase before 'then' has no duration in '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="'for' how long before each 'then'")
         return end
 

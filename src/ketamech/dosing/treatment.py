@@ -97,7 +97,7 @@ class Treatment:
 
     @property
     def is_procedure(self) -> bool:
-        """Whether a visit raises expectancy at once: everything but tablets and talks."""
+        """Whether a visit raises expectancy at once: not for tablets and psychotherapy."""
         return self.substance.is_procedure and self.route not in TABLETS
 
     def starts(self, horizon: float) -> list[float]:
@@ -175,5 +175,5 @@ class Treatment:
             what = f"a time of {self.duration or self.start:g} h"
             raise InputError(what, key="time", expected="from 0 h (day 1) to 2 years")
         if any(phase.duration is None for phase in self.schedule[:-1]):
-            what, example = "the course after 'then' would never start", "twice weekly for 4 weeks, then weekly"
+            what, example = "the phase before 'then' has no duration", "twice weekly for 4 weeks, then weekly"
             raise InputError(what, key="schedule", expected="'for' how long before each 'then'", type_this=example)

@@ -62,7 +62,7 @@ from ketamech.engine.lane_layout import (
 )
 
 MIN_TREND, MAX_TREND = 0.7, 1.2  # limits of the factor by which the error trend changes the next step
-TIME_RESOLUTION = 1.05  # how much longer than proposed a step may be to reach an event
+MAX_STEP_STRETCH = 1.05  # largest factor by which a step is lengthened to end at an event
 
 
 def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace) -> Callable[..., Any]:
@@ -208,7 +208,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
             workspace[sizes[STEP] * lanes + lane],
             workspace[sizes[STOP] * lanes + lane] - workspace[sizes[TIME] * lanes + lane],
         )
-        if h * TIME_RESOLUTION >= remaining:
+        if h * MAX_STEP_STRETCH >= remaining:
             h = remaining
         elif h * 2.0 > remaining:
             h = 0.5 * remaining

@@ -1,7 +1,7 @@
 """Machine code of a system, cached on disk under the hash of its sources.
 
 The instructions of a system, which SymPy computes, and the loops, which Numba computes for all systems, are cached as
-text. Both are the same on every processor and may come with a wheel. Machine code of the loops is cached separately, so
+text. Both do not depend on the processor and can be shipped in a wheel. Machine code of the loops is cached separately, so
 that a new system compiles its equations only; when that of a system is cached, neither SymPy nor Numba is needed.
 """
 
@@ -103,7 +103,7 @@ class CompiledSystem:
         return np.array(rows, dtype=np.int64)
 
     def holds(self, levels: Sequence[np.ndarray]) -> bool:
-        """Whether the states that the code needs to be 0 are, in all `levels` [patient, state] that are finite."""
+        """Whether all states that the code assumes to be 0 are 0 in all `levels` [patient, state] that are finite."""
         return self.absent is None or not any(np.nan_to_num(level[:, self.absent]).any() for level in levels)
 
 
@@ -197,7 +197,7 @@ class Kernel:
     def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
         """Compile the first slice that fits once runs without it, `seconds` now, have lost as much as compiling takes.
 
-        So the time lost is never much more than twice the shortest possible.
+        So the total time is at most about twice that of the best choice.
         """
         fitting = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
         if not fitting or self._slice(fitting[0], compiled_only=True):

@@ -1,4 +1,4 @@
-"""The outputs that may be read from a run, and the states that these need: the others neither count nor are computed.
+"""The outputs that may be read from a run, and the states that these need: other states are not computed.
 
 The error of a step covers the states of the scope alone, whatever code runs: all of the system, or a slice that holds
 the states of the scope that can move. A slice takes the same steps and gives the same bits (`codegen.equation_code`).

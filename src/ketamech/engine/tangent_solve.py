@@ -3,7 +3,7 @@
 A direction is a change of the inputs and of the dose events. Steps, retries and convergence follow the values alone,
 which are those of `solve` to the last bit; the tangents are the exact derivatives of the numbers so computed. Each lane
 computes one patient in a few directions: a patient with many is solved several times, and so is a single patient, to
-use all lanes. No number depends on this.
+use all lanes. Results do not depend on this.
 """
 
 from __future__ import annotations

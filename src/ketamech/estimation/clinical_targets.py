@@ -150,7 +150,7 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     places = _visit_indices(dataset, row)
     mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nobody is NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of an empty group is NaN
         return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
 
 

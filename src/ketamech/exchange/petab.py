@@ -95,7 +95,7 @@ def _obstacle(target: Target, row: Observation) -> str:
     if how.control_contrast or "|" in how.output or how.relative_to not in SEEN_AS:
         return "compared with another course, or with its own peak"
     if target.comparison == "fold" and not row.canonical_value > 0:
-        return "a fold of nothing"
+        return "no ratio: the published value is not positive"
     if target.comparison == "z" and not standard_error(row) > 0:
         return "no printed error"
     return ""

@@ -294,7 +294,7 @@ def _notes_on_information(made: Fit) -> list[str]:
         few = [s.name for i, s in enumerate(made.data.persons) if (made.data.person == i).sum() < len(names)]
         if few:
             shown = ", ".join(few[:5]) + (" ..." if len(few) > 5 else "")
-            notes.append(f"{len(names)} parameters are more than the measurements of ID {shown} can hold; "
+            notes.append(f"{len(names)} parameters cannot be identified from the measurements of ID {shown}; "
                          "what these do not inform keeps its prior distribution")  # fmt: skip
     else:
         drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))

@@ -178,7 +178,7 @@ def adherence(
 ) -> dict[tuple[int, int], np.ndarray]:
     """{(treatment index, dose index): 1 where a patient takes the dose, else 0 [patient]}, where doses may be missed.
 
-    The doses before `horizon` (h) do not depend on it, nor on other treatments.
+    Draws of doses before `horizon` (h) do not change when `horizon` or other treatments change.
     """
     found: dict[tuple[int, int], np.ndarray] = {}
     for i, treatment in enumerate(regimen.treatments):

@@ -50,12 +50,12 @@ def table_of_each(model: Model, dose_events: Sequence[Sequence[DoseEvent]]) -> E
 
 
 def no_events(count: int) -> EventTable:
-    """The table of patients to whom nothing happens."""
+    """A table without events."""
     return to_table([events([])] * count)
 
 
 def tiled(given: EventTable, times: int) -> EventTable:
-    """The table of the same patients, in the same order, so many times over."""
+    """The table repeated for as many copies of the same patients, in the same order."""
     count = np.tile(np.diff(given.first), times)
     first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
     return EventTable(first, *(np.tile(getattr(given, n), times) for n in ("time", "kind", "state", "size")))

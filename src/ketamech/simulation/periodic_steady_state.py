@@ -9,7 +9,7 @@ from ketamech.engine.events import INPUT
 from ketamech.engine.solve import TOLERANCE
 
 RELATIVE_TOLERANCE = 1e-5  # largest change over a cycle, relative to a state's size plus its declared scale
-EVENT_EPSILON = 1e-4  # and the largest change that all later cycles together may add
+MAX_REMAINING_CHANGE = 1e-4  # and largest sum of the changes in all later cycles
 MAX_CYCLES, TOLERANCE_DIVISOR = 300, 10
 SAME_TIME = 1e-9  # fraction of a cycle within which an event counts as being at its end
 
@@ -103,4 +103,4 @@ def _is_periodic(change: np.ndarray, before: np.ndarray, tolerance: float) -> np
     with np.errstate(invalid="ignore"):
         rate = np.minimum(change / before, 1.0)
     left = change * rate / np.maximum(1 - rate, tolerance)
-    return (change < RELATIVE_TOLERANCE) & ((left < EVENT_EPSILON) | (change < tolerance / TOLERANCE_DIVISOR))
+    return (change < RELATIVE_TOLERANCE) & ((left < MAX_REMAINING_CHANGE) | (change < tolerance / TOLERANCE_DIVISOR))

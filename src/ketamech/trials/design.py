@@ -50,7 +50,7 @@ class TitrationStep:
 class Titration:
     """Doses of `drug` between which a patient may change: `amounts` in `unit`; the first is that of the start.
 
-    At one time the first of `steps` that applies to a patient counts.
+    If several steps apply at one time, the first of `steps` is used.
     """
 
     drug: str

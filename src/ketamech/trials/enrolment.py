@@ -35,7 +35,7 @@ VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may 
 ALLOCATION, VISITS, BLOCKS = 0, 1, 16  # blocks of the stream "trial"
 SCREENING = 1  # block of the stream "scores"; 0 holds the ratings of the trial
 CANDIDATE_STEP = 2**32  # between the numbers of the candidates of one place
-SETTLING = 24.0  # h before the first rating at which the natural course begins: mood has followed it by then
+SETTLING = 24.0  # h from the start of the natural course to the first rating: mood has reached it by then
 
 
 @dataclass(frozen=True)

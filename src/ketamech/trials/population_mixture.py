@@ -81,7 +81,7 @@ class MixedPopulation:
     def occasion_factors(
         self, name: str, seed: int, patients: Sequence[int] | np.ndarray, count: int, *, replicate: int = 0
     ) -> np.ndarray:
-        """As of a population: variation between occasions is that of all people."""
+        """As `Population.occasion_factors`: variation between occasions is the same in all populations."""
         return self.parts[0].occasion_factors(name, seed, patients, count, replicate=replicate)
 
 

@@ -114,7 +114,7 @@ class RatingScale:
         return np.where((score > 0) & (score < self.reporting_threshold), 0.0, score)
 
     def _shift_log_odds(self, truth: np.ndarray, own: np.ndarray | float) -> np.ndarray:
-        """A score shifted on the log odds of its scale by as much as moves the middle of the scale by `own` points."""
+        """A score after the shift in log odds that moves the middle of its scale by `own` points."""
         width = self.high - self.low
         place = np.clip((truth - self.low) / width, 0, 1)
         return self.low + width * place / (place + (1 - place) * np.exp(-4 * np.asarray(own) / width))

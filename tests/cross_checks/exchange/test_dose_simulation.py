@@ -118,7 +118,7 @@ REFUSED = {
     "variant is not for a table": ("doses.csv", {"variant": "habenula-parallel"}),
     "there is no output 'mood.madr'": (TWO, {"drug": "ketamine", "outputs": ["mood.madr"]}),
     "the table has no observation record": ("ID,TIME,AMT,CMT\n1,0,9,IV\n2,0,9,IV\n", {"drug": "ketamine"}),
-    "which drug is given": (TWO, {}),
+    "no drug is stated": (TWO, {}),
 }
 
 

@@ -310,7 +310,7 @@ REFUSED = {
     "TIEM,AMT,CMT\n0,20,IV": ["no column TIME", "nearest: TIEM"],
     "TIME,AMTT,CMT\n0,20,IV": ["no column AMT", "nearest: AMTT"],
     "TIME,AMT,CMT\n.,20,IV": ["doses.csv:2", "a record without a time"],
-    "ID,TIME,AMT,CMT\n1,0,20,IV\n.,4,20,IV": ["doses.csv:3", "a record that is nobody's"],
+    "ID,TIME,AMT,CMT\n1,0,20,IV\n.,4,20,IV": ["doses.csv:3", "a record without an ID"],
     "TIME,AMT,CMT,EVID\n0,20,IV,1\n1,.,-1,2": ["doses.csv:3", "switches a compartment off"],
     "TIME,AMT,CMT,SPECIES\n0,20,IV,cat": ["doses.csv:2", "no tables for the species 'cat'"],
     "TIME,AMT,CMT,SPECIES\n0,5,IV,rat\n1,0,IV,mouse": ["doses.csv:3", "SPECIES changes"],

@@ -206,7 +206,7 @@ def test_a_dose_table_asks_for_the_drug_and_its_subjects_become_cases(page, addr
     open_workbench(page, address)
     upload(page, "doses.csv", b"ID,TIME,AMT,RATE,CMT,EVID\n1,0,35,52.5,1,1\n1,72,35,52.5,1,1\n2,0,50,75,1,1\n")
     page.wait_for_selector("#file-error select")
-    assert "which drug is given?" in page.locator("#file-error").inner_text()
+    assert "no drug is stated" in page.locator("#file-error").inner_text()
     page.get_by_role("button", name="Open", exact=True).click()
     until(page, "document.querySelectorAll('.case').length === 4")
     treatments = [case.locator("[data-key^=treatments]").count() for case in page.locator(".case").all()]

@@ -15,7 +15,7 @@ def typed(*words):
     ("words", "said"),
     [
         (("racemic 10 mg/kg IP", "--species", "rat", "--perturb", "BDFN knock-out"), "nearest: BDNF knock-out"),
-        (("racemic 10 mg/kg IP with oxytocin blocker", "--species", "rat"), "a blocker with no target"),
+        (("racemic 10 mg/kg IP with oxytocin blocker", "--species", "rat"), "a blocker without a known target"),
         (("midazolam 1 mg/kg IV", "--species", "mouse"), "no kinetics of midazolam in the mouse"),
         (("racemic 10 mg/kg IP",), "no kinetics of racemic ketamine by route IP in humans"),
         (("racemic 10 mg/kg IP", "--species", "rta"), "nearest: rat"),

@@ -96,7 +96,7 @@ def test_a_scenario_states_its_additions_itself(public):
     assert replace(scenario, seed=2).horizon == 48.0
     with pytest.raises(InputError, match="species cannot be added"):
         public.simulate(scenario, species="mouse")
-    with pytest.raises(InputError, match="a scenario of nothing"):
+    with pytest.raises(InputError, match="no regimen is stated"):
         km.Scenario()
 
 

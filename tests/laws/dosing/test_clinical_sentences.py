@@ -123,11 +123,11 @@ def test_what_clinicians_write_is_understood(written):
 
 
 REFUSED = {
-    "ketamine 50 mg oral 0 times a day": "'0 times a day' (character 21) is no rhythm",
+    "ketamine 50 mg oral 0 times a day": "'0 times a day' (character 21) is not a dosing frequency",
     "ketamine 50 mg oral 0.5 times a day": "'0.5 times a day'",
     "ketamine 50 mg oral 1.5 times a day": "'1.5 times a day'",
     "ketamine 0.5 mg/kg IV 1e400 times a week": "1 to 7 times a week",
-    "ketamine 50 mg oral 1e400 times a day": "is no rhythm",
+    "ketamine 50 mg oral 1e400 times a day": "is not a dosing frequency",
     "ketamine 0.5 mg/kg IV over 40 min 3.9 times a week": "1 to 7 times a week, a whole number",
     "ketamine 0.5 mg/kg IV over 40 min 2.5 times a week": "'2.5 times a week' (character 35)",
     "ketamine 0.5 mg/kg IV over 40 min 4 weekly": "'4 times a week' or 'every 4 weeks'",
@@ -145,11 +145,11 @@ REFUSED = {
     "ketamine 50 mg/day oral": "'50 mg/day' (character 10) is no dose",
     "ketamine 0.5 mg/kg IV every 12 h 30 min": "can be read in two ways",
     "ketamine 0.5 mg/kg IV at 3 h 40 min": "can be read in two ways",
-    "ketamine 0.5 mg/kg IV for 4 weeks": "no rhythm",
-    "ketamine 0.5 mg/kg IV x 6": "no rhythm",
+    "ketamine 0.5 mg/kg IV for 4 weeks": "no dosing frequency",
+    "ketamine 0.5 mg/kg IV x 6": "no dosing frequency",
     "ketamine 0.5 mg/kg IV on days 1 and 4 weekly": "several times and a rhythm",
     "esketamine 56 mg nasal, then 84 mg": "without a time",
-    "esketamine 56 mg nasal weekly, then 84 mg weekly": "never start",
+    "esketamine 56 mg nasal weekly, then 84 mg weekly": "has no duration",
     "ketamine 35 mg IV weekly or every 2 weeks by remission": "trial files",
     "6 infusions of ketamine 35 mg IV weekly for 4 weeks": "'6 infusions' (character 1)",
     "esketamine 56 mg nasal on day 1, then 84 mg weekly for 4 weeks missing dose 2": "ambiguous",

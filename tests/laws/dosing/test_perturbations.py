@@ -102,8 +102,8 @@ def test_with_a_lag_is_no_perturbation():
     ("phrase", "said"),
     {
         "BDFN knock-out": "knock-out of a pathway that does not exist",
-        "oxytocin blocker": "blocker with no target",
-        "blocker": "blocker with no target",
+        "oxytocin blocker": "blocker without a known target",
+        "blocker": "blocker without a known target",
         "rapamicin": "nearest: rapamycin",
         "NBQX into liver": "nothing can be infused",
         "NBQX 3 mL": "is not known",

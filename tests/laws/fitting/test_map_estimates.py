@@ -117,7 +117,7 @@ def test_parameters_without_information_keep_their_prior_and_this_is_said(model)
     assert made.mode[0, 0] == pytest.approx(made.mean[0, 0], abs=1e-3)
     assert made.learned[0, 0] == pytest.approx(0, abs=1e-3)
     assert any("gut_ka: posterior and prior are nearly the same" in note for note in made.notes)
-    assert any("more than the measurements of ID 1 can hold" in note for note in made.notes)
+    assert any("cannot be identified from the measurements of ID 1" in note for note in made.notes)
 
 
 def test_the_chosen_parameters_matter_and_dose_parameters_are_among_them(model):

@@ -87,7 +87,7 @@ class CsvTable:
 
 
 def cells_of(text: str, path: Path) -> CsvTable:
-    """Every record of a table; `path` names it in errors. Raises InputError for another table.
+    """Every record of a table; `path` names it in errors. Raises InputError if the text is not a dose table.
 
     Columns are named by the first line, in any case; separated by commas, semicolons, tabs or blanks; those without a
     name are left out. Lines that begin with # are skipped (but for one that names the columns), and so are records
@@ -182,7 +182,7 @@ def _with_points(row: DoseRow) -> DoseRow:
 
 def _complete(row: DoseRow, header: list[str]) -> DoseRow:
     """The row with an integer-like ID normalised. Raises InputError without ID or TIME."""
-    for column, what in (("TIME", "a record without a time"), ("ID", "a record that is nobody's")):
+    for column, what in (("TIME", "a record without a time"), ("ID", "a record without an ID")):
         if column in header and column not in row.cells:
             raise row.error(what, column, f"{column} in every record, or a C in a column C for a comment")
     name = row.text("ID")

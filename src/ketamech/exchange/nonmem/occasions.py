@@ -29,7 +29,7 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
         name = row.text("DRUG") or drug
         if not name:
             expected = "a column DRUG, or one drug for all"
-            raise row.error("which drug is given?", "DRUG", expected, type_this="--drug esketamine")
+            raise row.error("no drug is stated", "DRUG", expected, type_this="--drug esketamine")
         given = known_drug(name)
         if row.number("AMT") == 0 and row.number("RATE") and not given.is_session:
             return _constant(row, given), True
@@ -89,7 +89,7 @@ def _route(row: DoseRow, given: Drug) -> str:
         if column in row.cells:
             return route_of(row.text(column))
     if "" not in given.routes:
-        what = f"by which route is {given.name} given?"
+        what = f"no route is stated for {given.name}"
         routes = ", ".join(given.routes)
         raise row.error(what, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=given.routes[0])
     return ""

@@ -53,7 +53,7 @@ def _remission(stage: Stage) -> sympy.Symbol:
     remission = stage.state("course.remission", "1", bounds=(0, 1), description="spontaneous remission, fraction")
     development = stage.parameter("course.remission_rate") * onset
     stage.rate(onset, -development, because="the remission develops over weeks")
-    stage.rate(remission, +development, because="what has developed is present")
+    stage.rate(remission, +development, because="transfer from onset to remission")
     stage.rate(remission, -stage.parameter("course.recurrence_rate") * remission, because="recurrence over a year")
     return remission
 

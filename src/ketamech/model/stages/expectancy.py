@@ -14,7 +14,7 @@ def expectancy(stage: Stage) -> None:
     of an infusion, spray or operation wanes within a day, and a lasting part remains from each visit. Tablets have the
     lasting part only: placebo tablets lower the score by 4.9 points in a week and 12.0 in six (GEMINI). A patient who
     feels dissociation or sedation while awake concludes that this is the drug (functional unblinding). A patient who is
-    unconscious cannot find out that nothing is felt, so that anticipation of a treatment given during an operation
+    unconscious cannot notice the absence of drug effects, so that anticipation of a treatment given during an operation
     lasts for weeks (Lii 2023, placebo arm). The effect saturates and is scaled by the person's expectancy.
     """
     awake = stage.input("sedation.consciousness", "1")
@@ -38,7 +38,7 @@ def expectancy(stage: Stage) -> None:
         because="functional unblinding: felt drug effects raise it towards that of an open-label patient",
     )
     untested = stage.parameter("expectancy.consolidation_rate") * (1 - awake) * anticipation
-    stage.rate(anticipation, -untested, because="what is anticipated before unconsciousness cannot be tested")
+    stage.rate(anticipation, -untested, because="an anticipated effect cannot be noticed or missed while unconscious")
     stage.rate(conviction, +untested / visit_share, because="untested anticipation becomes conviction (Lii 2023)")
     stage.rate(belief, -settling_rate * belief, because="the belief of a visit settles over a day")
     doubt = 1 - visit_share * conviction / stage.parameter("expectancy.open_belief")

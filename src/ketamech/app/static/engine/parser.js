@@ -206,7 +206,7 @@ class TreeReader {
   days_per_week([number, days, ...others], place) {
     const weeks = others.at(-1);
     if (days.value !== DAY || weeks.value !== WEEK) {
-      this.refuse(place, "is no rhythm", "schedule", "such as 5 days a week");
+      this.refuse(place, "is not a dosing frequency", "schedule", "such as 5 days a week");
     }
     return this.times([number, weeks], place);
   }
@@ -218,7 +218,7 @@ class TreeReader {
     const most = this.limits.a_week;
     if (!Number.isInteger(number) || number < 1 || (size === WEEK && number > most)) {
       const least = size === WEEK ? `1 to ${most} times a week` : "at least once";
-      this.refuse(place, "is no rhythm", "schedule", `${least}, a whole number`, "3 times a week");
+      this.refuse(place, "is not a dosing frequency", "schedule", `${least}, a whole number`, "3 times a week");
     }
     return timesIn(number, size);
   }

@@ -13,14 +13,14 @@ export function unknownPerturbationError(text, tables) {
   const namesOf = (isChosen) => known.filter(([, one]) => isChosen(one)).map(([word]) => word);
   if (/knock|\bko\b|-\/-|delet/.test(name.toLowerCase())) {
     const expected = namesOf(({ kind }) => kind === "knock-out" || kind === "genotype").sort();
-    const what = `'${name}' is a knock-out of a pathway that does not exist here`;
+    const what = `'${name}' is a deletion of a gene that is not in the model`;
     return new InputError(what, { key: "with", expected: expected.join(", ") });
   }
   if (/block|antagonist|inhibitor/.test(name.toLowerCase())) {
     const targets = new Set(known.filter(([, one]) => one.dosable).map(([, { target }]) => target));
     const expected = `a drug that acts on: ${[...targets].sort().join(", ")}`;
     const typeThis = 'with "NBQX 10 mg/kg IP at -30 min"';
-    return new InputError(`'${name}' is a blocker with no target`, { key: "with", expected, typeThis });
+    return new InputError(`'${name}' is a blocker without a known target`, { key: "with", expected, typeThis });
   }
   const expected = `one of: ${known.map(([word]) => word).join(", ")}`;
   return new InputError(`no perturbation is called '${name}'`, { key: "with", expected });

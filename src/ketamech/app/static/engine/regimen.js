@@ -186,7 +186,7 @@ class TreatmentBuilder {
     const dose = over === null ? named : { ...named, duration: over };
     const starts = this.starts(byKind, phase, courses);
     if (phase && starts.length > 1) {
-      throw this.itemError(byKind.start, "names several times and a rhythm", "one start, or no rhythm");
+      throw this.itemError(byKind.start, "names several times and a frequency", "one start, or no frequency");
     }
     courses.push({ dose, starts, phases: phase ? [phase] : [] });
   }
@@ -251,7 +251,7 @@ class TreatmentBuilder {
     const { count } = byKind;
     if (!rhythm) {
       if (lengths.length || (count && count.value !== 1)) {
-        const what = `'${this.shown}' has a length of time but no rhythm`;
+        const what = `'${this.shown}' has a length of time but no dosing frequency`;
         throw new InputError(what, { key: "schedule", expected: "a rhythm", typeThis: "weekly for 4 weeks" });
       }
       return { phase: null, over };
@@ -306,7 +306,7 @@ class TreatmentBuilder {
       return last.starts.at(-1) + phase.meanInterval;
     }
     if (last.phases.some(({ duration }) => duration === null)) {
-      const what = `the course after 'then' would never start in '${this.shown}'`;
+      const what = `the phase before 'then' has no duration in '${this.shown}'`;
       throw new InputError(what, { key: "schedule", expected: "'for' how long before each 'then'" });
     }
     return last.starts.at(-1) + last.phases.reduce((total, { duration }) => total + duration, 0);

@@ -84,7 +84,7 @@ export class Treatment {
     return { drug: this.drug, ...this.tables.drugs[this.drug] };
   }
 
-  // Whether a visit raises expectancy at once: everything but tablets and talks.
+  // Whether a visit raises expectancy at once: not for tablets and psychotherapy.
   get isProcedure() {
     return this.substance.is_procedure && !this.tables.tablets.includes(this.route);
   }
@@ -125,7 +125,7 @@ export class Treatment {
     if (this.schedule.slice(0, -1).some((phase) => phase.duration === null)) {
       const typeThis = "twice weekly for 4 weeks, then weekly";
       const expected = "'for' how long before each 'then'";
-      throw new InputError("the course after 'then' would never start", { key: "schedule", expected, typeThis });
+      throw new InputError("the phase before 'then' has no duration", { key: "schedule", expected, typeThis });
     }
   }
 
