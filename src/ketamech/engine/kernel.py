@@ -1,8 +1,8 @@
 """Machine code of a system, cached on disk under the hash of its sources.
 
 The instructions of a system, which SymPy computes, and the loops, which Numba computes for all systems, are cached as
-text. Both do not depend on the processor and can be shipped in a wheel. Machine code of the loops is cached separately, so
-that a new system compiles its equations only; when that of a system is cached, neither SymPy nor Numba is needed.
+text. Both do not depend on the processor and can be shipped in a wheel. Machine code of the loops is cached separately,
+so that a new system compiles its equations only; when that of a system is cached, neither SymPy nor Numba is needed.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class SimulatedDataSets:
         return truth, self.emulator(truth[None])[0] + noise
 
     def _start(self, points: DesignPoints, random: np.random.RandomState) -> np.ndarray:
-        """Positions [walker, parameter] about the mode of the data, moved towards the centre into the region of the emulator."""
+        """Positions [walker, parameter] about the mode of the data, moved inside the emulator's region."""
         best, spread, _ = points.map_and_covariance(0, _silent)
         region = ValidRegion(best, np.linalg.inv(spread))
         mode, covariance = emulated_mode(points, self.emulator)
