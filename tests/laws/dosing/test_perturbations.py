@@ -101,7 +101,7 @@ def test_with_a_lag_is_no_perturbation():
 @pytest.mark.parametrize(
     ("phrase", "said"),
     {
-        "BDFN knock-out": "knock-out of a pathway that does not exist",
+        "BDFN knock-out": "deletion of a gene that is not in the model",
         "oxytocin blocker": "blocker without a known target",
         "blocker": "blocker without a known target",
         "rapamicin": "nearest: rapamycin",
