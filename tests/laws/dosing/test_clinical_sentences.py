@@ -147,7 +147,7 @@ REFUSED = {
     "ketamine 0.5 mg/kg IV at 3 h 40 min": "can be read in two ways",
     "ketamine 0.5 mg/kg IV for 4 weeks": "no dosing frequency",
     "ketamine 0.5 mg/kg IV x 6": "no dosing frequency",
-    "ketamine 0.5 mg/kg IV on days 1 and 4 weekly": "several times and a rhythm",
+    "ketamine 0.5 mg/kg IV on days 1 and 4 weekly": "several times and a frequency",
     "esketamine 56 mg nasal, then 84 mg": "without a time",
     "esketamine 56 mg nasal weekly, then 84 mg weekly": "has no duration",
     "ketamine 35 mg IV weekly or every 2 weeks by remission": "trial files",
