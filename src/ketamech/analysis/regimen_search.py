@@ -224,9 +224,9 @@ class _RegimenEvaluator:
         """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
         free = {name: value for name, value in values.items() if name not in regimen.values}
         treated = self._solved(regimen, free)
-        hoping = self._solved(regimen, free, control_events)
+        untreated = self._solved(regimen, free, control_events)
         later = self.times >= DAY
-        benefit = np.nanmean(hoping.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
+        benefit = np.nanmean(untreated.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
         peak = treated.of(CADSS).max(axis=1)
         felt = 100 * np.nanmean(np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan))
         return np.array([benefit, np.nanmean(peak), felt, np.nanmean(treated.of(SYSTOLIC).max(axis=1))])

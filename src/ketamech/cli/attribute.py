@@ -59,7 +59,7 @@ def attribute(
     with terminal.progress_bar("Combinations of pathways") as update:
         found = attribution.attribute(
             model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
-            threads=threads or os.cpu_count() or 1, tell=update,
+            threads=threads or os.cpu_count() or 1, progress=update,
         )  # fmt: skip
     terminal.print_assumptions((*loaded.assumptions, *_notes(found)), "Note")
     with terminal.progress().status("Writing the page ..."):

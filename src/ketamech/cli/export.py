@@ -98,10 +98,10 @@ def _results(source: str, to: Path) -> None:
         found = read_results(source)
         save_results(found.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
         long = to.suffix.lower() in (".csv", ".parquet")
-        kept = names_of(found) if long else list(found.data_vars)
-        what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
-        if len(kept) < len(found.data_vars):
-            what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
+        written = names_of(found) if long else list(found.data_vars)
+        what = f"{len(written)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
+        if len(written) < len(found.data_vars):
+            what += f"; a long table leaves out {len(found.data_vars) - len(written)} that have no time"
     terminal.progress().print(f"Written: {terminal.escape_markup(to)}, {terminal.escape_markup(what)}", soft_wrap=True)
 
 

@@ -52,7 +52,7 @@ def diagnostic_tables(
 
     task, pool = points.task, posterior.thinned()
     names = [p.name for p in task.estimated]
-    _, _, gradients = points.map_and_covariance(0, lambda done, words: None)
+    _, _, gradients = points.map_and_covariance()
     logs = task.log_likelihood(pool, emulator(pool), gradients, emulator_allowance(task, emulator))
     found = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
     if sum(bool(p.gain) for p in task.estimated) > 1:

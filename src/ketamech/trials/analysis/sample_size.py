@@ -146,8 +146,8 @@ def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, in
     total, smallest = sum(most.values()), min(most.values())
     scales = np.geomspace(min(1.0, MIN_PER_ARM / smallest), 1.0, N_SIZES)
     sizes = [{arm.name: max(2, math.floor(most[arm.name] * scale + 1e-9)) for arm in trial.arms} for scale in scales]
-    kept = {sum(size.values()): size for size in sizes if sum(size.values()) <= total}
-    return list(kept), list(kept.values())
+    by_total = {sum(size.values()): size for size in sizes if sum(size.values()) <= total}
+    return list(by_total), list(by_total.values())
 
 
 def _size_of_arm(
