@@ -18,7 +18,7 @@ from ketamech.estimation.prior_sensitivity import (
 from ketamech.estimation.simulation_based_calibration import DRAWS, LEVEL, RankUniformity, ecdf_band, rank_uniformity
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.exchange.result_metadata import read_csv_metadata
-from ketamech.report.style import draw, page, panel_page
+from ketamech.report.style import draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
@@ -101,17 +101,9 @@ def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float
     return pd.read_csv(path, comment="#")
 
 
-def draw_ranks(folder: Path, ranks: pd.DataFrame) -> list[Path]:
+@figure_file("simulated_ranks")
+def draw_ranks(ranks: pd.DataFrame) -> Figure:
     """Rank ECDF minus the uniform one for each parameter; `ranks`: one column per parameter, one row per data set."""
-    return draw(folder, "simulated_ranks", lambda: _ranks(ranks))
-
-
-def draw_gains(folder: Path, names: Sequence[str], draws: np.ndarray) -> list[Path]:
-    """Each pair of pathway gains: posterior draws [draw, gain] in SD of the prior, with 95 % ellipses of both."""
-    return draw(folder, "pathway_gains", lambda: _gains(names, draws))
-
-
-def _ranks(ranks: pd.DataFrame) -> Figure:
     count, names = len(ranks), list(ranks)
     share = np.arange(1, DRAWS + 1) / (DRAWS + 1)
     title = f"Ranks of true values in {count} simulated data sets: distribution function minus the uniform one"
@@ -129,7 +121,9 @@ def _ranks(ranks: pd.DataFrame) -> Figure:
     return figure
 
 
-def _gains(names: Sequence[str], draws: np.ndarray) -> Figure:
+@figure_file("pathway_gains")
+def draw_gains(names: Sequence[str], draws: np.ndarray) -> Figure:
+    """Each pair of pathway gains: posterior draws [draw, gain] in SD of the prior, with 95 % ellipses of both."""
     pairs = [(i, j) for i in range(len(names)) for j in range(i)]
     title = "Pathway gains in SD of the prior from its median (grey: 95 % of the prior, orange: of the posterior)"
     figure, panels = panel_page(len(pairs), 3, 8.5, 2.6, title)
