@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import factorial
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.sensitivity import Endpoint, output_hours, parse_endpoints, read_endpoint
 from ketamech.core import InputError, require_known
@@ -30,9 +30,6 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def coalition_matrix(players: int) -> np.ndarray:
@@ -292,8 +289,6 @@ def dose_hours(scenario: Scenario) -> list[float]:
 def _table(
     model: Model, outcomes: Sequence[tuple[str, Endpoint]], names: Sequence[str], worth: np.ndarray
 ) -> pd.DataFrame:
-    import pandas as pd
-
     lines = []
     for j, (words, outcome) in enumerate(outcomes):
         game, expectancy = worth[:, :-2, j], worth[:, -2, j]
@@ -311,8 +306,6 @@ def _table(
 
 
 def _totals(model: Model, outcomes: Sequence[tuple[str, Endpoint]], worth: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
-
     lines = []
     for j, (words, outcome) in enumerate(outcomes):
         nobody, everybody, expectancy, resting = (worth[:, k, j] for k in (0, -3, -2, -1))

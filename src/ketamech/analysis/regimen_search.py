@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
@@ -30,10 +30,6 @@ from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 PATH = DATA / "dosing" / "studied_regimens.csv"
 COLUMNS = ("regimen", "control", "evidence", "why")
@@ -153,8 +149,6 @@ def compare_regimens(
     the kind of study of this dose and schedule in depressed patients, or "without evidence"; `rows`: its evidence rows.
     Raises InputError for an implausible dose.
     """
-    import pandas as pd
-
     times = np.unique(np.concatenate([DENSE_TIMES, np.arange(DAY, weeks * 168.0 + 1, DAY)]))
     scenarios = tuple(load_scenario(regimen.sentence, model.parameters) for regimen in regimens)
     some = list(posterior)[:draws] or [{}]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.claims import DIRECTORY
 from ketamech.analysis.conclusions import NO_RESULT, Arm, Conclusion, all_conclusions
@@ -32,10 +32,6 @@ from ketamech.simulation.ensemble import output_times
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.simulate import ensemble_of_scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 CHUNK, TOLERANCE = 256, 1e-4
 TABLES = "tables"  # the unit with the values of the tables
@@ -196,8 +192,6 @@ class SetAnswers:
         calibrated (the same among sets that keep the drug effect), results (sets with an answer), low, median, high
         (5, 50, 95 % of the numbers), separated_by (parameter: share in its lowest and its highest fifth).
         """
-        import pandas as pd
-
         separating = self.separating_parameters()
         lines = []
         for j, conclusion in enumerate(self.problem.conclusions):

@@ -14,9 +14,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.checkpoint import Arrays
@@ -31,9 +32,6 @@ from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
 LOW, HIGH = 0.05, 0.95
@@ -223,8 +221,6 @@ def tornado(question: SensitivityProblem, progress: Progress | None = None) -> p
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing; largest swing first.
     """
-    import pandas as pd
-
     n = len(question.parameters)
     ranks = np.full((2 * n + 1, n), 0.5)
     for k in range(n):
@@ -268,7 +264,6 @@ def sobol(question: SensitivityProblem, base: int, seed: int = 1, progress: Prog
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
     """
-    import pandas as pd
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as sample
 
@@ -294,8 +289,6 @@ def _index_table(
     `indices`: SALib's result from the mask of these points and their outcomes; `columns` {column: name in the result}.
     Raises InputError for fewer than four blocks.
     """
-    import pandas as pd
-
     solved = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     if solved.sum() < 4 * block:
         what, expected = "too few points could be solved", "more points, or fewer parameters"

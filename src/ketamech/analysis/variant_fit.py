@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
@@ -220,8 +221,6 @@ class VariantScore:
 
 def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table: ParameterTable) -> list[Path]:
     """Write fitted.csv, compared.csv and draws.csv."""
-    import pandas as pd
-
     folder.mkdir(parents=True, exist_ok=True)
     evidence = np.array([fit.log_evidence_sampled for fit in fits])
     chances = np.exp(evidence - evidence.max())

@@ -6,10 +6,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.analysis.regimen_search import WITHOUT
 from ketamech.parameters.concentration_units import shown
@@ -17,12 +19,6 @@ from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.style import draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 SHOWN = 15  # parameters in a panel
 

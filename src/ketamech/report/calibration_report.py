@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
@@ -20,13 +22,6 @@ from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, Qua
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report.style import draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -48,8 +43,6 @@ def diagnostic_tables(
     points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None = None
 ) -> dict[str, pd.DataFrame]:
     """{file: table} of a calibration; `ranks` [data set, parameter] of simulated data sets, if there are any."""
-    import pandas as pd
-
     task, pool = points.task, posterior.thinned()
     names = [p.name for p in task.estimated]
     _, _, gradients = points.map_and_covariance()
@@ -65,8 +58,6 @@ def diagnostic_tables(
 
 def sensitivity_table(found: Sequence[PriorSensitivity]) -> pd.DataFrame:
     """One row per parameter, most sensitive to the prior first."""
-    import pandas as pd
-
     columns = ("parameter", "prior", "own_prior", "likelihood", "pareto_k", "diagnosis")
     rows = [{name: getattr(one, name) for name in columns} for one in found]
     return pd.DataFrame(rows).sort_values("prior", ascending=False, kind="stable", ignore_index=True)
@@ -74,8 +65,6 @@ def sensitivity_table(found: Sequence[PriorSensitivity]) -> pd.DataFrame:
 
 def directions_table(found: Sequence[InformedDirection]) -> pd.DataFrame:
     """One row per direction, best known first, with the loading of each gain."""
-    import pandas as pd
-
     names = ("combination", "sd", "factor", "prior_factor", "sentence")
     rows = []
     for one in found:
@@ -86,15 +75,11 @@ def directions_table(found: Sequence[InformedDirection]) -> pd.DataFrame:
 
 def uniformity_table(found: Sequence[RankUniformity]) -> pd.DataFrame:
     """One row per parameter, smallest p first."""
-    import pandas as pd
-
     return pd.DataFrame(found).sort_values("ecdf_p", kind="stable", ignore_index=True)
 
 
 def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float]]) -> pd.DataFrame | None:
     """A table beside a posterior; None where it is missing or belongs to another posterior."""
-    import pandas as pd
-
     path = folder / name
     if not path.exists() or read_csv_metadata(path).get(MARK) != posterior_hash(posterior):
         return None

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.analysis.network import QUANTILES, load_readouts
 from ketamech.core.atomic_files import atomic_write
@@ -16,9 +18,6 @@ from ketamech.report.style import figure_file, log_time_axis, page
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from ketamech.analysis.network import NetworkPrediction
 
 INTRODUCTION = """# Predicted networks

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from ketamech.parameters.concentration_units import factors, shown
 from ketamech.report.number_format import (
@@ -26,8 +27,6 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from ketamech.model.layout import SystemLayout
 
 

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
@@ -23,9 +23,6 @@ from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
 from ketamech.report.summary import SummaryRow, curve_values, drug_values
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
 HOW_TO_READ = (

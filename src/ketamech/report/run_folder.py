@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import xarray as xr
 
 from ketamech.evidence import load_evidence
@@ -31,8 +32,6 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ketamech.analysis.scorecard import Scorecard
 
 

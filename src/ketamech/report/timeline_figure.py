@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
@@ -17,8 +18,6 @@ from ketamech.report.time_axis import Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from ketamech.parameters import ParameterTable
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
@@ -21,10 +24,6 @@ from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from ketamech.trials.design import Trial
 
 
@@ -202,8 +201,6 @@ def _figures(found: TrialAnalysis, title: str, power: pd.DataFrame | None) -> di
 
 
 def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
-    import pandas as pd
-
     units = {name: scale.unit for name, scale in trial.scales.items()}
     means = [table.assign(scale=name, unit=units[name]) for name, table in found.means.items()]
     shares = [table.assign(scale=name, unit="percent") for name, table in found.shares.items()]

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
@@ -15,9 +18,6 @@ from ketamech.report.svg_canvas import FAINT
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from ketamech.analysis.variant_comparison import Comparison, ModelAverage
 
 COLUMNS = (
@@ -58,8 +58,6 @@ def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping
 
 def write_average(folder: Path, found: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
     """Write a table (with `facts`), figure and `average.html`; returns the page."""
-    import pandas as pd
-
     folder.mkdir(parents=True, exist_ok=True)
     curves = {name: curve.mean(axis=0) for name, curve in found.curves.items()}
     columns = {"hour": found.hours, "averaged": found.mean, "low": found.low, "high": found.high, **curves}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,6 @@ from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ketamech.model.stage import Stage
     from ketamech.model.system import System
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.power import SuccessCriterion, power_of, trial_successes
 from ketamech.trials.design import Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FIRST_PER_ARM, MIN_PER_ARM = 48, 8
 N_SIZES = 8  # simulated sizes, in geometric steps
