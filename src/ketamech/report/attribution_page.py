@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ketamech.analysis.attribution import Attribution
 from ketamech.analysis.attribution_text import component, dependence, describe_attribution
 from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import write_table
+from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw, log_time_axis, page, panel_page
-
-if TYPE_CHECKING:
-    from ketamech.analysis.attribution import Attribution
-    from ketamech.parameters import ParameterTable
 
 SHOWN = (
     "outcome", "pathway", "shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect", "shapley_tables",

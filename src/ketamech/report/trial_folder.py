@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,10 +22,7 @@ from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
-
-if TYPE_CHECKING:
-    from ketamech.trials.design import Trial
-
+from ketamech.trials.design import Trial
 
 TITLE = "Differences between arms with 95 % interval and p"
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
