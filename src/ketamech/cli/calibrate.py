@@ -125,7 +125,7 @@ def _estimate(
     left = ("trial", "rows", "pareto_k", "effective_draws", "method")
     terminal.table([{name: getattr(one, name) for name in left} for one in without], title="Posterior without a trial")
     for title, table in diagnostics.items():
-        terminal.table(table.to_dict("records"), title=title)
+        terminal.table(table, title=title)
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
     terminal.wrote([out])
     return posterior, emulator
@@ -149,12 +149,11 @@ def _diagnose(
     from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_report as tables
     from ketamech.report.calibration_report import draw_gains, draw_ranks
-    from ketamech.report.provenance import provenance_of_many
 
     task = points.task
     found = tables.diagnostic_tables(points, emulator, posterior, ranks)
     mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
-    facts = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed) | {tables.MARK: mark}
+    facts = terminal.provenance("calibration", task.model, seed) | {tables.MARK: mark}
     for name, table in found.items():
         (out / name).write_text(csv_with_metadata(table, facts, digits="%.4g"), encoding="utf-8")
     if tables.DIRECTIONS in found:
@@ -230,9 +229,8 @@ def _write(
     from ketamech.exchange.result_io import save_results
     from ketamech.exchange.result_metadata import csv_with_metadata, write_table
     from ketamech.report.calibration_report import draw_calibration
-    from ketamech.report.provenance import provenance_of_many
 
-    origin = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
+    origin = terminal.provenance("calibration", task.model, seed)
     text = csv_with_metadata(pd.DataFrame(rows), origin, digits="%.5g")  # a table of the package states its origin
     (out / "proposed.csv").write_text(text, encoding="utf-8")
     write_table(pd.DataFrame(met), out / "rows.csv", origin, digits="%.5g")

@@ -51,8 +51,6 @@ def compare_simulators(
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.cross_simulator_page import certificate_rows, write_certificate
-    from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import check_folder as report_refuse_folder
     from ketamech.simulation.load_scenario import load_scenario
 
     files = [scenarios]
@@ -63,14 +61,14 @@ def compare_simulators(
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
     model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
     loaded = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
-    report_refuse_folder(out)
+    terminal.check_folder(out)
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
         if archives:
             found = compare_archives(files, model, engines=engines, tell=status.update)
         else:
             found = compared(loaded, model, folder, engines=engines, tell=status.update)
-        facts = provenance_of_many("certificate", "", model, terminal.command_line())
+        facts = terminal.provenance("certificate", model)
         write_table(found.table, folder / "differences.csv", facts)
     if markdown is not None:
         write_certificate(markdown, found)
@@ -95,10 +93,9 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
         suite_page,
         summary,
     )
-    from ketamech.report.run_folder import check_folder
 
     cases = find_cases(folder)
-    check_folder(out)
+    terminal.check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     console = terminal.progress()
     with (

@@ -112,7 +112,7 @@ def _analyse(
         write_table(table, out / f"{name}.csv", facts)
         write_table(table, out / f"{name}.parquet", facts)
         shown = table.groupby("outcome", sort=False).head(8)
-        terminal.table(shown.to_dict("records"), title=f"{name}, {question.kind}")
+        terminal.table(shown, title=f"{name}, {question.kind}")
         if table.attrs["failed"]:
             said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
             terminal.progress().print(said)

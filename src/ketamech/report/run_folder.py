@@ -15,7 +15,7 @@ import xarray as xr
 
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import write_curves
-from ketamech.exchange.output_folder import atomic_folder, require_own_folder
+from ketamech.exchange.output_folder import atomic_folder
 from ketamech.exchange.result_metadata import PAPERS, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
@@ -49,11 +49,6 @@ class RunReport:
     papers: list[dict[str, Any]]
     provenance: Mapping[str, Any]
     exposure: Sequence[Mapping[str, Any]] = ()
-
-
-def check_folder(folder: Path | str) -> None:
-    """Raise InputError before the computation if results cannot be written to `folder`."""
-    require_own_folder(Path(folder).resolve())
 
 
 def write_run(
