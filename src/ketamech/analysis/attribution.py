@@ -25,7 +25,7 @@ from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.estimation.posterior import load_posterior
-from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_draws import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario

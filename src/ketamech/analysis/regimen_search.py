@@ -23,7 +23,7 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
-from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_draws import draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario

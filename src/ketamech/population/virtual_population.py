@@ -36,7 +36,7 @@ from ketamech.population.population_tables import (
     load_tables,
     marginal,
 )
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import patient_streams
 
 if TYPE_CHECKING:
     import pandas as pd
