@@ -16,23 +16,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import factorial
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.sensitivity import Endpoint, output_hours, parse_endpoints, read_endpoint
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.estimation.posterior import load_posterior
-from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_draws import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def coalition_matrix(players: int) -> np.ndarray:
@@ -115,7 +112,7 @@ class CoalitionSimulator:
     threads: int = 1
 
     def evaluate_coalitions(
-        self, values: Mapping[str, np.ndarray], tell: Progress | None = None
+        self, values: Mapping[str, np.ndarray], progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes [draw, coalition, outcome] and MADRS [draw, coalition, hour]; NaN where a solve failed.
 
@@ -127,8 +124,8 @@ class CoalitionSimulator:
             found = self._batch({name: column[part] for name, column in values.items()}, len(part))
             worth.append(found[0])
             course.append(found[1])
-            if tell:
-                tell(int(part[-1]) + 1, draws)
+            if progress:
+                progress(int(part[-1]) + 1, draws)
         return np.concatenate(worth), np.concatenate(course)
 
     @property
@@ -190,7 +187,7 @@ class CoalitionSimulator:
 
 def attribute(
     model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
-    tell: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the outcomes of a scenario to its pathways.
 
@@ -199,21 +196,21 @@ def attribute(
     InputError when every pathway is off or no endpoint lies within the horizon.
     """
     require_outputs(scenario.species, [MOOD])
-    asked, skipped = _requested_outcomes(model, scenario, wanted)
+    outcomes, skipped = _requested_outcomes(model, scenario, wanted)
     hours = shown_hours(scenario)
-    game = CoalitionSimulator(model, scenario, asked, switched_on_pathways(model, scenario), hours, threads)
+    game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)
-    worth, course = game.evaluate_coalitions(values, tell)
+    worth, course = game.evaluate_coalitions(values, progress)
     whole = np.isfinite(worth).all(axis=(1, 2))
     if not whole[0]:
         what = "the scenario cannot be solved at the values of the tables"
         raise InputError(what, expected="doses that can be given")
     worth, course = worth[whole], course[whole]
-    kept = {name: column[whole] for name, column in values.items()}
+    solved = {name: column[whole] for name, column in values.items()}
     names = tuple(name.removeprefix("pathway.") for name in game.pathways)
     return Attribution(
-        scenario, _table(model, asked, names, worth), _totals(model, asked, worth),
-        ("expectancy", "no pathway", *names), hours, _madrs_decomposition(course), worth, kept,
+        scenario, _table(model, outcomes, names, worth), _totals(model, outcomes, worth),
+        ("expectancy", "no pathway", *names), hours, _madrs_decomposition(course), worth, solved,
         int((~whole).sum()), skipped, game.pathways,
     )  # fmt: skip
 
@@ -265,13 +262,13 @@ def _requested_outcomes(
     else:
         found = [(outcome.text, outcome) for outcome in parse_endpoints(wanted, model)]
     late = tuple(words for words, outcome in found if outcome.hour > scenario.horizon)
-    kept = tuple(pair for pair in found if pair[0] not in late)
-    if not kept:
+    within = tuple(pair for pair in found if pair[0] not in late)
+    if not within:
         raise InputError(
             f"every endpoint is later than the horizon of {scenario.horizon:g} h", key="--endpoints",
             type_this="--endpoints 'mood.madrs at 24 h'",
         )  # fmt: skip
-    return kept, late
+    return within, late
 
 
 def shown_hours(scenario: Scenario) -> np.ndarray:
@@ -290,12 +287,10 @@ def dose_hours(scenario: Scenario) -> list[float]:
 
 
 def _table(
-    model: Model, asked: Sequence[tuple[str, Endpoint]], names: Sequence[str], worth: np.ndarray
+    model: Model, outcomes: Sequence[tuple[str, Endpoint]], names: Sequence[str], worth: np.ndarray
 ) -> pd.DataFrame:
-    import pandas as pd
-
     lines = []
-    for j, (words, outcome) in enumerate(asked):
+    for j, (words, outcome) in enumerate(outcomes):
         game, expectancy = worth[:, :-2, j], worth[:, -2, j]
         kinds = {"shapley": shapley(game), "loss_when_off": leave_one_out(game), "single_effect": single_effect(game)}
         drug = mean_interval(game[:, -1] - expectancy)[0]
@@ -310,11 +305,9 @@ def _table(
     return pd.DataFrame(lines)
 
 
-def _totals(model: Model, asked: Sequence[tuple[str, Endpoint]], worth: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
-
+def _totals(model: Model, outcomes: Sequence[tuple[str, Endpoint]], worth: np.ndarray) -> pd.DataFrame:
     lines = []
-    for j, (words, outcome) in enumerate(asked):
+    for j, (words, outcome) in enumerate(outcomes):
         nobody, everybody, expectancy, resting = (worth[:, k, j] for k in (0, -3, -2, -1))
         parts = {
             "rest": resting, "expectancy": expectancy - resting, "no_pathway": nobody - expectancy,

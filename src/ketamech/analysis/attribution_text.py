@@ -6,18 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.attribution import Attribution, pathway_parameters, shapley
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 DIRECTORY = DATA / "pathways"
 UNLISTED_COLOUR = "#8C564B"  # of a pathway that a user's own stage adds without a row in the table
@@ -89,8 +85,6 @@ def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
     Columns: outcome, pathway, parameter, status, why, and correlation: the rank correlation, over the draws, of the
     size of the pathway's Shapley value with the parameter.
     """
-    import pandas as pd
-
     lines = []
     outcomes = list(dict.fromkeys(found.table["outcome"]))
     for j, outcome in enumerate(outcomes):

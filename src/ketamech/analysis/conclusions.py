@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from functools import partial
 
-from ketamech.analysis.claims import DIRECTORY, Claim, ClaimTest, load_arms, load_claims
+from ketamech.analysis.claims import DIRECTORY, Claim, load_arms, load_claims
 from ketamech.analysis.perturbation_scorecard import (
     DIRECTIONS,
     STATISTICS,
@@ -67,59 +67,28 @@ class Arm:
         return replace(self, outputs=outputs, hours=tuple(sorted({*self.hours, *other.hours})))
 
 
-class Conclusion(Protocol):
-    """A question that a simulation answers with one of `words`, and with a number for some questions."""
-
-    @property
-    def kind(self) -> str:
-        """claim, pathway, contrast or perturbation."""
-
-    @property
-    def id(self) -> str:
-        """A name that is unique within its kind."""
-
-    @property
-    def statement(self) -> str:
-        """What is answered, in words."""
-
-    @property
-    def words(self) -> Sequence[str]:
-        """The possible answers."""
-
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """Index of the answer in `words` (NO_RESULT if an arm could not be solved), and the number or NaN."""
-
-
 @dataclass(frozen=True)
-class ClaimConclusion:
-    """Whether the model shows a claim: every test passes. `controls`: control arm by arm."""
+class Conclusion:
+    """A question that a simulation answers with one of `words`, and with a number for some questions.
 
-    claim: Claim
-    controls: Mapping[str, str]
-    kind: ClassVar[str] = "claim"
-    words: ClassVar[Sequence[str]] = ("not shown", "shown")
+    `kind`: claim, effect, pathway, contrast (of dose, route, time ...) or perturbation; `id`: unique within its kind.
+    `answer` gives the index of the answer (NO_RESULT if an arm could not be solved), and the number or NaN.
+    """
 
-    @property
-    def id(self) -> str:
-        """The id of the claim."""
-        return self.claim.id
+    kind: str
+    id: str
+    statement: str
+    words: Sequence[str]
+    answer: Callable[[Curves], tuple[int, float]]
 
-    @property
-    def statement(self) -> str:
-        """The statement of the claim."""
-        return self.claim.statement
 
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """Shown if every test passes; the number is that of a single test."""
-        results = [self._value(test, curves) for test in self.claim.tests]
-        if any(math.isnan(value) for value in results):
-            return NO_RESULT, math.nan
-        shown = all(test.passes(value) for test, value in zip(self.claim.tests, results, strict=True))
-        return int(shown), results[0] if len(results) == 1 else math.nan
-
-    def _value(self, test: ClaimTest, curves: Curves) -> float:
-        control = curves.get(self.controls[test.arm])
-        return test.measure.read(curves[test.arm], control)
+def _claim_answer(claim: Claim, controls: Mapping[str, str], curves: Curves) -> tuple[int, float]:
+    """Shown if every test passes; the number is that of a single test. `controls`: control arm by arm."""
+    results = [test.measure.read(curves[test.arm], curves.get(controls[test.arm])) for test in claim.tests]
+    if any(math.isnan(value) for value in results):
+        return NO_RESULT, math.nan
+    shown = all(test.passes(value) for test, value in zip(claim.tests, results, strict=True))
+    return int(shown), results[0] if len(results) == 1 else math.nan
 
 
 @dataclass(frozen=True)
@@ -156,32 +125,35 @@ class PathwayShares:
     def _madrs(self, curves: Curves, coalition: str) -> float:
         return value_at(curves[("pathways", coalition)], MOOD, self.hour)
 
+    def answer(self, pathway: str, curves: Curves) -> tuple[int, float]:
+        """Whether a pathway contributes (2), contributes little (1), or there is no drug effect (0), and its share."""
+        try:
+            shares = self.of(curves)
+        except ArithmeticError:
+            return NO_RESULT, math.nan
+        if not shares:
+            return 0, math.nan
+        return (2 if shares[pathway] >= CONTRIBUTES else 1), shares[pathway]
 
-@dataclass(frozen=True)
-class DrugEffect:
-    """Whether the usual infusion lowers MADRS below that of the control at one time."""
+    def largest(self, curves: Curves) -> tuple[int, float]:
+        """Number of the pathway with the largest share, from 1 (0: no drug effect), and the share."""
+        try:
+            shares = self.of(curves)
+        except ArithmeticError:
+            return NO_RESULT, math.nan
+        if not shares:
+            return 0, math.nan
+        name = max(shares, key=lambda one: shares[one])
+        return 1 + self.pathways.index(name), shares[name]
 
-    hour: float
-    kind: ClassVar[str] = "effect"
-    words: ClassVar[Sequence[str]] = ("higher than control", "as control", "lower than control")
 
-    @property
-    def id(self) -> str:
-        """The time."""
-        return f"effect-{self.hour:g}h"
-
-    @property
-    def statement(self) -> str:
-        """What is answered."""
-        return f"MADRS {in_words(self.hour)} of the usual infusion"
-
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """The answer and the difference of treated and control (points)."""
-        full, control = (value_at(curves[("pathways", name)], MOOD, self.hour) for name in ("full", "control"))
-        effect = full - control
-        if math.isnan(effect):
-            return NO_RESULT, effect
-        return (1 if abs(effect) < LEAST_EFFECT else 2 if effect < 0 else 0), effect
+def _effect_answer(hour: float, curves: Curves) -> tuple[int, float]:
+    """Whether the usual infusion lowers MADRS below that of the control, and the difference (points)."""
+    full, control = (value_at(curves[("pathways", name)], MOOD, hour) for name in ("full", "control"))
+    effect = full - control
+    if math.isnan(effect):
+        return NO_RESULT, effect
+    return (1 if abs(effect) < LEAST_EFFECT else 2 if effect < 0 else 0), effect
 
 
 def in_words(hours: float) -> str:
@@ -192,71 +164,6 @@ def in_words(hours: float) -> str:
 def value_at(curves: TimeCourse, output: str, hour: float) -> float:
     """The value of an output at one of the simulated times (h)."""
     return float(curves.outputs[output][int(curves.time.searchsorted(hour - TIME_ROUNDING))])
-
-
-@dataclass(frozen=True)
-class PathwayConclusion:
-    """Whether one pathway contributes at least 5 % of the drug effect on MADRS at one time."""
-
-    pathway: str
-    shares: PathwayShares
-    kind: ClassVar[str] = "pathway"
-    words: ClassVar[Sequence[str]] = ("no drug effect", "contributes little", "contributes")
-
-    @property
-    def id(self) -> str:
-        """Pathway and time."""
-        return f"{self.pathway}-{self.shares.hour:g}h"
-
-    @property
-    def statement(self) -> str:
-        """What is answered."""
-        share = f"at least {CONTRIBUTES:.0%} of the drug effect on MADRS"
-        return f"{self.pathway} carries {share} {in_words(self.shares.hour)}"
-
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """The answer and the share."""
-        try:
-            shares = self.shares.of(curves)
-        except ArithmeticError:
-            return NO_RESULT, math.nan
-        if not shares:
-            return 0, math.nan
-        return (2 if shares[self.pathway] >= CONTRIBUTES else 1), shares[self.pathway]
-
-
-@dataclass(frozen=True)
-class LargestPathway:
-    """Which pathway has the largest share at one time."""
-
-    shares: PathwayShares
-    kind: ClassVar[str] = "pathway"
-
-    @property
-    def id(self) -> str:
-        """The time."""
-        return f"largest-{self.shares.hour:g}h"
-
-    @property
-    def words(self) -> Sequence[str]:
-        """Every pathway, after the case without a drug effect."""
-        return ("no drug effect", *self.shares.pathways)
-
-    @property
-    def statement(self) -> str:
-        """What is answered."""
-        return f"the pathway with the largest share of the drug effect on MADRS {in_words(self.shares.hour)}"
-
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """The largest pathway and its share."""
-        try:
-            shares = self.shares.of(curves)
-        except ArithmeticError:
-            return NO_RESULT, math.nan
-        if not shares:
-            return 0, math.nan
-        largest = max(shares, key=lambda name: shares[name])
-        return self.words.index(largest), shares[largest]
 
 
 @dataclass(frozen=True)
@@ -272,18 +179,11 @@ class Contrast:
     output: str
     relation: str
     statement: str
-    words: ClassVar[Sequence[str]] = ("no", "yes")
-
-    @property
-    def kind(self) -> str:
-        """What is compared: dose, route, time and so on."""
-        return f"{self.quantity} contrast"
 
     def answer(self, curves: Curves) -> tuple[int, float]:
         """The answer and the difference of the two drug effects, in the unit of the output."""
-        difference = self._effect(curves, self.treatment, self.hours) - self._effect(
-            curves, self.other, self.other_hours
-        )
+        mine, others = (self.treatment, self.hours), (self.other, self.other_hours)
+        difference = self._effect(curves, *mine) - self._effect(curves, *others)
         if math.isnan(difference):
             return NO_RESULT, math.nan
         return int(difference < 0 if self.relation == "<" else difference > 0), difference
@@ -293,35 +193,15 @@ class Contrast:
         return value_at(treated, self.output, hour) - value_at(control, self.output, hour)
 
 
-@dataclass(frozen=True)
-class PerturbationConclusion:
-    """The predicted direction of one published perturbation."""
+def _perturbation_answer(row: PerturbationTarget, curves: Curves) -> tuple[int, float]:
+    """The predicted direction of a published perturbation and its size."""
+    size = STATISTICS[row.statistic](row, curves)  # type: ignore[arg-type]  # keys are arms here
+    word = direction(row.statistic, size)
+    return (_directions(row).index(word), size) if word else (NO_RESULT, math.nan)
 
-    row: PerturbationTarget
-    number: int  # among the readings of the same evidence row
-    kind: ClassVar[str] = "perturbation"
 
-    @property
-    def id(self) -> str:
-        """Evidence id, and the number of a further reading."""
-        return self.row.evidence if self.number == 1 else f"{self.row.evidence}-{self.number}"
-
-    @property
-    def words(self) -> Sequence[str]:
-        """The directions of the statistic."""
-        return tuple(DIRECTIONS[self.row.statistic.split()[0]])
-
-    @property
-    def statement(self) -> str:
-        """Treatment, perturbation, output and time."""
-        given = " with ".join(filter(None, (self.row.regimen, self.row.perturbations)))
-        return f"{given} ({self.row.species}): {self.row.output} at {self.row.time} h (observed: {self.row.observed})"
-
-    def answer(self, curves: Curves) -> tuple[int, float]:
-        """The direction and the size."""
-        size = STATISTICS[self.row.statistic](self.row, curves)  # type: ignore[arg-type]  # keys are arms here
-        word = direction(self.row.statistic, size)
-        return (self.words.index(word), size) if word else (NO_RESULT, math.nan)
+def _directions(row: PerturbationTarget) -> tuple[str, ...]:
+    return tuple(DIRECTIONS[row.statistic.split()[0]])
 
 
 ArmTable = dict[Hashable, Arm]
@@ -354,7 +234,11 @@ def _claims(model: Model) -> Found:
                     scenario = protocols[name].scenario(model.parameters)
                     yield name, Arm(scenario, tuple(names_in(test.measure.output)), hours)
 
-    return [ClaimConclusion(claim, controls) for claim in claims.values()], arms()
+    words = ("not shown", "shown")
+    return [
+        Conclusion("claim", name, claim.statement, words, partial(_claim_answer, claim, controls))
+        for name, claim in claims.items()
+    ], arms()
 
 
 def _pathways(model: Model) -> Found:
@@ -376,8 +260,16 @@ def _pathways(model: Model) -> Found:
 
     found: list[Conclusion] = []
     for hour in SHARE_HOURS:
-        shares = PathwayShares(names, hour)
-        found += [DrugEffect(hour), LargestPathway(shares), *(PathwayConclusion(name, shares) for name in names)]
+        shares, when, what = PathwayShares(names, hour), in_words(hour), "of the drug effect on MADRS"
+        effects = ("higher than control", "as control", "lower than control")
+        statement = f"MADRS {when} of the usual infusion"
+        found.append(Conclusion("effect", f"effect-{hour:g}h", statement, effects, partial(_effect_answer, hour)))
+        statement, words = f"the pathway with the largest share {what} {when}", ("no drug effect", *names)
+        found.append(Conclusion("pathway", f"largest-{hour:g}h", statement, words, shares.largest))
+        words = ("no drug effect", "contributes little", "contributes")
+        for name in names:
+            statement = f"{name} carries at least {CONTRIBUTES:.0%} {what} {when}"
+            found.append(Conclusion("pathway", f"{name}-{hour:g}h", statement, words, partial(shares.answer, name)))
     return found, arms()
 
 
@@ -408,7 +300,9 @@ def _contrasts(model: Model) -> Found:
                 yield ("treated", treatment), Arm(scenario, (one.output,), (hour,))
                 yield ("control", treatment), Arm(scenario, (one.output,), (hour,), control_events)
 
-    return list(contrasts), arms()
+    return [
+        Conclusion(f"{one.quantity} contrast", one.id, one.statement, ("no", "yes"), one.answer) for one in contrasts
+    ], arms()
 
 
 def _perturbations(model: Model) -> Found:
@@ -424,7 +318,10 @@ def _perturbations(model: Model) -> Found:
     found: list[Conclusion] = []
     for row in rows:
         seen[row.evidence] += 1
-        found.append(PerturbationConclusion(row, seen[row.evidence]))
+        name = row.evidence if seen[row.evidence] == 1 else f"{row.evidence}-{seen[row.evidence]}"
+        given = " with ".join(filter(None, (row.regimen, row.perturbations)))
+        what = f"{given} ({row.species}): {row.output} at {row.time} h (observed: {row.observed})"
+        found.append(Conclusion("perturbation", name, what, _directions(row), partial(_perturbation_answer, row)))
     return found, arms()
 
 

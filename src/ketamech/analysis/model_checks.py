@@ -61,9 +61,9 @@ def check_stage(model: Model, stage: str | None) -> list[str]:
 
 def _per_stage(model: Model) -> Iterable[tuple[str, list[int]]]:
     for stage in model.system.stages:
-        kept = [i for i, s in enumerate(model.system.states) if s.name in stage.states and not s.is_sink]
-        if kept:
-            yield stage.name, kept
+        moving_states = [i for i, s in enumerate(model.system.states) if s.name in stage.states and not s.is_sink]
+        if moving_states:
+            yield stage.name, moving_states
 
 
 def _alone(model: Model, **values: float) -> tuple[Ensemble, InitialCondition]:
@@ -93,19 +93,19 @@ def _check_recovery(model: Model) -> Iterable[CheckResult]:
     one, first = _alone(model)
     state = first.state[0]
     slowest = 10.0 / -_slowest(model, state, first.inputs[0])
-    kept = [i for _, mine in _per_stage(model) for i in mine]
-    moving = one.tiled(2 * len(kept), {}).start(tolerance=1e-5)
-    for k, i in enumerate(kept):
+    moving_states = [i for _, mine in _per_stage(model) for i in mine]
+    moving = one.tiled(2 * len(moving_states), {}).start(tolerance=1e-5)
+    for k, i in enumerate(moving_states):
         moving.patients.y[2 * k, i], moving.patients.y[2 * k + 1, i] = _half_and_double(
             model.system.states[i], state[i]
         )
-    after = moving.advance(np.array([0.0, slowest]), [model.system.state_names[i] for i in kept])
-    away = np.abs(after.values[:, -1] - state[kept]) / _sizes(model, state)[kept]
+    after = moving.advance(np.array([0.0, slowest]), [model.system.state_names[i] for i in moving_states])
+    away = np.abs(after.values[:, -1] - state[moving_states]) / _sizes(model, state)[moving_states]
     worst = np.where(np.isnan(away), np.inf, away).max(axis=1)
     for stage, mine in _per_stage(model):
-        rows = [r for k, i in enumerate(kept) if i in mine for r in (2 * k, 2 * k + 1)]
+        rows = [r for k, i in enumerate(moving_states) if i in mine for r in (2 * k, 2 * k + 1)]
         top = max(rows, key=lambda r: worst[r])
-        name = model.system.state_names[kept[top // 2]]
+        name = model.system.state_names[moving_states[top // 2]]
         which = "double" if top % 2 else "half"
         passed = worst[top] < RECOVERY
         yield CheckResult(stage, "recovers", passed, f"from half and double: worst {worst[top]:.1e} ({which} {name})")
@@ -190,6 +190,6 @@ def _decays(model: Model) -> Iterable[CheckResult]:
 
 def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:
     """Largest real part of the eigenvalues, sinks excluded."""
-    kept = [i for i, s in enumerate(model.system.states) if not s.is_sink]
-    matrix = jacobian(model.kernel, state, inputs)[np.ix_(kept, kept)]
+    moving_states = [i for i, s in enumerate(model.system.states) if not s.is_sink]
+    matrix = jacobian(model.kernel, state, inputs)[np.ix_(moving_states, moving_states)]
     return float(np.linalg.eigvals(matrix).real.max())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table
@@ -16,10 +17,6 @@ from ketamech.population.cohort import Cohort
 from ketamech.simulation.ensemble import baseline_of
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 READOUTS = DATA / "brain_areas" / "readouts.csv"
 TABLE_TIMES = (2 / 3, 4.0, 24.0, 48.0, 168.0, 240.0, 336.0)  # h
@@ -52,8 +49,6 @@ class NetworkPrediction:
 
         Column `rest`: the median drug-free value, relative to a healthy person where the output is relative.
         """
-        import pandas as pd
-
         times = self.curves["time"].values
         lines = []
         for name, label in load_readouts().items():

@@ -196,7 +196,7 @@ def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
 
 def perturbation_counts(lines: pd.DataFrame) -> str:
     """A sentence with the numbers of right, wrong and undecided rows, of sizes inside their band, and the kappas."""
-    rows, told = tally_by_evidence(lines), []
+    rows, sentences = tally_by_evidence(lines), []
     perturbing = rows[rows.evidence.isin(_of_stage_perturbation(rows.evidence))]
     dedicated = {name for term in load_single_experiment_terms() for name in term.evidence}
     for word, part in (
@@ -208,12 +208,12 @@ def perturbation_counts(lines: pd.DataFrame) -> str:
         counts = {name: int((part.verdict == name).sum()) for name in ("right", "wrong", "undecided")}
         sized = [value for value in part.inside if value is not None]
         readings = lines[lines.evidence.isin(part.evidence)]
-        told.append(
+        sentences.append(
             f"{word}: {counts['right']} of {len(part)} right ({counts['right'] / len(part):.0%}),"
             f" {counts['wrong']} wrong, {counts['undecided']} undecided; size inside in {sum(sized)} of {len(sized)};"
             f" kappa {cohens_kappa(readings):.2f}, against the most frequent observation {majority_kappa(readings):.2f}"
         )
-    return ". ".join(told)
+    return ". ".join(sentences)
 
 
 def _of_stage_perturbation(names: Iterable[str]) -> set[str]:

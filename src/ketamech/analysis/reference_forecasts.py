@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.atomic_files import atomic_write
@@ -30,10 +30,6 @@ from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import scores
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import load_trial
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
@@ -205,8 +201,6 @@ def model_curves(
 
     The name of an arm begins with its dose.
     """
-    import pandas as pd
-
     lines: list[tuple[object, ...]] = []
     for path in sorted(CURVES.glob("*.yaml")):
         trial = load_trial(path)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
@@ -23,17 +23,13 @@ from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
-from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_draws import draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 PATH = DATA / "dosing" / "studied_regimens.csv"
 COLUMNS = ("regimen", "control", "evidence", "why")
@@ -153,8 +149,6 @@ def compare_regimens(
     the kind of study of this dose and schedule in depressed patients, or "without evidence"; `rows`: its evidence rows.
     Raises InputError for an implausible dose.
     """
-    import pandas as pd
-
     times = np.unique(np.concatenate([DENSE_TIMES, np.arange(DAY, weeks * 168.0 + 1, DAY)]))
     scenarios = tuple(load_scenario(regimen.sentence, model.parameters) for regimen in regimens)
     some = list(posterior)[:draws] or [{}]
@@ -224,9 +218,9 @@ class _RegimenEvaluator:
         """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
         free = {name: value for name, value in values.items() if name not in regimen.values}
         treated = self._solved(regimen, free)
-        hoping = self._solved(regimen, free, control_events)
+        untreated = self._solved(regimen, free, control_events)
         later = self.times >= DAY
-        benefit = np.nanmean(hoping.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
+        benefit = np.nanmean(untreated.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
         peak = treated.of(CADSS).max(axis=1)
         felt = 100 * np.nanmean(np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan))
         return np.array([benefit, np.nanmean(peak), felt, np.nanmean(treated.of(SYSTOLIC).max(axis=1))])

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.claims import DIRECTORY
 from ketamech.analysis.conclusions import NO_RESULT, Arm, Conclusion, all_conclusions
@@ -33,17 +33,13 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.simulate import ensemble_of_scenario
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 CHUNK, TOLERANCE = 256, 1e-4
 TABLES = "tables"  # the unit with the values of the tables
 FIFTHS = 5
 SEPARATES = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
 NAMED = 3  # parameters that are named per conclusion
 CALIBRATED_EFFECT, CALIBRATED_FOLD = "effect-24h", 2.0  # sets that keep the fitted drug effect within this factor
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 def assumed_parameters(model: Model) -> tuple[Parameter, ...]:
@@ -77,15 +73,15 @@ class RobustnessProblem:
         sampler = qmc.LatinHypercube(len(self.parameters), rng=np.random.default_rng([self.seed, chunk]))
         return np.clip(sampler.random(CHUNK), RANK_MARGIN, 1 - RANK_MARGIN)
 
-    def evaluate(self, sets: int, tell: Tell | None = None) -> SetAnswers:
+    def evaluate(self, sets: int, progress: Progress | None = None) -> SetAnswers:
         """Answers at the values of the tables and in `sets` parameter sets."""
         units: dict[str, int | None] = {TABLES: None}
         units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}
         parts = []
         for found in self.work.map(units, self.evaluate_chunk):
             parts.append(found)
-            if tell:
-                tell(min(sets, max(0, len(parts) - 1) * CHUNK), sets)
+            if progress:
+                progress(min(sets, max(0, len(parts) - 1) * CHUNK), sets)
         answers = np.concatenate([part["answers"] for part in parts])[: sets + 1]
         values = np.concatenate([part["values"] for part in parts])[: sets + 1]
         return SetAnswers(self, answers, values)
@@ -196,8 +192,6 @@ class SetAnswers:
         calibrated (the same among sets that keep the drug effect), results (sets with an answer), low, median, high
         (5, 50, 95 % of the numbers), separated_by (parameter: share in its lowest and its highest fifth).
         """
-        import pandas as pd
-
         separating = self.separating_parameters()
         lines = []
         for j, conclusion in enumerate(self.problem.conclusions):

@@ -1,7 +1,7 @@
 """Sensitivity of outcomes to parameters: one at a time (tornado), Morris screening and Sobol indices (SALib).
 
 Every parameter moves over its own spread: ranks in (0, 1) become values by the quantiles of its row (lognormal, normal
-kept on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted
+stays on its side of zero, uniform). The engine solves all points in batches; a failed solve is counted
 (`attrs["failed"]`), and its trajectory or block is left out. What the scenario sets does not vary.
 
 Outcomes are drug effects: the curve of the treated patient minus that of the same patient with expectancy and
@@ -14,9 +14,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.checkpoint import Arrays
@@ -32,15 +33,12 @@ from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
 LOW, HIGH = 0.05, 0.95
 MIN_POINTS = 16  # fewest base points for an index
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
 SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -159,14 +157,14 @@ class SensitivityProblem:
         """The scenario and what the outcomes are."""
         return f"{self.scenario.title} ({self.kind})"
 
-    def evaluate(self, ranks: np.ndarray, tell: Tell | None = None) -> np.ndarray:
+    def evaluate(self, ranks: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
         chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
         for arrays in self.work.map({self._name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
             parts.append(arrays["found"])
-            if tell:
-                tell(sum(map(len, parts)), len(ranks))
+            if progress:
+                progress(sum(map(len, parts)), len(ranks))
         return np.concatenate(parts)
 
     def evaluate_chunk(self, ranks: np.ndarray) -> Arrays:
@@ -218,18 +216,16 @@ def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> 
     return np.asarray(values.max(axis=-1) if endpoint.statistic == "peak" else values.min(axis=-1))
 
 
-def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFrame:
+def tornado(question: SensitivityProblem, progress: Progress | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing; largest swing first.
     """
-    import pandas as pd
-
     n = len(question.parameters)
     ranks = np.full((2 * n + 1, n), 0.5)
     for k in range(n):
         ranks[2 * k, k], ranks[2 * k + 1, k] = LOW, HIGH
-    found = question.evaluate(ranks, tell)
+    found = question.evaluate(ranks, progress)
     lines = []
     for j, outcome in enumerate(question.endpoints):
         for k, row in enumerate(question.parameters):
@@ -240,7 +236,9 @@ def tornado(question: SensitivityProblem, tell: Tell | None = None) -> pd.DataFr
     return _counted(table, found)
 
 
-def morris(question: SensitivityProblem, trajectories: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
+def morris(
+    question: SensitivityProblem, trajectories: int, seed: int = 1, progress: Progress | None = None
+) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width) and sigma.
 
     The change of the outcome, in points, as a parameter goes from its 5th to its 95th percentile, as in the tornado.
@@ -251,7 +249,7 @@ def morris(question: SensitivityProblem, trajectories: int, seed: int = 1, tell:
 
     problem = _problem(question, LOW)
     ranks = sample.sample(problem, trajectories, seed=seed)
-    found = question.evaluate(ranks, tell)
+    found = question.evaluate(ranks, progress)
 
     def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
         return analyse.analyze(problem, ranks[solved], outcomes, seed=seed)
@@ -261,17 +259,16 @@ def morris(question: SensitivityProblem, trajectories: int, seed: int = 1, tell:
     return _counted(table, found)
 
 
-def sobol(question: SensitivityProblem, base: int, seed: int = 1, tell: Tell | None = None) -> pd.DataFrame:
+def sobol(question: SensitivityProblem, base: int, seed: int = 1, progress: Progress | None = None) -> pd.DataFrame:
     """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves.
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
     """
-    import pandas as pd
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as sample
 
     problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
-    found = question.evaluate(sample.sample(problem, base, calc_second_order=False, seed=seed), tell)
+    found = question.evaluate(sample.sample(problem, base, calc_second_order=False, seed=seed), progress)
 
     def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
         return analyse.analyze(problem, outcomes, calc_second_order=False, seed=seed)
@@ -292,8 +289,6 @@ def _index_table(
     `indices`: SALib's result from the mask of these points and their outcomes; `columns` {column: name in the result}.
     Raises InputError for fewer than four blocks.
     """
-    import pandas as pd
-
     solved = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     if solved.sum() < 4 * block:
         what, expected = "too few points could be solved", "more points, or fewer parameters"

@@ -13,18 +13,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.reference_forecasts import ReferenceForecast
 from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 CONTRASTS = DATA / "scorecard" / "contrasts.csv"
 RESAMPLES, SEED = 2000, 7  # bootstrap over trials
@@ -68,8 +64,6 @@ def score_rows(
     pit, crps, log_score, crps_class, log_class, crps_pooled, log_pooled, sets_value (one of `set_by_hand`: the row sets
     a value that the posterior does not estimate). `basis` says which posterior the samples come from.
     """
-    import pandas as pd
-
     lines = []
     for row in (row for row in rows if not row.reason):
         raw = samples[row.id][np.isfinite(samples[row.id])]
@@ -138,8 +132,6 @@ def score_contrasts(
 ) -> pd.DataFrame:
     """One line per contrast: basis, kind, what, id, trial, published, simulated, error, low, high, inside, pit, crps,
     crps_none (no difference), same_sign; numbers on the common scale."""
-    import pandas as pd
-
     known, lines = {row.id: row for row in rows}, []
     for contrast in contrasts:
         first, second = known[contrast.first], known[contrast.second]
@@ -303,8 +295,6 @@ def _bound(row: CsvRow, name: str) -> float:
 
 def load_skill(path: Path = RESULTS) -> pd.DataFrame:
     """The committed result table of `ketamech scorecard --publish`."""
-    import pandas as pd
-
     return pd.read_csv(path, comment="#")
 
 
@@ -313,8 +303,6 @@ def verdicts(skill: pd.DataFrame, basis: str = "left out") -> pd.DataFrame:
 
     A measure without a value is not met.
     """
-    import pandas as pd
-
     known = skill[skill["basis"] == basis].set_index("group")
     lines = []
     for one in load_skill_criteria():

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from ketamech.analysis.reference_forecasts import (
     PublishedDifference,
@@ -39,10 +41,6 @@ from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 REPLICATES, MOST_CURVES = 60, 40  # of a trial; of the trials behind the curves
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
@@ -136,8 +134,6 @@ def _skills(
     targets: Sequence[ClinicalTarget], data: Mapping[str, Trials], model: Model, posterior: Sequence[dict[str, float]]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Scores of rows, scores of contrasts, and their summary, on each basis."""
-    import pandas as pd
-
     rows, references = scored_rows(targets), load_references()
     by_hand = rows_set_by_hand(load_evidence(), model.parameters, set(posterior[0]) if posterior else ())
     known = {row.id for row in rows}
@@ -158,8 +154,6 @@ def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
     Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
     (percent of replicates, with its 95 % Monte Carlo interval), n (patients).
     """
-    import pandas as pd
-
     lines = []
     names = trial_names()
     differences = rows[rows["statistic"].isin(("difference", "extra fall")) & (rows["scored"] == "")]
@@ -181,16 +175,12 @@ def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
 
 def _without(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:
     """trial, rows, pareto_k, effective_draws, method of each posterior without a trial."""
-    import pandas as pd
-
     columns = ("trial", "rows", "pareto_k", "effective_draws", "method")
     return pd.DataFrame([{c: getattr(one, c) for c in columns} for one in left_out.values()], columns=list(columns))
 
 
 def _table(targets: Sequence[ClinicalTarget], data: dict[str, xr.Dataset], model: Model) -> pd.DataFrame:
     """One line per target, with `fitted` and `role` as in the scorecard of one patient."""
-    import pandas as pd
-
     evidence = load_evidence()
     fitted = fitted_rows(evidence, model.parameters)
     table = pd.DataFrame([_line(row, statistic(row, data[row.trial])) for row in targets])
@@ -241,8 +231,6 @@ def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _criteria(rows: pd.DataFrame, data: dict[str, xr.Dataset]) -> pd.DataFrame:
     """Acceptance criteria, whether reached or not."""
-    import pandas as pd
-
     calibrate = rows[rows["use"] == "calibrate"]
     by_id = rows.set_index("id")
     named = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
@@ -16,9 +16,6 @@ from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REFERENCE_VARIANT, AVERAGED = "several-routes", "averaged"
 MAX_DEVIANCE_CHANGE = 1.0  # a larger change means that the fit used other equations
@@ -61,8 +58,6 @@ class ModelAverage:
 
 def compare_variants(model: Model, threads: int = 1) -> Comparison:
     """Every fitted variant on every row, at its fitted values. Raises InputError when no variant has been fitted."""
-    import pandas as pd
-
     bench, known = VariantPredictor(model, threads), load_variant_scores()
     variants = {name: w for name, w in load_model_variants(model.parameters).items() if name in known}
     predicted = bench.predict([w.parameter_values for w in variants.values()])
@@ -95,8 +90,6 @@ def compare_variants(model: Model, threads: int = 1) -> Comparison:
 
 def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverage:
     """MADRS of a scenario under every variant with the draws of its fit, and the average weighted by probability."""
-    import pandas as pd
-
     known, draws = load_variant_scores(), load_draws(model.parameters)
     own = set(load_scenario(source, model.parameters).values)
     curves, hours, title, doses = {}, np.empty(0), source, 1

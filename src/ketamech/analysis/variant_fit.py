@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
@@ -28,7 +29,7 @@ DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws, sampling rounds, iterations
 MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # width relative to the estimated covariance, share of draws
 MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
 SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, Jacobian
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,18 @@ class FitProblem:
         signed = side * np.sqrt(np.maximum(deviance, 0.0))
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
-    def fit(self, variant: ModelVariant, tell: Tell | None = None, draws: int = DRAWS, seed: int = 1) -> VariantFit:
+    def fit(
+        self, variant: ModelVariant, progress: Progress | None = None, draws: int = DRAWS, seed: int = 1
+    ) -> VariantFit:
         """The mode of a variant from several starts, its marginal likelihood, and weighted draws.
 
         The search is repeated from a draw that is more probable than the mode.
         """
-        found = [self._search(variant, np.full(len(self.names), x), tell) for x in START_POINTS]
+        found = [self._search(variant, np.full(len(self.names), x), progress) for x in START_POINTS]
         _, point, slopes = min(found, key=lambda result: result[0])
         cloud, heights, density = self._sampled(variant, point, _inverse(slopes), draws, seed)
         if -0.5 * self._misfit(variant, point) < heights.max() - 0.1:
-            _, point, slopes = self._search(variant, cloud[heights.argmax()], tell)
+            _, point, slopes = self._search(variant, cloud[heights.argmax()], progress)
         roots, predicted = self.signed_root_deviances(variant, point[None])
         laplace = -0.5 * float(np.sum(roots**2)) - 0.5 * float(np.linalg.slogdet(slopes.T @ slopes)[1])
         weights = np.exp(heights - density - (heights - density).max())
@@ -113,11 +116,11 @@ class FitProblem:
         """-2 log of prior times likelihood at a point."""
         return float(np.sum(self.signed_root_deviances(variant, point[None])[0] ** 2))
 
-    def _search(self, variant: ModelVariant, start: np.ndarray, tell: Tell | None) -> SearchResult:
+    def _search(self, variant: ModelVariant, start: np.ndarray, progress: Progress | None) -> SearchResult:
         from scipy.optimize import least_squares
 
-        if tell:
-            tell(f"{variant.name}: from {np.linalg.norm(start):.1f} SD")
+        if progress:
+            progress(f"{variant.name}: from {np.linalg.norm(start):.1f} SD")
         found = least_squares(
             lambda x: self.signed_root_deviances(variant, x[None])[0][0],
             np.clip(start, -MAX_DISTANCE_SD + STEP, MAX_DISTANCE_SD - STEP),
@@ -218,8 +221,6 @@ class VariantScore:
 
 def write_fits(folder: Path, fits: Sequence[VariantFit], task: FitProblem, table: ParameterTable) -> list[Path]:
     """Write fitted.csv, compared.csv and draws.csv."""
-    import pandas as pd
-
     folder.mkdir(parents=True, exist_ok=True)
     evidence = np.array([fit.log_evidence_sampled for fit in fits])
     chances = np.exp(evidence - evidence.max())

@@ -42,7 +42,7 @@ from ketamech.simulation.observable import TimeCourse, names_in, reading_times
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
 ParameterPoint = Mapping[str, float]
-Tell = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class VariantPredictor:
         """Which rows are fitted [row]."""
         return np.array([judge.fitted for judge in self.likelihood_terms])
 
-    def predict(self, points: Sequence[ParameterPoint], tell: Tell | None = None) -> np.ndarray:
+    def predict(self, points: Sequence[ParameterPoint], progress: Progress | None = None) -> np.ndarray:
         """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
         found = np.full((len(points), len(self.likelihood_terms)), np.nan)
         for first in range(0, len(points), self._points_per_batch):
@@ -103,8 +103,8 @@ class VariantPredictor:
             here = slice(first, first + len(part))
             found[here, : len(self._targets)] = self._printed(part)
             found[here, len(self._targets) :] = self._perturbed(part)
-            if tell:
-                tell(first + len(part), len(points))
+            if progress:
+                progress(first + len(part), len(points))
         return found
 
     def deviances(self, predicted: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
         def report_draws(done: int, total: int) -> None:
             progress(0.95 * done / total, f"{done} of {total} draws")
 
-        found = attribute(model, scenario, draws=request.draws, threads=THREADS, tell=report_draws)
+        found = attribute(model, scenario, draws=request.draws, threads=THREADS, progress=report_draws)
         progress(0.96, "writing sentences")
         layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in found.madrs_decomposition)
         return {

@@ -59,7 +59,7 @@ def attribute(
     with terminal.progress_bar("Combinations of pathways") as update:
         found = attribution.attribute(
             model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
-            threads=threads or os.cpu_count() or 1, tell=update,
+            threads=threads or os.cpu_count() or 1, progress=update,
         )  # fmt: skip
     terminal.print_assumptions((*loaded.assumptions, *_notes(found)), "Note")
     with terminal.progress().status("Writing the page ..."):
@@ -77,12 +77,9 @@ def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
     changed = set(outcomes_with_contributions(found))
     rows = found.table[found.table["outcome"].isin(changed)] if changed else found.table
     labelled = rows.assign(pathway=rows["pathway"].map(lambda name: attribution_text.component(name).label))
-    records = labelled[["outcome", "pathway", *SHOWN]].to_dict("records")
-    terminal.table([{str(k): v for k, v in row.items()} for row in records], title="Pathway contributions")
-    for sentence in attribution_text.describe_attribution(found, parameters):
-        terminal.progress().print(terminal.escape_markup(sentence), soft_wrap=True)
-    for sentence in _assumed_conclusions():
-        terminal.progress().print(terminal.escape_markup(sentence), soft_wrap=True)
+    terminal.table(labelled[["outcome", "pathway", *SHOWN]], title="Pathway contributions")
+    for sentence in (*attribution_text.describe_attribution(found, parameters), *_assumed_conclusions()):
+        terminal.remark(sentence)
 
 
 def _assumed_conclusions() -> list[str]:

@@ -73,8 +73,8 @@ def calibrate(
     terminal.refuse_file(out)
     model = terminal.model()
     task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
-    said = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
-    terminal.progress().print(said)
+    facts = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
+    terminal.progress().print(facts)
     job = {"command": "calibrate", **task.job_description}
     checkout = source_checkout("--publish", "--out FOLDER") if publish else None
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
@@ -98,21 +98,20 @@ def _estimate(
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
     from ketamech.estimation.posterior import save_posterior
-    from ketamech.estimation.surrogate_posterior import DesignPoints, sample_posterior
-    from ketamech.estimation.surrogate_posterior import QuadraticEmulator as analysis_QuadraticEmulator
+    from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
     from ketamech.exchange.output_folder import replace_folder
 
     console = terminal.progress()
     points = DesignPoints(task, seed)
-    with _progress(design_points) as tell:
-        x, found = points.sample(design_points, tell)
-    emulator = analysis_QuadraticEmulator.fitted(x, found)
-    with _progress(draws) as tell:
-        posterior = sample_posterior(points, emulator, draws, tell, seed=seed)
-    with _progress(len(folds(task.rows))) as tell:
-        without = list(leave_one_trial_out(points, emulator, posterior, draws, tell, seed=seed))
+    with _progress(design_points) as progress:
+        x, found = points.sample(design_points, progress)
+    emulator = QuadraticEmulator.fitted(x, found)
+    with _progress(draws) as progress:
+        posterior = sample_posterior(points, emulator, draws, progress, seed=seed)
+    with _progress(len(folds(task.rows))) as progress:
+        without = list(leave_one_trial_out(points, emulator, posterior, draws, progress, seed=seed))
     ranks = _simulated_ranks(points, emulator, sbc, seed) if sbc else None
-    best, _, _ = points.map_and_covariance(0, lambda done, words: None)
+    best, _, _ = points.map_and_covariance()
     with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
@@ -126,7 +125,7 @@ def _estimate(
     left = ("trial", "rows", "pareto_k", "effective_draws", "method")
     terminal.table([{name: getattr(one, name) for name in left} for one in without], title="Posterior without a trial")
     for title, table in diagnostics.items():
-        terminal.table(table.to_dict("records"), title=title)
+        terminal.table(table, title=title)
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
     terminal.wrote([out])
     return posterior, emulator
@@ -150,14 +149,13 @@ def _diagnose(
     from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_report as tables
     from ketamech.report.calibration_report import draw_gains, draw_ranks
-    from ketamech.report.provenance import provenance_of_many
 
     task = points.task
     found = tables.diagnostic_tables(points, emulator, posterior, ranks)
     mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
-    said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed) | {tables.MARK: mark}
+    facts = terminal.provenance("calibration", task.model, seed) | {tables.MARK: mark}
     for name, table in found.items():
-        (out / name).write_text(csv_with_metadata(table, said, digits="%.4g"), encoding="utf-8")
+        (out / name).write_text(csv_with_metadata(table, facts, digits="%.4g"), encoding="utf-8")
     if tables.DIRECTIONS in found:
         gains = [i for i, p in enumerate(task.estimated) if p.gain]
         draw_gains(out, [task.estimated[i].gain for i in gains], posterior.draws[:, gains])
@@ -184,9 +182,9 @@ def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dic
 
     rhat, time = convergence(posterior.chain)
     low, middle, high = np.percentile(kit.in_table_units(task, posterior.draws), [2.5, 50, 97.5], axis=0)
-    kept = posterior.chain.reshape(-1, len(best))
-    top, narrower = kit.in_table_units(task, best[None])[0], prior_contraction(kept)
-    correlation = np.corrcoef(kept.T) - np.eye(len(best))
+    flat = posterior.chain.reshape(-1, len(best))
+    top, narrower = kit.in_table_units(task, best[None])[0], prior_contraction(flat)
+    correlation = np.corrcoef(flat.T) - np.eye(len(best))
     table, rows = task.model.parameters, []
     for i, p in enumerate(task.estimated):
         other = int(np.argmax(np.abs(correlation[i])))
@@ -231,12 +229,11 @@ def _write(
     from ketamech.exchange.result_io import save_results
     from ketamech.exchange.result_metadata import csv_with_metadata, write_table
     from ketamech.report.calibration_report import draw_calibration
-    from ketamech.report.provenance import provenance_of_many
 
-    said = provenance_of_many("calibration", "", task.model, terminal.command_line(), seed)
-    text = csv_with_metadata(pd.DataFrame(rows), said, digits="%.5g")  # a table of the package states its origin
+    origin = terminal.provenance("calibration", task.model, seed)
+    text = csv_with_metadata(pd.DataFrame(rows), origin, digits="%.5g")  # a table of the package states its origin
     (out / "proposed.csv").write_text(text, encoding="utf-8")
-    write_table(pd.DataFrame(met), out / "rows.csv", said, digits="%.5g")
+    write_table(pd.DataFrame(met), out / "rows.csv", origin, digits="%.5g")
     facts = {
         "rows": len(task.rows),
         "parameters": len(task.estimated),
@@ -247,7 +244,7 @@ def _write(
         "disclaimer": terminal.DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    save_results(_tree(task, posterior, said), out / "posterior.zarr")
+    save_results(_tree(task, posterior, origin), out / "posterior.zarr")
     draw_calibration(out, [p.name for p in task.estimated], posterior.logs, posterior.draws, profiles)
 
 
@@ -270,9 +267,9 @@ def _progress(total: int) -> Iterator[Callable[[int, str], None]]:
     """A progress bar; the search for the most probable point has no total and counts as zero."""
     with terminal.progress_bar("Points", total) as update:
 
-        def tell(done: int, words: str) -> None:
+        def progress(done: int, words: str) -> None:
             searching = words.startswith("misfit")
             label = f"{'Searching the most probable point' if searching else 'Points'}: {words}"
             update(0 if searching else done, label=label)
 
-        yield tell
+        yield progress

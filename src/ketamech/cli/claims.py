@@ -46,13 +46,12 @@ def claims(
 
       ketamech claims --robust 1000 --out runs/robustness
     """
-    from ketamech.report.run_folder import check_folder
 
     model = terminal.model()
     if robust:
         _test_robustness(model, robust, seed, threads_of(threads, scheduler), out, resume, scheduler)
         return
-    check_folder(out)
+    terminal.check_folder(out)
     _compare(model, out, claim, markdown)
 
 
@@ -63,7 +62,6 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
     from ketamech.analysis.robustness import load_robustness
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims, write_claims_document
-    from ketamech.report.provenance import provenance_of_many
 
     console = terminal.progress()
     with console.status("Running the experiments ...") as status:
@@ -72,17 +70,17 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
     if claim:
         terminal.say(claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         for remark in remarks:
-            console.print(remark, soft_wrap=True)
+            terminal.remark(remark)
         console.print(terminal.DISCLAIMER)
         return
-    facts = provenance_of_many("claims", "", model, terminal.command_line())
+    facts = terminal.provenance("claims", model)
     with atomic_folder(out) as draft:
         written = [out / path.relative_to(draft) for path in write_claims(draft, answers, facts)]
     if markdown:
         written.append(write_claims_document(markdown, answers))
     terminal.table(claim_rows(answers), title="Statements about ketamine")
     for remark in remarks:
-        console.print(remark, soft_wrap=True)
+        terminal.remark(remark)
     terminal.wrote(written)
 
 
@@ -117,10 +115,7 @@ def _print_robustness(found: SetAnswers) -> None:
 
     table = found.table()
     weak = table[~(table["holds"] >= ROBUST)]
-    records = [{str(k): v for k, v in row.items()} for row in weak[list(SHOWN)].to_dict("records")]
-    terminal.table(records, title=f"Holds in less than {ROBUST:g} % of {found.sets} sets: {CONSEQUENCE}")
+    terminal.table(weak[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {found.sets} sets: {CONSEQUENCE}")
     for kind, part in table.groupby("kind", sort=False):
         count = int((part["holds"] >= ROBUST).sum())
-        terminal.progress().print(
-            f"{kind}: {count} of {len(part)} conclusions hold in {ROBUST:g} % of the sets or more."
-        )
+        terminal.remark(f"{kind}: {count} of {len(part)} conclusions hold in {ROBUST:g} % of the sets or more.")

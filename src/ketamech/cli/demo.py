@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ketamech.cli import terminal
@@ -72,10 +71,10 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
         bar.advance(task)
     index = write_index(folder, scenarios, card)
-    terminal.table(card.criteria.to_dict("records"), title="Acceptance criteria")
+    terminal.table(card.criteria, title="Acceptance criteria")
     seconds = time.perf_counter() - began
     terminal.opened(index, f"{seconds:.0f} s. ")
-    terminal.progress().print(escape(_next_command()), soft_wrap=True)
+    terminal.remark(_next_command())
 
 
 def _next_command() -> str:

@@ -61,7 +61,6 @@ def design(
     from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.analysis_figures import draw_front
-    from ketamech.report.provenance import provenance_of_many
 
     terminal.refuse_file(out)
     regimens = kit.candidates(
@@ -87,15 +86,14 @@ def design(
                 progress=update,
             )  # fmt: skip
         with replace_folder(out) as draft:
-            line = terminal.command_line()
-            facts = provenance_of_many("design", "", model, line, seed)
+            facts = terminal.provenance("design", model, seed)
             write_table(table, draft / "design.csv", facts)
             write_table(table, draft / "design.parquet", facts)
             first = draw_front(draft, table)[0].relative_to(draft)
-    terminal.table(table.sort_values("benefit", ascending=False)[SHOWN].to_dict("records"), title="Regimens")
+    terminal.table(table.sort_values("benefit", ascending=False)[SHOWN], title="Regimens")
     counts = table["evidence"].value_counts().to_dict()
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    terminal.progress().print(f"Evidence of these {len(table)} regimens: {said}.", soft_wrap=True)
+    terminal.remark(f"Evidence of these {len(table)} regimens: {said}.")
     terminal.opened(out / first)
 
 

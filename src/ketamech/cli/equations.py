@@ -34,4 +34,4 @@ def equations(out: Out = None) -> None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
-    terminal.progress().print(f"Written: {terminal.escape_markup(out)}", soft_wrap=True)
+    terminal.remark(f"Written: {out}")

@@ -87,10 +87,9 @@ def _results(source: str, to: Path) -> None:
 
     if source == POSTERIOR:
         from ketamech.exchange.arviz_io import shipped_posterior
-        from ketamech.report.provenance import provenance_of_many
 
         model = terminal.model()
-        facts = provenance_of_many("posterior", "", model, terminal.command_line())
+        facts = terminal.provenance("posterior", model)
         tree = shipped_posterior(model.parameters, facts)
         save_results(tree, to)
         what = f"groups {', '.join(tree.children)}, as ArviZ names them"
@@ -98,11 +97,11 @@ def _results(source: str, to: Path) -> None:
         found = read_results(source)
         save_results(found.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
         long = to.suffix.lower() in (".csv", ".parquet")
-        kept = names_of(found) if long else list(found.data_vars)
-        what = f"{len(kept)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
-        if len(kept) < len(found.data_vars):
-            what += f"; a long table leaves out {len(found.data_vars) - len(kept)} that have no time"
-    terminal.progress().print(f"Written: {terminal.escape_markup(to)}, {terminal.escape_markup(what)}", soft_wrap=True)
+        written = names_of(found) if long else list(found.data_vars)
+        what = f"{len(written)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
+        if len(written) < len(found.data_vars):
+            what += f"; a long table leaves out {len(found.data_vars) - len(written)} that have no time"
+    terminal.remark(f"Written: {to}, {what}")
 
 
 def _doses(loaded: LoadedScenario, to: Path) -> None:
@@ -112,7 +111,7 @@ def _doses(loaded: LoadedScenario, to: Path) -> None:
     text = doses_csv(loaded.regimen, loaded.horizon, loaded.values, load_parameters(), species=loaded.species)
     lost = lossy_features(loaded)
     _write(to, text)
-    _tell(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
+    _report(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
 
 
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
@@ -121,7 +120,7 @@ def _sbml(loaded: LoadedScenario, to: Path) -> None:
     patient = _patient_model(loaded)
     _write(to, sbml_text(patient))
     what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
-    _tell(to, loaded, what, [MODEL_LOST, *_doses_lost()])
+    _report(to, loaded, what, [MODEL_LOST, *_doses_lost()])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
@@ -131,7 +130,7 @@ def _antimony(loaded: LoadedScenario, to: Path) -> None:
     _write(to, antimony_text(patient))
     lost = f"{MODEL_LOST} Antimony states units and reasons in comments."
     what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
-    _tell(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
+    _report(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
 
 
 def _rxode2(loaded: LoadedScenario, to: Path) -> None:
@@ -154,7 +153,7 @@ def _r_model(loaded: LoadedScenario, to: Path, write: Callable[[PatientModel], s
     _write(to, write(patient))
     _write(beside, doses_table(patient))
     lost = MODEL_LOST.replace("SBML", "A model file")
-    _tell(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
+    _report(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
 
 
 def _doses_lost(how: str = "") -> list[str]:
@@ -188,7 +187,7 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
     _write(beside, sbml_text(_patient_model(loaded)))
     _write(to, text)
-    _tell(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
+    _report(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
 
 
 def _omex(loaded: LoadedScenario, to: Path) -> None:
@@ -199,7 +198,7 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
         made = build_archive(loaded, model)
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
-    _tell(
+    _report(
         to, loaded, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
     )
 
@@ -212,7 +211,7 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
         case = scenario_case(loaded, model)
         _write_folder(to, petab_files([case], model))
     found = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
-    _tell(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
+    _report(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
 
 
 def _calibration(to: Path) -> None:
@@ -225,7 +224,7 @@ def _calibration(to: Path) -> None:
     readings = sum(len(case.measurements) for case in cases)
     lost = [*lossy_features(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
     found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
-    _tell(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
+    _report(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
 
 
 def _figures(to: Path) -> None:
@@ -236,11 +235,10 @@ def _figures(to: Path) -> None:
     from ketamech.exchange.omex import libcombine, write_archive
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.published_figures import figure_packages, list_csv, published_figures
-    from ketamech.report.run_folder import check_folder
 
     if to.suffix:
         raise InputError(f"cannot write '{to}'", expected="a folder for the archives", type_this="--to runs/figures")
-    check_folder(to)
+    terminal.check_folder(to)
     libcombine()
     evidence, protocols, model = load_evidence(), load_protocols(), terminal.model()
     found = published_figures(load_targets(evidence, protocols), evidence, protocols)
@@ -256,10 +254,7 @@ def _figures(to: Path) -> None:
         for one in made
     ]
     terminal.table(lines, title="Published figures", right=("points",))
-    console.print(
-        f"Written: {len(made)} archives and {FIGURE_LIST} in {terminal.escape_markup(to)}. {terminal.DISCLAIMER}",
-        soft_wrap=True,
-    )
+    terminal.remark(f"Written: {len(made)} archives and {FIGURE_LIST} in {to}. {terminal.DISCLAIMER}")
     for figure in found:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")
@@ -288,13 +283,10 @@ def _write_folder(to: Path, files: dict[str, str]) -> None:
             _write(draft / place, text)
 
 
-def _tell(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
-    console = terminal.progress()
+def _report(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
     if loaded:
         terminal.print_regimen(loaded)
         terminal.print_assumptions(loaded.assumptions)
-    console.print(
-        f"Written: {terminal.escape_markup(to)}, {what}. {terminal.escape_markup(remarks[0])}", soft_wrap=True
-    )
+    terminal.remark(f"Written: {to}, {what}. {remarks[0]}")
     for remark in remarks[1:]:
-        console.print(f"- {terminal.escape_markup(remark)}")
+        terminal.remark(f"- {remark}")

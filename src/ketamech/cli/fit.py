@@ -134,10 +134,9 @@ def vpc(
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.fitting.diagnostics import REPLICATES, visual_predictive_check
     from ketamech.report.fit_folder import write_predictive_check
-    from ketamech.report.run_folder import check_folder
 
     folder = out or Path("runs") / f"vpc-{data.stem}"
-    check_folder(folder)
+    terminal.check_folder(folder)
     edges = _bins(bins)
     model = terminal.model()
     table = _measurements(data, model, observe, drug)
@@ -220,10 +219,10 @@ def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
     _print_flags(made.flags, made.notes)
     if "group" in tables:
         columns = ["parameter", "estimate", "low", "high", "unit", "RSE_percent", "prior", "learned", "R_hat"]
-        terminal.table(tables["group"][columns].to_dict("records"), title="The group")
+        terminal.table(tables["group"][columns], title="The group")
     else:
         columns = ["ID", "parameter", "estimate", "low", "high", "unit", "population", "learned"]
-        terminal.table(tables["persons"][columns].to_dict("records"), title="Most probable parameters")
+        terminal.table(tables["persons"][columns], title="Most probable parameters")
 
 
 def _print_flags(flags: Any, notes: Any) -> None:

@@ -104,8 +104,7 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
 def _write_scenario(to: Path, text: str) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(text, encoding="utf-8")
-    words = f"Written: {terminal.escape_markup(to)}. Next: ketamech simulate {terminal.escape_markup(to)}"
-    terminal.progress().print(words, soft_wrap=True)
+    terminal.remark(f"Written: {to}. Next: ketamech simulate {to}")
 
 
 def _reads_scenarios(file: Path, to: Path | None) -> bool:
@@ -167,8 +166,7 @@ def _run(model: SbmlModel, to: Path | None, end: float, steps: int, tolerance: f
 
     from ketamech.exchange.sbml.simulate import simulate_imported
 
-    console = terminal.progress()
-    with console.status("Compiling and running the model ..."):
+    with terminal.progress().status("Compiling and running the model ..."):
         times = np.linspace(0.0, end, steps + 1)
         found = pd.DataFrame(simulate_imported(model, times, tolerance=tolerance))
     curves = found[["time", *(name for name in found.columns if name != "time")]]
@@ -178,7 +176,4 @@ def _run(model: SbmlModel, to: Path | None, end: float, steps: int, tolerance: f
         return
     to.parent.mkdir(parents=True, exist_ok=True)
     curves.to_csv(to, index=False)
-    console.print(
-        f"Written: {terminal.escape_markup(to)}, {len(curves.columns) - 1} values at {len(curves)} times.",
-        soft_wrap=True,
-    )
+    terminal.remark(f"Written: {to}, {len(curves.columns) - 1} values at {len(curves)} times.")

@@ -38,12 +38,12 @@ def long_run(
     from ketamech.core.dask_executor import connect
     from ketamech.report.provenance import without_paths
 
-    told = {"command_line": without_paths(terminal.command_line())}
+    command = {"command_line": without_paths(terminal.command_line())}
     with ExitStack() as stack:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks are of errors reported below
         cluster = stack.enter_context(connect(scheduler)) if scheduler else None
         whole = {**job, **(_tables(model) if model else {})}
-        how: dict[str, Any] = {"about": {**told, **(about or {})}, "resume": resume, "replace": replace}
+        how: dict[str, Any] = {"about": {**command, **(about or {})}, "resume": resume, "replace": replace}
         pieces = stack.enter_context(open_checkpoint(folder, whole, **how))
         for name in pieces.damaged:
             terminal.progress().print(f"Damaged checkpoint, computed again: {terminal.escape_markup(name)}")
@@ -51,8 +51,8 @@ def long_run(
             with pieces._disk_full_guard():
                 yield Executor(pieces, cluster)
         except KeyboardInterrupt:
-            kept = f"{len(list(pieces))} finished pieces are kept; continue with the same command and --resume"
-            sys.stderr.write(f"\nStopped; {kept}\n")
+            finished = f"{len(list(pieces))} finished pieces are kept; continue with the same command and --resume"
+            sys.stderr.write(f"\nStopped; {finished}\n")
             sys.exit(STOPPED)
         pieces.finish()
 

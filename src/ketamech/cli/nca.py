@@ -151,10 +151,9 @@ def _rules(lloq: float | None, window: str | None, trapezoids: str, *, zero_betw
 
 def _folder(out: Path | None, title: str) -> Path:
     from ketamech.cli.simulate import folder_name
-    from ketamech.report.run_folder import check_folder
 
     folder = out or Path("runs") / folder_name(f"nca {title}")
-    check_folder(folder)
+    terminal.check_folder(folder)
     return folder
 
 
@@ -262,10 +261,10 @@ def _print(rows: Sequence[AnalysedProfile], title: str, statistics_of: Any) -> N
     table = wide_table(rows[:SHOWN], shown)
     constant = [name for name in ("OCC", "DOSENO", "DOSETIME (h)", "ANALYTE") if table[name].nunique() == 1]
     empty = [name for name in ("missing because", "flags") if (table[name] == "").all()]
-    terminal.table(table.drop(columns=[*constant, *empty]).to_dict("records"), title=title)
+    terminal.table(table.drop(columns=[*constant, *empty]), title=title)
     if len(rows) > SHOWN:
         terminal.progress().print(f"{len(rows) - SHOWN} more profiles are in nca.csv.")
     if statistics_of is not None:
         some = statistics_of[statistics_of["PARAMCD"].isin(shown)]
         same = [name for name in ("ANALYTE", "OCC", "DOSENO") if some[name].nunique() == 1]
-        terminal.table(some.drop(columns=same).to_dict("records"), title=f"{title}: all subjects")
+        terminal.table(some.drop(columns=same), title=f"{title}: all subjects")

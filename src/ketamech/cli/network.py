@@ -41,10 +41,9 @@ def network(
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.network_page import draw_areas, write_areas_page
     from ketamech.report.provenance import provenance_of
-    from ketamech.report.run_folder import check_folder
     from ketamech.simulation.load_scenario import load_scenario
 
-    check_folder(out)
+    terminal.check_folder(out)
     loaded = load_scenario(scenario).with_connectome(connectome, receptors)
     model = terminal.model()
     terminal.print_regimen(loaded)
@@ -60,10 +59,7 @@ def network(
         picture.mkdir(parents=True, exist_ok=True)
         shutil.copy(out / "areas.png", picture / "areas.png")
     shown = ["readout", "hours", "change", "low", "high", "rising"]
-    terminal.table(
-        [dict(zip(shown, row, strict=True)) for row in table[shown].to_numpy()],
-        title=f"{loaded.title}: change from drug-free baseline, %",
-    )
+    terminal.table(table[shown], title=f"{loaded.title}: change from drug-free baseline, %")
     if found.failed:
         terminal.progress().print(f"{found.failed} of {draws} draws could not be solved and were left out")
     terminal.opened(paths[1])

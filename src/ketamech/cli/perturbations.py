@@ -32,7 +32,6 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
         without_single_experiment_terms,
     )
     from ketamech.report.perturbation_figure import save_experiments
-    from ketamech.report.provenance import provenance_of_many
 
     terminal.refuse_file(out)
     model = terminal.model()
@@ -42,10 +41,10 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
         reduced = score_perturbations(model, without_single_experiment_terms())
     without = f"Without the terms that exist for one experiment: {perturbation_counts(reduced)}"
     summary = f"{perturbation_counts(lines)}.\n{without}"
-    facts = provenance_of_many("experiments", "", model, terminal.command_line())
+    facts = terminal.provenance("experiments", model)
     written = save_experiments(out, lines, summary, png=png, facts=facts)
-    terminal.table(_wrong_first(lines)[list(SHOWN)].to_dict("records"), title="Predicted against observed, wrong first")
-    terminal.table(tally_by_evidence(lines).to_dict("records"), title="By evidence row")
+    terminal.table(_wrong_first(lines)[list(SHOWN)], title="Predicted against observed, wrong first")
+    terminal.table(tally_by_evidence(lines), title="By evidence row")
     console.print(summary)
     terminal.wrote(written)
 

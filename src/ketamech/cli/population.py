@@ -72,9 +72,8 @@ def population(
     from ketamech.population.virtual_population import load_population
     from ketamech.population.weights import effective_size
     from ketamech.report.analysis_figures import draw_people
-    from ketamech.report.run_folder import check_folder
 
-    check_folder(out)
+    terminal.check_folder(out)
     parameters = load_parameters()
     chosen = load_population(population).with_marginals(_changes(changed or []), parameters)
     drawn = chosen.draw(parameters, seed, range(patients))

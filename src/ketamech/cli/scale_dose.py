@@ -32,5 +32,5 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
 
     understood = Regimen.parse(dose).sentence(exact=False)
     found = equivalent_dose(dose, source, target, given=route, model=terminal.model())
-    terminal.table(found.to_dict("records"), title=f"{understood}, from {source} to {target}")
+    terminal.table(found, title=f"{understood}, from {source} to {target}")
     terminal.progress().print(terminal.DISCLAIMER)

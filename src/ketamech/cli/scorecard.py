@@ -70,12 +70,6 @@ def scorecard(
     terminal.wrote(found)
 
 
-def _facts(model: Any) -> dict[str, str]:
-    from ketamech.report.provenance import provenance_of_many
-
-    return provenance_of_many("scorecard", "", model, terminal.command_line())
-
-
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     """Compare the typical patient: write tables and a figure, print the tables; returns the files."""
     from ketamech.analysis.scorecard import scorecard as analysis_scorecard
@@ -84,10 +78,10 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
         card = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
-    written = write_scorecard(out, card, png=png, facts=_facts(model))
+    written = write_scorecard(out, card, png=png, facts=terminal.provenance("scorecard", model))
     shown = card.rows if rows else card.by_source
-    terminal.table(shown.to_dict("records"), title="Simulated against published values")
-    terminal.table(card.criteria.to_dict("records"), title="Acceptance criteria")
+    terminal.table(shown, title="Simulated against published values")
+    terminal.table(card.criteria, title="Acceptance criteria")
     return list(written)
 
 
@@ -114,12 +108,12 @@ def _by_trials(
             model, load_posterior(), load_left_out(), replicates=replicates, threads=threads, work=work,
             progress=lambda done, name: update(done, label=f"Virtual trials: {name}"),
         )  # fmt: skip
-    paths = _write_tables(out, card, _facts(model))
+    paths = _write_tables(out, card, terminal.provenance("scorecard", model))
     _print_trials(card)
     if markdown:
         paths.append(write_trial_scorecard(markdown, card))
     if checkout:
-        paths += write_skill(checkout, card.skill, _facts(model), replicates)
+        paths += write_skill(checkout, card.skill, terminal.provenance("scorecard", model), replicates)
         draw_trial_scorecard(checkout / "docs" / "pictures", card, vector=False)
     return [*paths, *draw_trial_scorecard(out, card)]
 
@@ -145,13 +139,13 @@ def _print_trials(card: TrialScorecard) -> None:
 
     measured = ["group", "rows", "trials", "skill", "skill_low", "skill_high", "against", "coverage", "width_ratio"]
     left_out = card.skill[(card.skill["basis"] == "left out") & (card.skill["kind"] != "class")].sort_values("skill")
-    terminal.table(left_out[measured].to_dict("records"), title="Skill, each trial predicted without its data")
+    terminal.table(left_out[measured], title="Skill, each trial predicted without its data")
     judged = ["question", "group", "measure", "value", "low", "high", "met"]
-    terminal.table(verdicts(card.skill)[judged].to_dict("records"), title="Acceptance criteria of skill")
+    terminal.table(verdicts(card.skill)[judged], title="Acceptance criteria of skill")
     chances = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
-    terminal.table(card.chances[chances].to_dict("records"), title="Chance of p < 0.05, percent of virtual trials")
+    terminal.table(card.chances[chances], title="Chance of p < 0.05, percent of virtual trials")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
-    terminal.table(_worst_first(card.rows)[shown].to_dict("records"), title="Virtual against published trials")
-    terminal.table(card.spreads[shown].to_dict("records"), title="Standard deviations within arms")
-    terminal.table(card.by_stage.to_dict("records"), title="By endpoint")
-    terminal.table(card.criteria.to_dict("records"), title="Acceptance criteria of virtual trials")
+    terminal.table(_worst_first(card.rows)[shown], title="Virtual against published trials")
+    terminal.table(card.spreads[shown], title="Standard deviations within arms")
+    terminal.table(card.by_stage, title="By endpoint")
+    terminal.table(card.criteria, title="Acceptance criteria of virtual trials")

@@ -89,10 +89,10 @@ def _analyse(
 
     loaded, model = question.scenario, question.model
     facts = provenance_of(loaded, model, seed, terminal.command_line())
-    with terminal.progress_bar("Tornado") as tell:
-        swings = kit.tornado(question, tell)
-    with terminal.progress_bar("Morris") as tell:
-        screened = kit.morris(question, trajectories, seed, tell)
+    with terminal.progress_bar("Tornado") as progress:
+        swings = kit.tornado(question, progress)
+    with terminal.progress_bar("Morris") as progress:
+        screened = kit.morris(question, trajectories, seed, progress)
     paths = draw_tornado(out, swings, question.title)
     paths += draw_indices(
         out, screened, f"{question.title}\nMorris: mean absolute elementary effect and spread", "morris"
@@ -102,8 +102,8 @@ def _analyse(
         top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
         best = dict.fromkeys(p for _, part in screened.groupby("outcome") for p in part["parameter"].head(sobol_top))
         fewer = replace(question, parameters=kit.varied_parameters(model, [p for p in top if p in best]))
-        with terminal.progress_bar("Sobol") as tell:
-            tables["sobol"] = kit.sobol(fewer, sobol_n, seed, tell)
+        with terminal.progress_bar("Sobol") as progress:
+            tables["sobol"] = kit.sobol(fewer, sobol_n, seed, progress)
         paths += draw_indices(out, tables["sobol"], f"{question.title}\nSobol: total and first-order index", "sobol")
         steps = tables["sobol"].attrs.pop("convergence")
         write_table(steps, out / "convergence.csv", facts)
@@ -112,7 +112,7 @@ def _analyse(
         write_table(table, out / f"{name}.csv", facts)
         write_table(table, out / f"{name}.parquet", facts)
         shown = table.groupby("outcome", sort=False).head(8)
-        terminal.table(shown.to_dict("records"), title=f"{name}, {question.kind}")
+        terminal.table(shown, title=f"{name}, {question.kind}")
         if table.attrs["failed"]:
             said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
             terminal.progress().print(said)

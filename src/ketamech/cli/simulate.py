@@ -134,7 +134,7 @@ def simulate(
     if records is None:
         _refuse_without_table(of_table)
     _refuse_without_patients(given)
-    from ketamech.report.run_folder import check_folder, write_run
+    from ketamech.report.run_folder import write_run
     from ketamech.report.summary import summary_rows
     from ketamech.simulation.simulate import simulate as study_simulate
 
@@ -142,7 +142,7 @@ def simulate(
         scenario, drug=drug, subject=subject, species=species, perturb=tuple(perturb or ()), variant=variant
     ).with_connectome(connectome, receptors)
     folder = out or Path("runs") / folder_name(loaded.title)
-    check_folder(folder)
+    terminal.check_folder(folder)
     model = terminal.model(pk_model)
     terminal.print_regimen(loaded)
     console = terminal.progress()

@@ -282,7 +282,6 @@ def simulate_table(
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.run_folder import check_folder
 
     table = records.table
     for name, value in others.items():
@@ -293,7 +292,7 @@ def simulate_table(
         what = f"{option} {value} is for one scenario"
         raise InputError(what, key=option, expected="one subject of the table", type_this="--subject 1")
     folder = out or Path("runs") / folder_name(table.path.stem)
-    check_folder(folder)
+    terminal.check_folder(folder)
     model = terminal.model(pk_model)
     console = terminal.progress()
     with console.status("Simulating ..."):
@@ -307,8 +306,7 @@ def simulate_table(
             write_table(bands, draft / BANDS, facts | {f"units {name}": unit for name, unit in shown.items()})
     terminal.print_assumptions(table.notes)
     named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
-    rows = found.head(SHOWN).rename(columns=named).to_dict("records")
-    terminal.table(rows, title=f"{table.path.name}: {len(found)} records")
+    terminal.table(found.head(SHOWN).rename(columns=named), title=f"{table.path.name}: {len(found)} records")
     bad = int((found["solve_status"] != "ok").sum())
     times = f", {records.replicates.count} replicates" if records.replicates else ""
     console.print(f"{len(table.subjects)} subjects{times}; {bad} records without a value.")

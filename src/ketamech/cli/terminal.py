@@ -23,6 +23,7 @@ from rich.table import Table
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.progress import ProgressColumn
 
     from ketamech.simulation.scenario import Scenario
@@ -239,13 +240,27 @@ def print_regimen(scenario: Scenario) -> None:
     """Print the regimen and the perturbations as they were understood."""
     words = scenario.regimen.sentence(exact=False) or "no treatment"
     beside = [one.text for one in scenario.perturbations]
-    progress().print(f"Regimen: {escape_markup(' with '.join((words, *beside)))}", soft_wrap=True)
+    remark(f"Regimen: {' with '.join((words, *beside))}")
 
 
 def print_assumptions(notes: Iterable[str], label: str = "Assumed") -> None:
     """Print one line for each assumption that was made."""
     for note in notes:
         progress().print(f"{label}: {escape_markup(note)}.")
+
+
+def provenance(title: str, model: Any, seed: int | None = None) -> dict[str, str]:
+    """The metadata of results of many patients: versions, hashes, command line, seed, date and papers."""
+    from ketamech.report.provenance import provenance_of_many
+
+    return provenance_of_many(title, "", model, command_line(), seed)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError, before any work, if results cannot be written to the folder."""
+    from ketamech.exchange.output_folder import require_own_folder
+
+    require_own_folder(folder.resolve())
 
 
 def refuse_file(folder: Path) -> None:
@@ -259,6 +274,11 @@ def escape_markup(what: object) -> str:
     return escape(str(what))
 
 
+def remark(text: str) -> None:
+    """Print a line of plain text on the error stream; it is not folded, so that paths stay whole."""
+    progress().print(escape_markup(text), soft_wrap=True)
+
+
 def opened(path: object, before: str = "") -> None:
     """Print which file to open; its path is not folded."""
     console = progress()
@@ -266,11 +286,10 @@ def opened(path: object, before: str = "") -> None:
     console.print(DISCLAIMER)
 
 
-def wrote(paths: Sequence[object], before: str = "Written: ") -> None:
-    """Print which files were written; their paths are not folded."""
-    console = progress()
-    console.print(before + escape_markup(", ".join(map(str, paths))), soft_wrap=True)
-    console.print(DISCLAIMER)
+def wrote(paths: Sequence[object]) -> None:
+    """Print which files were written."""
+    remark(f"Written: {', '.join(map(str, paths))}")
+    progress().print(DISCLAIMER)
 
 
 def say(text: str, *, fold: bool = True) -> None:
@@ -285,8 +304,11 @@ def say(text: str, *, fold: bool = True) -> None:
             sys.stdout.write(f"{indent}{folded}".rstrip() + "\n")
 
 
-def table(rows: Sequence[Mapping[Any, object]], *, title: str | None = None, right: Sequence[str] = ()) -> None:
-    """Print rows as a table on a terminal, or as tab-separated lines into a pipe."""
+def table(
+    content: pd.DataFrame | Sequence[Mapping[Any, object]], *, title: str | None = None, right: Sequence[str] = ()
+) -> None:
+    """Print a table on a terminal, or tab-separated lines into a pipe."""
+    rows: Sequence[Any] = content if isinstance(content, Sequence) else content.to_dict("records")
     if not rows:
         return
     columns = list(rows[0])

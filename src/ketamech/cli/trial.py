@@ -209,14 +209,13 @@ def _search(trial: Trial, run: Simulation, target: float, criterion: SuccessCrit
 def _folders(out: Path | None, names: list[str]) -> list[Path]:
     """The folder of each trial: `out` itself for one trial, a folder in it for each of several. Raises InputError."""
     from ketamech.core.checkpoint import CHECKPOINT_FOLDER
-    from ketamech.report.run_folder import check_folder
 
     terminal.refuse_file(out or FOLDER)
     found = [out] if out is not None and len(names) == 1 else [(out or FOLDER) / name for name in names]
     for folder in found:
         terminal.refuse_file(folder)
         if not (folder / CHECKPOINT_FOLDER).is_dir():
-            check_folder(folder)
+            terminal.check_folder(folder)
     return found
 
 

@@ -60,7 +60,7 @@ def variants(
             rows = found.table[list(SHOWN)]
             for line in outdated_fits_warning(found):
                 console.print(f"Note: {line}")
-    terminal.table([{str(k): v for k, v in row.items()} for row in rows.to_dict("records")], title=title)
+    terminal.table(rows, title=title)
     terminal.opened(page)
 
 
@@ -77,4 +77,4 @@ def _refit(model: Model, threads: int, seed: int) -> None:
             fits.append(task.fit(variant, seed=seed))
             update(done)
     for path in write_fits(DIRECTORY, fits, task, model.parameters):
-        terminal.progress().print(f"Written: {terminal.escape_markup(path)}", soft_wrap=True)
+        terminal.remark(f"Written: {path}")

@@ -84,11 +84,9 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
     terminal.table(rows, title="What no observed output can separate")
     with terminal.progress_bar("Sensitivities") as update:
         rank = shipped_sensitivity_rank(model, threads=threads_of(None, None), progress=update)
-    console = terminal.progress()
-    console.print(
+    terminal.remark(
         f"Numerical rank over {rank.readings} scored readings: {rank.rank} of {rank.parameters} directions. "
-        f"{len(rank.invisible)} parameters change no reading by 1 % of its size when moved by a standard deviation.",
-        soft_wrap=True,
+        f"{len(rank.invisible)} parameters change no reading by 1 % of its size when moved by a standard deviation."
     )
     lines = [{"parallel effects on all readings": ", ".join(group)} for group in rank.parallel if mine(group)]
     lines += [{"parallel effects on all readings": f"no effect: {name}"} for name in rank.invisible if mine([name])]

@@ -47,6 +47,10 @@ MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
 Progress = Callable[[int, str], None]
 
 
+def no_progress(done: int, words: str) -> None:
+    """Report nothing."""
+
+
 @dataclass(frozen=True)
 class EstimatedParameter:
     """A parameter to estimate: the median of its prior (canonical) and the prior SD of its logarithm.
@@ -182,16 +186,15 @@ class Calibration:
         """The statistics [row] at standardised logarithms `x`; NaN where a trial gave none."""
         return self.simulated_statistics(x[None])[0]
 
-    def simulated_statistics(self, x: np.ndarray, tell: Progress | None = None, words: str = "") -> np.ndarray:
-        """Statistics [point, row] at points [point, parameter], of which some may be equal; `tell` receives the number
-        of finished points."""
+    def simulated_statistics(self, x: np.ndarray, progress: Progress = no_progress, words: str = "") -> np.ndarray:
+        """Statistics [point, row] at points [point, parameter], of which some may be equal; `progress` receives the
+        number of finished points."""
         names = [_name(point) for point in x]
         units = dict(zip(names, x, strict=True))
         found: dict[str, np.ndarray] = {}
         for name, arrays in zip(units, self.executor.map(units, self.simulate_point), strict=True):
             found[name] = arrays["found"]
-            if tell:
-                tell(len(found), words)
+            progress(len(found), words)
         return np.array([found[name] for name in names])
 
     def simulate_point(self, x: np.ndarray) -> Arrays:
@@ -271,7 +274,7 @@ class Calibration:
         value = likelihood(self._study_sds(within), known - self.published) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
-    def map_estimate(self, rounds: int, tell: Progress) -> np.ndarray:
+    def map_estimate(self, rounds: int, progress: Progress) -> np.ndarray:
         """The posterior mode from the prior median [parameter]: damped Gauss-Newton steps of the parameters that move
         the statistics, each followed by the best study SDs at these statistics."""
         x = np.zeros(len(self.estimated))
@@ -295,7 +298,7 @@ class Calibration:
                     x, found, value, damping = there, new, reached, damping / 3
                     break
                 damping *= 3
-            tell(number + 1, f"log posterior {value:.1f}")
+            progress(number + 1, f"log posterior {value:.1f}")
         return x
 
     @cached_property

@@ -9,7 +9,7 @@ except for the sub-analyses and pools of data/calibration/pools.csv.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_records, read_table
-from ketamech.estimation.calibration import Calibration, in_table_units
+from ketamech.estimation.calibration import Calibration, Progress, in_table_units
 from ketamech.estimation.clinical_targets import DIRECTORY, ClinicalTarget
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.surrogate_posterior import (
@@ -75,7 +75,6 @@ LARGEST_K = 0.7  # Pareto shape above which importance weights are not reliable
 STEPS = 200  # of a chain without a trial
 DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
 SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")
-Progress = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class LeftOutPosterior:
 
 
 def leave_one_trial_out(
-    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, tell: Progress, *,
+    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, progress: Progress, *,
     seed: int = 1, steps: int = STEPS,
 ) -> Iterator[LeftOutPosterior]:  # fmt: skip
     """The posterior without each trial, in turn, as `count` draws of equal weight."""
@@ -102,7 +101,7 @@ def leave_one_trial_out(
     pool = posterior.thinned()
     statistics = emulator(pool)
     for number, (trial, rows) in enumerate(folds(task.rows).items()):
-        tell(number + 1, f"without {trial}")
+        progress(number + 1, f"without {trial}")
         yield _without(points, emulator, (pool, statistics), trial, rows, count, steps, random)
 
 
@@ -131,7 +130,7 @@ def conditional_log_likelihood(
 ) -> np.ndarray:
     """Log likelihood [point] of the rows in the mask given all other rows; `statistics` [point, row] of `x`."""
     task: Calibration = points.task
-    _, _, gradients = points.map_and_covariance(0, lambda done, words: None)
+    _, _, gradients = points.map_and_covariance()
     extra = emulator_allowance(task, emulator)
     trial = np.array([row.trial for row in task.rows])
     beside = np.isin(trial, trial[rows])  # rows that share the study effects of the rows of the mask

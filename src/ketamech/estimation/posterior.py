@@ -48,7 +48,7 @@ def save_posterior(file: Path, names: Sequence[str], draws: np.ndarray) -> None:
 
 
 def posterior_hash(draws: Sequence[Mapping[str, float]]) -> str:
-    """Twelve hexadecimal digits that tell one posterior from another; empty for none."""
+    """Twelve hexadecimal digits that identify a posterior; empty for none."""
     if not draws:
         return ""
     text = "|".join(f"{name}={value!r}" for draw in draws for name, value in sorted(draw.items()))

@@ -10,12 +10,13 @@ measured by simulation of the draws, and is part of the covariance.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ketamech.core.checkpoint import Arrays
+from ketamech.estimation.calibration import Progress
 from ketamech.estimation.surrogate_posterior import (
     WALKERS_PER_PARAMETER,
     DesignPoints,
@@ -34,7 +35,6 @@ INTERVAL = 0.9  # whose coverage is counted
 LEVEL = 0.05  # of the test of all parameters together
 NULL_TABLES = 10_000  # tables of uniform ranks for the test of the distribution function
 FEWEST_IN_BIN, MOST_BINS = 5, 10  # of the chi-square test
-Progress = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,18 @@ class SimulatedDataSets:
     seed: int = 1
     steps: int = STEPS
 
-    def ranks(self, count: int, tell: Progress) -> tuple[np.ndarray, np.ndarray]:
+    def ranks(self, count: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Ranks [data set, parameter] of the true among the sampled values, and the largest R-hat of each data set."""
         units = {f"{self._name}-{number}": number for number in range(count)}
         found = []
         for arrays in self.points.task.executor.map(units, self.one):
             found.append(arrays)
-            tell(len(found), "simulated data sets")
+            progress(len(found), "simulated data sets")
         return np.array([each["ranks"] for each in found]), np.array([float(each["rhat"].max()) for each in found])
 
     @property
     def _name(self) -> str:
-        best, spread, gradients = self.points.map_and_covariance(0, _silent)
+        best, spread, gradients = self.points.map_and_covariance()
         parts = (self.emulator.centre, self.emulator.weights, self.emulator.error, best, spread, gradients)
         content = b"".join(np.ascontiguousarray(part, dtype=float).tobytes() for part in parts)
         return f"sbc-{hashlib.sha256(content + f'{self.seed} {self.steps}'.encode()).hexdigest()[:16]}"
@@ -74,7 +74,7 @@ class SimulatedDataSets:
 
     def simulate(self, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
         """True values [parameter] and data [row]."""
-        best, spread, gradients = self.points.map_and_covariance(0, _silent)
+        best, spread, gradients = self.points.map_and_covariance()
         truth = restricted_prior_draw(ValidRegion(best, np.linalg.inv(spread)), random)
         task = self.points.task
         covariance = task.covariance(truth[None], gradients, emulator_allowance(task, self.emulator))[0]
@@ -83,7 +83,7 @@ class SimulatedDataSets:
 
     def _start(self, points: DesignPoints, random: np.random.RandomState) -> np.ndarray:
         """Positions [walker, parameter] about the mode of the data, moved inside the emulator's region."""
-        best, spread, _ = points.map_and_covariance(0, _silent)
+        best, spread, _ = points.map_and_covariance()
         region = ValidRegion(best, np.linalg.inv(spread))
         mode, covariance = emulated_mode(points, self.emulator)
         walkers = WALKERS_PER_PARAMETER * len(mode)
@@ -113,7 +113,7 @@ def emulated_mode(points: DesignPoints, emulator: QuadraticEmulator) -> tuple[np
     SDs of study effects, which change no statistic, keep the middle of their prior.
     """
     task = points.task
-    best, _, gradients = points.map_and_covariance(0, _silent)
+    best, _, gradients = points.map_and_covariance()
     extra = emulator_allowance(task, emulator)
     likelihood = task.trial_likelihood(gradients, extra)
     whitening = np.linalg.inv(np.linalg.cholesky(task.covariance(np.zeros((1, len(best))), gradients, extra)[0]))
@@ -223,7 +223,3 @@ def _tails(count: int, draws: int) -> np.ndarray:
     number, share = np.arange(count + 1)[:, None], np.arange(1, draws + 1) / (draws + 1)
     low, high = binom.cdf(number, count, share), binom.sf(number - 1, count, share)
     return np.minimum(1.0, 2 * np.minimum(low, high))
-
-
-def _silent(done: int, words: str) -> None:
-    """No progress."""

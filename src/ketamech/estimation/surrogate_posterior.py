@@ -8,20 +8,18 @@ posterior in seconds; its draws are then simulated to measure the error of the e
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from ketamech.estimation.calibration import Calibration
+from ketamech.estimation.calibration import Calibration, Progress, no_progress
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 CLIPPED, LARGEST_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
 POOL = 10_000  # draws of the chain that are reweighted
-Progress = Callable[[int, str], None]
 
 
 @dataclass
@@ -32,20 +30,22 @@ class DesignPoints:
     seed: int = 1
     centre: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def map_and_covariance(self, rounds: int, tell: Progress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def map_and_covariance(
+        self, rounds: int = 0, progress: Progress = no_progress
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The posterior mode, the linearised covariance about it and the study gradients there; computed once."""
         if self.centre is None:
-            best = self.task.map_estimate(rounds, tell)
+            best = self.task.map_estimate(rounds, progress)
             self.centre = (best, *self.task.spread(best))
         return self.centre
 
-    def sample(self, count: int, tell: Progress, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, progress: Progress, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the mode and their statistics [point, row]."""
-        best, spread, _ = self.map_and_covariance(rounds, tell)
+        best, spread, _ = self.map_and_covariance(rounds, progress)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -CLIPPED, CLIPPED)
-        return x, self.task.simulated_statistics(x, tell, "near")
+        return x, self.task.simulated_statistics(x, progress, "near")
 
 
 @dataclass(frozen=True)
@@ -122,23 +122,29 @@ class Posterior:
 
     def thinned(self, count: int = POOL) -> np.ndarray:
         """About `count` draws of the chain [draw, parameter], equally spaced."""
-        kept = self.chain.reshape(-1, self.chain.shape[-1])
-        return kept[:: max(1, len(kept) // count)]
+        flat = self.chain.reshape(-1, self.chain.shape[-1])
+        return flat[:: max(1, len(flat) // count)]
 
 
 def sample_posterior(
-    points: DesignPoints, emulator: QuadraticEmulator, draws: int, tell: Progress, *, steps: int = STEPS, seed: int = 1
+    points: DesignPoints,
+    emulator: QuadraticEmulator,
+    draws: int,
+    progress: Progress,
+    *,
+    steps: int = STEPS,
+    seed: int = 1,
 ) -> Posterior:
     """Sample the emulated posterior with emcee (differential evolution), and simulate `draws` of it as a check."""
     task, n = points.task, len(points.task.estimated)
-    best, spread, gradients = points.map_and_covariance(0, tell)
+    best, spread, gradients = points.map_and_covariance(progress=progress)
     random = np.random.RandomState(seed)
     start = best + random.standard_normal((WALKERS_PER_PARAMETER * n, n)) @ np.linalg.cholesky(spread).T
     extra = emulator_allowance(task, emulator)
     chain, logs = sample_emulated(points, emulator, start, steps, random)
-    kept = chain.reshape(-1, n)
-    some = kept[random.choice(len(kept), draws, replace=False)]
-    found, guess = task.simulated_statistics(some, tell, "draws"), emulator(some)
+    flat = chain.reshape(-1, n)
+    some = flat[random.choice(len(flat), draws, replace=False)]
+    found, guess = task.simulated_statistics(some, progress, "draws"), emulator(some)
     true = task.log_posterior_parts(some, found, gradients)
     emulated = task.log_posterior_parts(some, guess, gradients, extra)
     weights = np.exp(true - emulated - np.max(true - emulated))
@@ -163,7 +169,7 @@ def sample_emulated(
     import emcee
 
     task, n = points.task, len(points.task.estimated)
-    best, spread, gradients = points.map_and_covariance(0, lambda done, words: None)
+    best, spread, gradients = points.map_and_covariance()
     region = ValidRegion(best, np.linalg.inv(spread))
     likelihood = task.trial_likelihood(gradients, emulator_allowance(task, emulator), rows)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.evidence.evidence import Evidence, format_listing, format_row
+from ketamech.evidence.evidence import Evidence, Reference, format_listing, format_row
 from ketamech.evidence.load_evidence import load_evidence
 from ketamech.evidence.observation import (
     RATIOS,
@@ -13,7 +13,6 @@ from ketamech.evidence.observation import (
     parse_spread,
     standard_error,
 )
-from ketamech.evidence.references import Reference
 
 
 def cite(ids: Iterable[str], evidence: Evidence | None = None) -> list[Reference]:

@@ -11,9 +11,8 @@ from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY, HOURS, WEEK, format_dimensions
-from ketamech.evidence.evidence import Evidence
+from ketamech.evidence.evidence import Evidence, Reference, read_references
 from ketamech.evidence.observation import Observation, Spread, parse_spread
-from ketamech.evidence.references import Reference, read_references
 
 # Counts, statistics and logarithmic scales: plain numbers, not converted.
 DIMENSIONLESS_TERMS = (

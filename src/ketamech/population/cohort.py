@@ -23,8 +23,7 @@ from ketamech.core.execution import ClusterProtocol
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
 from ketamech.parameters import ParameterTable
-from ketamech.population.parameter_sampling import draw_parameters
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import draw_parameters, patient_streams
 from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
 from ketamech.simulation.load_scenario import load_scenario

@@ -36,7 +36,7 @@ from ketamech.population.population_tables import (
     load_tables,
     marginal,
 )
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import patient_streams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,8 +83,8 @@ class NaturalCourse:
         changes = self._weekly_changes(drawn[:, 3:].reshape(len(drawn), -1, 3))
         found = []
         if in_progress:
-            kept = np.exp(-self.reversion_rate * WEEK * np.arange(WARM_UP, 0, -1))
-            found.append(DoseEvent(begin, LOAD, np.sum(changes[:, :WARM_UP] * kept, axis=1)))
+            remaining = np.exp(-self.reversion_rate * WEEK * np.arange(WARM_UP, 0, -1))
+            found.append(DoseEvent(begin, LOAD, np.sum(changes[:, :WARM_UP] * remaining, axis=1)))
         for k in range(weeks):
             time = begin + WEEK * (k + drawn[:, 0])
             found.append(DoseEvent(time, LOAD, np.where(time < until, changes[:, WARM_UP + k], 0.0)))

@@ -6,45 +6,26 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.analysis.regimen_search import WITHOUT
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.report.style import draw, page, panel_page
+from ketamech.report.style import draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-
 SHOWN = 15  # parameters in a panel
-
-
-def draw_tornado(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
-    """Tornado plot of each outcome, largest effect on top."""
-    return draw(folder, "tornado", lambda: _tornado(table, title))
 
 
 def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
     """Sobol (first and total) or Morris (mu* and sigma) as bars with their intervals."""
     return draw(folder, name, lambda: _indices(table, title))
-
-
-def draw_convergence(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
-    """The largest total indices of each outcome with their intervals, against the number of base points."""
-    return draw(folder, "convergence", lambda: _convergence(table, title))
-
-
-def draw_front(folder: Path, table: pd.DataFrame) -> list[Path]:
-    """Benefit against dissociation and blood pressure; regimens on the Pareto front are labelled."""
-    return draw(folder, "front", lambda: _front(table))
 
 
 def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
@@ -57,7 +38,9 @@ def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Fig
     return figure, list(zip(panels, parts, strict=True))
 
 
-def _tornado(table: pd.DataFrame, title: str) -> Figure:
+@figure_file("tornado")
+def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
+    """Tornado plot of each outcome, largest effect on top."""
     words = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
     figure, panels = _outcome_panels(table, 3.2, words)
     for axes, part in panels:
@@ -86,7 +69,9 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _convergence(table: pd.DataFrame, title: str) -> Figure:
+@figure_file("convergence")
+def draw_convergence(table: pd.DataFrame, title: str) -> Figure:
+    """The largest total indices of each outcome with their intervals, against the number of base points."""
     figure, panels = _outcome_panels(table, 2.8, title)
     for axes, part in panels:
         last = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
@@ -104,7 +89,9 @@ def _convergence(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _front(table: pd.DataFrame) -> Figure:
+@figure_file("front")
+def draw_front(table: pd.DataFrame) -> Figure:
+    """Benefit against dissociation and blood pressure; regimens on the Pareto front are labelled."""
     title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
     title += " (bars: 95 % of draws; white centre: dose without evidence in depressed patients)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
@@ -195,12 +182,9 @@ def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
     axes.plot(days, edges[50], color=COLOUR, lw=1.8, label="median")
 
 
-def draw_people(folder: Path, table: pd.DataFrame, title: str, columns: Sequence[str]) -> list[Path]:
+@figure_file("people")
+def draw_people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figure:
     """Write the distributions of variables of a virtual population, one panel each, as people.png and people.svg."""
-    return draw(folder, "people", lambda: _people(table, title, columns))
-
-
-def _people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figure:
     figure, panels = panel_page(len(columns), 3, 9.0, 2.1, title)
     weights = table.get("weight_in_target")
     for axes, name in zip(panels, columns, strict=True):

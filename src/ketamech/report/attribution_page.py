@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from ketamech.analysis.attribution import Attribution
 from ketamech.analysis.attribution_text import component, dependence, describe_attribution
 from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import write_table
+from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw, log_time_axis, page, panel_page
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from ketamech.analysis.attribution import Attribution
-    from ketamech.parameters import ParameterTable
 
 SHOWN = (
     "outcome", "pathway", "shapley", "shapley_low", "shapley_high", "loss_when_off", "single_effect", "shapley_tables",
@@ -82,8 +80,6 @@ def write_attribution(
 
 def _course_table(found: Attribution) -> Any:
     """MADRS change by component and hour: mean of the draws, and at the table values."""
-    import pandas as pd
-
     points = found.madrs_decomposition
     own = points[:, 1:].mean(axis=1) if points.shape[1] > 1 else points[:, 0]
     columns = {"hour": found.times, **dict(zip(found.components, own, strict=True))}

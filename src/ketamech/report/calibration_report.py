@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
@@ -18,15 +20,8 @@ from ketamech.estimation.prior_sensitivity import (
 from ketamech.estimation.simulation_based_calibration import DRAWS, LEVEL, RankUniformity, ecdf_band, rank_uniformity
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.exchange.result_metadata import read_csv_metadata
-from ketamech.report.style import draw, page, panel_page
+from ketamech.report.style import draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -48,11 +43,9 @@ def diagnostic_tables(
     points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None = None
 ) -> dict[str, pd.DataFrame]:
     """{file: table} of a calibration; `ranks` [data set, parameter] of simulated data sets, if there are any."""
-    import pandas as pd
-
     task, pool = points.task, posterior.thinned()
     names = [p.name for p in task.estimated]
-    _, _, gradients = points.map_and_covariance(0, lambda done, words: None)
+    _, _, gradients = points.map_and_covariance()
     logs = task.log_likelihood(pool, emulator(pool), gradients, emulator_allowance(task, emulator))
     found = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
     if sum(bool(p.gain) for p in task.estimated) > 1:
@@ -65,8 +58,6 @@ def diagnostic_tables(
 
 def sensitivity_table(found: Sequence[PriorSensitivity]) -> pd.DataFrame:
     """One row per parameter, most sensitive to the prior first."""
-    import pandas as pd
-
     columns = ("parameter", "prior", "own_prior", "likelihood", "pareto_k", "diagnosis")
     rows = [{name: getattr(one, name) for name in columns} for one in found]
     return pd.DataFrame(rows).sort_values("prior", ascending=False, kind="stable", ignore_index=True)
@@ -74,8 +65,6 @@ def sensitivity_table(found: Sequence[PriorSensitivity]) -> pd.DataFrame:
 
 def directions_table(found: Sequence[InformedDirection]) -> pd.DataFrame:
     """One row per direction, best known first, with the loading of each gain."""
-    import pandas as pd
-
     names = ("combination", "sd", "factor", "prior_factor", "sentence")
     rows = []
     for one in found:
@@ -86,32 +75,20 @@ def directions_table(found: Sequence[InformedDirection]) -> pd.DataFrame:
 
 def uniformity_table(found: Sequence[RankUniformity]) -> pd.DataFrame:
     """One row per parameter, smallest p first."""
-    import pandas as pd
-
     return pd.DataFrame(found).sort_values("ecdf_p", kind="stable", ignore_index=True)
 
 
 def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float]]) -> pd.DataFrame | None:
     """A table beside a posterior; None where it is missing or belongs to another posterior."""
-    import pandas as pd
-
     path = folder / name
     if not path.exists() or read_csv_metadata(path).get(MARK) != posterior_hash(posterior):
         return None
     return pd.read_csv(path, comment="#")
 
 
-def draw_ranks(folder: Path, ranks: pd.DataFrame) -> list[Path]:
+@figure_file("simulated_ranks")
+def draw_ranks(ranks: pd.DataFrame) -> Figure:
     """Rank ECDF minus the uniform one for each parameter; `ranks`: one column per parameter, one row per data set."""
-    return draw(folder, "simulated_ranks", lambda: _ranks(ranks))
-
-
-def draw_gains(folder: Path, names: Sequence[str], draws: np.ndarray) -> list[Path]:
-    """Each pair of pathway gains: posterior draws [draw, gain] in SD of the prior, with 95 % ellipses of both."""
-    return draw(folder, "pathway_gains", lambda: _gains(names, draws))
-
-
-def _ranks(ranks: pd.DataFrame) -> Figure:
     count, names = len(ranks), list(ranks)
     share = np.arange(1, DRAWS + 1) / (DRAWS + 1)
     title = f"Ranks of true values in {count} simulated data sets: distribution function minus the uniform one"
@@ -129,7 +106,9 @@ def _ranks(ranks: pd.DataFrame) -> Figure:
     return figure
 
 
-def _gains(names: Sequence[str], draws: np.ndarray) -> Figure:
+@figure_file("pathway_gains")
+def draw_gains(names: Sequence[str], draws: np.ndarray) -> Figure:
+    """Each pair of pathway gains: posterior draws [draw, gain] in SD of the prior, with 95 % ellipses of both."""
     pairs = [(i, j) for i in range(len(names)) for j in range(i)]
     title = "Pathway gains in SD of the prior from its median (grey: 95 % of the prior, orange: of the posterior)"
     figure, panels = panel_page(len(pairs), 3, 8.5, 2.6, title)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
@@ -14,11 +17,6 @@ from ketamech.fitting.fit import Fit
 from ketamech.fitting.predict import curve_sensitivities
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
 SURE = 1.96  # SDs of a 95 % interval

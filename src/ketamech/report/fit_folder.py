@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ketamech.exchange.arviz_io import fit_tree
 from ketamech.exchange.result_io import save_results
@@ -26,9 +27,6 @@ from ketamech.report.fit_figures import draw_fit, predictive_check
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SETTINGS, DRAWS = "settings.json", "draws.npz"
 MOST_ROWS = 60  # of persons on the page; the tables hold all
@@ -62,8 +60,6 @@ def write_fit(
 
 def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapping[str, str]) -> Path:
     """Write a visual predictive check alone: figure and table; returns the figure."""
-    import pandas as pd
-
     paths = draw(folder, "predictive_check", lambda: predictive_check(panels))
     rows = [
         {"panel": panel.label, "time": time, "percentile": share, "measured": panel.observed[i, k],
@@ -75,8 +71,6 @@ def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapp
 
 
 def _flag_table(made: Fit) -> pd.DataFrame:
-    import pandas as pd
-
     rows = [{"ID": flag.subject, "line": flag.line or "", "flag": flag.text} for flag in made.flags]
     return pd.DataFrame(rows, columns=["ID", "line", "flag"])
 

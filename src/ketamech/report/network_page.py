@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from ketamech.analysis.network import QUANTILES, load_readouts
+from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
 from ketamech.core.atomic_files import atomic_write
 from ketamech.parameters import load_brain_areas
 from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
 from ketamech.report.provenance import today
-from ketamech.report.style import draw, log_time_axis, page
+from ketamech.report.style import figure_file, log_time_axis, page
 from ketamech.report.tracks import OKABE_ITO
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from ketamech.analysis.network import NetworkPrediction
 
 INTRODUCTION = """# Predicted networks
 
@@ -56,12 +51,9 @@ def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     return path
 
 
-def draw_areas(folder: Path, found: NetworkPrediction, title: str) -> list[Path]:
+@figure_file("areas")
+def draw_areas(found: NetworkPrediction, title: str) -> Figure:
     """Write areas.svg and areas.png."""
-    return draw(folder, "areas", lambda: _figure(found, title))
-
-
-def _figure(found: NetworkPrediction, title: str) -> Figure:
     readouts = load_readouts()
     rows = -(-len(readouts) // PANELS_PER_ROW)
     draws = found.curves.sizes["patient"]

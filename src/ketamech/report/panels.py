@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
+from ketamech.model.layout import SystemLayout
 from ketamech.parameters.concentration_units import factors, shown
 from ketamech.report.number_format import (
     DISCLAIMER,
@@ -24,12 +25,6 @@ from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from ketamech.model.layout import SystemLayout
-
 
 _MARKERS, _NAMED, _LINE, _LETTER = "osD^vP", 6, 8.5, 3.4  # markers, papers in the legend, line height, letter width
 

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
@@ -23,9 +23,6 @@ from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
 from ketamech.report.summary import SummaryRow, curve_values, drug_values
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
 HOW_TO_READ = (
@@ -195,12 +192,12 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
     series = track.present(dataset)[0]
     y = curve_values(series, track, dataset, drug_values(found.model.parameters))
     hours = dataset.variables["time"].values - run.first_dose_time
-    kept = hours >= 1 / 60 - 1e-6
+    shown = hours >= 1 / 60 - 1e-6
     colour = load_groups()[track.group].colour
-    axes.plot(hours[kept], y[run.index_of_main][kept], color=colour, lw=1.6, label="with the drug")
+    axes.plot(hours[shown], y[run.index_of_main][shown], color=colour, lw=1.6, label="with the drug")
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
-        other, words = y[run.index_of_control][kept], "same expectancy, no drug"
-        axes.plot(hours[kept], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
+        other, words = y[run.index_of_control][shown], "same expectancy, no drug"
+        axes.plot(hours[shown], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
     _points(axes, track, series.outputs, found)
     last = max(1.0, float(hours[-1]))
     log_time_axis(axes, _ticks(last), 1 / 60, last)

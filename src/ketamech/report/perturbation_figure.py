@@ -6,14 +6,13 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # verdict -> marker and colour; shape and colour carry the same information
 MARKS = {"right": ("o", "#0072B2"), "wrong": ("X", "#D55E00"), "undecided": ("s", "#888888")}

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,16 +28,12 @@ from ketamech.core import unit
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
-from ketamech.model.expression_tree import ExpressionTrees, live_names
+from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-
-if TYPE_CHECKING:
-    from ketamech.model.expression_tree import Tree
-
 
 SWITCHES = ("pathway.", "perturbation.", "person.")
 ROUTES = {

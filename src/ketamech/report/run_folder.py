@@ -10,11 +10,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import xarray as xr
 
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import write_curves
-from ketamech.exchange.output_folder import atomic_folder, require_own_folder
+from ketamech.exchange.output_folder import atomic_folder
 from ketamech.exchange.result_metadata import PAPERS, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
@@ -31,8 +32,6 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ketamech.analysis.scorecard import Scorecard
 
 
@@ -50,11 +49,6 @@ class RunReport:
     papers: list[dict[str, Any]]
     provenance: Mapping[str, Any]
     exposure: Sequence[Mapping[str, Any]] = ()
-
-
-def check_folder(folder: Path | str) -> None:
-    """Raise InputError before the computation if results cannot be written to `folder`."""
-    require_own_folder(Path(folder).resolve())
 
 
 def write_run(

@@ -6,18 +6,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.scorecard import Scorecard
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 # verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {

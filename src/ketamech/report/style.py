@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure  # the backend must be chosen first
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET
 
+P = ParamSpec("P")
 DPI = 125
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
@@ -39,6 +41,19 @@ def draw(folder: Path, name: str, make: Callable[[], Figure], *, vector: bool = 
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(SETTINGS):
         return save(make(), folder, name, vector=vector)
+
+
+def figure_file(name: str) -> Callable[[Callable[P, Figure]], Callable[Concatenate[Path, P], list[Path]]]:
+    """Make a function that returns a figure write it: its first argument becomes the folder, as in `draw`."""
+
+    def decorate(make: Callable[P, Figure]) -> Callable[Concatenate[Path, P], list[Path]]:
+        @wraps(make)
+        def write(folder: Path, /, *args: P.args, **kwargs: P.kwargs) -> list[Path]:
+            return draw(folder, name, lambda: make(*args, **kwargs))
+
+        return write
+
+    return decorate
 
 
 def save(figure: Figure, folder: Path, name: str, *, vector: bool = True) -> list[Path]:

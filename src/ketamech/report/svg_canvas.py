@@ -150,8 +150,8 @@ def _thinned(points: np.ndarray, step: float = 0.4) -> np.ndarray:
     starts = np.flatnonzero(np.r_[True, np.diff(column) != 0])
     ends = np.r_[starts[1:], len(points)] - 1
     order = np.lexsort((points[:, 1], np.cumsum(np.r_[False, np.diff(column) != 0])))
-    kept = np.unique(np.concatenate([starts, ends, order[starts], order[ends]]))
-    return points[kept]
+    visible = np.unique(np.concatenate([starts, ends, order[starts], order[ends]]))
+    return points[visible]
 
 
 def _path(points: np.ndarray, closed: bool) -> str:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
+from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
 from ketamech.report.time_axis import Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from ketamech.parameters import ParameterTable
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
 WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4

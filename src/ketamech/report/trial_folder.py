@@ -6,10 +6,13 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number
@@ -19,14 +22,7 @@ from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from ketamech.trials.design import Trial
-
+from ketamech.trials.design import Trial
 
 TITLE = "Differences between arms with 95 % interval and p"
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
@@ -202,8 +198,6 @@ def _figures(found: TrialAnalysis, title: str, power: pd.DataFrame | None) -> di
 
 
 def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
-    import pandas as pd
-
     units = {name: scale.unit for name, scale in trial.scales.items()}
     means = [table.assign(scale=name, unit=units[name]) for name, table in found.means.items()]
     shares = [table.assign(scale=name, unit="percent") for name, table in found.shares.items()]

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.analysis.reference_forecasts import PublishedDifference, trial_names
 from ketamech.analysis.skill import PIT_BINS
@@ -15,10 +18,6 @@ from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
 MODEL, PUBLISHED, GREY = OKABE_ITO[0], OKABE_ITO[1], "#888888"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from ketamech.analysis.reference_forecasts import load_references
 from ketamech.analysis.skill import RESULTS, load_skill, verdicts
@@ -16,8 +17,6 @@ from ketamech.exchange.result_metadata import csv_with_metadata
 from ketamech.report.number_format import DISCLAIMER, markdown_table, number, signed
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
-from ketamech.report.style import draw, page
+from ketamech.report.style import figure_file, page
 from ketamech.report.svg_canvas import FAINT
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from ketamech.analysis.variant_comparison import Comparison, ModelAverage
 
 COLUMNS = (
@@ -58,8 +58,6 @@ def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping
 
 def write_average(folder: Path, found: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
     """Write a table (with `facts`), figure and `average.html`; returns the page."""
-    import pandas as pd
-
     folder.mkdir(parents=True, exist_ok=True)
     curves = {name: curve.mean(axis=0) for name, curve in found.curves.items()}
     columns = {"hour": found.hours, "averaged": found.mean, "low": found.low, "high": found.high, **curves}
@@ -84,17 +82,9 @@ def outdated_fits_warning(found: Comparison) -> list[str]:
     ]
 
 
-def draw_variants(folder: Path, found: Comparison) -> list[Path]:
+@figure_file("variants")
+def draw_variants(found: Comparison) -> Figure:
     """Write `variants` as PNG and SVG: scores on the left, the rows on which the variants differ on the right."""
-    return draw(folder, "variants", lambda: _variants(found))
-
-
-def draw_average(folder: Path, found: ModelAverage) -> list[Path]:
-    """Write `average` as PNG and SVG: MADRS under each variant, the average and its 95 % interval."""
-    return draw(folder, "average", lambda: _average(found))
-
-
-def _variants(found: Comparison) -> Figure:
     from matplotlib import colormaps
 
     names = list(found.table["variant"])
@@ -142,7 +132,9 @@ def _scores(axes: Axes, found: Comparison) -> None:
     axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.1), ncols=2)
 
 
-def _average(found: ModelAverage) -> Figure:
+@figure_file("average")
+def draw_average(found: ModelAverage) -> Figure:
+    """Write `average` as PNG and SVG: MADRS under each variant, the average and its 95 % interval."""
     figure = page(9.5, 4.6, f"{found.title}\nMADRS under model variants, each fitted to the same evidence")
     axes = figure.subplots()
     axes.fill_between(found.hours, found.low, found.high, color="#1b1f24", alpha=0.1, lw=0, label="average, 95 %")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
+import xarray as xr
 
 from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.published_arms import MOMENTS, PublishedArm, WeightedArm, weigh_arms
 from ketamech.exchange.result_metadata import csv_with_metadata, write_table
 from ketamech.report.number_format import number
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 ARMS, PATIENTS = "weighted_arms.csv", "patient_weights.csv"
 
@@ -31,8 +29,6 @@ def write_weighted_arms(folder: Path, dataset: xr.Dataset, arms: list[PublishedA
 def arms_table(found: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each arm, visit and replicate: patients, effective patients, each moment as published and simulated
     without weights, and why there are no weights where there are none."""
-    import pandas as pd
-
     rows = []
     for one in found:
         arm, count = one.arm, len(one.patients)
@@ -49,8 +45,6 @@ def arms_table(found: Sequence[WeightedArm]) -> pd.DataFrame:
 
 def patients_table(dataset: xr.Dataset, found: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each patient and published arm, with CDISC names: REPLIC, USUBJID, TRTP, PARAMCD, AVISIT, WEIGHT."""
-    import pandas as pd
-
     numbers = dataset["patient"].values
     parts = [
         pd.DataFrame(
@@ -75,8 +69,6 @@ def shown_weighted_arms(table: pd.DataFrame) -> list[dict[str, object]]:
 
 def publish_weighted_arms(tables: Sequence[pd.DataFrame], facts: Mapping[str, object]) -> Path:
     """Write the first replicate of all trials to data/calibration; `facts` name command line and posterior."""
-    import pandas as pd
-
     table = pd.concat(tables, ignore_index=True)
     first = table[table["replicate"] == 0].drop(columns="replicate")
     last = ["reason", "evidence"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,6 @@ from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ketamech.model.stage import Stage
     from ketamech.model.system import System
 
@@ -59,7 +58,7 @@ def scopes_of(layout: SystemLayout) -> tuple[Scope, ...]:
 
 
 def scope_of(scopes: Sequence[Scope], outputs: Iterable[str] | None) -> Scope | None:
-    """The first scope that covers the outputs; None, the whole model, where none does or all outputs are asked for."""
+    """The first scope that covers the outputs; None, the whole model, where none does or all outputs are read."""
     names = None if outputs is None else tuple(outputs)
     return next((scope for scope in scopes if names is not None and scope.covers(names)), None)
 
@@ -124,7 +123,7 @@ class Model:
 
     @cached_property
     def scopes(self) -> tuple[Scope, ...]:
-        """Groups of outputs that are often asked for, see `scopes_of`."""
+        """Groups of outputs that are often read together, see `scopes_of`."""
         return scopes_of(self.layout)
 
     def kernel_for(self, outputs: Iterable[str] | None) -> Kernel:

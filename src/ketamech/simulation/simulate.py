@@ -137,14 +137,14 @@ def simulate(
     InputError for a scenario that cannot be read or given, SolverError if it cannot be solved.
     """
     chosen = model or load_model(announce=progress)
-    asked = as_scenario(scenario, chosen, species, perturbations, variant, times)
-    both = subjects(asked, chosen)
-    grid = times_of_scenario(asked, both[0]) if times is None else np.array(times, dtype=float)
+    chosen_scenario = as_scenario(scenario, chosen, species, perturbations, variant, times)
+    both = subjects(chosen_scenario, chosen)
+    grid = times_of_scenario(chosen_scenario, both[0]) if times is None else np.array(times, dtype=float)
     curves = run_subjects(chosen, both, grid)
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    return without_human_outputs(curves, asked.species).assign_attrs(scenario_attributes(asked))
+    return without_human_outputs(curves, chosen_scenario.species).assign_attrs(scenario_attributes(chosen_scenario))
 
 
 def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:

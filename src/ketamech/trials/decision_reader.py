@@ -160,11 +160,11 @@ def _titrated_by_key(
     for i, keys in enumerate(listed):
         here, origin = (*where, i), -1
         if keys.origin is not None:
-            asked = _amount(file, (*here, "from"), keys.origin, start)
-            if asked not in amounts:
+            level = _amount(file, (*here, "from"), keys.origin, start)
+            if level not in amounts:
                 what = f"no patient is ever on '{keys.origin}'"
                 raise file.error((*here, "from"), what, ", ".join(f"{x:g} {start.unit}" for x in amounts))
-            origin = amounts.index(asked)
+            origin = amounts.index(level)
         rule = None if keys.when is None else file.condition((*here, "when"), keys.when, scales)
         times = file.times((*here, "at"), keys.at)
         if min(times) <= 0:

@@ -22,7 +22,7 @@ from ketamech.dosing.dose_events import ANTICIPATION, BELIEF, DoseEvent, Quantit
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model

@@ -12,7 +12,7 @@ import numpy as np
 from ketamech.core.units import number_text
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.parameters import ParameterTable
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import patient_streams
 from ketamech.population.virtual_population import COVARIATE, Population, VirtualPatients, load_population
 from ketamech.trials.trial_text import SourceFile
 

@@ -11,7 +11,7 @@ from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, expect
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import patient_streams
 from ketamech.simulation.model import Model
 from ketamech.trials.design import BELIEFS, Arm, TreatmentCourse, Trial
 from ketamech.trials.population_mixture import TrialPopulation

@@ -47,7 +47,7 @@ class Linear(VariantPredictor):
     def likelihood_terms(self):
         return tuple(judge(y, y, s) for y, s in zip(self.read, self.errors, strict=True))
 
-    def predict(self, points, tell=None):
+    def predict(self, points, progress=None):
         logs = np.log([[point[name] for name in "abc"] for point in points])
         return logs @ self.slopes.T
 
@@ -88,7 +88,7 @@ class Bent(Linear):
     def likelihood_terms(self):
         return (judge(1.0, 1.0, 0.15),)
 
-    def predict(self, points, tell=None):
+    def predict(self, points, progress=None):
         logs = np.log([[point[name] for name in "ab"] for point in points])
         return (logs[:, 0] + logs[:, 1] ** 2)[:, None]
 

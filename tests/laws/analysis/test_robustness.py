@@ -14,7 +14,6 @@ from ketamech.analysis.conclusions import (
     NO_RESULT,
     Arm,
     Contrast,
-    PathwayConclusion,
     PathwayShares,
     all_conclusions,
     load_contrasts,
@@ -169,9 +168,9 @@ def test_the_share_of_a_pathway_is_its_shapley_value_for_pairwise_interactions()
     exact = shapley(worth) / (madrs((0, 1, 2)) - 30.0)
     assert list(PathwayShares(names, 24.0).of(curves).values()) == pytest.approx(list(exact))
     without = {**curves, ("pathways", "full"): curve(30.0)}
-    assert PathwayConclusion("a", PathwayShares(names, 24.0)).answer(without)[0] == 0  # no drug effect to share
+    assert PathwayShares(names, 24.0).answer("a", without)[0] == 0  # no drug effect to share
     failed = {**curves, ("pathways", "only b"): curve(float("nan"))}
-    assert PathwayConclusion("a", PathwayShares(names, 24.0)).answer(failed)[0] == NO_RESULT
+    assert PathwayShares(names, 24.0).answer("a", failed)[0] == NO_RESULT
 
 
 def test_a_contrast_compares_drug_effects_and_its_opposite_is_the_other_answer():

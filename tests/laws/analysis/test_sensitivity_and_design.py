@@ -34,7 +34,7 @@ from ketamech.simulation.simulate import simulate
 A, B = 7.0, 0.1
 
 
-def ishigami(ranks, tell=None):
+def ishigami(ranks, progress=None):
     """Ishigami and Homma 1990: x uniform from -pi to pi."""
     x = -np.pi + 2 * np.pi * ranks
     return (np.sin(x[:, 0]) + A * np.sin(x[:, 1]) ** 2 + B * x[:, 2] ** 4 * np.sin(x[:, 0]))[:, None]
@@ -57,7 +57,7 @@ def test_sobol_indices_of_the_ishigami_function():
 
 
 def test_morris_and_tornado_of_a_straight_line_are_its_slopes():
-    line = asked(lambda ranks, tell=None: (ranks @ np.array([3.0, -2.0, 0.0]))[:, None])
+    line = asked(lambda ranks, progress=None: (ranks @ np.array([3.0, -2.0, 0.0]))[:, None])
     effects = morris(line, 10).set_index("parameter")
     assert effects["mu_star"].to_dict() == pytest.approx(
         {"x0": 2.7, "x1": 1.8, "x2": 0.0}, abs=1e-9
@@ -68,14 +68,14 @@ def test_morris_and_tornado_of_a_straight_line_are_its_slopes():
 
 
 def test_a_failed_solve_leaves_its_block_out():
-    def some_fail(ranks, tell=None):
+    def some_fail(ranks, progress=None):
         found = ishigami(ranks)
         found[7] = np.nan
         return found
 
     assert np.isfinite(sobol(asked(some_fail), 1024)["total"]).all()
     with pytest.raises(InputError, match="too few points"):
-        sobol(asked(lambda ranks, tell=None: np.full((len(ranks), 1), np.nan)), 64)
+        sobol(asked(lambda ranks, progress=None: np.full((len(ranks), 1), np.nan)), 64)
 
 
 def test_ranks_become_values_by_the_spread_of_a_row():
@@ -214,7 +214,7 @@ def test_intervals_narrow_as_points_are_added_and_failures_are_counted():
     assert list(steps.index) == [128, 256, 512, 1024]
     assert steps[1024] < 0.6 * steps[128]
     assert found.attrs["failed"] == 0
-    broken = asked(lambda ranks, tell=None: np.where(np.arange(len(ranks))[:, None] == 3, np.nan, ishigami(ranks)))
+    broken = asked(lambda ranks, progress=None: np.where(np.arange(len(ranks))[:, None] == 3, np.nan, ishigami(ranks)))
     assert sobol(broken, 256).attrs["failed"] == 1
 
 

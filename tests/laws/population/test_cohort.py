@@ -10,8 +10,7 @@ from ketamech.dosing.dose_records import DoseRecord, regimen
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort, adherence
-from ketamech.population.parameter_sampling import draw_parameters
-from ketamech.population.random_streams import patient_streams
+from ketamech.population.random_draws import draw_parameters, patient_streams
 from ketamech.simulation.ensemble import event_table
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate

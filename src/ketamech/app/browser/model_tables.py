@@ -35,7 +35,7 @@ from ketamech.engine.solve import (
 )
 from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
 from ketamech.parameters.species_tables import SPECIES_ALIASES
-from ketamech.population.parameter_sampling import draw_parameters
+from ketamech.population.random_draws import draw_parameters
 from ketamech.report.tracks import Track, load_tracks
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.simulation.nca import NcaDose
@@ -28,10 +29,6 @@ from ketamech.trials.analysis.treatment_effects import (
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_dataset import EVENT
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 LEVELS = ("ketamine", "esketamine", "norketamine")
 SUBJECT = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
 UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns whose unit is in a further column: AGEU ...
@@ -39,8 +36,6 @@ UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns whose unit is in a further colum
 
 def adsl(dataset: xr.Dataset) -> pd.DataFrame:
     """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
-    import pandas as pd
-
     r, i, subjects = _subjects(dataset)
     behind = {"left": "DCTTM", **SUBJECT}
     found = {
@@ -71,8 +66,6 @@ def adpc(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def _long(dataset: xr.Dataset, names: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
     r, i, subjects = _subjects(dataset)
     bases, visits = baselines(dataset), dataset["visit"].values.astype(str)
     parts = []
@@ -134,7 +127,6 @@ def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame
     One row: per_doubling, low, high, p, r, n, reason. NaN with a reason for fewer than three patients or a single
     exposure.
     """
-    import pandas as pd
     from scipy.stats import linregress, t
 
     known = np.isfinite(exposure) & np.isfinite(outcome) & (exposure > 0)
@@ -216,8 +208,6 @@ class TrialAnalysis:
 
 def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
     """All tables of the report of a trial. Failed patients are missing; nothing is imputed."""
-    import pandas as pd
-
     rated = [name for name in trial.scales if name not in LEVELS]
     falling = [name for name in rated if trial.scales[name].response > 0]
     reference = reference_arm(trial)

@@ -8,19 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import TrialAnalysis
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.design import Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 ALPHA = 0.05
 MAX_ALPHA = 0.5
@@ -88,8 +84,6 @@ def power(
 
 def power_of(trials: pd.DataFrame) -> pd.DataFrame:
     """The table of `power` from that of `trial_successes`."""
-    import pandas as pd
-
     lines = []
     for (_, name), part in trials.groupby(["size", "arm"], sort=False):
         hits, count = int(part["met"].sum()), len(part)
@@ -110,8 +104,6 @@ def trial_successes(
     Each replicate gives up to `draws` smaller trials of its own patients, with no patient in two of them. `attrs` holds
     the criterion in words. Raises InputError for more patients than were simulated.
     """
-    import pandas as pd
-
     place = [str(v) for v in dataset["visit"].values].index(visit)
     arm = dataset["arm"].values[:, :, place]
     names = [str(name) for name in dict.fromkeys(arm.ravel())]

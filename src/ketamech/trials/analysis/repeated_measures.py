@@ -12,17 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.core.errors import KetaMechError
 from ketamech.trials.analysis.treatment_effects import baselines, scores
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
 SMALLEST_EIGENVALUE = 1e-6  # of Sigma over its largest, below which it is singular
@@ -255,8 +251,6 @@ def mmrm(dataset: xr.Dataset, scale: str, reference: str, replicate: int = 0) ->
     high (95 %), p, se, df, n (patients rated in both arms at the visit), reason. What the patients do not determine is
     NaN, and `reason` says why.
     """
-    import pandas as pd
-
     rated = _ratings(dataset, scale, reference, replicate)
     fit, reason = _fitted(rated)
     lines = []

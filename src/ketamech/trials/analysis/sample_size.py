@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.power import SuccessCriterion, power_of, trial_successes
 from ketamech.trials.design import Trial
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FIRST_PER_ARM, MIN_PER_ARM = 48, 8
 N_SIZES = 8  # simulated sizes, in geometric steps
@@ -146,8 +144,8 @@ def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, in
     total, smallest = sum(most.values()), min(most.values())
     scales = np.geomspace(min(1.0, MIN_PER_ARM / smallest), 1.0, N_SIZES)
     sizes = [{arm.name: max(2, math.floor(most[arm.name] * scale + 1e-9)) for arm in trial.arms} for scale in scales]
-    kept = {sum(size.values()): size for size in sizes if sum(size.values()) <= total}
-    return list(kept), list(kept.values())
+    by_total = {sum(size.values()): size for size in sizes if sum(size.values()) <= total}
+    return list(by_total), list(by_total.values())
 
 
 def _size_of_arm(

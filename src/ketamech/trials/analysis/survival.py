@@ -5,13 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DAY = 24.0
 MEDIAN = ["group", "n", "median_days", "low", "high"]
@@ -40,8 +38,6 @@ def time_to_relapse(dataset: xr.Dataset, *, order: Sequence[str] = ()) -> Relaps
     Groups are the decisions about patients, or arms where there was none; those of `order` come first, in this order,
     and the first two groups are compared. A patient who leaves or is not rated again is censored at the last rating.
     """
-    import pandas as pd
-
     events = _events(dataset)
     seen = [str(g) for g in dict.fromkeys(events["group"])]
     groups = [*(name for name in order if name in seen), *(name for name in seen if name not in order)]
@@ -55,8 +51,6 @@ def time_to_relapse(dataset: xr.Dataset, *, order: Sequence[str] = ()) -> Relaps
 
 
 def _events(dataset: xr.Dataset) -> pd.DataFrame:
-    import pandas as pd
-
     start, relapsed, until, decided = (
         dataset[name].values for name in ("at_risk_from", "relapsed_at", "observed_until", "decision")
     )
@@ -71,7 +65,6 @@ def _events(dataset: xr.Dataset) -> pd.DataFrame:
 
 
 def _curve(events: pd.DataFrame, group: str) -> pd.DataFrame:
-    import pandas as pd
     from lifelines import KaplanMeierFitter
 
     fit = KaplanMeierFitter().fit(events["days"], events["relapsed"])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Z95 = 1.959964
 ROUNDING = 1e-9  # relative: below it a number is the rounding error of another
@@ -36,8 +34,6 @@ def mean_change_by_arm(dataset: xr.Dataset, scale: str) -> pd.DataFrame:
     Columns: arm, visit, hour, n (per replicate), mean, change, sd (of the change), low, high: 95 % of the means of
     single replicates, or the confidence interval where there is one replicate.
     """
-    import pandas as pd
-
     values, base, arm = scores(dataset, scale)
     lines = []
     for name in dict.fromkeys(arm.ravel()):
@@ -88,8 +84,6 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     replicate, arm, difference, se, df, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN,
     with a `reason`. Raises InputError for an arm or visit that is not there.
     """
-    import pandas as pd
-
     values, base, arm = scores(dataset, scale)
     place = _place(dataset, visit)
     others = [str(name) for name in dict.fromkeys(arm.ravel()) if name != reference]
@@ -162,8 +156,6 @@ def responders(dataset: xr.Dataset, scale: str, response: float, remission: floa
     Intention to treat: a patient who was not rated counts as a non-responder; `completers` leaves these out. Low and
     high are 95 % over replicates (Wilson interval where there is one).
     """
-    import pandas as pd
-
     values, base, arm = scores(dataset, scale)
     lines = []
     for name in dict.fromkeys(arm.ravel()):
@@ -196,7 +188,6 @@ def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference:
     Patients who were not rated count as non-responders. Newcombe's interval from two Wilson intervals, and Fisher's
     exact test. Columns: replicate, arm, difference (percentage points), low, high (95 %), p, n, reason.
     """
-    import pandas as pd
     from scipy.stats import fisher_exact
 
     values, base, arm = scores(dataset, scale)

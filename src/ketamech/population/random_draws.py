@@ -1,18 +1,50 @@
-"""Random draws of parameter values from the spreads of their rows.
+"""Random numbers of patients and the parameter values drawn with them.
+
+The stream of a patient does not depend on the other patients, their order, or the worker. NumPy's Philox (4x64, 10
+rounds; Salmon and others, SC 2011) is a function of a key and a counter. The key is (seed, replicate); the counter
+starts at (0, block, stream, patient), and only its first word counts up as numbers are drawn. Each block is a separate
+part of a stream, so that drawing more numbers for one purpose shifts no others.
 
 The spread of a row is uncertainty or variability; it does not separate differences between patients from uncertainty of
-the mean, and rows are drawn independently. Draws therefore vary more than a real group of patients.
+the mean, and rows are drawn independently. Parameter values therefore vary more than in a real group of patients.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ketamech.core import InputError, require_known, unit
 from ketamech.parameters import Parameter, ParameterTable
-from ketamech.population.random_streams import patient_streams
+
+STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps", "study_effects", "course")
+# Append only: the index of a stream determines its numbers.
+_WORD = 2**64
+
+
+def patient_streams(
+    seed: int, patients: Iterable[int], stream: str, *, replicate: int = 0, block: int = 0
+) -> Iterator[np.random.Generator]:
+    """A generator for each patient in turn, which is valid until the next one is requested.
+
+    Raises InputError for a seed, replicate or patient that is not an integer from 0 to 2^64 - 1.
+    """
+    key = np.array([_uint64(seed, "seed"), _uint64(replicate, "replicate")], dtype=np.uint64)
+    source = np.random.Philox(key=key)
+    state, generator, number = source.state, np.random.Generator(source), STREAMS.index(stream)
+    for patient in patients:
+        state["state"]["counter"] = np.array([0, block, number, _uint64(patient, "patient")], dtype=np.uint64)
+        state["buffer_pos"], state["has_uint32"] = 4, 0
+        source.state = state
+        yield generator
+
+
+def _uint64(number: int, what: str) -> int:
+    if int(number) != number or not 0 <= number < _WORD:
+        raise InputError(f"{what} {number}", key=what, expected="a whole number of 0 or more")
+    return int(number)
+
 
 MAX_REDRAWS = 1000
 
