@@ -210,9 +210,14 @@ def expectancy_states(treatment: Treatment) -> tuple[str, ...]:
     return (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,)
 
 
+def is_expectancy(event: DoseEvent) -> bool:
+    """Whether a dose event is the expectancy that a visit causes."""
+    return event.compartment in (BELIEF, ANTICIPATION)
+
+
 def without_expectancy(events: Iterable[DoseEvent]) -> tuple[DoseEvent, ...]:
     """Dose events without expectancy events."""
-    return tuple(entry for entry in events if entry.compartment not in (BELIEF, ANTICIPATION))
+    return tuple(entry for entry in events if not is_expectancy(entry))
 
 
 def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[DoseEvent]:

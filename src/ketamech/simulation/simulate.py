@@ -10,7 +10,14 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events, without_expectancy
+from ketamech.dosing.dose_events import (
+    AdherenceFunction,
+    DoseEvent,
+    Quantity,
+    dose_events,
+    is_expectancy,
+    without_expectancy,
+)
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
@@ -78,10 +85,9 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
 
 def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
     """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
-    expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
     challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
-    control = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
-    return expectancy if len(control) == len(events) else control
+    control = tuple(entry for entry in events if is_expectancy(entry) or entry.compartment in challenges)
+    return control if len(control) < len(events) else tuple(filter(is_expectancy, events))
 
 
 __all__ = [

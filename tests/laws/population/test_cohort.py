@@ -14,7 +14,7 @@ from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
 from ketamech.simulation.ensemble import event_table
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.simulate import control_events, simulate
 
 TABLE = load_parameters()
 NAMES = tuple(TABLE)
@@ -151,6 +151,14 @@ def test_missed_doses_are_missed_by_some():
 def test_doses_missed_by_number_are_not_given():
     given = dose_events(Regimen.parse("racemic 0.5 mg/kg IV daily for 4 days missing doses 2 and 4"), TABLE, {}, 200.0)
     assert sorted({e.time for e in given if e.compartment.endswith("central_s")}) == [0.0, 48.0]
+
+
+def test_the_control_of_patients_whose_doses_differ_in_time_has_their_visits_only():
+    apart = {"pharmacokinetics.spray_interval": np.array([0.05, 0.1])}
+    given = dose_events(Regimen.parse("esketamine 84 mg nasal; general anaesthesia over 1 h"), TABLE, apart, 200.0)
+    assert [e.compartment for e in control_events(given)] == [
+        "sedation.anaesthetic", "sedation.anaesthetic", "expectancy.belief", "expectancy.anticipation",
+    ]  # fmt: skip
 
 
 def test_a_lag_delays_what_enters_but_not_the_visit():
