@@ -252,7 +252,7 @@ def _check_overlaps(regimen: Regimen, horizon: float) -> None:
     """Raise InputError for an operation or anaesthesia that begins during another one (infusions of a drug add up)."""
     by_drug: dict[str, list[tuple[float, float]]] = {}
     for treatment in regimen.treatments:
-        if treatment.duration and treatment.substance.is_session:
+        if treatment.duration and treatment.substance.is_session and treatment.substance.compartment:
             duration = treatment.duration
             by_drug.setdefault(treatment.drug, []).extend((at, at + duration) for at in treatment.starts(horizon))
     for name, spans in by_drug.items():

@@ -290,14 +290,16 @@ PLACEBO = "placebo"
 def matched_placebo(regimen: Regimen) -> Regimen:
     """The regimen with placebo in place of every treatment at a visit, at the same times.
 
-    Treatments without a visit (tablets) stay as they are where others are replaced, so that both arms receive them;
-    a regimen of such treatments only is replaced as a whole. Raises InputError for a regimen of placebo only.
+    Treatments without a visit (tablets) and challenges (operations) stay as they are where others are replaced, so that
+    both arms receive them; a regimen without other treatments is replaced as a whole. Raises InputError for a regimen
+    of placebo only.
     """
     if all(treatment.drug == PLACEBO for treatment in regimen.treatments):
         raise InputError("an arm of placebo only has no matched placebo", key="arms", expected="an active arm")
-    visits = any(treatment.is_procedure for treatment in regimen.treatments)
-    found = [_placebo(one) if one.is_procedure or not visits else one for one in regimen.treatments]
-    return Regimen(tuple(dict.fromkeys(found)))
+    carrying = [one for one in regimen.treatments if one.substance.carries_expectancy] or regimen.treatments
+    replaced = [one for one in carrying if one.is_procedure] or carrying
+    found = [_placebo(one) if one in replaced else one for one in regimen.treatments]
+    return Regimen(tuple(sorted(dict.fromkeys(found), key=lambda one: one.start)))
 
 
 def is_placebo(regimen: Regimen) -> bool:

@@ -181,7 +181,7 @@ function checkOrder(treatments) {
 function checkOverlaps(treatments, horizon) {
   const byDrug = new Map();
   for (const one of treatments) {
-    if (!one.duration || !one.substance.is_session) continue;
+    if (!one.duration || !one.substance.is_session || !one.substance.compartment) continue;
     const spans = one.starts(horizon).map((at) => [at, at + one.duration]);
     byDrug.set(one.drug, [...(byDrug.get(one.drug) ?? []), ...spans]);
   }
