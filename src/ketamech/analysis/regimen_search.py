@@ -20,6 +20,7 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL, Executor
+from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
@@ -29,7 +30,7 @@ from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario
+from ketamech.simulation.simulate import Change, ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd

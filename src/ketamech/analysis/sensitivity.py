@@ -22,6 +22,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.execution import LOCAL, Executor
+from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
@@ -29,7 +30,7 @@ from ketamech.parameters import Parameter, ParameterTable
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
+from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
 if TYPE_CHECKING:

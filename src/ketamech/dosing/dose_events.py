@@ -1,20 +1,22 @@
 """Dose events: the amounts (umol) of a regimen, the times (h) and the states of the model that they enter.
 
+Visits for a treatment raise expectancy, which is among the dose events (`Visits`); the control has it without the drug.
+
 Parameter values may be arrays [patient]; the dose events then hold arrays of the same shape.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.drugs import load_absorption
+from ketamech.dosing.drugs import load_absorption, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
 
@@ -52,14 +54,14 @@ def dose_events_from_text(
 
 def dose_events(
     regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float,
-    adherence: AdherenceFunction | None = None,
+    adherence: AdherenceFunction | None = None, belief: Quantity = 1.0,
 ) -> tuple[DoseEvent, ...]:  # fmt: skip
     """Dose events before `horizon` (h), in order of time.
 
     `values` {parameter: number or [patient], canonical units} differ from `parameters`. `adherence(treatment index,
     dose index)` is the fraction of a dose that is taken, 0 or 1, as a number or [patient] (default: 1); doses that the
-    regimen skips are not taken. A visit for a treatment that carries expectancy adds an expectancy event. Overlapping
-    infusions of one drug add up.
+    regimen skips are not taken. A visit for a treatment that carries expectancy adds an expectancy event of size
+    `belief`. Overlapping infusions of one drug add up.
 
     Raises InputError for a dose above the limit of the drug, for doses out of order, and for two operations or
     anaesthesias at once.
@@ -79,7 +81,9 @@ def dose_events(
             found += [replace(e, amount=share * e.amount) for e in _events_of_dose(treatment, start, number)]
     _check_overlaps(regimen, horizon)
     _check_event_order(regimen)
-    found += _expectancy_events(regimen, horizon, number("expectancy.visit_gap"))
+    visits = Visits(number("expectancy.visit_gap"))
+    for i, _, start in sorted(doses, key=lambda dose: dose[2]):
+        found += visits.events(regimen.treatments[i], start, 1.0, belief)
     return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
 
 
@@ -203,11 +207,29 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
     return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]
 
 
-def expectancy_states(treatment: Treatment) -> tuple[str, ...]:
-    """States that a visit for this treatment raises by 1."""
-    if not treatment.substance.carries_expectancy:
-        return ()
-    return (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,)
+@dataclass(frozen=True)
+class Visits:
+    """The visits of patients, in order of time, and the expectancy that they raise.
+
+    A state is raised at most once in `gap` h, because daily tablets are not daily visits. `last` {state: time (h) of
+    its last expectancy event}. Numbers are the same for all patients, or arrays [patient].
+    """
+
+    gap: Quantity
+    last: dict[str, Quantity] = field(default_factory=dict)
+
+    def events(self, treatment: Treatment, time: float, present: Quantity, belief: Quantity) -> list[DoseEvent]:
+        """Expectancy events of size `belief` at `time` (h) of the patients who are `present` (0 or 1)."""
+        if not treatment.substance.carries_expectancy:
+            return []
+        found = []
+        for state in (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,):
+            before = self.last.get(state, -math.inf)
+            counts = np.logical_and(present, time >= before + self.gap - 1e-9)
+            self.last[state] = np.where(counts, time, before)[()]
+            if np.any(amount := np.where(counts, belief, 0.0)[()]):
+                found.append(DoseEvent(time, state, amount))
+        return found
 
 
 def is_expectancy(event: DoseEvent) -> bool:
@@ -220,17 +242,11 @@ def without_expectancy(events: Iterable[DoseEvent]) -> tuple[DoseEvent, ...]:
     return tuple(entry for entry in events if not is_expectancy(entry))
 
 
-def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[DoseEvent]:
-    """Expectancy events of treatment visits, at most one a state in `gap` h: daily tablets are not daily visits."""
-    found: list[DoseEvent] = []
-    for state in (BELIEF, ANTICIPATION):
-        treatments = [treatment for treatment in regimen.treatments if state in expectancy_states(treatment)]
-        last = -math.inf
-        for visit in sorted(start for treatment in treatments for start in treatment.starts(horizon)):
-            if visit >= last + gap - 1e-9:
-                found.append(DoseEvent(visit, state, 1.0))
-                last = visit
-    return found
+def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
+    """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
+    challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
+    control = tuple(entry for entry in events if is_expectancy(entry) or entry.compartment in challenges)
+    return control if len(control) < len(events) else tuple(filter(is_expectancy, events))
 
 
 def _check_event_order(regimen: Regimen) -> None:

@@ -14,11 +14,10 @@ from ketamech.dosing.dose_events import (
     AdherenceFunction,
     DoseEvent,
     Quantity,
+    control_events,
     dose_events,
-    is_expectancy,
     without_expectancy,
 )
-from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
@@ -83,17 +82,7 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
     return events if species == HUMAN else without_expectancy(events)
 
 
-def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
-    challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
-    control = tuple(entry for entry in events if is_expectancy(entry) or entry.compartment in challenges)
-    return control if len(control) < len(events) else tuple(filter(is_expectancy, events))
-
-
-__all__ = [
-    "as_scenario", "control_events", "scenario_attributes", "simulate", "species_events", "subjects",
-    "times_of_scenario",
-]  # fmt: skip
+__all__ = ["as_scenario", "scenario_attributes", "simulate", "species_events", "subjects", "times_of_scenario"]
 
 MINUTE = 1 / 60
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import ANTICIPATION, BELIEF, DoseEvent, Quantity, dose_events
+from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
@@ -27,7 +27,7 @@ from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
 from ketamech.trials.decision_rules import Scores, is_met
-from ketamech.trials.design import BELIEFS, Eligibility, Trial
+from ketamech.trials.design import Eligibility, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
 FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
@@ -230,17 +230,9 @@ def lead_in_events(trial: Trial, model: Model, values: Mapping[str, Quantity]) -
     rules = trial.eligibility
     if rules is None or rules.lead_in is None:
         return ()
-    size = BELIEFS[rules.belief]
-    if isinstance(size, str):
-        size = values[size] if size in values else model.parameters[size].canonical
-    found = dose_events(rules.lead_in, model.parameters, values, rules.screening)
-    return tuple(
-        replace(
-            entry, time=entry.time - rules.screening,
-            amount=entry.amount * (size if entry.compartment in (BELIEF, ANTICIPATION) else 1.0),
-        )
-        for entry in found
-    )  # fmt: skip
+    size = belief_size(rules.belief, lambda name: values.get(name, model.parameters[name].canonical))
+    found = dose_events(rules.lead_in, model.parameters, values, rules.screening, belief=size)
+    return tuple(replace(entry, time=entry.time - rules.screening) for entry in found)
 
 
 def _recorded(trial: Trial) -> tuple[str, ...]:

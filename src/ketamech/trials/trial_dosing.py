@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, expectancy_states, without_expectancy
+from ketamech.dosing.dose_events import DoseEvent, Quantity, Visits, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_streams import patient_streams
 from ketamech.simulation.model import Model
-from ketamech.trials.design import BELIEFS, Arm, TreatmentCourse, Trial
+from ketamech.trials.design import Arm, TreatmentCourse, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
@@ -41,8 +41,7 @@ class TrialDosing:
     `course`, `anchor` (h), `reduced` and `level` [patient] are the index of the current course, its start, whether its
     schedule is reduced, and the dose of its titration (index in `Titration.amounts`). `belief` [patient] replaces the
     belief of the present course where it is not empty. `added_courses` are rescue and add-on courses. `doses_taken`
-    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions). `last_visit` {state
-    of expectancy: [patient]} is the time (h) of the last expectancy event.
+    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions).
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class TrialDosing:
         self.belief = np.full(self.size, "", dtype=object)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
-        self.last_visit: dict[str, np.ndarray] = {}
+        self.visits = Visits(self._value("expectancy.visit_gap"))
         self._draws: dict[tuple[str, str, int], np.ndarray] = {}
         if trial.add_on:
             self.begin("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
@@ -91,21 +90,11 @@ class TrialDosing:
         return found
 
     def _expectancy_events(self, dose: DueDose, now: np.ndarray) -> Iterator[DoseEvent]:
-        gap, units = np.asarray(self._value("expectancy.visit_gap")), self._belief_units(dose.belief)
+        size = belief_size(dose.belief, self._value)
         for own in sorted(set(self.belief[dose.mask]) - {""}):
-            units = np.where(self.belief == own, self._belief_units(own), units)
-        for state in expectancy_states(dose.treatment):
-            last = self.last_visit.setdefault(state, np.full(self.size, -np.inf))
-            fresh = dose.mask & (dose.time >= last + gap - 1e-9)
-            last[fresh] = dose.time
-            amount = np.where(fresh, units, 0.0)
-            if np.any(amount):
-                yield DoseEvent(np.maximum(dose.time, now) + POST_VISIT_DELAY, state, amount)
-
-    def _belief_units(self, belief: str) -> np.ndarray:
-        """The expectancy that a dose causes under a belief, one number or [patient]."""
-        size = BELIEFS[belief]
-        return np.asarray(self._value(size) if isinstance(size, str) else size)
+            size = np.where(self.belief == own, belief_size(own, self._value), size)
+        for event in self.visits.events(dose.treatment, dose.time, dose.mask, size):
+            yield replace(event, time=np.maximum(dose.time, now) + POST_VISIT_DELAY)
 
     def _value(self, name: str) -> Quantity:
         return self.values[name] if name in self.values else self.model.parameters[name].canonical

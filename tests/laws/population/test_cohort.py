@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import control_events, dose_events
 from ketamech.dosing.dose_records import DoseRecord, regimen
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
@@ -14,7 +14,7 @@ from ketamech.population.parameter_sampling import draw_parameters
 from ketamech.population.random_streams import patient_streams
 from ketamech.simulation.ensemble import event_table
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import control_events, simulate
+from ketamech.simulation.simulate import simulate
 
 TABLE = load_parameters()
 NAMES = tuple(TABLE)
