@@ -63,7 +63,7 @@ class StudiedRegimen:
 
     def has_same_schedule(self, other: Treatment, until: float) -> bool:
         """Whether the doses up to `until` (h), or up to the end of the study, are given at the same times."""
-        mine, theirs = self.treatment.starts(until), other.starts(until)
+        mine, theirs = (list(one.taken(until).values()) for one in (self.treatment, other))
         common = min(len(mine), len(theirs))
         is_single = len(mine) == 1
         return is_single == (len(theirs) == 1) and mine[:common] == theirs[:common]

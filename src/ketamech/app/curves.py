@@ -184,7 +184,7 @@ def treatment_times(scenario: Scenario) -> list[float]:
     """Start times of treatments (h); starts within half an hour count as one."""
     found: list[float] = []
     treatments = scenario.regimen.treatments
-    for at in sorted({at + t.lag for t in treatments for at in t.starts(scenario.horizon)}):
+    for at in sorted({at + t.lag for t in treatments for at in t.taken(scenario.horizon).values()}):
         if not found or at - found[-1] > 0.5:
             found.append(float(at))
     return found

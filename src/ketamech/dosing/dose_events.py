@@ -60,8 +60,8 @@ def dose_events(
 
     `values` {parameter: number or [patient], canonical units} differ from `parameters`. `adherence(treatment index,
     dose index)` is the fraction of a dose that is taken, 0 or 1, as a number or [patient] (default: 1); doses that the
-    regimen skips are not taken. A visit for a treatment that carries expectancy adds an expectancy event of size
-    `belief`. Overlapping infusions of one drug add up.
+    regimen skips are not taken. A dose that is taken is a visit; one for a treatment that carries expectancy adds an
+    expectancy event of size `belief`. Overlapping infusions of one drug add up.
 
     Raises InputError for a dose above the limit of the drug, for doses out of order, and for two operations or
     anaesthesias at once.
@@ -71,19 +71,19 @@ def dose_events(
         return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
 
     found: list[DoseEvent] = []
-    doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in enumerate(t.starts(horizon))]
+    doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in t.taken(horizon).items()]
     if len(doses) > MAX_DOSES:
         raise InputError(f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
-    for i, k, start in doses:
-        treatment = regimen.treatments[i]
-        share = 0.0 if k + 1 in treatment.skipped_doses else adherence(i, k) if adherence else 1.0
+    shares = [adherence(i, k) if adherence else 1.0 for i, k, _ in doses]
+    for (i, _, start), share in zip(doses, shares, strict=True):
         if np.any(share):
-            found += [replace(e, amount=share * e.amount) for e in _events_of_dose(treatment, start, number)]
+            events = _events_of_dose(regimen.treatments[i], start, number)
+            found += [replace(e, amount=share * e.amount) for e in events]
     _check_overlaps(regimen, horizon)
     _check_event_order(regimen)
     visits = Visits(number("expectancy.visit_gap"))
-    for i, _, start in sorted(doses, key=lambda dose: dose[2]):
-        found += visits.events(regimen.treatments[i], start, 1.0, belief)
+    for (i, _, start), share in sorted(zip(doses, shares, strict=True), key=lambda dose: dose[0][2]):
+        found += visits.events(regimen.treatments[i], start, share, belief)
     return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
 
 
@@ -219,7 +219,7 @@ class Visits:
     last: dict[str, Quantity] = field(default_factory=dict)
 
     def events(self, treatment: Treatment, time: float, present: Quantity, belief: Quantity) -> list[DoseEvent]:
-        """Expectancy events of size `belief` at `time` (h) of the patients who are `present` (0 or 1)."""
+        """Expectancy events of size `belief` at `time` (h) of patients who are `present` (0 or 1): take their dose."""
         if not treatment.substance.carries_expectancy:
             return []
         found = []
@@ -270,7 +270,9 @@ def _check_overlaps(regimen: Regimen, horizon: float) -> None:
     for treatment in regimen.treatments:
         if treatment.duration and treatment.substance.is_session and treatment.substance.compartment:
             duration = treatment.duration
-            by_drug.setdefault(treatment.drug, []).extend((at, at + duration) for at in treatment.starts(horizon))
+            by_drug.setdefault(treatment.drug, []).extend(
+                (at, at + duration) for at in treatment.taken(horizon).values()
+            )
     for name, spans in by_drug.items():
         ordered = sorted(spans)
         for (begin, end), (following, _) in pairwise(ordered):

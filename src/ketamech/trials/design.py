@@ -318,6 +318,6 @@ def _placebo(treatment: Treatment) -> Treatment:
     """Placebo at the times of a treatment, by its route, or by mouth where placebo has no such route."""
     route = treatment.route if treatment.route in drug(PLACEBO).routes else "oral"
     return replace(
-        treatment, drug=PLACEBO, amount=None, unit="", salt="base", route=route, lag=0.0, skipped_doses=(),
-        duration=treatment.duration if route == treatment.route else 0.0, miss_probability=0.0,
+        treatment, drug=PLACEBO, amount=None, unit="", salt="base", route=route, lag=0.0,
+        duration=treatment.duration if route == treatment.route else 0.0,
     )  # fmt: skip

@@ -86,14 +86,16 @@ class TrialDosing:
         """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
         found: list[DoseEvent] = []
         for dose in self._due_doses(start, stop):
-            found += [*self._dose_events(dose, now), *self._expectancy_events(dose, now)]
+            taken = dose.mask * self._adherence(dose.treatment, dose.time)
+            found += [*self._dose_events(dose, taken, now), *self._expectancy_events(dose, taken, now)]
         return found
 
-    def _expectancy_events(self, dose: DueDose, now: np.ndarray) -> Iterator[DoseEvent]:
+    def _expectancy_events(self, dose: DueDose, taken: np.ndarray, now: np.ndarray) -> Iterator[DoseEvent]:
+        """Expectancy of the patients who take a dose; a missed dose is no visit."""
         size = belief_size(dose.belief, self._value)
         for own in sorted(set(self.belief[dose.mask]) - {""}):
             size = np.where(self.belief == own, belief_size(own, self._value), size)
-        for event in self.visits.events(dose.treatment, dose.time, dose.mask, size):
+        for event in self.visits.events(dose.treatment, dose.time, taken, size):
             yield replace(event, time=np.maximum(dose.time, now) + POST_VISIT_DELAY)
 
     def _value(self, name: str) -> Quantity:
@@ -108,7 +110,7 @@ class TrialDosing:
             for anchor in np.unique(anchors[mask]):
                 here = mask & (anchors == anchor)
                 for i, (treatment, belief) in enumerate(doses):
-                    for at in _starts(treatment, stop - anchor):
+                    for at in treatment.taken(stop - anchor).values():
                         if start <= at + anchor < stop:
                             key = (at + anchor, number, i + 100 * reduced + 1000 * level)
                             old = found.get(key)
@@ -124,9 +126,8 @@ class TrialDosing:
                     if mask.any():
                         yield int(number), reduced, int(level), mask, self.anchor
 
-    def _dose_events(self, dose: DueDose, now: np.ndarray) -> list[DoseEvent]:
+    def _dose_events(self, dose: DueDose, taken: np.ndarray, now: np.ndarray) -> list[DoseEvent]:
         treatment = dose.treatment
-        taken = dose.mask * self._adherence(treatment, dose.time)
         if not treatment.substance.is_session:
             self.doses_taken.append((dose.time, taken > 0))
         begin = min(dose.time, MAX_HORIZON_H)  # a trial may last longer than a regimen
@@ -267,10 +268,3 @@ def _with_belief(regimen: Regimen, belief: str) -> tuple[tuple[Treatment, str], 
 def shifted(regimen: Regimen, hours: float) -> Regimen:
     """The regimen delayed by `hours`."""
     return Regimen(tuple(replace(t, start=t.start + hours) for t in regimen.treatments)) if hours else regimen
-
-
-def _starts(treatment: Treatment, until: float) -> list[float]:
-    """Times (h) of the doses of a treatment before `until`, without its skipped doses."""
-    if until <= 0:
-        return []
-    return [at for k, at in enumerate(treatment.starts(until)) if k + 1 not in treatment.skipped_doses]

@@ -153,6 +153,41 @@ def test_doses_missed_by_number_are_not_given():
     assert sorted({e.time for e in given if e.compartment.endswith("central_s")}) == [0.0, 48.0]
 
 
+@pytest.mark.parametrize(
+    ("sentence", "visits"),
+    {
+        "esketamine 84 mg nasal weekly for 4 weeks": [0, 168, 336, 504],
+        "esketamine 84 mg nasal weekly for 4 weeks, missing doses 1 and 3": [168, 504],
+        "racemic 50 mg oral daily for 8 days, missing dose 4": [0, 96, 168],  # at most one visit in three days
+        "racemic 50 mg oral daily for 8 days, missing dose 2": [0, 72, 144],
+    }.items(),
+)
+def test_a_missed_dose_is_no_visit(sentence, visits):
+    given = dose_events(Regimen.parse(sentence), TABLE, {}, 700.0)
+    assert [e.time for e in given if e.compartment == "expectancy.belief"] == visits
+
+
+def test_a_missed_operation_does_not_overlap_with_another():
+    given = dose_events(
+        Regimen.parse("surgery over 2 h daily for 2 days missing dose 2; surgery on day 2"), TABLE, {}, 99.0
+    )
+    assert sorted({e.time for e in given}) == [0.0, 24.0]
+
+
+def test_a_dose_missed_by_chance_is_no_visit_of_that_patient():
+    """Daily tablets: the next dose that a patient takes three days after a visit, or later, is the next visit."""
+    plan = Regimen.parse("racemic 50 mg oral daily for 20 days, missing 60 %")
+    took = adherence(plan, 480.0, 1, range(30), 0)
+    given = dose_events(plan, TABLE, {}, 480.0, lambda i, k: took[i, k])
+    found = {e.time: e.amount for e in given if e.compartment == "expectancy.belief"}
+    for patient in range(30):
+        visits = []
+        for day in range(20):
+            if took[0, day][patient] and (not visits or day >= visits[-1] + 3):
+                visits.append(day)
+        assert [time / 24 for time, amount in found.items() if amount[patient]] == visits
+
+
 def test_the_control_of_patients_whose_doses_differ_in_time_has_their_visits_only():
     apart = {"pharmacokinetics.spray_interval": np.array([0.05, 0.1])}
     given = dose_events(Regimen.parse("esketamine 84 mg nasal; general anaesthesia over 1 h"), TABLE, apart, 200.0)

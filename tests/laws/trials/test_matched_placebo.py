@@ -29,6 +29,9 @@ def expectancy(regimen):
             "surgery over 2 h; placebo IV over 40 min at 1 h"
         ),
         "racemic 50 mg oral daily; surgery over 2 h on day 3": "placebo oral daily; surgery over 2 h on day 3",
+        "racemic 0.5 mg/kg IV over 40 min weekly for 4 weeks, missing dose 2": (
+            "placebo IV over 40 min weekly for 4 weeks, missing dose 2"
+        ),
         "surgery over 2 h on day 3": "placebo over 2 h on day 3",
     }.items(),
 )
