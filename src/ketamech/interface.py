@@ -78,12 +78,12 @@ class Model(CompiledModel):
     ) -> xr.Dataset:  # fmt: skip
         """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
 
-        `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient. `perturb`:
-        compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at -30 min"]. `species`: "human",
-        "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as "mood.madrs" (default: every
-        state and output of a scenario; ratings and venous concentrations of people and tables). `times` (h, rising):
-        output times in place of the usual ones, which are dense after each dose. `drug`: what a table without a column
-        DRUG gives.
+        `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient; they vary about
+        the parameter values of this model. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX
+        10 mg/kg IP at -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`:
+        names such as "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of
+        people and tables). `times` (h, rising): output times in place of the usual ones, which are dense after each
+        dose. `drug`: what a table without a column DRUG gives.
 
         Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
         'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
@@ -161,7 +161,9 @@ class Population(PopulationDistribution):
         """Patients number `first` to `first + patients - 1`, with covariates and parameter values of their own.
 
         `.values` {parameter: [patient]} in canonical units; `.table()` is one row per patient in the units of the
-        parameter tables. Raises InputError for fewer than one patient.
+        parameter tables. They vary about the shipped parameter values; `.with_parameters(model.parameters)` are the
+        same patients about those of a model, as `Model.simulate` simulates them. Raises InputError for fewer than one
+        patient.
         """
         if patients < 1:
             raise InputError(f"{patients} patients", key="patients", expected="at least 1")

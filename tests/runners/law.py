@@ -87,6 +87,7 @@ CASES = (
     Case("rat", "racemic 10 mg/kg IP", species="rat"),
     Case("control", IV, patient="control"),
     Case("model variant", IV, variant="opioid-gate"),
+    Case("missed dose", "esketamine 84 mg nasal every 3 days for 9 days missing dose 2"),
     Case("overlapping infusions", "racemic 10 mg IV over 30 min; racemic 40 mg IV over 10 h"),
 )
 
@@ -197,6 +198,7 @@ def by_dose_table(case: Case, model: Model) -> Readings:
         "at steady state": "1,0,50,0,oral,1,24,27,1,ketamine,human,70",
         "rat": "1,0,{rat},0,IP,1,0,0,0,ketamine,rat,.",
         "control": "1,0,0,0,none,2,0,0,0,placebo,human,70",
+        "missed dose": "1,0,84,0,nasal,1,0,0,0,esketamine,human,70\n1,144,84,0,nasal,1,0,0,0,esketamine,human,70",
         "overlapping infusions": "1,0,10,20,IV,1,0,0,0,ketamine,human,70\n1,0,40,4,IV,1,0,0,0,ketamine,human,70",
     }
     rows["perturbation at -30 min"] = "\n".join(["1,-0.5,1,0,IP,1,0,0,0,NBQX,human,70", rows["plain"]])
@@ -204,7 +206,8 @@ def by_dose_table(case: Case, model: Model) -> Readings:
     dose = rows[case.name].format(rat=rat)
     who = dose.split(",")[-2:]
     looks = [f"1,{hour:g},0,0,IV,0,0,0,0,.,{','.join(who)}" for hour in HOURS]
-    text = "\n".join(["ID,TIME,AMT,RATE,CMT,EVID,II,ADDL,SS,DRUG,SPECIES,WEIGHT", dose, *looks]) + "\n"
+    records = sorted((*dose.splitlines(), *looks), key=lambda line: float(line.split(",")[1]))
+    text = "\n".join(["ID,TIME,AMT,RATE,CMT,EVID,II,ADDL,SS,DRUG,SPECIES,WEIGHT", *records]) + "\n"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "doses.csv"
         path.write_text(text, encoding="utf-8")

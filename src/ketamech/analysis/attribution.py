@@ -24,12 +24,13 @@ from ketamech.analysis.sensitivity import Endpoint, output_hours, parse_endpoint
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.dosing.dose_events import control_events
 from ketamech.estimation.posterior import load_posterior
 from ketamech.population.random_draws import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
+from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 
 
 def coalition_matrix(players: int) -> np.ndarray:

@@ -28,13 +28,13 @@ from ketamech.analysis.perturbation_scorecard import (
 )
 from ketamech.core import require_known
 from ketamech.core.csv_table import read_table
-from ketamech.dosing.dose_events import without_expectancy
+from ketamech.dosing.dose_events import control_events, without_expectancy
 from ketamech.evidence import load_evidence
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse, names_in
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, control_events
+from ketamech.simulation.simulate import Change
 
 MOOD, USUAL_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
 SHARE_HOURS = (24.0, 168.0)

@@ -20,6 +20,7 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL, Executor
+from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
@@ -29,7 +30,7 @@ from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario
+from ketamech.simulation.simulate import Change, ensemble_of_scenario
 
 PATH = DATA / "dosing" / "studied_regimens.csv"
 COLUMNS = ("regimen", "control", "evidence", "why")
@@ -58,7 +59,7 @@ class StudiedRegimen:
 
     def has_same_schedule(self, other: Treatment, until: float) -> bool:
         """Whether the doses up to `until` (h), or up to the end of the study, are given at the same times."""
-        mine, theirs = self.treatment.starts(until), other.starts(until)
+        mine, theirs = (list(one.taken(until).values()) for one in (self.treatment, other))
         common = min(len(mine), len(theirs))
         is_single = len(mine) == 1
         return is_single == (len(theirs) == 1) and mine[:common] == theirs[:common]

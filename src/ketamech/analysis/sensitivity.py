@@ -23,6 +23,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.execution import LOCAL, Executor
+from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
@@ -30,7 +31,7 @@ from ketamech.parameters import Parameter, ParameterTable
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario, events_of_scenario
+from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
@@ -198,7 +199,7 @@ class SensitivityProblem:
 def is_own_control(scenario: Scenario, parameters: ParameterTable) -> bool:
     """Whether the control is given the same as the treated patient."""
     given = events_of_scenario(scenario, parameters, {}, scenario.horizon)
-    return all(tuple(control_events(events)) == tuple(events) for events in (given.doses, given.cycle))
+    return all(len(control_events(events)) == len(events) for events in (given.doses, given.cycle))
 
 
 def output_hours(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:

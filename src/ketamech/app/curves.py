@@ -21,6 +21,7 @@ from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
 from ketamech.core.units import MONTH
+from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
 from ketamech.report.number_format import unit_in_words
@@ -33,7 +34,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import control_events, subjects
+from ketamech.simulation.simulate import subjects
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -183,7 +184,7 @@ def treatment_times(scenario: Scenario) -> list[float]:
     """Start times of treatments (h); starts within half an hour count as one."""
     found: list[float] = []
     treatments = scenario.regimen.treatments
-    for at in sorted({at + t.lag for t in treatments for at in t.starts(scenario.horizon)}):
+    for at in sorted({at + t.lag for t in treatments for at in t.taken(scenario.horizon).values()}):
         if not found or at - found[-1] > 0.5:
             found.append(float(at))
     return found

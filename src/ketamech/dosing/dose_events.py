@@ -1,20 +1,22 @@
 """Dose events: the amounts (umol) of a regimen, the times (h) and the states of the model that they enter.
 
+Visits for a treatment raise expectancy, which is among the dose events (`Visits`); the control has it without the drug.
+
 Parameter values may be arrays [patient]; the dose events then hold arrays of the same shape.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ketamech.core import InputError, convert
-from ketamech.dosing.drugs import load_absorption
+from ketamech.dosing.drugs import load_absorption, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
 
@@ -52,14 +54,14 @@ def dose_events_from_text(
 
 def dose_events(
     regimen: Regimen, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float,
-    adherence: AdherenceFunction | None = None,
+    adherence: AdherenceFunction | None = None, belief: Quantity = 1.0,
 ) -> tuple[DoseEvent, ...]:  # fmt: skip
     """Dose events before `horizon` (h), in order of time.
 
     `values` {parameter: number or [patient], canonical units} differ from `parameters`. `adherence(treatment index,
     dose index)` is the fraction of a dose that is taken, 0 or 1, as a number or [patient] (default: 1); doses that the
-    regimen skips are not taken. A visit for a treatment that carries expectancy adds an expectancy event. Overlapping
-    infusions of one drug add up.
+    regimen skips are not taken. A dose that is taken is a visit; one for a treatment that carries expectancy adds an
+    expectancy event of size `belief`. Overlapping infusions of one drug add up.
 
     Raises InputError for a dose above the limit of the drug, for doses out of order, and for two operations or
     anaesthesias at once.
@@ -69,17 +71,19 @@ def dose_events(
         return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
 
     found: list[DoseEvent] = []
-    doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in enumerate(t.starts(horizon))]
+    doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in t.taken(horizon).items()]
     if len(doses) > MAX_DOSES:
         raise InputError(f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
-    for i, k, start in doses:
-        treatment = regimen.treatments[i]
-        share = 0.0 if k + 1 in treatment.skipped_doses else adherence(i, k) if adherence else 1.0
+    shares = [adherence(i, k) if adherence else 1.0 for i, k, _ in doses]
+    for (i, _, start), share in zip(doses, shares, strict=True):
         if np.any(share):
-            found += [replace(e, amount=share * e.amount) for e in _events_of_dose(treatment, start, number)]
+            events = _events_of_dose(regimen.treatments[i], start, number)
+            found += [replace(e, amount=share * e.amount) for e in events]
     _check_overlaps(regimen, horizon)
     _check_event_order(regimen)
-    found += _expectancy_events(regimen, horizon, number("expectancy.visit_gap"))
+    visits = Visits(number("expectancy.visit_gap"))
+    for (i, _, start), share in sorted(zip(doses, shares, strict=True), key=lambda dose: dose[0][2]):
+        found += visits.events(regimen.treatments[i], start, share, belief)
     return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
 
 
@@ -203,29 +207,46 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
     return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]
 
 
-def expectancy_states(treatment: Treatment) -> tuple[str, ...]:
-    """States that a visit for this treatment raises by 1."""
-    if not treatment.substance.carries_expectancy:
-        return ()
-    return (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,)
+@dataclass(frozen=True)
+class Visits:
+    """The visits of patients, in order of time, and the expectancy that they raise.
+
+    A state is raised at most once in `gap` h, because daily tablets are not daily visits. `last` {state: time (h) of
+    its last expectancy event}. Numbers are the same for all patients, or arrays [patient].
+    """
+
+    gap: Quantity
+    last: dict[str, Quantity] = field(default_factory=dict)
+
+    def events(self, treatment: Treatment, time: float, present: Quantity, belief: Quantity) -> list[DoseEvent]:
+        """Expectancy events of size `belief` at `time` (h) of patients who are `present` (0 or 1): take their dose."""
+        if not treatment.substance.carries_expectancy:
+            return []
+        found = []
+        for state in (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,):
+            before = self.last.get(state, -math.inf)
+            counts = np.logical_and(present, time >= before + self.gap - 1e-9)
+            self.last[state] = np.where(counts, time, before)[()]
+            if np.any(amount := np.where(counts, belief, 0.0)[()]):
+                found.append(DoseEvent(time, state, amount))
+        return found
+
+
+def is_expectancy(event: DoseEvent) -> bool:
+    """Whether a dose event is the expectancy that a visit causes."""
+    return event.compartment in (BELIEF, ANTICIPATION)
 
 
 def without_expectancy(events: Iterable[DoseEvent]) -> tuple[DoseEvent, ...]:
     """Dose events without expectancy events."""
-    return tuple(entry for entry in events if entry.compartment not in (BELIEF, ANTICIPATION))
+    return tuple(entry for entry in events if not is_expectancy(entry))
 
 
-def _expectancy_events(regimen: Regimen, horizon: float, gap: float) -> list[DoseEvent]:
-    """Expectancy events of treatment visits, at most one a state in `gap` h: daily tablets are not daily visits."""
-    found: list[DoseEvent] = []
-    for state in (BELIEF, ANTICIPATION):
-        treatments = [treatment for treatment in regimen.treatments if state in expectancy_states(treatment)]
-        last = -math.inf
-        for visit in sorted(start for treatment in treatments for start in treatment.starts(horizon)):
-            if visit >= last + gap - 1e-9:
-                found.append(DoseEvent(visit, state, 1.0))
-                last = visit
-    return found
+def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
+    """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
+    challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
+    control = tuple(entry for entry in events if is_expectancy(entry) or entry.compartment in challenges)
+    return control if len(control) < len(events) else tuple(filter(is_expectancy, events))
 
 
 def _check_event_order(regimen: Regimen) -> None:
@@ -247,9 +268,11 @@ def _check_overlaps(regimen: Regimen, horizon: float) -> None:
     """Raise InputError for an operation or anaesthesia that begins during another one (infusions of a drug add up)."""
     by_drug: dict[str, list[tuple[float, float]]] = {}
     for treatment in regimen.treatments:
-        if treatment.duration and treatment.substance.is_session:
+        if treatment.duration and treatment.substance.is_session and treatment.substance.compartment:
             duration = treatment.duration
-            by_drug.setdefault(treatment.drug, []).extend((at, at + duration) for at in treatment.starts(horizon))
+            by_drug.setdefault(treatment.drug, []).extend(
+                (at, at + duration) for at in treatment.taken(horizon).values()
+            )
     for name, spans in by_drug.items():
         ordered = sorted(spans)
         for (begin, end), (following, _) in pairwise(ordered):

@@ -61,6 +61,11 @@ class Perturbation:
     evidence: tuple[str, ...]
     why: str
 
+    @property
+    def held_parameters(self) -> tuple[str, ...]:
+        """Parameters that hold the level of a drug at its targets for the whole simulation."""
+        return tuple(f"perturbation.{state.removeprefix('tool_compounds.')}" for state in self.enters)
+
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Parameters that it sets, canonical units."""
         return {name: number * unit(table[name].unit).factor for name, number in self.sets.items()}
@@ -219,11 +224,13 @@ class AppliedPerturbation:
 
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Parameters that it sets, canonical units."""
-        if not self.is_constant:
-            return self.perturbation.values(table)
-        (state,) = self.perturbation.enters
-        held = {f"perturbation.{state.split('.')[1]}": min(1.0, self.target_fraction)}
+        held = {name: min(1.0, self.target_fraction) for name in self.held_parameters}
         return {**self.perturbation.values(table), **held}
+
+    @property
+    def held_parameters(self) -> tuple[str, ...]:
+        """Parameters that it holds at its level."""
+        return self.perturbation.held_parameters if self.is_constant else ()
 
 
 def read_perturbations(
@@ -240,7 +247,7 @@ def read_perturbations(
     )  # fmt: skip
     text_by_parameter: dict[str, str] = {}
     for perturbation in applied:
-        for name in perturbation.perturbation.sets:
+        for name in (*perturbation.perturbation.sets, *perturbation.held_parameters):
             if name in text_by_parameter:
                 what = f"'{perturbation.text}' and '{text_by_parameter[name]}' both set {name}"
                 raise InputError(what, key="with", expected="one of the two")
@@ -316,7 +323,7 @@ def _check_perturbation(perturbation: Perturbation, has_dose: bool, is_constant:
     if perturbation.kind not in DOSABLE_KINDS and (has_dose or is_constant):
         what = f"{perturbation.name} has no dose: it is a {perturbation.kind}"
         raise InputError(what, key="with", type_this=perturbation.name)
-    held = [f"perturbation.{state.removeprefix('tool_compounds.')}" for state in perturbation.enters]
+    held = perturbation.held_parameters
     if is_constant and (len(held) != 1 or held[0] not in load_parameters()):
         what = f"{perturbation.name} cannot be held constant"
         raise InputError(what, key="with", expected="a dose at a time", type_this=perturbation.name)

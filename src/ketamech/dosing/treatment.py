@@ -114,6 +114,10 @@ class Treatment:
             begin += phase.duration or 0.0
         return found
 
+    def taken(self, horizon: float) -> dict[int, float]:
+        """{index of a dose from 0: its start (h)} of the doses before `horizon` (h) that are not skipped."""
+        return {k: at for k, at in enumerate(self.starts(horizon)) if k + 1 not in self.skipped_doses}
+
     def end(self) -> float | None:
         """Time (h) at which the schedule ends; None if it continues to the horizon."""
         if not self.schedule:

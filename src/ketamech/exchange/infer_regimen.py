@@ -36,7 +36,7 @@ LOSSY_FEATURES = (
     "doses per kilogram and salts: doses become mg of free base",
     "the route where several enter the same compartment (memantine, norketamine), and that of placebo",
     "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose",
-    "a missed dose that is not a visit (a second one within the gap between two visits), and a lag between such doses",
+    "missed doses, at which nothing enters, and a lag of doses whose visits raise no expectancy (within the gap)",
     "body weight and other parameters that no equation holds",
     "a start at steady state: the amounts are exported without the schedule, so that reading it is refused",
 )

@@ -184,12 +184,11 @@ def _doses_of(
             continue
         amount, printed = _amount(treatment, scenario.values, parameters, per_kilogram=per_kilogram)
         interval = treatment.schedule[0].interval if treatment.schedule else None
-        for k, start in enumerate(treatment.starts(until)):
-            if k + 1 not in treatment.skipped_doses:
-                found.append(GivenDose(
-                    start, share * amount, printed, treatment.route, treatment.duration, interval,
-                    treatment.at_steady_state,
-                ))  # fmt: skip
+        for start in treatment.taken(until).values():
+            found.append(GivenDose(
+                start, share * amount, printed, treatment.route, treatment.duration, interval,
+                treatment.at_steady_state,
+            ))  # fmt: skip
     return found
 
 

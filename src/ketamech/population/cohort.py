@@ -195,10 +195,10 @@ def simulate_sample(
 ) -> xr.Dataset:  # fmt: skip
     """Curves of `outputs` of virtual patients on a scenario at `times` (h; default: as for the typical patient).
 
-    Values that the scenario sets replace those of the patients. No dose is missed by chance. Returns a Dataset with
-    dims (patient, time); a patient that could not be solved is NaN, with the reason in `solve_status`. Raises
-    UnknownNameError for an output that does not exist, InputError for an empty sample, SolverError if no patient could
-    be solved.
+    Values of the patients vary about those of the model; those that the scenario sets replace them. No dose is missed
+    by chance. Returns a Dataset with dims (patient, time); a patient that could not be solved is NaN, with the reason
+    in `solve_status`. Raises UnknownNameError for an output that does not exist, InputError for an empty sample,
+    SolverError if no patient could be solved.
     """
     if not len(patients):
         raise InputError("the sample is empty", key="people", expected="at least one patient")
@@ -227,6 +227,7 @@ def _solve_sample(
     """Curves at `times` (h) of patients who receive the doses before `until` (h)."""
     names = validate_outputs(model.kernel, tuple(outputs))
     require_outputs(scenario.species, names)
-    values = {name: column for name, column in patients.values.items() if name not in scenario.values}
+    drawn = patients.with_parameters(model.parameters).values
+    values = {name: column for name, column in drawn.items() if name not in scenario.values}
     ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until)
     return ensemble.solve(times, names, threads=threads)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,15 +158,31 @@ FRACTIONS = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parame
 
 @dataclass(frozen=True)
 class VirtualPatients:
-    """Drawn patients: `patient_ids`, `values` {parameter: [patient], canonical units}, and other `covariates`."""
+    """Drawn patients: `patient_ids`, `values` {parameter: [patient], canonical units}, and other `covariates`.
+
+    `values` vary about those of `parameters`. `seed` and `replicate` are those of their random numbers; `redraw(table,
+    patients=numbers)` draws patients about the values of another table (None: no population has drawn them).
+    """
 
     patient_ids: np.ndarray
     values: Mapping[str, np.ndarray]
     covariates: Mapping[str, np.ndarray]
     parameters: ParameterTable = field(repr=False, compare=False)
+    seed: int = 1
+    replicate: int = 0
+    redraw: Callable[..., VirtualPatients] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.patient_ids)
+
+    def with_parameters(self, parameters: ParameterTable) -> VirtualPatients:
+        """The same patients with values that vary about those of `parameters`; values changed since the draw stay."""
+        table = ParameterTable({**self.parameters, **parameters})
+        if self.redraw is None or table == self.parameters:
+            return self
+        before, after = (self.redraw(one, patients=self.patient_ids).values for one in (self.parameters, table))
+        moved = {n: np.where(self.values[n] == before[n], after[n], self.values[n]) for n in before if n in self.values}
+        return replace(self, values={**self.values, **moved}, parameters=table)
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of the patients, by index or mask."""
@@ -244,7 +260,9 @@ class Population:
             drawn[name] = self._within_bounds(name, usual, usual * factor)
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
-        return VirtualPatients(np.asarray(patients), _clip_to_bounds(values), others, parameters)
+        redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
+        ids, values = np.asarray(patients), _clip_to_bounds(values)
+        return VirtualPatients(ids, values, others, parameters, seed, replicate, redraw)
 
     def study_effects(
         self, seed: int, replicate: int, value: Callable[[str], float], study_size: int | None = None

@@ -10,8 +10,14 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, Quantity, dose_events, without_expectancy
-from ketamech.dosing.drugs import load_drugs
+from ketamech.dosing.dose_events import (
+    AdherenceFunction,
+    DoseEvent,
+    Quantity,
+    control_events,
+    dose_events,
+    without_expectancy,
+)
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
@@ -76,18 +82,7 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
     return events if species == HUMAN else without_expectancy(events)
 
 
-def control_events(events: Sequence[DoseEvent]) -> tuple[DoseEvent, ...]:
-    """Dose events of the control: expectancy, and challenges such as an operation unless all events are challenges."""
-    expectancy = tuple(entry for entry in events if entry.compartment.startswith("expectancy."))
-    challenges = {drug.compartment for drug in load_drugs() if not drug.carries_expectancy}
-    control = tuple(entry for entry in events if entry in expectancy or entry.compartment in challenges)
-    return expectancy if len(control) == len(events) else control
-
-
-__all__ = [
-    "as_scenario", "control_events", "scenario_attributes", "simulate", "species_events", "subjects",
-    "times_of_scenario",
-]  # fmt: skip
+__all__ = ["as_scenario", "scenario_attributes", "simulate", "species_events", "subjects", "times_of_scenario"]
 
 MINUTE = 1 / 60
 

@@ -135,7 +135,7 @@ def _titrated_by_sentence(
         raise file.error(where, what, "a tolerability: key", type_=like)
     tolerated = with_look_back(file.condition(("tolerability",), keys.tolerability, scales), LAST_VISIT)
     wanted = Condition(first, "no response", look_back=LAST_VISIT)
-    times = tuple(sorted({at for treatment in low for at in treatment.starts(MAX_TRIAL_H) if at > 0}))
+    times = tuple(sorted({at for treatment in low for at in treatment.taken(MAX_TRIAL_H).values() if at > 0}))
     ((drug, lower, higher),) = pairs
     found = [
         TitrationStep(times, 0, 1, opposite(tolerated)),

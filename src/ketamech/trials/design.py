@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import permutations
 
 from ketamech.core import InputError
+from ketamech.dosing.dose_events import Quantity
 from ketamech.dosing.drugs import drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
@@ -16,6 +17,12 @@ from ketamech.dosing.treatment import Treatment
 from ketamech.trials.rating_scales import RatingScale
 
 BELIEFS = {"blinded": 1.0, "open": "expectancy.open_belief", "none": 0.0}  # a number, or the name of a parameter
+
+
+def belief_size(belief: str, value: Callable[[str], Quantity]) -> Quantity:
+    """The expectancy that a visit raises under a belief (a key of BELIEFS); `value` looks up a parameter."""
+    size = BELIEFS[belief]
+    return value(size) if isinstance(size, str) else size
 
 
 @dataclass(frozen=True)
@@ -290,14 +297,16 @@ PLACEBO = "placebo"
 def matched_placebo(regimen: Regimen) -> Regimen:
     """The regimen with placebo in place of every treatment at a visit, at the same times.
 
-    Treatments without a visit (tablets) stay as they are where others are replaced, so that both arms receive them;
-    a regimen of such treatments only is replaced as a whole. Raises InputError for a regimen of placebo only.
+    Treatments without a visit (tablets) and challenges (operations) stay as they are where others are replaced, so that
+    both arms receive them; a regimen without other treatments is replaced as a whole. Raises InputError for a regimen
+    of placebo only.
     """
     if all(treatment.drug == PLACEBO for treatment in regimen.treatments):
         raise InputError("an arm of placebo only has no matched placebo", key="arms", expected="an active arm")
-    visits = any(treatment.is_procedure for treatment in regimen.treatments)
-    found = [_placebo(one) if one.is_procedure or not visits else one for one in regimen.treatments]
-    return Regimen(tuple(dict.fromkeys(found)))
+    carrying = [one for one in regimen.treatments if one.substance.carries_expectancy] or regimen.treatments
+    replaced = [one for one in carrying if one.is_procedure] or carrying
+    found = [_placebo(one) if one in replaced else one for one in regimen.treatments]
+    return Regimen(tuple(sorted(dict.fromkeys(found), key=lambda one: one.start)))
 
 
 def is_placebo(regimen: Regimen) -> bool:
@@ -309,6 +318,6 @@ def _placebo(treatment: Treatment) -> Treatment:
     """Placebo at the times of a treatment, by its route, or by mouth where placebo has no such route."""
     route = treatment.route if treatment.route in drug(PLACEBO).routes else "oral"
     return replace(
-        treatment, drug=PLACEBO, amount=None, unit="", salt="base", route=route, lag=0.0, skipped_doses=(),
-        duration=treatment.duration if route == treatment.route else 0.0, miss_probability=0.0,
+        treatment, drug=PLACEBO, amount=None, unit="", salt="base", route=route, lag=0.0,
+        duration=treatment.duration if route == treatment.route else 0.0,
     )  # fmt: skip

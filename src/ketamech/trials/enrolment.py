@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import ANTICIPATION, BELIEF, DoseEvent, Quantity, dose_events
+from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
@@ -27,7 +27,7 @@ from ketamech.population.virtual_population import VirtualPatients
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
 from ketamech.trials.decision_rules import Scores, is_met
-from ketamech.trials.design import BELIEFS, Eligibility, Trial
+from ketamech.trials.design import Eligibility, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
 FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
@@ -186,7 +186,7 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
     given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*TABLETS, ""))
-    starts = {at for treatment in given for at in treatment.starts(trial.horizon)}
+    starts = {at for treatment in given for at in treatment.taken(trial.horizon).values()}
     return np.array(
         sorted({0.0, *(at + period * trial.period_length for at in starts for period in range(trial.periods))})
     )
@@ -230,17 +230,9 @@ def lead_in_events(trial: Trial, model: Model, values: Mapping[str, Quantity]) -
     rules = trial.eligibility
     if rules is None or rules.lead_in is None:
         return ()
-    size = BELIEFS[rules.belief]
-    if isinstance(size, str):
-        size = values[size] if size in values else model.parameters[size].canonical
-    found = dose_events(rules.lead_in, model.parameters, values, rules.screening)
-    return tuple(
-        replace(
-            entry, time=entry.time - rules.screening,
-            amount=entry.amount * (size if entry.compartment in (BELIEF, ANTICIPATION) else 1.0),
-        )
-        for entry in found
-    )  # fmt: skip
+    size = belief_size(rules.belief, lambda name: values.get(name, model.parameters[name].canonical))
+    found = dose_events(rules.lead_in, model.parameters, values, rules.screening, belief=size)
+    return tuple(replace(entry, time=entry.time - rules.screening) for entry in found)
 
 
 def _recorded(trial: Trial) -> tuple[str, ...]:

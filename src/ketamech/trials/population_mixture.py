@@ -56,7 +56,8 @@ class MixedPopulation:
             name: np.choose(place, [one.covariates[name] for one in drawn]) for name in drawn[0].covariates
         }  # fmt: skip
         covariates |= {f"{COVARIATE}in_{part.name}": (place == k).astype(float) for k, part in enumerate(self.parts)}
-        return replace(drawn[0], values=values, covariates=covariates)
+        redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
+        return replace(drawn[0], values=values, covariates=covariates, redraw=redraw)
 
     def _place(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> np.ndarray:
         """Index of the population from which each patient is drawn [patient]."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, expectancy_states, without_expectancy
+from ketamech.dosing.dose_events import DoseEvent, Quantity, Visits, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_draws import patient_streams
 from ketamech.simulation.model import Model
-from ketamech.trials.design import BELIEFS, Arm, TreatmentCourse, Trial
+from ketamech.trials.design import Arm, TreatmentCourse, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
@@ -41,8 +41,7 @@ class TrialDosing:
     `course`, `anchor` (h), `reduced` and `level` [patient] are the index of the current course, its start, whether its
     schedule is reduced, and the dose of its titration (index in `Titration.amounts`). `belief` [patient] replaces the
     belief of the present course where it is not empty. `added_courses` are rescue and add-on courses. `doses_taken`
-    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions). `last_visit` {state
-    of expectancy: [patient]} is the time (h) of the last expectancy event.
+    holds the time (h) and the mask [patient] of each dose of a drug that was taken (no sessions).
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class TrialDosing:
         self.belief = np.full(self.size, "", dtype=object)
         self.added_courses: list[tuple[int, np.ndarray, np.ndarray]] = []  # course, mask and start (h) [patient]
         self.doses_taken: list[tuple[float, np.ndarray]] = []
-        self.last_visit: dict[str, np.ndarray] = {}
+        self.visits = Visits(self._value("expectancy.visit_gap"))
         self._draws: dict[tuple[str, str, int], np.ndarray] = {}
         if trial.add_on:
             self.begin("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
@@ -87,25 +86,17 @@ class TrialDosing:
         """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
         found: list[DoseEvent] = []
         for dose in self._due_doses(start, stop):
-            found += [*self._dose_events(dose, now), *self._expectancy_events(dose, now)]
+            taken = dose.mask * self._adherence(dose.treatment, dose.time)
+            found += [*self._dose_events(dose, taken, now), *self._expectancy_events(dose, taken, now)]
         return found
 
-    def _expectancy_events(self, dose: DueDose, now: np.ndarray) -> Iterator[DoseEvent]:
-        gap, units = np.asarray(self._value("expectancy.visit_gap")), self._belief_units(dose.belief)
+    def _expectancy_events(self, dose: DueDose, taken: np.ndarray, now: np.ndarray) -> Iterator[DoseEvent]:
+        """Expectancy of the patients who take a dose; a missed dose is no visit."""
+        size = belief_size(dose.belief, self._value)
         for own in sorted(set(self.belief[dose.mask]) - {""}):
-            units = np.where(self.belief == own, self._belief_units(own), units)
-        for state in expectancy_states(dose.treatment):
-            last = self.last_visit.setdefault(state, np.full(self.size, -np.inf))
-            fresh = dose.mask & (dose.time >= last + gap - 1e-9)
-            last[fresh] = dose.time
-            amount = np.where(fresh, units, 0.0)
-            if np.any(amount):
-                yield DoseEvent(np.maximum(dose.time, now) + POST_VISIT_DELAY, state, amount)
-
-    def _belief_units(self, belief: str) -> np.ndarray:
-        """The expectancy that a dose causes under a belief, one number or [patient]."""
-        size = BELIEFS[belief]
-        return np.asarray(self._value(size) if isinstance(size, str) else size)
+            size = np.where(self.belief == own, belief_size(own, self._value), size)
+        for event in self.visits.events(dose.treatment, dose.time, taken, size):
+            yield replace(event, time=np.maximum(dose.time, now) + POST_VISIT_DELAY)
 
     def _value(self, name: str) -> Quantity:
         return self.values[name] if name in self.values else self.model.parameters[name].canonical
@@ -119,7 +110,7 @@ class TrialDosing:
             for anchor in np.unique(anchors[mask]):
                 here = mask & (anchors == anchor)
                 for i, (treatment, belief) in enumerate(doses):
-                    for at in _starts(treatment, stop - anchor):
+                    for at in treatment.taken(stop - anchor).values():
                         if start <= at + anchor < stop:
                             key = (at + anchor, number, i + 100 * reduced + 1000 * level)
                             old = found.get(key)
@@ -135,9 +126,8 @@ class TrialDosing:
                     if mask.any():
                         yield int(number), reduced, int(level), mask, self.anchor
 
-    def _dose_events(self, dose: DueDose, now: np.ndarray) -> list[DoseEvent]:
+    def _dose_events(self, dose: DueDose, taken: np.ndarray, now: np.ndarray) -> list[DoseEvent]:
         treatment = dose.treatment
-        taken = dose.mask * self._adherence(treatment, dose.time)
         if not treatment.substance.is_session:
             self.doses_taken.append((dose.time, taken > 0))
         begin = min(dose.time, MAX_HORIZON_H)  # a trial may last longer than a regimen
@@ -278,10 +268,3 @@ def _with_belief(regimen: Regimen, belief: str) -> tuple[tuple[Treatment, str], 
 def shifted(regimen: Regimen, hours: float) -> Regimen:
     """The regimen delayed by `hours`."""
     return Regimen(tuple(replace(t, start=t.start + hours) for t in regimen.treatments)) if hours else regimen
-
-
-def _starts(treatment: Treatment, until: float) -> list[float]:
-    """Times (h) of the doses of a treatment before `until`, without its skipped doses."""
-    if until <= 0:
-        return []
-    return [at for k, at in enumerate(treatment.starts(until)) if k + 1 not in treatment.skipped_doses]

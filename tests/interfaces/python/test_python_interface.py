@@ -80,6 +80,24 @@ def test_virtual_patients_have_the_values_of_the_reader_of_single_hours(public, 
     assert run.quantile([0.05, 0.5, 0.95], "patient")["mood.madrs"].sizes == {"quantile": 3, "time": run.sizes["time"]}
 
 
+def test_virtual_patients_vary_about_the_values_of_their_model(public, people):
+    """A clearance ten times as large is so in every patient, but for a value that was changed after the draw."""
+    name, levels = "pharmacokinetics.intrinsic_clearance_s", {"outputs": ["plasma.esketamine"], "times": [4.0]}
+    table = public.parameters.with_values({name: 10 * public.parameters[name].canonical})
+    other = km.Model(table)
+    slow, fast = (model.simulate(SENTENCE, people, **levels)["plasma.esketamine"] for model in (public, other))
+    assert (fast < 0.8 * slow).all()
+    moved = people.with_parameters(table)
+    np.testing.assert_allclose(moved.values[name], 10 * people.values[name], rtol=1e-12)
+    np.testing.assert_array_equal(moved.values["person.weight"], people.values["person.weight"])
+    own = replace(people, values={**people.values, name: np.full(5, 7.0)})
+    assert (own.with_parameters(table).values[name] == 7.0).all()
+    assert people.with_parameters(public.parameters) is people
+    assert moved.subset(np.array([3, 1])).with_parameters(public.parameters).values[name].tolist() == [
+        people.values[name][3], people.values[name][1],
+    ]  # fmt: skip
+
+
 def test_patient_i_is_the_same_in_every_sample():
     population = km.Population("trd", seed=3)
     some, later = population.sample(4).table(), population.sample(2, first=2).table()

@@ -18,7 +18,8 @@ function regimen(text) {
   return { treatments: treatments.map(({ tables, ...given }) => given), events };
 }
 
-const perturbation = (text) => applyPhrases([reader.phrase(text)], dosing, parameters)[0];
+const perturbations = (text) => applyPhrases(text.split("; ").map((one) => reader.phrase(one)), dosing, parameters);
+const perturbation = (text) => perturbations(text).at(-1);
 
 const answer = (make) => (text) => {
   try {

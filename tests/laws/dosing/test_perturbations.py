@@ -140,6 +140,13 @@ def test_two_genotypes_at_one_place_are_refused(model):
         load_scenario(DOSE, model.parameters, species="rat", perturbations=["BDNF Met/Met", "BDNF Val/Met"])
 
 
+@pytest.mark.parametrize("other", ["NBQX 5 mg/kg IP held", "NBQX throughout"])
+def test_two_held_levels_of_one_drug_are_refused(model, other):
+    with pytest.raises(InputError, match=r"both set perturbation\.nbqx"):
+        load_scenario(f"{DOSE} with NBQX held and {other}", model.parameters, species="rat")
+    assert load_scenario(DOSE, perturbations=["NBQX held", "naltrexone held"], species="rat").perturbations
+
+
 def test_a_bad_perturbation_in_a_file_names_its_line(model, tmp_path):
     file = tmp_path / "bad.yaml"
     file.write_text(f"treatments: [{DOSE}]\nspecies: rat\nperturbations:\n  - NBQX\n  - BDFN knock-out\n")

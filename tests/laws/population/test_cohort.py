@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import control_events, dose_events
 from ketamech.dosing.dose_records import DoseRecord, regimen
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
@@ -150,6 +150,49 @@ def test_missed_doses_are_missed_by_some():
 def test_doses_missed_by_number_are_not_given():
     given = dose_events(Regimen.parse("racemic 0.5 mg/kg IV daily for 4 days missing doses 2 and 4"), TABLE, {}, 200.0)
     assert sorted({e.time for e in given if e.compartment.endswith("central_s")}) == [0.0, 48.0]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "visits"),
+    {
+        "esketamine 84 mg nasal weekly for 4 weeks": [0, 168, 336, 504],
+        "esketamine 84 mg nasal weekly for 4 weeks, missing doses 1 and 3": [168, 504],
+        "racemic 50 mg oral daily for 8 days, missing dose 4": [0, 96, 168],  # at most one visit in three days
+        "racemic 50 mg oral daily for 8 days, missing dose 2": [0, 72, 144],
+    }.items(),
+)
+def test_a_missed_dose_is_no_visit(sentence, visits):
+    given = dose_events(Regimen.parse(sentence), TABLE, {}, 700.0)
+    assert [e.time for e in given if e.compartment == "expectancy.belief"] == visits
+
+
+def test_a_missed_operation_does_not_overlap_with_another():
+    given = dose_events(
+        Regimen.parse("surgery over 2 h daily for 2 days missing dose 2; surgery on day 2"), TABLE, {}, 99.0
+    )
+    assert sorted({e.time for e in given}) == [0.0, 24.0]
+
+
+def test_a_dose_missed_by_chance_is_no_visit_of_that_patient():
+    """Daily tablets: the next dose that a patient takes three days after a visit, or later, is the next visit."""
+    plan = Regimen.parse("racemic 50 mg oral daily for 20 days, missing 60 %")
+    took = adherence(plan, 480.0, 1, range(30), 0)
+    given = dose_events(plan, TABLE, {}, 480.0, lambda i, k: took[i, k])
+    found = {e.time: e.amount for e in given if e.compartment == "expectancy.belief"}
+    for patient in range(30):
+        visits = []
+        for day in range(20):
+            if took[0, day][patient] and (not visits or day >= visits[-1] + 3):
+                visits.append(day)
+        assert [time / 24 for time, amount in found.items() if amount[patient]] == visits
+
+
+def test_the_control_of_patients_whose_doses_differ_in_time_has_their_visits_only():
+    apart = {"pharmacokinetics.spray_interval": np.array([0.05, 0.1])}
+    given = dose_events(Regimen.parse("esketamine 84 mg nasal; general anaesthesia over 1 h"), TABLE, apart, 200.0)
+    assert [e.compartment for e in control_events(given)] == [
+        "sedation.anaesthetic", "sedation.anaesthetic", "expectancy.belief", "expectancy.anticipation",
+    ]  # fmt: skip
 
 
 def test_a_lag_delays_what_enters_but_not_the_visit():

@@ -186,6 +186,16 @@ def test_adherence_at_its_bounds_is_every_dose_or_none(taken, doses, model):
     assert (found["doses_given"].values == doses).all()
 
 
+def test_a_missed_dose_of_a_trial_is_no_visit(model):
+    """Without adherence, nobody has the expectancy of those who believe in what they are not given."""
+    arms = {"placebo": {"treatment": "placebo nasal twice weekly for 2 weeks", "n": 4}}
+    nothing = {"placebo": {**arms["placebo"], "belief": "none"}}
+    missed = run_trial(trial(arms=arms, adherence="0 %"), model, threads=1)
+    never = run_trial(trial(arms=nothing), model, threads=1)
+    np.testing.assert_array_equal(missed["true_MADRS"], never["true_MADRS"])
+    assert np.max(np.abs(run_trial(trial(arms=arms), model, threads=1)["true_MADRS"] - never["true_MADRS"])) > 1
+
+
 def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch):
     """Chances lie in [0, 1), so that a dose is taken at exactly the chance of missing it."""
     chances = np.array([0.0, 0.2499, 0.25, 0.2501, 0.999])

@@ -24,7 +24,6 @@ HEADER = (
 )  # fmt: skip
 SESSION, VISIT = "session", "placebo"
 Record = dict[str, Any]
-Numbered = list[tuple[int, float]]  # number of a dose from 1, and its hour
 
 
 def doses_csv(
@@ -61,8 +60,6 @@ def lossy_features(asked: Scenario) -> list[str]:
         found.append(f"a rhythm without an end: doses up to {asked.horizon:g} h are written")
     if any(t.miss_probability for t in given):
         found.append("chance: the column MISSING holds the chance that a dose is missed, which only KetaMech reads")
-    if any(t.skipped_doses for t in given):
-        found.append(f"a visit at which the dose is missed: EVID 2 with the drug {VISIT}, which only KetaMech reads")
     if any(t.salt != "base" for t in given):
         found.append("salts: the column SALT says what AMT is a mass of, which only KetaMech reads")
     if any("/kg" in t.unit for t in given):
@@ -101,8 +98,6 @@ def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
                 if taken:
                     yield _record(treatment, [time for _, time in run], phase.period if phase else 0.0, steady)
                     steady = False
-        if treatment.substance.carries_expectancy:
-            yield from (_missed(treatment, time) for k, time in numbered if k in treatment.skipped_doses)
         number += len(starts)
         begin += (phase.duration or 0.0) if phase else 0.0
 
@@ -135,12 +130,6 @@ def _total(treatment: Treatment) -> float:
     if treatment.amount is None or treatment.substance.is_session:
         return 0.0 if treatment.drug == VISIT else 1.0
     return treatment.amount * (treatment.duration if treatment.unit.endswith("/h") else 1.0)
-
-
-def _missed(treatment: Treatment, time: float) -> Record:
-    """A visit without a dose still has expectancy, that of a tablet where the dose was one."""
-    route = NO_ROUTE if treatment.is_procedure else "oral"
-    return {"TIME": time, "EVID": 2, "MDV": 1, "DRUG": VISIT, "ROUTE": route, "SS": 0, "AMT": 0}
 
 
 def _one_begins(rows: Sequence[Record]) -> None:

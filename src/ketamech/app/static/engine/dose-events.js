@@ -12,13 +12,12 @@ const event = (time, compartment, amount, duration = 0) => ({ time, compartment,
 // Missed doses by chance apply to virtual patients only. Throws InputError for a dose above the limit of the drug.
 export function doseEvents(treatments, number, horizon, tables, { limits = true } = {}) {
   const found = [];
-  const doses = treatments.flatMap((treatment) => treatment.starts(horizon).map((start, k) => [treatment, k, start]));
+  const doses = treatments.flatMap((treatment) => treatment.taken(horizon).map((start) => [treatment, start]));
   if (doses.length > tables.limits.doses) {
     const what = `more than ${tables.limits.doses} doses`;
     throw new InputError(what, { key: "schedule", expected: "a shorter or sparser schedule" });
   }
-  for (const [treatment, k, start] of doses) {
-    if (treatment.skippedDoses.includes(k + 1)) continue;
+  for (const [treatment, start] of doses) {
     found.push(...eventsOfDose(treatment, start, number, tables, limits));
   }
   checkOverlaps(treatments, horizon);
@@ -139,7 +138,7 @@ function expectancyEvents(treatments, horizon, gap) {
   const raising = { [BELIEF]: carry, [ANTICIPATION]: carry.filter(({ isProcedure }) => isProcedure) };
   return Object.entries(raising).flatMap(([state, those]) => {
     let previous = -Infinity;
-    const visits = those.flatMap((treatment) => treatment.starts(horizon)).sort((a, b) => a - b);
+    const visits = those.flatMap((treatment) => treatment.taken(horizon)).sort((a, b) => a - b);
     const counted = visits.filter((visit) => {
       const counts = visit >= previous + gap - 1e-9;
       if (counts) previous = visit;
@@ -181,8 +180,8 @@ function checkOrder(treatments) {
 function checkOverlaps(treatments, horizon) {
   const byDrug = new Map();
   for (const one of treatments) {
-    if (!one.duration || !one.substance.is_session) continue;
-    const spans = one.starts(horizon).map((at) => [at, at + one.duration]);
+    if (!one.duration || !one.substance.is_session || !one.substance.compartment) continue;
+    const spans = one.taken(horizon).map((at) => [at, at + one.duration]);
     byDrug.set(one.drug, [...(byDrug.get(one.drug) ?? []), ...spans]);
   }
   for (const [name, spans] of byDrug) {

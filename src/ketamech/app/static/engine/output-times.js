@@ -2,7 +2,7 @@
 
 // Start times of treatments (h); starts within half an hour count as one.
 export function treatmentTimes({ treatments, horizon }) {
-  const starts = treatments.flatMap((treatment) => treatment.starts(horizon).map((at) => at + treatment.lag));
+  const starts = treatments.flatMap((treatment) => treatment.taken(horizon).map((at) => at + treatment.lag));
   const found = [];
   for (const at of starts.sort((a, b) => a - b)) {
     if (!found.length || at - found.at(-1) > 0.5) found.push(at);

@@ -31,8 +31,8 @@ export function unknownPerturbationError(text, tables) {
 export function applyPhrases(phrases, tables, parameters) {
   const applied = phrases.map(([text, phrase]) => appliedPhrase(text, phrase, tables, parameters));
   const textOf = new Map();
-  for (const { text, name } of applied) {
-    for (const parameter of Object.keys(tables.perturbations[name].sets)) {
+  for (const { text, values } of applied) {
+    for (const parameter of Object.keys(values)) {
       if (textOf.has(parameter)) {
         refuse(`'${text}' and '${textOf.get(parameter)}' both set ${parameter}`, { expected: "one of the two" });
       }

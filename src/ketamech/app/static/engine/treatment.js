@@ -105,6 +105,11 @@ export class Treatment {
     return found;
   }
 
+  // Times (h) of the doses before `horizon` (h) that are not skipped.
+  taken(horizon) {
+    return this.starts(horizon).filter((_, k) => !this.skippedDoses.includes(k + 1));
+  }
+
   // Time (h) at which the schedule ends; null if it continues to the horizon.
   get end() {
     if (!this.schedule.length) return this.start;
