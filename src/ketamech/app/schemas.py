@@ -76,13 +76,16 @@ class TrialRequest(Request):
         {}, description="name: regimen, one sentence a line"
     )
     population: str = Field("trd", max_length=40)
-    patients_per_arm: int = Field(50, ge=2, le=2000)
+    patients_per_arm: int | None = Field(
+        50, ge=2, le=2000, description="none: the number of patients of the shipped trial"
+    )
     replicates: int = Field(20, ge=1, le=500)
     days: Annotated[list[int], Field(max_length=12)] = Field(
         [1, 3, 7, 14, 28], description="visit days after the start"
     )
     control: Literal["placebo", "none"] = Field(
-        "none", description="placebo: an arm of placebo at the visits of the first arm, where no arm is placebo"
+        "none",
+        description="placebo: an arm of placebo at the visits of the arm with the most visits, where no arm is placebo",
     )
     blinding: Literal["double", "open"] = "double"
     dropout: float = Field(0.0, ge=0, le=50, description="percent of patients who leave each week")

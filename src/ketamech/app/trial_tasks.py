@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -24,9 +25,15 @@ from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
-from ketamech.trials.analysis.power import SuccessCriterion, difference_sentences, power, success_criterion
+from ketamech.trials.analysis.power import (
+    SuccessCriterion,
+    difference_sentences,
+    power,
+    smallest_arms,
+    success_criterion,
+)
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
-from ketamech.trials.design import PLACEBO, Trial, is_placebo, matched_placebo
+from ketamech.trials.design import PLACEBO, Arm, Trial, is_placebo, matched_placebo
 from ketamech.trials.run_trial import run_trial, with_sample_size
 from ketamech.trials.trial_reader import load_trial
 
@@ -53,6 +60,8 @@ def trial_keys(request: TrialRequest) -> dict[str, Any]:
     """The arms of a request as the keys of a trial file. Raises InputError with the field it is about."""
     if not request.arms:
         raise InputError("a trial without arms", key="arms", expected="a shipped trial or at least one arm")
+    if request.patients_per_arm is None:
+        raise InputError("no number of patients", key="patients_per_arm", expected="2 to 2000")
     days = sorted(set(request.days))
     if not days or days[0] < 1 or days[-1] > LAST_DAY:
         what = f"invalid rating day {', '.join(map(str, days))}" if days else "no rating day"
@@ -83,12 +92,25 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
     keys, table = trial_keys(request), app_state.model.parameters
     trial = load_trial(keys, table)
     if request.control == PLACEBO and not any(is_control(arm.name) or is_placebo(arm.regimen) for arm in trial.arms):
-        control = list(matched_placebo(trial.arms[0].regimen).sentences())
+        matched, differing = _most_visits(trial)
+        control = list(matched_placebo(matched.regimen).sentences())
         keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}
+        keys["assumed"] = [
+            f"{PLACEBO} copies the visits of '{matched.name}'; those of '{name}' differ, and so does expectancy"
+            for name in differing
+        ]
         keys["title"] = " or ".join(keys["arms"])[:200]
         trial = load_trial(keys, table)
     # one key a line; JSON values are valid YAML
     return trial, "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
+
+
+def _most_visits(trial: Trial) -> tuple[Arm, list[str]]:
+    """The arm with the most visits for treatment, and the names of arms whose placebo would be another."""
+    hours = {arm.name: sum(len(one.starts(trial.horizon)) for one in arm.regimen.treatments) for arm in trial.arms}
+    most = max(trial.arms, key=lambda arm: hours[arm.name])
+    control = matched_placebo(most.regimen)
+    return most, [arm.name for arm in trial.arms if matched_placebo(arm.regimen) != control]
 
 
 @dataclass(frozen=True)
@@ -110,6 +132,8 @@ class TrialTask:
     @property
     def patients(self) -> int:
         """Total number of patients; in a crossover every patient receives every arm."""
+        if self.request.patients_per_arm is None:
+            return self.trial.patients
         return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
 
     def simulate(self, progress: Progress, patients: int, label: str = "") -> xr.Dataset:
@@ -137,7 +161,7 @@ class TrialTask:
 def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
     """Title and work of a trial. Raises InputError, LimitExceeded before anything runs."""
     task = TrialTask.of(app_state, request)
-    patients = request.patients_per_arm * len(task.trial.arms) * request.replicates
+    patients = task.patients * (len(task.trial.arms) if task.trial.washout else 1) * request.replicates
     most = app_state.limits.trial_patients
     if patients > most:
         raise LimitExceeded(f"{patients:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
@@ -287,26 +311,46 @@ def _comparison(found: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[
 
 
 def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """How often trials of this size do not succeed, in words; nothing for a single replicate."""
+    """How often trials of this size give the wrong answer, in words; nothing for a single replicate."""
     sentences = []
     for arm in (arm.name for arm in trial.arms):
         part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
-        if (trials := len(part)) > 1:
-            missed = trials - int(criterion.is_met(part).sum())
-            sentences.append(
-                f"{arm}: the arms differ in the model, and {missed} of {trials} trials of this size do not show it "
-                f"({criterion.text}): an expected chance of {100 * missed / trials:.0f} % that a true effect is missed."
-            )
+        if len(part) > 1:
+            sentences.append(f"{arm}: {_chance_of_error(part, criterion)}")
     return sentences
+
+
+def _chance_of_error(part: pd.DataFrame, criterion: SuccessCriterion) -> str:
+    """The expected chance of a wrong answer from the trials of one comparison.
+
+    The mean over trials stands for the true difference. Within two standard errors of no difference (or of the margin)
+    it is not known whether success is the right answer.
+    """
+    trials, met = len(part), int(criterion.is_met(part).sum())
+    known = criterion.worse_by(part["difference"])
+    known = known[np.isfinite(known)]
+    if criterion.better == "none" or len(known) < 2:
+        return f"{met} of {trials} trials of this size succeed ({criterion.text})."
+    worse, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(len(known)))
+    limit = criterion.margin or 0.0
+    true_effect = "better" if criterion.margin is None else f"within {limit:g} points of the reference or better"
+    if abs(worse - limit) < 2 * error:
+        return f"{trials} trials do not tell whether it is {true_effect} in the model; {met} of them succeed."
+    if worse < limit:
+        missed = f"{trials - met} of {trials} trials of this size do not show it"
+        chance = f"an expected chance of {100 * (trials - met) / trials:.0f} % that a true effect is missed"
+        return f"it is {true_effect} in the model, and {missed} ({criterion.text}): {chance}."
+    chance = f"an expected chance of {100 * met / trials:.0f} % of a false success"
+    return f"it is not {true_effect} in the model, and {met} of {trials} trials of this size succeed: {chance}."
 
 
 def _power(data: xr.Dataset, task: TrialTask) -> pd.DataFrame | None:
     """Power at the sizes that were simulated; none for one arm or a crossover."""
-    trial, simulated = task.trial, task.request.patients_per_arm
-    if len(trial.arms) < 2 or trial.washout or simulated < 4:
+    trial = task.trial
+    if len(trial.arms) < 2 or trial.washout:
+        return None
+    simulated = min(smallest_arms(data, trial.primary[1]).values())
+    if simulated < 4:
         return None
     sizes = [n for n in POWER_SIZES if n < simulated] + [simulated]
-    try:
-        return power(data, *trial.primary, reference_arm(trial), sizes, criterion=task.criterion)
-    except InputError:  # an interim decision may leave an arm with fewer patients than planned
-        return None
+    return power(data, *trial.primary, reference_arm(trial), sizes, criterion=task.criterion)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ketamech.core.execution import Executor
     from ketamech.estimation.published_arms import PublishedArm
     from ketamech.simulation.model import Model
+    from ketamech.trials.analysis.analyse import TrialAnalysis
     from ketamech.trials.analysis.power import SuccessCriterion
     from ketamech.trials.analysis.sample_size import SampleSizeSearch
     from ketamech.trials.design import Trial
@@ -103,7 +104,7 @@ def trial(
     from ketamech.estimation.posterior import posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.provenance import provenance_of_many
-    from ketamech.report.trial_folder import TITLE, difference_rows, relapse_rows, summary_of, write_trial
+    from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of, write_trial
     from ketamech.report.weighted_arms import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import difference_sentences, success_criterion
@@ -153,9 +154,11 @@ def trial(
         for sentence in (*difference_sentences(found, planned, criterion), *solved):
             console.print(terminal.escape_markup(sentence))
         terminal.table(difference_rows(found, planned, alpha), title=TITLE)
-        terminal.table(relapse_rows(found), title="Time to relapse, first trial")
+        terminal.table(relapse_rows(found, alpha), title="Time to relapse, first trial")
         terminal.table(list(found.events), title="Patients with an event, percent")
         terminal.table(summary_of(found), title=planned.title)
+        terminal.table(other_scales(found), title="Other scales at the largest mean change of each arm")
+        console.print(_conditions(planned, data, found))
         if name in arms:
             terminal.table(shown_weighted_arms(weighted[-1]), title="Patients weighted to the published arms")
         if "screened" in data:
@@ -171,6 +174,17 @@ def trial(
         terminal.opened(folder / page.name)
     if checkout:
         terminal.wrote([publish_weighted_arms(weighted, {"command_line": line, "posterior": posterior_hash(draws)})])
+
+
+def _conditions(trial: Trial, data: xr.Dataset, found: TrialAnalysis) -> str:
+    """Seed, drop-out, and what p values do not adjust for."""
+    lines = [f"Seed {int(data.attrs['seed'])}; --seed changes it."]
+    if trial.dropout:
+        left = ", ".join(f"{percent:.0f} % of {arm}" for arm, percent in found.dropout.items())
+        lines.append(f"Drop-out {100 * trial.dropout:g} % a week; left before the end: {left}.")
+    if len(trial.arms) > 2:
+        lines.append("p values are not adjusted for the number of comparisons.")
+    return terminal.escape_markup(" ".join(lines))
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def difference_rows(found: TrialAnalysis, trial: Trial, alpha: float = ALPHA) ->
     """
     scale, visit = trial.primary
     period = ", first period" if trial.washout else ""
-    lower_is_better = trial.scales[scale].response > 0
+    better_direction = trial.scales[scale].better
+    lower_is_better = better_direction != "higher"
     mixed = found.repeated[found.repeated["visit"] == visit] if len(found.repeated) else found.repeated
     several = len(found.primary) and found.primary["replicate"].nunique() > 1
     analyses = [
@@ -55,9 +56,9 @@ def difference_rows(found: TrialAnalysis, trial: Trial, alpha: float = ALPHA) ->
                 continue
 
             def better(difference: float, arm: str = arm, lower: bool = lower) -> str:
-                """The better arm, where lower or more responders are better; else the higher one."""
+                """The better arm; the lower one on a scale without a better direction."""
                 first = arm if (difference < 0) == lower else found.reference
-                return f"{first} is {'better' if lower_is_better else 'higher'}"
+                return f"{first} is {'lower' if better_direction == 'none' else 'better'}"
 
             row: Row = {"comparison": f"{what}, {arm} minus {found.reference}"}
             one = len(part) == 1
@@ -96,8 +97,8 @@ def _replicates(part: pd.DataFrame, better: Callable[[float], str], alpha: float
         return {**nothing, _hits(alpha): hits, "in words": f"not tested: {unknown}"}
     low, high = np.percentile(differences, [2.5, 97.5])
     mean = float(differences.mean())
-    ahead = int((np.sign(differences) == np.sign(mean)).sum())
-    words = f"{better(mean)} in {ahead} of {len(part)} trials"
+    same = int(((np.sign(part["difference"]) == np.sign(mean)) & (part["p"] < alpha)).sum())
+    words = f"{better(mean)} on average, with p < {alpha:g} in {same} of {len(part)} trials"
     words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
     return {
         "difference": mean, "low": float(low), "high": float(high), "p": p_value(float(part["p"].median())),
@@ -105,7 +106,7 @@ def _replicates(part: pd.DataFrame, better: Callable[[float], str], alpha: float
     }  # fmt: skip
 
 
-def relapse_rows(found: TrialAnalysis) -> list[Row]:
+def relapse_rows(found: TrialAnalysis, alpha: float = ALPHA) -> list[Row]:
     """The hazard ratio of relapse with 95 % interval, p, and text; empty without two groups."""
     if found.relapse is None or len(found.relapse.compared) < 2:
         return []
@@ -114,7 +115,7 @@ def relapse_rows(found: TrialAnalysis) -> list[Row]:
     words = f"no hazard ratio: {found.relapse.reason}"
     if not found.relapse.reason:
         sooner = second if ratio["hazard_ratio"] > 1 else first
-        words = f"{sooner} relapses earlier" if ratio["p"] < ALPHA else "no significant difference"
+        words = f"{sooner} relapses earlier" if ratio["p"] < alpha else "no significant difference"
     numbers = {name.replace("_", " "): ratio[name] for name in ("hazard_ratio", "low", "high")}
     return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": words}]
 
@@ -131,6 +132,19 @@ def summary_of(found: TrialAnalysis) -> list[Row]:
             match = shares[(shares["arm"] == row["arm"]) & (shares["visit"] == row["visit"])]
             line |= {k: float(match[k].iloc[0]) if len(match) else float("nan") for k in ("response", "remission")}
         lines.append({"scale": scale, **line})
+    return lines
+
+
+def other_scales(found: TrialAnalysis) -> list[Row]:
+    """Every other scale at the visit where the mean change of an arm is largest, one row an arm."""
+    shown = next(iter(found.shares), next(iter(found.means)))
+    lines = []
+    for scale, means in found.means.items():
+        for _, part in means[means["hour"] > 0].groupby("arm", sort=False):
+            if scale != shown and part["change"].notna().any():
+                row = part.iloc[int(np.nanargmax(np.abs(part["change"].to_numpy(float))))]
+                columns = ("arm", "visit", "n", "mean", "change", "sd", "low", "high")
+                lines.append({"scale": scale, **{name: row[name] for name in columns}})
     return lines
 
 
@@ -175,7 +189,7 @@ def write_trial(
         figures=drawn,
         primary_title=TITLE,
         primary=rows_as_text(differences),
-        hazard=rows_as_text(relapse_rows(found)),
+        hazard=rows_as_text(relapse_rows(found, alpha)),
         relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
         events=rows_as_text(found.events),
         repeated=rows_as_text(_with_p(found.repeated).to_dict("records")),

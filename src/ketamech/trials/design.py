@@ -147,11 +147,15 @@ class Arm:
 
 @dataclass(frozen=True)
 class Visit:
-    """Scales that are rated at `time` (h after the start, or after the start of a period of a crossover)."""
+    """Scales that are rated at `time` (h after the start, or after the start of a period of a crossover).
+
+    `other_names`: other spellings of the time in the file, such as 24 h and day 2.
+    """
 
     name: str
     time: float
     scales: tuple[str, ...]
+    other_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

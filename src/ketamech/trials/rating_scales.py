@@ -18,9 +18,11 @@ FILE = DATA / "scales" / "scales.csv"
 COLUMNS = (
     "scale", "output", "unit", "low", "high", "step", "reporting_threshold", "residual_sd", "relative_sd",
     "fluctuation_sd", "fluctuation_spread", "correlation_time", "enrolment_shift", "background_median",
-    "background_spread", "recall", "carried_share", "factor", "response", "remission", "status", "evidence", "why",
+    "background_spread", "recall", "carried_share", "factor", "response", "remission", "better", "status", "evidence",
+    "why",
 )  # fmt: skip
 NUMBERS = COLUMNS[3:20]
+BETTER = ("lower", "higher", "none")
 DAY = 24.0
 
 
@@ -37,7 +39,7 @@ class RatingScale:
     `carried_share` is the fraction of the total (sleep and appetite) that cannot be rated again within `recall` hours
     of the last full rating and keeps its value. `response` is the fall, as a fraction of baseline, that counts as
     response; `remission` the score at or below which a patient is in remission. `factor` converts the output into the
-    score: for a concentration, which is recorded in ng/mL, it includes the molar mass.
+    score: for a concentration, which is recorded in ng/mL, it includes the molar mass. `better`: lower, higher or none.
     """
 
     name: str
@@ -60,6 +62,7 @@ class RatingScale:
     factor: float
     response: float
     remission: float
+    better: str
 
     @property
     def is_output(self) -> bool:
@@ -137,6 +140,8 @@ def _scale(row: CsvRow) -> RatingScale:
     numbers = {column: row.number(column) for column in NUMBERS}
     if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried_share"] < 1:
         raise row.error("low", "an impossible scale", expected="low below high, carried_share from 0 to 1")
+    if row["better"] not in BETTER:
+        raise row.error("better", f"'{row['better']}'", expected=", ".join(BETTER))
     if row["unit"] == SHOWN:
         numbers["factor"] *= shown(row["output"], row["unit"])[0]
-    return RatingScale(row["scale"], row["output"], row["unit"], **numbers)
+    return RatingScale(row["scale"], row["output"], row["unit"], **numbers, better=row["better"])

@@ -113,15 +113,20 @@ def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
 
 
 def _visits(file: SourceFile, keys: TrialFile) -> tuple[Visit, ...]:
-    found: dict[float, tuple[str, set[str]]] = {0.0: ("baseline", set(keys.visits))}
+    found: dict[float, tuple[list[str], set[str]]] = {0.0: (["baseline"], set(keys.visits))}
     for name, times in keys.visits.items():
         for i, text in enumerate(times):
             if text.strip().lower() != "baseline":
                 at = file.time(("visits", name, i), text)
-                found.setdefault(at, (text.strip(), set()))[1].add(name)
+                spellings, scales = found.setdefault(at, ([], set()))
+                spellings.append(text.strip())
+                scales.add(name)
     if len(found) == 1:
         raise file.error(("visits",), "nothing is rated after baseline", "times", type_="MADRS: [24 h, day 8]")
-    return tuple(Visit(found[t][0], t, tuple(s for s in keys.visits if s in found[t][1])) for t in sorted(found))
+    return tuple(
+        Visit(spellings[0], time, tuple(s for s in keys.visits if s in scales), tuple(spellings[1:]))
+        for time, (spellings, scales) in sorted(found.items())
+    )
 
 
 def _primary(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tuple[str, str]:
@@ -129,10 +134,10 @@ def _primary(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tupl
         first = next(iter(keys.visits))
         return first, [visit.name for visit in visits if first in visit.scales][-1]
     name, _, at = keys.primary.partition(" at ")
-    match = [v.name for v in visits if name.strip() in v.scales and v.name == at.strip()]
+    match = [v.name for v in visits if name.strip() in v.scales and at.strip() in (v.name, *v.other_names)]
     if not match:
         near = closest_match(keys.primary, [f"{s} at {v.name}" for v in visits for s in v.scales if v.time])
-        raise file.error(("primary",), f"'{keys.primary}' is no visit", "a scale at a visit", near)
+        raise file.error(("primary",), f"'{keys.primary}' is not a visit", "a scale at a visit", near)
     return name.strip(), match[0]
 
 

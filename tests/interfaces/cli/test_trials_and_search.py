@@ -154,7 +154,9 @@ def test_of_many_trials_the_mean_difference_and_how_many_are_significant_are_pri
     table = pd.read_parquet(tmp_path / "t" / "primary.parquet")
     assert float(found["difference"]) == pytest.approx(table["difference"].mean(), rel=1e-3)
     assert found["p < 0.05 in"] == f"{(table['p'] < 0.05).sum()} of 6"
-    assert found["in words"] == f"ketamine is better in {(table['difference'] < 0).sum()} of 6 trials"
+    assert found["in words"] == (
+        f"ketamine is better on average, with p < 0.05 in {(table['p'] < 0.05).sum()} of 6 trials"
+    )
 
 
 @pytest.mark.parametrize(

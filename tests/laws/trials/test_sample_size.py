@@ -88,7 +88,7 @@ def test_non_inferiority_counts_trials_whose_worse_limit_is_nearer_than_the_marg
     data = made(n=50, effect=0.5, replicates=80)
     table = ancova(data, "MADRS", "24 h", "placebo")
     assert (SuccessCriterion(margin=3.0).is_met(table) == (table["high"] < 3.0)).all()
-    higher = SuccessCriterion(margin=3.0, lower_is_better=False)
+    higher = SuccessCriterion(margin=3.0, better="higher")
     assert (higher.is_met(table) == (table["low"] > -3.0)).all()
     strict, lax = (power(data, "MADRS", "24 h", "placebo", [50], criterion=SuccessCriterion(alpha=alpha))
                    for alpha in (0.01, 0.2))  # fmt: skip
@@ -122,3 +122,55 @@ def test_the_difference_is_stated_with_its_direction(trial):
     (text,) = difference_sentences(analyse(made(n=20, replicates=9), trial), trial, SuccessCriterion(margin=2.0))
     assert "mean of 9 trials" in text
     assert "not inferior by 2 points, two-sided alpha 0.05 in 9 of 9 trials." in text
+
+
+def test_an_arm_that_is_worse_does_not_succeed():
+    harmful = ancova(made(n=80, effect=8.0, replicates=5), "MADRS", "24 h", "placebo")
+    assert (harmful["p"] < 1e-6).all()
+    assert not SuccessCriterion().is_met(harmful).any()
+    assert SuccessCriterion(better="higher").is_met(harmful).all()
+    assert SuccessCriterion(better="none").is_met(harmful).all()
+
+
+@pytest.mark.parametrize(("scale", "better"), [("MADRS", "lower"), ("CADSS", "lower"), ("SBP", "lower"),
+                                               ("MOAAS", "higher"), ("esketamine", "none")])  # fmt: skip
+def test_the_better_direction_belongs_to_the_scale(scale, better):
+    """Non-inferiority on CADSS: ten points more are not within a margin of two."""
+    from ketamech.trials.rating_scales import load_scales
+
+    assert load_scales()[scale].better == better
+    worse = ancova(made(n=80, effect=10.0, replicates=3), "MADRS", "24 h", "placebo")
+    if better != "none":
+        met = SuccessCriterion(margin=2.0, better=better).is_met(worse)
+        assert met.all() == (better == "higher")
+
+
+def test_arms_may_differ_in_size_between_replicates():
+    data = made(n=30, effect=-5.0, replicates=3)
+    for replicate, moved in ((0, 4), (1, 9)):
+        arm = data["arm"].values[replicate]
+        arm[np.flatnonzero(arm[:, 0] == "drug")[:moved]] = "placebo"
+    found = trial_successes(data, "MADRS", "24 h", "placebo", [10, 21], draws=2)
+    assert set(found["n_per_arm"]) == {10, 21}
+    with pytest.raises(InputError, match="22 patients an arm"):
+        trial_successes(data, "MADRS", "24 h", "placebo", [22])
+
+
+def test_the_interval_of_a_sentence_has_the_level_of_significance(trial):
+    one = made(n=20, effect=-5.0, replicates=1)
+    (text,) = difference_sentences(analyse(one, trial), trial, SuccessCriterion(alpha=0.01))
+    assert "99 % interval" in text
+
+
+@pytest.mark.parametrize(("effect", "margin", "words"), [
+    (-6.0, None, "it is better in the model"),
+    (6.0, None, "it is not better in the model, and 0 of 40 trials of this size succeed: an expected chance of 0 %"),
+    (0.0, None, "40 trials do not tell whether it is better"),
+    (10.0, 3.0, "it is not within 3 points of the reference or better in the model, and 0 of 40"),
+    (1.0, 3.0, "it is within 3 points of the reference or better in the model, and "),
+])  # fmt: skip
+def test_a_wrong_answer_of_a_trial_depends_on_the_true_difference(effect, margin, words):
+    from ketamech.app.trial_tasks import _chance_of_error
+
+    part = ancova(made(n=40, effect=effect, replicates=40, seed=3), "MADRS", "24 h", "placebo")
+    assert _chance_of_error(part, SuccessCriterion(margin=margin)).startswith(words)

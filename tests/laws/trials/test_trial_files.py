@@ -37,6 +37,13 @@ def complaint(tmp_path, text):
     return found.value
 
 
+def test_a_visit_may_be_named_by_any_spelling_of_its_time(tmp_path):
+    text = GOOD.replace("MADRS: [24 h, day 8]", "MADRS: [24 h, day 8]\n  CADSS: [40 min, day 2]")
+    path = tmp_path / "trial.yaml"
+    path.write_text(f"{text}primary: CADSS at day 2\n", encoding="utf-8")
+    assert load_trial(path).primary == ("CADSS", "24 h")
+
+
 BAD = {
     "a visit before the first dose": ("placebo IV", "placebo IV at day 5", "visits", 9, "before the first dose"),
     "a negative time": ("24 h, day 8", "-24 h, day 8", "visits.MADRS[0]", 10, "before the first dose"),
@@ -53,7 +60,7 @@ BAD = {
     "an unknown population": ("dropout: 2 %", "population: trdd", "population", 11, "no population"),
     "an unknown parameter": ("dropout: 2 %", "parameters: {mood.pase: 1}", "parameters.mood.pase", 11, "no parameter"),
     "blocks that cannot be": ("dropout: 2 %", "allocation: {block: 4}", "allocation.block", 11, "blocks of 4"),
-    "a primary that is no visit": ("dropout: 2 %", "primary: MADRS at day 9", "primary", 11, "no visit"),
+    "a primary that is no visit": ("dropout: 2 %", "primary: MADRS at day 9", "primary", 11, "not a visit"),
     "re-induction without relapse": (
         "treatment: placebo IV", "treatment: [placebo IV weekly, re-induce on relapse]", "arms.saline.treatment", 7,
         "no definition of relapse",

@@ -140,7 +140,7 @@ def test_other_numbers_of_patients_keep_the_proportions(trial):
         ("title: Two arms", "title: Two arms\npopulation: trdd", "no population"),
         ("title: Two arms", "title: Two arms\nblindness: double", "is not a key"),
         ("24 h, day 8", "24 h, soon", "is not a time"),
-        ("title: Two arms", "title: Two arms\nprimary: MADRS at 3 h", "is no visit"),
+        ("title: Two arms", "title: Two arms\nprimary: MADRS at 3 h", "is not a visit"),
         ("racemic 0.5", "racemik 0.5", "racemik"),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import TrialAnalysis
-from ketamech.trials.analysis.treatment_effects import ancova, share_interval
+from ketamech.trials.analysis.treatment_effects import ancova, difference_interval, share_interval
 from ketamech.trials.design import Trial
 
 ALPHA = 0.05
@@ -26,14 +26,15 @@ MAX_ALPHA = 0.5
 class SuccessCriterion:
     """When the comparison of an arm with the reference arm succeeds.
 
-    Without a `margin`: p < `alpha`, two-sided. With one (points of the scale, above 0): the arm is not inferior, which
-    means that the limit of the two-sided (1 - `alpha`) interval of the difference on the worse side is nearer than the
-    margin. Raises InputError for an alpha or a margin that is not possible.
+    Without a `margin`: p < `alpha`, two-sided, and the arm is better than the reference. With one (points of the scale,
+    above 0): the arm is not inferior, which means that the limit of the two-sided (1 - `alpha`) interval of the
+    difference on the worse side is nearer than the margin. `better` is the better direction of the scale: lower, higher
+    or none (any difference succeeds). Raises InputError for an alpha or a margin that is not possible.
     """
 
     alpha: float = ALPHA
     margin: float | None = None
-    lower_is_better: bool = True
+    better: str = "lower"
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= MAX_ALPHA:
@@ -42,22 +43,29 @@ class SuccessCriterion:
         if self.margin is not None and not 0 < self.margin < float("inf"):
             what = f"a non-inferiority margin of {self.margin:g}"
             raise InputError(what, key="margin", expected="points of the scale, above 0", type_this="2.5")
+        if self.margin is not None and self.better == "none":
+            what = "non-inferiority on a scale without a better direction"
+            raise InputError(what, key="margin", expected="a primary scale such as MADRS, CADSS or SBP")
+
+    def worse_by(self, difference: np.ndarray | pd.Series) -> np.ndarray:
+        """Differences with the sign of harm: above 0 where the arm is worse than the reference."""
+        return np.asarray(difference, dtype=float) * {"lower": 1, "higher": -1, "none": float("nan")}[self.better]
 
     def is_met(self, table: pd.DataFrame) -> np.ndarray:
         """Whether each row of an `ancova` table succeeds; a difference that is not estimated does not."""
         if self.margin is None:
-            return np.asarray(table["p"] < self.alpha)
+            significant = np.asarray(table["p"] < self.alpha)
+            return significant if self.better == "none" else significant & (self.worse_by(table["difference"]) < 0)
         from scipy.stats import t
 
-        worse = table["difference"].to_numpy(float) * (1 if self.lower_is_better else -1)
-        distance = (self.margin - worse) / table["se"].to_numpy(float)
+        distance = (self.margin - self.worse_by(table["difference"])) / table["se"].to_numpy(float)
         return np.asarray(t.sf(distance, table["df"].to_numpy(float)) < self.alpha / 2)
 
     @property
     def text(self) -> str:
         """The criterion in words, e.g. p < 0.05."""
         if self.margin is None:
-            return f"p < {self.alpha:g}"
+            return f"p < {self.alpha:g}" if self.better == "none" else f"better with p < {self.alpha:g}"
         return f"not inferior by {self.margin:g} points, two-sided alpha {self.alpha:g}"
 
 
@@ -66,7 +74,7 @@ SUPERIORITY = SuccessCriterion()
 
 def success_criterion(trial: Trial, alpha: float = ALPHA, margin: float | None = None) -> SuccessCriterion:
     """The criterion on the primary scale of a trial. Raises InputError."""
-    return SuccessCriterion(alpha, margin, lower_is_better=trial.scales[trial.primary[0]].response > 0)
+    return SuccessCriterion(alpha, margin, trial.scales[trial.primary[0]].better)
 
 
 def power(
@@ -104,12 +112,11 @@ def trial_successes(
     Each replicate gives up to `draws` smaller trials of its own patients, with no patient in two of them. `attrs` holds
     the criterion in words. Raises InputError for more patients than were simulated.
     """
-    place = [str(v) for v in dataset["visit"].values].index(visit)
-    arm = dataset["arm"].values[:, :, place]
-    names = [str(name) for name in dict.fromkeys(arm.ravel())]
+    simulated = smallest_arms(dataset, visit)
+    names = list(simulated)
     if len(names) < 2:
         raise InputError("power of a single arm", key="--power", expected="a trial of two arms or more")
-    simulated = {name: int((arm[0] == name).sum()) for name in names}
+    arm = dataset["arm"].sel(visit=visit).values
     parts = []
     for i, size in enumerate(sizes):
         numbers = size if isinstance(size, Mapping) else dict.fromkeys(names, size)
@@ -122,6 +129,12 @@ def trial_successes(
     table = pd.concat(parts, ignore_index=True)
     table.attrs["criterion"] = criterion.text
     return table
+
+
+def smallest_arms(dataset: xr.Dataset, visit: str) -> dict[str, int]:
+    """The number of patients of each arm at a visit in the replicate in which that arm is smallest."""
+    arm = dataset["arm"].sel(visit=visit).values
+    return {str(name): int((arm == name).sum(axis=1).min()) for name in dict.fromkeys(arm.ravel())}
 
 
 def _check_sizes(numbers: Mapping[str, int], simulated: Mapping[str, int], *, equal: bool) -> None:
@@ -172,8 +185,9 @@ def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCr
         if not math.isfinite(line["p"]):
             return f"{beginning}; not tested ({line['reason']})."
         margin = f"; {'' if met[0] else 'not shown to be '}{criterion.text}" if criterion.margin is not None else ""
-        interval = interval_text(float(line["low"]), float(line["high"]))
-        return f"{beginning}, 95 % interval {interval}, {_p_text(float(line['p']))}{margin}."
+        interval = interval_text(*difference_interval(line, criterion.alpha))
+        level = f"{100 * (1 - criterion.alpha):g} % interval"
+        return f"{beginning}, {level} {interval}, {_p_text(float(line['p']))}{margin}."
     low, high = np.percentile(known["difference"], [2.5, 97.5])
     p = float(part["p"].median())
     middle = f", median {_p_text(p)}" if criterion.margin is None and math.isfinite(p) else ""

@@ -18,7 +18,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import reference_arm
-from ketamech.trials.analysis.power import SuccessCriterion, power_of, trial_successes
+from ketamech.trials.analysis.power import SuccessCriterion, power_of, smallest_arms, trial_successes
 from ketamech.trials.design import Trial
 
 FIRST_PER_ARM, MIN_PER_ARM = 48, 8
@@ -56,7 +56,7 @@ class SampleSize:
     def text(self) -> str:
         """The number with its interval, in words."""
         if self.patients is None:
-            low = "" if self.low is None else f"; at least {self.low} patients are needed"
+            low = "" if self.low is None or self.limit <= self.target else f"; at least {self.low} patients are needed"
             return f"{self.arm}: no number of patients found: {self.reason}{low}."
         high = "an open limit" if self.high is None else str(self.high)
         numbers = set(self.per_arm.values())
@@ -135,9 +135,7 @@ def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, in
 
     Raises InputError where decisions have formed other groups than the arms.
     """
-    visit = [str(name) for name in data["visit"].values].index(trial.primary[1])
-    names, simulated = np.unique(data["arm"].values[0, :, visit], return_counts=True)
-    most = {str(name): int(n) for name, n in zip(names, simulated, strict=True)}
+    most = smallest_arms(data, trial.primary[1])
     if set(most) != {arm.name for arm in trial.arms}:
         what = f"the groups at {trial.primary[1]} are {', '.join(most)}"
         raise InputError(what, key="primary", expected="a visit at which the groups are the arms of the trial")

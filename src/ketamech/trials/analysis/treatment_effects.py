@@ -64,7 +64,10 @@ def _interval(change: np.ndarray) -> tuple[float, float]:
     means = np.array([_mean(row) for row in change])
     if len(means) > 1:
         return _percentiles(means)
-    error = Z95 * _sd(change) / np.sqrt(max(1, np.isfinite(change).sum()))
+    from scipy.stats import t
+
+    n = int(np.isfinite(change).sum())
+    error = float(t.ppf(0.975, n - 1)) * _sd(change) / np.sqrt(n) if n > 1 else float("nan")
     return float(means[0] - error), float(means[0] + error)
 
 
@@ -81,8 +84,8 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
     """Difference in change from a reference arm, adjusted for baseline, in every replicate.
 
     Ordinary least squares of change on baseline and arm, as `statsmodels` OLS gives, in closed form for speed. Columns:
-    replicate, arm, difference, se, df, p, low, high (95 %), n, reason. What the rated patients do not determine is NaN,
-    with a `reason`. Raises InputError for an arm or visit that is not there.
+    replicate, arm, difference, se, df, p, low, high (95 %), n (rated patients of both arms), reason. What the rated
+    patients do not determine is NaN, with a `reason`. Raises InputError for an arm or visit that is not there.
     """
     values, base, arm = scores(dataset, scale)
     place = _place(dataset, visit)
@@ -96,7 +99,8 @@ def ancova(dataset: xr.Dataset, scale: str, visit: str, reference: str) -> pd.Da
         fits = _differences(change[known], start[known], arm[r, known, place], reference, others)
         number = int(dataset["replicate"].values[r])
         for name, fit in zip(others, fits, strict=True):
-            lines.append({"replicate": number, "arm": name, **fit, "n": int(known.sum())})
+            compared = known & np.isin(arm[r, :, place], (name, reference))
+            lines.append({"replicate": number, "arm": name, **fit, "n": int(compared.sum())})
     columns = ["replicate", "arm", "difference", "se", "df", "p", "low", "high", "n", "reason"]
     return pd.DataFrame(lines, columns=columns)
 
@@ -142,6 +146,14 @@ def _tested(difference: float, residual: float, inverse: float, free: int) -> di
         "difference": difference, "se": se, "df": free, "p": p, "low": difference - reach, "high": difference + reach,
         "reason": "",
     }  # fmt: skip
+
+
+def difference_interval(line: pd.Series, alpha: float) -> tuple[float, float]:
+    """Limits of the (1 - `alpha`) interval of one row of an `ancova` table."""
+    from scipy.stats import t
+
+    reach = float(t.ppf(1 - alpha / 2, line["df"]) * line["se"])
+    return float(line["difference"]) - reach, float(line["difference"]) + reach
 
 
 def _nothing(reason: str, difference: float = float("nan")) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import { regimenText } from "./treatment-form.js";
 
 const MAX_ARM_NAME = 60;
 const MAX_ARMS = 6;
+const PATIENTS_PER_ARM = 60;
 const MAX_SEED = 2147483647;
 const OWN = ":own";
 const NOT_IN_TRIAL = {
@@ -17,7 +18,7 @@ const NOT_IN_TRIAL = {
   parameters: "parameters",
 };
 const REPLICATES_HINT = "1 to 500: the trial is repeated with other patients and other parameter draws";
-const CONTROL_HINT = "added where no arm is a placebo; tablets of the first arm are given in both";
+const CONTROL_HINT = "added where no arm is a placebo, at the visits of the arm with the most visits; its tablets are given in both";
 const MARGIN_HINT = "points; empty: the trial tests a difference";
 const TARGET_HINT = "percent of trials that succeed; 50 to 99";
 const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
@@ -42,7 +43,11 @@ export class TrialForm {
     this.ownArms = element("div", { class: "full-width" }, this.armList, this.armTools());
     this.isListed = false;
     this.node = this.build(buttons, onsubmit);
-    this.inputs.shipped.addEventListener("change", () => this.update());
+    this.inputs.shipped.addEventListener("change", () => {
+      const isShipped = this.inputs.shipped.value && this.inputs.shipped.value !== OWN;
+      this.inputs.patients_per_arm.value = isShipped ? "" : PATIENTS_PER_ARM;
+      this.update();
+    });
     this.buildArms();
   }
 
@@ -68,7 +73,7 @@ export class TrialForm {
       { class: "panel-form", novalidate: true, onsubmit },
       element("div", { class: "full-width" }, field("Trial", inputs.shipped)),
       this.ownArms,
-      field("Patients per arm", inputs.patients_per_arm, `2 to 2000; with replicates, at most ${maxPatients} in all`),
+      field("Patients per arm", inputs.patients_per_arm, `2 to 2000, at most ${maxPatients} in all; empty: as in a trial of the program`),
       field("Replicates", inputs.replicates, REPLICATES_HINT),
       field("Random seed", inputs.seed, `0 to ${MAX_SEED}; the same seed gives the same patients`),
       this.design,
@@ -142,6 +147,7 @@ export class TrialForm {
     const { value } = this.inputs.shipped;
     const isShipped = Boolean(value) && value !== OWN;
     for (const node of this.design) node.hidden = isShipped;
+    this.inputs.patients_per_arm.placeholder = isShipped ? "as in the trial" : "";
     this.ownArms.hidden = value !== OWN;
     const ignored = value ? [] : ignoredSettings(this.workbench.cases);
     this.note.textContent = `Not part of the trial, which takes only the treatments: ${ignored.join("; ")}.`;
@@ -179,7 +185,7 @@ export class TrialForm {
       arms: isShipped ? {} : Object.fromEntries(arms.map(({ name, treatment }) => [name, treatment])),
       control: inputs.control.value,
       population: inputs.population.value,
-      patients_per_arm: Number(inputs.patients_per_arm.value),
+      patients_per_arm: inputs.patients_per_arm.value === "" ? null : Number(inputs.patients_per_arm.value),
       replicates: Number(inputs.replicates.value),
       days: (inputs.days.value.match(/[^\s,]+/g) ?? []).map(Number),
       dropout: Number(inputs.dropout.value),
@@ -198,7 +204,7 @@ function trialInputs(populations) {
   const labels = new Map(populations.map(({ id, label }) => [id, label]));
   return {
     shipped: select(["", OWN], (value) => (value ? "Arms written here" : "Cases as arms")),
-    patients_per_arm: number(2, 2000, 60),
+    patients_per_arm: number(2, 2000, PATIENTS_PER_ARM),
     replicates: number(1, 500, 20),
     control: select(Object.keys(CONTROLS), (name) => CONTROLS[name]),
     population: select([...labels.keys()], (id) => labels.get(id)),
