@@ -256,11 +256,11 @@ class SingleExperimentTerm:
 
 
 @cache
-def load_single_experiment_terms(path: Path = SINGLE_EXPERIMENT) -> tuple[SingleExperimentTerm, ...]:
+def load_single_experiment_terms() -> tuple[SingleExperimentTerm, ...]:
     """Every term of data/perturbations/single_experiment.csv. Raises InputError for an unknown parameter or row."""
     table, ids = load_parameters(), load_evidence().observations
     found = []
-    for row in read_table(path, ("parameter", "neutral", "evidence", "why")):
+    for row in read_table(SINGLE_EXPERIMENT, ("parameter", "neutral", "evidence", "why")):
         name = row.known("parameter", table, "a parameter of the tables")
         rows = row.listed("evidence")
         for one in rows:

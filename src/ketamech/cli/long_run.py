@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
-from ketamech.core.environment import DATA
+from ketamech.core.environment import DATA, short_hash
 from ketamech.core.execution import Executor
 
 STOPPED = 130  # exit code after Ctrl-C
@@ -66,17 +65,12 @@ def source_checkout(option: str, instead: str) -> Path:
     return folder
 
 
-def text_hash(text: str) -> str:
-    """A short hash of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _tables(model: Any) -> dict[str, str]:
     """Hashes of the equations, of every parameter row and of all shipped tables."""
     files = sorted(path for path in DATA.rglob("*") if path.suffix in (".csv", ".yaml"))
-    content = hashlib.sha256(b"".join(path.relative_to(DATA).as_posix().encode() + path.read_bytes() for path in files))
+    content = b"".join(path.relative_to(DATA).as_posix().encode() + path.read_bytes() for path in files)
     return {
         "equations": model.layout.fingerprint,
-        "parameters": text_hash("\n".join(map(repr, model.parameters.values()))),
-        "tables": content.hexdigest()[:16],
+        "parameters": short_hash("\n".join(map(repr, model.parameters.values()))),
+        "tables": short_hash(content),
     }

@@ -66,19 +66,10 @@ class Perturbation:
         return {name: number * unit(table[name].unit).factor for name, number in self.sets.items()}
 
 
-def load_perturbations(path: Path | None = None, table: ParameterTable | None = None) -> dict[str, Perturbation]:
-    """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
-    if path is None and table is None:
-        return _default_perturbations()
-    return _read(path or PATH, table or load_parameters())
-
-
 @cache
-def _default_perturbations() -> dict[str, Perturbation]:
-    return _read(PATH, load_parameters())
-
-
-def _read(path: Path, table: ParameterTable) -> dict[str, Perturbation]:
+def load_perturbations(path: Path = PATH) -> dict[str, Perturbation]:
+    """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
+    table = load_parameters()
     found: dict[str, Perturbation] = {}
     taken: dict[str, str] = {}
     for row in read_table(path, COLUMNS):

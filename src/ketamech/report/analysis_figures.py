@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.analysis.regimen_search import WITHOUT
+from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.style import draw, figure_file, page, panel_page
@@ -206,13 +206,13 @@ MOST_PANELS = 12  # of one subject
 MANY = 40  # levels from which on a profile is a line
 
 
-def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile], *, vector: bool = True) -> list[Path]:
+def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
     """One figure of the profiles of one subject; levels of the regression are filled."""
     subject = rows[0].profile.subject
     name = re.sub(r"[^\w-]+", "-", subject).strip("-")
     if name != subject:  # two subjects must not share a file
-        name += f"-{hashlib.sha256(subject.encode()).hexdigest()[:6]}"
-    return draw(folder, name, lambda: _figure(rows[:MOST_PANELS], f"ID {subject}"), vector=vector)
+        name += f"-{short_hash(subject, 6)}"
+    return draw(folder, name, lambda: _figure(rows[:MOST_PANELS], f"ID {subject}"))
 
 
 def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:

@@ -10,7 +10,7 @@ from functools import cache
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters import HUMAN
 
@@ -36,8 +36,8 @@ def load_ranges() -> dict[str, OutputRange]:
     for row in read_table(TABLE, ("output", "lower", "upper", "species", "source")):
         one = OutputRange(
             output=row.required("output", "stage.thing"),
-            lower=_bound(row, "lower", -math.inf),
-            upper=_bound(row, "upper", math.inf),
+            lower=row.number_or("lower", -math.inf),
+            upper=row.number_or("upper", math.inf),
             species=row.one_of("species", (HUMAN, ALL_SPECIES)),
             source=row.required("source", "where the bound comes from"),
         )
@@ -70,7 +70,3 @@ def require_outputs(species: str, outputs: Sequence[str]) -> None:
             expected="an output that is measured in animals",
             type_this="forced_swim.immobility",
         )
-
-
-def _bound(row: CsvRow, column: str, otherwise: float) -> float:
-    return row.number(column) if row[column] else otherwise
