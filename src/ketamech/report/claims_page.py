@@ -27,7 +27,7 @@ from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness,
 from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, plain
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, plain, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.time_axis import enclosing_steps
 from ketamech.simulation.observable import value_of
@@ -355,7 +355,7 @@ def _robustness_tables() -> list[str]:
 
 def _robustness_cells(row: RobustnessRow) -> tuple[object, ...]:
     calibrated = "" if math.isnan(row.calibrated) else f"{percent(row.calibrated)} %"
-    spread = "" if math.isnan(row.low) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})"
+    spread = "" if math.isnan(row.low) else with_interval(row.median, row.low, row.high)
     return f"`{row.conclusion}`", row.statement, row.finding, row.text, calibrated, spread, row.where_it_stops
 
 
