@@ -344,8 +344,6 @@ def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:
-    from ketamech.core import unit
-
     return unit(parameters[name].unit).factor
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -16,7 +17,7 @@ from ketamech.analysis.regimen_search import WITHOUT
 from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.report.style import draw, figure_file, page, panel_page
+from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
@@ -150,11 +151,6 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
 
 def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from ketamech.report.style import SETTINGS
-
     names = [str(name) for name in curves.data_vars if curves[name].dims == ("patient", "time")]
     places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MOST_DRAWN).round().astype(int)).tolist()
     days = curves["time"].values[places] / 24
