@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ketamech.analysis.claims import (
     Claim,
-    ClaimTest,
     ClaimVerdict,
     TestResult,
     claim_verdict,
@@ -65,7 +63,7 @@ def evaluate_claims(
     arms = load_arms()
     _check_outputs(claims.values(), model)
     check_settings(arms, model.parameters)
-    moments = _reading_times(test for claim in claims.values() for test in claim.tests)
+    moments = {hour for claim in claims.values() for test in claim.tests for hour in test.measure.stated_hours}
     curves = simulate_protocols(model, arms.values(), moments, progress)
     return {name: _evaluate(claim, arms, curves, model) for name, claim in chosen.items()}
 
@@ -93,12 +91,6 @@ def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
             near = closest_match(name, claims) or next((known for known in claims if name in known), None)
             raise UnknownNameError(f"no claim '{name}'", expected="an id printed by ketamech claims", nearest=near)
     return {name: claims[name] for name in claims if name in names}
-
-
-def _reading_times(tests: Iterable[ClaimTest]) -> list[float]:
-    """The times at which a test reads a value (h); they become output times."""
-    texts = (test.measure.time for test in tests if not set("<>") & set(test.measure.time))
-    return [float(hour) for text in texts for hour in re.findall(r"[\d.]+", text)]
 
 
 def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
