@@ -80,9 +80,7 @@ def load_studied_regimens() -> tuple[StudiedRegimen, ...]:
 def _studied(row: CsvRow) -> StudiedRegimen:
     known = load_evidence().observations
     row.required("evidence", "ids of data/evidence")
-    ids = row.listed("evidence")
-    for one in ids:
-        row.known("evidence", known, "ids of data/evidence", name=one, what="no evidence row")
+    ids = row.listed_known("evidence", known, "ids of data/evidence", what="no evidence row")
     (treatment,) = Regimen.parse(row.required("regimen", "a regimen")).treatments
     return StudiedRegimen(treatment, row.is_yes("control"), ids, row["why"])
 

@@ -62,8 +62,14 @@ class CsvRow:
         """The parts of a cell that are joined by ';'."""
         return tuple(part.strip() for part in self.cells[column].split(";") if part.strip())
 
-    def settings(self, column: str) -> dict[str, float]:
-        """{name: number} of a cell "name=number; name=number". Raises InputError."""
+    def listed_known(
+        self, column: str, choices: Collection[str], expected: str, *, what: str = "no"
+    ) -> tuple[str, ...]:
+        """The parts of a cell that are joined by ';', each of which must be one of `choices`; raises InputError."""
+        return tuple(self.known(column, choices, expected, name=one, what=what) for one in self.listed(column))
+
+    def settings(self, column: str, known: Collection[str] | None = None) -> dict[str, float]:
+        """{name: number} of a cell "name=number; name=number". Raises InputError, also for a name not in `known`."""
         found = {}
         for part in self.listed(column):
             name, _, number = part.partition("=")
@@ -71,6 +77,8 @@ class CsvRow:
                 found[name.strip()] = float(number)
             except ValueError as problem:
                 raise self.error(column, f"cannot read '{part}'", expected="stage.thing=number") from problem
+        for name in found if known is not None else ():
+            self.known(column, known or (), "stage.thing=number", name=name, what="no parameter")
         return found
 
     def known(
