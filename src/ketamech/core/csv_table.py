@@ -115,6 +115,17 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     return [_row(path, line, cells, present, blank) for line, cells in records[1:] if cells]
 
 
+def rows_by(rows: Iterable[CsvRow], column: str, expected: str) -> dict[str, CsvRow]:
+    """Rows by the text of a column; raises InputError for an empty or repeated one."""
+    found: dict[str, CsvRow] = {}
+    for row in rows:
+        name = row.required(column, expected)
+        if name in found:
+            raise row.error(column, f"'{name}' is already used", expected="each name once")
+        found[name] = row
+    return found
+
+
 def read_records(path: Path) -> list[CsvRow]:
     """The records of a UTF-8 CSV file with any header; raises InputError."""
     header = tuple(_records(path, _text(path))[0][1])

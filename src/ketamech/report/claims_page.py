@@ -15,6 +15,7 @@ from ketamech.analysis.claims import (
     SIDES,
     UNITS_OF_STUDIES,
     VERDICTS,
+    ClaimResult,
     EvidenceItem,
     FigurePoint,
     Rule,
@@ -22,7 +23,6 @@ from ketamech.analysis.claims import (
     load_rule,
     load_rule_variants,
 )
-from ketamech.analysis.evaluate_claims import ClaimResult
 from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ketamech.analysis.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims import evaluate_claims
 from ketamech.report.claims_page import (
     BOTTOM,
     HEIGHT,
