@@ -13,9 +13,8 @@ from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.prior_sensitivity import THRESHOLD
 from ketamech.estimation.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.report import calibration_report as tables
-from ketamech.report.calibration_report import draw_gains, draw_ranks
+from ketamech.report.calibration_report import ARMS, arm_lines, draw_gains, draw_ranks
 from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.report.weighted_arms import ARMS, arm_lines
 from ketamech.trials.analysis.treatment_effects import Z95
 from makers.markdown import NOTICE, code, table
 

@@ -13,7 +13,7 @@ from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.published_arms import published_arms
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report import calibration_report as tables
-from ketamech.report.weighted_arms import ARMS
+from ketamech.report.calibration_report import ARMS
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ketamech.analysis.reference_protocols import Protocol, load_protocols
+from ketamech.analysis.reference_protocols import Protocol, check_settings, load_protocols, simulate_protocols
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, fitted_rows, measure
-from ketamech.core import require_known
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core import UnknownNameError, closest_match, require_known
+from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
-from ketamech.evidence import Evidence, Observation
-from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.simulation.model import Model
+from ketamech.simulation.observable import Observable, TimeCourse, names_in
 
 RELATIONS = ("<", ">")
 
@@ -100,13 +101,6 @@ class Claim:
         return {*self.figure.curves.values(), *(test.arm for test in self.tests)}
 
 
-def run_claim_test(
-    test: ClaimTest, arms: Mapping[str, TimeCourse], control: TimeCourse | None, units: Mapping[str, str]
-) -> TestResult:
-    """Evaluate one test on the simulated arms."""
-    return TestResult(test, test.measure.read(arms[test.arm], control), test.measure.unit(units))
-
-
 STRENGTHS = ("record", "human trial", "human", "animal", "in vitro")
 IN_HUMANS = ("record", "human trial", "human")
 SIDES = ("for", "against")
@@ -165,8 +159,6 @@ class ClaimVerdict:
     reason: str
     weight_for: float
     weight_against: float
-    human_weight_for: float
-    human_weight_against: float
 
 
 def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
@@ -182,8 +174,7 @@ def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> C
     """
     listed = list(exhibits)
     (pro, pro_people), (con, con_people) = (_side(listed, side, level, rule) for side in SIDES)
-    verdict, reason = _verdict(pro, con, pro_people, con_people, rule)
-    return ClaimVerdict(verdict, reason, pro, con, pro_people, con_people)
+    return ClaimVerdict(*_verdict(pro, con, pro_people, con_people, rule), pro, con)
 
 
 def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
@@ -236,15 +227,14 @@ def load_arms(folder: Path = DIRECTORY) -> dict[str, Protocol]:
 def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim]:
     """Every claim with its tests, evidence and points. Raises InputError for an unknown id, arm or word."""
     arms = load_arms(folder)
-    rows = read_table(folder / "claims.csv", COLUMNS)
-    ids = _ids(rows)
+    ids = rows_by(read_table(folder / "claims.csv", COLUMNS), "id", "a name such as glutamate-rises")
     tests = _by_claim(read_table(folder / "experiments.csv", TEST_COLUMNS), ids, lambda row: _test(row, arms))
     fitted = fitted_rows(evidence)
     exhibits = _by_claim(
         read_table(folder / "evidence.csv", EVIDENCE_COLUMNS), ids, lambda row: _evidence_item(row, evidence, fitted)
     )
     points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, ids))
-    return {row["id"]: _claim(row, arms, tests[row["id"]], exhibits[row["id"]], points[row["id"]]) for row in rows}
+    return {name: _claim(row, arms, tests[name], exhibits[name], points[name]) for name, row in ids.items()}
 
 
 def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
@@ -260,16 +250,6 @@ def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
         row["name"]: rule.changed(row.settings("settings"))
         for row in read_table(folder / "variants.csv", VARIANT_COLUMNS)
     }
-
-
-def _ids(rows: Iterable[CsvRow]) -> dict[str, CsvRow]:
-    found: dict[str, CsvRow] = {}
-    for row in rows:
-        name = row.required("id", "a name such as glutamate-rises")
-        if name in found:
-            raise row.error("id", f"'{name}' is already used", expected="each claim once")
-        found[name] = row
-    return found
 
 
 def _by_claim(
@@ -333,3 +313,85 @@ def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> Figure
     drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
     arm = row.known("arm", drawn, "an arm that the figure of this claim draws")
     return FigurePoint(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim, the verdict of its evidence, the test results of the model, and the simulated arms by id.
+
+    `n_same_verdict`: number of the `n_rule_variants` other rules with the same verdict. The verdict never depends on
+    the model.
+    """
+
+    claim: Claim
+    verdict: ClaimVerdict
+    test_results: tuple[TestResult, ...]
+    n_same_verdict: int
+    n_rule_variants: int
+    arms: Mapping[str, TimeCourse]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the model shows the claim: every test passes."""
+        return all(result.passed for result in self.test_results)
+
+    @property
+    def agreement(self) -> str:
+        """Model against evidence: agrees, differs, or open where the evidence is mixed."""
+        if self.verdict.verdict == "mixed":
+            return "open"
+        return "agrees" if self.shown == (self.verdict.verdict == "supported") else "differs"
+
+
+def evaluate_claims(
+    model: Model, only: Iterable[str] = (), progress: Callable[[str], None] | None = None
+) -> dict[str, ClaimResult]:
+    """Results by claim id, in table order (all, or `only` some). Raises UnknownNameError for an unknown claim.
+
+    Every arm is always simulated on one time grid, so that a single claim gives identical results.
+    """
+    claims = load_claims(load_evidence())
+    chosen = _chosen(claims, only)
+    arms = load_arms()
+    _check_outputs(claims.values(), model)
+    check_settings(arms, model.parameters)
+    moments = {hour for claim in claims.values() for test in claim.tests for hour in test.measure.stated_hours}
+    curves = simulate_protocols(model, arms.values(), moments, progress)
+    return {name: _evaluate(claim, arms, curves, model) for name, claim in chosen.items()}
+
+
+def _evaluate(
+    claim: Claim, arms: Mapping[str, Protocol], curves: Mapping[str, TimeCourse], model: Model
+) -> ClaimResult:
+    rule, _ = load_rule()
+    others = load_rule_variants(rule).values()
+    verdict = claim_verdict(claim.evidence_items, claim.evidence_level, rule)
+    same = [
+        claim_verdict(claim.evidence_items, claim.evidence_level, other).verdict == verdict.verdict for other in others
+    ]
+    units = model.layout.units
+    found = tuple(
+        TestResult(
+            test, test.measure.read(curves[test.arm], curves.get(arms[test.arm].control)), test.measure.unit(units)
+        )
+        for test in claim.tests
+    )
+    mine = {name: curves[name] for name in claim.arms()}
+    return ClaimResult(claim, verdict, found, sum(same), len(same), mine)
+
+
+def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
+    names = list(only) or list(claims)
+    for name in names:
+        if name not in claims:
+            near = closest_match(name, claims) or next((known for known in claims if name in known), None)
+            raise UnknownNameError(f"no claim '{name}'", expected="an id printed by ketamech claims", nearest=near)
+    return {name: claims[name] for name in claims if name in names}
+
+
+def _check_outputs(claims: Iterable[Claim], model: Model) -> None:
+    units = model.layout.units
+    for claim in claims:
+        for text in (claim.figure.output, *(test.measure.output for test in claim.tests)):
+            for name in names_in(text):
+                require_known(name, units, f"claim '{claim.id}' reads '{name}', which no stage offers")

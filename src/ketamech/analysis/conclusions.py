@@ -104,11 +104,9 @@ class PathwayShares:
     hour: float
 
     def of(self, curves: Curves) -> dict[str, float]:
-        """Share by pathway; empty if there is no drug effect. Raises ArithmeticError if an arm could not be solved."""
+        """Share by pathway; empty if there is no drug effect, with NaN if an arm could not be solved."""
         full, none, control = (self._madrs(curves, name) for name in ("full", "none", "control"))
         drug = full - control
-        if math.isnan(drug):
-            raise ArithmeticError
         if abs(drug) < LEAST_EFFECT:
             return {}
         shares = {}
@@ -116,8 +114,6 @@ class PathwayShares:
             alone = self._madrs(curves, f"only {name}") - none
             lost = full - self._madrs(curves, f"without {name}")
             shares[name] = (alone + lost) / 2 / drug
-        if any(math.isnan(share) for share in shares.values()):
-            raise ArithmeticError
         together, total = (full - none) / drug, sum(shares.values())
         factor = together / total if abs(total) > LEAST_SUM * abs(together) else 1.0
         return {name: share * factor for name, share in shares.items()}
@@ -127,24 +123,21 @@ class PathwayShares:
 
     def answer(self, pathway: str, curves: Curves) -> tuple[int, float]:
         """Whether a pathway contributes (2), contributes little (1), or there is no drug effect (0), and its share."""
-        try:
-            shares = self.of(curves)
-        except ArithmeticError:
-            return NO_RESULT, math.nan
-        if not shares:
-            return 0, math.nan
-        return (2 if shares[pathway] >= CONTRIBUTES else 1), shares[pathway]
+        shares = self.of(curves)
+        return _if_known(shares, lambda: (2 if shares[pathway] >= CONTRIBUTES else 1, shares[pathway]))
 
     def largest(self, curves: Curves) -> tuple[int, float]:
         """Number of the pathway with the largest share, from 1 (0: no drug effect), and the share."""
-        try:
-            shares = self.of(curves)
-        except ArithmeticError:
-            return NO_RESULT, math.nan
-        if not shares:
-            return 0, math.nan
-        name = max(shares, key=lambda one: shares[one])
-        return 1 + self.pathways.index(name), shares[name]
+        shares = self.of(curves)
+        numbered = list(enumerate(shares.values(), 1))
+        return _if_known(shares, lambda: max(numbered, key=lambda one: one[1]))
+
+
+def _if_known(shares: Mapping[str, float], answer: Callable[[], tuple[int, float]]) -> tuple[int, float]:
+    """The answer from these shares, if every arm was solved and there is a drug effect."""
+    if any(map(math.isnan, shares.values())):
+        return NO_RESULT, math.nan
+    return answer() if shares else (0, math.nan)
 
 
 def _effect_answer(hour: float, curves: Curves) -> tuple[int, float]:

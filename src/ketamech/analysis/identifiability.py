@@ -79,7 +79,7 @@ class _Equation:
 
 def invariances(
     system: System, values: Mapping[str, float], observed: Collection[str], dosed: Collection[str], *,
-    known: Collection[str] = (), baseline: Mapping[str, float] | None = None, seed: int = 1,
+    known: Collection[str] = (), baseline: Mapping[str, float] | None = None,
 ) -> list[Invariance]:  # fmt: skip
     """Every invariance of the equations. `observed` outputs and `dosed` states have a known scale.
 
@@ -88,9 +88,9 @@ def invariances(
     their typical sizes). Raises ModelError for an equation that has no finite value there.
     """
     problem = _SymmetryProblem(system, frozenset(observed), frozenset(dosed), frozenset(known), baseline or {})
-    matrix = problem.conditions(values, np.random.default_rng(seed))
+    matrix = problem.conditions(values, np.random.default_rng(1))
     exponents = _sparse_rows(_null_space(matrix)[:, : len(problem.parameters)])
-    generator = np.random.default_rng(seed + 1)
+    generator = np.random.default_rng(2)
     moved = {name: value * np.exp(generator.normal(0, 0.2)) for name, value in values.items()}
     other = _Completion(problem.conditions(moved, generator), len(problem.parameters))
     found = []

@@ -127,11 +127,8 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
 
 def _settings(row: CsvRow) -> tuple[tuple[str, float], ...]:
     """Parameters of this animal or patient in canonical units. Raises InputError."""
-    table, found = load_parameters(), []
-    for name, number in row.settings("settings").items():
-        row.known("settings", table, "stage.thing=number", name=name, what="no parameter")
-        found.append((name, number * unit(table[name].unit).factor))
-    return tuple(found)
+    table = load_parameters()
+    return tuple((name, x * unit(table[name].unit).factor) for name, x in row.settings("settings", table).items())
 
 
 def _refuse_window(row: CsvRow) -> None:
@@ -256,18 +253,15 @@ class SingleExperimentTerm:
 
 
 @cache
-def load_single_experiment_terms(path: Path = SINGLE_EXPERIMENT) -> tuple[SingleExperimentTerm, ...]:
+def load_single_experiment_terms() -> tuple[SingleExperimentTerm, ...]:
     """Every term of data/perturbations/single_experiment.csv. Raises InputError for an unknown parameter or row."""
     table, ids = load_parameters(), load_evidence().observations
     found = []
-    for row in read_table(path, ("parameter", "neutral", "evidence", "why")):
+    for row in read_table(SINGLE_EXPERIMENT, ("parameter", "neutral", "evidence", "why")):
         name = row.known("parameter", table, "a parameter of the tables")
-        rows = row.listed("evidence")
-        for one in rows:
-            row.known("evidence", ids, "ids of data/evidence", name=one, what="no evidence row")
-        found.append(
-            SingleExperimentTerm(name, row.number("neutral") * unit(table[name].unit).factor, rows, row["why"])
-        )
+        rows = row.listed_known("evidence", ids, "ids of data/evidence", what="no evidence row")
+        neutral = row.number("neutral") * unit(table[name].unit).factor
+        found.append(SingleExperimentTerm(name, neutral, rows, row["why"]))
     return tuple(found)
 
 

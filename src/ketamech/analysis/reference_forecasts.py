@@ -141,21 +141,21 @@ def hour_of(target: ClinicalTarget) -> float:
     return next((v.time for v in shipped_trial(target.trial).visits if v.name == target.visit), float("nan"))
 
 
-def freeze(rows: Sequence[ScoredRow], path: Path = PATH, today: str = "") -> Path:
+def freeze(rows: Sequence[ScoredRow]) -> Path:
     """Write the forecasts of the scored rows with today's date."""
     lines = [",".join(COLUMNS)]
-    for one in reference_forecasts(rows, today):
+    for one in reference_forecasts(rows):
         numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*one.class_mean, *one.pooled)]
         cells = [one.id, f'"{one.class_name}"', f'"{one.borrowed}"' if one.borrowed else "", str(one.trials)]
         lines.append(",".join([*cells, *numbers, one.made]))
-    atomic_write(path, ("\n".join(lines) + "\n").encode())
-    return path
+    atomic_write(PATH, ("\n".join(lines) + "\n").encode())
+    return PATH
 
 
-def load_references(path: Path = PATH) -> dict[str, ReferenceForecast]:
+def load_references() -> dict[str, ReferenceForecast]:
     """{evidence id: the frozen forecasts}. Raises InputError."""
     found = {}
-    for row in read_table(path, COLUMNS):
+    for row in read_table(PATH, COLUMNS):
         mean, sd, pooled, pooled_sd = (
             row.number_or(name, float("nan")) for name in ("mean", "sd", "pooled_mean", "pooled_sd")
         )

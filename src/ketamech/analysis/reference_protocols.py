@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, require_known, unit
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import DoseEvent, dose_events
 from ketamech.dosing.parse import parse_duration
@@ -76,16 +76,12 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
 
     The sentences of a user's table are parsed at once; those of the shipped table, which a test parses, when used.
     """
-    found: dict[str, Protocol] = {}
-    rows = read_table(path or DIRECTORY / "protocols.csv", COLUMNS)
-    for row in rows:
-        name = row.required("id", "a name such as iv-0.5-over-40-min")
-        if name in found:
-            raise row.error("id", f"'{name}' is already used", expected="each protocol once")
-        found[name] = _protocol(name, row)
-        if path is not None:
-            require_species_kinetics(found[name].regimen, load_species(found[name].species))
-    for row in rows:
+    rows = rows_by(read_table(path or DIRECTORY / "protocols.csv", COLUMNS), "id", "a name such as iv-0.5-over-40-min")
+    found = {name: _protocol(name, row) for name, row in rows.items()}
+    if path is not None:
+        for protocol in found.values():
+            require_species_kinetics(protocol.regimen, load_species(protocol.species))
+    for row in rows.values():
         if row["control"]:
             row.known("control", found, "the id of a protocol", what="no protocol")
     return found

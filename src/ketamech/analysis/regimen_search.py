@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -74,17 +73,15 @@ class RegimenEvidence:
 
 
 @cache
-def load_studied_regimens(path: Path = PATH) -> tuple[StudiedRegimen, ...]:
+def load_studied_regimens() -> tuple[StudiedRegimen, ...]:
     """Every studied regimen. Raises InputError for an unknown evidence row or an unreadable regimen."""
-    return tuple(_studied(row) for row in read_table(path, COLUMNS))
+    return tuple(_studied(row) for row in read_table(PATH, COLUMNS))
 
 
 def _studied(row: CsvRow) -> StudiedRegimen:
     known = load_evidence().observations
     row.required("evidence", "ids of data/evidence")
-    ids = row.listed("evidence")
-    for one in ids:
-        row.known("evidence", known, "ids of data/evidence", name=one, what="no evidence row")
+    ids = row.listed_known("evidence", known, "ids of data/evidence", what="no evidence row")
     (treatment,) = Regimen.parse(row.required("regimen", "a regimen")).treatments
     return StudiedRegimen(treatment, row.is_yes("control"), ids, row["why"])
 

@@ -9,7 +9,6 @@ The result of the last sweep is stored in data/claims/robustness.csv.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ketamech.analysis.sensitivity import RANK_MARGIN, quantile, varied_paramete
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import output_times
@@ -349,7 +349,7 @@ def _row(row: CsvRow) -> RobustnessRow:
 def _identity(model: Model) -> dict[str, str]:
     """Hashes of the equations and of the parameter rows."""
     text = "\n".join(f"{row.name}={row.canonical!r} {row.spread}" for row in model.parameters.values())
-    return {"equations": model.layout.fingerprint, "values": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    return {"equations": model.layout.fingerprint, "values": short_hash(text)}
 
 
 def write_robustness(folder: Path, found: SetAnswers) -> list[Path]:

@@ -36,12 +36,12 @@ from ketamech.analysis.scorecard_targets import (
 )
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.evidence import Evidence, Observation, load_evidence
+from ketamech.evidence import Evidence, load_evidence
 from ketamech.evidence.load_evidence import analyte, canonical_unit
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import Subject, output_times, run_subjects
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.observable import Observable, TimeCourse, reading_times
+from ketamech.simulation.observable import Observable, TimeCourse
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
@@ -180,7 +180,9 @@ def scorecard(model: Model | None = None, progress: Callable[[str], None] | None
     _check_units(targets, evidence, model)
     began = time.perf_counter()
     needed = _needed_outputs(protocols, targets, goals)
-    curves = simulate_protocols(model, needed, _reading_times(targets, goals), progress)
+    measures = [target.measure for target in targets] + [goal.measure for goal in goals if goal.measure]
+    hours = {hour for measure in measures for hour in measure.stated_hours}
+    curves = simulate_protocols(model, needed, hours, progress)
     seconds = time.perf_counter() - began
     rows = score_rows(targets, evidence, protocols, curves, model.layout.units, model.parameters)
     table = criteria_table(goals, rows, protocols, curves, model)
@@ -195,19 +197,10 @@ def _needed_outputs(
     return [protocol for name, protocol in protocols.items() if name in named]
 
 
-def _reading_times(targets: tuple[Target, ...], goals: tuple[AcceptanceCriterion, ...]) -> set[float]:
-    """Times at which a value is read (h); they become output times, so that nothing is interpolated."""
-    measures = [target.measure for target in targets] + [goal.measure for goal in goals if goal.measure]
-    texts = {measure.time for measure in measures} - {""}
-    plain = (text for text in texts if "<" not in text and ">" not in text)
-    return {float(hour) for text in plain for hour in reading_times(text, np.zeros(2), {})}
-
-
 def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) -> None:
     for target in targets:
         row = evidence[target.evidence]
-        banded = not (math.isnan(target.low) and math.isnan(target.high))
-        free = target.comparison == "sign" or banded  # a band may be in the unit of the observable
+        free = target.comparison == "sign" or target.has_band  # a band may be in the unit of the observable
         if not free and not target.measure.matches(row.canonical_unit, model.layout.units):
             found = target.measure.unit(model.layout.units)
             what = f"{target.evidence} is printed in {row.unit}, but {target.measure.output} gives {found}"
@@ -232,13 +225,13 @@ def _line(
 ) -> dict[str, object]:  # fmt: skip
     row = evidence[target.evidence]
     control = curves.get(protocols[target.protocol].control)
-    simulated = target.measure.read(curves[target.protocol], control) / _printed_factor(target, row, units)
+    simulated = target.measure.read(curves[target.protocol], control) / target.printed_factor(row, units)
     verdict = compare_with_published(target.comparison, simulated, row, target.low, target.high)
     return {
         "id": row.id, "stage": row.stage, "reference": row.reference, "trial": row.trial,
         "citation": evidence.references[row.reference].citation, "quantity": row.quantity, "protocol": target.protocol,
         "output": target.measure.output, "unit": row.unit, "simulated": simulated, "published": row.value,
-        "expected": _expected(target, row), "spread": row.spread.text, "comparison": target.comparison,
+        "expected": _expected(target), "spread": row.spread.text, "comparison": target.comparison,
         "fold_error": verdict.fold_error, "log_fold": np.log(verdict.fold) if verdict.fold > 0 else np.nan,
         "z": verdict.z, "distance": verdict.distance, "verdict": verdict.verdict, "reading_source": row.reading_source,
         "use": row.use,
@@ -246,18 +239,12 @@ def _line(
     }  # fmt: skip
 
 
-def _expected(target: Target, row: Observation) -> str:
+def _expected(target: Target) -> str:
     """The band of the table, where it replaces the printed number."""
-    if target.comparison != "interval" or (math.isnan(target.low) and math.isnan(target.high)):
+    if target.comparison != "interval" or not target.has_band:
         return ""
     low, high = ("" if math.isnan(bound) else f"{bound:g}" for bound in (target.low, target.high))
     return f"{low} to {high}" if low and high else f"above {low}" if low else f"below {high}"
-
-
-def _printed_factor(target: Target, row: Observation, units: Mapping[str, str]) -> float:
-    """Factor from the canonical to the printed unit; 1 for a sign or a band in another unit."""
-    fits = target.measure.matches(row.canonical_unit, units)
-    return row.factor if fits and target.comparison != "sign" else 1.0
 
 
 def counted(rows: pd.DataFrame) -> pd.DataFrame:

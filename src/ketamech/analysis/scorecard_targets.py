@@ -60,6 +60,16 @@ class Target:
     high: float
     assumption: str
 
+    def printed_factor(self, row: Observation, units: Mapping[str, str]) -> float:
+        """Factor from the canonical to the printed unit of its row; 1 for a sign or a band in another unit."""
+        printed = self.comparison != "sign" and self.measure.matches(row.canonical_unit, units)
+        return row.factor if printed else 1.0
+
+    @property
+    def has_band(self) -> bool:
+        """Whether the table states a band."""
+        return not (math.isnan(self.low) and math.isnan(self.high))
+
 
 def load_targets(
     evidence: Evidence, protocols: Mapping[str, object], path: Path = DIRECTORY / "targets.csv"

@@ -10,7 +10,6 @@ challenges but without the drug. Otherwise the baseline, which no drug changes, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +21,7 @@ import pandas as pd
 from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
+from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
@@ -175,7 +175,7 @@ class SensitivityProblem:
     def _name(self, ranks: np.ndarray) -> str:
         varied = " ".join(row.name for row in self.parameters).encode()
         kind = b"absolute" if self.absolute else b"difference"
-        return f"points-{hashlib.sha256(kind + varied + ranks.tobytes()).hexdigest()[:20]}"
+        return f"points-{short_hash(kind + varied + ranks.tobytes(), 20)}"
 
     def _chunk(self, ranks: np.ndarray) -> np.ndarray:
         values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.parameters)}

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_forecasts import ReferenceForecast
 from ketamech.analysis.skill_rows import ScoredRow
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 
 CONTRASTS = DATA / "scorecard" / "contrasts.csv"
@@ -276,11 +275,11 @@ class SkillCriterion:
     why: str
 
 
-def load_skill_criteria(path: Path = PATH) -> tuple[SkillCriterion, ...]:
+def load_skill_criteria() -> tuple[SkillCriterion, ...]:
     """Every criterion. Raises InputError for an unknown measure or one without a bound."""
     found = []
-    for row in read_table(path, COLUMNS):
-        low, high, floor = (_bound(row, name) for name in ("low", "high", "floor"))
+    for row in read_table(PATH, COLUMNS):
+        low, high, floor = (row.number_or(name, np.nan) for name in ("low", "high", "floor"))
         if np.isnan(low) and np.isnan(high):
             raise row.error("low", "a criterion without a bound", expected="a number in low or high")
         question = row.required("question", "a question")
@@ -289,21 +288,17 @@ def load_skill_criteria(path: Path = PATH) -> tuple[SkillCriterion, ...]:
     return tuple(found)
 
 
-def _bound(row: CsvRow, name: str) -> float:
-    return row.number(name) if row[name] else float("nan")
-
-
-def load_skill(path: Path = RESULTS) -> pd.DataFrame:
+def load_skill() -> pd.DataFrame:
     """The committed result table of `ketamech scorecard --publish`."""
-    return pd.read_csv(path, comment="#")
+    return pd.read_csv(RESULTS, comment="#")
 
 
-def verdicts(skill: pd.DataFrame, basis: str = "left out") -> pd.DataFrame:
+def verdicts(skill: pd.DataFrame) -> pd.DataFrame:
     """question, group, measure, value, low, high, met, floor, above_floor (True without a floor), why; misses first.
 
     A measure without a value is not met.
     """
-    known = skill[skill["basis"] == basis].set_index("group")
+    known = skill[skill["basis"] == "left out"].set_index("group")
     lines = []
     for one in load_skill_criteria():
         value = float(known.loc[one.group, one.measure]) if one.group in known.index else float("nan")  # type: ignore[arg-type]

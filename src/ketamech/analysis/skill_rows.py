@@ -7,7 +7,7 @@ ratio weigh the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -162,5 +162,4 @@ def _without_algebra(row: ScoredRow, scored: dict[str, str]) -> ScoredRow:
     sources = [name for name in (*row.target.row.derived_from, row.target.row.duplicate_of) if name]
     if row.reason or not sources or not all(scored.get(name) == row.group for name in sources):
         return row
-    reason = "follows by arithmetic from scored rows"
-    return ScoredRow(row.target, row.trial, row.group, row.family, row.arm, row.statistic, reason)
+    return replace(row, reason="follows by arithmetic from scored rows")

@@ -17,6 +17,7 @@ import xarray as xr
 
 from ketamech.analysis.reference_forecasts import (
     PublishedDifference,
+    hour_of,
     load_references,
     model_curves,
     published_differences,
@@ -197,11 +198,10 @@ def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
     width = own_high - own_low
     inside = bool(low <= published <= high)
     touches = bool(low <= own_high and high >= own_low) if np.isfinite(width) else inside
-    hour = next((v.time for v in shipped_trial(row.trial).visits if v.name == row.visit), float("nan"))
     return {
         "id": row.row.id, "stage": row.row.stage, "quantity": row.row.quantity, "reference": row.row.reference,
         "trial": row.trial, "fold": fold_of(row).trial,
-        "n": row.row.n, "arm": row.arm, "scale": row.scale, "visit": row.visit, "hour": hour,
+        "n": row.row.n, "arm": row.arm, "scale": row.scale, "visit": row.visit, "hour": hour_of(row),
         "statistic": row.statistic, "published": published, "low": own_low, "high": own_high,
         "simulated": middle, "sim_low": float(low), "sim_high": float(high), "inside": inside, "overlaps": touches,
         "z": _z(row, values),

@@ -37,7 +37,7 @@ from ketamech.evidence import Observation, load_evidence, standard_error
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import DIRECTORY
-from ketamech.simulation.observable import TimeCourse, names_in, reading_times
+from ketamech.simulation.observable import TimeCourse, names_in
 
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
@@ -161,8 +161,7 @@ class VariantPredictor:
     def _times(self, horizon: float, courses: Sequence[Subject]) -> np.ndarray:
         given = [entry for course in courses for entry in course.events]
         starts = sorted({float(e.time) for e in given} | {float(e.time + e.duration) for e in given})
-        named = {t.measure.time for t, _, _ in self._targets if "." not in t.measure.time.replace(".", "", 1)}
-        exact = {float(h) for when in named if when for h in reading_times(when, np.zeros(2), {})}
+        exact = {hour for target, _, _ in self._targets for hour in target.measure.stated_hours}
         close = [*exact, *output_times(horizon, starts, per_dose=40)]
         return np.unique(np.round([h for h in close if h <= horizon], 6))
 
@@ -181,10 +180,9 @@ class VariantPredictor:
         return np.array([[self._read(target, mine) for target, _, _ in self._targets] for mine in curves])
 
     def _read(self, target: Target, curves: Mapping[str, TimeCourse]) -> float:
-        row, units = load_evidence()[target.evidence], self.model.layout.units
         control = curves.get(self._protocols[target.protocol].control)
-        printed = target.comparison != "sign" and target.measure.matches(row.canonical_unit, units)
-        return target.measure.read(curves[target.protocol], control) / (row.factor if printed else 1.0)
+        factor = target.printed_factor(load_evidence()[target.evidence], self.model.layout.units)
+        return target.measure.read(curves[target.protocol], control) / factor
 
     @cached_property
     def _arms(self) -> list[tuple[Batch, list[Arm]]]:
@@ -311,7 +309,7 @@ def _printed_band(target: Target, row: Observation) -> tuple[float, float]:
         sides = {1.0: (1 + NO_CHANGE, math.inf), -1.0: (-math.inf, 1 - NO_CHANGE)}
         return sides.get(row.value, (1 - NO_CHANGE, 1 + NO_CHANGE))
     low, high = target.low, target.high
-    if math.isnan(low) and math.isnan(high):
+    if not target.has_band:
         low, high = (math.nan if bound is None else bound for bound in (row.spread.low, row.spread.high))
     return (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
 

@@ -57,8 +57,7 @@ def claims(
 
 def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None:
     """Simulate the experiments of the claims and write or print the results."""
-    from ketamech.analysis.claims import load_rule
-    from ketamech.analysis.evaluate_claims import evaluate_claims
+    from ketamech.analysis.claims import evaluate_claims, load_rule
     from ketamech.analysis.robustness import load_robustness
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.report.claims_page import claim_in_full, claim_rows, write_claims, write_claims_document

@@ -25,7 +25,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     The folder contains every example scenario, the scorecard, the claims and the equations.
     """
-    from ketamech.analysis.evaluate_claims import evaluate_claims
+    from ketamech.analysis.claims import evaluate_claims
     from ketamech.analysis.scorecard import scorecard
     from ketamech.report.claims_page import write_claims
     from ketamech.report.model_page import describe

@@ -133,23 +133,12 @@ def _antimony(loaded: LoadedScenario, to: Path) -> None:
     _report(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
 
 
-def _rxode2(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.r_models import rxode2_text
-
-    _r_model(loaded, to, rxode2_text, "rxode2")
-
-
-def _mrgsolve(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.r_models import mrgsolve_text
-
-    _r_model(loaded, to, mrgsolve_text, "mrgsolve")
-
-
-def _r_model(loaded: LoadedScenario, to: Path, write: Callable[[PatientModel], str], program: str) -> None:
+def _r_model(loaded: LoadedScenario, to: Path) -> None:
     """Write a model file for R, and the table of its doses beside it."""
-    from ketamech.exchange.r_models import doses_table
+    from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
 
     patient, beside = _patient_model(loaded), to.with_suffix(".csv")
+    program, write = ("mrgsolve", mrgsolve_text) if to.suffix.lower() == ".cpp" else ("rxode2", rxode2_text)
     _write(to, write(patient))
     _write(beside, doses_table(patient))
     lost = MODEL_LOST.replace("SBML", "A model file")
@@ -264,7 +253,7 @@ def _figures(to: Path) -> None:
 
 
 WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
-    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "r": _rxode2, "cpp": _mrgsolve,
+    "csv": _doses, "xml": _sbml, "sbml": _sbml, "ant": _antimony, "r": _r_model, "cpp": _r_model,
     "sedml": _sedml, "omex": _omex, PETAB: _petab,
 }  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
-from ketamech.core.environment import DATA, TABLES, source_hash
+from ketamech.core.environment import DATA, TABLES, short_hash, source_hash
 from ketamech.core.execution import Executor
 
 STOPPED = 130  # exit code after Ctrl-C
@@ -66,15 +65,10 @@ def source_checkout(option: str, instead: str) -> Path:
     return folder
 
 
-def text_hash(text: str) -> str:
-    """A short hash of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _tables(model: Any) -> dict[str, str]:
     """Hashes of the equations, of every parameter row and of all shipped tables."""
     return {
         "equations": model.layout.fingerprint,
-        "parameters": text_hash("\n".join(map(repr, model.parameters.values()))),
+        "parameters": short_hash("\n".join(map(repr, model.parameters.values()))),
         "tables": source_hash(*TABLES),
     }

@@ -33,7 +33,6 @@ from ketamech.cli import (
     sensitivity,
     serve,
     simulate,
-    site,
     streams,
     trial,
     variants,
@@ -80,7 +79,7 @@ for command in (
     demo.demo,
     schema.schema,
     serve.serve,
-    site.site,
+    serve.site,
 ):
     app.command(command.__name__.rstrip("_").replace("_", "-"), epilog=DISCLAIMER, cls=Command)(command)
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)

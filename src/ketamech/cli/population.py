@@ -163,12 +163,9 @@ def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, f
     return found[0], limits
 
 
-def _summary(table: pd.DataFrame) -> list[dict[str, object]]:
-    columns = ("variable", "mean", "SD", "5 %", "median", "95 %")
-    rows: list[dict[str, object]] = []
-    for name in table.columns.drop("person"):
-        x = table[name]
-        if x.nunique() > 1:
-            numbers = (x.mean(), x.std(), *(x.quantile(share) for share in (0.05, 0.5, 0.95)))
-            rows.append(dict(zip(columns, (name, *numbers), strict=True)))
-    return rows
+def _summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, SD and quantiles of each variable that varies."""
+    varying = table.drop(columns="person").loc[:, lambda found: found.nunique() > 1]
+    names = {"mean": "mean", "std": "SD", "5%": "5 %", "50%": "median", "95%": "95 %"}
+    found = varying.describe(percentiles=[0.05, 0.5, 0.95]).T[list(names)].rename(columns=names)
+    return found.rename_axis("variable").reset_index()

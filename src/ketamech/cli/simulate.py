@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.options import Drug, Receptors, Resume, Scheduler, Threads
 from ketamech.core import InputError
+from ketamech.core.environment import short_hash
 
 Scenario = Annotated[
     str,
@@ -178,5 +178,4 @@ def _refuse_without_patients(given: dict[str, Any]) -> None:
 def folder_name(title: str) -> str:
     """The title as a folder name; a long one is cut and gets a hash, so that two long titles do not share a folder."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
-    mark = hashlib.sha256(title.encode()).hexdigest()
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{mark[:6]}"
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{short_hash(title, 6)}"

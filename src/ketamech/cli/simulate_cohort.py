@@ -18,9 +18,10 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, text_hash, threads_of
+from ketamech.cli.long_run import long_run, threads_of
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import current_name
+from ketamech.core.environment import short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,9 +118,9 @@ def _job(cohort: Cohort) -> dict[str, Any]:
     scenario = cohort.scenario
     return {
         "command": "simulate",
-        "scenario": text_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
+        "scenario": short_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
-        "times": text_hash(cohort.times.tobytes().hex()),
+        "times": short_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
     }
 

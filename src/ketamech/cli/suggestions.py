@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -76,11 +76,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raises UnknownNameError for an option that does not exist and InputError for a missing argument."""
-        given = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except Exception as problem:
-            raise _better(self, ctx, given, problem) from None
+        return _parsed(self, ctx, args, super().parse_args)
 
 
 class Group(TyperGroup):
@@ -88,11 +84,7 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raises UnknownNameError for an option that does not exist."""
-        given = list(args)
-        try:
-            return super().parse_args(ctx, args)
-        except Exception as problem:
-            raise _better(self, ctx, given, problem) from None
+        return _parsed(self, ctx, args, super().parse_args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Raises UnknownNameError for a command that does not exist."""
@@ -116,6 +108,15 @@ def example(text: str) -> str | None:
     """The first command line in a help text."""
     found = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
     return found[1].split("  #")[0].strip() if found else None
+
+
+def _parsed(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:
+    """Parse arguments; an error says what to type instead."""
+    given = list(args)
+    try:
+        return parse(ctx, args)
+    except Exception as problem:
+        raise _better(command, ctx, given, problem) from None
 
 
 def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:

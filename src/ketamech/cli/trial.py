@@ -103,9 +103,9 @@ def trial(
     """
     from ketamech.estimation.posterior import posterior_hash
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.report.calibration_report import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.trial_folder import TITLE, difference_rows, other_scales, relapse_rows, summary_of, write_trial
-    from ketamech.report.weighted_arms import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of

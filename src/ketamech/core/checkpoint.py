@@ -8,7 +8,6 @@ journal does not name are ignored. The lock is the system's: it ends with the pr
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
@@ -21,14 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, read_json, try_lock
-from ketamech.core.environment import environment
+from ketamech.core.environment import environment, short_hash
 from ketamech.core.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 CHECKPOINT_FOLDER, JOURNAL, LOCK, PARTIAL_SUFFIX = "pieces", "journal.txt", "lock", "draft.tmp"
-CHECKSUM_DIGITS = 16  # hexadecimal digits of a checksum
 _HEAD = {"format": int, "job": dict, "made_with": dict, "about": dict}
 _LINE = {"piece": str, "files": dict, "facts": dict}
 Arrays = dict[str, np.ndarray]
@@ -61,10 +59,10 @@ class Checkpoint:
         """The arrays of a unit. Raises InputError when the file has changed since it was written."""
         (path,) = self._lines[name]["files"]
         try:
-            raw = _bytes_of(self.folder / path)
+            raw = (self.folder / path).read_bytes()
         except OSError:
             raw = b""
-        if [len(raw), _hash(raw)] != self._lines[name]["files"][path]:
+        if _seal(raw) != self._lines[name]["files"][path]:
             raise InputError(f"'{path}' changed while it was in use", file=self.folder, type_this="--resume")
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
@@ -73,16 +71,14 @@ class Checkpoint:
         """Write the arrays of a unit to disk, then record it. Raises InputError when the disk is full."""
         if objects := [key for key, array in arrays.items() if array.dtype.hasobject]:
             raise TypeError(f"unit '{name}': {objects[0]} contains Python objects")
-        partial, target = (
-            self.folder / CHECKPOINT_FOLDER / PARTIAL_SUFFIX,
-            self.folder / CHECKPOINT_FOLDER / f"{name}.npz",
-        )
+        folder = self.folder / CHECKPOINT_FOLDER
+        partial, target = folder / PARTIAL_SUFFIX, folder / f"{name}.npz"
         with self._disk_full_guard():
             with partial.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
             _flush(partial)
             os.replace(partial, target)
-            _flush(target.parent)
+            _flush(folder)
         self.record(name, [target], facts)
 
     def record(self, name: str, paths: Sequence[Path], facts: Metadata | None = None) -> None:
@@ -91,8 +87,7 @@ class Checkpoint:
             files = {}
             for path in paths:
                 _flush(path)
-                raw = path.read_bytes()
-                files[path.relative_to(self.folder).as_posix()] = [len(raw), _hash(raw)]
+                files[path.relative_to(self.folder).as_posix()] = _seal(path.read_bytes())
             self._append(name, {"files": files, "facts": facts or {}})
 
     @property
@@ -239,9 +234,7 @@ def _remove_everything(checkpoint_folder: Path, created: Sequence[Path]) -> None
 
 def _is_intact(folder: Path, files: Mapping[str, Sequence[Any]]) -> bool:
     try:
-        return all(
-            [len(raw := _bytes_of(folder / path)), _hash(raw)] == list(old_value) for path, old_value in files.items()
-        )
+        return all(_seal((folder / path).read_bytes()) == list(seal) for path, seal in files.items())
     except OSError:
         return False
 
@@ -279,7 +272,7 @@ def _without_checksum(row: bytes, head: Metadata) -> Metadata:
 
 def _checksum(body: str, head: Metadata) -> str:
     """The checksum depends on the head: a line copied to another journal is invalid."""
-    return _hash((json.dumps(head, sort_keys=True) + body).encode())[:CHECKSUM_DIGITS]
+    return short_hash(json.dumps(head, sort_keys=True) + body)
 
 
 def _flush(path: Path) -> None:
@@ -294,12 +287,9 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _bytes_of(path: Path) -> bytes:
-    return path.read_bytes()
-
-
-def _hash(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
+def _seal(raw: bytes) -> list[Any]:
+    """Length and SHA-256 of the content of a file, as the journal has them."""
+    return [len(raw), short_hash(raw, 64)]
 
 
 def _plain(content: Any) -> Any:
@@ -327,7 +317,7 @@ def dataset_as_arrays(dataset: xr.Dataset) -> Arrays:
         values = np.asarray(variable.values)
         arrays[str(number)] = values.astype(str) if values.dtype.hasobject else values  # no Python objects in the file
         description["variables"][str(name)] = [list(variable.dims), dict(variable.attrs), values.dtype.hasobject]
-    plain = json.dumps(description, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value))
+    plain = json.dumps(description, default=_item)
     arrays[DESCRIPTION_KEY] = np.array(plain)
     return arrays
 

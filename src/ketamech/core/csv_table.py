@@ -62,8 +62,14 @@ class CsvRow:
         """The parts of a cell that are joined by ';'."""
         return tuple(part.strip() for part in self.cells[column].split(";") if part.strip())
 
-    def settings(self, column: str) -> dict[str, float]:
-        """{name: number} of a cell "name=number; name=number". Raises InputError."""
+    def listed_known(
+        self, column: str, choices: Collection[str], expected: str, *, what: str = "no"
+    ) -> tuple[str, ...]:
+        """The parts of a cell that are joined by ';', each of which must be one of `choices`; raises InputError."""
+        return tuple(self.known(column, choices, expected, name=one, what=what) for one in self.listed(column))
+
+    def settings(self, column: str, known: Collection[str] | None = None) -> dict[str, float]:
+        """{name: number} of a cell "name=number; name=number". Raises InputError, also for a name not in `known`."""
         found = {}
         for part in self.listed(column):
             name, _, number = part.partition("=")
@@ -71,6 +77,8 @@ class CsvRow:
                 found[name.strip()] = float(number)
             except ValueError as problem:
                 raise self.error(column, f"cannot read '{part}'", expected="stage.thing=number") from problem
+        for name in found if known is not None else ():
+            self.known(column, known or (), "stage.thing=number", name=name, what="no parameter")
         return found
 
     def known(
@@ -105,6 +113,17 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     _check_header(path, header, present)
     blank = dict.fromkeys(columns, "")
     return [_row(path, line, cells, present, blank) for line, cells in records[1:] if cells]
+
+
+def rows_by(rows: Iterable[CsvRow], column: str, expected: str) -> dict[str, CsvRow]:
+    """Rows by the text of a column; raises InputError for an empty or repeated one."""
+    found: dict[str, CsvRow] = {}
+    for row in rows:
+        name = row.required(column, expected)
+        if name in found:
+            raise row.error(column, f"'{name}' is already used", expected="each name once")
+        found[name] = row
+    return found
 
 
 def read_records(path: Path) -> list[CsvRow]:

@@ -8,7 +8,6 @@ memory use stays constant.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import pickle
 import socket
 import time
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 
 from ketamech.core import environment as environment_module
 from ketamech.core.checkpoint import Arrays
-from ketamech.core.environment import environment
+from ketamech.core.environment import environment, short_hash
 from ketamech.core.errors import InputError
 
 REPLY_SECONDS, WORKER_WAIT_SECONDS = 10.0, 30.0  # s to wait for a reply of the scheduler, and for its first workers
@@ -227,7 +226,7 @@ class DaskCluster:
     def _send(self, unit_function: UnitFunction) -> Any:
         """The function as a result on the cluster, so that it can be recreated wherever it is lost."""
         packed = pickle.dumps(unit_function)
-        name = hashlib.sha256(packed).hexdigest()
+        name = short_hash(packed, 64)
         if name not in self._sent:
             self._sent[name] = self._client.submit(pickle.loads, packed, pure=False)
         return self._sent[name]

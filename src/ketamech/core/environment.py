@@ -46,7 +46,7 @@ def environment() -> dict[str, str]:
     """Versions and sources of the numerical code, Python version, kind of machine and NumPy's CPU instructions."""
     import numpy as np
 
-    entries = {name: _version(name) for name in RESULT_PACKAGES}
+    entries = {name: package_version(name) for name in RESULT_PACKAGES}
     numpy_config: dict[str, dict[str, list[str]]] = np.show_config(mode="dicts")  # type: ignore[assignment]
     simd_extensions = numpy_config.get("SIMD Extensions", {}).get("found", [])
     return {
@@ -64,8 +64,14 @@ def _numerical_sources(root: Path = PACKAGE) -> str:
     return source_hash(*code, *TABLES, root=root)
 
 
-def _version(name: str) -> str:
+def package_version(name: str, missing: str = "none") -> str:
+    """The version of an installed package."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "none"
+        return missing
+
+
+def short_hash(content: str | bytes, digits: int = 16) -> str:
+    """The first hexadecimal digits of SHA-256."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:digits]

@@ -6,7 +6,6 @@ Ambiguous text is an error with its position.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from lark.lexer import Lexer
 
 from ketamech.core import InputError, cache_folder
 from ketamech.core.atomic_files import ignore_disk_errors
+from ketamech.core.environment import short_hash
 from ketamech.core.units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.lexicon import Lexicon, Word, quoted, tokenize
 from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
@@ -322,7 +322,7 @@ class _WordLexer(Lexer):
 def parser() -> Lark:
     """The parser with the tables of the grammar, which are cached on disk (0.1 s to compute, 0.01 s to read)."""
     text = GRAMMAR.read_text(encoding="utf-8")
-    tables = cache_folder() / f"grammar-{hashlib.sha256(text.encode()).hexdigest()[:16]}.tables"
+    tables = cache_folder() / f"grammar-{short_hash(text)}.tables"
     with ignore_disk_errors():
         tables.parent.mkdir(parents=True, exist_ok=True)
     return Lark(text, **OPTIONS, cache=str(tables) if tables.parent.is_dir() else False)

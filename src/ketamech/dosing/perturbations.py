@@ -71,19 +71,10 @@ class Perturbation:
         return {name: number * unit(table[name].unit).factor for name, number in self.sets.items()}
 
 
-def load_perturbations(path: Path | None = None, table: ParameterTable | None = None) -> dict[str, Perturbation]:
-    """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
-    if path is None and table is None:
-        return _default_perturbations()
-    return _read(path or PATH, table or load_parameters())
-
-
 @cache
-def _default_perturbations() -> dict[str, Perturbation]:
-    return _read(PATH, load_parameters())
-
-
-def _read(path: Path, table: ParameterTable) -> dict[str, Perturbation]:
+def load_perturbations(path: Path = PATH) -> dict[str, Perturbation]:
+    """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
+    table = load_parameters()
     found: dict[str, Perturbation] = {}
     taken: dict[str, str] = {}
     for row in read_table(path, COLUMNS):
@@ -100,7 +91,7 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
     name, kind = row.required("name", "what it is called"), row.one_of("kind", KINDS)
     names = tuple(dict.fromkeys(word.lower() for word in (name, *row.listed("words"))))
     enters = row.listed("enters")
-    sets = _sets(row, table)
+    sets = row.settings("sets", table)
     if kind in DOSABLE_KINDS and not enters:
         raise row.error("enters", f"{kind} '{name}' has no target", expected="the state its level enters")
     if kind not in DOSABLE_KINDS and not sets and not enters:
@@ -121,13 +112,6 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
     )
 
 
-def _sets(row: CsvRow, table: ParameterTable) -> dict[str, float]:
-    found = {}
-    for name, number in row.settings("sets").items():
-        found[row.known("sets", table, "stage.thing=number", name=name, what="no parameter")] = number
-    return found
-
-
 def _read_dose_form(row: CsvRow, text: str) -> PerturbationDose:
     try:
         route, amount, share = parse("dose_form", text, _routes())
@@ -143,9 +127,7 @@ def _routes() -> Lexicon:
 
 def _evidence(row: CsvRow) -> tuple[str, ...]:
     known = load_evidence().observations
-    for name in row.listed("evidence"):
-        row.known("evidence", known, "ids of data/evidence", name=name, what="no evidence row")
-    return row.listed("evidence")
+    return row.listed_known("evidence", known, "ids of data/evidence", what="no evidence row")
 
 
 def perturbation(word: str) -> Perturbation:

@@ -11,7 +11,6 @@ standard deviations that are estimated. Parameters vary on the logarithmic scale
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ import numpy as np
 from ketamech.core import require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import read_table
+from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
@@ -173,7 +173,7 @@ class Calibration:
         texts += [trial.source for trial in self.trials.values()]
         moved = {p.name for p in self.estimated}
         texts += [f"{name} {row.canonical!r}" for name, row in self.model.parameters.items() if name not in moved]
-        return hashlib.sha256("|".join(texts).encode()).hexdigest()[:16]
+        return short_hash("|".join(texts))
 
     def values(self, x: np.ndarray) -> dict[str, float]:
         """Canonical values of standardised logarithms `x` [parameter]."""
@@ -259,11 +259,10 @@ class Calibration:
         return self.trial_likelihood(gradients, extra, rows)(self._study_sds(x), found - self.published)
 
     def log_posterior_parts(
-        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
-        rows: np.ndarray | None = None,
-    ) -> np.ndarray:  # fmt: skip
+        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0
+    ) -> np.ndarray:
         """Log of prior times likelihood [point], up to a constant; arguments as for `log_likelihood`."""
-        return self.log_posterior(x, found, self.trial_likelihood(gradients, extra, rows))
+        return self.log_posterior(x, found, self.trial_likelihood(gradients, extra))
 
     def log_posterior(self, x: np.ndarray, found: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
         """Log of prior times `likelihood` [point], up to a constant, at points [point, parameter] with statistics
@@ -377,7 +376,7 @@ def in_table_units(task: Calibration, x: np.ndarray) -> np.ndarray:
 
 
 def _name(x: np.ndarray) -> str:
-    return f"point-{hashlib.sha256(np.ascontiguousarray(x, dtype=float).tobytes()).hexdigest()[:20]}"
+    return f"point-{short_hash(np.ascontiguousarray(x, dtype=float).tobytes(), 20)}"
 
 
 def _clip(name: str, value: float) -> float:

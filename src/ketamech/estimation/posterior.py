@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, require_known
-from ketamech.core.environment import DATA
+from ketamech.core import InputError, require_known, unit
+from ketamech.core.environment import DATA, short_hash
 from ketamech.parameters import ParameterTable, load_parameters
 
 FILE = DATA / "calibration" / "posterior.csv"
@@ -52,12 +51,10 @@ def posterior_hash(draws: Sequence[Mapping[str, float]]) -> str:
     if not draws:
         return ""
     text = "|".join(f"{name}={value!r}" for draw in draws for name, value in sorted(draw.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return short_hash(text, 12)
 
 
 def _draw(path: Path, line: int, names: list[str], cells: list[str], known: ParameterTable) -> dict[str, float]:
-    from ketamech.core import unit
-
     try:
         values = [float(cell) for cell in cells]
     except ValueError:

@@ -9,13 +9,13 @@ measured by simulation of the draws, and is part of the covariance.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ketamech.core.checkpoint import Arrays
+from ketamech.core.environment import short_hash
 from ketamech.estimation.calibration import Progress
 from ketamech.estimation.surrogate_posterior import (
     WALKERS_PER_PARAMETER,
@@ -60,7 +60,7 @@ class SimulatedDataSets:
         best, spread, gradients = self.points.map_and_covariance()
         parts = (self.emulator.centre, self.emulator.weights, self.emulator.error, best, spread, gradients)
         content = b"".join(np.ascontiguousarray(part, dtype=float).tobytes() for part in parts)
-        return f"sbc-{hashlib.sha256(content + f'{self.seed} {self.steps}'.encode()).hexdigest()[:16]}"
+        return f"sbc-{short_hash(content + f'{self.seed} {self.steps}'.encode())}"
 
     def one(self, number: int) -> Arrays:
         """True values, ranks and R-hat of each parameter for one data set."""
@@ -155,29 +155,33 @@ class RankUniformity:
     coverage_high: float
 
 
-def rank_uniformity(names: Sequence[str], ranks: np.ndarray, draws: int = DRAWS) -> list[RankUniformity]:
-    """Tests of the ranks [data set, parameter] among `draws` draws, with Bonferroni's correction."""
+def rank_uniformity(names: Sequence[str], ranks: np.ndarray) -> list[RankUniformity]:
+    """Tests of the ranks [data set, parameter] among `DRAWS` draws, with Bonferroni's correction."""
     from scipy.stats import binomtest
 
-    count, null = len(ranks), null_extremes(len(ranks), draws)
-    tail = round((1 - INTERVAL) / 2 * (draws + 1))
+    count, null = len(ranks), null_extremes(len(ranks), DRAWS)
     found = []
     for name, mine in zip(names, ranks.T, strict=True):
-        p = float((1 + np.sum(null <= _extreme(mine, draws) * (1 + 1e-9))) / (1 + len(null)))
-        covered = int(((mine >= tail) & (mine <= draws - tail)).sum())
+        p = float((1 + np.sum(null <= _extreme(mine, DRAWS) * (1 + 1e-9))) / (1 + len(null)))
+        covered = int(_inside(mine).sum())
         low, high = binomtest(covered, count).proportion_ci(0.95, method="exact")
-        mean = float((mine.mean() + 0.5) / (draws + 1))
-        numbers = (mean, chi_square_p(mine, draws), p, p > LEVEL / len(names))
+        mean = float((mine.mean() + 0.5) / (DRAWS + 1))
+        numbers = (mean, chi_square_p(mine, DRAWS), p, p > LEVEL / len(names))
         found.append(RankUniformity(name, count, *numbers, covered / count, float(low), float(high)))
     return found
 
 
-def mean_coverage(ranks: np.ndarray, draws: int = DRAWS) -> tuple[float, float]:
+def mean_coverage(ranks: np.ndarray) -> tuple[float, float]:
     """Coverage of the central interval over all parameters of ranks [data set, parameter], and its standard error over
     data sets; more sensitive to posteriors that are too narrow everywhere than a test of each parameter."""
-    tail = round((1 - INTERVAL) / 2 * (draws + 1))
-    shares = ((ranks >= tail) & (ranks <= draws - tail)).mean(axis=1)
+    shares = _inside(ranks).mean(axis=1)
     return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares)))
+
+
+def _inside(ranks: np.ndarray) -> np.ndarray:
+    """Whether a rank lies in the central interval."""
+    tail = round((1 - INTERVAL) / 2 * (DRAWS + 1))
+    return (ranks >= tail) & (ranks <= DRAWS - tail)
 
 
 def chi_square_p(ranks: np.ndarray, draws: int) -> float:

@@ -20,6 +20,7 @@ CLIPPED, LARGEST_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distan
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
 WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
 POOL = 10_000  # draws of the chain that are reweighted
+MAP_ROUNDS = 8  # steps towards the posterior mode
 
 
 @dataclass
@@ -39,9 +40,9 @@ class DesignPoints:
             self.centre = (best, *self.task.spread(best))
         return self.centre
 
-    def sample(self, count: int, progress: Progress, *, rounds: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the mode and their statistics [point, row]."""
-        best, spread, _ = self.map_and_covariance(rounds, progress)
+        best, spread, _ = self.map_and_covariance(MAP_ROUNDS, progress)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -CLIPPED, CLIPPED)
@@ -120,10 +121,10 @@ class Posterior:
     effective_size: float
     predicted: np.ndarray | None = None
 
-    def thinned(self, count: int = POOL) -> np.ndarray:
-        """About `count` draws of the chain [draw, parameter], equally spaced."""
+    def thinned(self) -> np.ndarray:
+        """About `POOL` draws of the chain [draw, parameter], equally spaced."""
         flat = self.chain.reshape(-1, self.chain.shape[-1])
-        return flat[:: max(1, len(flat) // count)]
+        return flat[:: max(1, len(flat) // POOL)]
 
 
 def sample_posterior(

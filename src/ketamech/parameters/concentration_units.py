@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from ketamech.core import convert
-from ketamech.core.csv_table import read_table
+from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters import load_parameters
 
@@ -16,9 +15,13 @@ RAW, SHOWN = "umol/L", "ng/mL"
 
 
 @cache
-def molar_masses(file: Path = FILE) -> dict[str, str]:
+def _rows() -> dict[str, CsvRow]:
+    return {row["output"]: row for row in read_table(FILE, COLUMNS)}
+
+
+def molar_masses() -> dict[str, str]:
     """The molar mass parameter of every output that is a concentration in blood."""
-    return {row["output"]: row["molar_mass"] for row in read_table(file, COLUMNS)}
+    return {name: row["molar_mass"] for name, row in _rows().items()}
 
 
 @cache
@@ -33,11 +36,6 @@ def shown(output: str, unit: str) -> tuple[float, str]:
     return (factors()[output], SHOWN) if output in factors() else (1.0, unit)
 
 
-@cache
-def _dosed_as(file: Path = FILE) -> dict[str, tuple[str, ...]]:
-    return {row["output"]: tuple(row["dosed_as"].split()) for row in read_table(file, COLUMNS)}
-
-
 def parent_enantiomers(output: str) -> tuple[str, ...]:
     """The enantiomers (s, r) of the dose whose level an output is; none for metabolites and other outputs."""
-    return _dosed_as().get(output, ())
+    return tuple(_rows()[output]["dosed_as"].split()) if output in _rows() else ()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, require_known
+from ketamech.core import InputError, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 
@@ -186,8 +186,6 @@ def marginal(words: str, factor: float = 1.0) -> MarginalDistribution:
 
 
 def _marginal(row: CsvRow) -> MarginalDistribution:
-    from ketamech.core import unit
-
     try:
         return marginal(row.required("distribution", "normal 33 5 in 20 56"), unit(row["unit"]).factor)
     except InputError as problem:

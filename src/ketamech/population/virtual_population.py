@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,10 +127,10 @@ def natural_course(population: str, value: Value) -> NaturalCourse:
 
 
 @cache
-def load_natural_course(file: Path = FILE) -> Mapping[str, Mapping[str, float | str]]:
+def load_natural_course() -> Mapping[str, Mapping[str, float | str]]:
     """{population: {quantity: number in canonical units, or name of a parameter}}. Raises InputError."""
     found: dict[str, dict[str, float | str]] = {}
-    for row in read_table(file, ("population", "quantity", "value", "unit", "status", "evidence", "why")):
+    for row in read_table(FILE, ("population", "quantity", "value", "unit", "status", "evidence", "why")):
         found.setdefault(row.required("population", "a name"), {})[_quantity(row)] = _cell(row)
     return found
 
@@ -363,8 +362,6 @@ def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:
-    from ketamech.core import unit
-
     return unit(parameters[name].unit).factor
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.analysis.regimen_search import WITHOUT
+from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import DISCLAIMER, number
-from ketamech.report.style import draw, figure_file, page, panel_page
+from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
@@ -150,11 +151,6 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
 
 def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from ketamech.report.style import SETTINGS
-
     names = [str(name) for name in curves.data_vars if curves[name].dims == ("patient", "time")]
     places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MOST_DRAWN).round().astype(int)).tolist()
     days = curves["time"].values[places] / 24
@@ -206,13 +202,13 @@ MOST_PANELS = 12  # of one subject
 MANY = 40  # levels from which on a profile is a line
 
 
-def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile], *, vector: bool = True) -> list[Path]:
+def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
     """One figure of the profiles of one subject; levels of the regression are filled."""
     subject = rows[0].profile.subject
     name = re.sub(r"[^\w-]+", "-", subject).strip("-")
     if name != subject:  # two subjects must not share a file
-        name += f"-{hashlib.sha256(subject.encode()).hexdigest()[:6]}"
-    return draw(folder, name, lambda: _figure(rows[:MOST_PANELS], f"ID {subject}"), vector=vector)
+        name += f"-{short_hash(subject, 6)}"
+    return draw(folder, name, lambda: _figure(rows[:MOST_PANELS], f"ID {subject}"))
 
 
 def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:

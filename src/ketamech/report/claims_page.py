@@ -15,6 +15,7 @@ from ketamech.analysis.claims import (
     SIDES,
     UNITS_OF_STUDIES,
     VERDICTS,
+    ClaimResult,
     EvidenceItem,
     FigurePoint,
     Rule,
@@ -22,13 +23,13 @@ from ketamech.analysis.claims import (
     load_rule,
     load_rule_variants,
 )
-from ketamech.analysis.evaluate_claims import ClaimResult
 from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number
+from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, plain, with_interval
 from ketamech.report.page_templates import render
+from ketamech.report.time_axis import enclosing_steps
 from ketamech.simulation.observable import value_of
 
 WIDTH, HEIGHT = 460, 300
@@ -106,7 +107,7 @@ def draw(answer: ClaimResult) -> Drawing:
     return Drawing(
         lines, _marks(answer, sheet),
         [(sheet.x(at), text) for at, text in hour_ticks],
-        [(sheet.y(at), f"{at:g}".replace("-", "−")) for at in steps],
+        [(sheet.y(at), plain(at)) for at in steps],
         clock, _table(curves, [at for at, _ in hour_ticks]),
         f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {text}.",
     )  # fmt: skip
@@ -143,18 +144,9 @@ def _sheet(answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]]
     heights = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
     low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
     pad = 0.06 * (high - low) or 0.1
-    steps = nice_steps(low - (0 if low == 0 else pad), high + (0 if high == 0 else pad))
+    steps = enclosing_steps(low - (0 if low == 0 else pad), high + (0 if high == 0 else pad))
     figure = answer.claim.figure
     return AxisBox(figure.start, figure.end, steps[0], steps[-1]), steps
-
-
-def nice_steps(low: float, high: float, about: int = 5) -> list[float]:
-    """About `about` round numbers that include `low` and `high`."""
-    rough = (high - low) / about
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
 
 
 def _hour_ticks(sheet: AxisBox) -> tuple[list[tuple[float, str]], str]:
@@ -243,7 +235,7 @@ def model_result(answer: ClaimResult) -> str:
 def test_result_text(result: TestResult) -> str:
     """The value of a test and its bound as text."""
     unit = "" if result.unit == "1" else f" {result.unit}"
-    bound = f"{result.test.bound:g}".replace("-", "−")
+    bound = plain(result.test.bound)
     return f"{number(result.value)}{unit}; to pass: {'below' if result.test.relation == '<' else 'above'} {bound}"
 
 
@@ -363,7 +355,7 @@ def _robustness_tables() -> list[str]:
 
 def _robustness_cells(row: RobustnessRow) -> tuple[object, ...]:
     calibrated = "" if math.isnan(row.calibrated) else f"{percent(row.calibrated)} %"
-    spread = "" if math.isnan(row.low) else f"{number(row.median)} ({number(row.low)} to {number(row.high)})"
+    spread = "" if math.isnan(row.low) else with_interval(row.median, row.low, row.high)
     return f"`{row.conclusion}`", row.statement, row.finding, row.text, calibrated, spread, row.where_it_stops
 
 

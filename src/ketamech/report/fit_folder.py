@@ -24,7 +24,7 @@ from ketamech.fitting.diagnostics import (
 )
 from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
 from ketamech.report.fit_figures import draw_fit, predictive_check
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import DISCLAIMER, number, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw
 
@@ -121,7 +121,7 @@ def _page(
         "fit.html.j2", title=f"Fit of {made.data.table.path.name}", summary=_summary(made, settings, facts),
         persons=_person_rows(tables["persons"])[:MOST_ROWS], count=len(tables["persons"]),
         group=_group_rows(tables["group"]) if "group" in tables else [],
-        flags=[{"ID": f.subject, "line": f.line or "", "flag": f.text} for f in made.flags],
+        flags=_flag_table(made).to_dict("records"),
         errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
         figures=figures, command_line=facts.get("ketamech command_line", ""),
         origins=list(dict.fromkeys(one.origin for one in made.parameters)),
@@ -150,15 +150,10 @@ def _group_rows(table: pd.DataFrame) -> list[Row]:
     return [
         {"quantity": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
          "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(row["RSE_percent"], 2),
-         "prior": number(row["prior"]) + _bounds(row), "learned": _learned(row["learned"]),
+         "prior": with_interval(row["prior"], row["prior_low"], row["prior_high"]), "learned": _learned(row["learned"]),
          "R-hat": f"{row['R_hat']:.2f}", "effective draws": f"{row['effective_draws']:.0f}"}
         for row in table.to_dict("records")
     ]  # fmt: skip
-
-
-def _bounds(row: Mapping[Any, Any]) -> str:
-    known = np.isfinite(row["prior_low"])
-    return f" ({number(row['prior_low'])} to {number(row['prior_high'])})" if known else ""
 
 
 def _unit(text: str) -> str:

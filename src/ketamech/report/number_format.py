@@ -42,6 +42,16 @@ def number(value: float, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """A number and its interval, where it is known."""
+    return number(value) + (f" ({number(low)} to {number(high)})" if math.isfinite(low) else "")
+
+
+def plain(value: float) -> str:
+    """A number as it is written in a table or on an axis (format g), with a minus sign (U+2212)."""
+    return f"{value:g}".replace("-", "−")
+
+
 def signed(value: float, digits: int = 3) -> str:
     """A difference with its sign."""
     return ("+" if value > 0 else "") + number(value, digits)

@@ -14,6 +14,7 @@ from ketamech.report.number_format import (
     DISCLAIMER,
     hours_in_words,
     number,
+    plain,
     sentence_case,
     stage_in_words,
     unit_in_words,
@@ -199,8 +200,7 @@ def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
     canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
     for tick, y in ticks.items():
-        canvas.text(frame.left - 4, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="right",
-                     edge="center")  # fmt: skip
+        canvas.text(frame.left - 4, y, plain(tick), size=7.5, colour=QUIET, anchor="right", edge="center")
     frame.draw_axes(canvas, size=7.5)
     middle = frame.top + frame.height / 2
     canvas.text(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import DISCLAIMER, number, plain
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
 
 # verdict -> marker and colour; shape and colour carry the same information
@@ -89,7 +89,7 @@ def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: fl
         if low <= tick <= high:
             x = _x(tick, kind)
             canvas.rules([(x, y + 8, x, bottom)], colour=FAINT, width=0.7)
-            canvas.text(x, y, f"{tick:g}".replace("-", "−"), size=7.5, colour=QUIET, anchor="center", edge="center")
+            canvas.text(x, y, plain(tick), size=7.5, colour=QUIET, anchor="center", edge="center")
     for row in rows:
         y += _LINE
         _line(canvas, y, kind, row)

@@ -10,14 +10,12 @@ paper.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import unit
-from ketamech.core.environment import DATA
+from ketamech.core.environment import DATA, package_version, short_hash
 from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
@@ -123,13 +121,13 @@ def provenance(run: RunDescription, model: Model, command_line: str) -> dict[str
         "command_line": without_paths(command_line),
         "seed": run.seed,
         "date": _now(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: package_version(name, "not installed") for name in PACKAGES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "equations": model.layout.fingerprint,
         "parameters": _hash_of_values(model.parameters),
         "evidence": _hash_of_files(_EVIDENCE),
-        "scenario": _hash(run.source),
+        "scenario": short_hash(run.source),
         "changed_parameters": dict(_changed_parameters(run, model)),
         "disclaimer": DISCLAIMER,
     }
@@ -197,24 +195,13 @@ def _now() -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def _hash_of_values(table: ParameterTable) -> str:
-    return _hash("\n".join(f"{row.name}={row.value!r} {row.unit} {row.status}" for row in table.values()))
+    return short_hash("\n".join(f"{row.name}={row.value!r} {row.unit} {row.status}" for row in table.values()))
 
 
 def _hash_of_files(folder: Path) -> str:
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".json"))
-    return _hash("\n".join(path.name + path.read_text(encoding="utf-8") for path in paths))
+    return short_hash("\n".join(path.name + path.read_text(encoding="utf-8") for path in paths))
 
 
 def without_paths(text: str) -> str:

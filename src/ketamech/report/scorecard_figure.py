@@ -13,7 +13,7 @@ import pandas as pd
 
 from ketamech.analysis.scorecard import Scorecard
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import DISCLAIMER, number, plain
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
 
 # verdict -> marker, colour, size; shape and colour carry the same information
@@ -51,7 +51,7 @@ STRIPS = {
     "fold": Strip(252, 430, float(np.log(FOLD_LIMIT)), (float(np.log(2)), float(np.log(1.25))),
                   tuple((text, float(np.log(fold))) for text, fold in _FOLDS), ("simulated over published",)),
     "distance": Strip(454, 557, DISTANCE_LIMIT, (1.5, 1.0),
-                      tuple((f"{x:g}".replace("-", "−"), x) for x in (-4, -2, -1, 0, 1, 2, 4)),
+                      tuple((plain(x), x) for x in (-4, -2, -1, 0, 1, 2, 4)),
                       ("distance: 1 is 1.96 SE", "or the edge of the range")),
     "sign": Strip(578, 610, 1.0, (), (), ("yes or no",)),
 }  # fmt: skip

@@ -67,15 +67,28 @@ class TimeScale:
         return found if self.logarithmic else []
 
 
-def round_steps(low: float, high: float, most: int = 4) -> list[float]:
-    """At most `most` + 1 round numbers between two values."""
-    rough = (high - low) / most
-    if not (np.isfinite(rough) and rough > 0):
+def round_steps(low: float, high: float) -> list[float]:
+    """At most five round numbers between two values."""
+    if not (np.isfinite(high - low) and high > low):
         return []
-    size = 10.0 ** np.floor(np.log10(rough))
-    step = size * next(f for f in (1, 2, 2.5, 5, 10) if f * size >= rough * 0.999)
-    first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
-    return [float(k * step) for k in range(first, last + 1)]
+    step = round_step((high - low) / 4)
+    return _multiples(step, int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)))
+
+
+def enclosing_steps(low: float, high: float) -> list[float]:
+    """About five round numbers, of which the first is at most `low` and the last at least `high`."""
+    step = round_step((high - low) / 5)
+    return _multiples(step, int(np.floor(low / step + 1e-9)), int(np.ceil(high / step - 1e-9)))
+
+
+def round_step(size: float) -> float:
+    """The next round number: 1, 2, 2.5 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(size))
+    return float(power * next(f for f in (1, 2, 2.5, 5, 10) if f * power >= size * 0.999))
+
+
+def _multiples(step: float, first: int, last: int) -> list[float]:
+    return [float(f"{k * step:.10g}") for k in range(first, last + 1)]
 
 
 @dataclass(frozen=True)

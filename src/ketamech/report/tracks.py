@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
 from ketamech.simulation.ensemble import baseline_of
@@ -125,13 +125,11 @@ def _groups(folder: Path) -> dict[str, Group]:
 def _tracks(folder: Path) -> dict[str, Track]:
     groups, curves = _groups(folder), _curves(folder)
     found: dict[str, Track] = {}
-    for row in read_table(folder / "tracks.csv", COLUMNS):
+    for name, row in rows_by(read_table(folder / "tracks.csv", COLUMNS), "id", "a short name").items():
         row.one_of("group", groups)
-        if row["id"] in found:
-            raise row.error("id", f"'{row['id']}' is already there", expected="each track once")
-        if row["id"] not in curves:
-            raise row.error("id", f"'{row['id']}' has no curve", expected="at least one row in curves.csv")
-        found[row["id"]] = _track(row, tuple(curves.pop(row["id"])))
+        if name not in curves:
+            raise row.error("id", f"'{name}' has no curve", expected="at least one row in curves.csv")
+        found[name] = _track(row, tuple(curves.pop(name)))
     if curves:
         what = f"curves of unknown tracks: {', '.join(curves)}"
         raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
@@ -147,7 +145,7 @@ def _curves(folder: Path) -> dict[str, list[TrackCurve]]:
 
 def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
     return Track(
-        key=row.required("id", "a short name"),
+        key=row["id"],
         group=row["group"],
         label=row.required("label", "what the track shows"),
         unit=row.required("unit", "the unit as a reader sees it"),

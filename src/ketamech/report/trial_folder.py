@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -267,9 +267,12 @@ def _bars(found: TrialAnalysis) -> str:
     return "95 % of simulated trials" if several else "95 % interval (95 % of trials where there are several)"
 
 
-def _legend_above(axes: Axes, columns: int) -> None:
-    """A legend between title and panel, so that it hides no curve."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(columns, 4), fontsize=7, frameon=False)
+def _visit_axis(axes: Axes, visits: Sequence[str], label: str, arms: int) -> None:
+    """Visits below the panel, and a legend between title and panel, so that it hides no curve."""
+    names = [visit.replace("period ", "P") for visit in visits]
+    axes.set_xticks(range(len(visits)), names, rotation=40, ha="right", fontsize=7)
+    axes.set_ylabel(label, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(arms, 4), fontsize=7, frameon=False)
 
 
 def _change(found: TrialAnalysis, title: str) -> Figure:
@@ -287,12 +290,8 @@ def _change(found: TrialAnalysis, title: str) -> Figure:
                 ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {part['n'].max():.0f})",
             )  # fmt: skip
         axes.axhline(0, color="#999999", lw=0.8)
-        names = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
-        axes.set_xticks(
-            range(len(moments)), [name.replace("period ", "P") for name in names], rotation=40, ha="right", fontsize=7
-        )
-        axes.set_ylabel(f"change of {scale}", fontsize=8)
-        _legend_above(axes, len(arms))
+        visits = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
+        _visit_axis(axes, visits, f"change of {scale}", len(arms))
     return figure
 
 
@@ -309,12 +308,8 @@ def _response(found: TrialAnalysis, title: str) -> Figure:
             errors = np.abs([part["response"] - part["response_low"], part["response_high"] - part["response"]])
             axes.bar(x, part["response"], 0.9 * wide, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
             axes.bar(x, part["remission"], 0.45 * wide, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
-        axes.set_xticks(
-            range(len(visits)), [visit.replace("period ", "P") for visit in visits], rotation=40, ha="right", fontsize=7
-        )
-        axes.set_ylabel(f"{scale}: % of patients", fontsize=8)
         axes.set_ylim(0, 100)
-        _legend_above(axes, len(arms))
+        _visit_axis(axes, visits, f"{scale}: % of patients", len(arms))
     return figure
 
 

@@ -246,27 +246,19 @@ def _dose_panel(
     axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, label: str,
     hours: tuple[float, float],
 ) -> None:  # fmt: skip
-    at = curves[(curves["curve"] == curve) & (curves["hour"] == (24.0 if hours[0] > 6 else 2.0))]
-    dose = at["dose"].to_numpy()
-    order = np.argsort(dose)
-    axes.fill_between(
-        dose[order], at["low"].to_numpy()[order], at["high"].to_numpy()[order], color=MODEL, alpha=0.2, lw=0
-    )
-    axes.plot(dose[order], at["mean"].to_numpy()[order], "o-", color=MODEL, ms=4, lw=1.5)
+    hour = 24.0 if hours[0] > 6 else 2.0
+    _model_curve(axes, curves[(curves["curve"] == curve) & (curves["hour"] == hour)], "dose")
     found = [
         one for one in published if one.curve == curve and hours[0] <= one.hour <= hours[1] and np.isfinite(one.dose)
     ]
     _points(axes, found, [one.dose for one in found])
     axes.set_xlabel(label, fontsize=8)
-    axes.set_ylabel("MADRS points", fontsize=8)
 
 
 def _time_panel(
     axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
 ) -> None:
-    at = curves[(curves["curve"] == curve) & (curves["dose"] == dose)].sort_values("hour")
-    axes.fill_between(at["hour"], at["low"], at["high"], color=MODEL, alpha=0.2, lw=0)
-    axes.plot(at["hour"], at["mean"], "o-", color=MODEL, ms=4, lw=1.5)
+    _model_curve(axes, curves[(curves["curve"] == curve) & (curves["dose"] == dose)], "hour")
     found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.given}") for one in published
              if one.curve == curve]  # fmt: skip
     _points(axes, found, [one.hour for one in found], factor=1.06)
@@ -275,6 +267,13 @@ def _time_panel(
     axes.minorticks_off()
     axes.set_title(label, fontsize=8, loc="left")
     axes.set_xlabel("time since the first dose", fontsize=8)
+
+
+def _model_curve(axes: Axes, points: pd.DataFrame, along: str) -> None:
+    """Mean and band of the model in MADRS points against a column."""
+    at = points.sort_values(along)
+    axes.fill_between(at[along], at["low"], at["high"], color=MODEL, alpha=0.2, lw=0)
+    axes.plot(at[along], at["mean"], "o-", color=MODEL, ms=4, lw=1.5)
     axes.set_ylabel("MADRS points", fontsize=8)
 
 

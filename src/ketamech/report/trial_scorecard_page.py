@@ -14,7 +14,7 @@ from ketamech.analysis.skill import RESULTS, load_skill, verdicts
 from ketamech.core import InputError
 from ketamech.core.atomic_files import atomic_write
 from ketamech.exchange.result_metadata import csv_with_metadata
-from ketamech.report.number_format import DISCLAIMER, markdown_table, number, signed
+from ketamech.report.number_format import DISCLAIMER, markdown_table, number, signed, with_interval
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
@@ -98,7 +98,7 @@ def chance_table(chances: pd.DataFrame) -> str:
     surprise = np.where(chances["significant"], 100 - chances["chance"], chances["chance"])
     lines = []
     for row in chances.iloc[np.argsort(-surprise, kind="stable")].to_dict("records"):
-        published = f"{number(row['published'])} ({number(row['low'])} to {number(row['high'])})"
+        published = with_interval(row["published"], row["low"], row["high"])
         chance = f"{row['chance']:.0f} ({row['chance_low']:.0f} to {row['chance_high']:.0f})"
         result = "p < 0.05" if row["significant"] else "not significant"
         what = f"{row['name']}: {row['arm']}, {row['visit']}"
@@ -216,7 +216,7 @@ def _contrasts(contrasts: pd.DataFrame) -> str:
     lines = []
     for row in rows.reindex(rows["error"].abs().sort_values(ascending=False).index).to_dict("records"):
         published = f"{number(row['published'])} (SE {number(row['published_se'])})"
-        predicted = f"{number(row['simulated'])} ({number(row['low'])} to {number(row['high'])})"
+        predicted = with_interval(row["simulated"], row["low"], row["high"])
         sign = "same sign" if row["same_sign"] else "**other sign**"
         inside = "inside" if row["inside"] else "**outside**"
         lines.append([row["kind"], row["what"], published, predicted, sign, inside])
@@ -243,9 +243,8 @@ def _outcomes(stages: pd.DataFrame) -> str:
 def _rows(rows: pd.DataFrame) -> str:
     lines = []
     for r in rows.to_dict("records"):
-        simulated = f"{number(r['simulated'])} ({number(r['sim_low'])} to {number(r['sim_high'])})"
-        known = np.isfinite(r["low"])
-        published = number(r["published"]) + (f" ({number(r['low'])} to {number(r['high'])})" if known else "")
+        simulated = with_interval(r["simulated"], r["sim_low"], r["sim_high"])
+        published = with_interval(r["published"], r["low"], r["high"])
         marks = ["inside" if r["inside"] else "**outside**", str(r["role"]), str(r["scored"] or "scored")]
         lines.append([f"`{r['id']}`", str(r["statistic"]), published, simulated, number(r["z"]), *marks])
     return markdown_table(

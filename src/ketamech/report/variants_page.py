@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -85,8 +86,6 @@ def outdated_fits_warning(found: Comparison) -> list[str]:
 @figure_file("variants")
 def draw_variants(found: Comparison) -> Figure:
     """Write `variants` as PNG and SVG: scores on the left, the rows on which the variants differ on the right."""
-    from matplotlib import colormaps
-
     names = list(found.table["variant"])
     far = found.rows.assign(key=found.rows["evidence"] + "   " + found.rows["what"])
     grid = far.pivot_table(index="key", columns="variant", values="distance", aggfunc="first", sort=False).abs()[names]

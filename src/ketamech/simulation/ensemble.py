@@ -126,6 +126,18 @@ class InitialCondition:
     state: np.ndarray
     reasons: np.ndarray
 
+    @classmethod
+    def of(
+        cls, inputs: np.ndarray, baseline: np.ndarray, state: np.ndarray, *, rested: np.ndarray, steady: np.ndarray
+    ) -> InitialCondition:
+        """The initial condition of patients, of whom those in the masks have a baseline and an initial state."""
+        reasons = np.full(len(state), OK, dtype=object)
+        reasons[~steady] = NO_STEADY_STATE
+        reasons[~rested] = NO_BASELINE
+        state, baseline = state.copy(), baseline.copy()
+        state[reasons != OK], baseline[~rested] = np.nan, np.nan
+        return cls(inputs, baseline, state, reasons)
+
     @property
     def found(self) -> np.ndarray:
         """Mask of patients with an initial state [patient]."""
@@ -272,12 +284,7 @@ class Ensemble:
                 kernel, baseline, inputs, self.cycle.events, self.cycle.length,
                 tolerance=tolerance, threads=threads, device=device,
             )  # fmt: skip
-        reasons = np.full(self.size, OK, dtype=object)
-        reasons[~steady] = NO_STEADY_STATE
-        reasons[~rested] = NO_BASELINE
-        state, baseline = state.copy(), baseline.copy()
-        state[reasons != OK], baseline[~rested] = np.nan, np.nan
-        return InitialCondition(inputs, baseline, state, reasons)
+        return InitialCondition.of(inputs, baseline, state, rested=rested, steady=steady)
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""

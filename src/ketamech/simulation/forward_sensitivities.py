@@ -20,8 +20,6 @@ from ketamech.engine import EventTable, Kernel
 from ketamech.engine.solve import TOLERANCE, validate_times
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
 from ketamech.simulation.ensemble import (
-    NO_BASELINE,
-    NO_STEADY_STATE,
     OK,
     Ensemble,
     InitialCondition,
@@ -236,12 +234,8 @@ def _initial(
             tolerance / TOLERANCE_DIVISOR, threads,
         )  # fmt: skip
         steady = steady & periodic
-    reasons = np.full(ensemble.size, OK, dtype=object)
-    reasons[~steady] = NO_STEADY_STATE
-    reasons[~rested] = NO_BASELINE
-    state, baseline = state.copy(), baseline.copy()
-    state[reasons != OK], baseline[~rested] = np.nan, np.nan
-    return InitialCondition(inputs[0], baseline, state, reasons), (state, tangents), inputs
+    initial = InitialCondition.of(inputs[0], baseline, state, rested=rested, steady=steady)
+    return initial, (initial.state, tangents), inputs
 
 
 def _periodic_tangents(

@@ -298,6 +298,12 @@ class Observable:
             found = np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other)))
             return float(found * self.factor)
 
+    @property
+    def stated_hours(self) -> set[float]:
+        """The times (h) in `time`: as output times they are read without interpolation. None for a condition."""
+        stated = self.time and not set("<>") & set(self.time)
+        return set(reading_times(self.time, np.zeros(0), {}).tolist()) if stated else set()
+
     def unit(self, units: Mapping[str, str]) -> str:
         """Canonical unit of the result, before `factor`."""
         if self.control_contrast in ("fold", "rise", "fall"):

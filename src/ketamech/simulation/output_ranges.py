@@ -10,7 +10,7 @@ from functools import cache
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.parameters import HUMAN
 
@@ -33,19 +33,18 @@ class OutputRange:
 def load_ranges() -> dict[str, OutputRange]:
     """Ranges by output. Raises InputError naming file, line and column of the first bad cell."""
     found: dict[str, OutputRange] = {}
-    for row in read_table(TABLE, ("output", "lower", "upper", "species", "source")):
+    rows = read_table(TABLE, ("output", "lower", "upper", "species", "source"))
+    for name, row in rows_by(rows, "output", "stage.thing").items():
         one = OutputRange(
-            output=row.required("output", "stage.thing"),
-            lower=_bound(row, "lower", -math.inf),
-            upper=_bound(row, "upper", math.inf),
+            output=name,
+            lower=row.number_or("lower", -math.inf),
+            upper=row.number_or("upper", math.inf),
             species=row.one_of("species", (HUMAN, ALL_SPECIES)),
             source=row.required("source", "where the bound comes from"),
         )
         if not one.lower < one.upper:
             raise row.error("upper", f"a range from {one.lower:g} to {one.upper:g}", expected="lower below upper")
-        if one.output in found:
-            raise row.error("output", f"'{one.output}' is already there", expected="each output once")
-        found[one.output] = one
+        found[name] = one
     return found
 
 
@@ -70,7 +69,3 @@ def require_outputs(species: str, outputs: Sequence[str]) -> None:
             expected="an output that is measured in animals",
             type_this="forced_swim.immobility",
         )
-
-
-def _bound(row: CsvRow, column: str, otherwise: float) -> float:
-    return row.number(column) if row[column] else otherwise

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.deprecated_names import current_name
@@ -97,10 +97,8 @@ def _expected(error: Any, where: Path_, schema: FileSchema) -> str:
 Quantity = float | str | None
 
 
-class TreatmentKeys(BaseModel):
+class TreatmentKeys(BaseModel, extra="forbid"):
     """One treatment with a key for each property."""
-
-    model_config = ConfigDict(extra="forbid")
 
     drug: str = Field(description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ...")
     dose: str | None = Field(None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions")
@@ -124,10 +122,8 @@ class TreatmentKeys(BaseModel):
         return " ".join(part for part in parts if part)
 
 
-class ScenarioFile(BaseModel):
+class ScenarioFile(BaseModel, extra="forbid", title="KetaMech scenario"):
     """A scenario file. For research and education only: not treatment or dosing advice."""
-
-    model_config = ConfigDict(extra="forbid", title="KetaMech scenario")
 
     title: Annotated[str, Field(max_length=200)] = "Untitled"
     description: Annotated[str, Field(max_length=5000)] = ""

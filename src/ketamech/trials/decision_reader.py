@@ -21,7 +21,7 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.trials.design import DecisionStep, DropoutRule, RelapseRule, Titration, TitrationStep, Visit
 from ketamech.trials.trial_schema import DropoutKeys, RelapseKeys, StepKeys, TitrationKeys, TrialFile
-from ketamech.trials.trial_text import MAX_TRIAL_H, Scales, SourceFile, relapse, titrated_treatments
+from ketamech.trials.trial_text import MAX_TRIAL_H, Scales, SourceFile, as_list, relapse, titrated_treatments
 
 MAX_DROPOUT_RULES, MAX_ADMISSION = 0.9, 0.5
 NO_DOSES, NO_CHANGE = ("stop", "nothing"), "continue"  # words of a step instead of a regimen
@@ -29,27 +29,23 @@ LAST_VISIT, ANY_VISIT = LookBack(1, 1), LookBack(1, None)
 Doses = tuple[str, tuple[float, ...], str, list[TitrationStep]]  # drug, its doses and their unit, changes of dose
 
 
-def steps(
-    file: SourceFile, keys: TrialFile, scales: Scales, visits: Sequence[Visit], belief: str
-) -> tuple[DecisionStep, ...]:  # fmt: skip
+def steps(file: SourceFile, keys: TrialFile, visits: Sequence[Visit], belief: str) -> tuple[DecisionStep, ...]:
     """All decision steps and rescues; `belief` applies unless a step names another."""
     listed = [((key, i), s) for key in ("steps", "rescue") for i, s in enumerate(getattr(keys, key))]
     names, found = list(keys.arms), []
     for where, one in listed:
-        found.append(_step(file, where, one, scales, visits, belief, names))
+        found.append(_step(file, where, one, visits, belief, names))
         names += found[-1].names
     return tuple(found)
 
 
 def _step(
-    file: SourceFile, where: Path_, keys: StepKeys, scales: Scales, visits: Sequence[Visit], belief: str,
-    names: Sequence[str],
-) -> DecisionStep:  # fmt: skip
+    file: SourceFile, where: Path_, keys: StepKeys, visits: Sequence[Visit], belief: str, names: Sequence[str]
+) -> DecisionStep:
     """One decision step; `names` are those of the arms and of the options of earlier steps."""
-    texts = [keys.at] if isinstance(keys.at, str) else keys.at
-    times = file.times((*where, "at"), texts)
-    rule = file.condition((*where, "when"), keys.when, scales) if keys.when is not None else None
-    _check_times(file, (*where, "at"), times, texts, rule, visits)
+    times = file.times((*where, "at"), keys.at)
+    rule = file.condition((*where, "when"), keys.when) if keys.when is not None else None
+    _check_times(file, (*where, "at"), times, as_list(keys.at), rule, visits)
     given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
     shares = keys.shares or {name: 1 / len(given) for name in given}
     file.check_shares((*where, "shares"), shares, len(given))
@@ -71,10 +67,9 @@ def _step(
 
 def _groups(file: SourceFile, where: Path_, stated: str | list[str], names: Sequence[str]) -> tuple[str, ...]:
     """Names of arms and of options of steps, each of which exists."""
-    groups = (stated,) if isinstance(stated, str) else tuple(stated)
-    for name in groups:
+    for name in as_list(stated):
         file.check_known(where, name, names, f"'{name}' is neither an arm nor an option of an earlier step")
-    return groups
+    return tuple(as_list(stated))
 
 
 def _option(file: SourceFile, where: Path_, text: str) -> Regimen | None:
@@ -101,7 +96,7 @@ def _check_times(
 
 
 def titration(
-    file: SourceFile, keys: TrialFile, arm: str, sentences: Sequence[str], regimen: Regimen, scales: Scales, first: str
+    file: SourceFile, keys: TrialFile, arm: str, sentences: Sequence[str], regimen: Regimen, first: str
 ) -> Titration | None:
     """The titration of an arm, by its sentence or its key `titration`; `first` is the scale of "by response"."""
     where: Path_ = ("arms", arm)
@@ -112,9 +107,9 @@ def titration(
     if not low and not listed:
         return None
     drug, amounts, unit, found = (
-        _titrated_by_key(file, (*where, "titration"), listed, regimen, scales)
+        _titrated_by_key(file, (*where, "titration"), listed, regimen)
         if listed
-        else _titrated_by_sentence(file, (*where, "treatment"), keys, low, high, scales, first)
+        else _titrated_by_sentence(file, (*where, "treatment"), keys, low, high, first)
     )
     for amount in amounts:
         changed = tuple(replace(one, amount=amount) if one.drug == drug else one for one in regimen.treatments)
@@ -123,17 +118,16 @@ def titration(
 
 
 def _titrated_by_sentence(
-    file: SourceFile, where: Path_, keys: TrialFile, low: Sequence[Treatment], high: Sequence[Treatment],
-    scales: Scales, first: str,
-) -> Doses:  # fmt: skip
+    file: SourceFile, where: Path_, keys: TrialFile, low: Sequence[Treatment], high: Sequence[Treatment], first: str
+) -> Doses:
     """A patient without response receives the higher dose while it is tolerated."""
     pairs = {(one.drug, one.amount, two.amount) for one, two in zip(low, high, strict=True)}
     if len(pairs) != 1:
         raise file.error(where, "two titrations in one arm", "one pair of doses of one drug")
     if keys.tolerability is None:
-        what, like = "a titration by tolerability without its definition", f"tolerability: {_example(scales)}"
+        what, like = "a titration by tolerability without its definition", f"tolerability: {_example(file.scales)}"
         raise file.error(where, what, "a tolerability: key", type_=like)
-    tolerated = with_look_back(file.condition(("tolerability",), keys.tolerability, scales), LAST_VISIT)
+    tolerated = with_look_back(file.condition(("tolerability",), keys.tolerability), LAST_VISIT)
     wanted = Condition(first, "no response", look_back=LAST_VISIT)
     times = tuple(sorted({at for treatment in low for at in treatment.taken(MAX_TRIAL_H).values() if at > 0}))
     ((drug, lower, higher),) = pairs
@@ -149,9 +143,7 @@ def _example(scales: Scales) -> str:
     return " and ".join(text for name, text in known.items() if name in scales) or "CADSS <= 40, which must be rated"
 
 
-def _titrated_by_key(
-    file: SourceFile, where: Path_, listed: Sequence[TitrationKeys], regimen: Regimen, scales: Scales
-) -> Doses:
+def _titrated_by_key(file: SourceFile, where: Path_, listed: Sequence[TitrationKeys], regimen: Regimen) -> Doses:
     start = next((one for one in regimen.treatments if one.amount is not None), None)
     if start is None or start.amount is None:
         raise file.error(where, "a titration without a dose", "an arm with a dose, such as esketamine 56 mg nasal")
@@ -165,7 +157,7 @@ def _titrated_by_key(
                 what = f"no patient is ever on '{keys.origin}'"
                 raise file.error((*here, "from"), what, ", ".join(f"{x:g} {start.unit}" for x in amounts))
             origin = amounts.index(level)
-        rule = None if keys.when is None else file.condition((*here, "when"), keys.when, scales)
+        rule = None if keys.when is None else file.condition((*here, "when"), keys.when)
         times = file.times((*here, "at"), keys.at)
         if min(times) <= 0:
             raise file.error((*here, "at"), "a change of dose at the start", "a time after the start, such as day 4")
@@ -183,36 +175,34 @@ def _amount(file: SourceFile, where: Path_, text: str, like: Treatment) -> float
     return found[0].amount
 
 
-def dropout_rules(
-    file: SourceFile, listed: Sequence[DropoutKeys], scales: Scales, poor: DropoutRule
-) -> tuple[DropoutRule, ...]:
+def dropout_rules(file: SourceFile, listed: Sequence[DropoutKeys], poor: DropoutRule) -> tuple[DropoutRule, ...]:
     """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
     found = [poor] if poor.chance else []
     for i, keys in enumerate(listed):
         where: Path_ = ("leave", i)
-        rule = file.condition((*where, "when"), keys.when, scales)
+        rule = file.condition((*where, "when"), keys.when)
         chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
         found.append(DropoutRule(rule, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
     return tuple(found)
 
 
 def relapse_rule(
-    file: SourceFile, keys: str | RelapseKeys | None, scales: Scales, visits: Sequence[Visit], names: Sequence[str]
+    file: SourceFile, keys: str | RelapseKeys | None, visits: Sequence[Visit], names: Sequence[str]
 ) -> RelapseRule | None:
     """The definition of relapse, of a text or of keys; `names` are those of arms and of options of steps."""
     if keys is None:
         return None
     if isinstance(keys, str):
-        name, part, since = file.with_location(("relapse",), partial(relapse, keys, scales))
+        name, part, since = file.with_location(("relapse",), partial(relapse, keys, file.scales))
         at_risk = Condition(name, "response")
         return RelapseRule(Condition(name, "> of baseline", part), _first(file, since, at_risk, visits), at_risk)
-    rule = file.condition(("relapse", "when"), keys.when, scales)
+    rule = file.condition(("relapse", "when"), keys.when)
     at_risk_rule: Rule = Condition(next(single_conditions(rule)).scale, "response")
     if keys.at_risk is not None:
-        at_risk_rule = file.condition(("relapse", "at_risk"), keys.at_risk, scales)
+        at_risk_rule = file.condition(("relapse", "at_risk"), keys.at_risk)
     admitted = None
     if keys.admission_when is not None:
-        admitted = file.condition(("relapse", "admission_when"), keys.admission_when, scales)
+        admitted = file.condition(("relapse", "admission_when"), keys.admission_when)
     return RelapseRule(
         rule,
         _first(file, file.time(("relapse", "since"), keys.since), at_risk_rule, visits),
@@ -236,23 +226,18 @@ def _first(file: SourceFile, since: float, at_risk: Rule, visits: Sequence[Visit
     return visit.name
 
 
-def event_rules(file: SourceFile, texts: Mapping[str, str], scales: Scales) -> dict[str, Rule]:
+def event_rules(file: SourceFile, texts: Mapping[str, str]) -> dict[str, Rule]:
     """Conditions that are counted by arm; without a look back they concern any visit."""
     found = {}
     for name, text in texts.items():
         if not re.fullmatch(r"[\w .>=-]+", name):
-            what, expected = (
-                f"'{name}' cannot be the name of an event",
-                "letters, digits, blanks and . - > =",
-            )
+            what, expected = f"'{name}' cannot be the name of an event", "letters, digits, blanks and . - > ="
             raise file.error(("events", name), what, expected, type_="dissociation: CADSS > 4")
-        found[name] = with_look_back(file.condition(("events", name), text, scales), ANY_VISIT)
+        found[name] = with_look_back(file.condition(("events", name), text), ANY_VISIT)
     return found
 
 
-def crossover(
-    file: SourceFile, keys: TrialFile, scales: Scales, visits: Sequence[Visit]
-) -> tuple[Rule | None, float]:  # fmt: skip
+def crossover(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tuple[Rule | None, float]:
     """The condition on which a patient crosses over after the washout, and the latest time (h) for it."""
     if keys.crossover_when is None:
         if keys.crossover_latest is not None:
@@ -265,7 +250,7 @@ def crossover(
     if len(keys.arms) != 2 or keys.window or any(" with " in text for text in _sentences(keys)):
         what = "a crossover on a condition with other than two arms, a window or perturbations"
         raise file.error(where, what, "two arms, visits at fixed times, no perturbations")
-    rule = with_look_back(file.condition(where, keys.crossover_when, scales), LAST_VISIT)
+    rule = with_look_back(file.condition(where, keys.crossover_when), LAST_VISIT)
     washout, last = file.time(("crossover",), keys.crossover), max(visit.time for visit in visits)
     latest = file.time(("crossover_latest",), keys.crossover_latest) if keys.crossover_latest else max(last, washout)
     if latest < max(washout, last):
@@ -275,5 +260,4 @@ def crossover(
 
 
 def _sentences(keys: TrialFile) -> list[str]:
-    treatments = (arm.treatment for arm in keys.arms.values())
-    return [text for one in treatments for text in ([one] if isinstance(one, str) else one)]
+    return [text for arm in keys.arms.values() for text in as_list(arm.treatment)]

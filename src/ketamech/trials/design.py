@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import permutations
 
 from ketamech.core import InputError
+from ketamech.core.environment import short_hash
 from ketamech.dosing.dose_events import Quantity
 from ketamech.dosing.drugs import drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
@@ -280,7 +280,7 @@ class Trial:
     @property
     def fingerprint(self) -> str:
         """A short hash of the text of the file."""
-        return hashlib.sha256(self.source.encode()).hexdigest()[:16]
+        return short_hash(self.source)
 
 
 def _conditions(found: object) -> Iterator[Condition]:

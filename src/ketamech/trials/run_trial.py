@@ -6,7 +6,6 @@ only, so that the numbers are bit-identical for any number of threads and any gr
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
+from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity
 from ketamech.simulation.ensemble import Ensemble, Integration
@@ -86,7 +86,7 @@ class TrialRun:
 
     def checkpoint_name(self, numbers: Sequence[int]) -> str:
         """Name of the checkpoint of some replicates, which differs for any other trial, seed or posterior."""
-        mark = hashlib.sha256(f"{self.trial!r} {self.seed} {self.posterior!r}".encode()).hexdigest()[:12]
+        mark = short_hash(f"{self.trial!r} {self.seed} {self.posterior!r}", 12)
         return f"trial-{mark}-{numbers[0]}-{numbers[-1]}"
 
     def simulate_group(self, numbers: Sequence[int]) -> Arrays:

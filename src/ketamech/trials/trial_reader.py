@@ -30,7 +30,7 @@ from ketamech.trials.design import Arm, Condition, DropoutRule, Eligibility, Tri
 from ketamech.trials.population_mixture import population_text, read_population
 from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
-from ketamech.trials.trial_text import Scales, SourceFile, condition, treatment
+from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
@@ -47,13 +47,13 @@ def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | N
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
-    scales = {name: _scale(file, keys, name) for name in keys.visits}
+    file = replace(file, scales={name: _scale(file, keys, name) for name in keys.visits})
     visits = _visits(file, keys)
     primary = _primary(file, keys, visits)
     belief = "open" if keys.blinding == "open" else "blinded"
-    decisions = steps(file, keys, scales, visits, belief)
+    decisions = steps(file, keys, visits, belief)
     names = [*keys.arms, *(name for one in decisions for name in one.names)]
-    crossover_rule, latest = crossover(file, keys, scales, visits)
+    crossover_rule, latest = crossover(file, keys, visits)
     trial = Trial(
         title=keys.title,
         description=keys.description,
@@ -61,16 +61,16 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         population=population_text(keys.population),
         people=_people(file, keys),
         values=_values(file, keys),
-        arms=_arms(file, keys, scales, primary[0], belief),
+        arms=_arms(file, keys, primary[0], belief),
         visits=visits,
-        scales=scales,
+        scales=file.scales,
         primary=primary,
         blinding=keys.blinding,
         assumptions=tuple(keys.assumed),
         window=file.time(("window",), keys.window) if keys.window else 0.0,
         washout=file.time(("crossover",), keys.crossover) if keys.crossover else 0.0,
         dropout=file.share(("dropout",), keys.dropout, MAX_DROPOUT),
-        dropout_rules=dropout_rules(file, keys.leave, scales, _lack_of_efficacy_rule(file, keys, primary[0])),
+        dropout_rules=dropout_rules(file, keys.leave, _lack_of_efficacy_rule(file, keys, primary[0])),
         missed_visit_rate=file.share(("missed_visits",), keys.missed_visits, MAX_MISSED_VISITS),
         adherence=file.share(("adherence",), keys.adherence),
         block=keys.allocation.block,
@@ -78,9 +78,9 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         add_on=file.regimen(("add_on",), keys.add_on) if keys.add_on else None,
         steps=decisions,
         seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
-        relapse=relapse_rule(file, keys.relapse, scales, visits, names),
-        events=event_rules(file, keys.events, scales),
-        eligibility=eligibility(file, keys.eligibility, scales),
+        relapse=relapse_rule(file, keys.relapse, visits, names),
+        events=event_rules(file, keys.events),
+        eligibility=eligibility(file, keys.eligibility),
         crossover_rule=crossover_rule,
         latest_crossover=latest,
         source=source,
@@ -141,27 +141,27 @@ def _primary(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tupl
     return name.strip(), match[0]
 
 
-def _arms(file: SourceFile, keys: TrialFile, scales: Scales, first: str, belief: str) -> tuple[Arm, ...]:
+def _arms(file: SourceFile, keys: TrialFile, first: str, belief: str) -> tuple[Arm, ...]:
     shares = {name: arm.share for name, arm in keys.arms.items() if arm.share is not None}
     if shares:
         file.check_shares(("arms",), shares, len(keys.arms))
         if keys.patients is None:
             what, expected = "shares without a number of patients", "patients: the total number"
             raise file.error(("arms",), what, expected, type_="patients: 200")
-    return tuple(_arm(file, keys, name, arm, scales, first, belief) for name, arm in keys.arms.items())
+    return tuple(_arm(file, keys, name, arm, first, belief) for name, arm in keys.arms.items())
 
 
-def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, scales: Scales, first: str, belief: str) -> Arm:
+def _arm(file: SourceFile, keys: TrialFile, name: str, arm: ArmKeys, first: str, belief: str) -> Arm:
     where: Path_ = ("arms", name, "treatment")
-    sentences = [arm.treatment] if isinstance(arm.treatment, str) else list(arm.treatment)
-    regimen, adaptation, perturbations = file.with_location(where, partial(treatment, sentences, scales, first))
+    sentences = as_list(arm.treatment)
+    regimen, adaptation, perturbations = file.with_location(where, partial(treatment, sentences, file.scales, first))
     file.check_regimen(where, regimen)
     number = arm.n
     if number is None:
         if arm.share is None:
             raise file.error(("arms", name), f"no number of patients for arm '{name}'", "n: or share:", type_="n: 30")
         number = max(1, round(arm.share * (keys.patients or 0)))
-    changes = titration(file, keys, name, sentences, regimen, scales, first)
+    changes = titration(file, keys, name, sentences, regimen, first)
     return Arm(name, regimen, number, arm.belief or belief, adaptation, perturbations, changes)
 
 
@@ -240,22 +240,19 @@ def _check_blocks(file: SourceFile, trial: Trial) -> None:
         raise file.error(("allocation", "block"), what, "whole patients of each arm", near, f"block: {near}")
 
 
-def eligibility(file: SourceFile, keys: EligibilityKeys | None, scales: Scales) -> Eligibility | None:
+def eligibility(file: SourceFile, keys: EligibilityKeys | None) -> Eligibility | None:
     """Criteria on the ratings of candidates."""
     if keys is None:
         return None
     here: Path_ = ("eligibility",)
-    texts = [keys.include] if isinstance(keys.include, str) else keys.include
-    include = tuple(file.with_location((*here, "include"), partial(condition, text, scales)) for text in texts)
+    include = tuple(file.condition((*here, "include"), text) for text in as_list(keys.include))
     included = [one for rule in include for one in single_conditions(rule)]
     relative = next((one.scale for one in included if one.test not in COMPARISON_OPERATORS), None)
     if relative:
         like = f"{relative} >= 28"
         raise file.error((*here, "include"), "an inclusion relative to a baseline", "a limit of a score", type_=like)
     screening = file.time((*here, "screening"), keys.screening)
-    exclude = None
-    if keys.exclude:
-        exclude = file.with_location((*here, "exclude"), partial(condition, keys.exclude, scales))
+    exclude = file.condition((*here, "exclude"), keys.exclude) if keys.exclude else None
     if not screening and (keys.lead_in or keys.exclude):
         what = "a lead-in or exclusion without a time between screening and baseline"
         raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")

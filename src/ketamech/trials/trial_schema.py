@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ketamech.simulation.scenario_schema import FileSchema
 
 BELIEF = "^(blinded|open|none)$"
-
-
 CONDITIONS = (
     "'MADRS >= 22', 'no response of MADRS and CADSS < 40 at the last visit', 'MADRS <= 12 at 3 of the last 4 visits'"
 )
 
 
-class TitrationKeys(BaseModel):
+class TitrationKeys(BaseModel, extra="forbid"):
     """A change of dose in one arm."""
-
-    model_config = ConfigDict(extra="forbid")
 
     at: str | list[str] = Field(description="times of the change, e.g. [day 4, day 8]; a dose due then is changed too")
     to: str = Field(description="the dose from then on, e.g. 84 mg")
@@ -27,10 +23,8 @@ class TitrationKeys(BaseModel):
     when: str | None = Field(None, description="a condition on the last ratings; without it all patients change")
 
 
-class ArmKeys(BaseModel):
+class ArmKeys(BaseModel, extra="forbid"):
     """One arm."""
-
-    model_config = ConfigDict(extra="forbid")
 
     treatment: str | list[str] = Field(
         description="a regimen sentence, or several; 'placebo IV' for no drug; '..., then weekly or every 2 weeks by "
@@ -43,10 +37,8 @@ class ArmKeys(BaseModel):
     titration: list[TitrationKeys] = Field([], description="changes of the dose of this arm by ratings")
 
 
-class StepKeys(BaseModel):
+class StepKeys(BaseModel, extra="forbid"):
     """A decision at visits."""
-
-    model_config = ConfigDict(extra="forbid")
 
     at: str | list[str] = Field(description="visits, e.g. [day 29, day 57]")
     when: str | None = Field(None, description=f"a condition, e.g. {CONDITIONS}; without it all patients")
@@ -60,10 +52,8 @@ class StepKeys(BaseModel):
     belief: str | None = Field(None, pattern=BELIEF, description="what the patients are told from then on")
 
 
-class DropoutKeys(BaseModel):
+class DropoutKeys(BaseModel, extra="forbid"):
     """A dropout rule."""
-
-    model_config = ConfigDict(extra="forbid")
 
     when: str = Field(description="'MADRS falls less than 20 %' (lack of effect), 'CADSS > 30' (side effects)")
     chance: str = Field(description="probability that such a patient leaves at a visit, e.g. 10 %")
@@ -71,19 +61,15 @@ class DropoutKeys(BaseModel):
     reason: str = Field("", description="the reason in the results, e.g. lack of effect")
 
 
-class ThresholdKeys(BaseModel):
+class ThresholdKeys(BaseModel, extra="forbid"):
     """What counts as response and remission on one scale in this trial."""
-
-    model_config = ConfigDict(extra="forbid")
 
     response: str | None = Field(None, description="fall from baseline, e.g. 50 %")
     remission: float | None = Field(None, description="the highest score of a patient in remission, e.g. 12")
 
 
-class RelapseKeys(BaseModel):
+class RelapseKeys(BaseModel, extra="forbid"):
     """Relapse: its definition, the patients at risk, and the end of an event-driven trial."""
-
-    model_config = ConfigDict(extra="forbid")
 
     when: str = Field(description=f"the rating that is a relapse, e.g. {CONDITIONS}")
     since: str = Field(description="the visit from which relapses count, e.g. day 113")
@@ -96,10 +82,8 @@ class RelapseKeys(BaseModel):
     last_event: int = Field(0, ge=0, description="the trial ends at this number of relapses of all patients; 0: never")
 
 
-class AllocationKeys(BaseModel):
+class AllocationKeys(BaseModel, extra="forbid"):
     """How patients are allocated to arms."""
-
-    model_config = ConfigDict(extra="forbid")
 
     block: int = Field(0, ge=0, le=10_000, description="size of permuted blocks; 0: one block of all patients")
     strata: dict[str, dict[str, float]] = Field(
@@ -107,10 +91,8 @@ class AllocationKeys(BaseModel):
     )
 
 
-class EligibilityKeys(BaseModel):
+class EligibilityKeys(BaseModel, extra="forbid"):
     """Who is enrolled, by the score as rated."""
-
-    model_config = ConfigDict(extra="forbid")
 
     include: str | list[str] = Field(description="conditions at screening and baseline, e.g. MADRS >= 28")
     screening: str = Field("0 h", description="time from screening to baseline, e.g. 4 weeks; 0 h: baseline only")
@@ -126,10 +108,8 @@ class EligibilityKeys(BaseModel):
     raters: str = Field("site", pattern="^(site|independent)$", description="independent: others rate the trial")
 
 
-class TrialFile(BaseModel):
+class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):
     """A trial file. For research and education only: not treatment or dosing advice."""
-
-    model_config = ConfigDict(extra="forbid", title="KetaMech trial")
 
     title: Annotated[str, Field(max_length=200)]
     description: Annotated[str, Field(max_length=5000)] = ""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from ketamech.core import InputError, UnknownNameError, closest_match
@@ -26,7 +26,13 @@ from ketamech.trials.design import AdaptiveDosing
 from ketamech.trials.rating_scales import RatingScale
 
 MAX_TRIAL_H = 5 * YEAR  # longest follow-up
+Scales = Mapping[str, RatingScale]
 TIMES = "24 h, 3 d, day 8, 4 weeks, 3 months"
+
+
+def as_list(texts: str | list[str]) -> list[str]:
+    """The texts of a key that may hold one or several."""
+    return [texts] if isinstance(texts, str) else texts
 
 
 def time(text: str) -> float:
@@ -52,7 +58,7 @@ def share(text: str, most: float = 1.0) -> float:
     return found
 
 
-def condition(text: str, scales: Mapping[str, RatingScale]) -> Rule:
+def condition(text: str, scales: Scales) -> Rule:
     """Conditions on scales of this trial: remission of MADRS, MADRS > 22 and CADSS < 4 at the last visit.
 
     Raises InputError.
@@ -62,7 +68,7 @@ def condition(text: str, scales: Mapping[str, RatingScale]) -> Rule:
     return parse("condition", text, _rated(tuple(scales)))
 
 
-def relapse(text: str, scales: Mapping[str, RatingScale]) -> tuple[str, float, float]:
+def relapse(text: str, scales: Scales) -> tuple[str, float, float]:
     """Scale, fraction of baseline above which a rating is a relapse, and the time (h) from which. Raises InputError."""
     found = parse("relapse", text, _rated(tuple(scales)))
     return found.scale, found.share, hours_of(found.since)
@@ -81,7 +87,7 @@ def _rated(names: tuple[str, ...]) -> Lexicon:
 
 
 def treatment(
-    sentences: list[str], scales: Mapping[str, RatingScale], first: str
+    sentences: list[str], scales: Scales, first: str
 ) -> tuple[Regimen, AdaptiveDosing | None, tuple[AppliedPerturbation, ...]]:
     """Regimen of an arm, its adaptive dosing, and its perturbations; `first` is the scale of "by remission".
 
@@ -127,14 +133,12 @@ def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = Fal
     return tuple(given for one in sentences for given in one.treatments(first, reduced=reduced, highest=highest))
 
 
-Scales = Mapping[str, RatingScale]
-
-
 @dataclass(frozen=True)
 class SourceFile(YamlSource):
-    """A trial file, and the table of the parameters that it may name."""
+    """A trial file, the table of the parameters that it may name, and the scales that it rates."""
 
     table: ParameterTable
+    scales: Scales = field(default_factory=dict)
 
     def time(self, where: Path_, text: str) -> float:
         """Time after the first dose (h)."""
@@ -142,11 +146,11 @@ class SourceFile(YamlSource):
 
     def times(self, where: Path_, texts: str | list[str]) -> tuple[float, ...]:
         """Times after the first dose (h)."""
-        return tuple(self.time(where, text) for text in ([texts] if isinstance(texts, str) else texts))
+        return tuple(self.time(where, text) for text in as_list(texts))
 
-    def condition(self, where: Path_, text: str, scales: Scales) -> Rule:
+    def condition(self, where: Path_, text: str) -> Rule:
         """A condition on scales that are rated in this trial."""
-        return self.with_location(where, partial(condition, text, scales))
+        return self.with_location(where, partial(condition, text, self.scales))
 
     def share(self, where: Path_, text: str, most: float = 1.0) -> float:
         """A fraction up to `most`, from a percentage."""

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ketamech.analysis.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims import evaluate_claims
 from ketamech.report.claims_page import (
     BOTTOM,
     HEIGHT,
@@ -14,11 +14,11 @@ from ketamech.report.claims_page import (
     TOP,
     WIDTH,
     draw,
-    nice_steps,
     write_claims,
     write_claims_document,
 )
 from ketamech.report.number_format import DISCLAIMER
+from ketamech.report.time_axis import enclosing_steps
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_everything_drawn_lies_on_the_sheet(answers):
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-17.3, 0), (0.97, 1.21), (3, 2000), (-0.002, 0.001)])
 def test_steps_cover_the_range_with_round_numbers(low, high):
-    steps = nice_steps(low, high)
+    steps = enclosing_steps(low, high)
     assert steps[0] <= low
     assert steps[-1] >= high
     assert 4 <= len(steps) <= 9

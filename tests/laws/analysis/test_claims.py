@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ketamech.analysis.claims import DIRECTORY, claim_verdict, load_claims, load_rule, load_rule_variants
-from ketamech.analysis.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims import (
+    DIRECTORY,
+    claim_verdict,
+    evaluate_claims,
+    load_claims,
+    load_rule,
+    load_rule_variants,
+)
 from ketamech.core import InputError, UnknownNameError
 from ketamech.evidence import load_evidence
 

@@ -10,6 +10,7 @@ import pytest
 
 from ketamech.analysis import robustness
 from ketamech.analysis.attribution import shapley
+from ketamech.analysis.claims import evaluate_claims
 from ketamech.analysis.conclusions import (
     NO_RESULT,
     Arm,
@@ -18,7 +19,6 @@ from ketamech.analysis.conclusions import (
     all_conclusions,
     load_contrasts,
 )
-from ketamech.analysis.evaluate_claims import evaluate_claims
 from ketamech.analysis.perturbation_scorecard import score_perturbations
 from ketamech.analysis.robustness import (
     CHUNK,

@@ -8,7 +8,7 @@ import xarray as xr
 
 from ketamech.estimation.published_arms import RESPONSE, published_arms, weigh_arm
 from ketamech.evidence import load_evidence
-from ketamech.report.weighted_arms import arm_lines, arms_table, patients_table
+from ketamech.report.calibration_report import arm_lines, arms_table, patients_table
 
 PATIENTS = 1500
 

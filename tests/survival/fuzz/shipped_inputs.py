@@ -44,6 +44,7 @@ def _perturbations(folder: Path) -> None:
     from ketamech.analysis.perturbation_scorecard import load_perturbation_targets
     from ketamech.dosing import perturbations
 
+    perturbations.load_perturbations.cache_clear()
     perturbations.load_perturbations(folder / "perturbations.csv")
     load_perturbation_targets.cache_clear()
     load_perturbation_targets(folder / "rows.csv")

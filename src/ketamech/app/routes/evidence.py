@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from ketamech.analysis.claims import Claim, Rule, claim_verdict, load_claims, load_rule
-from ketamech.analysis.evaluate_claims import evaluate_claims
+from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
