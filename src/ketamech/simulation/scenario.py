@@ -105,7 +105,8 @@ def assumption_about_salt(regimen: Regimen) -> tuple[str, ...]:
 def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
     """Note on missed doses: they apply to virtual patients, but not to the typical patient."""
     by_chance = any(treatment.miss_probability for treatment in regimen.treatments)
-    return ("the typical patient misses no dose at random; virtual patients (--patients) do",) if by_chance else ()
+    note = "the typical patient misses no dose at random; virtual patients (--patients, people) do"
+    return (note,) if by_chance else ()
 
 
 def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
