@@ -14,7 +14,7 @@ import xarray as xr
 from ketamech.core import InputError, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
-from ketamech.dosing.dose_events import DoseEvent, dose_events
+from ketamech.dosing.dose_events import DoseEvent, dose_events, parameter_lookup
 from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
@@ -64,10 +64,12 @@ class Protocol:
 
     def events(self, parameters: ParameterTable) -> tuple[DoseEvent, ...]:
         """All dose events, in time order."""
-        beside = tuple(entry for given in self.perturbations for entry in given.events())
+        values = self.values(parameters)
+        number = parameter_lookup(parameters, values)
+        beside = tuple(entry for given in self.perturbations for entry in given.events(number))
         if not self.treatment:
             return beside
-        given = dose_events(self.regimen, parameters, self.values(parameters), self.horizon)
+        given = dose_events(self.regimen, parameters, values, self.horizon)
         return tuple(sorted((*given, *beside), key=lambda entry: float(entry.time)))
 
 

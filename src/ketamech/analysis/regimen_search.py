@@ -23,6 +23,7 @@ from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
+from ketamech.population.cohort import adherence_function
 from ketamech.population.random_draws import draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
@@ -227,5 +228,8 @@ class _RegimenEvaluator:
         self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
     ) -> Trajectories:
         until = float(self.times[-1])
-        everybody = ensemble_of_scenario(self.model, regimen, values, self.patients, until, change=change)
+        everybody = ensemble_of_scenario(
+            self.model, regimen, values, self.patients, until, change=change,
+            adherence=adherence_function(regimen.regimen, until, self.seed, range(self.patients)),
+        )  # fmt: skip
         return everybody.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)

@@ -45,6 +45,15 @@ ROUNDING = 1e-9  # relative allowance for rounding when a dose is compared with 
 INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 
+def parameter_lookup(parameters: Mapping[str, object], values: Mapping[str, Quantity]) -> ParameterLookup:
+    """Looks up parameters by name: `values` (canonical units), which differ from the table `parameters`."""
+
+    def number(name: str) -> Quantity:
+        return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
+
+    return number
+
+
 def dose_events_from_text(
     sentence: str, parameters: Mapping[str, object], values: Mapping[str, Quantity], horizon: float
 ) -> tuple[DoseEvent, ...]:
@@ -66,10 +75,7 @@ def dose_events(
     Raises InputError for a dose above the limit of the drug, for doses out of order, and for two operations or
     anaesthesias at once.
     """
-
-    def number(name: str) -> Quantity:
-        return values[name] if name in values else parameters[name].canonical  # type: ignore[attr-defined]
-
+    number = parameter_lookup(parameters, values)
     found: list[DoseEvent] = []
     doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in t.taken(horizon).items()]
     if len(doses) > MAX_DOSES:

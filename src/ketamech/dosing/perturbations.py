@@ -16,7 +16,7 @@ from typing import Any
 from ketamech.core import InputError, UnknownNameError, closest_match, convert, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent, ParameterLookup
 from ketamech.dosing.drugs import not_modelled_error
 from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
@@ -45,7 +45,8 @@ class Perturbation:
     """One perturbation: a drug or infusion `enters` states at `level` (their unit) after a usual dose.
 
     `sets` {parameter: value} is in the units of the parameter tables. `at` (h) is the usual time, relative to the
-    treatment. With a `loss` (1/h) the level is maintained for the duration of the perturbation, as for stress.
+    treatment. With a `loss_rate` (name of a parameter, 1/h) the level is maintained for the duration of the
+    perturbation, as for stress.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Perturbation:
     level: float
     doses: tuple[PerturbationDose, ...]
     at: float
-    loss: float
+    loss_rate: str
     evidence: tuple[str, ...]
     why: str
 
@@ -106,7 +107,7 @@ def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
         row.number("level") if enters else 0.0,
         tuple(_read_dose_form(row, part) for part in row.listed("doses")),
         row.number_or("at", 0.0),
-        table[row["kept_up_by"]].canonical if row["kept_up_by"] else 0.0,
+        row.known("kept_up_by", table, "a rate, 1/h", what="no parameter") if row["kept_up_by"] else "",
         _evidence(row),
         row.required("why", "one plain line"),
     )
@@ -192,17 +193,19 @@ class AppliedPerturbation:
     text: str
     duration: float = 0.0
 
-    def events(self) -> tuple[DoseEvent, ...]:
-        """Dose events of the perturbation."""
-        if self.is_constant:
-            return ()
-        states, loss = self.perturbation.enters, self.perturbation.loss
-        amount = self.target_fraction * self.perturbation.level
-        if loss and self.duration:
-            replaced = loss * amount * self.duration
-            first = [DoseEvent(self.time, state, amount) for state in states]
-            return (*first, *(DoseEvent(self.time, state, replaced, self.duration) for state in states))
-        return tuple(DoseEvent(self.time, state, amount, self.duration) for state in states)
+    @property
+    def enters(self) -> tuple[str, ...]:
+        """States that it enters; none where its level is held."""
+        return () if self.is_constant else self.perturbation.enters
+
+    def events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
+        """Dose events of the perturbation; `number` looks up a parameter (canonical units)."""
+        loss_rate, amount = self.perturbation.loss_rate, self.target_fraction * self.perturbation.level
+        if loss_rate and self.duration:
+            replaced = number(loss_rate) * amount * self.duration
+            first = [DoseEvent(self.time, state, amount) for state in self.enters]
+            return (*first, *(DoseEvent(self.time, state, replaced, self.duration) for state in self.enters))
+        return tuple(DoseEvent(self.time, state, amount, self.duration) for state in self.enters)
 
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Parameters that it sets, canonical units."""

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
+from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, dose_events, without_expectancy
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
@@ -125,7 +125,7 @@ def _cycle(
 class Replicates:
     """Each subject solved `count` times with parameters drawn from their spreads; columns of the table stay.
 
-    `vary`: parameters or stages that vary (default: all with a spread).
+    Doses are missed by chance (MISSING). `vary`: parameters or stages that vary (default: all with a spread).
     """
 
     count: int
@@ -178,9 +178,15 @@ def _replicated(
     table: DoseTable, occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, replicates: Replicates
 ) -> list[tuple[DoseTableSubject, Occasion]]:
     """The occasions of every replicate, one replicate after the other; the values of the table replace drawn ones."""
-    from ketamech.population.cohort import drawn_values
+    from ketamech.population.cohort import adherence, drawn_values
+
+    def doses_taken(occasion: Occasion, replicate: int) -> AdherenceFunction:
+        patient, end = order[id(occasion)], _dosing_end(occasion)
+        taken = adherence(occasion.regimen, end, replicates.seed, [patient], replicate)
+        return lambda i, k: float(taken[i, k][0]) if (i, k) in taken else 1.0
 
     found = []
+    order = {id(occasion): n for n, occasion in enumerate(o for subject in table.subjects for o in subject.occasions)}
     for number in range(1, replicates.count + 1):
         ids = range(len(table.subjects))
         drawn = drawn_values(
@@ -192,8 +198,14 @@ def _replicated(
             )
             for i, subject in enumerate(table.subjects)
         }
-        found += [(people[subject.name], occasion) for subject, occasion in occasions]
+        for subject, occasion in occasions:
+            found.append((people[subject.name], replace(occasion, adherence=doses_taken(occasion, number))))
     return found
+
+
+def _dosing_end(occasion: Occasion) -> float:
+    """Time (h from the begin) before which doses are given: just after the last record."""
+    return max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
 
 
 def bands_of(found: pd.DataFrame, outputs: Sequence[str]) -> pd.DataFrame:
@@ -256,10 +268,10 @@ def subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> S
     regimen, parameters, values = occasion.regimen, model.parameters, subject.values_in(occasion)
     repeated, length = _cycle(subject, occasion, parameters)
     wait = pre_dose_delay(occasion)
-    horizon = max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
-    entering = species_events(subject.species, dose_events(regimen, parameters, values, horizon))
-    given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
-    return Subject(subject.name, given, values, repeated, length)
+    given = dose_events(regimen, parameters, values, _dosing_end(occasion), occasion.adherence)
+    entering = species_events(subject.species, given)
+    delayed = tuple(replace(entry, time=entry.time + wait) for entry in entering)
+    return Subject(subject.name, delayed, values, repeated, length)
 
 
 def observation_times(occasion: Occasion, looks: Sequence[Observation] | None = None) -> list[float]:

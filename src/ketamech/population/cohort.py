@@ -20,6 +20,7 @@ import xarray as xr
 from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.execution import ClusterProtocol
+from ketamech.dosing.dose_events import AdherenceFunction
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
 from ketamech.parameters import ParameterTable
@@ -139,10 +140,10 @@ class Cohort:
         """The ensemble of some patients: parameters of the equations, and parameters that only determine doses."""
         table = self.model.parameters.with_values(dict(self.scenario.values))
         own = drawn_values(self.model, table, self.seed, patient_ids, replicate=self.replicate, vary=self.vary)
-        skipped = adherence(self.scenario.regimen, self.dosing_horizon, self.seed, patient_ids, self.replicate)
+        until = self.dosing_horizon
         return patient_ids, ensemble_of_scenario(
-            self.model, self.scenario, own, len(patient_ids), self.dosing_horizon,
-            adherence=lambda i, k: skipped.get((i, k), 1.0), change=self.change,
+            self.model, self.scenario, own, len(patient_ids), until, change=self.change,
+            adherence=adherence_function(self.scenario.regimen, until, self.seed, patient_ids, self.replicate),
         )  # fmt: skip
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
@@ -173,7 +174,7 @@ def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
 
 
 def adherence(
-    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int], replicate: int
+    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int
 ) -> dict[tuple[int, int], np.ndarray]:
     """{(treatment index, dose index): 1 where a patient takes the dose, else 0 [patient]}, where doses may be missed.
 
@@ -189,16 +190,24 @@ def adherence(
     return found
 
 
+def adherence_function(
+    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int = 0
+) -> AdherenceFunction:
+    """The doses that each patient takes, for `dose_events`; arguments as for `adherence`."""
+    taken = adherence(regimen, horizon, seed, patient_ids, replicate)
+    return lambda treatment, dose: taken.get((treatment, dose), 1.0)
+
+
 def simulate_sample(
     model: Model, patients: VirtualPatients, scenario: Scenario, outputs: Sequence[str], *,
     times: Sequence[float] | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Curves of `outputs` of virtual patients on a scenario at `times` (h; default: as for the typical patient).
 
-    Values of the patients vary about those of the model; those that the scenario sets replace them. No dose is missed
-    by chance. Returns a Dataset with dims (patient, time); a patient that could not be solved is NaN, with the reason
-    in `solve_status`. Raises UnknownNameError for an output that does not exist, InputError for an empty sample,
-    SolverError if no patient could be solved.
+    Values of the patients vary about those of the model; those that the scenario sets replace them. Doses are
+    missed by chance as in a cohort. Returns a Dataset with dims (patient, time); a patient that could not be solved is
+    NaN, with the reason in `solve_status`. Raises UnknownNameError for an output that does not exist, InputError for an
+    empty sample, SolverError if no patient could be solved.
     """
     if not len(patients):
         raise InputError("the sample is empty", key="people", expected="at least one patient")
@@ -224,10 +233,11 @@ def _solve_sample(
     model: Model, patients: VirtualPatients, scenario: Scenario, times: np.ndarray, outputs: Sequence[str],
     until: float, threads: int,
 ) -> Trajectories:  # fmt: skip
-    """Curves at `times` (h) of patients who receive the doses before `until` (h)."""
+    """Curves at `times` (h) of patients who receive the doses before `until` (h), unless they miss them by chance."""
     names = validate_outputs(model.kernel, tuple(outputs))
     require_outputs(scenario.species, names)
     drawn = patients.with_parameters(model.parameters).values
     values = {name: column for name, column in drawn.items() if name not in scenario.values}
-    ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until)
+    taken = adherence_function(scenario.regimen, until, patients.seed, patients.patient_ids, patients.replicate)
+    ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until, adherence=taken)
     return ensemble.solve(times, names, threads=threads)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ketamech.core import InputError
 from ketamech.core.units import duration_text
-from ketamech.dosing.dose_events import DoseEvent, dose_events
+from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, dose_events
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
@@ -35,10 +35,9 @@ class Scenario:
     perturbations: tuple[AppliedPerturbation, ...] = ()
     model_variant: str = ""
 
-    @property
-    def perturbation_events(self) -> tuple[DoseEvent, ...]:
-        """Dose events of the perturbations, in order of time."""
-        found = [entry for given in self.perturbations for entry in given.events()]
+    def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
+        """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""
+        found = [entry for given in self.perturbations for entry in given.events(number)]
         return tuple(sorted(found, key=lambda entry: float(entry.time)))
 
     def with_connectome(self, connectome: Path | None, receptors: Path | None) -> Scenario:
@@ -68,7 +67,7 @@ def perturbation_parameters(
 
 def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
     """Raise InputError for a perturbation before the start of a regimen at steady state."""
-    early = [one for one in perturbations if one.time < 0 and one.events()]
+    early = [one for one in perturbations if one.time < 0 and one.enters]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         expected, example = "a time of 0 h or later", f"{early[0].perturbation.name} at 0 h"
@@ -105,7 +104,8 @@ def assumption_about_salt(regimen: Regimen) -> tuple[str, ...]:
 def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
     """Note on missed doses: they apply to virtual patients, but not to the typical patient."""
     by_chance = any(treatment.miss_probability for treatment in regimen.treatments)
-    return ("the typical patient misses no dose at random; virtual patients (--patients) do",) if by_chance else ()
+    note = "the typical patient misses no dose at random; virtual patients (--patients, people) do"
+    return (note,) if by_chance else ()
 
 
 def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:

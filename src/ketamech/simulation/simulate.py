@@ -16,6 +16,7 @@ from ketamech.dosing.dose_events import (
     Quantity,
     control_events,
     dose_events,
+    parameter_lookup,
     without_expectancy,
 )
 from ketamech.dosing.regimen import Regimen
@@ -60,7 +61,8 @@ def events_of_scenario(
     doses = species_events(scenario.species, dose_events(scenario.regimen, parameters, person, until, adherence))
     repeated, length = scenario.steady_state_cycle(parameters)
     cycle = species_events(scenario.species, dose_events(repeated, parameters, person, length)) if length else ()
-    return ScenarioEvents(doses, scenario.perturbation_events, cycle, length)
+    beside = scenario.perturbation_events(parameter_lookup(parameters, person))
+    return ScenarioEvents(doses, beside, cycle, length)
 
 
 def ensemble_of_scenario(
@@ -146,7 +148,7 @@ def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
     """Output times (h), dense after the start and the end of each dose of `treated` and around early perturbations."""
     starts = {max(0.0, float(entry.time)) for entry in treated.events}
     ends = {entry.time + entry.duration for entry in treated.events if entry.duration and entry.time >= 0}
-    early = sorted({entry.time for entry in scenario.perturbation_events if entry.time < 0})
+    early = sorted({entry.time for entry in treated.events if entry.time < 0})
     before = [early[0] - MINUTE, *early] if early else []  # an output at the time of an event shows what follows it
     return np.array([*before, *output_times(scenario.horizon, [*sorted(starts), *sorted(ends)])])
 

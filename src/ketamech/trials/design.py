@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import permutations
 
 from ketamech.core import InputError
 from ketamech.core.environment import short_hash
-from ketamech.dosing.dose_events import Quantity
+from ketamech.dosing.dose_events import ParameterLookup, Quantity
 from ketamech.dosing.drugs import drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
@@ -19,10 +19,10 @@ from ketamech.trials.rating_scales import RatingScale
 BELIEFS = {"blinded": 1.0, "open": "expectancy.open_belief", "none": 0.0}  # a number, or the name of a parameter
 
 
-def belief_size(belief: str, value: Callable[[str], Quantity]) -> Quantity:
-    """The expectancy that a visit raises under a belief (a key of BELIEFS); `value` looks up a parameter."""
+def belief_size(belief: str, number: ParameterLookup) -> Quantity:
+    """The expectancy that a visit raises under a belief (a key of BELIEFS); `number` looks up a parameter."""
     size = BELIEFS[belief]
-    return value(size) if isinstance(size, str) else size
+    return number(size) if isinstance(size, str) else size
 
 
 @dataclass(frozen=True)

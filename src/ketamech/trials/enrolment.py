@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events
+from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, parameter_lookup
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.dosing.treatment import TABLETS
 from ketamech.parameters import ParameterTable
@@ -230,7 +230,7 @@ def lead_in_events(trial: Trial, model: Model, values: Mapping[str, Quantity]) -
     rules = trial.eligibility
     if rules is None or rules.lead_in is None:
         return ()
-    size = belief_size(rules.belief, lambda name: values.get(name, model.parameters[name].canonical))
+    size = belief_size(rules.belief, parameter_lookup(model.parameters, values))
     found = dose_events(rules.lead_in, model.parameters, values, rules.screening, belief=size)
     return tuple(replace(entry, time=entry.time - rules.screening) for entry in found)
 

@@ -19,7 +19,7 @@ from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL, Executor
-from ketamech.dosing.dose_events import DoseEvent, Quantity
+from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.decision_rules import is_met
@@ -145,7 +145,8 @@ class TrialRun:
         dosing.course[:] = sequence
         found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
         before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
-        ensemble = Ensemble.of(self.model, values, (*before, *perturbation_events(trial, sequence)), len(sequence))
+        beside = perturbation_events(trial, sequence, parameter_lookup(self.model.parameters, values))
+        ensemble = Ensemble.of(self.model, values, (*before, *beside), len(sequence))
         self._run_to_end(found, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
         return found
 

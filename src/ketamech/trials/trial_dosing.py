@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ketamech.dosing.dose_events import DoseEvent, Quantity, Visits, dose_events, without_expectancy
+from ketamech.dosing.dose_events import (
+    DoseEvent,
+    ParameterLookup,
+    Quantity,
+    Visits,
+    dose_events,
+    parameter_lookup,
+    without_expectancy,
+)
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
@@ -50,6 +58,7 @@ class TrialDosing:
     ) -> None:  # fmt: skip
         self.model, self.trial, self.population, self.seed = model, trial, population, seed
         self.rows, self.values = rows, values
+        self._value = parameter_lookup(model.parameters, values)
         self.size = sum(len(patients) for _, patients in rows)
         self.courses = treatment_courses(trial)
         self.course = np.zeros(self.size, dtype=int)
@@ -97,9 +106,6 @@ class TrialDosing:
             size = np.where(self.belief == own, belief_size(own, self._value), size)
         for event in self.visits.events(dose.treatment, dose.time, taken, size):
             yield replace(event, time=np.maximum(dose.time, now) + POST_VISIT_DELAY)
-
-    def _value(self, name: str) -> Quantity:
-        return self.values[name] if name in self.values else self.model.parameters[name].canonical
 
     def _due_doses(self, start: float, stop: float) -> list[DueDose]:
         """Doses of all courses with the patients who receive them, in an order that does not depend on the grouping."""
@@ -214,15 +220,15 @@ def course_doses(course: TreatmentCourse, reduced: bool, level: int) -> tuple[tu
     return tuple((replace(one, amount=amount) if one.drug == drug else one, belief) for one, belief in doses)
 
 
-def perturbation_events(trial: Trial, sequence: np.ndarray) -> list[DoseEvent]:
+def perturbation_events(trial: Trial, sequence: np.ndarray, number: ParameterLookup) -> list[DoseEvent]:
     """Dose events of the perturbations of each arm, for the patients who pass through it, in each of its periods.
 
-    `sequence` [patient] indexes Trial.sequences.
+    `sequence` [patient] indexes Trial.sequences; `number` looks up a parameter (canonical units).
     """
     found = []
     for arm, period, mask in _arm_periods(trial, sequence):
         for perturbation in arm.perturbations:
-            for entry in perturbation.events():
+            for entry in perturbation.events(number):
                 time = entry.time + period * trial.washout
                 found.append(replace(entry, time=time, amount=entry.amount * mask))
     return found

@@ -110,6 +110,17 @@ def test_occasions_of_one_subject_share_its_drawn_parameters(model):
         assert part[LEVEL].iloc[0] == pytest.approx(part[LEVEL].iloc[1], rel=1e-6)
 
 
+def test_doses_are_missed_by_chance_in_replicates_only(model):
+    text = "ID,TIME,AMT,CMT,EVID,MISSING\n" + "".join(f"{i},0,35,IV,1,0.5\n{i},1,.,.,0,.\n" for i in (1, 2))
+    table = read(text)
+    assert (solve_table(table, model, (LEVEL,))[LEVEL] > 0).all()
+    found = solve_table(table, model, (LEVEL,), replicates=Replicates(10))
+    for _, own in found.groupby("ID"):
+        assert 1 < (own[LEVEL] == 0).sum() < 9
+    again = solve_table(table, model, (LEVEL,), replicates=Replicates(3), every_record=True)
+    assert again[LEVEL].to_numpy()[1::2].tolist() == pytest.approx(found[LEVEL].tolist()[:6], rel=1e-6)
+
+
 def test_bands_are_percentiles_over_replicates_at_each_record(model):
     found = solve_table(read(TWO), model, (LEVEL,), replicates=Replicates(5))
     table = bands_of(found, (LEVEL,))

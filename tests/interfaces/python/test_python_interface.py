@@ -9,7 +9,8 @@ import xarray as xr
 
 import ketamech as km
 from ketamech.core import InputError, UnitError, UnknownNameError
-from ketamech.population.cohort import simulate_patients
+from ketamech.dosing.regimen import Regimen
+from ketamech.population.cohort import adherence, simulate_patients
 from ketamech.simulation.simulate import simulate as simulate_scenario
 from ketamech.trials.analysis.power import power
 from ketamech.trials.run_trial import run_trial
@@ -96,6 +97,19 @@ def test_virtual_patients_vary_about_the_values_of_their_model(public, people):
     assert moved.subset(np.array([3, 1])).with_parameters(public.parameters).values[name].tolist() == [
         people.values[name][3], people.values[name][1],
     ]  # fmt: skip
+
+
+def test_virtual_patients_miss_doses_by_chance(public, people):
+    """Who misses the only dose has no drug in blood; the others have the level of those who miss none."""
+    words, level = "esketamine 84 mg nasal", {"outputs": ["plasma.esketamine"], "times": [2.0]}
+    certain = public.simulate(words, people, **level)["plasma.esketamine"].values[:, 0]
+    found = public.simulate(f"{words}, missing 50 %", people, **level)["plasma.esketamine"].values[:, 0]
+    took = adherence(Regimen.parse(f"{words}, missing 50 %"), 24.0, 1, range(5), 0)[0, 0]
+    assert 0 < took.sum() < 5
+    np.testing.assert_array_equal(found, np.where(took, certain, 0.0))
+    some = people.subset(np.array([3, 1]))
+    again = public.simulate(f"{words}, missing 50 %", some, **level)["plasma.esketamine"].values[:, 0]
+    np.testing.assert_array_equal(again, found[[3, 1]])
 
 
 def test_patient_i_is_the_same_in_every_sample():

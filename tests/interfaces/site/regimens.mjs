@@ -19,7 +19,11 @@ function regimen(text) {
 }
 
 const perturbations = (text) => applyPhrases(text.split("; ").map((one) => reader.phrase(one)), dosing, parameters);
-const perturbation = (text) => perturbations(text).at(-1);
+
+function perturbation(text) {
+  const found = perturbations(text).at(-1);
+  return { ...found, events: found.events((name) => parameters[name]) };
+}
 
 const answer = (make) => (text) => {
   try {

@@ -40,6 +40,7 @@ def story_scenarios():
     yield {"treatments": ["esketamine 84 mg nasal twice weekly for 8 weeks at steady state"], "horizon": "31 days"}
     yield {"treatments": ["racemic 0.1 mg/kg/h IV over 30 h every 24 h for 10 days at steady state"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "variant": "opioid-gate"}
+    yield {"treatments": ["esketamine 84 mg nasal weekly for 4 weeks, missing doses 1 and 3"], "horizon": "31 days"}
     for dose in (0.53, 0.57):  # within and beyond a tenth of the dose of many studies
         yield {"treatments": [f"racemic {dose} mg/kg IV over 40 min"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False, "disinhibition": False}}
@@ -169,5 +170,9 @@ def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):
     extras = ({"connectome": "mine.csv"}, {"receptors": "mine.csv"}, {"treatments": [{"drug": "ECT"}]})
     scenarios = [{"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras]
-    for found in ask([("curves", {"scenario": scenario}) for scenario in scenarios]):
+    by_chance = {"treatments": ["esketamine 84 mg nasal, missing 50 %"]}
+    requests = [("curves", {"scenario": scenario}) for scenario in scenarios] + [
+        ("population", {"scenario": by_chance})
+    ]
+    for found in ask(requests):
         assert "installed program" in found["expected"]

@@ -13,7 +13,7 @@ from random_regimens import random_phrase, random_regimen
 from ketamech.app.browser.dosing_tables import dosing_tables
 from ketamech.app.server import STATIC
 from ketamech.core import InputError
-from ketamech.dosing.dose_events import dose_events
+from ketamech.dosing.dose_events import dose_events, parameter_lookup
 from ketamech.dosing.perturbations import read_perturbations
 from ketamech.dosing.regimen import Regimen
 
@@ -114,7 +114,7 @@ def test_perturbations_in_words_are_read_or_refused_alike(phrases, in_browser, m
             assert found["error"]["what"] == expected.what, text
             continue
         assert found["values"] == pytest.approx(expected.values(model.parameters), rel=1e-12), text
-        events = expected.events()
+        events = expected.events(parameter_lookup(model.parameters, {}))
         assert [one["compartment"] for one in found["events"]] == [one.compartment for one in events], text
         for name in ("time", "amount", "duration"):
             own = [one[name] for one in found["events"]]

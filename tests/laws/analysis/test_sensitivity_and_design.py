@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ketamech.analysis.regimen_search import (
+    CandidateRegimen,
     candidates,
     compare_regimens,
     evidence_of_regimen,
@@ -261,6 +262,13 @@ def test_regimens_are_compared_on_the_same_people():
     assert table["cadss"].iloc[1] > table["cadss"].iloc[0]
     assert table["front"].all()
     assert list(table["evidence"]) == ["without evidence", "controlled trial"]  # one dose in this week
+
+
+def test_doses_that_are_missed_by_chance_do_not_help_in_a_design():
+    words = "racemic 0.5 mg/kg IV over 40 min weekly for 1 week"
+    regimens = [CandidateRegimen("all", words), CandidateRegimen("few", f"{words}, missing 90 %")]
+    table = compare_regimens(load_model(), regimens, weeks=1, persons=40).set_index("regimen")
+    assert table["benefit"]["few"] < 0.3 * table["benefit"]["all"]
 
 
 def test_what_no_trial_informs_is_uncertain_in_a_design():

@@ -1,17 +1,21 @@
 """Perturbations: drugs with their own kinetics, knock-outs, stress; in words, files and Python; refused when absurd."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent, parameter_lookup
 from ketamech.dosing.perturbations import load_perturbations, read_perturbation
 from ketamech.dosing.regimen_reader import parse_sentence
+from ketamech.parameters import load_parameters
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 
 DOSE = "racemic 10 mg/kg IP"
+NUMBER = parameter_lookup(load_parameters(), {})
 
 
 def test_a_level_decays_at_its_rate_and_fills_its_target_by_hill(model):
@@ -44,10 +48,10 @@ def test_half_an_hour_before_the_dose_is_the_dose_half_an_hour_later(model):
 def test_a_held_share_and_a_dose_are_different_things(model):
     held = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX throughout"])
     assert held.values["perturbation.nbqx"] == 1.0
-    assert not held.perturbation_events
+    assert not held.perturbation_events(NUMBER)
     dosed = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX"])
     assert "perturbation.nbqx" not in dosed.values
-    assert [(e.time, e.compartment, e.amount) for e in dosed.perturbation_events] == [
+    assert [(e.time, e.compartment, e.amount) for e in dosed.perturbation_events(NUMBER)] == [
         (-0.5, "tool_compounds.nbqx", 10.0)
     ]
 
@@ -58,11 +62,11 @@ def test_sentence_file_and_option_mean_the_same(model, tmp_path):
     said = load_scenario(f"{DOSE} with NBQX 5 mg/kg IP at -30 min", model.parameters, species="rat")
     written = load_scenario(file, model.parameters)
     added = load_scenario(DOSE, model.parameters, species="rat", perturbations=["NBQX 5 mg/kg IP at -30 min"])
-    assert said.perturbation_events == written.perturbation_events == added.perturbation_events
+    assert said.perturbation_events(NUMBER) == written.perturbation_events(NUMBER) == added.perturbation_events(NUMBER)
     assert said.values == written.values == added.values
     again = tmp_path / "again.yaml"
     again.write_text(added.source)
-    assert load_scenario(again, model.parameters).perturbation_events == added.perturbation_events
+    assert load_scenario(again, model.parameters).perturbation_events(NUMBER) == added.perturbation_events(NUMBER)
 
 
 def test_a_route_that_reaches_the_brain_poorly_gives_a_smaller_level():
@@ -74,11 +78,20 @@ def test_a_route_that_reaches_the_brain_poorly_gives_a_smaller_level():
 def test_imposed_stress_keeps_its_level_and_then_goes(model):
     stress = read_perturbation("restraint for 7 days at 24 h")
     curves = run_subjects(
-        model, [Subject("stress", stress.events(), {"person.stress": 0.0})], np.array([12.0, 100.0, 191.0, 240.0])
+        model, [Subject("stress", stress.events(NUMBER), {"person.stress": 0.0})], np.array([12.0, 100.0, 191.0, 240.0])
     )
     level = curves["stress.level"].values[0]
     assert level[[0, 3]] == pytest.approx([0.0, 0.0], abs=1e-3)
     assert level[1:3] == pytest.approx([1.0, 1.0], rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [0.2, 1.0, 5.0])
+def test_imposed_stress_keeps_its_level_at_any_rate_of_loss(model, factor):
+    rate = factor * model.parameters["stress.relief_rate"].canonical
+    scenario = load_scenario("placebo IV with restraint for 7 days at 24 h", model.parameters)
+    own = replace(scenario, values={"stress.relief_rate": rate})
+    found = simulate(own, model=model, times=[12.0, 100.0, 190.0])["stress.imposed"].sel(patient="treated")
+    assert found.values == pytest.approx([0.0, 1.0, 1.0], abs=1e-3)
 
 
 def test_every_shipped_perturbation_is_understood_by_its_own_name_and_words(model):
@@ -86,7 +99,7 @@ def test_every_shipped_perturbation_is_understood_by_its_own_name_and_words(mode
         for word in one.perturbation_names:
             assert read_perturbation(word).perturbation is one
         assert set(one.values(model.parameters)) <= set(model.parameters)
-        for entry in read_perturbation(one.name).events():
+        for entry in read_perturbation(one.name).events(NUMBER):
             assert entry.compartment in model.layout.state_names
 
 

@@ -65,7 +65,7 @@ def _drug(drug: Drug) -> dict[str, Any]:
 
 
 def _perturbation(one: Perturbation) -> dict[str, Any]:
-    found = {name: getattr(one, name) for name in ("kind", "target", "enters", "level", "at", "loss")}
+    found = {name: getattr(one, name) for name in ("kind", "target", "enters", "level", "at", "loss_rate")}
     dosable = one.kind in perturbations.DOSABLE_KINDS
     doses = [asdict(dose) for dose in one.doses]
     return {**found, "dosable": dosable, "sets": one.values(load_parameters()), "doses": doses}

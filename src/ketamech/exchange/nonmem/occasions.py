@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError
+from ketamech.dosing.dose_events import AdherenceFunction
 from ketamech.dosing.dose_records import DoseRecord, duration, mass_unit, route_of, salt_of
 from ketamech.dosing.drugs import Drug
 from ketamech.dosing.drugs import drug as known_drug
@@ -119,7 +120,8 @@ class Occasion:
     Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
     `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
     `every` has all rows of the occasion in order, those of doses as observations after the doses of their time.
-    `values`: covariates (canonical units) that differ from those of the first occasion.
+    `values`: covariates (canonical units) that differ from those of the first occasion. `adherence`: the doses that are
+    taken, as in `dose_events` (default: all).
     """
 
     begin: float
@@ -131,6 +133,7 @@ class Occasion:
     start: DoseRow | None = None
     every: tuple[Observation, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    adherence: AdherenceFunction | None = None
 
     @property
     def regimen(self) -> Regimen:

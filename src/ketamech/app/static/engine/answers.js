@@ -7,7 +7,7 @@ import { Model } from "./model.js";
 import { outputTimes, treatmentTimes } from "./output-times.js";
 import { VirtualPatients } from "./people.js";
 import { RegimenReader } from "./regimen.js";
-import { ScenarioReader } from "./scenario.js";
+import { INSTALLED, ScenarioReader } from "./scenario.js";
 import { atEvenQuantiles, percentiles, rounded, trackValues } from "./tracks.js";
 
 export class Answers {
@@ -76,6 +76,9 @@ export class Answers {
   }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
+    if (scenario.treatments.some(({ missProbability }) => missProbability > 0)) {
+      throw new InputError("virtual patients who miss doses by chance", { key: "treatments", ...INSTALLED });
+    }
     const [track] = this.requested([name], scenario.species);
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });

@@ -26,7 +26,8 @@ export function unknownPerturbationError(text, tables) {
   return new InputError(`no perturbation is called '${name}'`, { key: "with", expected });
 }
 
-// The perturbations of [text, phrase]: { text, name, time, values, events }; `values` { parameter: canonical value }.
+// The perturbations of [text, phrase]: { text, name, time, values, enters, events }; `values` { parameter: canonical
+// value }; `events(number)`: dose events into the states `enters`, where `number(name)` is the value of a parameter.
 // `parameters`: those of scenario.json. Throws InputError, also for two that set the same parameter.
 export function applyPhrases(phrases, tables, parameters) {
   const applied = phrases.map(([text, phrase]) => appliedPhrase(text, phrase, tables, parameters));
@@ -51,9 +52,10 @@ function appliedPhrase(text, phrase, tables, parameters) {
   const fraction = targetFraction(name, perturbation, items, text, tables);
   const time = items.start?.hours ?? perturbation.at;
   check({ name, perturbation, items, isHeld, time, text }, tables, parameters);
-  const events = isHeld ? [] : eventsOf(perturbation, fraction, time, items.lasting?.hours ?? 0);
+  const enters = isHeld ? [] : perturbation.enters;
+  const events = (number) => eventsOf({ ...perturbation, enters }, fraction, time, items.lasting?.hours ?? 0, number);
   const held = isHeld ? { [heldParameter(perturbation.enters[0])]: Math.min(1, fraction) } : {};
-  return { text, name, time, values: { ...perturbation.sets, ...held }, events };
+  return { text, name, time, values: { ...perturbation.sets, ...held }, enters, events };
 }
 
 const heldParameter = (state) => `perturbation.${state.replace(/^tool_compounds\./, "")}`;
@@ -103,10 +105,10 @@ function check({ name, perturbation, items, isHeld, time, text }, { limits }, pa
   }
 }
 
-// With a loss, the level is maintained for the duration of the perturbation.
-function eventsOf({ enters, level, loss }, fraction, time, duration) {
+// With a rate of loss, the level is maintained for the duration of the perturbation.
+function eventsOf({ enters, level, loss_rate: rate }, fraction, time, duration, number) {
   const amount = fraction * level;
   const each = (size, lasting) => enters.map((compartment) => ({ time, compartment, amount: size, duration: lasting }));
-  if (!loss || !duration) return each(amount, duration);
-  return [...each(amount, 0), ...each(loss * amount * duration, duration)];
+  if (!rate || !duration) return each(amount, duration);
+  return [...each(amount, 0), ...each(number(rate) * amount * duration, duration)];
 }

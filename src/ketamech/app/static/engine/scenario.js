@@ -27,7 +27,7 @@ const KEYS = [
 ];
 const QUANTITY = /^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(\D[^,\d]*)?$/i;
 const VISIT_GAP = "expectancy.visit_gap";
-const INSTALLED = { expected: "the installed program: ketamech serve" };
+export const INSTALLED = { expected: "the installed program: ketamech serve" };
 
 // `reader`: a RegimenReader; `tables`: scenario.json; `dosing`: dosing.json.
 export class ScenarioReader {
@@ -141,7 +141,7 @@ export class ScenarioReader {
       const typeThis = `horizon: ${general(Math.round(start / 24 + 28))} days`;
       throw new InputError(what, { key: "horizon", expected: "doses that start before the horizon", typeThis });
     }
-    const early = scenario.perturbations.find(({ time, events }) => time < 0 && events.length);
+    const early = scenario.perturbations.find(({ time, enters }) => time < 0 && enters.length);
     if (length && early) {
       const what = `'${early.text}' comes before the start of a regimen at steady state`;
       throw new InputError(what, { key: "with", expected: "a time of 0 h or later", typeThis: `${early.name} at 0 h` });
@@ -188,7 +188,7 @@ export class ScenarioReader {
     const { values, cycle, perturbations } = scenario;
     const given = (one) =>
       isControl ? controlEvents(this.doses(one, options), this.dosing) : this.doses(one, options);
-    const beside = perturbations.flatMap(({ events }) => events);
+    const beside = perturbations.flatMap((one) => one.events((name) => this.valueOf(scenario, name)));
     const events = [...given(scenario), ...beside].sort((a, b) => a.time - b.time);
     const repeated = cycle.length ? given({ ...scenario, treatments: cycle.treatments, horizon: cycle.length }) : [];
     return { values, events, cycle: { events: repeated, length: cycle.length } };
