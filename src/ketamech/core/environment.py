@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import platform
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -53,6 +52,8 @@ def _sources(root: Path = Path(__file__).parents[1]) -> str:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
