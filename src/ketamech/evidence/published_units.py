@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.units import format_dimensions
@@ -44,6 +45,7 @@ def parse_published_unit(published: str) -> str:
     return "points" if _POINTS.match(published) else published
 
 
+@lru_cache(maxsize=1024)
 def canonical_unit(published: str, molar_mass: float | None = None) -> tuple[float, str]:
     """Factor and canonical unit of a published unit; with `molar_mass` (g/mol) a mass of drug becomes umol.
 
@@ -77,6 +79,7 @@ _ANALYTES = (
 _DRUG_QUANTITY = re.compile(r"plasma|Cmax|AUC|C50|concentration|dose|infusion rate|maintenance rate|linear range")
 
 
+@lru_cache(maxsize=1024)
 def analyte(quantity: str, drug: str) -> str | None:
     """The ketamine-family substance that a quantity measures, or None (a cytokine, a rating, another drug)."""
     for name, pattern in _ANALYTES:
