@@ -89,7 +89,7 @@ class CompiledSystem:
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
         """Workspace rows of outputs after `interpolate`: states, then time-varying outputs."""
-        place = {name: i for i, name in enumerate(self.layout.output_names)}
+        place = self.layout.output_index
         n, starts = len(self.layout.states), self.rows.starts
         rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
         return np.array(rows, dtype=np.int64)
@@ -97,7 +97,7 @@ class CompiledSystem:
     def baseline_rows(self, scope: Scope | None) -> np.ndarray:
         """Workspace rows of the sources of baseline values; values that are not computed are their own source."""
         names, first = self.layout.baseline_names, self.rows.starts["P"] + len(self.layout.parameter_names)
-        known = set(self.layout.output_names) & (scope.output_names if scope else set(names))
+        known = self.layout.output_index.keys() & (scope.output_names if scope else set(names))
         rows = [self.output_rows((name,))[0] if name in known else first + k for k, name in enumerate(names)]
         return np.array(rows, dtype=np.int64)
 

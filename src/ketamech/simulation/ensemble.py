@@ -286,11 +286,11 @@ class Ensemble:
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""
-        found = np.repeat(self.model.default_inputs[:, None], self.size, axis=1)
+        found = np.tile(self.model.default_inputs, (self.size, 1))
         place = self.model.input_index
         for name in self.values.keys() & place.keys():
-            found[place[name]] = self.values[name]
-        return np.ascontiguousarray(found.T)
+            found[:, place[name]] = self.values[name]
+        return found
 
     def baseline(self, outputs: Sequence[str], initial: InitialCondition | None = None) -> np.ndarray:
         """Drug-free values [patient, output]."""
