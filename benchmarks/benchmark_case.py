@@ -8,14 +8,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import sympy
 
 from ketamech.core import SolverError
 from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.engine import Events
+from ketamech.engine.events import to_table
+from ketamech.model.functions import hill
+from ketamech.model.stage import symbol
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model, load_model
 
 if TYPE_CHECKING:
+    from ketamech.model.stage import Output
     from ketamech.model.system import System
 
 REGIMEN = "esketamine 84 mg nasal twice weekly for 4 weeks"
@@ -48,7 +53,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class BenchmarkCase:
-    """`inputs` [patient, input] with baseline values, drug-free `start` [patient, state], and the dose `events`."""
+    """`inputs` [patient, input] with baseline values, drug-free `start` [patient, state], and the dose `events`.
+
+    A slice has equations of its own (`part`) for some of the states; `whole` is the case that it was cut from.
+    """
 
     model: Model
     inputs: np.ndarray
@@ -56,20 +64,37 @@ class BenchmarkCase:
     events: Events
     times: np.ndarray
     outputs: tuple[str, ...]
+    part: System | None = None
+    whole: BenchmarkCase | None = None
 
     @property
     def system(self) -> System:
         """The symbolic equations, for engines that need them."""
-        return self.model.system
+        return self.part or self.model.system
 
     @property
     def scale(self) -> np.ndarray:
         """Declared size of every state."""
-        return np.array([state.scale for state in self.model.layout.states])
+        states = self.part.states if self.part else self.model.layout.states
+        return np.array([state.scale for state in states])
 
     def subset(self, count: int) -> BenchmarkCase:
         """The same task for the first `count` patients only."""
-        return replace(self, inputs=self.inputs[:count], start=self.start[:count])
+        whole = self.whole and self.whole.subset(count)
+        return replace(self, inputs=self.inputs[:count], start=self.start[:count], whole=whole)
+
+    def sliced(self, outputs: Sequence[str]) -> BenchmarkCase:
+        """The task with some of the outputs, and the equations of the slice that KetaMech runs for them."""
+        kernel, table = self.model.kernel_for(outputs), to_table([self.events])
+        kernel.compile_slices()
+        code = kernel.code_for_run("cpu", np.unique(table.state).tolist())
+        assert code.states is not None and code.absent is not None
+        system = part_of(self.model.system, code.states.tolist(), code.absent.tolist(), outputs)
+        events, start = table.within(code.states).patient(0), self.start[:, code.states]
+        inputs = self.inputs[:, [self.system.inputs.index(name) for name in system.inputs]]
+        return replace(
+            self, inputs=inputs, start=start, events=events, outputs=tuple(outputs), part=system, whole=self
+        )  # fmt: skip
 
     def infused(self) -> list[int]:
         """States with a constant inflow at any time."""
@@ -87,6 +112,30 @@ class BenchmarkCase:
             inflow[np.abs(inflow) < 1e-9] = 0.0  # rounding error at the end of an infusion
             found.append(Segment(start, stop, jump, inflow))
         return found
+
+
+def part_of(system: System, states: Sequence[int], absent: Sequence[int], outputs: Sequence[str]) -> System:
+    """The equations of some of the states; the `absent` ones (indices) are 0."""
+    gone = {symbol(system.state_names[i]): sympy.S.Zero for i in absent}
+    kept = {system.state_names[i] for i in states}
+
+    def without(expression: sympy.Expr) -> sympy.Expr:
+        return expression.xreplace(gone).replace(lambda part: part.func == hill and part.args[0] == 0, _zero)
+
+    fluxes = tuple(replace(flux, term=without(flux.term)) for flux in system.fluxes if flux.state in kept)
+    reached = {*map(symbol, outputs)}.union(*(flux.term.free_symbols for flux in fluxes))
+    written: list[Output] = []
+    for output in reversed(system.outputs):
+        if symbol(output.name) in reached:
+            written.append(replace(output, expression=without(output.expression)))
+            reached |= written[-1].expression.free_symbols
+    baselines = tuple(name for name in system.baseline_names if symbol(f"rest({name})") in reached)
+    chosen = tuple(system.states[i] for i in states)
+    return replace(system, states=chosen, outputs=tuple(written[::-1]), fluxes=fluxes, baseline_names=baselines)
+
+
+def _zero(expression: sympy.Expr) -> sympy.Expr:
+    return sympy.S.Zero
 
 
 def make_case(
