@@ -8,19 +8,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy
 
 from ketamech.core import SolverError
 from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.engine import Events
 from ketamech.engine.events import to_table
-from ketamech.model.functions import hill
-from ketamech.model.stage import symbol
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model, load_model
 
 if TYPE_CHECKING:
-    from ketamech.model.stage import Output
     from ketamech.model.system import System
 
 REGIMEN = "esketamine 84 mg nasal twice weekly for 4 weeks"
@@ -85,10 +81,13 @@ class BenchmarkCase:
 
     def sliced(self, outputs: Sequence[str]) -> BenchmarkCase:
         """The task with some of the outputs, and the equations of the slice that KetaMech runs for them."""
+        from benchmarks.straight_line_code import part_of
+
         kernel, table = self.model.kernel_for(outputs), to_table([self.events])
         kernel.compile_slices()
         code = kernel.code_for_run("cpu", np.unique(table.state).tolist())
-        assert code.states is not None and code.absent is not None
+        assert code.states is not None
+        assert code.absent is not None
         system = part_of(self.model.system, code.states.tolist(), code.absent.tolist(), outputs)
         events, start = table.within(code.states).patient(0), self.start[:, code.states]
         inputs = self.inputs[:, [self.system.inputs.index(name) for name in system.inputs]]
@@ -112,30 +111,6 @@ class BenchmarkCase:
             inflow[np.abs(inflow) < 1e-9] = 0.0  # rounding error at the end of an infusion
             found.append(Segment(start, stop, jump, inflow))
         return found
-
-
-def part_of(system: System, states: Sequence[int], absent: Sequence[int], outputs: Sequence[str]) -> System:
-    """The equations of some of the states; the `absent` ones (indices) are 0."""
-    gone = {symbol(system.state_names[i]): sympy.S.Zero for i in absent}
-    kept = {system.state_names[i] for i in states}
-
-    def without(expression: sympy.Expr) -> sympy.Expr:
-        return expression.xreplace(gone).replace(lambda part: part.func == hill and part.args[0] == 0, _zero)
-
-    fluxes = tuple(replace(flux, term=without(flux.term)) for flux in system.fluxes if flux.state in kept)
-    reached = {*map(symbol, outputs)}.union(*(flux.term.free_symbols for flux in fluxes))
-    written: list[Output] = []
-    for output in reversed(system.outputs):
-        if symbol(output.name) in reached:
-            written.append(replace(output, expression=without(output.expression)))
-            reached |= written[-1].expression.free_symbols
-    baselines = tuple(name for name in system.baseline_names if symbol(f"rest({name})") in reached)
-    chosen = tuple(system.states[i] for i in states)
-    return replace(system, states=chosen, outputs=tuple(written[::-1]), fluxes=fluxes, baseline_names=baselines)
-
-
-def _zero(expression: sympy.Expr) -> sympy.Expr:
-    return sympy.S.Zero
 
 
 def make_case(

@@ -182,7 +182,7 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}
-    assert expected | {"scaling_summary", "starts", "aims", "elsewhere"} == set(found)
+    assert expected | {"scaling_summary", "starts", "aims", "elsewhere", "slices", "accuracy", "minutes"} == set(found)
     assert found["task"]["states"] == len(load_model().layout.states)
     for peer in (one for one in found["peers"] if one["installed"]):
         for setting in peer["settings"]:
