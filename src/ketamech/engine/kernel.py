@@ -318,12 +318,13 @@ def _machine_code(code: EquationCode, lanes: int, tangents: int = 0) -> dict[str
 
     made = compile_equations(code, lanes, tangents=tangents)
     facts = json.dumps({"rows": made.rows.sizes, "tangents": tangents, "pattern": made.pattern, "gamma": made.gamma})
-    return {"kernel.o": native_code.object_code([made.text], [*EXPORTED, "take"]), "facts.json": facts.encode()}
+    objects = native_code.object_codes(made.text, [*EXPORTED, "take"], apart="" if tangents else "linearise")
+    return {f"kernel{i}.o": data for i, data in enumerate(objects)} | {"facts.json": facts.encode()}
 
 
 def _native_module(made: dict[str, bytes]) -> native_code.NativeModule:
     """Machine code with the loops."""
-    return native_code.NativeModule(_loops_object(), made["kernel.o"])
+    return native_code.NativeModule(_loops_object(), *(data for name, data in made.items() if name.endswith(".o")))
 
 
 def _loops_object() -> bytes:
