@@ -40,7 +40,9 @@ def loaded_by(*words, **settings):
 
 def test_importing_the_package_loads_no_library():
     program = f"import sys, ketamech; print(sorted({HEAVY!r} & set(sys.modules)), len(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, timeout=60
+    )
     loaded, count = found.stdout.rsplit(maxsplit=1)
     assert loaded == "[]"
     assert int(count) < 120, "modules of Python that a bare `import typing` does not load"

@@ -16,6 +16,7 @@ import llvmlite.binding as llvm
 
 _OPTIMISE = 2
 LARGE = 500_000  # characters of a module that is worth a second process
+TIME_LIMIT = 300.0  # s that the second process may take
 _FUNCTION = re.compile(r"^define [^@\n]*@([\w.]+)\(.*?^}\n", re.M | re.S)
 
 
@@ -100,7 +101,9 @@ def object_codes(text: str, exported: Sequence[str], apart: str) -> list[bytes]:
         own = own if name == apart or name.startswith("vector_") else own.replace(body, "")
     with ThreadPoolExecutor(1) as pool:
         command = [sys.executable, "-P", __file__, apart]
-        other = pool.submit(subprocess.run, command, input=own.encode(), capture_output=True, check=True)
+        other = pool.submit(
+            subprocess.run, command, input=own.encode(), capture_output=True, check=True, timeout=TIME_LIMIT
+        )
         here = object_code([rest], exported)
         try:
             return [here, other.result().stdout]
