@@ -12,6 +12,7 @@ import numpy as np
 from ketamech.core import SolverError
 from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.engine import Events
+from ketamech.engine.events import to_table
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model, load_model
 
@@ -48,7 +49,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class BenchmarkCase:
-    """`inputs` [patient, input] with baseline values, drug-free `start` [patient, state], and the dose `events`."""
+    """`inputs` [patient, input] with baseline values, drug-free `start` [patient, state], and the dose `events`.
+
+    A slice has equations of its own (`part`) for some of the states; `whole` is the case that it was cut from.
+    """
 
     model: Model
     inputs: np.ndarray
@@ -56,20 +60,40 @@ class BenchmarkCase:
     events: Events
     times: np.ndarray
     outputs: tuple[str, ...]
+    part: System | None = None
+    whole: BenchmarkCase | None = None
 
     @property
     def system(self) -> System:
         """The symbolic equations, for engines that need them."""
-        return self.model.system
+        return self.part or self.model.system
 
     @property
     def scale(self) -> np.ndarray:
         """Declared size of every state."""
-        return np.array([state.scale for state in self.model.layout.states])
+        states = self.part.states if self.part else self.model.layout.states
+        return np.array([state.scale for state in states])
 
     def subset(self, count: int) -> BenchmarkCase:
         """The same task for the first `count` patients only."""
-        return replace(self, inputs=self.inputs[:count], start=self.start[:count])
+        whole = self.whole and self.whole.subset(count)
+        return replace(self, inputs=self.inputs[:count], start=self.start[:count], whole=whole)
+
+    def sliced(self, outputs: Sequence[str]) -> BenchmarkCase:
+        """The task with some of the outputs, and the equations of the slice that KetaMech runs for them."""
+        from benchmarks.straight_line_code import part_of
+
+        kernel, table = self.model.kernel_for(outputs), to_table([self.events])
+        kernel.compile_slices()
+        code = kernel.code_for_run("cpu", np.unique(table.state).tolist())
+        assert code.states is not None
+        assert code.absent is not None
+        system = part_of(self.model.system, code.states.tolist(), code.absent.tolist(), outputs)
+        events, start = table.within(code.states).patient(0), self.start[:, code.states]
+        inputs = self.inputs[:, [self.system.inputs.index(name) for name in system.inputs]]
+        return replace(
+            self, inputs=inputs, start=start, events=events, outputs=tuple(outputs), part=system, whole=self
+        )  # fmt: skip
 
     def infused(self) -> list[int]:
         """States with a constant inflow at any time."""

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 
 def load(problem: BenchmarkCase) -> Run:
-    """Compile, and return the function that solves the case for every patient on one thread."""
+    """Compile, and return the function that solves the case for every patient on one thread.
+
+    A slice runs as any run of its outputs: from the states and doses of the whole model.
+    """
     curves(problem, 1e-3)
     return lambda tolerance: curves(problem, tolerance)
 
 
 def curves(problem: BenchmarkCase, tolerance: float, *, threads: int = 1) -> np.ndarray:
     """Values [patient, time, output]. Raises SolverError when a patient cannot be solved."""
+    given = problem.whole or problem
+    kernel = given.model.kernel_for(problem.outputs) if problem.whole else given.model.kernel
     found = solve(
-        problem.model.kernel, problem.start, problem.inputs, [problem.events] * len(problem.inputs), problem.times,
+        kernel, given.start, given.inputs, [given.events] * len(given.inputs), problem.times,
         outputs=problem.outputs, tolerance=tolerance, threads=threads,
     )  # fmt: skip
     if np.any(found.status):

@@ -11,9 +11,11 @@ Rows = Sequence[Sequence[str]]
 STARTS = {
     "one_patient_warm": "one patient, warm (rest state and 28 days)",
     "trial_two_threads": "a trial of {patients} patients, eight visits, two threads",
+    "replicates": "{replicates} replicates of a trial of two arms of 500, eight visits, with analysis, two threads",
     "import": "`import ketamech` in a new process",
     "simulate_cold_process": "`ketamech simulate` in a new process, compiled before, report and pictures written",
-    "first_compile": "new process, nothing kept: equations, compile and eight patients",
+    "simulate_without_report": "`ketamech simulate --no-report` in a new process, compiled before",
+    "first_compile": "first start in a new process with an empty cache: machine code of the whole model, 8 patients",
 }
 
 
@@ -26,11 +28,16 @@ def benchmark_page(found: Mapping[str, Any], picture: str) -> str:
         _task(found),
         "## Side by side",
         _peers(found),
-        _no_less_exact(found),
+        _no_less_exact(found["comparison"]),
+        _quoted(found),
+        "## Slices",
+        _slices(found),
         "## Many patients",
         _scaling(found),
         "## Starts",
         _starts(found),
+        "## Errors of many people",
+        _accuracy(found),
         "## Aims",
         _aims(found),
         "## How it is measured",
@@ -45,7 +52,8 @@ def _made(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {text}" for name, text in found["versions"].items())
     short = " **A short trial run: the figures mean little.**" if found["quick"] else ""
     return (
-        f"This page is written by `python -m benchmarks engines`; nothing in it is typed by hand.{short} Machine: "
+        f"This page is written by `python -m benchmarks engines`; nothing in it is typed by hand.{short} "
+        f"The measurement took {found['minutes']:.0f} minutes. Machine: "
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
         f"{versions}."
     )
@@ -62,16 +70,23 @@ def _task(found: Mapping[str, Any]) -> str:
 
 
 def _peers(found: Mapping[str, Any]) -> str:
-    rows, programs = [], []
+    programs = []
     for peer in found["peers"]:
         version = ", ".join(f"{name} {text}" for name, text in peer["versions"].items())
         programs.append(f"- {peer['label']}: {peer['method']}" + (f" ({version})" if version else ""))
+    return _settings(found["peers"]) + "\n\n" + "\n".join(programs)
+
+
+def _settings(peers: Sequence[Mapping[str, Any]]) -> str:
+    """Every engine at every tolerance."""
+    rows = []
+    for peer in peers:
         if not peer["installed"]:
             rows.append([peer["label"], "not installed", f"`{peer['type_this']}`", "", ""])
         for setting in peer["settings"] if peer["installed"] else ():
             rows.append([peer["label"], *_setting(setting), _number(peer["load_s"])])
     heads = ("program", "tolerance", "ms a patient (least to most)", "error", "compile or load, s")
-    return _table(heads, rows) + "\n\n" + "\n".join(programs)
+    return _table(heads, rows)
 
 
 def _setting(setting: Mapping[str, Any]) -> list[str]:
@@ -82,23 +97,39 @@ def _setting(setting: Mapping[str, Any]) -> list[str]:
     return [tolerance, f"{median} ({low} to {high})", f"{setting['error']:.1e}"]
 
 
-def _no_less_exact(found: Mapping[str, Any]) -> str:
+def _no_less_exact(comparison: Sequence[Mapping[str, Any]]) -> str:
     rows = []
-    for row in found["comparison"]:
+    for row in comparison:
         theirs = [row["label"], f"{row['tolerance']:.0e}", number(row["ms"]), f"{row['error']:.1e}"]
         ours = ["", "none of ours is as exact"]
         if "times" in row:
             at = f"at {row['ours_tolerance']:.0e}, error {row['ours_error']:.1e}"
             ours = [f"{number(row['ours_ms'])} {at}", f"**{number(row['times'])}**"]
         rows.append(theirs + ours)
+    heads = ("peer", "its tolerance", "ms", "error", "ours at no larger error, ms", "times as many patients")
+    said = "Each setting of a peer beside our fastest that is no less exact:"
+    return f"{said}\n\n{_table(heads, rows)}"
+
+
+def _quoted(found: Mapping[str, Any]) -> str:
     other = found["elsewhere"]
-    quoted = (
+    return (
         f"{other['label']} cannot stand here: on a like system of {other['states']} states it took "
         f"{other['ms']} ms a patient where {other['beside']} took {other['beside_ms']}."
     )
-    heads = ("peer", "its tolerance", "ms", "error", "ours at no larger error, ms", "times as many patients")
-    said = "Each setting of a peer beside our fastest that is no less exact:"
-    return f"{said}\n\n{_table(heads, rows)}\n\n{quoted}"
+
+
+def _slices(found: Mapping[str, Any]) -> str:
+    """Our slices beside peers that run the whole model and beside peers that run the equations of the slice."""
+    parts = [
+        "Of the model only what the outputs need and what the doses move is computed (decision 33). Peers solve the "
+        "whole model, or the same states as our slice."
+    ]
+    for one in found["slices"]:
+        outputs = ", ".join(f"`{name}`" for name in one["outputs"])
+        parts.append(f"### {one['title']}\n\n{outputs}; {one['states']} states.")
+        parts += [_settings(one["peers"]), _no_less_exact(one["comparison"])]
+    return "\n\n".join(parts)
 
 
 def _scaling(found: Mapping[str, Any]) -> str:
@@ -108,10 +139,26 @@ def _scaling(found: Mapping[str, Any]) -> str:
         rows.append([f"{row['patients']:,}", str(row["threads"]), *figures])
     heads = ("patients", "threads", "s in all", "ms a patient", "peak memory, MiB")
     said = (
-        "Each line is a process of its own. Drawing patients, their rest states and all curves count; they are "
-        "worked through in chunks of which only a checksum is kept."
+        "Each line is a process of its own; up to 10,000 patients it is the median of five runs. Drawing patients, "
+        "their rest states and all curves count; they are worked through in chunks of which only a checksum is kept."
     )
-    return f"{said}\n\n{_table(heads, rows)}"
+    sums = found["scaling_summary"]
+    failures = (
+        f"Failed and reported: at most {sums['failed']} patients of a line. Curves that are not finite or are negative "
+        f"without a report: {sums['silent']}."
+    )
+    return f"{said}\n\n{_table(heads, rows)}\n\n{failures}"
+
+
+def _accuracy(found: Mapping[str, Any]) -> str:
+    one = found["accuracy"]
+    return (
+        f"{one['people']:,} people who differ in every parameter that has a spread, all outputs, at the default "
+        f"tolerance {one['tolerance']:.0e} against {one['reference']:.0e}: the largest error is {one['largest']:.1e} "
+        f"of the largest value of its output, that of 99 % of people below {one['percentile_99']:.1e}. {one['above']} "
+        f"people are above {one['allowed']:.0e}; {one['failed']} failed, which is reported. This took "
+        f"{number(one['seconds'])} s."
+    )
 
 
 def _starts(found: Mapping[str, Any]) -> str:

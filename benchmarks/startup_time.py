@@ -1,12 +1,14 @@
-"""Start-up times: a command in a new process, the first compilation, one patient, a trial of a thousand."""
+"""Start-up times: a command in a new process, the first compilation, one patient, a trial of a thousand, replicates."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -17,6 +19,8 @@ import numpy as np
 from benchmarks import benchmark_case
 from benchmarks.scaling import VISITS
 from ketamech.core import SolverError
+from ketamech.core.environment import PREBUILT
+from ketamech.interface import Trial
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import load_model
 
@@ -29,6 +33,17 @@ from ketamech.simulation.model import load_model
 benchmark_case.draw(load_model(), 8, 1).solve(np.array(benchmark_case.TIMES), tolerance=1e-3)
 """  # all outputs: the whole model
 TRIAL, TRIAL_TOLERANCE = 1000, 1e-4
+REPLICATES, PER_ARM = 200, 500
+DESIGN = {
+    "title": "Nasal esketamine or placebo, eight visits",
+    "population": "trd",
+    "arms": {
+        "esketamine": {"treatment": [benchmark_case.REGIMEN], "n": PER_ARM},
+        "placebo": {"treatment": [benchmark_case.REGIMEN.replace("esketamine 84 mg", "placebo")], "n": PER_ARM},
+    },
+    "visits": {"MADRS": ["24 h", "day 4", "day 8", "day 11", "day 15", "day 18", "day 22", "day 28"]},
+    "primary": "MADRS at day 28",
+}
 PROCESS_LIMIT = 600.0  # time limit of a process (s)
 Tell = Callable[[str], None]
 
@@ -37,17 +52,30 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
     """Seconds of each kind of start, for every repeat."""
     tell("Warm: one patient, and a trial of a thousand")
     patients = 100 if quick else TRIAL
-    found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(patients), repeats)}
+    found = {"one_patient_warm": _timed(_single(), 20), "trial_two_threads": _timed(_trial(patients), 5 * repeats)}
     found["trial_two_threads"]["patients"] = patients
+    many = 2 if quick else REPLICATES
+    tell(f"{many} replicates of a trial with analysis")
+    found["replicates"] = _timed(_replicates(many), 1) | {"replicates": many}
     tell("A command from a cold process, compiled before")
-    found["import"] = _timed(lambda: _process("import ketamech"), repeats)
-    with tempfile.TemporaryDirectory() as place:
-        simulate = ("simulate", SENTENCE, "--out", str(Path(place) / "run"))
-        found["simulate_cold_process"] = _timed(lambda: _process(COMMAND, *simulate), 1 if quick else repeats)
+    times = 1 if quick else 5
+    found["import"] = _timed(lambda: _process("import ketamech"), times)
+    with tempfile.TemporaryDirectory() as place:  # a new folder each time: a disk reuses new inodes slowly
+        folders = (str(Path(place) / str(number)) for number in count())
+        for name, options in (("simulate_cold_process", ()), ("simulate_without_report", ("--no-report",))):
+            simulate = ("simulate", SENTENCE, *options, "--out")
+            found[name] = _timed(lambda words=simulate: _process(COMMAND, *words, next(folders)), times)
     if not quick:
-        tell("The first compilation, with an empty cache")
-        found["first_compile"] = _timed(_compile, 1)
+        tell("The first start of a wheel, with an empty cache")
+        found["first_compile"] = _first_starts(repeats)
     return found
+
+
+def _replicates(many: int) -> Callable[[], object]:
+    """Replicates of a trial on two threads, and the tables of its report."""
+    model, trial = load_model(), Trial(DESIGN)
+    trial.run(model, replicates=1, threads=2).analyse()
+    return lambda: trial.run(model, replicates=many, threads=2).analyse()
 
 
 def _single() -> Callable[[], object]:
@@ -67,6 +95,17 @@ def _drawn(patients: int) -> Ensemble:
     model = load_model()
     model.kernel_for(benchmark_case.OUTPUTS).compile_slices()
     return benchmark_case.draw(model, patients, 1)
+
+
+def _first_starts(repeats: int) -> dict[str, Any]:
+    """First starts with the generated files of a wheel, which are removed again where there were none."""
+    before = PREBUILT.is_dir()
+    try:
+        _process("import runpy; runpy.run_path('scripts/prebuild.py', run_name='__main__')")
+        return _timed(_compile, repeats)
+    finally:
+        if not before:
+            shutil.rmtree(PREBUILT, ignore_errors=True)
 
 
 def _compile() -> None:

@@ -1,20 +1,20 @@
 """The equations of a system as straight-line arithmetic, ready to be printed in another program's language.
 
 What depends on a patient's inputs alone is set apart and computed once, and shared parts are computed once a call:
-every peer gets equations as lean as our own engine's.
+every peer gets equations as lean as our own engine's. A slice leaves out the same states as ours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
 
 from ketamech.model.assemble import topological_order
 from ketamech.model.functions import hill, hill_slope
-from ketamech.model.stage import symbol
+from ketamech.model.stage import Output, symbol
 from ketamech.model.system import System
 
 Assignment = tuple[sympy.Symbol, sympy.Expr]
@@ -116,3 +116,27 @@ def _reached(steps: Sequence[Assignment], targets: Iterable[sympy.Expr]) -> list
 def text_of(printer: Any) -> Callable[[sympy.Expr], str]:
     """A printer's own text for one expression, on one line."""
     return lambda expression: str(printer.doprint(expression))
+
+
+def part_of(system: System, states: Sequence[int], absent: Sequence[int], outputs: Sequence[str]) -> System:
+    """The equations of some of the states; the `absent` ones (indices) are 0."""
+    gone = {symbol(system.state_names[i]): sympy.S.Zero for i in absent}
+    kept = {system.state_names[i] for i in states}
+
+    def without(expression: sympy.Expr) -> sympy.Expr:
+        return expression.xreplace(gone).replace(lambda part: part.func == hill and part.args[0] == 0, _zero)
+
+    fluxes = tuple(replace(flux, term=without(flux.term)) for flux in system.fluxes if flux.state in kept)
+    reached = {*map(symbol, outputs)}.union(*(flux.term.free_symbols for flux in fluxes))
+    written: list[Output] = []
+    for output in reversed(system.outputs):
+        if symbol(output.name) in reached:
+            written.append(replace(output, expression=without(output.expression)))
+            reached |= written[-1].expression.free_symbols
+    baselines = tuple(name for name in system.baseline_names if symbol(f"rest({name})") in reached)
+    chosen = tuple(system.states[i] for i in states)
+    return replace(system, states=chosen, outputs=tuple(written[::-1]), fluxes=fluxes, baseline_names=baselines)
+
+
+def _zero(expression: sympy.Expr) -> sympy.Expr:
+    return sympy.S.Zero

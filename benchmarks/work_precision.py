@@ -44,7 +44,7 @@ OURS_AT = (
     3e-7,
     1e-7,
 )  # fine steps, to match the error of another engine closely
-FULL = BenchmarkSettings(10, 2048, 5, (1e-4, 1e-6), OURS_AT)
+FULL = BenchmarkSettings(10, 256, 3, (1e-4, 1e-6), OURS_AT)
 QUICK = BenchmarkSettings(2, 64, 1, (1e-4,), (1e-3, 1e-5))
 
 
@@ -132,6 +132,7 @@ def _alternate(
     rest = [record for record in records if record is not ours and record["installed"]]
     for repeat in range(effort.repeats):
         for record in rest or [ours]:
+            record.setdefault("beside", []).append(len(ours["settings"][0]["ms"]))
             for one in dict.fromkeys((record["name"], OURS.name)):
                 mine = next(r for r in records if r["name"] == one)
                 tell(f"Repeat {repeat + 1} of {effort.repeats}: {mine['label']}")
@@ -160,7 +161,10 @@ def _sum_up(setting: dict[str, Any]) -> None:
 
 
 def compare(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each setting of an engine with the fastest setting of KetaMech that is at least as accurate."""
+    """Each setting of an engine with the fastest setting of KetaMech that is at least as accurate.
+
+    `times` is the median over repeats of the ratio to the run of KetaMech that followed.
+    """
     ours = [s for r in records if r["name"] == OURS.name for s in r["settings"] if s["ms"]]
     rows = []
     for record in records:
@@ -170,6 +174,13 @@ def compare(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             row = {"peer": record["name"], "label": record["label"], "tolerance": setting["tolerance"]}
             row |= {"ms": setting["median_ms"], "error": setting["error"]}
             row |= {"ours_tolerance": best["tolerance"], "ours_ms": best["median_ms"]} if best else {}
-            row |= {"ours_error": best["error"], "times": setting["median_ms"] / best["median_ms"]} if best else {}
+            row |= {"ours_error": best["error"], "times": _ratio(setting, best, record.get("beside"))} if best else {}
             rows.append(row)
     return rows
+
+
+def _ratio(setting: dict[str, Any], ours: dict[str, Any], beside: Sequence[int] | None) -> float:
+    """Median ratio of the times of an engine to those of KetaMech with the numbers `beside`, in the same repeats."""
+    if beside is None or len(beside) != len(setting["ms"]):
+        return float(setting["median_ms"] / ours["median_ms"])
+    return median(theirs / ours["ms"][number] for theirs, number in zip(setting["ms"], beside, strict=True))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
@@ -25,6 +24,8 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     The folder contains every example scenario, the scorecard, the claims and the equations.
     """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     from ketamech.analysis.claims import evaluate_claims
     from ketamech.analysis.scorecard import scorecard
     from ketamech.report.claims_page import write_claims

@@ -13,8 +13,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import Drug, Resume, Seed, Threads
-from ketamech.cli.simulate_cohort import listed_names
+from ketamech.cli.options import Drug, Resume, Seed, Threads, listed_names
 from ketamech.core import InputError
 
 if TYPE_CHECKING:

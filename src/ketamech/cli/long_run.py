@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
 from ketamech.core.environment import DATA, TABLES, short_hash, source_hash
-from ketamech.core.execution import Executor
+
+if TYPE_CHECKING:
+    from ketamech.core.execution import Executor
 
 STOPPED = 130  # exit code after Ctrl-C
 
@@ -35,6 +37,7 @@ def long_run(
     """
     from ketamech.core.checkpoint import open_checkpoint
     from ketamech.core.dask_executor import connect
+    from ketamech.core.execution import Executor
     from ketamech.report.provenance import without_paths
 
     command = {"command_line": without_paths(terminal.command_line())}

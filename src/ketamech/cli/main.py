@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from collections.abc import Callable
@@ -52,6 +53,7 @@ Every parameter states its source or is marked as assumed; about three in four a
 
 {DISCLAIMER}
 """
+OBJECTS_BETWEEN_COLLECTIONS = 100_000  # importing libraries makes objects and no garbage: a tenth of a cold start
 app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
@@ -105,6 +107,7 @@ def _root(
 
 def main() -> None:
     """Run the command line. A KetaMechError is printed without a traceback; the exit code is then 2."""
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     streams.prepare()
     warnings.showwarning = _show_warning(warnings.showwarning)
     try:

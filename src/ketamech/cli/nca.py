@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
+from ketamech.cli.options import listed_names
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _of_scenario(
 ) -> tuple[str, Path, Profiles]:  # fmt: skip
     from ketamech.cli import scenario_argument
     from ketamech.cli.long_run import threads_of
-    from ketamech.cli.simulate_cohort import listed_names, output_times
+    from ketamech.cli.simulate_cohort import output_times
     from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
     from ketamech.exchange.simulate_any import select_outputs

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ketamech.core.deprecated_names import current_name
+
 ScenarioOrFile = Annotated[str, typer.Argument(help="A regimen in words or a scenario file (.yaml)")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result")]
 Threads = Annotated[
@@ -25,3 +27,8 @@ Receptors = Annotated[
     Path | None, typer.Option(help="CSV file of receptor densities: area and any of nmda, glun2b, ampa")
 ]
 FigureFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
+
+
+def listed_names(text: str) -> tuple[str, ...]:
+    """Names of outputs or parameters joined by commas, each once; old names are replaced."""
+    return tuple(dict.fromkeys(current_name(name.strip()) for name in text.split(",") if name.strip()))

@@ -11,12 +11,12 @@ from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout, threads_of
 from ketamech.cli.options import FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
-from ketamech.core.execution import Executor
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ketamech.analysis.trial_scorecard import TrialScorecard
+    from ketamech.core.execution import Executor
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and figures")]
 Everything = Annotated[bool, typer.Option("--rows", help="Print every row instead of one line per source")]

@@ -23,6 +23,9 @@ Scenario = Annotated[
 LONGEST_NAME = 60
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 Png = Annotated[bool, typer.Option("--png", help="Also write the overview figure as PNG")]
+Report = Annotated[
+    bool, typer.Option("--report/--no-report", help="Draw figures and write report.html; without, curves and tables")
+]
 Perturb = Annotated[
     list[str] | None,
     typer.Option("--perturb", help='A perturbation: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'),
@@ -76,7 +79,7 @@ def simulate(
     output_interval: OutputInterval = None, varying: Varying = None, threads: Threads = None, chunk: Chunk = None,
     tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
     drug: Drug = None, subject: Subject = None, replicates: RecordReplicates = None, every_record: EveryRecord = False,
-    pk_model: PkModel = None, connectome: Connectome = None, receptors: Receptors = None,
+    pk_model: PkModel = None, connectome: Connectome = None, receptors: Receptors = None, report: Report = True,
 ) -> None:  # fmt: skip
     """Simulate one scenario and write a report with curves.
 
@@ -112,6 +115,9 @@ def simulate(
     given = {name: value for name, value in of_many.items() if value is not None}
     of_table = {"replicates": replicates, "every_record": every_record or None}
     of_table = {name: value for name, value in of_table.items() if value is not None}
+    if not report and (png or patients is not None):
+        what = f"--no-report with {'--png' if png else '--patients'}"
+        raise InputError(what, key="--no-report", expected="--no-report alone, for one scenario")
     if patients is not None:
         _refuse_without_table(of_table)
         from ketamech.cli.simulate_cohort import CohortOptions, simulate_cohort
@@ -149,13 +155,16 @@ def simulate(
     with console.status("Simulating ..."):
         curves = study_simulate(loaded, model=model)
         tables = records.report_tables(model) if records else {}
-    with console.status("Writing the report ..."):
-        write_run(folder, curves, loaded, model, terminal.command_line(), png=png, tables=tables)
+    with console.status("Writing the report ..." if report else "Writing the results ..."):
+        write_run(folder, curves, loaded, model, terminal.command_line(), png=png, report=report, tables=tables)
     terminal.print_assumptions(loaded.assumptions)
     terminal.table(summary_rows(curves), title=loaded.title)
     for name, (found, _) in tables.items():
         console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
-    terminal.opened(folder / "report.html")
+    if report:
+        terminal.opened(folder / "report.html")
+    else:
+        terminal.wrote([folder])
 
 
 def _refuse_without_table(given: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ from rich.text import Text
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.options import listed_names
 from ketamech.core import InputError
-from ketamech.core.deprecated_names import current_name
 from ketamech.core.environment import short_hash
 
 if TYPE_CHECKING:
@@ -166,11 +166,6 @@ def _reading_hint(place: Path) -> Iterator[None]:
     except SystemExit:
         sys.stderr.write(f"To read the results so far: ketamech.exchange.cohort_store.read_cohort({str(place)!r})\n")
         raise
-
-
-def listed_names(text: str) -> tuple[str, ...]:
-    """Names of outputs or parameters joined by commas, each once; old names are replaced."""
-    return tuple(dict.fromkeys(current_name(name.strip()) for name in text.split(",") if name.strip()))
 
 
 def output_times(text: str | None, interval: float | None, scenario: Scenario) -> np.ndarray:

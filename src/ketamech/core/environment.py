@@ -11,7 +11,6 @@ import hashlib
 import platform
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -66,6 +65,8 @@ def _numerical_sources(root: Path = PACKAGE) -> str:
 
 def package_version(name: str, missing: str = "none") -> str:
     """The version of an installed package."""
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

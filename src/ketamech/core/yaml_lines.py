@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
-
 from ketamech.core import InputError, UnknownNameError
 
 MAX_FILE_BYTES = 1_000_000
@@ -53,6 +49,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
 
 def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     """The same for a text; `path` is its name in errors."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     _check_not_empty(text, path)
     try:
         _check_expansion(path, text)
@@ -99,6 +98,9 @@ def _check_not_empty(text: str, path: Path) -> None:
 
 def _check_expansion(path: Path, text: str) -> None:
     """Refuse aliases, tags, merges and deep nesting: a scenario needs none, and they can exhaust memory."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.events import AliasEvent, MappingStartEvent, SequenceStartEvent
+
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):

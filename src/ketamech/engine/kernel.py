@@ -90,7 +90,7 @@ class CompiledSystem:
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
         """Workspace rows of outputs after `interpolate`: states, then time-varying outputs."""
-        place = {name: i for i, name in enumerate(self.layout.output_names)}
+        place = self.layout.output_index
         n, starts = len(self.layout.states), self.rows.starts
         rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
         return np.array(rows, dtype=np.int64)
@@ -98,7 +98,7 @@ class CompiledSystem:
     def baseline_rows(self, scope: Scope | None) -> np.ndarray:
         """Workspace rows of the sources of baseline values; values that are not computed are their own source."""
         names, first = self.layout.baseline_names, self.rows.starts["P"] + len(self.layout.parameter_names)
-        known = set(self.layout.output_names) & (scope.output_names if scope else set(names))
+        known = self.layout.output_index.keys() & (scope.output_names if scope else set(names))
         rows = [self.output_rows((name,))[0] if name in known else first + k for k, name in enumerate(names)]
         return np.array(rows, dtype=np.int64)
 
@@ -320,12 +320,13 @@ def _machine_code(code: EquationCode, lanes: int, tangents: int = 0) -> dict[str
 
     made = compile_equations(code, lanes, tangents=tangents)
     facts = json.dumps({"rows": made.rows.sizes, "tangents": tangents, "pattern": made.pattern, "gamma": made.gamma})
-    return {"kernel.o": native_code.object_code([made.text], [*EXPORTED, "take"]), "facts.json": facts.encode()}
+    objects = native_code.object_codes(made.text, [*EXPORTED, "take"], apart="" if tangents else "linearise")
+    return {f"kernel{i}.o": data for i, data in enumerate(objects)} | {"facts.json": facts.encode()}
 
 
 def _native_module(made: dict[str, bytes]) -> native_code.NativeModule:
     """Machine code with the loops."""
-    return native_code.NativeModule(_loops_object(), made["kernel.o"])
+    return native_code.NativeModule(_loops_object(), *(data for name, data in made.items() if name.endswith(".o")))
 
 
 def _loops_object() -> bytes:

@@ -51,6 +51,7 @@ def parse_published_unit(published: str) -> str:
     return "points" if _POINTS.match(published) else published
 
 
+@cache
 def canonical_unit(published: str, molar_mass: float | None = None) -> tuple[float, str]:
     """Factor and canonical unit of a published unit; with `molar_mass` (g/mol) a mass of drug becomes umol.
 
@@ -84,6 +85,7 @@ _ANALYTES = (
 _DRUG_QUANTITY = re.compile(r"plasma|Cmax|AUC|C50|concentration|dose|infusion rate|maintenance rate|linear range")
 
 
+@cache
 def analyte(quantity: str, drug: str) -> str | None:
     """The ketamine-family substance that a quantity measures, or None (a cytokine, a rating, another drug)."""
     for name, pattern in _ANALYTES:

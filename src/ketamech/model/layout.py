@@ -67,6 +67,11 @@ class SystemLayout:
         return tuple(row.name for row in self.outputs)
 
     @cached_property
+    def output_index(self) -> dict[str, int]:
+        """Index in `outputs` of each output."""
+        return {name: i for i, name in enumerate(self.output_names)}
+
+    @cached_property
     def units(self) -> dict[str, str]:
         """Unit of every output."""
         return {row.name: row.unit for row in self.outputs}
@@ -93,8 +98,7 @@ class SystemLayout:
 
     def needed_outputs(self, names: Iterable[str]) -> frozenset[int]:
         """Indices of the outputs `names` and of all outputs that these depend on, however remotely."""
-        place = {name: i for i, name in enumerate(self.output_names)}
-        found = {place[name] for name in names}
+        found = {self.output_index[name] for name in names}
         waiting = list(found)
         while waiting:
             new = set(self.reads[waiting.pop()]) - found

@@ -12,9 +12,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.evidence import Evidence, Reference, load_evidence
-from ketamech.exchange.cohort_store import STATE
 from ketamech.exchange.output_folder import read_manifest
-from ketamech.exchange.result_io import SUFFIXES, TRIAL, facts_of, read_results
 from ketamech.exchange.result_metadata import PAPERS
 
 FILE = "bibliography.json"
@@ -71,6 +69,9 @@ def _keys_of_dataset(dataset: xr.Dataset) -> list[str]:
 
 def _keys(place: Path) -> list[str]:
     """Keys of the papers that results owe."""
+    from ketamech.exchange.cohort_store import STATE
+    from ketamech.exchange.result_io import SUFFIXES, TRIAL, facts_of, read_results
+
     if read_manifest(place) and (place / FILE).is_file():
         return _listed(place / FILE)
     if place.suffix.lower() in SUFFIXES and place.exists():

@@ -1,4 +1,7 @@
-"""Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario; and a page of runs."""
+"""Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario; and a page of runs.
+
+What only figures and pages need is imported where they are made: a run without a report starts in half the time.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,15 @@ from ketamech.exchange.result_metadata import PAPERS, write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.number_format import number, stage_in_words
-from ketamech.report.page_templates import alternative_text, counts, plain_words, render, sentence
-from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
-from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.report.summary import SummaryRow, exposure_summary, solver_status, summary, summary_rows_of
-from ketamech.report.svg_canvas import save_png
-from ketamech.report.timeline_figure import timeline_figure
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 if TYPE_CHECKING:
     from ketamech.analysis.scorecard import Scorecard
+    from ketamech.report.published_points import PublishedPoint
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,16 @@ class RunReport:
 
 def write_run(
     folder: Path | str, dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, png: bool = False,
-    tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]] | None = None,
+    report: bool = True, tables: Mapping[str, tuple[pd.DataFrame, Mapping[str, str]]] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write one run to `folder`, with `png` also the timeline as PNG (one second more); returns the paths.
 
-    `tables` are further CSV files, by name, each with the units of its columns.
+    Without `report` there are no figures and no page. `tables` are further CSV files, by name, each with the units of
+    its columns.
 
     The folder is written atomically and replaces an earlier run. Raises InputError when it holds other files.
     """
-    found = collect_report(dataset, scenario, model, command_line)
+    found = collect_report(dataset, scenario, model, command_line, drawn=report)
     with atomic_folder(folder) as draft:
         facts = {f"ketamech {k}": v for k, v in flattened(found.provenance).items()}
         facts[PAPERS] = " ".join(entry["key"] for entry in found.papers)
@@ -69,19 +69,28 @@ def write_run(
         _write_tables(draft, found)
         for name, (table, units) in (tables or {}).items():
             write_table(table, draft / name, facts | {f"units {n}": unit for n, unit in units.items()})
-        place = draft / "figures"
-        place.mkdir()
-        page = _page(found, _timelines(place, found, png=png), _panels(place, found))
-        (draft / "report.html").write_text(page, encoding="utf-8")
+        if report:
+            place = draft / "figures"
+            place.mkdir()
+            page = _page(found, _timelines(place, found, png=png), _panels(place, found))
+            (draft / "report.html").write_text(page, encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
 
-def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str) -> RunReport:
-    """Compute the whole report before any file is written."""
+def collect_report(
+    dataset: xr.Dataset, scenario: Scenario, model: Model, command_line: str, *, drawn: bool = True
+) -> RunReport:
+    """Compute the whole report before any file is written; published points and panels only if it is `drawn`."""
     run, evidence = describe_run(scenario, model), load_evidence()
-    points = published_points(dataset, run, model, evidence)
-    plan = panel_plan(dataset, run, model, points)
-    drawn = {output for outputs in plan.values() for output in outputs}
+    points: list[PublishedPoint] = []
+    plan: Mapping[str, list[str]] = {}
+    if drawn:
+        from ketamech.report.panels import panel_plan
+        from ketamech.report.published_points import published_points
+
+        points = published_points(dataset, run, model, evidence)
+        plan = panel_plan(dataset, run, model, points)
+    shown = {output for outputs in plan.values() for output in outputs}
     names = used_parameters(dataset, run, model)
     behind = {name: cited_evidence([name], run, model) for name in names}
     return RunReport(
@@ -92,7 +101,7 @@ def collect_report(dataset: xr.Dataset, scenario: Scenario, model: Model, comman
         points,
         plan,
         tuple(model.parameters[name] for name in names),
-        papers.bibliography(behind, (point.evidence for point in points if point.output in drawn), evidence),
+        papers.bibliography(behind, (point.evidence for point in points if point.output in shown), evidence),
         provenance(run, model, command_line),
         exposure_summary(dataset, scenario, model.parameters),
     )
@@ -122,6 +131,10 @@ def _scenario_text(run: RunDescription) -> str:
 
 def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
     """The timeline on a logarithmic axis and, for several treatments, also in days."""
+    from ketamech.report.page_templates import alternative_text
+    from ketamech.report.svg_canvas import save_png
+    from ketamech.report.timeline_figure import timeline_figure
+
     clocks = [("timeline", True)] + ([("timeline_days", False)] if len(found.run.occasions()) > 1 else [])
     alt, shown = alternative_text(found.run, found.lines), []
     for name, logarithmic in clocks:
@@ -139,6 +152,8 @@ def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, An
 
 
 def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
+    from ketamech.report.panels import stage_panels
+
     shown = []
     drawn = stage_panels(found.dataset, found.run, found.model, found.points, found.plan)
     for count, (stage, canvas) in enumerate(drawn.items(), 1):
@@ -152,6 +167,8 @@ def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
 
 
 def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[str, Any]]) -> str:
+    from ketamech.report.page_templates import counts, plain_words, render, sentence
+
     lines, changed = found.lines, found.provenance["changed_parameters"]
     moments = list(lines[0].moments) if lines else []
     control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
@@ -177,6 +194,7 @@ def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[s
 def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Scorecard) -> Path:
     """Write `index.html`, the page of several runs given as (folder name, title); returns its path."""
     from ketamech.analysis.scorecard import counted
+    from ketamech.report.page_templates import render
 
     place, rows = Path(folder), counted(card.rows)
     found = sorted(place.glob("scorecard/*.svg"))

@@ -171,8 +171,7 @@ def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -
 def exposure_summary(dataset: xr.Dataset, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, Any]]:
     """Non-compartmental analysis of the drug in venous blood after the first and the last dose; CDISC codes."""
     names = [name for name in dosed_outputs(scenario) if name in dataset]
-    treated = dataset.sel(patient=[name for name in dataset["patient"].values if name != "control"])
-    rows = analysed(profiles_of_curves(treated, scenario, parameters, names).profiles)
+    rows = analysed(profiles_of_curves(dataset, scenario, parameters, names).profiles)
     return [
         {
             "output": row.profile.analyte, "dose": row.profile.dose_number, "dose_at_h": row.profile.dose_time,

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, require_known
@@ -170,19 +171,19 @@ class Trajectories:
 
     def dataset(self, labels: Sequence[Any]) -> xr.Dataset:
         """Curves with dims (patient, time); see `baseline_of` for the drug-free values."""
-        layout = self.ensemble.model.layout
-        variables = {}
+        layout, variables = self.ensemble.model.layout, {}
         for i, name in enumerate(self.names):
             attributes = {"units": layout.units[name], "long_name": layout.descriptions[name] or name}
-            variables[name] = (("patient", "time"), self.values[:, :, i], attributes)
+            variables[name] = _variable(("patient", "time"), self.values[:, :, i], attributes)
         coordinates: dict[str, Any] = {
-            "patient": ("patient", np.asarray(labels)),
-            "time": ("time", self.times, {"units": "h", "long_name": "time since the start"}),
-            "solve_status": ("patient", self.reasons),
-            "solve_steps": ("patient", self.steps),
+            "patient": ("patient", pd.Index(np.asarray(labels))),
+            "time": ("time", pd.Index(self.times), {"units": "h", "long_name": "time since the start"}),
+            "solve_status": _variable("patient", self.reasons),
+            "solve_steps": _variable("patient", self.steps),
         }
         if self.ensemble.cycle is not None:
-            coordinates |= {"output": list(self.names), "baseline": (("patient", "output"), self.baseline)}
+            coordinates["output"] = ("output", pd.Index(self.names))
+            coordinates["baseline"] = _variable(("patient", "output"), self.baseline)
         return xr.Dataset(variables, coordinates)
 
 
@@ -288,11 +289,11 @@ class Ensemble:
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""
-        found = np.repeat(self.model.default_inputs[:, None], self.size, axis=1)
+        found = np.tile(self.model.default_inputs, (self.size, 1))
         place = self.model.input_index
         for name in self.values.keys() & place.keys():
-            found[place[name]] = self.values[name]
-        return np.ascontiguousarray(found.T)
+            found[:, place[name]] = self.values[name]
+        return found
 
     def baseline(self, outputs: Sequence[str], initial: InitialCondition | None = None) -> np.ndarray:
         """Drug-free values [patient, output]."""
@@ -374,6 +375,11 @@ class Integration:
         return Trajectories(
             self.ensemble, self.initial, times, part.names, part.values, self.reasons.copy(), part.steps
         )
+
+
+def _variable(dims: str | Sequence[str], values: np.ndarray, attributes: Any = None) -> xr.Variable:
+    """A variable of a NumPy array. The usual constructor first imports Dask and Pint to ask whether it is theirs."""
+    return xr.Variable(dims, values, attributes, fastpath=True)
 
 
 def run_subjects(

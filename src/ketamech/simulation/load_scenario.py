@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ketamech.core import InputError
 from ketamech.core.yaml_lines import Path_, YamlSource, read_yaml, read_yaml_text
@@ -31,7 +32,9 @@ from ketamech.simulation.scenario import (
     truncated_infusions,
     validate,
 )
-from ketamech.simulation.scenario_schema import SCENARIO_FILE, ScenarioFile, TreatmentKeys, validated
+
+if TYPE_CHECKING:
+    from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
 
 SUFFIXES = (".yaml", ".yml")
 TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of dose tables
@@ -46,7 +49,7 @@ def scenario_from_file(
     Raises InputError with file, line and key.
     """
     content, lines = read_yaml(path)
-    parsed = validated(content, YamlSource(path, lines), SCENARIO_FILE)
+    parsed = _validated(content, YamlSource(path, lines))
     text = path.read_text(encoding="utf-8-sig")
     return scenario_from_keys(parsed, table, path, lines, source=text, species=species, added=added, variant=variant)
 
@@ -65,7 +68,14 @@ def scenario_from_text(text: str, table: ParameterTable, name: str) -> Scenario:
 def _keys_and_source(text: str, name: str) -> tuple[ScenarioFile, YamlSource]:
     content, lines = read_yaml_text(text, Path(name))
     source = YamlSource(Path(name), lines)
-    return validated(content, source, SCENARIO_FILE), source
+    return _validated(content, source), source
+
+
+def _validated(content: Mapping[str, object], source: YamlSource) -> ScenarioFile:
+    from ketamech.simulation.scenario_schema import SCENARIO_FILE, validated
+
+    found: ScenarioFile = validated(content, source, SCENARIO_FILE)
+    return found
 
 
 def scenario_from_keys(
@@ -142,7 +152,7 @@ def _perturbations(
 
 def _sentence(given: str | TreatmentKeys, i: int, file: YamlSource) -> Sentence:
     try:
-        if isinstance(given, TreatmentKeys):
+        if not isinstance(given, str):
             named = drug(given.drug)
             if given.route:
                 route(named, given.route)
@@ -169,7 +179,7 @@ def _treatment_error(problem: InputError, given: str | TreatmentKeys, i: int, fi
 
 def _field(given: TreatmentKeys, problem: InputError) -> str | None:
     """The key of a spelled-out treatment that an error is about: the one it names, or whose text it quotes."""
-    if problem.key in TreatmentKeys.model_fields:
+    if problem.key in type(given).model_fields:
         return problem.key
     quoted = problem.what.split(" in '")[0]
     texts_by_key = given.model_dump(exclude_none=True)

@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.core.deprecated_names import current_name
 from ketamech.core.units import YEAR
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, load_connectome
-from ketamech.simulation.scenario_schema import ScenarioFile
+
+if TYPE_CHECKING:
+    from ketamech.simulation.scenario_schema import ScenarioFile
 
 Bounds = tuple[float, float]
 # A number, then a unit that contains no second number: "15,5 kg" must not become 15 times 5 kg.

@@ -97,6 +97,30 @@ def test_the_jacobian_written_for_peers_is_the_slope_of_the_rates(posed, written
         assert np.max(np.abs(jacobian[:, column] - slope) / size) < 1e-4, posed.system.state_names[column]
 
 
+def test_equations_of_a_slice_have_the_rates_and_outputs_of_the_whole_model(posed):
+    part = posed.sliced(("mood.madrs", "dissociation.cadss"))
+    names = part.system.state_names
+    assert len(names) < 0.6 * len(posed.system.states)
+    own = [posed.system.state_names.index(name) for name in names]
+    y = np.zeros(len(posed.system.states))
+    y[own] = (posed.start[0, own] + 0.05 * part.scale) * np.random.default_rng(1).uniform(0.8, 1.2, len(own))
+    expected, found = (
+        plain_function(posed.system)(y, posed.inputs[0])[own],
+        plain_function(part.system)(y[own], part.inputs[0]),
+    )
+    assert np.max(np.abs(found - expected) / (part.scale + np.abs(expected))) < 1e-12
+    ours, whole = OURS.load(part.subset(1))(1e-9), OURS.load(posed.subset(1))(1e-9)
+    chosen = whole[:, :, [posed.outputs.index(name) for name in part.outputs]]
+    assert np.max(np.abs(ours - chosen) / np.ptp(chosen, axis=(0, 1))) < 1e-7
+
+
+def test_a_ratio_is_that_of_runs_side_by_side():
+    ours = {"name": "ours", "settings": [{"tolerance": 1e-3, "ms": [1.0, 2.0, 9.0], "median_ms": 2.0, "error": 1e-4}]}
+    theirs = {"tolerance": 1e-4, "ms": [10.0, 18.0], "median_ms": 14.0, "error": 1e-3}
+    peer = {"name": "p", "label": "p", "settings": [theirs], "beside": [0, 2]}
+    assert compare([ours, peer])[0]["times"] == pytest.approx(6.0)
+
+
 def test_patients_differ_and_are_the_same_in_any_number(model):
     few, many = (benchmark_case.make_case(n, model=model).inputs for n in (3, 20))
     assert np.array_equal(few, many[:3])
@@ -139,7 +163,8 @@ def test_scaling_goes_by_tens_and_sums_up():
         for n in (1000, 10_000)
         for t in (1, 2)
     ]
-    assert summary(rows) == {"two_over_one": pytest.approx(2), "linear_within": 0, "peak_mib": 100}
+    expected = {"two_over_one": pytest.approx(2), "linear_within": 0, "peak_mib": 100, "failed": 0, "silent": 3}
+    assert summary([*rows, {**rows[-1], "silent": 3}]) == expected
 
 
 def test_a_peer_that_is_not_there_is_listed_with_what_to_type(toy):
@@ -182,7 +207,7 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}
-    assert expected | {"scaling_summary", "starts", "aims", "elsewhere"} == set(found)
+    assert expected | {"scaling_summary", "starts", "aims", "elsewhere", "slices", "accuracy", "minutes"} == set(found)
     assert found["task"]["states"] == len(load_model().layout.states)
     for peer in (one for one in found["peers"] if one["installed"]):
         for setting in peer["settings"]:

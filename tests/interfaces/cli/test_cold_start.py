@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+from ketamech.exchange.curves_io import read_run
 
 PROGRAM = """
 import sys
@@ -13,38 +16,74 @@ sys.argv = ["ketamech", *sys.argv[1:]]
 try:
     main()
 except SystemExit as end:
-    heavy = {"sympy", "numba", "matplotlib", "zarr"}
-    print(sorted(heavy & set(sys.modules)), end.code or 0, file=sys.stderr)
+    names = {name.split(".")[0] for name in sys.modules} | {"dask.array"} & set(sys.modules)
+    print(*sorted({HEAVY} & names), end.code or 0, file=sys.stderr)
 """
+
+
+HEAVY = {
+    "dask.array", "jinja2", "lark", "llvmlite", "matplotlib", "numba", "numpy", "pandas", "pint", "pyarrow", "ruamel",
+    "scipy", "statsmodels", "sympy", "xarray", "zarr",
+}  # fmt: skip
+CURVES = "lark llvmlite numpy pandas pyarrow xarray"  # sentences, machine code, results
+SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 
 
 def loaded_by(*words, **settings):
     """What of the heavy libraries a command loads, as it prints it, with its exit code."""
     found = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *words],
+        [sys.executable, "-c", PROGRAM.replace("{HEAVY}", repr(HEAVY)), *words],
         capture_output=True, encoding="utf-8", check=False, env={**os.environ, **settings}, timeout=120,
     )  # fmt: skip
     return found.stderr.splitlines()[-1]
 
 
-def test_a_warm_run_loads_neither_sympy_nor_numba_nor_what_draws(model, tmp_path):
+def test_importing_the_package_loads_no_library():
+    program = f"import sys, ketamech; print(sorted({HEAVY!r} & set(sys.modules)), len(sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, timeout=60
+    )
+    loaded, count = found.stdout.rsplit(maxsplit=1)
+    assert loaded == "[]"
+    assert int(count) < 120, "modules of Python that a bare `import typing` does not load"
+
+
+@pytest.fixture
+def compiled(model):
+    """Whatever was missing in the cache is there."""
     from ketamech.simulation.simulate import simulate
 
-    simulate("racemic 0.5 mg/kg IV over 40 min", model=model)  # whatever was missing is kept now
-    words = ("simulate", "racemic 0.5 mg/kg IV over 40 min", "--out", str(tmp_path / "run"))
-    assert loaded_by(*words) == "[] 0"
+    return simulate(SENTENCE, model=model)
+
+
+def test_a_warm_run_loads_what_solves_and_stores_and_what_fills_pages(compiled, tmp_path):
+    assert loaded_by("simulate", SENTENCE, "--out", str(tmp_path / "run")) == f"jinja2 {CURVES} 0"
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").count("<svg") > 10
 
 
-def test_a_png_loads_what_draws(model, tmp_path):
-    words = ("simulate", "racemic 0.5 mg/kg IV over 40 min", "--png", "--out", str(tmp_path / "run"))
-    assert loaded_by(*words) == "['matplotlib'] 0"
+def test_a_run_without_a_report_has_the_same_results_and_loads_nothing_that_fills_pages(compiled, tmp_path):
+    assert loaded_by("simulate", SENTENCE, "--no-report", "--out", str(tmp_path / "run")) == f"{CURVES} 0"
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names.isdisjoint({"report.html", "figures"})
+    assert {"curves.zarr", "curves.parquet", "summary.json", "bibliography.txt", "scenario.yaml"} <= names
+    assert read_run(tmp_path / "run").identical(compiled.assign_attrs(read_run(tmp_path / "run").attrs))
+
+
+def test_a_png_loads_what_draws(compiled, tmp_path):
+    assert "matplotlib" in loaded_by("simulate", SENTENCE, "--png", "--out", str(tmp_path / "run")).split()
     assert (tmp_path / "run" / "figures" / "timeline.png").is_file()
 
 
-@pytest.mark.parametrize("words", [("--help",), ("simulate", "--help"), ("evidence", "list", "--stage", "nmda")])
+def test_a_run_without_a_report_has_no_png(tmp_path):
+    from ketamech.cli.main import app
+
+    done = CliRunner().invoke(app, ["simulate", SENTENCE, "--no-report", "--png", "--out", str(tmp_path / "run")])
+    assert "--no-report with --png" in str(done.exception)
+
+
+@pytest.mark.parametrize("words", ["--help", "simulate --help", "trial --help", "schema", "evidence list --stage nmda"])
 def test_help_and_tables_load_nothing_heavy(words):
-    assert loaded_by(*words) == "[] 0"
+    assert loaded_by(*words.split()) == "0"
 
 
 @pytest.mark.parametrize(
@@ -56,8 +95,6 @@ def test_help_and_tables_load_nothing_heavy(words):
     ],
 )
 def test_a_library_that_is_not_installed_is_said_before_any_work(words, library, extra, monkeypatch):
-    from typer.testing import CliRunner
-
     from ketamech.cli import terminal
     from ketamech.cli.main import app
 

@@ -9,7 +9,7 @@ import typer
 from command_line import run
 from ketamech.analysis.sensitivity import parse_endpoints
 from ketamech.cli.main import app
-from ketamech.cli.simulate_cohort import listed_names
+from ketamech.cli.options import listed_names
 from ketamech.cli.suggestions import current_arguments, renamed_words
 from ketamech.core import InputError, deprecated_names
 from ketamech.core.deprecated_names import RenamedWarning, current_name, renamed_names, with_current_names

@@ -145,3 +145,26 @@ def test_the_text_does_not_depend_on_the_order_of_hashes(written):
         for seed in ("1", "2", "3")
     }
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("interpreter", [sys.executable, "/nowhere/python"], ids=["two processes", "no second process"])
+def test_a_function_compiled_apart_gives_the_same_bits(written, interpreter, monkeypatch):
+    whole = native_code.object_codes(written.text, EXPORTED, "linearise")
+    monkeypatch.setattr(native_code, "LARGE", 0)
+    monkeypatch.setattr(sys, "executable", interpreter)
+    parts = native_code.object_codes(written.text, EXPORTED, "linearise")
+    assert (len(whole), len(parts)) == (1, 2)
+    numbers = np.random.default_rng(1).uniform(0.5, 2.0, written.rows.total * LANES)
+
+    def attempted(objects):
+        raw = np.zeros(numbers.size + 8)
+        place = raw[(-raw.ctypes.data % 64) // 8 :][: numbers.size]
+        place[:] = numbers
+        code = native_code.NativeModule(*objects)
+        for block in ("prepare", "attempt"):
+            code.function(block, "r")(place.ctypes.data)
+        return place.copy()
+
+    found = attempted(whole)
+    assert not np.array_equal(found, numbers)
+    assert np.array_equal(attempted(parts), found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 KINDS = {
@@ -97,7 +98,7 @@ class WorkspaceLayout:
     sizes: Mapping[str, int]
     tangents: int = 0
 
-    @property
+    @cached_property
     def starts(self) -> dict[str, int]:
         """First row of each array."""
         return dict(self._walk())
