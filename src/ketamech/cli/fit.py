@@ -46,6 +46,14 @@ Error = Annotated[
         ' "venous.ketamine: proportional 0.2"; may be repeated',
     ),
 ]
+Lloq = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lloq",
+        help='Limit of quantification in the unit of DV, of all levels ("0.5") or of one output ("venous.ketamine:'
+        ' 0.5"); lower values are below the limit; may be repeated',
+    ),
+]
 PopulationName = Annotated[str, typer.Option("--population", help="Population whose variability is the prior")]
 Group = Annotated[
     bool | None,
@@ -70,10 +78,11 @@ FitFolder = Annotated[
 
 
 def fit(
-    data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, drug: Drug = None,
-    population: PopulationName = "adult", group: Group = None, full: Full = False, covariate: Covariate = None,
-    seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250, bins: Bins = "8", stratify: Stratify = "",
-    corrected: Corrected = False, threads: Threads = None, out: Out = None, resume: Resume = False,
+    data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
+    drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
+    covariate: Covariate = None, seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250, bins: Bins = "8",
+    stratify: Stratify = "", corrected: Corrected = False, threads: Threads = None, out: Out = None,
+    resume: Resume = False,
 ) -> None:  # fmt: skip
     """Fit parameters to your own measurements, of one person or of a group.
 
@@ -81,9 +90,9 @@ def fit(
 
     Up to 4 persons are fitted each alone: the most probable parameters, with the variability between people as prior
     distribution. More persons are fitted as a group: population medians, variability, residual error. Values below the
-    limit of quantification are marked by CENS 1 with the limit in DV. The results are a folder with tables, figures,
-    posterior draws, a visual predictive check and report.html. A fit of a group that was stopped continues with the
-    same command and --resume.
+    limit of quantification are marked by CENS 1 with the limit in DV, or found by --lloq. The results are a folder with
+    tables, figures, posterior draws, a visual predictive check and report.html. A fit of a group that was stopped
+    continues with the same command and --resume.
 
     More examples:
 
@@ -100,13 +109,20 @@ def fit(
     terminal.refuse_file(folder)
     edges = _bins(bins)
     model = terminal.model()
-    table = _measurements(data, model, observe, drug)
+    table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     settings = FitSettings(
         names, tuple(error or ()), population, group, full, tuple(covariate or ()), seed, warm_up=warm_up, draws=draws,
         threads=threads_of(threads, None),
     )  # fmt: skip
-    job = {"command": "fit", "table": _hash(data), "observe": list(observe or ()), "drug": drug, **settings.job}
+    job: dict[str, object] = {
+        "command": "fit",
+        "table": _hash(data),
+        "observe": list(observe or ()),
+        "drug": drug,
+        "lloq": lloq,
+    }
+    job |= settings.job
     with long_run(folder, job, model, resume=resume) as work:
         with _progress() as tell:
             made = fit_data(table, model, settings, checkpoint=work.checkpoint, progress=tell)
@@ -119,8 +135,8 @@ def fit(
 
 def vpc(
     data: Data, observe: Observe = None, fit: FitFolder = None, parameters: Parameters = None, error: Error = None,
-    drug: Drug = None, population: PopulationName = "adult", seed: Seed = 1, bins: Bins = "8", stratify: Stratify = "",
-    corrected: Corrected = False, threads: Threads = None, out: Out = None,
+    lloq: Lloq = None, drug: Drug = None, population: PopulationName = "adult", seed: Seed = 1, bins: Bins = "8",
+    stratify: Stratify = "", corrected: Corrected = False, threads: Threads = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Compare measurements with simulated groups of people (visual predictive check).
 
@@ -140,7 +156,7 @@ def vpc(
     check_folder(folder)
     edges = _bins(bins)
     model = terminal.model()
-    table = _measurements(data, model, observe, drug)
+    table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
         known = _distribution(table, model, fit, names, tuple(error or ()), population, threads_of(threads, None))
@@ -154,10 +170,12 @@ def vpc(
     terminal.opened(folder / "predictive_check.svg")
 
 
-def _measurements(data: Path, model: Any, observe: list[str] | None, drug: str | None) -> FitData:
+def _measurements(
+    data: Path, model: Any, observe: list[str] | None, drug: str | None, lloq: list[str] | None
+) -> FitData:
     from ketamech.fitting.observations import read_measurements
 
-    return read_measurements(data, model, observe=observe or (), drug=drug)
+    return read_measurements(data, model, observe=observe or (), drug=drug, lloq=lloq or ())
 
 
 def _distribution(

@@ -37,6 +37,7 @@ from ketamech.simulation.model import Model
 LEAST_GROUP = 5  # persons from which a group is fitted by default
 SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
 UNLIKELY = 1e-4  # probability below which the fit of a person is flagged
+CONVERGED = 1.01  # R-hat up to which chains agree (Vehtari 2021, Bayesian Anal 16:667)
 LITTLE_LEARNED = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
 Progress = Callable[[str, int, int], None]  # step, done, total
 
@@ -299,9 +300,10 @@ def _notes_on_information(made: Fit) -> list[str]:
     else:
         drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
         best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
-        rhat, _ = convergence(made.draws.coefficients)
-        if rhat.max() > 1.05:
-            notes.append(f"R-hat is {rhat.max():.2f}: the chains have not converged; use more sweeps (--draws)")
+        rhat = max(convergence(part)[0].max() for part in made.draws.free_quantities)
+        if rhat > CONVERGED:
+            notes.append(f"R-hat is {rhat:.3f}, above {CONVERGED:g}: the chains have not converged; use more "
+                         "sweeps (--draws)")  # fmt: skip
     same = [name for name, learned in zip(names, best, strict=True) if learned < LITTLE_LEARNED]
     if same:
         notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")

@@ -157,13 +157,20 @@ def named_parameters(
 
 
 def _full_name(written: str, parameters: ParameterTable, varying: Sequence[str]) -> str:
-    """The parameter of a name or of last words. Raises UnknownNameError that suggests one of `varying` first."""
+    """The parameter of a name or of last words. Raises UnknownNameError that suggests one of `varying` first.
+
+    Last words of one parameter that are part of the name of a varying one ("clearance") name neither.
+    """
     if written in parameters:
         return written
     same = [name for name in parameters if name.rpartition(".")[2] == written]
-    if len(same) == 1:
-        return same[0]
     last = written.rpartition(".")[2]
+    longer = [name for name in varying if set(last.split("_")) <= set(name.rpartition(".")[2].split("_"))]
+    if len(same) == 1 and (same[0] in longer or not longer or same[0].startswith("person.")):
+        return same[0]
+    if longer:
+        what, known = f"'{written}' does not name one parameter", list(dict.fromkeys([*longer, *same]))
+        raise UnknownNameError(what, key="--parameters", nearest=longer[0], expected=f"one of {', '.join(known)}")
     ends = {name.rpartition(".")[2]: name for name in reversed(varying)}
     words = {word: name for end, name in ends.items() for word in end.split("_")}
     nearest = ends.get(closest_match(last, ends) or "") or words.get(closest_match(last, words) or "")

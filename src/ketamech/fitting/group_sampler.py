@@ -54,6 +54,11 @@ class GroupDraws:
     log_likelihood: np.ndarray
     accepted: dict[str, float]
 
+    @property
+    def free_quantities(self) -> tuple[np.ndarray, ...]:
+        """Coefficients, logarithms of variances between people and of residual SDs [chain, draw, quantity]."""
+        return self.coefficients, np.log(np.diagonal(self.covariance, axis1=2, axis2=3)), self.log_errors
+
 
 @dataclass
 class _State:

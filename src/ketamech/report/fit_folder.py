@@ -157,7 +157,7 @@ def _group_rows(table: pd.DataFrame) -> list[Row]:
         {"quantity": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
          "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(row["RSE_percent"], 2),
          "prior": number(row["prior"]) + _bounds(row), "learned": _learned(row["learned"]),
-         "R-hat": f"{row['R_hat']:.2f}", "effective draws": f"{row['effective_draws']:.0f}"}
+         "R-hat": f"{row['R_hat']:.3f}", "effective draws": f"{row['effective_draws']:.0f}"}
         for row in table.to_dict("records")
     ]  # fmt: skip
 

@@ -172,6 +172,10 @@ def test_wrong_names_give_the_right_one(model):
     data = data_of(model, table(*person()))
     with pytest.raises(UnknownNameError, match=r"nearest: pharmacokinetics\.central_volume"):
         fit(data, model, FitSettings(("central_volum",)))
+    words = r"(?s)'clearance' does not name one parameter.*nearest: pharmacokinetics\.intrinsic_clearance_s"
+    with pytest.raises(UnknownNameError, match=words) as caught:
+        fit(data, model, FitSettings(("clearance",)))
+    assert "memantine.clearance" in str(caught.value)
     with pytest.raises(InputError, match="has no spread"):
         fit(data, model, FitSettings(("reference_weight",)))
     with pytest.raises(InputError, match="nearest: proportional"):
