@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,10 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
         row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
         what = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
         raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
+    if first.changes:
+        what = f"covariates of ID {subject.name} change with time"
+        expected = "constant covariates; those that change are solved as a table, with observation records"
+        raise first.every[0].row.error(what, "ID", expected)
     if not first.is_scenario:
         assert first.start is not None
         what = f"ID {subject.name} starts at the steady state of doses that are not given again"
@@ -257,9 +262,32 @@ def subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> S
     repeated, length = _cycle(subject, occasion, parameters)
     wait = pre_dose_delay(occasion)
     horizon = max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
-    entering = species_events(subject.species, dose_events(regimen, parameters, values, horizon))
+    entering = species_events(subject.species, _dose_events(regimen, parameters, values, horizon, occasion.changes))
     given = tuple(replace(entry, time=entry.time + wait) for entry in entering)
-    return Subject(subject.name, given, values, repeated, length)
+    changes = tuple((hour + wait, own) for hour, own in occasion.changes)
+    return Subject(subject.name, given, values, repeated, length, changes)
+
+
+def _dose_events(
+    regimen: Regimen, parameters: ParameterTable, values: Mapping[str, Any], horizon: float,
+    changes: Sequence[tuple[float, Mapping[str, float]]],
+) -> tuple[DoseEvent, ...]:  # fmt: skip
+    """Dose events of a regimen; a dose depends on the covariates at its start."""
+    if not changes:
+        return dose_events(regimen, parameters, values, horizon)
+    starts = [treatment.starts(horizon) for treatment in regimen.treatments]
+    edges = [-np.inf, *(hour for hour, _ in changes), np.inf]
+    found: list[DoseEvent] = []
+    current = dict(values)
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        current |= changes[number - 1][1] if number else {}
+
+        def is_within(i: int, k: int, begin: float = begin, end: float = end) -> float:
+            return float(begin <= starts[i][k] < end)
+
+        own = dose_events(regimen, parameters, current, horizon, is_within)
+        found += without_expectancy(own) if number else own
+    return tuple(sorted(found, key=lambda event: float(np.min(event.time))))
 
 
 def observation_times(occasion: Occasion, looks: Sequence[Observation] | None = None) -> list[float]:

@@ -174,8 +174,9 @@ def chosen_parameters(
 def _refuse_measured(predictor: Predictor) -> None:
     """Raise InputError for a parameter that the table gives."""
     for subject in predictor.data.persons:
-        names = (one.name for one in predictor.parameters if one.name.startswith("person."))
-        both = [name for name in names if name in subject.values]
+        changing = {name for occasion in subject.occasions for _, values in occasion.changes for name in values}
+        both = [one.name for one in predictor.parameters if one.name in changing
+                or (one.name.startswith("person.") and one.name in subject.values)]  # fmt: skip
         if both:
             raise InputError(f"{both[0]} is a column of the table", file=predictor.data.table.path, key="--parameters",
                              expected="a parameter that was not measured")  # fmt: skip

@@ -95,7 +95,8 @@ class Predictor:
                 Ensemble.of(self.model, {**usual, **own}, given.events, copies, cycle=given.steady_state_events,
                             length=given.cycle_length)
             )  # fmt: skip
-        return Ensemble.joined(parts)
+        order = np.repeat(np.arange(len(parts)), copies)
+        return replace(Ensemble.joined(parts), changes=tuple(one.of(order) for one in self._base.changes))
 
     def curves(self, free: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
         """Outputs [copy, occasion, time, output] in the units of the model, NaN for a failure.

@@ -119,7 +119,8 @@ class Occasion:
     Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
     `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
     `every` has all rows of the occasion in order, those of doses as observations after the doses of their time.
-    `values`: covariates (canonical units) that differ from those of the first occasion.
+    `values`: covariates (canonical units) that differ from those of the first occasion; `changes`: those that change
+    later, as (h from `begin`, values).
     """
 
     begin: float
@@ -131,6 +132,7 @@ class Occasion:
     start: DoseRow | None = None
     every: tuple[Observation, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    changes: tuple[tuple[float, Mapping[str, float]], ...] = ()
 
     @property
     def regimen(self) -> Regimen:
@@ -145,8 +147,8 @@ class Occasion:
 
     @property
     def is_scenario(self) -> bool:
-        """Whether a scenario can express it: the doses define the whole steady state."""
-        return not (self.past or self.constant)
+        """Whether a scenario can express it: the doses define the whole steady state, and no covariate changes."""
+        return not (self.past or self.constant or self.changes)
 
     @property
     def last_observation(self) -> float | None:
