@@ -118,6 +118,14 @@ class Fit:
         """1 - posterior variance / prior variance of each parameter of each person [person, p]."""
         return 1 - np.diagonal(self.spread, axis1=1, axis2=2) / np.diag(self.covariance)
 
+    def drawn_persons(self, count: int, chance: np.random.Generator) -> np.ndarray:
+        """Posterior draws [person, draw, p] on the free scale, of Laplace approximations where there is no group."""
+        if self.draws is None:
+            noise = chance.standard_normal((len(self.mode), count, self.mode.shape[1]))
+            return np.asarray(self.mode[:, None] + noise @ np.swapaxes(np.linalg.cholesky(self.spread), 1, 2))
+        flat = self.draws.free.reshape(-1, *self.draws.free.shape[2:])
+        return np.swapaxes(flat[chance.choice(len(flat), count, replace=len(flat) < count)], 0, 1)
+
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Bounds [person, p] on the free scale."""
         return normal_interval(self.mode, np.sqrt(np.diagonal(self.spread, axis1=1, axis2=2)), level)

@@ -197,6 +197,21 @@ def typical_values(parameters: Sequence[FittedParameter], persons: Sequence[Mapp
     return np.array(rows).reshape(len(persons), len(parameters))
 
 
+def canonical_values(
+    parameters: Sequence[FittedParameter], free: np.ndarray, typical: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Canonical values {parameter: [...]} of values [..., parameter] on the free scale, with tied parameters.
+
+    `typical` [..., parameter]: population values, whose ratio to the tables tied parameters do not follow.
+    """
+    found = {}
+    for i, one in enumerate(parameters):
+        found[one.name] = one.canonical(free[..., i])
+        ratio = found[one.name] / one.canonical(typical[..., i])
+        found |= {name: usual * ratio for name, usual in one.tied}
+    return found
+
+
 def informed(effects: np.ndarray, most: int, least: float = LEAST_EFFECT) -> list[int]:
     """The parameters that the data inform, most informative first, by pivoted QR decomposition.
 

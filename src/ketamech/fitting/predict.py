@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.exchange.simulate_any import checked_subject_of, observation_times, pre_dose_delay, subject_of
-from ketamech.fitting.fitted_parameters import FittedParameter, typical_values
+from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
 from ketamech.fitting.observations import FitData
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import Model
@@ -73,13 +73,8 @@ class Predictor:
 
     def _values(self, free: np.ndarray) -> dict[str, np.ndarray]:
         """Canonical values {parameter: [copy, occasion]} of values [copy, person, parameter] on the free scale."""
-        by_occasion = free[:, self.data.person_of_occasion]
-        found = {}
-        for i, one in enumerate(self.parameters):
-            found[one.name] = one.canonical(by_occasion[:, :, i])
-            ratio = found[one.name] / one.canonical(self.typical[self.data.person_of_occasion, i])
-            found |= {name: usual * ratio for name, usual in one.tied}
-        return found
+        person = self.data.person_of_occasion
+        return canonical_values(self.parameters, free[:, person], self.typical[person])
 
     def _dosed(self, values: dict[str, np.ndarray], copies: int) -> Ensemble:
         """Patients [occasion, copy] whose doses are worked out from their own values."""

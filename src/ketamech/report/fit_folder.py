@@ -22,7 +22,9 @@ from ketamech.fitting.diagnostics import (
     visual_predictive_check,
 )
 from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
-from ketamech.report.fit_figures import draw_fit, predictive_check
+from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
+from ketamech.population.virtual_population import load_population
+from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw
@@ -30,7 +32,7 @@ from ketamech.report.style import draw
 if TYPE_CHECKING:
     import pandas as pd
 
-SETTINGS, DRAWS = "settings.json", "draws.npz"
+SETTINGS, DRAWS, INDIVIDUALS = "settings.json", "draws.npz", "individuals.npz"
 MOST_ROWS = 60  # of persons on the page; the tables hold all
 Row = dict[str, object]
 
@@ -53,6 +55,7 @@ def write_fit(
         save_results(_tree(made, facts), folder / "posterior.zarr")
     for name, table in tables.items():
         write_table(table, folder / f"{name}.csv", facts, digits="%.6g")
+    individuals(made, load_population(settings.population), seed=settings.seed).save(folder / INDIVIDUALS)
     write_table(_flag_table(made), folder / "flags.csv", facts)
     captions = draw_fit(folder, made, residuals, panels)
     (folder / SETTINGS).write_text(json.dumps(_summary(made, settings, facts), indent=1) + "\n", encoding="utf-8")
@@ -72,6 +75,16 @@ def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapp
     ]  # fmt: skip
     write_table(pd.DataFrame(rows), folder / "predictive_check.csv", facts, digits="%.6g")
     return paths[-1]
+
+
+def write_doses(
+    folder: Path, finder: DoseFinder, found: Mapping[str, FoundDose], facts: Mapping[str, str]
+) -> pd.DataFrame:
+    """Write the table and the figure of individual doses; returns the table."""
+    table = dose_table(finder, found)
+    write_table(table, folder / "doses.csv", {**facts, "note": DISCLAIMER}, digits="%.6g")
+    draw(folder, "doses", lambda: individual_doses(finder, found))
+    return table
 
 
 def _flag_table(made: Fit) -> pd.DataFrame:
