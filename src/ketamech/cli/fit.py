@@ -64,6 +64,10 @@ Covariate = Annotated[
     list[str] | None,
     typer.Option("--covariate", help='Covariate effect of a group: "central_volume ~ AGE"; may be repeated'),
 ]
+Compare = Annotated[
+    list[Path] | None,
+    typer.Option("--compare", help="Folder of another fit of this group, to compare with; may be repeated"),
+]
 WarmUp = Annotated[int, typer.Option(min=10, help="Sweeps of each chain before the draws of a group")]
 Draws = Annotated[int, typer.Option(min=20, help="Posterior draws of each chain of a group")]
 Bins = Annotated[
@@ -81,8 +85,8 @@ def fit(
     data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
     drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
     covariate: Covariate = None, seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250, bins: Bins = "8",
-    stratify: Stratify = "", corrected: Corrected = False, threads: Threads = None, out: Out = None,
-    resume: Resume = False,
+    stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None, threads: Threads = None,
+    out: Out = None, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Fit parameters to your own measurements, of one person or of a group.
 
@@ -98,15 +102,19 @@ def fit(
 
       ketamech fit levels.csv --observe "1=venous.ketamine [ng/mL]" --observe "2=mood.madrs [points]"
 
+      ketamech fit levels.csv --covariate "central_volume ~ AGE" --compare runs/fit-without
+
       ketamech fit levels.csv --parameters "intrinsic_clearance_s, central_volume" --error "combined 1 0.15"
     """
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.fitting.fit import FitSettings
     from ketamech.fitting.fit import fit as fit_data
+    from ketamech.fitting.leave_one_out import read_log_likelihoods
     from ketamech.report.fit_folder import write_fit
 
     folder = out or Path("runs") / f"fit-{data.stem}"
     terminal.refuse_file(folder)
+    others = {str(path): read_log_likelihoods(path) for path in compare or ()}
     edges = _bins(bins)
     model = terminal.model()
     table = _measurements(data, model, observe, drug, lloq)
@@ -128,7 +136,8 @@ def fit(
             made = fit_data(table, model, settings, checkpoint=work.checkpoint, progress=tell)
         facts = _facts(data, model, seed)
         with terminal.progress().status("Figures ..."), replace_folder(folder) as draft:
-            tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected)
+            tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected,
+                               others=others)  # fmt: skip
     _print(made, tables)
     terminal.opened(folder / "report.html")
 
@@ -239,6 +248,9 @@ def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
     if "group" in tables:
         columns = ["parameter", "estimate", "low", "high", "unit", "RSE_percent", "prior", "learned", "R_hat"]
         terminal.table(tables["group"][columns].to_dict("records"), title="The group")
+        for name, title in (("criteria", "Predictive accuracy"), ("comparison", "Comparison of fits")):
+            if name in tables:
+                terminal.table(tables[name].to_dict("records"), title=title)
     else:
         columns = ["ID", "parameter", "estimate", "low", "high", "unit", "population", "learned"]
         terminal.table(tables["persons"][columns].to_dict("records"), title="Most probable parameters")

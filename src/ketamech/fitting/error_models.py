@@ -112,6 +112,12 @@ class ErrorModel:
             bad = ~np.isfinite(predicted)
             return np.where(bad, -np.inf, value), score * slope, information * slope**2
 
+    def constant(self, observed: np.ndarray, censored: np.ndarray) -> np.ndarray:
+        """What `terms` leaves out of the log density of DV [measurement]; 0 for censored values."""
+        with np.errstate(all="ignore"):
+            slope = self.transformed(observed)[1]
+        return np.where(censored == NOT_CENSORED, np.log(slope) - 0.5 * np.log(2 * np.pi), 0.0)
+
     def weighted_residual(self, observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(observed - predicted) / SD on the scale of the error."""
         f = self.transformed(predicted)[0]

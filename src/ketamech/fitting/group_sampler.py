@@ -26,7 +26,7 @@ from ketamech.fitting.group_model import (
     coefficient_posterior,
     means_of_persons,
 )
-from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms
+from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms, log_densities
 from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
@@ -44,7 +44,7 @@ OVERDISPERSION = 1.5  # of the starting points of the chains
 class GroupDraws:
     """Posterior draws [chain, draw, ...]: `coefficients` [q], `covariance` [p, p], `log_errors` [number].
 
-    `free` [person, p]: parameters of persons; `log_likelihood` is without constants; `accepted`: shares of proposals.
+    `free` [person, p]: parameters of persons; `log_likelihood` [measurement]; `accepted`: shares of proposals.
     """
 
     coefficients: np.ndarray
@@ -155,6 +155,10 @@ class _Sampler:
         terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
         return by_person(self.predictor.data, terms)
 
+    def _log_densities(self, state: _State) -> np.ndarray:
+        """Log density [chain, measurement] of each DV."""
+        return log_densities(self.predictor.data, self.model.errors_at(state.log_errors), state.predicted)
+
     def block(self, state: _State, sweeps: int, chance: np.random.Generator, warm_up_left: int) -> Arrays:
         """Run sweeps; step sizes are adapted while `warm_up_left` is above the number of the sweep."""
         kept: dict[str, list[np.ndarray]] = {}
@@ -165,7 +169,7 @@ class _Sampler:
             self._group(state, chance)
             self._errors(state, chance)
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
-            values |= {"log_likelihood": state.likelihood.sum(axis=1), "accepted": shares}
+            values |= {"log_likelihood": self._log_densities(state), "accepted": shares}
             for name, value in values.items():
                 kept.setdefault(name, []).append(value.copy())
         return {**{name: np.array(values) for name, values in kept.items()}, **state.arrays()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ketamech.fitting.diagnostics import (
 )
 from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
+from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
 from ketamech.population.virtual_population import load_population
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
 from ketamech.report.number_format import DISCLAIMER, number
@@ -31,6 +33,7 @@ from ketamech.report.style import draw
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 SETTINGS, DRAWS, INDIVIDUALS = "settings.json", "draws.npz", "individuals.npz"
 MOST_ROWS = 60  # of persons on the page; the tables hold all
@@ -39,9 +42,9 @@ Row = dict[str, object]
 
 def write_fit(
     folder: Path, made: Fit, settings: FitSettings, facts: Mapping[str, str], *, bins: int | Sequence[float] = BINS,
-    stratify: str = "", corrected: bool = False,
+    stratify: str = "", corrected: bool = False, others: Mapping[str, xr.Dataset] | None = None,
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """Write everything about a fit; returns its tables by name."""
+    """Write everything about a fit; returns its tables by name. `others`: log densities of fits to compare with."""
     simulated = made.distribution.replicates(REPLICATES, settings.seed)
     residuals = residual_table(made, simulated)
     panels = visual_predictive_check(
@@ -50,9 +53,14 @@ def write_fit(
     tables = {"persons": person_table(made), "residuals": residuals}
     if made.draws is not None:
         tables = {"group": group_table(made), **tables}
+        logs = log_likelihoods(made, seed=settings.seed)
+        if find_spec("arviz") is not None:
+            tables["criteria"] = criteria_table(logs)
+        if others:
+            tables["comparison"] = comparison_table({"this fit": logs, **others})
         arrays = {name: value for name, value in vars(made.draws).items() if name != "accepted"}
         np.savez(folder / DRAWS, **arrays)
-        save_results(_tree(made, facts), folder / "posterior.zarr")
+        save_results(_tree(made, logs, facts), folder / "posterior.zarr")
     for name, table in tables.items():
         write_table(table, folder / f"{name}.csv", facts, digits="%.6g")
     individuals(made, load_population(settings.population), seed=settings.seed).save(folder / INDIVIDUALS)
@@ -111,7 +119,7 @@ def _summary(made: Fit, settings: FitSettings, facts: Mapping[str, str]) -> dict
     }
 
 
-def _tree(made: Fit, facts: Mapping[str, str]) -> Any:
+def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
     """The posterior of a group under ArviZ's group names."""
     assert made.draws is not None
     draws = made.draws
@@ -128,7 +136,7 @@ def _tree(made: Fit, facts: Mapping[str, str]) -> Any:
              for name in error.numbers]  # fmt: skip
     variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
     rows = {f"line {one.row.line}": one.value for one in made.data.measurements}
-    return fit_tree(variables, rows, draws.log_likelihood, facts)
+    return fit_tree(variables, rows, logs, facts)
 
 
 def _page(
@@ -142,11 +150,19 @@ def _page(
         group=_group_rows(tables["group"]) if "group" in tables else [],
         flags=[{"ID": f.subject, "line": f.line or "", "flag": f.text} for f in made.flags],
         errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
+        criteria=_rounded(tables.get("criteria")), comparison=_rounded(tables.get("comparison")),
         figures=figures, command_line=facts.get("ketamech command_line", ""),
         origins=list(dict.fromkeys(one.origin for one in made.parameters)),
         tied=[f"{one.name} changes {', '.join(name for name, _ in one.tied)} by the same factor"
               for one in made.parameters if one.tied],
     )  # fmt: skip
+
+
+def _rounded(table: pd.DataFrame | None) -> list[Row]:
+    if table is None:
+        return []
+    return [{str(name).replace("_", " "): f"{x:.2f}" if isinstance(x, float) else x for name, x in row.items()}
+            for row in table.to_dict("records")]  # fmt: skip
 
 
 def _in_words(error: Any, unit: str) -> str:

@@ -62,7 +62,9 @@ def test_a_group_is_fitted_and_its_posterior_is_checked_on_other_data(tmp_path):
     group = pd.read_csv(folder / "group.csv", comment="#")
     assert group["parameter"].tolist()[0] == "pharmacokinetics.intrinsic_clearance_s"
     tree = xr.open_datatree(folder / "posterior.zarr", engine="zarr")
-    assert {"posterior", "sample_stats", "observed_data"} <= set(tree.children)
+    assert {"posterior", "sample_stats", "observed_data", "log_likelihood"} <= set(tree.children)
+    assert "another person" in ended.stdout
+    assert "Predictive accuracy" in (folder / "report.html").read_text(encoding="utf-8")
     assert tree["posterior"]["pharmacokinetics.intrinsic_clearance_s"].sizes == {"chain": 4, "draw": 30}
     assert (folder / "chains.svg").is_file()
     written(tmp_path / "others.csv", 2)
@@ -101,6 +103,7 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
         (("fit", "levels.csv", "--observe", UNIT, "--full"), ["those of a group"]),
         (("fit", "levels.csv", "--observe", UNIT, "--bins", "many"), ["are no bins"]),
         (("vpc", "levels.csv", "--observe", UNIT, "--fit", "nowhere"), ["holds no fit of a group"]),
+        (("fit", "levels.csv", "--observe", UNIT, "--compare", "nowhere"), ["holds no fit of a group"]),
         (("individualise", "nowhere", "racemic {dose} mg/kg IV"), ["holds no fit"]),
         (("sampling-times", "racemic 0.5 mg/kg IV"), ["no output is observed", "--observe"]),
         (("fit", "levels.csv", "--observe", UNIT, "--parameters", "clearance"), ["intrinsic_clearance_s"]),
