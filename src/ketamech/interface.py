@@ -389,7 +389,8 @@ def fit(
     table: str | Path, model: CompiledModel | None = None, *, observe: str | Sequence[str] = (),
     parameters: Sequence[str] = (), error: str | Sequence[str] = (), lloq: str | Sequence[str] = (),
     drug: str | None = None, population: str = "adult", group: bool | None = None, full: bool = False,
-    covariates: Sequence[str] = (), seed: int = 1, draws: int | None = None, threads: int | None = None,
+    covariates: Sequence[str] = (), iov: Sequence[str] = (), seed: int = 1, draws: int | None = None,
+    threads: int | None = None,
 ) -> Fit:  # fmt: skip
     """Fit parameters to the measurements of a table (ID, TIME, DV, DVID, AMT ...), of each person or of a group.
 
@@ -397,14 +398,15 @@ def fit(
     DVID 1. `parameters`: names (default: those that vary between people of the `population` and matter for the
     measurements). `error`: residual error, such as "proportional 0.2". `lloq`: limit of quantification in the unit of
     DV, such as "0.5" or "venous.ketamine: 0.5". `group`: None for a group from 5 persons on. `full`: full covariance
-    between people; `covariates`: such as "central_volume ~ AGE"; `draws`: posterior draws of each chain of a group.
+    between people; `covariates`: such as "central_volume ~ AGE"; `iov`: parameters that differ between periods of a
+    person (column OCC, or resets); `draws`: posterior draws of each chain of a group.
 
     Returns a `Fit`; `ketamech.fitting.diagnostics` has its tables (`person_table`, `group_table`, `residual_table`).
     Raises InputError for a table, unit, output or parameter that cannot be used.
     """
     chosen = model or load_model()
     settings = FitSettings(
-        tuple(parameters), _texts(error), population, group, full, tuple(covariates), seed,
+        tuple(parameters), _texts(error), population, group, full, tuple(covariates), tuple(iov), seed,
         threads=threads or os.cpu_count() or 1,
     )  # fmt: skip
     settings = settings if draws is None else dataclasses.replace(settings, draws=draws)

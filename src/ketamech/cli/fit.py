@@ -64,6 +64,10 @@ Covariate = Annotated[
     list[str] | None,
     typer.Option("--covariate", help='Covariate effect of a group: "central_volume ~ AGE"; may be repeated'),
 ]
+Iov = Annotated[
+    str,
+    typer.Option(help="Group: parameters that differ between periods of a person (OCC, resets), joined by ','"),
+]
 Compare = Annotated[
     list[Path] | None,
     typer.Option("--compare", help="Folder of another fit of this group, to compare with; may be repeated"),
@@ -84,9 +88,9 @@ FitFolder = Annotated[
 def fit(
     data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
     drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
-    covariate: Covariate = None, seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250, bins: Bins = "8",
-    stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None, threads: Threads = None,
-    out: Out = None, resume: Resume = False,
+    covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250,
+    bins: Bins = "8", stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None,
+    threads: Threads = None, out: Out = None, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Fit parameters to your own measurements, of one person or of a group.
 
@@ -120,8 +124,8 @@ def fit(
     table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     settings = FitSettings(
-        names, tuple(error or ()), population, group, full, tuple(covariate or ()), seed, warm_up=warm_up, draws=draws,
-        threads=threads_of(threads, None),
+        names, tuple(error or ()), population, group, full, tuple(covariate or ()), listed_names(iov), seed,
+        warm_up=warm_up, draws=draws, threads=threads_of(threads, None),
     )  # fmt: skip
     job: dict[str, object] = {
         "command": "fit",

@@ -47,7 +47,8 @@ class FitSettings:
     """How to fit: names of `parameters` (default: those the data inform), texts of residual `errors`, the `population`.
 
     `group`: True, False, or None (a group from 5 persons on). `full`: full covariance between people. `covariates`:
-    effects such as "central_volume ~ AGE". `chains`, `warm_up` and `draws` of the sampler of a group.
+    effects such as "central_volume ~ AGE". `iov`: parameters that differ between periods of a person. `chains`,
+    `warm_up` and `draws` of the sampler of a group.
     """
 
     parameters: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class FitSettings:
     group: bool | None = None
     full: bool = False
     covariates: tuple[str, ...] = ()
+    iov: tuple[str, ...] = ()
     seed: int = 1
     chains: int = CHAINS
     warm_up: int = WARM_UP
@@ -74,6 +76,7 @@ class Fit:
 
     `mean` [person, p] and `covariance` [p, p] of the group (of the prior, where each person was fitted alone); `mode`
     [person, p] and its `spread` [person, p, p]; `predicted` and `population_predicted` [measurement] in units of DV.
+    With variability between periods, deviations in the periods follow the p parameters, as in `GroupModel`.
     """
 
     predictor: Predictor
@@ -145,9 +148,10 @@ def fit(
     is_group = len(data.persons) >= LEAST_GROUP if how.group is None else how.group
     if is_group and len(data.persons) < 2:
         raise InputError("one person is not a group", key="--group", expected="two persons or more")
-    if not is_group and (how.covariates or how.full):
-        key = "--covariate" if how.covariates else "--full"
-        raise InputError("covariates and covariances are those of a group", key=key, expected="a fit of a group")
+    of_group = {"--covariate": how.covariates, "--full": how.full, "--iov": how.iov}
+    if key := next((key for key, value in of_group.items() if value and not is_group), None):
+        what = "covariates, covariances and variability between periods are those of a group"
+        raise InputError(what, key=key, expected="a fit of a group")
     predictor = Predictor(model, data, (), threads=how.threads)
     predictor = predictor.with_parameters(chosen_parameters(predictor, errors, population, how.parameters, is_group))
     _refuse_measured(predictor)
@@ -212,7 +216,11 @@ def _fit_group(
     predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...], how: FitSettings,
     checkpoint: Checkpoint | None, progress: Progress | None,
 ) -> Fit:  # fmt: skip
-    model = group_model(predictor, population, errors, full=how.full, covariates=how.covariates)
+    model = group_model(predictor, population, errors, full=how.full, covariates=how.covariates, iov=how.iov)
+    if model.varying and model.has_period.shape[1] < 2:
+        what, expected = "every person has one period", "a column OCC, or resets (EVID 3 or 4) between periods"
+        raise InputError(what, file=predictor.data.table.path, key="--iov", expected=expected)
+    predictor = replace(predictor, varying=model.varying)
 
     def tell(step: str, total: int) -> Callable[[int], None]:
         return lambda done: progress(step, done, total) if progress else None
@@ -340,8 +348,12 @@ def posterior_distribution(data: FitData, model: Model, settings: FitSettings, d
     population, errors = load_population(settings.population), error_models(data, settings.errors)
     parameters = named_parameters(settings.parameters, population, model.parameters)
     predictor = Predictor(model, data, parameters, threads=settings.threads)
-    group = group_model(predictor, population, errors, full=settings.full, covariates=settings.covariates)
+    group = group_model(
+        predictor, population, errors, full=settings.full, covariates=settings.covariates, iov=settings.iov
+    )
+    predictor = replace(predictor, varying=group.varying)
     with np.load(draws) as saved:
         drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
     mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
-    return PredictiveDistribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)
+    covariance = group.joint(*group.parts(drawn.covariance.mean(axis=(0, 1))))
+    return PredictiveDistribution(predictor, errors, mean, covariance, group, drawn)

@@ -69,7 +69,10 @@ def individuals(made: Fit, population: Population, *, draws: int = DRAWS, seed: 
     """Draws of the persons of a fit; parameters that were not fitted are drawn given those that were."""
     chance, fitted = np.random.default_rng([seed, 11]), made.parameters
     table, persons = made.predictor.model.parameters, made.data.persons
-    free = made.drawn_persons(draws, chance)
+    free = made.drawn_persons(draws, chance)[..., : len(fitted)]
+    if made.model is not None and made.model.varying:  # a period to come
+        within = made.model.parts(made.covariance)[1]
+        free[..., made.model.varying] += np.sqrt(within) * chance.standard_normal((*free.shape[:2], len(within)))
     taken = {name for one in fitted for name in (one.name, *dict(one.tied))}
     others = [one for name, one in candidates(population, table).items()
               if not taken & {name, *dict(one.tied)}]  # fmt: skip
@@ -80,7 +83,7 @@ def individuals(made: Fit, population: Population, *, draws: int = DRAWS, seed: 
     known = [subject.values for subject in persons]
     typical = [typical_values(own, known)[:, None] for own in (fitted, others)]
     noise = chance.standard_normal((*free.shape[:2], len(others))) @ factor.T
-    other = typical[1] + (free - made.mean[:, None]) @ slope + noise
+    other = typical[1] + (free - made.mean[:, None, :count]) @ slope + noise
     values = canonical_values(others, other, typical[1])
     for name in dict.fromkeys(name for own in known for name in own):
         usual = values.get(name, np.full(free.shape[:2], table[name].canonical))

@@ -32,6 +32,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
+PERIOD = "OCC"  # column of the period
 EXAMPLE = '--observe "1=venous.ketamine [ng/mL]"'
 
 
@@ -103,6 +104,21 @@ class FitData:
         place = {subject.name: i for i, subject in enumerate(self.persons)}
         return np.array([place[subject.name] for subject, _ in self.occasions])
 
+    @cached_property
+    def periods(self) -> tuple[tuple[tuple[float, int], ...], ...]:
+        """The periods of each occasion between which parameters of a person may differ: (h from its begin, number).
+
+        Numbers count those of a person. A period is a value of the column OCC if there is one, else an occasion.
+        """
+        numbers: list[dict[object, int]] = [{} for _ in self.persons]
+        found = []
+        for place, (_, occasion) in enumerate(self.occasions):
+            known, own = numbers[self.person_of_occasion[place]], []
+            for begin, label in _period_labels(occasion, place):
+                own.append((begin, known.setdefault(label, len(known))))
+            found.append(tuple(own))
+        return tuple(found)
+
     def column(self, name: str) -> np.ndarray:
         """One field of all measurements."""
         return np.array([getattr(one, name) for one in self.measurements])
@@ -136,6 +152,16 @@ class FitData:
     def notes(self) -> tuple[str, ...]:
         """The assumptions of the reader that concern doses."""
         return tuple(note for note in self.table.notes if "not used" not in note)
+
+
+def _period_labels(occasion: Occasion, place: int) -> Iterator[tuple[float, object]]:
+    """Begin and label of each period of an occasion."""
+    now: object = None
+    for seen in occasion.every:
+        label = seen.row.text(PERIOD) or now or place
+        if label != now:
+            yield (0.0 if now is None else seen.time - occasion.begin), label
+        now = label
 
 
 def parse_observe(text: str) -> tuple[str | None, str, str | None]:

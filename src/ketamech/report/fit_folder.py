@@ -18,6 +18,7 @@ from ketamech.fitting.diagnostics import (
     REPLICATES,
     VpcPanel,
     group_table,
+    period_table,
     person_table,
     residual_table,
     visual_predictive_check,
@@ -53,6 +54,8 @@ def write_fit(
     tables = {"persons": person_table(made), "residuals": residuals}
     if made.draws is not None:
         tables = {"group": group_table(made), **tables}
+        if made.model is not None and made.model.varying:
+            tables["periods"] = period_table(made)
         logs = log_likelihoods(made, seed=settings.seed)
         if find_spec("arviz") is not None:
             tables["criteria"] = criteria_table(logs)
@@ -132,6 +135,11 @@ def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
         for j, one in enumerate(made.parameters)
     }
     assert made.model is not None
+    variables |= {
+        f"{made.parameters[i].name} period sd": (np.sqrt(made.model.parts(draws.covariance)[1][:, :, j]), "1",
+                                                 "SD between periods of a person on the free scale")
+        for j, i in enumerate(made.model.varying)
+    }  # fmt: skip
     names = [f"{output.output} {name} error" for output, error in zip(made.data.outputs, made.model.errors, strict=True)
              for name in error.numbers]  # fmt: skip
     variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
