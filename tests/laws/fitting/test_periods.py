@@ -138,3 +138,19 @@ def test_what_cannot_vary_between_periods_is_refused(model):
         fit(data, model, FitSettings(NAMES, iov=("deep_volume",)))
     with pytest.raises(InputError, match="variability between periods are those of a group"):
         fit(data, model, FitSettings(NAMES, iov=NAMES[:1], group=False))
+
+
+def test_simulation_based_calibration_ranks_true_values_and_continues(model, tmp_path):
+    """One short data set, then another in the same table; the whole run is a benchmark."""
+    from benchmarks.fit_calibration import FitCalibration, calibrate_fits
+
+    task = FitCalibration(model, persons=3, periods=2, warm_up=10, draws=25)
+    for count in (1, 2):
+        told = []
+        tests, line = calibrate_fits(task, count, tmp_path / "ranks.csv", told.append)
+        assert told == [count]
+        assert line.startswith(f"{count} data sets")
+    assert [one["parameter"] for one in tests] == task.names
+    truth, predictor = task.simulate(np.random.default_rng(1))
+    assert len(truth) == len(task.names)
+    assert len(predictor.data.value) == 3 * 2 * 6
