@@ -23,7 +23,7 @@ from ketamech.fitting.predict import Predictor
 from ketamech.population.virtual_population import Population
 
 PRIOR_PEOPLE = 5.0  # weight of the tables' variability, in people
-PERIOD_SHARE = 0.5  # SD between periods of a person relative to that between people, at the prior median (assumed)
+PERIOD_SHARE = 0.5  # SD between periods relative to that between people, where the tables have none (assumed)
 ERROR_PRIOR_SD = 1.0  # of the logarithm of a residual SD
 EFFECT_PRIOR_SD = 1.0  # of a covariate effect on the free scale, per SD of the covariate
 ROUNDS, SCORING_STEPS = 40, 3  # of the start; scoring steps of each person in a round
@@ -141,7 +141,8 @@ def group_model(
     typical = [float(one.free(one.typical)) for one in parameters]
     mean = np.array([*typical, *([0.0] * len(effects))])
     sd = np.array([*(one.mean_sd for one in parameters), *([EFFECT_PRIOR_SD] * len(effects))])
-    within = np.array([(PERIOD_SHARE * parameters[i].sd) ** 2 for i in varying])
+    known = {row.parameter: row.occasion / row.person for row in population.tables.between if row.person}
+    within = np.array([((known.get(parameters[i].name) or PERIOD_SHARE) * parameters[i].sd) ** 2 for i in varying])
     return GroupModel(design, mean, sd, covariance, tuple(errors), full, effects, varying, within, has_period)
 
 
