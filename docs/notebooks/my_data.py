@@ -22,7 +22,6 @@ import numpy as np
 import ketamech as km
 from ketamech.fitting.diagnostics import person_table
 from ketamech.fitting.individual_dose import DoseFinder, dose_table, individuals, parse_goal
-from ketamech.population.virtual_population import load_population
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
 
@@ -82,7 +81,7 @@ patient.weighted_residuals.round(2)
 # dissociation, vary as in the population.
 
 # %%
-draws = individuals(patient, load_population("adult"), draws=100)
+draws = individuals(patient, draws=100)
 clearance = draws.of("1")["pharmacokinetics.intrinsic_clearance_s"]
 ec50 = draws.of("1")["dissociation.cadss_ec50"]
 print(f"coefficient of variation: clearance {clearance.std() / clearance.mean():.0%}, "

@@ -388,9 +388,9 @@ def calibrate(
 def fit(
     table: str | Path, model: CompiledModel | None = None, *, observe: str | Sequence[str] = (),
     parameters: Sequence[str] = (), error: str | Sequence[str] = (), lloq: str | Sequence[str] = (),
-    drug: str | None = None, population: str = "adult", group: bool | None = None, full: bool = False,
-    covariates: Sequence[str] = (), iov: Sequence[str] = (), seed: int = 1, draws: int | None = None,
-    threads: int | None = None,
+    drug: str | None = None, population: str | PopulationDistribution = "adult",
+    group: bool | None = None, full: bool = False, covariates: Sequence[str] = (), iov: Sequence[str] = (),
+    seed: int = 1, draws: int | None = None, threads: int | None = None,
 ) -> Fit:  # fmt: skip
     """Fit parameters to the measurements of a table (ID, TIME, DV, DVID, AMT ...), of each person or of a group.
 
@@ -405,13 +405,14 @@ def fit(
     Raises InputError for a table, unit, output or parameter that cannot be used.
     """
     chosen = model or load_model()
+    known = load_population(population) if isinstance(population, str) else population
     settings = FitSettings(
-        tuple(parameters), _texts(error), population, group, full, tuple(covariates), tuple(iov), seed,
+        tuple(parameters), _texts(error), known.name, group, full, tuple(covariates), tuple(iov), seed,
         threads=threads or os.cpu_count() or 1,
     )  # fmt: skip
     settings = settings if draws is None else dataclasses.replace(settings, draws=draws)
     data = read_measurements(table, chosen, observe=_texts(observe), drug=drug, lloq=_texts(lloq))
-    return fit_data(data, chosen, settings)
+    return fit_data(data, chosen, settings, population=known)
 
 
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
 from ketamech.cli.options import Drug, Resume, Seed, Threads
+from ketamech.cli.simulate import PkModel
 from ketamech.cli.simulate_cohort import listed_names
 from ketamech.core import InputError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ketamech.fitting.fit import Fit, Progress
     from ketamech.fitting.observations import FitData
+    from ketamech.population.virtual_population import Population
 
 Data = Annotated[
     Path, typer.Argument(help="Table of doses and measurements (.csv): ID, TIME, DV, DVID, AMT, CENS ... as in NONMEM")
@@ -90,7 +92,7 @@ def fit(
     drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
     covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250,
     bins: Bins = "8", stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None,
-    threads: Threads = None, out: Out = None, resume: Resume = False,
+    pk_model: PkModel = None, threads: Threads = None, out: Out = None, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Fit parameters to your own measurements, of one person or of a group.
 
@@ -120,7 +122,7 @@ def fit(
     terminal.refuse_file(folder)
     others = {str(path): read_log_likelihoods(path) for path in compare or ()}
     edges = _bins(bins)
-    model = terminal.model()
+    model, people = terminal.model(pk_model), population_of(population, pk_model)
     table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     settings = FitSettings(
@@ -134,10 +136,10 @@ def fit(
         "drug": drug,
         "lloq": lloq,
     }
-    job |= settings.job
+    job |= settings.job | ({"pk_model": _hash(pk_model)} if pk_model else {})
     with long_run(folder, job, model, resume=resume) as work:
         with _progress() as tell:
-            made = fit_data(table, model, settings, checkpoint=work.checkpoint, progress=tell)
+            made = fit_data(table, model, settings, population=people, checkpoint=work.checkpoint, progress=tell)
         facts = _facts(data, model, seed)
         with terminal.progress().status("Figures ..."), replace_folder(folder) as draft:
             tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected,
@@ -149,7 +151,8 @@ def fit(
 def vpc(
     data: Data, observe: Observe = None, fit: FitFolder = None, parameters: Parameters = None, error: Error = None,
     lloq: Lloq = None, drug: Drug = None, population: PopulationName = "adult", seed: Seed = 1, bins: Bins = "8",
-    stratify: Stratify = "", corrected: Corrected = False, threads: Threads = None, out: Out = None,
+    stratify: Stratify = "", corrected: Corrected = False, pk_model: PkModel = None, threads: Threads = None,
+    out: Out = None,
 ) -> None:  # fmt: skip
     """Compare measurements with simulated groups of people (visual predictive check).
 
@@ -168,11 +171,11 @@ def vpc(
     folder = out or Path("runs") / f"vpc-{data.stem}"
     check_folder(folder)
     edges = _bins(bins)
-    model = terminal.model()
+    model, people = terminal.model(pk_model), population_of(population, pk_model)
     table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
-        known = _distribution(table, model, fit, names, tuple(error or ()), population, threads_of(threads, None))
+        known = _distribution(table, model, fit, names, tuple(error or ()), people, threads_of(threads, None))
         simulated = known.replicates(REPLICATES, seed)
         predicted = known.predictor.predictions(known.mean[None])[0]
     how: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
@@ -191,16 +194,25 @@ def _measurements(
     return read_measurements(data, model, observe=observe or (), drug=drug, lloq=lloq or ())
 
 
+def population_of(name: str, pk_model: Path | None) -> Population:
+    """A population, with the variability of a population model of kinetics."""
+    from ketamech.exchange.population_pk import is_population_pk, read_population_pk
+    from ketamech.population.virtual_population import load_population
+
+    known = load_population(name)
+    return read_population_pk(pk_model).population(known) if pk_model and is_population_pk(pk_model) else known
+
+
 def _distribution(
-    table: FitData, model: Any, folder: Path | None, names: tuple[str, ...], errors: tuple[str, ...], population: str,
-    threads: int,
+    table: FitData, model: Any, folder: Path | None, names: tuple[str, ...], errors: tuple[str, ...],
+    people: Population, threads: int,
 ) -> Any:  # fmt: skip
     """The population of the tables, or the posterior of a fit in `folder`."""
     from ketamech.fitting.fit import FitSettings, population_distribution, posterior_distribution
     from ketamech.report.fit_folder import DRAWS, SETTINGS
 
     if folder is None:
-        return population_distribution(table, model, FitSettings(names, errors, population, threads=threads))
+        return population_distribution(table, model, FitSettings(names, errors, threads=threads), people)
     if not (folder / DRAWS).is_file():
         raise InputError(
             f"'{folder}' holds no fit of a group", key="--fit", expected="a folder written by ketamech fit"
@@ -208,7 +220,7 @@ def _distribution(
     found: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
     words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     settings = FitSettings(**words, threads=threads)
-    return posterior_distribution(table, model, settings, folder / DRAWS)
+    return posterior_distribution(table, model, settings, folder / DRAWS, people)
 
 
 def _bins(text: str) -> int | list[float]:

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.fit import PopulationName
+from ketamech.cli.fit import PopulationName, population_of
 from ketamech.cli.long_run import threads_of
 from ketamech.cli.options import ScenarioOrFile, Threads
+from ketamech.cli.simulate import PkModel
 from ketamech.cli.simulate_cohort import listed_names
 from ketamech.core import InputError
 
@@ -55,7 +56,7 @@ Lloq = Annotated[
 
 def individualise(
     fit: FitFolder, regimen: Template, goal: Goals = None, probability: Probability = 0.9, person: Persons = "",
-    doses: DoseRange = "", threads: Threads = None, out: Out = None,
+    doses: DoseRange = "", pk_model: PkModel = None, threads: Threads = None, out: Out = None,
 ) -> None:  # fmt: skip
     """Find the dose with which a fitted person would reach a target or stay within a bound, for research.
 
@@ -85,7 +86,11 @@ def individualise(
     known, limits = Individuals.load(fit / INDIVIDUALS), _range(doses)
     names = listed_names(person) or known.names
     chosen = {name: known.of(name) for name in names}
-    model = terminal.model()
+    model = terminal.model(pk_model)
+    if not set(known.values) <= set(model.parameters):
+        raise InputError(
+            f"'{fit}' is a fit of other pharmacokinetics", key="--pk-model", expected="the file of that fit"
+        )
     goals = tuple(parse_goal(text, model) for text in goal or ())
     finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
     limits = limits or finder.range()
@@ -105,7 +110,7 @@ def individualise(
 def sampling_times(
     scenario: ScenarioOrFile, observe: Observe = None, samples: Samples = 4, candidates: Candidates = None,
     compare: Compare = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
-    population: PopulationName = "adult", threads: Threads = None,
+    population: PopulationName = "adult", pk_model: PkModel = None, threads: Threads = None,
 ) -> None:  # fmt: skip
     """Choose the sampling times that say most about the parameters of a person (D-optimal).
 
@@ -123,14 +128,13 @@ def sampling_times(
     """
     from ketamech.cli import scenario_argument
     from ketamech.fitting.sampling_times import USUAL, sampling_design
-    from ketamech.population.virtual_population import load_population
 
-    given, model = scenario_argument.scenario(scenario), terminal.model()
+    given, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
     hours = USUAL if candidates is None else _hours(candidates, "--candidates")
     others = () if compare is None else _hours(compare, "--compare")
     with terminal.progress().status("Derivatives ..."):
         design = sampling_design(
-            model, given, observe or (), load_population(population), times=(*hours, *others), lloq=lloq,
+            model, given, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
             parameters=listed_names(parameters or ""), errors=tuple(error or ()), threads=threads_of(threads, None),
         )  # fmt: skip
     best = design.best(samples)

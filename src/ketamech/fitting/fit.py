@@ -80,6 +80,7 @@ class Fit:
     """
 
     predictor: Predictor
+    population: Population
     errors: tuple[ErrorModel, ...]
     mean: np.ndarray
     covariance: np.ndarray
@@ -135,16 +136,16 @@ class Fit:
 
 
 def fit(
-    data: FitData, model: Model, settings: FitSettings | None = None, *, checkpoint: Checkpoint | None = None,
-    progress: Progress | None = None,
+    data: FitData, model: Model, settings: FitSettings | None = None, *, population: Population | None = None,
+    checkpoint: Checkpoint | None = None, progress: Progress | None = None,
 ) -> Fit:  # fmt: skip
     """Fit the measurements of a table.
 
-    Up to 4 persons are fitted each alone, with the population as prior distribution; more as a group. Raises InputError
-    for a parameter, error model or covariate that cannot be used.
+    Up to 4 persons are fitted each alone, with the `population` (default: that of the settings) as prior distribution;
+    more as a group. Raises InputError for a parameter, error model or covariate that cannot be used.
     """
     how = settings or FitSettings()
-    population, errors = load_population(how.population), error_models(data, how.errors)
+    population, errors = population or load_population(how.population), error_models(data, how.errors)
     is_group = len(data.persons) >= LEAST_GROUP if how.group is None else how.group
     if is_group and len(data.persons) < 2:
         raise InputError("one person is not a group", key="--group", expected="two persons or more")
@@ -206,7 +207,7 @@ def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorM
     mean, covariance = predictor.typical, prior_covariance(predictor.parameters, population)
     found = map_estimates(predictor, mean, covariance, errors)
     made = Fit(
-        predictor, errors, mean, covariance, found.mode, found.covariance, found.predicted,
+        predictor, population, errors, mean, covariance, found.mode, found.covariance, found.predicted,
         predictor.predictions(mean[None])[0], predictor.data.flags, predictor.data.notes,
     )  # fmt: skip
     return _with_flags(made, found)
@@ -230,10 +231,12 @@ def _fit_group(
         predictor, model, start, persons, seed=how.seed, chains=how.chains, warm_up=how.warm_up, draws=how.draws,
         checkpoint=checkpoint, progress=tell("Sweeps", how.warm_up + how.draws),
     )  # fmt: skip
-    return group_fit(predictor, model, drawn, persons)
+    return group_fit(predictor, population, model, drawn, persons)
 
 
-def group_fit(predictor: Predictor, model: GroupModel, drawn: GroupDraws, persons: MapEstimates) -> Fit:
+def group_fit(
+    predictor: Predictor, population: Population, model: GroupModel, drawn: GroupDraws, persons: MapEstimates
+) -> Fit:
     """The fit of a group from its posterior draws: posterior means of the group, means and covariances of persons."""
     mean = means_of_persons(model, drawn.coefficients.mean(axis=(0, 1)))
     free = drawn.free.reshape(-1, *drawn.free.shape[2:])
@@ -242,8 +245,8 @@ def group_fit(predictor: Predictor, model: GroupModel, drawn: GroupDraws, person
     errors = model.errors_at(drawn.log_errors.mean(axis=(0, 1)))
     predicted = predictor.predictions(np.stack([mode, mean]))
     made = Fit(
-        predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread, predicted[0], predicted[1],
-        predictor.data.flags, predictor.data.notes, model, drawn,
+        predictor, population, errors, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread, predicted[0],
+        predicted[1], predictor.data.flags, predictor.data.notes, model, drawn,
     )  # fmt: skip
     return _with_flags(made, persons)
 
@@ -327,9 +330,11 @@ def _notes_on_information(made: Fit) -> list[str]:
     return notes
 
 
-def population_distribution(data: FitData, model: Model, settings: FitSettings) -> PredictiveDistribution:
+def population_distribution(
+    data: FitData, model: Model, settings: FitSettings, population: Population | None = None
+) -> PredictiveDistribution:
     """The population of the tables, to simulate the measurements of other people."""
-    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
     predictor = Predictor(model, data, (), threads=settings.threads)
     names = settings.parameters or tuple(_varying_names(predictor, population))
     predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
@@ -343,9 +348,11 @@ def _varying_names(predictor: Predictor, population: Population) -> list[str]:
     return [name for name in candidates(population, predictor.model.parameters) if name not in given]
 
 
-def posterior_distribution(data: FitData, model: Model, settings: FitSettings, draws: Path) -> PredictiveDistribution:
+def posterior_distribution(
+    data: FitData, model: Model, settings: FitSettings, draws: Path, population: Population | None = None
+) -> PredictiveDistribution:
     """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
-    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
     parameters = named_parameters(settings.parameters, population, model.parameters)
     predictor = Predictor(model, data, parameters, threads=settings.threads)
     group = group_model(

@@ -20,7 +20,6 @@ from ketamech.core import InputError, closest_match
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.fitted_parameters import candidates, canonical_values, prior_covariance, typical_values
 from ketamech.fitting.observations import observed_output
-from ketamech.population.virtual_population import Population
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
@@ -65,7 +64,7 @@ class Individuals:
             return cls(tuple(saved["persons"].tolist()), values)
 
 
-def individuals(made: Fit, population: Population, *, draws: int = DRAWS, seed: int = 1) -> Individuals:
+def individuals(made: Fit, *, draws: int = DRAWS, seed: int = 1) -> Individuals:
     """Draws of the persons of a fit; parameters that were not fitted are drawn given those that were."""
     chance, fitted = np.random.default_rng([seed, 11]), made.parameters
     table, persons = made.predictor.model.parameters, made.data.persons
@@ -74,9 +73,9 @@ def individuals(made: Fit, population: Population, *, draws: int = DRAWS, seed: 
         within = made.model.parts(made.covariance)[1]
         free[..., made.model.varying] += np.sqrt(within) * chance.standard_normal((*free.shape[:2], len(within)))
     taken = {name for one in fitted for name in (one.name, *dict(one.tied))}
-    others = [one for name, one in candidates(population, table).items()
+    others = [one for name, one in candidates(made.population, table).items()
               if not taken & {name, *dict(one.tied)}]  # fmt: skip
-    joint, count = prior_covariance((*fitted, *others), population), len(fitted)
+    joint, count = prior_covariance((*fitted, *others), made.population), len(fitted)
     slope = np.linalg.solve(joint[:count, :count], joint[:count, count:])
     rest = joint[count:, count:] - joint[count:, :count] @ slope
     factor = np.linalg.cholesky(rest + 1e-9 * np.eye(len(others)))

@@ -26,7 +26,6 @@ from ketamech.fitting.diagnostics import (
 from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
 from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
-from ketamech.population.virtual_population import load_population
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.page_templates import render
@@ -66,7 +65,7 @@ def write_fit(
         save_results(_tree(made, logs, facts), folder / "posterior.zarr")
     for name, table in tables.items():
         write_table(table, folder / f"{name}.csv", facts, digits="%.6g")
-    individuals(made, load_population(settings.population), seed=settings.seed).save(folder / INDIVIDUALS)
+    individuals(made, seed=settings.seed).save(folder / INDIVIDUALS)
     write_table(_flag_table(made), folder / "flags.csv", facts)
     captions = draw_fit(folder, made, residuals, panels)
     (folder / SETTINGS).write_text(json.dumps(_summary(made, settings, facts), indent=1) + "\n", encoding="utf-8")

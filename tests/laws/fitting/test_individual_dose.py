@@ -34,7 +34,7 @@ def made(model):
 
 @pytest.fixture(scope="module")
 def known(made):
-    return individuals(made, load_population(), draws=60)
+    return individuals(made, draws=60)
 
 
 def finder(model, *goals, probability=0.9):
@@ -42,7 +42,7 @@ def finder(model, *goals, probability=0.9):
 
 
 def test_draws_of_a_person_have_the_fitted_posterior_and_the_variability_of_the_rest(made, model, tmp_path):
-    many = individuals(made, load_population(), draws=4000)
+    many = individuals(made, draws=4000)
     fitted = np.log(many.values["pharmacokinetics.intrinsic_clearance_s"][0])
     assert fitted.mean() == pytest.approx(made.mode[0, 0], abs=0.02)
     assert fitted.std() == pytest.approx(np.sqrt(made.spread[0, 0, 0]), rel=0.05)

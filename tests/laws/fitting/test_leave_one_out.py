@@ -64,7 +64,8 @@ def made(model):
         drawn[c, d][None]))[0] for d in range(shape[1])] for c in range(shape[0])])  # fmt: skip
     draws = GroupDraws(coefficients, np.tile(group.covariance, (*shape, 1, 1)), errors, drawn, logs, {})
     predicted = predictor.predictions(free[None])[0]
-    return Fit(predictor, group.errors, predictor.typical, group.covariance, free, spread, predicted, predicted, (), (),
+    return Fit(predictor, load_population(), group.errors, predictor.typical, group.covariance, free, spread,
+               predicted, predicted, (), (),
                group, draws)  # fmt: skip
 
 
