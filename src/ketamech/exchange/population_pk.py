@@ -7,11 +7,13 @@ follow the same equations, so that racemic doses and doses of one enantiomer are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 import sympy
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,6 +37,9 @@ ABSENT = ("plasma.{0}_norketamine", "plasma.{0}_dehydronorketamine", "plasma.{0}
           "venous.{0}_norketamine")  # fmt: skip
 
 
+Positive = Annotated[float, Field(gt=0, lt=10)]
+
+
 class PowerEffect(BaseModel):
     """A parameter is multiplied by (covariate / reference) to a power; covariate such as person.weight."""
 
@@ -51,9 +56,11 @@ class PopulationPkFile(BaseModel):
     title: str = Field("population model", description="the publication")
     compartments: int = Field(ge=1, le=3)
     parameters: dict[str, str | float] = Field(description="CL, V1, Q2, V2, Q3, V3, KA, F with units: 80 L/h")
-    standard_errors: dict[str, float] = Field({}, description="relative standard errors of the parameters")
-    between: dict[str, float] = Field({}, description="SD of the logarithm between people (square root of OMEGA)")
-    correlations: dict[str, float] = Field({}, description='"CL V1": 0.5, correlation between people')
+    standard_errors: dict[str, Positive] = Field({}, description="relative standard errors of the parameters")
+    between: dict[str, Positive] = Field({}, description="SD of the logarithm between people (square root of OMEGA)")
+    correlations: dict[str, Annotated[float, Field(gt=-1, lt=1)]] = Field(
+        {}, description='"CL V1": 0.5, correlation between people'
+    )
     covariates: dict[str, PowerEffect] = Field({}, description="power effects on parameters")
 
 
@@ -191,12 +198,26 @@ def read_population_pk(path: Path) -> PopulationPk:
     for pair in file.correlations:
         if not all(name in file.between for name in pair.split()) or len(pair.split()) != 2:
             raise refuse(f"'{pair}' is no pair of parameters that vary", ("correlations", pair), expected='"CL V1"')
+    if np.linalg.eigvalsh(_correlations(file)).min() <= 0:
+        raise refuse(
+            "correlations that contradict each other", ("correlations",), expected="a positive definite matrix"
+        )
     known = load_parameters()
     for name, effect in file.covariates.items():
         if effect.covariate not in known:
             near = closest_match(effect.covariate, known)
             raise refuse(f"there is no covariate '{effect.covariate}'", ("covariates", name), nearest=near)
     return PopulationPk(path, file, values)
+
+
+def _correlations(file: PopulationPkFile) -> np.ndarray:
+    """The matrix of correlations of the parameters that vary."""
+    names = list(file.between)
+    matrix = np.eye(max(len(names), 1))
+    for pair, rho in file.correlations.items():
+        i, j = (names.index(name) for name in pair.split())
+        matrix[i, j] = matrix[j, i] = rho
+    return matrix
 
 
 def _value(text: str | float, own: str, refuse: Any, name: str) -> tuple[float, str]:
@@ -206,6 +227,6 @@ def _value(text: str | float, own: str, refuse: Any, name: str) -> tuple[float, 
         value, stated = float(number), unit(words.strip() or "1")
     except (ValueError, InputError):
         value, stated = -1.0, unit("1")
-    if not value > 0 or not stated.same_kind(unit(own)):
+    if not 0 < value < math.inf or not stated.same_kind(unit(own)):
         raise refuse(f"{name} of '{text}'", ("parameters", name), expected=f"a number above 0 in a unit such as {own}")
     return value, words.strip() or "1"

@@ -116,6 +116,13 @@ def test_the_example_has_the_values_of_its_evidence_rows():
         ('"CL V1": 0.5', '"CL V2": 0.5', "'CL V2' is no pair"),
         ("person.weight", "person.wait", "(?s)no covariate 'person.wait'"),
         ("title: two", "titel: two", "titel"),
+        ("CL: 0.3,", "CL: -0.3,", "between"),
+        (
+            'V1: 0.4}\ncorrelations: {"CL V1": 0.5}',
+            'V1: 0.4, V2: 0.2}\ncorrelations: {"CL V1": 0.9, "CL V2": 0.9, "V1 V2": -0.9}',
+            "contradict each other",
+        ),
+        ("80 L/h", "inf L/h", "CL of 'inf L/h'"),
     ],
 )
 def test_a_bad_file_says_what_is_wrong(tmp_path, old, new, words):
