@@ -57,7 +57,7 @@ def individual_doses(finder: DoseFinder, found: Mapping[str, FoundDose]) -> Figu
     Grey: doses that meet all bounds.
     """
     shown = dict(list(found.items())[:MOST_DOSED])
-    title = f"Doses in '{finder.regimen}' ({RESEARCH})"
+    title = f"Doses in '{finder.regimen}',\n{RESEARCH}"
     columns = len(finder.goals)
     figure, axes = panel_page(len(shown) * columns, columns, min(3.6 * columns + 1, 11), 2.5, title)
     panels = [(name, one, i) for name, one in shown.items() for i in range(columns)]
