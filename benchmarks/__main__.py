@@ -1,4 +1,4 @@
-"""Benchmarks from the command line: `python -m benchmarks engines | kernels | page | site | screenshots`."""
+"""Benchmarks from the command line: `python -m benchmarks engines | kernels | fits | page | site | screenshots`."""
 
 from __future__ import annotations
 
@@ -121,6 +121,29 @@ def kernels(
         written[1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         terminal.table(found, title="Seconds, and ratios to the run of all outputs")
     terminal.wrote(written)
+
+
+@app.command()
+def fits(
+    count: Annotated[int, typer.Option("--data-sets", min=1, help="Simulated data sets")] = 200,
+    periods: Annotated[int, typer.Option(min=1, help="Periods of each person; from 2 on with variability between")] = 1,
+    threads: Annotated[int, typer.Option(min=1)] = 2, out: Out = Path("runs/fit-calibration"),
+) -> None:  # fmt: skip
+    """Simulation-based calibration of the group sampler of fits: ranks of true values among posterior draws.
+
+    A run that was stopped continues with the same command; every data set is a row of ranks-PERIODS.csv.
+    """
+    from benchmarks.fit_calibration import FitCalibration, calibrate_fits
+    from ketamech.cli import terminal
+    from ketamech.simulation.model import load_model
+
+    terminal.refuse_file(out)
+    out.mkdir(parents=True, exist_ok=True)
+    task = FitCalibration(load_model(), periods=periods, threads=threads)
+    with terminal.progress_bar("Data sets", count) as update:
+        table, line = calibrate_fits(task, count, out / f"ranks-{periods}.csv", update)
+    terminal.table(table, title="Ranks of the true values")
+    terminal.progress().print(line)
 
 
 @app.command()

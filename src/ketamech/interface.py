@@ -389,28 +389,32 @@ def calibrate(
 
 def fit(
     table: str | Path, model: CompiledModel | None = None, *, observe: str | Sequence[str] = (),
-    parameters: Sequence[str] = (), error: str | Sequence[str] = (), drug: str | None = None, population: str = "adult",
-    group: bool | None = None, full: bool = False, covariates: Sequence[str] = (), seed: int = 1,
-    draws: int | None = None, threads: int | None = None,
+    parameters: Sequence[str] = (), error: str | Sequence[str] = (), lloq: str | Sequence[str] = (),
+    drug: str | None = None, population: str | PopulationDistribution = "adult",
+    group: bool | None = None, full: bool = False, covariates: Sequence[str] = (), iov: Sequence[str] = (),
+    seed: int = 1, draws: int | None = None, threads: int | None = None,
 ) -> Fit:  # fmt: skip
     """Fit parameters to the measurements of a table (ID, TIME, DV, DVID, AMT ...), of each person or of a group.
 
     `observe`: outputs and units that DV measures, such as "venous.ketamine [ng/mL]" or "1=venous.ketamine [ng/mL]" for
     DVID 1. `parameters`: names (default: those that vary between people of the `population` and matter for the
-    measurements). `error`: residual error, such as "proportional 0.2". `group`: None for a group from 5 persons on.
-    `full`: full covariance between people; `covariates`: such as "central_volume ~ AGE"; `draws`: posterior draws of
-    each chain of a group.
+    measurements). `error`: residual error, such as "proportional 0.2". `lloq`: limit of quantification in the unit of
+    DV, such as "0.5" or "venous.ketamine: 0.5". `group`: None for a group from 5 persons on. `full`: full covariance
+    between people; `covariates`: such as "central_volume ~ AGE"; `iov`: parameters that differ between periods of a
+    person (column OCC, or resets); `draws`: posterior draws of each chain of a group.
 
     Returns a `Fit`; `ketamech.fitting.diagnostics` has its tables (`person_table`, `group_table`, `residual_table`).
     Raises InputError for a table, unit, output or parameter that cannot be used.
     """
     chosen = model or load_model()
+    known = load_population(population) if isinstance(population, str) else population
     settings = FitSettings(
-        tuple(parameters), _texts(error), population, group, full, tuple(covariates), seed,
+        tuple(parameters), _texts(error), known.name, group, full, tuple(covariates), tuple(iov), seed,
         threads=threads or os.cpu_count() or 1,
     )  # fmt: skip
     settings = settings if draws is None else dataclasses.replace(settings, draws=draws)
-    return fit_data(read_measurements(table, chosen, observe=_texts(observe), drug=drug), chosen, settings)
+    data = read_measurements(table, chosen, observe=_texts(observe), drug=drug, lloq=_texts(lloq))
+    return fit_data(data, chosen, settings, population=known)
 
 
 def _texts(given: str | Sequence[str]) -> tuple[str, ...]:

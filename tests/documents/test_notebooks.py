@@ -33,5 +33,5 @@ def test_a_notebook_teaches(path):
     assert len(re.findall(r"^# %% \[markdown\]", text, flags=re.M)) >= 5
 
 
-def test_there_are_six():
-    assert len(NOTEBOOKS) == 6
+def test_there_are_seven():
+    assert len(NOTEBOOKS) == 7

@@ -14,6 +14,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
 from ketamech.cli.options import Drug, Resume, Seed, Threads, listed_names
+from ketamech.cli.simulate import PkModel
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ketamech.fitting.fit import Fit, Progress
     from ketamech.fitting.observations import FitData
+    from ketamech.population.virtual_population import Population
 
 Data = Annotated[
     Path, typer.Argument(help="Table of doses and measurements (.csv): ID, TIME, DV, DVID, AMT, CENS ... as in NONMEM")
@@ -45,6 +47,14 @@ Error = Annotated[
         ' "venous.ketamine: proportional 0.2"; may be repeated',
     ),
 ]
+Lloq = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lloq",
+        help='Limit of quantification in the unit of DV, of all levels ("0.5") or of one output ("venous.ketamine:'
+        ' 0.5"); lower values are below the limit; may be repeated',
+    ),
+]
 PopulationName = Annotated[str, typer.Option("--population", help="Population whose variability is the prior")]
 Group = Annotated[
     bool | None,
@@ -54,6 +64,14 @@ Full = Annotated[bool, typer.Option("--full", help="Full covariance between peop
 Covariate = Annotated[
     list[str] | None,
     typer.Option("--covariate", help='Covariate effect of a group: "central_volume ~ AGE"; may be repeated'),
+]
+Iov = Annotated[
+    str,
+    typer.Option(help="Group: parameters that differ between periods of a person (OCC, resets), joined by ','"),
+]
+Compare = Annotated[
+    list[Path] | None,
+    typer.Option("--compare", help="Folder of another fit of this group, to compare with; may be repeated"),
 ]
 WarmUp = Annotated[int, typer.Option(min=10, help="Sweeps of each chain before the draws of a group")]
 Draws = Annotated[int, typer.Option(min=20, help="Posterior draws of each chain of a group")]
@@ -69,10 +87,11 @@ FitFolder = Annotated[
 
 
 def fit(
-    data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, drug: Drug = None,
-    population: PopulationName = "adult", group: Group = None, full: Full = False, covariate: Covariate = None,
-    seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250, bins: Bins = "8", stratify: Stratify = "",
-    corrected: Corrected = False, threads: Threads = None, out: Out = None, resume: Resume = False,
+    data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
+    drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
+    covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250,
+    bins: Bins = "8", stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None,
+    pk_model: PkModel = None, threads: Threads = None, out: Out = None, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Fit parameters to your own measurements, of one person or of a group.
 
@@ -80,46 +99,59 @@ def fit(
 
     Up to 4 persons are fitted each alone: the most probable parameters, with the variability between people as prior
     distribution. More persons are fitted as a group: population medians, variability, residual error. Values below the
-    limit of quantification are marked by CENS 1 with the limit in DV. The results are a folder with tables, figures,
-    posterior draws, a visual predictive check and report.html. A fit of a group that was stopped continues with the
-    same command and --resume.
+    limit of quantification are marked by CENS 1 with the limit in DV, or found by --lloq. The results are a folder with
+    tables, figures, posterior draws, a visual predictive check and report.html. A fit of a group that was stopped
+    continues with the same command and --resume.
 
     More examples:
 
       ketamech fit levels.csv --observe "1=venous.ketamine [ng/mL]" --observe "2=mood.madrs [points]"
+
+      ketamech fit levels.csv --covariate "central_volume ~ AGE" --compare runs/fit-without
 
       ketamech fit levels.csv --parameters "intrinsic_clearance_s, central_volume" --error "combined 1 0.15"
     """
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.fitting.fit import FitSettings
     from ketamech.fitting.fit import fit as fit_data
+    from ketamech.fitting.leave_one_out import read_log_likelihoods
     from ketamech.report.fit_folder import write_fit
 
     folder = out or Path("runs") / f"fit-{data.stem}"
     terminal.refuse_file(folder)
+    others = {str(path): read_log_likelihoods(path) for path in compare or ()}
     edges = _bins(bins)
-    model = terminal.model()
-    table = _measurements(data, model, observe, drug)
+    model, people = terminal.model(pk_model), population_of(population, pk_model)
+    table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     settings = FitSettings(
-        names, tuple(error or ()), population, group, full, tuple(covariate or ()), seed, warm_up=warm_up, draws=draws,
-        threads=threads_of(threads, None),
+        names, tuple(error or ()), population, group, full, tuple(covariate or ()), listed_names(iov), seed,
+        warm_up=warm_up, draws=draws, threads=threads_of(threads, None),
     )  # fmt: skip
-    job = {"command": "fit", "table": _hash(data), "observe": list(observe or ()), "drug": drug, **settings.job}
+    job: dict[str, object] = {
+        "command": "fit",
+        "table": _hash(data),
+        "observe": list(observe or ()),
+        "drug": drug,
+        "lloq": lloq,
+    }
+    job |= settings.job | ({"pk_model": _hash(pk_model)} if pk_model else {})
     with long_run(folder, job, model, resume=resume) as work:
         with _progress() as tell:
-            made = fit_data(table, model, settings, checkpoint=work.checkpoint, progress=tell)
+            made = fit_data(table, model, settings, population=people, checkpoint=work.checkpoint, progress=tell)
         facts = _facts(data, model, seed)
         with terminal.progress().status("Figures ..."), replace_folder(folder) as draft:
-            tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected)
+            tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected,
+                               others=others)  # fmt: skip
     _print(made, tables)
     terminal.opened(folder / "report.html")
 
 
 def vpc(
     data: Data, observe: Observe = None, fit: FitFolder = None, parameters: Parameters = None, error: Error = None,
-    drug: Drug = None, population: PopulationName = "adult", seed: Seed = 1, bins: Bins = "8", stratify: Stratify = "",
-    corrected: Corrected = False, threads: Threads = None, out: Out = None,
+    lloq: Lloq = None, drug: Drug = None, population: PopulationName = "adult", seed: Seed = 1, bins: Bins = "8",
+    stratify: Stratify = "", corrected: Corrected = False, pk_model: PkModel = None, threads: Threads = None,
+    out: Out = None,
 ) -> None:  # fmt: skip
     """Compare measurements with simulated groups of people (visual predictive check).
 
@@ -137,11 +169,11 @@ def vpc(
     folder = out or Path("runs") / f"vpc-{data.stem}"
     terminal.check_folder(folder)
     edges = _bins(bins)
-    model = terminal.model()
-    table = _measurements(data, model, observe, drug)
+    model, people = terminal.model(pk_model), population_of(population, pk_model)
+    table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
-        known = _distribution(table, model, fit, names, tuple(error or ()), population, threads_of(threads, None))
+        known = _distribution(table, model, fit, names, tuple(error or ()), people, threads_of(threads, None))
         simulated = known.replicates(REPLICATES, seed)
         predicted = known.predictor.predictions(known.mean[None])[0]
     how: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
@@ -152,22 +184,33 @@ def vpc(
     terminal.opened(folder / "predictive_check.svg")
 
 
-def _measurements(data: Path, model: Any, observe: list[str] | None, drug: str | None) -> FitData:
+def _measurements(
+    data: Path, model: Any, observe: list[str] | None, drug: str | None, lloq: list[str] | None
+) -> FitData:
     from ketamech.fitting.observations import read_measurements
 
-    return read_measurements(data, model, observe=observe or (), drug=drug)
+    return read_measurements(data, model, observe=observe or (), drug=drug, lloq=lloq or ())
+
+
+def population_of(name: str, pk_model: Path | None) -> Population:
+    """A population, with the variability of a population model of kinetics."""
+    from ketamech.exchange.population_pk import is_population_pk, read_population_pk
+    from ketamech.population.virtual_population import load_population
+
+    known = load_population(name)
+    return read_population_pk(pk_model).population(known) if pk_model and is_population_pk(pk_model) else known
 
 
 def _distribution(
-    table: FitData, model: Any, folder: Path | None, names: tuple[str, ...], errors: tuple[str, ...], population: str,
-    threads: int,
+    table: FitData, model: Any, folder: Path | None, names: tuple[str, ...], errors: tuple[str, ...],
+    people: Population, threads: int,
 ) -> Any:  # fmt: skip
     """The population of the tables, or the posterior of a fit in `folder`."""
     from ketamech.fitting.fit import FitSettings, population_distribution, posterior_distribution
     from ketamech.report.fit_folder import DRAWS, SETTINGS
 
     if folder is None:
-        return population_distribution(table, model, FitSettings(names, errors, population, threads=threads))
+        return population_distribution(table, model, FitSettings(names, errors, threads=threads), people)
     if not (folder / DRAWS).is_file():
         raise InputError(
             f"'{folder}' holds no fit of a group", key="--fit", expected="a folder written by ketamech fit"
@@ -175,7 +218,7 @@ def _distribution(
     found: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
     words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
     settings = FitSettings(**words, threads=threads)
-    return posterior_distribution(table, model, settings, folder / DRAWS)
+    return posterior_distribution(table, model, settings, folder / DRAWS, people)
 
 
 def _bins(text: str) -> int | list[float]:
@@ -219,6 +262,9 @@ def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
     if "group" in tables:
         columns = ["parameter", "estimate", "low", "high", "unit", "RSE_percent", "prior", "learned", "R_hat"]
         terminal.table(tables["group"][columns], title="The group")
+        for name, title in (("criteria", "Predictive accuracy"), ("comparison", "Comparison of fits")):
+            if name in tables:
+                terminal.table(tables[name], title=title)
     else:
         columns = ["ID", "parameter", "estimate", "low", "high", "unit", "population", "learned"]
         terminal.table(tables["persons"][columns], title="Most probable parameters")

@@ -66,7 +66,8 @@ EveryRecord = Annotated[
 ]
 Subject = Annotated[str | None, typer.Option(help="Dose table: only the subject with this ID")]
 PkModel = Annotated[
-    Path | None, typer.Option(help="Your own pharmacokinetics: a file (.yaml) that maps an SBML model to the model")
+    Path | None,
+    typer.Option(help="Your own pharmacokinetics (.yaml): names of an SBML model, or a model of 1 to 3 compartments"),
 ]
 Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 6e-7]")]
 Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas (rows and columns)")]

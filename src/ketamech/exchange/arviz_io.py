@@ -66,17 +66,18 @@ def _joined(groups: Mapping[str, xr.Dataset], facts: Mapping[str, object]) -> xr
 
 
 def fit_tree(
-    variables: Mapping[str, tuple[np.ndarray, str, str]], observed: Mapping[str, float], logs: np.ndarray,
+    variables: Mapping[str, tuple[np.ndarray, str, str]], observed: Mapping[str, float], logs: xr.Dataset,
     facts: Mapping[str, object],
 ) -> xr.DataTree:  # fmt: skip
     """A fit of a user's own data: `variables` {name: (draws [chain, draw], unit, label)}, measurements by row.
 
-    `logs` [chain, draw]: log-likelihood without constants.
+    `logs`: log densities of each `measurement` (chain, draw, row) and each `person` (chain, draw, ID).
     """
-    label = {"long_name": "log-likelihood without constants"}
+    label = {"long_name": "log-likelihood"}
     groups = {
         "posterior": _posterior(variables),
-        "sample_stats": xr.Dataset({"lp": (("chain", "draw"), logs, label)}),
+        "log_likelihood": logs,
+        "sample_stats": xr.Dataset({"lp": (("chain", "draw"), logs["measurement"].sum("row").values, label)}),
         "observed_data": xr.Dataset({"DV": (ROW, np.array(list(observed.values())))}, {ROW: list(observed)}),
     }
     return _joined(groups, {str(key): value for key, value in facts.items()})

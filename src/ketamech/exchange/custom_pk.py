@@ -20,6 +20,7 @@ from ketamech.core import InputError, ModelError, convert, unit
 from ketamech.core.yaml_lines import read_yaml
 from ketamech.engine import load_kernel
 from ketamech.exchange.optional_libraries import libsbml
+from ketamech.exchange.population_pk import is_population_pk, load_population_pk
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import Formulas
 from ketamech.exchange.sbml.sbml_model import CLOCK, STAGE, SbmlModel
@@ -93,8 +94,13 @@ class CustomPk:
 
 
 def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = None) -> Model:
-    """The model with the kinetics of a file. Raises InputError for missing or unknown outputs."""
+    """The model with the kinetics of a file: of an SBML model, or a population model with `compartments`.
+
+    Raises InputError for missing or unknown outputs.
+    """
     table = parameters or load_parameters()
+    if is_population_pk(Path(path)):
+        return load_population_pk(Path(path), table)[0]
     kinetics = read_kinetics(Path(path))
     _refuse_missing(kinetics, table)
     why, fixed = "Gives numbers of an imported model their unit", Distribution("fixed")

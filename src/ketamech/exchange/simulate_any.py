@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,14 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
-from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent, dose_events, without_expectancy
+from ketamech.dosing.dose_events import (
+    AdherenceFunction,
+    DoseEvent,
+    Quantity,
+    dose_events,
+    is_expectancy,
+    without_expectancy,
+)
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.engine.solve import validate_outputs
@@ -57,6 +65,10 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
         row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
         what = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
         raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
+    if first.changes:
+        what = f"covariates of ID {subject.name} change with time"
+        expected = "constant covariates; those that change are solved as a table, with observation records"
+        raise first.every[0].row.error(what, "ID", expected)
     if not first.is_scenario:
         assert first.start is not None
         what = f"ID {subject.name} starts at the steady state of doses that are not given again"
@@ -268,10 +280,34 @@ def subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> S
     regimen, parameters, values = occasion.regimen, model.parameters, subject.values_in(occasion)
     repeated, length = _cycle(subject, occasion, parameters)
     wait = pre_dose_delay(occasion)
-    given = dose_events(regimen, parameters, values, _dosing_end(occasion), occasion.adherence)
+    given = _dose_events(regimen, parameters, values, occasion)
     entering = species_events(subject.species, given)
     delayed = tuple(replace(entry, time=entry.time + wait) for entry in entering)
-    return Subject(subject.name, delayed, values, repeated, length)
+    changes = tuple((hour + wait, own) for hour, own in occasion.changes)
+    return Subject(subject.name, delayed, values, repeated, length, changes)
+
+
+def _dose_events(
+    regimen: Regimen, parameters: ParameterTable, values: Mapping[str, Any], occasion: Occasion
+) -> tuple[DoseEvent, ...]:  # fmt: skip
+    """Dose events of an occasion; a dose depends on the covariates at its start."""
+    horizon, taken = _dosing_end(occasion), occasion.adherence
+    whole = dose_events(regimen, parameters, values, horizon, taken)
+    if not occasion.changes:
+        return whole
+    starts = [treatment.starts(horizon) for treatment in regimen.treatments]
+    edges = [-np.inf, *(hour for hour, _ in occasion.changes), np.inf]
+    found = [event for event in whole if is_expectancy(event)]
+    current = dict(values)
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        current |= occasion.changes[number - 1][1] if number else {}
+
+        def share(i: int, k: int, begin: float = begin, end: float = end) -> Quantity:
+            is_within = begin <= starts[i][k] < end
+            return (taken(i, k) if taken else 1.0) if is_within else 0.0
+
+        found += without_expectancy(dose_events(regimen, parameters, current, horizon, share))
+    return tuple(sorted(found, key=lambda event: float(np.min(event.time))))
 
 
 def observation_times(occasion: Occasion, looks: Sequence[Observation] | None = None) -> list[float]:

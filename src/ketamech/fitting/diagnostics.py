@@ -110,11 +110,32 @@ def group_table(made: Fit) -> pd.DataFrame:
         sd = np.sqrt(draws.covariance[:, :, j, j])
         row = _summary(f"SD between people of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
         rows.append(row | _prior(np.sqrt(model.covariance[j, j])))
+    for j, one in enumerate(made.parameters[i] for i in model.varying):
+        sd = np.sqrt(model.parts(draws.covariance)[1][:, :, j])
+        row = _summary(f"SD between periods of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
+        rows.append(row | _prior(np.sqrt(model.within[j])))
     names = [(f"{name} error of {output.output}", unit) for output, error in zip(
         made.data.outputs, model.errors, strict=True) for name, unit in error.labels(output.unit)]  # fmt: skip
     for j, (name, unit) in enumerate(names):
         values = np.exp(draws.log_errors[:, :, j])
         rows.append(_summary(name, unit, values, np.log(values)) | _prior(np.exp(model.error_start[j])))
+    return pd.DataFrame(rows)
+
+
+def period_table(made: Fit) -> pd.DataFrame:
+    """One row per period of each person and parameter that varies between them: estimate with 95 % interval."""
+    assert made.model is not None
+    model, rows = made.model, []
+    for i, subject in enumerate(made.data.persons):
+        for period in map(int, np.flatnonzero(model.has_period[i])):
+            for k, j in enumerate(model.varying):
+                place, one = model.size + period * len(model.varying) + k, made.parameters[j]
+                middle = made.mode[i, j] + made.mode[i, place]
+                own = made.spread[i]
+                sd = np.sqrt(own[j, j] + own[place, place] + 2 * own[j, place])
+                low, high = (float(one.shown(edge)) for edge in normal_interval(middle, sd))
+                rows.append({"ID": subject.name, "period": period + 1, "parameter": one.name, "unit": one.unit,
+                             "estimate": float(one.shown(middle)), "low": low, "high": high})  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -112,6 +112,12 @@ class ErrorModel:
             bad = ~np.isfinite(predicted)
             return np.where(bad, -np.inf, value), score * slope, information * slope**2
 
+    def constant(self, observed: np.ndarray, censored: np.ndarray) -> np.ndarray:
+        """What `terms` leaves out of the log density of DV [measurement]; 0 for censored values."""
+        with np.errstate(all="ignore"):
+            slope = self.transformed(observed)[1]
+        return np.where(censored == NOT_CENSORED, np.log(slope) - 0.5 * np.log(2 * np.pi), 0.0)
+
     def weighted_residual(self, observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """(observed - predicted) / SD on the scale of the error."""
         f = self.transformed(predicted)[0]
@@ -153,17 +159,23 @@ def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, 
                              nearest=closest_match(name.strip(), names))  # fmt: skip
         for output in [names[name.strip()]] if name else [one.output for one in data.outputs]:
             chosen[output] = words.strip()
-    return tuple(_error_model(one, data, i, chosen.get(one.output, "")) for i, one in enumerate(data.outputs))
+    found = []
+    for number, one in enumerate(data.outputs):
+        own = data.number == number
+        measured = own & (data.censored == NOT_CENSORED)
+        values = np.abs(data.value[measured if measured.any() else own])
+        found.append(error_model(one, values, chosen.get(one.output, "")))
+    return tuple(found)
 
 
-def _error_model(output: ObservedOutput, data: FitData, number: int, text: str) -> ErrorModel:
+def error_model(output: ObservedOutput, values: np.ndarray, text: str = "") -> ErrorModel:
+    """The error model of one output, whose size is about that of `values`. Raises InputError as `error_models`."""
     low, high = output.limits
     has_ends = bool(np.isfinite([low, high]).all())
     kind, additive, proportional = _defaults()[
         "concentration" if output.is_concentration else "rating" if has_ends else "other"
     ]
-    values = np.abs(data.value[(data.number == number) & (data.censored == NOT_CENSORED)])
-    middle = float(np.median(values)) if len(values) else float(np.median(data.value[data.number == number]))
+    middle = float(np.median(values))
     if text:
         kind, numbers = _parsed(text, has_ends, output)
         given = dict(zip(("additive", "proportional"), (None, None), strict=True)) | numbers

@@ -37,6 +37,7 @@ from ketamech.simulation.model import Model
 LEAST_GROUP = 5  # persons from which a group is fitted by default
 SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
 UNLIKELY = 1e-4  # probability below which the fit of a person is flagged
+CONVERGED = 1.01  # R-hat up to which chains agree (Vehtari 2021, Bayesian Anal 16:667)
 LITTLE_LEARNED = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
 Progress = Callable[[str, int, int], None]  # step, done, total
 
@@ -46,7 +47,8 @@ class FitSettings:
     """How to fit: names of `parameters` (default: those the data inform), texts of residual `errors`, the `population`.
 
     `group`: True, False, or None (a group from 5 persons on). `full`: full covariance between people. `covariates`:
-    effects such as "central_volume ~ AGE". `chains`, `warm_up` and `draws` of the sampler of a group.
+    effects such as "central_volume ~ AGE". `iov`: parameters that differ between periods of a person. `chains`,
+    `warm_up` and `draws` of the sampler of a group.
     """
 
     parameters: tuple[str, ...] = ()
@@ -55,6 +57,7 @@ class FitSettings:
     group: bool | None = None
     full: bool = False
     covariates: tuple[str, ...] = ()
+    iov: tuple[str, ...] = ()
     seed: int = 1
     chains: int = CHAINS
     warm_up: int = WARM_UP
@@ -73,9 +76,11 @@ class Fit:
 
     `mean` [person, p] and `covariance` [p, p] of the group (of the prior, where each person was fitted alone); `mode`
     [person, p] and its `spread` [person, p, p]; `predicted` and `population_predicted` [measurement] in units of DV.
+    With variability between periods, deviations in the periods follow the p parameters, as in `GroupModel`.
     """
 
     predictor: Predictor
+    population: Population
     errors: tuple[ErrorModel, ...]
     mean: np.ndarray
     covariance: np.ndarray
@@ -117,28 +122,37 @@ class Fit:
         """1 - posterior variance / prior variance of each parameter of each person [person, p]."""
         return 1 - np.diagonal(self.spread, axis1=1, axis2=2) / np.diag(self.covariance)
 
+    def drawn_persons(self, count: int, chance: np.random.Generator) -> np.ndarray:
+        """Posterior draws [person, draw, p] on the free scale, of Laplace approximations where there is no group."""
+        if self.draws is None:
+            noise = chance.standard_normal((len(self.mode), count, self.mode.shape[1]))
+            return np.asarray(self.mode[:, None] + noise @ np.swapaxes(np.linalg.cholesky(self.spread), 1, 2))
+        flat = self.draws.free.reshape(-1, *self.draws.free.shape[2:])
+        return np.swapaxes(flat[chance.choice(len(flat), count, replace=len(flat) < count)], 0, 1)
+
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Bounds [person, p] on the free scale."""
         return normal_interval(self.mode, np.sqrt(np.diagonal(self.spread, axis1=1, axis2=2)), level)
 
 
 def fit(
-    data: FitData, model: Model, settings: FitSettings | None = None, *, checkpoint: Checkpoint | None = None,
-    progress: Progress | None = None,
+    data: FitData, model: Model, settings: FitSettings | None = None, *, population: Population | None = None,
+    checkpoint: Checkpoint | None = None, progress: Progress | None = None,
 ) -> Fit:  # fmt: skip
     """Fit the measurements of a table.
 
-    Up to 4 persons are fitted each alone, with the population as prior distribution; more as a group. Raises InputError
-    for a parameter, error model or covariate that cannot be used.
+    Up to 4 persons are fitted each alone, with the `population` (default: that of the settings) as prior distribution;
+    more as a group. Raises InputError for a parameter, error model or covariate that cannot be used.
     """
     how = settings or FitSettings()
-    population, errors = load_population(how.population), error_models(data, how.errors)
+    population, errors = population or load_population(how.population), error_models(data, how.errors)
     is_group = len(data.persons) >= LEAST_GROUP if how.group is None else how.group
     if is_group and len(data.persons) < 2:
         raise InputError("one person is not a group", key="--group", expected="two persons or more")
-    if not is_group and (how.covariates or how.full):
-        key = "--covariate" if how.covariates else "--full"
-        raise InputError("covariates and covariances are those of a group", key=key, expected="a fit of a group")
+    of_group = {"--covariate": how.covariates, "--full": how.full, "--iov": how.iov}
+    if key := next((key for key, value in of_group.items() if value and not is_group), None):
+        what = "covariates, covariances and variability between periods are those of a group"
+        raise InputError(what, key=key, expected="a fit of a group")
     predictor = Predictor(model, data, (), threads=how.threads)
     predictor = predictor.with_parameters(chosen_parameters(predictor, errors, population, how.parameters, is_group))
     _refuse_measured(predictor)
@@ -173,8 +187,9 @@ def chosen_parameters(
 def _refuse_measured(predictor: Predictor) -> None:
     """Raise InputError for a parameter that the table gives."""
     for subject in predictor.data.persons:
-        names = (one.name for one in predictor.parameters if one.name.startswith("person."))
-        both = [name for name in names if name in subject.values]
+        changing = {name for occasion in subject.occasions for _, values in occasion.changes for name in values}
+        both = [one.name for one in predictor.parameters if one.name in changing
+                or (one.name.startswith("person.") and one.name in subject.values)]  # fmt: skip
         if both:
             raise InputError(f"{both[0]} is a column of the table", file=predictor.data.table.path, key="--parameters",
                              expected="a parameter that was not measured")  # fmt: skip
@@ -192,7 +207,7 @@ def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorM
     mean, covariance = predictor.typical, prior_covariance(predictor.parameters, population)
     found = map_estimates(predictor, mean, covariance, errors)
     made = Fit(
-        predictor, errors, mean, covariance, found.mode, found.covariance, found.predicted,
+        predictor, population, errors, mean, covariance, found.mode, found.covariance, found.predicted,
         predictor.predictions(mean[None])[0], predictor.data.flags, predictor.data.notes,
     )  # fmt: skip
     return _with_flags(made, found)
@@ -202,7 +217,11 @@ def _fit_group(
     predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...], how: FitSettings,
     checkpoint: Checkpoint | None, progress: Progress | None,
 ) -> Fit:  # fmt: skip
-    model = group_model(predictor, population, errors, full=how.full, covariates=how.covariates)
+    model = group_model(predictor, population, errors, full=how.full, covariates=how.covariates, iov=how.iov)
+    if model.varying and model.has_period.shape[1] < 2:
+        what, expected = "every person has one period", "a column OCC, or resets (EVID 3 or 4) between periods"
+        raise InputError(what, file=predictor.data.table.path, key="--iov", expected=expected)
+    predictor = replace(predictor, varying=model.varying)
 
     def tell(step: str, total: int) -> Callable[[int], None]:
         return lambda done: progress(step, done, total) if progress else None
@@ -212,10 +231,12 @@ def _fit_group(
         predictor, model, start, persons, seed=how.seed, chains=how.chains, warm_up=how.warm_up, draws=how.draws,
         checkpoint=checkpoint, progress=tell("Sweeps", how.warm_up + how.draws),
     )  # fmt: skip
-    return group_fit(predictor, model, drawn, persons)
+    return group_fit(predictor, population, model, drawn, persons)
 
 
-def group_fit(predictor: Predictor, model: GroupModel, drawn: GroupDraws, persons: MapEstimates) -> Fit:
+def group_fit(
+    predictor: Predictor, population: Population, model: GroupModel, drawn: GroupDraws, persons: MapEstimates
+) -> Fit:
     """The fit of a group from its posterior draws: posterior means of the group, means and covariances of persons."""
     mean = means_of_persons(model, drawn.coefficients.mean(axis=(0, 1)))
     free = drawn.free.reshape(-1, *drawn.free.shape[2:])
@@ -224,8 +245,8 @@ def group_fit(predictor: Predictor, model: GroupModel, drawn: GroupDraws, person
     errors = model.errors_at(drawn.log_errors.mean(axis=(0, 1)))
     predicted = predictor.predictions(np.stack([mode, mean]))
     made = Fit(
-        predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread, predicted[0], predicted[1],
-        predictor.data.flags, predictor.data.notes, model, drawn,
+        predictor, population, errors, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread, predicted[0],
+        predicted[1], predictor.data.flags, predictor.data.notes, model, drawn,
     )  # fmt: skip
     return _with_flags(made, persons)
 
@@ -299,18 +320,21 @@ def _notes_on_information(made: Fit) -> list[str]:
     else:
         drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
         best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
-        rhat, _ = convergence(made.draws.coefficients)
-        if rhat.max() > 1.05:
-            notes.append(f"R-hat is {rhat.max():.2f}: the chains have not converged; use more sweeps (--draws)")
+        rhat = max(convergence(part)[0].max() for part in made.draws.free_quantities)
+        if rhat > CONVERGED:
+            notes.append(f"R-hat is {rhat:.3f}, above {CONVERGED:g}: the chains have not converged; use more "
+                         "sweeps (--draws)")  # fmt: skip
     same = [name for name, learned in zip(names, best, strict=True) if learned < LITTLE_LEARNED]
     if same:
         notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")
     return notes
 
 
-def population_distribution(data: FitData, model: Model, settings: FitSettings) -> PredictiveDistribution:
+def population_distribution(
+    data: FitData, model: Model, settings: FitSettings, population: Population | None = None
+) -> PredictiveDistribution:
     """The population of the tables, to simulate the measurements of other people."""
-    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
     predictor = Predictor(model, data, (), threads=settings.threads)
     names = settings.parameters or tuple(_varying_names(predictor, population))
     predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
@@ -324,13 +348,19 @@ def _varying_names(predictor: Predictor, population: Population) -> list[str]:
     return [name for name in candidates(population, predictor.model.parameters) if name not in given]
 
 
-def posterior_distribution(data: FitData, model: Model, settings: FitSettings, draws: Path) -> PredictiveDistribution:
+def posterior_distribution(
+    data: FitData, model: Model, settings: FitSettings, draws: Path, population: Population | None = None
+) -> PredictiveDistribution:
     """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
-    population, errors = load_population(settings.population), error_models(data, settings.errors)
+    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
     parameters = named_parameters(settings.parameters, population, model.parameters)
     predictor = Predictor(model, data, parameters, threads=settings.threads)
-    group = group_model(predictor, population, errors, full=settings.full, covariates=settings.covariates)
+    group = group_model(
+        predictor, population, errors, full=settings.full, covariates=settings.covariates, iov=settings.iov
+    )
+    predictor = replace(predictor, varying=group.varying)
     with np.load(draws) as saved:
         drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
     mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
-    return PredictiveDistribution(predictor, errors, mean, drawn.covariance.mean(axis=(0, 1)), group, drawn)
+    covariance = group.joint(*group.parts(drawn.covariance.mean(axis=(0, 1))))
+    return PredictiveDistribution(predictor, errors, mean, covariance, group, drawn)

@@ -157,13 +157,20 @@ def named_parameters(
 
 
 def _full_name(written: str, parameters: ParameterTable, varying: Sequence[str]) -> str:
-    """The parameter of a name or of last words. Raises UnknownNameError that suggests one of `varying` first."""
+    """The parameter of a name or of last words. Raises UnknownNameError that suggests one of `varying` first.
+
+    Last words of one parameter that are part of the name of a varying one ("clearance") name neither.
+    """
     if written in parameters:
         return written
     same = [name for name in parameters if name.rpartition(".")[2] == written]
-    if len(same) == 1:
-        return same[0]
     last = written.rpartition(".")[2]
+    longer = [name for name in varying if set(last.split("_")) <= set(name.rpartition(".")[2].split("_"))]
+    if len(same) == 1 and (same[0] in longer or not longer or same[0].startswith("person.")):
+        return same[0]
+    if longer:
+        what, known = f"'{written}' does not name one parameter", list(dict.fromkeys([*longer, *same]))
+        raise UnknownNameError(what, key="--parameters", nearest=longer[0], expected=f"one of {', '.join(known)}")
     ends = {name.rpartition(".")[2]: name for name in reversed(varying)}
     words = {word: name for end, name in ends.items() for word in end.split("_")}
     nearest = ends.get(closest_match(last, ends) or "") or words.get(closest_match(last, words) or "")
@@ -188,6 +195,21 @@ def typical_values(parameters: Sequence[FittedParameter], persons: Sequence[Mapp
     """Population values [person, parameter] on the free scale; a person's own value (of a species, say) comes first."""
     rows = [[float(one.free(own.get(one.name, one.typical))) for one in parameters] for own in persons]
     return np.array(rows).reshape(len(persons), len(parameters))
+
+
+def canonical_values(
+    parameters: Sequence[FittedParameter], free: np.ndarray, typical: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Canonical values {parameter: [...]} of values [..., parameter] on the free scale, with tied parameters.
+
+    `typical` [..., parameter]: population values, whose ratio to the tables tied parameters do not follow.
+    """
+    found = {}
+    for i, one in enumerate(parameters):
+        found[one.name] = one.canonical(free[..., i])
+        ratio = found[one.name] / one.canonical(typical[..., i])
+        found |= {name: usual * ratio for name, usual in one.tied}
+    return found
 
 
 def informed(effects: np.ndarray, most: int, least: float = LEAST_EFFECT) -> list[int]:

@@ -23,6 +23,7 @@ from ketamech.fitting.predict import Predictor
 from ketamech.population.virtual_population import Population
 
 PRIOR_PEOPLE = 5.0  # weight of the tables' variability, in people
+PERIOD_SHARE = 0.5  # SD between periods relative to that between people, where the tables have none (assumed)
 ERROR_PRIOR_SD = 1.0  # of the logarithm of a residual SD
 EFFECT_PRIOR_SD = 1.0  # of a covariate effect on the free scale, per SD of the covariate
 ROUNDS, SCORING_STEPS = 40, 3  # of the start; scoring steps of each person in a round
@@ -43,8 +44,11 @@ class FittedEffect:
 class GroupModel:
     """Everything that determines the posterior of a group but the data; q coefficients, p parameters.
 
-    `design` [person, p, q], prior `mean` and `mean_sd` [q], prior covariance between people [p, p], `errors` at their
+    `design` [person, P, q], prior `mean` and `mean_sd` [q], prior covariance between people [p, p], `errors` at their
     prior medians, whether the covariance is full, and the covariate `effects`, whose coefficients come last.
+
+    Parameters `varying` (indices [r]) differ between periods of a person, with prior variances `within` [r]. The P
+    values of a person are its p parameters and r deviations for each period; `has_period` [person, period].
     """
 
     design: np.ndarray
@@ -54,6 +58,38 @@ class GroupModel:
     errors: tuple[ErrorModel, ...]
     is_full: bool
     effects: tuple[FittedEffect, ...]
+    varying: tuple[int, ...]
+    within: np.ndarray
+    has_period: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, p."""
+        return len(self.covariance)
+
+    @property
+    def variances(self) -> np.ndarray:
+        """The variance [P] of each value of a person: 0 to p - 1 between people, then those between periods."""
+        periods = self.has_period.shape[1] if self.varying else 0
+        return np.concatenate([np.arange(self.size), np.tile(self.size + np.arange(len(self.varying)), periods)])
+
+    def joint(self, between: np.ndarray, within: np.ndarray) -> np.ndarray:
+        """Covariance [..., P, P] of a person from that between people [..., p, p] and variances [..., r] of periods."""
+        values = np.concatenate([np.diagonal(between, axis1=-2, axis2=-1), within], axis=-1)[..., self.variances]
+        found = values[..., None] * np.eye(len(self.variances))
+        found[..., : self.size, : self.size] = between
+        return found
+
+    def parts(self, joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Covariance between people [..., p, p] and variances between periods [..., r] of a joint covariance."""
+        size = self.size
+        within = np.diagonal(joint, axis1=-2, axis2=-1)[..., size : size + len(self.varying)]
+        return joint[..., :size, :size], within
+
+    def scatter_of_periods(self, squares: np.ndarray) -> tuple[np.ndarray, int]:
+        """Sum [r] of squared deviations [person, P] over the periods that persons have, and their number."""
+        own = squares[:, self.size :].reshape(*self.has_period.shape, -1) if self.varying else np.zeros((0, 0, 0))
+        return (own[self.has_period].sum(axis=0), int(self.has_period.sum())) if self.varying else (np.zeros(0), 0)
 
     @property
     def error_start(self) -> np.ndarray:
@@ -76,7 +112,7 @@ class GroupModel:
 
 @dataclass(frozen=True)
 class GroupValues:
-    """Values of a group: `coefficients` [q], covariance between people [p, p], logarithms of residual SDs [number]."""
+    """Values of a group: `coefficients` [q], joint `covariance` [P, P], logarithms of residual SDs [number]."""
 
     coefficients: np.ndarray
     covariance: np.ndarray
@@ -85,13 +121,18 @@ class GroupValues:
 
 def group_model(
     predictor: Predictor, population: Population, errors: Sequence[ErrorModel], *, full: bool = False,
-    covariates: Sequence[str] = (),
+    covariates: Sequence[str] = (), iov: Sequence[str] = (),
 ) -> GroupModel:  # fmt: skip
-    """The model of the persons of `predictor`; `covariates` such as "central_volume ~ AGE". Raises InputError."""
+    """The model of the persons of `predictor`; `covariates` such as "central_volume ~ AGE".
+
+    `iov`: names of parameters that differ between periods of a person. Raises InputError.
+    """
     parameters, count = predictor.parameters, len(predictor.parameters)
     effects = tuple(_effect(text, parameters, predictor.data) for text in covariates)
-    design = np.zeros((len(predictor.data.persons), count, count + len(effects)))
-    design[:, :, :count] = np.eye(count)
+    varying, has_period = _varying_parameters(iov, parameters), _periods_of_persons(predictor.data)
+    size = count + len(varying) * has_period.shape[1]
+    design = np.zeros((len(predictor.data.persons), size, count + len(effects)))
+    design[:, :count, :count] = np.eye(count)
     for i, effect in enumerate(effects):
         design[:, effect.parameter, count + i] = _standardised(effect, predictor.data)
     covariance = prior_covariance(parameters, population)
@@ -100,14 +141,37 @@ def group_model(
     typical = [float(one.free(one.typical)) for one in parameters]
     mean = np.array([*typical, *([0.0] * len(effects))])
     sd = np.array([*(one.mean_sd for one in parameters), *([EFFECT_PRIOR_SD] * len(effects))])
-    return GroupModel(design, mean, sd, covariance, tuple(errors), full, effects)
+    known = {row.parameter: row.occasion / row.person for row in population.tables.between if row.person}
+    within = np.array([((known.get(parameters[i].name) or PERIOD_SHARE) * parameters[i].sd) ** 2 for i in varying])
+    return GroupModel(design, mean, sd, covariance, tuple(errors), full, effects, varying, within, has_period)
+
+
+def _index(name: str, parameters: Sequence[FittedParameter]) -> int | None:
+    """The fitted parameter of a name or of last words."""
+    return next((i for i, one in enumerate(parameters) if name in (one.name, one.name.rpartition(".")[2])), None)
+
+
+def _varying_parameters(iov: Sequence[str], parameters: Sequence[FittedParameter]) -> tuple[int, ...]:
+    names, found = [one.name for one in parameters], [_index(name, parameters) for name in iov]
+    for name, index in zip(iov, found, strict=True):
+        if index is None:
+            raise InputError(f"'{name}' is not fitted", key="--iov", expected=f"one of {', '.join(names)}",
+                             nearest=closest_match(name, names))  # fmt: skip
+    return tuple(index for index in found if index is not None)
+
+
+def _periods_of_persons(data: FitData) -> np.ndarray:
+    """Whether a person has a period [person, period]."""
+    own = [{number for i in np.flatnonzero(data.person_of_occasion == person) for _, number in data.periods[i]}
+           for person in range(len(data.persons))]  # fmt: skip
+    return np.array([[number in numbers for number in range(max(map(len, own)))] for numbers in own])
 
 
 def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> FittedEffect:
     """The effect in a text such as "central_volume ~ AGE". Raises InputError."""
     name, _, column = (part.strip() for part in text.partition("~"))
     names = [one.name for one in parameters]
-    index = next((i for i, full in enumerate(names) if name in (full, full.rpartition(".")[2])), None)
+    index = _index(name, parameters)
     if index is None or not column:
         what = f"'{text}' is not the effect of a covariate on a fitted parameter"
         raise InputError(what, key="--covariate", expected=f"PARAMETER ~ COLUMN, with one of {', '.join(names)}",
@@ -162,7 +226,7 @@ def iterative_two_stage(
     predictor: Predictor, model: GroupModel, progress: Callable[[int], None] | None = None
 ) -> tuple[GroupValues, MapEstimates]:
     """Start of a group fit: persons given the group by Laplace approximation, then the group given the persons."""
-    values = GroupValues(model.mean, model.covariance, model.error_start)
+    values = GroupValues(model.mean, model.joint(model.covariance, model.within), model.error_start)
     estimates: MapEstimates | None = None
     for turn in range(ROUNDS):
         before = None if estimates is None else estimates.mode
@@ -186,10 +250,12 @@ def _updated(predictor: Predictor, model: GroupModel, values: GroupValues, found
     """The group given the persons: expectation maximisation with the Laplace covariance of each person."""
     coefficients, _ = coefficient_posterior(model, found.mode, values.covariance)
     apart = found.mode - means_of_persons(model, coefficients)
-    scatter = apart.T @ apart + found.covariance.sum(axis=0)
-    covariance = (PRIOR_PEOPLE * model.covariance + scatter) / (PRIOR_PEOPLE + len(apart))
+    scatter, _ = model.parts(apart.T @ apart + found.covariance.sum(axis=0))
+    between = (PRIOR_PEOPLE * model.covariance + scatter) / (PRIOR_PEOPLE + len(apart))
     if not model.is_full:
-        covariance = np.diag(np.diag(covariance))
+        between = np.diag(np.diag(between))
+    squares, count = model.scatter_of_periods(apart**2 + found.sd**2)
+    covariance = model.joint(between, (PRIOR_PEOPLE * model.within + squares) / (PRIOR_PEOPLE + count))
     spread = found.covariance[predictor.data.person]
     uncertainty = np.einsum("mi,mij,mj->m", found.slopes, spread, found.slopes)
 

@@ -26,7 +26,7 @@ from ketamech.fitting.group_model import (
     coefficient_posterior,
     means_of_persons,
 )
-from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms
+from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_terms, log_densities
 from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
@@ -42,9 +42,10 @@ OVERDISPERSION = 1.5  # of the starting points of the chains
 
 @dataclass(frozen=True)
 class GroupDraws:
-    """Posterior draws [chain, draw, ...]: `coefficients` [q], `covariance` [p, p], `log_errors` [number].
+    """Posterior draws [chain, draw, ...]: `coefficients` [q], joint `covariance` [P, P], `log_errors` [number].
 
-    `free` [person, p]: parameters of persons; `log_likelihood` is without constants; `accepted`: shares of proposals.
+    `free` [person, P]: parameters of persons, and deviations in their periods; `log_likelihood` [measurement];
+    `accepted`: shares of proposals.
     """
 
     coefficients: np.ndarray
@@ -53,6 +54,11 @@ class GroupDraws:
     free: np.ndarray
     log_likelihood: np.ndarray
     accepted: dict[str, float]
+
+    @property
+    def free_quantities(self) -> tuple[np.ndarray, ...]:
+        """Coefficients, logarithms of variances and of residual SDs [chain, draw, quantity]."""
+        return self.coefficients, np.log(np.diagonal(self.covariance, axis1=2, axis2=3)), self.log_errors
 
 
 @dataclass
@@ -150,6 +156,10 @@ class _Sampler:
         terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
         return by_person(self.predictor.data, terms)
 
+    def _log_densities(self, state: _State) -> np.ndarray:
+        """Log density [chain, measurement] of each DV."""
+        return log_densities(self.predictor.data, self.model.errors_at(state.log_errors), state.predicted)
+
     def block(self, state: _State, sweeps: int, chance: np.random.Generator, warm_up_left: int) -> Arrays:
         """Run sweeps; step sizes are adapted while `warm_up_left` is above the number of the sweep."""
         kept: dict[str, list[np.ndarray]] = {}
@@ -160,7 +170,7 @@ class _Sampler:
             self._group(state, chance)
             self._errors(state, chance)
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
-            values |= {"log_likelihood": state.likelihood.sum(axis=1), "accepted": shares}
+            values |= {"log_likelihood": self._log_densities(state), "accepted": shares}
             for name, value in values.items():
                 kept.setdefault(name, []).append(value.copy())
         return {**{name: np.array(values) for name, values in kept.items()}, **state.arrays()}
@@ -216,14 +226,18 @@ class _Sampler:
 
     def _group(self, state: _State, chance: np.random.Generator) -> None:
         """Coefficients and covariance of each chain, from their full conditional distributions."""
-        people, count = state.free.shape[1:]
+        model = self.model
         for i in range(len(state.free)):
-            mean, precision = coefficient_posterior(self.model, state.free[i], state.covariance[i])
+            mean, precision = coefficient_posterior(model, state.free[i], state.covariance[i])
             normal = chance.standard_normal(len(mean))
             state.coefficients[i] = mean + np.linalg.solve(np.linalg.cholesky(precision).T, normal)
-            apart = state.free[i] - means_of_persons(self.model, state.coefficients[i])
-            scale = PRIOR_PEOPLE * self.model.covariance + apart.T @ apart
-            state.covariance[i] = _drawn_covariance(scale, people, count, self.model.is_full, chance)
+            apart = state.free[i] - means_of_persons(model, state.coefficients[i])
+            scale = PRIOR_PEOPLE * model.covariance + model.parts(apart.T @ apart)[0]
+            between = _drawn_covariance(scale, len(apart), model.size, model.is_full, chance)
+            squares, count = model.scatter_of_periods(apart**2)
+            scale = PRIOR_PEOPLE * model.within + squares
+            within = scale / 2 / chance.gamma((PRIOR_PEOPLE + 2 + count) / 2, size=len(scale))
+            state.covariance[i] = model.joint(between, within)
 
     def _errors(self, state: _State, chance: np.random.Generator) -> None:
         """Random walks of the residual SDs; no solve."""
@@ -279,26 +293,34 @@ class _Sampler:
     def _widened(
         self, state: _State, chance: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Other SDs between people, with all deviations scaled; and the log ratio of the priors."""
-        people, count = state.free.shape[1:]
-        logs = state.width_size / np.sqrt(2 * people) * chance.standard_normal((len(state.free), count))
-        factor = np.exp(logs)
+        """Other SDs between people and periods, with all deviations scaled; and the log ratio of the priors."""
+        people, size = state.free.shape[1], self.model.size
+        steps = chance.standard_normal((len(state.free), size + len(self.model.varying)))
+        logs = state.width_size / np.sqrt(2 * people) * steps
+        factor = np.exp(logs)[:, self.model.variances]
         mean = means_of_persons(self.model, state.coefficients)
         free = mean + factor[:, None] * (state.free - mean)
         covariance = state.covariance * factor[:, :, None] * factor[:, None]
         ratio = self._covariance_prior(covariance) - self._covariance_prior(state.covariance)
-        ratio += (count + 1 if self.model.is_full else 2) * logs.sum(axis=1)  # volume of the change of the covariance
+        ratio += 2 * logs.sum(axis=1)  # volume of the change of the variances
+        ratio += (size - 1) * logs[:, :size].sum(axis=1) if self.model.is_full else 0.0  # and of the covariances
         return state.coefficients, covariance, free, ratio
 
     def _covariance_prior(self, covariance: np.ndarray) -> np.ndarray:
         """Log density [chain] of the inverse Wishart prior, or of inverse gamma priors of the variances."""
-        scale, count = PRIOR_PEOPLE * self.model.covariance, covariance.shape[1]
+        between, within = self.model.parts(covariance)
+        scale, count = PRIOR_PEOPLE * self.model.covariance, self.model.size
+        periods = _inverse_gamma(within, PRIOR_PEOPLE * self.model.within)
         if self.model.is_full:
-            _, volume = np.linalg.slogdet(covariance)
-            trace = np.einsum("ij,cji->c", scale, np.linalg.inv(covariance))
-            return -0.5 * (PRIOR_PEOPLE + 2 * count + 2) * volume - 0.5 * trace
-        variance = np.diagonal(covariance, axis1=1, axis2=2)
-        return np.sum(-(PRIOR_PEOPLE / 2 + 2) * np.log(variance) - 0.5 * np.diag(scale) / variance, axis=1)
+            _, volume = np.linalg.slogdet(between)
+            trace = np.einsum("ij,cji->c", scale, np.linalg.inv(between))
+            return periods - 0.5 * (PRIOR_PEOPLE + 2 * count + 2) * volume - 0.5 * trace
+        return periods + _inverse_gamma(np.diagonal(between, axis1=1, axis2=2), np.diag(scale))
+
+
+def _inverse_gamma(variance: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Log density [chain] of the prior of variances [chain, variance], without constants."""
+    return np.asarray(np.sum(-(PRIOR_PEOPLE / 2 + 2) * np.log(variance) - 0.5 * scale / variance, axis=1))
 
 
 def _mean_factor(model: GroupModel, persons: MapEstimates, start: GroupValues) -> np.ndarray:

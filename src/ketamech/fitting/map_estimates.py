@@ -56,6 +56,15 @@ def likelihood_terms(
     return found[0], found[1], found[2]
 
 
+def log_densities(data: FitData, errors: Sequence[ErrorModel], predicted: np.ndarray) -> np.ndarray:
+    """Log density of each DV, or log probability of a censored one [..., measurement], with all constants."""
+    found = likelihood_terms(data, errors, predicted)[0]
+    for number, model in enumerate(errors):
+        own = data.number == number
+        found[..., own] += model.constant(data.value[own], data.censored[own])
+    return found
+
+
 def by_person(data: FitData, values: np.ndarray) -> np.ndarray:
     """Sums [..., person] of values [..., measurement]."""
     members = data.person[:, None] == np.arange(len(data.persons))

@@ -32,6 +32,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
 OBSERVE = re.compile(r"(?:(?P<dvid>[^=\[\]]+)=)?\s*(?P<output>[^=\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*")
+PERIOD = "OCC"  # column of the period
 EXAMPLE = '--observe "1=venous.ketamine [ng/mL]"'
 
 
@@ -103,6 +104,21 @@ class FitData:
         place = {subject.name: i for i, subject in enumerate(self.persons)}
         return np.array([place[subject.name] for subject, _ in self.occasions])
 
+    @cached_property
+    def periods(self) -> tuple[tuple[tuple[float, int], ...], ...]:
+        """The periods of each occasion between which parameters of a person may differ: (h from its begin, number).
+
+        Numbers count those of a person. A period is a value of the column OCC if there is one, else an occasion.
+        """
+        numbers: list[dict[object, int]] = [{} for _ in self.persons]
+        found = []
+        for place, (_, occasion) in enumerate(self.occasions):
+            known, own = numbers[self.person_of_occasion[place]], []
+            for begin, label in _period_labels(occasion, place):
+                own.append((begin, known.setdefault(label, len(known))))
+            found.append(tuple(own))
+        return tuple(found)
+
     def column(self, name: str) -> np.ndarray:
         """One field of all measurements."""
         return np.array([getattr(one, name) for one in self.measurements])
@@ -136,6 +152,16 @@ class FitData:
     def notes(self) -> tuple[str, ...]:
         """The assumptions of the reader that concern doses."""
         return tuple(note for note in self.table.notes if "not used" not in note)
+
+
+def _period_labels(occasion: Occasion, place: int) -> Iterator[tuple[float, object]]:
+    """Begin and label of each period of an occasion."""
+    now: object = None
+    for seen in occasion.every:
+        label = seen.row.text(PERIOD) or now or place
+        if label != now:
+            yield (0.0 if now is None else seen.time - occasion.begin), label
+        now = label
 
 
 def parse_observe(text: str) -> tuple[str | None, str, str | None]:
@@ -188,17 +214,22 @@ def _code(text: str) -> str:
 
 
 def read_measurements(
-    path: Path | str, model: Model, *, observe: Sequence[str] = (), drug: str | None = None
+    path: Path | str, model: Model, *, observe: Sequence[str] = (), drug: str | None = None, lloq: Sequence[str] = ()
 ) -> FitData:
     """The measurements of a table. Raises InputError with file, line and column."""
-    return measurements_of(read_doses(path, model.parameters, drug=drug), model, observe)
+    return measurements_of(read_doses(path, model.parameters, drug=drug), model, observe, lloq)
 
 
-def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = ()) -> FitData:
-    """The same for a table that has been read; `observe` as in `parse_observe`."""
-    reader = _Reader(table, model, [parse_observe(text) for text in observe])
+def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (), lloq: Sequence[str] = ()) -> FitData:
+    """The same for a table that has been read; `observe` as in `parse_observe`.
+
+    `lloq`: limits of quantification in the unit of DV, of all concentrations ("0.5") or of one output or DVID
+    ("venous.ketamine: 0.5"). Lower values are below the limit, and so are records marked so without a limit.
+    """
+    reader = _Reader(table, model, [parse_observe(text) for text in observe], limits_of(lloq))
     occasions = tuple((s, o) for s in table.subjects for o in s.occasions)
     found = list(reader.measurements(occasions))
+    reader.refuse_unused_limits()
     if DV not in table.columns:
         unused = [word for name, word in table.columns.items() if name not in COLUMNS]
         expected = f"measurements in a column DV (other columns: {', '.join(unused) or 'none'})"
@@ -224,6 +255,22 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = ())
     return replace(data, flags=tuple([*reader.flags, *flags]))
 
 
+def limits_of(texts: Sequence[str]) -> dict[str, float]:
+    """Limits of quantification by output or DVID, "" for all concentrations. Raises InputError."""
+    found = {}
+    for text in texts:
+        name, _, words = text.rpartition(":")
+        try:
+            found[_code(name)] = float(words)
+        except ValueError:
+            found[_code(name)] = -1.0
+        if not 0 < found[_code(name)] < np.inf:
+            raise InputError(f"'{text}' is not a limit of quantification", key="--lloq",
+                             expected="a number above 0 in the unit of DV",
+                             type_this='--lloq "venous.ketamine: 0.5"')  # fmt: skip
+    return found
+
+
 def _compact(data: FitData) -> FitData:
     """The data with occasions that have measurements only."""
     used = sorted({one.occasion for one in data.measurements})
@@ -241,8 +288,11 @@ def _compact(data: FitData) -> FitData:
 class _Reader:
     """Reads the DV of every record; outputs are found as their DVID occurs."""
 
-    def __init__(self, table: DoseTable, model: Model, named: Sequence[tuple[str | None, str, str | None]]) -> None:
-        self.table, self.model = table, model
+    def __init__(
+        self, table: DoseTable, model: Model, named: Sequence[tuple[str | None, str, str | None]],
+        limits: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        self.table, self.model, self.limits = table, model, limits
         self.outputs: list[ObservedOutput] = []
         self.flags: list[Flag] = []
         self.known: dict[str, tuple[str, str | None]] = {}
@@ -264,8 +314,21 @@ class _Reader:
                     continue
                 number = self._output(row)
                 require_outputs(subject.species, [self.outputs[number].output])
-                value, limit = self._value(row, measured, self.outputs[number])
-                yield MeasuredValue(row, 0, place, slot, number, seen.time, value, measured.censored, limit)
+                value, censored, limit = self._value(row, measured, self.outputs[number])
+                yield MeasuredValue(row, 0, place, slot, number, seen.time, value, censored, limit)
+
+    def refuse_unused_limits(self) -> None:
+        """Raise InputError for a limit of quantification of an output that is not measured."""
+        names = [name for one in self.outputs for name in (one.output, one.dvid)]
+        unused = next((name for name in self.limits if name and name not in names), None)
+        if unused is not None:
+            what, known = f"no measurement is of '{unused}'", ", ".join(dict.fromkeys(names))
+            raise InputError(what, key="--lloq", expected=known, nearest=closest_match(unused, names))
+
+    def _lloq(self, output: ObservedOutput) -> float:
+        """The limit of quantification of --lloq in the unit of DV; NaN without one."""
+        usual = self.limits.get("", np.nan) if output.is_concentration else np.nan
+        return self.limits.get(output.output, self.limits.get(output.dvid, usual))
 
     def _output(self, row: DoseRow) -> int:
         """The index of the output that a record measures."""
@@ -313,22 +376,26 @@ class _Reader:
             what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
         )
 
-    def _value(self, row: DoseRow, measured: Measurement, output: ObservedOutput) -> tuple[float, float]:
-        """DV, or its limit, and the lower bound of a censored DV, in the unit of the output."""
-        scale = self._scale(row, output)
+    def _value(self, row: DoseRow, measured: Measurement, output: ObservedOutput) -> tuple[float, int, float]:
+        """DV, or its limit, whether it is censored, and the lower bound of a censored DV, in the unit of the output."""
+        scale, lloq, censored = self._scale(row, output), self._lloq(output), measured.censored
         value = scale * measured.value
         low, high = output.limits
-        if measured.censored == LEFT and not value > low:
+        if censored == NOT_CENSORED and low <= value < lloq:
+            value, censored = lloq, LEFT
+        if censored == LEFT and not value > low:
+            value = lloq
+        if censored == LEFT and not value > low:
             what, expected = "a level below an unknown limit of quantification", "the limit in column LLOQ or DV"
-            raise row.error(what, "LLOQ", expected)
+            raise row.error(what, "LLOQ", expected, type_this="--lloq and the limit in the unit of DV")
         if not low <= value <= high:
             bounds = f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
             what = f"DV of {row.text(DV) or row.text('LLOQ')} {output.unit} for {output.output}"
             raise row.error(what, DV, f"{bounds} {output.unit}")
-        if value == 0 and measured.censored == NOT_CENSORED and output.is_concentration:
+        if value == 0 and censored == NOT_CENSORED and output.is_concentration:
             text = "a level of 0: if it is below the limit of quantification, use CENS 1 and the limit in DV"
             self.flags.append(Flag(row.text("ID", "1"), row.line, text))
-        return value, scale * measured.lower
+        return value, censored, scale * measured.lower
 
     def _scale(self, row: DoseRow, output: ObservedOutput) -> float:
         """The factor from the UNIT of the record to that of the output."""

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from ketamech.core import InputError
 from ketamech.exchange.simulate_any import checked_subject_of, observation_times, pre_dose_delay, subject_of
-from ketamech.fitting.fitted_parameters import FittedParameter, typical_values
+from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
 from ketamech.fitting.observations import FitData
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import Change, Ensemble
 from ketamech.simulation.model import Model
 
 STEP = 0.01  # of a central difference, on the free scale
@@ -27,11 +28,16 @@ PROBE = 0.1  # change of a parameter by which it is found out whether doses depe
 
 @dataclass(frozen=True)
 class Predictor:
-    """Predicts the measurements of `data` from values of `parameters`."""
+    """Predicts the measurements of `data` from values of `parameters`.
+
+    The values of a person [p] may be followed by deviations of the parameters `varying` (indices) in its first period,
+    its second period ...
+    """
 
     model: Model
     data: FitData
     parameters: tuple[FittedParameter, ...]
+    varying: tuple[int, ...] = ()
     tolerance: float = TOLERANCE
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 
@@ -71,15 +77,36 @@ class Predictor:
         tables = [both.events.of(np.arange(i, both.size, 2)) for i in range(2)]
         return not all(np.array_equal(getattr(tables[0], n), getattr(tables[1], n)) for n in ("time", "size", "state"))
 
-    def _values(self, free: np.ndarray) -> dict[str, np.ndarray]:
-        """Canonical values {parameter: [copy, occasion]} of values [copy, person, parameter] on the free scale."""
-        by_occasion = free[:, self.data.person_of_occasion]
-        found = {}
-        for i, one in enumerate(self.parameters):
-            found[one.name] = one.canonical(by_occasion[:, :, i])
-            ratio = found[one.name] / one.canonical(self.typical[self.data.person_of_occasion, i])
-            found |= {name: usual * ratio for name, usual in one.tied}
-        return found
+    @cached_property
+    def _periods(self) -> tuple[np.ndarray, np.ndarray]:
+        """Begin (h; infinity: none) and number of the periods [period, occasion] of each occasion."""
+        most = max(len(own) for own in self.data.periods)
+        begins, numbers = np.full((most, len(self.data.periods)), np.inf), np.zeros((most, len(self.data.periods)), int)
+        for i, own in enumerate(self.data.periods):
+            begins[: len(own), i], numbers[: len(own), i] = zip(*own, strict=True)
+        return begins, numbers
+
+    def _values(self, free: np.ndarray, period: int = 0) -> dict[str, np.ndarray]:
+        """Canonical values {parameter: [copy, occasion]} in a period, of values [copy, person, p] on the free scale."""
+        person, count, several = self.data.person_of_occasion, len(self.parameters), len(self.varying)
+        own = free[:, person, :count]
+        if free.shape[2] > count:
+            place = count + several * self._periods[1][period][:, None] + np.arange(several)
+            own[:, :, self.varying] += np.take_along_axis(free[:, person], place[None], axis=2)
+        return canonical_values(self.parameters, own, self.typical[person])
+
+    def _changes(self, free: np.ndarray) -> tuple[Change, ...]:
+        """Changes of values between periods of an occasion, for patients [copy, occasion]."""
+        begins, _ = self._periods
+        if free.shape[2] == len(self.parameters) or len(begins) == 1:
+            return ()
+        if self._base.changes or self._doses_depend:
+            what = "covariates change with time" if self._base.changes else "doses depend on a fitted parameter"
+            raise InputError(f"{what}, and OCC changes without a reset", key="--iov", expected="EVID 4 at a new period")
+        return tuple(
+            Change(np.tile(begins[k], len(free)), {name: x.ravel() for name, x in self._values(free, k).items()})
+            for k in range(1, len(begins))
+        )
 
     def _dosed(self, values: dict[str, np.ndarray], copies: int) -> Ensemble:
         """Patients [occasion, copy] whose doses are worked out from their own values."""
@@ -95,7 +122,8 @@ class Predictor:
                 Ensemble.of(self.model, {**usual, **own}, given.events, copies, cycle=given.steady_state_events,
                             length=given.cycle_length)
             )  # fmt: skip
-        return Ensemble.joined(parts)
+        order = np.repeat(np.arange(len(parts)), copies)
+        return replace(Ensemble.joined(parts), changes=tuple(one.of(order) for one in self._base.changes))
 
     def curves(self, free: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
         """Outputs [copy, occasion, time, output] in the units of the model, NaN for a failure.
@@ -111,11 +139,13 @@ class Predictor:
     def _solved(self, free: np.ndarray, grid: np.ndarray) -> np.ndarray:
         copies, values = len(free), self._values(free)
         if self._doses_depend:
+            self._changes(free)
             ensemble, shape = self._dosed(values, copies), (len(grid), copies)
             times = np.repeat(grid, copies, axis=0)
         else:
             flat = {name: column.ravel() for name, column in values.items()}
             ensemble, shape = self._base.tiled(copies, flat), (copies, len(grid))
+            ensemble = replace(ensemble, changes=self._changes(free) or ensemble.changes)
             times = np.tile(grid, (copies, 1))
         found = ensemble.solve(times, self.outputs, tolerance=self.tolerance, threads=self.threads).values
         ordered = found.reshape(*shape, *found.shape[1:])

@@ -29,8 +29,7 @@ class PredictiveDistribution:
         The posterior of a group is included: every replicate has its own draw.
         """
         chance = np.random.default_rng([seed, 7])
-        people, size = self.mean.shape
-        normal = chance.standard_normal((count, people, size))
+        normal = chance.standard_normal((count, *self.mean.shape))
         if self.model is None or self.draws is None:
             free = self.mean + normal @ np.linalg.cholesky(self.covariance).T
             errors = self.errors
@@ -38,7 +37,7 @@ class PredictiveDistribution:
             flat = {name: getattr(self.draws, name).reshape(-1, *getattr(self.draws, name).shape[2:])
                     for name in ("coefficients", "covariance", "log_errors")}  # fmt: skip
             which = chance.integers(len(flat["coefficients"]), size=count)
-            factor = np.linalg.cholesky(flat["covariance"][which])
+            factor = np.linalg.cholesky(self.model.joint(*self.model.parts(flat["covariance"][which])))
             free = means_of_persons(self.model, flat["coefficients"][which]) + np.einsum("kij,knj->kni", factor, normal)
             errors = self.model.errors_at(flat["log_errors"][which])
         predicted = self.predictor.predictions(free)

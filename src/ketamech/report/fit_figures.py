@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,16 @@ from matplotlib.figure import Figure
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
+from ketamech.fitting.individual_dose import BAND as DOSE_BAND
+from ketamech.fitting.individual_dose import NOTE as RESEARCH
+from ketamech.fitting.individual_dose import DoseFinder, FoundDose
 from ketamech.fitting.predict import curve_sensitivities
+from ketamech.parameters.concentration_units import molar_masses
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 
 MOST_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
+MOST_DOSED, SHOWN_RATIO = 8, 20.0  # persons in the figure of doses; range of doses about the dose that was found
 SURE = 1.96  # SDs of a 95 % interval
 MEASURED, BELOW, PERSON, GROUP = "#1b1f24", "#999999", OKABE_ITO[0], OKABE_ITO[1]
 
@@ -42,6 +47,36 @@ def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[
     for name, _, make in figures:
         draw(folder, name, make)
     return [(name, caption) for name, caption, _ in figures]
+
+
+def individual_doses(finder: DoseFinder, found: Mapping[str, FoundDose]) -> Figure:
+    """Each goal of each person over the dose: median and 90 % of the draws, the goal (dashed), the dose that was found.
+
+    Grey: doses that meet all bounds.
+    """
+    shown = dict(list(found.items())[:MOST_DOSED])
+    title = f"Doses in '{finder.regimen}',\n{RESEARCH}"
+    columns = len(finder.goals)
+    figure, axes = panel_page(len(shown) * columns, columns, min(3.6 * columns + 1, 11), 2.5, title)
+    panels = [(name, one, i) for name, one in shown.items() for i in range(columns)]
+    for axis, (name, one, i) in zip(axes, panels, strict=True):
+        goal = finder.goals[i]
+        near = (one.grid >= one.dose / SHOWN_RATIO) & (one.grid <= one.dose * SHOWN_RATIO)
+        low, middle, high = np.nanpercentile(one.found[i][near], DOSE_BAND, axis=-1)
+        axis.fill_between(one.grid[near], low, high, color=PERSON, alpha=0.25, lw=0)
+        axis.plot(one.grid[near], middle, color=PERSON)
+        if goal.endpoint.output in molar_masses():
+            _axis_of_values(axis, middle)
+        axis.axhline(goal.value, color=MEASURED, lw=0.8, ls="--")
+        axis.axvline(one.dose, color=GROUP)
+        if np.isfinite(one.window).all():
+            edges = np.clip(one.window, one.grid[near][0], one.grid[near][-1])
+            axis.axvspan(*edges, color=BELOW, alpha=0.15, lw=0)
+        _logarithmic(axis.xaxis)
+        axis.set_xlabel("dose, as in the regimen")
+        axis.set_ylabel(goal.unit)
+        axis.set_title(f"ID {name}: {goal.text}", fontsize=8)
+    return figure
 
 
 def predictive_check(panels: Sequence[VpcPanel]) -> Figure:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,26 +19,32 @@ from ketamech.fitting.diagnostics import (
     REPLICATES,
     VpcPanel,
     group_table,
+    period_table,
     person_table,
     residual_table,
     visual_predictive_check,
 )
 from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
-from ketamech.report.fit_figures import draw_fit, predictive_check
+from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
+from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
+from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
 from ketamech.report.number_format import DISCLAIMER, number, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw
 
-SETTINGS, DRAWS = "settings.json", "draws.npz"
+if TYPE_CHECKING:
+    import xarray as xr
+
+SETTINGS, DRAWS, INDIVIDUALS = "settings.json", "draws.npz", "individuals.npz"
 MOST_ROWS = 60  # of persons on the page; the tables hold all
 Row = dict[str, object]
 
 
 def write_fit(
     folder: Path, made: Fit, settings: FitSettings, facts: Mapping[str, str], *, bins: int | Sequence[float] = BINS,
-    stratify: str = "", corrected: bool = False,
+    stratify: str = "", corrected: bool = False, others: Mapping[str, xr.Dataset] | None = None,
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """Write everything about a fit; returns its tables by name."""
+    """Write everything about a fit; returns its tables by name. `others`: log densities of fits to compare with."""
     simulated = made.distribution.replicates(REPLICATES, settings.seed)
     residuals = residual_table(made, simulated)
     panels = visual_predictive_check(
@@ -46,11 +53,19 @@ def write_fit(
     tables = {"persons": person_table(made), "residuals": residuals}
     if made.draws is not None:
         tables = {"group": group_table(made), **tables}
+        if made.model is not None and made.model.varying:
+            tables["periods"] = period_table(made)
+        logs = log_likelihoods(made, seed=settings.seed)
+        if find_spec("arviz") is not None:
+            tables["criteria"] = criteria_table(logs)
+        if others:
+            tables["comparison"] = comparison_table({"this fit": logs, **others})
         arrays = {name: value for name, value in vars(made.draws).items() if name != "accepted"}
         np.savez(folder / DRAWS, **arrays)
-        save_results(_tree(made, facts), folder / "posterior.zarr")
+        save_results(_tree(made, logs, facts), folder / "posterior.zarr")
     for name, table in tables.items():
         write_table(table, folder / f"{name}.csv", facts, digits="%.6g")
+    individuals(made, seed=settings.seed).save(folder / INDIVIDUALS)
     write_table(_flag_table(made), folder / "flags.csv", facts)
     captions = draw_fit(folder, made, residuals, panels)
     (folder / SETTINGS).write_text(json.dumps(_summary(made, settings, facts), indent=1) + "\n", encoding="utf-8")
@@ -68,6 +83,16 @@ def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapp
     ]  # fmt: skip
     write_table(pd.DataFrame(rows), folder / "predictive_check.csv", facts, digits="%.6g")
     return paths[-1]
+
+
+def write_doses(
+    folder: Path, finder: DoseFinder, found: Mapping[str, FoundDose], facts: Mapping[str, str]
+) -> pd.DataFrame:
+    """Write the table and the figure of individual doses; returns the table."""
+    table = dose_table(finder, found)
+    write_table(table, folder / "doses.csv", {**facts, "note": DISCLAIMER}, digits="%.6g")
+    draw(folder, "doses", lambda: individual_doses(finder, found))
+    return table
 
 
 def _flag_table(made: Fit) -> pd.DataFrame:
@@ -92,7 +117,7 @@ def _summary(made: Fit, settings: FitSettings, facts: Mapping[str, str]) -> dict
     }
 
 
-def _tree(made: Fit, facts: Mapping[str, str]) -> Any:
+def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
     """The posterior of a group under ArviZ's group names."""
     assert made.draws is not None
     draws = made.draws
@@ -105,11 +130,16 @@ def _tree(made: Fit, facts: Mapping[str, str]) -> Any:
         for j, one in enumerate(made.parameters)
     }
     assert made.model is not None
+    variables |= {
+        f"{made.parameters[i].name} period sd": (np.sqrt(made.model.parts(draws.covariance)[1][:, :, j]), "1",
+                                                 "SD between periods of a person on the free scale")
+        for j, i in enumerate(made.model.varying)
+    }  # fmt: skip
     names = [f"{output.output} {name} error" for output, error in zip(made.data.outputs, made.model.errors, strict=True)
              for name in error.numbers]  # fmt: skip
     variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
     rows = {f"line {one.row.line}": one.value for one in made.data.measurements}
-    return fit_tree(variables, rows, draws.log_likelihood, facts)
+    return fit_tree(variables, rows, logs, facts)
 
 
 def _page(
@@ -123,11 +153,19 @@ def _page(
         group=_group_rows(tables["group"]) if "group" in tables else [],
         flags=_flag_table(made).to_dict("records"),
         errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
+        criteria=_rounded(tables.get("criteria")), comparison=_rounded(tables.get("comparison")),
         figures=figures, command_line=facts.get("ketamech command_line", ""),
         origins=list(dict.fromkeys(one.origin for one in made.parameters)),
         tied=[f"{one.name} changes {', '.join(name for name, _ in one.tied)} by the same factor"
               for one in made.parameters if one.tied],
     )  # fmt: skip
+
+
+def _rounded(table: pd.DataFrame | None) -> list[Row]:
+    if table is None:
+        return []
+    return [{str(name).replace("_", " "): f"{x:.2f}" if isinstance(x, float) else x for name, x in row.items()}
+            for row in table.to_dict("records")]  # fmt: skip
 
 
 def _in_words(error: Any, unit: str) -> str:
@@ -151,7 +189,7 @@ def _group_rows(table: pd.DataFrame) -> list[Row]:
         {"quantity": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
          "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(row["RSE_percent"], 2),
          "prior": with_interval(row["prior"], row["prior_low"], row["prior_high"]), "learned": _learned(row["learned"]),
-         "R-hat": f"{row['R_hat']:.2f}", "effective draws": f"{row['effective_draws']:.0f}"}
+         "R-hat": f"{row['R_hat']:.3f}", "effective draws": f"{row['effective_draws']:.0f}"}
         for row in table.to_dict("records")
     ]  # fmt: skip
 

@@ -97,7 +97,8 @@ class Subject:
     """One patient: dose events, and parameters that differ from the table (canonical units).
 
     With a `cycle_length` (h) above 0 the patient starts at the periodic steady state of `steady_state_events`, repeated
-    every `cycle_length` hours, instead of the drug-free baseline.
+    every `cycle_length` hours, instead of the drug-free baseline. `changes`: parameters that take other values from a
+    time on, as (h, values), in order of time.
     """
 
     label: str
@@ -105,6 +106,19 @@ class Subject:
     parameters: Mapping[str, float] = field(default_factory=dict)
     steady_state_events: tuple[DoseEvent, ...] = ()
     cycle_length: float = 0.0
+    changes: tuple[tuple[float, Mapping[str, float]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Change:
+    """Parameters take other `values` {parameter: [patient]} from `time` [patient] on (h; infinity: no change)."""
+
+    time: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+    def of(self, patients: np.ndarray) -> Change:
+        """The change of some patients (indices), which may occur several times."""
+        return Change(self.time[patients], {name: value[patients] for name, value in self.values.items()})
 
 
 @dataclass(frozen=True)
@@ -192,7 +206,8 @@ class Ensemble:
     """`size` patients of one model: parameter values, dose events, and an optional cycle before 0 h.
 
     `values` {parameter: number or [patient], canonical units} differ from the model's. A patient is drug-free until the
-    first event, which may come before 0 h; a patient with a `cycle` is at its periodic steady state at 0 h.
+    first event, which may come before 0 h; a patient with a `cycle` is at its periodic steady state at 0 h. `changes`
+    of parameter values follow in order of time; baseline and steady state are those of `values`.
     """
 
     model: Model
@@ -200,9 +215,10 @@ class Ensemble:
     values: Mapping[str, Quantity]
     events: EventTable
     cycle: Cycle | None = None
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in self.values:
+        for name in dict.fromkeys([*self.values, *(name for change in self.changes for name in change.values)]):
             require_known(name, self.model.parameters, f"there is no parameter '{name}'", key=name)
         if self.cycle is not None and np.any(self.events.earliest(self.size)[self.cycle.length > 0] < 0):
             what = "events before 0 h of patients who start at steady state"
@@ -232,7 +248,8 @@ class Ensemble:
         cycle = None
         if np.any(lengths > 0):
             cycle = Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
-        return cls(model, len(subjects), values, given, cycle)._with_carried_over_events()
+        changes = _changes(model, subjects)
+        return cls(model, len(subjects), values, given, cycle, changes)._with_carried_over_events()
 
     def _with_carried_over_events(self) -> Ensemble:
         """The ensemble with the events of the cycle that continue after 0 h."""
@@ -243,7 +260,10 @@ class Ensemble:
 
     @classmethod
     def joined(cls, parts: Sequence[Ensemble]) -> Ensemble:
-        """The patients of several ensembles of one model, with the same names of `values`, one part after another."""
+        """The patients of several ensembles of one model, with the same names of `values`, one part after another.
+
+        Changes of values are not joined.
+        """
         first, sizes = parts[0], [part.size for part in parts]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         values = {
@@ -263,7 +283,8 @@ class Ensemble:
         own = {name: np.tile(np.broadcast_to(value, self.size), times) for name, value in self.values.items()}
         cycle = self.cycle and Cycle(tiled(self.cycle.events, times), np.tile(self.cycle.length, times))
         events, size = tiled(self.events, times), self.size * times
-        return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle)
+        changes = tuple(one.of(np.tile(np.arange(self.size), times)) for one in self.changes)
+        return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle, changes=changes)
 
     def initial(
         self, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE, threads: int = 1,
@@ -306,12 +327,13 @@ class Ensemble:
         self, begin: Quantity = 0.0, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
         threads: int = 1, device: str = "cpu",
     ) -> Integration:  # fmt: skip
-        """An integration from `begin` (h), or from the first event of a patient where that is earlier.
+        """An integration from `begin` (h), or from the first event or change of a patient where that is earlier.
 
         Only `outputs` (default: all) are read from it.
         """
         first = self.initial(outputs, tolerance=tolerance, threads=threads, device=device)
         clock = np.minimum(begin, self.events.earliest(self.size))
+        clock = np.minimum.reduce([clock, *(change.time for change in self.changes)])
         patients = IntegrationState.at(first.state, first.inputs, clock, FIRST_STEP)
         reasons = first.reasons.copy()
         return Integration(self, first, patients, self.events, outputs, tolerance, threads, device, reasons)
@@ -364,6 +386,41 @@ class Integration:
 
         `outputs` (default: all that may be read) are recorded.
         """
+        if self.ensemble.changes:
+            return self._through_changes(times, outputs, progress)
+        return self._advance(times, outputs, progress)
+
+    def _through_changes(
+        self, times: np.ndarray, outputs: Sequence[str] | None, progress: Callable[[int], None] | None
+    ) -> Trajectories:
+        """As `advance`, with parameters that change: one stretch of time after another."""
+        place, changes = self.ensemble.model.input_index, self.ensemble.changes
+        grid = np.broadcast_to(times, (self.ensemble.size, np.shape(times)[-1]))
+        self.patients.inputs = self.patients.inputs.copy()
+        begin, found = np.full(self.ensemble.size, -np.inf), None
+        for change in (*changes, None):
+            end = np.full(self.ensemble.size, np.inf) if change is None else change.time
+            stop = np.maximum(np.minimum(end, grid[:, -1]), self.patients.clock)
+            inside = np.clip(grid, self.patients.clock[:, None], stop[:, None])
+            part = self._advance(np.column_stack([inside, stop]), outputs, progress)
+            self.events = self.events.where(self.events.time > stop[self.events.owner])
+            own = ((begin[:, None] <= grid) & (grid < end[:, None]))[:, :, None]
+            values = np.where(own, part.values[:, :-1], np.nan if found is None else found.values)
+            steps = part.steps + (0 if found is None else found.steps)
+            found = replace(part, times=times, values=values, steps=steps)
+            if change is not None:
+                reached = end <= grid[:, -1]
+                for name in change.values.keys() & place.keys():
+                    self.patients.inputs[reached, place[name]] = change.values[name][reached]
+                self.patients.step[reached] = FIRST_STEP
+                begin = end
+        assert found is not None
+        found.values[found.reasons != OK] = np.nan
+        return found
+
+    def _advance(
+        self, times: np.ndarray, outputs: Sequence[str] | None, progress: Callable[[int], None] | None
+    ) -> Trajectories:
         part = integrate(
             self.ensemble.model.kernel_for(self.outputs), self.patients, self.events, times,
             outputs=self.outputs if outputs is None else outputs, tolerance=self.tolerance, threads=self.threads,
@@ -380,6 +437,20 @@ class Integration:
 def _variable(dims: str | Sequence[str], values: np.ndarray, attributes: Any = None) -> xr.Variable:
     """A variable of a NumPy array. The usual constructor first imports Dask and Pint to ask whether it is theirs."""
     return xr.Variable(dims, values, attributes, fastpath=True)
+
+
+def _changes(model: Model, subjects: Sequence[Subject]) -> tuple[Change, ...]:
+    """The first, second ... change of each patient; a patient without one keeps its values."""
+    names = dict.fromkeys(name for subject in subjects for _, own in subject.changes for name in own)
+    usual, found = model.default_values, []
+    now = [{name: subject.parameters.get(name, usual.get(name)) for name in names} for subject in subjects]
+    for k in range(max((len(subject.changes) for subject in subjects), default=0)):
+        time = np.full(len(subjects), np.inf)
+        for i, subject in enumerate(subjects):
+            if k < len(subject.changes):
+                time[i], now[i] = subject.changes[k][0], {**now[i], **subject.changes[k][1]}
+        found.append(Change(time, {name: np.array([row[name] for row in now]) for name in names}))
+    return tuple(found)
 
 
 def run_subjects(

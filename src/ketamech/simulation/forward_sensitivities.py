@@ -51,12 +51,15 @@ def sensitivities(
     several times over. Inputs and events are differentiated by central differences of `build`, which cost no solve.
 
     Raises UnknownNameError for an unknown parameter, InputError for one that acts nowhere, and where the number of dose
-    events changes with a parameter.
+    events changes with a parameter, or parameters of the ensemble change with time.
     """
     checked = validate_times(times, ensemble.size)
     if ensemble.cycle is not None and checked.min() < 0:
         what = "output times before 0 h of patients at steady state"
         raise InputError(what, key="times", expected="times of 0 h or later")
+    if ensemble.changes:
+        what = "parameters that change with time have no exact derivatives"
+        raise InputError(what, key="parameters", expected="constant parameters, or central differences")
     directions = _directions(ensemble, tuple(parameters), build)
     kernel = ensemble.model.kernel_for(outputs)
     initial, start, inputs = _initial(kernel, ensemble, directions, tolerance, threads)

@@ -315,7 +315,6 @@ REFUSED = {
     "TIME,AMT,CMT,SPECIES\n0,20,IV,cat": ["doses.csv:2", "no tables for the species 'cat'"],
     "TIME,AMT,CMT,SPECIES\n0,5,IV,rat\n1,0,IV,mouse": ["doses.csv:3", "SPECIES changes"],
     "TIME,AMT,CMT,SPECIES,WT\n0,5,IP,rat,70": ["doses.csv:2", "WT of 70", "0.01 to 1 kg"],
-    "TIME,AMT,CMT,WT\n0,20,IV,70\n1,20,IV,80": ["doses.csv:3", "WT changes from 70 (line 2) to 80"],
     "TIME,AMT,CMT,WT\n0,20,IV,7000": ["WT of 7000", "5 to 300 kg"],
     "TIME,AMT,CMT,SALT\n0,20,IV,citrate": ["SALT of 'citrate'"],
     "TIME,AMT,CMT,DRUG\n0,20,IV,esketamin": ["doses.csv:2", "nearest: esketamine"],

@@ -165,22 +165,44 @@ def test_covariates_may_change_at_a_reset(model):
     assert one[1] > 1.2 * one[0]
 
 
-CHANGING = {
-    "WT": ("WT changes from 70 .line 2. to 80 within one occasion", "70", "80"),
-    "liver_function": ("liver_function changes from 1 .line 2. to 0.5", "1", "0.5"),
-    "perturbation.cyp3a4_inhibition": ("perturbation.cyp3a4_inhibition changes from 0 .line 2. to 0.5", "0", "0.5"),
-}
+LATE = "perturbation.cyp3a4_inhibition"
+VARYING = f"""ID,TIME,AMT,CMT,UNIT,EVID,WT,{LATE}
+1,0,1,oral,mg/kg,1,70,0
+1,2,.,.,.,0,70,.
+1,400,1,oral,mg/kg,1,90,0.9
+1,402,.,.,.,0,90,0.9
+2,0,1,oral,mg/kg,1,90,0.9
+2,2,.,.,.,0,90,0.9
+3,0,1,oral,mg/kg,1,70,0
+3,2,.,.,.,0,70,0
+3,3,.,.,.,2,70,0.9
+3,3,.,.,.,0,70,.
+3,6,.,.,.,0,70,.
+4,0,1,oral,mg/kg,1,70,0
+4,2,.,.,.,0,70,0
+4,3,.,.,.,0,70,0
+4,6,.,.,.,0,70,0
+"""
 
 
-@pytest.mark.parametrize("column", CHANGING)
-def test_a_covariate_that_changes_with_time_is_refused_with_what_to_type(column):
-    what, first, last = CHANGING[column]
-    text = f"ID,TIME,AMT,CMT,EVID,{column}\n1,0,35,IV,1,{first}\n1,1,.,.,0,{first}\n1,2,.,.,0,{last}\n"
-    with pytest.raises(InputError, match=what) as problem:
-        read(text)
-    assert (str(problem.value.file), problem.value.line) == ("doses.csv", 4)
-    assert problem.value.key == column
-    assert problem.value.type_this == f"{first} in this line, or EVID 4 at a new period"
+def test_covariates_that_change_with_time_act_from_their_record_on(model):
+    """Second methods: a fresh subject, when the first dose has left; and a subject without the change, before it."""
+    table = read(VARYING)
+    assert table.subjects[0].occasions[0].changes == ((400.0, {"person.weight": 90.0, LATE: 0.9}),)
+    solved = solve_table(table, model, (LEVEL,)).drop_duplicates(["ID", "TIME"], keep="last")
+    found = solved.set_index(["ID", "TIME"])[LEVEL]
+    assert found["1", 402.0] == pytest.approx(found["2", 2.0], rel=1e-6)
+    assert found["1", 402.0] > 1.2 * found["1", 2.0]
+    assert found["1", 2.0] == found["3", 2.0] == found["4", 2.0]
+    assert found["3", 3.0] == pytest.approx(found["4", 3.0], rel=1e-4)
+    assert found["3", 6.0] > 1.04 * found["4", 6.0]
+    alone = solve_table(read("\n".join(VARYING.splitlines()[:5])), model, (LEVEL,))[LEVEL]
+    assert alone.to_numpy() == pytest.approx(found["1"].to_numpy(), rel=1e-12)
+
+
+def test_a_scenario_has_constant_covariates():
+    with pytest.raises(InputError, match="covariates of ID 1 change with time"):
+        scenario_of(read(VARYING), read(VARYING).subjects[0], TABLE)
 
 
 def test_a_value_out_of_bounds_names_its_line():

@@ -37,6 +37,15 @@ def test_one_person_is_fitted_and_reported(tmp_path):
     assert (table["low"] < table["estimate"]).all()
     residuals = pd.read_csv(tmp_path / "found" / "residuals.csv", comment="#")
     assert residuals["DV"].tolist() == [level for _, level in LEVELS]
+    goals = ["--goal", "venous.ketamine peak = 200 ng/mL", "--goal", "dissociation.cadss peak <= 20"]
+    ended = run("individualise", "found", "racemic {dose} mg/kg IV over 40 min", *goals, "--doses", "0.1, 2",
+                cwd=tmp_path)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "not a recommendation of a dose" in ended.stderr
+    doses = pd.read_csv(tmp_path / "found-doses" / "doses.csv")
+    assert doses["ID"].tolist() == [1, 1]
+    assert doses["probability"][1] == pytest.approx(0.9, abs=0.02)
+    assert (tmp_path / "found-doses" / "doses.svg").is_file()
     assert {"individual_fits.svg", "goodness_of_fit.png", "predictive_check.svg", "parameters.svg"} <= {
         path.name for path in (tmp_path / "found").iterdir()
     }
@@ -53,7 +62,9 @@ def test_a_group_is_fitted_and_its_posterior_is_checked_on_other_data(tmp_path):
     group = pd.read_csv(folder / "group.csv", comment="#")
     assert group["parameter"].tolist()[0] == "pharmacokinetics.intrinsic_clearance_s"
     tree = xr.open_datatree(folder / "posterior.zarr", engine="zarr")
-    assert {"posterior", "sample_stats", "observed_data"} <= set(tree.children)
+    assert {"posterior", "sample_stats", "observed_data", "log_likelihood"} <= set(tree.children)
+    assert "another person" in ended.stdout
+    assert "Predictive accuracy" in (folder / "report.html").read_text(encoding="utf-8")
     assert tree["posterior"]["pharmacokinetics.intrinsic_clearance_s"].sizes == {"chain": 4, "draw": 30}
     assert (folder / "chains.svg").is_file()
     written(tmp_path / "others.csv", 2)
@@ -63,6 +74,15 @@ def test_a_group_is_fitted_and_its_posterior_is_checked_on_other_data(tmp_path):
     table = pd.read_csv(tmp_path / "check" / "predictive_check.csv", comment="#")
     assert len(table) == 2 * 3
     assert (table["low"] <= table["high"]).all()
+
+
+def test_sampling_times_are_printed_with_what_they_inform(tmp_path):
+    names = ["--parameters", "intrinsic_clearance_s, shallow_volume"]
+    ended = run("sampling-times", "racemic 0.5 mg/kg IV over 40 min", "--observe", UNIT, *names, "--samples", "2",
+                "--candidates", "0.5, 1, 2, 8, 24", "--compare", "0.5, 1", cwd=tmp_path)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "expected_sd" in ended.stdout
+    assert "D-efficiency of 0.5, 1 h" in ended.stderr
 
 
 def test_a_check_of_the_tables_needs_no_fit(tmp_path):
@@ -83,6 +103,10 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
         (("fit", "levels.csv", "--observe", UNIT, "--full"), ["those of a group"]),
         (("fit", "levels.csv", "--observe", UNIT, "--bins", "many"), ["are no bins"]),
         (("vpc", "levels.csv", "--observe", UNIT, "--fit", "nowhere"), ["holds no fit of a group"]),
+        (("fit", "levels.csv", "--observe", UNIT, "--compare", "nowhere"), ["holds no fit of a group"]),
+        (("individualise", "nowhere", "racemic {dose} mg/kg IV"), ["holds no fit"]),
+        (("sampling-times", "racemic 0.5 mg/kg IV"), ["no output is observed", "--observe"]),
+        (("fit", "levels.csv", "--observe", UNIT, "--parameters", "clearance"), ["intrinsic_clearance_s"]),
         (("fit", "missing.csv", "--observe", UNIT), ["missing.csv"]),
     ],
 )

@@ -26,6 +26,15 @@ def test_the_score_is_the_derivative_of_the_log_likelihood(model):
         assert (information > 0).all()
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda one: one.kind)
+def test_the_density_of_dv_integrates_to_one(model):
+    y = np.linspace(model.low, model.high, 20_001)[1:-1] if model.kind == BOUNDED else np.linspace(-40, 80, 20_001)
+    none = np.zeros(len(y))
+    logs = model.terms(y, np.full(len(y), 15.0), none, np.full(len(y), -np.inf))[0] + model.constant(y, none)
+    share = {BOUNDED: 0.999}.get(model.kind, 1.0)  # the rest lies within half a point beyond the ends of the scale
+    assert np.trapezoid(np.exp(logs), y) == pytest.approx(share, abs=2e-3)
+
+
 def test_censored_values_contribute_their_probability():
     model = ErrorModel(ADDITIVE, 2.0, 0.0, 1e-3)
     value = model.terms(Y, np.full(4, 10.0), CENSORED, LIMIT)[0]

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fit_tables import DOSE, HEADER, UNIT, person, table
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.exchange.nonmem.read import doses_in
+from ketamech.exchange.simulate_any import solve_table
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance
@@ -144,6 +146,25 @@ def test_doses_follow_a_fitted_absorbed_share(model):
     assert (high > 1.3 * low).all()
 
 
+def test_predictions_follow_covariates_that_change(model):
+    """Also where doses depend on a fitted parameter; second method: the table solved as such."""
+    inhibitor = "perturbation.cyp3a4_inhibition"
+    rows = [DOSE.format("1").replace("IV,0.6667", "nasal,.") + ",0",
+            *(f"{line},{0 if i < 3 else 0.95}" for i, line in enumerate(person()[1:]))]  # fmt: skip
+    data = data_of(model, table(*rows, header=f"{HEADER},{inhibitor}"))
+    solved = solve_table(data.table, model, ("venous.ketamine",))["venous.ketamine"].to_numpy()
+    for name in ("central_volume", "racemic_nasal_f"):
+        parameters = named_parameters([name], load_population(), model.parameters)
+        parameters = tuple(replace(one, typical=model.parameters[one.name].canonical) for one in parameters)
+        predictor = Predictor(model, data, parameters)
+        both = predictor.predictions(np.repeat(predictor.typical[None], 2, axis=0))
+        np.testing.assert_allclose(both, np.tile(solved * data.outputs[0].factor, (2, 1)), rtol=1e-4)
+    clearance = "pharmacokinetics.intrinsic_clearance_s"
+    changing = [f"{line},{200 + i}" for i, line in enumerate(person())]
+    with pytest.raises(InputError, match="intrinsic_clearance_s is a column of the table"):
+        fit(data_of(model, table(*changing, header=f"{HEADER},{clearance}")), model, FitSettings((clearance,)))
+
+
 TRUE = ((0.4, 150), (0.7, 165), (1, 80), (2, 45), (4, 24))
 
 
@@ -172,6 +193,10 @@ def test_wrong_names_give_the_right_one(model):
     data = data_of(model, table(*person()))
     with pytest.raises(UnknownNameError, match=r"nearest: pharmacokinetics\.central_volume"):
         fit(data, model, FitSettings(("central_volum",)))
+    words = r"(?s)'clearance' does not name one parameter.*nearest: pharmacokinetics\.intrinsic_clearance_s"
+    with pytest.raises(UnknownNameError, match=words) as caught:
+        fit(data, model, FitSettings(("clearance",)))
+    assert "memantine.clearance" in str(caught.value)
     with pytest.raises(InputError, match="has no spread"):
         fit(data, model, FitSettings(("reference_weight",)))
     with pytest.raises(InputError, match="nearest: proportional"):

@@ -16,8 +16,8 @@ from ketamech.fitting.observations import measurements_of
 COLUMN = "1,{time},0,.,.,.,{dvid},{dv},{cens}"
 
 
-def read(model, text, *observe):
-    return measurements_of(doses_in(text, "levels.csv", model.parameters), model, observe)
+def read(model, text, *observe, lloq=()):
+    return measurements_of(doses_in(text, "levels.csv", model.parameters), model, observe, lloq)
 
 
 def row(dv, time=1, dvid="venous.ketamine", cens=0):
@@ -48,6 +48,19 @@ def test_values_below_the_limit_are_marked(model):
     assert data.censored.tolist() == [0, 1, 1, 1, 1, -1]
     assert data.limit[1] == 2
     assert np.isneginf(data.limit[2])
+
+
+def test_a_limit_of_the_command_marks_lower_levels_and_limits_that_are_not_stated(model):
+    rows = [DOSE.format("1"), row(30, 0.5), row(3, 1), row("BLQ", 2), row("<2", 3), row(0, 4), row(20, 5, "mood.madrs")]
+    data = read(model, table(*rows), "venous.ketamine [ng/mL]", "mood.madrs", lloq=("4",))
+    assert data.value.tolist() == [30, 4, 4, 2, 4, 20]
+    assert data.censored.tolist() == [0, 1, 1, 1, 1, 0]
+    named = read(model, table(*rows), UNIT, "mood.madrs", lloq=("1", "venous.ketamine: 5"))
+    assert named.value.tolist() == [30, 5, 5, 2, 5, 20]
+    with pytest.raises(InputError, match=r"(?s)no measurement is of 'venous\.ketamin'.*nearest: venous"):
+        read(model, table(*rows), UNIT, "mood.madrs", lloq=("venous.ketamin: 5", "4"))
+    with pytest.raises(InputError, match="'-1' is not a limit of quantification"):
+        read(model, table(*rows), UNIT, "mood.madrs", lloq=("-1",))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import DoseEvent
-from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.forward_sensitivities import scenario_sensitivities, sensitivities
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
@@ -75,6 +75,27 @@ def test_a_bolus_has_its_closed_form(toy):
     assert slopes[0, :, 1, 1] == pytest.approx(expected, rel=1e-8, abs=1e-12)
 
 
+def test_a_parameter_that_changes_has_its_closed_form(toy):
+    """Clearance doubles at 4 h and a second dose is given then; another patient has no change, and a third has two."""
+    given = (DoseEvent(0.0, "kinetics.central", 20.0), DoseEvent(4.0, "kinetics.central", 20.0))
+    rate = TABLE["toy.clearance"].canonical / TABLE["toy.volume"].canonical
+    alone, usual = {"toy.exchange": 0.0}, TABLE["toy.clearance"].canonical
+    changes = [
+        ((4.0, {"toy.clearance": 2 * usual}),),
+        (),
+        ((1.0, {"toy.clearance": 0.0}), (4.0, {"toy.clearance": usual})),
+    ]
+    ensemble = Ensemble.of_subjects(toy, [Subject(str(i), given, alone, changes=own) for i, own in enumerate(changes)])
+    exposures = np.array([[np.interp(TIMES, [0, 4, 99], [0, 4 * rate, 194 * rate]), TIMES * rate,
+                           np.interp(TIMES, [0, 1, 4, 99], [0, rate, rate, 96 * rate])]])[0]  # fmt: skip
+    at_four = np.array([4.0, 4.0, 1.0])[:, None] * rate
+    expected = 20 * np.exp(-exposures) + 20 * np.exp(-(exposures - at_four)) * (TIMES >= 4)
+    found = ensemble.solve(TIMES, ["kinetics.central"], tolerance=TIGHT)
+    np.testing.assert_allclose(found.values[:, :, 0], expected, rtol=1e-8, atol=1e-10)
+    tiled = ensemble.tiled(2, {}).solve(TIMES, ["kinetics.central"], tolerance=TIGHT)
+    np.testing.assert_array_equal(tiled.values, np.concatenate([found.values, found.values]))
+
+
 def test_a_periodic_steady_state_has_its_closed_form(toy):
     """A(t) = D exp(-k t) / (1 - exp(-k T)) at steady state, with a half-life longer than the cycle."""
     length, parameters = 24.0, ["toy.clearance", "toy.volume"]
@@ -136,6 +157,9 @@ def test_where_there_is_no_derivative_it_is_refused(toy):
         sensitivities(one_compartment(toy), ["toy.clearence"], TIMES)
     with pytest.raises(InputError, match="is given twice"):
         sensitivities(one_compartment(toy), ["toy.volume", "toy.volume"], TIMES)
+    subject = Subject("x", (DoseEvent(0.0, "kinetics.central", 20.0),), changes=((4.0, {"toy.volume": 9.0}),))
+    with pytest.raises(InputError, match="parameters that change with time"):
+        sensitivities(Ensemble.of_subjects(toy, [subject]), ["toy.clearance"], TIMES)
     with pytest.raises(InputError, match="output times before 0 h of patients at steady state"):
         sensitivities(one_compartment(toy, length=24.0), ["toy.volume"], np.array([-1.0, 2.0]))
 

@@ -223,8 +223,10 @@ def petab_tables(data: bytes) -> None:
 
 def kinetics(data: bytes) -> None:
     from ketamech.exchange.custom_pk import read_kinetics
+    from ketamech.exchange.population_pk import is_population_pk, read_population_pk
 
-    read_kinetics(file("kinetics.yaml", data))
+    path = file("kinetics.yaml", data)
+    (read_population_pk if is_population_pk(path) else read_kinetics)(path)
 
 
 def results(suffix: str, data: bytes) -> None:
@@ -506,7 +508,7 @@ def seeds(name: str) -> list[bytes]:
         "results_csv": [
             b"# seed: 1\nreplicate,arm,patient,time,variable,value,unit\n0,treated,0,0,mood.madrs,30,points\n"
         ],
-        "kinetics": [p.read_bytes() for p in sorted(ROOT.glob("**/kinetics*.yaml"))],
+        "kinetics": [p.read_bytes() for name in ("kinetics*", "otto*") for p in sorted(ROOT.glob(f"**/{name}.yaml"))],
         "page_scenario": [p.read_bytes() for p in sorted(ROOT.glob("examples/*.yaml"))],
         "page_doses": [b"ID,TIME,AMT,RATE,EVID,II,ADDL\n1,0,84,0,1,84,7\n1,24,.,.,0,.,.\n", *TABLES],
         "trial_store": [b'{"zarr_format": 3, "node_type": "group", "attributes": {}}', b'{"made_by": "KetaMech"}'],

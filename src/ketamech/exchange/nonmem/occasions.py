@@ -120,8 +120,8 @@ class Occasion:
     Times of `records` (with their `rows`) count from `begin`. The steady state is that of all records with `ss`, of
     `past` schedules that ended before `begin`, and of `constant` infusions (amount per hour) that end at `begin`.
     `every` has all rows of the occasion in order, those of doses as observations after the doses of their time.
-    `values`: covariates (canonical units) that differ from those of the first occasion. `adherence`: the doses that are
-    taken, as in `dose_events` (default: all).
+    `values`: covariates (canonical units) that differ from those of the first occasion; `changes`: those that change
+    later, as (h from `begin`, values). `adherence`: the doses that are taken, as in `dose_events` (default: all).
     """
 
     begin: float
@@ -134,6 +134,7 @@ class Occasion:
     every: tuple[Observation, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     adherence: AdherenceFunction | None = None
+    changes: tuple[tuple[float, Mapping[str, float]], ...] = ()
 
     @property
     def regimen(self) -> Regimen:
@@ -148,8 +149,8 @@ class Occasion:
 
     @property
     def is_scenario(self) -> bool:
-        """Whether a scenario can express it: the doses define the whole steady state."""
-        return not (self.past or self.constant)
+        """Whether a scenario can express it: the doses define the whole steady state, and no covariate changes."""
+        return not (self.past or self.constant or self.changes)
 
     @property
     def last_observation(self) -> float | None:

@@ -20,7 +20,7 @@ from ketamech.dosing.dose_records import CMT_CODES
 from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
-from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
+from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
 
 
@@ -38,7 +38,7 @@ class DoseTableSubject:
     species: str = HUMAN
 
     def values_in(self, occasion: Occasion) -> dict[str, float]:
-        """Parameters that differ from the table (canonical units) in one occasion."""
+        """Parameters that differ from the table (canonical units) from the begin of one occasion."""
         return {**self.values, **occasion.values}
 
 
@@ -85,10 +85,10 @@ def _subject(
     values = dict(species.canonical)
     for i, occasion in enumerate(occasions_of(records, drug)):
         rows = sorted((*occasion.rows, *(one.row for one in occasion.every)), key=lambda row: row.line)
-        own = person_values(rows, people, parameters, species.name, written)
+        own, changes = person_values(rows, occasion.begin, people, parameters, species.name, written)
         values |= {} if i else own
         changed = {key: value for key, value in own.items() if values.get(key) != value}
-        occasions.append(replace(occasion, values=changed))
+        occasions.append(replace(occasion, values=changed, changes=changes))
     return DoseTableSubject(name, values, tuple(occasions), species.name)
 
 
@@ -143,34 +143,35 @@ def species_of(rows: Sequence[DoseRow]) -> Species:
 
 
 def person_values(
-    rows: Sequence[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, species: str,
+    rows: Sequence[DoseRow], begin: float, columns: Mapping[str, str], parameters: ParameterTable, species: str,
     written: Mapping[str, str],
-) -> dict[str, float]:  # fmt: skip
+) -> tuple[dict[str, float], tuple[tuple[float, dict[str, float]], ...]]:  # fmt: skip
     """Covariates and other parameters of one occasion of a subject, from columns in the units of the parameter tables.
 
-    In canonical units; `written` are the names of the columns in the file. Raises InputError for a value out of bounds,
-    and for one that changes within the occasion.
+    In canonical units: the values from the begin (TIME `begin`), and changes as (h from the begin, values). A value
+    holds from its record to the next one. `written` are the names of the columns in the file. Raises InputError for a
+    value out of bounds.
     """
-    values = {}
+    values: dict[str, float] = {}
+    changes: dict[float, dict[str, float]] = {}
     for column, name in columns.items():
-        given = [row for row in rows if column in row.cells]
-        if not given:
-            continue
-        value, row = parameters[name], given[0]
-        changed = next((other for other in given if other.number(column) != row.number(column)), None)
-        if changed is not None:
-            first, last = row.number(column), changed.number(column)
-            what = f"{written[column]} changes from {first:g} (line {row.line}) to {last:g} within one occasion"
-            expected = "one value until the next reset (EVID 3 or 4): parameters are constant while a subject is solved"
-            raise changed.error(
-                what, written[column], expected, type_this=f"{first:g} in this line, or EVID 4 at a new period"
-            )
-        values[name] = convert(row.number(column), value.unit, value.canonical_unit)
-        low, high = bounds(value, species)
-        if not low <= values[name] <= high:
-            lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
-            unit = "" if value.unit == "1" else f" {value.unit}"
-            raise row.error(
-                f"{written[column]} of {row.number(column):g}", written[column], f"{lowest:g} to {highest:g}{unit}"
-            )
-    return values
+        now: float | None = None
+        for row in (row for row in rows if column in row.cells):
+            value, hour = _checked_value(row, column, parameters[name], species, written[column]), row.number("TIME")
+            if now is None or hour <= begin:
+                values[name] = value
+            elif value != now:
+                changes.setdefault(hour - begin, {})[name] = value
+            now = value
+    return values, tuple(sorted(changes.items()))
+
+
+def _checked_value(row: DoseRow, column: str, parameter: Parameter, species: str, written: str) -> float:
+    """The canonical value of a parameter in a record. Raises InputError for one out of bounds."""
+    value = convert(row.number(column), parameter.unit, parameter.canonical_unit)
+    low, high = bounds(parameter, species)
+    if not low <= value <= high:
+        lowest, highest = (convert(edge, parameter.canonical_unit, parameter.unit) for edge in (low, high))
+        unit = "" if parameter.unit == "1" else f" {parameter.unit}"
+        raise row.error(f"{written} of {row.number(column):g}", written, f"{lowest:g} to {highest:g}{unit}")
+    return value

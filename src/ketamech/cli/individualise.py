@@ -1,0 +1,174 @@
+"""`ketamech individualise` and `ketamech sampling-times`: research on doses and samples of one person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ketamech.cli import terminal
+from ketamech.cli.fit import PopulationName, population_of
+from ketamech.cli.long_run import threads_of
+from ketamech.cli.options import ScenarioOrFile, Threads
+from ketamech.cli.simulate import PkModel
+from ketamech.cli.simulate_cohort import listed_names
+from ketamech.core import InputError
+
+FitFolder = Annotated[Path, typer.Argument(help="Folder written by ketamech fit, with the posterior of each person")]
+Template = Annotated[str, typer.Argument(help='A regimen with {dose}, e.g. "racemic {dose} mg/kg IV over 40 min"')]
+Goals = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--goal",
+        help='What shall be reached: "venous.ketamine peak = 200 ng/mL", "venous.ketamine auc >= 300 h*ng/mL",'
+        ' "dissociation.cadss peak <= 10", "venous.ketamine at 2 h = 80 ng/mL"; may be repeated',
+    ),
+]
+Probability = Annotated[float, typer.Option(help="Probability with which a bound (<= or >=) must hold")]
+Persons = Annotated[str, typer.Option("--person", help="IDs, joined by ',' [default: all]")]
+DoseRange = Annotated[
+    str,
+    typer.Option("--doses", help="Lowest and highest dose to search, e.g. '0.1, 1' [default: all that are possible]"),
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: beside the fit]")]
+Observe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--observe", help='Output and unit of a level, "venous.ketamine [ng/mL]"; all are measured in each sample'
+    ),
+]
+Samples = Annotated[int, typer.Option(min=1, help="Number of samples")]
+Candidates = Annotated[
+    str | None, typer.Option(help="Times in h at which samples are possible, joined by ',' [default: 0.1 to 48]")
+]
+Compare = Annotated[str | None, typer.Option(help="Sampling times in h to compare with the best ones, joined by ','")]
+Parameters = Annotated[
+    str | None, typer.Option(help="Parameters to estimate, joined by ',' [default: those that samples would inform]")
+]
+Error = Annotated[
+    list[str] | None, typer.Option("--error", help='Residual error, as for ketamech fit: "proportional 0.2"')
+]
+Lloq = Annotated[
+    float | None, typer.Option(help="Limit of quantification in the unit of the levels [default: 0.1 % of the highest]")
+]
+
+
+def individualise(
+    fit: FitFolder, regimen: Template, goal: Goals = None, probability: Probability = 0.9, person: Persons = "",
+    doses: DoseRange = "", pk_model: PkModel = None, threads: Threads = None, out: Out = None,
+) -> None:  # fmt: skip
+    """Find the dose with which a fitted person would reach a target or stay within a bound, for research.
+
+    Example:  ketamech individualise runs/fit-levels "racemic {dose} mg IV" --goal "venous.ketamine peak = 200 ng/mL"
+
+    Every draw of the posterior of a person is simulated over a range of doses. A target (=) is reached by the median of
+    the draws; a bound (<= or >=) holds in at least the share of draws of --probability. Parameters that were not fitted
+    vary as in the population. The result is a property of the model, not a recommendation of a dose: doses.csv and a
+    figure of every goal over the dose.
+
+    More examples:
+
+      ketamech individualise runs/fit-levels "esketamine {dose} mg nasal" --goal "dissociation.cadss peak <= 10"
+
+      ketamech individualise runs/fit-levels "racemic {dose} mg/kg IV over 40 min" --goal "venous.ketamine auc = 300
+      h*ng/mL" --goal "haemodynamics.systolic_rise peak <= 30" --probability 0.8 --person 3 --doses "0.1, 1"
+    """
+    from ketamech.exchange.output_folder import atomic_folder
+    from ketamech.fitting.individual_dose import NOTE, DoseFinder, Individuals, parse_goal
+    from ketamech.report.fit_folder import INDIVIDUALS, write_doses
+
+    folder = out or fit.with_name(f"{fit.name}-doses")
+    terminal.check_folder(folder)
+    if not (fit / INDIVIDUALS).is_file():
+        raise InputError(f"'{fit}' holds no fit", expected="a folder written by ketamech fit")
+    known, limits = Individuals.load(fit / INDIVIDUALS), _range(doses)
+    names = listed_names(person) or known.names
+    chosen = {name: known.of(name) for name in names}
+    model = terminal.model(pk_model)
+    if not set(known.values) <= set(model.parameters):
+        raise InputError(
+            f"'{fit}' is a fit of other pharmacokinetics", key="--pk-model", expected="the file of that fit"
+        )
+    goals = tuple(parse_goal(text, model) for text in goal or ())
+    finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
+    limits = limits or finder.range()
+    with terminal.progress_bar("Persons", len(names)) as update:
+        found = {}
+        for done, (name, values) in enumerate(chosen.items(), 1):
+            found[name] = finder.find(values, limits)
+            update(done)
+    with atomic_folder(folder) as draft:
+        table = write_doses(draft, finder, found, _facts(f"{fit.name}: {regimen}", model))
+    columns = ["ID", "dose", "window_low", "window_high", "goal", "predicted", "low", "high", "probability", "remark"]
+    terminal.table(table[columns].to_dict("records"), title="Doses")
+    terminal.progress().print(f"Doses are {NOTE}.")
+    terminal.opened(folder / "doses.svg")
+
+
+def sampling_times(
+    scenario: ScenarioOrFile, observe: Observe = None, samples: Samples = 4, candidates: Candidates = None,
+    compare: Compare = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
+    population: PopulationName = "adult", pk_model: PkModel = None, threads: Threads = None,
+) -> None:  # fmt: skip
+    """Choose the sampling times that say most about the parameters of a person (D-optimal).
+
+    Example:  ketamech sampling-times "racemic 0.5 mg/kg IV over 40 min" --observe "venous.ketamine [ng/mL]"
+
+    Of the candidate times (and those of --compare) those are chosen that maximise the determinant of the expected
+    posterior precision, with exact derivatives at the population values and the variability of the population as prior
+    distribution. For each parameter the table has its SD between people, and the SD that is expected after the samples.
+    The first run compiles the derivatives, which takes half a minute.
+
+    More examples:
+
+      ketamech sampling-times "esketamine 84 mg nasal" --observe "venous.esketamine [ng/mL]" --samples 3 --compare
+      "0.5, 2, 8" --lloq 0.5
+    """
+    from ketamech.cli import scenario_argument
+    from ketamech.fitting.sampling_times import USUAL, sampling_design
+
+    given, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
+    hours = USUAL if candidates is None else _hours(candidates, "--candidates")
+    others = () if compare is None else _hours(compare, "--compare")
+    with terminal.progress().status("Derivatives ..."):
+        design = sampling_design(
+            model, given, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
+            parameters=listed_names(parameters or ""), errors=tuple(error or ()), threads=threads_of(threads, None),
+        )  # fmt: skip
+    best = design.best(samples)
+    rows = [
+        {"time_h": float(design.times[i]), **{f"{one.output}, {one.unit}": float(design.predicted[k, i])
+                                              for k, one in enumerate(design.outputs)}} for i in best
+    ]  # fmt: skip
+    terminal.table(rows, title="Best sampling times")
+    table = design.table(best)
+    if others:
+        chosen = [int(i) for i in design.times.searchsorted(others)]
+        table["compared_sd"] = design.table(chosen)["expected_sd"]
+        share = design.efficiency(chosen, best)
+        terminal.progress().print(f"D-efficiency of {compare} h relative to the best times: {share:.2f}")
+    terminal.table(
+        table.to_dict("records"), title="Expected of a person (SD of the logarithm; of the logit of a share)"
+    )
+
+
+def _range(text: str) -> tuple[float, float] | None:
+    found = _hours(text, "--doses") if text else ()
+    if text and (len(found) != 2 or not 0 < found[0] < found[1]):
+        raise InputError(f"'{text}' is not a range of doses", key="--doses", expected="a lower and a higher dose",
+                         type_this='--doses "0.1, 1"')  # fmt: skip
+    return (found[0], found[1]) if found else None
+
+
+def _hours(text: str, key: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise InputError(f"'{text}' is not a list of numbers", key=key, expected="numbers joined by ','") from None
+
+
+def _facts(title: str, model: Any) -> dict[str, str]:
+    from ketamech.report.provenance import provenance_of_many
+
+    return provenance_of_many(title, "", model, terminal.command_line(), 1)

@@ -1,0 +1,313 @@
+"""Research on individual doses: the dose with which a fitted person reaches an exposure or stays within a bound.
+
+Every draw of the posterior of a person is one virtual patient. Parameters that were not fitted vary as in the
+population, given those that were; residual error does not count. A grid of doses is simulated, then doses about the
+limits of what is allowed. Not a recommendation of a dose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ketamech.analysis.sensitivity import Endpoint, parse_endpoints
+from ketamech.core import InputError, closest_match
+from ketamech.fitting.fit import Fit
+from ketamech.fitting.fitted_parameters import candidates, canonical_values, prior_covariance, typical_values
+from ketamech.fitting.observations import observed_output
+from ketamech.simulation.ensemble import Ensemble
+from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import ensemble_of_scenario, events_of_scenario, subjects, times_of_scenario
+
+DRAWS, GRID, FINER = 200, 24, 6  # patients of a person; doses of the grid, and of each interval that is refined
+SPAN = 1000.0  # ratio of the highest to the lowest dose, unless a range is stated
+TOLERANCE = 1e-5  # of the solver
+BAND = (5, 50, 95)  # percentiles over draws
+AREA, LEAST, MOST, EQUAL = "auc", ">=", "<=", "="
+GOAL = re.compile(r"(?P<what>[^<>=]+?)\s*(?P<relation><=?|>=?|=)\s*(?P<value>[-+.\deE]+)\s*(?P<unit>\S.*)?")
+EXAMPLE = '--goal "venous.ketamine peak = 200 ng/mL"'
+NOTE = "for research only: results of the model, not a recommendation of a dose"
+
+
+@dataclass(frozen=True)
+class Individuals:
+    """Posterior draws of persons: canonical `values` {parameter: [person, draw]}, persons by `names`."""
+
+    names: tuple[str, ...]
+    values: Mapping[str, np.ndarray]
+
+    def of(self, name: str) -> dict[str, np.ndarray]:
+        """Values {parameter: [draw]} of one person. Raises InputError for an unknown one."""
+        if name not in self.names:
+            raise InputError(f"there is no ID {name} in the fit", key="--person", expected=", ".join(self.names[:10]),
+                             nearest=closest_match(name, self.names))  # fmt: skip
+        return {parameter: values[self.names.index(name)] for parameter, values in self.values.items()}
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file."""
+        names = np.array(list(self.values))
+        np.savez(path, persons=np.array(self.names), parameters=names,
+                 values=np.array(list(self.values.values()), np.float32))  # fmt: skip
+
+    @classmethod
+    def load(cls, path: Path) -> Individuals:
+        """Read what `save` wrote."""
+        with np.load(path) as saved:
+            values = dict(zip(saved["parameters"].tolist(), saved["values"].astype(float), strict=True))
+            return cls(tuple(saved["persons"].tolist()), values)
+
+
+def individuals(made: Fit, *, draws: int = DRAWS, seed: int = 1) -> Individuals:
+    """Draws of the persons of a fit; parameters that were not fitted are drawn given those that were."""
+    chance, fitted = np.random.default_rng([seed, 11]), made.parameters
+    table, persons = made.predictor.model.parameters, made.data.persons
+    free = made.drawn_persons(draws, chance)[..., : len(fitted)]
+    if made.model is not None and made.model.varying:  # a period to come
+        within = made.model.parts(made.covariance)[1]
+        free[..., made.model.varying] += np.sqrt(within) * chance.standard_normal((*free.shape[:2], len(within)))
+    taken = {name for one in fitted for name in (one.name, *dict(one.tied))}
+    others = [one for name, one in candidates(made.population, table).items()
+              if not taken & {name, *dict(one.tied)}]  # fmt: skip
+    joint, count = prior_covariance((*fitted, *others), made.population), len(fitted)
+    slope = np.linalg.solve(joint[:count, :count], joint[:count, count:])
+    rest = joint[count:, count:] - joint[count:, :count] @ slope
+    factor = np.linalg.cholesky(rest + 1e-9 * np.eye(len(others)))
+    known = [subject.values for subject in persons]
+    typical = [typical_values(own, known)[:, None] for own in (fitted, others)]
+    noise = chance.standard_normal((*free.shape[:2], len(others))) @ factor.T
+    other = typical[1] + (free - made.mean[:, None, :count]) @ slope + noise
+    values = canonical_values(others, other, typical[1])
+    for name in dict.fromkeys(name for own in known for name in own):
+        usual = values.get(name, np.full(free.shape[:2], table[name].canonical))
+        values[name] = np.array([np.full(draws, own[name]) if name in own else usual[i] for i, own in enumerate(known)])
+    return Individuals(tuple(s.name for s in persons), values | canonical_values(fitted, free, typical[0]))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An endpoint and what it shall be: `relation` to a `value` in `unit`; `factor`: units in one unit of the model."""
+
+    text: str
+    endpoint: Endpoint
+    relation: str
+    value: float
+    unit: str
+    factor: float
+
+    def read(self, times: np.ndarray, curves: np.ndarray) -> np.ndarray:
+        """The endpoint [...], in `unit`, of curves [..., time] of its output."""
+        kind = self.endpoint.statistic
+        if kind == AREA:
+            return np.asarray(self.factor * np.trapezoid(curves, times, axis=-1))
+        if kind == "at":
+            later = np.searchsorted(times, self.endpoint.hour)
+            return np.asarray(self.factor * curves[..., later])
+        return np.asarray(self.factor * (curves.max(axis=-1) if kind == "peak" else curves.min(axis=-1)))
+
+    def percentile(self, values: np.ndarray, probability: float) -> np.ndarray:
+        """The percentile over draws [..., draw] that must meet the goal, so that it is met with `probability`."""
+        share = {EQUAL: 0.5, MOST: probability, LEAST: 1 - probability}[self.relation]
+        return np.asarray(np.nanquantile(values, share, axis=-1))
+
+    def margin(self, values: np.ndarray, probability: float) -> np.ndarray:
+        """How far that percentile [...] is above the value (below, for an upper bound), relative to the value."""
+        apart = (self.percentile(values, probability) - self.value) / (abs(self.value) or 1.0)
+        return -apart if self.relation == MOST else apart
+
+    def chance(self, values: np.ndarray) -> np.ndarray:
+        """Share of draws [..., draw] that meet a bound; NaN for a target."""
+        if self.relation == EQUAL:
+            return np.full(values.shape[:-1], np.nan)
+        met = values <= self.value if self.relation == MOST else values >= self.value
+        return np.asarray(np.nanmean(np.where(np.isnan(values), np.nan, met), axis=-1))
+
+
+def parse_goal(text: str, model: Model) -> Goal:
+    """A goal such as "venous.ketamine peak = 200 ng/mL", "dissociation.cadss peak <= 10" or "venous.ketamine auc >= 300
+    h*ng/mL". Raises InputError."""
+    match = GOAL.fullmatch(text.strip())
+    try:
+        value = float(match["value"]) if match else np.nan
+    except ValueError:
+        value = np.nan
+    if match is None or np.isnan(value):
+        expected = "an endpoint, one of = <= >=, and a number with its unit"
+        raise InputError(f"'{text}' is not a goal", key="--goal", expected=expected, type_this=EXAMPLE)
+    words, is_area = re.subn(r"\s+auc$", "", match["what"].strip(), flags=re.I)
+    words = re.sub(r"\s+(cmax|max)$", " peak", words, flags=re.I)
+    endpoint = parse_endpoints(f"{words} peak" if is_area else words, model)[0]
+    endpoint = replace(endpoint, text=match["what"].strip(), statistic=AREA if is_area else endpoint.statistic)
+    unit = (match["unit"] or "").strip()
+    level = re.sub(r"^h\s*[*·]\s*|\s*[*·]\s*h$|\*h(?=/)", "", unit)
+    if is_area and level == unit:
+        raise InputError(f"an area in '{unit}'", key="--goal", expected="a unit such as h*ng/mL")
+    try:
+        observed = observed_output(endpoint.output, endpoint.output, level or None, model)
+    except InputError as problem:
+        raise InputError(f"{problem.what} ({text})", key="--goal", expected=problem.expected,
+                         type_this=EXAMPLE) from None  # fmt: skip
+    relation = {"<": MOST, ">": LEAST}.get(match["relation"], match["relation"])
+    return Goal(text.strip(), endpoint, relation, value, unit or observed.unit, observed.factor)
+
+
+@dataclass(frozen=True)
+class DoseFinder:
+    """Simulates the draws of a person with a `regimen` and reads `goals`, to be met with a `probability`.
+
+    `regimen`: a sentence with {dose}, such as "racemic {dose} mg/kg IV over 40 min".
+    """
+
+    model: Model
+    regimen: str
+    goals: tuple[Goal, ...]
+    probability: float = 0.9
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if "{dose}" not in self.regimen:
+            raise InputError(f"'{self.regimen}' names no dose to search", key="regimen", expected="{dose} in its place",
+                             type_this='"racemic {dose} mg/kg IV over 40 min"')  # fmt: skip
+        if not 0.5 <= self.probability < 1:
+            raise InputError(f"a probability of {self.probability:g}", key="--probability", expected="0.5 to 0.99")
+        if not self.goals:
+            raise InputError("no goal", key="--goal", type_this=EXAMPLE)
+
+    def scenario(self, dose: float) -> Scenario:
+        """The regimen with one dose. Raises InputError for a dose that the program refuses."""
+        return load_scenario(self.regimen.replace("{dose}", f"{dose:.6g}"), self.model.parameters)
+
+    def is_allowed(self, dose: float) -> bool:
+        """Whether the program simulates this dose."""
+        try:
+            made = self.scenario(dose)
+            events_of_scenario(made, self.model.parameters, {}, made.horizon)
+        except InputError:
+            return False
+        return True
+
+    def range(self) -> tuple[float, float]:
+        """The lowest and highest dose to search: up to the highest that the program simulates. Raises InputError."""
+        allowed = [dose for dose in np.geomspace(1e-3, 1e4, 141) if self.is_allowed(float(dose))]
+        if not allowed:
+            self.scenario(1.0)
+            raise InputError(f"no dose of '{self.regimen}' is possible", key="regimen")
+        return float(allowed[-1]) / SPAN, float(allowed[-1])
+
+    def simulate(self, values: Mapping[str, np.ndarray], doses: np.ndarray) -> np.ndarray:
+        """Endpoints [goal, dose, draw] of a person; NaN for draws that could not be solved."""
+        count, parts, scenarios = len(next(iter(values.values()))), [], [self.scenario(dose) for dose in doses]
+        times = self._times(scenarios[-1])
+        for scenario in scenarios:
+            own = {name: value for name, value in values.items() if name not in scenario.values}
+            parts.append(ensemble_of_scenario(self.model, scenario, own, count, float(times[-1]) + 1e-6))
+        outputs = tuple(dict.fromkeys(goal.endpoint.output for goal in self.goals))
+        solved = Ensemble.joined(parts).solve(times, outputs, tolerance=TOLERANCE, threads=self.threads)
+        curves = solved.values.reshape(len(doses), count, len(times), len(outputs))
+        return np.array([goal.read(times, curves[..., outputs.index(goal.endpoint.output)]) for goal in self.goals])
+
+    def _times(self, scenario: Scenario) -> np.ndarray:
+        hours = [goal.endpoint.hour for goal in self.goals if goal.endpoint.statistic == "at"]
+        dense = times_of_scenario(scenario, subjects(scenario, self.model)[0])
+        last = max(hours) if len(hours) == len(self.goals) else np.inf
+        return np.unique(np.concatenate([dense[(dense >= 0) & (dense <= last)], hours]))
+
+    def find(self, values: Mapping[str, np.ndarray], doses: tuple[float, float] | None = None) -> FoundDose:
+        """The dose for one person, within `doses`."""
+        low, high = doses or self.range()
+        grid = np.geomspace(low, high, GRID)
+        found = self.simulate(values, grid)
+        between = {i for margin in self._margins(found) for i in np.flatnonzero(np.diff(np.sign(margin)))}
+        finer = [np.geomspace(grid[i], grid[i + 1], FINER + 2)[1:-1] for i in sorted(between)]
+        if finer:
+            more = np.concatenate(finer)
+            grid, found = np.concatenate([grid, more]), np.concatenate([found, self.simulate(values, more)], axis=1)
+            order = np.argsort(grid)
+            grid, found = grid[order], found[:, order]
+        dose, window, why = self._choose(grid, self._margins(found))
+        return FoundDose(dose, window, why, grid, found, self.simulate(values, np.array([dose]))[:, 0])
+
+    def _margins(self, found: np.ndarray) -> np.ndarray:
+        return np.array([goal.margin(part, self.probability) for goal, part in zip(self.goals, found, strict=True)])
+
+    def _choose(self, grid: np.ndarray, margins: np.ndarray) -> tuple[float, tuple[float, float], str]:
+        """The dose, the lowest range of doses that meets the bounds, and a remark."""
+        is_bound = np.array([goal.relation != EQUAL for goal in self.goals])
+        least = margins[is_bound].min(axis=0) if is_bound.any() else np.ones_like(grid)
+        logs, ranges = np.log(grid), _positive_ranges(np.log(grid), least)
+        if not ranges:
+            nearest = float(grid[int(np.argmax(least))])
+            return nearest, (np.nan, np.nan), "no dose in the range meets the bounds; the nearest is used"
+        aims = {goal.text: _crossing(logs, margin) for goal, margin in zip(self.goals, margins, strict=True)
+                if goal.relation == EQUAL}  # fmt: skip
+        missed, wanted = (
+            [text for text, at in aims.items() if at is None],
+            [at for at in aims.values() if at is not None],
+        )
+        low, high = ranges[0]
+        if wanted:
+            dose = float(np.clip(wanted[0], low, high))
+            why = "limited by a bound" if dose != wanted[0] else ""
+        else:
+            dose = low if low > logs[0] else high
+            why = "the end of the range of doses" if dose == logs[-1] else ""
+        why = f"not reached by any dose in the range: {'; '.join(missed)}" if missed else why
+        window = (float(np.exp(low)), float(np.exp(high))) if is_bound.any() else (np.nan, np.nan)
+        return float(np.exp(dose)), window, why
+
+
+def _crossing(x: np.ndarray, y: np.ndarray) -> float | None:
+    """The first x at which y changes sign, by linear interpolation."""
+    places = np.flatnonzero(np.diff(np.sign(y)))
+    if not len(places):
+        return None
+    i = places[0]
+    return float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
+
+
+def _positive_ranges(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
+    """Ranges of x with y of 0 or more, by linear interpolation."""
+    found, begin = [], x[0] if y[0] >= 0 else None
+    for i in np.flatnonzero(np.diff(y >= 0)):
+        edge = float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
+        if begin is None:
+            begin = edge
+        else:
+            found.append((float(begin), edge))
+            begin = None
+    return found if begin is None else [*found, (float(begin), float(x[-1]))]
+
+
+@dataclass(frozen=True)
+class FoundDose:
+    """A dose for one person, the lowest range of doses that meets the bounds (`window`), and a remark (`why`).
+
+    `grid` [dose] with endpoints `found` [goal, dose, draw], and those `reached` [goal, draw] with the dose.
+    """
+
+    dose: float
+    window: tuple[float, float]
+    why: str
+    grid: np.ndarray
+    found: np.ndarray
+    reached: np.ndarray
+
+
+def dose_table(finder: DoseFinder, found: Mapping[str, FoundDose]) -> pd.DataFrame:
+    """One row per person and goal: the dose, and what is predicted with it."""
+    rows = []
+    for name, one in found.items():
+        for goal, values in zip(finder.goals, one.reached, strict=True):
+            low, middle, high = np.nanpercentile(values, BAND)
+            rows.append({
+                "ID": name, "dose": one.dose, "window_low": one.window[0], "window_high": one.window[1],
+                "goal": goal.text, "predicted": middle, "low": low, "high": high, "unit": goal.unit,
+                "probability": float(goal.chance(values)), "remark": one.why,
+            })  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,150 @@
+"""Comparison of fits to one data set: expected log predictive density by LOO (Pareto smoothed) and WAIC, with ArviZ.
+
+Two questions have two answers: how well is another measurement of a known person predicted (given the parameters of the
+person), and how well a new person (parameters integrated out)? The integral of each person and draw is computed by
+importance sampling with one set of points, so that it costs one solve for each point and not for each draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from scipy.special import gammaln, logsumexp
+
+from ketamech.core import InputError
+from ketamech.exchange.optional_libraries import import_optional
+from ketamech.fitting.fit import Fit
+from ketamech.fitting.group_model import means_of_persons
+from ketamech.fitting.group_sampler import convergence
+from ketamech.fitting.map_estimates import by_person, log_densities
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS, DF, WIDER = 200, 5.0, 1.3  # importance points of a person: t distribution, variances times WIDER
+BAD_K = 0.7  # Pareto shape above which a left-out density is unreliable (Vehtari 2017, Stat Comput 27:1413)
+KINDS = {"measurement": "another measurement of the same persons", "person": "another person"}
+GROUP = "log_likelihood"
+
+
+def log_likelihoods(made: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Dataset:
+    """Log densities of each measurement given its person [chain, draw, row], and of each person [chain, draw, ID]."""
+    assert made.draws is not None
+    logs = made.draws.log_likelihood
+    rows = [f"line {one.row.line}" for one in made.data.measurements]
+    text = repr([(one.output, one.factor) for one in made.data.outputs]) + repr(made.data.value.tolist())
+    return xr.Dataset(
+        {"measurement": (("chain", "draw", "row"), logs),
+         "person": (("chain", "draw", "ID"), marginal_log_likelihood(made, points, seed))},
+        {"chain": np.arange(logs.shape[0]), "draw": np.arange(logs.shape[1]), "row": rows,
+         "ID": [subject.name for subject in made.data.persons]},
+        {"data": hashlib.sha256(text.encode()).hexdigest()[:16]},
+    )  # fmt: skip
+
+
+def marginal_log_likelihood(made: Fit, points: int = POINTS, seed: int = 1) -> np.ndarray:
+    """Log density [chain, draw, person] of the measurements of each person, without its parameters."""
+    assert made.model is not None
+    assert made.draws is not None
+    model, draws, data = made.model, made.draws, made.data
+    people, size = made.mode.shape
+    chance = np.random.default_rng([seed, 13])
+    factor = np.sqrt(WIDER) * np.linalg.cholesky(made.spread)
+    stretch = np.sqrt(DF / chance.chisquare(DF, (points, people, 1)))
+    standard = stretch * chance.standard_normal((points, people, size))
+    free = made.mode + np.einsum("nij,mnj->mni", factor, standard)
+    proposal = _log_t(standard) - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+    predicted = made.predictor.predictions(free)
+    found = np.empty((*draws.log_likelihood.shape[:2], people))
+    for place in np.ndindex(found.shape[:2]):
+        errors = model.errors_at(draws.log_errors[place])
+        own = by_person(data, log_densities(data, errors, predicted))
+        apart = free - means_of_persons(model, draws.coefficients[place])
+        weight = np.linalg.inv(draws.covariance[place])
+        square = ((apart @ weight) * apart).sum(axis=-1)
+        prior = 0.5 * (np.linalg.slogdet(weight)[1] - square - size * np.log(2 * np.pi))
+        found[place] = logsumexp(own + prior - proposal, axis=0) - np.log(points)
+    return found
+
+
+def _log_t(standard: np.ndarray) -> np.ndarray:
+    """Log density of a standard t distribution of several dimensions [..., dimension]."""
+    size = standard.shape[-1]
+    constant = gammaln((DF + size) / 2) - gammaln(DF / 2) - size / 2 * np.log(DF * np.pi)
+    return np.asarray(constant - (DF + size) / 2 * np.log1p((standard**2).sum(axis=-1) / DF))
+
+
+def criteria_table(logs: xr.Dataset) -> pd.DataFrame:
+    """One row per kind of prediction: elpd by LOO with standard error, effective parameters, WAIC, unreliable items."""
+    import pandas as pd
+
+    rows = []
+    for kind, words in KINDS.items():
+        loo, waic = _loo(logs, kind), _waic(logs, kind)
+        rows.append({
+            "predicted": words, "elpd_loo": float(loo.elpd_loo), "se": float(loo.se), "p_loo": float(loo.p_loo),
+            "elpd_waic": float(waic.elpd_waic), "p_waic": float(waic.p_waic), "items": int(logs[kind].shape[-1]),
+            "unreliable": int((loo.pareto_k.values > BAD_K).sum()),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def comparison_table(fits: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Fits to one data set, the best first: elpd by LOO, its difference from the best, and stacking weights.
+
+    Raises InputError for fits to other measurements.
+    """
+    import pandas as pd
+
+    first = next(iter(fits.values()))
+    other = next((name for name, logs in fits.items() if logs.attrs["data"] != first.attrs["data"]), None)
+    if other is not None:
+        raise InputError(f"'{other}' is a fit to other measurements", key="--compare", expected="fits to the same DV")
+    parts = []
+    for kind, words in KINDS.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            table = _arviz().compare({name: _loo(logs, kind) for name, logs in fits.items()})
+        table = table.reset_index(names="fit").rename(columns={"elpd_diff": "difference", "dse": "se_difference"})
+        table.insert(0, "predicted", words)
+        parts.append(table[["predicted", "fit", "elpd_loo", "se", "p_loo", "difference", "se_difference", "weight"]])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _loo(logs: xr.Dataset, kind: str) -> Any:
+    total = logs[kind].values.sum(axis=-1, keepdims=True)
+    share = float(convergence(total)[1][0]) / total.size
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _arviz().loo(_inference_data(logs), var_name=kind, pointwise=True, reff=share)
+
+
+def _waic(logs: xr.Dataset, kind: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _arviz().waic(_inference_data(logs), var_name=kind)
+
+
+def _arviz() -> Any:
+    return import_optional("arviz", "ArviZ", "comparing fits", "calibrate")
+
+
+def _inference_data(logs: xr.Dataset) -> Any:
+    return _arviz().InferenceData(log_likelihood=logs)
+
+
+def read_log_likelihoods(folder: Path) -> xr.Dataset:
+    """Log densities of a fit in a folder. Raises InputError for a folder without them."""
+    path = folder / "posterior.zarr"
+    if not path.is_dir():
+        raise InputError(f"'{folder}' holds no fit of a group", key="--compare", expected="a folder of ketamech fit")
+    tree = xr.open_datatree(path, engine="zarr")
+    if GROUP not in tree.children:
+        raise InputError(f"'{folder}' was written by an earlier version", key="--compare", expected="the fit once more")
+    return tree[GROUP].to_dataset().load()

@@ -1,0 +1,164 @@
+"""Sampling times that inform the parameters of a person most: D-optimal choice among candidate times.
+
+The information of a level is that of its residual error times the exact sensitivities to the parameters, at population
+values. The prior distribution of a person is part of the information (Bayesian D-optimality), so that the expected
+posterior covariance of a person is its inverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ketamech.core import InputError
+from ketamech.exchange.nca_profiles import SIMULATED_LLOQ
+from ketamech.exchange.nonmem.measurements import NOT_CENSORED
+from ketamech.fitting.error_models import error_model
+from ketamech.fitting.fitted_parameters import (
+    MOST_OF_PERSON,
+    FittedParameter,
+    candidates,
+    informed,
+    named_parameters,
+    prior_covariance,
+)
+from ketamech.fitting.observations import ObservedOutput, observed_output, parse_observe
+from ketamech.population.virtual_population import Population
+from ketamech.simulation.forward_sensitivities import scenario_sensitivities
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+
+USUAL = (0.1, 0.25, 0.5, 0.67, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 24, 36, 48)  # h
+
+
+@dataclass(frozen=True)
+class SamplingDesign:
+    """What samples at candidate `times` (h) say about a person; every output is measured in every sample.
+
+    `predicted` [output, time] in the units of `outputs`; `slopes` [output, time, p] by the free scale of `parameters`;
+    `information` [output, time]: of a prediction; prior `covariance` [p, p].
+    """
+
+    times: np.ndarray
+    outputs: tuple[ObservedOutput, ...]
+    parameters: tuple[FittedParameter, ...]
+    predicted: np.ndarray
+    slopes: np.ndarray
+    information: np.ndarray
+    covariance: np.ndarray
+
+    @cached_property
+    def of_sample(self) -> np.ndarray:
+        """Information matrix [time, p, p] of a sample at each candidate time."""
+        return np.asarray(np.einsum("ot,oti,otj->tij", self.information, self.slopes, self.slopes))
+
+    def precision(self, chosen: Sequence[int]) -> np.ndarray:
+        """Expected posterior precision [p, p] with samples at `chosen` candidates (indices)."""
+        return np.asarray(np.linalg.inv(self.covariance) + self.of_sample[list(chosen)].sum(axis=0))
+
+    def criterion(self, chosen: Sequence[int]) -> float:
+        """Logarithm of the determinant of the posterior precision."""
+        return float(np.linalg.slogdet(self.precision(chosen))[1])
+
+    def best(self, count: int) -> list[int]:
+        """Indices of `count` times: one after another, then exchanges until none improves the criterion."""
+        left = range(len(self.times))
+        if not 0 < count <= len(left):
+            expected = f"1 to {len(left)}, the number of candidate times"
+            raise InputError(f"{count} samples", key="--samples", expected=expected)
+        chosen: list[int] = []
+        for _ in range(count):
+            chosen.append(max((i for i in left if i not in chosen), key=lambda i: self.criterion([*chosen, i])))
+        while True:
+            now = self.criterion(chosen)
+            swaps = [[*chosen[:k], i, *chosen[k + 1 :]] for k in range(count) for i in left if i not in chosen]
+            better = max(swaps, key=self.criterion, default=chosen)
+            if self.criterion(better) <= now + 1e-9:
+                return sorted(chosen)
+            chosen = better
+
+    def efficiency(self, chosen: Sequence[int], best: Sequence[int]) -> float:
+        """D-efficiency of times relative to the best ones, 1 if equal."""
+        return float(np.exp((self.criterion(chosen) - self.criterion(best)) / len(self.parameters)))
+
+    def table(self, chosen: Sequence[int]) -> pd.DataFrame:
+        """One row per parameter: SD between people and expected posterior SD on the free scale, and what is learned."""
+        prior, expected = np.diag(self.covariance), np.diag(np.linalg.inv(self.precision(chosen)))
+        return pd.DataFrame({
+            "parameter": [one.name for one in self.parameters], "prior_sd": np.sqrt(prior),
+            "expected_sd": np.sqrt(expected), "learned": 1 - expected / prior,
+        })  # fmt: skip
+
+
+def sampling_design(
+    model: Model, scenario: Scenario, observe: Sequence[str], population: Population, *, times: Sequence[float] = USUAL,
+    parameters: Sequence[str] = (), errors: Sequence[str] = (), lloq: float | None = None, threads: int = 1,
+) -> SamplingDesign:  # fmt: skip
+    """The design problem of one person of a scenario; arguments as in a fit.
+
+    `lloq`: in the unit of the levels (default: a thousandth of the highest level); lower levels inform of nothing.
+    Without `parameters`, those that samples at all times would inform. Raises InputError.
+    """
+    named = [parse_observe(text) for text in observe]
+    outputs = tuple(observed_output(dvid or output, output, unit, model) for dvid, output, unit in named)
+    if not outputs:
+        raise InputError("no output is observed", key="--observe", type_this='--observe "venous.ketamine [ng/mL]"')
+    hours = np.unique(np.array(times, dtype=float))
+    if not len(hours) or hours[0] < 0:
+        raise InputError("sampling times before 0 h", key="--candidates", expected="hours from 0 on")
+    known = named_parameters(parameters, population, model.parameters) if parameters else tuple(
+        candidates(population, model.parameters).values())  # fmt: skip
+    predicted, slopes = _sensitivities(model, scenario, known, outputs, hours, threads)
+    texts = {one.output: _text_of(one, errors) for one in outputs}
+    information = np.zeros_like(predicted)
+    for i, one in enumerate(outputs):
+        limit = SIMULATED_LLOQ * predicted[i].max() if lloq is None else lloq
+        own = predicted[i] > limit if one.is_concentration else np.ones(len(hours), dtype=bool)
+        error = error_model(one, predicted[i][own] if own.any() else predicted[i], texts[one.output])
+        none = np.full(len(hours), NOT_CENSORED)
+        terms = error.terms(predicted[i], predicted[i], none, np.full(len(hours), -np.inf))
+        information[i] = np.where(own, terms[2], 0.0)
+    chosen = list(range(len(known)))
+    if not parameters:
+        effects = np.sqrt(information)[:, :, None] * slopes * np.array([one.sd for one in known])
+        flat = effects.reshape(-1, len(known))
+        chosen = informed(flat, MOST_OF_PERSON) or informed(flat, 1, 0.0)
+    kept = tuple(known[i] for i in chosen)
+    covariance = prior_covariance(kept, population)
+    return SamplingDesign(hours, outputs, kept, predicted, slopes[:, :, chosen], information, covariance)
+
+
+def _text_of(output: ObservedOutput, errors: Sequence[str]) -> str:
+    """The error model that a text names for an output; the last one counts."""
+    found = ""
+    for text in errors:
+        name, _, words = text.rpartition(":")
+        found = words.strip() if name.strip() in ("", output.output, output.dvid) else found
+    return found
+
+
+def _sensitivities(
+    model: Model, scenario: Scenario, parameters: Sequence[FittedParameter], outputs: Sequence[ObservedOutput],
+    hours: np.ndarray, threads: int,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Predictions [output, time] and exact derivatives [output, time, p] on the free scale, in the units of DV."""
+    values = {one.name: one.typical for one in parameters} | dict(pair for one in parameters for pair in one.tied)
+    names = tuple(dict.fromkeys(one.output for one in outputs))
+    grid = np.unique(np.concatenate([[0.0], hours]))
+    curves, derivatives = scenario_sensitivities(
+        model, scenario, tuple(values), grid, names, values=values, threads=threads
+    )
+    place, rows = np.searchsorted(grid, hours), list(values)
+    predicted = np.array([one.factor * curves[one.output].values[0, place] for one in outputs])
+    slopes = np.zeros((*predicted.shape, len(parameters)))
+    for i, one in enumerate(outputs):
+        own = one.factor * derivatives[one.output].values[0, place]  # [time, parameter]
+        for j, parameter in enumerate(parameters):
+            relative = 1 - parameter.typical if parameter.is_share else 1.0  # change of the logarithm
+            for name in (parameter.name, *dict(parameter.tied)):
+                slopes[i, :, j] += relative * values[name] * own[:, rows.index(name)]
+    return predicted, slopes

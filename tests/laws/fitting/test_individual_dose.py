@@ -1,0 +1,159 @@
+"""Doses of a fitted person: closed form, probabilities checked by counting, and bounds that win over targets."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from fit_tables import UNIT, person, table
+
+from ketamech.core import InputError, UnknownNameError
+from ketamech.exchange.nonmem.read import doses_in
+from ketamech.fitting.fit import FitSettings, fit
+from ketamech.fitting.individual_dose import DoseFinder, Individuals, dose_table, individuals, parse_goal
+from ketamech.fitting.observations import measurements_of
+from ketamech.fitting.predict import measured_sensitivities
+from ketamech.fitting.sampling_times import sampling_design
+from ketamech.population.virtual_population import load_population
+from ketamech.simulation.load_scenario import load_scenario
+
+REGIMEN = "racemic {dose} mg/kg IV over 40 min"
+NAMES = ("intrinsic_clearance_s", "shallow_volume")
+
+
+@pytest.fixture(scope="module")
+def made(model):
+    rows = [f"{line},{weight}" for line, weight in zip(person(), [70] * 7, strict=True)]
+    data = measurements_of(doses_in(table(*rows, header="ID,TIME,AMT,ROUTE,DUR,DRUG,DVID,DV,CENS,WT"), "levels.csv",
+                                    model.parameters), model, [UNIT])  # fmt: skip
+    return fit(data, model, FitSettings(NAMES, group=False))
+
+
+@pytest.fixture(scope="module")
+def known(made):
+    return individuals(made, draws=60)
+
+
+def finder(model, *goals, probability=0.9):
+    return DoseFinder(model, REGIMEN, tuple(parse_goal(goal, model) for goal in goals), probability)
+
+
+def test_draws_of_a_person_have_the_fitted_posterior_and_the_variability_of_the_rest(made, model, tmp_path):
+    many = individuals(made, draws=4000)
+    fitted = np.log(many.values["pharmacokinetics.intrinsic_clearance_s"][0])
+    assert fitted.mean() == pytest.approx(made.mode[0, 0], abs=0.02)
+    assert fitted.std() == pytest.approx(np.sqrt(made.spread[0, 0, 0]), rel=0.05)
+    tied = many.values["pharmacokinetics.intrinsic_clearance_r"][0]
+    assert np.std(np.log(tied) - fitted) < 1e-9
+    rest = np.log(many.values["dissociation.cadss_ec50"][0])
+    row = next(r for r in load_population().tables.between if r.parameter == "dissociation.cadss_ec50")
+    assert rest.std() == pytest.approx(row.person, rel=0.1)
+    assert set(many.values["person.weight"][0]) == {70.0}
+    many.save(tmp_path / "individuals.npz")
+    read = Individuals.load(tmp_path / "individuals.npz")
+    np.testing.assert_allclose(read.of("1")["dissociation.cadss_ec50"], many.of("1")["dissociation.cadss_ec50"], 1e-6)
+    with pytest.raises(InputError, match="no ID 7"):
+        read.of("7")
+
+
+def test_a_target_is_reached_by_the_median(model, known):
+    one = finder(model, "venous.ketamine peak = 200 ng/mL").find(known.of("1"), (0.05, 5))
+    assert np.median(one.reached[0]) == pytest.approx(200, rel=0.01)
+    again = finder(model, "venous.ketamine cmax = 400 ng/mL").find(known.of("1"), (0.05, 5))
+    assert again.dose == pytest.approx(2 * one.dose, rel=0.05)  # kinetics are almost linear
+    hourly = finder(model, "venous.ketamine at 2 h = 50 ng/mL", "venous.ketamine auc >= 100 h*ng/mL")
+    found = hourly.find(known.of("1"), (0.05, 5))
+    assert np.median(found.reached[0]) == pytest.approx(50, rel=0.01)
+    assert (dose_table(hourly, {"1": found})["probability"].isna() == [True, False]).all()
+
+
+def test_a_bound_holds_with_its_probability_and_wins_over_a_target(model, known):
+    for share in (0.7, 0.9):
+        wanted = finder(model, "venous.ketamine peak <= 200 ng/mL", probability=share)
+        one = wanted.find(known.of("1"), (0.05, 5))
+        assert np.mean(one.reached[0] <= 200) == pytest.approx(share, abs=0.03)
+        assert one.window == pytest.approx((0.05, one.dose))
+    both = finder(model, "venous.ketamine peak = 1000 ng/mL", "venous.ketamine peak <= 200 ng/mL")
+    limited = both.find(known.of("1"), (0.05, 5))
+    assert limited.dose == pytest.approx(one.dose, rel=0.01)
+    assert limited.why == "limited by a bound"
+    least = finder(model, "venous.ketamine peak >= 200 ng/mL").find(known.of("1"), (0.05, 5))
+    assert np.mean(least.reached[0] >= 200) == pytest.approx(0.9, abs=0.03)
+    assert least.dose > one.dose
+    never = finder(model, "venous.ketamine peak >= 200 ng/mL", "venous.ketamine peak <= 100 ng/mL")
+    assert "no dose in the range" in never.find(known.of("1"), (0.05, 5)).why
+
+
+def test_the_range_of_doses_ends_where_the_program_refuses(model):
+    made = finder(model, "venous.ketamine peak <= 200 ng/mL")
+    low, high = made.range()
+    assert made.is_allowed(high)
+    assert not made.is_allowed(2 * high)
+    assert low == pytest.approx(high / 1000)
+
+
+@pytest.mark.parametrize(
+    ("goal", "error", "words"),
+    [
+        ("venous.ketamine peak 200", InputError, "not a goal"),
+        ("venous.ketamine peak = 200", InputError, "has no unit"),
+        ("venous.ketamine peak = 200 mmHg", InputError, "cannot be measured in mmHg"),
+        ("venous.ketamine auc = 200 ng/mL", InputError, "an area in 'ng/mL'"),
+        ("venous.ketamin peak = 200 ng/mL", UnknownNameError, r"nearest: venous\.ketamine"),
+    ],
+)
+def test_a_goal_that_cannot_be_read_says_what_to_type(model, goal, error, words):
+    with pytest.raises(error, match=words):
+        parse_goal(goal, model)
+
+
+def test_a_regimen_without_a_dose_to_search_is_refused(model):
+    goal = parse_goal("venous.ketamine peak = 200 ng/mL", model)
+    with pytest.raises(InputError, match="names no dose"):
+        DoseFinder(model, "racemic 0.5 mg/kg IV", (goal,))
+    with pytest.raises(InputError, match="probability of 90"):
+        replace(finder(model, "venous.ketamine peak = 200 ng/mL"), probability=90)
+
+
+HOURS = (0.3, 0.7, 1.0, 2.0, 4.0, 8.0)
+
+
+@pytest.fixture(scope="module")
+def design(model):
+    scenario = load_scenario("racemic 35 mg IV over 0.6667 h", model.parameters)
+    return sampling_design(model, scenario, [UNIT], load_population(), times=HOURS, parameters=NAMES)
+
+
+def test_exact_sensitivities_on_the_scale_of_a_fit(design, made):
+    """Second method: central differences of the predictions of a table with the same times."""
+    rows = [person()[0], *(f"1,{hour},0,.,.,.,venous.ketamine,10,0" for hour in HOURS)]
+    data = measurements_of(
+        doses_in(table(*rows), "x.csv", made.predictor.model.parameters), made.predictor.model, [UNIT]
+    )
+    other = replace(made.predictor, data=data)
+    predicted, slopes = measured_sensitivities(other, other.typical)
+    np.testing.assert_allclose(design.predicted[0], predicted, rtol=1e-4)
+    np.testing.assert_allclose(design.slopes[0], slopes, rtol=2e-3, atol=1e-3 * predicted.max())
+
+
+def test_the_best_times_beat_all_others(design):
+    """Every pair is tried; and the expected covariance is that of a fit of levels that equal the predictions."""
+    best = design.best(2)
+    every = {(i, j): design.criterion([i, j]) for i in range(6) for j in range(i)}
+    assert design.criterion(best) == pytest.approx(max(every.values()))
+    assert design.efficiency([2, 3], best) < 1 == design.efficiency(best, best)
+    few, more = design.table(best), design.table(design.best(4))
+    assert (more["learned"] > few["learned"]).all()
+    with pytest.raises(InputError, match="7 samples"):
+        design.best(7)
+
+
+def test_the_expected_precision_is_that_of_a_fit(design, model):
+    levels = list(zip(HOURS, design.predicted[0], strict=True))
+    data = measurements_of(doses_in(table(*person(levels=levels)), "x.csv", model.parameters), model, [UNIT])
+    made = fit(data, model, FitSettings(NAMES, group=False))
+    expected = np.linalg.inv(design.precision(range(6)))
+    np.testing.assert_allclose(made.spread[0], expected, rtol=0.06, atol=5e-4)  # the mode is near the population
