@@ -13,11 +13,16 @@ from ketamech.core import InputError
 
 Scenarios = Annotated[Path, typer.Option(help="A scenario file, an archive (.omex) or a folder of either")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
-Suite = Annotated[
+SbmlSuite = Annotated[
     Path | None,
     typer.Option("--sbml-suite", help="Instead, test the SBML import on a folder of the SBML semantic test cases"),
 ]
-Every = Annotated[int, typer.Option(min=1, help="With --sbml-suite: only every Nth case")]
+Biomodels = Annotated[
+    Path | None, typer.Option("--biomodels", help="Instead, compare a folder of SBML models with libRoadRunner")
+]
+Sample = Annotated[
+    int | None, typer.Option(min=1, help="With a folder of cases: a random sample of this size, the same each time")
+]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file")]
 Amici = Annotated[
     bool,
@@ -27,7 +32,7 @@ Amici = Annotated[
 
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
-    amici: Amici = False, sbml_suite: Suite = None, every: Every = 1,
+    amici: Amici = False, sbml_suite: SbmlSuite = None, biomodels: Biomodels = None, sample: Sample = None,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
@@ -43,9 +48,12 @@ def compare_simulators(
       ketamech compare-simulators --amici --markdown docs/certificate.md
 
       ketamech compare-simulators --sbml-suite sbml-test-suite/cases/semantic
+
+      ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
-    if sbml_suite is not None:
-        return _sbml_suite(sbml_suite, out, every, markdown)
+    for kind, cases in {"sbml-suite": sbml_suite, "biomodels": biomodels}.items():
+        if cases is not None:
+            return _suite(kind, cases, out, sample, markdown)
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
@@ -81,14 +89,15 @@ def compare_simulators(
         sys.exit(1)
 
 
-def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> None:
-    """Run SBML test cases; write each result to a table as it comes, and print the counts."""
+def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Path | None) -> None:
+    """Run the test cases of a folder; write each result to a table as it comes, and print the counts."""
     import csv
 
-    from ketamech.exchange.sbml.conformance import (
+    from ketamech.exchange.conformance import (
         OTHER,
         PASSED,
         REFUSED,
+        SUITES,
         CaseResult,
         find_cases,
         run_suite,
@@ -97,13 +106,13 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
     )
     from ketamech.report.run_folder import check_folder
 
-    cases = find_cases(folder)
+    cases = find_cases(kind, folder, sample)
     check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     console = terminal.progress()
     with (
         console.status("Reading the cases ...") as status,
-        (out / "sbml_cases.csv").open("w", encoding="utf-8", newline="") as file,
+        (out / "cases.csv").open("w", encoding="utf-8", newline="") as file,
     ):
         rows = csv.writer(file)
         rows.writerow(["case", "outcome", "reason"])
@@ -112,10 +121,10 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        found = run_suite(cases, every=every, tell=status.update, done=done)
+        found = run_suite(kind, folder, cases, tell=status.update, done=done)
     if markdown is not None:
-        markdown.write_text(suite_page(found), encoding="utf-8")
-    terminal.table(summary(found), title=f"{len(found)} semantic cases")
+        markdown.write_text(suite_page(kind, found), encoding="utf-8")
+    terminal.table(summary(found), title=f"{len(found)} cases: {SUITES[kind].title}")
     wrong = [one for one in found if one.outcome not in (PASSED, REFUSED, OTHER)]
     for one in wrong[:20]:
         console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")

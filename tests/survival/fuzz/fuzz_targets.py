@@ -270,13 +270,13 @@ def omex_doses(data: bytes) -> None:
 
 
 def suite_settings(data: bytes) -> None:
-    from ketamech.exchange.sbml.conformance import read_settings
+    from ketamech.exchange.sbml.semantic_suite import read_settings
 
     read_settings(file("00001-settings.txt", data))
 
 
 def suite_results(data: bytes) -> None:
-    from ketamech.exchange.sbml.conformance import read_results
+    from ketamech.exchange.sbml.semantic_suite import read_results
 
     read_results(file("00001-results.csv", data))
 

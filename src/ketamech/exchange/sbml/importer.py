@@ -1,9 +1,9 @@
 """Reads an SBML file into an SbmlModel: species, compartments, parameters, rules, reactions and events.
 
-The file is checked and converted to Level 3 with expanded functions; unsupported features are refused by name. A
-species changed by reactions becomes an amount; in formulas its id means the concentration unless it has only substance
-units. A quantity with a rate rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is
-solved for the one variable that nothing else determines.
+The file is checked and converted to Level 3; unsupported features are refused by name. A species changed by reactions
+becomes an amount; in formulas its id means the concentration unless it has only substance units. A quantity with a rate
+rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is solved for the one variable
+that nothing else determines.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class _SbmlImporter:
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
         self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
         self.delayed: dict[tuple[sympy.Expr, sympy.Expr], tuple[str, str]] = {}  # (value, lag): (symbol, its formula)
+        self.functions = {one.getId(): one for one in _all(model, "FunctionDefinition")}
         self.reacting = self._reacting()
         self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
@@ -97,8 +98,9 @@ class _SbmlImporter:
         return self._formulas(where).value(node)
 
     def _formulas(self, where: str) -> Formulas:
-        numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
-        return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of, self._delayed)
+        return Formulas(
+            self.names, self.made.symbol_of_id, self.made.constants, where, self._rate_of, self._delayed, self.functions
+        )
 
     def _delayed(self, value: sympy.Expr, lag: sympy.Expr, where: str) -> sympy.Expr:
         """The symbol of a delayed value; `_delays` adds its equation after everything is read."""
@@ -357,8 +359,6 @@ def _moving(model: Any) -> Iterator[str]:
 
 
 LEVEL, VERSION = 3, 1
-CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions")
-# functions of the last one are refused by name
 IGNORED_PACKAGES = ("layout", "render", "groups", "annot", "l3v2extendedmath")
 
 
@@ -374,11 +374,10 @@ def read_document(path: Path) -> Any:
     _refuse_packages(document, path)
     if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
         raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
-    for what in CONVERSIONS:
-        asked = names.ConversionProperties()
-        asked.addOption(what, True)
-        if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
-            raise InputError(f"libSBML could not do '{what}'", file=path, expected="a valid model")
+    asked = names.ConversionProperties()
+    asked.addOption("promoteLocalParameters", True)
+    if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+        raise InputError("libSBML could not promote local parameters", file=path, expected="a valid model")
     return document
 
 
