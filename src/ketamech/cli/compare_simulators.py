@@ -20,6 +20,9 @@ SbmlSuite = Annotated[
 Biomodels = Annotated[
     Path | None, typer.Option("--biomodels", help="Instead, compare a folder of SBML models with libRoadRunner")
 ]
+Petab = Annotated[
+    Path | None, typer.Option("--petab", help="Instead, simulate a folder of PEtab problems with simulated data")
+]
 Sample = Annotated[
     int | None, typer.Option(min=1, help="With a folder of cases: a random sample of this size, the same each time")
 ]
@@ -32,7 +35,8 @@ Amici = Annotated[
 
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
-    amici: Amici = False, sbml_suite: SbmlSuite = None, biomodels: Biomodels = None, sample: Sample = None,
+    amici: Amici = False, sbml_suite: SbmlSuite = None, biomodels: Biomodels = None, petab: Petab = None,
+    sample: Sample = None,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
@@ -51,7 +55,7 @@ def compare_simulators(
 
       ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
-    for kind, cases in {"sbml-suite": sbml_suite, "biomodels": biomodels}.items():
+    for kind, cases in {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab}.items():
         if cases is not None:
             return _suite(kind, cases, out, sample, markdown)
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives

@@ -15,10 +15,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import yaml
 
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotComparable, roadrunner_difference
+from ketamech.exchange.petab_simulation import simulate_petab
 from ketamech.exchange.sbml import semantic_suite
 from ketamech.exchange.sbml.importer import import_sbml
 
@@ -59,6 +62,50 @@ def _collected_model(path: Path) -> str:
     return roadrunner_difference(read_text(path, "an SBML model"), import_sbml(path), MODEL_TIMES)
 
 
+PETAB_TOLERANCE = 1e-3  # of the largest expected value of an observable, where a problem states no tolerance
+
+
+def _petab_problems(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.yaml") if b"format_version" in path.read_bytes())
+
+
+def _petab_problem(path: Path) -> str:
+    solution = path.with_name(f"{path.stem}_solution.yaml")
+    stated = yaml.safe_load(read_text(solution, "a solution")) if solution.is_file() else {}
+    names = stated.get("simulation_files") or [file.name for file in path.parent.glob("simul*.tsv")]
+    if not names:
+        raise NotComparable("no simulated data beside it")
+    problem = yaml.safe_load(read_text(path, "a problem"))
+    measured = [name for part in (problem, *problem.get("problems", ())) for name in part.get("measurement_files", ())]
+    wanted = _matching_rows(*(_rows(path.parent, files) for files in (measured, names)))
+    found = simulate_petab(path)
+    largest = found.assign(size=np.abs(wanted)).groupby("observableId")["size"].transform("max").to_numpy()
+    apart = np.abs(found["simulation"].to_numpy() - wanted)
+    wrong = ~(apart <= stated.get("tol_simulations", PETAB_TOLERANCE * largest))
+    if not wrong.any():
+        return ""
+    row = found.iloc[int(np.argmax(wrong))]
+    return (
+        f"{row['observableId']} is {row['simulation']:.6g}, expected {wanted[np.argmax(wrong)]:.6g}, at {row['time']:g}"
+    )
+
+
+def _rows(folder: Path, files: Sequence[str]) -> pd.DataFrame:
+    return pd.concat([pd.read_csv(folder / name, sep="\t") for name in files], ignore_index=True)
+
+
+def _matching_rows(measured: pd.DataFrame, simulated: pd.DataFrame) -> np.ndarray:
+    """The simulated value of each measurement, by all columns but the values."""
+    value = next(name for name in ("simulation", "measurement") if name in simulated)
+    shared = [name for name in simulated if name in measured and name not in ("simulation", "measurement")]
+    keys = [table[shared].astype(str) for table in (measured, simulated)]
+    first, second = (rows.assign(repeat=rows.groupby(shared).cumcount()) for rows in keys)
+    joined = first.merge(second.assign(value=simulated[value]), how="left", on=[*shared, "repeat"])
+    if joined["value"].isna().any():
+        raise NotComparable("the simulated data have other rows than the measurements")
+    return joined["value"].to_numpy(dtype=float)
+
+
 def _models(folder: Path) -> list[Path]:
     return sorted(path for kind in ("*.xml", "*.sbml") for path in folder.rglob(kind))
 
@@ -71,6 +118,9 @@ SUITES: Mapping[str, Suite] = {
     "biomodels": Suite(
         f"SBML models, {len(MODEL_TIMES)} times up to {MODEL_TIMES[-1]:g} units of time, within {MAX_DIFFERENCE:g} of"
         f" libRoadRunner (relative tolerance {FINE:g})", _models, _collected_model, "SBML files (.xml, .sbml)",
+    ),
+    "petab": Suite(
+        "PEtab problems", _petab_problems, _petab_problem, "PEtab problems (.yaml) with simulated data beside them",
     ),
 }  # fmt: skip
 

@@ -35,11 +35,14 @@ from ketamech.exchange.sbml.sbml_model import (
 from ketamech.model.stage import symbol
 
 
-def import_sbml(path: Path | str) -> SbmlModel:
-    """The model of an SBML file. Raises InputError, with its name, for an unsupported feature."""
-    document = read_document(Path(path))  # keep a reference: its parts are freed with it
+def import_sbml(path: Path | str, text: str | None = None, *, start: float = 0.0) -> SbmlModel:
+    """The model of an SBML file, or of `text`, its changed content, which starts at the time `start`.
+
+    Raises InputError, with its name, for an unsupported feature.
+    """
+    document = read_document(Path(path), text)  # keep a reference: its parts are freed with it
     try:
-        return _SbmlImporter(document.getModel(), Path(path)).made
+        return _SbmlImporter(document.getModel(), Path(path), start).made
     except InputError as problem:
         raise problem.at(path) from None
 
@@ -47,11 +50,11 @@ def import_sbml(path: Path | str) -> SbmlModel:
 class _SbmlImporter:
     """Builds one model: the meaning of each id first, then rules, reactions and events."""
 
-    def __init__(self, model: Any, path: Path) -> None:
+    def __init__(self, model: Any, path: Path, start: float) -> None:
         self.model, self.path, self.names = model, path, libsbml()
         self.made = SbmlModel(model.getName() or model.getId() or path.stem, time_unit(model))
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
-        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
+        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Float(start)
         stated = [rule for rule in _all(model, "Rule") if rule.isSetMath()]  # a rule without a formula has no effect
         self.ruled = {rule.getVariable(): rule for rule in stated if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
@@ -362,10 +365,12 @@ LEVEL, VERSION = 3, 1
 IGNORED_PACKAGES = ("layout", "render", "groups", "annot", "l3v2extendedmath")
 
 
-def read_document(path: Path) -> Any:
-    """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML."""
+def read_document(path: Path, text: str | None = None) -> Any:
+    """A checked and converted libSBML document of a file, or of `text`. Raises InputError for invalid or unsupported
+    SBML.
+    """
     names = libsbml()
-    document = names.readSBMLFromString(read_text(path, "an SBML model"))
+    document = names.readSBMLFromString(read_text(path, "an SBML model") if text is None else text)
     document.setLocationURI(path.absolute().as_uri())  # external models are searched beside it
     _refuse_errors(names, document, path)
     if document.getModel() is None:
