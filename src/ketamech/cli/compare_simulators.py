@@ -23,6 +23,10 @@ Biomodels = Annotated[
 Petab = Annotated[
     Path | None, typer.Option("--petab", help="Instead, simulate a folder of PEtab problems with simulated data")
 ]
+Archives = Annotated[
+    Path | None,
+    typer.Option("--archives", help="Instead, simulate a folder of SED-ML files and archives (.sedml, .omex)"),
+]
 Sample = Annotated[
     int | None, typer.Option(min=1, help="With a folder of cases: a random sample of this size, the same each time")
 ]
@@ -36,7 +40,7 @@ Amici = Annotated[
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
     amici: Amici = False, sbml_suite: SbmlSuite = None, biomodels: Biomodels = None, petab: Petab = None,
-    sample: Sample = None,
+    archives: Archives = None, sample: Sample = None,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
@@ -55,9 +59,10 @@ def compare_simulators(
 
       ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
-    for kind, cases in {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab}.items():
-        if cases is not None:
-            return _suite(kind, cases, out, sample, markdown)
+    suites = {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab, "archives": archives}
+    for kind, where in suites.items():
+        if where is not None:
+            return _suite(kind, where, out, sample, markdown)
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
@@ -73,12 +78,12 @@ def compare_simulators(
     if not files:
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
-    model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
-    loaded = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
+    model, written = terminal.model(), files[0].suffix.lower() == ".omex"
+    loaded = {} if written else {file.stem: load_scenario(file, model.parameters) for file in files}
     report_refuse_folder(out)
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
-        if archives:
+        if written:
             found = compare_archives(files, model, engines=engines, tell=status.update)
         else:
             found = compared(loaded, model, folder, engines=engines, tell=status.update)

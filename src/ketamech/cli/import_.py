@@ -65,7 +65,7 @@ def import_(
     """
     from ketamech.cli import scenario_argument
 
-    if to is not None and to.suffix.lower() == ".csv" and file.suffix.lower() in PROBLEMS:
+    if to is not None and to.suffix.lower() == ".csv" and file.suffix.lower() in (*PROBLEMS, *SIMULATIONS):
         return _simulated(file, to)
     if _reads_scenarios(file, to):
         return _scenarios(file, to, subject)
@@ -107,12 +107,15 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
 
 
 def _simulated(file: Path, to: Path) -> None:
-    """Simulate a problem and write the values."""
+    """Simulate a problem or a simulation and write the values; of several reports, each to a file with its name."""
     from ketamech.exchange.petab_simulation import simulate_petab
+    from ketamech.exchange.sedml_simulation import SedmlFile
 
     with terminal.progress().status("Compiling and running the model ..."):
-        found = simulate_petab(file)
-    _write_values(found, to)
+        problem = file.suffix.lower() in PROBLEMS
+        found = {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
+    for name, values in found.items():
+        _write_values(values, to if len(found) == 1 else to.with_stem(f"{to.stem}_{name}"))
 
 
 def _write_values(values: pd.DataFrame, to: Path) -> None:

@@ -24,6 +24,7 @@ from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotCom
 from ketamech.exchange.petab_simulation import simulate_petab
 from ketamech.exchange.sbml import semantic_suite
 from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sedml_simulation import SedmlFile
 
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
 OTHER = "not applicable"  # no simulation, or none by the program that it is compared with
@@ -64,6 +65,8 @@ def _collected_model(path: Path) -> str:
 
 PETAB_TOLERANCE = 1e-3  # of the largest expected value of an observable, where a problem states no tolerance
 
+PETAB_KEYS = ("observableId", "preequilibrationConditionId", "simulationConditionId", "experimentId", "time")
+
 
 def _petab_problems(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.yaml") if b"format_version" in path.read_bytes())
@@ -95,10 +98,10 @@ def _rows(folder: Path, files: Sequence[str]) -> pd.DataFrame:
 
 
 def _matching_rows(measured: pd.DataFrame, simulated: pd.DataFrame) -> np.ndarray:
-    """The simulated value of each measurement, by all columns but the values."""
+    """The simulated value of each measurement, by observable, condition and time; equal ones are in order."""
     value = next(name for name in ("simulation", "measurement") if name in simulated)
-    shared = [name for name in simulated if name in measured and name not in ("simulation", "measurement")]
-    keys = [table[shared].astype(str) for table in (measured, simulated)]
+    shared = [name for name in PETAB_KEYS if name in measured and name in simulated]
+    keys = [table[shared].fillna("").assign(time=table["time"].astype(float)) for table in (measured, simulated)]
     first, second = (rows.assign(repeat=rows.groupby(shared).cumcount()) for rows in keys)
     joined = first.merge(second.assign(value=simulated[value]), how="left", on=[*shared, "repeat"])
     if joined["value"].isna().any():
@@ -110,6 +113,22 @@ def _models(folder: Path) -> list[Path]:
     return sorted(path for kind in ("*.xml", "*.sbml") for path in folder.rglob(kind))
 
 
+def _archives(folder: Path) -> list[Path]:
+    return sorted(path for kind in ("*.omex", "*.sedml") for path in folder.rglob(kind))
+
+
+def _archive(path: Path) -> str:
+    """The first difference of the time courses, or of what the reports show."""
+    simulation = SedmlFile(path)
+    reports = simulation.reports()
+    for name, one in simulation.courses().items():
+        model = import_sbml(path, one.model, start=one.start)
+        if difference := roadrunner_difference(one.model, model, one.times[one.times > 0]):
+            return f"{name}: {difference}"
+    empty = next((name for name, report in reports.items() if report.isna().all(axis=None)), None)
+    return f"{empty} has no values" if empty is not None else ""
+
+
 SUITES: Mapping[str, Suite] = {
     "sbml-suite": Suite(
         "SBML semantic test cases", lambda folder: sorted({path.parent for path in folder.rglob("*-settings.txt")}),
@@ -118,6 +137,10 @@ SUITES: Mapping[str, Suite] = {
     "biomodels": Suite(
         f"SBML models, {len(MODEL_TIMES)} times up to {MODEL_TIMES[-1]:g} units of time, within {MAX_DIFFERENCE:g} of"
         f" libRoadRunner (relative tolerance {FINE:g})", _models, _collected_model, "SBML files (.xml, .sbml)",
+    ),
+    "archives": Suite(
+        f"SED-ML files and archives, within {MAX_DIFFERENCE:g} of libRoadRunner", _archives, _archive,
+        "SED-ML files (.sedml) or archives (.omex)",
     ),
     "petab": Suite(
         "PEtab problems", _petab_problems, _petab_problem, "PEtab problems (.yaml) with simulated data beside them",

@@ -21,11 +21,11 @@ from ketamech.dosing.dose_events import ANTICIPATION, BELIEF
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.exchange.infer_regimen import infer_regimen
-from ketamech.exchange.omex import read_archive, read_time_courses
-from ketamech.exchange.optional_libraries import libsbml, libsedml
+from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.route_templates import InputProfile
 from ketamech.exchange.sbml.ids import INFLOW, own_name, sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
+from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.simulation.scenario import Scenario, validate
 
@@ -244,13 +244,8 @@ def _courses_in_file(path: Path, parameters: ParameterTable) -> Mapping[str, tup
         return doses_of_petab(path, parameters)
     if path.suffix.lower() in MODELS:
         return {path.stem: (doses_of_sbml(read_text(path, EXPECTED), parameters), 0.0)}
-    text, horizon, changed = model_of_sedml(path)
-    found = doses_of_sbml(text, parameters)
-    own = {own_name(name): value for name, value in changed.items()}
-    unknown = next((name for name in own if name not in parameters), None)
-    if unknown is not None:
-        raise InputError(f"the SED-ML changes '{unknown}', which is no parameter", expected="parameters of KetaMech")
-    return {path.stem: (replace(found, values={**found.values, **own}), horizon)}
+    simulation = SedmlFile(path)
+    return {path.stem: (doses_of_sbml(simulation.first_model(), parameters), simulation.horizon)}
 
 
 def _scenario(name: str, path: Path, found: ParsedDoses, horizon: float, parameters: ParameterTable) -> Scenario:
@@ -273,44 +268,3 @@ def _species_of(values: Mapping[str, float]) -> Species:
         if 2 * len(alike) > len(usual):
             return load_species(name)
     return load_species(HUMAN)
-
-
-ARCHIVE = ".omex"
-_TARGET = re.compile(r".*parameter\[@id='(\w+)'\](/@value)?$")
-
-
-def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
-    """SBML text, last simulated hour, and changed values by SBML id.
-
-    Raises InputError for a change other than a value, and for a model outside the folder of the file.
-    """
-    files = read_archive(path) if path.suffix.lower() == ARCHIVE else {}
-    place = next((name for name in files if name.endswith(".sedml")), "")
-    if files and not place:
-        raise InputError("the archive holds no SED-ML", expected="a file ending in .sedml")
-    text = files[place] if files else read_text(path, "SED-ML")
-    source, courses = read_time_courses(text)
-    if not courses:
-        raise InputError("nothing is simulated", expected="a uniform time course")
-    name = source.removeprefix("./")
-    if files and name not in files:
-        raise InputError(f"the archive holds no '{name}'", expected="the model that its SED-ML names")
-    model = files[name] if files else read_text(_beside(path, name), EXPECTED)
-    return model, max(one.end for one in courses), _changed_values(text)
-
-
-def _changed_values(text: str) -> dict[str, float]:
-    document = libsedml().readSedMLFromString(text)  # keep a reference: its parts are freed with it
-    model = document.getModel(0)
-    found = {}
-    for one in (model.getChange(i) for i in range(model.getNumChanges())):
-        kind, where = one.getElementName(), one.getTarget()
-        target, value = _TARGET.match(where), None
-        if target and kind == "changeAttribute":
-            with suppress(ValueError):
-                value = float(one.getNewValue())
-        if target is None or value is None or not math.isfinite(value):
-            what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
-            raise InputError(what, expected="changeAttribute of the value of a parameter")
-        found[target[1]] = value
-    return found

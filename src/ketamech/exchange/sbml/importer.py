@@ -8,6 +8,7 @@ that nothing else determines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -404,7 +405,9 @@ def _flatten(names: Any, document: Any, path: Path) -> None:
 def _refuse_errors(names: Any, document: Any, path: Path) -> None:
     for i in range(document.getNumErrors()):
         error = document.getError(i)
+        package = re.search(r"[Pp]ackage '?(\w+)", error.getMessage())  # a drawing with an error is a drawing
         harmless = error.getErrorId() == names.MissingXMLEncoding  # then it is UTF-8, which was checked
+        harmless |= package is not None and package[1].removesuffix("_L2") in IGNORED_PACKAGES
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
             raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
 
