@@ -52,14 +52,17 @@ def simulate_petab(path: Path) -> pd.DataFrame:
 
 def _read(path: Path) -> Any:
     library = import_optional("petab.v2", "petab", "reading PEtab problems")
+    expected = "a problem with one SBML model that petablint accepts"
     try:
         problem = library.Problem.from_yaml(str(path))
-        if len(problem.models) != 1 or problem.models[0].type_id != "sbml":
-            raise InputError("not one SBML model", file=path, expected="a problem with one SBML model")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, ImportError) as error:
+    except Exception as error:  # the library and its parsers raise errors of many kinds
         cause = error.__cause__ or error  # of a failed conversion from version 1
         what = f"this PEtab problem cannot be read: {' '.join(str(cause).split())[:200]}"
-        raise InputError(what, file=path, expected="a problem that petablint accepts") from None
+        raise InputError(what, file=path, expected=expected) from None
+    if len(problem.models) != 1 or problem.models[0].type_id != "sbml" or problem.model.sbml_model is None:
+        raise InputError("the problem has not one SBML model", file=path, expected=expected)
+    if empty := [one.id for one in problem.observables if one.formula is None]:
+        raise InputError(f"observable '{empty[0]}' has no formula", file=path, expected=expected)
     return problem
 
 

@@ -202,14 +202,16 @@ def changed_sbml(text: str, changes: list[Any]) -> str:
     for one in changes:
         kind, where = one.getElementName(), one.getTarget()
         ids, attribute = _ID.findall(where), _ATTRIBUTE.search(where)
-        element = _element(model, ids, where) if model is not None and ids else None
         name = attribute[1] if attribute else "value"
-        if kind == "changeAttribute" and name == "name":
-            continue
-        change = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
-        if kind != "changeAttribute" or change is None or name not in ATTRIBUTES:
+        if kind != "changeAttribute" or not ids or name not in ATTRIBUTES:
+            if kind == "changeAttribute" and name == "name":
+                continue
             what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
             raise InputError(what, expected=f"changeAttribute of a {', '.join(ATTRIBUTES)}")
+        element = _element(model, ids, where) if model is not None else None
+        change = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
+        if change is None:
+            raise InputError(f"the SED-ML changes the {name} of '{ids[-1]}', which is not in the model")
         try:
             change(float(one.getNewValue()))
         except ValueError:
