@@ -25,7 +25,7 @@ PAGES = {  # package: modules that a user's program may import
     ),
     "estimation": ("calibration", "surrogate_posterior", "posterior", "published_arms"),
     "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),
-    "exchange": ("simulate_any", "result_io", "nonmem.read", "nonmem.levels", "nonmem.write", "sbml.export", "omex"),
+    "exchange": ("simulate_any", "result_io", "nonmem.read", "nonmem.concentration_profiles", "nonmem.write", "sbml.export", "omex"),
     "fitting": ("fit", "observations", "error_models", "fitted_parameters", "predict", "diagnostics"),
     "parameters": ("load_parameters", "parameter", "connectome", "species_tables"),
     "evidence": ("load_evidence", "evidence", "observation"),

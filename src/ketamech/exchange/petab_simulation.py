@@ -16,6 +16,7 @@ import pandas as pd
 import sympy
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.atomic_files import read_text
 from ketamech.exchange.optional_libraries import import_optional, libsbml, with_fields
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import compile_vector
@@ -35,11 +36,11 @@ def simulate_petab(path: Path) -> pd.DataFrame:
 
     Raises InputError for what cannot be read or simulated, and SolverError.
     """
-    problem = _read(path)
+    problem = read_problem(path)
     found: dict[int, float] = {}
     scales: dict[str, float] = {}
     for name in dict.fromkeys(one.experiment_id for one in problem.measurements):
-        periods = problem[name].sorted_periods if name else []
+        periods = _entity(problem, name).sorted_periods if name else []
         chosen = [(i, one) for i, one in enumerate(problem.measurements) if one.experiment_id == name]
         found |= _Experiment(path, problem, periods, scales).simulations(dict(chosen))
     rows = [
@@ -50,9 +51,12 @@ def simulate_petab(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _read(path: Path) -> Any:
+def read_problem(path: Path) -> Any:
+    """A problem of version 2, or converted to it, of the PEtab library. Raises InputError."""
     library = import_optional("petab.v2", "petab", "reading PEtab problems")
     expected = "a problem with one SBML model that petablint accepts"
+    if "://" in read_text(path, "a PEtab problem"):
+        raise InputError("the problem names a file at an address", file=path, expected="files beside the problem")
     try:
         problem = library.Problem.from_yaml(str(path))
     except Exception as error:  # the library and its parsers raise errors of many kinds
@@ -64,6 +68,19 @@ def _read(path: Path) -> Any:
     if empty := [one.id for one in problem.observables if one.formula is None]:
         raise InputError(f"observable '{empty[0]}' has no formula", file=path, expected=expected)
     return problem
+
+
+def changes_of(problem: Any, period: Any) -> list[Any]:
+    """The changes of a period. Raises InputError for a condition that is not in the tables."""
+    return [change for name in (period.condition_ids if period else ()) for change in _entity(problem, name).changes]
+
+
+def _entity(problem: Any, name: str) -> Any:
+    """A condition, an experiment or an observable. Raises InputError where there is none."""
+    try:
+        return problem[name]
+    except KeyError:
+        raise InputError(f"there is no '{name}' in the tables of the problem", key=name) from None
 
 
 class _Experiment:
@@ -104,7 +121,9 @@ class _Experiment:
         curves = self._simulate(np.array(times)) if times else {}
         steady = any(not math.isfinite(one.time) for one in measurements.values())
         last = self._steady_state(self.start) if steady else {}
-        observables = {name: self.problem[name] for name in {one.observable_id for one in measurements.values()}}
+        observables = {
+            name: _entity(self.problem, name) for name in {one.observable_id for one in measurements.values()}
+        }
         formulas = {name: self._in_model(one.formula) for name, one in observables.items()}
         found = {}
         for i, one in measurements.items():
@@ -136,8 +155,7 @@ class _Experiment:
 
     def _changes(self, period: Any) -> dict[str, sympy.Expr]:
         """The changes of a period in ids of the model."""
-        changes = self.problem.get_changes_for_period(period) if period else []
-        return {one.target_id: self._in_model(one.target_value) for one in changes}
+        return {one.target_id: self._in_model(one.target_value) for one in changes_of(self.problem, period)}
 
     def _in_model(self, expression: Any) -> sympy.Expr:
         """An expression in plain symbols of ids of the model; parameters of the problem have their values."""

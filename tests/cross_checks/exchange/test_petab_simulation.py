@@ -70,6 +70,8 @@ def test_a_fired_event_does_not_fire_again_after_the_steady_state(tmp_path):
 @pytest.mark.parametrize(("change", "error", "message"), [
     ({"observable": [OBSERVABLES[0], "o other 1 shift"]}, InputError, "'other' is neither in the model"),
     ({"condition": [*CONDITIONS[:2], "slow k 0", *CONDITIONS[3:]]}, SolverError, "no steady state"),
+    ({"experiment": [*EXPERIMENTS[:2], "e 0 other"]}, InputError, "no 'other' in the tables"),
+    ({"measurement": [MEASURED[0], "q e 1 0 0"]}, InputError, "no 'q' in the tables"),
     ({"measurement": ["observableId experimentId time", "o e 1"]}, InputError, "cannot be read"),
 ])  # fmt: skip
 def test_what_cannot_be_simulated_is_named(change, error, message, tmp_path):
@@ -82,3 +84,10 @@ def test_a_problem_is_simulated_by_the_command(tmp_path):
     ended = run("import", "problem.yaml", "--to", "simulated.csv", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert pd.read_csv(tmp_path / "simulated.csv")["simulation"].to_numpy() == pytest.approx(WANTED, rel=1e-6)
+
+
+def test_files_at_addresses_are_refused(tmp_path):
+    path = written(tmp_path, TABLES)
+    path.write_text(path.read_text().replace("model.xml", "https://example.org/model.xml"))
+    with pytest.raises(InputError, match="file at an address"):
+        simulate_petab(path)
