@@ -18,11 +18,23 @@ if TYPE_CHECKING:
 
 Scenarios = Annotated[Path, typer.Option(help="A scenario file, an archive (.omex) or a folder of either")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
-Suite = Annotated[
+SbmlSuite = Annotated[
     Path | None,
     typer.Option("--sbml-suite", help="Instead, test the SBML import on a folder of the SBML semantic test cases"),
 ]
-Every = Annotated[int, typer.Option(min=1, help="With --sbml-suite: only every Nth case")]
+Biomodels = Annotated[
+    Path | None, typer.Option("--biomodels", help="Instead, compare a folder of SBML models with libRoadRunner")
+]
+Petab = Annotated[
+    Path | None, typer.Option("--petab", help="Instead, simulate a folder of PEtab problems with simulated data")
+]
+Archives = Annotated[
+    Path | None,
+    typer.Option("--archives", help="Instead, simulate a folder of SED-ML files and archives (.sedml, .omex)"),
+]
+Sample = Annotated[
+    int | None, typer.Option(min=1, help="With a folder of cases: a random sample of this size, the same each time")
+]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file")]
 Amici = Annotated[
     bool,
@@ -47,7 +59,8 @@ Equations `{fingerprint}`.
 
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
-    amici: Amici = False, sbml_suite: Suite = None, every: Every = 1,
+    amici: Amici = False, sbml_suite: SbmlSuite = None, biomodels: Biomodels = None, petab: Petab = None,
+    archives: Archives = None, sample: Sample = None,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
@@ -63,9 +76,13 @@ def compare_simulators(
       ketamech compare-simulators --amici --markdown docs/certificate.md
 
       ketamech compare-simulators --sbml-suite sbml-test-suite/cases/semantic
+
+      ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
-    if sbml_suite is not None:
-        return _sbml_suite(sbml_suite, out, every, markdown)
+    suites = {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab, "archives": archives}
+    for kind, where in suites.items():
+        if where is not None:
+            return _suite(kind, where, out, sample, markdown)
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
@@ -78,12 +95,12 @@ def compare_simulators(
     if not files:
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
-    model, archives = terminal.model(), files[0].suffix.lower() == ".omex"
-    loaded = {} if archives else {file.stem: load_scenario(file, model.parameters) for file in files}
+    model, written = terminal.model(), files[0].suffix.lower() == ".omex"
+    loaded = {} if written else {file.stem: load_scenario(file, model.parameters) for file in files}
     terminal.check_folder(out)
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
-        if archives:
+        if written:
             found = compare_archives(files, model, engines=engines, tell=status.update)
         else:
             found = compared(loaded, model, folder, engines=engines, tell=status.update)
@@ -133,14 +150,15 @@ def _write_certificate(path: Path, found: CrossSimulatorCheck) -> None:
     atomic_write(path, ("\n\n".join(parts) + "\n").encode())
 
 
-def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> None:
-    """Run SBML test cases; write each result to a table as it comes, and print the counts."""
+def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Path | None) -> None:
+    """Run the test cases of a folder; write each result to a table as it comes, and print the counts."""
     import csv
 
-    from ketamech.exchange.sbml.conformance import (
+    from ketamech.exchange.conformance import (
         OTHER,
         PASSED,
         REFUSED,
+        SUITES,
         CaseResult,
         find_cases,
         run_suite,
@@ -148,13 +166,13 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
         summary,
     )
 
-    cases = find_cases(folder)
+    cases = find_cases(kind, folder, sample)
     terminal.check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     console = terminal.progress()
     with (
         console.status("Reading the cases ...") as status,
-        (out / "sbml_cases.csv").open("w", encoding="utf-8", newline="") as file,
+        (out / "cases.csv").open("w", encoding="utf-8", newline="") as file,
     ):
         rows = csv.writer(file)
         rows.writerow(["case", "outcome", "reason"])
@@ -163,10 +181,10 @@ def _sbml_suite(folder: Path, out: Path, every: int, markdown: Path | None) -> N
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        found = run_suite(cases, every=every, tell=status.update, done=done)
+        found = run_suite(kind, folder, cases, tell=status.update, done=done)
     if markdown is not None:
-        markdown.write_text(suite_page(found), encoding="utf-8")
-    terminal.table(summary(found), title=f"{len(found)} semantic cases")
+        markdown.write_text(suite_page(kind, found), encoding="utf-8")
+    terminal.table(summary(found), title=f"{len(found)} cases: {SUITES[kind].title}")
     wrong = [one for one in found if one.outcome not in (PASSED, REFUSED, OTHER)]
     for one in wrong[:20]:
         console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")

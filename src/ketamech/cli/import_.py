@@ -12,13 +12,15 @@ from ketamech.cli.options import Drug
 from ketamech.core import InputError, closest_match
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ketamech.exchange.sbml.sbml_model import SbmlModel
 
 File = Annotated[
     Path,
     typer.Argument(
         help="A NONMEM-style dose table (.csv, .tsv, .dat), an SBML model (.xml, .sbml), a simulation (.sedml, .omex)"
-        " or the problem.yaml of PEtab 2"
+        " or a PEtab problem (.yaml)"
     ),
 ]
 To = Annotated[
@@ -26,7 +28,8 @@ To = Annotated[
     typer.Option(
         "--to",
         "-t",
-        help="File to write: the doses of one subject as a scenario (.yaml), or the curves of a model (.csv)",
+        help="File to write: the doses of one subject as a scenario (.yaml), or the simulated values of a model, a"
+        " simulation or a problem (.csv)",
     ),
 ]
 Subject = Annotated[str | None, typer.Option(help="The subject or experiment [default: the only one]")]
@@ -35,7 +38,7 @@ Steps = Annotated[int, typer.Option(min=1, help="Model: number of steps from 0 t
 Tolerance = Annotated[
     float, typer.Option(min=1e-13, max=0.1, help="Model: relative tolerance of the solver, of each value and its scale")
 ]
-MODELS, SIMULATIONS, PROBLEM = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml"
+MODELS, SIMULATIONS, PROBLEM, PROBLEMS = (".xml", ".sbml"), (".sedml", ".omex"), "problem.yaml", (".yaml", ".yml")
 
 
 def import_(
@@ -62,6 +65,8 @@ def import_(
     """
     from ketamech.cli import scenario_argument
 
+    if to is not None and to.suffix.lower() == ".csv" and file.suffix.lower() in (*PROBLEMS, *SIMULATIONS):
+        return _simulated(file, to)
     if _reads_scenarios(file, to):
         return _scenarios(file, to, subject)
     if file.suffix.lower() in MODELS:
@@ -99,6 +104,25 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     terminal.print_assumptions(table.notes)
     if to is not None and text is not None:
         _write_scenario(to, text)
+
+
+def _simulated(file: Path, to: Path) -> None:
+    """Simulate a problem or a simulation and write the values; of several reports, each to a file with its name."""
+    from ketamech.exchange.petab_simulation import simulate_petab
+    from ketamech.exchange.sedml_simulation import SedmlFile
+
+    with terminal.progress().status("Compiling and running the model ..."):
+        problem = file.suffix.lower() in PROBLEMS
+        found = {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
+    for name, values in found.items():
+        _write_values(values, to if len(found) == 1 else to.with_stem(f"{to.stem}_{name}"))
+
+
+def _write_values(values: pd.DataFrame, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    values.to_csv(to, index=False)
+    shape = f"{len(values.columns)} columns, {len(values)} rows"
+    terminal.remark(f"Written: {to}, {shape}.")
 
 
 def _write_scenario(to: Path, text: str) -> None:
@@ -174,6 +198,4 @@ def _run(model: SbmlModel, to: Path | None, end: float, steps: int, tolerance: f
         last = curves.iloc[-1]
         terminal.table([{"value": str(name), f"at {end:g}": float(last[name])} for name in curves.columns])
         return
-    to.parent.mkdir(parents=True, exist_ok=True)
-    curves.to_csv(to, index=False)
-    terminal.remark(f"Written: {to}, {len(curves.columns) - 1} values at {len(curves)} times.")
+    _write_values(curves, to)

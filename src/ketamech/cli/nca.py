@@ -160,7 +160,7 @@ def _folder(out: Path | None, title: str) -> Path:
 
 def _of_table(source: str, options: dict[str, Any]) -> Profiles:
     from ketamech.core import closest_match
-    from ketamech.exchange.nonmem.levels import TableSettings, profiles_of_table
+    from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
     from ketamech.exchange.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
 

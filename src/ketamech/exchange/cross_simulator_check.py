@@ -36,6 +36,8 @@ from ketamech.exchange.omex import (
 )
 from ketamech.exchange.optional_libraries import import_optional, with_fields
 from ketamech.exchange.sbml.ids import sbml_id
+from ketamech.exchange.sbml.sbml_model import SbmlModel
+from ketamech.exchange.sbml.simulate import simulate_imported
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
 from ketamech.simulation.model import Model
@@ -51,15 +53,17 @@ Simulate = Callable[[str, np.ndarray, Sequence[str], Mapping[str, float]], np.nd
 class RoadRunnerModel:
     """An SBML model compiled by libRoadRunner. Raises InputError where libroadrunner is not installed."""
 
-    def __init__(self, sbml: str, outputs: Sequence[str]) -> None:
+    def __init__(self, sbml: str, outputs: Sequence[str] | None = None) -> None:
+        """Load a model that reports `outputs` (default: its states)."""
         roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE, "bench")
         roadrunner.Logger.disableLogging()
         self._simulator = roadrunner.RoadRunner(sbml)
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
-        self._simulator.timeCourseSelections = list(outputs)
         model = self._simulator.model
         species = model.getFloatingSpeciesIds()
-        self.states = tuple(model.getStateVectorId(i) for i in range(model.getNumRateRules() + len(species)))
+        ruled = {*self._simulator.getAssignmentRuleIds(), *self._simulator.getRateRuleIds()}
+        self.states = (*self._simulator.getRateRuleIds(), *(name for name in species if name not in ruled))
+        self._simulator.timeCourseSelections = list(self.states if outputs is None else outputs)
         self._place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}
         self._species = {name: i for i, name in enumerate(species)}
 
@@ -197,6 +201,54 @@ def _amici_curves(model: Any, times: np.ndarray, ids: Sequence[str]) -> np.ndarr
     columns = {name: curve for names, curves in tables for name, curve in zip(names, np.transpose(curves), strict=True)}
     constant = dict(zip(model.get_free_parameter_ids(), model.get_free_parameters(), strict=True))
     return np.stack([columns.get(name, np.full(len(times), constant.get(name, np.nan))) for name in ids], axis=1)
+
+
+class NotComparable(Exception):
+    """A model that the other simulator cannot run, or that is no simulation."""
+
+
+OWN_TOLERANCE = 1e-10  # relative, for the models of other people, which may oscillate for long
+FINE, FINER = 1e-11, 1e-12  # of libRoadRunner for these models
+TRACE = 1e-9  # of the scale of a state: differences below MAX_DIFFERENCE of this do not count
+
+
+def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray) -> str:
+    """The first state of an imported model that differs from libRoadRunner by more than MAX_DIFFERENCE of its largest
+    value at `times`; empty where there is none.
+
+    Raises NotComparable where libRoadRunner cannot run the model, or differs from itself at a finer tolerance (chaos).
+    """
+    scales = {name.split(".")[1]: scale for name, scale in model.scales.items()}
+    theirs = _roadrunner_states(text, scales, times, FINE)
+    difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), theirs, scales, times)
+    if difference and _difference(_roadrunner_states(text, scales, times, FINER), theirs, scales, times):
+        raise NotComparable("libRoadRunner gives other values at a finer tolerance")
+    return difference
+
+
+def _roadrunner_states(
+    text: str, scales: Mapping[str, float], times: np.ndarray, relative: float
+) -> dict[str, np.ndarray]:
+    try:
+        other = RoadRunnerModel(text)
+        other.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in other.states})
+        return dict(zip(other.states, other.simulate(times).T, strict=True))
+    except (RuntimeError, SolverError) as problem:
+        raise NotComparable(f"libRoadRunner: {' '.join(str(problem).split())[:150]}") from None
+
+
+def _difference(
+    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], scales: Mapping[str, float], times: np.ndarray
+) -> str:
+    for name, curve in theirs.items():
+        own = ours.get(f"amount({name})", ours.get(name))
+        if own is None:
+            return f"{name} is not among the values that are computed"
+        apart = np.abs(own - curve) / max(np.abs(curve).max(), TRACE * scales.get(name, 1.0))
+        if not apart.max() <= MAX_DIFFERENCE:
+            at = int(np.argmax(~(apart <= MAX_DIFFERENCE)))
+            return f"{name} is {own[at]:.6g}, libRoadRunner {curve[at]:.6g}, at {times[at]:g}"
+    return ""
 
 
 ENGINES: Mapping[str, Simulate] = {"libRoadRunner": simulate_roadrunner, "COPASI": simulate_copasi}

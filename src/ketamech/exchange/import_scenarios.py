@@ -6,7 +6,6 @@ experiment are the conditions of its periods. A regimen is inferred from them (`
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -15,17 +14,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import sympy
+
 from ketamech.core import InputError
-from ketamech.core.atomic_files import read_json, read_text
+from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_events import ANTICIPATION, BELIEF
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.treatment import MAX_HORIZON_H
 from ketamech.exchange.infer_regimen import infer_regimen
-from ketamech.exchange.omex import read_archive, read_time_courses
-from ketamech.exchange.optional_libraries import libsbml, libsedml
+from ketamech.exchange.optional_libraries import libsbml
+from ketamech.exchange.petab_simulation import changes_of, read_problem
 from ketamech.exchange.route_templates import InputProfile
 from ketamech.exchange.sbml.ids import INFLOW, own_name, sbml_id
 from ketamech.exchange.scenario_yaml import scenario_yaml
+from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, Species, load_species
 from ketamech.simulation.scenario import Scenario, validate
 
@@ -72,11 +74,16 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
         for variable, kind, size in changes:
             state = own_name(variable)
             if kind == INFLOW:
-                found.step(state, at, size - flowing.get(state, 0.0))
-                flowing[state] = size
+                _set_inflow(found, flowing, at, state, size)
             else:
                 found.add(state, at, size)
     return ParsedDoses(found, _values(held, parameters))
+
+
+def _set_inflow(profile: InputProfile, flowing: dict[str, float], at: float, state: str, speed: float) -> None:
+    """Change the inflow into a state from a time on; `flowing`: what it was."""
+    profile.step(state, at, speed - flowing.get(state, 0.0))
+    flowing[state] = speed
 
 
 def dosed_states() -> frozenset[str]:
@@ -127,9 +134,9 @@ def _formula_text(part: Any) -> str:
     return str(libsbml().formulaToL3String(part.getMath()) or "") if part is not None and part.isSetMath() else ""
 
 
-def _number(value: float | str, where: str) -> float:
+def _number(value: float | str | sympy.Expr, where: str) -> float:
     """A finite number. Raises InputError, naming `where` it stands, for another."""
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError):
         if math.isfinite(number := float(value)):
             return number
     what = f"'{where}' has a value that is no number ({str(value)[:60]})"
@@ -142,86 +149,34 @@ def _values(held: Mapping[str, float], parameters: ParameterTable) -> dict[str, 
     return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > VALUE_TOLERANCE * abs(usual[n])}
 
 
-EXPECTED_PROBLEM = "a problem.yaml of version 2 as KetaMech writes it"
-Cells = list[dict[str, str]]
-
-
-def doses_of_petab(problem: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
+def doses_of_petab(path: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
     """The input profile and the last measurement time (h) of each experiment. Raises InputError."""
-    config = _config(problem)
-    models = config.get("model_files")
-    first = next(iter(models.values()), None) if isinstance(models, dict) and len(models) == 1 else None
-    if not isinstance(first, dict) or not isinstance(first.get("location"), str):
-        raise InputError("not one model", key="model_files", expected=EXPECTED_PROBLEM)
-    model = read_text(_beside(problem, first["location"]), EXPECTED)
-    conditions: dict[str, Cells] = {}
-    for row in _tables(problem, config, "condition", ("conditionId", "targetId", "targetValue")):
-        conditions.setdefault(row["conditionId"], []).append(row)
+    problem = read_problem(path)
+    model = libsbml().writeSBMLToString(problem.model.sbml_model.getSBMLDocument())
     last: dict[str, float] = {}
-    for row in _tables(problem, config, "measurement", ("experimentId", "time")):
-        last[row["experimentId"]] = max(last.get(row["experimentId"], 0.0), _number(row["time"], row["experimentId"]))
-    periods: dict[str, list[tuple[float, str]]] = {}
-    for row in _tables(problem, config, "experiment", ("experimentId", "time", "conditionId")):
-        name = row["experimentId"]
-        periods.setdefault(name, []).append((_number(row["time"], name), row["conditionId"]))
+    for one in problem.measurements:
+        last[one.experiment_id] = max(last.get(one.experiment_id, 0.0), _number(one.time, str(one.experiment_id)))
     found = {}
-    for name, each in periods.items():
-        begun = doses_of_sbml(model, parameters)
-        _add_changes(begun, sorted(each), conditions)
-        found[name] = (begun, last.get(name, 0.0))
+    for experiment in problem.experiments:
+        begun, flowing = doses_of_sbml(model, parameters), dict[str, float]()
+        for period in experiment.sorted_periods:
+            at = _number(period.time, experiment.id)
+            for change in changes_of(problem, period):
+                _add_change(begun.profile, flowing, at, change.target_id, change.target_value)
+        found[experiment.id] = (begun, last.get(experiment.id, 0.0))
     return found
 
 
-def _add_changes(found: ParsedDoses, periods: list[tuple[float, str]], conditions: Mapping[str, Cells]) -> None:
-    """Add the changes of every period; at time 0 a value is the dose itself, because the dosed states start at 0."""
-    flowing: dict[str, float] = {}
-    for at, condition in periods:
-        if condition and condition not in conditions:
-            raise InputError(f"there is no condition '{condition}'", key=condition, expected=EXPECTED_PROBLEM)
-        for row in conditions.get(condition, ()):
-            target, text = row["targetId"], row["targetValue"]
-            state = own_name(target)
-            if target.startswith(f"{INFLOW}__"):
-                speed = _number(text, target)
-                found.profile.step(state, at, speed - flowing.get(state, 0.0))
-                flowing[state] = speed
-                continue
-            same, _, more = text.partition(" + ")
-            if (more and same != target) or (not more and at > 0):
-                what = f"condition '{condition}' does more to {target} than a dose"
-                raise InputError(what, key=condition, expected="the state plus a number")
-            found.profile.add(state, at, _number(more or text, target))
-
-
-def _config(problem: Path) -> dict[str, Any]:
-    try:
-        config = read_json(read_text(problem, EXPECTED_PROBLEM))
-    except ValueError:
-        raise InputError("this is no problem of KetaMech", expected=EXPECTED_PROBLEM) from None
-    if not isinstance(config, dict) or not str(config.get("format_version", "")).startswith("2"):
-        raise InputError("this is no PEtab problem of version 2", key="format_version", expected=EXPECTED_PROBLEM)
-    return config
-
-
-def _tables(problem: Path, config: Mapping[str, Any], kind: str, columns: tuple[str, ...]) -> Cells:
-    places = config.get(f"{kind}_files", [])
-    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
-        raise InputError(f"no list of {kind} tables", key=f"{kind}_files", expected=EXPECTED_PROBLEM)
-    rows: Cells = []
-    for place in places:
-        path = _beside(problem, place)
-        for row in csv.DictReader(read_text(path, "a table of PEtab").splitlines(), delimiter="\t"):
-            if any(not isinstance(row.get(column), str) for column in columns):
-                raise InputError("a row lacks a column", file=path, expected=", ".join(columns))
-            rows.append({column: row[column].strip() for column in columns})
-    return rows
-
-
-def _beside(path: Path, name: str) -> Path:
-    """A file that another file names. Raises InputError for one outside the folder of that file."""
-    if Path(name).is_absolute() or ".." in Path(name).parts or "://" in name:
-        raise InputError(f"'{name}' is not beside this file", expected="a file in its folder")
-    return path.parent / name
+def _add_change(profile: InputProfile, flowing: dict[str, float], at: float, target: str, value: sympy.Expr) -> None:
+    """Add a change of a period; at time 0 a value is the dose itself, because the dosed states start at 0."""
+    more = value - sympy.Symbol(target, real=True)  # as the PEtab library reads names
+    if target.startswith(f"{INFLOW}__") and value.is_number:
+        _set_inflow(profile, flowing, at, own_name(target), _number(value, target))
+    elif more.is_number or (value.is_number and at == 0):
+        profile.add(own_name(target), at, _number(more if more.is_number else value, target))
+    else:
+        what = f"a condition does more to {target} than a dose"
+        raise InputError(what, key=target, expected="the state plus a number")
 
 
 MODELS = (".xml", ".sbml")
@@ -244,13 +199,8 @@ def _courses_in_file(path: Path, parameters: ParameterTable) -> Mapping[str, tup
         return doses_of_petab(path, parameters)
     if path.suffix.lower() in MODELS:
         return {path.stem: (doses_of_sbml(read_text(path, EXPECTED), parameters), 0.0)}
-    text, horizon, changed = model_of_sedml(path)
-    found = doses_of_sbml(text, parameters)
-    own = {own_name(name): value for name, value in changed.items()}
-    unknown = next((name for name in own if name not in parameters), None)
-    if unknown is not None:
-        raise InputError(f"the SED-ML changes '{unknown}', which is no parameter", expected="parameters of KetaMech")
-    return {path.stem: (replace(found, values={**found.values, **own}), horizon)}
+    simulation = SedmlFile(path)
+    return {path.stem: (doses_of_sbml(simulation.first_model(), parameters), simulation.horizon)}
 
 
 def _scenario(name: str, path: Path, found: ParsedDoses, horizon: float, parameters: ParameterTable) -> Scenario:
@@ -273,44 +223,3 @@ def _species_of(values: Mapping[str, float]) -> Species:
         if 2 * len(alike) > len(usual):
             return load_species(name)
     return load_species(HUMAN)
-
-
-ARCHIVE = ".omex"
-_TARGET = re.compile(r".*parameter\[@id='(\w+)'\](/@value)?$")
-
-
-def model_of_sedml(path: Path) -> tuple[str, float, dict[str, float]]:
-    """SBML text, last simulated hour, and changed values by SBML id.
-
-    Raises InputError for a change other than a value, and for a model outside the folder of the file.
-    """
-    files = read_archive(path) if path.suffix.lower() == ARCHIVE else {}
-    place = next((name for name in files if name.endswith(".sedml")), "")
-    if files and not place:
-        raise InputError("the archive holds no SED-ML", expected="a file ending in .sedml")
-    text = files[place] if files else read_text(path, "SED-ML")
-    source, courses = read_time_courses(text)
-    if not courses:
-        raise InputError("nothing is simulated", expected="a uniform time course")
-    name = source.removeprefix("./")
-    if files and name not in files:
-        raise InputError(f"the archive holds no '{name}'", expected="the model that its SED-ML names")
-    model = files[name] if files else read_text(_beside(path, name), EXPECTED)
-    return model, max(one.end for one in courses), _changed_values(text)
-
-
-def _changed_values(text: str) -> dict[str, float]:
-    document = libsedml().readSedMLFromString(text)  # keep a reference: its parts are freed with it
-    model = document.getModel(0)
-    found = {}
-    for one in (model.getChange(i) for i in range(model.getNumChanges())):
-        kind, where = one.getElementName(), one.getTarget()
-        target, value = _TARGET.match(where), None
-        if target and kind == "changeAttribute":
-            with suppress(ValueError):
-                value = float(one.getNewValue())
-        if target is None or value is None or not math.isfinite(value):
-            what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
-            raise InputError(what, expected="changeAttribute of the value of a parameter")
-        found[target[1]] = value
-    return found

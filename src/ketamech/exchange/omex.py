@@ -246,7 +246,10 @@ def write_archive(target: Path, made: OmexArchive) -> None:
 
 
 def read_archive(path: Path) -> dict[str, str]:
-    """The text of every file of an OMEX archive by place. Raises InputError for a file that is no archive."""
+    """The text of every file of an OMEX archive by place, without files that are no text (pictures).
+
+    Raises InputError for a file that is no archive.
+    """
     archive = libcombine().CombineArchive()
     try:
         with zipfile.ZipFile(path) as held:
@@ -257,10 +260,19 @@ def read_archive(path: Path) -> dict[str, str]:
                 # libCombine would unpack into the working folder and leave damaged entries there
                 packed = {name.removeprefix("./"): name for name in held.namelist()}
                 places = [str(one).removeprefix("./") for one in archive.getAllLocations()]
-                return {place: held.read(packed[place]).decode("utf-8") for place in places if place in packed}
+                entries = {place: held.read(packed[place]) for place in places if place in packed}
+                return {place: data.decode("utf-8-sig") for place, data in entries.items() if is_text(data)}
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
         pass  # a damaged manifest is a RuntimeError of libCombine
     raise InputError("this is no OMEX archive", file=path, expected="a file written by ketamech export --to x.omex")
+
+
+def is_text(data: bytes) -> bool:
+    """Whether the content of a file is text in UTF-8."""
+    try:
+        return "\x00" not in data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _description(omex: Any, text: str) -> Any:

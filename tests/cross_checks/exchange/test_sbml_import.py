@@ -1,10 +1,12 @@
 """SBML models of others on our engine: against closed forms, against libRoadRunner, and refused by name."""
 
+import importlib
 import math
 import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import antimony
 import numpy as np
@@ -13,7 +15,8 @@ import roadrunner
 
 from command_line import run
 from ketamech.core import InputError, SolverError
-from ketamech.exchange.sbml.conformance import find_cases, run_suite, suite_page, summary
+from ketamech.exchange import conformance
+from ketamech.exchange.conformance import CaseResult, find_cases, judge, run_suite, suite_page, summary
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import CLOCK
 from ketamech.exchange.sbml.simulate import simulate_imported
@@ -444,42 +447,112 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     case(tmp_path, "00003", decay, "time,S\n" + concentrations, variables="S", amount="S")
     case(tmp_path, "00004", "x=1; x'=-delay(x,x)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     case(tmp_path, "00005", "x=1", "x\n1\n", variables="x", duration="", steps="")
-    found = run_suite(find_cases(tmp_path))
-    assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused", "no time course"]
-    assert "2 of 4 time courses pass" in suite_page(found)
-    assert [one.case for one in run_suite(find_cases(tmp_path), every=2)] == ["00001", "00003", "00005"]
+    found, at_once = [], []
+    found = run_suite("sbml-suite", tmp_path, find_cases("sbml-suite", tmp_path), done=at_once.append)
+    assert found == at_once
+    assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused", "not applicable"]
+    assert "2 of 4 applicable cases pass" in suite_page("sbml-suite", found)
+    ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--sample", "5", "--out", "judged", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert len((tmp_path / "judged" / "cases.csv").read_text().splitlines()) == 6
+    sample = find_cases("sbml-suite", tmp_path, 3)
+    assert sample == find_cases("sbml-suite", tmp_path, 3)
+    assert len(set(sample)) == 3
     assert "expected 3" in found[2].reason
     assert {row["outcome"]: row["cases"] for row in summary(found)} == {
-        "passed": 2, "wrong": 1, "refused": 1, "no time course": 1,
+        "passed": 2, "wrong": 1, "refused": 1, "not applicable": 1,
     }  # fmt: skip
 
 
 def test_results_with_a_comma_at_the_end_of_each_line(tmp_path):
     decay = "".join(f"{t},{math.exp(-t)},\n" for t in range(3))
     case(tmp_path, "00001", "x=1; x'=-x", "time,x,\n" + decay, variables="x")
-    assert [one.outcome for one in run_suite(find_cases(tmp_path))] == ["passed"]
+    assert judge("sbml-suite", tmp_path / "00001") == ("passed", "")
 
 
-def test_a_case_that_crashes_is_counted_and_the_next_one_runs(tmp_path, monkeypatch):
+def test_a_case_that_crashes_is_counted(tmp_path, monkeypatch):
     def breaks(path):
-        if "00001" in path.name:
-            raise RuntimeError("a fault")
-        return import_sbml(path)
+        raise RuntimeError("a fault")
 
-    monkeypatch.setattr("ketamech.exchange.sbml.conformance.import_sbml", breaks)
-    for name in ("00001", "00002"):
-        case(tmp_path, name, "x=1; x'=-x", "".join(["time,x\n", *(f"{t},{math.exp(-t)}\n" for t in range(3))]),
-             variables="x")  # fmt: skip
-    found = run_suite(find_cases(tmp_path))
-    assert [(one.outcome, one.reason) for one in found] == [("crashed", "RuntimeError: a fault"), ("passed", "")]
+    monkeypatch.setattr("ketamech.exchange.sbml.semantic_suite.import_sbml", breaks)
+    case(tmp_path, "00001", "x=1; x'=-x", "time,x\n0,1\n1,1\n2,1\n", variables="x")
+    assert judge("sbml-suite", tmp_path / "00001") == ("crashed", "RuntimeError: a fault")
+    found = [CaseResult("00001", "crashed", "RuntimeError: a fault"), CaseResult("00002", "passed")]
     assert [row["outcome"] for row in summary(found)] == ["passed", "crashed"]
-    ended = run("compare-simulators", "--sbml-suite", str(tmp_path), "--out", "judged", cwd=tmp_path)
-    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize(("reached", "limit", "outcome"), [
+    ("signal.raise_signal(9)", 60.0, ("crashed", "the process has ended")),
+    ("time.sleep(60)", 0.2, ("not solved", "no result within 0.2 s")),
+])  # fmt: skip
+def test_a_case_that_ends_its_process_or_does_not_end_is_counted_and_the_next_one_runs(
+    reached, limit, outcome, tmp_path, monkeypatch
+):
+    name = f"serve_{outcome[0][0]}"
+    (tmp_path / f"{name}.py").write_text(
+        "import signal, time\n"
+        "def serve(pipe):\n"
+        "    pipe.send('started')\n"
+        "    while True:\n"
+        "        if 'a' in str(pipe.recv()[1]):\n"
+        f"            {reached}\n"
+        "        pipe.send(('passed', ''))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(conformance, "_serve", importlib.import_module(name).serve)
+    found = run_suite("sbml-suite", Path(), [Path("a"), Path("b")], time_limit=limit)
+    assert [(one.outcome, one.reason) for one in found] == [outcome, ("passed", "")]
+
+
+def test_models_are_compared_with_libroadrunner(tmp_path, monkeypatch):
+    (tmp_path / "a.xml").write_text(sbml("compartment c=2; species S in c; S=3; J: S->; 0.04*S*c; w := S"))
+    (tmp_path / "chaos.xml").write_text(sbml("x=1; y=1; z=20; x'=10*(y-x); y'=x*(28-z)-y; z'=x*y-8/3*z"))
+    (tmp_path / "none.xml").write_text("<sbml/>")
+    assert [judge("biomodels", path)[0] for path in find_cases("biomodels", tmp_path)] == [
+        "passed", "not applicable", "refused",
+    ]  # fmt: skip
+    right = conformance.import_sbml
+
+    def other(path):
+        changed = tmp_path / "changed" / path.name
+        changed.parent.mkdir(exist_ok=True)
+        changed.write_text(path.read_text().replace("0.04", "0.0401"))
+        return right(changed)
+
+    monkeypatch.setattr(conformance, "import_sbml", other)
+    outcome, reason = judge("biomodels", tmp_path / "a.xml")
+    assert outcome == "wrong"
+    assert "libRoadRunner" in reason
 
 
 def test_a_folder_without_cases_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no semantic cases"):
-        find_cases(tmp_path)
+    with pytest.raises(InputError, match="no cases for --sbml-suite"):
+        find_cases("sbml-suite", tmp_path)
+
+
+def with_functions(text):
+    """A model with two functions, of which one calls the other and reads the time (which antimony refuses)."""
+    functions = "function g(z)\n z^2 + 1234\nend\nfunction f(x, y)\n x + 2*g(y)\nend\n"
+    antimony.clearPreviousLoads()
+    assert antimony.loadAntimonyString(f"{functions}model m\n{text}\nend") >= 0, antimony.getLastError()
+    time_symbol = '<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/time"> t </csymbol>'
+    whole, count = re.subn(r"<cn[^>]*> 1234 </cn>", time_symbol, antimony.getSBMLString("m"))
+    assert count == 1
+    return whole
+
+
+def test_functions_read_the_time_and_call_one_another(tmp_path):
+    model = arrived(tmp_path, with_functions("x=1; x'=-f(x, 1); E: at g(2) > 5: x=7"))
+    found = simulate_imported(model, np.array([0.999, 1.0001]))["x"]
+    assert found == pytest.approx([math.exp(-0.999) - 2 * 0.999, 7], abs=2e-3)
+
+
+def test_a_function_that_calls_itself_is_refused(tmp_path):
+    whole = with_functions("x=1; x'=f(x, 1)")
+    draft = re.sub(r"<ci> g </ci>\s*<ci> y </ci>", "<ci> f </ci> <ci> y </ci> <ci> y </ci>", whole)
+    assert draft != whole
+    with pytest.raises(InputError, match="the rule of 'x' uses f, which is not supported"):
+        arrived(tmp_path, draft)
 
 
 def test_what_is_missing_in_a_model_is_named(tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ketamech.core import InputError
-from ketamech.exchange.nonmem.levels import TableSettings, profiles_of_table
+from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
 from ketamech.exchange.nonmem.read import doses_in
 from ketamech.exchange.simulate_any import Replicates, bands_of, scenario_of, solve_table
 from ketamech.parameters import load_parameters

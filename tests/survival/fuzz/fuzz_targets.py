@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,6 +56,7 @@ stoichiometry="1" constant="true"/></listOfReactants><kineticLaw><math xmlns="ht
 GIVEN = b"""<?xml version="1.0" encoding="UTF-8"?>
 <sbml xmlns="http://www.sbml.org/sbml/level3/version1/core" level="3" version="1"><model id="ketamech">
 <listOfParameters><parameter id="expectancy__belief" value="1" constant="false"/>
+<parameter id="mood__pace" value="0.4" constant="true"/>
 <parameter id="pharmacokinetics__central_s" value="100" constant="false"/></listOfParameters><listOfRules>
 <rateRule variable="expectancy__belief"><math xmlns="http://www.w3.org/1998/Math/MathML"><cn>0</cn></math></rateRule>
 <rateRule variable="pharmacokinetics__central_s"><math xmlns="http://www.w3.org/1998/Math/MathML"><cn>0</cn></math>
@@ -71,6 +73,24 @@ id="s" initialTime="0" outputStartTime="0" outputEndTime="48" numberOfSteps="48"
 source="given.xml"><listOfChanges><changeAttribute newValue="0.5"
 target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='mood__pace']/@value"/></listOfChanges></model>
 </listOfModels></sedML>"""
+REPORT = b"""<listOfTasks><task id="t" modelReference="m" simulationReference="s"/></listOfTasks><listOfDataGenerators>
+<dataGenerator id="g"><listOfVariables><variable id="y" taskReference="t"
+target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='pharmacokinetics__central_s']"/>
+</listOfVariables><listOfParameters><parameter id="p" value="10"/></listOfParameters><math
+xmlns="http://www.w3.org/1998/Math/MathML"><apply><times/><ci> p </ci><ci> y </ci></apply></math></dataGenerator>
+</listOfDataGenerators><listOfOutputs><report id="r"><listOfDataSets><dataSet id="a" label="ten" dataReference="g"/>
+</listOfDataSets></report></listOfOutputs></sedML>"""
+FOREIGN = {
+    "parameters.tsv": b"parameterId\tlowerBound\tupperBound\tnominalValue\testimate\nmood__pace\t0\t9\t0.5\ttrue\n",
+    "conditions.tsv": b"conditionId\ttargetId\ttargetValue\nc\tpharmacokinetics__central_s\t2*mood__pace\n",
+    "experiments.tsv": b"experimentId\ttime\tconditionId\ne\t-inf\t\ne\t0\tc\ne\t3\tc\n",
+    "observables.tsv": b"observableId\tobservableFormula\tnoiseFormula\no\tpharmacokinetics__central_s^2\t1\n",
+    "measurements.tsv": b"observableId\texperimentId\ttime\tmeasurement\no\te\t1\t0\no\te\tinf\t0\n",
+}
+FOREIGN_PROBLEM = json.dumps(
+    {"format_version": "2.0.0", "model_files": {"m": {"location": "model.xml", "language": "sbml"}}}
+    | {f"{name.removesuffix('s.tsv')}_files": [name] for name in FOREIGN}
+).encode()
 CONDITIONS = b"conditionId\ttargetId\ttargetValue\ngiven_1\tpharmacokinetics__central_s\t100.0\n"
 EXPERIMENTS = b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n"
 PROBLEM = json.dumps(
@@ -173,9 +193,12 @@ def dose_table(data: bytes) -> None:
 
 
 def sbml(data: bytes) -> None:
-    from ketamech.exchange.sbml.importer import import_sbml
+    import numpy as np
 
-    import_sbml(file("model.xml", data))
+    from ketamech.exchange.sbml.importer import import_sbml
+    from ketamech.exchange.sbml.simulate import simulate_imported
+
+    simulate_imported(import_sbml(file("model.xml", data)), np.array([0.5, 1.0]))
 
 
 def sbml_doses(data: bytes) -> None:
@@ -190,6 +213,26 @@ def sedml(data: bytes) -> None:
 
     file("given.xml", GIVEN)
     read_scenarios(file("run.sedml", data), known())
+
+
+def sedml_reports(data: bytes) -> None:
+    from ketamech.exchange.sedml_simulation import SedmlFile
+
+    file("given.xml", GIVEN)
+    SedmlFile(file("run.sedml", data)).reports()
+
+
+def petab_problem(data: bytes) -> None:
+    """A problem of another program of which one table, or the file that names them, is anything."""
+    from ketamech.exchange.petab_simulation import simulate_petab
+
+    file("model.xml", GIVEN)
+    tables = dict(FOREIGN, **{"problem.yaml": FOREIGN_PROBLEM})
+    mangled = next((name for name, usual in tables.items() if data[:14] == usual[:14]), "problem.yaml")
+    for name, usual in tables.items():
+        file(name, data if name == mangled else usual)
+    with warnings.catch_warnings(action="ignore"):
+        simulate_petab(PLACE / "problem.yaml")
 
 
 def petab_conditions(data: bytes) -> None:
@@ -272,13 +315,13 @@ def omex_doses(data: bytes) -> None:
 
 
 def suite_settings(data: bytes) -> None:
-    from ketamech.exchange.sbml.conformance import read_settings
+    from ketamech.exchange.sbml.semantic_suite import read_settings
 
     read_settings(file("00001-settings.txt", data))
 
 
 def suite_results(data: bytes) -> None:
-    from ketamech.exchange.sbml.conformance import read_results
+    from ketamech.exchange.sbml.semantic_suite import read_results
 
     read_results(file("00001-results.csv", data))
 
@@ -467,8 +510,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for f in (
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
-        results_netcdf, archive, sbml_doses, sedml, petab_conditions, people, omex_doses, suite_settings, suite_results,
-        page_scenario, page_doses, petab_tables, results_zarr, trial_store, kept_code, kept_system,
+        results_netcdf, archive, sbml_doses, sedml, sedml_reports, petab_conditions, petab_problem, people, omex_doses,
+        suite_settings, suite_results, page_scenario, page_doses, petab_tables, results_zarr, trial_store, kept_code,
+        kept_system,
     )
 }  # fmt: skip
 TARGETS |= {f"shipped_{table}": partial(shipped_inputs.read_with, table) for table in shipped_inputs.TABLES}
@@ -500,6 +544,8 @@ def seeds(name: str) -> list[bytes]:
         "sbml": [SBML],
         "sbml_doses": [GIVEN],
         "sedml": [SEDML],
+        "sedml_reports": [SEDML.replace(b"</sedML>", REPORT)],
+        "petab_problem": [*FOREIGN.values(), FOREIGN_PROBLEM],
         "petab_conditions": [CONDITIONS, PROBLEM],
         "petab_tables": [EXPERIMENTS, b"experimentId\ttime\na\t24.0\n"],
         "people": [b"normal 33 5", b"normal 33 5 in 20 60", b"mixture 0.5 | normal 1 1 | normal 2 1"],

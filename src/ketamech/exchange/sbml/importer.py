@@ -1,13 +1,14 @@
 """Reads an SBML file into an SbmlModel: species, compartments, parameters, rules, reactions and events.
 
-The file is checked and converted to Level 3 with expanded functions; unsupported features are refused by name. A
-species changed by reactions becomes an amount; in formulas its id means the concentration unless it has only substance
-units. A quantity with a rate rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is
-solved for the one variable that nothing else determines.
+The file is checked and converted to Level 3; unsupported features are refused by name. A species changed by reactions
+becomes an amount; in formulas its id means the concentration unless it has only substance units. A quantity with a rate
+rule is stored as what its id means. Time is a state. An algebraic rule (0 = formula) is solved for the one variable
+that nothing else determines.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,14 @@ from ketamech.exchange.sbml.sbml_model import (
 from ketamech.model.stage import symbol
 
 
-def import_sbml(path: Path | str) -> SbmlModel:
-    """The model of an SBML file. Raises InputError, with its name, for an unsupported feature."""
-    document = read_document(Path(path))  # keep a reference: its parts are freed with it
+def import_sbml(path: Path | str, text: str | None = None, *, start: float = 0.0) -> SbmlModel:
+    """The model of an SBML file, or of `text`, its changed content, which starts at the time `start`.
+
+    Raises InputError, with its name, for an unsupported feature.
+    """
+    document = read_document(Path(path), text)  # keep a reference: its parts are freed with it
     try:
-        return _SbmlImporter(document.getModel(), Path(path)).made
+        return _SbmlImporter(document.getModel(), Path(path), start).made
     except InputError as problem:
         raise problem.at(path) from None
 
@@ -47,17 +51,18 @@ def import_sbml(path: Path | str) -> SbmlModel:
 class _SbmlImporter:
     """Builds one model: the meaning of each id first, then rules, reactions and events."""
 
-    def __init__(self, model: Any, path: Path) -> None:
+    def __init__(self, model: Any, path: Path, start: float) -> None:
         self.model, self.path, self.names = model, path, libsbml()
         self.made = SbmlModel(model.getName() or model.getId() or path.stem, time_unit(model))
         self.made.symbol_of_id[TIME] = symbol(CLOCK)
-        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Integer(0)
+        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Float(start)
         stated = [rule for rule in _all(model, "Rule") if rule.isSetMath()]  # a rule without a formula has no effect
         self.ruled = {rule.getVariable(): rule for rule in stated if not rule.isAlgebraic()}
         self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
         self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
         self.delayed: dict[tuple[sympy.Expr, sympy.Expr], tuple[str, str]] = {}  # (value, lag): (symbol, its formula)
+        self.functions = {one.getId(): one for one in _all(model, "FunctionDefinition")}
         self.reacting = self._reacting()
         self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
@@ -97,8 +102,9 @@ class _SbmlImporter:
         return self._formulas(where).value(node)
 
     def _formulas(self, where: str) -> Formulas:
-        numbers = {name.partition(".")[2]: value for name, value in self.made.constants.items()}
-        return Formulas(self.names, self.made.symbol_of_id, numbers, where, self._rate_of, self._delayed)
+        return Formulas(
+            self.names, self.made.symbol_of_id, self.made.constants, where, self._rate_of, self._delayed, self.functions
+        )
 
     def _delayed(self, value: sympy.Expr, lag: sympy.Expr, where: str) -> sympy.Expr:
         """The symbol of a delayed value; `_delays` adds its equation after everything is read."""
@@ -357,15 +363,15 @@ def _moving(model: Any) -> Iterator[str]:
 
 
 LEVEL, VERSION = 3, 1
-CONVERSIONS = ("promoteLocalParameters", "expandFunctionDefinitions")
-# functions of the last one are refused by name
 IGNORED_PACKAGES = ("layout", "render", "groups", "annot", "l3v2extendedmath")
 
 
-def read_document(path: Path) -> Any:
-    """A checked and converted libSBML document. Raises InputError for invalid or unsupported SBML."""
+def read_document(path: Path, text: str | None = None) -> Any:
+    """A checked and converted libSBML document of a file, or of `text`. Raises InputError for invalid or unsupported
+    SBML.
+    """
     names = libsbml()
-    document = names.readSBMLFromString(read_text(path, "an SBML model"))
+    document = names.readSBMLFromString(read_text(path, "an SBML model") if text is None else text)
     document.setLocationURI(path.absolute().as_uri())  # external models are searched beside it
     _refuse_errors(names, document, path)
     if document.getModel() is None:
@@ -374,11 +380,10 @@ def read_document(path: Path) -> Any:
     _refuse_packages(document, path)
     if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
         raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
-    for what in CONVERSIONS:
-        asked = names.ConversionProperties()
-        asked.addOption(what, True)
-        if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
-            raise InputError(f"libSBML could not do '{what}'", file=path, expected="a valid model")
+    asked = names.ConversionProperties()
+    asked.addOption("promoteLocalParameters", True)
+    if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+        raise InputError("libSBML could not promote local parameters", file=path, expected="a valid model")
     return document
 
 
@@ -400,7 +405,9 @@ def _flatten(names: Any, document: Any, path: Path) -> None:
 def _refuse_errors(names: Any, document: Any, path: Path) -> None:
     for i in range(document.getNumErrors()):
         error = document.getError(i)
+        package = re.search(r"[Pp]ackage '?(\w+)", error.getMessage())  # a drawing with an error is a drawing
         harmless = error.getErrorId() == names.MissingXMLEncoding  # then it is UTF-8, which was checked
+        harmless |= package is not None and package[1].removesuffix("_L2") in IGNORED_PACKAGES
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
             raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
 

@@ -160,10 +160,10 @@ Delayed = Callable[[sympy.Expr, sympy.Expr, str], sympy.Expr]
 
 
 class Formulas:
-    """Reads formulas of one model: `symbols` {id: expression}, `numbers` {id: constant}.
+    """Reads formulas of one model: `symbols` {id: expression}, `numbers` {name of a symbol: constant}.
 
     `rate_of` gives the rate of change of an id, `delayed` the value of an expression some time ago, for a formula with
-    a name; without them rateOf and delay are refused.
+    a name; without them rateOf and delay are refused. `functions` {id: function definition of libSBML}.
     """
 
     def __init__(
@@ -174,9 +174,10 @@ class Formulas:
         where: str,
         rate_of: RateOf | None = None,
         delayed: Delayed | None = None,
+        functions: Mapping[str, Any] | None = None,
     ) -> None:
         self._libsbml, self._symbols, self._numbers, self._where = libsbml, symbols, numbers, where
-        self._rate_of, self._delayed = rate_of, delayed
+        self._rate_of, self._delayed, self._functions = rate_of, delayed, functions or {}
 
     def value(self, node: Any) -> sympy.Expr:
         """A numeric formula. Raises InputError, with its name, for an unsupported operation."""
@@ -194,6 +195,9 @@ class Formulas:
 
     def condition(self, node: Any) -> Choose:
         """A condition as a function of the values for true and for false."""
+        if (call := self._call(node)) is not None:
+            inside, body = call
+            return inside.condition(body)
         kind = self._kind(node)
         if kind in ("true", "false"):
             return lambda yes, no: yes if kind == "true" else no
@@ -248,7 +252,26 @@ class Formulas:
         found = {names.AST_CONSTANT_PI: sympy.pi, names.AST_CONSTANT_E: sympy.E}.get(self._type(node))
         return self.condition(node)(sympy.Integer(1), sympy.Integer(0)) if found is None else found
 
+    def _call(self, node: Any) -> tuple[Formulas, Any] | None:
+        """The body of a function of the model, and its reader, in which the arguments have their values."""
+        name = str(node.getName())
+        if self._type(node) != self._libsbml.AST_FUNCTION or name not in self._functions:
+            return None
+        function = self._functions[name]
+        count = function.getNumArguments()
+        if function.getBody() is None or count != node.getNumChildren():
+            what = f"{self._where} calls '{name}' with {node.getNumChildren()} values"
+            raise InputError(what, expected=f"a function with a formula, and its {count} values")
+        given = {function.getArgument(i).getName(): self.value(node.getChild(i)) for i in range(count)}
+        others = {other: one for other, one in self._functions.items() if other != name}  # no function calls itself
+        symbols = {**self._symbols, **given}
+        inside = Formulas(self._libsbml, symbols, self._numbers, self._where, self._rate_of, self._delayed, others)
+        return inside, function.getBody()
+
     def _applied(self, node: Any) -> sympy.Expr:
+        if (call := self._call(node)) is not None:
+            inside, body = call
+            return inside.value(body)
         kind = self._kind(node)
         if kind == "piecewise":
             return self._piecewise(node)
@@ -282,24 +305,28 @@ class Formulas:
 
     def _rate(self, node: Any) -> sympy.Expr:
         """The rate of change of an id."""
-        name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else "no single name"
-        if self._rate_of is None or name not in self._symbols:
-            raise InputError(f"{self._where} uses rateOf of {name}", expected="rateOf of an id of the model")
-        return self._rate_of(name)
+        name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else ""
+        known = self._symbols.get(name)
+        if self._rate_of is None or known is None or not known.is_Symbol:
+            what = f"{self._where} uses rateOf of {name or 'no single name'}"
+            raise InputError(what, expected="rateOf of an id of the model")
+        return self._rate_of(known.name.partition(".")[2])
 
     def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:
         """The factorial of a constant; the engine has no factorial of a variable."""
-        known = {self._symbols[name]: number(value) for name, value in self._numbers.items() if name in self._symbols}
-        found = factorial(values[0].xreplace(known)) if len(values) == 1 else None
+        found = factorial(self._with_numbers(values[0])) if len(values) == 1 else None
         if found is None:
             raise InputError(f"{self._where} uses factorials of what is not constant", expected="of a whole number")
         return found
 
     def _exponent(self, value: sympy.Expr) -> sympy.Expr:
         """A constant exponent as a number, so that a negative base can have an integer exponent."""
-        known = {self._symbols[name]: number(one) for name, one in self._numbers.items() if name in self._symbols}
-        found = value.xreplace({s: known[s] for s in value.free_symbols if s in known})
+        found = self._with_numbers(value)
         return number(float(found)) if found.is_Float or found.is_Integer else value
+
+    def _with_numbers(self, value: sympy.Expr) -> sympy.Expr:
+        """An expression with the numbers of its constants."""
+        return value.xreplace({s: number(self._numbers[s.name]) for s in value.free_symbols if s.name in self._numbers})
 
     def _piecewise(self, node: Any) -> sympy.Expr:
         count = node.getNumChildren()

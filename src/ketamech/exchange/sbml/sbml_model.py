@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -207,13 +207,17 @@ def compile_expression(expression: sympy.Expr) -> Callable[[Mapping[str, float]]
 
 def compile_vector(expression: sympy.Expr, names: Sequence[str]) -> Callable[[np.ndarray], Any]:
     """An expression as a function of an array [value, ...] in the order of `names`; a division by 0 is infinite."""
-    expression = sympy.sympify(expression)
-    used = sorted(s.name for s in expression.free_symbols)
+    used, made = _compiled(sympy.sympify(expression))
     places = [names.index(name) for name in used]
+    return lambda values: made(*(values[place] for place in places))
+
+
+@lru_cache(maxsize=10_000)  # a model that is read again with other numbers has the same formulas
+def _compiled(expression: sympy.Expr) -> tuple[list[str], Callable[..., Any]]:
+    used = sorted(s.name for s in expression.free_symbols)
     stand_ins = [sympy.Symbol(f"a{i}") for i in range(len(used))]
     replacements = {**dict(zip(map(symbol, used), stand_ins, strict=True)), sympy.zoo: sympy.oo}
-    made = sympy.lambdify(stand_ins, expression.xreplace(replacements), modules=[NUMPY, "numpy"])
-    return lambda values: made(*(values[place] for place in places))
+    return used, sympy.lambdify(stand_ins, expression.xreplace(replacements), modules=[NUMPY, "numpy"])
 
 
 def _where(x: Any, yes: Any, no: Any) -> Any:

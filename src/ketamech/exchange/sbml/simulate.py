@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-import time as wall
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +28,6 @@ from ketamech.exchange.sbml.sbml_model import (
     qualified_name,
 )
 from ketamech.exchange.sbml.segment_solver import Segment, SegmentSolver
-from ketamech.model.stage import symbol
 
 TOLERANCE = 1e-8
 EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
@@ -40,17 +38,15 @@ SHORTEST_SEGMENT = 1e-9  # relative, of a segment that fails: shorter ones are n
 TIME = "time"
 
 
-def simulate_imported(
-    model: SbmlModel, times: np.ndarray, *, tolerance: float = TOLERANCE, time_limit: float = math.inf
-) -> dict[str, np.ndarray]:
+def simulate_imported(model: SbmlModel, times: np.ndarray, *, tolerance: float = TOLERANCE) -> dict[str, np.ndarray]:
     """Every value of a model at `times` (rising, in its unit of time).
 
     The keys are `time`, ids (`value(time)` for an id `time`), `amount(id)` of species, and `concentration(id)` of
-    species whose id means an amount. Raises SolverError where the equations cannot be solved, events trigger one
-    another without end, or the run takes longer than `time_limit` (s).
+    species whose id means an amount. Raises SolverError where the equations cannot be solved, or events
+    trigger one another without end.
     """
     with np.errstate(all="ignore"):
-        run = _Run(model, tolerance, time_limit)
+        run = _Run(model, tolerance)
         columns = run.values_at_times(np.asarray(times, dtype=float)).T
         shown = {name: name.partition(".")[2] for name in run.names if name.startswith(f"{STAGE}.")}
         plain = {name: own for name, own in shown.items() if "." not in own}  # no amounts, rates and clock
@@ -78,9 +74,8 @@ Evaluate = Callable[[np.ndarray], np.ndarray]
 class _Run:
     """One simulation. A row holds the values `names`: states, outputs, constants, in this order."""
 
-    def __init__(self, model: SbmlModel, tolerance: float, time_limit: float) -> None:
+    def __init__(self, model: SbmlModel, tolerance: float) -> None:
         self.model, self.solver = model, SegmentSolver(model, tolerance)
-        self.end_of_patience = wall.monotonic() + time_limit  # compilation does not count
         constant = [offer for offer in model.system.outputs if offer.is_constant]
         fixed = {**model.constants, **{offer.name: model.values_at_start[offer.name] for offer in constant}}
         self.names = [*self.solver.names, *fixed]
@@ -89,12 +84,12 @@ class _Run:
         self.n_states = len(self.solver.states)
         self.clock = self.places[CLOCK]
         self.switches = [self.places[name] for name in model.switches]
-        self.triggers = [self._trigger(event) for event in model.events]
+        self.triggers_of_signs: dict[bytes, tuple[bool, ...]] = {}
         self.chance = random.Random(0)  # events of one priority are executed in random order, as SBML demands
         self.delays = [self._compiled(event.delay) for event in model.events]
         self.priorities = [None if e.priority is None else self._compiled(e.priority) for e in model.events]
         self.assigned = [[(to, self._compiled(value)) for to, value in e.assignments] for e in model.events]
-        self.true = [event.initially_true for event in model.events]
+        self.true = tuple(event.initially_true for event in model.events)
         self.due: list[_PendingEvent] = []
         self.row = self._row(np.array([model.values_at_start[name] for name in self.solver.states]))
         self.delays_of = DelayedValues(model, self.solver, self.names, self.row) if model.delays else None
@@ -104,16 +99,16 @@ class _Run:
     def _compiled(self, expression: sympy.Expr) -> Evaluate:
         return compile_vector(expression, self.names)
 
-    def _trigger(self, event: SbmlEvent) -> Evaluate:
-        """A trigger as a function of a row, in terms of its switches."""
-        known = {condition: symbol(name) for name, condition in self.model.switches.items()}
-
-        def switched(part: sympy.Expr) -> sympy.Expr:
-            if part.func is select_positive:
-                return select_positive(known[part.args[0]], switched(part.args[1]), switched(part.args[2]))
-            return part.func(*map(switched, part.args)) if part.args else part
-
-        return self._compiled(switched(event.trigger))
+    def _triggers(self, rows: np.ndarray) -> list[tuple[bool, ...]]:
+        """Whether each trigger is true, for each row: it depends only on the signs of the switches."""
+        found = []
+        for signs in rows[:, self.switches] > 0:
+            key = signs.tobytes()
+            if key not in self.triggers_of_signs:
+                known = dict(zip(self.model.switches.values(), signs.tolist(), strict=True))
+                self.triggers_of_signs[key] = tuple(_is_true(event.trigger, known) for event in self.model.events)
+            found.append(self.triggers_of_signs[key])
+        return found
 
     @property
     def now(self) -> float:
@@ -151,8 +146,6 @@ class _Run:
 
     def _advance(self, end: float) -> None:
         """Advance to `end` or to the next event; before a failure, only a part of the way: an event may come first."""
-        if wall.monotonic() > self.end_of_patience:
-            raise SolverError(f"the time limit is reached at time {self.now:g} {self.model.time_unit}".rstrip())
         begin = self.now
         stop = min([end, *(one.time for one in self.due)])
         shares = np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:] if self.model.events or self.delays_of else np.ones(1)
@@ -191,11 +184,7 @@ class _Run:
 
     def _changed(self, rows: np.ndarray) -> np.ndarray:
         """Whether any trigger differs from its known value, for each row."""
-        found = np.zeros(len(rows), dtype=bool)
-        columns = rows.T
-        for trigger, was in zip(self.triggers, self.true, strict=True):
-            found |= (trigger(columns) > 0.5) != was
-        return found
+        return np.array([triggers != self.true for triggers in self._triggers(rows)])
 
     def _locate_event(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """The first row, to rounding, at which a trigger has changed."""
@@ -270,13 +259,13 @@ class _Run:
 
     def _update_triggers(self) -> None:
         """Add events whose trigger became true; remove non-persistent events whose trigger became false."""
-        for place, event in enumerate(self.model.events):
-            holds = bool(self.triggers[place](self.row) > 0.5)
-            if holds and not self.true[place]:
+        (true,) = self._triggers(self.row[None])
+        for place, (event, before, after) in enumerate(zip(self.model.events, self.true, true, strict=True)):
+            if after and not before:
                 self.due.append(self._pending_event(place, event))
-            elif not holds and self.true[place] and not event.persistent:
+            elif before and not after and not event.persistent:
                 self.due = [one for one in self.due if one.place != place]
-            self.true[place] = holds
+        self.true = true
 
     def _pending_event(self, place: int, event: SbmlEvent) -> _PendingEvent:
         early = self._assigned_values(place) if event.values_from_trigger_time else None
@@ -314,6 +303,13 @@ class _Run:
             if self.row[place] != before[place]:
                 state[self.places[name]] *= before[place] / self.row[place]
         self.row = self._row(state)
+
+
+def _is_true(trigger: sympy.Expr, signs: Mapping[sympy.Expr, bool]) -> bool:
+    """A trigger where the conditions in `signs` are positive or not."""
+    while trigger.func is select_positive:
+        trigger = trigger.args[1 if signs[trigger.args[0]] else 2]
+    return bool(trigger > 0)
 
 
 RELAXATIONS = 10_000.0  # time that fast reactions get, in units in which their rate is as stated

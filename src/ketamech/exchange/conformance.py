@@ -1,0 +1,258 @@
+"""Runs public collections of test cases in a user's folder: passed, wrong, or refused with the reason.
+
+Cases run one after the other in a separate process, which is ended where a case reaches the time limit or ends the
+process itself; the next case then gets a new one.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ketamech.core import InputError, KetaMechError
+from ketamech.core.atomic_files import read_text
+from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotComparable, roadrunner_difference
+from ketamech.exchange.petab_simulation import simulate_petab
+from ketamech.exchange.sbml import semantic_suite
+from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sedml_simulation import SedmlFile
+
+PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
+OTHER = "not applicable"  # no simulation, or none by the program that it is compared with
+ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED, OTHER)
+TIME_LIMIT = 120.0  # s, of one case
+SEED = 1  # of a sample
+MODEL_TIMES = np.linspace(0.0, 99.7, 101)[1:]  # events of models are often at whole times, where two values are right
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """The outcome of a case and its reason."""
+
+    case: str
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A kind of collection: its cases in a folder, and the first difference of one case (empty where it passes)."""
+
+    title: str
+    find: Callable[[Path], list[Path]]
+    run: Callable[[Path], str]
+    expected: str
+
+
+def _semantic_case(folder: Path) -> str:
+    if semantic_suite.is_flux_balance(folder):
+        raise NotComparable("a flux balance")
+    return semantic_suite.run_case(folder)
+
+
+def _collected_model(path: Path) -> str:
+    return roadrunner_difference(read_text(path, "an SBML model"), import_sbml(path), MODEL_TIMES)
+
+
+PETAB_TOLERANCE = 1e-3  # of the largest expected value of an observable, where a problem states no tolerance
+
+PETAB_KEYS = ("observableId", "preequilibrationConditionId", "simulationConditionId", "experimentId", "time")
+
+
+def _petab_problems(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.yaml") if b"format_version" in path.read_bytes())
+
+
+def _petab_problem(path: Path) -> str:
+    solution = path.with_name(f"{path.stem}_solution.yaml")
+    stated = yaml.safe_load(read_text(solution, "a solution")) if solution.is_file() else {}
+    names = stated.get("simulation_files") or [file.name for file in path.parent.glob("simul*.tsv")]
+    if not names:
+        raise NotComparable("no simulated data beside it")
+    problem = yaml.safe_load(read_text(path, "a problem"))
+    measured = [name for part in (problem, *problem.get("problems", ())) for name in part.get("measurement_files", ())]
+    wanted = _matching_rows(*(_rows(path.parent, files) for files in (measured, names)))
+    found = simulate_petab(path)
+    largest = found.assign(size=np.abs(wanted)).groupby("observableId")["size"].transform("max").to_numpy()
+    apart = np.abs(found["simulation"].to_numpy() - wanted)
+    wrong = ~(apart <= stated.get("tol_simulations", PETAB_TOLERANCE * largest))
+    if not wrong.any():
+        return ""
+    row = found.iloc[int(np.argmax(wrong))]
+    return (
+        f"{row['observableId']} is {row['simulation']:.6g}, expected {wanted[np.argmax(wrong)]:.6g}, at {row['time']:g}"
+    )
+
+
+def _rows(folder: Path, files: Sequence[str]) -> pd.DataFrame:
+    return pd.concat([pd.read_csv(folder / name, sep="\t") for name in files], ignore_index=True)
+
+
+def _matching_rows(measured: pd.DataFrame, simulated: pd.DataFrame) -> np.ndarray:
+    """The simulated value of each measurement, by observable, condition and time; equal ones are in order."""
+    value = next(name for name in ("simulation", "measurement") if name in simulated)
+    shared = [name for name in PETAB_KEYS if name in measured and name in simulated]
+    keys = [table[shared].fillna("").assign(time=table["time"].astype(float)) for table in (measured, simulated)]
+    first, second = (rows.assign(repeat=rows.groupby(shared).cumcount()) for rows in keys)
+    joined = first.merge(second.assign(value=simulated[value]), how="left", on=[*shared, "repeat"])
+    if joined["value"].isna().any():
+        raise NotComparable("the simulated data have other rows than the measurements")
+    return joined["value"].to_numpy(dtype=float)
+
+
+def _models(folder: Path) -> list[Path]:
+    return sorted(path for kind in ("*.xml", "*.sbml") for path in folder.rglob(kind))
+
+
+def _archives(folder: Path) -> list[Path]:
+    return sorted(path for kind in ("*.omex", "*.sedml") for path in folder.rglob(kind))
+
+
+def _archive(path: Path) -> str:
+    """The first difference of the time courses, or of what the reports show."""
+    simulation = SedmlFile(path)
+    reports = simulation.reports()
+    for name, one in simulation.courses().items():
+        model = import_sbml(path, one.model, start=one.start)
+        if difference := roadrunner_difference(one.model, model, one.times[one.times > 0]):
+            return f"{name}: {difference}"
+    empty = next((name for name, report in reports.items() if report.isna().all(axis=None)), None)
+    return f"{empty} has no values" if empty is not None else ""
+
+
+SUITES: Mapping[str, Suite] = {
+    "sbml-suite": Suite(
+        "SBML semantic test cases", lambda folder: sorted({path.parent for path in folder.rglob("*-settings.txt")}),
+        _semantic_case, "folders with NNNNN-settings.txt",
+    ),
+    "biomodels": Suite(
+        f"SBML models, {len(MODEL_TIMES)} times up to {MODEL_TIMES[-1]:g} units of time, within {MAX_DIFFERENCE:g} of"
+        f" libRoadRunner (relative tolerance {FINE:g})", _models, _collected_model, "SBML files (.xml, .sbml)",
+    ),
+    "archives": Suite(
+        f"SED-ML files and archives, within {MAX_DIFFERENCE:g} of libRoadRunner", _archives, _archive,
+        "SED-ML files (.sedml) or archives (.omex)",
+    ),
+    "petab": Suite(
+        "PEtab problems", _petab_problems, _petab_problem, "PEtab problems (.yaml) with simulated data beside them",
+    ),
+}  # fmt: skip
+
+
+def find_cases(kind: str, folder: Path, sample: int | None = None) -> list[Path]:
+    """The cases of a suite in a folder, in order: all, or a random `sample`. Raises InputError where there is none."""
+    cases = SUITES[kind].find(folder) if folder.is_dir() else []
+    if not cases:
+        what, expected = f"no cases for --{kind}", SUITES[kind].expected
+        raise InputError(what, file=folder, expected=expected, type_this=f"--{kind} FOLDER")
+    chosen = random.Random(SEED).sample(cases, min(sample or len(cases), len(cases)))
+    return sorted(chosen)
+
+
+def run_suite(
+    kind: str, folder: Path, cases: Sequence[Path], *, time_limit: float = TIME_LIMIT,
+    tell: Callable[[str], None] = lambda line: None, done: Callable[[CaseResult], None] = lambda one: None,
+) -> list[CaseResult]:  # fmt: skip
+    """The cases of a folder in order; `done` gets each result at once."""
+    found, worker = [], _Worker()
+    try:
+        for i, case in enumerate(cases):
+            name = str(case.relative_to(folder))
+            tell(f"{name}, {i} of {len(cases)}")
+            found.append(CaseResult(name, *worker.judge(kind, case, time_limit)))
+            done(found[-1])
+    finally:
+        worker.end()
+    return found
+
+
+def judge(kind: str, case: Path) -> tuple[str, str]:
+    """The outcome of one case and its reason."""
+    try:
+        difference = SUITES[kind].run(case)
+        return (WRONG, difference) if difference else (PASSED, "")
+    except NotComparable as problem:
+        return OTHER, str(problem)
+    except InputError as problem:
+        return REFUSED, problem.what
+    except KetaMechError as problem:
+        return FAILED, str(problem).splitlines()[0]
+    except Exception as problem:  # an unexpected error fails one case and not the whole suite
+        return CRASHED, f"{type(problem).__name__}: {problem}".splitlines()[0]
+
+
+class _Worker:
+    """A process that judges cases, started when it is needed."""
+
+    def __init__(self) -> None:
+        self.process: multiprocessing.process.BaseProcess | None = None
+
+    def judge(self, kind: str, case: Path, time_limit: float) -> tuple[str, str]:
+        """As `judge`, but also for a case that does not end or ends its process."""
+        if self.process is None:
+            start = multiprocessing.get_context("spawn")
+            self.pipe, theirs = start.Pipe()
+            self.process = start.Process(target=_serve, args=(theirs,), daemon=True)
+            self.process.start()
+            theirs.close()
+            self.pipe.recv()  # it has started: this time is not part of a case
+        try:
+            self.pipe.send((kind, case))
+            if self.pipe.poll(time_limit):
+                outcome, reason = self.pipe.recv()
+                return outcome, reason
+            found = FAILED, f"no result within {time_limit:g} s"
+        except (EOFError, OSError):
+            found = CRASHED, "the process has ended"
+        self.end()
+        return found
+
+    def end(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            self.process = None
+
+
+def _serve(pipe: Connection) -> None:
+    pipe.send("started")
+    while True:
+        pipe.send(judge(*pipe.recv()))
+
+
+def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
+    """Number of cases by outcome and reason."""
+    counts = Counter((one.outcome, _reason(one)) for one in outcomes)
+    ordered = sorted(counts.items(), key=lambda item: (ORDER.index(item[0][0]), -item[1]))
+    return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
+
+
+def _reason(one: CaseResult) -> str:
+    """The reason without names of the model."""
+    if one.outcome not in (REFUSED, OTHER):
+        return ""
+    return " ".join(word for word in one.reason.split() if not word.startswith(("'", '"')))
+
+
+def suite_page(kind: str, outcomes: Sequence[CaseResult]) -> str:
+    """The counts as a page of Markdown, with each case that neither passes nor is refused."""
+    applicable = [one for one in outcomes if one.outcome != OTHER]
+    passed = sum(one.outcome == PASSED for one in applicable)
+    lines = [
+        f"# {SUITES[kind].title}", "", f"Written by `ketamech compare-simulators --{kind} DIR --markdown FILE`.", "",
+        f"{passed} of {len(applicable)} applicable cases pass.", "", "| outcome | cases | reason |", "|---|---|---|",
+        *(f"| {row['outcome']} | {row['cases']} | {row['why']} |" for row in summary(outcomes)), "",
+        *(f"- {one.case}: {one.outcome}, {one.reason}" for one in applicable if one.outcome not in (PASSED, REFUSED)),
+    ]  # fmt: skip
+    return "\n".join(lines).rstrip() + "\n"

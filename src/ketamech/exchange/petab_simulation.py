@@ -1,0 +1,240 @@
+"""Simulates PEtab problems of other programs: the observables at the measurements, with nominal parameter values.
+
+Versions 1 (converted by the PEtab library) and 2 with one SBML model. The changes of the first period are initial
+values; those of later periods are events. A period at -inf ends at the steady state, whose values the next one takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sympy
+
+from ketamech.core import InputError, SolverError
+from ketamech.core.atomic_files import read_text
+from ketamech.exchange.optional_libraries import import_optional, libsbml, with_fields
+from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.sbml_model import compile_vector
+from ketamech.exchange.sbml.simulate import simulate_imported
+from ketamech.model.stage import symbol
+
+STEADY_TIMES = np.geomspace(1.0, 1e10, 11)  # after the start of a search for a steady state, in units of the model
+STEADY_TOLERANCE = 1e-6  # relative, between the last two of these times
+TOLERANCE = 1e-9
+EVENT_PRIORITY = 1e9  # of the changes of a period, before the events of the model at the same time
+TRIGGER = "trigger_of_event_{}"
+Changes = Mapping[str, sympy.Expr]
+
+
+def simulate_petab(path: Path) -> pd.DataFrame:
+    """The measurements of a problem (.yaml) and, as `simulation`, the observables at nominal parameter values.
+
+    Raises InputError for what cannot be read or simulated, and SolverError.
+    """
+    problem = read_problem(path)
+    found: dict[int, float] = {}
+    scales: dict[str, float] = {}
+    for name in dict.fromkeys(one.experiment_id for one in problem.measurements):
+        periods = _entity(problem, name).sorted_periods if name else []
+        chosen = [(i, one) for i, one in enumerate(problem.measurements) if one.experiment_id == name]
+        found |= _Experiment(path, problem, periods, scales).simulations(dict(chosen))
+    rows = [
+        {"observableId": one.observable_id, "experimentId": one.experiment_id or "", "time": one.time,
+         "measurement": one.measurement, "simulation": found[i]}
+        for i, one in enumerate(problem.measurements)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def read_problem(path: Path) -> Any:
+    """A problem of version 2, or converted to it, of the PEtab library. Raises InputError."""
+    library = import_optional("petab.v2", "petab", "reading PEtab problems")
+    expected = "a problem with one SBML model that petablint accepts"
+    if "://" in read_text(path, "a PEtab problem"):
+        raise InputError("the problem names a file at an address", file=path, expected="files beside the problem")
+    try:
+        problem = library.Problem.from_yaml(str(path))
+    except Exception as error:  # the library and its parsers raise errors of many kinds
+        cause = error.__cause__ or error  # of a failed conversion from version 1
+        what = f"this PEtab problem cannot be read: {' '.join(str(cause).split())[:200]}"
+        raise InputError(what, file=path, expected=expected) from None
+    if len(problem.models) != 1 or problem.models[0].type_id != "sbml" or problem.model.sbml_model is None:
+        raise InputError("the problem has not one SBML model", file=path, expected=expected)
+    if empty := [one.id for one in problem.observables if one.formula is None]:
+        raise InputError(f"observable '{empty[0]}' has no formula", file=path, expected=expected)
+    return problem
+
+
+def changes_of(problem: Any, period: Any) -> list[Any]:
+    """The changes of a period. Raises InputError for a condition that is not in the tables."""
+    return [change for name in (period.condition_ids if period else ()) for change in _entity(problem, name).changes]
+
+
+def _entity(problem: Any, name: str) -> Any:
+    """A condition, an experiment or an observable. Raises InputError where there is none."""
+    try:
+        return problem[name]
+    except KeyError:
+        raise InputError(f"there is no '{name}' in the tables of the problem", key=name) from None
+
+
+class _Experiment:
+    """The model of one experiment: values that are not in the model are `numbers`.
+
+    `scales`: those of the states, filled by the first experiment: other ones would need another compilation.
+    """
+
+    def __init__(self, path: Path, problem: Any, periods: Sequence[Any], scales: dict[str, float]) -> None:
+        sbml = libsbml()
+        self.path, self.problem, self.libsbml, self.scales = path, problem, sbml, scales
+        fields = ("Value", "Size", "InitialConcentration", "Stoichiometry")
+        kinds = (sbml.SBML_PARAMETER, sbml.SBML_COMPARTMENT, sbml.SBML_SPECIES, sbml.SBML_SPECIES_REFERENCE)
+        self.fields = dict(zip(kinds, fields, strict=True))
+        self.document = problem.model.sbml_model.getSBMLDocument().clone()
+        if self.document.getLevel() < 3:
+            self.document.setLevelAndVersion(3, 1, False)
+        self.model = self.document.getModel()
+        self.numbers: dict[str, sympy.Expr] = {}
+        for one in problem.parameters:
+            value = math.nan if one.nominal_value is None else float(one.nominal_value)
+            self._set(one.id, sympy.Float(value))
+        before = [one for one in periods if one.is_preequilibration]
+        later = [one for one in periods if not one.is_preequilibration]
+        self.start = float(later[0].time) if later else 0.0
+        first = before or later[:1]
+        for target, value in self._changes(first[0] if first else None).items():
+            self._set(target, value)
+        if before:
+            self._show_triggers()
+            self._continue(self._steady_state(0.0), self._changes(later[0] if later else None))
+        for period in later[1:]:
+            self._add_event(float(period.time), self._changes(period))
+
+    def simulations(self, measurements: Mapping[int, Any]) -> dict[int, float]:
+        """The observable of each measurement."""
+        times = sorted({one.time for one in measurements.values() if math.isfinite(one.time)})
+        curves = self._simulate(np.array(times)) if times else {}
+        steady = any(not math.isfinite(one.time) for one in measurements.values())
+        last = self._steady_state(self.start) if steady else {}
+        observables = {
+            name: _entity(self.problem, name) for name in {one.observable_id for one in measurements.values()}
+        }
+        formulas = {name: self._in_model(one.formula) for name, one in observables.items()}
+        found = {}
+        for i, one in measurements.items():
+            row = times.index(one.time) if math.isfinite(one.time) else None
+            known = last if row is None else {name: curve[row] for name, curve in curves.items()}
+            for place, value in zip(
+                observables[one.observable_id].observable_placeholders, one.observable_parameters, strict=False
+            ):
+                known[str(place)] = self._number(self._in_model(value), known)
+            found[i] = self._number(formulas[one.observable_id], known)
+        return found
+
+    def _simulate(self, times: np.ndarray) -> dict[str, np.ndarray]:
+        text = self.libsbml.writeSBMLToString(self.document)
+        model = import_sbml(self.path, text, start=self.start)
+        self.scales.update({name: scale for name, scale in model.scales.items() if name not in self.scales})
+        model.scales = {name: self.scales[name] for name in model.rates}
+        return simulate_imported(model, times, tolerance=TOLERANCE)
+
+    def _steady_state(self, start: float) -> dict[str, float]:
+        """Every value at the steady state after `start`. Raises SolverError where there is none."""
+        self.start, begin = start, self.start
+        curves = self._simulate(start + STEADY_TIMES)
+        self.start = begin
+        for name, curve in curves.items():
+            if name != "time" and abs(curve[-1] - curve[-2]) > STEADY_TOLERANCE * np.abs(curve).max():
+                raise SolverError(f"no steady state is reached: {name} is still changing")
+        return {name: float(curve[-1]) for name, curve in curves.items()}
+
+    def _changes(self, period: Any) -> dict[str, sympy.Expr]:
+        """The changes of a period in ids of the model."""
+        return {one.target_id: self._in_model(one.target_value) for one in changes_of(self.problem, period)}
+
+    def _in_model(self, expression: Any) -> sympy.Expr:
+        """An expression in plain symbols of ids of the model; parameters of the problem have their values."""
+        renamed = {one.petab_id: symbol(one.model_id) for one in self.problem.mappings if one.model_id}
+        for known in (self.numbers, renamed):
+            expression = sympy.sympify(expression)
+            expression = expression.xreplace({s: known.get(s.name, s) for s in expression.free_symbols})
+        return expression.xreplace({s: symbol(s.name) for s in expression.free_symbols})
+
+    def _number(self, expression: sympy.Expr, known: Mapping[str, float]) -> float:
+        names = sorted(s.name for s in expression.free_symbols)
+        if unknown := [name for name in names if name not in known]:
+            raise InputError(f"'{unknown[0]}' is neither in the model nor a parameter", expected="an id of the model")
+        with np.errstate(all="ignore"):
+            return float(compile_vector(expression, names)(np.array([known[name] for name in names])))
+
+    def _set(self, identifier: str, value: sympy.Expr) -> None:
+        """Set an initial value: a number, or an initial assignment."""
+        element = self.model.getElementBySId(identifier)
+        if element is None:
+            self.numbers[identifier] = value
+            return
+        if value.is_number and math.isnan(value):
+            return
+        self.model.removeInitialAssignment(identifier)
+        if value.is_number:
+            amount = element.getTypeCode() == self.libsbml.SBML_SPECIES and element.getHasOnlySubstanceUnits()
+            field = "InitialAmount" if amount else self.fields[element.getTypeCode()]
+            with_fields(element, **{field: float(value)})
+            return
+        with_fields(self.model.createInitialAssignment(), Symbol=identifier, Math=self._math(value))
+
+    def _show_triggers(self) -> None:
+        """Add a parameter for each event whose value is whether its trigger is true."""
+        for i in range(self.model.getNumEvents()):
+            trigger = self.libsbml.formulaToL3String(self.model.getEvent(i).getTrigger().getMath())
+            shown = with_fields(self.model.createParameter(), Id=TRIGGER.format(i), Constant=False)
+            truth = self.libsbml.parseL3Formula(f"piecewise(1, {trigger}, 0)")
+            with_fields(self.model.createAssignmentRule(), Variable=shown.getId(), Math=truth)
+
+    def _continue(self, steady: Mapping[str, float], changes: Changes) -> None:
+        """Take all values and triggers from a steady state, and then the changes of the next period."""
+        for i in range(self.model.getNumEvents()):
+            self.model.getEvent(i).getTrigger().setInitialValue(steady[TRIGGER.format(i)] > 0)
+        for target in changes:
+            self.numbers.pop(target, None)
+        new = {target: sympy.Float(self._number(value, steady)) for target, value in changes.items()}
+        ruled = {self.model.getRule(i).getVariable() for i in range(self.model.getNumRules())
+                 if self.model.getRule(i).isAssignment()}  # fmt: skip
+        for list_of in (self.model.getListOfCompartments(), self.model.getListOfSpecies(),
+                        self.model.getListOfParameters()):  # fmt: skip
+            for i in range(list_of.size()):
+                name = list_of.get(i).getId()
+                if name not in ruled and name not in new:
+                    new[name] = sympy.Float(steady[name])
+        for name, value in new.items():
+            self._set(name, value)
+
+    def _add_event(self, time: float, changes: Changes) -> None:
+        """The changes of a period as an event; a species keeps its concentration where its compartment changes."""
+        if unknown := [target for target in changes if self.model.getElementBySId(target) is None]:
+            raise InputError(f"a later period changes '{unknown[0]}', which is not in the model")
+        event = with_fields(self.model.createEvent(), UseValuesFromTriggerTime=True)
+        with_fields(event.createPriority(), Math=self.libsbml.parseL3Formula(repr(EVENT_PRIORITY)))
+        begins = self.libsbml.parseL3Formula(f"time >= {time!r}")
+        with_fields(event.createTrigger(), InitialValue=False, Persistent=True, Math=begins)
+        new = dict(changes)
+        for i in range(self.model.getNumSpecies()):
+            species = self.model.getSpecies(i)
+            name, place = species.getId(), species.getCompartment()
+            if place in changes and not species.getHasOnlySubstanceUnits():
+                new[name] = changes.get(name, symbol(name)) * changes[place] / symbol(place)
+        for name, value in new.items():
+            self.model.getElementBySId(name).setConstant(False)
+            with_fields(event.createEventAssignment(), Variable=name, Math=self._math(value))
+
+    def _math(self, value: sympy.Expr) -> Any:
+        text = str(value).replace("**", "^")
+        found = self.libsbml.parseL3Formula(text)
+        if found is None:
+            raise InputError(f"the formula {text[:80]} is not supported", expected="arithmetic and functions of SBML")
+        return found
