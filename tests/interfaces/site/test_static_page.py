@@ -1,4 +1,4 @@
-"""The static site in Chromium, served as plain files below a path: chapters, sliders, evidence, no other server."""
+"""The static site in Chromium, served as plain files below a path: story, workbench and exercises, no other server."""
 
 import importlib.util
 import json
@@ -100,16 +100,119 @@ def test_badges_open_claims_and_evidence_from_files(story):
     assert story.console_errors == []
 
 
-def test_what_needs_the_server_is_not_offered(story):
-    assert story.locator("a[href^=workbench]:visible").count() == 0
+def test_the_present_treatment_opens_in_the_workbench_and_the_footer_names_what_needs_the_program(story):
     assert "nothing is sent to a server" in story.locator(".site-footer").inner_text()
+    story.locator("#time-bar a", has_text="Open in workbench").click()
+    story.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert story.locator(".case").count() == 1
+    assert story.url.split("#")[0].endswith("/some/path/workbench.html")
+
+
+@pytest.fixture
+def workbench(page, site_address):
+    """The workbench, opened; `requested` holds method and address of every request."""
+    page.requested = []
+    page.context.on("request", lambda request: page.requested.append((request.method, request.url)))
+    page.goto(f"{site_address}workbench.html")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    return page
+
+
+def open_tab(page, name, content):
+    page.click(f"#tab-{name}")
+    page.wait_for_selector(f"#panel {content}", timeout=20_000)
+
+
+@helpers.at_both_widths
+def test_the_workbench_compares_cases_without_asking_a_server(workbench, site_address):
+    page = workbench
+    page.locator("[data-key='treatments[0]']").first.fill("ketamine 0.5mg/kg i.v. 40min BIW x2w")
+    words = "racemic ketamine 0.5 mg/kg IV over 40 min twice weekly for 2 weeks"
+    helpers.until(page, f"document.querySelector('.parsed-treatments').textContent.includes('{words}')")
+    helpers.until(page, "document.querySelectorAll('#panel .published-point').length > 3")
+    helpers.set_slider(page, page.locator(".case [data-dose]").first, 0.6)
+    helpers.until(page, "document.querySelector('.parsed-treatments').textContent.includes('ketamine 1.2')")
+    page.get_by_label("Add an output").fill("plasticity.bdnf")
+    page.get_by_label("Add an output").press("Enter")
+    helpers.until(page, "document.querySelector('#panel figure[data-figure*=bdnf] path.curve') !== null")
+    for name, content in (
+        ("population", "path.band"), ("scorecard", "tbody tr"), ("equations", ".equation"), ("evidence", "tbody tr"),
+        ("downloads", "pre"),
+    ):  # fmt: skip
+        open_tab(page, name, content)
+        assert helpers.fits_the_width(page), name
+    assert helpers.findings(page) == []
+    assert {method for method, _ in page.requested} == {"GET"}
+    assert all(url.startswith((site_address, "data:", "blob:")) for _, url in page.requested)
+    assert page.console_errors == []
+
+
+def test_an_error_of_a_case_appears_at_its_field_with_the_nearest_word(workbench):
+    field = workbench.locator("[data-key='treatments[0]']").first
+    field.fill("racemc 0.5 mg/kg IV over 40 min")
+    workbench.wait_for_selector(".case [aria-invalid=true]")
+    assert "nearest: racemic" in workbench.locator(".treatment .field-error").first.inner_text()
+    workbench.get_by_role("button", name="Use “racemic”").click()
+    workbench.wait_for_selector(".case [aria-invalid=true]", state="detached")
+
+
+def test_what_needs_the_installed_program_says_so(workbench):
+    page = workbench
+    for name in ("attribution", "trial"):
+        open_tab(page, name, ".empty-state")
+        assert "ketamech serve" in page.locator("#panel .empty-state").inner_text()
+    assert page.get_by_role("button", name="Open file").is_disabled()
+    open_tab(page, "downloads", "pre")
+    for name in ("PDF", "HTML", "Parquet"):
+        assert page.get_by_role("button", name=name, exact=True).is_disabled()
+    assert page.locator("#panel", has_text="ketamech serve").count() == 1
+
+
+def test_a_case_is_saved_as_a_table_and_as_a_file(workbench):
+    open_tab(workbench, "downloads", "pre")
+    for button, start in (
+        ("CSV", "patient,time_h,variable,value,unit\ntreated,0,"),
+        ("Save: Scenario file", "title: "),
+    ):
+        with workbench.expect_download() as saved:
+            workbench.get_by_role("button", name=button, exact=True).click()
+        assert saved.value.path().read_text(encoding="utf-8").startswith(start)
+
+
+def test_the_address_reopens_cases_and_tab(workbench, site_address):
+    workbench.locator("[data-key='treatments[0]']").first.fill("esketamine 0.3 mg/kg IV over 40 min")
+    open_tab(workbench, "evidence", "tbody tr")
+    workbench.locator("#panel").get_by_label("Species").select_option("rat")
+    helpers.until(workbench, f"location.hash.includes('tab=evidence') && {helpers.LINK_CONTENT}.includes('0.3 mg/kg')")
+    assert "Page 1 of" in workbench.locator("#panel .pages").inner_text()
+    address = workbench.url
+    workbench.goto("about:blank")
+    workbench.goto(address)
+    workbench.wait_for_selector("#panel tbody tr")
+    assert workbench.locator("[data-key='treatments[0]']").first.input_value() == "esketamine 0.3 mg/kg IV over 40 min"
+
+
+@helpers.at_both_widths
+def test_an_exercise_shows_its_answer_and_opens_in_the_workbench(page, site_address):
+    page.goto(f"{site_address}exercises.html")
+    page.wait_for_selector("#exercises li h2")
+    page.locator("#exercises summary").first.click()
+    assert "ng/mL" in page.locator("#exercises .answer").first.inner_text()
+    assert helpers.findings(page) == []
+    assert helpers.fits_the_width(page)
+    page.locator("#exercises .open-case a").first.click()
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert page.console_errors == []
 
 
 def test_the_page_opens_without_a_connection_after_the_first_visit(page, site):
     with served_folder(site) as address:
         open_page(page, f"{address}/some/path/")
         helpers.until(page, "navigator.serviceWorker.ready.then(() => true)")
-    page.reload()
+    page.goto(f"{address}/some/path/workbench.html")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    open_tab(page, "evidence", "tbody tr")
+    page.get_by_role("link", name="Story", exact=True).click()
     page.wait_for_selector("path.curve", timeout=20_000)
     helpers.until(page, f"{NOW}.length > 20")
     before = page.locator("#mood-now").inner_text()

@@ -19,6 +19,7 @@ from ketamech.app.curves import (
     TOLERANCE,
     available_curves,
     drug_parameters,
+    single_output_track,
 )
 from ketamech.app.scenarios import MOST_OCCASIONS
 from ketamech.core import unit
@@ -94,13 +95,22 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "curves": {"tolerance": TOLERANCE, "most_doses": MOST_OCCASIONS},
         "population": {
             "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,
-            "most_times": POPULATION_MOST_TIMES,
+            "most_times": POPULATION_MOST_TIMES, "patients": PEOPLE, "seed": SEED,
         },
         "times": {
             "first_minute": FIRST_MINUTE, "after_a_dose": AFTER_A_DOSE.tolist(), "month": MONTH,
             "long_horizon": LONG_HORIZON_TIMES,
         },
     }  # fmt: skip
+
+
+def output_tables(model: Model) -> dict[str, Any]:
+    """Every output as a track of its own, by name, and its unit in the model."""
+    values = drug_parameters(model)
+    return {
+        name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
+        for name, unit_text in model.layout.units.items()
+    }
 
 
 def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:

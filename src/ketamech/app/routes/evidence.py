@@ -175,7 +175,7 @@ def routes(app_state: AppState) -> APIRouter:
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
         """Equations, reasons, parameters and sources of one stage; the first request takes seconds."""
-        return await cached_response(app_state, ("stage", name), lambda: _stage(app_state, name))
+        return await cached_response(app_state, ("stage", name), lambda: stage_page(app_state, name))
 
     @router.get("/claims", response_model=dict[str, ClaimInfo])
     async def claims() -> Response:
@@ -233,7 +233,8 @@ def url_of(paper: Reference) -> str:
     return paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
 
 
-def _stage(app_state: AppState, name: str) -> StagePage:
+def stage_page(app_state: AppState, name: str) -> StagePage:
+    """Equations, parameters and papers of one stage. Raises NotFound."""
     from ketamech.report.model_page import stage_section  # sympy is loaded on the first request
 
     system = app_state.model.system

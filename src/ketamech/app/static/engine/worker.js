@@ -14,6 +14,7 @@ const MODULES = [
   "people",
   "perturbations",
   "regimen",
+  "regimen-text",
   "scenario",
   "steady-state",
   "tracks",
@@ -71,7 +72,11 @@ async function load() {
   const tables = Promise.all(TABLES.map(async (name) => [name, await getJson(`${name}.json`)]));
   const wasm = compiled();
   const [{ Answers }] = await Promise.all(MODULES.map((name) => import(`./${name}.js`)));
-  const later = { people: loadPeople, published: () => getJson("published.json") };
+  const later = {
+    people: loadPeople,
+    published: () => getJson("published.json"),
+    outputs: () => getJson("outputs.json"),
+  };
   return Answers.load(await wasm, Object.fromEntries(await tables), later);
 }
 

@@ -61,25 +61,38 @@ async function send(path, request) {
 }
 
 export async function getJson(path) {
-  return isStaticSite ? answered(answerGet(path)) : (await send(path, {})).json();
-}
-
-export async function postJson(path, body) {
-  const found = isAnsweredHere(path) ? await answered(answerPost(path, body)) : null;
-  return found ?? (await post(path, body)).json();
-}
-
-async function answered(promise) {
+  if (!isStaticSite) return (await send(path, {})).json();
   try {
-    return await promise;
+    return await answerGet(path);
   } catch (error) {
     throw error.body ? new ServerError(error.body, 422) : error;
   }
 }
 
+// The answer of this browser. A server is asked where the browser has none, also for what it refuses: the server reads
+// more and suggests more.
+export async function postJson(path, body) {
+  const { found, error } = isAnsweredHere(path) ? await answerPost(path, body) : {};
+  if (found) return found;
+  if (error && isStaticSite) throw new ServerError(error, 422);
+  try {
+    return await (await post(path, body)).json();
+  } catch (problem) {
+    throw error && !(problem instanceof ServerError) ? new ServerError(error, 422) : problem;
+  }
+}
+
+// { content, fileName } of a file that the server or, without one, this browser writes.
+export async function fetchFile(path, body, fileName) {
+  if (isAnsweredHere(path)) return { content: (await postJson(path, body)).text, fileName };
+  const response = await post(path, body);
+  const given = response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1];
+  return { content: await response.blob(), fileName: given ?? fileName };
+}
+
 export const sendDelete = (path) => send(path, { method: "DELETE" });
 
-export function post(path, body) {
+function post(path, body) {
   const headers = { "content-type": "application/json" };
   return send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
 }

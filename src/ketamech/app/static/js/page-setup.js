@@ -1,4 +1,4 @@
-// What both pages share: light or dark colours, and a banner while the connection is lost.
+// What all pages share: light or dark colours, and a banner while the connection is lost.
 
 import { onConnectionChange } from "./api.js";
 import { element, find } from "./dom.js";

@@ -110,12 +110,12 @@ function currentScenario() {
     announce(`Back to ${state.defaultDose} with all pathways on`);
   };
   const button = linkButton("Reset", reset, { id: "reset" });
-  const link = element("a", { class: "needs-server", text: "Open in workbench" });
+  const link = element("a", { text: "Open in workbench" });
   const show = () => {
     description.textContent = state.description;
     changed.textContent = state.changes.join(", ");
     button.hidden = state.isDefault;
-    link.href = `workbench${linkTo({ cases: [state.scenario] })}`;
+    link.href = `workbench.html${linkTo({ cases: [state.scenario] })}`;
   };
   state.onChange(show);
   show();

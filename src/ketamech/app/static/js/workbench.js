@@ -2,11 +2,12 @@
 
 import { getJson, onConnectionChange, ServerError } from "./api.js";
 import { CaseList } from "./case-list.js";
-import { announce, button, debounce, errorBox, find, select } from "./dom.js";
+import { announce, button, debounce, emptyState, errorBox, find, select, tabContent } from "./dom.js";
 import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
 import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
+import { isStaticSite, needsProgram } from "./static-site.js";
 import { attributionTab } from "./tab-attribution.js";
 import { curvesTab } from "./tab-curves.js";
 import { downloadsTab } from "./tab-downloads.js";
@@ -17,12 +18,16 @@ import { scorecardTab } from "./tab-scorecard.js";
 import { trialTab } from "./tab-trial.js";
 import { RANGES, selectedTime, timeControls } from "./time-slider.js";
 
-// A tab is made when it is first opened: { node, update }.
+// A tab is made when it is first opened: { node, update }. `program`: what a static site says in its place.
 const TABS = {
   curves: { label: "Time courses", make: curvesTab },
   population: { label: "Population", make: populationTab },
-  attribution: { label: "Pathway contributions", make: attributionTab },
-  trial: { label: "Trial", make: trialTab },
+  attribution: {
+    label: "Pathway contributions",
+    make: attributionTab,
+    program: needsProgram("Contributions of the pathways (Shapley values) need"),
+  },
+  trial: { label: "Trial", make: trialTab, program: needsProgram("Virtual trials need") },
   scorecard: { label: "Scorecard", make: scorecardTab },
   equations: { label: "Equations", make: equationsTab },
   evidence: { label: "Evidence", make: evidenceTab },
@@ -30,6 +35,7 @@ const TABS = {
 };
 const TAB_OF_JOB = { trial: "trial", "sample size": "trial", attribution: "attribution", scorecard: "scorecard" };
 const TAB_NAMES = Object.keys(TABS);
+const isUnavailable = (name) => isStaticSite && Boolean(TABS[name].program);
 const BROKEN_LINK = "The link could not be read; the default cases are shown.";
 const PRESETS_SHOWN_FIRST = 2;
 
@@ -43,8 +49,10 @@ class Workbench {
     this.setUpTime();
     if (link.isBroken) find("#page-message").textContent = BROKEN_LINK;
     this.caseList = new CaseList(this);
-    this.jobList = new JobList((job) => this.showJob(job));
-    find("#jobs").replaceChildren(this.jobList.node);
+    if (!isStaticSite) {
+      this.jobList = new JobList((job) => this.showJob(job));
+      find("#jobs").replaceChildren(this.jobList.node);
+    }
     this.buildTabs();
     this.open(this.tab);
     find("#to-results").addEventListener("click", () => {
@@ -79,7 +87,8 @@ class Workbench {
 
   buildTabs() {
     this.buttons = TAB_NAMES.map((name) => {
-      const attributes = { role: "tab", id: `tab-${name}`, "aria-controls": "panel" };
+      const unavailable = isUnavailable(name) && { class: "unavailable", title: TABS[name].program };
+      const attributes = { role: "tab", id: `tab-${name}`, "aria-controls": "panel", ...unavailable };
       return button(TABS[name].label, () => this.open(name), attributes);
     });
     find("#tabs").append(...this.buttons);
@@ -101,7 +110,7 @@ class Workbench {
       tabButton.setAttribute("aria-selected", String(isOpen));
       tabButton.tabIndex = isOpen ? 0 : -1;
     }
-    this.tabs[name] ??= TABS[name].make(this);
+    this.tabs[name] ??= isUnavailable(name) ? unavailableTab(TABS[name]) : TABS[name].make(this);
     this.shown = this.tabs[name];
     find("#panel").replaceChildren(this.shown.node);
     find("#panel").setAttribute("aria-labelledby", `tab-${name}`);
@@ -160,6 +169,8 @@ class Workbench {
     }, 2500);
   }
 }
+
+const unavailableTab = ({ label, program }) => ({ node: tabContent(label, null, emptyState(program)) });
 
 setUpPage();
 getJson("/api/metadata").then(
