@@ -8,23 +8,25 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ketamech.app.app_state import AppState, LimitExceeded
-from ketamech.app.job_tasks import THREADS, plain, records
+from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import Progress, ResultWithFiles, Work
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
-from ketamech.trials.analysis.difference_text import difference_sentences
+from ketamech.trials.analysis.difference_text import difference_sentences, directed, mean_difference
 from ketamech.trials.analysis.power import SuccessCriterion, power, success_criterion
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
 from ketamech.trials.control_arm import PLACEBO, is_placebo, matched_placebo
@@ -251,8 +253,8 @@ def _trial_response(
     if found.relapse is not None:
         curves = found.relapse.curves
         relapse = {
-            "survival": records(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
-            "relapse": records(found.relapse.median),
+            "survival": json_rows(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
+            "relapse": json_rows(found.relapse.median),
             "hazard_ratio": {name: x for name, x in found.relapse.hazard_ratio.items() if math.isfinite(x)},
         }
     return {
@@ -264,13 +266,14 @@ def _trial_response(
         "reference": found.reference,
         "criterion": task.criterion.text,
         "differences": difference_sentences(found, trial, task.criterion),
+        "effects": _effects(found, trial, task.criterion),
         "missed": _missed(found, trial, task.criterion),
-        "means": {scale: records(rows) for scale, rows in found.means.items()},
-        "response_rates": {scale: records(rows) for scale, rows in found.shares.items()},
+        "means": {scale: json_rows(rows) for scale, rows in found.means.items()},
+        "response_rates": {scale: json_rows(rows) for scale, rows in found.shares.items()},
         "comparison": _comparison(found, task.criterion),
         **relapse,
-        "power": [] if table is None else records(table),
-        "dropout_percent": {name: plain(value) for name, value in found.dropout.items()},
+        "power": [] if table is None else json_rows(table),
+        "dropout_percent": {name: json_cell(value) for name, value in found.dropout.items()},
         "not_estimated": found.not_estimated,
         "failed_percent": round(100 * found.failed, 3),
     }
@@ -285,21 +288,50 @@ def _with_n(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
 
 def _comparison(found: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:
     """The primary comparison of each trial and arm; `met`: whether it meets the criterion of the request."""
-    return records(found.primary.assign(met=criterion.is_met(found.primary)) if len(found.primary) else found.primary)
+    return json_rows(found.primary.assign(met=criterion.is_met(found.primary)) if len(found.primary) else found.primary)
+
+
+def _effects(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[dict[str, Any]]:
+    """The mean difference of each arm from the reference with the range of 95 % of the trials, and their successes."""
+    rows = []
+    for arm, part in _compared(found, trial):
+        mean, low, high = mean_difference(part)
+        if math.isfinite(mean):
+            success = 100 * float(criterion.is_met(part).mean())
+            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_percent": success})
+    return json_rows(pd.DataFrame(rows))
 
 
 def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """How often trials of this size do not succeed, in words; nothing for a single replicate."""
+    """How often trials of this size miss the mean difference of all, by its direction; nothing for a single trial."""
     sentences = []
+    for arm, part in _compared(found, trial):
+        mean, trials = mean_difference(part)[0], len(part)
+        if trials < 2 or not math.isfinite(mean):
+            continue
+        shown, kind = criterion.is_met(part), "non-inferiority"
+        if criterion.margin is None:
+            kind = _kind_of_effect(mean, criterion)
+            shown = shown & (np.sign(part["difference"].to_numpy()) == np.sign(mean))
+        missed = trials - int(shown.sum())
+        sentences.append(
+            f"{arm}: in the model {directed(mean)} than on {found.reference}. {missed} of {trials} trials of this size "
+            f"do not show it ({criterion.text}): an expected chance of {100 * missed / trials:.0f} % that a true "
+            f"{kind} is missed."
+        )
+    return sentences
+
+
+def _kind_of_effect(difference: float, criterion: SuccessCriterion) -> str:
+    return "benefit" if (difference < 0) == criterion.lower_is_better else "harm"
+
+
+def _compared(found: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every arm that is compared with the reference, with its primary comparisons of all trials."""
     for arm in (arm.name for arm in trial.arms):
         part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
-        if (trials := len(part)) > 1:
-            missed = trials - int(criterion.is_met(part).sum())
-            sentences.append(
-                f"{arm}: the arms differ in the model, and {missed} of {trials} trials of this size do not show it "
-                f"({criterion.text}): an expected chance of {100 * missed / trials:.0f} % that a true effect is missed."
-            )
-    return sentences
+        if len(part):
+            yield arm, part
 
 
 def _power(data: xr.Dataset, task: TrialTask) -> pd.DataFrame | None:

@@ -29,10 +29,9 @@ def difference_sentences(found: TrialAnalysis, trial: Trial, criterion: SuccessC
 
 
 def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion) -> str:
-    known = part[np.isfinite(part["difference"])]
-    if known.empty:
+    mean, low, high = mean_difference(part)
+    if not math.isfinite(mean):
         return f"the difference between {arm} and {reference} cannot be estimated ({part['reason'].iloc[0]})."
-    mean = float(known["difference"].mean())
     beginning = f"{directed(mean)} on {arm} than on {reference}"
     met = criterion.is_met(part)
     if len(part) == 1:
@@ -40,15 +39,27 @@ def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCr
         if not math.isfinite(line["p"]):
             return f"{beginning}; not tested ({line['reason']})."
         margin = f"; {'' if met[0] else 'not shown to be '}{criterion.text}" if criterion.margin is not None else ""
-        interval = interval_text(float(line["low"]), float(line["high"]))
-        return f"{beginning}, 95 % interval {interval}, {_p_text(float(line['p']))}{margin}."
-    low, high = np.percentile(known["difference"], [2.5, 97.5])
+        return f"{beginning}, 95 % interval {interval_text(low, high)}, {_p_text(float(line['p']))}{margin}."
     p = float(part["p"].median())
     middle = f", median {_p_text(p)}" if criterion.margin is None and math.isfinite(p) else ""
+    estimated = int(part["difference"].notna().sum())
     return (
-        f"{beginning}, mean of {len(known)} trials; 95 % of the trials: {interval_text(low, high)}; "
+        f"{beginning}, mean of {estimated} trials; 95 % of the trials: {interval_text(low, high)}; "
         f"{criterion.text} in {int(met.sum())} of {len(part)} trials{middle}."
     )
+
+
+def mean_difference(part: pd.DataFrame) -> tuple[float, float, float]:
+    """Mean difference over the trials of one arm, and the range of 95 % of them; of a single trial its own interval.
+
+    NaN where no trial gives a difference.
+    """
+    known = part.loc[np.isfinite(part["difference"]), "difference"]
+    if known.empty:
+        return math.nan, math.nan, math.nan
+    edges = part[["low", "high"]].iloc[0] if len(part) == 1 else np.percentile(known, [2.5, 97.5])
+    low, high = (float(edge) for edge in edges)
+    return float(known.mean()), low, high
 
 
 def directed(difference: float) -> str:

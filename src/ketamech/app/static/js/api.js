@@ -69,8 +69,8 @@ export async function getJson(path) {
   }
 }
 
-// The answer of this browser. A server is asked where the browser has none, also for what it refuses: the server reads
-// more and suggests more.
+// The answer of this browser, or of the server where the browser has none or refuses: the server reads more and
+// suggests more.
 export async function postJson(path, body) {
   const { found, error } = isAnsweredHere(path) ? await answerPost(path, body) : {};
   if (found) return found;
@@ -123,7 +123,7 @@ export class LatestTask {
 // Jobs: start, progress, cancel, result, failure.
 
 const ENDED = ["done", "failed", "cancelled"];
-const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. All settings are kept; run the job again.";
+const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. Your settings are unchanged; run the job again.";
 
 // Returns { done, cancel }: `done` is a promise of the job with its result, null when cancelled; `progress` gets every
 // state.
@@ -183,7 +183,7 @@ export async function runJob(path, body, { place, show, submit, started, fields 
   let ended = null;
   try {
     ended = await job.done;
-    place.replaceChildren(...(ended === null ? [emptyState("Cancelled. All settings are kept.")] : []));
+    place.replaceChildren(...(ended === null ? [emptyState("Cancelled. Your settings are unchanged.")] : []));
     if (ended !== null) show(ended.result, ended);
   } catch (error) {
     place.replaceChildren(failureBox(error, fields));
@@ -217,7 +217,7 @@ function failureBox(error, fields) {
   const text = input ? "Not started: see the error at its field." : errorMessage(error);
   const box = element("div", { class: "error-box", role: "alert" }, paragraph(text));
   if (error.job) {
-    const explanation = "All settings are kept. The report holds the request and the error.";
+    const explanation = "Your settings are unchanged. The report holds the request and the error.";
     box.append(
       paragraph(explanation),
       button("Save failure report", () => saveReport(error.job)),

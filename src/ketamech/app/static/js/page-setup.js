@@ -49,6 +49,6 @@ function showConnectionBanner() {
     banner.hidden = connected;
     banner.textContent = connected
       ? ""
-      : "Connection to the server lost. Is “ketamech serve” still running? Trying again; all settings are kept.";
+      : "Connection to the server lost. Is “ketamech serve” still running? Trying again; your settings are unchanged.";
   });
 }

@@ -16,27 +16,30 @@ const COMPARISON_CAPTION =
   "Points in a curve’s own shape and colour are published means of such treatments. Most trials of the other " +
   "treatments end after the month that is shown.";
 
-// Returns a function that simulates the comparison again.
-export function treatmentComparison(state) {
+// `leftOut`: ids of the treatments that are not shown; `changed` is called after a choice. Returns { simulate, show }.
+export function treatmentComparison(state, leftOut, changed) {
   const treatments = [...state.tables.compared_treatments.values()];
   const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence });
   find("#comparison-figures").append(figure.node);
   const curves = new Map(); // by treatment id
-  const chosen = new Set(treatments.map(({ id }) => id));
   const boxes = treatments.map(({ id, label, schedule }) => {
     const choose = (on) => {
-      if (on) chosen.add(id);
-      else chosen.delete(id);
+      if (on) leftOut.delete(id);
+      else leftOut.add(id);
       show();
+      changed();
     };
-    return checkbox(`${label}, ${schedule}`, true, choose);
+    return checkbox(`${label}, ${schedule}`, !leftOut.has(id), choose);
   });
   find("#comparison-controls").replaceWith(
     element("div", { role: "group", "aria-label": "Compare treatments" }, boxes),
   );
 
-  const shown = () => treatments.filter(({ id }) => chosen.has(id) && curves.has(id));
+  const shown = () => treatments.filter(({ id }) => !leftOut.has(id) && curves.has(id));
   const show = () => {
+    treatments.forEach(({ id }, i) => {
+      boxes[i].firstChild.checked = !leftOut.has(id);
+    });
     if (!curves.has("ketamine")) return;
     const label = state.species ? "Ketamine infusion, in people" : "Ketamine, current scenario";
     const series = [
@@ -71,7 +74,7 @@ export function treatmentComparison(state) {
       figure.show({ series: [], caption: error.message });
     }
   });
-  return () => simulation.run();
+  return { simulate: () => simulation.run(), show };
 }
 
 // The treatment with the lowest score after a day and after four weeks.

@@ -31,7 +31,7 @@ const NOT_YET = "No result yet. The attribution takes seconds without draws and 
 export function attributionTab(workbench) {
   const { input, refill, scenario } = caseSelect(workbench);
   const draws = select(DRAWS, (number) => (number ? `${number}, with intervals` : "none: table values only"));
-  workbench.keepInLink("attribution.draws", draws);
+  workbench.bindToLink("attribution.draws", draws);
   const submit = button("Attribute", null, { type: "submit", class: "primary" });
   const place = element("div", {});
   const results = element("div", {}, emptyState(NOT_YET));

@@ -51,8 +51,8 @@ class EvidenceTab {
     this.place = element("div", {});
     this.figurePlace = element("div", {});
     this.quantity = element("select", { onchange: () => this.showFigure() });
-    workbench.keepInLink("evidence.text", this.text);
-    workbench.keepInLink("evidence.stage", this.stage);
+    workbench.bindToLink("evidence.text", this.text);
+    workbench.bindToLink("evidence.stage", this.stage);
     const fields = Object.entries(FILTERS).map(([name, label]) => field(label, this.filters[name]));
     const tools = toolbar(field("Text", this.text), field("Stage", this.stage), ...fields);
     const figure = element("details", {}, element("summary", { text: "Figure" }));

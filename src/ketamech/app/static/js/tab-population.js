@@ -24,8 +24,8 @@ export function populationTab(workbench) {
   const size = select(sizes, (number) => number.toLocaleString("en"), { onchange: update });
   track.value = "mood";
   size.value = String(workbench.metadata.story_patients);
-  workbench.keepInLink("population.track", track);
-  workbench.keepInLink("population.size", size);
+  workbench.bindToLink("population.track", track);
+  workbench.bindToLink("population.size", size);
   const figure = new TimeFigure({ title: "Virtual patients", height: 420 });
   const status = element("p", { class: "secondary", role: "status" });
 

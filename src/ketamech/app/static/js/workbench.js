@@ -75,7 +75,7 @@ class Workbench {
       selectedTime.setRange(range.value);
       this.changed();
     });
-    this.keepInLink("range", range);
+    this.bindToLink("range", range);
     selectedTime.setRange(range.value);
     if (Number(this.view.time) > 0) selectedTime.set(Number(this.view.time));
     find("#time-bar").append(...timeControls(), range);
@@ -128,7 +128,7 @@ class Workbench {
   }
 
   // Fills an input with its value in the link, and writes its changes into the link.
-  keepInLink(name, input) {
+  bindToLink(name, input) {
     const before = input.value;
     if (name in this.view) input.value = this.view[name];
     if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
