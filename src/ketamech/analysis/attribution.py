@@ -258,14 +258,16 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     return found
 
 
+def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
+    """The usual outcomes, each with its name: data/attribution/outcomes.csv."""
+    rows = read_table(DIRECTORY / "outcomes.csv", ("outcome", "reads", "why"))
+    return [(row["outcome"], parse_endpoints(row["reads"], model)[0]) for row in rows]
+
+
 def _requested_outcomes(
     model: Model, scenario: Scenario, wanted: str | None
 ) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
-    if wanted is None:
-        rows = read_table(DIRECTORY / "outcomes.csv", ("outcome", "reads", "why"))
-        found = [(row["outcome"], parse_endpoints(row["reads"], model)[0]) for row in rows]
-    else:
-        found = [(outcome.text, outcome) for outcome in parse_endpoints(wanted, model)]
+    found = outcomes(model) if wanted is None else [(one.text, one) for one in parse_endpoints(wanted, model)]
     late = tuple(words for words, outcome in found if outcome.hour > scenario.horizon)
     kept = tuple(pair for pair in found if pair[0] not in late)
     if not kept:

@@ -31,8 +31,8 @@ WORKER = ("engine/worker.js", "engine/answers.js", "simulate.js")  # others are 
 CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files copied
 LATER = (  # read after the first figure of the story, with the scripts of the other pages
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "api/chain.json", "api/exercises.json",
-    "api/scorecard.json", "engine/outputs.json", "engine/people.bin", "engine/people.json", "engine/published.json",
-    "files.js", "service-worker.js", "workbench.css", "exercises.css",
+    "api/scorecard.json", "engine/outcomes.json", "engine/outputs.json", "engine/people.bin", "engine/people.json",
+    "engine/published.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
 STAGES = "api/stages/"
 SIMULATES = ' data-answers="browser"'  # the attribute of a page that simulates in the browser

@@ -12,6 +12,7 @@ const later = {
   people: async () => ({ people: json("people"), draws: draws() }),
   published: async () => json("published"),
   outputs: async () => json("outputs"),
+  outcomes: async () => json("outcomes"),
 };
 const tables = { kernel: json("kernel"), scenario: json("scenario"), dosing: json("dosing") };
 const wasm = await WebAssembly.compile(readFileSync(`${engine}/kernel.wasm`));

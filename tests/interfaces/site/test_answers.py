@@ -12,9 +12,10 @@ import pytest
 
 from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
+from ketamech.app.job_tasks import attribution_work
 from ketamech.app.routes.metadata import load_story
 from ketamech.app.scenarios import scenario_of, scenario_summary
-from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
+from ketamech.app.schemas import AttributionRequest, CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import InputError
 from ketamech.exchange.curves_io import COLUMNS
 from ketamech.simulation.load_scenario import keys_from_text
@@ -145,6 +146,32 @@ def test_a_saved_scenario_and_a_saved_table_are_read_by_the_installed_program(as
     assert set(level["unit"]) == {app_state.model.layout.units["venous.ketamine"]}
     request = OutputsRequest(scenario=read, outputs=["venous.ketamine"], times=level["time_h"].tolist())
     assert close(level["value"], outputs_of(app_state, request)["values"]["venous.ketamine"])
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False}},
+        {"treatments": ["esketamine 84 mg nasal twice weekly for 2 weeks at steady state"], "horizon": "20 days"},
+    ],
+)
+def test_contributions_of_pathways_are_those_of_the_server(ask, app_state, scenario):
+    (found,) = ask([("attribution", {"scenario": scenario})])
+    request = AttributionRequest.model_validate({"scenario": scenario})
+    expected = attribution_work(app_state, request)(lambda fraction, message: None)
+    assert {name: found[name] for name in ("components", "skipped", "failed")} == {
+        name: expected[name] for name in ("components", "skipped", "failed")
+    }
+    assert same_times(found["times"], expected["times"])
+    for own, other in zip(found["contributions"], expected["contributions"], strict=True):
+        assert np.allclose(own, other, rtol=0.0, atol=0.01)  # points of MADRS
+    whole = {row["outcome"]: abs(row["drug"]) for row in expected["totals"]}
+    for own, other in zip(found["table"], expected["table"], strict=True):
+        assert {name: own[name] for name in ("outcome", "output", "unit", "pathway")} == {
+            name: other[name] for name in ("outcome", "output", "unit", "pathway")
+        }
+        for name in ("shapley", "loss_when_off", "single_effect"):
+            assert own[name] == pytest.approx(other[name], abs=0.01 * whole[own["outcome"]] + 1e-4), (own, other)
 
 
 def test_outputs_are_those_of_the_server(ask, app_state):

@@ -158,9 +158,8 @@ def test_an_error_of_a_case_appears_at_its_field_with_the_nearest_word(workbench
 
 def test_what_needs_the_installed_program_says_so(workbench):
     page = workbench
-    for name in ("attribution", "trial"):
-        open_tab(page, name, ".empty-state")
-        assert "ketamech serve" in page.locator("#panel .empty-state").inner_text()
+    open_tab(page, "trial", ".empty-state")
+    assert "ketamech serve" in page.locator("#panel .empty-state").inner_text()
     assert page.get_by_role("button", name="Open file").is_disabled()
     open_tab(page, "downloads", "pre")
     for name in ("PDF", "HTML", "Parquet"):
@@ -177,6 +176,27 @@ def test_a_case_is_saved_as_a_table_and_as_a_file(workbench):
         with workbench.expect_download() as saved:
             workbench.get_by_role("button", name=button, exact=True).click()
         assert saved.value.path().read_text(encoding="utf-8").startswith(start)
+
+
+def test_contributions_of_pathways_are_computed_and_read_at_the_selected_time(workbench):
+    open_tab(workbench, "attribution", "form")
+    workbench.get_by_role("button", name="Attribute").click()
+    workbench.wait_for_selector("#panel path.band", timeout=30_000)
+    captions = workbench.locator("#panel .contributions caption")
+    assert "Change of MADRS" in captions.inner_text()
+    before = captions.inner_text()
+    workbench.focus("#time-slider")
+    workbench.keyboard.press("End")
+    helpers.until(workbench, "t => document.querySelector('#panel .contributions caption').innerText !== t", arg=before)
+    assert {method for method, _ in workbench.requested} == {"GET"}
+    assert helpers.findings(workbench) == []
+
+
+def test_the_story_divides_the_effect_between_the_pathways(story):
+    story.locator("#pathways").scroll_into_view_if_needed()
+    story.locator("#pathways").get_by_role("button", name="Attribute").click()
+    helpers.until(story, "document.querySelectorAll('#pathways path.band').length > 3")
+    assert "256 combinations of pathways, at the values of the tables" in story.locator("#pathways").inner_text()
 
 
 def test_the_address_reopens_cases_and_tab(workbench, site_address):

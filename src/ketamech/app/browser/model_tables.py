@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ketamech.analysis.attribution import outcomes
 from ketamech.app.curves import (
     AFTER_A_DOSE,
     FIRST_MINUTE,
@@ -111,6 +112,14 @@ def output_tables(model: Model) -> dict[str, Any]:
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
         for name, unit_text in model.layout.units.items()
     }
+
+
+def outcome_table(model: Model) -> list[dict[str, Any]]:
+    """Outcomes of an attribution: what is read of which output, with the unit."""
+    units = model.layout.units
+    return [
+        {**asdict(endpoint), "outcome": words, "unit": units[endpoint.output]} for words, endpoint in outcomes(model)
+    ]
 
 
 def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:

@@ -1,5 +1,6 @@
 // Answers to the requests of the page, with the responses of the server (schemas.py): curves, outputs, population.
 
+import { attribution } from "./attribution.js";
 import { general, InputError } from "./errors.js";
 import { PublishedValues } from "./evidence-points.js";
 import { Kernel } from "./kernel.js";
@@ -16,7 +17,8 @@ const PATIENTS = ["treated", "control"];
 
 export class Answers {
   // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
-  // { people() -> { people, draws }, published() -> published.json, outputs() -> outputs.json }.
+  // { people() -> { people, draws }, published() -> published.json, outputs() -> outputs.json,
+  // outcomes() -> outcomes.json }.
   static async load(wasm, tables, later) {
     return new Answers(await Kernel.load(wasm, tables.kernel), tables, later);
   }
@@ -68,6 +70,14 @@ export class Answers {
     const found = this.model.solveAll(this.subjects(scenario), times, names, this.tables.curves.tolerance);
     const [treated, control] = found.map(({ curves }) => byName(names, curves));
     return { times, values: treated, control: control ?? null };
+  }
+
+  async attribution({ scenario: keys, draws = 0 }) {
+    const scenario = this.reader.read(keys);
+    if (draws) throw unsupported("draws of parameters", "draws", "none");
+    this.requireOutputs(scenario.species, ["mood.madrs"]);
+    this.outcomes ??= await this.later.outcomes();
+    return attribution(this, scenario, this.outcomes);
   }
 
   // A scenario as the text of a file, a command and Python that can be run as they stand. JSON values are valid YAML.

@@ -3,6 +3,7 @@
 
 const MODULES = [
   "answers",
+  "attribution",
   "dose-events",
   "errors",
   "evidence-points",
@@ -76,6 +77,7 @@ async function load() {
     people: loadPeople,
     published: () => getJson("published.json"),
     outputs: () => getJson("outputs.json"),
+    outcomes: () => getJson("outcomes.json"),
   };
   return Answers.load(await wasm, Object.fromEntries(await tables), later);
 }

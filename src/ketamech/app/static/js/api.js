@@ -125,9 +125,21 @@ export class LatestTask {
 const ENDED = ["done", "failed", "cancelled"];
 const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. Your settings are unchanged; run the job again.";
 
+// On a static site: the answer of this browser, or the file of what the server would compute.
+function jobOfSite(path, body, progress) {
+  progress({ state: "running", progress: 0 });
+  const result = isAnsweredHere(path) ? postJson(path, body) : getJson(path.replace("/jobs", ""));
+  let cancel;
+  const cancelled = new Promise((resolve) => {
+    cancel = () => resolve(null);
+  });
+  return { done: Promise.race([result.then((found) => ({ result: found })), cancelled]), cancel };
+}
+
 // Returns { done, cancel }: `done` is a promise of the job with its result, null when cancelled; `progress` gets every
 // state.
 function startJob(path, body, progress) {
+  if (isStaticSite) return jobOfSite(path, body, progress);
   let id = null;
   let isCancelled = false;
   const cancel = async () => {

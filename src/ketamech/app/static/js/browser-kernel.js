@@ -12,6 +12,7 @@ const QUESTIONS = {
   ...(isStaticSite && {
     "/api/scenario/check": ["check", "typical patient"],
     "/api/export/csv": ["csv", "typical patient"],
+    "/api/jobs/attribution": ["attribution", "virtual patients"],
   }),
 };
 const waiting = new Map(); // { resolve, reject } by number of the request

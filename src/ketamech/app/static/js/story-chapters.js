@@ -106,14 +106,12 @@ async function madrsOf(scenario, index, label) {
 // How much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
 
 const DAY = 24; // h
-const DRAWS = 20;
+const DRAWS = isStaticSite ? 0 : 20;
 const BAR_WIDTH = 196;
 const NO_RATING = "MADRS does not apply to a rat. Choose a route in people to see the contributions of the pathways.";
 const METHOD =
   "Shapley values divide joint effects evenly, so that the contributions add up to the whole effect. All combinations " +
-  "of pathways are simulated for several draws of the uncertain parameters; this takes a few seconds.";
-const ATTRIBUTION_NEEDS_SERVER =
-  "The installed program (ketamech serve) also divides joint effects between the pathways (Shapley values).";
+  "of pathways are simulated; this takes a few seconds.";
 
 // Returns a function that simulates the chapter again.
 export function pathwayContributions(state, components) {
@@ -174,14 +172,14 @@ function lossCaption(whole, losses) {
 }
 
 function attributionOfStory(state, components) {
-  if (isStaticSite) return paragraph(ATTRIBUTION_NEEDS_SERVER, "secondary");
   const figure = new TimeFigure({ title: "Pathway contributions to MADRS over time", unit: "points", height: 320 });
   const sentences = element("div", {});
   const place = element("div", {});
   figure.node.hidden = true;
   const show = (result) => {
     const combinations = 2 ** (result.components.length - 2); // expectancy and the unattributed effect are no pathways
-    const method = `Shapley values from ${combinations} combinations of pathways, mean of ${DRAWS} parameter draws.`;
+    const values = DRAWS ? `mean of ${DRAWS} parameter draws` : "at the values of the tables";
+    const method = `Shapley values from ${combinations} combinations of pathways, ${values}.`;
     sentences.replaceChildren(...[method, ...result.sentences].map((text) => paragraph(text, "secondary")));
     figure.node.hidden = false;
     figure.show(stackedContributions(result, components));

@@ -1,10 +1,9 @@
 // Simulated and published values, the largest deviations first.
 
-import { errorMessage, getJson, runJob } from "./api.js";
-import { button, element, errorBox, field, linkButton, select, svgElement, tabContent, table, toolbar } from "./dom.js";
+import { runJob } from "./api.js";
+import { button, element, field, linkButton, select, svgElement, tabContent, table, toolbar } from "./dom.js";
 import { openEvidence } from "./evidence.js";
 import { formatNumber } from "./format.js";
-import { isStaticSite } from "./static-site.js";
 
 const MAX_ROWS = 150;
 const VERDICT_COLOURS = { inside: 2, near: 4, miss: 1, "no result": 5 }; // colour index by verdict, in display order
@@ -18,7 +17,6 @@ export function scorecardTab(workbench) {
   let isStarted = false;
   const show = (found) => results.replaceChildren(...resultNodes(found));
   const compare = async () => {
-    if (isStaticSite) return getJson("/api/scorecard").then(show, (error) => place.replaceChildren(errorBox(errorMessage(error))));
     if (await runJob("/api/jobs/scorecard", {}, { place, show, started: workbench.jobList?.refresh })) return;
     place.append(button("Compare again", compare));
   };

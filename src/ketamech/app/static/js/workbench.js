@@ -22,11 +22,7 @@ import { RANGES, selectedTime, timeControls } from "./time-slider.js";
 const TABS = {
   curves: { label: "Time courses", make: curvesTab },
   population: { label: "Population", make: populationTab },
-  attribution: {
-    label: "Pathway contributions",
-    make: attributionTab,
-    program: needsProgram("Contributions of the pathways (Shapley values) need"),
-  },
+  attribution: { label: "Pathway contributions", make: attributionTab },
   trial: { label: "Trial", make: trialTab, program: needsProgram("Virtual trials need") },
   scorecard: { label: "Scorecard", make: scorecardTab },
   equations: { label: "Equations", make: equationsTab },
