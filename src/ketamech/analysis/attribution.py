@@ -190,17 +190,18 @@ class CoalitionSimulator:
 
 def attribute(
     model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
-    tell: Progress | None = None,
+    tell: Progress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the outcomes of a scenario to its pathways.
 
     `wanted`: endpoints joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
-    `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. Raises
-    InputError when every pathway is off or no endpoint lies within the horizon.
+    `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. `hours`:
+    times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
+    endpoint lies within the horizon.
     """
     require_outputs(scenario.species, [MOOD])
     asked, skipped = _requested_outcomes(model, scenario, wanted)
-    hours = shown_hours(scenario)
+    hours = shown_hours(scenario) if hours is None else hours
     game = CoalitionSimulator(model, scenario, asked, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)
     worth, course = game.evaluate_coalitions(values, tell)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.attribution import attribute
+from ketamech.analysis.attribution import attribute, shown_hours
 from ketamech.analysis.attribution_text import describe_attribution
 from ketamech.analysis.scorecard import scorecard
 from ketamech.app.app_state import AppState
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 THREADS = 2
+FIRST_HOUR = np.round(np.geomspace(1 / 60, 1.0, 12), 4)  # times (h) of the page before those of a report
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
@@ -57,7 +58,8 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
         def report_draws(done: int, total: int) -> None:
             progress(0.95 * done / total, f"{done} of {total} draws")
 
-        found = attribute(model, scenario, draws=request.draws, threads=THREADS, tell=report_draws)
+        hours = np.union1d(FIRST_HOUR, shown_hours(scenario))
+        found = attribute(model, scenario, draws=request.draws, threads=THREADS, tell=report_draws, hours=hours)
         progress(0.96, "writing sentences")
         layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in found.madrs_decomposition)
         return {

@@ -183,7 +183,7 @@ def test_contributions_of_pathways_are_computed_and_read_at_the_selected_time(wo
     workbench.get_by_role("button", name="Attribute").click()
     workbench.wait_for_selector("#panel path.band", timeout=30_000)
     captions = workbench.locator("#panel .contributions caption")
-    assert "Change of MADRS" in captions.inner_text()
+    assert "Change of MADRS 40 minutes after the start: −" in captions.inner_text(), "also within the first hour"
     before = captions.inner_text()
     workbench.focus("#time-slider")
     workbench.keyboard.press("End")

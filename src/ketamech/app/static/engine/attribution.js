@@ -12,6 +12,7 @@ const BATCH = 64; // patients solved together, fewer where they have many values
 const BATCH_VALUES = 4e6;
 const DAY = 24;
 const SHOWN_HOURS = 48;
+const FIRST_HOUR = 12; // times in it
 const AFTER_A_DOSE = [0, 1, 2, 4, 8, 16];
 
 // `answers`: an Answers; `outcomes`: [{ outcome, output, statistic, hour, unit }]. The response of the server for no draws of parameters; the sentences are those of the server only.
@@ -60,14 +61,14 @@ function readingHours(scenario) {
   return [...starts, ...close.filter((hour) => hour < scenario.horizon), ...daysOf(scenario)];
 }
 
-// Times from 1 h to the horizon: logarithmic after one dose; daily, and denser after each dose, for several.
+// Times from the first minute to the horizon: logarithmic, and after several doses daily and denser after each dose.
 function shownHours(scenario) {
   const { horizon } = scenario;
   const starts = startsOf(scenario);
   const after = starts.slice(0, SHOWN_HOURS).flatMap((start) => AFTER_A_DOSE.map((hour) => start + hour));
   const grid = starts.length > 1 ? [1, ...daysOf(scenario), ...after, horizon] : geometric(1, horizon, SHOWN_HOURS);
-  const inside = grid.filter((hour) => hour >= 1 && hour <= horizon).map((hour) => Number(hour.toFixed(4)));
-  return unique(inside);
+  const inside = grid.filter((hour) => hour >= 1 && hour <= horizon);
+  return unique([...geometric(1 / 60, 1, FIRST_HOUR), ...inside].map((hour) => Number(hour.toFixed(4))));
 }
 
 // What is read of each coalition, of expectancy without the drug, and of rest: { worth [outcome], mood [shown hour] }.
