@@ -1,4 +1,4 @@
-"""`ketamech site`: the story page as a folder of static files."""
+"""`ketamech site`: the pages as a folder of static files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SiteFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the si
 
 
 def site(out: SiteFolder = Path("site")) -> None:
-    """Write the story page as static files that need no server.
+    """Write story, workbench and exercises as static files that need no server.
 
     Example:  ketamech site --out site
 

@@ -153,5 +153,5 @@ def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, An
         {"key": c.outputs, "label": c.label or track.label, "outputs": c.names, "factor": track.factor(c, values)}
         for c in available_curves(track, model)
     ]
-    kept = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
-    return {**kept, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}
+    head = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
+    return {**head, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}

@@ -1,8 +1,9 @@
 // The workbench: cases at the left, results in tabs at the right.
 
 import { getJson, onConnectionChange, ServerError } from "./api.js";
-import { CaseList } from "./case-list.js";
+import { CaseList, caseLetter } from "./case-list.js";
 import { announce, button, debounce, emptyState, errorBox, find, select, tabContent } from "./dom.js";
+import { setPictureSource } from "./figure.js";
 import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
 import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
@@ -17,6 +18,7 @@ import { populationTab } from "./tab-population.js";
 import { scorecardTab } from "./tab-scorecard.js";
 import { trialTab } from "./tab-trial.js";
 import { RANGES, selectedTime, timeControls } from "./time-slider.js";
+import { regimenText } from "./treatment-form.js";
 
 // A tab is made when it is first opened: { node, update }. `program`: what a static site says in its place.
 const TABS = {
@@ -59,6 +61,7 @@ class Workbench {
       this.remember();
       return `${location.href}&figure=${name}`;
     });
+    setPictureSource(() => ({ treatment: this.cases.map(treatmentsOf).join(". "), version: metadata.version }));
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.followLink());
     onConnectionChange((connected) => connected && this.changed());
@@ -165,6 +168,8 @@ class Workbench {
     }, 2500);
   }
 }
+
+const treatmentsOf = ({ treatments }, i) => `${caseLetter(i)}: ${treatments.map(regimenText).join("; ")}`;
 
 const unavailableTab = ({ label, program }) => ({ node: tabContent(label, null, emptyState(program)) });
 
