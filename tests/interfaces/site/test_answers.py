@@ -152,7 +152,7 @@ def test_a_saved_scenario_and_a_saved_table_are_read_by_the_installed_program(as
     "scenario",
     [
         {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False}},
-        {"treatments": ["esketamine 84 mg nasal twice weekly for 2 weeks at steady state"], "horizon": "20 days"},
+        {"treatments": ["esketamine 84 mg nasal twice weekly for 1 week"], "horizon": "8 days"},
     ],
 )
 def test_contributions_of_pathways_are_those_of_the_server(ask, app_state, scenario):

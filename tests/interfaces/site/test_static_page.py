@@ -1,28 +1,14 @@
 """The static site in Chromium, served as plain files below a path: story, workbench and exercises, no other server."""
 
-import importlib.util
 import json
 import re
-from pathlib import Path
 
+import browser_helpers as helpers
 import pytest
 from static_server import served_folder
 
 from ketamech.app.server import STATIC
 
-APP = Path(__file__).parents[1] / "app"
-
-
-def _module(name):
-    """A module of the tests of the served page, which has the browser and its helpers."""
-    spec = importlib.util.spec_from_file_location(f"served_page_{name}", APP / f"{name}.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-helpers, served = _module("browser_helpers"), _module("conftest")
-browser, width, page = served.browser, served.width, served.page
 NOW = "document.querySelector('#mood-now').textContent"
 
 
@@ -204,12 +190,18 @@ def test_the_address_reopens_cases_and_tab(workbench, site_address):
     open_tab(workbench, "evidence", "tbody tr")
     workbench.locator("#panel").get_by_label("Species").select_option("rat")
     helpers.until(workbench, f"location.hash.includes('tab=evidence') && {helpers.LINK_CONTENT}.includes('0.3 mg/kg')")
-    assert "Page 1 of" in workbench.locator("#panel .pages").inner_text()
+    helpers.until(workbench, "document.querySelector('#panel .pages').textContent.includes('Page 1 of')")
+    workbench.get_by_role("button", name="Next page").click()
+    helpers.until(workbench, "document.querySelector('#panel .pages').textContent.includes('Page 2 of')")
+    count = workbench.locator("#panel caption").inner_text()
+    helpers.until(workbench, f"JSON.parse({helpers.LINK_CONTENT}).view['evidence.first'] === 50")
     address = workbench.url
     workbench.goto("about:blank")
     workbench.goto(address)
     workbench.wait_for_selector("#panel tbody tr")
     assert workbench.locator("[data-key='treatments[0]']").first.input_value() == "esketamine 0.3 mg/kg IV over 40 min"
+    assert workbench.locator("#panel").get_by_label("Species").input_value() == "rat"
+    assert workbench.locator("#panel caption").inner_text() == count
 
 
 @helpers.at_both_widths
