@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ketamech.app.app_state import AppState
@@ -17,12 +17,11 @@ from ketamech.app.browser.engine_files import ENGINE_FILES, compact_json, engine
 from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.job_tasks import scorecard_work
 from ketamech.app.responses import as_json
-from ketamech.app.routes.evidence import claim_result, claims_of, evidence_row, stage_page
+from ketamech.app.routes.evidence import chain_of, claim_result, claims_of, evidence_row, stage_page
 from ketamech.app.routes.exercises import answers
 from ketamech.app.routes.metadata import metadata_of
 from ketamech.app.security_middleware import RUNS_MODEL
 from ketamech.app.server import STATIC
-from ketamech.report.chain_layout import chain_layout
 
 STORY = "index.html"
 PAGES = {STORY: "js/story.js", "workbench.html": "js/workbench.js", "exercises.html": "js/exercises.js"}  # and script
@@ -84,10 +83,10 @@ def _evidence_files(app_state: AppState) -> dict[str, bytes]:
 
 def _workbench_files(app_state: AppState) -> dict[str, bytes]:
     """The chain of stages, each stage with its equations and sources, the scorecard and the exercises."""
-    system = app_state.model.system
-    stages = {f"{STAGES}{one.name}.json": as_json(stage_page(app_state, one.name)) for one in system.stages}
+    names = [stage.name for stage in app_state.model.system.stages]
+    stages = {f"{STAGES}{name}.json": as_json(stage_page(app_state, name)) for name in names}
     others = {
-        "chain": asdict(chain_layout(system)),
+        "chain": chain_of(app_state),
         "scorecard": scorecard_work(app_state)(lambda fraction, message: None),
         "exercises": answers(app_state),
     }

@@ -170,7 +170,7 @@ def routes(app_state: AppState) -> APIRouter:
     @router.get("/chain", response_model=ChainLayout)
     async def chain() -> Response:
         """The stages of the model with their places in a layered drawing, and what they read from each other."""
-        return await cached_response(app_state, "chain", lambda: asdict(chain_layout(app_state.model.system)))
+        return await cached_response(app_state, "chain", lambda: chain_of(app_state))
 
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
@@ -231,6 +231,11 @@ def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
 def url_of(paper: Reference) -> str:
     """The address of a paper, or of its DOI; empty where there is none."""
     return paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
+
+
+def chain_of(app_state: AppState) -> dict[str, Any]:
+    """The stages with their places in a layered drawing; see `ChainLayout`."""
+    return asdict(chain_layout(app_state.model.system))
 
 
 def stage_page(app_state: AppState, name: str) -> StagePage:
