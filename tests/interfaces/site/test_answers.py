@@ -236,6 +236,9 @@ def test_populations_that_only_the_server_simulates_are_refused(ask):
     ]
     for found in ask([("population", body) for body in bodies]):
         assert "in the browser" in found["error"]
+    rat = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat"}
+    (found,) = ask([("population", {"scenario": rat})])
+    assert found["error"] == "mood.madrs exists for humans only: a rat has no rating"
 
 
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):

@@ -94,6 +94,15 @@ def test_the_present_treatment_opens_in_the_workbench_and_the_footer_names_what_
     assert story.url.split("#")[0].endswith("/some/path/workbench.html")
 
 
+@pytest.mark.parametrize("width", ["phone"], indirect=True)
+def test_on_a_phone_a_changed_treatment_opens_in_the_workbench(story):
+    helpers.set_slider(story, story.locator("[data-dose]").first, 1.0)
+    helpers.until(story, "document.querySelector('nav a[href^=workbench]').href.includes('#s=')")
+    story.get_by_role("link", name="Workbench", exact=True).click()
+    story.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert story.locator("[data-key='treatments[0]']").input_value().startswith("racemic 2 mg/kg")
+
+
 @pytest.fixture
 def workbench(page, site_address):
     """The workbench, opened; `requested` holds method and address of every request."""

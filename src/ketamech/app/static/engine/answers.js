@@ -38,7 +38,7 @@ export class Answers {
   async curves({ scenario: keys, tracks: names = [], outputs: single = [], until = null }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
-    const tracks = await this.requested(names, single, scenario.species);
+    const tracks = (await this.requested(names, single)).filter(this.existsIn(scenario.species));
     const { first, starts, times } = this.times(scenario, until, this.tables.times);
     const outputs = outputsOf(tracks);
     const found = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
@@ -127,7 +127,8 @@ export class Answers {
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
     this.checkPopulation(scenario, rest);
     const isTrack = this.tables.tracks.some((one) => one.key === name);
-    const [track] = await this.requested(isTrack ? [name] : [], isTrack ? [] : [name], scenario.species);
+    const [track] = await this.requested(isTrack ? [name] : [], isTrack ? [] : [name]);
+    this.requireOutputs(scenario.species, outputsOf([track]));
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
     this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
     const patients = this.patients(scenario, rest);
@@ -193,16 +194,21 @@ export class Answers {
     return { published_values: this.published.of(scenario, patient.events, curves, factorOf) };
   }
 
-  // Tracks by key, then outputs as tracks (default: all tracks), where they exist in the species.
-  async requested(keys, outputs, species) {
-    const { tracks, human_only: ratings } = this.tables;
+  // Tracks by key, then outputs as tracks (default: all tracks).
+  async requested(keys, outputs) {
+    const { tracks } = this.tables;
     if (outputs.length) this.singleOutputs ??= await this.later.outputs();
     const requested = [
       ...chosen(keys, new Map(tracks.map((track) => [track.key, track])), "track"),
       ...chosen(outputs, new Map(Object.entries(this.singleOutputs ?? {})), "output"),
     ];
-    const exists = (track) => species === "human" || !outputsOf([track]).some((name) => ratings.includes(name));
-    return (keys.length || outputs.length ? requested : tracks).filter(exists);
+    return keys.length || outputs.length ? requested : tracks;
+  }
+
+  // Whether a track exists in a species: ratings exist for humans only.
+  existsIn(species) {
+    const isRating = (name) => this.tables.human_only.includes(name);
+    return (track) => species === "human" || !outputsOf([track]).some(isRating);
   }
 
   requireOutputs(species, outputs) {

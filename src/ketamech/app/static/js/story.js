@@ -118,7 +118,9 @@ function currentScenario() {
     description.textContent = state.description;
     changed.textContent = state.changes.join(", ");
     button.hidden = state.isDefault;
-    link.href = `workbench.html${linkTo({ cases: [state.scenario] })}`;
+    const place = `workbench.html${linkTo({ cases: [state.scenario] })}`;
+    link.href = place;
+    find('nav a[href^="workbench"]').href = state.isDefault ? "workbench.html" : place; // a phone shows only this one
   };
   state.onChange(show);
   show();

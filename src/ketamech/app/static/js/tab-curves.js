@@ -169,7 +169,8 @@ class CurvesTab {
     const request = { until: selectedTime.last, patients: metadata.story_patients };
     for (const track of keys) {
       const own = cases.map((scenario, i) => {
-        return this.responses[i] && postJson("/api/population", { scenario, track, ...request }).catch(() => null);
+        const isShown = this.responses[i]?.tracks.some(({ key }) => key === track);
+        return isShown && postJson("/api/population", { scenario, track, ...request }).catch(() => null);
       });
       people.set(track, await Promise.all(own));
       if (people !== this.people) return;
