@@ -91,7 +91,7 @@ class LruCache:
 
     def _store(self, key: Any, found: Any) -> Any:
         with self._lock:
-            self._bytes += _bytes_of(found)
+            self._bytes += _bytes_of(found) - _bytes_of(self._stored.pop(key, b""))
             self._stored[key] = found
             while len(self._stored) > self._size or (self._bytes > self._most_bytes and len(self._stored) > 1):
                 self._bytes -= _bytes_of(self._stored.popitem(last=False)[1])

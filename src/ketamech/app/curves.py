@@ -83,7 +83,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     """The response `schemas.PopulationResponse`. Raises InputError, UnknownNameError, LimitExceeded."""
     began, model, limits = time.perf_counter(), app_state.model, app_state.limits
     is_output = request.track in model.layout.units and request.track not in load_tracks()
-    track = requested_tracks(model, *(((), [request.track]) if is_output else ([request.track], ())))[0]
+    track = requested_tracks(model, [] if is_output else [request.track], [request.track] if is_output else [])[0]
     scenario = scenario_of(request.scenario, model)
     starts = treatment_times(scenario)
     first = min(starts, default=0.0)
