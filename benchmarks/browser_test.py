@@ -82,7 +82,7 @@ def browser_test(tell: Tell) -> dict[str, Any]:
             weight = page.evaluate(TRANSFER_SIZE_JS)
             tell("Moving the dose of the story")
             curves = _moved(page, "#dose [data-dose]", "slider to redraw", MOVES, 120)
-            tell("Moving the dose under a thousand people")
+            tell("Moving the dose under 200 people")
             page.goto(f"http://127.0.0.1:{port}/workbench#tab=population")
             page.wait_for_selector("#panel path.band")
             page.locator(".case button", has_text="Remove").last.click()

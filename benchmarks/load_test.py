@@ -1,4 +1,8 @@
-"""A load test on this machine's own loopback: many users who move sliders, look, and move them again."""
+"""A load test on this machine's own loopback: many users who move sliders, look, and move them again.
+
+A browser that runs the compiled model asks the server only in the pauses (kinds `band`, `check`, `evidence`); one that
+cannot asks it for every move too.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +23,12 @@ from typing import Any
 from ketamech.core import SolverError
 
 HOST, MOVES, BETWEEN, LOOKING, PATIENCE = "127.0.0.1", 20, 0.1, (0.5, 2.0), 60.0
+KINDS = ("move", "rest", "band", "check", "evidence")
 SMALLEST, LARGEST = 0.1, 2.0  # mg/kg; random doses, so that no answer is stored already
 TRACKS = ["plasma", "nmda", "mood"]
 END = 10.0  # s that the server may take to end
 BANDS = 0.25  # share of pauses in which a user also looks at a thousand people
+WORDS = ["ketamine", "rat", "BDNF", "MADRS", "2019", "nasal"]  # searched in the evidence
 Tell = Callable[[str], None]
 
 
@@ -30,7 +36,7 @@ Tell = Callable[[str], None]
 class LoadTestResult:
     """What the users saw: seconds of each request by kind, and everything that was not an answer."""
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"move": [], "rest": [], "band": []})
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     errors: list[str] = field(default_factory=list)
 
 
@@ -112,6 +118,9 @@ def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
         _timed(connection, "rest", "/api/curves", {"scenario": scenario, "until": 720}, seen)
         if chance.random() < BANDS:
             _timed(connection, "band", "/api/population", {"scenario": scenario, "until": 720}, seen)
+        _timed(connection, "check", "/api/scenario/check", {"scenario": scenario}, seen)
+        query = f"/api/evidence?text={chance.choice(WORDS)}&first={50 * chance.randrange(3)}&limit=50"
+        _timed(connection, "evidence", query, None, seen)
         time.sleep(chance.uniform(*LOOKING))
 
 
@@ -120,11 +129,11 @@ def _dose(chance: random.Random) -> float:
 
 
 def _timed(
-    connection: http.client.HTTPConnection, kind: str, path: str, body: dict[str, Any], seen: LoadTestResult
+    connection: http.client.HTTPConnection, kind: str, path: str, body: dict[str, Any] | None, seen: LoadTestResult
 ) -> None:
     began = time.perf_counter()
     try:
-        status = _ask(connection, "POST", path, body)
+        status = _ask(connection, "GET" if body is None else "POST", path, body)
         if status != 200:
             seen.errors.append(f"{path}: {status}")
     except (OSError, http.client.HTTPException) as problem:

@@ -24,11 +24,11 @@ AIMS = {
     "patients_ms": ("200 virtual patients, 28 days, MADRS, ms", "1000"),
 }
 ASK = """async ([path, bodies]) => {
-    const { answerPost } = await import("./js/static-site.js");
+    const { postJson } = await import("./js/api.js");
     const times = [];
     for (const body of bodies) {
         const began = performance.now();
-        await answerPost(path, body);
+        await postJson(path, body);
         times.push(performance.now() - began);
     }
     return times;

@@ -188,17 +188,18 @@ class CoalitionSimulator:
 
 def attribute(
     model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
-    progress: Progress | None = None,
+    progress: Progress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the outcomes of a scenario to its pathways.
 
     `wanted`: endpoints joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
-    `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. Raises
-    InputError when every pathway is off or no endpoint lies within the horizon.
+    `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. `hours`:
+    times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
+    endpoint lies within the horizon.
     """
     require_outputs(scenario.species, [MOOD])
     outcomes, skipped = _requested_outcomes(model, scenario, wanted)
-    hours = shown_hours(scenario)
+    hours = shown_hours(scenario) if hours is None else hours
     game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)
     worth, course = game.evaluate_coalitions(values, progress)
@@ -254,14 +255,16 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     return found
 
 
+def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
+    """The usual outcomes, each with its name: data/attribution/outcomes.csv."""
+    rows = read_table(DIRECTORY / "outcomes.csv", ("outcome", "reads", "why"))
+    return [(row["outcome"], parse_endpoints(row["reads"], model)[0]) for row in rows]
+
+
 def _requested_outcomes(
     model: Model, scenario: Scenario, wanted: str | None
 ) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
-    if wanted is None:
-        rows = read_table(DIRECTORY / "outcomes.csv", ("outcome", "reads", "why"))
-        found = [(row["outcome"], parse_endpoints(row["reads"], model)[0]) for row in rows]
-    else:
-        found = [(outcome.text, outcome) for outcome in parse_endpoints(wanted, model)]
+    found = outcomes(model) if wanted is None else [(one.text, one) for one in parse_endpoints(wanted, model)]
     late = tuple(words for words, outcome in found if outcome.hour > scenario.horizon)
     within = tuple(pair for pair in found if pair[0] not in late)
     if not within:

@@ -70,14 +70,26 @@ class LruCache:
     def __init__(self, size: int, most_bytes: int) -> None:
         self._size, self._most_bytes, self._bytes = size, most_bytes, 0
         self._stored, self._lock = OrderedDict[Any, Any](), Lock()
+        self._computing: dict[Any, Lock] = {}
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The stored value of a key; computed by `make` when it is not stored."""
+        """The stored value of a key; computed by `make`, once for all who wait for it, when it is not stored."""
         with self._lock:
             if key in self._stored:
                 self._stored.move_to_end(key)
                 return self._stored[key]
-        found = make()
+            computing = self._computing.setdefault(key, Lock())
+        with computing:
+            with self._lock:
+                if key in self._stored:
+                    return self._stored[key]
+            try:
+                return self._store(key, make())
+            finally:
+                with self._lock:
+                    self._computing.pop(key, None)
+
+    def _store(self, key: Any, found: Any) -> Any:
         with self._lock:
             self._bytes += _bytes_of(found) - _bytes_of(self._stored.pop(key, b""))
             self._stored[key] = found

@@ -83,7 +83,8 @@ def outputs_of(app_state: AppState, request: OutputsRequest) -> dict[str, Any]:
 def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, Any]:
     """The response `schemas.PopulationResponse`. Raises InputError, UnknownNameError, LimitExceeded."""
     began, model, limits = time.perf_counter(), app_state.model, app_state.limits
-    track = requested_tracks(model, [request.track], ())[0]
+    is_output = request.track in model.layout.units and request.track not in load_tracks()
+    track = requested_tracks(model, [] if is_output else [request.track], [request.track] if is_output else [])[0]
     scenario = scenario_of(request.scenario, model)
     starts = treatment_times(scenario)
     first = min(starts, default=0.0)
@@ -138,11 +139,11 @@ def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) 
                 nearest = closest_match(name, known)
                 raise UnknownNameError(f"there is no {kind} '{name}'", key=f"{kind}s", nearest=nearest)
     chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
-    single = [_single_output_track(name, model) for name in dict.fromkeys(outputs)]
+    single = [single_output_track(name, model) for name in dict.fromkeys(outputs)]
     return [track for track in (*chosen, *single) if available_curves(track, model)]
 
 
-def _single_output_track(name: str, model: Model) -> Track:
+def single_output_track(name: str, model: Model) -> Track:
     """One output as a track, in its display unit."""
     layout = model.layout
     _, unit = concentration_units.shown(name, layout.units[name])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.analysis.attribution import attribute
+from ketamech.analysis.attribution import attribute, shown_hours
 from ketamech.analysis.attribution_text import describe_attribution
 from ketamech.analysis.scorecard import scorecard
 from ketamech.app.app_state import AppState
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 THREADS = 2
+FIRST_HOUR = np.round(np.geomspace(1 / 60, 1.0, 12), 4)  # times (h) of the page before those of a report
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
@@ -40,7 +41,7 @@ def scorecard_work(app_state: AppState) -> Work:
         found = scorecard(app_state.model, report_line)
         rows = found.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
         rows = rows.rename(columns={"distance": "deviation"})
-        return {"rows": records(rows), "criteria": records(found.criteria), "uncovered": len(found.uncovered)}
+        return {"rows": json_rows(rows), "criteria": json_rows(found.criteria), "uncovered": len(found.uncovered)}
 
     return lambda progress: app_state.cache.get("scorecard", lambda: compare(progress))
 
@@ -57,12 +58,13 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
         def report_draws(done: int, total: int) -> None:
             progress(0.95 * done / total, f"{done} of {total} draws")
 
-        found = attribute(model, scenario, draws=request.draws, threads=THREADS, progress=report_draws)
+        hours = np.union1d(FIRST_HOUR, shown_hours(scenario))
+        found = attribute(model, scenario, draws=request.draws, threads=THREADS, progress=report_draws, hours=hours)
         progress(0.96, "writing sentences")
         layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in found.madrs_decomposition)
         return {
-            "table": records(found.table),
-            "totals": records(found.totals),
+            "table": json_rows(found.table),
+            "totals": json_rows(found.totals),
             "components": list(found.components),
             "times": np.round(found.times, 4).tolist(),
             "contributions": [rounded(layer) for layer in layers],
@@ -74,12 +76,12 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
     return work
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """A table as a list of rows; non-finite numbers become null."""
-    return [{str(k): plain(v) for k, v in row.items()} for row in table.to_dict("records")]
+    return [{str(k): json_cell(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def plain(value: Any) -> Any:
+def json_cell(value: Any) -> Any:
     """One cell as a JSON value."""
     if hasattr(value, "item"):
         value = value.item()

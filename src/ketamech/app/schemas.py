@@ -44,7 +44,7 @@ class OutputsRequest(ScenarioRequest):
 
 
 class PopulationRequest(ScenarioRequest):
-    """Percentiles of one track over virtual patients."""
+    """Percentiles of one track, or of one output by its name, over virtual patients."""
 
     track: Name = "mood"
     until: Until | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.app.app_state import AppState, LimitExceeded
-from ketamech.app.job_tasks import THREADS, plain, records
+from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import Progress, ResultWithFiles, Work
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
@@ -28,6 +29,7 @@ from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control,
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
     difference_sentences,
+    mean_difference,
     power,
     smallest_arms,
     success_criterion,
@@ -273,8 +275,8 @@ def _trial_response(
     if found.relapse is not None:
         curves = found.relapse.curves
         relapse = {
-            "survival": records(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
-            "relapse": records(found.relapse.median),
+            "survival": json_rows(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
+            "relapse": json_rows(found.relapse.median),
             "hazard_ratio": {name: x for name, x in found.relapse.hazard_ratio.items() if math.isfinite(x)},
         }
     return {
@@ -286,13 +288,14 @@ def _trial_response(
         "reference": found.reference,
         "criterion": task.criterion.text,
         "differences": difference_sentences(found, trial, task.criterion),
+        "effects": _effects(found, trial, task.criterion),
         "missed": _missed(found, trial, task.criterion),
-        "means": {scale: records(rows) for scale, rows in found.means.items()},
-        "response_rates": {scale: records(rows) for scale, rows in found.shares.items()},
+        "means": {scale: json_rows(rows) for scale, rows in found.means.items()},
+        "response_rates": {scale: json_rows(rows) for scale, rows in found.shares.items()},
         "comparison": _comparison(found, task.criterion),
         **relapse,
-        "power": [] if table is None else records(table),
-        "dropout_percent": {name: plain(value) for name, value in found.dropout.items()},
+        "power": [] if table is None else json_rows(table),
+        "dropout_percent": {name: json_cell(value) for name, value in found.dropout.items()},
         "not_estimated": found.not_estimated,
         "failed_percent": round(100 * found.failed, 3),
     }
@@ -307,17 +310,31 @@ def _with_n(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
 
 def _comparison(found: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:
     """The primary comparison of each trial and arm; `met`: whether it meets the criterion of the request."""
-    return records(found.primary.assign(met=criterion.is_met(found.primary)) if len(found.primary) else found.primary)
+    return json_rows(found.primary.assign(met=criterion.is_met(found.primary)) if len(found.primary) else found.primary)
+
+
+def _effects(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[dict[str, Any]]:
+    """The mean difference of each arm from the reference with the range of 95 % of the trials, and their successes."""
+    rows = []
+    for arm, part in _compared(found, trial):
+        mean, low, high = mean_difference(part, criterion.alpha)
+        if math.isfinite(mean):
+            success = 100 * float(criterion.is_met(part).mean())
+            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_percent": success})
+    return json_rows(pd.DataFrame(rows))
 
 
 def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """How often trials of this size give the wrong answer, in words; nothing for a single replicate."""
-    sentences = []
+    return [f"{arm}: {_chance_of_error(part, criterion)}" for arm, part in _compared(found, trial) if len(part) > 1]
+
+
+def _compared(found: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every arm that is compared with the reference, with its primary comparisons of all trials."""
     for arm in (arm.name for arm in trial.arms):
         part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
-        if len(part) > 1:
-            sentences.append(f"{arm}: {_chance_of_error(part, criterion)}")
-    return sentences
+        if len(part):
+            yield arm, part
 
 
 def _chance_of_error(part: pd.DataFrame, criterion: SuccessCriterion) -> str:

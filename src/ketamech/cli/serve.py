@@ -36,7 +36,7 @@ def serve(port: Port = 8321, browser: Browser = True) -> None:
 
 
 def site(out: SiteFolder = Path("site")) -> None:
-    """Write the story page as static files that need no server.
+    """Write story, workbench and exercises as static files that need no server.
 
     Example:  ketamech site --out site
 

@@ -1,1 +1,1 @@
-"""The static web site: the story page with the model compiled to WebAssembly, and the tables that it needs."""
+"""The static web site: story, workbench and exercises, with the model compiled to WebAssembly and its tables."""

@@ -1,4 +1,4 @@
-"""Writes the static site: the story page, the compiled model, and every answer that the page reads from a file.
+"""Writes the static site: its pages, the compiled model, and every answer that the pages read from a file.
 
 The same model and the same sources give the same bytes.
 """
@@ -15,21 +15,26 @@ from pathlib import Path
 from ketamech.app.app_state import AppState
 from ketamech.app.browser.engine_files import ENGINE_FILES, compact_json, engine_file
 from ketamech.app.browser.model_tables import PEOPLE
+from ketamech.app.job_tasks import scorecard_work
 from ketamech.app.responses import as_json
-from ketamech.app.routes.evidence import claim_result, claims_of, evidence_row
+from ketamech.app.routes.evidence import chain_of, claim_result, claims_of, evidence_row, stage_page
+from ketamech.app.routes.exercises import answers
 from ketamech.app.routes.metadata import metadata_of
 from ketamech.app.security_middleware import RUNS_MODEL
 from ketamech.app.server import STATIC
 
-PAGE = "index.html"
-SCRIPT = "js/story.js"
+STORY = "index.html"
+PAGES = {STORY: "js/story.js", "workbench.html": "js/workbench.js", "exercises.html": "js/exercises.js"}  # and script
 STARTS_WORKER = "js/browser-kernel.js"  # loaded first, so that the worker's files load beside those of the page
-ENTRY_POINTS = (SCRIPT, "engine/worker.js", "engine/answers.js", "simulate.js")  # others are found by their imports
-SERVER_ONLY = (".js", ".html", "workbench.css")  # scripts and pages are chosen, other static files copied
-LATER = (  # read after the first figure
-    "api/evidence.json", "api/claims.json", "api/claim-results.json", "engine/people.bin", "engine/people.json",
-    "engine/published.json", "files.js", "service-worker.js",
+WORKER = ("engine/worker.js", "engine/answers.js", "simulate.js")  # others are found by their imports
+CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files copied
+LATER = (  # read after the first figure of the story, with the scripts of the other pages
+    "api/evidence.json", "api/claims.json", "api/claim-results.json", "api/chain.json", "api/exercises.json",
+    "api/scorecard.json", "engine/outcomes.json", "engine/outputs.json", "engine/people.bin", "engine/people.json",
+    "engine/published.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
+STAGES = "api/stages/"
+SIMULATES = ' data-answers="browser"'  # the attribute of a page that simulates in the browser
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+\.js)", import\.meta\.url\)""")
 
 
@@ -46,11 +51,11 @@ def build_site(folder: Path, app_state: AppState, announce: Callable[[str], None
     """Write the site into an empty folder. Raises InputError where the linker of WebAssembly is not installed."""
     announce("Compiling the model to WebAssembly ...")
     written = _engine_files(app_state) | {"api/metadata.json": _metadata(app_state)}
-    announce("Simulating the experiments of the claims ...")
-    written |= _evidence_files(app_state)
+    announce("Simulating the experiments of the claims, the exercises and the scorecard ...")
+    written |= _evidence_files(app_state) | _workbench_files(app_state)
     for name in _static_files():
         written[name] = (STATIC / name).read_bytes()
-    written[PAGE] = _page((STATIC / PAGE).read_text(encoding="utf-8")).encode()
+    written |= {page: _page(page, script).encode() for page, script in PAGES.items()}
     written["files.js"] = _file_list(written)
     for name, content in written.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -76,11 +81,23 @@ def _evidence_files(app_state: AppState) -> dict[str, bytes]:
     return {f"api/{name}.json": compact_json(content) for name, content in files.items()}
 
 
+def _workbench_files(app_state: AppState) -> dict[str, bytes]:
+    """The chain of stages, each stage with its equations and sources, the scorecard and the exercises."""
+    names = [stage.name for stage in app_state.model.system.stages]
+    stages = {f"{STAGES}{name}.json": as_json(stage_page(app_state, name)) for name in names}
+    others = {
+        "chain": chain_of(app_state),
+        "scorecard": scorecard_work(app_state)(lambda fraction, message: None),
+        "exercises": answers(app_state),
+    }
+    return stages | {f"api/{name}.json": compact_json(content) for name, content in others.items()}
+
+
 def _static_files() -> list[str]:
-    """The modules of the page and of the worker, and the other static files, by their path in the static folder."""
+    """The modules of the pages and of the worker, and the other static files, by their path in the static folder."""
     others = (path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file())
-    copied = (name for name in others if not name.endswith(SERVER_ONLY))
-    return sorted({*_modules(*ENTRY_POINTS), "service-worker.js", *copied})
+    copied = (name for name in others if not name.endswith(CHOSEN))
+    return sorted({*_modules(*PAGES.values(), *WORKER), "service-worker.js", *copied})
 
 
 def _modules(*entry_points: str) -> set[str]:
@@ -97,22 +114,23 @@ def _modules(*entry_points: str) -> set[str]:
     return found
 
 
-def _page(text: str) -> str:
-    """The story page as a static page: it asks its own workers, and its policy is in the page."""
+def _page(name: str, script_file: str) -> str:
+    """A page as a static page: it asks its own workers, and its policy is in the page."""
+    text = (STATIC / name).read_text(encoding="utf-8")
     policy = f'<meta http-equiv="content-security-policy" content="{RUNS_MODEL}">'
-    modules = sorted(name for name in _modules(SCRIPT) if not name.startswith("engine/"))
+    modules = sorted(name for name in _modules(script_file) if not name.startswith("engine/"))
     preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
-    first = f'<script type="module" async src="{STARTS_WORKER}"></script>'
-    script = f'<script type="module" src="{SCRIPT}">'
+    starts = f'\n  <script type="module" async src="{STARTS_WORKER}"></script>' if SIMULATES in text else ""
+    script = f'<script type="module" src="{script_file}">'
     changes = {
-        " data-server>": ">",
-        '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}\n  {first}',
-        'href="api/metadata"': 'href="api/metadata.json"',
+        '<html lang="en"': '<html lang="en" data-static',
+        '<meta charset="utf-8">': f'<meta charset="utf-8">\n  {policy}{starts}',
         script: f"{preloads}\n  {script}",
     }
     text = re.sub(r'  <link rel="modulepreload" href="[^"]+">\n', "", text)
+    text = text.replace('href="api/metadata"', 'href="api/metadata.json"')
     for old, new in changes.items():
-        assert text.count(old) == 1, f"{PAGE} contains '{old}' once"
+        assert text.count(old) == 1, f"{name} contains '{old}' once"
         text = text.replace(old, new)
     return text
 
@@ -128,4 +146,7 @@ def _file_list(written: dict[str, bytes]) -> bytes:
 
 def _size(written: dict[str, bytes]) -> SiteSize:
     sizes = {name: len(gzip.compress(content, mtime=0)) for name, content in written.items()}
-    return SiteSize(len(written), sum(sizes.values()), sum(n for name, n in sizes.items() if name not in LATER))
+    own = _modules(PAGES[STORY], *WORKER)
+    others = {*LATER, *PAGES, *_modules(*PAGES.values())} - own - {STORY}
+    first = sum(size for name, size in sizes.items() if name not in others and not name.startswith(STAGES))
+    return SiteSize(len(written), sum(sizes.values()), first)

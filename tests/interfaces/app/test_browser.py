@@ -226,6 +226,8 @@ def test_figures_data_and_reports_can_be_saved(page, address):
             text = saved.value.path().read_text(encoding="utf-8")
             assert "not treatment or dosing advice" in text
             assert "class=" not in text, "colours must be in the file"
+            assert "Treatment: A: racemic 0.5 mg/kg IV over 40 min. B: esketamine" in text
+            assert re.search(r"Source: KetaMech \d", text)
     page.click("#tab-downloads")
     page.wait_for_selector("#panel pre")
     for words, start in (

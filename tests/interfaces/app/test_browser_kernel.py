@@ -1,9 +1,9 @@
-"""The served story simulates in the browser with the packaged module, and asks the server only where it cannot."""
+"""The served pages simulate in the browser with the packaged module, and ask the server only where it cannot."""
 
 import json
 
 import pytest
-from browser_helpers import open_story, set_slider, until
+from browser_helpers import card, open_story, open_workbench, set_slider, until
 
 from ketamech.app.browser.engine_files import ENGINE_FILES
 from ketamech.engine import kernel, packaged_kernel
@@ -40,6 +40,42 @@ def test_the_story_asks_the_server_where_the_module_is_not_installed(page, addre
     open_story(page, address)
     move_a_slider(page)
     assert any(method == "POST" and url.endswith("/api/outputs") for method, url in requested)
+
+
+def test_the_workbench_never_asks_the_server_for_what_the_browser_simulates(page, address):
+    requested = requests_of(page)
+    open_workbench(page, address)
+    set_slider(page, card(page).locator("[data-dose]"), 0.6)
+    until(page, "document.querySelector('.parsed-treatments').textContent.includes('ketamine 1.2 mg/kg')")
+    until(page, "document.querySelectorAll('#panel .published-point').length > 3")
+    page.click("#tab-population")
+    page.wait_for_selector("#panel path.band", timeout=20_000)
+    assert {method for method, _ in requested} == {"GET"}
+    page.get_by_label("Patients", exact=True).select_option("1000")  # more than the browser has
+    until(page, "document.querySelector('#panel figure').textContent.includes('1,000 virtual patients')")
+    assert {url for method, url in requested if method == "POST"} == {f"{address}/api/population"}
+    assert page.console_errors == []
+
+
+def test_the_server_reads_what_the_browser_refuses(page, address):
+    open_workbench(page, address)
+    card(page).locator("summary", has_text="Patient").click()
+    card(page).locator("[data-key='person.weight']").fill("70000 g")
+    requested = requests_of(page)
+    card(page).locator("[data-key='treatments[0]']").fill("racemic 1 mg/kg IM")
+    until(page, "document.querySelector('.parsed-treatments').textContent.includes('1 mg/kg IM')")
+    assert any(method == "POST" and url.endswith("/api/curves") for method, url in requested)
+    assert page.locator(".case [aria-invalid=true]").count() == 0
+
+
+def test_the_workbench_works_on_while_the_server_is_lost(page, address):
+    open_workbench(page, address)
+    until(page, "document.querySelectorAll('#panel .published-point').length > 3")
+    page.context.set_offline(True)
+    set_slider(page, card(page).locator("[data-dose]"), 0.6)
+    until(page, "document.querySelector('.parsed-treatments').textContent.includes('ketamine 1.2 mg/kg')")
+    card(page).locator("[data-key='treatments[0]']").fill("racemc 1 mg/kg IM")
+    page.wait_for_selector(".case [aria-invalid=true]")  # the words of the browser's own parser
 
 
 def test_the_story_works_on_while_the_server_is_lost(page, address):

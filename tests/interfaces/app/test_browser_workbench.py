@@ -170,6 +170,32 @@ def test_published_means_of_the_compared_treatments_are_shown(page, address):
     until(page, "document.querySelectorAll('#comparison .published.stroke-3').length > 0")  # those of ECT
     page.locator("#comparison label", has_text="ECT").click()
     until(page, "document.querySelectorAll('#comparison .published.stroke-3').length === 0")
+    until(page, "location.hash.includes('without=ect')")
+    address_of_choice = page.url
+    page.goto("about:blank")
+    page.goto(address_of_choice)
+    page.locator("#comparison").scroll_into_view_if_needed()
+    until(page, "document.querySelectorAll('#comparison .published').length > 0")
+    assert not page.locator("#comparison label", has_text="ECT").locator("input").is_checked()
+    assert page.locator("#comparison .published.stroke-3").count() == 0
+
+
+def test_bands_of_people_are_shown_on_the_time_courses_and_kept_in_the_link(page, address):
+    open_workbench(page, address)
+    page.get_by_label("Add an output").fill("plasticity.bdnf")
+    page.get_by_label("Add an output").press("Enter")
+    page.locator("#curves-people").check()
+    in_every = "[...document.querySelectorAll('#panel figure')].filter((one) => !one.hidden)"
+    until(page, f"{in_every}.every((one) => one.querySelectorAll('path.band').length === 4)")  # two of each case
+    assert "A 5th to 95th percentile" in page.locator("#panel figure").first.inner_text()
+    until(page, f"{LINK_CONTENT}.includes('curves.people')")
+    address_with_people = page.url
+    page.goto("about:blank")
+    page.goto(address_with_people)
+    page.wait_for_selector("#panel path.band", timeout=20_000)
+    assert page.locator("#curves-people").is_checked()
+    page.locator("#curves-people").uncheck()
+    until(page, "document.querySelector('#panel path.band') === null")
 
 
 def test_every_chapter_has_controls_of_dose_route_drug_and_pathways(page, address):

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import uvicorn
@@ -132,6 +133,22 @@ def test_stored_responses_are_bounded_in_number_and_bytes():
     cache.get(6, lambda: b"x" * 500)
     assert list(cache._stored) == [6], "the last response is stored, whatever its size"
     cache.get(6, lambda: pytest.fail("computed again"))
+
+
+def test_a_response_that_several_wait_for_is_computed_once():
+    cache, made = LruCache(3, 100), []
+
+    def make():
+        made.append(1)
+        time.sleep(0.1)
+        if len(made) == 1:
+            raise ValueError
+        return b"x"
+
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(cache.get, "same", make) for _ in range(4)]
+    assert [one.exception() is None for one in waiting].count(True) == 3
+    assert len(made) == 2, "once after the failure"
 
 
 TEXTS = [

@@ -11,6 +11,8 @@ const draws = () => new Float32Array(new Uint8Array(readFileSync(`${engine}/peop
 const later = {
   people: async () => ({ people: json("people"), draws: draws() }),
   published: async () => json("published"),
+  outputs: async () => json("outputs"),
+  outcomes: async () => json("outcomes"),
 };
 const tables = { kernel: json("kernel"), scenario: json("scenario"), dosing: json("dosing") };
 const wasm = await WebAssembly.compile(readFileSync(`${engine}/kernel.wasm`));

@@ -1,19 +1,24 @@
 """The engine of the browser, run by node, answers the requests of the story as the server does."""
 
+import io
 import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ketamech.app.browser.model_tables import PEOPLE
 from ketamech.app.curves import curves_of, outputs_of, population_of, published_values_of
+from ketamech.app.job_tasks import attribution_work
 from ketamech.app.routes.metadata import load_story
-from ketamech.app.scenarios import scenario_of
-from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
+from ketamech.app.scenarios import scenario_of, scenario_summary
+from ketamech.app.schemas import AttributionRequest, CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import InputError
+from ketamech.exchange.curves_io import COLUMNS
+from ketamech.simulation.load_scenario import keys_from_text
 from ketamech.simulation.scenario_schema import ScenarioFile
 
 MONTH = 730.5
@@ -114,6 +119,62 @@ def test_curves_are_those_of_the_server(ask, app_state):
                 assert close(a["control"], b["control"]), (body, a["key"])
 
 
+def test_curves_of_single_outputs_and_the_treatments_in_words_are_those_of_the_server(ask, app_state):
+    outputs = ["venous.ketamine", "plasticity.bdnf", "mood.madrs"]
+    bodies = [{"scenario": scenario, "tracks": ["mood"], "outputs": outputs} for scenario in SCENARIOS[:12]]
+    for body, found in zip(bodies, ask([("curves", body) for body in bodies]), strict=True):
+        expected = curves_of(app_state, CurvesRequest.model_validate(body))
+        assert found["treatments"] == expected["treatments"]
+        heads = [
+            [(track["key"], track["label"], track["unit"]) for track in one["tracks"]] for one in (found, expected)
+        ]
+        assert heads[0] == heads[1]
+        for own, other in zip(found["tracks"], expected["tracks"], strict=True):
+            assert close(own["curves"][0]["treated"], other["curves"][0]["treated"]), (body, own["key"])
+
+
+def test_a_saved_scenario_and_a_saved_table_are_read_by_the_installed_program(ask, app_state):
+    scenario = {**SCENARIOS[0], "title": 'Mine: a "case"', "pathways": {"habenula": False}}
+    summary, table = ask([("check", {"scenario": scenario}), ("csv", {"scenario": scenario})])
+    read = keys_from_text(summary["yaml"], "scenario.yaml")
+    assert read == ScenarioFile.model_validate(scenario)
+    assert summary["treatments"] == scenario_summary(read, app_state.model)["treatments"]
+    compile(summary["python"], "scenario.py", "exec")
+    rows = pd.read_csv(io.StringIO(table["text"]))
+    assert list(rows.columns) == list(COLUMNS)
+    assert set(rows["variable"]) == set(app_state.model.layout.units)
+    level = rows[(rows["variable"] == "venous.ketamine") & (rows["patient"] == "treated")]
+    assert set(level["unit"]) == {app_state.model.layout.units["venous.ketamine"]}
+    request = OutputsRequest(scenario=read, outputs=["venous.ketamine"], times=level["time_h"].tolist())
+    assert close(level["value"], outputs_of(app_state, request)["values"]["venous.ketamine"])
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {"treatments": [INFUSION], **OF_70_KG, "pathways": {"habenula": False}},
+        {"treatments": ["esketamine 84 mg nasal twice weekly for 1 week"], "horizon": "8 days"},
+    ],
+)
+def test_contributions_of_pathways_are_those_of_the_server(ask, app_state, scenario):
+    (found,) = ask([("attribution", {"scenario": scenario})])
+    request = AttributionRequest.model_validate({"scenario": scenario})
+    expected = attribution_work(app_state, request)(lambda fraction, message: None)
+    assert {name: found[name] for name in ("components", "skipped", "failed")} == {
+        name: expected[name] for name in ("components", "skipped", "failed")
+    }
+    assert same_times(found["times"], expected["times"])
+    for own, other in zip(found["contributions"], expected["contributions"], strict=True):
+        assert np.allclose(own, other, rtol=0.0, atol=0.01)  # points of MADRS
+    whole = {row["outcome"]: abs(row["drug"]) for row in expected["totals"]}
+    for own, other in zip(found["table"], expected["table"], strict=True):
+        assert {name: own[name] for name in ("outcome", "output", "unit", "pathway")} == {
+            name: other[name] for name in ("outcome", "output", "unit", "pathway")
+        }
+        for name in ("shapley", "loss_when_off", "single_effect"):
+            assert own[name] == pytest.approx(other[name], abs=0.01 * whole[own["outcome"]] + 1e-4), (own, other)
+
+
 def test_outputs_are_those_of_the_server(ask, app_state):
     body = {"scenario": SCENARIOS[0], "outputs": ["mood.madrs", "nmda.occupancy"], "times": [0.0, 1.0, 24.0, 168.0]}
     (found,) = ask([("outputs", body)])
@@ -149,7 +210,7 @@ def test_percentiles_of_virtual_patients_are_those_of_the_server(ask, app_state)
     bodies = [{"scenario": scenario, "until": MONTH, "track": "mood", "individuals": 10} for scenario in chosen]
     larger = {**SCENARIOS[0], "treatments": ["racemic 1 mg/kg IV over 40 min"]}
     bodies += [{**bodies[0], "control": True}, {**bodies[0], "control": True, "scenario": larger}]
-    bodies += [{**bodies[0], "control": True, "scenario": SCENARIOS[1]}]
+    bodies += [{**bodies[0], "control": True, "scenario": SCENARIOS[1]}, {**bodies[0], "track": "plasticity.bdnf"}]
     for body, found in zip(bodies, ask([("population", body) for body in bodies]), strict=True):
         expected = population_of(app_state, PopulationRequest.model_validate({**body, "patients": PEOPLE}))
         assert same_times(found["time"], expected["time"])
@@ -165,6 +226,20 @@ def test_scenarios_are_refused_with_the_words_of_the_server(ask, app_state):
         with pytest.raises(InputError) as refusal:
             scenario_of(ScenarioFile.model_validate(scenario), app_state.model)
         assert found["error"] == refusal.value.what, scenario
+
+
+def test_populations_that_only_the_server_simulates_are_refused(ask):
+    by_chance = {**SCENARIOS[0], "treatments": ["esketamine 84 mg nasal twice weekly for 4 weeks, missing 20 %"]}
+    bodies = [
+        {"scenario": SCENARIOS[0], "patients": PEOPLE + 1},
+        {"scenario": SCENARIOS[0], "seed": 2},
+        {"scenario": by_chance},
+    ]
+    for found in ask([("population", body) for body in bodies]):
+        assert "in the browser" in found["error"]
+    rat = {"treatments": ["racemic 10 mg/kg IP"], "species": "rat"}
+    (found,) = ask([("population", {"scenario": rat})])
+    assert found["error"] == "mood.madrs exists for humans only: a rat has no rating"
 
 
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):

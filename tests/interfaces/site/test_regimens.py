@@ -85,6 +85,17 @@ def test_the_same_regimens_are_refused_with_the_same_words(regimens, in_browser,
     assert 0.2 * COUNT < refused < 0.7 * COUNT, "both kinds must occur often"
 
 
+def test_treatments_are_shown_in_the_words_of_the_server(regimens, in_browser):
+    shown = [
+        (text, found["sentences"])
+        for text, found in zip(regimens, in_browser["regimens"], strict=True)
+        if "error" not in found
+    ]
+    assert len(shown) > 100
+    for text, sentences in shown:
+        assert tuple(sentences) == Regimen.parse(text).sentences(exact=False), text
+
+
 def test_the_other_regimens_give_the_same_treatments_and_dose_events(regimens, in_browser, model):
     for text, found in zip(regimens, in_browser["regimens"], strict=True):
         if "error" in found:

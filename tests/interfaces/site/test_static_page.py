@@ -1,28 +1,14 @@
-"""The static site in Chromium, served as plain files below a path: chapters, sliders, evidence, no other server."""
+"""The static site in Chromium, served as plain files below a path: story, workbench and exercises, no other server."""
 
-import importlib.util
 import json
 import re
-from pathlib import Path
 
+import browser_helpers as helpers
 import pytest
 from static_server import served_folder
 
 from ketamech.app.server import STATIC
 
-APP = Path(__file__).parents[1] / "app"
-
-
-def _module(name):
-    """A module of the tests of the served page, which has the browser and its helpers."""
-    spec = importlib.util.spec_from_file_location(f"served_page_{name}", APP / f"{name}.py")
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-helpers, served = _module("browser_helpers"), _module("conftest")
-browser, width, page = served.browser, served.width, served.page
 NOW = "document.querySelector('#mood-now').textContent"
 
 
@@ -100,16 +86,154 @@ def test_badges_open_claims_and_evidence_from_files(story):
     assert story.console_errors == []
 
 
-def test_what_needs_the_server_is_not_offered(story):
-    assert story.locator("a[href^=workbench]:visible").count() == 0
+def test_the_present_treatment_opens_in_the_workbench_and_the_footer_names_what_needs_the_program(story):
     assert "nothing is sent to a server" in story.locator(".site-footer").inner_text()
+    story.locator("#time-bar a", has_text="Open in workbench").click()
+    story.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert story.locator(".case").count() == 1
+    assert story.url.split("#")[0].endswith("/some/path/workbench.html")
+
+
+@pytest.mark.parametrize("width", ["phone"], indirect=True)
+def test_on_a_phone_a_changed_treatment_opens_in_the_workbench(story):
+    helpers.set_slider(story, story.locator("[data-dose]").first, 1.0)
+    helpers.until(story, "document.querySelector('nav a[href^=workbench]').href.includes('#s=')")
+    story.get_by_role("link", name="Workbench", exact=True).click()
+    story.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert story.locator("[data-key='treatments[0]']").input_value().startswith("racemic 2 mg/kg")
+
+
+@pytest.fixture
+def workbench(page, site_address):
+    """The workbench, opened; `requested` holds method and address of every request."""
+    page.requested = []
+    page.context.on("request", lambda request: page.requested.append((request.method, request.url)))
+    page.goto(f"{site_address}workbench.html")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    return page
+
+
+def open_tab(page, name, content):
+    page.click(f"#tab-{name}")
+    page.wait_for_selector(f"#panel {content}", timeout=20_000)
+
+
+@helpers.at_both_widths
+def test_the_workbench_compares_cases_without_asking_a_server(workbench, site_address):
+    page = workbench
+    page.locator("[data-key='treatments[0]']").first.fill("ketamine 0.5mg/kg i.v. 40min BIW x2w")
+    words = "racemic ketamine 0.5 mg/kg IV over 40 min twice weekly for 2 weeks"
+    helpers.until(page, f"document.querySelector('.parsed-treatments').textContent.includes('{words}')")
+    helpers.until(page, "document.querySelectorAll('#panel .published-point').length > 3")
+    helpers.set_slider(page, page.locator(".case [data-dose]").first, 0.6)
+    helpers.until(page, "document.querySelector('.parsed-treatments').textContent.includes('ketamine 1.2')")
+    page.get_by_label("Add an output").fill("plasticity.bdnf")
+    page.get_by_label("Add an output").press("Enter")
+    helpers.until(page, "document.querySelector('#panel figure[data-figure*=bdnf] path.curve') !== null")
+    for name, content in (
+        ("population", "path.band"), ("scorecard", "tbody tr"), ("equations", ".equation"), ("evidence", "tbody tr"),
+        ("downloads", "pre"),
+    ):  # fmt: skip
+        open_tab(page, name, content)
+        assert helpers.fits_the_width(page), name
+    assert helpers.findings(page) == []
+    assert {method for method, _ in page.requested} == {"GET"}
+    assert all(url.startswith((site_address, "data:", "blob:")) for _, url in page.requested)
+    assert page.console_errors == []
+
+
+def test_an_error_of_a_case_appears_at_its_field_with_the_nearest_word(workbench):
+    field = workbench.locator("[data-key='treatments[0]']").first
+    field.fill("racemc 0.5 mg/kg IV over 40 min")
+    workbench.wait_for_selector(".case [aria-invalid=true]")
+    assert "nearest: racemic" in workbench.locator(".treatment .field-error").first.inner_text()
+    workbench.get_by_role("button", name="Use “racemic”").click()
+    workbench.wait_for_selector(".case [aria-invalid=true]", state="detached")
+
+
+def test_what_needs_the_installed_program_says_so(workbench):
+    page = workbench
+    open_tab(page, "trial", ".empty-state")
+    assert "ketamech serve" in page.locator("#panel .empty-state").inner_text()
+    assert page.get_by_role("button", name="Open file").is_disabled()
+    open_tab(page, "downloads", "pre")
+    for name in ("PDF", "HTML", "Parquet"):
+        assert page.get_by_role("button", name=name, exact=True).is_disabled()
+    assert page.locator("#panel", has_text="ketamech serve").count() == 1
+
+
+def test_a_case_is_saved_as_a_table_and_as_a_file(workbench):
+    open_tab(workbench, "downloads", "pre")
+    for button, start in (
+        ("CSV", "patient,time_h,variable,value,unit\ntreated,0,"),
+        ("Save: Scenario file", "title: "),
+    ):
+        with workbench.expect_download() as saved:
+            workbench.get_by_role("button", name=button, exact=True).click()
+        assert saved.value.path().read_text(encoding="utf-8").startswith(start)
+
+
+def test_contributions_of_pathways_are_computed_and_read_at_the_selected_time(workbench):
+    open_tab(workbench, "attribution", "form")
+    workbench.get_by_role("button", name="Attribute").click()
+    workbench.wait_for_selector("#panel path.band", timeout=30_000)
+    captions = workbench.locator("#panel .contributions caption")
+    assert "Change of MADRS 40 minutes after the start: −" in captions.inner_text(), "also within the first hour"
+    before = captions.inner_text()
+    workbench.focus("#time-slider")
+    workbench.keyboard.press("End")
+    helpers.until(workbench, "t => document.querySelector('#panel .contributions caption').innerText !== t", arg=before)
+    assert {method for method, _ in workbench.requested} == {"GET"}
+    assert helpers.findings(workbench) == []
+
+
+def test_the_story_divides_the_effect_between_the_pathways(story):
+    story.locator("#pathways").scroll_into_view_if_needed()
+    story.locator("#pathways").get_by_role("button", name="Attribute").click()
+    helpers.until(story, "document.querySelectorAll('#pathways path.band').length > 3")
+    assert "256 combinations of pathways, at the values of the tables" in story.locator("#pathways").inner_text()
+
+
+def test_the_address_reopens_cases_and_tab(workbench, site_address):
+    workbench.locator("[data-key='treatments[0]']").first.fill("esketamine 0.3 mg/kg IV over 40 min")
+    open_tab(workbench, "evidence", "tbody tr")
+    workbench.locator("#panel").get_by_label("Species").select_option("rat")
+    helpers.until(workbench, f"location.hash.includes('tab=evidence') && {helpers.LINK_CONTENT}.includes('0.3 mg/kg')")
+    helpers.until(workbench, "document.querySelector('#panel .pages').textContent.includes('Page 1 of')")
+    workbench.get_by_role("button", name="Next page").click()
+    helpers.until(workbench, "document.querySelector('#panel .pages').textContent.includes('Page 2 of')")
+    count = workbench.locator("#panel caption").inner_text()
+    helpers.until(workbench, f"JSON.parse({helpers.LINK_CONTENT}).view['evidence.first'] === 50")
+    address = workbench.url
+    workbench.goto("about:blank")
+    workbench.goto(address)
+    workbench.wait_for_selector("#panel tbody tr")
+    assert workbench.locator("[data-key='treatments[0]']").first.input_value() == "esketamine 0.3 mg/kg IV over 40 min"
+    assert workbench.locator("#panel").get_by_label("Species").input_value() == "rat"
+    assert workbench.locator("#panel caption").inner_text() == count
+
+
+@helpers.at_both_widths
+def test_an_exercise_shows_its_answer_and_opens_in_the_workbench(page, site_address):
+    page.goto(f"{site_address}exercises.html")
+    page.wait_for_selector("#exercises li h2")
+    page.locator("#exercises summary").first.click()
+    assert "ng/mL" in page.locator("#exercises .answer").first.inner_text()
+    assert helpers.findings(page) == []
+    assert helpers.fits_the_width(page)
+    page.locator("#exercises .open-case a").first.click()
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    assert page.console_errors == []
 
 
 def test_the_page_opens_without_a_connection_after_the_first_visit(page, site):
     with served_folder(site) as address:
         open_page(page, f"{address}/some/path/")
         helpers.until(page, "navigator.serviceWorker.ready.then(() => true)")
-    page.reload()
+    page.goto(f"{address}/some/path/workbench.html")
+    page.wait_for_selector("#panel path.curve", timeout=20_000)
+    open_tab(page, "evidence", "tbody tr")
+    page.get_by_role("link", name="Story", exact=True).click()
     page.wait_for_selector("path.curve", timeout=20_000)
     helpers.until(page, f"{NOW}.length > 20")
     before = page.locator("#mood-now").inner_text()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ketamech.analysis.attribution import outcomes
 from ketamech.app.curves import (
     AFTER_A_DOSE,
     FIRST_MINUTE,
@@ -19,6 +20,7 @@ from ketamech.app.curves import (
     TOLERANCE,
     available_curves,
     drug_parameters,
+    single_output_track,
 )
 from ketamech.app.scenarios import MOST_OCCASIONS
 from ketamech.core import unit
@@ -94,13 +96,30 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "curves": {"tolerance": TOLERANCE, "most_doses": MOST_OCCASIONS},
         "population": {
             "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,
-            "most_times": POPULATION_MOST_TIMES,
+            "most_times": POPULATION_MOST_TIMES, "patients": PEOPLE, "seed": SEED,
         },
         "times": {
             "first_minute": FIRST_MINUTE, "after_a_dose": AFTER_A_DOSE.tolist(), "month": MONTH,
             "long_horizon": LONG_HORIZON_TIMES,
         },
     }  # fmt: skip
+
+
+def output_tables(model: Model) -> dict[str, Any]:
+    """Every output as a track of its own, by name, and its unit in the model."""
+    values = drug_parameters(model)
+    return {
+        name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
+        for name, unit_text in model.layout.units.items()
+    }
+
+
+def outcome_table(model: Model) -> list[dict[str, Any]]:
+    """Outcomes of an attribution: what is read of which output, with the unit."""
+    units = model.layout.units
+    return [
+        {**asdict(endpoint), "outcome": words, "unit": units[endpoint.output]} for words, endpoint in outcomes(model)
+    ]
 
 
 def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
@@ -134,5 +153,5 @@ def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, An
         {"key": c.outputs, "label": c.label or track.label, "outputs": c.names, "factor": track.factor(c, values)}
         for c in available_curves(track, model)
     ]
-    kept = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
-    return {**kept, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}
+    head = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
+    return {**head, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}

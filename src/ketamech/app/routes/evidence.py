@@ -169,12 +169,12 @@ def routes(app_state: AppState) -> APIRouter:
     @router.get("/chain", response_model=ChainLayout)
     async def chain() -> Response:
         """The stages of the model with their places in a layered drawing, and what they read from each other."""
-        return await cached_response(app_state, "chain", lambda: asdict(chain_layout(app_state.model.system)))
+        return await cached_response(app_state, "chain", lambda: chain_of(app_state))
 
     @router.get("/stages/{name}", response_model=StagePage)
     async def stage(name: str) -> Response:
         """Equations, reasons, parameters and sources of one stage; the first request takes seconds."""
-        return await cached_response(app_state, ("stage", name), lambda: _stage(app_state, name))
+        return await cached_response(app_state, ("stage", name), lambda: stage_page(app_state, name))
 
     @router.get("/claims", response_model=dict[str, ClaimInfo])
     async def claims() -> Response:
@@ -232,7 +232,13 @@ def url_of(paper: Reference) -> str:
     return paper.url or (f"https://doi.org/{paper.doi}" if paper.doi else "")
 
 
-def _stage(app_state: AppState, name: str) -> StagePage:
+def chain_of(app_state: AppState) -> dict[str, Any]:
+    """The stages with their places in a layered drawing; see `ChainLayout`."""
+    return asdict(chain_layout(app_state.model.system))
+
+
+def stage_page(app_state: AppState, name: str) -> StagePage:
+    """Equations, parameters and papers of one stage. Raises NotFound."""
     from ketamech.report.model_page import stage_section  # sympy is loaded on the first request
 
     system = app_state.model.system

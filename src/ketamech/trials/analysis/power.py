@@ -174,10 +174,9 @@ def difference_sentences(found: TrialAnalysis, trial: Trial, criterion: SuccessC
 
 
 def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion) -> str:
-    known = part[np.isfinite(part["difference"])]
-    if known.empty:
+    mean, low, high = mean_difference(part, criterion.alpha)
+    if not math.isfinite(mean):
         return f"the difference between {arm} and {reference} cannot be estimated ({part['reason'].iloc[0]})."
-    mean = float(known["difference"].mean())
     beginning = f"{directed(mean)} on {arm} than on {reference}"
     met = criterion.is_met(part)
     if len(part) == 1:
@@ -185,16 +184,29 @@ def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCr
         if not math.isfinite(line["p"]):
             return f"{beginning}; not tested ({line['reason']})."
         margin = f"; {'' if met[0] else 'not shown to be '}{criterion.text}" if criterion.margin is not None else ""
-        interval = interval_text(*difference_interval(line, criterion.alpha))
         level = f"{100 * (1 - criterion.alpha):g} % interval"
-        return f"{beginning}, {level} {interval}, {_p_text(float(line['p']))}{margin}."
-    low, high = np.percentile(known["difference"], [2.5, 97.5])
+        return f"{beginning}, {level} {interval_text(low, high)}, {_p_text(float(line['p']))}{margin}."
     p = float(part["p"].median())
     middle = f", median {_p_text(p)}" if criterion.margin is None and math.isfinite(p) else ""
+    estimated = int(part["difference"].notna().sum())
     return (
-        f"{beginning}, mean of {len(known)} trials; 95 % of the trials: {interval_text(low, high)}; "
+        f"{beginning}, mean of {estimated} trials; 95 % of the trials: {interval_text(low, high)}; "
         f"{criterion.text} in {int(met.sum())} of {len(part)} trials{middle}."
     )
+
+
+def mean_difference(part: pd.DataFrame, alpha: float = ALPHA) -> tuple[float, float, float]:
+    """Mean difference of one arm and the range of 95 % of the trials; of a single trial its (1 - `alpha`) interval.
+
+    NaN where no trial gives a difference.
+    """
+    known = part.loc[np.isfinite(part["difference"]), "difference"]
+    if known.empty:
+        return math.nan, math.nan, math.nan
+    if len(part) == 1:
+        return float(known.iloc[0]), *difference_interval(part.iloc[0], alpha)
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(known.mean()), float(low), float(high)
 
 
 def directed(difference: float) -> str:

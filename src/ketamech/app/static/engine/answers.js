@@ -1,18 +1,24 @@
 // Answers to the requests of the page, with the responses of the server (schemas.py): curves, outputs, population.
 
-import { InputError } from "./errors.js";
+import { attribution } from "./attribution.js";
+import { general, InputError } from "./errors.js";
 import { PublishedValues } from "./evidence-points.js";
 import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { outputTimes, treatmentTimes } from "./output-times.js";
 import { VirtualPatients } from "./people.js";
 import { RegimenReader } from "./regimen.js";
+import { treatmentSentences } from "./regimen-text.js";
 import { INSTALLED, ScenarioReader } from "./scenario.js";
 import { atEvenQuantiles, percentiles, rounded, trackValues } from "./tracks.js";
 
+const SCENARIO_FILE = "scenario.yaml";
+const PATIENTS = ["treated", "control"];
+
 export class Answers {
   // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
-  // { people() -> { people, draws }, published() -> published.json }.
+  // { people() -> { people, draws }, published() -> published.json, outputs() -> outputs.json,
+  // outcomes() -> outcomes.json }.
   static async load(wasm, tables, later) {
     return new Answers(await Kernel.load(wasm, tables.kernel), tables, later);
   }
@@ -29,10 +35,10 @@ export class Answers {
     return scenario.control ? [treated, this.reader.patient(scenario, { isControl: true })] : [treated];
   }
 
-  curves({ scenario: keys, tracks: names = [], until = null }) {
+  async curves({ scenario: keys, tracks: names = [], outputs: single = [], until = null }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
-    const tracks = this.requested(names, scenario.species);
+    const tracks = (await this.requested(names, single)).filter(this.existsIn(scenario.species));
     const { first, starts, times } = this.times(scenario, until, this.tables.times);
     const outputs = outputsOf(tracks);
     const found = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
@@ -45,6 +51,7 @@ export class Answers {
       tracks: tracks.map((track) => ({ ...headOf(track), curves: track.curves.map((one) => curve(track, one)) })),
       treatment_times: fromFirst(starts, first),
       horizon: scenario.horizon - first,
+      treatments: treatmentSentences(scenario.treatments),
       milliseconds: performance.now() - began,
     };
   }
@@ -65,6 +72,47 @@ export class Answers {
     return { times, values: treated, control: control ?? null };
   }
 
+  async attribution({ scenario: keys, draws = 0 }) {
+    const scenario = this.reader.read(keys);
+    if (draws) throw unsupported("draws of parameters", "draws", "none");
+    this.requireOutputs(scenario.species, ["mood.madrs"]);
+    this.outcomes ??= await this.later.outcomes();
+    return attribution(this, scenario, this.outcomes);
+  }
+
+  // A scenario as the text of a file, a command and Python that can be run as they stand. JSON values are valid YAML.
+  check({ scenario: keys }) {
+    const { horizon, treatments } = this.reader.read(keys);
+    const given = Object.entries(keys).filter(([, value]) => value !== null);
+    const yaml = given.map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`).join("");
+    const command = `ketamech simulate ${SCENARIO_FILE}`;
+    const shell = `cat > ${SCENARIO_FILE} <<'END_OF_SCENARIO'\n${yaml}END_OF_SCENARIO\n${command}\n`;
+    const python =
+      `from pathlib import Path\n\nimport ketamech\n\nscenario = Path("${SCENARIO_FILE}")\n` +
+      `scenario.write_text(${JSON.stringify(yaml)}, encoding="utf-8")\ncurves = ketamech.simulate(scenario)\nprint(curves)\n`;
+    return { title: keys.title ?? "", treatments: treatmentSentences(treatments), horizon, yaml, command, shell, python };
+  }
+
+  // Every output at every time as CSV, treated and control, in the units of the model.
+  async csv({ scenario: keys }) {
+    const scenario = this.reader.read(keys);
+    this.singleOutputs ??= await this.later.outputs();
+    const isShown = (name) => scenario.species === "human" || !this.tables.human_only.includes(name);
+    const names = Object.keys(this.singleOutputs).filter(isShown);
+    const { times } = this.times(scenario, null, this.tables.times);
+    const found = this.model.solveAll(this.subjects(scenario), times, names, this.tables.curves.tolerance);
+    const lines = ["patient,time_h,variable,value,unit"];
+    found.forEach(({ curves }, i) => {
+      names.forEach((name, k) => {
+        const { model_unit: unit } = this.singleOutputs[name];
+        times.forEach((time, t) => {
+          lines.push([PATIENTS[i], general(time), name, general(curves[k][t]), unit].join(","));
+        });
+      });
+    });
+    return { text: `${lines.join("\n")}\n` };
+  }
+
   // Percentiles of one track, and `individuals` of the patients at even quantiles of their change at `ranked_at` h.
   async population({
     scenario: keys,
@@ -79,8 +127,11 @@ export class Answers {
     if (scenario.treatments.some(({ missProbability }) => missProbability > 0)) {
       throw new InputError("virtual patients who miss doses by chance", { key: "treatments", ...INSTALLED });
     }
-    const [track] = this.requested([name], scenario.species);
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
+    this.checkPopulation(scenario, rest);
+    const isTrack = this.tables.tracks.some((one) => one.key === name);
+    const [track] = await this.requested(isTrack ? [name] : [], isTrack ? [] : [name]);
+    this.requireOutputs(scenario.species, outputsOf([track]));
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
     this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
     const patients = this.patients(scenario, rest);
@@ -106,6 +157,15 @@ export class Answers {
       failure_reasons: Object.fromEntries(failed.map((one) => [one, failed.filter((other) => other === one).length])),
       milliseconds: performance.now() - began,
     };
+  }
+
+  // Refuses what only the server simulates.
+  checkPopulation({ treatments }, { patients = 0, seed = null }) {
+    const { patients: most, seed: own } = this.tables.population;
+    if (patients > most) throw unsupported(`${patients} virtual patients`, "patients", `at most ${most}`);
+    if (seed !== null && seed !== own) throw unsupported(`the seed ${seed}`, "seed", String(own));
+    if (!treatments.some(({ missProbability }) => missProbability > 0)) return;
+    throw unsupported("virtual patients who miss doses by chance", "missing", "dose numbers, e.g. missing doses 2 and 3");
   }
 
   // Virtual patients on the treatments of a scenario, or with `control` on the same visits without the drugs.
@@ -137,16 +197,21 @@ export class Answers {
     return { published_values: this.published.of(scenario, patient.events, curves, factorOf) };
   }
 
-  // Tracks by key (default: all) whose outputs exist in the species.
-  requested(names, species) {
-    const { tracks, human_only: ratings } = this.tables;
-    const known = new Map(tracks.map((track) => [track.key, track]));
-    for (const name of names) {
-      if (!known.has(name)) throw new InputError(`there is no track '${name}'`, { key: "tracks" });
-    }
-    const chosen = names.length ? [...new Set(names)].map((name) => known.get(name)) : tracks;
-    const exists = (track) => species === "human" || !outputsOf([track]).some((name) => ratings.includes(name));
-    return chosen.filter(exists);
+  // Tracks by key, then outputs as tracks (default: all tracks).
+  async requested(keys, outputs) {
+    const { tracks } = this.tables;
+    if (outputs.length) this.singleOutputs ??= await this.later.outputs();
+    const requested = [
+      ...chosen(keys, new Map(tracks.map((track) => [track.key, track])), "track"),
+      ...chosen(outputs, new Map(Object.entries(this.singleOutputs ?? {})), "output"),
+    ];
+    return keys.length || outputs.length ? requested : tracks;
+  }
+
+  // Whether a track exists in a species: ratings exist for humans only.
+  existsIn(species) {
+    const isRating = (name) => this.tables.human_only.includes(name);
+    return (track) => species === "human" || !outputsOf([track]).some(isRating);
   }
 
   requireOutputs(species, outputs) {
@@ -163,6 +228,17 @@ export class Answers {
     const end = until === null ? scenario.horizon : Math.min(scenario.horizon, first + until);
     return { starts, first, times: outputTimes(end, starts, options) };
   }
+}
+
+function chosen(names, known, kind) {
+  return [...new Set(names)].map((name) => {
+    if (!known.has(name)) throw new InputError(`there is no ${kind} '${name}'`, { key: `${kind}s` });
+    return known.get(name);
+  });
+}
+
+function unsupported(what, key, expected) {
+  return new InputError(`${what} in the browser`, { key, expected: `${expected}; more with ketamech serve` });
 }
 
 const withoutValues = ({ events, cycle }) => ({ events, cycle });

@@ -148,7 +148,7 @@ function expectancyEvents(treatments, horizon, gap) {
   });
 }
 
-export const isExpectancy = ({ compartment }) => compartment.startsWith("expectancy.");
+const isExpectancy = ({ compartment }) => compartment.startsWith("expectancy.");
 export const withoutExpectancy = (events) =>
   events.filter(({ compartment }) => compartment !== BELIEF && compartment !== ANTICIPATION);
 

@@ -9,7 +9,7 @@ const NO_STEADY_STATE = "no periodic steady state";
 const AMOUNT = 0;
 const INPUT = 1;
 
-export class SolverError extends Error {}
+class SolverError extends Error {}
 
 // `kernel`: a Kernel; `parameters`: those of scenario.json.
 export class Model {

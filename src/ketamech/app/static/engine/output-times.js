@@ -29,6 +29,6 @@ function linear(from, to, count) {
   return Array.from({ length: count }, (_, i) => (i === count - 1 ? to : from + (i * (to - from)) / (count - 1)));
 }
 
-function geometric(from, to, count) {
+export function geometric(from, to, count) {
   return linear(Math.log(from), Math.log(to), count).map((power, i) => (i ? Math.exp(power) : from));
 }

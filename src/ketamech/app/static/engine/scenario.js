@@ -59,8 +59,8 @@ export class ScenarioReader {
   }
 
   checkKeys(keys) {
-    for (const key of Object.keys(keys)) {
-      if (!KEYS.includes(key)) throw new InputError(`'${key}' is not read in the browser`, { key, ...INSTALLED });
+    for (const [key, value] of Object.entries(keys)) {
+      if (value !== null && !KEYS.includes(key)) throw new InputError(`'${key}' is not read in the browser`, { key, ...INSTALLED });
     }
     if (!Array.isArray(keys.treatments) || !keys.treatments.every((one) => typeof one === "string")) {
       throw new InputError("treatments that are no sentences", { key: "treatments", ...INSTALLED });

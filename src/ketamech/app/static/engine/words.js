@@ -16,7 +16,7 @@ const PIECE = new RegExp(
 );
 const KINDS = ["abbreviation", "number", "word", "symbol"];
 
-export function splitText(text) {
+function splitText(text) {
   const parts = [];
   for (const match of text.matchAll(PIECE)) {
     const kind = KINDS.find((name) => match.groups[name] !== undefined);

@@ -3,6 +3,7 @@
 
 const MODULES = [
   "answers",
+  "attribution",
   "dose-events",
   "errors",
   "evidence-points",
@@ -14,6 +15,7 @@ const MODULES = [
   "people",
   "perturbations",
   "regimen",
+  "regimen-text",
   "scenario",
   "steady-state",
   "tracks",
@@ -71,7 +73,12 @@ async function load() {
   const tables = Promise.all(TABLES.map(async (name) => [name, await getJson(`${name}.json`)]));
   const wasm = compiled();
   const [{ Answers }] = await Promise.all(MODULES.map((name) => import(`./${name}.js`)));
-  const later = { people: loadPeople, published: () => getJson("published.json") };
+  const later = {
+    people: loadPeople,
+    published: () => getJson("published.json"),
+    outputs: () => getJson("outputs.json"),
+    outcomes: () => getJson("outcomes.json"),
+  };
   return Answers.load(await wasm, Object.fromEntries(await tables), later);
 }
 

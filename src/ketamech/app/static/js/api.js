@@ -61,25 +61,38 @@ async function send(path, request) {
 }
 
 export async function getJson(path) {
-  return isStaticSite ? answered(answerGet(path)) : (await send(path, {})).json();
-}
-
-export async function postJson(path, body) {
-  const found = isAnsweredHere(path) ? await answered(answerPost(path, body)) : null;
-  return found ?? (await post(path, body)).json();
-}
-
-async function answered(promise) {
+  if (!isStaticSite) return (await send(path, {})).json();
   try {
-    return await promise;
+    return await answerGet(path);
   } catch (error) {
     throw error.body ? new ServerError(error.body, 422) : error;
   }
 }
 
+// The answer of this browser, or of the server where the browser has none or refuses: the server reads more and
+// suggests more.
+export async function postJson(path, body) {
+  const { found, error } = isAnsweredHere(path) ? await answerPost(path, body) : {};
+  if (found) return found;
+  if (error && isStaticSite) throw new ServerError(error, 422);
+  try {
+    return await (await post(path, body)).json();
+  } catch (problem) {
+    throw error && !(problem instanceof ServerError) ? new ServerError(error, 422) : problem;
+  }
+}
+
+// { content, fileName } of a file that the server or, without one, this browser writes.
+export async function fetchFile(path, body, fileName) {
+  if (isAnsweredHere(path)) return { content: (await postJson(path, body)).text, fileName };
+  const response = await post(path, body);
+  const given = response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1];
+  return { content: await response.blob(), fileName: given ?? fileName };
+}
+
 export const sendDelete = (path) => send(path, { method: "DELETE" });
 
-export function post(path, body) {
+function post(path, body) {
   const headers = { "content-type": "application/json" };
   return send(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
 }
@@ -110,11 +123,23 @@ export class LatestTask {
 // Jobs: start, progress, cancel, result, failure.
 
 const ENDED = ["done", "failed", "cancelled"];
-const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. All settings are kept; run the job again.";
+const UNKNOWN_JOB = "The server no longer knows this job: it was restarted. Your settings are unchanged; run the job again.";
+
+// On a static site: the answer of this browser, or the file of what the server would compute.
+function jobOfSite(path, body, progress) {
+  progress({ state: "running", progress: 0 });
+  const result = isAnsweredHere(path) ? postJson(path, body) : getJson(path.replace("/jobs", ""));
+  let cancel;
+  const cancelled = new Promise((resolve) => {
+    cancel = () => resolve(null);
+  });
+  return { done: Promise.race([result.then((found) => ({ result: found })), cancelled]), cancel };
+}
 
 // Returns { done, cancel }: `done` is a promise of the job with its result, null when cancelled; `progress` gets every
 // state.
 function startJob(path, body, progress) {
+  if (isStaticSite) return jobOfSite(path, body, progress);
   let id = null;
   let isCancelled = false;
   const cancel = async () => {
@@ -170,7 +195,7 @@ export async function runJob(path, body, { place, show, submit, started, fields 
   let ended = null;
   try {
     ended = await job.done;
-    place.replaceChildren(...(ended === null ? [emptyState("Cancelled. All settings are kept.")] : []));
+    place.replaceChildren(...(ended === null ? [emptyState("Cancelled. Your settings are unchanged.")] : []));
     if (ended !== null) show(ended.result, ended);
   } catch (error) {
     place.replaceChildren(failureBox(error, fields));
@@ -204,7 +229,7 @@ function failureBox(error, fields) {
   const text = input ? "Not started: see the error at its field." : errorMessage(error);
   const box = element("div", { class: "error-box", role: "alert" }, paragraph(text));
   if (error.job) {
-    const explanation = "All settings are kept. The report holds the request and the error.";
+    const explanation = "Your settings are unchanged. The report holds the request and the error.";
     box.append(
       paragraph(explanation),
       button("Save failure report", () => saveReport(error.job)),

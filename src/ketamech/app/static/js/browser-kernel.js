@@ -1,5 +1,4 @@
-// Simulations by workers that run the compiled model in this browser, with the responses of the server. A page asks the
-// server instead where the model cannot be loaded: it is not installed, or the browser is too old.
+// Simulations by workers that run the compiled model in this browser, with the responses of the server.
 
 import { isStaticSite, NOT_LOADED } from "./static-site.js";
 
@@ -9,6 +8,12 @@ const QUESTIONS = {
   "/api/outputs": ["outputs", "typical patient"],
   "/api/published-values": ["publishedValues", "typical patient"],
   "/api/population": ["population", "virtual patients"],
+  // A server writes more into these.
+  ...(isStaticSite && {
+    "/api/scenario/check": ["check", "typical patient"],
+    "/api/export/csv": ["csv", "typical patient"],
+    "/api/jobs/attribution": ["attribution", "virtual patients"],
+  }),
 };
 const waiting = new Map(); // { resolve, reject } by number of the request
 const workers = new Map();
@@ -19,8 +24,8 @@ if (isUsed) startWorker("typical patient"); // its files load beside those of th
 // Whether a request is answered in this browser.
 export const isAnsweredHere = (path) => isUsed && Object.hasOwn(QUESTIONS, path);
 
-// The answer of a worker; null where the model cannot be loaded and there is a server to ask. Throws { body } with the
-// text of an error.
+// The answer of a worker: { found }, or { error } with its texts. Empty where the model cannot be loaded (it is not
+// installed, or the browser is too old) and there is a server to ask.
 export async function answerPost(path, body) {
   const [name, title] = QUESTIONS[path];
   if (!workers.has(title)) startWorker(title);
@@ -31,10 +36,9 @@ export async function answerPost(path, body) {
   });
   if (unavailable && !isStaticSite) {
     isUsed = unavailable === "network"; // with the connection back, the files can be loaded
-    return null;
+    return {};
   }
-  if (error) throw { body: error };
-  return found;
+  return { found, error };
 }
 
 function startWorker(title) {

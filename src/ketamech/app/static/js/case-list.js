@@ -19,12 +19,14 @@ import {
   findAll,
   linkButton,
   options,
+  paragraph,
   select,
   showFieldError,
   uniqueId,
 } from "./dom.js";
 import { legendSample } from "./figure.js";
 import { MAX_CASES } from "./share-link.js";
+import { isStaticSite, needsProgram } from "./static-site.js";
 import { treatmentField, treatmentForm } from "./treatment-form.js";
 
 const TREATMENT_KEYS = /^(dose|route|drug|schedule|treatment|treatments|time)/;
@@ -53,6 +55,7 @@ export class CaseList {
     this.presetSelect = addSelect("Add a case", "Add a case …", titles, addPreset);
     const open = (scenarios) => this.addAll(scenarios);
     find("#case-tools").append(this.presetSelect, ...fileUpload(drugs, open));
+    if (isStaticSite) find("#case-tools").after(paragraph(needsProgram("Files of your own need"), "secondary full-width"));
     this.build();
   }
 
@@ -284,7 +287,7 @@ function fileUpload(drugs, open) {
     drug.focus();
   }
 
-  return [button("Open file", () => input.click()), input];
+  return [button("Open file", () => input.click(), { disabled: isStaticSite }), input];
 }
 
 function noRoom() {

@@ -6,7 +6,8 @@ import { setUpPage } from "./page-setup.js";
 import { linkTo } from "./share-link.js";
 
 function exerciseNode({ title, question, explanation, scenarios, group, text }, i) {
-  const address = `workbench${linkTo({ cases: scenarios.map(shortScenario), view: { "curves.group": group }, tab: "curves" })}`;
+  const view = { "curves.group": group };
+  const address = `workbench.html${linkTo({ cases: scenarios.map(shortScenario), view, tab: "curves" })}`;
   const link = element("a", { href: address, text: "Simulate it in the workbench" });
   const answer = [paragraph(text, "answer"), paragraph(explanation)];
   return element(

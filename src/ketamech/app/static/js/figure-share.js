@@ -56,7 +56,7 @@ function embedHtml(title, description, svg) {
 }
 
 // The name of the figure in a link; null where there is none.
-export function figureOfLink(hash) {
+function figureOfLink(hash) {
   const name = new URLSearchParams(hash.replace(/^#/, "")).get("figure") ?? "";
   return FIGURE.test(name) ? name : null;
 }

@@ -1,4 +1,4 @@
-// What both pages share: light or dark colours, and a banner while the connection is lost.
+// What all pages share: light or dark colours, and a banner while the connection is lost.
 
 import { onConnectionChange } from "./api.js";
 import { element, find } from "./dom.js";
@@ -49,6 +49,6 @@ function showConnectionBanner() {
     banner.hidden = connected;
     banner.textContent = connected
       ? ""
-      : "Connection to the server lost. Is “ketamech serve” still running? Trying again; all settings are kept.";
+      : "Connection to the server lost. Is “ketamech serve” still running? Trying again; your settings are unchanged.";
   });
 }

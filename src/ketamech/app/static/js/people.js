@@ -41,7 +41,7 @@ export function shareOfResponders({ time, people }) {
   return Math.round((100 * people.filter(responds).length) / people.length);
 }
 
-export const countResponders = (found) => fallsOf(found).filter((fall) => fall >= RESPONSE).length;
+const countResponders = (found) => fallsOf(found).filter((fall) => fall >= RESPONSE).length;
 
 function person(fall, i) {
   const id = `person-${fall.toFixed(4).replace(/\W/g, "")}-${i}`;

@@ -55,16 +55,13 @@ export function setUpPresentation(places) {
   });
 }
 
-// On a page with a workbench, the link of a figure opens the present treatment there; elsewhere its chapter.
+// The link of a figure opens the present treatment in the workbench; the link of one without a track, its chapter.
 export function linkFiguresToWorkbench(state, trackInfo) {
-  if (!find("nav a[href=workbench]") || getComputedStyle(find("nav a[href=workbench]").parentElement).display === "none") {
-    return;
-  }
   setFigureAddress((name, node) => {
     const track = trackInfo.get(node.dataset.track);
     if (!track) return sectionAddress(name, node);
     const view = { "curves.group": track.group };
     const link = linkTo({ cases: [state.scenario], view, tab: "curves" });
-    return new URL(`workbench${link}&figure=${name}`, location.href).href;
+    return new URL(`workbench.html${link}&figure=${name}`, location.href).href;
   });
 }

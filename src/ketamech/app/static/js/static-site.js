@@ -1,10 +1,14 @@
 // On a static site, what a server would send is read from files written by Python.
 
-const { answers, server } = document.documentElement.dataset;
-export const isStaticSite = answers === "browser" && server === undefined;
+export const isStaticSite = "static" in document.documentElement.dataset;
 
 const STORE_AFTER = 5000; // ms
+const MOST_VALUES = 40; // of a filter of the evidence table
 export const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
+
+// What a static site says in place of what needs the installed program.
+export const needsProgram = (what) => `${what} the installed program: pip install 'ketamech[web]', then ketamech serve.`;
+
 const files = new Map(); // promises of JSON files by name
 
 // The content of a JSON file beside the page; throws { body } with the text of an error.
@@ -33,13 +37,28 @@ export async function answerGet(path) {
   return getFile(`${address.slice(1)}.json`);
 }
 
+const FILTERS = ["species", "drug", "use", "reading_source"];
+
+// A page of rows, and their number by value of each filter among those that the other filters choose.
 function evidence(rows, query) {
   const ids = query.get("ids")?.split(",");
+  if (ids) {
+    const chosen = ids.flatMap((id) => rows.filter((row) => row.id === id));
+    return { total: chosen.length, rows: chosen };
+  }
   const [stage, text] = [query.get("stage"), query.get("text")?.toLowerCase()];
   const contains = (row) => Object.values(row).some((value) => String(value).toLowerCase().includes(text));
-  const isChosen = (row) => (!stage || row.stage === stage) && (!text || contains(row));
-  const found = ids ? ids.flatMap((id) => rows.filter((row) => row.id === id)) : rows.filter(isChosen);
-  return { total: found.length, rows: found };
+  const listed = rows.filter((row) => (!stage || row.stage === stage) && (!text || contains(row)));
+  const chosen = (names) => listed.filter((row) => names.every((name) => !query.get(name) || row[name] === query.get(name)));
+  const countsOf = (name) => {
+    const groups = [...Map.groupBy(chosen(FILTERS.filter((other) => other !== name)), (row) => row[name])];
+    const sizes = groups.map(([value, { length }]) => [value, length]).sort((a, b) => b[1] - a[1]);
+    return Object.fromEntries(sizes.slice(0, MOST_VALUES));
+  };
+  const found = chosen(FILTERS);
+  const first = Number(query.get("first") ?? 0);
+  const page = found.slice(first, first + Number(query.get("limit") ?? found.length));
+  return { total: found.length, first, rows: page, counts: Object.fromEntries(FILTERS.map((name) => [name, countsOf(name)])) };
 }
 
 // Stores the page for use without a connection, once the first figures are drawn.

@@ -16,27 +16,30 @@ const COMPARISON_CAPTION =
   "Points in a curve’s own shape and colour are published means of such treatments. Most trials of the other " +
   "treatments end after the month that is shown.";
 
-// Returns a function that simulates the comparison again.
-export function treatmentComparison(state) {
+// `leftOut`: ids of the treatments that are not shown; `changed` is called after a choice. Returns { simulate, show }.
+export function treatmentComparison(state, leftOut, changed) {
   const treatments = [...state.tables.compared_treatments.values()];
   const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence });
   find("#comparison-figures").append(figure.node);
   const curves = new Map(); // by treatment id
-  const chosen = new Set(treatments.map(({ id }) => id));
   const boxes = treatments.map(({ id, label, schedule }) => {
     const choose = (on) => {
-      if (on) chosen.add(id);
-      else chosen.delete(id);
+      if (on) leftOut.delete(id);
+      else leftOut.add(id);
       show();
+      changed();
     };
-    return checkbox(`${label}, ${schedule}`, true, choose);
+    return checkbox(`${label}, ${schedule}`, !leftOut.has(id), choose);
   });
   find("#comparison-controls").replaceWith(
     element("div", { role: "group", "aria-label": "Compare treatments" }, boxes),
   );
 
-  const shown = () => treatments.filter(({ id }) => chosen.has(id) && curves.has(id));
+  const shown = () => treatments.filter(({ id }) => !leftOut.has(id) && curves.has(id));
   const show = () => {
+    treatments.forEach(({ id }, i) => {
+      boxes[i].firstChild.checked = !leftOut.has(id);
+    });
     if (!curves.has("ketamine")) return;
     const label = state.species ? "Ketamine infusion, in people" : "Ketamine, current scenario";
     const series = [
@@ -71,7 +74,7 @@ export function treatmentComparison(state) {
       figure.show({ series: [], caption: error.message });
     }
   });
-  return () => simulation.run();
+  return { simulate: () => simulation.run(), show };
 }
 
 // The treatment with the lowest score after a day and after four weeks.
@@ -103,14 +106,12 @@ async function madrsOf(scenario, index, label) {
 // How much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
 
 const DAY = 24; // h
-const DRAWS = 20;
+const DRAWS = isStaticSite ? 0 : 20;
 const BAR_WIDTH = 196;
 const NO_RATING = "MADRS does not apply to a rat. Choose a route in people to see the contributions of the pathways.";
 const METHOD =
   "Shapley values divide joint effects evenly, so that the contributions add up to the whole effect. All combinations " +
-  "of pathways are simulated for several draws of the uncertain parameters; this takes a few seconds.";
-const ATTRIBUTION_NEEDS_SERVER =
-  "The installed program (ketamech serve) also divides joint effects between the pathways (Shapley values).";
+  "of pathways are simulated; this takes a few seconds.";
 
 // Returns a function that simulates the chapter again.
 export function pathwayContributions(state, components) {
@@ -171,14 +172,14 @@ function lossCaption(whole, losses) {
 }
 
 function attributionOfStory(state, components) {
-  if (isStaticSite) return paragraph(ATTRIBUTION_NEEDS_SERVER, "secondary");
   const figure = new TimeFigure({ title: "Pathway contributions to MADRS over time", unit: "points", height: 320 });
   const sentences = element("div", {});
   const place = element("div", {});
   figure.node.hidden = true;
   const show = (result) => {
     const combinations = 2 ** (result.components.length - 2); // expectancy and the unattributed effect are no pathways
-    const method = `Shapley values from ${combinations} combinations of pathways, mean of ${DRAWS} parameter draws.`;
+    const values = DRAWS ? `mean of ${DRAWS} parameter draws` : "at the values of the tables";
+    const method = `Shapley values from ${combinations} combinations of pathways, ${values}.`;
     sentences.replaceChildren(...[method, ...result.sentences].map((text) => paragraph(text, "secondary")));
     figure.node.hidden = false;
     figure.show(stackedContributions(result, components));

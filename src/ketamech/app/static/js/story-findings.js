@@ -35,7 +35,7 @@ function changeOf(track, what, { curve = 0, rest = "its level before the dose" }
   return `${capital(what)} ${verb} by ${percent(value / first)}, most after ${formatTime(hours)}`;
 }
 
-export const FINDINGS = {
+const FINDINGS = {
   plasma(track) {
     const { value, hours } = extremeOf(track);
     return value > 0

@@ -37,6 +37,8 @@ let reference = null; // curves of the default treatment by track id
 let points = []; // published values of the current treatment
 let address;
 const population = { shown: true, bands: [] };
+const leftOut = new Set(); // treatments that the comparison does not show
+let comparison = null; // of treatments; set with the chapters
 
 const captionsInView = new Set();
 const captionObserver = new IntersectionObserver(
@@ -84,7 +86,8 @@ async function start() {
   new ChapterScroll(chapters, scene);
   setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
   linkFiguresToWorkbench(state, trackInfo);
-  const more = [treatmentComparison(state), pathwayContributions(state, metadata.components)];
+  comparison = treatmentComparison(state, leftOut, () => address.replace());
+  const more = [comparison.simulate, pathwayContributions(state, metadata.components)];
   const updateMore = () => more.forEach((simulateChapter) => simulateChapter());
   selectedTime.onChange(() => showCaptions(captionsInView));
   onConnectionChange((connected) => connected && update());
@@ -110,12 +113,14 @@ function currentScenario() {
     announce(`Back to ${state.defaultDose} with all pathways on`);
   };
   const button = linkButton("Reset", reset, { id: "reset" });
-  const link = element("a", { class: "needs-server", text: "Open in workbench" });
+  const link = element("a", { text: "Open in workbench" });
   const show = () => {
     description.textContent = state.description;
     changed.textContent = state.changes.join(", ");
     button.hidden = state.isDefault;
-    link.href = `workbench${linkTo({ cases: [state.scenario] })}`;
+    const place = `workbench.html${linkTo({ cases: [state.scenario] })}`;
+    link.href = place;
+    find('nav a[href^="workbench"]').href = state.isDefault ? "workbench.html" : place; // a phone shows only this one
   };
   state.onChange(show);
   show();
@@ -207,6 +212,14 @@ function showPopulation(shown) {
 
 // What the address holds besides the treatment and the time.
 const VIEW = {
+  without: {
+    get: () => (leftOut.size ? [...leftOut].join(" ") : null),
+    set(text) {
+      leftOut.clear();
+      for (const id of text?.split(" ") ?? []) if (state.tables.compared_treatments.has(id)) leftOut.add(id);
+      comparison?.show();
+    },
+  },
   clock: {
     get: () => (selectedTime.range === RANGES.even ? "even" : null),
     set: (text) => selectedTime.setRange(text === "even" ? "even" : "month"),

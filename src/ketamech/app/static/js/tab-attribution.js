@@ -17,6 +17,7 @@ import {
 } from "./dom.js";
 import { stackedContributions } from "./figure-data.js";
 import { formatNumber, formatRange, formatSigned, formatTimeLong, interpolate } from "./format.js";
+import { isStaticSite, needsProgram } from "./static-site.js";
 import { TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -24,14 +25,15 @@ const DRAWS = [0, 20, 100, 200];
 const SOLVER_NOISE = 5e-4;
 const INTRODUCTION =
   "Every combination of the pathways that are on is simulated. Shapley values divide joint effects evenly, so that the " +
-  "contributions add up. Most of the parameters that set the size of a pathway are assumed; the text of the result says which.";
+  "contributions add up. Most of the parameters that set the size of a pathway are assumed.";
+const NO_DRAWS = needsProgram("Intervals, and which values are assumed for each pathway, need");
 const AT_TIME = "Contributions at the selected time";
 const NOT_YET = "No result yet. The attribution takes seconds without draws and about a minute with many.";
 
 export function attributionTab(workbench) {
   const { input, refill, scenario } = caseSelect(workbench);
-  const draws = select(DRAWS, (number) => (number ? `${number}, with intervals` : "none: table values only"));
-  workbench.keepInLink("attribution.draws", draws);
+  const draws = select(isStaticSite ? [0] : DRAWS, (number) => (number ? `${number}, with intervals` : "none: table values only"));
+  workbench.bindToLink("attribution.draws", draws);
   const submit = button("Attribute", null, { type: "submit", class: "primary" });
   const place = element("div", {});
   const results = element("div", {}, emptyState(NOT_YET));
@@ -48,7 +50,7 @@ export function attributionTab(workbench) {
     const request = { scenario: scenario(), draws: Number(draws.value) };
     runJob("/api/jobs/attribution", request, { place, show, submit, started: workbench.jobList?.refresh });
   };
-  const fields = [field("Case", input), field("Parameter draws", draws)];
+  const fields = [field("Case", input), field("Parameter draws", draws, isStaticSite ? NO_DRAWS : null)];
   const submitRow = element("div", { class: "full-width" }, submit);
   const form = element("form", { class: "panel-form", onsubmit }, fields, submitRow);
   const node = tabContent("Pathway contributions", INTRODUCTION, form, place, results);

@@ -2,10 +2,21 @@
 
 import { LatestTask, postJson } from "./api.js";
 import { caseLabel, caseLetter } from "./case-list.js";
-import { element, field, linkButton, options, select, showFieldError, tabContent, toolbar, uniqueId } from "./dom.js";
+import {
+  checkbox,
+  element,
+  field,
+  linkButton,
+  options,
+  select,
+  showFieldError,
+  tabContent,
+  toolbar,
+  uniqueId,
+} from "./dom.js";
 import { openEvidence } from "./evidence.js";
-import { controlSeries, trackSeries } from "./figure-data.js";
-import { range } from "./format.js";
+import { controlSeries, percentileBands, trackSeries } from "./figure-data.js";
+import { formatCount, range } from "./format.js";
 import { measureRedraw, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
@@ -33,6 +44,7 @@ class CurvesTab {
     this.group = [...this.groups, ""].includes(view["curves.group"]) ? view["curves.group"] : this.groups.at(-1);
     this.responses = []; // by case; null where it could not be simulated
     this.points = [];
+    this.people = new Map(); // by track id: the population of each case; another Map after a change
     this.chosenCurve = {}; // by track id
     this.figures = new Map(); // by track id: { figure, curveSelect }
     this.grid = element("div", { class: "figure-grid" });
@@ -59,7 +71,23 @@ class CurvesTab {
     this.removeButton = linkButton("Remove added outputs", () => this.setOutputs([]), { hidden: isHidden });
     const outputField = field("Add an output", input);
     outputField.append(element("datalist", { id: listId }, names));
-    return toolbar(field("Tracks", group), outputField, this.removeButton);
+    return toolbar(field("Tracks", group), outputField, this.removeButton, this.peopleBox());
+  }
+
+  peopleBox() {
+    const { metadata, view } = this.workbench;
+    const show = (on) => {
+      if (on) view["curves.people"] = true;
+      else delete view["curves.people"];
+      this.workbench.rememberSoon();
+      this.update();
+    };
+    const text = `Bands of ${formatCount(metadata.story_patients)} virtual patients, 5th to 95th and 25th to 75th percentile`;
+    return checkbox(text, this.hasPeople, show, { id: "curves-people" });
+  }
+
+  get hasPeople() {
+    return this.workbench.view["curves.people"] === true;
   }
 
   addOutput(input) {
@@ -89,6 +117,7 @@ class CurvesTab {
 
   update() {
     this.points = [];
+    this.people = new Map();
     this.simulation.run();
   }
 
@@ -130,6 +159,23 @@ class CurvesTab {
     if (isNewerWaiting()) return;
     this.points = await this.publishedValues(cases);
     this.showAll();
+    if (this.hasPeople) this.simulatePeople([...keys, ...this.addedOutputs]);
+  }
+
+  // One track after another, so that each appears as soon as it is known; curves do not wait for them.
+  async simulatePeople(keys) {
+    const { metadata, cases } = this.workbench;
+    const { people } = this;
+    const request = { until: selectedTime.last, patients: metadata.story_patients };
+    for (const track of keys) {
+      const own = cases.map((scenario, i) => {
+        const isShown = this.responses[i]?.tracks.some(({ key }) => key === track);
+        return isShown && postJson("/api/population", { scenario, track, ...request }).catch(() => null);
+      });
+      people.set(track, await Promise.all(own));
+      if (people !== this.people) return;
+      this.show(track);
+    }
   }
 
   // Published values for all cases, each once.
@@ -166,8 +212,19 @@ class CurvesTab {
       series: isSingle
         ? trackSeries(first, this.responses[tracks.indexOf(first)].time)
         : this.seriesOfCases(tracks, chosen),
+      bands: this.bandsOf(key, chosenKey),
       points: this.points.filter((point) => point.track === key && (isSingle || point.curve === chosenKey)),
       doses: this.responses.find(Boolean).treatment_times,
+    });
+  }
+
+  // The bands of one curve of each case.
+  bandsOf(key, curveKey) {
+    const populations = this.people.get(key) ?? [];
+    return populations.flatMap((population, i) => {
+      const curves = population?.curves.filter((curve) => curve.key === curveKey) ?? [];
+      const prefix = populations.length > 1 ? `${caseLetter(i)} ` : "";
+      return curves.length ? percentileBands({ ...population, curves }, i, prefix) : [];
     });
   }
 

@@ -1,8 +1,9 @@
 // Downloads of a case: report, data, scenario file, command and Python.
 
-import { errorMessage, post, postJson } from "./api.js";
+import { errorMessage, fetchFile, postJson } from "./api.js";
 import { caseSelect } from "./case-list.js";
 import { announce, button, download, element, errorBox, field, paragraph, tabContent, toolbar } from "./dom.js";
+import { isStaticSite, needsProgram } from "./static-site.js";
 
 const REPORT =
   "What was simulated, the results, figures, sources and limits in plain language, for a conversation. It is not medical advice.";
@@ -21,9 +22,8 @@ export function downloadsTab(workbench) {
   async function save(path, name) {
     error.textContent = "";
     try {
-      const response = await post(path, { scenario: scenario() });
-      const fileName = response.headers.get("content-disposition")?.match(/filename="([^"]+)"/)?.[1] ?? name;
-      download(await response.blob(), fileName);
+      const { content, fileName } = await fetchFile(path, { scenario: scenario() }, name);
+      download(content, fileName, "text/csv");
       announce(`${fileName} saved`);
     } catch (problem) {
       error.textContent = errorMessage(problem);
@@ -57,6 +57,10 @@ export function downloadsTab(workbench) {
 }
 
 function sections({ treatments, yaml, shell, python, command }, saveButton) {
+  const fromServer = (text, path, name) =>
+    isStaticSite ? button(text, null, { disabled: true }) : saveButton(text, path, name);
+  const textButton = (path, name, text) =>
+    isStaticSite ? button("Save", () => download(text, name, "text/plain")) : saveButton("Save", path, name);
   const section = (title, ...content) => element("section", {}, element("h3", { text: title }), content);
   const buttons = (...nodes) => element("div", { class: "buttons" }, nodes);
   return [
@@ -65,21 +69,23 @@ function sections({ treatments, yaml, shell, python, command }, saveButton) {
       paragraph(REPORT),
       paragraph(`${treatments.join("; ")}.`, "secondary"),
       buttons(
-        saveButton("PDF", "/api/report/pdf", "report.pdf"),
-        saveButton("HTML", "/api/report/html", "report.html"),
+        fromServer("PDF", "/api/report/pdf", "report.pdf"),
+        fromServer("HTML", "/api/report/html", "report.html"),
       ),
+      isStaticSite && paragraph(needsProgram("Reports need"), "secondary"),
     ),
     section(
       "Data",
       paragraph(DATA),
       buttons(
         saveButton("CSV", "/api/export/csv", "curves.csv"),
-        saveButton("Parquet", "/api/export/parquet", "curves.parquet"),
+        fromServer("Parquet", "/api/export/parquet", "curves.parquet"),
       ),
+      isStaticSite && paragraph(needsProgram("Parquet files need"), "secondary"),
     ),
-    codeSection("Scenario file", yaml, saveButton("Save", "/api/export/yaml", "scenario.yaml")),
-    codeSection("Command line", shell.trim(), saveButton("Save", "/api/export/sh", "scenario.sh")),
-    codeSection("Python", python, saveButton("Save", "/api/export/py", "scenario.py")),
+    codeSection("Scenario file", yaml, textButton("/api/export/yaml", "scenario.yaml", yaml)),
+    codeSection("Command line", shell.trim(), textButton("/api/export/sh", "scenario.sh", shell)),
+    codeSection("Python", python, textButton("/api/export/py", "scenario.py", python)),
     codeSection("Command line, 1,000 virtual patients", `${command} --patients 1000 --seed 1`),
   ];
 }

@@ -1,7 +1,6 @@
 // The chain of stages as a drawing; equations with the reason of every term, parameters and papers of a chosen stage.
 
 import { errorMessage, getJson, ServerError } from "./api.js";
-import { ChainDrawing } from "./chain-drawing.js";
 import {
   collapsible,
   element,
@@ -17,6 +16,7 @@ import {
   toolbar,
 } from "./dom.js";
 import { citation, openEvidence } from "./evidence.js";
+import { StageDiagram } from "./stage-diagram.js";
 
 const FIRST_STAGE = "nmda";
 const INTRODUCTION =
@@ -28,7 +28,7 @@ export function equationsTab(workbench) {
   const nameOf = (stage) => stage.replace(/_/g, " ");
   const stage = select(workbench.metadata.stages, nameOf, { onchange: () => showStage() });
   stage.value = FIRST_STAGE;
-  workbench.keepInLink("equations.stage", stage);
+  workbench.bindToLink("equations.stage", stage);
   const place = element("div", {});
   const chainPlace = element("div", {});
   let chain = null;
@@ -44,7 +44,7 @@ export function equationsTab(workbench) {
       const found = await getJson("/api/chain");
       const labels = new Map(found.nodes.map(({ name, label }) => [name, label]));
       for (const option of stage.options) option.textContent = labels.get(option.value) ?? option.textContent;
-      chain = new ChainDrawing(found, open);
+      chain = new StageDiagram(found, open);
       chain.choose(stage.value);
       chainPlace.replaceChildren(chain.node);
     } catch (error) {

@@ -33,26 +33,31 @@ export function evidenceTab(workbench) {
 
 class EvidenceTab {
   constructor(workbench) {
-    const restart = () => {
-      this.first = 0;
-      this.list();
-    };
+    this.view = workbench.view;
+    const restart = () => this.showFrom(0);
     const search = { type: "search", maxlength: MAX_QUERY, placeholder: "e.g. norketamine, Murrough, IL-6" };
     this.text = element("input", { ...search, oninput: debounce(250, restart) });
     this.stage = select(["", ...workbench.metadata.evidence_stages], (name) => name.replace(/_/g, " ") || "all stages", {
       onchange: restart,
     });
     this.filters = Object.fromEntries(
-      Object.keys(FILTERS).map((name) => [name, element("select", { onchange: restart }, options([""], () => "all"))]),
+      Object.keys(FILTERS).map((name) => {
+        const key = `evidence.${name.replace("_", "")}`;
+        const known = ["", this.view[key]].filter((value) => value !== undefined); // the others come with the rows
+        const input = select(known, (value) => value || "all", { onchange: restart });
+        workbench.bindToLink(key, input);
+        return [name, input];
+      }),
     );
-    this.first = 0;
+    this.first = Number(this.view["evidence.first"]) || 0;
+    this.rememberSoon = workbench.rememberSoon;
     this.requests = 0;
     this.isStarted = false; // false again after a lost connection, so that the next update repeats the request
     this.place = element("div", {});
     this.figurePlace = element("div", {});
     this.quantity = element("select", { onchange: () => this.showFigure() });
-    workbench.keepInLink("evidence.text", this.text);
-    workbench.keepInLink("evidence.stage", this.stage);
+    workbench.bindToLink("evidence.text", this.text);
+    workbench.bindToLink("evidence.stage", this.stage);
     const fields = Object.entries(FILTERS).map(([name, label]) => field(label, this.filters[name]));
     const tools = toolbar(field("Text", this.text), field("Stage", this.stage), ...fields);
     const figure = element("details", {}, element("summary", { text: "Figure" }));
@@ -73,6 +78,12 @@ class EvidenceTab {
   update() {
     if (!this.isStarted) this.list();
     this.isStarted = true;
+  }
+
+  showFrom(first) {
+    this.first = this.view["evidence.first"] = first;
+    this.rememberSoon();
+    this.list();
   }
 
   async list() {
@@ -110,8 +121,7 @@ class EvidenceTab {
     const caption = `${total} published values, ${first + 1} to ${last} shown`;
     const head = ["quantity", "value", "spread", "subjects", "treatment", "source", "read from"];
     const move = (to) => () => {
-      this.first = to;
-      this.list();
+      this.showFrom(to);
       this.node.scrollIntoView({ block: "start" });
     };
     const pages = element(

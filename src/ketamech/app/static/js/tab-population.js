@@ -6,9 +6,11 @@ import { element, field, select, tabContent, table, toolbar } from "./dom.js";
 import { percentileBands, percentileSeries } from "./figure-data.js";
 import { formatNumber, formatRange, formatTimeLong, interpolate } from "./format.js";
 import { measureRedraw, TimeFigure } from "./time-figure.js";
+import { isStaticSite, needsProgram } from "./static-site.js";
 import { selectedTime } from "./time-slider.js";
 
-const SIZES = [100, 1000, 2000];
+const SIZES = [100, 200];
+const SIZES_OF_SERVER = [1000, 2000];
 const INTRODUCTION =
   "For each virtual patient, every parameter with a distribution is drawn at random: variability between people and " +
   "uncertainty of the model together. The bands are therefore wider than those of a clinic.";
@@ -18,11 +20,12 @@ export function populationTab(workbench) {
   const tracks = new Map(workbench.metadata.tracks.map((one) => [one.key, one]));
   const update = () => simulation.run();
   const track = select([...tracks.keys()], (key) => tracks.get(key).label, { onchange: update });
-  const size = select(SIZES, (number) => number.toLocaleString("en"), { onchange: update });
+  const sizes = [...SIZES, ...(isStaticSite ? [] : SIZES_OF_SERVER)];
+  const size = select(sizes, (number) => number.toLocaleString("en"), { onchange: update });
   track.value = "mood";
-  size.value = "1000";
-  workbench.keepInLink("population.track", track);
-  workbench.keepInLink("population.size", size);
+  size.value = String(workbench.metadata.story_patients);
+  workbench.bindToLink("population.track", track);
+  workbench.bindToLink("population.size", size);
   const figure = new TimeFigure({ title: "Virtual patients", height: 420 });
   const status = element("p", { class: "secondary", role: "status" });
 
@@ -50,7 +53,7 @@ export function populationTab(workbench) {
     status.textContent = statusText(responses.filter(Boolean));
   }
 
-  const fields = toolbar(field("Track", track), field("Patients", size));
+  const fields = toolbar(field("Track", track), field("Patients", size, isStaticSite ? needsProgram("More people need") : null));
   return { node: tabContent("Population", INTRODUCTION, fields, figure.node, comparison, status), update };
 }
 

@@ -35,7 +35,7 @@ export class TrialForm {
     this.workbench = workbench;
     this.inputs = trialInputs(workbench.metadata.trial_populations);
     for (const [name, input] of Object.entries(this.inputs)) {
-      workbench.keepInLink(`trial.${name.replace(/_/g, "")}`, input);
+      workbench.bindToLink(`trial.${name.replace(/_/g, "")}`, input);
     }
     this.arms = storedArms(workbench.view["trial.arms"]) ?? armsOf(workbench.cases);
     this.armList = element("div", { class: "arm-list" });

@@ -128,10 +128,7 @@ function armsTable(found) {
 }
 
 function comparisonTable(found) {
-  const estimated = found.comparison.filter(({ difference }) => difference !== null);
-  const place = new Map(found.arms.map(({ name }, i) => [name, i]));
-  const arms = groupBy(estimated, "arm").sort(([a], [b]) => place.get(a) - place.get(b));
-  if (!arms.length) {
+  if (!found.effects.length) {
     const reason = found.comparison.length
       ? "The difference between arms cannot be estimated."
       : "One arm: no comparison.";
@@ -139,18 +136,11 @@ function comparisonTable(found) {
   }
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
   const head = ["arm", "difference, points", "95 %", `success: ${found.criterion}`, "direction"];
-  return table(caption, head, arms.map((group) => comparisonRow(group, found.reference)));
-}
-
-// Mean over trials, with the range of 95 % of them; of a single trial its own interval.
-function comparisonRow([arm, rows], reference) {
-  const differences = rows.map(({ difference }) => difference).sort((a, b) => a - b);
-  const mean = differences.reduce((sum, value) => sum + value, 0) / rows.length;
-  const quantile = (share) => differences[Math.min(rows.length - 1, Math.floor(share * rows.length))];
-  const [low, high] = rows.length > 1 ? [quantile(0.025), quantile(0.975)] : [rows[0].low, rows[0].high];
-  const successes = rows.filter(({ met }) => met).length / rows.length;
-  const sign = `${mean < 0 ? "lower" : "higher"} than on ${reference}`;
-  return [arm, formatNumber(mean), formatRange(low, high), `${Math.round(100 * successes)} %`, sign];
+  const rows = found.effects.map(({ arm, difference, low, high, success_percent: success }) => {
+    const direction = `${difference < 0 ? "lower" : "higher"} than on ${found.reference}`;
+    return [arm, formatNumber(difference), formatRange(low, high), `${Math.round(success)} %`, direction];
+  });
+  return table(caption, head, rows);
 }
 
 function notes(found) {

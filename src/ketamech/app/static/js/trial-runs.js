@@ -115,7 +115,7 @@ function powerChart(runs) {
 function readRuns() {
   try {
     const runs = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.differences)) : [];
+    return Array.isArray(runs) ? runs.filter((run) => run?.name && Array.isArray(run.result?.effects)) : [];
   } catch {
     return [];
   }

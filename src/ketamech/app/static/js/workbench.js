@@ -1,12 +1,14 @@
 // The workbench: cases at the left, results in tabs at the right.
 
 import { getJson, onConnectionChange, ServerError } from "./api.js";
-import { CaseList } from "./case-list.js";
-import { announce, button, debounce, errorBox, find, select } from "./dom.js";
+import { CaseList, caseLetter } from "./case-list.js";
+import { announce, button, debounce, emptyState, errorBox, find, select, tabContent } from "./dom.js";
+import { setPictureSource } from "./figure.js";
 import { setFigureAddress, showFigureOfLink } from "./figure-share.js";
 import { JobList } from "./job-list.js";
 import { setUpPage } from "./page-setup.js";
 import { linkTo, readLink } from "./share-link.js";
+import { isStaticSite, needsProgram } from "./static-site.js";
 import { attributionTab } from "./tab-attribution.js";
 import { curvesTab } from "./tab-curves.js";
 import { downloadsTab } from "./tab-downloads.js";
@@ -16,13 +18,14 @@ import { populationTab } from "./tab-population.js";
 import { scorecardTab } from "./tab-scorecard.js";
 import { trialTab } from "./tab-trial.js";
 import { RANGES, selectedTime, timeControls } from "./time-slider.js";
+import { regimenText } from "./treatment-form.js";
 
-// A tab is made when it is first opened: { node, update }.
+// A tab is made when it is first opened: { node, update }. `program`: what a static site says in its place.
 const TABS = {
   curves: { label: "Time courses", make: curvesTab },
   population: { label: "Population", make: populationTab },
   attribution: { label: "Pathway contributions", make: attributionTab },
-  trial: { label: "Trial", make: trialTab },
+  trial: { label: "Trial", make: trialTab, program: needsProgram("Virtual trials need") },
   scorecard: { label: "Scorecard", make: scorecardTab },
   equations: { label: "Equations", make: equationsTab },
   evidence: { label: "Evidence", make: evidenceTab },
@@ -30,6 +33,7 @@ const TABS = {
 };
 const TAB_OF_JOB = { trial: "trial", "sample size": "trial", attribution: "attribution", scorecard: "scorecard" };
 const TAB_NAMES = Object.keys(TABS);
+const isUnavailable = (name) => isStaticSite && Boolean(TABS[name].program);
 const BROKEN_LINK = "The link could not be read; the default cases are shown.";
 const PRESETS_SHOWN_FIRST = 2;
 
@@ -43,8 +47,10 @@ class Workbench {
     this.setUpTime();
     if (link.isBroken) find("#page-message").textContent = BROKEN_LINK;
     this.caseList = new CaseList(this);
-    this.jobList = new JobList((job) => this.showJob(job));
-    find("#jobs").replaceChildren(this.jobList.node);
+    if (!isStaticSite) {
+      this.jobList = new JobList((job) => this.showJob(job));
+      find("#jobs").replaceChildren(this.jobList.node);
+    }
     this.buildTabs();
     this.open(this.tab);
     find("#to-results").addEventListener("click", () => {
@@ -55,6 +61,7 @@ class Workbench {
       this.remember();
       return `${location.href}&figure=${name}`;
     });
+    setPictureSource(() => ({ treatment: this.cases.map(treatmentsOf).join(". "), version: metadata.version }));
     find("#share").addEventListener("click", () => this.share());
     addEventListener("hashchange", () => this.followLink());
     onConnectionChange((connected) => connected && this.changed());
@@ -67,7 +74,7 @@ class Workbench {
       selectedTime.setRange(range.value);
       this.changed();
     });
-    this.keepInLink("range", range);
+    this.bindToLink("range", range);
     selectedTime.setRange(range.value);
     if (Number(this.view.time) > 0) selectedTime.set(Number(this.view.time));
     find("#time-bar").append(...timeControls(), range);
@@ -79,7 +86,8 @@ class Workbench {
 
   buildTabs() {
     this.buttons = TAB_NAMES.map((name) => {
-      const attributes = { role: "tab", id: `tab-${name}`, "aria-controls": "panel" };
+      const unavailable = isUnavailable(name) && { class: "unavailable", title: TABS[name].program };
+      const attributes = { role: "tab", id: `tab-${name}`, "aria-controls": "panel", ...unavailable };
       return button(TABS[name].label, () => this.open(name), attributes);
     });
     find("#tabs").append(...this.buttons);
@@ -101,7 +109,7 @@ class Workbench {
       tabButton.setAttribute("aria-selected", String(isOpen));
       tabButton.tabIndex = isOpen ? 0 : -1;
     }
-    this.tabs[name] ??= TABS[name].make(this);
+    this.tabs[name] ??= isUnavailable(name) ? unavailableTab(TABS[name]) : TABS[name].make(this);
     this.shown = this.tabs[name];
     find("#panel").replaceChildren(this.shown.node);
     find("#panel").setAttribute("aria-labelledby", `tab-${name}`);
@@ -119,7 +127,7 @@ class Workbench {
   }
 
   // Fills an input with its value in the link, and writes its changes into the link.
-  keepInLink(name, input) {
+  bindToLink(name, input) {
     const before = input.value;
     if (name in this.view) input.value = this.view[name];
     if (input.tagName === "SELECT" && input.selectedIndex < 0) input.value = before;
@@ -160,6 +168,10 @@ class Workbench {
     }, 2500);
   }
 }
+
+const treatmentsOf = ({ treatments }, i) => `${caseLetter(i)}: ${treatments.map(regimenText).join("; ")}`;
+
+const unavailableTab = ({ label, program }) => ({ node: tabContent(label, null, emptyState(program)) });
 
 setUpPage();
 getJson("/api/metadata").then(

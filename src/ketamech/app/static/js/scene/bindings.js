@@ -23,7 +23,7 @@ const MAPPINGS = {
   bar: (row, v) => Math.min(1, Math.max(0, v / row.limit)),
   curve: (row, v) => v,
 };
-export const amountOf = (row, v, v0) => MAPPINGS[row.mapping](row, v, v0);
+const amountOf = (row, v, v0) => MAPPINGS[row.mapping](row, v, v0);
 
 // Parts of 100 by largest remainder: they always add up to 100.
 export function partsOf(values) {
@@ -117,7 +117,7 @@ export class Bindings {
 
 const namesIn = (outputs) => (outputs ? outputs.split("+").map((name) => name.trim()) : []);
 
-export class Frame {
+class Frame {
   constructor(bindings, hours, values) {
     Object.assign(this, { bindings, hours, values });
     const parts = partsOf(bindings.shares.map(({ id }) => values.get(id)));

@@ -1,6 +1,6 @@
 // The body: a hundred parts of the dose in the places where the drug is, the level in blood and brain as a tint.
 
-import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
+import { cell, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
 
 const FRAME = [60, 20, 680, 724];
 const TORSO =

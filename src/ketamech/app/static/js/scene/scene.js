@@ -11,7 +11,7 @@ import { setAttribute, setText } from "./shapes.js";
 import { spine } from "./spine.js";
 import { synapse } from "./synapse.js";
 
-export const LEVELS = ["body", "brain", "synapse", "spine"];
+const LEVELS = ["body", "brain", "synapse", "spine"];
 const BUILDERS = { body, brain, synapse, spine };
 const NAMES = { body: "Body", brain: "Brain", synapse: "Synapse", spine: "Spine" };
 const WIDE = 800; // px

@@ -9,7 +9,7 @@ export const rect = (x, y, width, height, rx, className) =>
   svgElement("rect", { x, y, width, height, rx, class: className });
 
 // A regular hexagon with a corner at the top.
-export function hexagonPath(x, y, r) {
+function hexagonPath(x, y, r) {
   const half = (r * Math.sqrt(3)) / 2;
   const n = (value) => value.toFixed(1);
   return `M${n(x)} ${n(y - r)}l${n(half)} ${n(r / 2)}v${n(r)}l${n(-half)} ${n(r / 2)}l${n(-half)} ${n(-r / 2)}v${n(-r)}z`;
@@ -27,7 +27,7 @@ export function cell(d, className) {
 }
 
 // Always the same sequence of numbers from 0 to 1.
-export function randomNumbers(seed) {
+function randomNumbers(seed) {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -49,7 +49,7 @@ export const RECEPTORS = receptorPlaces();
 export const INTERNEURON_CHANNELS = Array.from({ length: 7 }, (_, i) => 188 + 27 * i);
 export const TRKB_PLACES = [372, 420, 468, 718, 766, 814];
 export const MTOR = [456, 704];
-export const RIBOSOMES = [
+const RIBOSOMES = [
   [806, 708],
   [840, 714],
   [874, 722],

@@ -10,7 +10,7 @@ const ABOUT =
   "A line leads from a stage to one that reads its quantities; dashed: back to an earlier stage. For the chosen stage, " +
   "orange: what it reads; blue: what reads it.";
 
-export class ChainDrawing {
+export class StageDiagram {
   // `open` gets the name of a stage that is chosen.
   constructor({ nodes, links, layers, places }, open) {
     Object.assign(this, { nodes, links, open });

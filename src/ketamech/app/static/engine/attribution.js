@@ -1,0 +1,153 @@
+// Contributions of the pathways to outcomes at the values of the tables, with the rules of attribution.py: Shapley values,
+// loss when a pathway is off, effect of one pathway alone. Coalition c contains pathway i when bit i of c is set.
+
+import { InputError } from "./errors.js";
+import { geometric } from "./output-times.js";
+
+const MOOD = "mood.madrs";
+const PREFIX = "pathway.";
+const SMALLEST = 1e-4; // a smaller effect of the drug is not divided into shares
+const DIGITS = 5;
+const BATCH = 64; // patients solved together, fewer where they have many values
+const BATCH_VALUES = 4e6;
+const DAY = 24;
+const SHOWN_HOURS = 48;
+const FIRST_HOUR = 12; // times in it
+const AFTER_A_DOSE = [0, 1, 2, 4, 8, 16];
+
+// `answers`: an Answers; `outcomes`: [{ outcome, output, statistic, hour, unit }]. The response of the server for no draws of parameters; the sentences are those of the server only.
+export function attribution(answers, scenario, outcomes) {
+  const pathways = pathwaysOn(answers, scenario);
+  const read = outcomes.filter(({ hour }) => hour <= scenario.horizon);
+  if (!read.length) {
+    const expected = "at least 4 h";
+    throw new InputError("every outcome is later than the horizon", { key: "horizon", expected });
+  }
+  const shown = shownHours(scenario);
+  const hours = unique([...readingHours(scenario), ...shown, ...read.map(({ hour }) => hour)]);
+  const courses = new Courses(answers, scenario, pathways, { read, shown, hours });
+  const coalitions = courses.solve();
+  const [alone, rest] = coalitions.splice(-2);
+  return {
+    table: read.flatMap((one, j) => rowsOf(one, pathways, coalitions.map((own) => own.worth[j]), alone.worth[j])),
+    components: ["expectancy", "no pathway", ...pathways.map(shortName)],
+    times: shown,
+    contributions: contributions(coalitions.map(({ mood }) => mood), alone.mood, rest.mood),
+    sentences: [],
+    failed: 0,
+    skipped: outcomes.filter((one) => !read.includes(one)).map(({ outcome }) => outcome),
+  };
+}
+
+const shortName = (name) => name.replace(PREFIX, "");
+const rounded = (value) => (Number.isFinite(value) ? Number(value.toPrecision(DIGITS)) : null);
+
+function pathwaysOn({ tables, reader }, scenario) {
+  const names = Object.keys(tables.parameters).filter((name) => name.startsWith(PREFIX));
+  const found = names.filter((name) => reader.valueOf(scenario, name) > 0);
+  if (found.length) return found;
+  throw new InputError("every pathway is off", { key: "pathways", expected: "at least one pathway that is on" });
+}
+
+const unique = (hours) => [...new Set(hours)].sort((a, b) => a - b);
+const startsOf = ({ treatments, horizon }) => unique(treatments.flatMap((treatment) => treatment.starts(horizon)));
+const daysOf = ({ horizon }) => Array.from({ length: Math.ceil(horizon / DAY) - 1 }, (_, i) => (i + 1) * DAY);
+
+// Times that resolve every peak: dense after every dose, and daily.
+function readingHours(scenario) {
+  const after = geometric(0.1, 48, 40);
+  const starts = [0, ...startsOf(scenario)];
+  const close = starts.flatMap((start) => after.map((hours) => Number((start + hours).toFixed(4))));
+  return [...starts, ...close.filter((hour) => hour < scenario.horizon), ...daysOf(scenario)];
+}
+
+// Times from the first minute to the horizon: logarithmic, and after several doses daily and denser after each dose.
+function shownHours(scenario) {
+  const { horizon } = scenario;
+  const starts = startsOf(scenario);
+  const after = starts.slice(0, SHOWN_HOURS).flatMap((start) => AFTER_A_DOSE.map((hour) => start + hour));
+  const grid = starts.length > 1 ? [1, ...daysOf(scenario), ...after, horizon] : geometric(1, horizon, SHOWN_HOURS);
+  const inside = grid.filter((hour) => hour >= 1 && hour <= horizon);
+  return unique([...geometric(1 / 60, 1, FIRST_HOUR), ...inside].map((hour) => Number(hour.toFixed(4))));
+}
+
+// What is read of each coalition, of expectancy without the drug, and of rest: { worth [outcome], mood [shown hour] }.
+class Courses {
+  constructor(answers, scenario, pathways, { read, shown, hours }) {
+    Object.assign(this, { answers, scenario, pathways, read, hours });
+    this.outputs = [...new Set([MOOD, ...read.map(({ output }) => output)])];
+    this.shownPlaces = shown.map((hour) => hours.indexOf(hour));
+  }
+
+  solve() {
+    const { answers, scenario, pathways } = this;
+    const treated = answers.reader.patient(scenario);
+    const patients = Array.from({ length: 2 ** pathways.length }, (_, coalition) => {
+      const off = pathways.filter((_, i) => !((coalition >> i) & 1));
+      return { ...treated, values: new Map([...treated.values, ...off.map((name) => [name, 0])]) };
+    });
+    patients.push(answers.reader.patient(scenario, { isControl: true }));
+    const found = [];
+    const { tolerance } = answers.tables.curves;
+    const size = Math.max(2, Math.min(BATCH, Math.floor(BATCH_VALUES / (this.hours.length * this.outputs.length))));
+    let last;
+    for (let first = 0; first < patients.length; first += size) {
+      last = answers.model.solveAll(patients.slice(first, first + size), this.hours, this.outputs, tolerance);
+      found.push(...last.map(({ curves }) => this.reading(curves)));
+    }
+    const resting = last.at(-1).baseline.map((value) => this.hours.map(() => value));
+    return [...found, this.reading(resting)];
+  }
+
+  reading(curves) {
+    const [mood] = curves;
+    const worth = this.read.map(({ output, statistic, hour }) => {
+      const curve = curves[this.outputs.indexOf(output)];
+      if (statistic === "at") return curve[this.hours.indexOf(hour)];
+      return curve.reduce((a, b) => (statistic === "peak" ? Math.max(a, b) : Math.min(a, b)));
+    });
+    return { worth, mood: this.shownPlaces.map((place) => mood[place]) };
+  }
+}
+
+// The mean marginal contribution of each of `count` pathways to the worth of the coalitions over all orders.
+function shapley(worth, count) {
+  const orders = [1 / count]; // share of the orders in which a given pathway follows a coalition of this size
+  for (let size = 1; size < count; size++) orders.push((orders[size - 1] * size) / (count - size));
+  const sizeOf = (coalition) => coalition.toString(2).replaceAll("0", "").length;
+  return Array.from({ length: count }, (_, i) =>
+    worth.reduce((sum, value, coalition) => {
+      const isIn = (coalition >> i) & 1;
+      return sum + (isIn ? value * orders[sizeOf(coalition) - 1] : -value * orders[sizeOf(coalition)]);
+    }, 0),
+  );
+}
+
+function rowsOf({ outcome, output, unit }, pathways, worth, expectancy) {
+  const values = shapley(worth, pathways.length);
+  const whole = worth.at(-1);
+  const drug = whole - expectancy;
+  return pathways.map((name, i) => ({
+    outcome,
+    output,
+    unit,
+    pathway: shortName(name),
+    share: Math.abs(drug) > SMALLEST ? rounded(values[i] / drug) : null,
+    shapley: rounded(values[i]),
+    shapley_low: null,
+    shapley_high: null,
+    loss_when_off: rounded(whole - worth[(worth.length - 1) ^ (1 << i)]),
+    single_effect: rounded(worth[1 << i] - worth[0]),
+  }));
+}
+
+// MADRS points of expectancy, no pathway and each pathway over time; they sum to the whole change.
+function contributions(moods, alone, rest) {
+  const count = Math.log2(moods.length);
+  const perHour = rest.map((_, t) => shapley(moods.map((mood) => mood[t]), count));
+  return [
+    alone.map((value, t) => rounded(value - rest[t])),
+    alone.map((value, t) => rounded(moods[0][t] - value)),
+    ...Array.from({ length: count }, (_, i) => perHour.map((values) => rounded(values[i]))),
+  ];
+}

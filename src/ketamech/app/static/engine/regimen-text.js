@@ -1,0 +1,111 @@
+// Treatments as sentences for display, with the words of Regimen.sentences in regimen.py.
+
+import { general } from "./errors.js";
+
+const [MINUTE, HOUR, DAY, WEEK, YEAR] = [1 / 60, 1, 24, 168, 365.25 * 24];
+const MONTH = YEAR / 12;
+const LONG_UNITS = [
+  [YEAR, "year"],
+  [MONTH, "month"],
+  [WEEK, "week"],
+  [DAY, "day"],
+];
+const MAX_COUNT = 1e6;
+const ROUNDING = 1e-6; // relative difference that is attributed to rounding
+const DIGITS = 4;
+const MOST_DAYS = 30; // of one sentence
+const TIMES = { 1: "weekly", 2: "twice weekly" };
+const EVERY = new Map([
+  [DAY, "daily"],
+  [DAY / 2, "twice daily"],
+  [WEEK, "every week"],
+  [MONTH, "monthly"],
+]);
+
+const numberText = (value) => general(value, DIGITS);
+
+function durationText(hours) {
+  const short = [
+    [HOUR, "h"],
+    [MINUTE, "min"],
+  ];
+  if (hours < HOUR) short.reverse();
+  for (const [size, name] of hours >= 2 * DAY ? [...LONG_UNITS, ...short] : short) {
+    const count = hours / size < MAX_COUNT ? Number((hours / size).toFixed(2)) : 0;
+    const isSame = Math.abs(count * size - hours) < ROUNDING * hours;
+    if (count && isSame && (size < DAY || Number.isInteger(count))) {
+      return `${count} ${name}${size >= DAY && count !== 1 ? "s" : ""}`;
+    }
+  }
+  return `${numberText(hours)} h`;
+}
+
+// One sentence for each treatment; single doses that differ in their days share one.
+export function treatmentSentences(treatments) {
+  const groups = [];
+  for (const one of treatments) {
+    const last = groups.at(-1);
+    if (last && last.length < MOST_DAYS && differInDay(last.at(-1), one)) last.push(one);
+    else groups.push([one]);
+  }
+  return groups.map((group) => sentence(group[0], group.map(({ start }) => start)));
+}
+
+const withoutStart = ({ tables, start, ...others }) => JSON.stringify(others);
+
+function differInDay(a, b) {
+  const isPlain = !b.schedule.length && !b.skippedDoses.length && !b.atSteadyState;
+  return isPlain && a.start % DAY === 0 && b.start % DAY === 0 && withoutStart(a) === withoutStart(b);
+}
+
+function sentence({ drug, amount, unit, salt, route, duration, schedule, ...others }, starts) {
+  const parts = [
+    drug,
+    amount === null ? "" : `${numberText(amount)} ${unit}`,
+    salt === "base" ? "" : `as ${salt}`,
+    route,
+    duration ? `over ${durationText(duration)}` : "",
+    startWords(starts, schedule.length > 0),
+    schedule.map(phaseWords).join(", then "),
+  ];
+  return parts.filter(Boolean).join(" ") + adherenceWords(others);
+}
+
+function startWords(starts, isRepeated) {
+  if (starts.length === 1 && starts[0] === 0) return "";
+  if (starts.some((start) => start % DAY)) return `at ${durationText(starts[0])}`;
+  const days = starts.map((start) => start / DAY + 1);
+  if (days.length > 1) return `on days ${listWords(days)}`;
+  return `${isRepeated ? "from" : "on"} day ${days[0]}`;
+}
+
+function phaseWords({ interval, timesAWeek, duration }) {
+  const count = timesAWeek || 1;
+  const rhythm =
+    interval === null
+      ? (TIMES[count] ?? `${count} times a week`)
+      : (EVERY.get(interval) ?? `every ${durationText(interval)}`);
+  return rhythm + (duration === null ? "" : ` for ${durationText(duration)}`);
+}
+
+function adherenceWords({ lag, skippedDoses: skipped, missProbability, atSteadyState }) {
+  return [
+    lag && `, lag ${durationText(lag)}`,
+    skipped.length && `, missing ${skipped.length === 1 ? "dose" : "doses"} ${listWords(skipped)}`,
+    missProbability && `, missing ${numberText(100 * missProbability)} %`,
+    atSteadyState && ", at steady state",
+  ]
+    .filter(Boolean)
+    .join("");
+}
+
+// E.g. "1, 4 and 8"; more than two consecutive numbers as a range.
+function listWords(numbers) {
+  const runs = [];
+  for (const number of numbers) {
+    if (number === runs.at(-1)?.at(-1) + 1) runs.at(-1).push(number);
+    else runs.push([number]);
+  }
+  const words = runs.flatMap((run) => (run.length > 2 ? [`${run[0]} to ${run.at(-1)}`] : run));
+  return words.length === 1 ? String(words[0]) : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}

@@ -1,0 +1,49 @@
+"""Chromium, where it is installed, and a fresh page of it."""
+
+import os
+import shutil
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = "no Chromium: apt-get install chromium, or set KETAMECH_CHROMIUM to a browser of that kind"
+
+
+def chromium_path():
+    """Where a Chromium is, or None."""
+    return os.environ.get("KETAMECH_CHROMIUM") or next((p for p in map(shutil.which, BROWSERS) if p), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    path = chromium_path()
+    if path is None:
+        pytest.skip(MISSING)
+    with playwright.sync_playwright() as running:
+        found = running.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield found
+        found.close()
+
+
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1366, "height": 850}}
+
+
+@pytest.fixture
+def width(request):
+    """Desktop, unless the test is marked `@at_both_widths`."""
+    return getattr(request, "param", "desktop")
+
+
+@pytest.fixture
+def page(browser, width):
+    """A fresh page at one width; `console_errors` holds what its console reports."""
+    context = browser.new_context(viewport=SIZES[width], accept_downloads=True, reduced_motion="reduce")
+    opened = context.new_page()
+    opened.console_errors = []
+    opened.on(
+        "console", lambda message: opened.console_errors.append(message.text) if message.type == "error" else None
+    )
+    opened.on("pageerror", lambda error: opened.console_errors.append(str(error)))
+    yield opened
+    context.close()
