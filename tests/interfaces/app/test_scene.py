@@ -9,7 +9,8 @@ from browser_helpers import open_story, until
 
 import ketamech.app
 from ketamech.analysis.claims import load_claims
-from ketamech.app.routes.metadata import load_story_texts
+from ketamech.app.routes.metadata import PRESETS, load_story_texts
+from ketamech.core.csv_table import read_records
 from ketamech.evidence import load_evidence
 from ketamech.report.tracks import load_tracks
 
@@ -166,6 +167,46 @@ def test_the_hundred_parts_of_the_dose_always_add_up(story):
       return found;
     }""")
     assert sums == [100] * 8
+
+
+ROUTES = list(read_records(PRESETS / "story_routes.csv"))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda row: row["id"])
+def test_no_part_of_a_dose_is_lost_by_any_route(client, route):
+    """What is given stays in the places that are drawn: otherwise the bag would fill again."""
+    names = [
+        name.strip() for row in BINDINGS.values() if row["mapping"] == "share" for name in row["outputs"].split("+")
+    ]
+    drug = route["only_drug"] or "racemic"
+    human = {"person": {"weight": "70 kg"}} if not route["species"] else {"species": route["species"], "person": {}}
+    treatment = f"{drug} {route['usual']} {route['unit']} {route['regimen']}"
+    request = {
+        "scenario": {"treatments": [treatment], "horizon": "31 days", **human},
+        "outputs": [name for name in names if name],
+        "times": [0.8, 4, 24, 168, 700],
+    }
+    values = client.post("/api/outputs", json=request).json()["values"]
+    totals = [sum(column) for column in zip(*values.values(), strict=True)]
+    assert totals == pytest.approx([totals[0]] * 5, rel=1e-3)
+
+
+BODY_SENTENCE_JS = """async hours => {
+  const { selectedTime } = await import('/js/time-slider.js');
+  document.querySelector('button[data-level=body]').click();
+  selectedTime.set(hours);
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return document.querySelector('#scene-sentence').textContent;
+}"""
+
+
+def test_the_bag_stays_empty_and_the_sentence_names_all_hundred_parts(story):
+    for hours in (0.2, 0.7, 4, 24, 312):
+        sentence = story.evaluate(BODY_SENTENCE_JS, hours)
+        first, *numbers = map(int, re.findall(r"\d+", sentence))
+        assert first == 100
+        assert sum(numbers) == 100, sentence
+        assert ("not yet given" in sentence) == (hours < 0.5), sentence
 
 
 def test_the_clock_and_the_levels_drive_the_drawing_and_its_sentence(story):

@@ -140,9 +140,21 @@ function sentence(frame, view) {
       ? `The three signs of inflammation have changed by at most ${Math.max(1, least)} percent.`
       : `The three signs of inflammation have changed by up to ${least} percent.`;
   }
-  const parts = (id) => frame.value(id);
   if (frame.peak("vessels") <= 0) return "No ketamine is given.";
-  const first = `Of 100 parts of the dose, ${parts("blood")} are in blood and organs and ${parts("tissue")} in muscle, fat and other tissue.`;
-  const given = parts("bag") ? ` ${parts("bag")} ${parts("bag") === 1 ? "is" : "are"} not yet given.` : "";
-  return `${first} ${parts("eliminated")} ${parts("eliminated") === 1 ? "has" : "have"} left the body.${given}`;
+  const found = PARTS.filter(([id]) => frame.value(id) > 0).map(([id, ...words]) => inWords(frame.value(id), ...words));
+  return `Of 100 parts of the dose, ${[found.slice(0, -1).join(", "), found.at(-1)].filter(Boolean).join(" and ")}.`;
 }
+
+// The places in the order of the sentence, which names all of the hundred parts.
+const PARTS = [
+  ["bag", "is not yet given", "are not yet given"],
+  ["nose", "is in the nose", "are in the nose"],
+  ["injection", "is at the injection", "are at the injection"],
+  ["gut", "is in mouth and gut", "are in mouth and gut"],
+  ["blood", "is in blood and organs", "are in blood and organs"],
+  ["tissue", "is in muscle and fat", "are in muscle and fat"],
+  ["liver", "is being changed in the liver", "are being changed in the liver"],
+  ["metabolite", "is changed and still in the body", "are changed and still in the body"],
+  ["eliminated", "has left or was changed further", "have left or were changed further"],
+];
+const inWords = (count, one, many) => `${count} ${count === 1 ? one : many}`;
