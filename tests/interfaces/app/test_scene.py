@@ -191,6 +191,34 @@ def test_no_part_of_a_dose_is_lost_by_any_route(client, route):
     assert totals == pytest.approx([totals[0]] * 5, rel=1e-3)
 
 
+BLOCKS = {row["id"]: row["phrase"] for row in read_records(PRESETS / "story_perturbations.csv")}
+
+
+@pytest.mark.parametrize("phrase", BLOCKS.values())
+def test_a_block_does_not_change_the_level_before_it_is_given(client, infusion, phrase):
+    names = ["plasticity.mtorc1", "spines.density", "ampa.current", "plasticity.bdnf", "inflammation.tnf"]
+    request = {"outputs": names, "times": [-1, 0.5]}
+    rest = client.post("/api/outputs", json={"scenario": infusion, **request}).json()["values"]
+    scenario = {**infusion, "perturbations": [phrase]}
+    blocked = client.post("/api/outputs", json={"scenario": scenario, **request}).json()["values"]
+    assert rest["spines.density"][0] < 1
+    for name in names:
+        assert blocked[name][0] == pytest.approx(rest[name][0], rel=1e-3), name
+    assert any(abs(blocked[name][1] / rest[name][1] - 1) > 0.5 for name in names)
+
+
+def test_values_with_a_block_are_compared_with_rest(page, address):
+    open_story(page, f"{address}/#&block=rapamycin&hours=24")
+    until(page, "document.querySelector('[data-track=mtor] h3').textContent.includes('falls by 9')")
+    assert "gone by" not in page.locator("[data-track=protein] h3").inner_text()
+    chip = page.locator("[data-row=mtorc1] b").inner_text()
+    assert chip.startswith("−8")
+    page.click("button[data-level=spine]")
+    sentence = page.locator("#scene-sentence").inner_text()
+    before, now = (int(re.search(rf"{verb} (\d+)", sentence)[1]) for verb in ("it had", "one has"))
+    assert before <= now < 100
+
+
 BODY_SENTENCE_JS = """async hours => {
   const { selectedTime } = await import('/js/time-slider.js');
   document.querySelector('button[data-level=body]').click();

@@ -203,8 +203,8 @@ def test_every_control_of_the_story_and_every_trial_population_can_be_used(clien
     for text, keys in cases:
         answer = client.post("/api/scenario/check", json={"scenario": {"treatments": [text], **keys}})
         assert answer.status_code == 200, (text, answer.json())
-    fractions = {one["id"]: one["fraction"] for one in story["perturbations"]}
-    scenario = {"treatments": ["placebo IV"], "perturbations": fractions}
+    phrases = [one["phrase"] for one in story["perturbations"]]
+    scenario = {"treatments": ["placebo IV"], "perturbations": phrases}
     assert client.post("/api/scenario/check", json={"scenario": scenario}).status_code == 200
     for population in found["trial_populations"]:
         load_population(population["id"])

@@ -14,7 +14,8 @@ import { FIRST_HOUR, MONTH, selectedTime } from "./time-slider.js";
 const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
 const PRESENT = 0.1; // of the peak in the brain
 const DAY = 24; // h
-const TIMES = [0, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
+export const BEFORE = -1; // h: before anything is given, also a block; the level at rest
+const TIMES = [BEFORE, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
 const MOOD = "mood.madrs";
 const RAT =
   "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";

@@ -11,8 +11,9 @@ const curveOf = (track, curve = 0) => track.curves[curve].treated;
 const valueAt = (track, hours, curve = 0) => interpolate(track.time, curveOf(track, curve), hours);
 const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit, 2);
 const numberAt = (track, hours, curve) => formatNumber(valueAt(track, hours, curve));
-const firstOf = (track, curve = 0) => curveOf(track, curve)[0];
-const extremeOf = (track, curve = 0) => extremum(track.time, curveOf(track, curve));
+// The level at rest: without the block where one is given before the dose.
+const firstOf = (track, curve = 0) => track.curves[curve].rest ?? curveOf(track, curve)[0];
+const extremeOf = (track, curve = 0) => extremum(track.time, curveOf(track, curve), firstOf(track, curve));
 const percent = (ratio) => `${Math.abs(Math.round(100 * (ratio - 1)))} percent`;
 const rounded = (value) => String(Math.round(value));
 
@@ -62,8 +63,11 @@ export const FINDINGS = {
   ampa: (track) => changeOf(track, "the current through AMPA receptors"),
   bdnf: (track) => changeOf(track, "BDNF", { rest: "rest" }),
   mtor: (track) => changeOf(track, "mTORC1", { rest: "rest" }),
-  protein: (track) =>
-    `${changeOf(track, "synaptic protein")}; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`,
+  protein(track) {
+    const { value, first } = extremeOf(track);
+    const half = Math.abs(value / first - 1) < CHANGED ? "" : `; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`;
+    return changeOf(track, "synaptic protein") + half;
+  },
   spines(track) {
     const { value, first, hours } = extremeOf(track);
     if (Math.abs(value / first - 1) < 0.005) return "The number of spines does not change";

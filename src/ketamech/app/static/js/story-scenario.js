@@ -99,13 +99,12 @@ export class StoryState {
     const { unit, regimen } = this.routeRow;
     const { perturbations, schedules } = this.tables;
     const treatment = `${this.drug} ${this.roundedDose} ${unit} ${regimen} ${schedules.get(this.schedule).regimen}`;
-    const fractions = [...this.perturbations].map((id) => [id, perturbations.get(id).fraction]);
     return {
       title: "Scenario of the story",
       treatments: [treatment.trim()],
       ...(this.species ? { species: this.species, person: {} } : { person: { weight: "70 kg" } }),
       pathways: Object.fromEntries([...this.pathwaysOff].map((id) => [id, false])),
-      perturbations: Object.fromEntries(fractions),
+      perturbations: [...this.perturbations].map((id) => perturbations.get(id).phrase),
       horizon: "31 days", // beyond the end of the time slider
     };
   }

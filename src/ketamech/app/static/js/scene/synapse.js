@@ -207,6 +207,7 @@ export function synapse() {
   const ampaNew = inner.map(({ x }) => ampa(x, 400, "full ampa"));
   const trkbNodes = TRKB_PLACES.map((x) => trkb(x, DENDRITE_Y - 4));
   const ring = circle(...MTOR, MTOR_RADIUS, "mtor-ring");
+  const disc = circle(...MTOR, MTOR_RADIUS);
   const band = path("", "full growth protein-band");
   const squares = Array.from({ length: 40 }, () => rect(-3.6, -3.6, 7.2, 7.2, 0.8, "full growth"));
   const route = path(PROTEIN_PATH);
@@ -238,7 +239,7 @@ export function synapse() {
     ring,
     group(
       "mtor",
-      circle(...MTOR, MTOR_RADIUS),
+      disc,
       path(`M${MTOR[0] - 8} ${MTOR[1] - 8}a8 8 0 0 1 16 0a8 8 0 0 1 0 16a8 8 0 0 1 -16 0a8 8 0 0 1 0 -16z`),
     ),
     band,
@@ -269,6 +270,7 @@ export function synapse() {
       }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
       trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < frame.amount("trkb") ? "yes" : "no"));
+      setAttribute(disc, "data-hollow", frame.ratio("mtorc1") < 0.9 ? "yes" : "no");
       setAttribute(ring, "r", (MTOR_RADIUS * Math.sqrt(1 + frame.amount("mtorc1"))).toFixed(1));
       setAttribute(band, "d", bandPath(frame.amount("protein")));
       showProtein(squares, frame.amount("new_protein"), points);
