@@ -255,3 +255,87 @@ def test_opening_a_file_deletes_no_case_and_a_removed_case_comes_back(page, addr
     assert page.evaluate(titles) == before[1:]
     page.click("#undo-remove")
     assert page.evaluate(titles) == before
+
+
+HIDDEN = "selector => [...document.querySelectorAll(selector)].filter(e => !e.checkVisibility()).length"
+VISIBLE = "(s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility()))"
+INSIDE = """() => {
+  const dock = document.querySelector('#time-bar').getBoundingClientRect().top;
+  const top = document.querySelector('.site-header').getBoundingClientRect().bottom;
+  const parts = [...document.querySelectorAll('.levels button, .stage, .scene-legend li')];
+  const boxes = parts.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
+  return boxes.filter(b => b.top < top - 1 || b.bottom > dock + 1).length;
+}"""
+
+
+@pytest.mark.parametrize("size", ["tablet", "full", "phone"])
+def test_words_levels_and_chips_of_the_scene_are_in_view(page, address, size):
+    """Nothing that says what happens is hidden, and header and clock cover no part of the scene."""
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    for level in ("body", "brain", "synapse", "spine"):
+        page.click(f"button[data-level={level}]")
+        page.wait_for_timeout(200)
+        assert page.evaluate(INSIDE) == 0, level
+        assert page.evaluate(HIDDEN, ".scene-sentence, #mood-now, .scene-values summary") == 0
+    if size != "tablet":
+        assert page.evaluate(HIDDEN, "#lead") == 0
+
+
+def test_a_phone_shows_every_part_of_the_dose_and_every_area(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_story(page, address)
+    page.click("button[data-level=body]")
+    page.wait_for_timeout(200)
+    shown = f"{VISIBLE}('.scene-legend li').map(e => e.dataset.row)"
+    assert {"bag", "blood", "tissue", "liver", "metabolite", "eliminated"} <= set(page.evaluate(shown))
+    inside = f"""() => {{ const stage = document.querySelector('.stage').getBoundingClientRect();
+      return {VISIBLE}('.drawing[data-level=body] .in-body').filter(e => e.getAttribute('opacity') !== '0')
+        .every(e => e.getBoundingClientRect().bottom <= stage.bottom + 2) }}"""
+    assert page.evaluate(inside), "hexagons lie outside the picture"
+    page.click("button[data-level=brain]")
+    page.wait_for_timeout(200)
+    assert page.evaluate(f"{VISIBLE}('.drawing[data-level=brain] .label text').length") == 11
+    assert page.evaluate(f"{VISIBLE}('.area-value').filter(e => Number(e.textContent) > 50).length") == 11
+
+
+def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(page, address):
+    open_story(page, address)
+    dot = page.locator("#mood-figure .published-point[aria-label*='difference from the control']").first
+    dot.wait_for(state="attached")
+    assert "hollow" in dot.locator(".point").get_attribute("class")
+    dot.locator(".hit").hover()
+    note = page.locator("#mood-figure .point-note")
+    assert note.is_visible()
+    assert "drawn from the model's line without the drug" in note.inner_text()
+    bipolar = page.locator("#mood-figure .published-point[aria-label*='bipolar']")
+    assert bipolar.count() > 0
+    names = page.locator("#mood-figure .legend").inner_text()
+    assert "published mean" in names
+    assert "brought to this scale" in names
+
+
+def test_points_of_the_score_add_up(page, address):
+    open_story(page, address)
+    page.wait_for_selector("#score-bar p", state="attached")
+    text = page.locator("#score-bar p").text_content()
+    whole, expected, drug = map(float, re.findall(r"\d+\.\d", text))
+    assert whole == pytest.approx(expected + drug, abs=0.11)
+    assert drug == pytest.approx(7.6, abs=0.3), "as in the chapter of the pathways"
+
+
+def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(page, address):
+    open_story(page, address)
+    for hours, name in ((24, "thin"), (168, "mature")):
+        page.evaluate("async h => (await import('/js/time-slider.js')).selectedTime.set(h)", hours)
+        page.click("button[data-level=synapse]")
+        page.wait_for_timeout(150)
+        assert name in page.locator("[data-id=new-spine]").text_content()
+        drawn = "e => e.dataset.mature === 'yes'"
+        assert page.locator(".synapse .new-spine").evaluate(drawn) == (name == "mature")
+        page.click("button[data-level=spine]")
+        page.wait_for_timeout(150)
+        assert page.locator(".spine-level .new-spine[data-mature=yes]").count() == (name == "mature")
+        chip = page.locator("[data-row=site_heads] b").inner_text()
+        assert (chip == "0 of 100") == (name == "thin")

@@ -14,7 +14,7 @@ export class MoodFigure extends TimeFigure {
       title: "Depression score, MADRS",
       unit: "lower is better",
       height: 266,
-      narrowHeight: 200,
+      narrowHeight: 184,
       range: RANGE,
       openEvidence,
     });

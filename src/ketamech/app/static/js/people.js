@@ -140,8 +140,8 @@ export function scoreBar({ bands, before, treated, control }) {
   ];
   const text = `MADRS bands: ${bands.map(({ band: name, from, to }) => `${name} ${from} to ${to}`).join(", ")}. Before the dose ${Math.round(before)}; a day after it ${formatNumber(Math.round(treated))}; without the drug ${formatNumber(Math.round(control))}.`;
   const svg = svgElement("svg", { viewBox: "0 0 600 112", role: "img", "aria-label": text }, nodes);
-  const [all, expected] = [Math.round(before - treated), Math.round(before - control)];
-  const share = `A typical person's score has fallen by ${all} points: ${expected} of them come with expectation alone, and ${all - expected} more with the drug.`;
+  const [all, expected, drug] = [before - treated, before - control, control - treated].map((fall) => fall.toFixed(1));
+  const share = `A typical person's score has fallen by ${all} points: ${expected} of them come with expectation alone, and ${drug} more with the drug.`;
   return element(
     "div",
     { class: "score-bar" },

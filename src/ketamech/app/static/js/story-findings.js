@@ -100,7 +100,9 @@ export const FINDINGS = {
   },
   suicidality(track) {
     const { value, first, hours } = extremeOf(track);
-    return `Suicidal thoughts: the score goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)}, most after ${formatTime(hours)}`;
+    const control = track.curves[0].control;
+    const without = control ? `; without the drug to ${formatNumber(interpolate(track.time, control, hours), 2)}` : "";
+    return `In the model the score of suicidal thoughts goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} by ${formatTime(hours)}${without}`;
   },
   dissociation(track) {
     const { value, hours } = extremeOf(track);

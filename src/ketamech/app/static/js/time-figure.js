@@ -123,8 +123,9 @@ export class TimeFigure extends Figure {
     const group = svgElement(
       "g",
       { class: "published-point", ...role, "aria-label": text },
-      svgElement("title", {}, text),
     );
+    for (const event of ["pointerenter", "focus"]) group.addEventListener(event, () => this.showPointNote(text, left, middle));
+    for (const event of ["pointerleave", "blur"]) group.addEventListener(event, () => this.showPointNote(""));
     group.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
@@ -142,10 +143,20 @@ export class TimeFigure extends Figure {
     return group;
   }
 
+  // What a published point is, beside it, while the pointer or the focus is on it.
+  showPointNote(text, x = 0, y = 0) {
+    this.pointNote ??= this.node.appendChild(element("div", { class: "point-note", "aria-hidden": "true" }));
+    this.pointNote.textContent = text;
+    this.pointNote.hidden = !text;
+    const scale = this.svg.clientWidth / this.width;
+    this.pointNote.style.left = `${Math.max(0, Math.min(x * scale - 40, this.svg.clientWidth - 250))}px`;
+    this.pointNote.style.top = `${this.svg.offsetTop + y * scale + 14}px`;
+  }
+
   openPoint(point) {
     this.openEvidence?.(
       [point.evidence],
-      `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)}`,
+      `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)} in the figure${point.how ? `; ${point.how}` : ""}`,
     );
   }
 
@@ -163,8 +174,8 @@ export class TimeFigure extends Figure {
   pointText(point) {
     const spread = hasSpread(point) ? ` (${formatRange(point.low, point.high)})` : "";
     const time = point.shape === "level" ? "time not published" : formatTime(point.start);
-    const translated = point.translated ? "; translated" : "";
-    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${translated}`;
+    const how = point.how ? `; ${point.how}` : "";
+    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${how}`;
   }
 
   // The cursor, a marker on each curve, and the legend; the time moves them without making new nodes.
@@ -179,6 +190,8 @@ export class TimeFigure extends Figure {
     const entries = this.listed.map(({ one, shown }) => element("li", {}, legendSample(one), `${one.label} `, shown));
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
+    const isOpen = (hollow) => this.data.points.some((point) => isShown(point) && Boolean(point.translated) === hollow);
+    entries.push(...[false, true].filter(isOpen).map((hollow) => element("li", {}, pointSample(hollow), POINT_NAMES[Number(hollow)])));
     this.timeMarks.replaceChildren(this.cursor, ...this.moving.map(({ mark }) => mark));
     this.legend.replaceChildren(...entries);
   }
@@ -310,6 +323,11 @@ function bandSample(band) {
   const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
   return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
 }
+
+const POINT_NAMES = ["published mean", "published, brought to this scale"];
+
+const pointSample = (hollow) =>
+  svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, svgElement("circle", { cx: 15, cy: 6, r: 4.4, class: `point${hollow ? " hollow" : ""}` }));
 
 // A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
 function pointShape(point, left, right, middle) {

@@ -105,7 +105,7 @@ export function body() {
   return {
     node,
     frame: FRAME,
-    cameras: { wide: [20, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [70, 14, 680, 440] },
+    cameras: { wide: [20, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [44, -6, 1131, 770] },
     update(frame) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");

@@ -36,16 +36,19 @@ const AREAS = {
   accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"] },
   habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"] },
 };
-// On a phone only some areas are named, at the outside where there is room.
+// On a phone the letters are larger beside the discs.
 const NARROW_NAMES = [
-  [["Dorsolateral", "prefrontal"], 214, 176, "end"],
-  [["Medial", "prefrontal"], 164, 350, "end"],
-  [["Dorsal cingulate"], 464, 236, "start"],
-  [["Posterior", "cingulate"], 768, 280, "start"],
-  [["Habenula"], 684, 404, "start"],
-  [["Subgenual"], 330, 506, "middle"],
-  [["Amygdala"], 470, 588, "middle"],
-  [["Hippocampus"], 680, 540, "start"],
+  [["Dorsolateral", "prefrontal"], 212, 150, "end"],
+  [["Medial", "prefrontal"], 158, 356, "end"],
+  [["Dorsal cingulate"], 468, 228, "start"],
+  [["Posterior", "cingulate"], 776, 270, "start"],
+  [["Insula"], 444, 304, "middle"],
+  [["Thalamus"], 604, 306, "middle"],
+  [["Habenula"], 690, 404, "start"],
+  [["Subgenual"], 320, 516, "middle"],
+  [["Accumbens"], 466, 470, "start"],
+  [["Amygdala"], 470, 596, "middle"],
+  [["Hippocampus"], 684, 560, "start"],
 ];
 const LINKS = {
   default_mode: "M199 366C280 130 600 60 729 290M729 290C740 380 690 460 640 524M640 524C560 640 260 650 199 366",
@@ -110,7 +113,7 @@ export function brain() {
   return {
     node,
     frame: FRAME,
-    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [90, 40, 830, 600] },
+    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [-10, 46, 952, 640] },
     update(frame) {
       for (const { id, fill, value } of discs) showDisc(frame, id, fill, value);
       for (const { id, line } of links) showLink(frame, id, line);

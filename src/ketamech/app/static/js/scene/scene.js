@@ -100,7 +100,7 @@ export class Scene {
     const details = element(
       "details",
       { class: "scene-values" },
-      element("summary", { text: "All values as a table" }),
+      element("summary", {}, "All values", element("span", { class: "values-kind", text: " as a table" })),
       this.tablePlace,
     );
     details.addEventListener("toggle", () => this.fillTable());

@@ -1,7 +1,7 @@
 // A stretch of a nerve cell's branch with forty places for spines: healthy spines, empty places, and new ones that grow.
 
 import { group, label, path, rect, setAttribute } from "./shapes.js";
-import { spinePath } from "./synapse.js";
+import { MATURE, spinePath } from "./synapse.js";
 
 const FRAME = [0, 0, 1200, 744];
 const SITES = 40;
@@ -70,7 +70,7 @@ export function spine() {
         const length = Math.min(1, Math.max(0, gain - k));
         const head = Math.min(1, Math.max(0, maturity - k));
         setAttribute(one, "d", length > 0.02 ? shape(length, head) : "");
-        setAttribute(one, "data-mature", head >= 0.98 ? "yes" : "no");
+        setAttribute(one, "data-mature", head >= MATURE ? "yes" : "no");
       });
     },
     sentence,

@@ -41,6 +41,7 @@ const LABELLED = [
 ];
 const MTOR_RADIUS = 21;
 const PROTEIN_PATH = "M778 714C740 716 700 712 660 690C624 668 604 640 606 590C606 560 620 520 622 470";
+export const MATURE = 0.5; // of the growth of a head: from here on a new spine is drawn and called mature
 const SPINE_X = 946;
 const DENDRITE_Y = 651;
 
@@ -323,8 +324,9 @@ function showSpine(node, text, frame) {
   const head = frame.amount("new_spine_head");
   const isDrawn = length > 0.02;
   setAttribute(node, "d", isDrawn ? spinePath(SPINE_X, DENDRITE_Y, length, head) : "");
-  setAttribute(node, "data-mature", head >= 0.98 ? "yes" : "no");
-  const words = isDrawn ? (head >= 0.5 ? "new spine, mature" : "new spine, thin") : "missing spine";
+  const isMature = head >= MATURE;
+  setAttribute(node, "data-mature", isMature ? "yes" : "no");
+  const words = isDrawn ? (isMature ? "new spine, mature" : "new spine, thin") : "missing spine";
   const line = (text.line ??= text.querySelector("tspan"));
   setText(line, words);
 }
