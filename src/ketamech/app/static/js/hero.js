@@ -71,10 +71,13 @@ export class Hero {
     const series = [main];
     if (control.length && changes(control))
       series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
-    this.figure.show({ series, points: this.points, bands: this.peopleBands.slice(0, 1) });
+    const benefit = TIMES.map((_, i) => control[i] - scores[i]);
+    const most = Math.max(...benefit);
+    Object.assign(this.figure, { gone: this.drugIsPresentUntil, largest: most });
+    this.figure.show({ series, points: this.points });
     this.figure.node.classList.toggle("is-untested", this.isUntested);
     this.showSentence();
-    this.showLead(scores, control);
+    this.showLead(benefit, most);
   }
 
   // Whether the dose is larger than that of any study of mood in the evidence tables.
@@ -123,10 +126,8 @@ export class Hero {
     return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
   }
 
-  showLead(scores, control) {
+  showLead(benefit, most) {
     const gone = this.drugIsPresentUntil;
-    const benefit = TIMES.map((_, i) => control[i] - scores[i]);
-    const most = Math.max(...benefit);
     const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
       find("#lead").textContent =
@@ -134,8 +135,8 @@ export class Hero {
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `Half of the benefit is still there after ${formatTimeLong(TIMES[last])}.`;
-    find("#lead").textContent = `${left} ${lasts} Change the dose, run the clock and see what lasts.`;
+    const lasts = `The drug takes off up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
+    find("#lead").textContent = `${left} ${lasts}`;
   }
 
   // Beside the default dose: the response rates of a trial of that dose.

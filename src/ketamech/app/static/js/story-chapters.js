@@ -1,7 +1,7 @@
 // Two chapters of the story with figures of their own: the comparison of treatments and the pathway contributions.
 
 import { LatestTask, postJson, runJob, ServerError } from "./api.js";
-import { button, checkbox, element, emptyState, find, loading, paragraph, svgElement, table } from "./dom.js";
+import { button, checkbox, element, emptyState, find, findAll, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
 import { formatNumber, formatSigned, formatTimeLong, interpolate } from "./format.js";
@@ -130,13 +130,39 @@ export function pathwayContributions(state, components) {
     losses.sort((a, b) => b.loss - a.loss);
     place.replaceChildren(lossTable(whole, losses));
     find('[data-caption="pathways"]').textContent = lossCaption(whole, losses);
+    await showMechanisms(state, -whole, losses);
   });
   return () => simulation.run();
 }
 
-// MADRS at 24 h against the control, with one pathway off where it is named.
-async function effectOnMood(state, pathwayOff = null) {
+// In the chapters of a mechanism and in the lead: the points lost without it, beside those lost without the habenula.
+async function showMechanisms(state, whole, losses) {
+  const lossOf = (id) => losses.find(({ pathway }) => pathway.name === id);
+  const { loss: habenula, isOff } = lossOf("habenula");
+  const places = findAll("[data-mechanism]");
+  const isShown = whole >= 1 && !isOff;
+  const ofWhole = `of the ${points(whole)} points that the drug adds after a day`;
+  find("#habenula-share").textContent = isShown
+    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain.`
+    : "";
+  for (const place of places) {
+    const [kind, id] = place.dataset.mechanism.split(":");
+    if (!isShown || (kind === "off" ? lossOf(id).isOff : state.perturbations.has(id))) {
+      place.textContent = "";
+      continue;
+    }
+    const loss = kind === "off" ? lossOf(id).loss : whole + (await effectOnMood(state, null, state.tables.perturbations.get(id).phrase));
+    const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off` : state.tables.perturbations.get(id).without;
+    place.textContent = `In this model, ${points(loss)} ${ofWhole} are lost when ${without}. When the habenula is off, ${points(habenula)} are lost.`;
+  }
+}
+
+const points = (value) => Math.abs(value).toFixed(1);
+
+// MADRS at 24 h against the control, with one pathway off or one block where it is named.
+async function effectOnMood(state, pathwayOff = null, block = null) {
   const { scenario } = state;
+  if (block) scenario.perturbations.push(block);
   if (pathwayOff) scenario.pathways[pathwayOff] = false;
   const { tracks, time } = await fetchMadrs(scenario);
   const [madrs] = tracks[0].curves;

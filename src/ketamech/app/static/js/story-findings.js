@@ -36,6 +36,9 @@ function changeOf(track, what, { curve = 0, rest = "its level before the dose" }
   return `${capital(what)} ${verb} by ${percent(value / first)}, most after ${formatTime(hours)}`;
 }
 
+// What was measured in people stands beside what the model computes.
+const SCAN = "; one scan of people found no change after a day";
+
 export const FINDINGS = {
   plasma(track) {
     const { value, hours } = extremeOf(track);
@@ -71,7 +74,7 @@ export const FINDINGS = {
   spines(track) {
     const { value, first, hours } = extremeOf(track);
     if (Math.abs(value / first - 1) < 0.005) return "The number of spines does not change";
-    return `From ${rounded(100 * first)} to ${rounded(100 * value)} spines of 100, most after ${formatTime(hours)}`;
+    return `From ${rounded(100 * first)} to ${rounded(100 * value)} spines of 100, most after ${formatTime(hours)}${SCAN}`;
   },
   habenula(track) {
     const { value, first } = extremeOf(track);

@@ -82,7 +82,7 @@ async function start() {
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
   chapters.forEach(({ steps }) => steps.show(scene, hero));
   for (const place of findAll("[data-caption]")) captionObserver.observe(place);
-  new ChapterScroll(chapters, scene);
+  new ChapterScroll(chapters, scene, address.hasTime);
   setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
   linkFiguresToWorkbench(state, trackInfo);
   const more = [treatmentComparison(state), pathwayContributions(state, metadata.components)];

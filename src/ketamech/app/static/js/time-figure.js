@@ -324,7 +324,7 @@ function bandSample(band) {
   return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
 }
 
-const POINT_NAMES = ["published mean", "published, brought to this scale"];
+const POINT_NAMES = ["published", "published, rescaled"];
 
 const pointSample = (hollow) =>
   svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, svgElement("circle", { cx: 15, cy: 6, r: 4.4, class: `point${hollow ? " hollow" : ""}` }));

@@ -130,6 +130,8 @@ const INTERNEURON_STROKES = [
   [404, 33, 76],
 ];
 
+const HABENULA_STROKES = Array.from({ length: 15 }, (_, i) => [40 + 10.4 * i, 606, 90]);
+
 // A spine of a length and a breadth of its head from 0 to 1; zero length is no spine.
 export function spinePath(x, base, length, head, { height = 112, neck = 15 } = {}) {
   const top = base - 6 - height * length;
@@ -198,6 +200,7 @@ export function synapse() {
       dots(glutamate.slice(0, 100), "pale glutamate", 3.3),
       dots(glutamate.slice(100), "full glutamate", 4.4),
     ),
+    habenula_bursts: strokes(HABENULA_STROKES, "habenula-burst"),
     bdnf: new LevelMarks(
       bdnfPlaces.slice(0, 12).map((p, i) => dumbbell(p, i, "pale growth")),
       bdnfPlaces.slice(12).map((p, i) => dumbbell(p, i, "full growth")),
@@ -218,6 +221,7 @@ export function synapse() {
   const node = group(
     "synapse",
     background(),
+    group("inset", rect(20, 570, 172, 56, 8)),
     interneuronGrid.rings,
     spineGrid.rings,
     interneuronGrid.count,
@@ -346,13 +350,14 @@ function labels() {
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium" }),
     label(1046, 186, ["spine"], { sizes: "wide" }),
-    label(1150, 186, ["spine"], { anchor: "end", sizes: "medium" }),
+    label(1078, 186, ["spine"], { sizes: "medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
     label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
     label(888, 592, ["BDNF"], { anchor: "end", sizes: "wide medium narrow narrow-late" }),
     label(888, 632, ["TrkB"], { anchor: "end", sizes: "wide medium" }),
+    label(30, 592, ["Habenula"], { sizes: "wide" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
     label(1006, 712, ["protein makers"], { sizes: "wide medium" }),
@@ -365,7 +370,12 @@ function sentence(frame) {
   const first = isPresent
     ? `Ketamine blocks ${frame.short("blocked_interneuron")} NMDA channels on the interneuron and ${frame.short("blocked_spine")} on the spine.`
     : absence(frame);
-  return `${first} ${glutamateWords(frame)}${lastingWords(frame)}`;
+  return `${first} ${glutamateWords(frame)}${habenulaWords(frame)}${lastingWords(frame)}`;
+}
+
+function habenulaWords(frame) {
+  const fewer = Math.round(100 * (1 - frame.ratio("habenula_bursts")));
+  return fewer >= 5 ? ` Deep in the brain, the habenula bursts ${fewer} percent less.` : "";
 }
 
 function absence(frame) {
