@@ -338,6 +338,111 @@ def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(page, address):
         assert page.locator(".synapse .new-spine").evaluate(drawn) == (name == "mature")
         page.click("button[data-level=spine]")
         page.wait_for_timeout(150)
-        assert page.locator(".spine-level .new-spine[data-mature=yes]").count() == (name == "mature")
+        assert page.locator(".spine-row[data-now=yes] .new-spine[data-mature=yes]").count() == (name == "mature")
         chip = page.locator("[data-row=site_heads] b").inner_text()
         assert (chip == "0 of 100") == (name == "thin")
+
+
+def test_the_share_of_the_habenula_is_that_of_the_model(page, address, client, infusion):
+    def effect(**keys):
+        request = {"scenario": {**infusion, "horizon": "31 days", **keys}, "outputs": ["mood.madrs"], "times": [0, 24]}
+        answer = client.post("/api/outputs", json=request).json()
+        return answer["control"]["mood.madrs"][1] - answer["values"]["mood.madrs"][1]
+
+    whole = effect()
+    lost = {
+        "#habenula-share": whole - effect(pathways={"habenula": False}),
+        "#glutamate [data-mechanism]": whole - effect(pathways={"disinhibition": False}),
+        "#synapses [data-mechanism]": whole - effect(perturbations=["rapamycin"]),
+    }
+    open_story(page, address)
+    until(page, "document.querySelector('#synapses [data-mechanism]').textContent.length > 20")
+    for place, points in lost.items():
+        text = page.locator(place).text_content()
+        found = list(map(float, re.findall(r"\d+\.\d", text)))
+        assert found[:2] == pytest.approx([points, whole], abs=0.06), text
+        assert "habenula" in text
+    assert lost["#habenula-share"] > 0.4 * whole, "the lead says that it carries a large part"
+    assert page.locator(".drawing[data-level=synapse] .habenula-burst").count() > 9
+
+
+def test_without_a_dose_nothing_of_the_synapse_moves(page, address):
+    open_story(page, f"{address}/#&dose=0&hours=0.667")
+    assert "no drug" in scenario(page)
+    chips = page.locator(".scene-legend[data-level=synapse] b").all_inner_texts()
+    assert set(chips[:-1]) == {"at rest"}
+    assert chips[-1].endswith("of 100")
+    shown = "[...document.querySelectorAll('.synapse .full, .synapse .ketamine')].filter(e => e.getAttribute('opacity') > 0)"
+    assert page.evaluate(f"{shown}.filter(e => e.closest('svg.drawing') && !e.matches('.protein-band')).length") == 0
+    hollow = "document.querySelectorAll('.synapse [data-hollow=yes]').length"
+    assert page.evaluate(hollow) == 0
+    marks = page.locator(".hero .dose-marks span").all_inner_texts()
+    assert marks == ["0", "0.5 usual", "1", "above all mood trials"]
+
+
+def test_words_on_the_mood_curve_are_few_and_computed(page, address):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_story(page, address)
+    page.wait_for_selector("#mood-figure .words .half-left", state="attached")
+    words = page.locator("#mood-figure .words .note:not(.control-name)").all_text_contents()
+    assert 4 <= len(words) <= 6
+    lead = page.locator("#lead").inner_text()
+    time = re.search(r"half of it left after ([\d.]+) days", " ".join(words))[1]
+    assert f"still there after {time} days" in lead
+    points = page.locator("#score-bar p").text_content()
+    drug = re.search(r"and ([\d.]+) more with the drug", points)[1]
+    assert f"{drug} points: drug" in words
+
+
+def test_a_chapter_brings_its_own_time(page, address):
+    open_story(page, address)
+    hours = "(async () => (await import('/js/time-slider.js')).selectedTime.hours)()"
+    for chapter, expected in (("synapses", 72), ("networks", 24), ("receptor", 2 / 3), ("pathways", 24)):
+        page.evaluate("id => document.getElementById(id).scrollIntoView()", chapter)
+        page.wait_for_timeout(500)
+        assert page.evaluate(hours) == pytest.approx(expected, rel=1e-3), chapter
+    assert page.locator(".stage-mood").is_visible(), "the chapter speaks of mood"
+    page.focus("#time-slider")
+    page.keyboard.press("End")
+    assert page.evaluate(hours) == pytest.approx(730.5)
+
+
+def test_the_comparison_has_a_clock_of_even_days(page, address):
+    open_story(page, address)
+    page.locator("#comparison").scroll_into_view_if_needed()
+    page.wait_for_selector("#comparison-figures path.curve", timeout=60_000)
+    ticks = page.locator("#comparison-figures svg text").all_text_contents()
+    assert {"start", "4 weeks", "8 weeks", "12 weeks"} <= set(ticks)
+    assert "12 weeks" not in page.locator("#mood-figure svg").first.text_content()
+
+
+SMALL = """() => {
+  const shown = [...document.querySelectorAll('main *, header *, .time-bar *')].filter(e => e.checkVisibility());
+  const own = shown.filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()));
+  const scaleOf = e => { const svg = e.closest('svg'); if (!svg) return 1;
+    const { width } = svg.viewBox.baseVal; return width ? Math.max(svg.clientWidth / width, svg.clientHeight / svg.viewBox.baseVal.height) : 1 };
+  return own.map(e => [parseFloat(getComputedStyle(e).fontSize) * scaleOf(e), e.textContent.trim().slice(0, 30)])
+    .filter(([size]) => size < 12.9);
+}"""
+
+
+@pytest.mark.parametrize("size", ["full", "phone"])
+def test_no_text_is_smaller_than_thirteen_pixels(page, address, size):
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    for level in ("body", "brain", "synapse", "spine"):
+        page.click(f"button[data-level={level}]")
+        page.wait_for_timeout(150)
+        assert page.evaluate(SMALL) == [], level
+
+
+def test_paper_shows_four_pictures_of_the_synapse_and_no_controls(page, address):
+    open_story(page, address)
+    page.click("button[data-level=spine]")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    stills = page.locator(".print-stills .drawing")
+    assert [stills.nth(i).get_attribute("data-level") for i in range(stills.count())] == ["synapse"] * 4
+    assert not page.locator(".hero .slider").is_visible()
+    assert not page.locator(".published-response button").first.is_visible()

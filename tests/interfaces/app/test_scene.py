@@ -18,7 +18,14 @@ STATIC = Path(ketamech.app.__file__).parent / "static"
 MODULES = {path.stem: path.read_text(encoding="utf-8") for path in (STATIC / "js" / "scene").glob("*.js")}
 TABLES = load_story_texts()
 BINDINGS = {row["id"]: row for row in TABLES["bindings"]}
-LEVEL_MODULES = {"body": ("body",), "brain": ("brain",), "synapse": ("synapse",), "spine": ("spine",), "always": ()}
+LEVEL_MODULES = {
+    "body": ("body",),
+    "brain": ("brain",),
+    "synapse": ("synapse",),
+    "spine": ("spine",),
+    "always": (),
+    "mood": (),
+}
 
 
 @pytest.mark.parametrize("row", BINDINGS.values(), ids=lambda row: row["id"])

@@ -1,5 +1,5 @@
-// Scrolling selects the level of the drawing and the time of the chapter; never while the reader holds the clock. A time
-// that the reader has chosen stays where it lies in the range of the chapter.
+// Scrolling selects the level of the drawing and the time of the chapter; never while the reader moves the clock, and not
+// for the first chapter of an address that holds a time.
 
 import { debounce, find } from "./dom.js";
 import { selectedTime } from "./time-slider.js";
@@ -10,7 +10,7 @@ const SETTLE = 120; // ms: a chapter that is only passed changes nothing
 export class ChapterScroll {
   // `isTimeGiven`: the address holds a time.
   constructor(chapters, scene, isTimeGiven) {
-    Object.assign(this, { scene, current: "start", isHeld: false, isChosen: isTimeGiven, isMoving: false });
+    Object.assign(this, { scene, current: "start", isHeld: false, isTimeGiven, isChosen: false, isMoving: false });
     this.rows = new Map(chapters.map((chapter) => [chapter.id, chapter]));
     const observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "-42% 0px -50% 0px" });
     for (const { node } of chapters) observer.observe(node);
@@ -26,6 +26,8 @@ export class ChapterScroll {
     const shown = entries.filter(({ isIntersecting }) => isIntersecting).at(-1);
     if (!shown || shown.target.id === this.current) return;
     this.current = shown.target.id;
+    this.isChosen = this.isTimeGiven;
+    this.isTimeGiven = false;
     this.enterSoon();
   }
 
@@ -33,10 +35,7 @@ export class ChapterScroll {
     const row = this.rows.get(this.current);
     if (!row) return this.scene.setLevel("synapse");
     this.scene.setLevel(row.level, row.view || null);
-    const isInside = selectedTime.hours >= row.from && selectedTime.hours <= row.to;
-    if (this.isHeld || (this.isChosen && isInside)) return;
-    this.moveTo(row.hours);
-    this.isChosen = false;
+    if (!this.isHeld && !this.isChosen) this.moveTo(row.hours);
   }
 
   set(hours) {

@@ -28,6 +28,9 @@ export class Hero {
     Object.assign(this, { state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420 });
+    scene.moodPlace.append(this.largeFigure.node);
+    scene.moodSentence = (hours) => `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}`;
     find("#dose-control").append(storyDoseSlider(state));
     selectedTime.onChange(() => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());
@@ -51,8 +54,10 @@ export class Hero {
   show() {
     const { state, found } = this;
     if (state.species) {
-      this.figure.show({ series: [], caption: NO_RATING });
-      this.figure.showPeople(null);
+      for (const figure of this.figures) {
+        figure.show({ series: [], caption: NO_RATING });
+        figure.showPeople(null);
+      }
       this.showBands([]);
       find("#mood-now").textContent = NO_RATING;
       find("#lead").textContent = RAT;
@@ -73,9 +78,11 @@ export class Hero {
       series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
     const benefit = TIMES.map((_, i) => control[i] - scores[i]);
     const most = Math.max(...benefit);
-    Object.assign(this.figure, { gone: this.drugIsPresentUntil, largest: most });
-    this.figure.show({ series, points: this.points });
-    this.figure.node.classList.toggle("is-untested", this.isUntested);
+    for (const figure of this.figures) {
+      Object.assign(figure, { gone: this.drugIsPresentUntil, largest: most });
+      figure.show({ series, points: this.points });
+      figure.node.classList.toggle("is-untested", this.isUntested);
+    }
     this.showSentence();
     this.showLead(benefit, most);
   }
@@ -159,7 +166,7 @@ export class Hero {
       const treated = await fetchPeople(scenario, patients);
       if (JSON.stringify(scenario) !== JSON.stringify(this.state.scenario)) return;
       this.people = treated;
-      this.figure.showPeople(treated);
+      this.figures.forEach((figure) => figure.showPeople(treated));
       this.show();
       this.showBands(this.peopleBands);
       const control = await fetchPeople(scenario, patients, { control: true });
@@ -174,9 +181,13 @@ export class Hero {
       find("#score-bar")?.replaceChildren(scoreBar({ bands: this.bands, ...score }));
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      this.figure.showPeople(null);
+      this.figures.forEach((figure) => figure.showPeople(null));
       this.showBands([]);
     }
+  }
+
+  get figures() {
+    return [this.figure, this.largeFigure];
   }
 }
 

@@ -14,11 +14,11 @@ const LINE = 14;
 const LOW = 27; // px: no name in a lower band
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence }) {
+  constructor({ bands, openEvidence, height = 266 }) {
     super({
       title: "Depression score, MADRS",
       unit: "lower is better",
-      height: 266,
+      height,
       narrowHeight: 184,
       range: RANGE,
       openEvidence,

@@ -7,19 +7,19 @@ import { stackedContributions } from "./figure-data.js";
 import { formatNumber, formatSigned, formatTimeLong, interpolate } from "./format.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
-import { MONTH, selectedTime } from "./time-slider.js";
+import { MONTH, RANGES, selectedTime } from "./time-slider.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
 const COMPARISON_CAPTION =
   "Each curve includes the expectancy from its visits; one typical patient with MADRS 33 before treatment. " +
-  "Points in a curve’s own shape and colour are published means of such treatments. Most trials of the other " +
-  "treatments end after the month that is shown.";
+  "Points in a curve’s own shape and colour are published means of such treatments. Days and weeks are " +
+  "evenly spaced here.";
 
 // Returns a function that simulates the comparison again.
 export function treatmentComparison(state) {
   const treatments = [...state.tables.compared_treatments.values()];
-  const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence });
+  const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence, clock: RANGES.course });
   find("#comparison-figures").append(figure.node);
   const curves = new Map(); // by treatment id
   const chosen = new Set(treatments.map(({ id }) => id));
@@ -63,7 +63,7 @@ export function treatmentComparison(state) {
         const scenario = { treatments: [regimen], horizon: "84 days" };
         if (!curves.has(id)) curves.set(id, await madrsOf(scenario, i + 1, label));
       }
-      const scenario = state.species ? state.defaultScenario : state.scenario;
+      const scenario = { ...(state.species ? state.defaultScenario : state.scenario), horizon: "84 days" };
       curves.set("ketamine", await madrsOf(scenario, 0, "Ketamine"));
       show();
     } catch (error) {
@@ -74,23 +74,23 @@ export function treatmentComparison(state) {
   return () => simulation.run();
 }
 
-// The treatment with the lowest score after a day and after four weeks.
+// The treatment with the lowest score after a day and after twelve weeks.
 function comparisonFinding(series) {
   const lowest = (hours) => {
     const scores = series.map((one) => [interpolate(one.time, one.y, hours), one.label.split(",")[0]]);
     return scores.sort((a, b) => a[0] - b[0])[0][1];
   };
-  const [day, month] = [lowest(24), lowest(672)];
-  if (day === month) return `${day} gives the lowest score after a day and after four weeks`;
-  return `After a day the lowest score is with: ${day}. After four weeks: ${month}`;
+  const [day, later] = [lowest(24), lowest(RANGES.course.last)];
+  if (day === later) return `${day} gives the lowest score after a day and after twelve weeks`;
+  return `Lowest score after a day: ${day}. After twelve weeks: ${later}`;
 }
 
-const fetchMadrs = (scenario) => postJson("/api/curves", { scenario, until: MONTH, tracks: ["mood"] });
+const fetchMadrs = (scenario, until = MONTH) => postJson("/api/curves", { scenario, until, tracks: ["mood"] });
 
 // MADRS of a scenario with its published values.
 async function madrsOf(scenario, index, label) {
   const [{ tracks, time }, published] = await Promise.all([
-    fetchMadrs(scenario),
+    fetchMadrs(scenario, RANGES.course.last),
     postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] })),
   ]);
   const [madrs] = tracks[0].curves;

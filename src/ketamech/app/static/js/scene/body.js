@@ -1,6 +1,7 @@
 // The body: a hundred parts of the dose in the places where the drug is, the level in blood and brain as a tint.
 
-import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
+import { svgElement } from "../dom.js";
+import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
 
 const FRAME = [60, 20, 680, 724];
 const TORSO =
@@ -72,6 +73,9 @@ export function body() {
     );
   });
   const tinted = { vessels: path(VESSELS, "tint-vessel"), heart: path(HEART, "tint"), brain: path(BRAIN, "tint") };
+  const liverTint = path(LIVER, "tint");
+  const values = { brain_tint: valueLabel(486, 62, "Brain", [480, 70, 440, 84]), vessels: valueLabel(600, 210, "Blood vessels", [594, 222, 536, 284]) };
+  const views = { felt: bars(), inflammation: discs() };
   const drip = group("", path("M108 40V62M94 40H122"), rect(103, 256, 10, 28, 2), path(TUBE));
   const infusion = group(
     "infusion",
@@ -94,20 +98,30 @@ export function body() {
     path(HEART, "organ heart"),
     tinted.heart,
     tinted.brain,
+    liverTint,
     path(BRAIN_FOLDS, "fold"),
     path(NOSE, "organ nose"),
     infusion,
     Object.values(parts).map((one) => one.nodes),
-    label(486, 76, ["Brain"], { leader: [480, 70, 440, 84], sizes: "wide medium narrow" }),
-    label(600, 222, ["Blood vessels"], { leader: [594, 222, 536, 284], sizes: "wide medium" }),
-    label(660, 436, ["Liver"], { leader: [652, 430, 424, 446], sizes: "wide medium" }),
+    Object.values(values),
+    label(368, 476, ["Liver"], { anchor: "middle", sizes: "wide medium" }),
+    Object.values(views).map(({ node: one }) => one),
   );
   return {
     node,
     frame: FRAME,
-    cameras: { wide: [20, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [44, -6, 1131, 770] },
-    update(frame) {
+    cameras: { wide: [0, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [44, -6, 1131, 770] },
+    update(frame, view) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
+      for (const [id, one] of Object.entries(values)) {
+        setAttribute(one, "visibility", view === "dose" || id === "brain_tint" ? "visible" : "hidden");
+        setText(one.querySelector("tspan + tspan"), view === "dose" ? frame.short(id) : "");
+      }
+      for (const [name, { node: one, show }] of Object.entries(views)) {
+        setAttribute(one, "data-view", name === view ? "shown" : "hidden");
+        if (name === view) show(frame);
+      }
+      setAttribute(liverTint, "opacity", Math.min(0.6, frame.amount("liver") / 25).toFixed(2));
       setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");
       const isDrip = ["nose", "injection", "gut"].every((id) => !(frame.peak(id) > 0));
       setAttribute(drip, "opacity", isDrip ? "1" : "0");
@@ -119,6 +133,62 @@ export function body() {
     sentence,
   };
 }
+
+const valueLabel = (x, y, name, leader) => label(x, y, [name, ""], { leader, sizes: "wide medium", id: "value" });
+
+// Values in words beside an organ, with a line from it; `drawing` is what stands below them.
+function measure({ id, name, from, y }, drawing) {
+  const text = label(BESIDE, y, [name], { sizes: "wide medium" });
+  const value = label(BESIDE + BAR, y + 62, [""], { sizes: "wide medium", anchor: "end" });
+  const line = svgElement("line", { class: "organ-line", x1: from[0], y1: from[1], x2: BESIDE - 8, y2: y + 24 });
+  return { id, node: group("measure", line, drawing, text, value), value: value.querySelector("tspan") };
+}
+
+const [BESIDE, BAR] = [730, 330]; // x of what stands beside the body, and its width
+
+// What a person feels: a bar from the organ that it comes from.
+function bars() {
+  const rows = [
+    { id: "dissociation", name: "Feeling detached", from: [444, 84], y: 90 },
+    { id: "sedation", name: "Sleepiness", from: [444, 100], y: 270 },
+    { id: "pressure", name: "Blood pressure, rise", from: [444, 366], y: 450 },
+  ];
+  const found = rows.map((row) => {
+    const fill = rect(BESIDE, row.y + 14, 0, 22, 11, "bar-value");
+    return { ...measure(row, [rect(BESIDE, row.y + 14, BAR, 22, 11, "bar-ground"), fill]), fill };
+  });
+  const show = (frame) => {
+    for (const { id, fill, value } of found) {
+      setAttribute(fill, "width", (BAR * frame.amount(id)).toFixed(1));
+      setText(value, frame.short(id));
+    }
+  };
+  return { node: group("body-view", found.map(({ node }) => node)), show };
+}
+
+// Signs of inflammation: a disc and its healthy ring, beside the place where each is measured.
+function discs() {
+  const rows = [
+    { id: "quinolinate", name: "Quinolinate, brain", from: [444, 84], y: 80 },
+    { id: "tnf", name: "TNF, blood", from: [540, 290], y: 300 },
+    { id: "crp", name: "CRP, from the liver", from: [430, 452], y: 520 },
+  ];
+  const found = rows.map((row) => {
+    const [x, y] = [BESIDE + 70, row.y + 84];
+    const fill = circle(x, y, RING, "area");
+    return { ...measure(row, [fill, circle(x, y, RING, "healthy-ring")]), fill };
+  });
+  const show = (frame) => {
+    for (const { id, fill, value } of found) {
+      const amount = frame.amount(id);
+      setAttribute(fill, "r", (RING * Math.sqrt(amount)).toFixed(1));
+      setAttribute(fill, "data-side", amount > 1.015 ? "more" : amount < 0.985 ? "less" : "healthy");
+      setText(value, frame.short(id));
+    }
+  };
+  return { node: group("body-view", found.map(({ node }) => node)), show };
+}
+const RING = 32;
 
 // Whether a point lies on the line of a path, `width` wide.
 function onStroke(d, width) {

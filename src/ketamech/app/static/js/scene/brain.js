@@ -108,6 +108,7 @@ export function brain() {
       discs.map(({ node: one }) => one),
     ),
     Object.values(AREAS).map(({ name: [lines, x, y, anchor] }) => label(x, y, lines, { anchor })),
+    legend(),
     NARROW_NAMES.map(([lines, x, y, anchor]) => label(x, y, lines, { anchor, sizes: "narrow" })),
   );
   return {
@@ -120,6 +121,22 @@ export function brain() {
     },
     sentence,
   };
+}
+
+// What the discs and lines mean, beside the brain.
+function legend() {
+  const kinds = [
+    ["less", 16, "less active"],
+    ["healthy", 22, "as healthy"],
+    ["more", 27, "more active"],
+  ];
+  const one = ([side, r, text], i) => {
+    const [x, y] = [958, 486 + 72 * i];
+    const fill = circle(x, y, r, "area");
+    fill.setAttribute("data-side", side);
+    return [fill, circle(x, y, 22, "healthy-ring"), label(x + 38, y + 6, [text], { sizes: "wide" })];
+  };
+  return group("disc-legend", kinds.map(one));
 }
 
 function disc(id, { at, r, middle }) {

@@ -251,7 +251,7 @@ export function synapse() {
     squares,
     path(MISSING_SPINE, "missing"),
     newSpine,
-    labels(),
+    labels(bdnfPlaces.slice(0, 12).sort((a, b) => b[0] - a[0])[0]),
     spineLabel,
   );
   const points = Array.from({ length: 41 }, (_, i) => pointOn(route, i / 40));
@@ -335,7 +335,8 @@ function showSpine(node, text, frame) {
   setText(line, words);
 }
 
-function labels() {
+// `bdnf`: the place of the molecule to which its name points.
+function labels(bdnf) {
   const all = { sizes: "wide medium narrow" };
   return group(
     "labels",
@@ -349,14 +350,15 @@ function labels() {
     label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium" }),
-    label(1046, 186, ["spine"], { sizes: "wide" }),
+    label(1066, 186, ["spine"], { sizes: "wide" }),
     label(1078, 186, ["spine"], { sizes: "medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
     label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
-    label(888, 592, ["BDNF"], { anchor: "end", sizes: "wide medium narrow narrow-late" }),
-    label(888, 632, ["TrkB"], { anchor: "end", sizes: "wide medium" }),
+    label(840, 572, ["BDNF"], { leader: [836, 572, ...bdnf], sizes: "wide medium" }),
+    label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
+    label(846, 634, ["TrkB"], { leader: [843, 628, TRKB_PLACES.at(-1) + 8, 630], sizes: "wide medium" }),
     label(30, 592, ["Habenula"], { sizes: "wide" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
