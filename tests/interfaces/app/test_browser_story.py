@@ -297,8 +297,8 @@ def test_a_phone_shows_every_part_of_the_dose_and_every_area(page, address):
     assert page.evaluate(inside), "hexagons lie outside the picture"
     page.click("button[data-level=brain]")
     page.wait_for_timeout(200)
-    named = "[...document.querySelectorAll('.drawing[data-level=brain] .label text')].filter(e => e.getBoundingClientRect().width)"
-    assert page.evaluate(f"{named}.length") == 11
+    names = "[...document.querySelectorAll('.drawing[data-level=brain] .label text')]"
+    assert page.evaluate(f"{names}.filter(e => e.getBoundingClientRect().width).length") == 11
     assert page.evaluate(f"{VISIBLE}('.area-value').filter(e => Number(e.textContent) > 50).length") == 11
 
 
@@ -367,13 +367,14 @@ def test_the_share_of_the_habenula_is_that_of_the_model(page, address, client, i
 
 
 def test_without_a_dose_nothing_of_the_synapse_moves(page, address):
-    open_story(page, f"{address}/#&dose=0&hours=0.667")
+    page.goto(f"{address}/#&dose=0&hours=0.667")
+    until(page, f"{NOW}.includes('nine in ten')")
     assert "no drug" in scenario(page)
     chips = page.locator(".scene-legend[data-level=synapse] b").all_inner_texts()
     assert set(chips[:-1]) == {"at rest"}
     assert chips[-1].endswith("of 100")
-    shown = "[...document.querySelectorAll('.synapse .full, .synapse .ketamine')].filter(e => e.getAttribute('opacity') > 0)"
-    assert page.evaluate(f"{shown}.filter(e => e.closest('svg.drawing') && !e.matches('.protein-band')).length") == 0
+    marks = "[...document.querySelectorAll('.drawing .synapse :is(.full, .ketamine):not(.protein-band)')]"
+    assert page.evaluate(f"{marks}.filter(e => e.getAttribute('opacity') > 0).length") == 0
     hollow = "document.querySelectorAll('.synapse [data-hollow=yes]').length"
     assert page.evaluate(hollow) == 0
     marks = page.locator(".hero .dose-marks span").all_inner_texts()
@@ -419,8 +420,7 @@ def test_the_comparison_has_a_clock_of_even_days(page, address):
 SMALL = """() => {
   const shown = [...document.querySelectorAll('main *, header *, .time-bar *')].filter(e => e.checkVisibility());
   const own = shown.filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()));
-  const scaleOf = e => { const svg = e.closest('svg'); if (!svg) return 1;
-    const { width } = svg.viewBox.baseVal; return width ? Math.max(svg.clientWidth / width, svg.clientHeight / svg.viewBox.baseVal.height) : 1 };
+  const scaleOf = e => { const ctm = e.getScreenCTM?.(); return ctm ? Math.hypot(ctm.a, ctm.b) : 1 };
   return own.map(e => [parseFloat(getComputedStyle(e).fontSize) * scaleOf(e), e.textContent.trim().slice(0, 30)])
     .filter(([size]) => size < 12.9);
 }"""

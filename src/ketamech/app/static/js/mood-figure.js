@@ -108,6 +108,10 @@ export class MoodFigure extends TimeFigure {
       const lowest = main.y.indexOf(Math.min(...main.y));
       found.push(around(lowest, `lowest after ${formatTime(main.time[lowest])}: ${Math.round(main.y[lowest])}`, "main-word"));
     }
+    if (control) {
+      const at = (hours) => [-8, -16, 16].map((shift) => [x.at(hours), y.at(scoreAt(hours, control)) + shift, "middle"]);
+      found.push({ text: "no drug", name: "control-name", places: [300, 500, 120, 60, 8, 3].flatMap(at) });
+    }
     return found;
   }
 
@@ -140,24 +144,7 @@ export class MoodFigure extends TimeFigure {
       this.written.push({ nodes: [node, ...leader], box });
       return [...marks, ...leader, node];
     };
-    return svgElement("g", { class: "words" }, words.flatMap(write), this.controlName(isFree));
-  }
-
-  // The dashed line has its name on it.
-  controlName(isFree) {
-    const control = this.data.series.find(({ kind }) => kind === "control");
-    if (!control) return [];
-    for (const hours of [300, 500, 120, 60, 8, 3]) {
-      for (const shift of [-8, -16, 16]) {
-        const [left, base] = [this.x.at(hours), this.y.at(interpolate(control.time, control.y, hours)) + shift];
-        const box = boxOf("no drug", left, base, "middle");
-        if (!isFree(box)) continue;
-        const node = svgElement("text", { class: "note control-name", x: left, y: base, "text-anchor": "middle" }, "no drug");
-        this.written.push({ nodes: [node], box });
-        return [node];
-      }
-    }
-    return [];
+    return svgElement("g", { class: "words" }, words.flatMap(write));
   }
 
   addTimeMarks() {

@@ -75,7 +75,7 @@ export function body() {
   const tinted = { vessels: path(VESSELS, "tint-vessel"), heart: path(HEART, "tint"), brain: path(BRAIN, "tint") };
   const liverTint = path(LIVER, "tint");
   const values = { brain_tint: valueLabel(486, 62, "Brain", [480, 70, 440, 84]), vessels: valueLabel(600, 210, "Blood vessels", [594, 222, 536, 284]) };
-  const views = { felt: bars(), inflammation: discs() };
+  const views = { felt: measures(MEASURES.felt, bar), inflammation: measures(MEASURES.inflammation, disc) };
   const drip = group("", path("M108 40V62M94 40H122"), rect(103, 256, 10, 28, 2), path(TUBE));
   const infusion = group(
     "infusion",
@@ -110,7 +110,7 @@ export function body() {
   return {
     node,
     frame: FRAME,
-    cameras: { wide: [0, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [44, -6, 1131, 770] },
+    cameras: { wide: [0, -4, 1210, 760], medium: [0, -4, 1080, 760], narrow: [44, -6, 1131, 770] },
     update(frame, view) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
       for (const [id, one] of Object.entries(values)) {
@@ -136,59 +136,53 @@ export function body() {
 
 const valueLabel = (x, y, name, leader) => label(x, y, [name, ""], { leader, sizes: "wide medium", id: "value" });
 
-// Values in words beside an organ, with a line from it; `drawing` is what stands below them.
-function measure({ id, name, from, y }, drawing) {
-  const text = label(BESIDE, y, [name], { sizes: "wide medium" });
-  const value = label(BESIDE + BAR, y + 62, [""], { sizes: "wide medium", anchor: "end" });
-  const line = svgElement("line", { class: "organ-line", x1: from[0], y1: from[1], x2: BESIDE - 8, y2: y + 24 });
-  return { id, node: group("measure", line, drawing, text, value), value: value.querySelector("tspan") };
-}
-
-const [BESIDE, BAR] = [730, 330]; // x of what stands beside the body, and its width
-
-// What a person feels: a bar from the organ that it comes from.
-function bars() {
-  const rows = [
+// What stands beside the body instead of the dose: values in words, each with a line from its organ and a drawing.
+const [BESIDE, BAR, RING] = [730, 330, 32]; // x, the width of a bar, and the radius of the healthy level of a disc
+const MEASURES = {
+  felt: [
     { id: "dissociation", name: "Feeling detached", from: [444, 84], y: 90 },
     { id: "sedation", name: "Sleepiness", from: [444, 100], y: 270 },
     { id: "pressure", name: "Blood pressure, rise", from: [444, 366], y: 450 },
-  ];
-  const found = rows.map((row) => {
-    const fill = rect(BESIDE, row.y + 14, 0, 22, 11, "bar-value");
-    return { ...measure(row, [rect(BESIDE, row.y + 14, BAR, 22, 11, "bar-ground"), fill]), fill };
-  });
-  const show = (frame) => {
-    for (const { id, fill, value } of found) {
-      setAttribute(fill, "width", (BAR * frame.amount(id)).toFixed(1));
-      setText(value, frame.short(id));
-    }
-  };
-  return { node: group("body-view", found.map(({ node }) => node)), show };
-}
-
-// Signs of inflammation: a disc and its healthy ring, beside the place where each is measured.
-function discs() {
-  const rows = [
+  ],
+  inflammation: [
     { id: "quinolinate", name: "Quinolinate, brain", from: [444, 84], y: 80 },
     { id: "tnf", name: "TNF, blood", from: [540, 290], y: 300 },
     { id: "crp", name: "CRP, from the liver", from: [430, 452], y: 520 },
-  ];
+  ],
+};
+
+function bar({ y }) {
+  const fill = rect(BESIDE, y + 14, 0, 22, 11, "bar-value");
+  const show = (amount) => setAttribute(fill, "width", (BAR * amount).toFixed(1));
+  return { nodes: [rect(BESIDE, y + 14, BAR, 22, 11, "bar-ground"), fill], show };
+}
+
+function disc({ y }) {
+  const [left, top] = [BESIDE + 70, y + 84];
+  const fill = circle(left, top, RING, "area");
+  const show = (amount) => {
+    setAttribute(fill, "r", (RING * Math.sqrt(amount)).toFixed(1));
+    setAttribute(fill, "data-side", amount > 1.015 ? "more" : amount < 0.985 ? "less" : "healthy");
+  };
+  return { nodes: [fill, circle(left, top, RING, "healthy-ring")], show };
+}
+
+function measures(rows, drawing) {
   const found = rows.map((row) => {
-    const [x, y] = [BESIDE + 70, row.y + 84];
-    const fill = circle(x, y, RING, "area");
-    return { ...measure(row, [fill, circle(x, y, RING, "healthy-ring")]), fill };
+    const { id, name, from, y } = row;
+    const { nodes, show } = drawing(row);
+    const value = label(BESIDE + BAR, y + 62, [""], { sizes: "wide medium", anchor: "end" });
+    const line = svgElement("line", { class: "organ-line", x1: from[0], y1: from[1], x2: BESIDE - 8, y2: y + 24 });
+    return { id, show, value: value.querySelector("tspan"), nodes: [line, nodes, label(BESIDE, y, [name]), value] };
   });
   const show = (frame) => {
-    for (const { id, fill, value } of found) {
-      const amount = frame.amount(id);
-      setAttribute(fill, "r", (RING * Math.sqrt(amount)).toFixed(1));
-      setAttribute(fill, "data-side", amount > 1.015 ? "more" : amount < 0.985 ? "less" : "healthy");
-      setText(value, frame.short(id));
+    for (const one of found) {
+      one.show(frame.amount(one.id));
+      setText(one.value, frame.short(one.id));
     }
   };
-  return { node: group("body-view", found.map(({ node }) => node)), show };
+  return { node: group("body-view", found.map(({ nodes }) => nodes)), show };
 }
-const RING = 32;
 
 // Whether a point lies on the line of a path, `width` wide.
 function onStroke(d, width) {

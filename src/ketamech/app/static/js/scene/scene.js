@@ -121,11 +121,12 @@ export class Scene {
       const { cameras } = this.levels[name];
       const isLate = this.size === "narrow" && cameras.narrowLate && this.isLate;
       const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[this.size];
-      const shown = (h * width) / height; // the height of the camera always fits
+      const scale = Math.max(h / height, w / width); // the camera always fits
+      const [across, down] = [scale * width, scale * height];
       const svg = this.drawings[name];
-      setAttribute(svg, "viewBox", `${(x + (w - shown) / 2).toFixed(1)} ${y} ${shown.toFixed(1)} ${h}`);
+      setAttribute(svg, "viewBox", [x + (w - across) / 2, y + (h - down) / 2, across, down].map((value) => value.toFixed(1)).join(" "));
       setAttribute(svg, "data-size", isLate ? "narrow-late" : this.size);
-      svg.style.setProperty("--unit", `${(h / height).toFixed(3)}px`);
+      svg.style.setProperty("--unit", `${scale.toFixed(3)}px`);
     }
   }
 
