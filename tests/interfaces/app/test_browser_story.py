@@ -208,7 +208,7 @@ def test_figure_dose_and_clock_fit_one_screen(page, address, size):
     until(page, f"{NOW}.includes('nine in ten')")
     dock = page.locator("#time-bar").bounding_box()
     assert dock["y"] + dock["height"] <= height + 1
-    for part in (".mood-figure > svg", ".hero [data-dose]"):
+    for part in ("#mood-figure .figure > svg", ".hero [data-dose]"):
         box = page.locator(part).bounding_box()
         assert box["y"] >= 0, part
         assert box["y"] + box["height"] <= dock["y"], part
@@ -414,7 +414,7 @@ def test_the_comparison_has_a_clock_of_even_days(page, address):
     page.wait_for_selector("#comparison-figures path.curve", timeout=60_000)
     ticks = page.locator("#comparison-figures svg text").all_text_contents()
     assert {"start", "4 weeks", "8 weeks", "12 weeks"} <= set(ticks)
-    assert "12 weeks" not in page.locator("#mood-figure svg").first.text_content()
+    assert "12 weeks" not in page.locator("#mood-figure .figure > svg").text_content()
 
 
 SMALL = """() => {

@@ -39,9 +39,9 @@ export class Hero {
 
   async simulate() {
     const { scenario, species } = this.state;
-    const outputs = this.scene.bindings.outputs.filter((name) => !species || name !== MOOD || species === "human");
+    const { outputs } = this.scene.bindings;
     const found = await simulate({ scenario, outputs: species ? outputs.filter(isInAnimals) : outputs, times: TIMES });
-    for (const name of this.scene.bindings.outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
+    for (const name of outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
     this.found = found;
     this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
     this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);

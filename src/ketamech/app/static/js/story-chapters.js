@@ -4,7 +4,7 @@ import { LatestTask, postJson, runJob, ServerError } from "./api.js";
 import { button, checkbox, element, emptyState, find, findAll, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
-import { formatNumber, formatSigned, formatTimeLong, interpolate } from "./format.js";
+import { formatNumber, formatTimeLong, interpolate } from "./format.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { MONTH, RANGES, selectedTime } from "./time-slider.js";
@@ -129,6 +129,7 @@ export function pathwayContributions(state, components) {
     }
     losses.sort((a, b) => b.loss - a.loss);
     place.replaceChildren(lossTable(whole, losses));
+    title.textContent = lossCaption(whole, losses.slice(0, 1)).split(". ")[0];
     find('[data-caption="pathways"]').textContent = lossCaption(whole, losses);
     await showMechanisms(state, -whole, losses);
   });
@@ -173,13 +174,13 @@ function lossTable(whole, losses) {
   const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
   const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${formatNumber(-whole)} points more than the control.`;
   const row = ({ pathway, isOff, loss }) => {
-    const points = Math.abs(loss) < 0.005 ? "0" : formatSigned(Number(loss.toFixed(2)), 3);
+    const points = loss.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
     const oneLine = element("small", { class: "secondary", text: `${pathway.one_line} ` });
     const label = element("div", {}, pathway.label, element("br"), oneLine);
     const size = element("div", { class: "loss" }, bar(loss, largest, pathway.colour), evidenceBadges(pathway));
     return [label, size, isOff ? "off" : points];
   };
-  return table(caption, ["pathway", "loss when off", "points"], losses.map(row));
+  return table(caption, ["pathway", "loss when off", "points lost"], losses.map(row));
 }
 
 function bar(value, largest, colour) {

@@ -3,7 +3,6 @@
 import { svgElement } from "../dom.js";
 import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
 
-const FRAME = [60, 20, 680, 724];
 const TORSO =
   "M394 29C432 29 458 60 458 104C458 148 444 172 432 188C424 200 426 216 440 224C472 238 534 246 566 268C596 290 606 330 612 380C620 450 640 620 642 780H572" +
   "C568 640 556 500 538 404C534 500 552 640 552 780H238C238 640 258 500 254 404C236 500 222 640 218 780H148C150 620 170 450 178 380" +
@@ -109,7 +108,6 @@ export function body() {
   );
   return {
     node,
-    frame: FRAME,
     cameras: { wide: [0, -4, 1210, 760], medium: [0, -4, 1080, 760], narrow: [44, -6, 1131, 770] },
     update(frame, view) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));

@@ -4,7 +4,6 @@
 import { svgElement } from "../dom.js";
 import { cell, circle, group, label, path, rect, setAttribute, setText } from "./shapes.js";
 
-const FRAME = [80, 30, 900, 714];
 const AS_HEALTHY = 0.015;
 const CEREBRUM =
   "M142 446C120 420 116 380 124 350C116 316 124 280 142 262C140 232 160 206 186 196C196 168 228 148 262 146C286 118 326 104 360 106" +
@@ -113,7 +112,6 @@ export function brain() {
   );
   return {
     node,
-    frame: FRAME,
     cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [-10, 46, 952, 640] },
     update(frame) {
       for (const { id, fill, value } of discs) showDisc(frame, id, fill, value);

@@ -133,6 +133,7 @@ export class Scene {
   // `level` "mood": the mood curve in place of the drawing, where the hero has put one.
   setLevel(level, view = null) {
     this.moodPlace.hidden = level !== "mood";
+    this.stage.setAttribute("role", level === "mood" ? "group" : "img");
     const from = LEVELS.indexOf(this.level);
     const to = LEVELS.indexOf(level);
     this.level = level;

@@ -66,7 +66,6 @@ export function spine() {
   let drawn = null; // the curves that are drawn
   return {
     node,
-    frame: FRAME,
     cameras: { wide: FRAME, medium: FRAME, narrow: FRAME },
     update(frame) {
       if (drawn !== frame.bindings.curves) {

@@ -258,7 +258,6 @@ export function synapse() {
 
   return {
     node,
-    frame: FRAME,
     cameras: {
       wide: FRAME,
       medium: [190, 0, 1000, 744],
@@ -345,7 +344,6 @@ function labels(bdnf) {
     label(68, 272, ["NMDA"], { leader: [122, 280, 178, 332], sizes: "wide" }),
     label(24, 496, ["Interneuron", "(calms other cells)"], { sizes: "wide" }),
     label(206, 392, ["Interneuron"], { sizes: "medium" }),
-    label(378, 440, ["Inter-", "neuron"], { sizes: "none" }),
     label(772, 22, ["Sending cell"], { leader: [764, 16, 716, 16], sizes: "wide" }),
     label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
@@ -354,8 +352,8 @@ function labels(bdnf) {
     label(1078, 186, ["spine"], { sizes: "medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
-    label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
-    label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
+    label(546, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[6].x, 460, RECEPTORS[6].x, 416], ...all }),
+    label(650, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[10].x, 460, RECEPTORS[10].x, 416], ...all }),
     label(840, 572, ["BDNF"], { leader: [836, 572, ...bdnf], sizes: "wide medium" }),
     label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
     label(846, 634, ["TrkB"], { leader: [843, 628, TRKB_PLACES.at(-1) + 8, 630], sizes: "wide medium" }),
