@@ -128,7 +128,7 @@ def test_the_spread_of_people_is_shown_by_default(page, address):
     low, high = map(int, re.search(r"between (\d+) and (\d+)", page.locator("#mood-now").inner_text()).groups())
     assert high - low > 8
     page.wait_for_selector(".mood-figure path.person-curve", state="attached")
-    assert "30 simulated people" in page.locator(".mood-figure .legend").inner_text()
+    assert "30 simulated people" in page.locator("#mood-figure .legend").inner_text()
     page.locator("#mood").scroll_into_view_if_needed()
     page.wait_for_selector("figure[data-track=mood] path.band")
     page.locator("[data-people]").first.uncheck()
