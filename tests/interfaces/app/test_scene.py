@@ -301,7 +301,7 @@ def test_ten_people_and_the_bands_of_the_score_are_computed(story):
     heading = story.locator("#ten-people h3").inner_text()
     shown = story.locator("#ten-people .people-row").first.locator(".responds").count()
     assert re.fullmatch(rf"Of 10 people like these, {shown} respond after a day", heading)
-    assert "severe 35 to 60" in story.locator("#score-bar svg").get_attribute("aria-label")
+    assert "severe 35 to 60" in story.locator("#score-bar .score-drawing").get_attribute("aria-label")
 
 
 def test_the_play_button_steps_through_stills_where_motion_is_not_wanted(story):
