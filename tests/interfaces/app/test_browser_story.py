@@ -170,6 +170,7 @@ def test_a_rat_has_no_rating_of_people(page, address):
         until(page, f"document.querySelector('figure[data-track={key}] .caption').textContent.includes('people only')")
         assert page.locator(f"figure[data-track={key}] path.curve").count() == 0
     assert "people only" in page.locator("#mood-now").inner_text()
+    until(page, "document.querySelector('#habenula-share').textContent === ''")
     assert page.locator(".mood-figure path.band, .mood-figure path.curve").count() == 0
 
 

@@ -120,7 +120,10 @@ export function pathwayContributions(state, components) {
   find("#pathways-figures").append(attributionOfStory(state, components));
 
   const simulation = new LatestTask(async () => {
-    if (state.species) return place.replaceChildren(emptyState(NO_RATING));
+    if (state.species) {
+      for (const share of [find("#habenula-share"), ...findAll("[data-mechanism]")]) share.textContent = "";
+      return place.replaceChildren(emptyState(NO_RATING));
+    }
     const whole = await effectOnMood(state);
     const losses = [];
     for (const pathway of state.pathways.values()) {
