@@ -191,8 +191,9 @@ class PublishedValue(BaseModel):
     value: float | None
     low: float | None
     high: float | None
-    translated: bool = Field(description="not measured in people, or an assumption made it comparable")
+    translated: bool = Field(description="not measured in people, made comparable by an assumption, or a difference")
     label: str
+    how: str = Field(description="by what steps the published number came to this value; empty: as published")
 
 
 class PublishedValues(BaseModel):

@@ -21,6 +21,7 @@ from ketamech.simulation.observable import names_in, value_of
 
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
 YEARS_APART = 15.0
+FROM_REST = ("change", "fall", "rise")  # measures that count from the level before the dose
 SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
 
 
@@ -29,7 +30,8 @@ class PublishedPoint:
     """A published number in the unit of a simulated output. Hours count from the first treatment.
 
     `shape`: point (value at `start`), level (peak or trough value, drawn at the simulated time) or span
-    (a mean from `start` to `end`). `translated`: not measured in humans, or compared by an assumption.
+    (a mean from `start` to `end`). `translated`: not measured in humans, or compared by an assumption, or a difference
+    from the control; `how` says by what steps the number came to its place, empty where it is drawn as published.
     """
 
     evidence: str
@@ -42,6 +44,7 @@ class PublishedPoint:
     high: float
     translated: bool
     label: str
+    how: str
 
 
 def published_points(
@@ -114,7 +117,7 @@ def _point(
     label = evidence.references[row.reference].citation
     return PublishedPoint(
         row.id, measure.output, SHAPES[measure.statistic], start, end, value, low, high, translated,
-        short_citation(label),
+        short_citation(label), how_drawn(target, row),
     )  # fmt: skip
 
 
@@ -125,8 +128,27 @@ def is_drawable(target: Target) -> bool:
 
 
 def is_translated(target: Target, row: Observation) -> bool:
-    """Whether a number was not measured in humans, or is compared by an assumption."""
-    return row.species != "human" or bool(target.assumption)
+    """Whether a number was not measured in humans, is compared by an assumption, or is a difference from a control."""
+    return row.species != "human" or bool(target.assumption or target.measure.control_contrast)
+
+
+def how_drawn(target: Target, row: Observation) -> str:
+    """The steps from a published number to its place beside a curve, in words."""
+    measure = target.measure
+    steps = []
+    if measure.control_contrast:
+        steps.append("published as a difference from the control; drawn from the model's line without the drug")
+    elif measure.relative_to in FROM_REST:
+        steps.append("published as a change; drawn from the model's level before the dose")
+    if target.assumption:
+        steps.append(target.assumption)
+    if row.species != "human":
+        steps.append(f"measured in {row.species}")
+    if "bipolar" in row.population:
+        steps.append("people with bipolar depression")
+    if row.reading_source == "recalled":
+        steps.append("recalled, not confirmed")
+    return "; ".join(steps)
 
 
 def published_numbers(target: Target, row: Observation) -> tuple[float, float, float]:
@@ -180,7 +202,7 @@ def _plotted_value(
     if measure.control_contrast == "difference" and run.index_of_control is not None:
         other = _curve(target, dataset, run.index_of_control)
         base = float(np.interp(start + run.first_dose_time, dataset.variables["time"].values, other)) - rest * (
-            measure.relative_to == "change"
+            measure.relative_to in FROM_REST
         )
     elif measure.control_contrast:
         return None

@@ -5,7 +5,7 @@
     return box.width > 0 && box.height > 0 && node.checkVisibility({ opacityProperty: true, visibilityProperty: true });
   };
   const overlaps = [];
-  for (const figure of document.querySelectorAll("figure > svg, .score-bar svg, .time-slider .ticks, .stage svg")) {
+  for (const figure of document.querySelectorAll("figure > svg, .score-drawing, .dose-marks, .time-slider .ticks, .stage svg")) {
     const texts = [...figure.querySelectorAll("text, span")].filter((one) => one.textContent.trim() && isShown(one));
     texts.forEach((one, i) => {
       const a = one.getBoundingClientRect();

@@ -127,7 +127,8 @@ def test_the_spread_of_people_is_shown_by_default(page, address):
     until(page, f"{NOW}.includes('nine in ten are between')")
     low, high = map(int, re.search(r"between (\d+) and (\d+)", page.locator("#mood-now").inner_text()).groups())
     assert high - low > 8
-    assert page.locator(".mood-figure path.band").count() == 1
+    page.wait_for_selector(".mood-figure path.person-curve", state="attached")
+    assert "30 simulated people" in page.locator("#mood-figure .legend").inner_text()
     page.locator("#mood").scroll_into_view_if_needed()
     page.wait_for_selector("figure[data-track=mood] path.band")
     page.locator("[data-people]").first.uncheck()
@@ -169,6 +170,7 @@ def test_a_rat_has_no_rating_of_people(page, address):
         until(page, f"document.querySelector('figure[data-track={key}] .caption').textContent.includes('people only')")
         assert page.locator(f"figure[data-track={key}] path.curve").count() == 0
     assert "people only" in page.locator("#mood-now").inner_text()
+    until(page, "document.querySelector('#habenula-share').textContent === ''")
     assert page.locator(".mood-figure path.band, .mood-figure path.curve").count() == 0
 
 
@@ -207,7 +209,7 @@ def test_figure_dose_and_clock_fit_one_screen(page, address, size):
     until(page, f"{NOW}.includes('nine in ten')")
     dock = page.locator("#time-bar").bounding_box()
     assert dock["y"] + dock["height"] <= height + 1
-    for part in (".mood-figure > svg", ".hero [data-dose]"):
+    for part in ("#mood-figure .figure > svg", ".hero [data-dose]"):
         box = page.locator(part).bounding_box()
         assert box["y"] >= 0, part
         assert box["y"] + box["height"] <= dock["y"], part
@@ -255,3 +257,193 @@ def test_opening_a_file_deletes_no_case_and_a_removed_case_comes_back(page, addr
     assert page.evaluate(titles) == before[1:]
     page.click("#undo-remove")
     assert page.evaluate(titles) == before
+
+
+HIDDEN = "selector => [...document.querySelectorAll(selector)].filter(e => !e.checkVisibility()).length"
+VISIBLE = "(s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility()))"
+INSIDE = """() => {
+  const dock = document.querySelector('#time-bar').getBoundingClientRect().top;
+  const top = document.querySelector('.site-header').getBoundingClientRect().bottom;
+  const parts = [...document.querySelectorAll('.levels button, .stage, .scene-legend li')];
+  const boxes = parts.filter(e => e.checkVisibility()).map(e => e.getBoundingClientRect());
+  return boxes.filter(b => b.top < top - 1 || b.bottom > dock + 1).length;
+}"""
+
+
+@pytest.mark.parametrize("size", ["tablet", "full", "phone"])
+def test_words_levels_and_chips_of_the_scene_are_in_view(page, address, size):
+    """Nothing that says what happens is hidden, and header and clock cover no part of the scene."""
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    for level in ("body", "brain", "synapse", "spine"):
+        page.click(f"button[data-level={level}]")
+        page.wait_for_timeout(200)
+        assert page.evaluate(INSIDE) == 0, level
+        assert page.evaluate(HIDDEN, ".scene-sentence, #mood-now, .scene-values summary") == 0
+    if size != "tablet":
+        assert page.evaluate(HIDDEN, "#lead") == 0
+
+
+def test_a_phone_shows_every_part_of_the_dose_and_every_area(page, address):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_story(page, address)
+    page.click("button[data-level=body]")
+    page.wait_for_timeout(200)
+    shown = f"{VISIBLE}('.scene-legend li').map(e => e.dataset.row)"
+    assert {"bag", "blood", "tissue", "liver", "metabolite", "eliminated"} <= set(page.evaluate(shown))
+    inside = f"""() => {{ const stage = document.querySelector('.stage').getBoundingClientRect();
+      return {VISIBLE}('.drawing[data-level=body] .in-body').filter(e => e.getAttribute('opacity') !== '0')
+        .every(e => e.getBoundingClientRect().bottom <= stage.bottom + 2) }}"""
+    assert page.evaluate(inside), "hexagons lie outside the picture"
+    page.click("button[data-level=brain]")
+    page.wait_for_timeout(200)
+    names = "[...document.querySelectorAll('.drawing[data-level=brain] .label text')]"
+    assert page.evaluate(f"{names}.filter(e => e.getBoundingClientRect().width).length") == 11
+    assert page.evaluate(f"{VISIBLE}('.area-value').filter(e => Number(e.textContent) > 50).length") == 11
+
+
+def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(page, address):
+    open_story(page, address)
+    dot = page.locator("#mood-figure .published-point[aria-label*='difference from the control']").first
+    dot.wait_for(state="attached")
+    assert "hollow" in dot.locator(".point").get_attribute("class")
+    dot.locator(".hit").hover()
+    note = page.locator("#mood-figure .point-note")
+    assert note.is_visible()
+    assert "drawn from the model's line without the drug" in note.inner_text()
+    bipolar = page.locator("#mood-figure .published-point[aria-label*='bipolar']")
+    assert bipolar.count() > 0
+    names = page.locator("#mood-figure .legend").inner_text()
+    assert "published" in names
+    assert "published, rescaled" in names
+
+
+def test_points_of_the_score_add_up(page, address):
+    open_story(page, address)
+    page.wait_for_selector("#score-bar p", state="attached")
+    text = page.locator("#score-bar p").text_content()
+    whole, expected, drug = map(float, re.findall(r"\d+\.\d", text))
+    assert whole == pytest.approx(expected + drug, abs=0.11)
+    assert drug == pytest.approx(7.6, abs=0.3), "as in the chapter of the pathways"
+
+
+def test_a_new_spine_is_called_mature_where_it_is_drawn_mature(page, address):
+    open_story(page, address)
+    for hours, name in ((24, "thin"), (168, "mature")):
+        page.evaluate("async h => (await import('/js/time-slider.js')).selectedTime.set(h)", hours)
+        page.click("button[data-level=synapse]")
+        page.wait_for_timeout(150)
+        assert name in page.locator("[data-id=new-spine]").text_content()
+        drawn = "e => e.dataset.mature === 'yes'"
+        assert page.locator(".synapse .new-spine").evaluate(drawn) == (name == "mature")
+        page.click("button[data-level=spine]")
+        page.wait_for_timeout(150)
+        assert page.locator(".spine-row[data-now=yes] .new-spine[data-mature=yes]").count() == (name == "mature")
+        chip = page.locator("[data-row=site_heads] b").inner_text()
+        assert (chip == "0 of 100") == (name == "thin")
+
+
+def test_the_share_of_the_habenula_is_that_of_the_model(page, address, client, infusion):
+    def effect(**keys):
+        request = {"scenario": {**infusion, "horizon": "31 days", **keys}, "outputs": ["mood.madrs"], "times": [0, 24]}
+        answer = client.post("/api/outputs", json=request).json()
+        return answer["control"]["mood.madrs"][1] - answer["values"]["mood.madrs"][1]
+
+    whole = effect()
+    lost = {
+        "#habenula-share": whole - effect(pathways={"habenula": False}),
+        "#glutamate [data-mechanism]": whole - effect(pathways={"disinhibition": False}),
+        "#synapses [data-mechanism]": whole - effect(perturbations=["rapamycin"]),
+    }
+    open_story(page, address)
+    until(page, "document.querySelector('#synapses [data-mechanism]').textContent.length > 20")
+    for place, points in lost.items():
+        text = page.locator(place).text_content()
+        found = list(map(float, re.findall(r"\d+\.\d", text)))
+        assert found[:2] == pytest.approx([points, whole], abs=0.06), text
+        assert "habenula" in text
+    assert lost["#habenula-share"] > 0.4 * whole, "the lead says that it carries a large part"
+    assert page.locator(".drawing[data-level=synapse] .habenula-burst").count() > 9
+
+
+def test_without_a_dose_nothing_of_the_synapse_moves(page, address):
+    page.goto(f"{address}/#&dose=0&hours=0.667")
+    until(page, f"{NOW}.includes('nine in ten')")
+    assert "no drug" in scenario(page)
+    chips = page.locator(".scene-legend[data-level=synapse] b").all_inner_texts()
+    assert set(chips[:-1]) == {"at rest"}
+    assert chips[-1].endswith("of 100")
+    marks = "[...document.querySelectorAll('.drawing .synapse :is(.full, .ketamine):not(.protein-band)')]"
+    assert page.evaluate(f"{marks}.filter(e => e.getAttribute('opacity') > 0).length") == 0
+    hollow = "document.querySelectorAll('.synapse [data-hollow=yes]').length"
+    assert page.evaluate(hollow) == 0
+    marks = page.locator(".hero .dose-marks span").all_inner_texts()
+    assert marks == ["0", "0.5 usual", "1", "above all mood trials"]
+
+
+def test_words_on_the_mood_curve_are_few_and_computed(page, address):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    open_story(page, address)
+    page.wait_for_selector("#mood-figure .words .half-left", state="attached")
+    words = page.locator("#mood-figure .words .note:not(.control-name)").all_text_contents()
+    assert 4 <= len(words) <= 6
+    lead = page.locator("#lead").inner_text()
+    time = re.search(r"half of it left after ([\d.]+) days", " ".join(words))[1]
+    assert f"still there after {time} days" in lead
+    points = page.locator("#score-bar p").text_content()
+    drug = re.search(r"and ([\d.]+) more with the drug", points)[1]
+    assert f"{drug} points: drug" in words
+
+
+def test_a_chapter_brings_its_own_time(page, address):
+    open_story(page, address)
+    hours = "(async () => (await import('/js/time-slider.js')).selectedTime.hours)()"
+    for chapter, expected in (("synapses", 72), ("networks", 24), ("receptor", 2 / 3), ("pathways", 24)):
+        page.evaluate("id => document.getElementById(id).scrollIntoView()", chapter)
+        page.wait_for_timeout(500)
+        assert page.evaluate(hours) == pytest.approx(expected, rel=1e-3), chapter
+    assert page.locator(".stage-mood").is_visible(), "the chapter speaks of mood"
+    page.focus("#time-slider")
+    page.keyboard.press("End")
+    assert page.evaluate(hours) == pytest.approx(730.5)
+
+
+def test_the_comparison_has_a_clock_of_even_days(page, address):
+    open_story(page, address)
+    page.locator("#comparison").scroll_into_view_if_needed()
+    page.wait_for_selector("#comparison-figures path.curve", timeout=60_000)
+    ticks = page.locator("#comparison-figures svg text").all_text_contents()
+    assert {"start", "4 weeks", "8 weeks", "12 weeks"} <= set(ticks)
+    assert "12 weeks" not in page.locator("#mood-figure .figure > svg").text_content()
+
+
+SMALL = """() => {
+  const shown = [...document.querySelectorAll('main *, header *, .time-bar *')].filter(e => e.checkVisibility());
+  const own = shown.filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()));
+  const scaleOf = e => { const ctm = e.getScreenCTM?.(); return ctm ? Math.hypot(ctm.a, ctm.b) : 1 };
+  return own.map(e => [parseFloat(getComputedStyle(e).fontSize) * scaleOf(e), e.textContent.trim().slice(0, 30)])
+    .filter(([size]) => size < 12.9);
+}"""
+
+
+@pytest.mark.parametrize("size", ["full", "phone"])
+def test_no_text_is_smaller_than_thirteen_pixels(page, address, size):
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    open_story(page, address)
+    for level in ("body", "brain", "synapse", "spine"):
+        page.click(f"button[data-level={level}]")
+        page.wait_for_timeout(150)
+        assert page.evaluate(SMALL) == [], level
+
+
+def test_paper_shows_four_pictures_of_the_synapse_and_no_controls(page, address):
+    open_story(page, address)
+    page.click("button[data-level=spine]")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    stills = page.locator(".print-stills .drawing")
+    assert [stills.nth(i).get_attribute("data-level") for i in range(stills.count())] == ["synapse"] * 4
+    assert not page.locator(".hero .slider").is_visible()
+    assert not page.locator(".published-response button").first.is_visible()

@@ -107,3 +107,16 @@ def test_outputs_are_returned_in_model_units_at_the_requested_times(client, infu
 def test_unknown_outputs_and_invalid_times_are_refused(client, infusion, change):
     request = {"scenario": infusion, "outputs": ["mood.madrs"], "times": [1.0], **change}
     assert client.post("/api/outputs", json=request).status_code == 422
+
+
+def test_a_difference_between_falls_is_drawn_from_the_control(client, infusion):
+    """A trial that reports a fall of 4.96 points more than in the control lies 4.96 points below the control."""
+    scenario = {**infusion, "horizon": "31 days"}
+    points = client.post("/api/published-values", json={"scenario": scenario}).json()["published_values"]
+    found = {point["evidence"]: point for point in points}
+    request = {"scenario": scenario, "outputs": ["suicidality.ideation"], "times": [0, 24]}
+    control = client.post("/api/outputs", json=request).json()["control"]["suicidality.ideation"][1]
+    assert found["grunebaum18-ssi"]["value"] == pytest.approx(control - 4.96, abs=0.05)
+    difference = found["murrough13-diff-24h"]
+    assert difference["translated"]
+    assert "difference from the control" in difference["how"]

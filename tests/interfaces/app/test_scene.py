@@ -9,7 +9,8 @@ from browser_helpers import open_story, until
 
 import ketamech.app
 from ketamech.analysis.claims import load_claims
-from ketamech.app.routes.metadata import load_story_texts
+from ketamech.app.routes.metadata import PRESETS, load_story_texts
+from ketamech.core.csv_table import read_records
 from ketamech.evidence import load_evidence
 from ketamech.report.tracks import load_tracks
 
@@ -17,7 +18,14 @@ STATIC = Path(ketamech.app.__file__).parent / "static"
 MODULES = {path.stem: path.read_text(encoding="utf-8") for path in (STATIC / "js" / "scene").glob("*.js")}
 TABLES = load_story_texts()
 BINDINGS = {row["id"]: row for row in TABLES["bindings"]}
-LEVEL_MODULES = {"body": ("body",), "brain": ("brain",), "synapse": ("synapse",), "spine": ("spine",), "always": ()}
+LEVEL_MODULES = {
+    "body": ("body",),
+    "brain": ("brain",),
+    "synapse": ("synapse",),
+    "spine": ("spine",),
+    "always": (),
+    "mood": (),
+}
 
 
 @pytest.mark.parametrize("row", BINDINGS.values(), ids=lambda row: row["id"])
@@ -168,6 +176,74 @@ def test_the_hundred_parts_of_the_dose_always_add_up(story):
     assert sums == [100] * 8
 
 
+ROUTES = list(read_records(PRESETS / "story_routes.csv"))
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda row: row["id"])
+def test_no_part_of_a_dose_is_lost_by_any_route(client, route):
+    """What is given stays in the places that are drawn: otherwise the bag would fill again."""
+    names = [
+        name.strip() for row in BINDINGS.values() if row["mapping"] == "share" for name in row["outputs"].split("+")
+    ]
+    drug = route["only_drug"] or "racemic"
+    human = {"person": {"weight": "70 kg"}} if not route["species"] else {"species": route["species"], "person": {}}
+    treatment = f"{drug} {route['usual']} {route['unit']} {route['regimen']}"
+    request = {
+        "scenario": {"treatments": [treatment], "horizon": "31 days", **human},
+        "outputs": [name for name in names if name],
+        "times": [0.8, 4, 24, 168, 700],
+    }
+    values = client.post("/api/outputs", json=request).json()["values"]
+    totals = [sum(column) for column in zip(*values.values(), strict=True)]
+    assert totals == pytest.approx([totals[0]] * 5, rel=1e-3)
+
+
+BLOCKS = {row["id"]: row["phrase"] for row in read_records(PRESETS / "story_perturbations.csv")}
+
+
+@pytest.mark.parametrize("phrase", BLOCKS.values())
+def test_a_block_does_not_change_the_level_before_it_is_given(client, infusion, phrase):
+    names = ["plasticity.mtorc1", "spines.density", "ampa.current", "plasticity.bdnf", "inflammation.tnf"]
+    request = {"outputs": names, "times": [-1, 0.5]}
+    rest = client.post("/api/outputs", json={"scenario": infusion, **request}).json()["values"]
+    scenario = {**infusion, "perturbations": [phrase]}
+    blocked = client.post("/api/outputs", json={"scenario": scenario, **request}).json()["values"]
+    assert rest["spines.density"][0] < 1
+    for name in names:
+        assert blocked[name][0] == pytest.approx(rest[name][0], rel=1e-3), name
+    assert any(abs(blocked[name][1] / rest[name][1] - 1) > 0.5 for name in names)
+
+
+def test_values_with_a_block_are_compared_with_rest(page, address):
+    open_story(page, f"{address}/#&block=rapamycin&hours=24")
+    until(page, "document.querySelector('[data-track=mtor] h3').textContent.includes('falls by 9')")
+    assert "gone by" not in page.locator("[data-track=protein] h3").inner_text()
+    chip = page.locator("[data-row=mtorc1] b").inner_text()
+    assert chip.startswith("−8")
+    page.click("button[data-level=spine]")
+    sentence = page.locator("#scene-sentence").inner_text()
+    before, now = (int(re.search(rf"{verb} (\d+)", sentence)[1]) for verb in ("it had", "one has"))
+    assert before <= now < 100
+
+
+BODY_SENTENCE_JS = """async hours => {
+  const { selectedTime } = await import('/js/time-slider.js');
+  document.querySelector('button[data-level=body]').click();
+  selectedTime.set(hours);
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return document.querySelector('#scene-sentence').textContent;
+}"""
+
+
+def test_the_bag_stays_empty_and_the_sentence_names_all_hundred_parts(story):
+    for hours in (0.2, 0.7, 4, 24, 312):
+        sentence = story.evaluate(BODY_SENTENCE_JS, hours)
+        first, *numbers = map(int, re.findall(r"\d+", sentence))
+        assert first == 100
+        assert sum(numbers) == 100, sentence
+        assert ("not yet given" in sentence) == (hours < 0.5), sentence
+
+
 def test_the_clock_and_the_levels_drive_the_drawing_and_its_sentence(story):
     until(story, "document.querySelector('#scene-sentence').textContent.includes('12 of 100') || true")
     before = story.locator("#scene-sentence").inner_text()
@@ -225,7 +301,7 @@ def test_ten_people_and_the_bands_of_the_score_are_computed(story):
     heading = story.locator("#ten-people h3").inner_text()
     shown = story.locator("#ten-people .people-row").first.locator(".responds").count()
     assert re.fullmatch(rf"Of 10 people like these, {shown} respond after a day", heading)
-    assert "severe 35 to 60" in story.locator("#score-bar svg").get_attribute("aria-label")
+    assert "severe 35 to 60" in story.locator("#score-bar .score-drawing").get_attribute("aria-label")
 
 
 def test_the_play_button_steps_through_stills_where_motion_is_not_wanted(story):

@@ -199,12 +199,13 @@ def test_every_control_of_the_story_and_every_trial_population_can_be_used(clien
         keys = {"species": route["species"]} if route["species"] else human
         for drug in [route["only_drug"]] if route["only_drug"] else drugs:
             for dose in (route["min"], route["usual"], route["max"]):
-                cases.append((f"{drug} {dose:g} {route['unit']} {route['regimen']}", keys))
+                amount = f"{drug} {dose:g} {route['unit']}" if dose else "placebo"
+                cases.append((f"{amount} {route['regimen']}", keys))
     for text, keys in cases:
         answer = client.post("/api/scenario/check", json={"scenario": {"treatments": [text], **keys}})
         assert answer.status_code == 200, (text, answer.json())
-    fractions = {one["id"]: one["fraction"] for one in story["perturbations"]}
-    scenario = {"treatments": ["placebo IV"], "perturbations": fractions}
+    phrases = [one["phrase"] for one in story["perturbations"]]
+    scenario = {"treatments": ["placebo IV"], "perturbations": phrases}
     assert client.post("/api/scenario/check", json={"scenario": scenario}).status_code == 200
     for population in found["trial_populations"]:
         load_population(population["id"])

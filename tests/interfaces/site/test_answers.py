@@ -39,7 +39,7 @@ def story_scenarios():
     for row in story["compared_treatments"]:
         yield {"treatments": [row["regimen"]], "horizon": "84 days"}
     for row in story["perturbations"]:
-        yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": {row["id"]: row["fraction"]}}
+        yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": [row["phrase"]]}
     yield {"treatments": [f"{INFUSION} with NBQX 10 mg/kg IP at -30 min and rapamycin"], **OF_70_KG}
     yield {"treatments": [INFUSION], **OF_70_KG, "perturbations": ["restraint for 7 days", "BDNF knock-out"]}
     yield {"treatments": ["esketamine 84 mg nasal twice weekly for 8 weeks at steady state"], "horizon": "31 days"}

@@ -15,6 +15,7 @@ from ketamech.report.published_points import (
     SHAPES,
     YEARS_APART,
     drug_events_in_order,
+    how_drawn,
     is_drawable,
     is_translated,
     published_numbers,
@@ -76,4 +77,5 @@ def _value(target: Target, track: Track, curve: TrackCurve, app_state: AppState)
         **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
         "translated": is_translated(target, row),
         "label": short_citation(app_state.evidence.references[row.reference].citation),
+        "how": how_drawn(target, row),
     }

@@ -41,11 +41,24 @@ STORY_COLUMNS = {
     "routes": ("id", "label", "regimen", "description", "unit", "usual", "min", "max", "step", "only_drug", "species"),
     "drugs": ("id", "label", "description"),
     "schedules": ("id", "label", "regimen", "description"),
-    "perturbations": ("id", "label", "fraction"),
+    "perturbations": ("id", "label", "phrase", "without"),
     "compared_treatments": ("id", "label", "schedule", "regimen"),
 }  # by table; data/presets/README.md explains the columns
 TEXT_COLUMNS = {
-    "chapters": ("id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls"),
+    "chapters": (
+        "id",
+        "title",
+        "short",
+        "level",
+        "view",
+        "hours",
+        "from",
+        "to",
+        "moments",
+        "tracks",
+        "controls",
+        "mechanism",
+    ),
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
     "severity": ("band", "from", "to", "source"),
@@ -56,7 +69,7 @@ BINDING_COLUMNS = (
     "text", "measured_in",
 )  # fmt: skip
 DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
-NUMBERS = {"usual", "min", "max", "step", "fraction", "hours", "from", "to", "base", "factor", "limit"}
+NUMBERS = {"usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit"}
 TableRow = dict[str, str | float]
 
 

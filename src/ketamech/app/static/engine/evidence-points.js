@@ -4,6 +4,7 @@
 import { withoutExpectancy } from "./dose-events.js";
 
 const DIGITS = 5;
+const FROM_REST = ["change", "fall", "rise"]; // measures that count from the level before the dose
 
 export class PublishedValues {
   // `table`: published.json; `parameters`: those of scenario.json.
@@ -112,7 +113,7 @@ function plotted(published, { output, factor, contrast, relative_to: kind }, { t
   let base = 0;
   if (contrast) {
     if (!control) return null;
-    base = interpolated(time, sumOf(control, output), at) - (kind === "change" ? rest : 0);
+    base = interpolated(time, sumOf(control, output), at) - (FROM_REST.includes(kind) ? rest : 0);
   }
   const ways = {
     value: given,
@@ -134,7 +135,7 @@ function interpolated(time, y, at) {
 
 // The point in the unit of its track; `relative`: the track is relative to the drug-free value.
 function scaled(
-  { evidence, track, curve, shape, translated, label },
+  { evidence, track, curve, shape, translated, label, how },
   point,
   { factor, relative, outputs },
   { treated },
@@ -143,5 +144,5 @@ function scaled(
   const number = (value) => (Number.isFinite(value) ? Number((value * scale).toPrecision(DIGITS)) : null);
   const [start, end] = [point.start, point.end].map((time) => Number(time.toFixed(DIGITS)));
   const numbers = { value: number(point.value), low: number(point.low), high: number(point.high) };
-  return { evidence, track, curve, shape, start, end, ...numbers, translated, label };
+  return { evidence, track, curve, shape, start, end, ...numbers, translated, label, how };
 }

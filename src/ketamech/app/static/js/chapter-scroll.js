@@ -1,14 +1,16 @@
-// Scrolling selects the level of the drawing and, where the clock is outside the chapter's range, its time; never while
-// the reader holds the clock.
+// Scrolling selects the level of the drawing and the time of the chapter; never while the reader moves the clock, and not
+// for the first chapter of an address that holds a time.
 
-import { find } from "./dom.js";
+import { debounce, find } from "./dom.js";
 import { selectedTime } from "./time-slider.js";
 
 const MOVE = 700; // ms
+const SETTLE = 120; // ms: a chapter that is only passed changes nothing
 
 export class ChapterScroll {
-  constructor(chapters, scene) {
-    Object.assign(this, { scene, current: "start", isHeld: false });
+  // `isTimeGiven`: the address holds a time.
+  constructor(chapters, scene, isTimeGiven) {
+    Object.assign(this, { scene, current: "start", isHeld: false, isTimeGiven, isChosen: false, isMoving: false });
     this.rows = new Map(chapters.map((chapter) => [chapter.id, chapter]));
     const observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "-42% 0px -50% 0px" });
     for (const { node } of chapters) observer.observe(node);
@@ -16,28 +18,41 @@ export class ChapterScroll {
     const clock = find("#time-bar");
     clock.addEventListener("pointerdown", () => (this.isHeld = true));
     addEventListener("pointerup", () => (this.isHeld = false));
+    selectedTime.onChange(() => (this.isChosen ||= !this.isMoving));
+    this.enterSoon = debounce(SETTLE, () => this.enter());
   }
 
   see(entries) {
     const shown = entries.filter(({ isIntersecting }) => isIntersecting).at(-1);
     if (!shown || shown.target.id === this.current) return;
     this.current = shown.target.id;
+    this.isChosen = this.isTimeGiven;
+    this.isTimeGiven = false;
+    this.enterSoon();
+  }
+
+  enter() {
     const row = this.rows.get(this.current);
     if (!row) return this.scene.setLevel("synapse");
     this.scene.setLevel(row.level, row.view || null);
-    const isInside = selectedTime.hours >= row.from && selectedTime.hours <= row.to;
-    if (!isInside && !this.isHeld) this.moveTo(row.hours);
+    if (!this.isHeld && !this.isChosen) this.moveTo(row.hours);
+  }
+
+  set(hours) {
+    this.isMoving = true;
+    selectedTime.set(hours);
+    this.isMoving = false;
   }
 
   moveTo(hours) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return selectedTime.set(hours);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return this.set(hours);
     const [from, to] = [selectedTime.fractionOf(selectedTime.hours), selectedTime.fractionOf(hours)];
     const began = performance.now();
     const chapter = this.current;
     const step = (now) => {
       const share = Math.min(1, Math.max(0, (now - began) / MOVE));
       if (this.isHeld || chapter !== this.current) return;
-      selectedTime.set(selectedTime.hoursAt(from + (to - from) * share));
+      this.set(share < 1 ? selectedTime.hoursAt(from + (to - from) * share) : hours);
       if (share < 1) requestAnimationFrame(step);
     };
     requestAnimationFrame(step);

@@ -177,9 +177,8 @@ export function axesOf(x, y, xTicks) {
   return svgElement("g", {}, vertical, horizontal, axis);
 }
 
-export function timeScale(start, end) {
-  const { linear } = selectedTime.range;
-  return new Scale(start, end, linear ? 0 : FIRST_HOUR, selectedTime.last, { logarithmic: !linear });
+export function timeScale(start, end, { linear, last } = selectedTime.range) {
+  return new Scale(start, end, linear ? 0 : FIRST_HOUR, last, { logarithmic: !linear });
 }
 
 // Saving

@@ -64,13 +64,13 @@ export function interpolate(times, values, hours) {
   return span > 0 ? before + (after - before) * Math.min(1, (hours - times[low]) / span) : before;
 }
 
-// The point of a curve that is farthest from its first value.
-export function extremum(times, values) {
+// The point of a curve that is farthest from its level at rest, by default its first value.
+export function extremum(times, values, first = values[0]) {
   let best = 0;
   for (let i = 1; i < values.length; i++) {
-    if (values[i] !== null && Math.abs(values[i] - values[0]) > Math.abs(values[best] - values[0])) best = i;
+    if (values[i] !== null && Math.abs(values[i] - first) > Math.abs(values[best] - first)) best = i;
   }
-  return { hours: times[best], value: values[best], first: values[0] };
+  return { hours: times[best], value: values[best], first };
 }
 
 export const range = (values) => Math.max(...values) - Math.min(...values);

@@ -14,7 +14,8 @@ import { FIRST_HOUR, MONTH, selectedTime } from "./time-slider.js";
 const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
 const PRESENT = 0.1; // of the peak in the brain
 const DAY = 24; // h
-const TIMES = [0, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
+export const BEFORE = -1; // h: before anything is given, also a block; the level at rest
+const TIMES = [BEFORE, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
 const MOOD = "mood.madrs";
 const RAT =
   "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
@@ -27,6 +28,9 @@ export class Hero {
     Object.assign(this, { state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420 });
+    scene.moodPlace.append(this.largeFigure.node);
+    scene.moodSentence = (hours) => `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}`;
     find("#dose-control").append(storyDoseSlider(state));
     selectedTime.onChange(() => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());
@@ -35,9 +39,9 @@ export class Hero {
 
   async simulate() {
     const { scenario, species } = this.state;
-    const outputs = this.scene.bindings.outputs.filter((name) => !species || name !== MOOD || species === "human");
+    const { outputs } = this.scene.bindings;
     const found = await simulate({ scenario, outputs: species ? outputs.filter(isInAnimals) : outputs, times: TIMES });
-    for (const name of this.scene.bindings.outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
+    for (const name of outputs) found.values[name] ??= new Float64Array(TIMES.length).fill(NaN);
     this.found = found;
     this.scene.setCurves(TIMES, found.values, species ? ` Computed for a ${species}.` : "");
     this.drugIsPresentUntil = lastAbove(this.scene.bindings.curves.get("ketamine"), PRESENT);
@@ -50,8 +54,10 @@ export class Hero {
   show() {
     const { state, found } = this;
     if (state.species) {
-      this.figure.show({ series: [], caption: NO_RATING });
-      this.figure.showPeople(null);
+      for (const figure of this.figures) {
+        figure.show({ series: [], caption: NO_RATING });
+        figure.showPeople(null);
+      }
       this.showBands([]);
       find("#mood-now").textContent = NO_RATING;
       find("#lead").textContent = RAT;
@@ -70,10 +76,15 @@ export class Hero {
     const series = [main];
     if (control.length && changes(control))
       series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
-    this.figure.show({ series, points: this.points, bands: this.peopleBands.slice(0, 1) });
-    this.figure.node.classList.toggle("is-untested", this.isUntested);
+    const benefit = TIMES.map((_, i) => control[i] - scores[i]);
+    const most = Math.max(...benefit);
+    for (const figure of this.figures) {
+      Object.assign(figure, { gone: this.drugIsPresentUntil, largest: most });
+      figure.show({ series, points: this.points });
+      figure.node.classList.toggle("is-untested", this.isUntested);
+    }
     this.showSentence();
-    this.showLead(scores, control);
+    this.showLead(benefit, most);
   }
 
   // Whether the dose is larger than that of any study of mood in the evidence tables.
@@ -122,10 +133,8 @@ export class Hero {
     return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
   }
 
-  showLead(scores, control) {
+  showLead(benefit, most) {
     const gone = this.drugIsPresentUntil;
-    const benefit = TIMES.map((_, i) => control[i] - scores[i]);
-    const most = Math.max(...benefit);
     const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
       find("#lead").textContent =
@@ -133,8 +142,8 @@ export class Hero {
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `Half of the benefit is still there after ${formatTimeLong(TIMES[last])}.`;
-    find("#lead").textContent = `${left} ${lasts} Change the dose, run the clock and see what lasts.`;
+    const lasts = `The drug takes off up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
+    find("#lead").textContent = `${left} ${lasts}`;
   }
 
   // Beside the default dose: the response rates of a trial of that dose.
@@ -157,7 +166,7 @@ export class Hero {
       const treated = await fetchPeople(scenario, patients);
       if (JSON.stringify(scenario) !== JSON.stringify(this.state.scenario)) return;
       this.people = treated;
-      this.figure.showPeople(treated);
+      this.figures.forEach((figure) => figure.showPeople(treated));
       this.show();
       this.showBands(this.peopleBands);
       const control = await fetchPeople(scenario, patients, { control: true });
@@ -172,9 +181,13 @@ export class Hero {
       find("#score-bar")?.replaceChildren(scoreBar({ bands: this.bands, ...score }));
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      this.figure.showPeople(null);
+      this.figures.forEach((figure) => figure.showPeople(null));
       this.showBands([]);
     }
+  }
+
+  get figures() {
+    return [this.figure, this.largeFigure];
   }
 }
 

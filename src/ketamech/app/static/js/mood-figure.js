@@ -1,20 +1,25 @@
-// The mood curve of the first screen: severity bands, single people behind it, published values, the score now.
+// The mood curve of the first screen: severity bands, single people, published values, words on the curve, the score now.
 
-import { svgElement } from "./dom.js";
-import { interpolate } from "./format.js";
+import { element, svgElement } from "./dom.js";
+import { formatTime, interpolate } from "./format.js";
 import { pathOf, TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
 
 const RANGE = [0, 50];
 const SHADES = [0, 0.025, 0.055, 0.1];
+const DAY = 24; // h
+const ROOMY = 440; // px: below this width only some words are written
+const LETTER = 6.7; // px, about, of a word of 13 px
+const LINE = 14;
+const LOW = 27; // px: no name in a lower band
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence }) {
+  constructor({ bands, openEvidence, height = 266 }) {
     super({
       title: "Depression score, MADRS",
       unit: "lower is better",
-      height: 266,
-      narrowHeight: 200,
+      height,
+      narrowHeight: 184,
       range: RANGE,
       openEvidence,
     });
@@ -31,19 +36,22 @@ export class MoodFigure extends TimeFigure {
 
   axes(width) {
     const { x, y } = this;
+    const isLinear = selectedTime.range.linear; // then everything happens at the left
     const bands = this.severity.flatMap(({ band, from, to }, i) => {
       const [top, bottom] = [y.at(Math.min(to, RANGE[1])), y.at(from)];
-      const area = svgElement("rect", {
-        class: "severity",
-        x: x.start,
-        y: top,
-        width: x.end - x.start,
-        height: bottom - top,
-        opacity: SHADES[i],
-      });
+      const isTop = from === 0 || to > RANGE[1];
+      const side = isLinear ? { x: x.end - 6, "text-anchor": "end" } : { x: x.start + 8, "text-anchor": "start" };
+      const name = { ...side, y: isTop ? top + 15 : bottom - 5 };
       return [
-        area,
-        svgElement("text", { class: "severity-name", x: x.start + 8, y: to > RANGE[1] ? top + 17 : bottom - 7 }, band),
+        svgElement("rect", {
+          class: "severity",
+          x: x.start,
+          y: top,
+          width: x.end - x.start,
+          height: bottom - top,
+          opacity: SHADES[i],
+        }),
+        ...(bottom - top < LOW ? [] : [svgElement("text", { class: "severity-name", ...name }, band)]),
       ];
     });
     return svgElement("g", {}, svgElement("g", {}, bands), super.axes(width), this.peopleCurves());
@@ -52,67 +60,148 @@ export class MoodFigure extends TimeFigure {
   peopleCurves() {
     if (!this.people?.people.length) return svgElement("g", {});
     const { time, people } = this.people;
-    const d = people
-      .map((scores) =>
-        pathOf(
-          time,
-          scores.map((score) => Math.min(score, RANGE[1])),
-          this.x,
-          this.y,
-        ),
-      )
-      .join("");
-    const middle = this.x.valueAt((this.x.start + this.x.end) / 2);
-    const hours = selectedTime.range.linear ? middle : 5;
-    const low = Math.min(...people.map((scores) => interpolate(time, scores, hours)));
-    const at = {
-      class: "note people",
-      x: this.x.at(hours),
-      y: Math.min(this.y.start - 6, this.y.at(Math.max(low, 4)) + 4),
-      "text-anchor": "middle",
-    };
-    return svgElement(
-      "g",
-      { "clip-path": "inset(0)" },
-      svgElement("path", { class: "person-curve", d }),
-      svgElement("text", at, `${people.length} simulated people`),
-    );
+    const inside = (scores) => scores.map((score) => Math.min(score, RANGE[1]));
+    const d = people.map((scores) => pathOf(time, inside(scores), this.x, this.y)).join("");
+    return svgElement("g", { "clip-path": "inset(0)" }, svgElement("path", { class: "person-curve", d }));
   }
 
-  // The dashed line has its name on it.
-  controlName() {
-    const control = this.data.series.find(({ kind }) => kind === "control");
-    const score = control && interpolate(control.time, control.y, 300);
-    if (!Number.isFinite(score)) return null;
-    return svgElement(
-      "text",
-      { class: "note", x: this.x.end - 4, y: this.y.at(score) - 8, "text-anchor": "end" },
-      "no drug",
-    );
+  // At most six words, the most important first: { text, name, places: [[x, y, anchor]], at: [x, y], marks }. `at` is the
+  // point that they are about.
+  words() {
+    const { x, y, data } = this;
+    const [main] = data.series;
+    const control = data.series.find(({ kind }) => kind === "control");
+    const scoreAt = (hours, one = main) => interpolate(one.time, one.y, hours);
+    const isRoomy = this.width > ROOMY;
+    const [first] = main.y;
+    const line = (name, x1, y1, x2, y2) => svgElement("line", { class: name, x1, y1, x2, y2 });
+    const around = (index, text, name) => {
+      const at = [x.at(main.time[index]), y.at(main.y[index])];
+      return { text, name, at, places: placesAround(...at) };
+    };
+    const found = [];
+    if (this.gone > 0) {
+      const end = x.at(this.gone);
+      const bar = svgElement("rect", { class: "drug-bar", x: x.start, y: y.start - 8, width: end - x.start, height: 6, rx: 3 });
+      const text = isRoomy ? "nine tenths of the drug gone" : "drug gone";
+      found.push({ text, name: "drug-word", places: [[end + 6, y.start - 2, "start"]], marks: [bar] });
+    }
+    const drug = control ? scoreAt(DAY, control) - scoreAt(DAY) : 0;
+    if (drug >= 1) {
+      const edge = x.at(DAY) + 11;
+      const [top, middle, bottom] = [first, scoreAt(DAY, control), scoreAt(DAY)].map((score) => y.at(score));
+      const beside = (from, to) => [0, 9, -9, 18].map((shift) => [edge - 24, (from + to) / 2 + 4 + shift, "end"]);
+      const unit = isRoomy ? " points" : "";
+      const bracket = (from, to, kind) => [line(`bracket ${kind}`, edge, from, edge, to)];
+      found.push(
+        { text: `${drug.toFixed(1)}${unit}: drug`, name: "drug-points", places: beside(middle, bottom), marks: bracket(middle + 2, bottom, "drug") },
+        { text: `${(first - scoreAt(DAY, control)).toFixed(1)}${unit}: expectation`, name: "expected-points", places: beside(top, middle), marks: bracket(top, middle - 2, "expected") },
+      );
+      const last = main.y.findLastIndex((score, i) => interpolate(control.time, control.y, main.time[i]) - score >= this.largest / 2);
+      found.push(around(last, `half of it left ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
+    }
+    if (isRoomy) {
+      const half = y.at(first / 2);
+      const text = `${Math.round(first / 2)}: half of ${Math.round(first)}, a response`;
+      const places = [15, -6].map((shift) => [x.start + 6, half + shift, "start"]);
+      found.push({ text, name: "response-word", places, marks: [line("response", x.start, half, x.end, half)] });
+      const lowest = main.y.indexOf(Math.min(...main.y));
+      found.push(around(lowest, `lowest after ${formatTime(main.time[lowest])}: ${Math.round(main.y[lowest])}`, "main-word"));
+    }
+    if (control) {
+      const at = (hours) => [-8, -16, 16].map((shift) => [x.at(hours), y.at(scoreAt(hours, control)) + shift, "middle"]);
+      found.push({ text: "no drug", name: "control-name", places: [300, 500, 120, 60, 8, 3].flatMap(at) });
+    }
+    return found;
+  }
+
+  // Drawn where a place is free: words lie over no other word, no dot and not on the curve.
+  drawWords() {
+    const { x, y, data } = this;
+    const [main] = data.series;
+    const drawn = main.time.map((t, i) => [x.at(t), y.at(main.y[i])]).filter((_, i) => main.time[i] > 0.017);
+    const taken = drawn.map(([left, top]) => [left - 2, top - 3, left + 2, top + 3]);
+    taken.push(...this.places.map(({ x: left, y: top }) => [left - 8, top - 8, left + 8, top + 8]));
+    const number = (node, name) => Number(node.getAttribute(name));
+    for (const node of this.svg.querySelectorAll(".severity-name"))
+      taken.push(boxOf(node.textContent, number(node, "x"), number(node, "y"), node.getAttribute("text-anchor")));
+    const words = this.words();
+    const bar = words.flatMap(({ marks = [] }) => marks).find((mark) => mark.matches(".drug-bar"));
+    if (bar) taken.push([x.start, y.start - 9, x.start + number(bar, "width"), y.start]);
+    const isInside = ([a, b, c, d]) => a >= x.start && c <= x.end + 3 && b >= y.end - 10 && d <= y.start + 3;
+    const isFree = (box) => isInside(box) && !taken.some((other) => overlap(box, other));
+    this.written = [];
+    const write = ({ text, name, places, at, marks = [] }) => {
+      const place = places.find(([left, base, anchor]) => isFree(boxOf(text, left, base, anchor)));
+      if (!place) return marks.filter((mark) => !mark.matches(".bracket"));
+      const [left, base, anchor] = place;
+      const box = boxOf(text, left, base, anchor);
+      taken.push(box);
+      const node = svgElement("text", { class: `note ${name}`, x: left, y: base, "text-anchor": anchor }, text);
+      const isBelow = at && base > at[1];
+      const [from, to] = at ? [at[1] + (isBelow ? 5 : -5), isBelow ? box[1] : box[3]] : [0, 0];
+      const leader = Math.abs(to - from) > 6 ? [svgElement("line", { class: "leader", x1: at[0], x2: at[0], y1: from, y2: to })] : [];
+      this.written.push({ nodes: [node, ...leader], box });
+      return [...marks, ...leader, node];
+    };
+    return svgElement("g", { class: "words" }, words.flatMap(write));
+  }
+
+  addTimeMarks() {
+    super.addTimeMarks();
+    if (!this.people?.people.length) return;
+    const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
+    sample.append(svgElement("path", { class: "person-curve", d: "M1 3C12 3 16 9 29 9M1 6C12 6 16 11 29 4" }));
+    this.legend.append(element("li", {}, sample, `${this.people.people.length} simulated people`));
   }
 
   redraw() {
     super.redraw();
-    if (!this.x || !this.data) return;
-    const name = this.controlName();
-    if (name) this.svg.insertBefore(name, this.timeMarks);
+    if (!this.x || !this.data?.series.length) return;
+    this.svg.insertBefore(this.drawWords(), this.timeMarks);
+    this.showSelectedTime();
   }
 
+  // The value at the clock's time; words below it give way.
   showSelectedTime() {
     super.showSelectedTime();
     if (!this.timeMarks || !this.data?.series.length) return;
     const [main] = this.data.series;
-    const score = interpolate(main.time, main.y, selectedTime.hours);
+    const { hours } = selectedTime;
+    const score = interpolate(main.time, main.y, hours);
     if (score === null) return;
-    const isRight = this.x.at(selectedTime.hours) > this.x.end - 60;
+    const isRight = this.x.at(hours) > this.x.end - 60;
     this.now ??= svgElement("text", { class: "now" });
     if (this.now.parentNode !== this.timeMarks) this.timeMarks.append(this.now);
-    this.now.setAttribute("x", (this.x.at(selectedTime.hours) + (isRight ? -12 : 12)).toFixed(1));
-    this.now.setAttribute("y", (this.y.at(score) - 9).toFixed(1));
-    this.now.setAttribute("text-anchor", isRight ? "end" : "start");
+    const left = this.x.at(hours) + (isRight ? -12 : 12);
+    const base = this.y.at(score) - 9;
+    const anchor = isRight ? "end" : "start";
+    for (const [name, value] of Object.entries({ x: left.toFixed(1), y: base.toFixed(1), "text-anchor": anchor })) this.now.setAttribute(name, value);
     const text = String(Math.round(score));
     if (this.now.textContent !== text) this.now.textContent = text;
+    const own = boxOf("000", left, base, anchor);
+    for (const { nodes, box } of this.written ?? [])
+      for (const node of nodes) node.style.visibility = overlap(own, box) ? "hidden" : "visible";
   }
+}
+
+// Places below and above a point, the nearest first.
+function placesAround(left, top) {
+  const sides = [
+    [0, "middle"],
+    [-6, "start"],
+    [6, "end"],
+  ];
+  return [22, 34, 46, 58, 72, 88].flatMap((far) => [far + 8, -far].flatMap((dy) => sides.map(([dx, anchor]) => [left + dx, top + dy, anchor])));
+}
+
+const overlap = ([a, b, c, d], [e, f, g, h]) => a < g && c > e && b < h && d > f;
+
+// Left, top, right and bottom of a word.
+function boxOf(text, left, base, anchor) {
+  const width = LETTER * text.length;
+  const start = { start: left, middle: left - width / 2, end: left - width }[anchor];
+  return [start - 2, base - LINE + 2, start + width + 2, base + 4];
 }
 
 export const bandOf = (bands, score) =>

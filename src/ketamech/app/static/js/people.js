@@ -64,7 +64,16 @@ function row(title, found) {
   const responders = falls.filter((fall) => fall >= RESPONSE).length;
   const little = falls.filter((fall) => fall < LITTLE).length;
   const rest = falls.length - responders - little;
-  const words = `${responders} of 10 at least half better, ${rest} better by less than half, ${little} little or not at all better`;
+  const groups = [
+    [responders, "at least half better"],
+    [rest, "less than half"],
+    [little, "little or not"],
+  ].filter(([count]) => count > 0);
+  const bracket = ([count, words]) => {
+    const node = element("span", { text: `${count} ${words}` });
+    node.style.gridColumn = `span ${count}`;
+    return node;
+  };
   const figures = falls.map((fall, i) => {
     const responds = fall >= RESPONSE;
     const text = element("span", { class: responds ? "responds-text" : null, text: percent(-fall) });
@@ -73,8 +82,9 @@ function row(title, found) {
   return element(
     "div",
     { class: "people-row" },
-    element("h4", { text: `${title.charAt(0).toUpperCase()}${title.slice(1)}: ${words}` }),
+    element("h4", { text: `${title.charAt(0).toUpperCase()}${title.slice(1)}` }),
     element("ol", {}, figures),
+    element("div", { class: "people-groups" }, groups.map(bracket)),
   );
 }
 
@@ -98,55 +108,52 @@ export function tenPeople({ description, treated, control }) {
   );
 }
 
+const REMISSION = 10; // points or less
+const CLOSE = 11; // points between two names that would touch on a phone
+
 // The bands of the score with its values before, after a day, and without the drug.
 export function scoreBar({ bands, before, treated, control }) {
-  const left = (score) => 10 + (580 * score) / 60;
-  const shades = [0.05, 0.12, 0.2, 0.32];
-  const band = ({ band: name, from, to }, i) => [
-    svgElement("rect", {
-      x: left(from),
-      y: 58,
-      width: left(to) - left(from) - 2,
-      height: 30,
-      fill: "currentColor",
-      "fill-opacity": shades[i],
-    }),
-    svgElement("text", { x: (left(from) + left(to)) / 2, y: 78, "text-anchor": "middle" }, name),
-    svgElement(
-      "text",
-      { x: left(from), y: 106, class: "muted", "text-anchor": from ? "middle" : "start" },
-      String(from),
-    ),
-  ];
-  const marks = [
-    [treated, "drug", 0],
-    [control, "no drug", 0],
-    [before, "before", 0],
-  ].filter(([score]) => Number.isFinite(score));
-  const sorted = marks.sort((a, b) => a[0] - b[0]);
-  const close = sorted.map(([score], i) => i > 0 && left(score) - left(sorted[i - 1][0]) < 58);
-  const mark = ([score, name], i) => {
-    const y = close[i] && !close[i - 1] ? 14 : 36;
-    return [
-      svgElement("text", { x: left(score), y, "text-anchor": "middle" }, `${name} ${Math.round(score)}`),
-      svgElement("path", { d: `M${left(score) - 6} 44h12l-6 10z`, fill: "currentColor" }),
-      y < 30 ? svgElement("line", { x1: left(score), x2: left(score), y1: 18, y2: 44, stroke: "currentColor" }) : null,
-    ].filter(Boolean);
+  const [lowest, highest] = [bands[0].from, bands.at(-1).to];
+  const percentOf = (score) => `${(100 * (score - lowest)) / (highest - lowest)}%`;
+  const at = (score, name, ...content) => {
+    const node = element("span", { class: name }, content);
+    node.style.left = percentOf(score);
+    return node;
   };
-  const nodes = [
-    ...bands.flatMap(band),
-    svgElement("text", { x: 590, y: 106, class: "muted", "text-anchor": "end" }, "60"),
-    ...sorted.flatMap(mark),
-  ];
-  const text = `MADRS bands: ${bands.map(({ band: name, from, to }) => `${name} ${from} to ${to}`).join(", ")}. Before the dose ${Math.round(before)}; a day after it ${formatNumber(Math.round(treated))}; without the drug ${formatNumber(Math.round(control))}.`;
-  const svg = svgElement("svg", { viewBox: "0 0 600 112", role: "img", "aria-label": text }, nodes);
-  const [all, expected] = [Math.round(before - treated), Math.round(before - control)];
-  const share = `A typical person's score has fallen by ${all} points: ${expected} of them come with expectation alone, and ${all - expected} more with the drug.`;
+  const band = ({ band: name, from, to }) => {
+    const node = at(from, "score-band", name);
+    node.style.width = percentOf(lowest + to - from);
+    return node;
+  };
+  const marks = [
+    [treated, "drug"],
+    [control, "no drug"],
+    [before, "before"],
+  ].filter(([score]) => Number.isFinite(score));
+  marks.sort((a, b) => a[0] - b[0]);
+  const isHigh = marks.map(() => false);
+  marks.forEach(([score], i) => (isHigh[i] = i > 0 && !isHigh[i - 1] && score - marks[i - 1][0] < CLOSE));
+  const mark = ([score, name], i) =>
+    at(score, `score-mark${isHigh[i] ? " high" : ""}`, `${name} `, element("b", { text: String(Math.round(score)) }));
+  const edges = [...bands.map(({ from }) => from), highest].map((score) => at(score, "score-edge", String(score)));
+  const drawing = element(
+    "div",
+    { class: "score-drawing", role: "img" },
+    marks.map(mark),
+    bands.map(band),
+    edges,
+    at(REMISSION, "score-remission", `${REMISSION} or less: remission`),
+    element("span", { class: "score-better", text: "← lower is better" }),
+  );
+  const text = `MADRS bands: ${bands.map(({ band: name, from, to }) => `${name} ${from} to ${to}`).join(", ")}. Before the dose ${Math.round(before)}; a day after it ${formatNumber(Math.round(treated))}; without the drug ${formatNumber(Math.round(control))}. Remission: ${REMISSION} or less.`;
+  drawing.setAttribute("aria-label", text);
+  const [all, expected, drug] = [before - treated, before - control, control - treated].map((fall) => fall.toFixed(1));
+  const share = `A typical person's score has fallen by ${all} points: ${expected} of them come with expectation alone, and ${drug} more with the drug.`;
   return element(
     "div",
     { class: "score-bar" },
     element("h3", { text: "What the score means, one day after the dose" }),
-    svg,
+    drawing,
     element("p", { text: share }),
   );
 }

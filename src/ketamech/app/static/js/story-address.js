@@ -10,6 +10,7 @@ const list = (text) => (text ?? "").split(" ").filter(Boolean);
 export class StoryAddress {
   // `view`: further settings, { name: { get() -> text or null, set(text or null) } }.
   constructor(state, view) {
+    this.hasTime = /[#&]hours=/.test(location.hash);
     Object.assign(this, { state, view, steps: 0, draggedAt: -Infinity, isRestoring: false, listeners: [] });
     this.read(location.hash, { withTime: true });
     history.replaceState({ steps: 0 }, "", this.hash());
@@ -92,7 +93,7 @@ export class StoryAddress {
       route: parts.get("route"),
       drug: parts.get("drug"),
       schedule: parts.get("schedule"),
-      dose: Number(parts.get("dose")),
+      dose: Number(parts.get("dose") ?? NaN),
       pathwaysOff: list(parts.get("off")),
       perturbations: list(parts.get("block")),
     });

@@ -1,25 +1,25 @@
 // Two chapters of the story with figures of their own: the comparison of treatments and the pathway contributions.
 
 import { LatestTask, postJson, runJob, ServerError } from "./api.js";
-import { button, checkbox, element, emptyState, find, loading, paragraph, svgElement, table } from "./dom.js";
+import { button, checkbox, element, emptyState, find, findAll, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
-import { formatNumber, formatSigned, formatTimeLong, interpolate } from "./format.js";
+import { formatNumber, formatTimeLong, interpolate } from "./format.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
-import { MONTH, selectedTime } from "./time-slider.js";
+import { MONTH, RANGES, selectedTime } from "./time-slider.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
 const COMPARISON_CAPTION =
   "Each curve includes the expectancy from its visits; one typical patient with MADRS 33 before treatment. " +
-  "Points in a curve’s own shape and colour are published means of such treatments. Most trials of the other " +
-  "treatments end after the month that is shown.";
+  "Points in a curve’s own shape and colour are published means of such treatments. Days and weeks are " +
+  "evenly spaced here.";
 
 // `leftOut`: ids of the treatments that are not shown; `changed` is called after a choice. Returns { simulate, show }.
 export function treatmentComparison(state, leftOut, changed) {
   const treatments = [...state.tables.compared_treatments.values()];
-  const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence });
+  const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence, clock: RANGES.course });
   find("#comparison-figures").append(figure.node);
   const curves = new Map(); // by treatment id
   const boxes = treatments.map(({ id, label, schedule }) => {
@@ -66,7 +66,7 @@ export function treatmentComparison(state, leftOut, changed) {
         const scenario = { treatments: [regimen], horizon: "84 days" };
         if (!curves.has(id)) curves.set(id, await madrsOf(scenario, i + 1, label));
       }
-      const scenario = state.species ? state.defaultScenario : state.scenario;
+      const scenario = { ...(state.species ? state.defaultScenario : state.scenario), horizon: "84 days" };
       curves.set("ketamine", await madrsOf(scenario, 0, "Ketamine"));
       show();
     } catch (error) {
@@ -77,23 +77,23 @@ export function treatmentComparison(state, leftOut, changed) {
   return { simulate: () => simulation.run(), show };
 }
 
-// The treatment with the lowest score after a day and after four weeks.
+// The treatment with the lowest score after a day and after twelve weeks.
 function comparisonFinding(series) {
   const lowest = (hours) => {
     const scores = series.map((one) => [interpolate(one.time, one.y, hours), one.label.split(",")[0]]);
     return scores.sort((a, b) => a[0] - b[0])[0][1];
   };
-  const [day, month] = [lowest(24), lowest(672)];
-  if (day === month) return `${day} gives the lowest score after a day and after four weeks`;
-  return `After a day the lowest score is with: ${day}. After four weeks: ${month}`;
+  const [day, later] = [lowest(24), lowest(RANGES.course.last)];
+  if (day === later) return `${day} gives the lowest score after a day and after twelve weeks`;
+  return `Lowest score after a day: ${day}. After twelve weeks: ${later}`;
 }
 
-const fetchMadrs = (scenario) => postJson("/api/curves", { scenario, until: MONTH, tracks: ["mood"] });
+const fetchMadrs = (scenario, until = MONTH) => postJson("/api/curves", { scenario, until, tracks: ["mood"] });
 
 // MADRS of a scenario with its published values.
 async function madrsOf(scenario, index, label) {
   const [{ tracks, time }, published] = await Promise.all([
-    fetchMadrs(scenario),
+    fetchMadrs(scenario, RANGES.course.last),
     postJson("/api/published-values", { scenario }).catch(() => ({ published_values: [] })),
   ]);
   const [madrs] = tracks[0].curves;
@@ -121,7 +121,10 @@ export function pathwayContributions(state, components) {
   find("#pathways-figures").append(attributionOfStory(state, components));
 
   const simulation = new LatestTask(async () => {
-    if (state.species) return place.replaceChildren(emptyState(NO_RATING));
+    if (state.species) {
+      for (const share of [find("#habenula-share"), ...findAll("[data-mechanism]")]) share.textContent = "";
+      return place.replaceChildren(emptyState(NO_RATING));
+    }
     const whole = await effectOnMood(state);
     const losses = [];
     for (const pathway of state.pathways.values()) {
@@ -130,14 +133,41 @@ export function pathwayContributions(state, components) {
     }
     losses.sort((a, b) => b.loss - a.loss);
     place.replaceChildren(lossTable(whole, losses));
+    title.textContent = lossCaption(whole, losses.slice(0, 1)).split(". ")[0];
     find('[data-caption="pathways"]').textContent = lossCaption(whole, losses);
+    await showMechanisms(state, -whole, losses);
   });
   return () => simulation.run();
 }
 
-// MADRS at 24 h against the control, with one pathway off where it is named.
-async function effectOnMood(state, pathwayOff = null) {
+// In the chapters of a mechanism and in the lead: the points lost without it, beside those lost without the habenula.
+async function showMechanisms(state, whole, losses) {
+  const lossOf = (id) => losses.find(({ pathway }) => pathway.name === id);
+  const { loss: habenula, isOff } = lossOf("habenula");
+  const places = findAll("[data-mechanism]");
+  const isShown = whole >= 1 && !isOff;
+  const ofWhole = `of the ${points(whole)} points that the drug adds after a day`;
+  find("#habenula-share").textContent = isShown
+    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain.`
+    : "";
+  for (const place of places) {
+    const [kind, id] = place.dataset.mechanism.split(":");
+    if (!isShown || (kind === "off" ? lossOf(id).isOff : state.perturbations.has(id))) {
+      place.textContent = "";
+      continue;
+    }
+    const loss = kind === "off" ? lossOf(id).loss : whole + (await effectOnMood(state, null, state.tables.perturbations.get(id).phrase));
+    const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off` : state.tables.perturbations.get(id).without;
+    place.textContent = `In this model, ${points(loss)} ${ofWhole} are lost when ${without}. When the habenula is off, ${points(habenula)} are lost.`;
+  }
+}
+
+const points = (value) => Math.abs(value).toFixed(1);
+
+// MADRS at 24 h against the control, with one pathway off or one block where it is named.
+async function effectOnMood(state, pathwayOff = null, block = null) {
   const { scenario } = state;
+  if (block) scenario.perturbations.push(block);
   if (pathwayOff) scenario.pathways[pathwayOff] = false;
   const { tracks, time } = await fetchMadrs(scenario);
   const [madrs] = tracks[0].curves;
@@ -148,13 +178,13 @@ function lossTable(whole, losses) {
   const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
   const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${formatNumber(-whole)} points more than the control.`;
   const row = ({ pathway, isOff, loss }) => {
-    const points = Math.abs(loss) < 0.005 ? "0" : formatSigned(Number(loss.toFixed(2)), 3);
+    const points = loss.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
     const oneLine = element("small", { class: "secondary", text: `${pathway.one_line} ` });
     const label = element("div", {}, pathway.label, element("br"), oneLine);
     const size = element("div", { class: "loss" }, bar(loss, largest, pathway.colour), evidenceBadges(pathway));
     return [label, size, isOff ? "off" : points];
   };
-  return table(caption, ["pathway", "loss when off", "points"], losses.map(row));
+  return table(caption, ["pathway", "loss when off", "points lost"], losses.map(row));
 }
 
 function bar(value, largest, colour) {

@@ -11,8 +11,9 @@ const curveOf = (track, curve = 0) => track.curves[curve].treated;
 const valueAt = (track, hours, curve = 0) => interpolate(track.time, curveOf(track, curve), hours);
 const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit, 2);
 const numberAt = (track, hours, curve) => formatNumber(valueAt(track, hours, curve));
-const firstOf = (track, curve = 0) => curveOf(track, curve)[0];
-const extremeOf = (track, curve = 0) => extremum(track.time, curveOf(track, curve));
+// The level at rest: without the block where one is given before the dose.
+const firstOf = (track, curve = 0) => track.curves[curve].rest ?? curveOf(track, curve)[0];
+const extremeOf = (track, curve = 0) => extremum(track.time, curveOf(track, curve), firstOf(track, curve));
 const percent = (ratio) => `${Math.abs(Math.round(100 * (ratio - 1)))} percent`;
 const rounded = (value) => String(Math.round(value));
 
@@ -35,7 +36,10 @@ function changeOf(track, what, { curve = 0, rest = "its level before the dose" }
   return `${capital(what)} ${verb} by ${percent(value / first)}, most after ${formatTime(hours)}`;
 }
 
-const FINDINGS = {
+// What was measured in people stands beside what the model computes.
+const SCAN = "; one scan of people found no change after a day";
+
+export const FINDINGS = {
   plasma(track) {
     const { value, hours } = extremeOf(track);
     return value > 0
@@ -62,12 +66,15 @@ const FINDINGS = {
   ampa: (track) => changeOf(track, "the current through AMPA receptors"),
   bdnf: (track) => changeOf(track, "BDNF", { rest: "rest" }),
   mtor: (track) => changeOf(track, "mTORC1", { rest: "rest" }),
-  protein: (track) =>
-    `${changeOf(track, "synaptic protein")}; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`,
+  protein(track) {
+    const { value, first } = extremeOf(track);
+    const half = Math.abs(value / first - 1) < CHANGED ? "" : `; half of it is gone by ${formatTime(lastBeyond(track, 0.5))}`;
+    return changeOf(track, "synaptic protein") + half;
+  },
   spines(track) {
     const { value, first, hours } = extremeOf(track);
     if (Math.abs(value / first - 1) < 0.005) return "The number of spines does not change";
-    return `From ${rounded(100 * first)} to ${rounded(100 * value)} spines of 100, most after ${formatTime(hours)}`;
+    return `From ${rounded(100 * first)} to ${rounded(100 * value)} spines of 100, most after ${formatTime(hours)}${SCAN}`;
   },
   habenula(track) {
     const { value, first } = extremeOf(track);
@@ -96,7 +103,9 @@ const FINDINGS = {
   },
   suicidality(track) {
     const { value, first, hours } = extremeOf(track);
-    return `Suicidal thoughts: the score goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)}, most after ${formatTime(hours)}`;
+    const control = track.curves[0].control;
+    const without = control ? `; without the drug to ${formatNumber(interpolate(track.time, control, hours), 2)}` : "";
+    return `In the model the score of suicidal thoughts goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} by ${formatTime(hours)}${without}`;
   },
   dissociation(track) {
     const { value, hours } = extremeOf(track);

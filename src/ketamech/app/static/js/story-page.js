@@ -47,6 +47,7 @@ function chapterNode(row, i, paragraphs, context) {
       plain.flatMap((one) => paragraphNodes(one, context.withTerms)),
       steps.node,
       row.id === "unknown" ? null : element("p", { class: "current-values", "data-caption": row.id }),
+      row.mechanism ? element("p", { class: "mechanism-share", "data-mechanism": row.mechanism }) : null,
       row.controls ? dosePanel(row.controls, context) : null,
       detail.length ? collapsibleDetail(detail, context.withTerms) : null,
     ),

@@ -98,14 +98,14 @@ export class StoryState {
   get scenario() {
     const { unit, regimen } = this.routeRow;
     const { perturbations, schedules } = this.tables;
-    const treatment = `${this.drug} ${this.roundedDose} ${unit} ${regimen} ${schedules.get(this.schedule).regimen}`;
-    const fractions = [...this.perturbations].map((id) => [id, perturbations.get(id).fraction]);
+    const drug = this.roundedDose > 0 ? `${this.drug} ${this.roundedDose} ${unit}` : "placebo";
+    const treatment = `${drug} ${regimen} ${schedules.get(this.schedule).regimen}`;
     return {
       title: "Scenario of the story",
       treatments: [treatment.trim()],
       ...(this.species ? { species: this.species, person: {} } : { person: { weight: "70 kg" } }),
       pathways: Object.fromEntries([...this.pathwaysOff].map((id) => [id, false])),
-      perturbations: Object.fromEntries(fractions),
+      perturbations: [...this.perturbations].map((id) => perturbations.get(id).phrase),
       horizon: "31 days", // beyond the end of the time slider
     };
   }
@@ -113,7 +113,7 @@ export class StoryState {
   get description() {
     const { unit, description } = this.routeRow;
     const schedule = this.tables.schedules.get(this.schedule).description;
-    const drug = this.tables.drugs.get(this.drug).description;
+    const drug = this.roundedDose > 0 ? this.tables.drugs.get(this.drug).description : "no drug,";
     return `${drug} ${this.roundedDose} ${unit} ${description}${schedule && `, ${schedule}`}`;
   }
 
@@ -215,13 +215,28 @@ function choice(state, title, table, key, choose) {
 export function storyDoseSlider(state) {
   const { node, input, show } = doseSlider({}, (dose) => state.set({ dose }));
   const hatch = element("span", { class: "hatch", "aria-hidden": "true" });
-  node.append(hatch);
+  const marks = element("div", { class: "dose-marks" });
+  node.append(hatch, marks);
+  node.querySelector(".limits").hidden = true;
   const update = () => {
     const { min, max, step, unit, usual, tested } = state.routeRow;
     Object.assign(input, { min, max, step });
-    const largest = tested > 0 ? `largest in a study of mood ${tested}` : "no study of mood in our tables";
-    show(state.shortDose, state.dose, `${min} to ${max} ${unit}; usual ${usual}; ${largest}`);
-    hatch.style.width = `${(100 * (max - Math.max(min, Math.min(max, tested)))) / (max - min)}%`;
+    show(state.shortDose, state.dose);
+    const share = (dose) => (dose - min) / (max - min);
+    hatch.style.width = `${100 * (1 - share(Math.min(max, Math.max(min, tested))))}%`;
+    const mark = (dose, text, edge = null) => {
+      const node = element("span", { class: edge, text });
+      node.style.left = `${100 * share(dose)}%`;
+      return node;
+    };
+    const beyond = tested > 0 ? "above all mood trials" : "no mood trial in our tables";
+    const isApart = tested > 0 && Math.abs(share(tested) - share(usual)) > 0.2;
+    marks.replaceChildren(
+      mark(min, min ? String(min) : "0", "at-start"),
+      mark(usual, `${usual} usual`),
+      isApart ? mark(tested, String(tested)) : "",
+      tested < max ? mark(max, beyond, "at-end") : mark(max, `${max} ${unit}`, "at-end"),
+    );
   };
   state.onChange(update);
   update();

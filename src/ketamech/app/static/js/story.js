@@ -1,13 +1,14 @@
 // The story page: one treatment, one clock, one drawing. The mood curve and the drawing are computed first, then the
 // figures in view, then everything else.
 
+import { simulate as simulateOutputs } from "../simulate.js";
 import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
 import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
 import { announce, debounce, element, find, findAll, linkButton } from "./dom.js";
 import { trackSeries } from "./figure-data.js";
 import { setPictureSource } from "./figure.js";
 import { glossary } from "./glossary.js";
-import { Hero } from "./hero.js";
+import { BEFORE, Hero } from "./hero.js";
 import { setUpPage } from "./page-setup.js";
 import { markUnmeasured, measuredIn } from "./measurement-notes.js";
 import { ChapterScroll } from "./chapter-scroll.js";
@@ -83,7 +84,7 @@ async function start() {
   for (const { figures: ones } of chapters) for (const [key, figure] of ones) addFigure(key, figure);
   chapters.forEach(({ steps }) => steps.show(scene, hero));
   for (const place of findAll("[data-caption]")) captionObserver.observe(place);
-  new ChapterScroll(chapters, scene);
+  new ChapterScroll(chapters, scene, address.hasTime);
   setUpPresentation([find("#start"), ...chapters.map(({ node }) => node)]);
   linkFiguresToWorkbench(state, trackInfo);
   comparison = treatmentComparison(state, leftOut, () => address.replace());
@@ -179,9 +180,26 @@ function store({ tracks: found, time, treatment_times: doses }, scenario) {
   for (const track of found) tracks[track.key] = { ...track, time, doses, scenario: JSON.stringify(scenario) };
 }
 
+// Where a block is given before the dose, curves are compared with the level before it, not with that at 0 h.
+async function withRest(found, scenario) {
+  if (!scenario.perturbations.length) return found;
+  const namesIn = ({ key }) => key.split(" + ");
+  const curves = found.tracks.flatMap(({ curves: ones, unit }) => ones.map((curve) => ({ curve, unit })));
+  const outputs = [...new Set(curves.flatMap(({ curve }) => namesIn(curve)))];
+  const { values } = await simulateOutputs({ scenario, outputs, times: [BEFORE, 0] });
+  for (const { curve, unit } of curves) {
+    const [rest, now] = [0, 1].map((i) => namesIn(curve).reduce((sum, name) => sum + values[name][i], 0));
+    if (!(rest > 0 && now > 0)) continue;
+    const scaled = (y) => y?.map((value) => (value * now) / rest);
+    if (unit === "relative to baseline") Object.assign(curve, { treated: scaled(curve.treated), control: scaled(curve.control) });
+    curve.rest = (curve.treated[0] * rest) / now;
+  }
+  return found;
+}
+
 async function simulate(scenario, keys) {
   try {
-    store(await fetchCurves(scenario, keys), scenario);
+    store(await withRest(await fetchCurves(scenario, keys), scenario), scenario);
     keys.forEach(showTrack);
     showCaptions();
   } catch (error) {

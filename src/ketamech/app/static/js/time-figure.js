@@ -23,6 +23,7 @@ export class TimeFigure extends Figure {
     super(settings);
     this.data = null;
     this.narrowHeight = settings.narrowHeight ?? 230;
+    this.ownClock = settings.clock ?? null; // a time range of its own; else that of the page
     this.caption.textContent = "Computing …";
     this.caption.classList.add("loading");
     this.node.classList.add("empty");
@@ -56,6 +57,10 @@ export class TimeFigure extends Figure {
     if (this.details.open) this.fillTable();
   }
 
+  get clock() {
+    return this.ownClock ?? selectedTime.range;
+  }
+
   markStale() {
     this.node.classList.add("stale");
   }
@@ -78,16 +83,16 @@ export class TimeFigure extends Figure {
     const { series, bands, points, caption } = this.data;
     const [low, high] = axisLimits(drawnValues(this.data), this.range);
     this.width = width;
-    this.x = timeScale(MARGIN.left, width - MARGIN.right);
+    this.x = timeScale(MARGIN.left, width - MARGIN.right, this.clock);
     this.y = new Scale(height - MARGIN.bottom, MARGIN.top, low, high);
     this.timeMarks = svgElement("g", { class: "time-marks" });
     this.places = [];
-    const shownPoints = points.filter(isShown).map((point) => this.publishedPoint(point));
+    const shownPoints = points.filter((point) => this.isShown(point)).map((point) => this.publishedPoint(point));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.replaceChildren(
       this.axes(width),
-      ...bands.map((band) => bandPath(band, this.x, this.y)),
-      ...[...series].reverse().map((one) => curvePath(one, this.x, this.y)),
+      ...bands.map((band) => bandPath(band, this.x, this.y, this.clock)),
+      ...[...series].reverse().map((one) => curvePath(one, this.x, this.y, this.clock)),
       this.doseMarks(height),
       this.timeMarks,
       svgElement("g", { class: "points" }, shownPoints),
@@ -101,13 +106,13 @@ export class TimeFigure extends Figure {
   }
 
   axes(width) {
-    const anchor = (hours) => (hours > 0.98 * selectedTime.last ? "end" : hours === 0 ? "start" : "middle");
-    const ticks = visibleTicks(width).map(([value, text]) => ({ value, text, anchor: anchor(value) }));
+    const anchor = (hours) => (hours > 0.98 * this.clock.last ? "end" : hours <= FIRST_HOUR ? "start" : "middle");
+    const ticks = visibleTicks(width, this.clock).map(([value, text]) => ({ value, text, anchor: anchor(value) }));
     return axesOf(this.x, this.y, ticks);
   }
 
   doseMarks(height) {
-    const shown = this.data.doses.filter((hours) => hours > 1 && hours < selectedTime.last);
+    const shown = this.data.doses.filter((hours) => hours > 1 && hours < this.clock.last);
     const mark = (hours) => `M${this.x.at(hours) - 3.5} ${height - MARGIN.bottom + 6}h7l-3.5 -6z`;
     const marks = shown.map((hours) => svgElement("path", { class: "dose", d: mark(hours) }));
     return svgElement("g", {}, marks);
@@ -123,8 +128,9 @@ export class TimeFigure extends Figure {
     const group = svgElement(
       "g",
       { class: "published-point", ...role, "aria-label": text },
-      svgElement("title", {}, text),
     );
+    for (const event of ["pointerenter", "focus"]) group.addEventListener(event, () => this.showPointNote(text, left, middle));
+    for (const event of ["pointerleave", "blur"]) group.addEventListener(event, () => this.showPointNote(""));
     group.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
@@ -142,10 +148,24 @@ export class TimeFigure extends Figure {
     return group;
   }
 
+  isShown(point) {
+    return point.value !== null && point.start <= this.clock.last;
+  }
+
+  // What a published point is, beside it, while the pointer or the focus is on it.
+  showPointNote(text, x = 0, y = 0) {
+    this.pointNote ??= this.node.appendChild(element("div", { class: "point-note", "aria-hidden": "true" }));
+    this.pointNote.textContent = text;
+    this.pointNote.hidden = !text;
+    const scale = this.svg.clientWidth / this.width;
+    this.pointNote.style.left = `${Math.max(0, Math.min(x * scale - 40, this.svg.clientWidth - 250))}px`;
+    this.pointNote.style.top = `${this.svg.offsetTop + y * scale + 14}px`;
+  }
+
   openPoint(point) {
     this.openEvidence?.(
       [point.evidence],
-      `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)}`,
+      `${point.label}: ${formatWithUnit(point.value, this.pointUnit ?? this.unit)} in the figure${point.how ? `; ${point.how}` : ""}`,
     );
   }
 
@@ -163,8 +183,8 @@ export class TimeFigure extends Figure {
   pointText(point) {
     const spread = hasSpread(point) ? ` (${formatRange(point.low, point.high)})` : "";
     const time = point.shape === "level" ? "time not published" : formatTime(point.start);
-    const translated = point.translated ? "; translated" : "";
-    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${translated}`;
+    const how = point.how ? `; ${point.how}` : "";
+    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${how}`;
   }
 
   // The cursor, a marker on each curve, and the legend; the time moves them without making new nodes.
@@ -179,6 +199,8 @@ export class TimeFigure extends Figure {
     const entries = this.listed.map(({ one, shown }) => element("li", {}, legendSample(one), `${one.label} `, shown));
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
+    const isOpen = (hollow) => this.data.points.some((point) => point.index === undefined && this.isShown(point) && Boolean(point.translated) === hollow);
+    entries.push(...[false, true].filter(isOpen).map((hollow) => element("li", {}, pointSample(hollow), POINT_NAMES[Number(hollow)])));
     this.timeMarks.replaceChildren(this.cursor, ...this.moving.map(({ mark }) => mark));
     this.legend.replaceChildren(...entries);
   }
@@ -263,7 +285,6 @@ export class TimeFigure extends Figure {
 
 const valueAt = (one, hours) => interpolate(one.time, one.listed ?? one.y, hours);
 const hasSpread = (point) => point.low !== null && point.high !== null;
-const isShown = (point) => point.value !== null && point.start <= selectedTime.last;
 
 function drawnValues({ series, bands, points }) {
   return [
@@ -274,31 +295,31 @@ function drawnValues({ series, bands, points }) {
 }
 
 // Every second tick where the figure is narrow.
-function visibleTicks(width) {
-  const { ticks } = selectedTime.range;
+function visibleTicks(width, { ticks }) {
   return width > 520 ? ticks : ticks.filter((_, i) => i % 2 === (ticks.length + 1) % 2);
 }
 
-export function pathOf(time, values, x, y) {
+export function pathOf(time, values, x, y, { last } = selectedTime.range) {
   let path = "";
   let command = "M";
   for (let i = 0; i < time.length; i++) {
     if (values[i] === null) command = "M";
     if (values[i] === null || time[i] < FIRST_DRAWN) continue;
-    if (time[i] > selectedTime.last) break;
+    if (time[i] > last) break;
     path += `${command}${x.at(time[i]).toFixed(1)} ${y.at(values[i]).toFixed(1)}`;
     command = "L";
   }
   return path;
 }
 
-const curvePath = (one, x, y) => svgElement("path", { ...curveAttributes(one), d: pathOf(one.time, one.y, x, y) });
+const curvePath = (one, x, y, clock) =>
+  svgElement("path", { ...curveAttributes(one), d: pathOf(one.time, one.y, x, y, clock) });
 
-function bandPath(band, x, y) {
-  const inside = (t, value) => value !== null && t >= FIRST_DRAWN && t <= selectedTime.last;
+function bandPath(band, x, y, clock) {
+  const inside = (t, value) => value !== null && t >= FIRST_DRAWN && t <= clock.last;
   const lower = band.time.map((t, i) => [t, band.low[i]]).filter(([t, value]) => inside(t, value));
   const back = lower.reverse().map(([t, value]) => `L${x.at(t).toFixed(1)} ${y.at(value).toFixed(1)}`);
-  return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y)}${back.join("")}Z` });
+  return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y, clock)}${back.join("")}Z` });
 }
 
 const bandAttributes = (band) => ({
@@ -310,6 +331,11 @@ function bandSample(band) {
   const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
   return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
 }
+
+const POINT_NAMES = ["published", "published, rescaled"];
+
+const pointSample = (hollow) =>
+  svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, svgElement("circle", { cx: 15, cy: 6, r: 4.4, class: `point${hollow ? " hollow" : ""}` }));
 
 // A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
 function pointShape(point, left, right, middle) {

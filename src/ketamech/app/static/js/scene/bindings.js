@@ -67,6 +67,7 @@ const DISPLAYS = {
   mmhg: { short: (row, v) => (v < 0.5 ? "no rise" : `${signed(Math.round(v), " mmHg")}`) },
   level: { short: (row, v) => (v < 0.005 ? "almost none" : `${formatNumber(v, CONCENTRATION_DIGITS)} µmol/L`) },
   spines: { short: (row, v) => `${Math.round(100 * v)} of 100` },
+  new_spines: { short: (row, v, v0) => `${Math.max(0, Math.round(100 * (v - v0)))} of 100` },
   number: { short: (row, v) => (v < 0.01 ? "none" : formatNumber(v, 2)) },
   madrs: { short: (row, v) => String(Math.round(v)) },
 };

@@ -1,8 +1,8 @@
 // The body: a hundred parts of the dose in the places where the drug is, the level in blood and brain as a tint.
 
-import { cell, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute } from "./shapes.js";
+import { svgElement } from "../dom.js";
+import { cell, circle, group, hexagon, insideOf, label, Marks, path, rect, scatter, setAttribute, setText } from "./shapes.js";
 
-const FRAME = [60, 20, 680, 724];
 const TORSO =
   "M394 29C432 29 458 60 458 104C458 148 444 172 432 188C424 200 426 216 440 224C472 238 534 246 566 268C596 290 606 330 612 380C620 450 640 620 642 780H572" +
   "C568 640 556 500 538 404C534 500 552 640 552 780H238C238 640 258 500 254 404C236 500 222 640 218 780H148C150 620 170 450 178 380" +
@@ -72,6 +72,9 @@ export function body() {
     );
   });
   const tinted = { vessels: path(VESSELS, "tint-vessel"), heart: path(HEART, "tint"), brain: path(BRAIN, "tint") };
+  const liverTint = path(LIVER, "tint");
+  const values = { brain_tint: valueLabel(486, 62, "Brain", [480, 70, 440, 84]), vessels: valueLabel(600, 210, "Blood vessels", [594, 222, 536, 284]) };
+  const views = { felt: measures(MEASURES.felt, bar), inflammation: measures(MEASURES.inflammation, disc) };
   const drip = group("", path("M108 40V62M94 40H122"), rect(103, 256, 10, 28, 2), path(TUBE));
   const infusion = group(
     "infusion",
@@ -94,20 +97,29 @@ export function body() {
     path(HEART, "organ heart"),
     tinted.heart,
     tinted.brain,
+    liverTint,
     path(BRAIN_FOLDS, "fold"),
     path(NOSE, "organ nose"),
     infusion,
     Object.values(parts).map((one) => one.nodes),
-    label(486, 76, ["Brain"], { leader: [480, 70, 440, 84], sizes: "wide medium narrow" }),
-    label(600, 222, ["Blood vessels"], { leader: [594, 222, 536, 284], sizes: "wide medium" }),
-    label(660, 436, ["Liver"], { leader: [652, 430, 424, 446], sizes: "wide medium" }),
+    Object.values(values),
+    label(368, 476, ["Liver"], { anchor: "middle", sizes: "wide medium" }),
+    Object.values(views).map(({ node: one }) => one),
   );
   return {
     node,
-    frame: FRAME,
-    cameras: { wide: [20, -4, 1210, 760], medium: [20, -4, 900, 760], narrow: [70, 14, 680, 440] },
-    update(frame) {
+    cameras: { wide: [0, -4, 1210, 760], medium: [0, -4, 1080, 760], narrow: [44, -6, 1131, 770] },
+    update(frame, view) {
       for (const [id, part] of Object.entries(parts)) part.show(frame.amount(id));
+      for (const [id, one] of Object.entries(values)) {
+        setAttribute(one, "visibility", view === "dose" || id === "brain_tint" ? "visible" : "hidden");
+        setText(one.querySelector("tspan + tspan"), view === "dose" ? frame.short(id) : "");
+      }
+      for (const [name, { node: one, show }] of Object.entries(views)) {
+        setAttribute(one, "data-view", name === view ? "shown" : "hidden");
+        if (name === view) show(frame);
+      }
+      setAttribute(liverTint, "opacity", Math.min(0.6, frame.amount("liver") / 25).toFixed(2));
       setAttribute(infusion, "opacity", frame.amount("bag") > 0 ? "1" : "0.45");
       const isDrip = ["nose", "injection", "gut"].every((id) => !(frame.peak(id) > 0));
       setAttribute(drip, "opacity", isDrip ? "1" : "0");
@@ -118,6 +130,56 @@ export function body() {
     },
     sentence,
   };
+}
+
+const valueLabel = (x, y, name, leader) => label(x, y, [name, ""], { leader, sizes: "wide medium", id: "value" });
+
+// What stands beside the body instead of the dose: values in words, each with a line from its organ and a drawing.
+const [BESIDE, BAR, RING] = [730, 330, 32]; // x, the width of a bar, and the radius of the healthy level of a disc
+const MEASURES = {
+  felt: [
+    { id: "dissociation", name: "Feeling detached", from: [444, 84], y: 90 },
+    { id: "sedation", name: "Sleepiness", from: [444, 100], y: 270 },
+    { id: "pressure", name: "Blood pressure, rise", from: [444, 366], y: 450 },
+  ],
+  inflammation: [
+    { id: "quinolinate", name: "Quinolinate, brain", from: [444, 84], y: 80 },
+    { id: "tnf", name: "TNF, blood", from: [540, 290], y: 300 },
+    { id: "crp", name: "CRP, from the liver", from: [430, 452], y: 520 },
+  ],
+};
+
+function bar({ y }) {
+  const fill = rect(BESIDE, y + 14, 0, 22, 11, "bar-value");
+  const show = (amount) => setAttribute(fill, "width", (BAR * amount).toFixed(1));
+  return { nodes: [rect(BESIDE, y + 14, BAR, 22, 11, "bar-ground"), fill], show };
+}
+
+function disc({ y }) {
+  const [left, top] = [BESIDE + 70, y + 84];
+  const fill = circle(left, top, RING, "area");
+  const show = (amount) => {
+    setAttribute(fill, "r", (RING * Math.sqrt(amount)).toFixed(1));
+    setAttribute(fill, "data-side", amount > 1.015 ? "more" : amount < 0.985 ? "less" : "healthy");
+  };
+  return { nodes: [fill, circle(left, top, RING, "healthy-ring")], show };
+}
+
+function measures(rows, drawing) {
+  const found = rows.map((row) => {
+    const { id, name, from, y } = row;
+    const { nodes, show } = drawing(row);
+    const value = label(BESIDE + BAR, y + 62, [""], { sizes: "wide medium", anchor: "end" });
+    const line = svgElement("line", { class: "organ-line", x1: from[0], y1: from[1], x2: BESIDE - 8, y2: y + 24 });
+    return { id, show, value: value.querySelector("tspan"), nodes: [line, nodes, label(BESIDE, y, [name]), value] };
+  });
+  const show = (frame) => {
+    for (const one of found) {
+      one.show(frame.amount(one.id));
+      setText(one.value, frame.short(one.id));
+    }
+  };
+  return { node: group("body-view", found.map(({ nodes }) => nodes)), show };
 }
 
 // Whether a point lies on the line of a path, `width` wide.
@@ -140,9 +202,21 @@ function sentence(frame, view) {
       ? `The three signs of inflammation have changed by at most ${Math.max(1, least)} percent.`
       : `The three signs of inflammation have changed by up to ${least} percent.`;
   }
-  const parts = (id) => frame.value(id);
   if (frame.peak("vessels") <= 0) return "No ketamine is given.";
-  const first = `Of 100 parts of the dose, ${parts("blood")} are in blood and organs and ${parts("tissue")} in muscle, fat and other tissue.`;
-  const given = parts("bag") ? ` ${parts("bag")} ${parts("bag") === 1 ? "is" : "are"} not yet given.` : "";
-  return `${first} ${parts("eliminated")} ${parts("eliminated") === 1 ? "has" : "have"} left the body.${given}`;
+  const found = PARTS.filter(([id]) => frame.value(id) > 0).map(([id, ...words]) => inWords(frame.value(id), ...words));
+  return `Of 100 parts of the dose, ${[found.slice(0, -1).join(", "), found.at(-1)].filter(Boolean).join(" and ")}.`;
 }
+
+// The places in the order of the sentence, which names all of the hundred parts.
+const PARTS = [
+  ["bag", "is not yet given", "are not yet given"],
+  ["nose", "is in the nose", "are in the nose"],
+  ["injection", "is at the injection", "are at the injection"],
+  ["gut", "is in mouth and gut", "are in mouth and gut"],
+  ["blood", "is in blood and organs", "are in blood and organs"],
+  ["tissue", "is in muscle and fat", "are in muscle and fat"],
+  ["liver", "is being changed in the liver", "are being changed in the liver"],
+  ["metabolite", "is changed and still in the body", "are changed and still in the body"],
+  ["eliminated", "has left or was changed further", "have left or were changed further"],
+];
+const inWords = (count, one, many) => `${count} ${count === 1 ? one : many}`;

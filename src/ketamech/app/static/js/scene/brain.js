@@ -4,7 +4,6 @@
 import { svgElement } from "../dom.js";
 import { cell, circle, group, label, path, rect, setAttribute, setText } from "./shapes.js";
 
-const FRAME = [80, 30, 900, 714];
 const AS_HEALTHY = 0.015;
 const CEREBRUM =
   "M142 446C120 420 116 380 124 350C116 316 124 280 142 262C140 232 160 206 186 196C196 168 228 148 262 146C286 118 326 104 360 106" +
@@ -36,16 +35,19 @@ const AREAS = {
   accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"] },
   habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"] },
 };
-// On a phone only some areas are named, at the outside where there is room.
+// On a phone the letters are larger beside the discs.
 const NARROW_NAMES = [
-  [["Dorsolateral", "prefrontal"], 214, 176, "end"],
-  [["Medial", "prefrontal"], 164, 350, "end"],
-  [["Dorsal cingulate"], 464, 236, "start"],
-  [["Posterior", "cingulate"], 768, 280, "start"],
-  [["Habenula"], 684, 404, "start"],
-  [["Subgenual"], 330, 506, "middle"],
-  [["Amygdala"], 470, 588, "middle"],
-  [["Hippocampus"], 680, 540, "start"],
+  [["Dorsolateral", "prefrontal"], 212, 150, "end"],
+  [["Medial", "prefrontal"], 158, 356, "end"],
+  [["Dorsal cingulate"], 468, 228, "start"],
+  [["Posterior", "cingulate"], 776, 270, "start"],
+  [["Insula"], 444, 304, "middle"],
+  [["Thalamus"], 604, 306, "middle"],
+  [["Habenula"], 690, 404, "start"],
+  [["Subgenual"], 320, 516, "middle"],
+  [["Accumbens"], 466, 470, "start"],
+  [["Amygdala"], 470, 596, "middle"],
+  [["Hippocampus"], 684, 560, "start"],
 ];
 const LINKS = {
   default_mode: "M199 366C280 130 600 60 729 290M729 290C740 380 690 460 640 524M640 524C560 640 260 650 199 366",
@@ -105,18 +107,34 @@ export function brain() {
       discs.map(({ node: one }) => one),
     ),
     Object.values(AREAS).map(({ name: [lines, x, y, anchor] }) => label(x, y, lines, { anchor })),
+    legend(),
     NARROW_NAMES.map(([lines, x, y, anchor]) => label(x, y, lines, { anchor, sizes: "narrow" })),
   );
   return {
     node,
-    frame: FRAME,
-    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [90, 40, 830, 600] },
+    cameras: { wide: [-60, 30, 1142, 714], medium: [100, 20, 830, 660], narrow: [-10, 46, 952, 640] },
     update(frame) {
       for (const { id, fill, value } of discs) showDisc(frame, id, fill, value);
       for (const { id, line } of links) showLink(frame, id, line);
     },
     sentence,
   };
+}
+
+// What the discs and lines mean, beside the brain.
+function legend() {
+  const kinds = [
+    ["less", 16, "less active"],
+    ["healthy", 22, "as healthy"],
+    ["more", 27, "more active"],
+  ];
+  const one = ([side, r, text], i) => {
+    const [x, y] = [958, 486 + 72 * i];
+    const fill = circle(x, y, r, "area");
+    fill.setAttribute("data-side", side);
+    return [fill, circle(x, y, 22, "healthy-ring"), label(x + 38, y + 6, [text], { sizes: "wide" })];
+  };
+  return group("disc-legend", kinds.map(one));
 }
 
 function disc(id, { at, r, middle }) {

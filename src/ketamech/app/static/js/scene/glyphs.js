@@ -51,6 +51,15 @@ const DRAWINGS = {
   ],
   band: () => [rect(4, 8, 24, 6, 2, "density"), path("M6 15H26C25 23 20 25 16 25S7 23 6 15Z", "full growth")],
   spine: () => scaled(path(spinePath(0, 0, 1, 0.9), "new-spine"), "translate(16 30) scale(0.24)"),
+  madrs: () => [
+    ...[0.12, 0.25, 0.42, 0.62].map((shade, i) => {
+      const node = rect([1, 4.5, 11, 18.5][i], 15, [3, 6, 7, 12.5][i], 7, 0.5, "text-mark");
+      node.setAttribute("fill-opacity", shade);
+      return node;
+    }),
+    path("M15.6 8.5h4l-2 4.5zM7.4 8.5h4l-2 4.5z", "madrs-mark"),
+    path("M16 6H11.4m1.8 -1.8L11.4 6l1.8 1.8", "madrs-arrow"),
+  ],
   curve: () => path("M2 8C12 8 12 24 18 24S26 16 30 14", "curve-mark"),
   nmda: () => [
     path("M13 27C14 18 14 8 10 6C5 6 6 18 8 24C8 28 11 29 13 27Z", "nmda-left"),

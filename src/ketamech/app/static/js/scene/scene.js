@@ -28,7 +28,7 @@ const RULE = {
   synapse:
     "Pale: resting level. Full colour: above rest. Hollow: below rest. Not to scale: channels and gaps are drawn about four times too large, cell bodies tens of times too small.",
   spine:
-    "Dotted: empty place. Pale green: new and thin. Full green: new and mature. Only the net change is drawn. Counted in mice, not in people.",
+    "A branch with places for 40 spines. Dotted: empty. Pale green: new and thin. Full green: new and mature. Only the net change is drawn.",
 };
 const VIEW_RULE = {
   felt: "Bar: share of the largest score, of full anaesthesia, or of a rise by 40 mmHg. The hexagons show where the dose is.",
@@ -59,6 +59,8 @@ export class Scene {
       { class: "levels", role: "group", "aria-label": "Zoom level" },
       LEVELS.map((name) => this.tab(name)),
     );
+    this.moodPlace = element("div", { class: "stage-mood", hidden: true });
+    this.stage.append(this.moodPlace);
     place.append(this.head(), this.stage, this.sentenceNode, this.legend, this.note, this.values(), this.live);
     this.level = "synapse";
     this.view = "dose";
@@ -100,7 +102,7 @@ export class Scene {
     const details = element(
       "details",
       { class: "scene-values" },
-      element("summary", { text: "All values as a table" }),
+      element("summary", {}, "All values", element("span", { class: "values-kind", text: " as a table" })),
       this.tablePlace,
     );
     details.addEventListener("toggle", () => this.fillTable());
@@ -119,22 +121,26 @@ export class Scene {
       const { cameras } = this.levels[name];
       const isLate = this.size === "narrow" && cameras.narrowLate && this.isLate;
       const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[this.size];
-      const shown = (h * width) / height; // the height of the camera always fits
+      const scale = Math.max(h / height, w / width); // the camera always fits
+      const [across, down] = [scale * width, scale * height];
       const svg = this.drawings[name];
-      setAttribute(svg, "viewBox", `${(x + (w - shown) / 2).toFixed(1)} ${y} ${shown.toFixed(1)} ${h}`);
+      setAttribute(svg, "viewBox", [x + (w - across) / 2, y + (h - down) / 2, across, down].map((value) => value.toFixed(1)).join(" "));
       setAttribute(svg, "data-size", isLate ? "narrow-late" : this.size);
-      svg.style.setProperty("--unit", `${(h / height).toFixed(3)}px`);
+      svg.style.setProperty("--unit", `${scale.toFixed(3)}px`);
     }
   }
 
+  // `level` "mood": the mood curve in place of the drawing, where the hero has put one.
   setLevel(level, view = null) {
+    this.moodPlace.hidden = level !== "mood";
+    this.stage.setAttribute("role", level === "mood" ? "group" : "img");
     const from = LEVELS.indexOf(this.level);
     const to = LEVELS.indexOf(level);
     this.level = level;
     this.view = view ?? (level === "body" ? "dose" : "");
     for (const name of LEVELS) {
       const index = LEVELS.indexOf(name);
-      const state = index === to ? "shown" : index < to || (index === from && to > from) ? "nearer" : "farther";
+      const state = to < 0 ? "nearer" : index === to ? "shown" : index < to || (index === from && to > from) ? "nearer" : "farther";
       setAttribute(this.drawings[name], "data-state", state);
     }
     for (const button of this.tabs.children)
@@ -146,6 +152,7 @@ export class Scene {
   }
 
   showNote() {
+    if (this.level === "mood") return (this.note.textContent = "Dots are published means; lines are computed.");
     this.note.textContent = (VIEW_RULE[this.view] ?? RULE[this.level]) + ANIMALS[this.level] + (this.remark ?? "");
   }
 
@@ -187,9 +194,10 @@ export class Scene {
   update() {
     this.isWaiting = false;
     if (this.bindings.isEmpty || this.hours === undefined) return;
+    if (this.level === "mood") return setText(this.sentenceNode, this.moodSentence?.(this.hours) ?? "");
     const began = performance.now();
     const frame = this.bindings.at(this.hours);
-    this.levels[this.level].update(frame);
+    this.levels[this.level].update(frame, this.view);
     for (const { row, sign, value, node } of this.entries) {
       setText(value, frame.short(row.id));
       updateGlyph(sign, frame, row);
@@ -230,16 +238,17 @@ export class Scene {
     this.tablePlace.replaceChildren(table(caption, ["level", "what", "now", "mostly measured in"], rows));
   }
 
-  // Four pictures of the present level, for paper.
+  // Four pictures of the synapse, for paper, whatever level is shown.
   addStills() {
     if (this.bindings.isEmpty) return;
+    const [level, view] = ["synapse", ""];
     const picture = (hours) => {
       const frame = this.bindings.at(hours);
-      this.levels[this.level].update(frame);
-      const copy = this.drawings[this.level].cloneNode(true);
+      this.levels[level].update(frame, view);
+      const copy = this.drawings[level].cloneNode(true);
       copy.setAttribute("data-size", "narrow"); // few labels, in letters that fit the small picture
       copy.style.setProperty("--unit", `${copy.viewBox.baseVal.height / STILL_HEIGHT}px`);
-      const text = `${formatTimeLong(hours)}: ${this.levels[this.level].sentence(frame, this.view)}`;
+      const text = `${formatTimeLong(hours)}: ${this.levels[level].sentence(frame, view)}`;
       return element("figure", {}, copy, element("figcaption", { text }));
     };
     this.stills = element("div", { class: "print-stills" }, PRINTED.map(picture));

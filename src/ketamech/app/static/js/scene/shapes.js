@@ -16,14 +16,19 @@ function hexagonPath(x, y, r) {
 }
 export const hexagon = (x, y, r, className) => path(hexagonPath(x, y, r), className);
 
-// A cell: its fill, a lighter inner rim, and its outline. The rim lies inside the outline by a clip path.
+// A cell: its fill, a shade from top to bottom, a lighter inner rim, and its outline. The rim lies inside the outline by a
+// clip path.
 let clips = 0;
 export function cell(d, className) {
   const id = `cell-${++clips}`;
   const clip = svgElement("clipPath", { id }, path(d));
   const rim = path(d, "rim");
   rim.setAttribute("clip-path", `url(#${id})`);
-  return group(`cell ${className}`, clip, path(d, "body"), rim, path(d, "outline"));
+  const stops = ["top", "middle", "bottom"].map((name, i) => svgElement("stop", { class: `shade-${name}`, offset: 0.5 * i }));
+  const gradient = svgElement("linearGradient", { id: `${id}-shade`, x1: 0.3, y1: 0, x2: 0.7, y2: 1 }, stops);
+  const shade = path(d, "shade");
+  shade.setAttribute("fill", `url(#${id}-shade)`);
+  return group(`cell ${className}`, clip, gradient, path(d, "body"), shade, rim, path(d, "outline"));
 }
 
 // Always the same sequence of numbers from 0 to 1.

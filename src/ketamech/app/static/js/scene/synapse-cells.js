@@ -46,7 +46,7 @@ function receptorPlaces() {
   });
 }
 export const RECEPTORS = receptorPlaces();
-export const INTERNEURON_CHANNELS = Array.from({ length: 7 }, (_, i) => 188 + 27 * i);
+export const INTERNEURON_CHANNELS = Array.from({ length: 7 }, (_, i) => 180 + 29 * i);
 export const TRKB_PLACES = [372, 420, 468, 718, 766, 814];
 export const MTOR = [456, 704];
 const RIBOSOMES = [

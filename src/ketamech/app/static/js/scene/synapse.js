@@ -41,6 +41,7 @@ const LABELLED = [
 ];
 const MTOR_RADIUS = 21;
 const PROTEIN_PATH = "M778 714C740 716 700 712 660 690C624 668 604 640 606 590C606 560 620 520 622 470";
+export const MATURE = 0.5; // of the growth of a head: from here on a new spine is drawn and called mature
 const SPINE_X = 946;
 const DENDRITE_Y = 651;
 
@@ -129,6 +130,8 @@ const INTERNEURON_STROKES = [
   [404, 33, 76],
 ];
 
+const HABENULA_STROKES = Array.from({ length: 15 }, (_, i) => [40 + 10.4 * i, 606, 90]);
+
 // A spine of a length and a breadth of its head from 0 to 1; zero length is no spine.
 export function spinePath(x, base, length, head, { height = 112, neck = 15 } = {}) {
   const top = base - 6 - height * length;
@@ -197,6 +200,7 @@ export function synapse() {
       dots(glutamate.slice(0, 100), "pale glutamate", 3.3),
       dots(glutamate.slice(100), "full glutamate", 4.4),
     ),
+    habenula_bursts: strokes(HABENULA_STROKES, "habenula-burst"),
     bdnf: new LevelMarks(
       bdnfPlaces.slice(0, 12).map((p, i) => dumbbell(p, i, "pale growth")),
       bdnfPlaces.slice(12).map((p, i) => dumbbell(p, i, "full growth")),
@@ -207,6 +211,7 @@ export function synapse() {
   const ampaNew = inner.map(({ x }) => ampa(x, 400, "full ampa"));
   const trkbNodes = TRKB_PLACES.map((x) => trkb(x, DENDRITE_Y - 4));
   const ring = circle(...MTOR, MTOR_RADIUS, "mtor-ring");
+  const disc = circle(...MTOR, MTOR_RADIUS);
   const band = path("", "full growth protein-band");
   const squares = Array.from({ length: 40 }, () => rect(-3.6, -3.6, 7.2, 7.2, 0.8, "full growth"));
   const route = path(PROTEIN_PATH);
@@ -216,6 +221,7 @@ export function synapse() {
   const node = group(
     "synapse",
     background(),
+    group("inset", rect(20, 570, 172, 56, 8)),
     interneuronGrid.rings,
     spineGrid.rings,
     interneuronGrid.count,
@@ -238,21 +244,20 @@ export function synapse() {
     ring,
     group(
       "mtor",
-      circle(...MTOR, MTOR_RADIUS),
+      disc,
       path(`M${MTOR[0] - 8} ${MTOR[1] - 8}a8 8 0 0 1 16 0a8 8 0 0 1 0 16a8 8 0 0 1 -16 0a8 8 0 0 1 0 -16z`),
     ),
     band,
     squares,
     path(MISSING_SPINE, "missing"),
     newSpine,
-    labels(),
+    labels(bdnfPlaces.slice(0, 12).sort((a, b) => b[0] - a[0])[0]),
     spineLabel,
   );
   const points = Array.from({ length: 41 }, (_, i) => pointOn(route, i / 40));
 
   return {
     node,
-    frame: FRAME,
     cameras: {
       wide: FRAME,
       medium: [190, 0, 1000, 744],
@@ -269,6 +274,7 @@ export function synapse() {
       }
       showAmpa(ampaNew, frame.amount("ampa"), ampaRest);
       trkbNodes.forEach((one, i) => setAttribute(one, "data-active", i < frame.amount("trkb") ? "yes" : "no"));
+      setAttribute(disc, "data-hollow", frame.ratio("mtorc1") < 0.9 ? "yes" : "no");
       setAttribute(ring, "r", (MTOR_RADIUS * Math.sqrt(1 + frame.amount("mtorc1"))).toFixed(1));
       setAttribute(band, "d", bandPath(frame.amount("protein")));
       showProtein(squares, frame.amount("new_protein"), points);
@@ -321,13 +327,15 @@ function showSpine(node, text, frame) {
   const head = frame.amount("new_spine_head");
   const isDrawn = length > 0.02;
   setAttribute(node, "d", isDrawn ? spinePath(SPINE_X, DENDRITE_Y, length, head) : "");
-  setAttribute(node, "data-mature", head >= 0.98 ? "yes" : "no");
-  const words = isDrawn ? (head >= 0.5 ? "new spine, mature" : "new spine, thin") : "missing spine";
+  const isMature = head >= MATURE;
+  setAttribute(node, "data-mature", isMature ? "yes" : "no");
+  const words = isDrawn ? (isMature ? "new spine, mature" : "new spine, thin") : "missing spine";
   const line = (text.line ??= text.querySelector("tspan"));
   setText(line, words);
 }
 
-function labels() {
+// `bdnf`: the place of the molecule to which its name points.
+function labels(bdnf) {
   const all = { sizes: "wide medium narrow" };
   return group(
     "labels",
@@ -336,19 +344,20 @@ function labels() {
     label(68, 272, ["NMDA"], { leader: [122, 280, 178, 332], sizes: "wide" }),
     label(24, 496, ["Interneuron", "(calms other cells)"], { sizes: "wide" }),
     label(206, 392, ["Interneuron"], { sizes: "medium" }),
-    label(378, 440, ["Inter-", "neuron"], { sizes: "none" }),
     label(772, 22, ["Sending cell"], { leader: [764, 16, 716, 16], sizes: "wide" }),
     label(1180, 52, ["NMDA channels blocked, of 100"], { anchor: "end", sizes: "wide" }),
     label(1140, 52, ["Blocked, of 100"], { anchor: "end", sizes: "medium" }),
     label(898, 186, ["interneuron"], { sizes: "wide medium" }),
-    label(1046, 186, ["spine"], { sizes: "wide" }),
-    label(1150, 186, ["spine"], { anchor: "end", sizes: "medium" }),
+    label(1066, 186, ["spine"], { sizes: "wide" }),
+    label(1078, 186, ["spine"], { sizes: "medium" }),
     label(826, 218, ["Glutamate"], { leader: [838, 226, 800, 290], sizes: "wide medium" }),
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
-    label(508, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[2].x, 460, RECEPTORS[2].x, 416], ...all }),
-    label(622, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[7].x, 460, RECEPTORS[7].x, 416], ...all }),
-    label(888, 592, ["BDNF"], { anchor: "end", sizes: "wide medium narrow narrow-late" }),
-    label(888, 632, ["TrkB"], { anchor: "end", sizes: "wide medium" }),
+    label(546, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[6].x, 460, RECEPTORS[6].x, 416], ...all }),
+    label(650, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[10].x, 460, RECEPTORS[10].x, 416], ...all }),
+    label(840, 572, ["BDNF"], { leader: [836, 572, ...bdnf], sizes: "wide medium" }),
+    label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
+    label(846, 634, ["TrkB"], { leader: [843, 628, TRKB_PLACES.at(-1) + 8, 630], sizes: "wide medium" }),
+    label(30, 592, ["Habenula"], { sizes: "wide" }),
     label(24, 694, ["Branch of the", "receiving cell"], { sizes: "wide" }),
     label(494, 710, ["mTORC1"], { sizes: "wide medium" }),
     label(1006, 712, ["protein makers"], { sizes: "wide medium" }),
@@ -361,7 +370,12 @@ function sentence(frame) {
   const first = isPresent
     ? `Ketamine blocks ${frame.short("blocked_interneuron")} NMDA channels on the interneuron and ${frame.short("blocked_spine")} on the spine.`
     : absence(frame);
-  return `${first} ${glutamateWords(frame)}${lastingWords(frame)}`;
+  return `${first} ${glutamateWords(frame)}${habenulaWords(frame)}${lastingWords(frame)}`;
+}
+
+function habenulaWords(frame) {
+  const fewer = Math.round(100 * (1 - frame.ratio("habenula_bursts")));
+  return fewer >= 5 ? ` Deep in the brain, the habenula bursts ${fewer} percent less.` : "";
 }
 
 function absence(frame) {
