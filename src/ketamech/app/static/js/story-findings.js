@@ -39,7 +39,7 @@ function changeOf(track, what, { curve = 0, rest = "its level before the dose" }
 // What was measured in people stands beside what the model computes.
 const SCAN = "; one scan of people found no change after a day";
 
-export const FINDINGS = {
+const FINDINGS = {
   plasma(track) {
     const { value, hours } = extremeOf(track);
     return value > 0
