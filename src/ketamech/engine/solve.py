@@ -265,8 +265,8 @@ def follow(
     With tangents, arrays of patients are [patient, value and its tangents, ...], times and sizes of events [row, value
     and its tangents], and the values found are [patient, value and its tangents, time, output].
     """
-    if not 1e-13 <= tolerance <= 0.1:
-        raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number between 1e-13 and 0.1")
+    if not 1e-14 < tolerance < 1.0:
+        raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number above 1e-14 and below 1")
     names, tangents = validate_outputs(kernel, outputs), patients.tangents
     held = tuple(name for name in names if name in code.layout.output_names)
     moved, own = patients, events
