@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -221,7 +222,11 @@ def metadata_of(app_state: AppState) -> Metadata:
             for one in load_perturbations().values()
         ],
         "presets": load_presets(),
-        "story": {**_with_tested_doses(load_story(), app_state.evidence), **load_story_texts()},
+        "story": {
+            **_with_tested_doses(load_story(), app_state.evidence),
+            **load_story_texts(),
+            "simulated_responses": _simulated_responses(),
+        },
         "story_patients": PEOPLE if app_state.has_browser_kernel else DEFAULT_PATIENTS,
         "trial_populations": _rows(PRESETS / "trial_populations.csv", ("id", "label")),
         "stages": [stage.name for stage in app_state.model.system.stages],
@@ -314,6 +319,16 @@ def load_story_texts(folder: Path = DATA) -> dict[str, list[TableRow]]:
     """Chapters, glossary and drawing of the story by table. Raises InputError naming file, line and column."""
     found = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
     return {**found, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
+
+
+def _simulated_responses() -> list[TableRow]:
+    """Percent of responders of the virtual copies of published arms, by the id of the evidence row."""
+    arms = pd.read_csv(DATA / "calibration" / "weighted_arms.csv", comment="#")
+    known = arms.dropna(subset=["response (%)", "simulated response (%)"])
+    return [
+        {"id": str(evidence).split(";")[-1], "percent": round(float(percent), 1)}
+        for evidence, percent in zip(known["evidence"], known["simulated response (%)"], strict=True)
+    ]
 
 
 MG_PER_KG = re.compile(r"([\d.]+) mg/kg")

@@ -25,7 +25,7 @@ export class Hero {
   // `tables`: the server's tables of the story.
   // `showBands` gets the bands of the simulated people, also where they are removed.
   constructor(tables, { state, scene, openEvidence, showBands }) {
-    Object.assign(this, { state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
+    Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
     this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420 });
@@ -153,8 +153,11 @@ export class Hero {
     const [drug, other] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
     if (!drug || !other) return "";
     const found = `In one trial (${drug.citation.split(" ").slice(0, 2).join(" ")}), ${drug.value} of 100 people responded a day after ketamine and ${other.value} of 100 after ${other.drug}.`;
-    const shares = [shareOfResponders(treated), shareOfResponders(control)];
-    const model = ` The model gives ${shares[0]} and ${shares[1]}: ${comparedWith(shares, [drug.value, other.value])}.`;
+    const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
+    const people = `${shareOfResponders(treated)} and ${shareOfResponders(control)}`;
+    const model = copies.every(Number.isFinite)
+      ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of the single people above, whose scores have no rating errors and no ups and downs between visits, ${people} of 100 respond.`
+      : "";
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
     return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open));
   }
