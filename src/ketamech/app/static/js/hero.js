@@ -113,24 +113,20 @@ export class Hero {
   showSentence() {
     if (!this.found || this.state.species) return;
     const { hours } = selectedTime;
-    const score = interpolate(TIMES, this.found.values[MOOD], hours);
-    const control = interpolate(TIMES, this.found.control[MOOD], hours);
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
-    const number = String(Math.round(score));
-    const first = `After ${formatTimeLong(hours)} the score of a typical person is `;
-    const rest = `, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.${this.spreadAt(hours)}${untested}`;
-    if (this.sentence === first + number + rest) return;
-    this.sentence = first + number + rest;
+    const sentence = `After ${formatTimeLong(hours)} the${this.sentenceAt(hours).slice(3)}${this.spreadAt(hours)}${untested}`;
+    if (this.sentence === sentence) return;
+    this.sentence = sentence;
+    const [, first, number, rest] = /^(.*? person is )(\d+)(.*)$/.exec(sentence);
     find("#mood-now").replaceChildren(first, element("strong", { text: number }), rest);
   }
 
   // The score at a time, in words.
   sentenceAt(hours) {
     if (!this.found || this.state.species) return NO_RATING;
-    const [score, control] = [this.found.values[MOOD], this.found.control[MOOD]].map((curve) =>
-      interpolate(TIMES, curve, hours),
-    );
-    return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(control)}.`;
+    const { values, control } = this.found;
+    const [score, without] = [values[MOOD], control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
+    return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(without)}.`;
   }
 
   showLead(benefit, most) {

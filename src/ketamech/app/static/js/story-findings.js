@@ -36,6 +36,12 @@ function changeOf(track, what, { curve = 0, rest = "its level before the dose" }
   return `${capital(what)} ${verb} by ${percent(value / first)}, most after ${formatTime(hours)}`;
 }
 
+// The heading of a curve that rises from zero: `none` below one unit.
+const peakOf = (none, words) => (track) => {
+  const { value, hours } = extremeOf(track);
+  return value < 1 ? none : words(rounded(value), formatTime(hours), track);
+};
+
 // What was measured in people stands beside what the model computes.
 const SCAN = "; one scan of people found no change after a day";
 
@@ -107,30 +113,10 @@ const FINDINGS = {
     const without = control ? `; without the drug to ${formatNumber(interpolate(track.time, control, hours), 2)}` : "";
     return `In the model the score of suicidal thoughts goes from ${formatNumber(first, 2)} to ${formatNumber(value, 2)} by ${formatTime(hours)}${without}`;
   },
-  dissociation(track) {
-    const { value, hours } = extremeOf(track);
-    return value < 1
-      ? "Hardly any dissociation"
-      : `Dissociation peaks at ${rounded(value)} of 92 points after ${formatTime(hours)} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`;
-  },
-  sedation(track) {
-    const { value, hours } = extremeOf(track);
-    return value < 1
-      ? "Hardly any sleepiness"
-      : `Sleepiness peaks at ${rounded(value)} percent of anaesthesia after ${formatTime(hours)}`;
-  },
-  haemodynamics(track) {
-    const { value, hours } = extremeOf(track);
-    return value < 1
-      ? "Blood pressure hardly rises"
-      : `Systolic pressure rises by ${rounded(value)} mmHg, most after ${formatTime(hours)}`;
-  },
-  pain(track) {
-    const { value, hours } = extremeOf(track);
-    return value < 1
-      ? "Hardly any pain relief"
-      : `Pain relief peaks at ${rounded(value)} percent after ${formatTime(hours)} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`;
-  },
+  dissociation: peakOf("Hardly any dissociation", (value, hours, track) => `Dissociation peaks at ${value} of 92 points after ${hours} and is almost gone after ${formatTime(lastBeyond(track, 0.1))}`),
+  sedation: peakOf("Hardly any sleepiness", (value, hours) => `Sleepiness peaks at ${value} percent of anaesthesia after ${hours}`),
+  haemodynamics: peakOf("Blood pressure hardly rises", (value, hours) => `Systolic pressure rises by ${value} mmHg, most after ${hours}`),
+  pain: peakOf("Hardly any pain relief", (value, hours, track) => `Pain relief peaks at ${value} percent after ${hours} and is mostly gone after ${formatTime(lastBeyond(track, 0.25))}`),
 };
 
 export const finding = (track) => FINDINGS[track.key]?.(track) ?? track.label;

@@ -229,7 +229,8 @@ export function storyDoseSlider(state) {
       node.style.left = `${100 * share(dose)}%`;
       return node;
     };
-    const beyond = tested > 0 ? "above all mood trials" : "no mood trial in our tables";
+    const most = tested > 0 ? "above all mood trials" : "no mood trial in our tables";
+    const beyond = share(usual) > 0.45 ? "no mood trial" : most;
     const isApart = tested > 0 && Math.abs(share(tested) - share(usual)) > 0.2;
     marks.replaceChildren(
       mark(min, min ? String(min) : "0", "at-start"),

@@ -21,34 +21,21 @@ const FOLDS =
   "M640 82C644 104 640 122 636 140M712 104C704 128 708 148 700 166M780 146C764 166 764 184 752 200M846 214C820 226 806 250 796 268M886 296C850 296 818 320 796 346" +
   "M902 398C862 392 820 388 776 396M166 238C186 246 204 262 222 276M142 330C162 340 180 344 196 346M330 176C360 158 392 156 420 160M560 156C590 152 620 150 644 158" +
   "M366 590C430 560 500 552 560 560M160 430C190 420 220 400 262 404M252 300C268 320 270 340 268 356M214 340C240 330 260 336 290 342M716 216C770 250 790 290 780 360";
-// Areas: centre, radius of the healthy ring, whether it lies in the middle, and the place of its name.
+// Areas: centre, radius of the healthy ring, whether it lies in the middle, and the place of its name, also on a phone,
+// where the letters are larger beside the discs.
 const AREAS = {
-  dorsolateral_prefrontal: { at: [250, 204], r: 28, name: [["Dorsolateral", "prefrontal"], 214, 186, "end"] },
-  medial_prefrontal: { at: [199, 366], r: 28, middle: true, name: [["Medial", "prefrontal"], 199, 424, "middle"] },
-  subgenual_cingulate: { at: [337, 440], r: 28, middle: true, name: [["Subgenual", "cingulate"], 326, 496, "middle"] },
-  dorsal_cingulate: { at: [425, 226], r: 28, middle: true, name: [["Dorsal cingulate"], 468, 232, "start"] },
-  posterior_cingulate: { at: [729, 290], r: 28, middle: true, name: [["Posterior", "cingulate"], 772, 284, "start"] },
-  insula: { at: [446, 352], r: 28, name: [["Insula"], 446, 402, "middle"] },
-  hippocampus: { at: [640, 524], r: 28, name: [["Hippocampus"], 640, 578, "middle"] },
-  amygdala: { at: [470, 520], r: 28, name: [["Amygdala"], 470, 574, "middle"] },
-  thalamus: { at: [556, 366], r: 28, middle: true, name: [["Thalamus"], 556, 326, "middle"] },
-  accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"] },
-  habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"] },
+  dorsolateral_prefrontal: { at: [250, 204], r: 28, name: [["Dorsolateral", "prefrontal"], 214, 186, "end"], narrow: [["Dorsolateral", "prefrontal"], 212, 150, "end"] },
+  medial_prefrontal: { at: [199, 366], r: 28, middle: true, name: [["Medial", "prefrontal"], 199, 424, "middle"], narrow: [["Medial", "prefrontal"], 158, 356, "end"] },
+  subgenual_cingulate: { at: [337, 440], r: 28, middle: true, name: [["Subgenual", "cingulate"], 326, 496, "middle"], narrow: [["Subgenual"], 320, 516, "middle"] },
+  dorsal_cingulate: { at: [425, 226], r: 28, middle: true, name: [["Dorsal cingulate"], 468, 232, "start"], narrow: [["Dorsal cingulate"], 468, 228, "start"] },
+  posterior_cingulate: { at: [729, 290], r: 28, middle: true, name: [["Posterior", "cingulate"], 772, 284, "start"], narrow: [["Posterior", "cingulate"], 776, 270, "start"] },
+  insula: { at: [446, 352], r: 28, name: [["Insula"], 446, 402, "middle"], narrow: [["Insula"], 444, 304, "middle"] },
+  hippocampus: { at: [640, 524], r: 28, name: [["Hippocampus"], 640, 578, "middle"], narrow: [["Hippocampus"], 684, 560, "start"] },
+  amygdala: { at: [470, 520], r: 28, name: [["Amygdala"], 470, 574, "middle"], narrow: [["Amygdala"], 470, 596, "middle"] },
+  thalamus: { at: [556, 366], r: 28, middle: true, name: [["Thalamus"], 556, 326, "middle"], narrow: [["Thalamus"], 604, 306, "middle"] },
+  accumbens: { at: [424, 446], r: 22, middle: true, name: [["Accumbens"], 454, 452, "start"], narrow: [["Accumbens"], 466, 470, "start"] },
+  habenula: { at: [650, 392], r: 22, middle: true, name: [["Habenula"], 682, 400, "start"], narrow: [["Habenula"], 690, 404, "start"] },
 };
-// On a phone the letters are larger beside the discs.
-const NARROW_NAMES = [
-  [["Dorsolateral", "prefrontal"], 212, 150, "end"],
-  [["Medial", "prefrontal"], 158, 356, "end"],
-  [["Dorsal cingulate"], 468, 228, "start"],
-  [["Posterior", "cingulate"], 776, 270, "start"],
-  [["Insula"], 444, 304, "middle"],
-  [["Thalamus"], 604, 306, "middle"],
-  [["Habenula"], 690, 404, "start"],
-  [["Subgenual"], 320, 516, "middle"],
-  [["Accumbens"], 466, 470, "start"],
-  [["Amygdala"], 470, 596, "middle"],
-  [["Hippocampus"], 684, 560, "start"],
-];
 const LINKS = {
   default_mode: "M199 366C280 130 600 60 729 290M729 290C740 380 690 460 640 524M640 524C560 640 260 650 199 366",
   subgenual_link: "M199 366C240 400 280 424 337 440",
@@ -56,20 +43,6 @@ const LINKS = {
   insula_link: "M446 352C370 318 270 320 199 366",
   salience: "M446 352C452 310 444 270 425 226",
 };
-const NAMES = {
-  dorsolateral_prefrontal: "the dorsolateral prefrontal cortex",
-  medial_prefrontal: "the medial prefrontal cortex",
-  subgenual_cingulate: "the subgenual cingulate",
-  amygdala: "the amygdala",
-  hippocampus: "the hippocampus",
-  accumbens: "the accumbens (reward)",
-  habenula: "the habenula",
-  insula: "the insula",
-  dorsal_cingulate: "the dorsal cingulate",
-  posterior_cingulate: "the posterior cingulate",
-  thalamus: "the thalamus",
-};
-
 export function brain() {
   const links = Object.entries(LINKS).map(([id, d]) => ({
     id,
@@ -108,7 +81,7 @@ export function brain() {
     ),
     Object.values(AREAS).map(({ name: [lines, x, y, anchor] }) => label(x, y, lines, { anchor })),
     legend(),
-    NARROW_NAMES.map(([lines, x, y, anchor]) => label(x, y, lines, { anchor, sizes: "narrow" })),
+    Object.values(AREAS).map(({ narrow: [lines, x, y, anchor] }) => label(x, y, lines, { anchor, sizes: "narrow" })),
   );
   return {
     node,
@@ -177,7 +150,7 @@ function sentence(frame) {
     .sort((a, b) => a.gain - b.gain)
     .slice(0, 2);
   const words = (found, what) =>
-    `${capital(list(found.map(({ id }) => NAMES[id])))} ${found.length > 1 ? "are" : "is"} ${what} than before the dose.`;
+    `${capital(list(found.map(({ id }) => `the ${frame.bindings.rows.get(id).label.toLowerCase()}`)))} ${found.length > 1 ? "are" : "is"} ${what} than before the dose.`;
   const parts = [
     closer.length && words(closer, "closer to healthy"),
     farther.length && words(farther, "farther from healthy"),

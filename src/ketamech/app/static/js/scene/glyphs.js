@@ -72,7 +72,7 @@ export function glyph(name) {
   const drawing = DRAWINGS[name]?.() ?? [];
   return svgElement(
     "svg",
-    { viewBox: name === "bar" ? "0 8 32 16" : "0 0 32 32", class: "glyph", "aria-hidden": "true" },
+    { viewBox: name === "bar" ? "0 8 32 16" : "0 0 32 32", class: "glyph", "aria-hidden": "true", preserveAspectRatio: name === "bar" ? "none" : null },
     drawing,
   );
 }

@@ -1,7 +1,7 @@
 // The pinned drawing with its four zoom levels, its legend, its sentence and its table. The clock and the curves drive it;
 // nothing else moves.
 
-import { element, svgElement, table } from "../dom.js";
+import { button, collapsible, element, svgElement, table } from "../dom.js";
 import { formatTimeLong } from "../format.js";
 import { Bindings } from "./bindings.js";
 import { body } from "./body.js";
@@ -57,7 +57,7 @@ export class Scene {
     this.tabs = element(
       "div",
       { class: "levels", role: "group", "aria-label": "Zoom level" },
-      LEVELS.map((name) => this.tab(name)),
+      LEVELS.map((name) => button(NAMES[name], () => this.setLevel(name), { "data-level": name, "aria-pressed": "false" })),
     );
     this.moodPlace = element("div", { class: "stage-mood", hidden: true });
     this.stage.append(this.moodPlace);
@@ -75,17 +75,6 @@ export class Scene {
     return element("div", { class: "scene-head" }, this.tabs, claim);
   }
 
-  tab(name) {
-    const choose = () => this.setLevel(name);
-    return element("button", {
-      type: "button",
-      "data-level": name,
-      "aria-pressed": "false",
-      onclick: choose,
-      text: NAMES[name],
-    });
-  }
-
   drawing(name) {
     const svg = svgElement("svg", {
       class: "drawing",
@@ -99,15 +88,10 @@ export class Scene {
 
   values() {
     this.tablePlace = element("div", {});
-    const details = element(
-      "details",
-      { class: "scene-values" },
-      element("summary", {}, "All values", element("span", { class: "values-kind", text: " as a table" })),
-      this.tablePlace,
-    );
-    details.addEventListener("toggle", () => this.fillTable());
-    this.details = details;
-    return details;
+    this.details = collapsible("All values", this.tablePlace, { count: element("span", { class: "values-kind", text: " as a table" }) });
+    this.details.classList.add("scene-values");
+    this.details.addEventListener("toggle", () => this.fillTable());
+    return this.details;
   }
 
   // The width class, the camera and the size of the letters, which stay the same on the screen.
@@ -166,13 +150,8 @@ export class Scene {
       const sign = glyph(row.glyph);
       const value = element("b", {});
       const name = element("span", { text: row.label });
-      const node = element(
-        "li",
-        { "data-row": row.id, class: row.legend === "wide" ? "only-wide" : null },
-        sign,
-        name,
-        value,
-      );
+      const attributes = { "data-row": row.id, class: row.legend === "wide" ? "only-wide" : null };
+      const node = element("li", attributes, sign, name, value);
       return { row, sign, value, node };
     });
     this.legend.replaceChildren(...this.entries.map(({ node }) => node));
