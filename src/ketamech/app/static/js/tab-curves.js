@@ -159,15 +159,16 @@ class CurvesTab {
     if (isNewerWaiting()) return;
     this.points = await this.publishedValues(cases);
     this.showAll();
-    if (this.hasPeople) this.simulatePeople([...keys, ...this.addedOutputs]);
+    if (this.hasPeople) this.simulatePeople();
   }
 
   // One track after another, so that each appears as soon as it is known; curves do not wait for them.
-  async simulatePeople(keys) {
+  async simulatePeople() {
     const { metadata, cases } = this.workbench;
     const { people } = this;
     const request = { until: selectedTime.last, patients: metadata.story_patients };
-    for (const track of keys) {
+    for (const [track, { figure }] of this.figures) {
+      if (figure.node.hidden) continue;
       const own = cases.map((scenario, i) => {
         const isShown = this.responses[i]?.tracks.some(({ key }) => key === track);
         return isShown && postJson("/api/population", { scenario, track, ...request }).catch(() => null);
