@@ -71,7 +71,7 @@ class Batch:
         """Values [subject] of one parameter at a point."""
         usual = self.ensemble.values.get(name, self.ensemble.model.default_values[name])
         own = np.broadcast_to(usual, self.ensemble.size)
-        free = np.array([name not in kept for kept in self.fixed_values])
+        free = np.array([name not in fixed for fixed in self.fixed_values])
         return np.where(free, point.get(name, own), own)
 
 
@@ -197,15 +197,15 @@ class VariantPredictor:
             courses = [course for course, _ in parts]
             close = [*output_times(horizon, per_dose=40), *np.linspace(0, 2, 41), *exact]
             times = np.unique([h for h in close if h <= horizon])
-            kept = [sets for _, sets in parts]
+            fixed = [sets for _, sets in parts]
             if arms:
-                found.append((self._batch(courses, kept, times, outputs), arms))
+                found.append((self._batch(courses, fixed, times, outputs), arms))
         return found
 
     def _batch(
-        self, courses: Sequence[Subject], kept: Sequence[ParameterPoint], times: np.ndarray, outputs: tuple[str, ...]
+        self, courses: Sequence[Subject], fixed: Sequence[ParameterPoint], times: np.ndarray, outputs: tuple[str, ...]
     ) -> Batch:
-        return Batch(Ensemble.of_subjects(self.model, courses), kept, times, outputs, self.threads)
+        return Batch(Ensemble.of_subjects(self.model, courses), fixed, times, outputs, self.threads)
 
     def _perturbed(self, points: Sequence[ParameterPoint]) -> np.ndarray:
         """Rows of the perturbations [point, row]."""

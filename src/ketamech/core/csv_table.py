@@ -106,7 +106,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
     (data/renamed/columns.csv) is accepted with one warning.
     """
     records = _records(path, _text(path))
-    if not records:
+    if not records or not records[0][1]:
         raise InputError("the table is empty", file=path, line=1, expected=f"a header: {','.join(columns)}")
     header = _with_current_columns(records[0][1], columns)
     present = [column for column in columns if column in header or column not in optional]
@@ -128,8 +128,8 @@ def rows_by(rows: Iterable[CsvRow], column: str, expected: str) -> dict[str, Csv
 
 def read_records(path: Path) -> list[CsvRow]:
     """The records of a UTF-8 CSV file with any header; raises InputError."""
-    header = tuple(_records(path, _text(path))[0][1])
-    return read_table(path, header)
+    records = _records(path, _text(path))
+    return read_table(path, records[0][1] if records else ())
 
 
 def _with_current_columns(header: list[str], columns: Sequence[str]) -> list[str]:

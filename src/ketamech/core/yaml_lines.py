@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ketamech.core import InputError, UnknownNameError
+from ketamech.core.atomic_files import read_text
 
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -44,7 +45,7 @@ class YamlSource:
 
 def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     """Content of a YAML mapping and the line of every key. Raises InputError for anything else."""
-    return read_yaml_text(_text(path), path)
+    return read_yaml_text(read_text(path, "a YAML file", MAX_FILE_BYTES), path)
 
 
 def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
@@ -73,20 +74,6 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
 def spelled(where: Path_) -> str:
     """A path of keys as text, e.g. treatments[0].dose."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError("the file is too large", file=path, expected=f"at most {MAX_FILE_BYTES:,} bytes")
-        raw = path.read_bytes()
-    except OSError as problem:
-        what = f"the file cannot be read: {problem.strerror}"
-        raise InputError(what, file=path, expected="a scenario file") from None
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError("the file is not text", file=path, expected="a YAML file in UTF-8") from None
 
 
 def _check_not_empty(text: str, path: Path) -> None:

@@ -259,10 +259,11 @@ class Calibration:
         return self.trial_likelihood(gradients, extra, rows)(self._study_sds(x), found - self.published)
 
     def log_posterior_parts(
-        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0
-    ) -> np.ndarray:
+        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
+        rows: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
         """Log of prior times likelihood [point], up to a constant; arguments as for `log_likelihood`."""
-        return self.log_posterior(x, found, self.trial_likelihood(gradients, extra))
+        return self.log_posterior(x, found, self.trial_likelihood(gradients, extra, rows))
 
     def log_posterior(self, x: np.ndarray, found: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
         """Log of prior times `likelihood` [point], up to a constant, at points [point, parameter] with statistics

@@ -40,9 +40,9 @@ class DesignPoints:
             self.centre = (best, *self.task.spread(best))
         return self.centre
 
-    def sample(self, count: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, progress: Progress, *, rounds: int = MAP_ROUNDS) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the mode and their statistics [point, row]."""
-        best, spread, _ = self.map_and_covariance(MAP_ROUNDS, progress)
+        best, spread, _ = self.map_and_covariance(rounds, progress)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
         x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -CLIPPED, CLIPPED)
@@ -121,10 +121,10 @@ class Posterior:
     effective_size: float
     predicted: np.ndarray | None = None
 
-    def thinned(self) -> np.ndarray:
-        """About `POOL` draws of the chain [draw, parameter], equally spaced."""
+    def thinned(self, count: int = POOL) -> np.ndarray:
+        """About `count` draws of the chain [draw, parameter], equally spaced."""
         flat = self.chain.reshape(-1, self.chain.shape[-1])
-        return flat[:: max(1, len(flat) // POOL)]
+        return flat[:: max(1, len(flat) // count)]
 
 
 def sample_posterior(

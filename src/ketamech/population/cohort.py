@@ -200,7 +200,7 @@ def adherence_function(
 
 def simulate_sample(
     model: Model, patients: VirtualPatients, scenario: Scenario, outputs: Sequence[str], *,
-    times: Sequence[float] | None = None,
+    times: Sequence[float] | None = None, threads: int | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Curves of `outputs` of virtual patients on a scenario at `times` (h; default: as for the typical patient).
 
@@ -212,7 +212,7 @@ def simulate_sample(
     if not len(patients):
         raise InputError("the sample is empty", key="people", expected="at least one patient")
     grid = times_of_scenario(scenario, subjects(scenario, model)[0]) if times is None else np.array(times, dtype=float)
-    found = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, os.cpu_count() or 1)
+    found = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, threads or os.cpu_count() or 1)
     if (found.reasons != OK).all():
         raise SolverError(f"no patient could be solved: {found.reasons[0]}")
     return found.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
