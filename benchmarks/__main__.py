@@ -17,7 +17,10 @@ Quick = Annotated[
 ]
 Scale = Annotated[int, typer.Option("--max-patients", help="Largest number of patients in the scaling")]
 Peers = Annotated[
-    str, typer.Option("--engines", help="Engines to compare with, e.g. roadrunner,copasi [default: all but amici]")
+    str,
+    typer.Option(
+        "--engines", help="Engines to compare with, e.g. roadrunner,copasi [default: all but amici and diffrax]"
+    ),
 ]
 Repeats = Annotated[int | None, typer.Option(help="How often each is measured [default: 3; kernels: 9]")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for benchmark.json and the picture")]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import amici, copasi, diffsl, ketamech_engine, lsoda, roadrunner
+from benchmarks import amici, copasi, diffsl, jax_diffrax, ketamech_engine, lsoda, roadrunner
 from benchmarks.benchmark_case import BenchmarkCase
 from ketamech.core import UnknownNameError, closest_match
 
@@ -46,7 +46,7 @@ class Engine:
 
 OURS = Engine("ours", "KetaMech", "this engine", ketamech_engine.load)
 QUICK_ENGINES = ("roadrunner", "copasi")  # compile within seconds
-SLOW_ENGINES = ("amici",)  # compile within many minutes: only where they are named
+SLOW_ENGINES = ("amici", "diffrax")  # compile within many minutes: only where they are named
 ENGINES = (
     OURS,
     Engine(
@@ -80,6 +80,14 @@ ENGINES = (
         amici.load,
         ("amici", "libsbml"),
         ("amici", "python-libsbml", "swig"),
+    ),
+    Engine(
+        "diffrax",
+        "diffrax",
+        "Kvaerno5 with dense Newton iterations on JAX, compiled by XLA",
+        jax_diffrax.load,
+        ("diffrax",),
+        ("diffrax", "jax"),
     ),
     Engine(
         "scipy",
