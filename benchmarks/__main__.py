@@ -16,7 +16,12 @@ Quick = Annotated[
     bool, typer.Option("--quick", help="A short trial run beside libRoadRunner and COPASI; its figures mean little.")
 ]
 Scale = Annotated[int, typer.Option("--max-patients", help="Largest number of patients in the scaling")]
-Peers = Annotated[str, typer.Option("--engines", help="Engines to compare with, e.g. roadrunner,copasi [default: all]")]
+Peers = Annotated[
+    str,
+    typer.Option(
+        "--engines", help="Engines to compare with, e.g. roadrunner,copasi [default: all but amici and diffrax]"
+    ),
+]
 Repeats = Annotated[int | None, typer.Option(help="How often each is measured [default: 3; kernels: 9]")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for benchmark.json and the picture")]
 Docs = Annotated[

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import copasi, diffsl, ketamech_engine, lsoda, roadrunner
+from benchmarks import amici, copasi, diffsl, jax_diffrax, ketamech_engine, lsoda, roadrunner
 from benchmarks.benchmark_case import BenchmarkCase
 from ketamech.core import UnknownNameError, closest_match
 
@@ -46,6 +46,7 @@ class Engine:
 
 OURS = Engine("ours", "KetaMech", "this engine", ketamech_engine.load)
 QUICK_ENGINES = ("roadrunner", "copasi")  # compile within seconds
+SLOW_ENGINES = ("amici", "diffrax")  # compile within many minutes: only where they are named
 ENGINES = (
     OURS,
     Engine(
@@ -73,6 +74,22 @@ ENGINES = (
         ("python-copasi", "python-libsbml"),
     ),
     Engine(
+        "amici",
+        "AMICI",
+        "CVODES with a symbolic Jacobian on the SBML export, compiled from C++",
+        amici.load,
+        ("amici", "libsbml"),
+        ("amici", "python-libsbml", "swig"),
+    ),
+    Engine(
+        "diffrax",
+        "diffrax",
+        "Kvaerno5 with dense Newton iterations on JAX, compiled by XLA",
+        jax_diffrax.load,
+        ("diffrax",),
+        ("diffrax", "jax"),
+    ),
+    Engine(
         "scipy",
         "SciPy",
         "LSODA (odeint) on equations and Jacobian compiled by numba",
@@ -84,7 +101,7 @@ ENGINES = (
 
 
 def select_engines(names: Sequence[str]) -> list[Engine]:
-    """Peers by name (all where none is named), ours always among them. Raises UnknownNameError."""
+    """Peers by name (all but the slow ones where none is named), ours always among them. Raises UnknownNameError."""
     known = {peer.name: peer for peer in ENGINES}
     for name in names:
         if name not in known:
@@ -94,4 +111,5 @@ def select_engines(names: Sequence[str]) -> list[Engine]:
                 expected=", ".join(known),
                 nearest=closest_match(name, known),
             )
-    return [peer for peer in ENGINES if peer is OURS or not names or peer.name in names]
+    usual = known.keys() - set(SLOW_ENGINES)
+    return [peer for peer in ENGINES if peer is OURS or peer.name in (names or usual)]

@@ -24,7 +24,7 @@ def load(case: BenchmarkCase) -> Run:
     """Compile the SBML document, and return the function that solves the case for every patient."""
     text = write_sbml(case.system, case.inputs[0], case.start[0], case.events)
     model = RoadRunnerModel(text, [sbml_id(name) for name in case.outputs])
-    ids, constants = _ids(case), constant_outputs(case.system)
+    ids, constants = ids_of(case), constant_outputs(case.system)
     first, state_ids = case.segments()[0], [sbml_id(name) for name in case.system.state_names]
 
     def solve_patient(inputs: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ def load(case: BenchmarkCase) -> Run:
     return run
 
 
-def _ids(case: BenchmarkCase) -> list[str]:
+def ids_of(case: BenchmarkCase) -> list[str]:
     """Inputs, constant outputs, states and constant inflows."""
     system = case.system
     names = [*system.inputs, *(output.name for output in system.outputs if output.is_constant), *system.state_names]

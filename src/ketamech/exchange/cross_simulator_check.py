@@ -149,6 +149,60 @@ class CopasiModel:
         self._copasi.CRootContainer.removeDatamodel(self._data)
 
 
+class AmiciModel:
+    """An SBML model that AMICI writes as C++ and compiles, which takes minutes and needs SWIG and a C++ compiler.
+
+    Raises InputError where AMICI is not installed or cannot compile.
+    """
+
+    def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
+        amici = import_optional("amici", "amici", PURPOSE, "amici")
+        import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
+        importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+        # a process loads a module of one name only once
+        name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
+        self._outputs, self._folder = list(outputs), tempfile.TemporaryDirectory()
+        source = Path(self._folder.name) / "model.xml"
+        source.write_text(sbml, encoding="utf-8")
+        options = {"simplify": None, "compute_conservation_laws": False, "generate_sensitivity_code": False}
+        try:
+            importer.SbmlImporter(str(source)).sbml2amici(name, source.with_name(name), **options)
+        except (OSError, subprocess.CalledProcessError) as problem:
+            raise InputError("AMICI could not compile the model", expected="SWIG and a C++ compiler") from problem
+        self._model = amici.import_model_module(name, source.with_name(name)).get_model()
+        self._model.set_timepoints(times)
+        self._solver = self._model.create_solver()
+        self._solver.set_max_steps(MAX_STEPS)
+
+    def set_values(self, values: Mapping[str, float]) -> None:
+        """Parameters and initial states of these ids."""
+        model = self._model
+        for name in set(model.get_free_parameter_ids()) & values.keys():
+            model.set_free_parameter_by_id(name, values[name])
+        model.set_initial_state([values[name] for name in model.get_state_ids()])
+
+    def set_tolerances(self, relative: float, absolute: float) -> None:
+        """AMICI takes one absolute tolerance for all states."""
+        self._solver.set_relative_tolerance(relative)
+        self._solver.set_absolute_tolerance(absolute)
+
+    def simulate(self) -> np.ndarray:
+        """Outputs [time, output]. Raises SolverError."""
+        model, result = self._model, self._model.simulate(solver=self._solver)
+        if result.status != 0:
+            message = result.messages[-1].message if result.messages else f"status {result.status}"
+            raise SolverError(f"AMICI could not solve the model: {message}")
+        tables = ((model.get_state_ids(), result.x), (model.get_expression_ids(), result.w))
+        columns = {
+            name: curve for names, curves in tables for name, curve in zip(names, np.transpose(curves), strict=True)
+        }
+        constant = dict(zip(model.get_free_parameter_ids(), model.get_free_parameters(), strict=True))
+        count = len(result.x)
+        return np.stack(
+            [columns.get(name, np.full(count, constant.get(name, np.nan))) for name in self._outputs], axis=1
+        )
+
+
 def simulate_roadrunner(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
     """Curves [time, id] by CVODE, with one absolute tolerance for each state."""
     model = RoadRunnerModel(sbml, ids)
@@ -167,40 +221,10 @@ def simulate_copasi(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Ma
 
 
 def simulate_amici(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
-    """Curves [time, id] by CVODES with a symbolic Jacobian and one absolute tolerance for all states.
-
-    AMICI writes the model as C++ and compiles it, which takes a minute or two and needs a C++ compiler.
-    """
-    amici = import_optional("amici", "amici", PURPOSE, "amici")
-    import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
-    importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
-    # a process loads a module of one name only once
-    name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "model.xml"
-        source.write_text(sbml, encoding="utf-8")
-        options = {"simplify": None, "compute_conservation_laws": False, "generate_sensitivity_code": False}
-        try:
-            importer.SbmlImporter(str(source)).sbml2amici(name, Path(folder) / name, **options)
-        except (OSError, subprocess.CalledProcessError) as problem:
-            raise InputError("AMICI could not compile the model", expected="a C++ compiler") from problem
-        return _amici_curves(amici.import_model_module(name, Path(folder) / name).get_model(), times, ids)
-
-
-def _amici_curves(model: Any, times: np.ndarray, ids: Sequence[str]) -> np.ndarray:
-    solver = model.create_solver()
-    solver.set_relative_tolerance(RELATIVE)
-    solver.set_absolute_tolerance(ABSOLUTE)
-    solver.set_max_steps(MAX_STEPS)
-    model.set_timepoints(times)
-    result = model.simulate(solver=solver)
-    if result.status != 0:
-        message = result.messages[-1].message if result.messages else f"status {result.status}"
-        raise SolverError(f"AMICI could not solve the model: {message}")
-    tables = ((model.get_state_ids(), result.x), (model.get_expression_ids(), result.w))
-    columns = {name: curve for names, curves in tables for name, curve in zip(names, np.transpose(curves), strict=True)}
-    constant = dict(zip(model.get_free_parameter_ids(), model.get_free_parameters(), strict=True))
-    return np.stack([columns.get(name, np.full(len(times), constant.get(name, np.nan))) for name in ids], axis=1)
+    """Curves [time, id] by CVODES with a symbolic Jacobian and one absolute tolerance for all states."""
+    model = AmiciModel(sbml, ids, times)
+    model.set_tolerances(RELATIVE, ABSOLUTE)
+    return model.simulate()
 
 
 class NotComparable(Exception):

@@ -195,7 +195,7 @@ class Trajectories:
             "solve_status": _variable("patient", self.reasons),
             "solve_steps": _variable("patient", self.steps),
         }
-        if self.ensemble.cycle is not None:
+        if self.ensemble.cycle is not None or np.any(self.ensemble.events.earliest(self.ensemble.size) < 0):
             coordinates["output"] = ("output", pd.Index(self.names))
             coordinates["baseline"] = _variable(("patient", "output"), self.baseline)
         return xr.Dataset(variables, coordinates)
@@ -469,7 +469,8 @@ def run_subjects(
 def baseline_of(dataset: xr.Dataset, name: str) -> np.ndarray:
     """Drug-free values [patient] of one output of a dataset with dims (patient, time), in its unit.
 
-    Curves that begin at steady state have the coordinate `baseline`; all others begin drug-free.
+    Curves that begin at steady state, or with events before 0 h, have the coordinate `baseline`; all others begin
+    drug-free.
     """
     if "baseline" in dataset.coords:
         return np.asarray(dataset["baseline"].sel(output=name).values)

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 from ketamech.exchange.curves_io import read_run
 
 PROGRAM = """
-import sys
+import gc, sys
 from ketamech.cli.main import main
 sys.argv = ["ketamech", *sys.argv[1:]]
 try:
     main()
 except SystemExit as end:
+    assert gc.get_freeze_count() > 10_000, "Python searches every object at its exit"
     names = {name.split(".")[0] for name in sys.modules} | {"dask.array"} & set(sys.modules)
     print(*sorted({HEAVY} & names), end.code or 0, file=sys.stderr)
 """

@@ -41,7 +41,9 @@ export class Model {
     const { inputs } = rest;
     const found = kernel.follow({ inputs, state: start.state, events, times, outputs, tolerance });
     const none = { events: patients.map(() => []), times: [0] };
-    const baseline = length ? kernel.follow({ inputs, state: rest.state, ...none, outputs, tolerance }).values : null;
+    const isEarly = events.some((own) => own.some(({ time }) => time < 0));
+    const follow = length || isEarly;
+    const baseline = follow ? kernel.follow({ inputs, state: rest.state, ...none, outputs, tolerance }).values : null;
     const failure = (i) => (!rest.settled[i] ? NO_BASELINE : start.isSteady?.[i] === false ? NO_STEADY_STATE : null);
     return patients.map((_, i) => {
       const curve = (k) => times.map((_, t) => found.values[(i * times.length + t) * outputs.length + k]);
