@@ -73,11 +73,10 @@ def fit_tree(
 
     `logs`: log densities of each `measurement` (chain, draw, row) and each `person` (chain, draw, ID).
     """
-    label = {"long_name": "log-likelihood"}
     groups = {
         "posterior": _posterior(variables),
         "log_likelihood": logs,
-        "sample_stats": xr.Dataset({"lp": (("chain", "draw"), logs["measurement"].sum("row").values, label)}),
+        "sample_stats": xr.Dataset({"lp": logs["measurement"].sum("row").assign_attrs(long_name="log-likelihood")}),
         "observed_data": xr.Dataset({"DV": (ROW, np.array(list(observed.values())))}, {ROW: list(observed)}),
     }
     return _joined(groups, {str(key): value for key, value in facts.items()})

@@ -94,21 +94,18 @@ class ErrorModel:
             value = -0.5 * z**2 - np.log(spread)
             score = z / spread + change / spread * (z**2 - 1)
             information = 1 / spread**2 + 2 * (change / spread) ** 2
-            lowest = (self.transformed(np.maximum(limit, self.low))[0] - f) / spread
-            has_limit = np.isfinite(limit)
             for kind, sign in ((LEFT, 1), (RIGHT, -1)):
-                chance = log_ndtr(sign * z)
-                ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - chance)  # density over probability
-                tail = (chance, sign * ratio * by_f, ratio * (sign * z + ratio) * by_f**2)
-                value, score, information = (
-                    np.where(censored == kind, new, old)
-                    for new, old in zip(tail, (value, score, information), strict=True)
-                )
-            between = np.maximum(ndtr(z) - ndtr(lowest), TINY)
-            density = (_normal(z) * by_f - _normal(lowest) * (-1 - lowest * change) / spread) / between
-            inside = (censored == LEFT) & has_limit
-            value = np.where(inside, np.log(between), value)
-            score, information = np.where(inside, density, score), np.where(inside, density**2, information)
+                own = censored == kind
+                if own.any():
+                    tail = _tail(sign * z[..., own], sign * by_f[..., own])
+                    value[..., own], score[..., own], information[..., own] = tail
+            own = (censored == LEFT) & np.isfinite(limit)
+            if own.any():
+                lowest = (self.transformed(np.maximum(limit, self.low))[0] - f)[..., own] / spread[..., own]
+                between = np.maximum(ndtr(z[..., own]) - ndtr(lowest), TINY)
+                by_lowest = (-1 - lowest * change[..., own]) / spread[..., own]
+                density = (_normal(z[..., own]) * by_f[..., own] - _normal(lowest) * by_lowest) / between
+                value[..., own], score[..., own], information[..., own] = np.log(between), density, density**2
             bad = ~np.isfinite(predicted)
             return np.where(bad, -np.inf, value), score * slope, information * slope**2
 
@@ -130,6 +127,13 @@ class ErrorModel:
         if self.kind != BOUNDED:
             return y
         return np.clip(self.low - MARGIN + (self.high - self.low + 2 * MARGIN) * expit(y), self.low, self.high)
+
+
+def _tail(z: np.ndarray, by_f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log probability of a value below, its derivative by the prediction, and the expected information."""
+    chance = log_ndtr(z)
+    ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - chance)  # density over probability
+    return chance, ratio * by_f, ratio * (z + ratio) * by_f**2
 
 
 def _normal(z: np.ndarray) -> np.ndarray:

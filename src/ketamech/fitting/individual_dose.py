@@ -244,20 +244,18 @@ class DoseFinder:
         if not ranges:
             nearest = float(grid[int(np.argmax(least))])
             return nearest, (np.nan, np.nan), "no dose in the range meets the bounds; the nearest is used"
-        aims = {goal.text: _crossing(logs, margin) for goal, margin in zip(self.goals, margins, strict=True)
-                if goal.relation == EQUAL}  # fmt: skip
-        missed, wanted = (
-            [text for text, at in aims.items() if at is None],
-            [at for at in aims.values() if at is not None],
-        )
         low, high = ranges[0]
-        if wanted:
-            dose = float(np.clip(wanted[0], low, high))
-            why = "limited by a bound" if dose != wanted[0] else ""
-        else:
+        aims = [(goal, margin) for goal, margin in zip(self.goals, margins, strict=True) if goal.relation == EQUAL]
+        if not aims:
             dose = low if low > logs[0] else high
             why = "the end of the range of doses" if dose == logs[-1] else ""
-        why = f"not reached by any dose in the range: {'; '.join(missed)}" if missed else why
+        else:
+            wanted = [_crossing(logs, margin) for _, margin in aims]
+            reached = next((at for at in wanted if at is not None), float(logs[np.argmin(np.abs(aims[0][1]))]))
+            dose = float(np.clip(reached, low, high))
+            why = "limited by a bound" if dose != reached else ""
+            missed = [goal.text for (goal, _), at in zip(aims, wanted, strict=True) if at is None]
+            why = f"not reached by any dose in the range: {'; '.join(missed)}" if missed else why
         window = (float(np.exp(low)), float(np.exp(high))) if is_bound.any() else (np.nan, np.nan)
         return float(np.exp(dose)), window, why
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +22,36 @@ from ketamech.core import InputError
 from ketamech.exchange.optional_libraries import import_optional
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.group_model import means_of_persons
-from ketamech.fitting.group_sampler import convergence
+from ketamech.fitting.group_sampler import GroupDraws, convergence
 from ketamech.fitting.map_estimates import by_person, log_densities
 
 if TYPE_CHECKING:
     import pandas as pd
 
 POINTS, DF, WIDER = 200, 5.0, 1.3  # importance points of a person: t distribution, variances times WIDER
+MOST_DRAWS = 1200  # of all chains
 BAD_K = 0.7  # Pareto shape above which a left-out density is unreliable (Vehtari 2017, Stat Comput 27:1413)
 KINDS = {"measurement": "another measurement of the same persons", "person": "another person"}
 GROUP = "log_likelihood"
 
 
 def log_likelihoods(made: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Dataset:
-    """Log densities of each measurement given its person [chain, draw, row], and of each person [chain, draw, ID]."""
+    """Log densities of each measurement given its person [chain, draw, row], and of each person [chain, draw, ID].
+
+    Of more than MOST_DRAWS draws every second, third ... is used.
+    """
     assert made.draws is not None
-    logs = made.draws.log_likelihood
+    chains, count = made.draws.log_likelihood.shape[:2]
+    step = -(-chains * count // MOST_DRAWS)
+    thinned = {name: value[:, ::step] for name, value in vars(made.draws).items() if name != "accepted"}
+    made = replace(made, draws=GroupDraws(**thinned, accepted=made.draws.accepted))
+    logs = thinned["log_likelihood"]
     rows = [f"line {one.row.line}" for one in made.data.measurements]
     text = repr([(one.output, one.factor) for one in made.data.outputs]) + repr(made.data.value.tolist())
     return xr.Dataset(
         {"measurement": (("chain", "draw", "row"), logs),
          "person": (("chain", "draw", "ID"), marginal_log_likelihood(made, points, seed))},
-        {"chain": np.arange(logs.shape[0]), "draw": np.arange(logs.shape[1]), "row": rows,
+        {"chain": np.arange(chains), "draw": np.arange(0, count, step), "row": rows,
          "ID": [subject.name for subject in made.data.persons]},
         {"data": hashlib.sha256(text.encode()).hexdigest()[:16]},
     )  # fmt: skip

@@ -83,6 +83,9 @@ def test_a_bound_holds_with_its_probability_and_wins_over_a_target(model, known)
     least = finder(model, "venous.ketamine peak >= 200 ng/mL").find(known.of("1"), (0.05, 5))
     assert np.mean(least.reached[0] >= 200) == pytest.approx(0.9, abs=0.03)
     assert least.dose > one.dose
+    far = finder(model, "venous.ketamine peak = 1 ng/mL").find(known.of("1"), (0.05, 5))
+    assert far.dose == pytest.approx(0.05)
+    assert "not reached by any dose" in far.why
     never = finder(model, "venous.ketamine peak >= 200 ng/mL", "venous.ketamine peak <= 100 ng/mL")
     assert "no dose in the range" in never.find(known.of("1"), (0.05, 5)).why
 

@@ -81,7 +81,7 @@ def test_without_information_the_prior_of_periods_returns(model):
         predictor, load_population(), error_models(predictor.data), full=True, iov=("gut_ka", "nose_ka")
     )
     start, persons = iterative_two_stage(predictor, group)
-    drawn = sample_group(predictor, group, start, persons, warm_up=25, draws=150, chains=6, seed=2)
+    drawn = sample_group(predictor, group, start, persons, warm_up=25, draws=120, chains=4, seed=2)
     _, within = group.parts(drawn.covariance)
     np.testing.assert_allclose((1 / within).mean(axis=(0, 1)), (5 + 2) / 5 / group.within, rtol=0.2)
     np.testing.assert_allclose(group.within, 0.25 * np.diag(group.covariance))
