@@ -1,13 +1,14 @@
 """Runs public collections of test cases in a user's folder: passed, wrong, or refused with the reason.
 
-Cases run one after the other in a separate process, which is ended where a case reaches the time limit or ends the
-process itself; the next case then gets a new one.
+Cases run one after the other in a separate process, which is ended where a case reaches the limit of processor time;
+the next case then gets a new one.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ from ketamech.exchange.sedml_simulation import SedmlFile
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
 OTHER = "not applicable"  # no simulation, or none by the program that it is compared with
 ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED, OTHER)
-TIME_LIMIT = 120.0  # s, of one case
+TIME_LIMIT = 120.0  # s of a processor, of one case
+WAITING = 10.0  # how many times as long a case may take on a busy machine
 SEED = 1  # of a sample
 MODEL_TIMES = np.linspace(0.0, 99.7, 101)[1:]  # events of models are often at whole times, where two values are right
 
@@ -206,15 +208,16 @@ class _Worker:
             theirs.close()
             self.pipe.recv()  # it has started: this time is not part of a case
         try:
-            self.pipe.send((kind, case))
-            if self.pipe.poll(time_limit):
+            self.pipe.send((kind, case, time_limit))
+            if self.pipe.poll(WAITING * time_limit):
                 outcome, reason = self.pipe.recv()
                 return outcome, reason
-            found = FAILED, f"no result within {time_limit:g} s"
+            late = True
         except (EOFError, OSError):
-            found = CRASHED, "the process has ended"
+            self.process.join()
+            late = self.process.exitcode == -signal.SIGPROF
         self.end()
-        return found
+        return (FAILED, f"no result within {time_limit:g} s") if late else (CRASHED, "the process has ended")
 
     def end(self) -> None:
         """End the process."""
@@ -228,7 +231,11 @@ class _Worker:
 def _serve(pipe: Connection) -> None:
     pipe.send("started")
     while True:
-        pipe.send(judge(*pipe.recv()))
+        kind, case, time_limit = pipe.recv()
+        signal.setitimer(signal.ITIMER_PROF, time_limit)  # its signal ends the process
+        result = judge(kind, case)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        pipe.send(result)
 
 
 def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:

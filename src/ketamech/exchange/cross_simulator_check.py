@@ -25,12 +25,8 @@ import xarray as xr
 from ketamech.core import InputError, SolverError
 from ketamech.exchange.omex import (
     SCENARIO,
-    SIMULATION,
     TOLERANCE,
-    UniformTimeCourse,
     build_archive,
-    read_archive,
-    read_time_courses,
     time_courses,
     write_archive,
 )
@@ -38,6 +34,7 @@ from ketamech.exchange.optional_libraries import import_optional, with_fields
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.sbml_model import SbmlModel
 from ketamech.exchange.sbml.simulate import simulate_imported
+from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
 from ketamech.simulation.model import Model
@@ -311,15 +308,10 @@ def compare_simulators(
 ) -> CrossSimulatorCheck:  # fmt: skip
     """Write the archive of each scenario into `folder`, simulate it in each engine, and compare with KetaMech."""
     folder.mkdir(parents=True, exist_ok=True)
-
-    def written(name: str) -> Mapping[str, str]:
+    for name, scenario in scenarios.items():
         tell(f"{name}: writing the archive")
-        place = folder / f"{name}.omex"
-        write_archive(place, build_archive(scenarios[name], model))
-        return read_archive(place)
-
-    told = {name: _KetaMechCurves.of(asked, model, time_courses(asked.horizon)) for name, asked in scenarios.items()}
-    return _check(told, written, model, engines, tell)
+        write_archive(folder / f"{name}.omex", build_archive(scenario, model))
+    return compare_archives([folder / f"{name}.omex" for name in scenarios], model, engines=engines, tell=tell)
 
 
 def compare_archives(
@@ -330,28 +322,13 @@ def compare_archives(
 
     Raises InputError for an archive without the scenario and the simulation that `ketamech export` writes.
     """
-    files, told = {}, {}
-    for path in paths:
-        name, found = path.stem, read_archive(path)
-        for place in (SIMULATION, SCENARIO):
-            if place not in found:
-                raise InputError(f"the archive holds no {place}", file=path, expected="what ketamech export writes")
-        files[name] = found
-        scenario = scenario_from_text(found[SCENARIO], model.parameters, f"{name}:{SCENARIO}")
-        told[name] = _KetaMechCurves.of(scenario, model, read_time_courses(found[SIMULATION])[1])
-    return _check(told, files.__getitem__, model, engines, tell)
-
-
-def _check(
-    told: Mapping[str, _KetaMechCurves], archive: Callable[[str], Mapping[str, str]], model: Model,
-    engines: Mapping[str, Simulate], tell: Callable[[str], None],
-) -> CrossSimulatorCheck:  # fmt: skip
+    told = {path.stem: _KetaMechCurves.of_archive(path, model) for path in paths}
     reference = load_scenario(REFERENCE, model.parameters)
-    largest = _KetaMechCurves.of(reference, model, time_courses(reference.horizon))
+    largest = _KetaMechCurves.of(reference, model, [one.times for one in time_courses(reference.horizon)])
     scales = _scales(model, [*told.values(), largest])
     found: list[tuple[object, ...]] = []
     for name, here in told.items():
-        found += [(name, *row) for row in _differences(archive(name), here, model, scales, engines, tell)]
+        found += [(name, *row) for row in _differences(here, model, scales, engines, tell)]
     packages = [*PACKAGES, *(package for engine, package in SLOW_PACKAGES.items() if engine in engines)]
     versions = {one: metadata.version(one) for one in packages}
     return CrossSimulatorCheck(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
@@ -359,16 +336,28 @@ def _check(
 
 @dataclass(frozen=True)
 class _KetaMechCurves:
-    """The curves of KetaMech for a scenario at the times of its SED-ML."""
+    """The curves of KetaMech for a scenario at the times of its simulation, and the SBML text of its archive."""
 
-    course: Subject
+    label: str
+    times: np.ndarray
     curves: xr.Dataset
+    sbml: str = ""
 
     @classmethod
-    def of(cls, scenario: Scenario, model: Model, asked: Iterable[UniformTimeCourse]) -> _KetaMechCurves:
+    def of(cls, scenario: Scenario, model: Model, grids: Iterable[np.ndarray], sbml: str = "") -> _KetaMechCurves:
         treated = subjects(scenario, model)[0]
-        times = compared_times(treated, asked)
-        return cls(treated, run_subjects(model, [treated], times, tolerance=TOLERANCE))
+        times = compared_times(treated, grids)
+        return cls(treated.label, times, run_subjects(model, [treated], times, tolerance=TOLERANCE), sbml)
+
+    @classmethod
+    def of_archive(cls, path: Path, model: Model) -> _KetaMechCurves:
+        simulation = SedmlFile(path)
+        text = (simulation.files or {}).get(SCENARIO)
+        if text is None:
+            raise InputError(f"the archive holds no {SCENARIO}", file=path, expected="what ketamech export writes")
+        scenario = scenario_from_text(text, model.parameters, f"{path.stem}:{SCENARIO}")
+        courses = simulation.courses().values()
+        return cls.of(scenario, model, [one.times for one in courses], simulation.first_model())
 
 
 def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
@@ -380,25 +369,24 @@ def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
 
 
 def _differences(
-    files: Mapping[str, str], here: _KetaMechCurves, model: Model, scales: Mapping[str, float],
-    engines: Mapping[str, Simulate], tell: Callable[[str], None],
+    here: _KetaMechCurves, model: Model, scales: Mapping[str, float], engines: Mapping[str, Simulate],
+    tell: Callable[[str], None],
 ) -> Iterable[tuple[object, ...]]:  # fmt: skip
     """One row of differences per engine and output."""
-    model_file, asked = read_time_courses(files[SIMULATION])
-    times, layout = compared_times(here.course, asked), model.layout
+    layout = model.layout
     ids = {name: sbml_id(name) for name in layout.output_names}
     for engine, simulate in engines.items():
-        tell(f"{engine}: {here.course.label}")
-        theirs = simulate(files[model_file], times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
+        tell(f"{engine}: {here.label}")
+        theirs = simulate(here.sbml, here.times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
         for i, output in enumerate(layout.output_names):
             apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]
             worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
-            yield output, engine, float(apart[worst]), float(times[worst]), layout.units[output], scales[output]
+            yield output, engine, float(apart[worst]), float(here.times[worst]), layout.units[output], scales[output]
 
 
-def compared_times(course: Subject, asked: Iterable[UniformTimeCourse]) -> np.ndarray:
-    """Times of all time courses, except the exact times of dose events."""
-    grids = [np.linspace(0.0, one.end, one.steps + 1)[1:] for one in asked]
-    times = np.unique(np.round(np.concatenate(grids), 9))
+def compared_times(course: Subject, grids: Iterable[np.ndarray]) -> np.ndarray:
+    """The times of all grids above 0, except the exact times of dose events."""
+    times = np.unique(np.round(np.concatenate(list(grids)), 9))
+    times = times[times > 0]
     moments = np.array([t for e in course.events for t in (e.time, e.time + e.duration)] or [-1.0])
     return times[np.abs(times[:, None] - moments).min(axis=1) > 1e-7]

@@ -53,6 +53,11 @@ class UniformTimeCourse:
     end: float
     steps: int
 
+    @property
+    def times(self) -> np.ndarray:
+        """The times in h."""
+        return np.linspace(0.0, self.end, self.steps + 1)
+
 
 def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
     """The time courses of a scenario with a `horizon` in hours."""
@@ -139,18 +144,6 @@ def _generator_id(course: UniformTimeCourse, output: str | None) -> str:
     return f"{course.name}_{sbml_id(output) if output else 'time'}"
 
 
-def read_time_courses(text: str) -> tuple[str, tuple[UniformTimeCourse, ...]]:
-    """The model file and the time courses of SED-ML text. Raises InputError for another document."""
-    document = libsedml().readSedMLFromString(text)
-    if document.getNumErrors() or not document.getNumModels():
-        raise InputError("this is no SED-ML with a model", expected="what ketamech export writes")
-    found = []
-    for i in range(document.getNumSimulations()):
-        one = document.getSimulation(i)
-        found.append(UniformTimeCourse(one.getId(), one.getName(), one.getOutputEndTime(), one.getNumberOfSteps()))
-    return str(document.getModel(0).getSource()), tuple(found)
-
-
 MODEL, SIMULATION, DOSES, SCENARIO, ABOUT = "model.xml", "simulation.sedml", "doses.csv", "scenario.yaml", "README.md"
 EXPECTED = "expected/{}.csv"
 MAX_BYTES = 200_000_000  # of an unpacked archive; those of KetaMech have less than 10 MB
@@ -207,7 +200,7 @@ def add_doses(files: dict[str, str], scenario: Scenario, model: Model) -> None:
 
 
 def _expected(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
-    times = np.linspace(0.0, asked.end, asked.steps + 1)
+    times = asked.times
     curves = run_subjects(model, [course], times, tolerance=TOLERANCE)
     return curves_csv(times, {sbml_id(name): curves[name].values[0] for name in outputs})
 

@@ -162,7 +162,7 @@ class _Person:
 def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model: Model) -> OmexArchive:
     how, course = figure.measure, figure.course
     outputs = tuple(dict.fromkeys(names_in(how.output)))
-    grid = np.linspace(0.0, course.end, course.steps + 1)
+    grid = course.times
     times = np.unique(np.concatenate([grid, figure.hours]))
     found = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
     curves = TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)

@@ -483,12 +483,14 @@ def test_a_case_that_crashes_is_counted(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("reached", "limit", "outcome"), [
     ("signal.raise_signal(9)", 60.0, ("crashed", "the process has ended")),
-    ("time.sleep(60)", 0.2, ("not solved", "no result within 0.2 s")),
+    ("time.sleep(60)", 0.02, ("not solved", "no result within 0.02 s")),
+    ("signal.setitimer(signal.ITIMER_PROF, 0.1)\n            while True: pass", 60.0,
+     ("not solved", "no result within 60 s")),
 ])  # fmt: skip
 def test_a_case_that_ends_its_process_or_does_not_end_is_counted_and_the_next_one_runs(
     reached, limit, outcome, tmp_path, monkeypatch
 ):
-    name = f"serve_{outcome[0][0]}"
+    name = f"serve_{limit:g}".replace(".", "_") + outcome[0][0]
     (tmp_path / f"{name}.py").write_text(
         "import signal, time\n"
         "def serve(pipe):\n"
