@@ -40,13 +40,16 @@ class LoadTestResult:
     errors: list[str] = field(default_factory=list)
 
 
-def load_test(tell: Tell, *, users: int = 50, seconds: float = 60.0) -> dict[str, Any]:
-    """Start a server, let `users` at it for so many seconds, and say what they saw and what it did to its memory."""
+def load_test(tell: Tell, *, users: int = 50, seconds: float = 60.0, in_browser: bool = True) -> dict[str, Any]:
+    """Start a server, let `users` at it for so many seconds, and say what they saw and what it did to its memory.
+
+    `in_browser`: their browsers simulate; else the server answers every move too.
+    """
     tell("Starting the server")
     with running_server() as (port, process):
         _warm(port)
         before, seen, until = memory(process.pid), LoadTestResult(), time.monotonic() + seconds
-        workers = [Thread(target=_use, args=(port, i, until, seen), daemon=True) for i in range(users)]
+        workers = [Thread(target=_use, args=(port, i, until, seen, in_browser), daemon=True) for i in range(users)]
         tell(f"{users} users move sliders for {seconds:g} s")
         for worker in workers:
             worker.start()
@@ -101,9 +104,10 @@ def _warm(port: int) -> None:
     connection = http.client.HTTPConnection(HOST, port, timeout=60)
     for dose in (SMALLEST, LARGEST):
         _ask(connection, "POST", "/api/curves", {"scenario": _scenario(dose), "tracks": TRACKS, "until": 720})
+        _ask(connection, "POST", "/api/population", {"scenario": _scenario(dose), "until": 720})
 
 
-def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
+def _use(port: int, user: int, until: float, seen: LoadTestResult, in_browser: bool) -> None:
     """One user: a burst of moves, then a pause in which everything is drawn and looked at."""
     chance = random.Random(user)
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
@@ -112,10 +116,12 @@ def _use(port: int, user: int, until: float, seen: LoadTestResult) -> None:
         way = chance.choice(["over 40 min", "over 60 min", "over 2 h"])
         for _ in range(MOVES):
             body = {"scenario": _scenario(_dose(chance), way), "tracks": TRACKS, "until": 720}
-            _timed(connection, "move", "/api/curves", body, seen)
+            if not in_browser:
+                _timed(connection, "move", "/api/curves", body, seen)
             time.sleep(BETWEEN)
         scenario = _scenario(_dose(chance), way)
-        _timed(connection, "rest", "/api/curves", {"scenario": scenario, "until": 720}, seen)
+        if not in_browser:
+            _timed(connection, "rest", "/api/curves", {"scenario": scenario, "until": 720}, seen)
         if chance.random() < BANDS:
             _timed(connection, "band", "/api/population", {"scenario": scenario, "until": 720}, seen)
         _timed(connection, "check", "/api/scenario/check", {"scenario": scenario}, seen)

@@ -75,7 +75,8 @@ def _metadata(app_state: AppState) -> bytes:
 def _evidence_files(app_state: AppState) -> dict[str, bytes]:
     """Claims with what the model shows of each, and every evidence row."""
     claims = claims_of(app_state)
-    rows = [evidence_row(row, app_state) for row in app_state.evidence.observations.values()]
+    evidence = app_state.evidence.observations.values()
+    rows = [{**evidence_row(row, app_state), "locator": row.locator} for row in evidence]  # the locator is searched
     results = {name: claim_result(app_state, name).model_dump(mode="json") for name in claims}
     files = {"claims": claims, "claim-results": results, "evidence": rows}
     return {f"api/{name}.json": compact_json(content) for name, content in files.items()}

@@ -36,7 +36,7 @@ def test_the_socket_disables_nagles_algorithm():
 def test_concurrent_users_get_no_error():
     from benchmarks.load_test import load_test
 
-    found = load_test(lambda _: None, users=4, seconds=3)
+    found = load_test(lambda _: None, users=4, seconds=3, in_browser=False)
     assert found["errors"] == 0, found["first_errors"]
     assert found["requests"]["all"]["count"] > 30
     assert set(found["requests"]["move"]) == {"count", "median_ms", "p95_ms", "longest_ms"}

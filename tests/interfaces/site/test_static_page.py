@@ -7,6 +7,7 @@ import browser_helpers as helpers
 import pytest
 from static_server import served_folder
 
+from ketamech.app.routes.evidence import EvidenceQuery, evidence_rows
 from ketamech.app.server import STATIC
 
 NOW = "document.querySelector('#mood-now').textContent"
@@ -264,6 +265,26 @@ def test_the_numbers_are_those_of_the_server(story, app_state):
     expected = outputs_of(app_state, OutputsRequest.model_validate(body))["values"]
     for name in body["outputs"]:
         assert found[name] == pytest.approx(expected[name], rel=1e-3, abs=1e-4)
+
+
+QUERIES = (
+    {"text": "murrough", "limit": 50}, {"stage": "mood", "species": "rat"}, {"text": "il-6", "use": "calibrate"},
+    {"drug": "esketamine", "first": 50, "limit": 50}, {"text": "table 2"}, {"text": "mg/kg", "limit": 20},
+    {"text": "no such word"},
+)  # fmt: skip
+
+
+def test_evidence_is_found_as_on_the_server(workbench, app_state):
+    ask = """async query => {
+        const { answerGet } = await import("./js/static-site.js");
+        return answerGet(`/api/evidence?${new URLSearchParams(query)}`);
+    }"""
+    for query in QUERIES:
+        found = workbench.evaluate(ask, query)
+        expected = evidence_rows(app_state, EvidenceQuery.model_validate(query))
+        assert [{name: row[name] for name in row if name != "locator"} for row in found["rows"]] == expected["rows"]
+        assert (found["total"], found["first"]) == (expected["total"], expected["first"])
+        assert found["counts"] == expected["counts"], query
 
 
 def test_the_worker_requests_all_of_its_modules_at_once():

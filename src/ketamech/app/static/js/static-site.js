@@ -38,6 +38,7 @@ export async function answerGet(path) {
 }
 
 const FILTERS = ["species", "drug", "use", "reading_source"];
+const SEARCHED = "id stage quantity species population drug dose route time comparator locator notes citation".split(" ");
 
 // A page of rows, and their number by value of each filter among those that the other filters choose.
 function evidence(rows, query) {
@@ -47,7 +48,7 @@ function evidence(rows, query) {
     return { total: chosen.length, rows: chosen };
   }
   const [stage, text] = [query.get("stage"), query.get("text")?.toLowerCase()];
-  const contains = (row) => Object.values(row).some((value) => String(value).toLowerCase().includes(text));
+  const contains = (row) => SEARCHED.map((name) => row[name]).join(" ").toLowerCase().includes(text);
   const listed = rows.filter((row) => (!stage || row.stage === stage) && (!text || contains(row)));
   const chosen = (names) => listed.filter((row) => names.every((name) => !query.get(name) || row[name] === query.get(name)));
   const countsOf = (name) => {
