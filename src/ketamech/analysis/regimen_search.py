@@ -18,7 +18,6 @@ import numpy as np
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -28,15 +27,13 @@ from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario import STUDIED_COLUMNS, STUDIED_REGIMENS, Scenario
 from ketamech.simulation.simulate import Change, control_events, ensemble_of_scenario
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-PATH = DATA / "dosing" / "studied_regimens.csv"
-COLUMNS = ("regimen", "control", "evidence", "why")
 SAME_DURATION, SAME_AMOUNT = 0.1, 1e-6  # h between two infusions of the same kind; relative difference of amounts
 STUDIED, NO_CONTROL, OTHER_SCHEDULE = "controlled trial", "uncontrolled study", "dose studied, schedule not"
 WITHOUT = "without evidence"
@@ -77,9 +74,9 @@ class RegimenEvidence:
 
 
 @cache
-def load_studied_regimens(path: Path = PATH) -> tuple[StudiedRegimen, ...]:
+def load_studied_regimens(path: Path = STUDIED_REGIMENS) -> tuple[StudiedRegimen, ...]:
     """Every studied regimen. Raises InputError for an unknown evidence row or an unreadable regimen."""
-    return tuple(_studied(row) for row in read_table(path, COLUMNS))
+    return tuple(_studied(row) for row in read_table(path, STUDIED_COLUMNS))
 
 
 def _studied(row: CsvRow) -> StudiedRegimen:

@@ -144,7 +144,7 @@ class SensitivityProblem:
     absolute: bool = False
 
     def __post_init__(self) -> None:
-        require_outputs(self.scenario.species, [endpoint.output for endpoint in self.endpoints])
+        require_outputs(self.scenario.group, [endpoint.output for endpoint in self.endpoints])
         if not self.absolute and is_own_control(self.scenario, self.model.parameters):
             what = "the treatment and its control are the same, so that there is no drug effect"
             raise InputError(what, key="--absolute", expected="a drug, or absolute outcomes", type_this="--absolute")

@@ -184,7 +184,7 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
 
     beside = to.with_suffix(".xml")
     model = terminal.model()
-    outputs, species = shown_outputs(model, loaded.species), species_ids(model.layout.states)
+    outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
     _write(beside, sbml_text(_patient_model(loaded)))
     _write(to, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,7 +145,7 @@ def _front(table: pd.DataFrame) -> Figure:
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
 COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
-MOST_DRAWN, AT_ONCE = 120, 2**27  # times in a figure; bytes per block
+MOST_DRAWN, AT_ONCE = 600, 2**27  # times in a figure; bytes per block
 
 
 def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
@@ -159,6 +160,33 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
         some = slice(first, first + step)
         found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
     return found
+
+
+def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
+    """Percentiles [share] 5, 50 and 95 of the peak of each patient, or of the lowest value, and its median time (h).
+
+    The lowest value counts where the fall from the first value is larger than the rise in the median patient. Times are
+    read in blocks to bound the memory; failed patients are left out.
+    """
+    solved, hours = curves["solved"].values == 1, curves["time"].values
+    if not solved.any():
+        return "peak", np.full(3, np.nan), math.nan
+    step = max(1, AT_ONCE // (8 * max(1, solved.size)))
+    first = curves[name].isel(time=0).values[solved]
+    high, low = first.copy(), first.copy()
+    high_at, low_at = np.full(first.size, hours[0]), np.full(first.size, hours[0])
+    for i in range(0, len(hours), step):
+        block, own = curves[name].isel(time=slice(i, i + step)).values[solved], hours[i : i + step]
+        for best, at, place, better in (
+            (high, high_at, block.argmax(1), np.greater),
+            (low, low_at, block.argmin(1), np.less),
+        ):
+            values = block[np.arange(len(block)), place]
+            is_new = better(values, best)
+            best[is_new], at[is_new] = values[is_new], own[place][is_new]
+    is_peak = np.median(high - first) >= np.median(first - low)
+    values, at = (high, high_at) if is_peak else (low, low_at)
+    return "peak" if is_peak else "lowest", np.percentile(values, (5, 50, 95)), float(np.median(at))
 
 
 def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:

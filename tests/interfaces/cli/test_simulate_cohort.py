@@ -87,7 +87,11 @@ def test_failures_are_counted_by_reason():
         (["--patients", "5", "--output-interval", "24", "--times", "2"], "--times and --output-interval"),
         (["--seed", "3"], "--seed 3 is for many patients"),
         (["--tolerance", "0"], "--tolerance 0.0 is for many patients"),
-        (["--outputs", "mood.madrs"], "--outputs mood.madrs is for many patients"),
+        (["--outputs", "mood.madsr"], "mood.madrs"),
+        (["--times", "-1, 2"], "must not be negative"),
+        (["--person", "weight"], "--person weight"),
+        (["--person", "agee=3"], "there is no 'agee' in person"),
+        (["--set", "person.age=300"], "out of range"),
         (["--patients", "100000000000"], "the disk has"),
     ],
 )

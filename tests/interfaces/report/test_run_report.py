@@ -229,7 +229,7 @@ def test_the_summary_finds_the_peak_and_its_time(racemic, model):
 def test_the_terminal_table_has_a_row_a_lane(racemic):
     rows = summary_rows(racemic[1])
     assert len(rows) == len(tracks_of(racemic[1]))
-    assert {"output", "unit", "rest", "extreme", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
+    assert {"output", "unit", "baseline", "peak or lowest", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
 
 
 def test_the_same_source_date_gives_the_same_date(model, racemic, monkeypatch):

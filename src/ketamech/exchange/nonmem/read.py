@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from ketamech.core import InputError, closest_match, convert
+from ketamech.core import InputError, UnknownNameError, closest_match, convert
 from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
 from ketamech.dosing.dose_records import CMT_CODES
 from ketamech.dosing.drugs import NO_ROUTE
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, UNRELATED, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
@@ -110,13 +110,18 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None, paramet
 
 
 def suspicions(found: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
-    """Columns that are not `used` and resemble one that is, and doses that stand twice, word for word."""
+    """Doses that stand twice, word for word.
+
+    Raises UnknownNameError for a column that is not `used` and resembles one that is.
+    """
     for name, written in found.columns.items():
-        if name in used:
+        if name in used or name in UNRELATED:
             continue
         near = misspelled(name, used) or (closest_match(name.lower(), parameters) if "." in name else None)
         if near is not None and near not in found.columns:
-            yield f"the column {written} is not used; a column that is used is called {near}"
+            file, what = found.rows[0].file if found.rows else None, f"the column {written} is not known"
+            expected = "the name of a column that is used, or a table without this column"
+            raise UnknownNameError(what, file=file, key=written, expected=expected, nearest=near)
     for before, row in pairwise(found.rows):
         if row.cells == before.cells and row.number("AMT"):
             yield f"lines {before.line} and {row.line} are the same dose, which is given twice"
@@ -157,15 +162,16 @@ def person_values(
         if not given:
             continue
         value, row = parameters[name], given[0]
-        changed = next((other for other in given if other.number(column) != row.number(column)), None)
+        first = row.number(column, written=written[column])
+        changed = next((one for one in given if one.number(column, written=written[column]) != first), None)
         if changed is not None:
-            first, last = row.number(column), changed.number(column)
+            last = changed.number(column)
             what = f"{written[column]} changes from {first:g} (line {row.line}) to {last:g} within one occasion"
             expected = "one value until the next reset (EVID 3 or 4): parameters are constant while a subject is solved"
             raise changed.error(
                 what, written[column], expected, type_this=f"{first:g} in this line, or EVID 4 at a new period"
             )
-        values[name] = convert(row.number(column), value.unit, value.canonical_unit)
+        values[name] = convert(first, value.unit, value.canonical_unit)
         low, high = bounds(value, species)
         if not low <= values[name] <= high:
             lowest, highest = (convert(edge, value.canonical_unit, value.unit) for edge in (low, high))
