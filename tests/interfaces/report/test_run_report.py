@@ -284,6 +284,12 @@ def test_published_points_stand_only_over_the_treatment_they_were_measured_in(mo
     assert points_of(model, "racemic 0.37 mg/kg IV over 55 min") == []
 
 
+def test_two_sprays_are_not_the_beginning_of_three(model):
+    names = {point.evidence for point in points_of(model, "esketamine 84 mg nasal twice weekly for 1 week")}
+    assert any("-84-" in name for name in names)
+    assert not any("-56-" in name for name in names)
+
+
 def test_a_course_shows_single_dose_points_up_to_its_second_dose(model):
     points = points_of(model, "esketamine 84 mg nasal every 3 days for 2 weeks")
     assert all(point.end <= 72 + 1e-6 for point in points)
