@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 15  # parameters in a panel
+MOST_LISTED, LIST_WIDTH = 30, 58  # regimens named beside the figure of the front; letters in a line
 
 
 def draw_tornado(folder: Path, table: pd.DataFrame, title: str) -> list[Path]:
@@ -54,7 +56,8 @@ def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Fig
     figure = page(9, height * len(parts) + 0.6, title)
     panels = list(np.atleast_1d(figure.subplots(len(parts), 1)))
     for axes, part in zip(panels, parts, strict=True):
-        axes.set_title(part["outcome"].iloc[0], fontsize=8, loc="left")
+        unit = part["unit"].iloc[0] if "unit" in part else "1"
+        axes.set_title(part["outcome"].iloc[0] + ("" if unit == "1" else f" ({unit})"), fontsize=8, loc="left")
     return figure, list(zip(panels, parts, strict=True))
 
 
@@ -106,8 +109,10 @@ def _convergence(table: pd.DataFrame, title: str) -> Figure:
 
 
 def _front(table: pd.DataFrame) -> Figure:
+    import pandas as pd
+
     title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
-    title += " (bars: 95 % of draws; white centre: dose without evidence in depressed patients)"
+    title += " (bars: 95 % of draws and samples of patients; white centre: dose without evidence in depressed patients)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
     figure = page(13, 5.6, title)
@@ -116,6 +121,8 @@ def _front(table: pd.DataFrame) -> Figure:
     engine.set(rect=(0, 0.03, 0.78, 0.97))  # type: ignore[call-arg]
     kinds = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
     best = table[table["front"]].sort_values("benefit").reset_index(drop=True)
+    others = table[~table["front"]].sort_values("benefit")
+    listed = pd.concat([best, others], ignore_index=True).head(MOST_LISTED)
     costs = (("cadss", "mean peak CADSS, points"), ("systolic", "mean peak rise, mmHg systolic"))
     for axes, (cost, label) in zip(figure.subplots(1, 2), costs, strict=True):
         for k, kind in enumerate(dict.fromkeys(kinds)):
@@ -124,21 +131,24 @@ def _front(table: pd.DataFrame) -> Figure:
             axes.errorbar(
                 x, y, xerr=np.abs([x - part[f"{cost}_low"], part[f"{cost}_high"] - x]),
                 yerr=np.abs([y - part["benefit_low"], part["benefit_high"] - y]),
-                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], elinewidth=0.4, alpha=0.75, label=kind,
+                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], ecolor="#c8ccd2", elinewidth=0.4,
+                alpha=0.85, label=kind,
             )  # fmt: skip
         unstudied = table[table["evidence"] == WITHOUT]
         axes.plot(unstudied[cost], unstudied["benefit"], "o", ms=2, mfc="white", mec="white", lw=0)
         axes.plot(best[cost], best["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
-        for i, row in best.iterrows():
-            place = (row[cost], row["benefit"])
+        for i, row in listed.iterrows():
+            place, size = (row[cost], row["benefit"]), 8 if row["front"] else 6
             axes.annotate(
-                str(int(str(i)) + 1), place, xytext=(-4, 8), textcoords="offset points", fontsize=8, ha="right"
+                str(int(str(i)) + 1), place, xytext=(-4, 4), textcoords="offset points", fontsize=size, ha="right"
             )
         axes.set_xlabel(label)
         axes.set_ylabel("benefit, points")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
-    named = "\n".join(f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(best.itertuples()))
-    figure.text(0.79, 0.9, "Pareto front (circled):\n" + named, fontsize=7, va="top")
+    lines = [f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(listed.itertuples())]
+    lines = [textwrap.fill(line, LIST_WIDTH, subsequent_indent="     ") for line in lines]
+    front, rest = ("\n".join(part) for part in (lines[: len(best)], lines[len(best) :]))
+    figure.text(0.79, 0.93, f"Pareto front (circled):\n{front}\nOther regimens:\n{rest}", fontsize=5.5, va="top")
     return figure
 
 
@@ -235,11 +245,15 @@ def _people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figure:
         values = table[name]
         whole = np.all(values == np.round(values)) and values.nunique() < 12
         bins = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 40
-        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, label="drawn")
+        wide = 0.7 if whole else None
+        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, rwidth=wide, label="drawn")
+        if whole:
+            axes.set_xticks(sorted(set(values)))
         if weights is not None:
             outline = {"color": OKABE_ITO[1], "histtype": "step", "label": "weighted"}
             axes.hist(values, bins=bins, weights=weights, density=True, **outline)
-        axes.set_title(name.removeprefix("person."), fontsize=8)
+        unit = table.attrs.get("units", {}).get(name, "1")
+        axes.set_title(name.removeprefix("person.") + ("" if unit == "1" else f" ({unit})"), fontsize=8)
         axes.set_yticks([])
     if weights is not None:
         panels[0].legend(fontsize=7, frameon=False)

@@ -247,8 +247,8 @@ def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: Parameter
         row = {"venous level": str(one["output"]).removeprefix(VENOUS), "dose": str(one["dose"])}
         for heading_text, codes in EXPOSURE.items():
             found = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
-            text = "–" if found is None or found["value"] is None else number(found["value"])
-            row[heading_text] = text if found is None or not found["unit"] else f"{text} {found['unit']}"
+            value = None if found is None else found["value"]
+            row[heading_text] = "–" if found is None or value is None else f"{number(value)} {found['unit']}".strip()
         row["norketamine ratio"] = _norketamine_ratio(dataset, str(one["output"])) if one["dose"] == 1 else "–"
         rows.append(row)
     empty = {name for name in EXPOSURE if all(row[name] == "–" for row in rows)}

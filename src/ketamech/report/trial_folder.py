@@ -19,6 +19,7 @@ from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
+from ketamech.trials.rating_scales import load_scales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 TITLE = "Differences between arms with 95 % interval and p"
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
+ARM_OFFSET = 0.03  # of the distance of two visits, between two arms
 MARKS = "osD^vPX"
 Row = dict[str, object]
 
@@ -267,12 +269,13 @@ def _legend_above(axes: Axes, columns: int) -> None:
 def _change(found: TrialAnalysis, title: str) -> Figure:
     words = f"mean change from baseline; bars: {_bars(found)}"
     figure, panels = _panels(len(found.means), f"{title}\n{words}")
+    known = load_scales()
     for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
         for k, arm in enumerate(arms):
             part = table[table["arm"] == arm].sort_values("hour")
-            places = np.array([moments.index(hour) for hour in part["hour"]]) + 0.08 * (k - (len(arms) - 1) / 2)
+            places = np.array([moments.index(hour) for hour in part["hour"]]) + ARM_OFFSET * (k - (len(arms) - 1) / 2)
             errors = np.abs(np.array([part["change"] - part["low"], part["high"] - part["change"]]))
             axes.errorbar(
                 places, part["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
@@ -283,7 +286,7 @@ def _change(found: TrialAnalysis, title: str) -> Figure:
         axes.set_xticks(
             range(len(moments)), [name.replace("period ", "P") for name in names], rotation=40, ha="right", fontsize=7
         )
-        axes.set_ylabel(f"change of {scale}", fontsize=8)
+        axes.set_ylabel(f"change of {scale}" + (f"\n({known[scale].unit})" if scale in known else ""), fontsize=8)
         _legend_above(axes, len(arms))
     return figure
 
