@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, require_known
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ketamech.parameters import ParameterTable
     from ketamech.simulation.scenario import Scenario
 
-__all__ = ["TABLES", "doses", "is_table", "one_of", "scenario", "settings"]
+__all__ = ["TABLES", "doses", "is_table", "one_of", "refuse_for_table", "scenario", "settings"]
 
 
 def scenario(
@@ -31,12 +32,9 @@ def scenario(
             source, table, species=species, perturbations=perturb, variant=variant, person=person,
             parameters=parameters,
         )  # fmt: skip
-    added = {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
-    for key, said in added.items():
-        if said:
-            columns = {"--species": "a column SPECIES", "--person": "a column such as WEIGHT or AGE"}
-            expected = columns.get(key, "a regimen in words or a scenario file")
-            raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
+    refuse_for_table(
+        {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
+    )
     from ketamech.exchange.simulate_any import scenario_of
     from ketamech.parameters import load_parameters
 
@@ -55,6 +53,19 @@ def settings(options: list[str] | None, option: str) -> dict[str, str]:
             raise InputError(f"{option} {text}", key=option, expected="NAME=VALUE", type_this=example)
         found[name] = value
     return found
+
+
+def refuse_for_table(added: Mapping[str, object]) -> None:
+    """Raise InputError for an option with a value that a dose table states in a column or does not have."""
+    columns = {
+        "--species": "a column SPECIES",
+        "--person": "a column such as WEIGHT or AGE",
+        "--set": "a column of the full name",
+    }
+    for key, said in added.items():
+        if said:
+            expected = columns.get(key, "a regimen in words or a scenario file")
+            raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
 
 
 def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:

@@ -151,6 +151,9 @@ def simulate(
     if scenario_argument.is_table(scenario):
         from ketamech.cli.simulate_cohort import Records, simulate_table
 
+        scenario_argument.refuse_for_table({
+            "--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": set_,
+        })  # fmt: skip
         given |= of_table
         records = Records.read(scenario, drug, subject, given)
         if not records.single_scenario:

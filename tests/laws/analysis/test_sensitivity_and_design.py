@@ -253,6 +253,13 @@ def test_what_is_not_there_is_named():
         varied_parameters(model, ["spine"])
 
 
+def test_levels_are_read_in_the_unit_that_is_shown():
+    model = load_model()
+    level, mood = parse_endpoints("venous.ketamine peak; mood.madrs at 24 h", model)
+    assert (level.unit, mood.unit, mood.factor) == ("ng/mL", "points", 1.0)
+    assert level.factor == pytest.approx(model.parameters["drug.ketamine_molar_mass"].value)
+
+
 def test_the_front_holds_what_nothing_beats():
     points = np.array([[1.0, 1.0], [2.0, 0.5], [0.5, 2.0], [0.9, 0.9], [1.0, 1.0], [np.nan, 3.0]])
     assert pareto_front(points).tolist() == [True, True, True, False, True, False]

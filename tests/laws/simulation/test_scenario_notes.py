@@ -114,3 +114,9 @@ def test_no_correction_replaces_the_sentence_by_another(text):
 def test_an_age_in_a_sentence_is_sent_to_the_person():
     with pytest.raises(InputError, match='--person "age=6 years"'):
         parse_sentence("racemic 0.5 mg/kg IV in a 6 year old")
+
+
+def test_seconds_are_written_as_seconds():
+    regimen = load_scenario("racemic 0.5 mg/kg IV over 40 sec").regimen
+    assert regimen.sentence(exact=False) == "racemic ketamine 0.5 mg/kg IV over 40 s"
+    assert regimen.parse(regimen.sentence()) == regimen
