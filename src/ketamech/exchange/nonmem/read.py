@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from ketamech.core import InputError, UnknownNameError, closest_match, convert
+from ketamech.core import InputError, UnknownNameError, convert
 from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
 from ketamech.dosing.dose_records import CMT_CODES
@@ -110,14 +110,18 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None, paramet
 
 
 def suspicions(found: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
-    """Doses that stand twice, word for word.
+    """Columns that resemble a parameter, and doses that stand twice, word for word.
 
     Raises UnknownNameError for a column that is not `used` and resembles one that is.
     """
     for name, written in found.columns.items():
         if name in used or name in UNRELATED:
             continue
-        near = misspelled(name, used) or (closest_match(name.lower(), parameters) if "." in name else None)
+        if "." in name:  # the name of a parameter, or of an output that a simulation wrote
+            if (near := misspelled(name, parameters)) is not None:
+                yield f"the column {written} is not used; a parameter is called {near}"
+            continue
+        near = misspelled(name, used)
         if near is not None and near not in found.columns:
             file, what = found.rows[0].file if found.rows else None, f"the column {written} is not known"
             expected = "the name of a column that is used, or a table without this column"
