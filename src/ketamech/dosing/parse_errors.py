@@ -126,7 +126,7 @@ def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch
     problem = stretch.lexicon.unknown(name)
     what = problem.what.replace(f"'{name}'", quoted(text, unknown.start, run[-1].end), 1)
     example = problem.type_this
-    if example and example.startswith("with "):
+    if example and example.startswith("with ") and not stretch.inside:
         example = _moved_after_with(text, found, stretch)
     return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
 

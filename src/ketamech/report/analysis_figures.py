@@ -112,7 +112,7 @@ def _front(table: pd.DataFrame) -> Figure:
     import pandas as pd
 
     title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
-    title += "\n(bars: 95 % of draws and samples of patients; white centre: dose without evidence in depressed patients)"
+    title += "\n(bars: 95 % of draws and samples of patients; white centre: dose without evidence in depression)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
     figure = page(13, 5.6, title)

@@ -276,11 +276,11 @@ def _scenario_text(
 ) -> str:  # fmt: skip
     """A regimen and its perturbations as the text of a scenario file, so that a run can be repeated."""
     weight = {"weight": "70 kg"} if species.name == HUMAN and is_weight_based(regimen) else {}
-    changed = {
+    keys = {
         "treatments": list(regimen.sentences()), "person": {**weight, **settings.person}, "species": species.name,
         "variant": variant, "perturbations": [one.text for one in perturbations],
     }  # fmt: skip
-    return settings.model_copy(update=changed).text()
+    return ScenarioFile.model_validate({**keys, "parameters": settings.parameters}).text()
 
 
 def settings_only(person: Settings | None, parameters: Settings | None) -> ScenarioFile:
