@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import xarray as xr
 
 from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
-from ketamech.core import InputError
+from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.estimation import calibration
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.estimation.posterior import load_posterior
@@ -31,7 +33,7 @@ from ketamech.population.virtual_population import Population as PopulationDistr
 from ketamech.population.virtual_population import VirtualPatients, load_population
 from ketamech.report import bibliography
 from ketamech.report.provenance import papers_behind, papers_of_run
-from ketamech.simulation.load_scenario import is_table, load_scenario
+from ketamech.simulation.load_scenario import Settings, is_table, load_scenario
 from ketamech.simulation.model import Model as CompiledModel
 from ketamech.simulation.model import StageFunction, load_model, with_stage
 from ketamech.simulation.scenario import Scenario as CheckedScenario
@@ -73,17 +75,20 @@ class Model(CompiledModel):
 
     def simulate(
         self: CompiledModel, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
-        perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
-        outputs: Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
+        person: Settings | None = None, parameters: Settings | None = None, perturb: Sequence[str] = (),
+        species: str | None = None, variant: str | None = None, outputs: str | Sequence[str] | None = None,
+        times: Sequence[float] | None = None, drug: str | None = None, **unknown: Any,
     ) -> xr.Dataset:  # fmt: skip
         """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
 
         `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient; they vary about
-        the parameter values of this model. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX
-        10 mg/kg IP at -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`:
-        names such as "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of
-        people and tables). `times` (h, rising): output times in place of the usual ones, which are dense after each
-        dose. `drug`: what a table without a column DRUG gives.
+        the parameter values of this model. `person` and `parameters` are those keys of a scenario file, e.g.
+        person={"weight": "90 kg", "age": 75} and parameters={"mood.expectancy_weight": 0}; a bare number is in the unit
+        of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at
+        -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as
+        "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of people and
+        tables). `times` (h, rising): output times in place of the usual ones, which are dense after each dose. `drug`:
+        what a table without a column DRUG gives.
 
         Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
         'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
@@ -93,15 +98,20 @@ class Model(CompiledModel):
         Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
         SolverError if nothing could be solved.
         """
+        refuse_unknown_options(unknown)
+        outputs = _output_names(outputs)
+        _check_people_and_times(people, times)
         if people is None and not (isinstance(scenario, Path | str) and is_table(scenario)):
-            asked = as_scenario(scenario, self, species, perturb, variant)
+            asked = as_scenario(
+                scenario, self, species, perturb, variant, person=person, parameters=parameters
+            )  # fmt: skip
             curves = simulate_any.simulate(asked, model=self, drug=drug, times=times)
             papers = papers_of_run(curves, asked, self) if times is None else papers_behind(self)
             curves = simulate_any.select_outputs(curves, self, outputs)
         else:
             curves = simulate_any.simulate(
-                scenario, people, model=self, perturb=perturb, species=species, variant=variant, outputs=outputs,
-                times=times, drug=drug,
+                scenario, people, model=self, person=person, parameters=parameters, perturb=perturb, species=species,
+                variant=variant, outputs=outputs, times=times, drug=drug,
             )  # fmt: skip
             papers = papers_behind(self)
         return curves.assign_attrs({PAPERS: " ".join(papers)})
@@ -124,20 +134,49 @@ def simulate(
     return Model.simulate(model or load_model(announce=announce), scenario, people, **options)
 
 
+def refuse_unknown_options(unknown: Mapping[str, object]) -> None:
+    """Raise UnknownNameError for an option that `Model.simulate` does not have, with the nearest one."""
+    names = [name for name in inspect.signature(Model.simulate).parameters if name not in ("self", "unknown")]
+    for name in unknown:
+        what, near = f"simulate has no option '{name}'", closest_match(name, names)
+        raise UnknownNameError(what, key=name, expected=", ".join(names), nearest=near)
+
+
+def _output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
+    """Names of outputs; a text holds one name, or several joined by commas."""
+    return [name.strip() for name in outputs.split(",") if name.strip()] if isinstance(outputs, str) else outputs
+
+
+def _check_people_and_times(people: object, times: Any) -> None:
+    """Raise InputError for parameter values in place of patients, and for times that are not a list of numbers."""
+    if people is not None and not isinstance(people, VirtualPatients):
+        what, example = f"people of type {type(people).__name__}", 'Population("trd").sample(100)'
+        if isinstance(people, Mapping):
+            example = 'person={"weight": 90} or parameters={"person.weight": 90}'
+        raise InputError(what, key="people", expected="virtual patients", type_this=example)
+    numbers = np.ndim(times) == 1 and np.issubdtype(np.asarray(times).dtype, np.number) if times is not None else True
+    if not numbers:
+        raise InputError(f"times of {times!r}", key="times", expected="a list of hours", type_this="times=[0, 2, 24]")
+
+
 class Scenario(CheckedScenario):
     """A checked scenario: `Scenario("racemic 0.5 mg/kg IV over 40 min")`, or of a YAML file or a Regimen.
 
-    `species`, `perturb` and `variant` are added to it, as in `Model.simulate`. Fields given by keyword replace those
-    that were read, e.g. `horizon=336.0` (h). `values`: parameter values that differ from the tables, canonical units.
+    `person`, `parameters`, `species`, `perturb` and `variant` are added to it, as in `Model.simulate`. Fields given by
+    keyword replace those that were read, e.g. `horizon=336.0` (h). `values`: parameter values that differ from the
+    tables, canonical units.
     Raises InputError with file, line, key, what was expected and the nearest valid name.
     """
 
     def __init__(
         self, source: Regimen | Path | str | None = None, /, *, species: str | None = None,
-        perturb: Sequence[str] = (), variant: str | None = None, **fields: Any,
+        perturb: Sequence[str] = (), variant: str | None = None, person: Settings | None = None,
+        parameters: Settings | None = None, **fields: Any,
     ) -> None:  # fmt: skip
         if source is not None:
-            read = load_scenario(source, species=species, perturbations=perturb, variant=variant)
+            read = load_scenario(
+                source, species=species, perturbations=perturb, variant=variant, person=person, parameters=parameters
+            )
             fields = _fields(read) | fields
         elif "regimen" not in fields:
             raise InputError("no regimen is stated", expected="a sentence, a file or a Regimen")
@@ -199,8 +238,9 @@ class Trial(TrialDesign):
         """Run the trial `replicates` times, each time with other patients.
 
         `posterior`: parameter values of the replicates: "shipped" as `ketamech trial` uses them, "none" for those of
-        the tables, a file of `ketamech calibrate`, or draws {parameter: value in canonical units}. Replicate 0 has the
-        medians. Results are the same for any number of `threads`. `progress` receives the number of replicates done.
+        the tables, a file of `ketamech calibrate`, or draws {parameter: value in the unit of the parameter table}, as
+        `calibrate` returns them. Replicate 0 has the medians. Results are the same for any number of `threads`.
+        `progress` receives the number of replicates done.
         Raises InputError for fewer than one replicate.
         """
         chosen = model or load_model()
@@ -220,7 +260,8 @@ def _read_trial(source: Mapping[str, Any] | Path | str) -> TrialDesign:
 def _draws(posterior: Posterior) -> Sequence[Mapping[str, float]]:
     if isinstance(posterior, Path | str):
         return [] if posterior == "none" else load_posterior(None if posterior == "shipped" else posterior)
-    return posterior
+    rows = load_parameters()
+    return [{name: rows[name].with_value(value).canonical for name, value in draw.items()} for draw in posterior]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from document_texts import ROOT, documents
 
 import ketamech
 from ketamech.cli.main import app
+from ketamech.cli.scenario_argument import settings
 from ketamech.cli.suggestions import renamed_words
 from ketamech.core import KetaMechError
 from ketamech.simulation.load_scenario import load_scenario
@@ -61,6 +62,7 @@ def check_treatment(command, given, options=MappingProxyType({})):
     treated = any(parameter.name == "scenario" for parameter in command.params)
     if treated and given and " " in given and not PLACES.match(given):
         known = inspect.signature(load_scenario).parameters
+        options = {**options, "person": settings(options.get("person"), "--person")}
         load_scenario(given, **{name: value for name, value in options.items() if name in known and value})
     if given and given.startswith("examples/"):
         assert (ROOT / given).exists(), given

@@ -166,7 +166,7 @@ class CoalitionSimulator:
 
     def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
         """Drawn values and switches [draw x patient]; the patient with expectancy alone has every switch on."""
-        table = self.model.parameters.with_values(dict(self.scenario.values))
+        table = self.model.parameters.with_canonical_values(self.scenario.values)
         found = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
         on = np.vstack([coalition_matrix(len(self.pathways)), np.ones((1, len(self.pathways)), dtype=bool)])
         for i, name in enumerate(self.pathways):
@@ -197,7 +197,7 @@ def attribute(
     times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
     endpoint lies within the horizon.
     """
-    require_outputs(scenario.species, [MOOD])
+    require_outputs(scenario.group, [MOOD])
     outcomes, skipped = _requested_outcomes(model, scenario, wanted)
     hours = shown_hours(scenario) if hours is None else hours
     game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
@@ -219,7 +219,7 @@ def attribute(
 
 def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
     """Pathways that are switched on in the scenario, in table order. Raises InputError when all are off."""
-    table = model.parameters.with_values(dict(scenario.values))
+    table = model.parameters.with_canonical_values(scenario.values)
     found = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
     if not found:
         raise InputError("every pathway is off", key="pathways", expected="at least one pathway that is on")

@@ -17,7 +17,6 @@ import pandas as pd
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL, Executor
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
@@ -29,14 +28,13 @@ from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario import STUDIED_COLUMNS, STUDIED_REGIMENS, Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario
 
-PATH = DATA / "dosing" / "studied_regimens.csv"
-COLUMNS = ("regimen", "control", "evidence", "why")
 SAME_DURATION, SAME_AMOUNT = 0.1, 1e-6  # h between two infusions of the same kind; relative difference of amounts
 STUDIED, NO_CONTROL, OTHER_SCHEDULE = "controlled trial", "uncontrolled study", "dose studied, schedule not"
 WITHOUT = "without evidence"
+RESAMPLES, FEW_PATIENTS = 200, 100  # samples of the patients for the intervals; below this number a note is due
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class RegimenEvidence:
 @cache
 def load_studied_regimens() -> tuple[StudiedRegimen, ...]:
     """Every studied regimen. Raises InputError for an unknown evidence row or an unreadable regimen."""
-    return tuple(_studied(row) for row in read_table(PATH, COLUMNS))
+    return tuple(_studied(row) for row in read_table(STUDIED_REGIMENS, STUDIED_COLUMNS))
 
 
 def _studied(row: CsvRow) -> StudiedRegimen:
@@ -141,10 +139,11 @@ def compare_regimens(
     seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
     progress: Callable[[int], None] | None = None, work: Executor = LOCAL,
 ) -> pd.DataFrame:  # fmt: skip
-    """One line per regimen, each number with a 95 % interval over draws, and whether it is on the Pareto `front`.
+    """One line per regimen, each number with a 95 % interval, and whether it is on the Pareto `front`.
 
-    Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating (percent above 4 CADSS points);
-    `front_share`: percent of draws in which it is on the front. With one draw there is no interval (NaN). `evidence`:
+    Benefit (points), cadss (mean peak), systolic (mean peak, mmHg), dissociating (percent above 4 CADSS points). The
+    interval holds the uncertainty of the parameters (draws) and the sampling error of the patients, who are drawn with
+    replacement. `front_share`: percent of draws in which it is on the front. `evidence`:
     the kind of study of this dose and schedule in depressed patients, or "without evidence"; `rows`: its evidence rows.
     Raises InputError for an implausible dose.
     """
@@ -153,24 +152,36 @@ def compare_regimens(
     some = list(posterior)[:draws] or [{}]
     trying = _RegimenEvaluator(model, scenarios, population, persons, seed, times, threads)
     numbers = np.full((len(regimens), len(some), 4), np.nan)
+    by_patient = np.full((len(regimens), len(some), 4, persons), np.nan)
     spread = _spreads(model, seed, len(some))
     bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
     for d, found in enumerate(work.map(bases, trying.evaluate)):
-        numbers[:, d] = found["outcomes"]
+        numbers[:, d], by_patient[:, d] = found["outcomes"], found["by_patient"]
         if progress:
             progress((d + 1) * len(regimens))
+    resampled = _resampled_means(by_patient, seed)
     lines = []
     for k, regimen in enumerate(regimens):
         known = evidence_of_regimen(scenarios[k].regimen, weeks * 168.0)
         line: dict[str, object] = {"regimen": regimen.name, "sentence": regimen.sentence, "evidence": known.kind}
         for j, name in enumerate(("benefit", "cadss", "dissociating", "systolic")):
-            low, high = np.nanpercentile(numbers[k, :, j], [2.5, 97.5]) if len(some) > 1 else (np.nan, np.nan)
+            low, high = np.nanpercentile(resampled[k, :, j], [2.5, 97.5])
             line |= {name: float(np.nanmean(numbers[k, :, j])), f"{name}_low": float(low), f"{name}_high": float(high)}
         lines.append({**line, "rows": "; ".join(known.evidence)})
     table = pd.DataFrame(lines)
     aims, signs = [0, 1, 3], np.array([1, -1, -1])
     share = 100 * np.mean([pareto_front(numbers[:, d][:, aims] * signs) for d in range(len(some))], axis=0)
     return table.assign(front=pareto_front(np.nanmean(numbers[:, :, aims], axis=1) * signs), front_share=share)
+
+
+def _resampled_means(by_patient: np.ndarray, seed: int) -> np.ndarray:
+    """Means [regimen, draw, aim, sample] of patients drawn with replacement, the same for every regimen and draw."""
+    persons = by_patient.shape[-1]
+    counts = np.random.default_rng(seed).multinomial(persons, np.full(persons, 1 / persons), RESAMPLES).astype(float)
+    known = np.isfinite(by_patient)
+    with np.errstate(invalid="ignore"):  # a sample without a solved patient
+        found: np.ndarray = np.where(known, by_patient, 0.0) @ counts.T / (known.astype(float) @ counts.T)
+    return found
 
 
 def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
@@ -211,18 +222,21 @@ class _RegimenEvaluator:
         drawn = load_population(self.population)
         people = drawn.draw(self.model.parameters, self.seed, range(self.patients), replicate=0, base=base)
         values: dict[str, np.ndarray | float] = {**base, **people.values}
-        return {"outcomes": np.array([self._outcome(regimen, values) for regimen in self.regimens])}
+        found = [self._outcome(regimen, values) for regimen in self.regimens]
+        outcomes, by_patient = (np.array(part) for part in zip(*found, strict=True))
+        return {"outcomes": outcomes, "by_patient": by_patient}
 
-    def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
-        """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise."""
+    def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> tuple[np.ndarray, np.ndarray]:
+        """Benefit, mean peak CADSS, percent above 4 points, and mean peak systolic rise: [aim] and [aim, patient]."""
         free = {name: value for name, value in values.items() if name not in regimen.values}
         treated = self._solved(regimen, free)
         untreated = self._solved(regimen, free, control_events)
         later = self.times >= DAY
-        benefit = np.nanmean(untreated.of(MADRS)[:, later] - treated.of(MADRS)[:, later])
-        peak = treated.of(CADSS).max(axis=1)
-        felt = 100 * np.nanmean(np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan))
-        return np.array([benefit, np.nanmean(peak), felt, np.nanmean(treated.of(SYSTOLIC).max(axis=1))])
+        gain = untreated.of(MADRS)[:, later] - treated.of(MADRS)[:, later]
+        peak, systolic = treated.of(CADSS).max(axis=1), treated.of(SYSTOLIC).max(axis=1)
+        above = np.where(np.isfinite(peak), peak > DISSOCIATION_THRESHOLD, np.nan)
+        means = [np.nanmean(gain), np.nanmean(peak), 100 * np.nanmean(above), np.nanmean(systolic)]
+        return np.array(means), np.array([gain.mean(axis=1), peak, 100 * above, systolic])
 
     def _solved(
         self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None

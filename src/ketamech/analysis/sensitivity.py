@@ -11,7 +11,7 @@ challenges but without the drug. Otherwise the baseline, which no drug changes, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -28,6 +28,7 @@ from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
 from ketamech.dosing.parsed_values import ParsedEndpoint
 from ketamech.parameters import Parameter, ParameterTable
+from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
@@ -44,12 +45,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An output at an hour, or its highest or lowest value (`statistic` "at", "peak" or "lowest")."""
+    """An output at an hour, or its highest or lowest value (`statistic` "at", "peak" or "lowest").
+
+    `factor` and `unit`: what converts the unit of the output into the unit that is shown.
+    """
 
     text: str
     output: str
     statistic: str
     hour: float = 0.0
+    factor: float = field(default=1.0, compare=False)
+    unit: str = field(default="1", compare=False)
 
 
 def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
@@ -64,7 +70,13 @@ def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
     except InputError as problem:
         what = f"'{text}' is not an endpoint: {problem.what}"
         raise InputError(what, key="--endpoints", expected=problem.expected, type_this=problem.type_this) from None
-    return tuple(_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
+    parsed = (_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
+    return tuple(replace(one, **_shown_unit(one.output, model)) for one in parsed)
+
+
+def _shown_unit(output: str, model: Model) -> dict[str, Any]:
+    factor, words = shown(output, model.layout.units[output])
+    return {"factor": factor, "unit": words}
 
 
 def _parse_endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
@@ -143,7 +155,7 @@ class SensitivityProblem:
     absolute: bool = False
 
     def __post_init__(self) -> None:
-        require_outputs(self.scenario.species, [endpoint.output for endpoint in self.endpoints])
+        require_outputs(self.scenario.group, [endpoint.output for endpoint in self.endpoints])
         if not self.absolute and is_own_control(self.scenario, self.model.parameters):
             what = "the treatment and its control are the same, so that there is no drug effect"
             raise InputError(what, key="--absolute", expected="a drug, or absolute outcomes", type_this="--absolute")
@@ -185,7 +197,8 @@ class SensitivityProblem:
         curves = self._curves(values, len(ranks), until, times, outputs)
         if not self.absolute:
             curves = curves - self._curves(values, len(ranks), until, times, outputs, control_events)
-        return np.column_stack([read_endpoint(e, times, curves[..., outputs.index(e.output)]) for e in self.endpoints])
+        columns = [read_endpoint(e, times, curves[..., outputs.index(e.output)]) for e in self.endpoints]
+        return np.column_stack([e.factor * column for e, column in zip(self.endpoints, columns, strict=True)])
 
     def _curves(
         self, values: Mapping[str, np.ndarray], size: int, until: float, times: np.ndarray, outputs: tuple[str, ...],
@@ -220,7 +233,7 @@ def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> 
 def tornado(question: SensitivityProblem, progress: Progress | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
-    Columns: outcome, parameter, low, high (the outcome there), usual, swing; largest swing first.
+    Columns: outcome, parameter, low, high (the outcome there), usual, swing, unit; largest swing first.
     """
     n = len(question.parameters)
     ranks = np.full((2 * n + 1, n), 0.5)
@@ -232,7 +245,7 @@ def tornado(question: SensitivityProblem, progress: Progress | None = None) -> p
         for k, row in enumerate(question.parameters):
             low, high = found[2 * k, j], found[2 * k + 1, j]
             extremes = {"low": low, "high": high, "usual": found[-1, j], "swing": abs(high - low)}
-            lines.append({"outcome": outcome.text, "parameter": row.name, **extremes})
+            lines.append({"outcome": outcome.text, "parameter": row.name, **extremes, "unit": outcome.unit})
     table = pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
     return _counted(table, found)
 
@@ -240,9 +253,9 @@ def tornado(question: SensitivityProblem, progress: Progress | None = None) -> p
 def morris(
     question: SensitivityProblem, trajectories: int, seed: int = 1, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """Elementary effects: outcome, parameter, mu_star (with 95 % half-width) and sigma.
+    """Elementary effects: outcome, parameter, mu_star (with 95 % half-width), sigma and unit.
 
-    The change of the outcome, in points, as a parameter goes from its 5th to its 95th percentile, as in the tornado.
+    The change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado.
     Morris steps span the whole range: between ranks 0 and 1 the farthest tails of the spreads would decide the ranking.
     """
     from SALib.analyze import morris as analyse
@@ -256,6 +269,8 @@ def morris(
         return analyse.analyze(problem, ranks[solved], outcomes, seed=seed)
 
     table = _index_table(question, found, len(question.parameters) + 1, indices, MORRIS_COLUMNS)
+    units = {endpoint.text: endpoint.unit for endpoint in question.endpoints}
+    table["unit"] = table["outcome"].map(units)
     table = table.sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
     return _counted(table, found)
 

@@ -53,7 +53,7 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     tracks = [
         track
         for track in requested_tracks(model, request.tracks, request.outputs)
-        if all(exists_in(scenario.species, name) for series in track.curves for name in series.names)
+        if all(exists_in(scenario.group, name) for series in track.curves for name in series.names)
     ]
     starts = treatment_times(scenario)
     first = min(starts, default=0.0)
@@ -74,7 +74,7 @@ def outputs_of(app_state: AppState, request: OutputsRequest) -> dict[str, Any]:
     model = app_state.model
     scenario = scenario_of(request.scenario, model)
     times, names = np.array(request.times), tuple(dict.fromkeys(request.outputs))
-    require_outputs(scenario.species, names)
+    require_outputs(scenario.group, names)
     found = _solve(model, subjects(scenario, model), times, names)
     treated, *control = ({x: rounded(found[x].values[i]) for x in names} for i in range(found.sizes["patient"]))
     return {"times": request.times, "values": treated, "control": control[0] if control else None}

@@ -23,12 +23,17 @@ InfusionMinutes = Annotated[str, typer.Option(help="Infusion durations in minute
 Schedules = Annotated[str, typer.Option(help="Dosing schedules, joined by ';'")]
 Weeks = Annotated[int, typer.Option(min=1, max=52, help="Weeks of treatment of each regimen")]
 Patients = Annotated[int, typer.Option(min=10, help="Virtual patients, the same for every regimen")]
-Draws = Annotated[int, typer.Option(min=1, help="Posterior draws for the intervals")]
+Draws = Annotated[
+    int,
+    typer.Option(min=1, help="Posterior draws for the intervals, which also hold the sampling error of the patients"),
+]
 Population = Annotated[str, typer.Option(help="A population of 'ketamech population'")]
-SHOWN = [
-    "regimen", "evidence", "benefit", "benefit_low", "benefit_high", "cadss", "dissociating", "systolic", "front",
-    "front_share",
-]  # fmt: skip
+SHOWN = {  # columns of the table on the terminal, with their units
+    "regimen": "regimen", "evidence": "evidence", "benefit": "benefit (points)", "benefit_low": "low",
+    "benefit_high": "high", "cadss": "CADSS (points)", "dissociating": "dissociating (%)",
+    "systolic": "systolic (mmHg)", "systolic_low": "systolic low", "systolic_high": "systolic high", "front": "front",
+    "front_share": "front share (%)",
+}  # fmt: skip
 USUAL_SCHEDULES = "weekly; twice weekly"
 USUAL = (
     "racemic {dose} mg/kg IV over {over} = 0.25, 0.5, 0.75, 1",
@@ -90,7 +95,11 @@ def design(
             write_table(table, draft / "design.csv", facts)
             write_table(table, draft / "design.parquet", facts)
             first = draw_front(draft, table)[0].relative_to(draft)
-    terminal.table(table.sort_values("benefit", ascending=False)[SHOWN], title="Regimens")
+    shown = table.sort_values("benefit", ascending=False)[[*SHOWN]].rename(columns=SHOWN)
+    terminal.table(shown, title="Regimens")
+    if patients < kit.FEW_PATIENTS:
+        note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
+        terminal.remark(f"Note: {note}.")
     counts = table["evidence"].value_counts().to_dict()
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     terminal.remark(f"Evidence of these {len(table)} regimens: {said}.")

@@ -120,7 +120,7 @@ def _sbml(loaded: LoadedScenario, to: Path) -> None:
     patient = _patient_model(loaded)
     _write(to, sbml_text(patient))
     what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
-    _report(to, loaded, what, [MODEL_LOST, *_doses_lost()])
+    _report(to, loaded, what, [MODEL_LOST, *_doses_lost(loaded)])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
@@ -130,7 +130,7 @@ def _antimony(loaded: LoadedScenario, to: Path) -> None:
     _write(to, antimony_text(patient))
     lost = f"{MODEL_LOST} Antimony states units and reasons in comments."
     what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
-    _report(to, loaded, what, [lost, *_doses_lost("once it is SBML")])
+    _report(to, loaded, what, [lost, *_doses_lost(loaded, "once it is SBML")])
 
 
 def _r_model(loaded: LoadedScenario, to: Path) -> None:
@@ -145,11 +145,13 @@ def _r_model(loaded: LoadedScenario, to: Path) -> None:
     _report(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
 
 
-def _doses_lost(how: str = "") -> list[str]:
-    """What is lost when doses are written as events or changes of state."""
-    from ketamech.exchange.infer_regimen import LOSSY_FEATURES
+def _doses_lost(loaded: LoadedScenario | None, how: str = "") -> list[str]:
+    """What is lost when the doses of a scenario (None: of any) are written as events or changes of state."""
+    from ketamech.exchange.infer_regimen import lossy_features
 
-    return [f"Doses read back{f' {how}' if how else ''} are amounts by state and time; lost are:", *LOSSY_FEATURES]
+    lost = lossy_features(loaded)
+    words = f"Doses read back{f' {how}' if how else ''} are amounts by state and time"
+    return [f"{words}; lost are:", *lost] if lost else [f"{words}."]
 
 
 def _patient_model(loaded: LoadedScenario) -> PatientModel:
@@ -172,11 +174,12 @@ def _sedml(loaded: LoadedScenario, to: Path) -> None:
 
     beside = to.with_suffix(".xml")
     model = terminal.model()
-    outputs, species = shown_outputs(model, loaded.species), species_ids(model.layout.states)
+    outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
     _write(beside, sbml_text(_patient_model(loaded)))
     _write(to, text)
-    _report(to, loaded, f"a simulation of {beside.name} with {len(outputs)} outputs", [MODEL_LOST, *_doses_lost()])
+    what = f"a simulation of {beside.name} with {len(outputs)} outputs"
+    _report(to, loaded, what, [MODEL_LOST, *_doses_lost(loaded)])
 
 
 def _omex(loaded: LoadedScenario, to: Path) -> None:
@@ -188,7 +191,10 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         write_archive(to, made)
     _report(
-        to, loaded, f"{len(made.files)} files: {', '.join(made.files)}", [LOSSY_FEATURES, *_doses_lost(f"from {MODEL}")]
+        to,
+        loaded,
+        f"{len(made.files)} files: {', '.join(made.files)}",
+        [LOSSY_FEATURES, *_doses_lost(loaded, f"from {MODEL}")],
     )
 
 
@@ -200,7 +206,7 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
         case = scenario_case(loaded, model)
         _write_folder(to, petab_files([case], model))
     found = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
-    _report(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost("from version 2")])
+    _report(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost(loaded, "from version 2")])
 
 
 def _calibration(to: Path) -> None:
@@ -213,7 +219,7 @@ def _calibration(to: Path) -> None:
     readings = sum(len(case.measurements) for case in cases)
     lost = [*lossy_features(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
     found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
-    _report(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost("from version 2")])
+    _report(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost(None, "from version 2")])
 
 
 def _figures(to: Path) -> None:

@@ -205,7 +205,7 @@ def _of_scenario(
         what, expected = "the scenario gives no ketamine", "outputs to analyse"
         raise InputError(what, key="--outputs", expected=expected, type_this="--outputs venous.ketamine")
     model = terminal.model()
-    require_outputs(loaded.species, validate_outputs(model.kernel, names))
+    require_outputs(loaded.group, validate_outputs(model.kernel, names))
     terminal.print_regimen(loaded)
     with terminal.progress().status("Simulating ..."):
         if patients is None:

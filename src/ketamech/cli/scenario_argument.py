@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, require_known
-from ketamech.simulation.load_scenario import TABLES, is_table
+from ketamech.simulation.load_scenario import TABLES, Settings, is_table
 
 if TYPE_CHECKING:
     from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
     from ketamech.parameters import ParameterTable
     from ketamech.simulation.scenario import Scenario
 
-__all__ = ["TABLES", "doses", "is_table", "one_of", "scenario"]
+__all__ = ["TABLES", "doses", "is_table", "one_of", "refuse_for_table", "scenario", "settings"]
 
 
 def scenario(
-    source: str, parameters: ParameterTable | None = None, *, drug: str | None = None, subject: str | None = None,
+    source: str, table: ParameterTable | None = None, *, drug: str | None = None, subject: str | None = None,
     species: str | None = None, perturb: tuple[str, ...] = (), variant: str | None = None,
+    person: Settings | None = None, parameters: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario of an argument; of a dose table, that of its `subject` or of its only subject."""
     from ketamech.simulation.load_scenario import load_scenario
@@ -26,17 +28,44 @@ def scenario(
         if drug or subject:
             key = "--drug" if drug else "--subject"
             raise InputError(f"{key} is for a dose table", key=key, expected="a file such as doses.csv")
-        return load_scenario(source, parameters, species=species, perturbations=perturb, variant=variant)
-    for key, said in (("--species", species), ("--perturb", perturb), ("--variant", variant)):
-        if said:
-            expected = "a column SPECIES" if key == "--species" else "a regimen in words or a scenario file"
-            raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
+        return load_scenario(
+            source, table, species=species, perturbations=perturb, variant=variant, person=person,
+            parameters=parameters,
+        )  # fmt: skip
+    refuse_for_table(
+        {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
+    )
     from ketamech.exchange.simulate_any import scenario_of
     from ketamech.parameters import load_parameters
 
-    known = parameters or load_parameters()
-    table = doses(source, known, drug)
-    return scenario_of(table, one_of(table, subject), known)
+    known = table or load_parameters()
+    records = doses(source, known, drug)
+    return scenario_of(records, one_of(records, subject), known)
+
+
+def settings(options: list[str] | None, option: str) -> dict[str, str]:
+    """Names and values of options such as `--person "weight=90 kg"`. Raises InputError."""
+    found = {}
+    for text in options or ():
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if not (sign and name and value):
+            example = '--person "weight=90 kg"' if option == "--person" else "--set mood.expectancy_weight=0"
+            raise InputError(f"{option} {text}", key=option, expected="NAME=VALUE", type_this=example)
+        found[name] = value
+    return found
+
+
+def refuse_for_table(added: Mapping[str, object]) -> None:
+    """Raise InputError for an option with a value that a dose table states in a column or does not have."""
+    columns = {
+        "--species": "a column SPECIES",
+        "--person": "a column such as WEIGHT or AGE",
+        "--set": "a column of the full name",
+    }
+    for key, said in added.items():
+        if said:
+            expected = columns.get(key, "a regimen in words or a scenario file")
+            raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
 
 
 def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:

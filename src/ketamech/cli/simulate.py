@@ -20,7 +20,7 @@ Scenario = Annotated[
         " NONMEM-style dose table (.csv)"
     ),
 ]
-LONGEST_NAME = 60
+LONGEST_NAME, CURVES, MOST_ROWS = 60, "curves.csv", 12
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 Png = Annotated[bool, typer.Option("--png", help="Also write the overview figure as PNG")]
 Report = Annotated[
@@ -29,6 +29,18 @@ Report = Annotated[
 Perturb = Annotated[
     list[str] | None,
     typer.Option("--perturb", help='A perturbation: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'),
+]
+Person = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--person",
+        help='A value of the person: "weight=90 kg", age=75, "cyp2b6=*6/*6", "liver_function=Child-Pugh B"; may be'
+        " repeated; a bare number is in the unit of the parameter table",
+    ),
+]
+SetValue = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any parameter by its full name: mood.expectancy_weight=0; may be repeated"),
 ]
 Species = Annotated[str | None, typer.Option(help="human, rat or mouse [default: as the file says, or human]")]
 Variant = Annotated[str | None, typer.Option(help="A model variant; 'ketamech variants' lists them [default: none]")]
@@ -42,9 +54,15 @@ Seed = Annotated[
         help="Seed of the virtual patients; patient i is the same for any number [default: as the file says, or 1]",
     ),
 ]
-Outputs = Annotated[str | None, typer.Option(help="Names of the outputs to write, joined by ',' [default: mood.madrs]")]
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        help="Names of the outputs to write, joined by ',' [default: mood.madrs; one patient: also venous levels]"
+    ),
+]
 Times = Annotated[
-    str | None, typer.Option(help="Output times in hours, e.g. '0, 2, 24, 672' [default: every day and around doses]")
+    str | None,
+    typer.Option(help="Output times in hours, e.g. '0, 2, 24, 672' [default: every day and around doses]"),
 ]
 OutputInterval = Annotated[float | None, typer.Option(help="Hours between output times, instead of --times")]
 Varying = Annotated[
@@ -79,6 +97,7 @@ def simulate(
     variant: Variant = None, patients: Patients = None, seed: Seed = None, outputs: Outputs = None, times: Times = None,
     output_interval: OutputInterval = None, varying: Varying = None, threads: Threads = None, chunk: Chunk = None,
     tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
+    person: Person = None, set_: SetValue = None,
     drug: Drug = None, subject: Subject = None, replicates: RecordReplicates = None, every_record: EveryRecord = False,
     pk_model: PkModel = None, connectome: Connectome = None, receptors: Receptors = None, report: Report = True,
 ) -> None:  # fmt: skip
@@ -86,7 +105,7 @@ def simulate(
 
     Example:  ketamech simulate "racemic 0.5 mg/kg IV over 40 min"
 
-    The results are a folder with curves, a summary, figures and an HTML report.
+    The results are a folder with curves (curves.csv holds --outputs at --times), a summary, figures and an HTML report.
     A dose table gives simulated.csv: the outputs of every subject at the observation times (EVID 0); for a single
     subject also the report. With --replicates it also gives bands.csv: percentiles at each record.
     With --patients, virtual patients are drawn from the spreads of the parameters; the results are quantile bands and a
@@ -95,6 +114,8 @@ def simulate(
     More examples:
 
       ketamech simulate "esketamine 84 mg nasal twice weekly for 4 weeks, then weekly for 4 weeks" --out runs/nasal
+
+      ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --person "weight=90 kg" --times 0.67,2,24
 
       ketamech simulate examples/crps_infusion.yaml
 
@@ -114,6 +135,12 @@ def simulate(
         "scheduler": scheduler, "resume": resume or None,
     }  # fmt: skip
     given = {name: value for name, value in of_many.items() if value is not None}
+    from ketamech.cli import scenario_argument
+
+    added: dict[str, Any] = {
+        "person": scenario_argument.settings(person, "--person"),
+        "parameters": scenario_argument.settings(set_, "--set"),
+    }
     of_table = {"replicates": replicates, "every_record": every_record or None}
     of_table = {name: value for name, value in of_table.items() if value is not None}
     if not report and (png or patients is not None):
@@ -125,14 +152,15 @@ def simulate(
 
         given |= {"png": png, "connectome": connectome, "receptors": receptors}
         given |= {"species": species, "perturb": tuple(perturb or ()), "variant": variant}
-        given |= {"drug": drug, "subject": subject, "pk_model": pk_model}
+        given |= {"drug": drug, "subject": subject, "pk_model": pk_model, **added}
         return simulate_cohort(scenario, out, CohortOptions(patients, **given), folder_name)
-    from ketamech.cli import scenario_argument
-
     records = None
     if scenario_argument.is_table(scenario):
         from ketamech.cli.simulate_cohort import Records, simulate_table
 
+        scenario_argument.refuse_for_table({
+            "--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": set_,
+        })  # fmt: skip
         given |= of_table
         records = Records.read(scenario, drug, subject, given)
         if not records.single_scenario:
@@ -140,13 +168,13 @@ def simulate(
             return simulate_table(records, out, pk_model, folder_name, given)
     if records is None:
         _refuse_without_table(of_table)
+    chosen = {name: given.pop(name, None) for name in ("outputs", "times", "output_interval")}
     _refuse_without_patients(given)
     from ketamech.report.run_folder import write_run
-    from ketamech.report.summary import summary_rows
-    from ketamech.simulation.simulate import simulate as study_simulate
+    from ketamech.report.summary import exposure_rows, summary_rows
 
     loaded = scenario_argument.scenario(
-        scenario, drug=drug, subject=subject, species=species, perturb=tuple(perturb or ()), variant=variant
+        scenario, drug=drug, subject=subject, species=species, perturb=tuple(perturb or ()), variant=variant, **added
     ).with_connectome(connectome, receptors)
     folder = out or Path("runs") / folder_name(loaded.title)
     terminal.check_folder(folder)
@@ -154,18 +182,53 @@ def simulate(
     terminal.print_regimen(loaded)
     console = terminal.progress()
     with console.status("Simulating ..."):
-        curves = study_simulate(loaded, model=model)
-        tables = records.report_tables(model) if records else {}
+        curves, loaded, requested = _simulated(loaded, model, **chosen)
+        tables = {CURVES: requested} | (records.report_tables(model) if records else {})
     with console.status("Writing the report ..." if report else "Writing the results ..."):
         write_run(folder, curves, loaded, model, terminal.command_line(), png=png, report=report, tables=tables)
     terminal.print_assumptions(loaded.assumptions)
     terminal.table(summary_rows(curves), title=loaded.title)
+    if chosen["times"] or chosen["output_interval"]:
+        terminal.table(requested[0].head(MOST_ROWS).to_dict("records"))
+    terminal.table(exposure_rows(curves, loaded, model.parameters))
     for name, (found, _) in tables.items():
+        if name == CURVES:
+            continue
         console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
     if report:
         terminal.opened(folder / "report.html")
     else:
         terminal.wrote([folder])
+
+
+def _simulated(
+    scenario: Any, model: Any, *, outputs: str | None, times: str | None, output_interval: float | None
+) -> tuple[Any, Any, tuple[Any, dict[str, str]]]:
+    """Curves of one patient, the scenario (which lasts until the last time), and the table of --outputs at --times."""
+    import numpy as np
+
+    from ketamech.cli.simulate_cohort import listed_names, output_times
+    from ketamech.engine.solve import validate_outputs, validate_times
+    from ketamech.exchange.curves_io import shown_curves
+    from ketamech.exchange.simulate_any import OUTPUTS
+    from ketamech.simulation.output_ranges import exists_in, require_outputs
+    from ketamech.simulation.simulate import as_scenario, subjects, times_of_scenario
+    from ketamech.simulation.simulate import simulate as study_simulate
+
+    names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else OUTPUTS
+    if outputs:
+        require_outputs(scenario.group, names)
+    hours = None
+    if times is not None or output_interval is not None:
+        hours = validate_times(output_times(times, output_interval, scenario), 1)
+        if hours.min() < 0:
+            raise InputError("output times must not be negative", key="--times", expected="hours, e.g. 0, 0.5, 24")
+        scenario = as_scenario(scenario, model, times=hours.tolist())
+    grid = times_of_scenario(scenario, subjects(scenario, model)[0])
+    both = None if hours is None else np.union1d(grid, hours).tolist()
+    curves = study_simulate(scenario, model=model, times=both)
+    present = [name for name in names if exists_in(scenario.group, name)]
+    return curves, scenario, shown_curves(curves, present, grid if hours is None else hours)
 
 
 def _refuse_without_table(given: dict[str, Any]) -> None:

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-SOON, LATER, MOST_DOSES = 2 / 3, 2.0, 40  # default output times: h after a dose, and for how many doses
+AROUND, MOST_DOSES = (0, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 4, 8, 16), 40  # default output times: h after the first doses
 MOST_TIMES = 1_000_000
-SHARES, ROWS = (5, 50, 95), 6
+SHARES, MOST_ROWS, TINY = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
+MOMENTS = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class CohortOptions:
     pk_model: Path | None = None
     connectome: Path | None = None
     receptors: Path | None = None
+    person: Mapping[str, str] | None = None
+    parameters: Mapping[str, str] | None = None
 
 
 def simulate_cohort(
@@ -79,6 +82,7 @@ def simulate_cohort(
     found = scenario_argument.scenario(
         source, drug=options.drug, subject=options.subject,
         species=options.species, perturb=options.perturb, variant=options.variant,
+        person=options.person, parameters=options.parameters,
     )  # fmt: skip
     scenario = found.with_connectome(options.connectome, options.receptors)
     seed = scenario.seed if options.seed is None else options.seed
@@ -106,7 +110,8 @@ def simulate_cohort(
         cohort_figure(place / f"bands.{kind}", curves, scenario.title)
         for kind in ("svg", *(("png",) if options.png else ()))
     ]
-    terminal.table(_summary(curves), title=scenario.title)
+    chosen = output_times(options.times, options.output_interval, scenario) if options.times else None
+    terminal.table(_summary(curves, scenario, chosen), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
@@ -134,20 +139,43 @@ def _outcome(state: dict[str, Any]) -> str:
     return f"{words} ({100 * state['failed'] / state['finished']:.2g} %): {why}; see failures.csv"
 
 
-def _summary(curves: xr.Dataset) -> list[dict[str, object]]:
-    """Median, 5 % and 95 % quantile of each output at a few times."""
-    from ketamech.parameters.concentration_units import shown
-    from ketamech.report.analysis_figures import percentiles
+def _summary(curves: xr.Dataset, scenario: Scenario, chosen: np.ndarray | None) -> list[dict[str, object]]:
+    """Median, 5 % and 95 % quantile of each output at some times, and of the peak (or lowest value) of each patient.
 
-    moments = curves["time"].values
-    places = np.unique(np.linspace(0, moments.size - 1, min(moments.size, ROWS)).astype(int)).tolist()
+    The times are those `chosen` by the user, or usual ones after the first dose. The row of the peak names its median
+    time. Values that are negligible for an output are 0.
+    """
+    from ketamech.parameters.concentration_units import shown
+    from ketamech.report.analysis_figures import extremes, percentiles
+
+    places = _shown_places(curves["time"].values, scenario, chosen)
     rows: list[dict[str, object]] = []
     for name in map(str, curves.data_vars):
         factor, unit = shown(name, curves[name].attrs["units"])
-        for i, found in zip(places, factor * percentiles(curves, name, SHARES, places).T, strict=True):
-            numbers = dict(zip(("5 %", "median", "95 %"), map(float, found), strict=True))
-            rows.append({"output": name, "hours": float(moments[i]), **numbers, "unit": unit})
+        kind, peaks, when = extremes(curves, name)
+        shares = percentiles(curves, name, SHARES, places).T
+        found = {f"{curves['time'].values[i]:.4g}": share for i, share in zip(places, shares, strict=True)}
+        found[f"{kind} (at {when:.3g})"] = peaks
+        size = np.nanmax(np.abs([*found.values()])) if np.isfinite([*found.values()]).any() else 0.0
+        for hours, numbers in found.items():
+            plain = [0.0 if abs(number) < TINY * size else float(factor * number) for number in numbers]
+            quantiles = dict(zip(("5 %", "median", "95 %"), plain, strict=True))
+            rows.append({"output": name, "hours": hours, **quantiles, "unit": unit})
     return rows
+
+
+def _shown_places(hours: np.ndarray, scenario: Scenario, chosen: np.ndarray | None) -> list[int]:
+    """Indices of the times in the table: those chosen, up to MOST_ROWS, or usual ones after the first dose."""
+    if chosen is None:
+        first = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
+        wanted = np.array([*(first + moment for moment in MOMENTS), hours[-1]])
+        found = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in wanted if hour <= hours[-1]])
+    else:
+        found = np.searchsorted(hours, chosen)
+    if len(found) > MOST_ROWS:
+        terminal.progress().print(f"The table shows {MOST_ROWS} of the {len(found)} times; the folder holds all.")
+        found = found[np.linspace(0, len(found) - 1, MOST_ROWS).round().astype(int)]
+    return [int(place) for place in found]
 
 
 class _PatientsPerSecond(ProgressColumn):
@@ -195,10 +223,11 @@ def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray
 
 
 def _default_times(scenario: Scenario) -> np.ndarray:
-    """Every day, and at and soon after each of the first doses."""
+    """Every day, and several times on the day of each of the first doses, and the end of each infusion."""
     horizon = scenario.horizon
     starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MOST_DOSES]
-    around = np.array([[at, at + SOON, at + LATER] for at in starts]).ravel()
+    ends = {treatment.duration + treatment.lag for treatment in scenario.regimen.treatments}
+    around = np.array([[at + hours for hours in (*AROUND, *ends)] for at in starts]).ravel()
     found = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
     return np.unique(found[found <= horizon])
 

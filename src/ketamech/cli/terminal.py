@@ -1,6 +1,6 @@
 """What the commands share: messages, tables and progress on the terminal, the compiled model, missing libraries.
 
-In a table, cells fold between words, and columns that do not fit the width of the terminal are named below it.
+In a table, cells fold between words, and columns that do not fit the width of the terminal follow in a table below.
 """
 
 from __future__ import annotations
@@ -321,5 +321,7 @@ def table(
     found = layout(columns, rows, console.width)
     console.print()
     console.print(drawn(rows, found, title=title, right=right))
-    if found.left_out:
-        console.print(f"A wider terminal also shows: {escape(', '.join(found.left_out))}")
+    while found.left_out:  # below, beside the first column again
+        found = layout([columns[0], *found.left_out], rows, console.width)
+        console.print()
+        console.print(drawn(rows, found, right=right))

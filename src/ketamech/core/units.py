@@ -44,6 +44,7 @@ def duration_text(hours: float, *, exact: bool = True) -> str:
     With `exact` it reads back as the same float; otherwise the number is rounded to four digits.
     """
     short = [(MINUTE, "min"), (HOUR, "h")] if hours < HOUR else [(HOUR, "h"), (MINUTE, "min")]
+    short = [(SECOND, "s"), *short] if hours < MINUTE else short
     for size, name in [*LONG_UNITS, *short] if hours >= 2 * DAY else short:
         count = round(hours / size, DECIMALS[exact]) if hours / size < MAX_COUNT else 0.0
         same = count * size == hours if exact else abs(count * size - hours) < ROUNDING_TOLERANCE * hours

@@ -156,7 +156,7 @@ def unknown_drug_error(name: str) -> UnknownNameError:
         return problem
     if name.strip().lower() in perturbations_by_name():
         what, expected = f"'{name}' is not a treatment of its own", "a perturbation of another treatment, after 'with'"
-        return UnknownNameError(what, key="drug", expected=expected, type_this=f"racemic 0.5 mg/kg IV with {name}")
+        return UnknownNameError(what, key="drug", expected=expected, type_this=f"with {name}")
     what, expected = f"'{name}' is not a known treatment", ", ".join(d.name for d in load_drugs())
     return UnknownNameError(what, key="drug", expected=expected, nearest=misspelled(name, _by_name()))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from itertools import groupby
 from typing import NamedTuple
 
 from ketamech.core import InputError
@@ -42,6 +44,7 @@ UNITS = tuple(words[-1] for words in SPELLINGS.values())  # one word of each, so
 TIMES = "a number and one of min, h, days, weeks, months"
 IN_A_NUMBER = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
 JOINERS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
+AGE = re.compile(r"\b(\d+(?:\.\d+)?)[ -]years?[ -]old\b", re.IGNORECASE)
 IN_A_NAME = ("UNKNOWN", "NO", "OTHER", "DOSE")
 
 
@@ -62,7 +65,9 @@ def shorten_text(text: str) -> str:
 def missing_drug_error(text: str) -> InputError:
     """The error about a treatment that names no drug."""
     what = f"a treatment without a drug: '{shorten_text(text)}'"
-    return InputError(what, key="drug", expected="a drug first", type_this='"racemic 0.5 mg/kg IV"')
+    single = shorten_text(text)[:1].isdigit() and ";" not in text and len(text) <= SHOWN
+    example = f'"racemic {shorten_text(text)}"' if single else None
+    return InputError(what, key="drug", expected="a drug first, such as racemic or esketamine", type_this=example)
 
 
 def unexpected_word_error(
@@ -82,8 +87,15 @@ def unexpected_word_error(
         return _unknown_word_error(start, text, found, at, stretch)
     else:
         what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shorten_text(text)}'"
-    expected, example = (TIMES, f"{key} 40 min") if key in ("over", "lag") else STARTS[start]
-    return InputError(what, key=key, expected=expected, type_this=example)
+    if key in ("over", "lag"):
+        return InputError(what, key=key, expected=TIMES, type_this=f"{key} 40 min")
+    return InputError(what, key=key, expected=_expected_of(start))
+
+
+def _expected_of(start: str) -> str:
+    """What a text of this kind consists of, with an example: one that is no correction is not a line to type."""
+    expected, example = STARTS[start]
+    return f"{expected}, e.g. {example}" if example else expected
 
 
 def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
@@ -113,9 +125,20 @@ def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch
     name = text[unknown.start : run[-1].end]
     problem = stretch.lexicon.unknown(name)
     what = problem.what.replace(f"'{name}'", quoted(text, unknown.start, run[-1].end), 1)
-    return type(problem)(
-        what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=problem.type_this
-    )
+    example = problem.type_this
+    if example and example.startswith("with ") and not stretch.inside:
+        example = _moved_after_with(text, found, stretch)
+    return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
+
+
+def _moved_after_with(text: str, found: list[Word], stretch: _Stretch) -> str:
+    """The user's own sentence with the treatment of `stretch`, a perturbation, after 'with' at its end."""
+    groups = [
+        list(words) for is_separator, words in groupby(found, lambda word: word.kind == "SEP") if not is_separator
+    ]
+    parts = {words[0].start: " ".join(text[words[0].start : words[-1].end].split()) for words in groups}
+    own = parts.pop(stretch.words[0].start)
+    return f'"{"; ".join(parts.values())} with {own}"' if parts else f"with {own}"
 
 
 def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
@@ -140,10 +163,13 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
         sites = tuple(common_words("SITE"))
         what = f"nothing can be infused into {where}"
         return InputError(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
-    expected, example = STARTS["phrase" if key == "with" else start]
     known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
     what = f"{where} is not known in '{shorten_text(text)}'"
-    return InputError(what, key=key, expected=expected, nearest=misspelled(word, known), type_this=example)
+    if age := AGE.search(text):
+        expected = "a sentence without the age, which is a value of the person"
+        return InputError(what, key=key, expected=expected, type_this=f'--person "age={age[1]} years"')
+    expected = _expected_of("phrase" if key == "with" else start)
+    return InputError(what, key=key, expected=expected, nearest=misspelled(word, known))
 
 
 def _key(start: str, before: list[Word], stretch: _Stretch) -> str | None:

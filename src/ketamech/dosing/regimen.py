@@ -86,7 +86,7 @@ EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "month
 
 def _same_but_day(a: Treatment, b: Treatment) -> bool:
     plain = not (b.schedule or b.skipped_doses or b.at_steady_state)
-    return plain and a.start % DAY == b.start % DAY == 0 and replace(a, start=b.start) == b
+    return plain and a.start < b.start and a.start % DAY == b.start % DAY == 0 and replace(a, start=b.start) == b
 
 
 def _sentence(treatment: Treatment, starts: Sequence[float], exact: bool) -> str:

@@ -8,8 +8,9 @@ simulate` by half (docs/decisions/0017-borrowed-parts.md).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,10 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.exchange.output_folder import read_manifest, require_unchanged, store_errors
 from ketamech.exchange.result_metadata import write_parquet
+from ketamech.parameters.concentration_units import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TYPES = {"f": ("float64", "<f8", "NaN"), "i": ("int64", "<i8", 0), "b": ("bool", "|b1", False)}
 
@@ -104,6 +109,24 @@ def read_run(folder: Path | str) -> xr.Dataset:
         found = dataset.load()
     text = [name for name in found.coords if found[name].dtype.kind not in "iufbM"]
     return found.assign_coords({name: (found[name].dims, [str(word) for word in found[name].values]) for name in text})
+
+
+def shown_curves(dataset: xr.Dataset, names: Sequence[str], hours: np.ndarray) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A row for each patient and time of some outputs, in the units that are shown, and the unit of each column."""
+    import pandas as pd
+
+    places = np.searchsorted(dataset.variables["time"].values, hours)
+    patients, units = [str(label) for label in dataset["patient"].values], {"time": "h"}
+    columns: dict[str, Any] = {
+        "patient": np.repeat(patients, len(places)),
+        "time": np.tile(dataset.variables["time"].values[places], len(patients)),
+    }
+    for name in names:
+        factor, units[name] = shown(name, str(dataset.variables[name].attrs.get("units", "1")))
+        columns[name] = factor * dataset.variables[name].transpose("patient", "time").values[:, places].ravel()
+    headed = {name: f"{name} ({unit})" if unit != "1" else name for name, unit in units.items()}
+    table = pd.DataFrame(columns).rename(columns=headed)
+    return table, {headed[name]: unit for name, unit in units.items()}
 
 
 def to_long_table(dataset: xr.Dataset) -> pa.Table:

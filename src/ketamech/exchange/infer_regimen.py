@@ -7,7 +7,7 @@ regimen is accepted only when it reproduces the profile: the same amounts and in
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -27,19 +27,32 @@ from ketamech.exchange.route_templates import (
     route_templates,
 )
 from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.simulation.scenario import Scenario, is_weight_based
 from ketamech.simulation.simulate import species_events
 
 DIGITS = 12  # significant digits of an amount that was converted, written and read
 EXPECTED = "doses as KetaMech writes them"
-LOSSY_FEATURES = (
-    "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one",
-    "doses per kilogram and salts: doses become mg of free base",
-    "the route where several enter the same compartment (memantine, norketamine), and that of placebo",
-    "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose",
-    "missed doses, at which nothing enters, and a lag of doses whose visits raise no expectancy (within the gap)",
-    "body weight and other parameters that no equation holds",
-    "a start at steady state: the amounts are exported without the schedule, so that reading it is refused",
-)
+LOSSY_FEATURES: Mapping[str, Callable[[Scenario], bool]] = {  # and whether they concern a scenario
+    "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one":
+        lambda asked: len(asked.regimen.treatments) > 1,
+    "doses per kilogram and salts: doses become mg of free base":
+        lambda asked: is_weight_based(asked.regimen) or any(t.salt != "base" for t in asked.regimen.treatments),
+    "the route where several enter the same compartment (memantine, norketamine), and that of placebo":
+        lambda asked: any(t.substance.compartment or t.drug == "placebo" for t in asked.regimen.treatments),
+    "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose":
+        lambda asked: any(t.schedule for t in asked.regimen.treatments),
+    "missed doses, at which nothing enters, and a lag of doses whose visits raise no expectancy (within the gap)":
+        lambda asked: any(t.skipped_doses or t.lag for t in asked.regimen.treatments),
+    "body weight and other parameters that no equation holds":
+        lambda asked: bool(asked.values) or is_weight_based(asked.regimen),
+    "a start at steady state: the amounts are exported without the schedule, so that reading it is refused":
+        lambda asked: any(t.at_steady_state for t in asked.regimen.treatments),
+}  # fmt: skip
+
+
+def lossy_features(asked: Scenario | None) -> list[str]:
+    """What amounts by state and time lose of a scenario; of any scenario for None."""
+    return [text for text, concerns in LOSSY_FEATURES.items() if asked is None or concerns(asked)]
 
 
 def infer_regimen(

@@ -168,15 +168,15 @@ class OmexArchive:
     outputs: tuple[str, ...]
 
 
-def shown_outputs(model: Model, species: str) -> tuple[str, ...]:
-    """Outputs of reports and expected curves that exist in a species, except amounts in compartments of kinetics."""
+def shown_outputs(model: Model, group: str) -> tuple[str, ...]:
+    """Outputs of reports and expected curves that exist in a group, except amounts in compartments of kinetics."""
     names = (name for name in model.layout.output_names if not name.startswith("pharmacokinetics."))
-    return tuple(name for name in names if exists_in(species, name))
+    return tuple(name for name in names if exists_in(group, name))
 
 
 def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     """The archive of the treated patient of a scenario. Raises InputError where a library is missing."""
-    treated, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.species)
+    treated, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.group)
     asked = time_courses(scenario.horizon)
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
     files = {

@@ -31,11 +31,13 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     """
     final = Path(target).resolve()
     require_own_folder(final)
-    final.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        with _folder_errors(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
         with locked(final.parent, wait=True):
             _remove_drafts(final)
-            draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL_SUFFIX, dir=final.parent))
+            with _folder_errors(final):
+                draft = Path(tempfile.mkdtemp(prefix=f".{final.name}-", suffix=PARTIAL_SUFFIX, dir=final.parent))
             stack.callback(shutil.rmtree, draft, ignore_errors=True)
             stack.enter_context(locked(draft))
         yield draft
@@ -52,16 +54,27 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     Everything else in the folder stays. The manifest is removed first and written last: results are complete if it
     exists and matches. On an error the former results are put back.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     draft = folder / DRAFT_SUFFIX
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
+    with _folder_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
     try:
         yield draft
         _write_manifest(draft)
         _replace_files(draft, folder, draft.with_suffix(OLD_SUFFIX))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _folder_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of the system about a folder that cannot be made into InputError."""
+    try:
+        yield
+    except PermissionError as problem:
+        what = f"'{folder}' cannot be written: {problem.strerror}"
+        raise InputError(what, expected="a folder in which files can be made", type_this="--out FOLDER") from None
 
 
 def _replace_files(draft: Path, folder: Path, aside: Path) -> None:

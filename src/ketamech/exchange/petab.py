@@ -148,7 +148,7 @@ def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     found = run_subjects(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
     measurements = []
     for name in SIMULATED_OUTPUTS:
-        if name not in found.data_vars or not exists_in(scenario.species, name):
+        if name not in found.data_vars or not exists_in(scenario.group, name):
             continue
         curve, unit = found[name].values[0], str(found[name].attrs["units"])
         noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE

@@ -32,14 +32,14 @@ from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, read_dose
 from ketamech.exchange.scenario_yaml import scenario_yaml
 from ketamech.parameters import HUMAN, ParameterTable, load_species
 from ketamech.parameters.concentration_units import shown
+from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
-from ketamech.simulation.load_scenario import is_table
+from ketamech.simulation.load_scenario import Settings, is_table
 from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.output_ranges import exists_in, require_outputs
+from ketamech.simulation.output_ranges import exists_in, group_of, require_outputs
 from ketamech.simulation.scenario import (
     Scenario,
-    assumption_about_adherence,
-    assumption_about_salt,
+    assumptions,
     is_weight_based,
     validate,
 )
@@ -78,11 +78,13 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
     check_solvable(regimen, parameters, subject, first, horizon)
     weight = parameters["person.weight"]
     assumed = is_weight_based(regimen) and "person.weight" not in subject.values
-    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
+    notes: tuple[str, ...] = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
+    own = own_values(subject.values, subject.species)
+    notes += assumptions(regimen, horizon, parameters, subject.values, own, subject.species)
     title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
     found = Scenario(
         title, f"Doses of {table.path.name}.", regimen, subject.values, horizon, True, 1, "",
-        (*table.notes, *notes, *assumption_about_salt(regimen), *assumption_about_adherence(regimen)), subject.species,
+        (*table.notes, *notes), subject.species,
     )  # fmt: skip
     return replace(found, source=scenario_yaml(found, parameters))
 
@@ -246,8 +248,10 @@ def _solve(
     courses = [checked_subject_of(subject, occasion, model) for subject, occasion in occasions]
     found = Ensemble.of_subjects(model, courses).solve(times, names)
     values = found.values.copy()
-    for i, (subject, _) in enumerate(occasions):
-        values[i, :, [not exists_in(subject.species, name) for name in names]] = np.nan
+    for i, (subject, occasion) in enumerate(occasions):
+        values[
+            i, :, [not exists_in(group_of(subject.species, subject.values_in(occasion)), name) for name in names]
+        ] = np.nan
     return replace(found, values=values)
 
 
@@ -347,13 +351,16 @@ def simulate(
     drug: str | None = None,
     outputs: Sequence[str] | None = None,
     times: Sequence[float] | None = None,
+    person: Settings | None = None,
+    parameters: Settings | None = None,
 ) -> xr.Dataset:
     """Simulate a scenario (sentence, YAML file, Regimen, Scenario) or a table of dose records.
 
     `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient. `species`,
     `perturb` ("NBQX 10 mg/kg IP at -30 min") and the model `variant` are added to a sentence or a file. `outputs`:
     names such as "mood.madrs" (default: every state and output of a scenario; of people and tables, ratings and venous
-    concentrations). `times` (h, rising) replace the usual output times of a scenario. `drug` is given where a table has
+    concentrations). `person` and `parameters` as in `load_scenario`.
+    `times` (h, rising) replace the usual output times of a scenario. `drug` is given where a table has
     no column DRUG. `announce` receives one line before each slow step.
 
     Returns a Dataset with dims (patient, time): time in h, and on every variable `units` and `long_name`. Patients are
@@ -370,7 +377,8 @@ def simulate(
     """
     chosen = model or load_model(announce=announce)
     if isinstance(scenario, str | Path) and is_table(scenario):
-        added = {"people": people, "species": species, "perturb": perturb, "variant": variant, "times": times}
+        added: dict[str, Any] = {"people": people, "species": species, "perturb": perturb, "variant": variant}
+        added |= {"times": times, "person": person, "parameters": parameters}
         for key, given in added.items():
             if given is not None and len(given):
                 expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
@@ -381,11 +389,11 @@ def simulate(
         scenario = scenario_of(table, table.subjects[0], chosen.parameters)
     elif drug is not None:
         raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
-    asked = as_scenario(scenario, chosen, species, perturb, variant, times)
+    asked = as_scenario(scenario, chosen, species, perturb, variant, times, person, parameters)
     if people is not None:
         from ketamech.population.cohort import simulate_sample
 
-        names = [name for name in OUTPUTS if exists_in(asked.species, name)] if outputs is None else outputs
+        names = [name for name in OUTPUTS if exists_in(asked.group, name)] if outputs is None else outputs
         return simulate_sample(chosen, people, asked, names, times=times)
     return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
 
@@ -395,7 +403,7 @@ def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | No
     if outputs is None:
         return curves
     names = validate_outputs(model.kernel, tuple(outputs))
-    require_outputs(str(curves.attrs.get("species", HUMAN)), names)
+    require_outputs(str(curves.attrs.get("group", HUMAN)), names)
     return curves[list(names)]
 
 

@@ -5,6 +5,7 @@ The spread column is `lognormal 0.3`, `normal 0.1`, `uniform 0.5 2` or `fixed`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from ketamech.core import InputError, UnknownNameError, closest_match, convert, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-from ketamech.core.units import format_dimensions
+from ketamech.core.units import YEAR, format_dimensions
 from ketamech.evidence import Evidence, load_evidence
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ class Distribution:
     kind: str
     a: float | None = None
     b: float | None = None
+
+
+Bounds = tuple[float, float]
+BOUNDS: Mapping[str, Bounds] = {  # canonical units
+    "person.weight": (5.0, 300.0),
+    "person.age": (0.25 * YEAR, 110 * YEAR),
+    "person.baseline_madrs": (0.5, 59.5),
+    "person.baseline_ideation": (0.1, 38.0),
+    "person.baseline_pain": (0.0, 10.0),
+    "person.expectancy": (0.0, 2.0),
+    "perturbation.cyp3a4_induction": (0.0, 20.0),
+}
+SHARES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS or a lognormal spread says otherwise
+BOUND_SDS = 4.0  # a lognormal value of a person may be this many SD of the logarithm above that of the table
 
 
 @dataclass(frozen=True)
@@ -67,20 +82,50 @@ class Parameter:
         """The canonical unit, e.g. L/h for a value published in mL/min."""
         return format_dimensions(unit(self.unit).dims)
 
-    def with_value(self, new_value: float | str) -> Parameter:
-        """This parameter with a number in canonical units, or with text with a unit such as "30 mL/min".
+    @property
+    def bounds(self) -> Bounds:
+        """Lowest and highest value (canonical units) that a user may give, in a human."""
+        if self.name in BOUNDS:
+            return BOUNDS[self.name]
+        stage, is_ratio = self.name.split(".")[0], self.spread.kind == "lognormal"
+        if stage == "person" and is_ratio:
+            return 0.0, self.canonical * math.exp(BOUND_SDS * (self.spread.a or 0.0))
+        if stage in SHARES:
+            return 0.0, 1.0
+        if stage == "drug":
+            return math.ulp(0.0), math.inf
+        return (0.0 if is_ratio else -math.inf), math.inf
 
-        Raises InputError when the text is not a number with a unit of the same kind.
+    def range_text(self, low: float, high: float) -> str:
+        """The range of two bounds (canonical units) as text in the unit of the table."""
+        size, words = unit(self.unit).factor, "" if self.unit == "1" else f" {self.unit}"
+        if math.isinf(high):
+            return "more than 0" if low > 0 else "0 or more"
+        return f"between {low / size:.4g} and {high / size:.4g}{words}"
+
+    def with_value(self, new_value: float | str) -> Parameter:
+        """This parameter with a number in the unit of its table, or with text with a unit such as "30 mL/min".
+
+        Raises InputError when the text is not a number with a unit of the same kind, and for a value out of bounds.
         """
-        value = self._from_text(new_value) if isinstance(new_value, str) else float(new_value) / unit(self.unit).factor
-        if value - value != 0:  # nan or infinite
+        value = self._from_text(new_value) if isinstance(new_value, str) else float(new_value)
+        if not math.isfinite(value):
             raise InputError(f"{self.name} cannot be {new_value}", expected="a finite number")
-        return replace(self, value=value, status="set")
+        changed, (low, high) = replace(self, value=value, status="set"), self.bounds
+        if not low <= changed.canonical <= high:
+            unit_text = "" if isinstance(new_value, str) or self.unit == "1" else f" {self.unit}"
+            what = f"{self.name} cannot be {new_value}{unit_text}"
+            raise InputError(what, key=self.name, expected=self.range_text(low, high))
+        return changed
+
+    def with_canonical(self, value: float) -> Parameter:
+        """This parameter with a number in canonical units, which is not checked."""
+        return replace(self, value=float(value) / unit(self.unit).factor, status="set")
 
     def _from_text(self, text: str) -> float:
         number, unit_text = _NUMBER_AND_UNIT.match(text.strip()).groups()  # type: ignore[union-attr]  # always matches
         try:
-            return convert(float(number), unit_text.strip() or "1", self.unit)
+            return convert(float(number), unit_text.strip() or self.unit, self.unit)
         except (ValueError, InputError) as error:
             expected = f"a number and a unit of the kind {self.unit}"
             example = f'"{self.value:g} {self.unit}"'
@@ -157,11 +202,15 @@ class ParameterTable(Mapping[str, Parameter]):
         return 100 * sum(row.status == status for row in self.rows.values()) / max(1, len(self.rows))
 
     def with_values(self, values: Mapping[str, float | str]) -> ParameterTable:
-        """A table with some values set: numbers are in canonical units, text has its unit ("30 mL/min").
+        """A table with some values set: numbers are in the unit of the table, text has its own ("30 mL/min").
 
         Raises UnknownNameError for a name that does not exist and InputError for a value that does not fit.
         """
         return ParameterTable({**self.rows, **{name: self[name].with_value(value) for name, value in values.items()}})
+
+    def with_canonical_values(self, values: Mapping[str, float]) -> ParameterTable:
+        """A table with some values set, in canonical units; for values that were checked before."""
+        return ParameterTable({**self.rows, **{name: self[name].with_canonical(v) for name, v in values.items()}})
 
     def table(self) -> pd.DataFrame:
         """One line per parameter, with its canonical value and unit and its sources joined by ';'."""

@@ -72,7 +72,7 @@ class Cohort:
         if not self.outputs:
             raise InputError("no output to keep", key="outputs", expected="a name", type_this="--outputs mood.madrs")
         validate_outputs(self.model.kernel, self.outputs)
-        require_outputs(self.scenario.species, self.outputs)
+        require_outputs(self.scenario.group, self.outputs)
         if validate_times(self.times, self.patients).min() < 0:
             raise InputError("output times must not be negative", key="times", expected="hours, e.g. 0, 0.5, 24")
 
@@ -138,7 +138,7 @@ class Cohort:
 
     def _draw_chunk(self, patient_ids: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
         """The ensemble of some patients: parameters of the equations, and parameters that only determine doses."""
-        table = self.model.parameters.with_values(dict(self.scenario.values))
+        table = self.model.parameters.with_canonical_values(self.scenario.values)
         own = drawn_values(self.model, table, self.seed, patient_ids, replicate=self.replicate, vary=self.vary)
         until = self.dosing_horizon
         return patient_ids, ensemble_of_scenario(
@@ -235,7 +235,7 @@ def _solve_sample(
 ) -> Trajectories:  # fmt: skip
     """Curves at `times` (h) of patients who receive the doses before `until` (h), unless they miss them by chance."""
     names = validate_outputs(model.kernel, tuple(outputs))
-    require_outputs(scenario.species, names)
+    require_outputs(scenario.group, names)
     drawn = patients.with_parameters(model.parameters).values
     values = {name: column for name, column in drawn.items() if name not in scenario.values}
     taken = adherence_function(scenario.regimen, until, patients.seed, patients.patient_ids, patients.replicate)

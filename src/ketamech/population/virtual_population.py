@@ -159,8 +159,9 @@ FRACTIONS = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parame
 class VirtualPatients:
     """Drawn patients: `patient_ids`, `values` {parameter: [patient], canonical units}, and other `covariates`.
 
-    `values` vary about those of `parameters`. `seed` and `replicate` are those of their random numbers; `redraw(table,
-    patients=numbers)` draws patients about the values of another table (None: no population has drawn them).
+    `values` vary about those of `parameters`; `units` names the canonical unit of each, and `table()` has the units of
+    the parameter tables. `seed` and `replicate` are those of their random numbers; `redraw(table, patients=numbers)`
+    draws patients about the values of another table (None: no population has drawn them).
     """
 
     patient_ids: np.ndarray
@@ -188,13 +189,20 @@ class VirtualPatients:
         values, covariates = ({n: v[index] for n, v in part.items()} for part in (self.values, self.covariates))
         return replace(self, patient_ids=self.patient_ids[index], values=values, covariates=covariates)
 
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of each of `values`, e.g. h for person.age."""
+        return {name: self.parameters[name].canonical_unit for name in self.values}
+
     def table(self) -> pd.DataFrame:
-        """One row for each patient, in the units of the parameter tables."""
+        """One row for each patient, in the units of the parameter tables (`attrs["units"]`)."""
         import pandas as pd
 
         known = {n.removeprefix(COVARIATE): v for n, v in self.covariates.items()}
         known |= {n: v / _factor(self.parameters, n) for n, v in self.values.items()}
-        return pd.DataFrame({"person": self.patient_ids, **known})
+        found = pd.DataFrame({"person": self.patient_ids, **known})
+        found.attrs["units"] = {name: self.parameters[name].unit for name in self.values}
+        return found
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
 SHOWN = 15  # parameters in a panel
+MOST_LISTED, LIST_WIDTH = 30, 58  # regimens named beside the figure of the front; letters in a line
 
 
 def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
@@ -35,7 +38,8 @@ def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Fig
     figure = page(9, height * len(parts) + 0.6, title)
     panels = list(np.atleast_1d(figure.subplots(len(parts), 1)))
     for axes, part in zip(panels, parts, strict=True):
-        axes.set_title(part["outcome"].iloc[0], fontsize=8, loc="left")
+        unit = part["unit"].iloc[0] if "unit" in part else "1"
+        axes.set_title(part["outcome"].iloc[0] + ("" if unit == "1" else f" ({unit})"), fontsize=8, loc="left")
     return figure, list(zip(panels, parts, strict=True))
 
 
@@ -94,7 +98,7 @@ def draw_convergence(table: pd.DataFrame, title: str) -> Figure:
 def draw_front(table: pd.DataFrame) -> Figure:
     """Benefit against dissociation and blood pressure; regimens on the Pareto front are labelled."""
     title = "Regimens: decrease of MADRS beyond expectancy, mean of all days, against adverse effects"
-    title += " (bars: 95 % of draws; white centre: dose without evidence in depressed patients)"
+    title += "\n(bars: 95 % of draws and samples of patients; white centre: dose without evidence in depression)"
     if all(np.allclose(table[f"{c}_low"], table[f"{c}_high"], atol=1e-3) for c in ("cadss", "systolic")):
         title += "\nno drawn parameter affects dissociation or blood pressure, so their uncertainty is not shown"
     figure = page(13, 5.6, title)
@@ -103,6 +107,8 @@ def draw_front(table: pd.DataFrame) -> Figure:
     engine.set(rect=(0, 0.03, 0.78, 0.97))  # type: ignore[call-arg]
     kinds = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
     best = table[table["front"]].sort_values("benefit").reset_index(drop=True)
+    others = table[~table["front"]].sort_values("benefit")
+    listed = pd.concat([best, others], ignore_index=True).head(MOST_LISTED)
     costs = (("cadss", "mean peak CADSS, points"), ("systolic", "mean peak rise, mmHg systolic"))
     for axes, (cost, label) in zip(figure.subplots(1, 2), costs, strict=True):
         for k, kind in enumerate(dict.fromkeys(kinds)):
@@ -111,28 +117,31 @@ def draw_front(table: pd.DataFrame) -> Figure:
             axes.errorbar(
                 x, y, xerr=np.abs([x - part[f"{cost}_low"], part[f"{cost}_high"] - x]),
                 yerr=np.abs([y - part["benefit_low"], part["benefit_high"] - y]),
-                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], elinewidth=0.4, alpha=0.75, label=kind,
+                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], ecolor="#c8ccd2", elinewidth=0.4,
+                alpha=0.85, label=kind,
             )  # fmt: skip
         unstudied = table[table["evidence"] == WITHOUT]
         axes.plot(unstudied[cost], unstudied["benefit"], "o", ms=2, mfc="white", mec="white", lw=0)
         axes.plot(best[cost], best["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
-        for i, row in best.iterrows():
-            place = (row[cost], row["benefit"])
+        for i, row in listed.iterrows():
+            place, size = (row[cost], row["benefit"]), 8 if row["front"] else 6
             axes.annotate(
-                str(int(str(i)) + 1), place, xytext=(-4, 8), textcoords="offset points", fontsize=8, ha="right"
+                str(int(str(i)) + 1), place, xytext=(-4, 4), textcoords="offset points", fontsize=size, ha="right"
             )
         axes.set_xlabel(label)
         axes.set_ylabel("benefit, points")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
-    named = "\n".join(f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(best.itertuples()))
-    figure.text(0.79, 0.9, "Pareto front (circled):\n" + named, fontsize=7, va="top")
+    lines = [f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(listed.itertuples())]
+    lines = [textwrap.fill(line, LIST_WIDTH, subsequent_indent="     ") for line in lines]
+    front, rest = ("\n".join(part) for part in (lines[: len(best)], lines[len(best) :]))
+    figure.text(0.79, 0.93, f"Pareto front (circled):\n{front}\nOther regimens:\n{rest}", fontsize=5.5, va="top")
     return figure
 
 
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
 COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
-MOST_DRAWN, AT_ONCE = 120, 2**27  # times in a figure; bytes per block
+MOST_DRAWN, AT_ONCE = 600, 2**27  # times in a figure; bytes per block
 
 
 def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
@@ -147,6 +156,33 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
         some = slice(first, first + step)
         found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
     return found
+
+
+def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
+    """Percentiles [share] 5, 50 and 95 of the peak of each patient, or of the lowest value, and its median time (h).
+
+    The lowest value counts where the fall from the first value is larger than the rise in the median patient. Times are
+    read in blocks to bound the memory; failed patients are left out.
+    """
+    solved, hours = curves["solved"].values == 1, curves["time"].values
+    if not solved.any():
+        return "peak", np.full(3, np.nan), math.nan
+    step = max(1, AT_ONCE // (8 * max(1, solved.size)))
+    first = curves[name].isel(time=0).values[solved]
+    high, low = first.copy(), first.copy()
+    high_at, low_at = np.full(first.size, hours[0]), np.full(first.size, hours[0])
+    for i in range(0, len(hours), step):
+        block, own = curves[name].isel(time=slice(i, i + step)).values[solved], hours[i : i + step]
+        for best, at, place, better in (
+            (high, high_at, block.argmax(1), np.greater),
+            (low, low_at, block.argmin(1), np.less),
+        ):
+            values = block[np.arange(len(block)), place]
+            is_new = better(values, best)
+            best[is_new], at[is_new] = values[is_new], own[place][is_new]
+    is_peak = np.median(high - first) >= np.median(first - low)
+    values, at = (high, high_at) if is_peak else (low, low_at)
+    return "peak" if is_peak else "lowest", np.percentile(values, (5, 50, 95)), float(np.median(at))
 
 
 def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
@@ -187,11 +223,15 @@ def draw_people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figu
         values = table[name]
         whole = np.all(values == np.round(values)) and values.nunique() < 12
         bins = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 40
-        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, label="drawn")
+        wide = 0.7 if whole else None
+        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, rwidth=wide, label="drawn")
+        if whole:
+            axes.set_xticks(sorted(set(values)))
         if weights is not None:
             outline = {"color": OKABE_ITO[1], "histtype": "step", "label": "weighted"}
             axes.hist(values, bins=bins, weights=weights, density=True, **outline)
-        axes.set_title(name.removeprefix("person."), fontsize=8)
+        unit = table.attrs.get("units", {}).get(name, "1")
+        axes.set_title(name.removeprefix("person.") + ("" if unit == "1" else f" ({unit})"), fontsize=8)
         axes.set_yticks([])
     if weights is not None:
         panels[0].legend(fontsize=7, frameon=False)

@@ -20,7 +20,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
-YEARS_APART = 15.0
+YEARS_APART, SAME_OCCASION = 15.0, 0.75  # years; h between two doses of one occasion
 FROM_REST = ("change", "fall", "rise")  # measures that count from the level before the dose
 SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
 
@@ -63,14 +63,18 @@ def published_points(
 
 
 def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, person: Mapping[str, float]) -> float:
-    """Last hour at which run and protocol agree: the next dose that the protocol lacks; 0 if they never agree."""
+    """Last hour at which run and protocol agree: the next dose that the protocol lacks; 0 if they never agree.
+
+    Two sprays are not the beginning of three: the next dose must belong to a later occasion.
+    """
     if not _same_person(protocol, run, model, person):
         return 0.0
     theirs = drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
     mine = drug_events_in_order(run.dose_events)
     if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
-    return mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
+    following = mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
+    return following if following - mine[len(theirs) - 1].time >= SAME_OCCASION else 0.0
 
 
 def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
@@ -174,6 +178,8 @@ def _measured_times(
         inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
         y = np.where(inside, _curve(target, dataset, run.index_of_main), np.nan)
         best = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
+        if bounds[-1] > until and best == np.flatnonzero(inside)[-1]:
+            return None  # the curve still moves when the common time ends
         bounds = [float(time[best])]
     return bounds[0] - run.first_dose_time, bounds[-1] - run.first_dose_time
 

@@ -1,9 +1,9 @@
-"""Key numbers of a run: baseline, extreme and its time, values at fixed times, difference from control."""
+"""Key numbers of a run: baseline, peak or lowest value and its time, values at fixed times, difference from control."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import xarray as xr
 
 from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.parameters.concentration_units import factors
 from ketamech.report.number_format import hours_in_words, number, signed
 from ketamech.report.run_description import RunDescription, describe_dataset
 from ketamech.report.tracks import Track, TrackCurve, tracks_of
@@ -19,6 +20,11 @@ from ketamech.simulation.nca_tables import analysed, nca_parameters
 from ketamech.simulation.scenario import Scenario
 
 MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
+VENOUS = "venous."
+EXPOSURE = {  # heading: CDISC codes, the first that is known counts
+    "Cmax": ("CMAX",), "Tmax": ("TMAX",), "AUC": ("AUCIFO", "AUCTAU"), "half-life": ("LAMZHL",),
+    "CL": ("CLO", "CLTAU"), "CL/F": ("CLFO", "CLFTAU"), "Vss": ("VSSO",), "accumulation": ("ARAUC",),
+}  # fmt: skip
 _STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
 
 
@@ -201,16 +207,59 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     """The terminal table of a run, one row per track, from the curves alone.
 
-    Output, unit, baseline, extreme and its time, values at fixed times, difference from control.
+    Output, unit, baseline, peak or lowest value and its time, values at fixed times after the first treatment, and the
+    difference from control at 24 h and at the end.
     """
-    lines = [line for line in summary_rows_of(dataset, describe_dataset(dataset), load_parameters()) if line.is_primary]
+    lines = _reported(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))
     moments = list(lines[0].moments) if lines else []
+    compared = [name for name in ("24 h", "end") if lines and name in lines[0].difference]
     rows = []
     for line in lines:
-        row = {"output": line.label, "unit": line.unit, "rest": number(line.baseline)}
-        row |= {"extreme": number(line.extreme) if line.moved else "–"}
+        row = {"output": line.label, "unit": line.unit, "baseline": number(line.baseline)}
+        row |= {"peak or lowest": number(line.extreme) if line.moved else "–"}
         row |= {"when": hours_in_words(line.extreme_time) if line.moved else "–"}
         row |= {name: line.text(line.moments[name]) for name in moments}
-        best = line.difference.get("24 h", line.difference.get("end"))
-        rows.append(row | {"against control": "–" if best is None else line.text(best, sign=True)})
+        against = {name: line.difference.get(name) for name in compared}
+        rows.append(row | {
+            f"vs control, {name}": "–" if value is None else line.text(value, sign=True)
+            for name, value in against.items()
+        })  # fmt: skip
     return rows
+
+
+def _reported(lines: Iterable[SummaryRow]) -> list[SummaryRow]:
+    """The line of each track that papers report: the level in venous blood where there is one, else the first curve."""
+    by_track: dict[str, list[SummaryRow]] = {}
+    for line in lines:
+        by_track.setdefault(line.key, []).append(line)
+    return [next((one for one in own if one.outputs.startswith(VENOUS)), own[0]) for own in by_track.values()]
+
+
+def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, str]]:
+    """The terminal table of kinetics: non-compartmental parameters in venous blood after the first and the last dose.
+
+    Clearance and volumes are apparent (by F) unless the dose enters a vein; `norketamine ratio` is the area of
+    norketamine over that of the drug, in mass, from the first dose on.
+    """
+    rows = []
+    for one in exposure_summary(dataset, scenario, parameters):
+        row = {"venous level": str(one["output"]).removeprefix(VENOUS), "dose": str(one["dose"])}
+        for heading_text, codes in EXPOSURE.items():
+            found = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
+            value = None if found is None else found["value"]
+            row[heading_text] = "–" if found is None or value is None else f"{number(value)} {found['unit']}".strip()
+        row["norketamine ratio"] = _norketamine_ratio(dataset, str(one["output"])) if one["dose"] == 1 else "–"
+        rows.append(row)
+    empty = {name for name in EXPOSURE if all(row[name] == "–" for row in rows)}
+    return [{name: text for name, text in row.items() if name not in empty} for row in rows]
+
+
+def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
+    """The area under the curve of norketamine over that of an output, in mass, in the treated patient."""
+    metabolite = f"{VENOUS}norketamine"
+    if metabolite not in dataset or output not in dataset:
+        return "–"
+    hours = dataset.variables["time"].values
+    levels = (dataset[name].isel(patient=0).values * factors().get(name, 1.0) for name in (metabolite, output))
+    formed, given = (float(np.trapezoid(level, hours)) for level in levels)
+    return number(formed / given) if given > 0 else "–"

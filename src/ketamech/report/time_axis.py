@@ -137,8 +137,9 @@ class Frame:
             free = np.inf  # labels that would touch the next one are left out
             for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
                 wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width
-                right = x if last else x + wide / 2
+                is_first = x < self.left + 0.01 * self.width  # apart from the labels of the value axis
+                right = x if last else x + wide if is_first else x + wide / 2
                 if right < free:
-                    anchor = "right" if last else "center"
+                    anchor = "right" if last else "left" if is_first else "center"
                     canvas.text(x, self.bottom + 4.5, text, size=size, colour=QUIET, anchor=anchor, edge="top")
                     free = right - wide - size / 2

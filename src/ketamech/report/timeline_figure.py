@@ -14,7 +14,7 @@ from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
-from ketamech.report.time_axis import Frame, TimeScale
+from ketamech.report.time_axis import LETTER, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
@@ -22,6 +22,7 @@ WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
 LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
 _BAR, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
 _ALONG = WIDTH * (RIGHT - LEFT)
+BOLD_LETTER = 0.64  # width of a bold letter, as a share of its size
 LONGEST_KEY = 36  # letters of the name and extreme of a curve at the usual size; longer ones are set smaller
 
 
@@ -58,11 +59,12 @@ def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *
     limits = _limits(track, lines, curves)
     frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _ALONG, 0.94 * tall, scene.clock, *limits)
     frame.draw_axes(canvas, words=last, axis=INK if last else FAINT)
-    _scale(canvas, frame, lines[0])
+    edge = _outermost(lines[0], curves)
+    _scale(canvas, frame, lines[0], edge)
     x = frame.x(scene.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
         _draw(canvas, frame, x, y, line, colour, scene.run)
-    _extreme(canvas, frame, lines[0], colours[0])
+    _extreme(canvas, frame, lines[0], colours[0], edge)
     _label(canvas, frame, track)
     _key(canvas, frame, lines, colours)
 
@@ -96,10 +98,18 @@ def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray])
     return low - size * (0.15 if up else 0.62), high + size * (0.62 if up else 0.15)
 
 
-def _scale(canvas: Canvas, frame: Frame, line: SummaryRow) -> None:
-    """The baseline as a line, and tick labels at baseline and extreme."""
-    near = abs(line.extreme - line.baseline) < 0.22 * (frame.high - frame.low)
-    for tick in [line.baseline, line.extreme] if line.moved and not near else [line.baseline]:
+def _outermost(line: SummaryRow, curves: Sequence[np.ndarray]) -> float:
+    """The value of any curve of a track that is farthest in the direction of its first curve."""
+    values = [float((np.nanmax if line.rises else np.nanmin)(y)) for y in curves if np.isfinite(y).any()]
+    return (max if line.rises else min)([line.extreme, *values])
+
+
+def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
+    """The baseline as a line, and tick labels at the baseline, the extreme and, if it is far from it, the `edge`."""
+    apart, shown = 0.22 * (frame.high - frame.low), [line.baseline]
+    for tick in (line.extreme, edge) if line.moved else ():
+        shown += [tick] if abs(tick - shown[-1]) >= apart else []
+    for tick in shown:
         if np.isfinite(tick):
             text = number(tick, 2 if abs(tick) < 10 else 3)
             y = float(frame.y(tick))
@@ -109,7 +119,8 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow) -> None:
         canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
-def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> None:
+def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
+    """The mark of an extreme, and its text beyond every curve of the track."""
     if not np.isfinite(line.baseline):
         canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
         return
@@ -121,6 +132,7 @@ def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str) -> Non
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
     anchor, shift = _side(frame.clock.fraction(line.extreme_time), words)
     edge, away = ("bottom", -5) if line.rises else ("top", 5)
+    y = float(frame.y(outermost))
     canvas.text(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
 
 
@@ -138,8 +150,12 @@ def _extreme_text(line: SummaryRow) -> str:
 
 def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
-    canvas.text(x, middle - 2.5, track.label, size=9.5, bold=True, anchor="right")
-    canvas.text(x, middle + 2, track.unit, size=8, colour=QUIET, anchor="right", edge="top")
+    space = x - MARGIN - _BAR
+    size, below = (min(usual, space / (letter * len(words))) for usual, letter, words in (
+        (9.5, BOLD_LETTER, track.label), (8.0, LETTER, track.unit)
+    ))  # fmt: skip
+    canvas.text(x, middle - 2.5, track.label, size=size, bold=True, anchor="right")
+    canvas.text(x, middle + 2, track.unit, size=below, colour=QUIET, anchor="right", edge="top")
 
 
 def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:

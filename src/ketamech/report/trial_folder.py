@@ -23,9 +23,11 @@ from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
 from ketamech.trials.design import Trial
+from ketamech.trials.rating_scales import load_scales
 
 TITLE = "Differences between arms with 95 % interval and p"
 MOST_LONG = 5  # replicates that the long tables hold; the Zarr store has all
+ARM_OFFSET = 0.03  # of the distance of two visits, between two arms
 MARKS = "osD^vPX"
 Row = dict[str, object]
 
@@ -278,12 +280,13 @@ def _visit_axis(axes: Axes, visits: Sequence[str], label: str, arms: int) -> Non
 def _change(found: TrialAnalysis, title: str) -> Figure:
     words = f"mean change from baseline; bars: {_bars(found)}"
     figure, panels = _panels(len(found.means), f"{title}\n{words}")
+    known = load_scales()
     for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
         for k, arm in enumerate(arms):
             part = table[table["arm"] == arm].sort_values("hour")
-            places = np.array([moments.index(hour) for hour in part["hour"]]) + 0.08 * (k - (len(arms) - 1) / 2)
+            places = np.array([moments.index(hour) for hour in part["hour"]]) + ARM_OFFSET * (k - (len(arms) - 1) / 2)
             errors = np.abs(np.array([part["change"] - part["low"], part["high"] - part["change"]]))
             axes.errorbar(
                 places, part["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
@@ -291,7 +294,8 @@ def _change(found: TrialAnalysis, title: str) -> Figure:
             )  # fmt: skip
         axes.axhline(0, color="#999999", lw=0.8)
         visits = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
-        _visit_axis(axes, visits, f"change of {scale}", len(arms))
+        unit = f"\n({known[scale].unit})" if scale in known else ""
+        _visit_axis(axes, visits, f"change of {scale}{unit}", len(arms))
     return figure
 
 

@@ -24,33 +24,38 @@ from ketamech.simulation.model_variants import ModelVariant, model_variant
 from ketamech.simulation.parameter_overrides import OverrideReader
 from ketamech.simulation.scenario import (
     Scenario,
-    assumption_about_adherence,
-    assumption_about_salt,
+    assumptions,
     check_no_early_events,
     is_weight_based,
     perturbation_parameters,
-    truncated_infusions,
     validate,
 )
 
 if TYPE_CHECKING:
     from ketamech.simulation.scenario_schema import ScenarioFile, TreatmentKeys
 
+Settings = Mapping[str, float | str]
+NO_SETTINGS: Settings = {}
+NO_FILE = YamlSource(None, {})
 SUFFIXES = (".yaml", ".yml")
 TABLES = (".csv", ".tsv", ".dat", ".prn", ".nm", ".tab", ".txt")  # suffixes of dose tables
 
 
 def scenario_from_file(
     path: Path, table: ParameterTable, species: str | None = None, added: tuple[str, ...] = (),
-    variant: str | None = None,
+    variant: str | None = None, person: Settings = NO_SETTINGS, parameters: Settings = NO_SETTINGS,
 ) -> Scenario:  # fmt: skip
     """The scenario of a YAML file, with `added` perturbations and an optional model variant.
 
-    Raises InputError with file, line and key.
+    `person` and `parameters` replace the values of these keys of the file. Raises InputError with file, line and key.
     """
     content, lines = read_yaml(path)
     parsed = _validated(content, YamlSource(path, lines))
     text = path.read_text(encoding="utf-8-sig")
+    if person or parameters:
+        OverrideReader(NO_FILE, table, species or parsed.species).all(settings_only(person, parameters))
+        changed = {"person": {**parsed.person, **person}, "parameters": {**parsed.parameters, **parameters}}
+        parsed, text = parsed.model_copy(update=changed), ""
     return scenario_from_keys(parsed, table, path, lines, source=text, species=species, added=added, variant=variant)
 
 
@@ -110,16 +115,10 @@ def scenario_from_keys(
         place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
         raise _at_line(problem, path, file.line(place)) from None
     text = _source_text(source or parsed.text(), parsed, species, added, hypothesis.name)
-    notes = (*_assumptions(regimen, horizon), *hypothesis.notes)
+    notes = (*assumptions(regimen, horizon, table, values, own, animal.name), *hypothesis.notes)
     return Scenario(
         parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, text, notes,
         animal.name, given, hypothesis.name,
-    )  # fmt: skip
-
-
-def _assumptions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
-    return (
-        *assumption_about_salt(regimen), *assumption_about_adherence(regimen), *truncated_infusions(regimen, horizon)
     )  # fmt: skip
 
 
@@ -221,22 +220,27 @@ def _horizon(text: str, file: YamlSource) -> float:
 
 
 def load_scenario(
-    source: str | Path | Regimen, parameters: ParameterTable | None = None, *, species: str | None = None,
-    perturbations: Iterable[str] = (), variant: str | None = None,
+    source: str | Path | Regimen, table: ParameterTable | None = None, *, species: str | None = None,
+    perturbations: Iterable[str] = (), variant: str | None = None, person: Settings | None = None,
+    parameters: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """A scenario from a YAML file, a sentence or a regimen, perhaps in another `species`, with `perturbations` added.
 
-    A model `variant` (data/variants) sets its parameters; values of the scenario itself take precedence.
+    A model `variant` (data/variants) sets its parameters; values of the scenario itself take precedence. `person` and
+    `parameters` are those keys of a scenario file: {"weight": "90 kg"} or {"plasticity.calcium_rate_constant": 8};
+    a number without a unit is in the unit of the parameter table.
 
     Raises InputError with file, line, key, expectation, nearest valid name and a correction to type.
     """
     _check_source(source)
-    table = load_parameters() if parameters is None else parameters
+    table = load_parameters() if table is None else table
     if not isinstance(source, Regimen) and (isinstance(source, Path) or _names_a_file(source)):
-        return scenario_from_file(Path(source), table, species, tuple(perturbations), variant)
+        return scenario_from_file(
+            Path(source), table, species, tuple(perturbations), variant, person or {}, parameters or {}
+        )
     regimen, given = _regimen_and_perturbations(source, tuple(perturbations))
     animal, hypothesis = load_species(species or HUMAN), model_variant(variant or "", table)
-    return _scenario_of_regimen(regimen, given, table, animal, hypothesis)
+    return _scenario_of_regimen(regimen, given, table, animal, hypothesis, settings_only(person, parameters))
 
 
 def _regimen_and_perturbations(
@@ -253,37 +257,52 @@ def _regimen_and_perturbations(
 
 def _scenario_of_regimen(
     regimen: Regimen, perturbations: tuple[AppliedPerturbation, ...], table: ParameterTable, species: Species,
-    variant: ModelVariant,
+    variant: ModelVariant, settings: ScenarioFile,
 ) -> Scenario:  # fmt: skip
     horizon = min(regimen.horizon(), MAX_HORIZON_H)
-    values = perturbation_parameters(table, species, variant.parameter_values, perturbations)
+    own = OverrideReader(NO_FILE, table, species.name).all(settings)
+    values = perturbation_parameters(table, species, {**variant.parameter_values, **own}, perturbations)
     validate(regimen, table, values, horizon, species)
     check_no_early_events(regimen, perturbations)
     weight = species.values.get("person.weight") or table["person.weight"]
-    notes = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_weight_based(regimen) else ()
+    is_assumed = is_weight_based(regimen) and "person.weight" not in own
+    notes: tuple[str, ...] = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_assumed else ()
     texts = [perturbation.text for perturbation in perturbations]
     title = " with ".join((regimen.sentence(exact=False), *texts))
     title += "" if species.name == HUMAN else f" ({species.name})"
     title += f" (variant: {variant.name})" if variant.name else ""
     written = " with ".join((regimen.sentence(), *texts))
-    if species.name != HUMAN or variant.name:
-        written = _scenario_text(regimen, species, perturbations, variant.name)
+    if species.name != HUMAN or variant.name or own:
+        written = _scenario_text(regimen, species, perturbations, variant.name, settings)
+    notes += (*assumptions(regimen, horizon, table, values, own, species.name), *variant.notes)
     return Scenario(
-        title, "", regimen, values, horizon, True, 1, written,
-        (*notes, *_assumptions(regimen, horizon), *variant.notes), species.name, perturbations, variant.name,
+        title, "", regimen, values, horizon, True, 1, written, notes, species.name, perturbations, variant.name,
     )  # fmt: skip
 
 
 def _scenario_text(
-    regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], variant: str
-) -> str:
+    regimen: Regimen, species: Species, perturbations: Iterable[AppliedPerturbation], variant: str,
+    settings: ScenarioFile,
+) -> str:  # fmt: skip
     """A regimen and its perturbations as the text of a scenario file, so that a run can be repeated."""
-    lines = ["treatments:", *(f"  - {json.dumps(words)}" for words in regimen.sentences())]
-    lines += [f"species: {species.name}", *([f"variant: {variant}"] if variant else [])]
-    lines += ["person:", "  weight: 70 kg"] if species.name == HUMAN and is_weight_based(regimen) else []
-    phrases = [one.text for one in perturbations]
-    lines += ["perturbations:", *(f"  - {json.dumps(phrase)}" for phrase in phrases)] if phrases else []
-    return "\n".join(lines) + "\n"
+    weight = {"weight": "70 kg"} if species.name == HUMAN and is_weight_based(regimen) else {}
+    keys = {
+        "treatments": list(regimen.sentences()), "person": {**weight, **settings.person}, "species": species.name,
+        "variant": variant, "perturbations": [one.text for one in perturbations],
+    }  # fmt: skip
+    return ScenarioFile.model_validate({**keys, "parameters": settings.parameters}).text()
+
+
+def settings_only(person: Settings | None, parameters: Settings | None) -> ScenarioFile:
+    """The keys `person` and `parameters` of a scenario file without treatments, to check them alone."""
+    for key, given in (("person", person), ("parameters", parameters)):
+        if given is not None and not isinstance(given, Mapping):
+            what, example = f"{key} of type {type(given).__name__}", f'{key}={{"weight": "90 kg"}}'
+            raise InputError(what, key=key, expected="names and values", type_this=example if key == "person" else None)
+    plain = [
+        {n: v if isinstance(v, str) else float(v) for n, v in (part or {}).items()} for part in (person, parameters)
+    ]
+    return ScenarioFile.model_construct(person=plain[0], parameters=plain[1])
 
 
 def is_table(source: str | Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,10 +12,12 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table, rows_by
 from ketamech.core.environment import DATA
+from ketamech.core.units import YEAR
 from ketamech.parameters import HUMAN
 
 TABLE = DATA / "ranges" / "ranges.csv"
-ALL_SPECIES = "all"
+ALL_SPECIES, CHILD = "all", "child"
+YOUNGEST_RATED = 13 * YEAR  # h; the youngest patients with ratings after ketamine: adolescents of 13 to 17 years
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,31 @@ def load_ranges() -> dict[str, OutputRange]:
     return found
 
 
-def exists_in(species: str, output: str) -> bool:
-    """Whether an output exists in a species: ratings, beliefs and moods exist for humans only."""
+def group_of(species: str, values: Mapping[str, float]) -> str:
+    """The species, or `child` for a human below the age of any rating; `values` in canonical units."""
+    return CHILD if species == HUMAN and values.get("person.age", math.inf) < YOUNGEST_RATED else species
+
+
+def exists_in(group: str, output: str) -> bool:
+    """Whether an output exists in a species or in a `child`: ratings, beliefs and moods do for rated humans only."""
     one = load_ranges().get(output)
-    return species == HUMAN or one is None or one.species != HUMAN
+    return group == HUMAN or one is None or one.species != HUMAN
 
 
-def without_human_outputs(curves: xr.Dataset, species: str) -> xr.Dataset:
-    """Curves of a species, without the outputs that exist for humans only."""
-    return curves.drop_vars([str(name) for name in curves.data_vars if not exists_in(species, str(name))])
+def without_human_outputs(curves: xr.Dataset, group: str) -> xr.Dataset:
+    """Curves of a group (see `group_of`), without the outputs that exist for rated humans only."""
+    return curves.drop_vars([str(name) for name in curves.data_vars if not exists_in(group, str(name))])
 
 
-def require_outputs(species: str, outputs: Sequence[str]) -> None:
-    """Raise InputError unless all outputs exist in this species."""
-    missing = [name for name in outputs if not exists_in(species, name)]
+def require_outputs(group: str, outputs: Sequence[str]) -> None:
+    """Raise InputError unless all outputs exist in this group (see `group_of`)."""
+    missing = [name for name in outputs if not exists_in(group, name)]
+    if missing and group == CHILD:
+        what = f"{missing[0]} has no data in patients below {YOUNGEST_RATED / YEAR:g} years"
+        raise InputError(what, key="outputs", expected="kinetics or mechanism", type_this="venous.ketamine")
     if missing:
         raise InputError(
-            f"{missing[0]} exists for humans only: a {species} has no rating",
+            f"{missing[0]} exists for humans only: a {group} has no rating",
             key="outputs",
             expected="an output that is measured in animals",
             type_this="forced_swim.immobility",

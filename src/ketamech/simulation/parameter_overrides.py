@@ -4,48 +4,41 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ketamech.core import InputError, UnknownNameError, closest_match, unit
+from ketamech.core import InputError, UnknownNameError, closest_match, convert, unit
+from ketamech.core.csv_table import read_table
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.units import YEAR
+from ketamech.core.environment import DATA
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
-from ketamech.parameters import HUMAN, Parameter, ParameterTable, load_connectome
+from ketamech.parameters import HUMAN, Bounds, Parameter, ParameterTable, load_connectome
 
 if TYPE_CHECKING:
     from ketamech.simulation.scenario_schema import ScenarioFile
 
-Bounds = tuple[float, float]
 # A number, then a unit that contains no second number: "15,5 kg" must not become 15 times 5 kg.
 _QUANTITY = re.compile(r"^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*((?:1\b|[^\W\d]|%)[^,]*)?$", re.I)
-BOUNDS: Mapping[str, Bounds] = {
-    "person.weight": (5.0, 300.0),
-    "person.age": (0.25 * YEAR, 110 * YEAR),
-    "person.baseline_madrs": (0.5, 59.5),
-    "person.baseline_ideation": (0.1, 38.0),
-    "person.baseline_pain": (0.0, 10.0),
-    "person.expectancy": (0.0, 2.0),
-    "perturbation.cyp3a4_induction": (0.0, 20.0),
-}
 ANIMAL_WEIGHT = (0.01, 1.0)
-SHARES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS says otherwise
+NAMED_VALUES = DATA / "people" / "named_values.csv"
 
 
 def bounds(parameter: Parameter, species: str = HUMAN) -> Bounds:
     """Lowest and highest value (canonical units) that a scenario may give a parameter."""
-    if species != HUMAN and parameter.name == "person.weight":
-        return ANIMAL_WEIGHT
-    if parameter.name in BOUNDS:
-        return BOUNDS[parameter.name]
-    stage = parameter.name.split(".")[0]
-    if stage in SHARES:
-        return 0.0, 1.0
-    if stage == "drug":
-        return math.ulp(0.0), math.inf
-    return (0.0 if parameter.spread.kind == "lognormal" else -math.inf), math.inf
+    is_animal_weight = species != HUMAN and parameter.name == "person.weight"
+    return ANIMAL_WEIGHT if is_animal_weight else parameter.bounds
+
+
+@cache
+def named_values() -> dict[str, dict[str, float]]:
+    """Values that have a name, such as a genotype: {parameter: {name, lower case: number in the unit of the table}}."""
+    found: dict[str, dict[str, float]] = {}
+    for row in read_table(NAMED_VALUES, ("parameter", "names", "value", "evidence", "why")):
+        words = {name.lower(): row.number("value") for name in row.listed("names")}
+        found.setdefault(row["parameter"], {}).update(words)
+    return found
 
 
 @dataclass(frozen=True)
@@ -92,14 +85,15 @@ class OverrideReader:
         name = current_name(prefix + key)
         if name not in self.table:
             raise self._unknown(prefix, key, where)
-        parameter = self.table[name]
-        value = _canonical(given, parameter)
+        parameter, words = self.table[name], named_values().get(name, {})
+        value = _canonical(words.get(str(given).strip().lower(), given), parameter)
         if value is None:
             expected = "a number" if parameter.unit == "1" else f"a number and a unit like {parameter.unit}"
+            expected += f", or one of {', '.join(words)}" if words else ""
             raise self.source.error(where, f"'{given}' is not a quantity in {parameter.unit}", expected)
         low, high = bounds(parameter, self.species)
         if not low <= value <= high:
-            raise self.source.error(where, f"'{given}' is out of range", _range(low, high, parameter.unit))
+            raise self.source.error(where, f"'{given}' is out of range", parameter.range_text(low, high))
         return value
 
     def _unknown(self, prefix: str, key: str, where: Path_) -> InputError:
@@ -116,13 +110,7 @@ def _canonical(given: float | str, parameter: Parameter) -> float | None:
     if not match:
         return None
     try:
-        return parameter.with_value(f"{match[1]} {match[2] or parameter.unit}").canonical
+        number = convert(float(match[1]), match[2] or parameter.unit, parameter.unit)
     except InputError:
         return None
-
-
-def _range(low: float, high: float, printed: str) -> str:
-    size, words = unit(printed).factor, "" if printed == "1" else f" {printed}"
-    if math.isinf(high):
-        return "more than 0" if low > 0 else "0 or more"
-    return f"between {low / size:g} and {high / size:g}{words}"
+    return number * unit(parameter.unit).factor if math.isfinite(number) else None

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from itertools import groupby, pairwise
 from pathlib import Path
 
-from ketamech.core import InputError
-from ketamech.core.units import duration_text
+from ketamech.core import InputError, convert
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
+from ketamech.core.units import YEAR, duration_text
 from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, dose_events
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
+from ketamech.simulation.output_ranges import YOUNGEST_RATED, group_of
+
+STUDIED_REGIMENS = DATA / "dosing" / "studied_regimens.csv"
+STUDIED_COLUMNS = ("regimen", "control", "evidence", "why")
+SAME_TIME = 1e-6  # h
+REFERENCE_WEIGHT, LOWEST_ADULT_WEIGHT = 70.0, 35.0  # kg
+ADULT_AGE, LONG_INFUSION = 18.0, 12.0  # years; h
+UNUSUAL_DOSE, UNUSUAL_VALUE = 20.0, 10.0  # times the studied doses; times the value of the table
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,11 @@ class Scenario:
     species: str = HUMAN
     perturbations: tuple[AppliedPerturbation, ...] = ()
     model_variant: str = ""
+
+    @property
+    def group(self) -> str:
+        """The species, or `child` for a patient below the age of any rating; see `output_ranges`."""
+        return group_of(self.species, self.values)
 
     def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""
@@ -91,6 +110,131 @@ def validate(
 def is_weight_based(regimen: Regimen) -> bool:
     """Whether a dose is per body weight."""
     return any("/kg" in treatment.unit for treatment in regimen.treatments)
+
+
+def assumptions(
+    regimen: Regimen, horizon: float, table: ParameterTable, values: Mapping[str, float], own: Mapping[str, float],
+    species: str,
+) -> tuple[str, ...]:  # fmt: skip
+    """Notes on what was assumed, and on input that is allowed but unusual.
+
+    `values` {parameter: value, canonical units} differ from the table; `own` are those that the user set.
+    """
+    found = (
+        *assumption_about_salt(regimen), *assumption_about_bolus(regimen), *assumption_about_adherence(regimen),
+        *doses_at_once(regimen, horizon), *long_infusions(regimen), *unusual_values(table, own),
+        *truncated_infusions(regimen, horizon),
+    )  # fmt: skip
+    if species != HUMAN:
+        return found
+    return (
+        *found, *unusual_doses(regimen, table, values), *notes_on_racemic_sprays(regimen, table, values),
+        *notes_on_the_person(table, values, own),
+    )  # fmt: skip
+
+
+def assumption_about_bolus(regimen: Regimen) -> tuple[str, ...]:
+    """Notes on doses into a vein without a duration."""
+    given = [t for t in regimen.treatments if t.route == "IV" and t.amount is not None and not t.duration]
+    return tuple(f"{drug} IV is a bolus, no duration was named" for drug in dict.fromkeys(t.drug for t in given))
+
+
+def doses_at_once(regimen: Regimen, horizon: float) -> tuple[str, ...]:
+    """Notes on doses of one drug and route at the same time, and on infusions that overlap."""
+    found = []
+    weighed = sorted((t for t in regimen.treatments if t.amount is not None), key=_drug_and_route)
+    for (drug, route), group in groupby(weighed, key=_drug_and_route):
+        spans = sorted((at, at + t.duration) for t in group for at in t.starts(horizon))
+        both = next((b for a, b in pairwise(spans) if b[0] < max(a[1], a[0] + SAME_TIME) - SAME_TIME / 2), None)
+        if both is not None:
+            what = f"two doses of {drug} {route} are given at once from {duration_text(both[0], exact=False)} on"
+            found.append(f"{what}: they add up")
+    return tuple(found)
+
+
+def long_infusions(regimen: Regimen) -> tuple[str, ...]:
+    """Notes on infusions of many hours, which may be a duration in minutes."""
+    found = {(t.drug, t.duration) for t in regimen.treatments if t.duration >= LONG_INFUSION and t.amount is not None}
+    return tuple(f"an infusion of {drug} lasts {duration_text(hours, exact=False)}" for drug, hours in sorted(found))
+
+
+def _drug_and_route(treatment: Treatment) -> tuple[str, str]:
+    return treatment.drug, treatment.route
+
+
+@cache
+def studied_doses() -> Mapping[str, tuple[float, float]]:
+    """The smallest and the largest studied dose (mg at a body weight of 70 kg) of each drug."""
+    found: dict[str, list[float]] = {}
+    for row in read_table(STUDIED_REGIMENS, STUDIED_COLUMNS):
+        for one in Regimen.parse(row["regimen"]).treatments:
+            found.setdefault(one.drug, []).append(_milligrams(one, REFERENCE_WEIGHT))
+    return {drug: (min(doses), max(doses)) for drug, doses in found.items()}
+
+
+def _milligrams(treatment: Treatment, weight: float) -> float:
+    """One dose in mg; of a longer infusion, what enters in one hour."""
+    assert treatment.amount is not None
+    mass, is_rate = treatment.unit.removesuffix("/h"), treatment.unit.endswith("/h")
+    amount = convert(treatment.amount, mass.removesuffix("/kg"), "mg") * (weight if "/kg" in mass else 1.0)
+    return amount * (treatment.duration if is_rate else 1.0) / max(1.0, treatment.duration)
+
+
+def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
+    """Notes on doses that are many times smaller or larger than every dose studied in depression."""
+    weight, found = values.get("person.weight", table["person.weight"].canonical), []
+    for one in regimen.treatments:
+        if one.amount is None or one.drug not in studied_doses():
+            continue
+        low, high = (dose * weight / REFERENCE_WEIGHT for dose in studied_doses()[one.drug])
+        dose = _milligrams(one, weight)
+        times = low / dose if dose < low else dose / high
+        if times > UNUSUAL_DOSE:
+            side, edge = ("below the smallest", low) if dose < low else ("above the largest", high)
+            given = f"{one.amount:g} {one.unit} of {one.drug}"
+            found.append(f"{given} is {times:.2g} times {side} dose studied in depression, {edge:.3g} mg")
+    return tuple(dict.fromkeys(found))
+
+
+def notes_on_racemic_sprays(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
+    """Note on the absorbed share of sprays and drops that are no devices of 28 mg."""
+    names = {t.substance.nasal_f.get(t.route) for t in regimen.treatments} - {None}
+    shares = ", ".join(f"{values.get(name, table[name].canonical):.0%}" for name in sorted(filter(None, names)))
+    what = f"the nose absorbs {shares} of a racemic spray or of drops"
+    return (f"{what}; published shares differ three- to fourfold between devices",) if names else ()
+
+
+def notes_on_the_person(
+    table: ParameterTable, values: Mapping[str, float], own: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Notes on children, and on a low body weight without an age."""
+    age = values.get("person.age", table["person.age"].canonical) / YEAR
+    weight = values.get("person.weight", table["person.weight"].canonical)
+    if group_of(HUMAN, values) != HUMAN:
+        return (
+            f"there are no ratings of patients below {YOUNGEST_RATED / YEAR:g} years: at {age:g} years the results are"
+            " kinetics and mechanism, without clinical scales",
+        )
+    if age < ADULT_AGE:
+        return (f"the model describes adults; a patient of {age:g} years is an extrapolation",)
+    if own.get("person.weight", math.inf) == weight < LOWEST_ADULT_WEIGHT and "person.age" not in own:
+        return (f"a patient of {weight:g} kg has an age of {age:g} years, no age was given",)
+    return ()
+
+
+def unusual_values(table: ParameterTable, own: Mapping[str, float]) -> tuple[str, ...]:
+    """Notes on parameters that the user set to many times their value in the table."""
+    found = []
+    for name, value in own.items():
+        usual, row = table[name].canonical, table[name]
+        if name.startswith("person.") or usual <= 0 or value <= 0 or row.spread.kind == "fixed":
+            continue
+        times = max(value / usual, usual / value)
+        if times > UNUSUAL_VALUE:
+            given, side = value / usual * row.value, "above" if value > usual else "below"
+            unit = "" if row.unit == "1" else f" {row.unit}"
+            found.append(f"{name} of {given:g}{unit} is {times:.2g} times {side} its usual value, {row.value:g}{unit}")
+    return tuple(found)
 
 
 def assumption_about_salt(regimen: Regimen) -> tuple[str, ...]:

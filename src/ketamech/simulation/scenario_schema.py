@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from ketamech.core.deprecated_names import current_name
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
+EXAMPLE = re.compile(r"e\.g\. ([^;]+)")
+UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)")  # of an example such as "28 days, 3 months"
 MAX_SHOWN = 60  # characters of a value that an error repeats
 KINDS = {
     "string_type": "text", "list_type": "a list, one item a line after '- '", "dict_type": "keys and values",
@@ -74,7 +77,23 @@ def to_input_error(
     value = repr(error.get("input"))
     shown = value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}..."
     what, expected = f"{shown} is not a valid value", _expected(error, where, schema)
-    return InputError(what, file=path, line=line, key=key, expected=expected)
+    return InputError(
+        what, file=path, line=line, key=key, expected=expected, type_this=_line_to_type(error, where, schema)
+    )  # fmt: skip
+
+
+def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
+    """The line with the user's value in the form that the example in the description of the key has."""
+    fields, last, given = schema.model_at(where).model_fields, str(where[-1]), error.get("input")
+    found = EXAMPLE.search((fields[last].description or "") if last in fields else "")
+    example = found[1].strip() if found else ""
+    if error["type"] == "string_type" and isinstance(given, int | float) and (unit := UNIT.match(example)):
+        return f"{last}: {given:g}{unit[1]}"
+    if error["type"] == "list_type" and isinstance(given, str) and len(given) <= MAX_SHOWN:
+        return f"{last}: [{_flow(given)}]"
+    if error["type"] == "dict_type" and isinstance(given, list) and ":" in example:
+        return f"{last}: {{{example.partition(':')[0]}: {_flow(given)}}}"
+    return None
 
 
 def _specificity(error: Any) -> tuple[bool, bool, int]:

@@ -22,7 +22,7 @@ from ketamech.dosing.dose_events import (
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
-from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.load_scenario import Settings, load_scenario
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.output_ranges import without_human_outputs
 from ketamech.simulation.scenario import Scenario
@@ -92,16 +92,23 @@ MINUTE = 1 / 60
 def as_scenario(
     source: Scenario | Regimen | str | Path, model: Model, species: str | None = None,
     perturbations: Sequence[str] = (), variant: str | None = None, times: Sequence[float] | None = None,
+    person: Settings | None = None, parameters: Settings | None = None,
 ) -> Scenario:  # fmt: skip
     """The scenario of a sentence, a file or a regimen, with what is added; it lasts at least until the last of `times`.
+
+    `person` and `parameters` as in `load_scenario`.
 
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        found = load_scenario(source, model.parameters, species=species, perturbations=perturbations, variant=variant)
+        found = load_scenario(
+            source, model.parameters, species=species, perturbations=perturbations, variant=variant, person=person,
+            parameters=parameters,
+        )  # fmt: skip
     else:
         found = source
-        for key, given in (("species", species), ("perturb", perturbations), ("variant", variant)):
+        added = {"species": species, "perturb": perturbations, "variant": variant}
+        for key, given in {**added, "person": person, "parameters": parameters}.items():
             if given:
                 what = f"{key} cannot be added to a Scenario"
                 raise InputError(what, key=key, expected="a sentence or a scenario file")
@@ -141,7 +148,7 @@ def simulate(
     bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    return without_human_outputs(curves, chosen_scenario.species).assign_attrs(scenario_attributes(chosen_scenario))
+    return without_human_outputs(curves, chosen_scenario.group).assign_attrs(scenario_attributes(chosen_scenario))
 
 
 def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
@@ -155,5 +162,5 @@ def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:
 
 def scenario_attributes(scenario: Scenario) -> dict[str, object]:
     """Attributes of a Dataset of this scenario."""
-    own = {"title": scenario.title, "horizon_h": scenario.horizon}
-    return {**own, "seed": scenario.seed, "species": scenario.species}
+    own = {"title": scenario.title, "horizon_h": scenario.horizon, "assumed": "; ".join(scenario.assumptions)}
+    return {**own, "seed": scenario.seed, "species": scenario.species, "group": scenario.group}

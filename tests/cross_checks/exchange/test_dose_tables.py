@@ -45,16 +45,16 @@ def only(folder, text, drug="esketamine"):
     return occasion.regimen
 
 
-def given_to(regimen, horizon=HORIZON):
+def given_to(regimen, horizon=HORIZON, values=None):
     """Everything that enters, by state, in order of time."""
     found = defaultdict(list)
-    for entry in dose_events(regimen, TABLE, {}, horizon):
+    for entry in dose_events(regimen, TABLE, values or {}, horizon):
         found[entry.compartment].append((entry.time, entry.amount, entry.duration))
     return {state: np.array(sorted(rows)) for state, rows in found.items()}
 
 
-def same(one, other, horizon=HORIZON):
-    mine, theirs = given_to(one, horizon), given_to(other, horizon)
+def same(one, other, horizon=HORIZON, values=None):
+    mine, theirs = given_to(one, horizon, values), given_to(other, horizon, values)
     assert mine.keys() == theirs.keys()
     for state, rows in mine.items():
         assert theirs[state] == pytest.approx(rows, rel=1e-12, abs=1e-9), state
@@ -144,7 +144,15 @@ def test_a_scenario_survives_with_its_person_and_its_horizon(folder):
     (folder / "again.yaml").write_text(found.source, encoding="utf-8")
     again = load_scenario(folder / "again.yaml", TABLE)
     assert again.values == pytest.approx(values)
-    same(asked.regimen, again.regimen)
+    same(asked.regimen, again.regimen, values=values)
+
+
+def test_amounts_are_written_in_mg_at_the_weight_of_the_subject():
+    """NONMEM takes AMT as it stands: 0.5 mg/kg is 45 mg at 90 kg."""
+    regimen = Regimen.parse("racemic 0.5 mg/kg IV over 30 min; racemic 100 ug/kg/h IV for 2 h at 5 h")
+    header, first, second, _ = doses_csv(regimen, 24.0, {"person.weight": 90.0}, TABLE).splitlines()
+    rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in (first, second)]
+    assert [(row["UNIT"], float(row["AMT"]), float(row["RATE"])) for row in rows] == [("mg", 45, 90), ("mg", 18, 9)]
 
 
 MEANING = {

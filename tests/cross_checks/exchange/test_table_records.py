@@ -212,10 +212,25 @@ def test_a_value_out_of_bounds_names_its_line():
 
 
 def test_columns_that_look_like_others_and_repeated_doses_are_flagged():
-    text = "ID,TIME,AMT,CMT,ADDLL,pharmacokinetics.intrinsic_clearence_s\n1,0,35,IV,0,5\n1,0,35,IV,0,5\n1,1,0,.,0,5\n"
-    notes = read(text).notes
-    assert "the column ADDLL is not used; a column that is used is called ADDL" in notes
-    near = f"the column pharmacokinetics.intrinsic_clearence_s is not used; a column that is used is called {CLEARANCE}"
-    assert near in notes
+    with pytest.raises(InputError, match="the column ADDLL is not known") as problem:
+        read("ID,TIME,AMT,CMT,ADDLL\n1,0,35,IV,5\n")
+    assert problem.value.nearest == "ADDL"
+    clearance = read("ID,TIME,AMT,CMT,pharmacokinetics.intrinsic_clearence_s\n1,0,35,IV,5\n").notes
+    assert any(note.endswith(f"a parameter is called {CLEARANCE}") for note in clearance)
+    notes = read("ID,TIME,AMT,CMT,RACE,SITE\n1,0,35,IV,0,5\n1,0,35,IV,0,5\n1,1,0,.,0,5\n").notes
     assert "lines 2 and 3 are the same dose, which is given twice" in notes
     assert not [note for note in read(TWO).notes if "the same dose" in note or "is called" in note]
+
+
+def test_other_names_of_a_column_count_where_it_has_no_other_name():
+    table = read("SUBJECT,TIME,AMT,CMT,TINFUSION,WGT,AMT_UNIT\n1,0,35,IV,0.5,80,mg\n2,0,35,IV,0.5,60,mg\n")
+    assert [subject.values["person.weight"] for subject in table.subjects] == [80, 60]
+    assert {t.duration for s in table.subjects for t in s.occasions[0].regimen.treatments} == {0.5}
+    assert [subject.name for subject in read("ID,SUBJID,TIME,AMT,CMT\n7,X1,0,35,IV\n").subjects] == ["7"]
+
+
+def test_an_error_names_the_column_as_it_is_written():
+    for weight in ("heavy", "500"):
+        with pytest.raises(InputError) as problem:
+            read(f"ID,TIME,AMT,CMT,WT\n1,0,35,IV,{weight}\n")
+        assert problem.value.key == "WT"

@@ -47,6 +47,8 @@ CASES = {
     "bomb": ("a: &a [x, x]\nb: [*a, *a]\n", ["bad.yaml:2", "aliases"]),
     "deep": ("a: " + "[" * 60 + "]" * 60 + "\n", ["nested too deeply"]),
     "nan": ("treatments: [racemic 1 mg IV]\nperson:\n  age: .nan\n", ["bad.yaml:3", "quantity in year"]),
+    "number for a time": ("treatments: [racemic 1 mg IV]\nhorizon: 28\n", ["bad.yaml:2", "type: horizon: 28 days"]),
+    "text for a list": ("treatments: racemic 1 mg IV\n", ["bad.yaml:1", 'type: treatments: ["racemic 1 mg IV"]']),
     "horizon": ("treatments: [racemic 1 mg IV]\nhorizon: 90 years\n", ["bad.yaml:2", "2 years"]),
     "late dose": (
         "treatments:\n  - racemic 35 mg IV\n  - racemic 35 mg IV at day 40\nhorizon: 28 days\n",

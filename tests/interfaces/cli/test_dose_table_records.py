@@ -63,3 +63,11 @@ def test_options_of_tables_are_refused_for_scenarios(option, tmp_path):
     for more in ((), ("--patients", "3")):
         said = refused(run("simulate", "racemic 35 mg IV", *option, *more, cwd=tmp_path), folder=tmp_path)
         assert f"{option[0]} is for a dose table" in said
+
+
+@pytest.mark.parametrize(
+    "option", [["--species", "rat"], ["--variant", "x"], ["--person", "age=3"], ["--set", "a.b=1"]]
+)
+def test_options_that_a_table_of_several_subjects_does_not_have_are_refused(option, table, tmp_path):
+    done = run("simulate", str(table), *DRUG, *option, cwd=tmp_path)
+    assert f"{option[0]} is not for a dose table" in refused(done, folder=tmp_path)

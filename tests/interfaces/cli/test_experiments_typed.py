@@ -44,7 +44,7 @@ def test_a_run_keeps_its_species_and_perturbations(tmp_path):
     )
     assert code == 0, err
     written = (folder / "scenario.yaml").read_text(encoding="utf-8")
-    assert "species: rat" in written
+    assert 'species: "rat"' in written
     assert "NBQX 10 mg/kg IP at -30 min" in written
     assert "with NBQX" in (folder / "report.html").read_text(encoding="utf-8")
 

@@ -7,13 +7,18 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
+import ketamech as km
 from ketamech.cli.main import app
-from ketamech.cli.simulate_cohort import _outcome
+from ketamech.cli.simulate_cohort import _outcome, _summary, output_times
 from ketamech.core import KetaMechError
 from ketamech.exchange.cohort_store import read_cohort
+from ketamech.simulation.load_scenario import load_scenario
 
 WORDS = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -37,7 +42,10 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
     found = read_cohort(tmp_path / "c")
     assert dict(found.sizes) == {"patient": 20, "time": 3}
     assert {"mood.madrs", "spines.density"} <= set(found.data_vars)
-    assert "mood.madrs\t24\t" in done.output
+    assert [line.split("\t")[1] for line in done.output.splitlines() if line.startswith("mood.madrs\t")][:3] == [
+        "0", "2", "24",
+    ]  # fmt: skip
+    assert "mood.madrs\tlowest (at " in done.output
     assert "20 patients; 0 failed" in done.output
     assert "<svg" in (tmp_path / "c" / "bands.svg").read_text(encoding="utf-8")
     facts = json.loads((tmp_path / "c" / "cohort.json").read_text(encoding="utf-8"))
@@ -64,6 +72,28 @@ def test_the_seed_of_a_file_is_the_seed_of_its_cohort(tmp_path, model):
     assert (known != other).all()
 
 
+def test_usual_times_resolve_the_peak_after_each_dose():
+    """The default grid: an infusion's end and the peak of a spray within 15 % of their time, on every dosing day."""
+    for words, peak in ((WORDS, 2 / 3), ("esketamine 84 mg nasal", 0.7)):
+        times = output_times(None, None, load_scenario(f"{words} weekly for 3 weeks"))
+        for start in (0.0, 168.0, 336.0):
+            after = times[(times >= start) & (times <= start + 24)] - start
+            assert np.abs(after - peak).min() < 0.15 * peak
+            assert np.diff(after[after <= 4]).max() <= 2
+
+
+def test_negligible_numbers_of_a_summary_are_zero():
+    values = np.array([[0.0, 50.0, 1e-40], [0.0, 60.0, -1e-17]])
+    curves = xr.Dataset(
+        {"dissociation.cadss": (("patient", "time"), values, {"units": "points"})},
+        {"time": [0.0, 1.0, 900.0], "solved": ("patient", [1, 1])},
+    )
+    rows = _summary(curves, load_scenario(WORDS), None)
+    assert [row["median"] for row in rows if row["hours"] == "900"] == [0.0]
+    assert rows[-1]["hours"] == "peak (at 1)"
+    assert rows[-1]["median"] == 55.0
+
+
 def test_failures_are_counted_by_reason():
     state = {"finished": 200, "failed": 3, "reasons": {"not finite": 1, "too many steps": 2}}
     assert _outcome(state) == ("200 patients; 3 failed (1.5 %): 1 not finite, 2 too many steps; see failures.csv")
@@ -87,7 +117,11 @@ def test_failures_are_counted_by_reason():
         (["--patients", "5", "--output-interval", "24", "--times", "2"], "--times and --output-interval"),
         (["--seed", "3"], "--seed 3 is for many patients"),
         (["--tolerance", "0"], "--tolerance 0.0 is for many patients"),
-        (["--outputs", "mood.madrs"], "--outputs mood.madrs is for many patients"),
+        (["--outputs", "mood.madsr"], "mood.madrs"),
+        (["--times", "-1, 2"], "must not be negative"),
+        (["--person", "weight"], "--person weight"),
+        (["--person", "agee=3"], "there is no 'agee' in person"),
+        (["--set", "person.age=300"], "out of range"),
         (["--patients", "100000000000"], "the disk has"),
     ],
 )
@@ -122,3 +156,16 @@ def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
 def test_a_device_that_is_not_there_is_said(tmp_path, model):
     done = simulate("--patients", "5", "--device", "gpu", "--out", str(tmp_path / "c"))
     assert "cuda" in str(done.exception)
+
+
+def test_one_patient_takes_a_person_outputs_and_times(tmp_path, model):
+    more = ["--person", "weight=90 kg", "--outputs", "venous.ketamine,mood.madrs", "--times", "0.5, 2, 24"]
+    done = simulate(*more, "--out", str(tmp_path / "c"))
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "c" / "curves.csv")
+    assert list(table) == ["patient", "time (h)", "venous.ketamine (ng/mL)", "mood.madrs (points)"]
+    assert list(table["time (h)"]) == [0.5, 2, 24] * 2
+    curves = km.simulate(WORDS, model=model, person={"weight": 90}, times=[0.5, 2, 24], outputs="mood.madrs")
+    assert table["mood.madrs (points)"][:3].to_numpy() == pytest.approx(curves["mood.madrs"][0].values, abs=1e-3)
+    assert "half-life" in done.output
+    assert "venous" in next(line for line in done.output.splitlines() if line.startswith("Plasma"))

@@ -52,7 +52,8 @@ def test_numbers_stay_whole_in_a_narrow_terminal(screen):
     terminal.table([row | {f"day {i}": f"{i}00.123" for i in range(9)}], title="x")
     lines = screen.getvalue().splitlines()
     assert any("Suicidal" in line and "−12.345" in line and "000.123" in line for line in lines)
-    assert "wider terminal also shows: day " in lines[-1]
+    assert all(any(f"{i}00.123" in line for line in lines) for i in range(9)), "columns that do not fit follow below"
+    assert sum("Suicidal" in line for line in lines) > 1
     assert max(len(line) for line in lines) <= 80
 
 

@@ -202,3 +202,28 @@ def test_sensitivity_and_attribution_read_a_sentence(public):
 def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
     with pytest.raises(UnknownNameError, match=r"'mood\.madrs' is not estimated"):
         km.calibrate(public, parameters=["mood.madrs"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"outputs": "venous.ketamin"}, "nearest: venous.ketamine"),
+        ({"times": "24 h"}, r"times=\[0, 2, 24\]"),
+        ({"times": 24}, r"times=\[0, 2, 24\]"),
+        ({"time": [24]}, "nearest: times"),
+        ({"persons": {"weight": 90}}, "nearest: person"),
+        ({"people": {"person.weight": 90}}, r'parameters=\{"person.weight": 90\}'),
+        ({"person": {"age": 300}}, "between 0.25 and 110 year"),
+    ],
+)
+def test_a_wrong_option_says_what_to_type(model, options, words):
+    with pytest.raises(InputError, match=words):
+        km.simulate("racemic 0.5 mg/kg IV", model=model, **options)
+
+
+def test_one_output_may_be_named_by_its_text(model):
+    curves = km.simulate(
+        "racemic 0.5 mg/kg IV", model=model, outputs="venous.ketamine", times=[0, 2], person={"age": 75}
+    )
+    assert list(curves.data_vars) == ["venous.ketamine"]
+    assert "is a bolus" in curves.attrs["assumed"]

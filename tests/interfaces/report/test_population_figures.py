@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from ketamech.report.analysis_figures import cohort_figure, draw_people, percentiles
+from ketamech.report.analysis_figures import cohort_figure, draw_people, extremes, percentiles
 from ketamech.report.style import draw, page
 from ketamech.report.trial_folder import _power
 
@@ -32,10 +32,23 @@ def test_percentiles_leave_failures_out_however_much_is_read_at_once(monkeypatch
     assert (percentiles(curves, "mood.madrs", (5, 50, 95), [6, 2]) == known[:, [6, 2]]).all()
 
 
+@pytest.mark.parametrize("room", [1, 8 * 50 * 3, 2**27])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_peak_of_each_patient_is_found_however_much_is_read_at_once(monkeypatch, room, sign):
+    monkeypatch.setattr(MODULE, "AT_ONCE", room)
+    curves = cohort([1] * 40 + [0] * 10)
+    curves["mood.madrs"][:, 3] += sign * 100.0
+    kind, found, when = extremes(curves, "mood.madrs")
+    known = np.percentile(curves["mood.madrs"].values[:40, 3], (5, 50, 95))
+    assert (kind, when) == ("peak" if sign > 0 else "lowest", 72.0)
+    assert (found == known).all()
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_cohort_in_which_everybody_failed_is_still_drawn(tmp_path):
     curves = cohort([0, 0])
     assert np.isnan(percentiles(curves, "mood.madrs", (5, 50), [0, 1])).all()
+    assert np.isnan(extremes(curves, "mood.madrs")[1]).all()
     assert "<svg" in cohort_figure(tmp_path / "bands.svg", curves, "nobody").read_text(encoding="utf-8")
 
 

@@ -229,7 +229,7 @@ def test_the_summary_finds_the_peak_and_its_time(racemic, model):
 def test_the_terminal_table_has_a_row_a_lane(racemic):
     rows = summary_rows(racemic[1])
     assert len(rows) == len(tracks_of(racemic[1]))
-    assert {"output", "unit", "rest", "extreme", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
+    assert {"output", "unit", "baseline", "peak or lowest", "when", "2 h", "24 h", "7 d", "end"} <= set(rows[0])
 
 
 def test_the_same_source_date_gives_the_same_date(model, racemic, monkeypatch):
@@ -282,6 +282,12 @@ def points_of(model, sentence):
 def test_published_points_stand_only_over_the_treatment_they_were_measured_in(model):
     assert len(points_of(model, SENTENCE)) > 10
     assert points_of(model, "racemic 0.37 mg/kg IV over 55 min") == []
+
+
+def test_two_sprays_are_not_the_beginning_of_three(model):
+    names = {point.evidence for point in points_of(model, "esketamine 84 mg nasal twice weekly for 1 week")}
+    assert any("-84-" in name for name in names)
+    assert not any("-56-" in name for name in names)
 
 
 def test_a_course_shows_single_dose_points_up_to_its_second_dose(model):

@@ -87,7 +87,7 @@ def _spoiled(text: str, chance: random.Random) -> str:
         words.insert(place, words[chance.randrange(len(words))])
     elif kind == 2:
         words[place] = chance.choice(list(load_words()))
-    elif kind == 3:
+    elif kind == 3 and words[place]:
         letters = list(words[place])
         letters[chance.randrange(len(letters))] = chance.choice("abcdefgikmnopst0(")
         words[place] = "".join(letters)

@@ -10,6 +10,7 @@ import pytest
 
 from ketamech.analysis.regimen_search import (
     CandidateRegimen,
+    _resampled_means,
     candidates,
     compare_regimens,
     evidence_of_regimen,
@@ -225,9 +226,16 @@ def test_no_regimen_is_compared_that_no_one_is_given():
         compare_regimens(load_model(), absurd, weeks=1, persons=10)
 
 
-def test_one_draw_gives_no_interval():
+def test_the_interval_holds_the_sampling_error_of_the_patients():
+    """With one draw it is that of the mean of independent patients: it narrows with their number."""
     one = candidates({"racemic {dose} mg/kg IM": [0.5]}, [], ["weekly"], 1)
-    assert compare_regimens(load_model(), one, weeks=1, persons=10)[["benefit_low", "cadss_high"]].isna().all(axis=None)
+    few, more = (compare_regimens(load_model(), one, weeks=1, persons=n).iloc[0] for n in (10, 60))
+    for name in ("benefit", "cadss", "systolic"):
+        assert few[f"{name}_low"] < few[name] < few[f"{name}_high"]
+        assert more[f"{name}_high"] - more[f"{name}_low"] < few[f"{name}_high"] - few[f"{name}_low"]
+    sizes = {n: np.random.default_rng(2).normal(0, 1, n) for n in (40, 160)}
+    widths = {n: np.ptp(np.percentile(_resampled_means(x[None, None, None], 1), [2.5, 97.5])) for n, x in sizes.items()}
+    assert widths == pytest.approx({n: 2 * 1.96 * sizes[n].std() / n**0.5 for n in sizes}, rel=0.2)
 
 
 def test_what_is_not_there_is_named():
@@ -244,6 +252,13 @@ def test_what_is_not_there_is_named():
         parse_endpoints("MADRS at day 0", model)
     with pytest.raises(UnknownNameError, match="spines"):
         varied_parameters(model, ["spine"])
+
+
+def test_levels_are_read_in_the_unit_that_is_shown():
+    model = load_model()
+    level, mood = parse_endpoints("venous.ketamine peak; mood.madrs at 24 h", model)
+    assert (level.unit, mood.unit, mood.factor) == ("ng/mL", "points", 1.0)
+    assert level.factor == pytest.approx(model.parameters["drug.ketamine_molar_mass"].value)
 
 
 def test_the_front_holds_what_nothing_beats():

@@ -42,8 +42,9 @@ def test_the_person_is_described(table):
     assert person["person.age"].canonical == pytest.approx(40 * 8766)
 
 
-def test_a_value_is_set_in_canonical_units_or_as_text(table):
+def test_a_value_is_set_in_the_unit_of_the_table_or_as_text(table):
     changed = table.with_values({"person.weight": 80.0, "person.age": "50 year", "pathway.opioid": "0"})
+    assert table.with_values({"person.age": 75})["person.age"].canonical == pytest.approx(75 * 8766)
     assert changed["person.weight"].canonical == 80
     assert changed["person.age"].value == pytest.approx(50)
     assert changed["pathway.opioid"].canonical == 0
@@ -56,7 +57,7 @@ def test_text_may_join_number_and_unit(table):
     assert table.with_values({"person.weight": "80000g"})["person.weight"].canonical == pytest.approx(80)
 
 
-@pytest.mark.parametrize("given", ["80 L", "heavy", "", "80", float("nan"), float("inf"), "nan kg"])
+@pytest.mark.parametrize("given", ["80 L", "heavy", "", -5, "400 kg", float("nan"), float("inf"), "nan kg"])
 def test_a_value_that_does_not_fit_is_refused(table, given):
     with pytest.raises(InputError, match=r"person\.weight"):
         table.with_values({"person.weight": given})

@@ -32,6 +32,14 @@ ALIASES = {
     "TLAG": "LAG", "BIO": "F", "F1": "F", "R1": "R", "D1": "D", "USUBJID": "ID", "SUBJ": "ID", "WT": "WEIGHT",
     "BW": "WEIGHT", "LOQ": "LLOQ",
 }  # fmt: skip
+# Names that mean a column only where no other column does: a table may have both ID and SUBJID.
+SYNONYMS = {
+    "SUBJECT": "ID", "SUBJID": "ID", "SUBJECTID": "ID", "SUBJECT_ID": "ID", "PATIENT": "ID", "PATID": "ID",
+    "PTID": "ID",
+    "TINFUSION": "DUR", "TINFUS": "DUR", "DURATION": "DUR", "WGT": "WEIGHT", "BWT": "WEIGHT", "BODYWEIGHT": "WEIGHT",
+    "AMT_UNIT": "UNIT", "AMTU": "UNIT", "AMTUNIT": "UNIT", "DOSEU": "UNIT", "UNITS": "UNIT",
+}  # fmt: skip
+UNRELATED = ("RACE", "DATE")  # common columns whose names are one letter from another column
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,11 @@ class DoseRow:
         """The text of a cell."""
         return self.cells.get(column, otherwise)
 
-    def number(self, column: str, otherwise: float = 0.0) -> float:
-        """The number in a cell, `otherwise` where it is missing. Raises InputError for any other text."""
+    def number(self, column: str, otherwise: float = 0.0, *, written: str | None = None) -> float:
+        """The number in a cell, `otherwise` where it is missing. Raises InputError for any other text.
+
+        `written` is the name of the column in the file, if it differs.
+        """
         text = self.cells.get(column)
         if text is None:
             return otherwise
@@ -58,7 +69,7 @@ class DoseRow:
         if not math.isfinite(found) or "_" in text:
             how = " of hours since the first record" if ":" in text and column == "TIME" else ""
             how = " with a point, not a decimal comma" if DECIMAL_COMMA.fullmatch(text) else how
-            raise self.error(f"'{text}' is not a number", column, f"a number{how}, or . where it is missing")
+            raise self.error(f"'{text}' is not a number", written or column, f"a number{how}, or . where it is missing")
         return found
 
     def integer(self, column: str, allowed: range, otherwise: int = 0) -> int:
@@ -99,7 +110,7 @@ def cells_of(text: str, path: Path) -> CsvTable:
         raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
     separator = _separator(first)
     written = [word.strip('"') for word in _split(first, separator)]
-    header = [_named(word) for word in written]
+    header = _with_synonyms([_named(word) for word in written])
     _refuse_header(header, path, lines[0][0])
     if len(lines) > MAX_ROWS:
         raise InputError(f"{len(lines):,} records", file=path, expected=f"at most {MAX_ROWS:,}")
@@ -199,6 +210,15 @@ def _split(line: str, separator: str | None) -> list[str]:
 def _named(word: str) -> str:
     name = word.strip().strip('"').upper()
     return ALIASES.get(name, name)
+
+
+def _with_synonyms(header: list[str]) -> list[str]:
+    """The names of columns, with the first synonym of each column that no other column means replaced."""
+    found = list(header)
+    for place, name in enumerate(header):
+        if SYNONYMS.get(name, name) not in found:
+            found[place] = SYNONYMS.get(name, name)
+    return found
 
 
 def _refuse_header(header: list[str], path: Path, line: int) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 
-from ketamech.core import InputError, closest_match, convert
+from ketamech.core import InputError, UnknownNameError, convert
 from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
 from ketamech.dosing.dose_records import CMT_CODES
 from ketamech.dosing.drugs import NO_ROUTE
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of, refuse_dates
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, UNRELATED, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
@@ -110,13 +110,22 @@ def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None, paramet
 
 
 def suspicions(found: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
-    """Columns that are not `used` and resemble one that is, and doses that stand twice, word for word."""
+    """Columns that resemble a parameter, and doses that stand twice, word for word.
+
+    Raises UnknownNameError for a column that is not `used` and resembles one that is.
+    """
     for name, written in found.columns.items():
-        if name in used:
+        if name in used or name in UNRELATED:
             continue
-        near = misspelled(name, used) or (closest_match(name.lower(), parameters) if "." in name else None)
+        if "." in name:  # the name of a parameter, or of an output that a simulation wrote
+            if (near := misspelled(name, parameters)) is not None:
+                yield f"the column {written} is not used; a parameter is called {near}"
+            continue
+        near = misspelled(name, used)
         if near is not None and near not in found.columns:
-            yield f"the column {written} is not used; a column that is used is called {near}"
+            file, what = found.rows[0].file if found.rows else None, f"the column {written} is not known"
+            expected = "the name of a column that is used, or a table without this column"
+            raise UnknownNameError(what, file=file, key=written, expected=expected, nearest=near)
     for before, row in pairwise(found.rows):
         if row.cells == before.cells and row.number("AMT"):
             yield f"lines {before.line} and {row.line} are the same dose, which is given twice"
@@ -168,7 +177,7 @@ def person_values(
 
 def _checked_value(row: DoseRow, column: str, parameter: Parameter, species: str, written: str) -> float:
     """The canonical value of a parameter in a record. Raises InputError for one out of bounds."""
-    value = convert(row.number(column), parameter.unit, parameter.canonical_unit)
+    value = convert(row.number(column, written=written), parameter.unit, parameter.canonical_unit)
     low, high = bounds(parameter, species)
     if not low <= value <= high:
         lowest, highest = (convert(edge, parameter.canonical_unit, parameter.unit) for edge in (low, high))

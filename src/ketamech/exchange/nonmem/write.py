@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -14,9 +15,9 @@ from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.exchange.nonmem.read import person_columns
-from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.parameters import HUMAN, ParameterTable, load_parameters
 from ketamech.parameters.species_tables import own_values
-from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario import Scenario, is_weight_based
 
 HEADER = (
     "ID", "TIME", "AMT", "RATE", "CMT", "EVID", "II", "ADDL", "SS", "MDV", "DV",
@@ -32,10 +33,13 @@ def doses_csv(
 ) -> str:  # fmt: skip
     """The regimen of one subject as a table: one record per schedule, a last record (EVID 0) at the `horizon` (h).
 
+    AMT is in mg, doses per kilogram at the weight of the subject, since other programs take AMT as it stands.
     `values` of person.* parameters (canonical units) are columns in the unit of the parameter tables, but for those
     that the `species` sets: an animal has a column SPECIES.
     """
+    weight = values.get("person.weight", parameters["person.weight"].canonical)
     values = own_values(values, species)
+    regimen = Regimen(tuple(_in_milligrams(treatment, weight) for treatment in regimen.treatments))
     rows = [row for treatment in regimen.treatments for row in _records(treatment, horizon)]
     _one_begins(rows)
     rows.sort(key=lambda row: (row["TIME"], row["SS"] or 3))  # SS of 2 adds to what SS of 1 has begun
@@ -62,8 +66,9 @@ def lossy_features(asked: Scenario) -> list[str]:
         found.append("chance: the column MISSING holds the chance that a dose is missed, which only KetaMech reads")
     if any(t.salt != "base" for t in given):
         found.append("salts: the column SALT says what AMT is a mass of, which only KetaMech reads")
-    if any("/kg" in t.unit for t in given):
-        found.append("doses per kilogram: the column UNIT says so; other programs take AMT as it stands")
+    if is_weight_based(asked.regimen):
+        weight = asked.values.get("person.weight", load_parameters()["person.weight"].canonical)
+        found.append(f"doses per kilogram: AMT is in mg at a weight of {weight:g} kg")
     if any(t.substance.is_session for t in given):
         found.append(f"treatments without a mass: AMT is 1 {SESSION}, AMT 0 for {VISIT}")
     if sum((t.schedule[0].times_a_week or 1) if t.schedule else 1 for t in given if t.at_steady_state) > 1:
@@ -80,6 +85,16 @@ def lossy_features(asked: Scenario) -> list[str]:
     if not asked.control:
         found.append("that no untreated control is wanted")
     return found
+
+
+def _in_milligrams(treatment: Treatment, weight: float) -> Treatment:
+    """The treatment with its dose in mg, or mg/h, at a body weight (kg)."""
+    if treatment.amount is None or treatment.substance.is_session:
+        return treatment
+    mass, rate = treatment.unit.removesuffix("/h"), "/h" if treatment.unit.endswith("/h") else ""
+    amount = treatment.amount * (weight if "/kg" in mass else 1.0)
+    mass = mass.removesuffix("/kg")
+    return replace(treatment, amount=amount if mass == "mg" else convert(amount, mass, "mg"), unit=f"mg{rate}")
 
 
 def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:

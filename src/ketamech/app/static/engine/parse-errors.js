@@ -7,8 +7,11 @@ const IN_A_NUMBER = ["NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HA
 const IN_A_NAME = ["UNKNOWN", "NO", "OTHER", "DOSE"];
 
 export function missingDrugError(text) {
-  const what = `a treatment without a drug: '${shortenText(text)}'`;
-  return new InputError(what, { key: "drug", expected: "a drug first", typeThis: '"racemic 0.5 mg/kg IV"' });
+  const shown = shortenText(text);
+  const isSingle = /^\d/.test(shown) && !text.includes(";") && !shown.endsWith("...");
+  const expected = "a drug first, such as racemic or esketamine";
+  const typeThis = isSingle ? `"racemic ${shown}"` : null;
+  return new InputError(`a treatment without a drug: '${shown}'`, { key: "drug", expected, typeThis });
 }
 
 // The error about the word that begins at `position` (null: the end of the text).
@@ -30,7 +33,13 @@ export function unexpectedWordError(start, text, words, position, lexicon, table
   if (key === "over" || key === "lag") {
     return new InputError(what, { key, expected: tables.texts.times, typeThis: `${key} 40 min` });
   }
-  return new InputError(what, { key, expected: expectedHere, typeThis: example });
+  return new InputError(what, { key, expected: expectedOf(start, tables) });
+}
+
+// What a text of this kind consists of, with an example: one that is no correction is not a line to type.
+function expectedOf(start, tables) {
+  const [expected, example] = tables.starts[start];
+  return example ? `${expected}, e.g. ${example}` : expected;
 }
 
 // A treatment or perturbation: its words, the lexicon that applies, and the terminal that selected the lexicon.
@@ -88,9 +97,9 @@ function unknownWordError({ start, text, words, at, stretch, key, tables }) {
     const nearest = misspelled(word, sites);
     return new InputError(`nothing can be infused into ${where}`, { key, expected: sites.join(", "), nearest });
   }
-  const [expected, typeThis] = tables.starts[key === "with" ? "phrase" : start];
+  const expected = expectedOf(key === "with" ? "phrase" : start, tables);
   const nearest = misspelled(word, [...stretch.lexicon.spellings, ...common]);
-  return new InputError(`${where} is not known in '${shown}'`, { key, expected, nearest, typeThis });
+  return new InputError(`${where} is not known in '${shown}'`, { key, expected, nearest });
 }
 
 // The key that the text was about: that of the last word that belongs to one, if only numbers followed it.
