@@ -119,10 +119,10 @@ def fit(
 
     folder = out or Path("runs") / f"fit-{data.stem}"
     terminal.refuse_file(folder)
-    others = {str(path): read_log_likelihoods(path) for path in compare or ()}
     edges = _bins(bins)
     model, people = terminal.model(pk_model), population_of(population, pk_model)
     table = _measurements(data, model, observe, drug, lloq)
+    others = {str(path): read_log_likelihoods(path, table) for path in compare or ()}
     names = listed_names(parameters or "")
     settings = FitSettings(
         names, tuple(error or ()), population, group, full, tuple(covariate or ()), listed_names(iov), seed,

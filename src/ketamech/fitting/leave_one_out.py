@@ -24,6 +24,7 @@ from ketamech.fitting.fit import Fit
 from ketamech.fitting.group_model import means_of_persons
 from ketamech.fitting.group_sampler import GroupDraws, convergence
 from ketamech.fitting.map_estimates import by_person, log_densities
+from ketamech.fitting.observations import FitData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,14 +48,19 @@ def log_likelihoods(made: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Dat
     made = replace(made, draws=GroupDraws(**thinned, accepted=made.draws.accepted))
     logs = thinned["log_likelihood"]
     rows = [f"line {one.row.line}" for one in made.data.measurements]
-    text = repr([(one.output, one.factor) for one in made.data.outputs]) + repr(made.data.value.tolist())
     return xr.Dataset(
         {"measurement": (("chain", "draw", "row"), logs),
          "person": (("chain", "draw", "ID"), marginal_log_likelihood(made, points, seed))},
         {"chain": np.arange(chains), "draw": np.arange(0, count, step), "row": rows,
          "ID": [subject.name for subject in made.data.persons]},
-        {"data": hashlib.sha256(text.encode()).hexdigest()[:16]},
+        {"data": _mark(made.data)},
     )  # fmt: skip
+
+
+def _mark(data: FitData) -> str:
+    """A hash of the measurements, the same for fits that can be compared."""
+    text = repr([(one.output, one.factor) for one in data.outputs]) + repr(data.value.tolist())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def marginal_log_likelihood(made: Fit, points: int = POINTS, seed: int = 1) -> np.ndarray:
@@ -105,16 +111,9 @@ def criteria_table(logs: xr.Dataset) -> pd.DataFrame:
 
 
 def comparison_table(fits: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """Fits to one data set, the best first: elpd by LOO, its difference from the best, and stacking weights.
-
-    Raises InputError for fits to other measurements.
-    """
+    """Fits to one data set, the best first: elpd by LOO, its difference from the best, and stacking weights."""
     import pandas as pd
 
-    first = next(iter(fits.values()))
-    other = next((name for name, logs in fits.items() if logs.attrs["data"] != first.attrs["data"]), None)
-    if other is not None:
-        raise InputError(f"'{other}' is a fit to other measurements", key="--compare", expected="fits to the same DV")
     parts = []
     for kind, words in KINDS.items():
         with warnings.catch_warnings():
@@ -148,12 +147,20 @@ def _inference_data(logs: xr.Dataset) -> Any:
     return _arviz().InferenceData(log_likelihood=logs)
 
 
-def read_log_likelihoods(folder: Path) -> xr.Dataset:
-    """Log densities of a fit in a folder. Raises InputError for a folder without them."""
+def read_log_likelihoods(folder: Path, data: FitData) -> xr.Dataset:
+    """Log densities of a fit in a folder, to compare with a fit of `data`.
+
+    Raises InputError for a folder without them, and for a fit to other measurements.
+    """
+    _arviz()  # if it is not installed, say so before the fit
     path = folder / "posterior.zarr"
     if not path.is_dir():
         raise InputError(f"'{folder}' holds no fit of a group", key="--compare", expected="a folder of ketamech fit")
     tree = xr.open_datatree(path, engine="zarr")
     if GROUP not in tree.children:
         raise InputError(f"'{folder}' was written by an earlier version", key="--compare", expected="the fit once more")
-    return tree[GROUP].to_dataset().load()
+    logs = tree[GROUP].to_dataset().load()
+    if logs.attrs["data"] != _mark(data):
+        what, expected = f"'{folder}' is a fit to other measurements", "fits to the same DV, in the same unit"
+        raise InputError(what, key="--compare", expected=expected)
+    return logs

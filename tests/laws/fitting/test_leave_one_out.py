@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import multivariate_normal, norm
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -13,12 +14,13 @@ from fit_tables import UNIT, person, table
 
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.read import doses_in
+from ketamech.exchange.result_io import save_results
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.fitted_parameters import named_parameters
 from ketamech.fitting.group_model import group_model
 from ketamech.fitting.group_sampler import GroupDraws
-from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
+from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods, read_log_likelihoods
 from ketamech.fitting.map_estimates import log_densities
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
@@ -102,7 +104,15 @@ def test_the_right_residual_error_ranks_first(made):
     table = criteria_table(right).set_index("predicted")
     assert table.loc["another person", "items"] == 12
     assert table.loc["another person", "elpd_loo"] == pytest.approx(table.loc["another person", "elpd_waic"], abs=0.5)
-    measurements = tuple(replace(one, value=one.value + 1) for one in made.data.measurements)
-    changed = replace(made.predictor, data=replace(made.data, measurements=measurements))
-    with pytest.raises(InputError, match="'changed' is a fit to other measurements"):
-        comparison_table({"right": right, "changed": log_likelihoods(replace(made, predictor=changed))})
+
+
+def test_only_fits_to_the_same_measurements_are_compared(made, tmp_path):
+    save_results(
+        xr.DataTree.from_dict({"/log_likelihood": log_likelihoods(made, points=5)}), tmp_path / "posterior.zarr"
+    )
+    assert read_log_likelihoods(tmp_path, made.data)["person"].shape == (2, 40, 12)
+    changed = replace(made.data, measurements=tuple(replace(m, value=m.value + 1) for m in made.data.measurements))
+    with pytest.raises(InputError, match="is a fit to other measurements"):
+        read_log_likelihoods(tmp_path, changed)
+    with pytest.raises(InputError, match="holds no fit of a group"):
+        read_log_likelihoods(tmp_path / "nowhere", made.data)
