@@ -19,7 +19,7 @@ from ketamech.simulation.model import Model, load_model
 CHUNK = 4096  # patients in memory at once
 START_LIMIT, SECONDS_PER_PATIENT = 600.0, 1.0  # time limits (s): start, and per patient
 BOTH = 100_000  # patients up to which every number of threads is measured
-FEW, REPEATS = 10_000, 5  # runs of at most so many patients are repeated, and the median counts
+FEW, REPEATS = 1000, 5  # runs of at most so many patients are repeated, and the median counts
 TOLERANCE, LOWEST = 1e-4, -1e-3  # of the solver; no output is negative but for its error
 VISITS = np.array([24.0, 96, 168, 264, 336, 432, 504, 672])  # h
 
