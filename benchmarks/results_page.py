@@ -139,7 +139,7 @@ def _scaling(found: Mapping[str, Any]) -> str:
         rows.append([f"{row['patients']:,}", str(row["threads"]), *figures])
     heads = ("patients", "threads", "s in all", "ms a patient", "peak memory, MiB")
     said = (
-        "Each line is a process of its own; up to 10,000 patients it is the median of five runs. Drawing patients, "
+        "Each line is a process of its own; up to 1,000 patients it is the median of five runs. Drawing patients, "
         "their rest states and all curves count; they are worked through in chunks of which only a checksum is kept."
     )
     sums = found["scaling_summary"]

@@ -16,10 +16,10 @@ from benchmarks.hardware import line_of
 from ketamech.core import SolverError
 from ketamech.simulation.model import Model, load_model
 
-CHUNK = 4096  # patients in memory at once
+CHUNK = 1024  # patients in memory at once
 START_LIMIT, SECONDS_PER_PATIENT = 600.0, 1.0  # time limits (s): start, and per patient
 BOTH = 100_000  # patients up to which every number of threads is measured
-FEW, REPEATS = 10_000, 5  # runs of at most so many patients are repeated, and the median counts
+FEW, REPEATS = 1000, 5  # runs of at most so many patients are repeated, and the median counts
 TOLERANCE, LOWEST = 1e-4, -1e-3  # of the solver; no output is negative but for its error
 VISITS = np.array([24.0, 96, 168, 264, 336, 432, 504, 672])  # h
 
@@ -65,7 +65,7 @@ def run(patients: int, threads: int) -> dict[str, Any]:
     """
     model = load_model()
     model.kernel_for(benchmark_case.OUTPUTS).compile_slices()
-    benchmark_case.draw(model, CHUNK // 64, 1).solve(
+    benchmark_case.draw(model, CHUNK // 16, 1).solve(
         VISITS, benchmark_case.OUTPUTS, tolerance=TOLERANCE, threads=threads
     )
     records = [_once(model, patients, threads) for _ in range(REPEATS if patients <= FEW else 1)]

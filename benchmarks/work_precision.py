@@ -44,7 +44,7 @@ OURS_AT = (
     3e-7,
     1e-7,
 )  # fine steps, to match the error of another engine closely
-FULL = BenchmarkSettings(10, 256, 3, (1e-4, 1e-6), OURS_AT)
+FULL = BenchmarkSettings(10, 128, 3, (1e-4, 1e-6), OURS_AT)
 QUICK = BenchmarkSettings(2, 64, 1, (1e-4,), (1e-3, 1e-5))
 
 

@@ -188,14 +188,15 @@ def drug_free_steady_state(
     states (indices) that will receive doses, by which code is chosen. `device` as in `solve`.
     """
     code = kernel.code_for_run(device, receivers)
-    patient_inputs = np.array(inputs, dtype=float, order="C")
+    patient_inputs = np.ascontiguousarray(inputs, dtype=float)  # the same memory where its form allows
     patient_inputs[:, len(kernel.layout.parameter_names) :] = 0.0
     guess = np.array([state.initial_guess for state in code.layout.states], dtype=float)
     y = np.empty((len(patient_inputs), len(guess)))
     change = np.full(len(patient_inputs), np.inf)
     source = code.baseline_rows(kernel.scope)
     run_on_cpu(code, "settle", code.sizes(), (patient_inputs, y, guess, source), change, len(patient_inputs), threads)
-    inputs[...] = patient_inputs
+    if patient_inputs is not inputs:
+        inputs[...] = patient_inputs
     return all_states(kernel, code, y), change < STEADY_STATE_TOLERANCE
 
 
