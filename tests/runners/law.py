@@ -132,7 +132,8 @@ def by_sensitivity(case: Case, model: Model) -> Readings:
     scenario = case.scenario(model, case.alone)
     found = sensitivity.tornado(sensitivity.SensitivityProblem(model, scenario, asked, rows, absolute=True))
     middle = found.set_index("outcome")["usual"]
-    return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) for name in case.outputs for h in HOURS}
+    shown = {name: factors().get(name, 1.0) for name in case.outputs}  # levels are read in ng/mL
+    return {name_at(name, h): float(middle[f"{name} at {h:g} h"]) / shown[name] for name in case.outputs for h in HOURS}
 
 
 def by_design(case: Case, model: Model) -> Readings:
