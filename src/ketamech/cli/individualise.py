@@ -10,9 +10,8 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.fit import PopulationName, population_of
 from ketamech.cli.long_run import threads_of
-from ketamech.cli.options import ScenarioOrFile, Threads
+from ketamech.cli.options import ScenarioOrFile, Threads, listed_names
 from ketamech.cli.simulate import PkModel
-from ketamech.cli.simulate_cohort import listed_names
 from ketamech.core import InputError
 
 FitFolder = Annotated[Path, typer.Argument(help="Folder written by ketamech fit, with the posterior of each person")]

@@ -285,6 +285,8 @@ def _scenario_text(
     settings: ScenarioFile,
 ) -> str:  # fmt: skip
     """A regimen and its perturbations as the text of a scenario file, so that a run can be repeated."""
+    from ketamech.simulation.scenario_schema import ScenarioFile
+
     weight = {"weight": "70 kg"} if species.name == HUMAN and is_weight_based(regimen) else {}
     keys = {
         "treatments": list(regimen.sentences()), "person": {**weight, **settings.person}, "species": species.name,
@@ -295,6 +297,8 @@ def _scenario_text(
 
 def settings_only(person: Settings | None, parameters: Settings | None) -> ScenarioFile:
     """The keys `person` and `parameters` of a scenario file without treatments, to check them alone."""
+    from ketamech.simulation.scenario_schema import ScenarioFile
+
     for key, given in (("person", person), ("parameters", parameters)):
         if given is not None and not isinstance(given, Mapping):
             what, example = f"{key} of type {type(given).__name__}", f'{key}={{"weight": "90 kg"}}'

@@ -245,9 +245,5 @@ def test_populations_that_only_the_server_simulates_are_refused(ask):
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):
     extras = ({"connectome": "mine.csv"}, {"receptors": "mine.csv"}, {"treatments": [{"drug": "ECT"}]})
     scenarios = [{"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras]
-    by_chance = {"treatments": ["esketamine 84 mg nasal, missing 50 %"]}
-    requests = [("curves", {"scenario": scenario}) for scenario in scenarios] + [
-        ("population", {"scenario": by_chance})
-    ]
-    for found in ask(requests):
+    for found in ask([("curves", {"scenario": scenario}) for scenario in scenarios]):
         assert "installed program" in found["expected"]

@@ -9,7 +9,7 @@ import { outputTimes, treatmentTimes } from "./output-times.js";
 import { VirtualPatients } from "./people.js";
 import { RegimenReader } from "./regimen.js";
 import { treatmentSentences } from "./regimen-text.js";
-import { INSTALLED, ScenarioReader } from "./scenario.js";
+import { ScenarioReader } from "./scenario.js";
 import { atEvenQuantiles, percentiles, rounded, trackValues } from "./tracks.js";
 
 const SCENARIO_FILE = "scenario.yaml";
@@ -124,9 +124,6 @@ export class Answers {
   }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
-    if (scenario.treatments.some(({ missProbability }) => missProbability > 0)) {
-      throw new InputError("virtual patients who miss doses by chance", { key: "treatments", ...INSTALLED });
-    }
     const { tolerance, percentiles: percents, times: count, most_times: most } = this.tables.population;
     this.checkPopulation(scenario, rest);
     const isTrack = this.tables.tracks.some((one) => one.key === name);
