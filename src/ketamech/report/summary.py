@@ -260,6 +260,7 @@ def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
     if metabolite not in dataset or output not in dataset:
         return "–"
     hours = dataset.variables["time"].values
-    levels = (dataset[name].isel(patient=0).values * factors().get(name, 1.0) for name in (metabolite, output))
+    variables = dataset.variables  # a DataArray would import more libraries
+    levels = (variables[name].transpose("patient", "time").values[0] * factors().get(name, 1.0) for name in (metabolite, output))
     formed, given = (float(np.trapezoid(level, hours)) for level in levels)
     return number(formed / given) if given > 0 else "–"
