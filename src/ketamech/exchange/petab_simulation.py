@@ -61,8 +61,8 @@ def read_problem(path: Path) -> Any:
         problem = library.Problem.from_yaml(str(path))
     except Exception as error:  # the library and its parsers raise errors of many kinds
         cause = error.__cause__ or error  # of a failed conversion from version 1
-        what = f"this PEtab problem cannot be read: {' '.join(str(cause).split())[:200]}"
-        raise InputError(what, file=path, expected=expected) from None
+        why = " ".join(str(getattr(cause, "message", cause)).split())[:200]  # without the schema of the library
+        raise InputError(f"this PEtab problem cannot be read: {why}", file=path, expected=expected) from None
     if len(problem.models) != 1 or problem.models[0].type_id != "sbml" or problem.model.sbml_model is None:
         raise InputError("the problem has not one SBML model", file=path, expected=expected)
     if empty := [one.id for one in problem.observables if one.formula is None]:

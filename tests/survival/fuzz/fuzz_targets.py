@@ -87,16 +87,12 @@ FOREIGN = {
     "observables.tsv": b"observableId\tobservableFormula\tnoiseFormula\no\tpharmacokinetics__central_s^2\t1\n",
     "measurements.tsv": b"observableId\texperimentId\ttime\tmeasurement\no\te\t1\t0\no\te\tinf\t0\n",
 }
-FOREIGN_PROBLEM = json.dumps(
-    {"format_version": "2.0.0", "model_files": {"m": {"location": "model.xml", "language": "sbml"}}}
-    | {f"{name.removesuffix('s.tsv')}_files": [name] for name in FOREIGN}
-).encode()
-CONDITIONS = b"conditionId\ttargetId\ttargetValue\ngiven_1\tpharmacokinetics__central_s\t100.0\n"
-EXPERIMENTS = b"experimentId\ttime\tconditionId\na\t0.0\tgiven_1\n"
-PROBLEM = json.dumps(
-    {"format_version": "2.0.0", "model_files": {"ketamech": {"location": "model.xml", "language": "sbml"}}}
-    | {f"{kind}_files": [f"{kind}s.tsv"] for kind in ("condition", "experiment", "measurement")}
-).encode()
+OWN = {
+    **FOREIGN,
+    "conditions.tsv": b"conditionId\ttargetId\ttargetValue\nc\tpharmacokinetics__central_s\t100.0\n",
+    "experiments.tsv": b"experimentId\ttime\tconditionId\ne\t0.0\tc\n",
+    "measurements.tsv": b"observableId\texperimentId\ttime\tmeasurement\no\te\t24.0\t0\n",
+}
 
 
 MANIFEST = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -222,46 +218,30 @@ def sedml_reports(data: bytes) -> None:
     SedmlFile(file("run.sedml", data)).reports()
 
 
+def _problem(data: bytes, tables: dict[str, bytes]) -> Path:
+    """A PEtab problem of which one table, or the file that names them, is anything."""
+    file("model.xml", GIVEN)
+    names = {f"{name.removesuffix('s.tsv')}_files": [name] for name in tables}
+    models = {"model_files": {"m": {"location": "model.xml", "language": "sbml"}}}
+    tables = {**tables, "problem.yaml": json.dumps({"format_version": "2.0.0", **models, **names}).encode()}
+    changed = next((name for name, usual in tables.items() if data[:14] == usual[:14]), "problem.yaml")
+    for name, usual in tables.items():
+        file(name, data if name == changed else usual)
+    return PLACE / "problem.yaml"
+
+
 def petab_problem(data: bytes) -> None:
-    """A problem of another program of which one table, or the file that names them, is anything."""
     from ketamech.exchange.petab_simulation import simulate_petab
 
-    file("model.xml", GIVEN)
-    tables = dict(FOREIGN, **{"problem.yaml": FOREIGN_PROBLEM})
-    mangled = next((name for name, usual in tables.items() if data[:14] == usual[:14]), "problem.yaml")
-    for name, usual in tables.items():
-        file(name, data if name == mangled else usual)
     with warnings.catch_warnings(action="ignore"):
-        simulate_petab(PLACE / "problem.yaml")
+        simulate_petab(_problem(data, FOREIGN))
 
 
-def petab_conditions(data: bytes) -> None:
-    """An experiment whose conditions are anything, and one whose problem is."""
+def petab_doses(data: bytes) -> None:
     from ketamech.exchange.import_scenarios import read_scenarios
 
-    file("model.xml", GIVEN)
-    file("experiments.tsv", EXPERIMENTS)
-    file("measurements.tsv", b"experimentId\ttime\na\t24.0\n")
-    for conditions, problem in ((data, PROBLEM), (CONDITIONS, data)):
-        file("conditions.tsv", conditions)
-        try:
-            read_scenarios(file("problem.yaml", problem), known())
-        except KetaMechError:
-            continue
-
-
-def petab_tables(data: bytes) -> None:
-    """A problem whose experiments, and one whose measurements, are anything."""
-    from ketamech.exchange.import_scenarios import read_scenarios
-
-    file("model.xml", GIVEN)
-    file("conditions.tsv", CONDITIONS)
-    good = {"experiments.tsv": EXPERIMENTS, "measurements.tsv": b"experimentId\ttime\na\t24.0\n"}
-    for mangled in good:
-        for name, usual in good.items():
-            file(name, data if name == mangled else usual)
-        with suppress(KetaMechError):
-            read_scenarios(file("problem.yaml", PROBLEM), known())
+    with warnings.catch_warnings(action="ignore"):
+        read_scenarios(_problem(data, OWN), known())
 
 
 def kinetics(data: bytes) -> None:
@@ -510,8 +490,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for f in (
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
-        results_netcdf, archive, sbml_doses, sedml, sedml_reports, petab_conditions, petab_problem, people, omex_doses,
-        suite_settings, suite_results, page_scenario, page_doses, petab_tables, results_zarr, trial_store, kept_code,
+        results_netcdf, archive, sbml_doses, sedml, sedml_reports, petab_doses, petab_problem, people, omex_doses,
+        suite_settings, suite_results, page_scenario, page_doses, results_zarr, trial_store, kept_code,
         kept_system,
     )
 }  # fmt: skip
@@ -545,9 +525,8 @@ def seeds(name: str) -> list[bytes]:
         "sbml_doses": [GIVEN],
         "sedml": [SEDML],
         "sedml_reports": [SEDML.replace(b"</sedML>", REPORT)],
-        "petab_problem": [*FOREIGN.values(), FOREIGN_PROBLEM],
-        "petab_conditions": [CONDITIONS, PROBLEM],
-        "petab_tables": [EXPERIMENTS, b"experimentId\ttime\na\t24.0\n"],
+        "petab_problem": list(FOREIGN.values()),
+        "petab_doses": list(OWN.values()),
         "people": [b"normal 33 5", b"normal 33 5 in 20 60", b"mixture 0.5 | normal 1 1 | normal 2 1"],
         "suite_settings": [b"start: 0\nduration: 5\nsteps: 50\nvariables: S1, S2\nabsolute: 1e-7\nrelative: 1e-4\n"],
         "suite_results": [b"time,S1\n0,1\n1,0.5\n"],
