@@ -232,7 +232,7 @@ def test_a_duration_is_read_back_as_the_same_float(hours):
 
 def test_durations_are_short():
     texts = {
-        "40 min": 40 / 60, "0.5 min": 0.5 / 60, "1.5 h": 1.5, "100 min": 100 * (1 / 60), "24 h": 24.0, "36 h": 36.0,
+        "40 min": 40 / 60, "30 s": 0.5 / 60, "1.5 h": 1.5, "100 min": 100 * (1 / 60), "24 h": 24.0, "36 h": 36.0,
         "3 days": 72.0, "4 weeks": 672.0, "50.5 h": 50.5, "3 months": 3 * MONTH, "1 year": YEAR,
     }  # fmt: skip
     assert {duration_text(hours): hours for hours in texts.values()} == texts

@@ -217,3 +217,10 @@ def test_no_absorbed_share_exceeds_one():
     shares = [name for name in crowd if name.endswith(("_share", "_f", "_f_first"))]
     assert {"pharmacokinetics.nasal_f_first", "pharmacokinetics.sublingual_f"} <= set(shares)
     assert max(crowd[name].max() for name in shares) <= 1
+
+
+def test_values_have_units_and_the_table_those_of_the_parameter_tables():
+    people = draw(range(3))
+    assert people.units["person.age"] == "h"
+    assert people.table().attrs["units"]["person.age"] == "year"
+    assert people.table()["person.age"].to_numpy() == pytest.approx(people.values["person.age"] / 8766)
