@@ -261,6 +261,8 @@ def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
         return "–"
     hours = dataset.variables["time"].values
     variables = dataset.variables  # a DataArray would import more libraries
-    levels = (variables[name].transpose("patient", "time").values[0] * factors().get(name, 1.0) for name in (metabolite, output))
-    formed, given = (float(np.trapezoid(level, hours)) for level in levels)
+    formed, given = (
+        float(np.trapezoid(variables[name].transpose("patient", "time").values[0], hours)) * factors().get(name, 1.0)
+        for name in (metabolite, output)
+    )
     return number(formed / given) if given > 0 else "–"
