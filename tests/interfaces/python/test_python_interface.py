@@ -10,6 +10,7 @@ import xarray as xr
 import ketamech as km
 from ketamech.core import InputError, UnitError, UnknownNameError
 from ketamech.dosing.regimen import Regimen
+from ketamech.interface import _draws
 from ketamech.population.cohort import adherence, simulate_patients
 from ketamech.simulation.simulate import simulate as simulate_scenario
 from ketamech.trials.analysis.power import power
@@ -227,3 +228,11 @@ def test_one_output_may_be_named_by_its_text(model):
     )
     assert list(curves.data_vars) == ["venous.ketamine"]
     assert "is a bolus" in curves.attrs["assumed"]
+
+
+def test_draws_of_a_user_are_in_the_units_of_the_tables():
+    assert _draws([{"person.age": 50, "person.weight": "60 kg"}]) == [
+        {"person.age": pytest.approx(50 * 8766), "person.weight": 60.0}
+    ]
+    with pytest.raises(InputError, match=r"person\.age cannot be 500"):
+        _draws([{"person.age": 500}])
