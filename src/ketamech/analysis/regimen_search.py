@@ -121,16 +121,16 @@ class CandidateRegimen:
 
 
 def candidates(
-    doses: Mapping[str, Sequence[float]], minutes: Sequence[float], rhythms: Sequence[str], weeks: int
+    doses: Mapping[str, Sequence[float]], minutes: Sequence[float], frequencies: Sequence[str], weeks: int
 ) -> list[CandidateRegimen]:
     """All combinations of `doses` {template with {dose} and {over}: amounts}, infusion times and schedules."""
     found = []
     for words, amounts in doses.items():
         for amount in amounts:
             for over in minutes if "{over}" in words else (0.0,):
-                for rhythm in rhythms:
+                for frequency in frequencies:
                     given = words.format(dose=f"{amount:g}", over=f"{over:g} min")
-                    found.append(CandidateRegimen(f"{given}, {rhythm}", f"{given} {rhythm} for {weeks} weeks"))
+                    found.append(CandidateRegimen(f"{given}, {frequency}", f"{given} {frequency} for {weeks} weeks"))
     return found
 
 

@@ -57,7 +57,7 @@ SALTS = ("base", "hydrochloride")
 
 @dataclass(frozen=True)
 class DoseRecord:
-    """One record: a dose at `time` (h), given `addl` more times every `ii` h; `ss`: at the steady state of that rhythm.
+    """One record: a dose at `time` (h), given `addl` more times every `ii` h; `ss`: at their steady state.
 
     `amount` in `unit`, None for sessions, which are counted; `duration` (h) of an infusion, 0 for a bolus; `lag` (h)
     from administration to entry; `salt` to which the mass refers; `missing`: probability that a dose is not taken.
@@ -108,7 +108,7 @@ def ev(
 
     `amt` in `unit` (mg, mg/kg ...), none for sessions (ECT, psychotherapy ...); `cmt` a route by name, or its number;
     `addl` more doses every `ii` h, or doses `until` a time (before it), or `total` doses; an infusion by `rate` (in
-    `unit` per h) or `dur` (h); `ss=1` starts at the steady state of the rhythm; `f` the fraction of each dose that is
+    `unit` per h) or `dur` (h); `ss=1` starts at the steady state; `f` the fraction of each dose that is
     given. Raises InputError for a dose that cannot be given.
     """
     numbers = {"amt": amt, "time": time, "ii": ii, "addl": addl, "until": until, "total": total, "rate": rate}
@@ -116,7 +116,7 @@ def ev(
     _check_record(amt, drug, unit, rate, {"addl": addl, "until": until, "total": total})
     if ss not in (0, 1):
         what = f"SS of {ss}: only a start at steady state is supported"
-        raise InputError(what, key="ss", expected="0 or 1; join doses of one rhythm by +")
+        raise InputError(what, key="ss", expected="0 or 1; join doses of one frequency by +")
     more = _additional_doses(ii, addl, until, total, time)
     counted = known_drug(drug).is_session
     taken = None if amt is None or counted else float(amt) * f

@@ -155,7 +155,7 @@ LONGEST_TEXT = 20_000  # characters of several treatments together
 LONGEST_PART = 500  # characters of one of them
 MEASURED = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
 COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # terminals that a number may belong to
-RHYTHMS = "how often, such as twice a week or every 2 weeks"
+FREQUENCIES = "how often, such as twice a week or every 2 weeks"
 
 
 class Word(NamedTuple):
@@ -209,7 +209,7 @@ def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
             found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
         elif meaning.kind == "refused":
             what = f"{quoted(text, first.start, last.end)}: {meaning.value}"
-            raise InputError(what, key="schedule", expected=RHYTHMS)
+            raise InputError(what, key="schedule", expected=FREQUENCIES)
         elif meaning.kind != "filler":
             found.append(Word(meaning.kind, meaning.value, first.start, last.end))
             current = lexicon if meaning.kind == "SEP" else current.inside.get(meaning.kind, lambda now=current: now)()

@@ -25,18 +25,18 @@ from ketamech.core.units import DAY, HOUR, MONTH, WEEK
 from ketamech.dosing.lexicon import Lexicon, Word, quoted, tokenize
 from ketamech.dosing.parse_errors import STARTS, unexpected_word_error
 from ketamech.dosing.parsed_values import (
-    AdaptiveRhythm,
+    AdaptiveFrequency,
     Amount,
     CombinedCondition,
     Condition,
     Days,
+    Frequency,
     Item,
     LookBack,
     ParsedEndpoint,
     Part,
     Phrase,
     RelapseCriterion,
-    Rhythm,
     Span,
     TitratedAmount,
 )  # fmt: skip
@@ -91,7 +91,7 @@ ITEMS: dict[str, Callable[[Children], Any]] = {
     "before": lambda children: children[0],
     "after": lambda children: children[0],
     "held": lambda children: None,
-    "choice": lambda children: AdaptiveRhythm(children[0], children[2], children[-1].value),
+    "choice": lambda children: AdaptiveFrequency(children[0], children[2], children[-1].value),
 }
 # Rules whose values are parts of others.
 VALUES: dict[str, Callable[[Children], Any]] = {
@@ -109,10 +109,10 @@ VALUES: dict[str, Callable[[Children], Any]] = {
     "half": lambda children: Span(children[-1].value / 2, children[-1].value),
     "one": lambda children: Span(children[-1].value, children[-1].value),
     "span": _last,
-    "ly": lambda children: _rhythm(1.0, children[0].value),
-    "every_other": lambda children: Rhythm(every=2 * children[-1].value),
-    "every_nth": lambda children: Rhythm(every=_value(children[1]) * children[-1].value),
-    "hyphen_ly": lambda children: Rhythm(every=children[0] * children[-1].value),
+    "ly": lambda children: _frequency(1.0, children[0].value),
+    "every_other": lambda children: Frequency(every=2 * children[-1].value),
+    "every_nth": lambda children: Frequency(every=_value(children[1]) * children[-1].value),
+    "hyphen_ly": lambda children: Frequency(every=children[0] * children[-1].value),
     "segment": lambda children: tuple(item for item in children if item.kind != "nothing"),
     "sentence": lambda children: _of(Part, children),
     "dose_form": lambda children: (children[0].value, children[1], (*_of(float, children), 1.0)[0]),
@@ -144,9 +144,9 @@ def _combined(every: bool, children: Children) -> Any:
     return CombinedCondition(every, tuple(part[0] if isinstance(part, list) else part for part in parts))
 
 
-def _rhythm(times: float, size: float) -> Rhythm:
+def _frequency(times: float, size: float) -> Frequency:
     """A number of doses in a unit of time; doses of a week have their own pattern of days."""
-    return Rhythm(times_a_week=int(times)) if size == WEEK else Rhythm(every=size / times)
+    return Frequency(times_a_week=int(times)) if size == WEEK else Frequency(every=size / times)
 
 
 @v_args(meta=True)
@@ -196,37 +196,37 @@ class TreeReader(Transformer):
         times = [unit.value for unit in by if unit.type == "UNIT"]
         masses = len(by) - len(times)
         if len(times) > 1 or masses > 1 or any(size > HOUR for size in times):
-            expected = "a mass, perhaps per kg and per h or min; the rhythm in words"
+            expected = "a mass, perhaps per kg and per h or min; the frequency in words"
             self._bad(meta, "is no dose", "dose", expected, "50 mg daily")
         rate = HOUR / times[0] if times else 1.0
         return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))
 
-    def every(self, meta: Any, children: Children) -> Rhythm:
-        """Every day, every 12 h; "every 12 h 30 min" may be a rhythm or a rhythm and a duration."""
+    def every(self, meta: Any, children: Children) -> Frequency:
+        """Every day, every 12 h; "every 12 h 30 min" may be a frequency or a frequency and a duration."""
         what = children[-1]
         if isinstance(what, Token):
-            return Rhythm(every=what.value)
+            return Frequency(every=what.value)
         if what.compound:
             self._bad(meta, "can be read in two ways", "schedule", f"'every {what.hours:g} h', or 'over' how long")
-        return Rhythm(every=what.hours)
+        return Frequency(every=what.hours)
 
-    def number_ly(self, meta: Any, children: Children) -> Rhythm:
+    def number_ly(self, meta: Any, children: Children) -> Frequency:
         """ "8 hourly" is every 8 hours; "4 weekly" is 4 times a week to some and every 4 weeks to others."""
         number, size = children[0], children[1].value
         if size != HOUR:
             times = f"{number:g} times {PER_UNIT.get(size, 'a year')}"
             expected = f"'{times}' or 'every {number:g} {PLURAL.get(size, 'years')}'"
             self._bad(meta, "can be read in two ways", "schedule", expected)
-        return Rhythm(every=number * size)
+        return Frequency(every=number * size)
 
-    def days_per_week(self, meta: Any, children: Children) -> Rhythm:
+    def days_per_week(self, meta: Any, children: Children) -> Frequency:
         """5 days a week."""
         number, days, *_, weeks = children
         if (days.value, weeks.value) != (DAY, WEEK):
             self._bad(meta, "is not a dosing frequency", "schedule", "such as 5 days a week")
         return self.times(meta, [number, weeks])
 
-    def times(self, meta: Any, children: Children) -> Rhythm:
+    def times(self, meta: Any, children: Children) -> Frequency:
         """Twice weekly, 3 times a day."""
         once = isinstance(children[0], Token) and children[0].type == "ONCE"
         number, size = 1.0 if once else float(_value(children[0])), children[-1].value
@@ -234,11 +234,11 @@ class TreeReader(Transformer):
         if not whole or (size == WEEK and number > MOST_A_WEEK):
             least = f"1 to {MOST_A_WEEK} times a week" if size == WEEK else "at least once"
             self._bad(meta, "is not a dosing frequency", "schedule", f"{least}, a whole number", "3 times a week")
-        return _rhythm(number, size)
+        return _frequency(number, size)
 
     def item(self, meta: Any, children: Children) -> Item:
-        """A rhythm, the one item whose rule has several forms."""
-        return Item("rhythm", children[0], *_place(meta))
+        """A frequency, the one item whose rule has several forms."""
+        return Item("frequency", children[0], *_place(meta))
 
     def part(self, meta: Any, children: Children) -> Part:
         """One treatment."""

@@ -44,7 +44,7 @@ class Days:
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class Frequency:
     """One dose `every` number of hours, or `times_a_week` doses a week."""
 
     every: float | None = None
@@ -52,11 +52,11 @@ class Rhythm:
 
 
 @dataclass(frozen=True)
-class AdaptiveRhythm:
-    """A `usual` rhythm, and a `reduced` one while a patient meets an `outcome` (response or remission)."""
+class AdaptiveFrequency:
+    """A `usual` frequency, and a `reduced` one while a patient meets an `outcome` (response or remission)."""
 
-    usual: Rhythm
-    reduced: Rhythm
+    usual: Frequency
+    reduced: Frequency
     outcome: str
 
 

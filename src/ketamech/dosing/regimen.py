@@ -42,15 +42,15 @@ class Regimen:
 
         Every dose is taken, and a cycle is at least `visit_gap` (h) long, since at most one visit in that time carries
         expectancy. Treatments that do not start at steady state are not part of the cycle. Raises InputError if the
-        rhythms differ, or a first dose comes too late.
+        frequencies differ, or a first dose comes too late.
         """
         steady = [treatment for treatment in self.treatments if treatment.at_steady_state]
         if not steady:
             return self, 0.0
         periods = {treatment.schedule[0].period for treatment in steady}
         if len(periods) > 1:
-            what = "some treatments start at steady state in one rhythm and others in another rhythm"
-            raise InputError(what, key="schedule", expected="one rhythm for all that start at steady state")
+            what = "some treatments start at steady state in one frequency and others in another frequency"
+            raise InputError(what, key="schedule", expected="one frequency for all that start at steady state")
         period = periods.pop()
         length = max(1, math.ceil(visit_gap / period - 1e-9)) * period
         return Regimen(tuple(treatment.repeated(period, length) for treatment in steady)), length
@@ -115,10 +115,10 @@ def _start_words(starts: Sequence[float], exact: bool, *, repeated: bool) -> lis
 
 def _phase_words(phase: Phase, exact: bool) -> str:
     if phase.interval is not None:
-        rhythm = EVERY.get(phase.interval) or f"every {duration_text(phase.interval, exact=exact)}"
+        frequency = EVERY.get(phase.interval) or f"every {duration_text(phase.interval, exact=exact)}"
     else:
-        rhythm = TIMES.get(phase.times_a_week or 1) or f"{phase.times_a_week} times a week"
-    return rhythm + (f" for {duration_text(phase.duration, exact=exact)}" if phase.duration is not None else "")
+        frequency = TIMES.get(phase.times_a_week or 1) or f"{phase.times_a_week} times a week"
+    return frequency + (f" for {duration_text(phase.duration, exact=exact)}" if phase.duration is not None else "")
 
 
 def _adherence_words(treatment: Treatment, exact: bool) -> str:

@@ -15,13 +15,13 @@ from ketamech.dosing.lexicon import Lexicon, Meaning, route_words
 from ketamech.dosing.parse import parse
 from ketamech.dosing.parse_errors import MASSES, missing_drug_error, shorten_text
 from ketamech.dosing.parsed_values import (
-    AdaptiveRhythm,
+    AdaptiveFrequency,
     Amount,
     Days,
+    Frequency,
     Item,
     Part,
     Phrase,
-    Rhythm,
     Span,
     TitratedAmount,
 )
@@ -31,12 +31,13 @@ CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be
 INFUSED = ("IV", "SC")
 MASS_UNITS = ("mg", "ug", "ng", "g")
 # Rules of the grammar with the same meaning, and the kinds that may occur once in a segment.
-SAME_KINDS = {"lasting": "over", "choice": "rhythm", "starts": "start", "days": "start"}
+SAME_KINDS = {"lasting": "over", "choice": "frequency", "starts": "start", "days": "start"}
 UNIQUE_KINDS = {
-    "amount": "doses", "route": "routes", "salt": "salts", "over": "durations", "rhythm": "rhythms", "start": "starts",
+    "amount": "doses", "route": "routes", "salt": "salts", "over": "durations", "frequency": "frequencies",
+    "start": "starts",
     "count": "numbers of doses", "lag": "lags", "missing": "chances", "missed": "lists of missed doses",
 }  # fmt: skip
-KEYS = {"amount": "dose", "rhythm": "schedule", "count": "schedule", "start": "at", "missed": "missing"}
+KEYS = {"amount": "dose", "frequency": "schedule", "count": "schedule", "start": "at", "missed": "missing"}
 TREATMENT_KINDS = ("lag", "missing", "missed", "steady")  # they apply to a whole treatment wherever they occur in it
 
 
@@ -53,8 +54,8 @@ class Sentence:
         return any(0 in item.value.numbers for item in self._items() if item.kind == "days")
 
     @property
-    def choices(self) -> tuple[AdaptiveRhythm, ...]:
-        """Rhythms that depend on the outcome of a patient."""
+    def choices(self) -> tuple[AdaptiveFrequency, ...]:
+        """Frequencies that depend on the outcome of a patient."""
         return tuple(item.value for item in self._items() if item.kind == "choice")
 
     @property
@@ -77,11 +78,11 @@ class Sentence:
         """The treatments. Raises InputError, also for adaptive dosing unless `reduced` is given.
 
         `first_day` is the number of the first day [default: 0 where the sentence names a day 0, else 1]. `reduced`
-        selects one of the two rhythms of adaptive dosing, `highest` the higher of the two doses of a titration.
+        selects one of the two frequencies of adaptive dosing, `highest` the higher of the two doses of a titration.
         """
         if reduced is None and (self.choices or self.titrated or any(part.reinduction for part in self.parts)):
             what = f"adaptive dosing is for trial files only: '{shorten_text(self.text)}'"
-            raise InputError(what, key="schedule", expected="one rhythm", type_this="then weekly")
+            raise InputError(what, key="schedule", expected="one frequency", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1
         builder = _TreatmentBuilder(self.text, first, bool(reduced), highest)
         return tuple(one for part in self.parts for one in builder.treatments(part))
@@ -162,7 +163,7 @@ class _TreatmentBuilder:
         listed = [(course, start) for course in courses for start in course.starts]
         if len(listed) > 1 and (for_all.get("missed") or for_all.get("steady")):
             item = for_all.get("missed") or for_all["steady"]
-            raise self._item_error(item, "is ambiguous for several consecutive doses", "one dose in one rhythm")
+            raise self._item_error(item, "is ambiguous for several consecutive doses", "one dose in one frequency")
         for course, start in listed:
             yield self._treatment(course, start, for_all)
 
@@ -202,8 +203,8 @@ class _TreatmentBuilder:
         another = names or over is not None or {"amount", "route", "salt", "start"} & set(by_kind)
         if courses and not another:
             if phase is None:
-                what = f"'then' without a rhythm in '{shorten_text(self.text)}'"
-                raise InputError(what, key="schedule", expected="a rhythm", type_this="then weekly for 4 weeks")
+                what = f"'then' without a frequency in '{shorten_text(self.text)}'"
+                raise InputError(what, key="schedule", expected="a frequency", type_this="then weekly for 4 weeks")
             courses[-1] = replace(courses[-1], phases=(*courses[-1].phases, phase))
             return
         dose = replace(dose, duration=over) if over is not None else dose
@@ -253,25 +254,25 @@ class _TreatmentBuilder:
             raise InputError(what, key="dose", expected=MASSES, type_this="0.5 mg/kg")
 
     def _phase(self, by_kind: ItemsByKind, items: tuple[Item, ...], dose: _Dose) -> tuple[Phase | None, float | None]:
-        """The phase (None without a rhythm), and the infusion duration (h) of each dose where it is named."""
+        """The phase (None without a frequency), and the infusion duration (h) of each dose where it is named."""
         lengths = [item.value for item in items if item.kind == "length"]
-        rhythm, over = self._rhythm(by_kind), by_kind["over"].value.hours if "over" in by_kind else None
+        frequency, over = self._frequency(by_kind), by_kind["over"].value.hours if "over" in by_kind else None
         if over is None and lengths:
             shortest = min(lengths, key=lambda length: length.hours)
             rate = _is_rate(dose) and not dose.duration
-            if rate or len(lengths) > 1 or (rhythm is None and _is_infused(dose) and shortest.unit < DAY):
+            if rate or len(lengths) > 1 or (frequency is None and _is_infused(dose) and shortest.unit < DAY):
                 lengths.remove(shortest)
                 over = shortest.hours
         if len(lengths) > 1:
             what = f"two lengths of time after 'for' in '{shorten_text(self.text)}'"
             raise InputError(what, key="schedule", expected="one")
         count = by_kind.get("count")
-        if rhythm is None:
+        if frequency is None:
             if lengths or (count and count.value != 1):
                 what = f"'{shorten_text(self.text)}' has a length of time but no dosing frequency"
-                raise InputError(what, key="schedule", expected="a rhythm", type_this="weekly for 4 weeks")
+                raise InputError(what, key="schedule", expected="a frequency", type_this="weekly for 4 weeks")
             return None, over
-        phase = Phase(rhythm.every, rhythm.times_a_week, lengths[0].hours if lengths else None)
+        phase = Phase(frequency.every, frequency.times_a_week, lengths[0].hours if lengths else None)
         return (self._with_dose_count(phase, count) if count else phase), over
 
     def _with_dose_count(self, phase: Phase, count: Item) -> Phase:
@@ -288,11 +289,11 @@ class _TreatmentBuilder:
             raise self._item_error(count, f"is not the number of doses in {phase.duration:g} h", "one of the two")
         return replace(phase, duration=phase.duration or length)
 
-    def _rhythm(self, by_kind: ItemsByKind) -> Rhythm | None:
-        item = by_kind.get("rhythm")
+    def _frequency(self, by_kind: ItemsByKind) -> Frequency | None:
+        item = by_kind.get("frequency")
         if item is None:
             return None
-        if isinstance(item.value, AdaptiveRhythm):
+        if isinstance(item.value, AdaptiveFrequency):
             return item.value.reduced if self.reduced else item.value.usual
         return item.value
 
@@ -319,7 +320,7 @@ class _TreatmentBuilder:
         if not last.phases:
             if phase is None:
                 what = f"'then' without a time in '{shorten_text(self.text)}'"
-                raise InputError(what, key="at", expected="a day, a time or a rhythm", type_this="then ... on day 4")
+                raise InputError(what, key="at", expected="a day, a time or a frequency", type_this="then ... on day 4")
             return last.starts[-1] + phase.mean_interval
         end = last.end()
         if end is None:
@@ -356,7 +357,7 @@ class _TreatmentBuilder:
                 raise InputError(what, key="time", expected="a positive number")
             if item.kind == "lasting" and value.unit >= DAY:
                 expected = "'over' for how long an infusion runs, 'for' how long doses are repeated, 'every' how often"
-                raise self._item_error(item, "is neither a duration nor a rhythm", expected, "schedule")
+                raise self._item_error(item, "is neither a duration nor a frequency", expected, "schedule")
 
     def _item_error(self, item: Item, why: str, expected: str, key: str | None = None) -> InputError:
         where = f"'{self.text[item.start : item.end]}' (character {item.start + 1})"

@@ -26,7 +26,7 @@ class Phase:
     def __post_init__(self) -> None:
         if not 0 < self.mean_interval < math.inf or self.duration == math.inf:
             what = f"a dose every {self.mean_interval:g} h" + (f" for {self.duration:g} h" if self.duration else "")
-            raise InputError(what, key="schedule", expected="a rhythm such as every 12 h for 2 weeks")
+            raise InputError(what, key="schedule", expected="a frequency such as every 12 h for 2 weeks")
         if self.duration is not None and self.duration < self.mean_interval:
             what = f"for {self.duration:g} h is shorter than the {self.mean_interval:g} h between two doses"
             expected = "'over' for how long an infusion runs, 'for' how long doses are repeated"
@@ -39,7 +39,7 @@ class Phase:
 
     @property
     def period(self) -> float:
-        """Time after which the rhythm repeats (h): a week for a number of doses a week."""
+        """Time after which the frequency repeats (h): a week for a number of doses a week."""
         return self.interval if self.interval is not None else WEEK
 
     def after(self, doses: int) -> float:
@@ -126,14 +126,14 @@ class Treatment:
         return None if lengths[-1] is None else self.start + sum(length or 0.0 for length in lengths)
 
     def repeated(self, period: float, length: float) -> Treatment:
-        """The first rhythm, every dose taken, for `length` h.
+        """The first frequency, every dose taken, for `length` h.
 
         Raises InputError if the first doses do not all come before `period` (h).
         """
         first = list(self.schedule[0].starts(self.start, self.start + period))
         if first[-1] > period - 1e-9:
             what = f"a first dose at {self.start:g} h, or the last of a period, comes after {period:g} h"
-            raise InputError(what, key="schedule", expected="a start within the first round of a steady rhythm")
+            raise InputError(what, key="schedule", expected="a start within the first round of a steady frequency")
         once = replace(self.schedule[0], duration=length)
         return replace(self, schedule=(once,), at_steady_state=False, skipped_doses=(), miss_probability=0.0)
 
@@ -169,7 +169,7 @@ class Treatment:
             return
         if not self.schedule:
             what = "a single dose has no steady state"
-            raise InputError(what, key="schedule", expected="a rhythm", type_this="every 12 h at steady state")
+            raise InputError(what, key="schedule", expected="a frequency", type_this="every 12 h at steady state")
         if self.duration + self.lag > MAX_DOSES * self.schedule[0].mean_interval:
             what = f"more than {MAX_DOSES} infusions of {self.duration:g} h at a time"
             raise InputError(what, key="schedule", expected="a shorter infusion, or more time between two doses")

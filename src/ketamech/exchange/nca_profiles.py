@@ -26,7 +26,7 @@ SAME_TIME = 1e-9  # h
 
 @dataclass(frozen=True)
 class GivenDose:
-    """One dose: time (h), amount in `unit`, route and duration (h); `interval` (h) of its rhythm, if it has one."""
+    """One dose: time (h), amount in `unit`, route and duration (h); `interval` (h) of its frequency, if it has one."""
 
     time: float
     amount: float
@@ -111,7 +111,7 @@ def _together(doses: Iterable[GivenDose]) -> list[GivenDose]:
 
 
 def _interval(given: Sequence[GivenDose], k: int) -> float | None:
-    """Hours to the next dose; after the last dose, those of its rhythm or of the dose before."""
+    """Hours to the next dose; after the last dose, those of its frequency or of the dose before."""
     if k + 1 < len(given):
         return given[k + 1].time - given[k].time
     return given[k].interval or (given[k].time - given[k - 1].time if k else None)

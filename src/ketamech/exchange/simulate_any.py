@@ -123,12 +123,12 @@ def _cycle(
     """
     values = subject.values_in(occasion)
     gap = values.get("expectancy.visit_gap", parameters["expectancy.visit_gap"].canonical)
-    rhythms, constant, length = occasion.cycle(gap)
+    frequencies, constant, length = occasion.cycle(gap)
     if not length:
         return (), 0.0
     assert occasion.start is not None
     try:
-        repeated = species_events(subject.species, dose_events(rhythms, parameters, values, length))
+        repeated = species_events(subject.species, dose_events(frequencies, parameters, values, length))
         running = without_expectancy(dose_events(constant, parameters, values, length))
     except InputError as problem:
         raise occasion.start.with_location(problem) from None

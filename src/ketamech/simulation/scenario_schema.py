@@ -127,7 +127,7 @@ class TreatmentKeys(BaseModel, extra="forbid"):
     schedule: str | None = Field(None, description="e.g. twice weekly for 4 weeks, then weekly")
     lag: str | None = Field(None, description="time from administration to entry into the body, e.g. 10 min")
     missing: str | None = Field(None, description="doses that are not taken: '10 %', or by number: 'doses 2 and 5'")
-    steady_state: bool = Field(False, description="the first dose is given at the steady state of its rhythm (SS)")
+    steady_state: bool = Field(False, description="the first dose is given at the steady state of its frequency (SS)")
     salt: str = Field("base", pattern="^(base|hydrochloride)$", description="the salt to which the mass refers")
 
     def sentence(self) -> str:

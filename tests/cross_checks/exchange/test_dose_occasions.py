@@ -117,8 +117,8 @@ LOOK = "1,{at},,,,0,,,\n"
 
 
 @pytest.mark.parametrize("more", [0, 3])
-def test_a_rhythm_that_is_added_later_acts_from_its_time_on(solved, more):
-    """Before it, the first rhythm alone. From then on, as after both have been given for 60 days."""
+def test_a_frequency_that_is_added_later_acts_from_its_time_on(solved, more):
+    """Before it, the first frequency alone. From then on, as after both have been given for 60 days."""
     looks = "".join(LOOK.format(at=at) for at in (12, 13, 23))
     text = HEAD + MORNING.format(more=more) + LOOK.format(at=6) + EVENING.format(more=more) + looks
     alone = solved(HEAD + MORNING.format(more=more) + LOOK.format(at=6))
@@ -130,8 +130,8 @@ def test_a_rhythm_that_is_added_later_acts_from_its_time_on(solved, more):
         assert found[name].iloc[1:].to_numpy() == pytest.approx(both[name].to_numpy(), rel=1e-3), name
 
 
-def test_doses_of_both_rhythms_follow_the_added_one(solved):
-    """ADDL of the first rhythm goes on at its own hours."""
+def test_doses_of_both_frequencies_follow_the_added_one(solved):
+    """ADDL of the first frequency goes on at its own hours."""
     looks = "".join(LOOK.format(at=at) for at in (25, 37, 49))
     found = solved(HEAD + MORNING.format(more=2) + LOOK.format(at=6) + EVENING.format(more=1) + looks)
     long = "1,0,20,,IV,1,24,62,\n1,12,40,,IV,1,24,61,\n"
@@ -151,8 +151,8 @@ def test_added_at_the_same_time_and_looked_at_in_between(solved):
 
 
 @pytest.mark.parametrize("first", ["1,0,20,2,IV,1,24,{more},{ss}\n", "1,0,60,2,IV,1,24,{more},{ss}\n"])
-def test_an_infusion_that_runs_when_a_rhythm_is_added_goes_on(solved, first):
-    """For 10 h of a day, or for 30 h: several at a time. Second road: both rhythms for 60 days."""
+def test_an_infusion_that_runs_when_a_frequency_is_added_goes_on(solved, first):
+    """For 10 h of a day, or for 30 h: several at a time. Second road: both frequencies for 60 days."""
     looks = (6, 8, 20, 23)
     text = HEAD + first.format(more=0, ss=1) + LOOK.format(at=5) + "1,6,40,,IV,1,24,0,2\n"
     found = solved(text + "".join(LOOK.format(at=at) for at in looks))
@@ -185,8 +185,8 @@ REFUSED = {
     "another dose before SS 2": (
         "0,20,,IV,1,24,2,1\n3,20,,IV,1,,,\n12,20,,IV,1,24,2,2\n", [":4", "dose of line 3 is not at steady state"],
     ),
-    "SS 2 after the rhythm is over": ("0,20,,IV,1,12,0,1\n30,20,,IV,1,12,0,2\n", [":3", "line 2", "within one II"]),
-    "SS 2 in another rhythm": ("0,20,,IV,1,12,5,1\n6,20,,IV,1,24,5,2\n7,,,,0,,,\n", [":3", "rhythm"]),
+    "SS 2 after the frequency is over": ("0,20,,IV,1,12,0,1\n30,20,,IV,1,12,0,2\n", [":3", "line 2", "within one II"]),
+    "SS 2 in another frequency": ("0,20,,IV,1,12,5,1\n6,20,,IV,1,24,5,2\n7,,,,0,,,\n", [":3", "frequency"]),
     "SS without a dose": ("0,20,,IV,1,24,0,1\n1,,,,0,,,1\n", [":3", "SS of 1 in a record without a dose"]),
     "a reset with an amount": ("0,20,,IV,1,,,\n5,20,,IV,3,,,\n", [":3", "a reset with an amount", "EVID 4"]),
     "other with an amount": ("0,20,,IV,1,,,\n5,20,,IV,2,,,\n", [":3", "other than a dose with an amount", "EVID 1"]),

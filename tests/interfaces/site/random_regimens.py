@@ -8,7 +8,7 @@ from ketamech.dosing.perturbations import load_perturbations
 
 # Of each kind, the words that are usually accepted, then others.
 SPANS = (("40 min", "1 h", "90 minutes", "half an hour", "an hour", "45min"), ("1 h 30 min", "2 days", "4 weeks"))
-RHYTHMS = (
+FREQUENCIES = (
     (
         "daily", "twice weekly", "3 times a week", "every 12 h", "every other day", "q2w", "bid", "weekly", "q.d.",
         "TIW", "every third day", "5 days a week", "8 hourly", "2-weekly", "twice a day", "monthly", "every 2 weeks",
@@ -68,9 +68,9 @@ def _treatment(chance: random.Random) -> str:
 
 def _schedule(chance: random.Random) -> str:
     count = chance.choice((1, 1, 1, 2, 3))
-    phases = [f"{_choose(RHYTHMS, chance)} {_choose(COUNTS, chance)}" for _ in range(count)]
+    phases = [f"{_choose(FREQUENCIES, chance)} {_choose(COUNTS, chance)}" for _ in range(count)]
     if chance.random() < 0.4:
-        phases[-1] = _choose(RHYTHMS, chance)
+        phases[-1] = _choose(FREQUENCIES, chance)
     if len(phases) > 1 and chance.random() < 0.3:
         phases[-1] = f"{_choose(DOSES, chance)} mg {phases[-1]}"
     return ", then ".join(phases)

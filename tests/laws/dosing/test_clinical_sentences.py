@@ -132,7 +132,7 @@ REFUSED = {
     "ketamine 0.5 mg/kg IV over 40 min 2.5 times a week": "'2.5 times a week' (character 35)",
     "ketamine 0.5 mg/kg IV over 40 min 4 weekly": "'4 times a week' or 'every 4 weeks'",
     "esketamine 84 mg nasal 2 weekly for 8 weeks": "can be read in two ways",
-    "ketamine 50 mg oral 3 day": "'3 day' (character 21) is neither a duration nor a rhythm",
+    "ketamine 50 mg oral 3 day": "'3 day' (character 21) is neither a duration nor a frequency",
     "ketamine 0.5 mg/kg IV over 40 min 2 week": "'2 week' (character 35)",
     "ketamine 50 mg oral 48 daily": "'48 times a day' or 'every 48 days'",
     "ketamine 0.5 mg/kg IV over 40 min weekly for 4 weeks missing doses 9": "doses from 1 to 4",

@@ -11,6 +11,7 @@ from ketamech.report.panels import _scale as panel_scale
 from ketamech.report.summary import curve_values
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.nca_tables import adpp, wide_table
+from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.simulate import simulate
 from ketamech.trials.analysis.analyse import adpc, adqs, adsl, exposure_of_visits
 from ketamech.trials.rating_scales import load_scales, scale
@@ -97,9 +98,9 @@ def test_bands_and_panels_show_levels_in_ng_per_ml(model):
     raw = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
     level = (("patient", "time"), raw, {"units": "umol/L"})
     curves = xr.Dataset({"venous.ketamine": level}, {"time": [0.0, 1.0], "solved": ("patient", [1, 1, 1])})
-    rows = summary_of_cohort(curves)
-    assert [row["unit"] for row in rows] == ["ng/mL", "ng/mL"]
-    assert [row["median"] for row in rows] == pytest.approx([KETAMINE, 2 * KETAMINE])
+    rows = summary_of_cohort(curves, load_scenario("placebo IV", load_parameters()), np.array([0.0, 1.0]))
+    assert {row["unit"] for row in rows} == {"ng/mL"}
+    assert [row["median"] for row in rows] == pytest.approx([KETAMINE, 2 * KETAMINE, 2 * KETAMINE])
     one = np.ones(3)
     assert panel_scale("plasma.esketamine + plasma.arketamine", model.layout, one) == (pytest.approx(KETAMINE), "ng/mL")
     assert panel_scale("venous.esketamine / venous.arketamine", model.layout, one)[0] == 1.0

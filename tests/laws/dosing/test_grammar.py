@@ -171,7 +171,7 @@ ERRORS = {
     "racemic 35 mg IV PRN": ("'PRN' (character 18)", "schedule", None),
     "racemic 35 mg IV biweekly": ("'biweekly' (character 18)", "schedule", None),
     "racemic 35 mg IV racemic 70 mg IV": ("'70 mg' (character 26) is the second of two doses", "dose", None),
-    "racemic 35 mg IV weekly daily": ("'daily' (character 25) is the second of two rhythms", "schedule", None),
+    "racemic 35 mg IV weekly daily": ("'daily' (character 25) is the second of two frequencies", "schedule", None),
     "Spravato 84 mg IV": ("'Spravato' (character 1) is given by route nasal only", "route", None),
     "esketamine 84 mg": ("no route is named", "route", None),
 }
@@ -200,7 +200,7 @@ def test_one_month_is_as_long_everywhere():
         "duration": parse_duration("1 month"),
         "trial": time("1 month"),
         "evidence": time_hours("1 month"),
-        "rhythm": Regimen.parse("TMS monthly").treatments[0].schedule[0].interval,
+        "frequency": Regimen.parse("TMS monthly").treatments[0].schedule[0].interval,
         "length": Regimen.parse("TMS daily for 1 month").treatments[0].schedule[0].duration,
         "start": Regimen.parse("TMS at 1 month").treatments[0].start,
         "perturbation": read_perturbation("restraint for 1 month at 0 h").duration,

@@ -310,9 +310,9 @@ def test_what_does_not_start_at_steady_state_had_not_been_given_before(model):
     assert given.max() > 0
 
 
-def test_two_rhythms_at_steady_state_are_refused(model):
+def test_two_frequencies_at_steady_state_are_refused(model):
     words = "racemic 0.1 mg/kg IV every 12 h at steady state; racemic 50 mg oral daily at steady state"
-    with pytest.raises(InputError, match="in another rhythm"):
+    with pytest.raises(InputError, match="in another frequency"):
         load_scenario(words, model.parameters)
 
 

@@ -58,7 +58,7 @@ def test_a_regimen_that_starts_at_rest_has_no_round():
     [
         ("racemic 20 mg IV at day 3 every 12 h at steady state", "a first dose at 48 h"),
         ("esketamine 84 mg nasal at day 6 twice weekly for 4 weeks at steady state", "a first dose at 120 h"),
-        ("racemic 20 mg IV daily at steady state; racemic 20 mg IM weekly at steady state", "another rhythm"),
+        ("racemic 20 mg IV daily at steady state; racemic 20 mg IM weekly at steady state", "another frequency"),
     ],
 )
 def test_a_start_that_no_round_reaches_is_refused(words, complaint):

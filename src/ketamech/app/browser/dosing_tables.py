@@ -35,7 +35,7 @@ def dosing_tables() -> dict[str, Any]:
         "dose_units": {f"{mass}{per}": _unit(f"{mass}{per}") for mass in sorted(_mass_words()) for per in PER},
         "starts": parse_errors.STARTS,
         "keys": parse_errors.KEYS,
-        "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "rhythms": lexicon.RHYTHMS},
+        "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "frequencies": lexicon.FREQUENCIES},
         "injection_sites": dose_events.INJECTION_SITES,
         "timed_routes": treatment.TIMED_ROUTES,
         "tablets": treatment.TABLETS,

@@ -230,7 +230,7 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
             before.events.append(event)
             continue
         added = event.ss == 2 and event.kind == DOSE
-        carried = _rhythms(before, event) if added else []
+        carried = _frequencies(before, event) if added else []
         absorbed: list[_Event] = []
         if added and before is not None and not before.is_observed:
             absorbed = [*before.absorbed, *before.events]
@@ -251,16 +251,18 @@ def _begins(event: _Event, before: _OccasionRecords) -> bool:
     return event.ss == 1 or (event.ss == 2 and (not at_once or before.is_observed))
 
 
-def _rhythms(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
+def _frequencies(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
     """The schedules to which an SS of 2 adds one. Raises InputError without a steady state."""
     if before is None or not before.starts_at_steady_state:
         what = "SS of 2 without a start at steady state before it"
-        raise event.row.error(what, "SS", "a record with SS 1 before it, in the same rhythm")
+        raise event.row.error(what, "SS", "a record with SS 1 before it, in the same frequency")
     given = [*before.carried, *(other for other in before.events if other.dose is not None)]
     lost = next((other for other in given if not other.ss or other.constant or _ended(other, event.time)), None)
     if lost is not None:
         what = f"SS of 2 at TIME {event.time:g}, when the dose of line {lost.row.line} is not at steady state"
-        raise event.row.error(what, "SS", "only rhythms at steady state since the SS of 1, the last dose within one II")
+        raise event.row.error(
+            what, "SS", "only frequencies at steady state since the SS of 1, the last dose within one II"
+        )
     return given
 
 

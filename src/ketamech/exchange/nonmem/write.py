@@ -61,7 +61,7 @@ def lossy_features(asked: Scenario) -> list[str]:
     given = asked.regimen.treatments
     found = ["the model: where a route leads, how it is absorbed, how long a swallowed dose takes (RATE 0 here)"]
     if any(t.end() is None for t in given):
-        found.append(f"a rhythm without an end: doses up to {asked.horizon:g} h are written")
+        found.append(f"a frequency without an end: doses up to {asked.horizon:g} h are written")
     if any(t.miss_probability for t in given):
         found.append("chance: the column MISSING holds the chance that a dose is missed, which only KetaMech reads")
     if any(t.salt != "base" for t in given):
@@ -150,7 +150,7 @@ def _total(treatment: Treatment) -> float:
 def _one_begins(rows: Sequence[Record]) -> None:
     """Of several schedules at steady state, the first has SS 1, the others SS 2.
 
-    A rhythm acts from the TIME of its record on; one whose first dose comes after 0 h is written with the dose before.
+    A schedule acts from the TIME of its record on; if its first dose comes after 0 h, the dose before is written.
     """
     steady = [row for row in rows if row["SS"]]
     first = min((row["TIME"] for row in steady), default=0)

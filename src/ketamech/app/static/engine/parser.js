@@ -66,7 +66,7 @@ function node(name, label, children) {
 }
 
 export const span = (hours, unit, compound = false) => ({ type: "Span", hours, unit, compound });
-const rhythm = (every, timesAWeek) => ({ type: "Rhythm", every, timesAWeek });
+const frequency = (every, timesAWeek) => ({ type: "Frequency", every, timesAWeek });
 const isToken = (child) => child?.type === undefined && child?.kind !== undefined;
 const valueOf = (child) => (isToken(child) ? child.value : child);
 const last = (children) => valueOf(children.at(-1));
@@ -115,9 +115,9 @@ const VALUES = {
   one: (children) => span(last(children), last(children)),
   span: last,
   ly: ([unit]) => timesIn(1, unit.value),
-  every_other: (children) => rhythm(2 * last(children), null),
-  every_nth: (children) => rhythm(valueOf(children[1]) * last(children), null),
-  hyphen_ly: (children) => rhythm(children[0] * last(children), null),
+  every_other: (children) => frequency(2 * last(children), null),
+  every_nth: (children) => frequency(valueOf(children[1]) * last(children), null),
+  hyphen_ly: (children) => frequency(children[0] * last(children), null),
   segment: (children) => children.filter((item) => item.kind !== "nothing"),
   sentence: (children) => ofType("Part", children),
   duration: (children) =>
@@ -134,7 +134,7 @@ const VALUES = {
 };
 
 // A number of doses in a unit of time; doses of a week have their own pattern of days.
-const timesIn = (times, size) => (size === WEEK ? rhythm(null, Math.trunc(times)) : rhythm(size / times, null));
+const timesIn = (times, size) => (size === WEEK ? frequency(null, Math.trunc(times)) : frequency(size / times, null));
 
 class TreeReader {
   constructor(text, limits) {
@@ -175,7 +175,7 @@ class TreeReader {
     const times = by.filter(({ kind }) => kind === "UNIT").map(({ value }) => value);
     const masses = by.length - times.length;
     if (times.length > 1 || masses > 1 || times.some((size) => size > HOUR)) {
-      const expected = "a mass, perhaps per kg and per h or min; the rhythm in words";
+      const expected = "a mass, perhaps per kg and per h or min; the frequency in words";
       this.refuse(place, "is no dose", "dose", expected, "50 mg daily");
     }
     const rate = times.length ? HOUR / times[0] : 1;
@@ -185,12 +185,12 @@ class TreeReader {
 
   every(children, place) {
     const what = children.at(-1);
-    if (isToken(what)) return rhythm(what.value, null);
+    if (isToken(what)) return frequency(what.value, null);
     if (what.compound) {
       const expected = `'every ${general(what.hours)} h', or 'over' how long`;
       this.refuse(place, "can be read in two ways", "schedule", expected);
     }
-    return rhythm(what.hours, null);
+    return frequency(what.hours, null);
   }
 
   // "8 hourly" is every 8 hours; "4 weekly" is 4 times a week to some and every 4 weeks to others.
@@ -200,7 +200,7 @@ class TreeReader {
       const expected = `'${times}' or 'every ${general(number)} ${PLURAL.get(unit.value) ?? "years"}'`;
       this.refuse(place, "can be read in two ways", "schedule", expected);
     }
-    return rhythm(number * unit.value, null);
+    return frequency(number * unit.value, null);
   }
 
   days_per_week([number, days, ...others], place) {
@@ -223,9 +223,9 @@ class TreeReader {
     return timesIn(number, size);
   }
 
-  // A rhythm, the one item whose rule has several forms.
+  // A frequency, the one item whose rule has several forms.
   item([value], { start, end }) {
-    return { type: "Item", kind: "rhythm", value, start, end };
+    return { type: "Item", kind: "frequency", value, start, end };
   }
 
   part(children, { start, end }) {

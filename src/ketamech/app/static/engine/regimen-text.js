@@ -81,11 +81,11 @@ function startWords(starts, isRepeated) {
 
 function phaseWords({ interval, timesAWeek, duration }) {
   const count = timesAWeek || 1;
-  const rhythm =
+  const frequency =
     interval === null
       ? (TIMES[count] ?? `${count} times a week`)
       : (EVERY.get(interval) ?? `every ${durationText(interval)}`);
-  return rhythm + (duration === null ? "" : ` for ${durationText(duration)}`);
+  return frequency + (duration === null ? "" : ` for ${durationText(duration)}`);
 }
 
 function adherenceWords({ lag, skippedDoses: skipped, missProbability, atSteadyState }) {

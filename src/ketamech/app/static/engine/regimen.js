@@ -11,20 +11,20 @@ const DAY = 24;
 const WEEK = 168;
 const INFUSED = ["IV", "SC"];
 // Rules of the grammar with the same meaning, and the kinds that may occur once in a segment.
-const SAME_KINDS = { lasting: "over", choice: "rhythm", starts: "start", days: "start" };
+const SAME_KINDS = { lasting: "over", choice: "frequency", starts: "start", days: "start" };
 const UNIQUE_KINDS = {
   amount: "doses",
   route: "routes",
   salt: "salts",
   over: "durations",
-  rhythm: "rhythms",
+  frequency: "frequencies",
   start: "starts",
   count: "numbers of doses",
   lag: "lags",
   missing: "chances",
   missed: "lists of missed doses",
 };
-const KEYS = { amount: "dose", rhythm: "schedule", count: "schedule", start: "at", missed: "missing" };
+const KEYS = { amount: "dose", frequency: "schedule", count: "schedule", start: "at", missed: "missing" };
 const TREATMENT_KINDS = ["lag", "missing", "missed", "steady"]; // they apply to a whole treatment
 
 const kindOf = ({ kind }) => SAME_KINDS[kind] ?? kind;
@@ -84,7 +84,7 @@ export class RegimenReader {
     return parsed.flatMap(({ text, parts }) => {
       if (parts.some((part) => part.isReinduction) || itemsOf(parts).some(isAdaptive)) {
         const what = `adaptive dosing is for trial files only: '${shortenText(text)}'`;
-        throw new InputError(what, { key: "schedule", expected: "one rhythm", typeThis: "then weekly" });
+        throw new InputError(what, { key: "schedule", expected: "one frequency", typeThis: "then weekly" });
       }
       return parts.flatMap((part) => new TreatmentBuilder(text, firstDay, this.tables).treatments(part));
     });
@@ -131,7 +131,7 @@ class TreatmentBuilder {
     const listed = courses.flatMap((course) => course.starts.map((start) => [course, start]));
     const ambiguous = forAll.missed ?? forAll.steady;
     if (listed.length > 1 && ambiguous) {
-      throw this.itemError(ambiguous, "is ambiguous for several consecutive doses", "one dose in one rhythm");
+      throw this.itemError(ambiguous, "is ambiguous for several consecutive doses", "one dose in one frequency");
     }
     return listed.map(([course, start]) => this.treatment(course, start, forAll));
   }
@@ -177,8 +177,8 @@ class TreatmentBuilder {
       names.length || over !== null || ["amount", "route", "salt", "start"].some((kind) => byKind[kind]);
     if (courses.length && !isAnother) {
       if (!phase) {
-        const what = `'then' without a rhythm in '${this.shown}'`;
-        throw new InputError(what, { key: "schedule", expected: "a rhythm", typeThis: "then weekly for 4 weeks" });
+        const what = `'then' without a frequency in '${this.shown}'`;
+        throw new InputError(what, { key: "schedule", expected: "a frequency", typeThis: "then weekly for 4 weeks" });
       }
       courses.at(-1).phases.push(phase);
       return;
@@ -231,15 +231,15 @@ class TreatmentBuilder {
     }
   }
 
-  // The phase (null without a rhythm), and the infusion duration (h) of each dose where it is named.
+  // The phase (null without a frequency), and the infusion duration (h) of each dose where it is named.
   phase(byKind, items, dose) {
     const lengths = items.filter(({ kind }) => kind === "length").map(({ value }) => value);
-    const rhythm = byKind.rhythm?.value ?? null;
+    const frequency = byKind.frequency?.value ?? null;
     let over = byKind.over?.value.hours ?? null;
     if (over === null && lengths.length) {
       const shortest = lengths.reduce((least, one) => (one.hours < least.hours ? one : least));
       const isRate = (dose.amount?.unit.endsWith("/h") ?? false) && !dose.duration;
-      if (isRate || lengths.length > 1 || (!rhythm && this.isInfused(dose) && shortest.unit < DAY)) {
+      if (isRate || lengths.length > 1 || (!frequency && this.isInfused(dose) && shortest.unit < DAY)) {
         lengths.splice(lengths.indexOf(shortest), 1);
         over = shortest.hours;
       }
@@ -249,14 +249,14 @@ class TreatmentBuilder {
       throw new InputError(what, { key: "schedule", expected: "one" });
     }
     const { count } = byKind;
-    if (!rhythm) {
+    if (!frequency) {
       if (lengths.length || (count && count.value !== 1)) {
         const what = `'${this.shown}' has a length of time but no dosing frequency`;
-        throw new InputError(what, { key: "schedule", expected: "a rhythm", typeThis: "weekly for 4 weeks" });
+        throw new InputError(what, { key: "schedule", expected: "a frequency", typeThis: "weekly for 4 weeks" });
       }
       return { phase: null, over };
     }
-    const phase = new Phase(rhythm.every, rhythm.timesAWeek, lengths[0]?.hours ?? null);
+    const phase = new Phase(frequency.every, frequency.timesAWeek, lengths[0]?.hours ?? null);
     return { phase: count ? this.withDoseCount(phase, count) : phase, over };
   }
 
@@ -300,7 +300,7 @@ class TreatmentBuilder {
     if (!last.phases.length) {
       if (!phase) {
         const what = `'then' without a time in '${this.shown}'`;
-        const expected = "a day, a time or a rhythm";
+        const expected = "a day, a time or a frequency";
         throw new InputError(what, { key: "at", expected, typeThis: "then ... on day 4" });
       }
       return last.starts.at(-1) + phase.meanInterval;
@@ -344,7 +344,7 @@ class TreatmentBuilder {
       }
       if (kind === "lasting" && value.unit >= DAY) {
         const expected = "'over' for how long an infusion runs, 'for' how long doses are repeated, 'every' how often";
-        throw this.itemError(item, "is neither a duration nor a rhythm", expected, "schedule");
+        throw this.itemError(item, "is neither a duration nor a frequency", expected, "schedule");
       }
     }
   }

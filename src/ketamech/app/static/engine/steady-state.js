@@ -18,20 +18,20 @@ export function steadyStateCycle(treatments, gap) {
   const periods = [...new Set(steady.map(({ schedule }) => schedule[0].period))];
   if (!periods.length) return { treatments: [], length: 0 };
   if (periods.length > 1) {
-    const what = "some treatments start at steady state in one rhythm and others in another rhythm";
-    throw new InputError(what, { key: "schedule", expected: "one rhythm for all that start at steady state" });
+    const what = "some treatments start at steady state in one frequency and others in another frequency";
+    throw new InputError(what, { key: "schedule", expected: "one frequency for all that start at steady state" });
   }
   const length = Math.max(1, Math.ceil(gap / periods[0] - 1e-9)) * periods[0];
   return { treatments: steady.map((one) => repeatedTreatment(one, periods[0], length)), length };
 }
 
-// The first rhythm, every dose taken, for `length` h.
+// The first frequency, every dose taken, for `length` h.
 function repeatedTreatment({ tables, ...given }, period, length) {
   const { interval, timesAWeek } = given.schedule[0];
   const last = given.schedule[0].starts(given.start, given.start + period, tables.limits.doses).at(-1);
   if (last > period - 1e-9) {
     const place = `a first dose at ${general(given.start)} h, or the last of a period`;
-    const expected = "a start within the first round of a steady rhythm";
+    const expected = "a start within the first round of a steady frequency";
     throw new InputError(`${place}, comes after ${general(period)} h`, { key: "schedule", expected });
   }
   const schedule = [new Phase(interval, timesAWeek, length)];

@@ -13,7 +13,7 @@ export class Phase {
     const mean = this.meanInterval;
     if (!(mean > 0 && mean < Infinity) || duration === Infinity) {
       const what = `a dose every ${general(mean)} h${duration ? ` for ${general(duration)} h` : ""}`;
-      throw new InputError(what, { key: "schedule", expected: "a rhythm such as every 12 h for 2 weeks" });
+      throw new InputError(what, { key: "schedule", expected: "a frequency such as every 12 h for 2 weeks" });
     }
     if (duration !== null && duration < mean) {
       const what = `for ${general(duration)} h is shorter than the ${general(mean)} h between two doses`;
@@ -151,7 +151,7 @@ export class Treatment {
     if (!this.atSteadyState) return;
     if (!this.schedule.length) {
       const typeThis = "every 12 h at steady state";
-      throw new InputError("a single dose has no steady state", { key: "schedule", expected: "a rhythm", typeThis });
+      throw new InputError("a single dose has no steady state", { key: "schedule", expected: "a frequency", typeThis });
     }
     if (this.duration + this.lag > doses * this.schedule[0].meanInterval) {
       const what = `more than ${doses} infusions of ${general(this.duration)} h at a time`;

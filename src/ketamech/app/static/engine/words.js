@@ -112,7 +112,7 @@ function withMeanings(text, lexicon, tables) {
       for (const { kind, value } of tokenize(match.value, current, tables)) found.push({ kind, value, start, end });
     } else if (match.kind === "refused") {
       const what = `${quoted(text, start, end)}: ${match.value}`;
-      throw new InputError(what, { key: "schedule", expected: tables.texts.rhythms });
+      throw new InputError(what, { key: "schedule", expected: tables.texts.frequencies });
     } else if (match.kind !== "filler") {
       found.push({ kind: match.kind, value: match.value, start, end });
       current = match.kind === "SEP" ? lexicon : (current.inside[match.kind] ?? current);
