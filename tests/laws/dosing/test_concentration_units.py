@@ -10,8 +10,8 @@ from ketamech.parameters.concentration_units import factors, molar_masses, shown
 from ketamech.report.panels import _scale as panel_scale
 from ketamech.report.summary import curve_values
 from ketamech.report.tracks import load_tracks
-from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.simulation.simulate import simulate
 from ketamech.trials.analysis.analyse import adpc, adqs, adsl, exposure_of_visits
 from ketamech.trials.rating_scales import load_scales, scale
