@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -44,9 +45,9 @@ def scenario(
 
 
 def settings(options: list[str] | None, option: str) -> dict[str, str]:
-    """Names and values of options such as `--person "weight=90 kg"`. Raises InputError."""
+    """Names and values of options such as `--person "weight=90 kg, age=75"`. Raises InputError."""
     found = {}
-    for text in options or ():
+    for text in (part for given in options or () for part in re.split(r",(?=[^,=]*=)", given)):
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (sign and name and value):
             example = '--person "weight=90 kg"' if option == "--person" else "--set mood.expectancy_weight=0"

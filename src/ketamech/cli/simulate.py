@@ -34,8 +34,8 @@ Person = Annotated[
     list[str] | None,
     typer.Option(
         "--person",
-        help='A value of the person: "weight=90 kg", age=75, "cyp2b6=*6/*6", "liver_function=Child-Pugh B"; may be'
-        " repeated; a bare number is in the unit of the parameter table",
+        help='A value of the person: "weight=90 kg", age=75, "cyp2b6=*6/*6", "liver_function=Child-Pugh B"; more joined'
+        " by ',' or in further options; a bare number is in the unit of the parameter table",
     ),
 ]
 SetValue = Annotated[

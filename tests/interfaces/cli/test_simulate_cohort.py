@@ -159,13 +159,13 @@ def test_a_device_that_is_not_there_is_said(tmp_path, model):
 
 
 def test_one_patient_takes_a_person_outputs_and_times(tmp_path, model):
-    more = ["--person", "weight=90 kg", "--outputs", "venous.ketamine,mood.madrs", "--times", "0.5, 2, 24"]
+    more = ["--person", "weight=90 kg, age=75", "--outputs", "venous.ketamine,mood.madrs", "--times", "0.5, 2, 24"]
     done = simulate(*more, "--out", str(tmp_path / "c"))
     assert done.exit_code == 0, done.output
     table = pd.read_csv(tmp_path / "c" / "curves.csv")
     assert list(table) == ["patient", "time (h)", "venous.ketamine (ng/mL)", "mood.madrs (points)"]
     assert list(table["time (h)"]) == [0.5, 2, 24] * 2
-    curves = km.simulate(WORDS, model=model, person={"weight": 90}, times=[0.5, 2, 24], outputs="mood.madrs")
+    curves = km.simulate(WORDS, model=model, person={"weight": 90, "age": 75}, times=[0.5, 2, 24], outputs="mood.madrs")
     assert table["mood.madrs (points)"][:3].to_numpy() == pytest.approx(curves["mood.madrs"][0].values, abs=1e-3)
     assert "half-life" in done.output
     assert "venous" in next(line for line in done.output.splitlines() if line.startswith("Plasma"))
