@@ -6,16 +6,12 @@ import re
 import threading
 import time
 import zipfile
-from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 
-from ketamech.app import trial_tasks
 from ketamech.app.app_state import Limits
 from ketamech.app.jobs import Jobs, LimitExceeded, ResultWithFiles
 from ketamech.core import SolverError
-from ketamech.trials.analysis.power import SuccessCriterion
 
 TRIAL = {"arms": {"drug": "racemic 0.5 mg/kg IV over 40 min", "none": "placebo IV"}, "patients_per_arm": 12,
          "replicates": 3, "days": [1, 7, 14]}  # fmt: skip
@@ -91,18 +87,6 @@ def test_a_trial_begins_with_its_difference_and_its_files_can_be_saved(client):
     names = set(archive.namelist())
     assert {"trial/report.html", "trial/adsl.csv", "trial/summary.json", "trial/trial.yaml", "trial/power.csv"} <= names
     assert client.get("/api/jobs/none/files").status_code == 404
-
-
-@pytest.mark.parametrize(("differences", "kind"), [((-4.0, -2.0, 1.0), "benefit"), ((4.0, 2.0, -1.0), "harm")])
-def test_a_missed_effect_is_a_benefit_or_a_harm_by_its_direction(differences, kind):
-    table = pd.DataFrame({"arm": "drug", "difference": differences, "p": 0.01, "low": 0.0, "high": 0.0})
-    found = SimpleNamespace(primary=table, reference="placebo")
-    trial = SimpleNamespace(arms=[SimpleNamespace(name="drug"), SimpleNamespace(name="placebo")])
-    (text,) = trial_tasks._missed(found, trial, SuccessCriterion())
-    assert f"1.7 points {'lower' if kind == 'benefit' else 'higher'} than on placebo" in text
-    assert text.endswith(
-        f"an expected chance of 33 % that a true {kind} is missed."
-    )  # one trial in the other direction
 
 
 def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(client, tmp_path, monkeypatch):

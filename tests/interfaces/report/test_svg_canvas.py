@@ -99,7 +99,7 @@ def test_words_of_the_clock_do_not_touch_each_other():
     said = []
     canvas = mock.Mock(text=lambda x, y, text, **look: said.append((x, text, look)))
     Frame(0.0, 0.0, 250.0, 90.0, TimeScale(True, 2016.0)).draw_axes(canvas)
-    shift = {"right": 1.0, "center": 0.5}
+    shift = {"right": 1.0, "center": 0.5, "left": 0.0}
     edges = sorted((x - shift[look["anchor"]] * 4 * len(text), 4 * len(text)) for x, text, look in said)
     assert all(left + wide < after for (left, wide), (after, _) in pairwise(edges))
     assert {"1 min", "1 d", "12 wk"} <= {text for _, text, _ in said}
