@@ -135,7 +135,8 @@ function comparisonTable(found) {
     return paragraph(reason, "secondary");
   }
   const caption = `${found.primary}, compared with ${found.reference}, ${trialCount(found.replicates)}`;
-  const head = ["arm", "difference, points", "95 %", `success: ${found.criterion}`, "direction"];
+  const range = found.replicates > 1 ? "95 % of trials" : "interval";
+  const head = ["arm", "difference, points", range, `success: ${found.criterion}`, "direction"];
   const rows = found.effects.map(({ arm, difference, low, high, success_percent: success }) => {
     const direction = `${difference < 0 ? "lower" : "higher"} than on ${found.reference}`;
     return [arm, formatNumber(difference), formatRange(low, high), `${Math.round(success)} %`, direction];
