@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sympy
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.core import InputError, ModelError, convert, unit
-from ketamech.core.yaml_lines import read_yaml
+from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
 from ketamech.exchange.optional_libraries import libsbml
 from ketamech.exchange.population_pk import is_population_pk, load_population_pk
@@ -29,7 +29,7 @@ from ketamech.model.stage import Stage, declare_stage, symbol
 from ketamech.model.stages import all_stages
 from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario_schema import FileSchema, to_input_error
+from ketamech.simulation.scenario_schema import FileSchema, validated
 
 REPLACED_STATES = "pharmacokinetics"
 REQUIRED_PREFIXES = ("plasma.", "venous.")
@@ -118,10 +118,7 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
 def read_kinetics(path: Path) -> CustomPk:
     """A file of kinetics and its model. Raises InputError with file, line and key."""
     content, lines = read_yaml(path)
-    try:
-        told = KineticsFile.model_validate(content)
-    except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines, KINETICS_FILE) from None
+    told: KineticsFile = validated(content, YamlSource(path, lines), KINETICS_FILE)
     imported = import_sbml(path.parent / told.model)
     if imported.events:
         what = f"'{told.model}' has events: doses come from the scenario"

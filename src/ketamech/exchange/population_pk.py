@@ -15,10 +15,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import sympy
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.core import InputError, closest_match, unit
-from ketamech.core.yaml_lines import read_yaml
+from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
 from ketamech.model.assemble import build_system
 from ketamech.model.stage import Stage
@@ -27,7 +27,7 @@ from ketamech.parameters import Distribution, Parameter, ParameterTable, load_pa
 from ketamech.population.population_tables import Variability
 from ketamech.population.virtual_population import Population
 from ketamech.simulation.model import Model
-from ketamech.simulation.scenario_schema import FileSchema, to_input_error
+from ketamech.simulation.scenario_schema import FileSchema, validated
 
 REPLACED, OWN = "pharmacokinetics", "poppk"
 UNITS = {"cl": "L/h", "q2": "L/h", "q3": "L/h", "v1": "L", "v2": "L", "v3": "L", "ka": "1/h", "f": "1"}
@@ -171,10 +171,7 @@ def load_population_pk(path: Path, parameters: ParameterTable | None = None) -> 
 def read_population_pk(path: Path) -> PopulationPk:
     """A checked file. Raises InputError."""
     content, lines = read_yaml(path)
-    try:
-        file = PopulationPkFile.model_validate(content)
-    except ValidationError as problem:
-        raise to_input_error(problem.errors(), path, lines, SCHEMA) from None
+    file: PopulationPkFile = validated(content, YamlSource(path, lines), SCHEMA)
 
     def refuse(what: str, where: tuple[str, ...], **more: Any) -> InputError:
         return InputError(what, file=path, line=lines.get(where), key=where[-1], **more)

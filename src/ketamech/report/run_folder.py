@@ -25,7 +25,14 @@ from ketamech.report import bibliography as papers
 from ketamech.report.number_format import number, stage_in_words
 from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
 from ketamech.report.run_description import RunDescription, describe_run
-from ketamech.report.summary import SummaryRow, exposure_summary, solver_status, summary, summary_rows_of
+from ketamech.report.summary import (
+    SummaryRow,
+    compared_times,
+    exposure_summary,
+    solver_status,
+    summary,
+    summary_rows_of,
+)
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -171,7 +178,6 @@ def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[s
 
     lines, changed = found.lines, found.provenance["changed_parameters"]
     moments = list(lines[0].moments) if lines else []
-    control = next((name for name in ("24 h", "end") if lines and name in lines[0].difference), "")
     return render(
         "report.html.j2",
         run=found.run,
@@ -179,7 +185,7 @@ def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[s
         failed=[patient for patient in solver_status(found.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=moments,
-        control=control,
+        compared=compared_times(lines),
         outcomes=[(line, sentence(line)) for line in lines if line.is_primary],
         points=[p for picture in panels for p in picture["points"]],
         used=found.used,

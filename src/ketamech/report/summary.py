@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,6 +204,11 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def compared_times(lines: Sequence[SummaryRow]) -> list[str]:
+    """The times at which tables show the difference from control."""
+    return [name for name in ("24 h", "end") if lines and name in lines[0].difference]
+
+
 def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     """The terminal table of a run, one row per track, from the curves alone.
 
@@ -212,7 +217,7 @@ def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     """
     lines = _reported(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))
     moments = list(lines[0].moments) if lines else []
-    compared = [name for name in ("24 h", "end") if lines and name in lines[0].difference]
+    compared = compared_times(lines)
     rows = []
     for line in lines:
         row = {"output": line.label, "unit": line.unit, "baseline": number(line.baseline)}
