@@ -238,6 +238,11 @@ def test_blockers_of_the_cascade_abolish_the_lasting_effect(curves, blocker):
     assert abs(effect(curves, blocker, "spines.density_change", 120.0)) < 0.35
 
 
+@pytest.mark.parametrize("blocker", ["nbqx", "rapamycin", "verapamil", "anti_bdnf"])
+def test_blockers_of_the_cascade_do_not_raise_spine_density_without_a_drug(curves, blocker):
+    assert curves("spines.density", blocker)[0] < 1.001 * curves("spines.density")[0]
+
+
 def test_lithium_prolongs_the_effect(curves):
     assert effect(curves, "lithium", "spines.density_change", 336.0) > 1.05
 

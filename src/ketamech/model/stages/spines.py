@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy
 
-from ketamech.model.functions import hill
+from ketamech.model.functions import hill, positive_part
 from ketamech.model.stage import Stage
 
 
@@ -14,8 +14,8 @@ def spines(stage: Stage) -> None:
     The drug raises formation through synaptic protein and does not change elimination (Phoumthipphavong 2016, two
     labs). Stress slows formation and speeds the loss of mature spines (Radley 2006, Moda-Sava 2019). Density has a
     maximum. Dopamine D1 signalling permits drug-evoked formation (Wu 2021); late, MeCP2-dependent transcription
-    consolidates new spines (Kim 2021). A model variant lets rapamycin spare spines, by an unspecified mechanism, at
-    levels far below those that stop synthesis.
+    consolidates new spines (Kim 2021). Rapamycin spares drug-evoked spines, by an unspecified mechanism, at levels far
+    below those that stop synthesis (Abdallah 2020); it does not change the density without a drug.
     """
     stress = stage.input("stress.level", "1")
     stable, maximum_density = stage.parameter("spines.stable"), stage.parameter("spines.maximum_density")
@@ -40,6 +40,12 @@ def spines(stage: Stage) -> None:
     )
     _maturation(stage, nascent, mature)
     stage.rate(mature, -loss * mature, because="elimination, faster under stress, not changed by the drug")
+    for pool, rate_constant in ((nascent, stage.parameter("spines.nascent_loss_rate")), (mature, loss)):
+        stage.rate(
+            pool,
+            +rate_constant * _spared_by_rapamycin(stage, pool),
+            because="rapamycin spares spines beyond the density without a drug (Abdallah 2020)",
+        )
     relative = stage.output("spines.density", density, "1", description="spine density, relative to healthy")
     change = relative / stage.baseline("spines.density", "1")
     stage.output("spines.density_change", change, "1", description="spine density, relative to own baseline")
@@ -62,13 +68,18 @@ def _growth_factor(stage: Stage) -> sympy.Expr:
 
 
 def _mature_loss(stage: Stage, stress: sympy.Symbol) -> sympy.Expr:
-    """Loss rate of mature spines (1/h): higher under stress and with quinolinate, lower with rapamycin in a variant."""
+    """Loss rate of mature spines (1/h): higher under stress and with quinolinate."""
     quinolinate = stage.input("inflammation.quinolinate", "1") - stage.baseline("inflammation.quinolinate", "1")
     stress_loss = 1 + stage.parameter("spines.stress_loss") * stress
     quinolinate_loss = 1 + stage.parameter("spines.quinolinate_loss") * quinolinate
-    rapamycin = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
-    rapamycin_factor = 1 - stage.parameter("spines.rapamycin_sparing") * rapamycin
-    return stage.parameter("spines.mature_loss_rate") * stress_loss * quinolinate_loss * rapamycin_factor
+    return stage.parameter("spines.mature_loss_rate") * stress_loss * quinolinate_loss
+
+
+def _spared_by_rapamycin(stage: Stage, pool: sympy.Symbol) -> sympy.Expr:
+    """Spines of a pool that rapamycin protects: a share of those beyond the baseline, relative to healthy density."""
+    occupied = hill(stage.input("tool_compounds.rapamycin_share", "1"), stage.parameter("spines.rapamycin_ec50"), 1)
+    evoked = positive_part(pool - stage.baseline(pool.name, "1"), stage.parameter("plasticity.threshold_width"))
+    return stage.parameter("spines.rapamycin_sparing") * occupied * evoked
 
 
 def _maturation(stage: Stage, nascent: sympy.Symbol, mature: sympy.Symbol) -> None:
