@@ -36,7 +36,7 @@ def names_in(text: str) -> tuple[str, ...]:
 
 def value_of(text: str, values: Mapping[str, Any]) -> Any:
     """The value of an expression over `values` {output: number or array}. Raises UnknownNameError."""
-    return _value(_tree(text), values)
+    return values[text] if text in values else _value(_tree(text), values)
 
 
 def unit_of(text: str, units: Mapping[str, str]) -> str:
