@@ -31,7 +31,7 @@ def attribute(
     scenario: ScenarioOrFile, endpoints: Endpoints = None, draws: Draws = None, variant: Variant = None, seed: Seed = 1,
     threads: Threads = None, out: Out = Path("runs/attribute"),
 ) -> None:  # fmt: skip
-    """Attribute the effect of a regimen to attribution_text.
+    """Attribute the effect of a regimen to its pathways.
 
     Example:  ketamech attribute "racemic 0.5 mg/kg IV over 40 min"
 
