@@ -74,7 +74,7 @@ def engines(
         page.write_text(benchmark_page(found, Path(picture).as_posix()), encoding="utf-8")
         written.append(page)
     _show(found)
-    terminal.wrote(written)
+    terminal.print_written_files(written)
 
 
 def _show(found: Mapping[str, Any]) -> None:
@@ -125,7 +125,7 @@ def kernels(
         written.append(out / "slices.json")
         written[1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         terminal.table(found, title="Seconds, and ratios to the run of all outputs")
-    terminal.wrote(written)
+    terminal.print_written_files(written)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 
 from ketamech.report.number_format import DISCLAIMER, number
 from ketamech.report.style import SETTINGS, save
-from ketamech.report.svg_canvas import FAINT, INK, QUIET
+from ketamech.report.svg_canvas import GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 
 # colour and shape say the same, so either is enough
 MARKS = {
@@ -35,7 +35,7 @@ def draw_benchmark(folder: Path, found: Mapping[str, Any], name: str = "benchmar
         _header(figure, found)
         _against_error(figure.add_axes((0.065, 0.14, 0.46, 0.64)), found["peers"])
         _many(figure.add_axes((0.66, 0.14, 0.31, 0.64)), found["scaling"])
-        figure.text(0.98, 0.015, DISCLAIMER, ha="right", size=7, color=QUIET)
+        figure.text(0.98, 0.015, DISCLAIMER, ha="right", size=7, color=MUTED_COLOUR)
         return save(figure, folder, name)
 
 
@@ -46,7 +46,7 @@ def _header(figure: Figure, found: Mapping[str, Any]) -> None:
         f"{task['states']} states, {task['horizon_h'] / 24:.0f} days, {task['regimen']}; "
         f"every patient different; one core of {found['machine']['processor']}"
     )
-    figure.text(0.02, 0.875, told, color=QUIET)
+    figure.text(0.02, 0.875, told, color=MUTED_COLOUR)
 
 
 def _against_error(axes: Axes, peers: Sequence[Mapping[str, Any]]) -> None:
@@ -64,7 +64,7 @@ def _against_error(axes: Axes, peers: Sequence[Mapping[str, Any]]) -> None:
     axes.invert_xaxis()
     axes.legend(frameon=False, loc="best")
     axes.set_xlabel("largest error, relative to the size of the output (more exact to the right)")
-    axes.set_title("ms a patient, one core", loc="left", size=9, color=INK)
+    axes.set_title("ms a patient, one core", loc="left", size=9, color=TEXT_COLOUR)
 
 
 def _many(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -76,14 +76,14 @@ def _many(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     _logarithmic(axes)
     axes.set_xlabel("patients")
     most = max(row["peak_mib"] for row in rows)
-    axes.set_title(f"seconds in all; at most {number(most)} MiB", loc="left", size=9, color=INK)
+    axes.set_title(f"seconds in all; at most {number(most)} MiB", loc="left", size=9, color=TEXT_COLOUR)
     axes.legend(frameon=False, loc="upper left")
 
 
 def _logarithmic(axes: Axes) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.grid(color=FAINT, lw=0.6)
+    axes.grid(color=GRID_COLOUR, lw=0.6)
     axes.tick_params(length=0, which="both")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_minor_formatter(NullFormatter())

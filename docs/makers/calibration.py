@@ -92,12 +92,12 @@ def _directions(draws: list[dict[str, float]], folder: Path) -> list[str]:
     rows = tables.load_diagnostic(DIRECTORY, tables.DIRECTIONS, draws)
     if rows is None:
         return _missing(draws, CALIBRATE)
-    gains = [p for p in load_estimated() if p.gain]
-    logs = np.array([[np.log(draw[p.name] / p.default) / p.prior for p in gains] for draw in draws])
-    draw_gains(folder, [p.gain for p in gains], logs)
+    gains = [p for p in load_estimated() if p.gain_unit]
+    logs = np.array([[np.log(draw[p.name] / p.prior_median) / p.prior_log_sd for p in gains] for draw in draws])
+    draw_gains(folder, [p.gain_unit for p in gains], logs)
     lines = [*(f"{k}. {sentence}" for k, sentence in enumerate(rows["sentence"], 1)), ""]
-    loadings = [f"loading of {p.gain}" for p in gains]
-    head = ("", "SD", *(p.gain for p in gains))
+    loadings = [f"loading of {p.gain_unit}" for p in gains]
+    head = ("", "SD", *(p.gain_unit for p in gains))
     cells = [
         (k, f"{row['sd']:.2f}", *(f"{row[name]:.2f}" for name in loadings))
         for k, row in enumerate(rows.to_dict("records"), 1)

@@ -48,7 +48,7 @@ person_table(patient).drop(columns="ID").round(3)
 
 # %% [markdown]
 # `estimate` with its 95 % interval (`low`, `high`) is that of the patient, `population` that of the tables; `deviation`
-# is in SDs between people. `learned` is the share of the variance between people that the levels removed: near 0, the
+# is in SDs between people. `variance_reduction` is the share of the variance between people that the levels removed: near 0, the
 # estimate is only the population's. Without `parameters`, KetaMech chooses those that the levels can inform.
 #
 # ## Does the curve pass through the levels?

@@ -157,7 +157,7 @@ def do_and_leave(address, pieces, leave):
 def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_path, monkeypatch):
     import ketamech.core.dask_executor as kit
 
-    monkeypatch.setattr(kit, "RETURN_SECONDS", 1.0)
+    monkeypatch.setattr(kit, "RECONNECT_SECONDS", 1.0)
     monkeypatch.setattr(kit, "POLL_SECONDS", 0.5)
     with distributed.LocalCluster(n_workers=1, host="127.0.0.1", dashboard_address=None, memory_limit=0) as made:
         said = {"workers": "all workers are lost", "scheduler": "the scheduler is lost"}[ending]

@@ -22,7 +22,7 @@ PAUSES = [0.05] * 24
 def short_waits(monkeypatch):
     for name, seconds in {
         "REPLY_SECONDS": 1.0,
-        "RETURN_SECONDS": 1.0,
+        "RECONNECT_SECONDS": 1.0,
         "POLL_SECONDS": 0.2,
         "CLOSE_SECONDS": 1.0,
     }.items():

@@ -120,7 +120,7 @@ class EvidenceItem:
     side: str
     strength: str
     why: str
-    fitted: bool
+    is_fitted: bool
 
     @property
     def weight_name(self) -> str:

@@ -36,11 +36,11 @@ from ketamech.simulation.observable import TimeCourse, names_in
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change
 
-MOOD, USUAL_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
+MOOD, STANDARD_INFUSION = "mood.madrs", "racemic 0.5 mg/kg IV over 40 min"
 SHARE_HOURS = (24.0, 168.0)
-CONTRIBUTES = 0.05  # share of the drug effect from which a pathway counts as contributing
-LEAST_EFFECT = 0.5  # MADRS points; below this there is no drug effect to share
-LEAST_SUM = 0.1  # of what all pathways add, below which their shares are not scaled to it
+CONTRIBUTION_THRESHOLD = 0.05  # share of the drug effect from which a pathway counts as contributing
+MIN_DRUG_EFFECT = 0.5  # MADRS points; below this there is no drug effect to share
+MIN_PATHWAY_SUM = 0.1  # of what all pathways add, below which their shares are not scaled to it
 NO_RESULT = -1
 TIME_ROUNDING = 1e-6  # h; output times are rounded to this
 CONTRAST_COLUMNS = (
@@ -107,7 +107,7 @@ class PathwayShares:
         """Share by pathway; empty if there is no drug effect, with NaN if an arm could not be solved."""
         full, none, control = (self._madrs(curves, name) for name in ("full", "none", "control"))
         drug = full - control
-        if abs(drug) < LEAST_EFFECT:
+        if abs(drug) < MIN_DRUG_EFFECT:
             return {}
         shares = {}
         for name in self.pathways:
@@ -115,7 +115,7 @@ class PathwayShares:
             lost = full - self._madrs(curves, f"without {name}")
             shares[name] = (alone + lost) / 2 / drug
         together, total = (full - none) / drug, sum(shares.values())
-        factor = together / total if abs(total) > LEAST_SUM * abs(together) else 1.0
+        factor = together / total if abs(total) > MIN_PATHWAY_SUM * abs(together) else 1.0
         return {name: share * factor for name, share in shares.items()}
 
     def _madrs(self, curves: Curves, coalition: str) -> float:
@@ -124,7 +124,7 @@ class PathwayShares:
     def answer(self, pathway: str, curves: Curves) -> tuple[int, float]:
         """Whether a pathway contributes (2), contributes little (1), or there is no drug effect (0), and its share."""
         shares = self.of(curves)
-        return _if_known(shares, lambda: (2 if shares[pathway] >= CONTRIBUTES else 1, shares[pathway]))
+        return _if_known(shares, lambda: (2 if shares[pathway] >= CONTRIBUTION_THRESHOLD else 1, shares[pathway]))
 
     def largest(self, curves: Curves) -> tuple[int, float]:
         """Number of the pathway with the largest share, from 1 (0: no drug effect), and the share."""
@@ -146,7 +146,7 @@ def _effect_answer(hour: float, curves: Curves) -> tuple[int, float]:
     effect = full - control
     if math.isnan(effect):
         return NO_RESULT, effect
-    return (1 if abs(effect) < LEAST_EFFECT else 2 if effect < 0 else 0), effect
+    return (1 if abs(effect) < MIN_DRUG_EFFECT else 2 if effect < 0 else 0), effect
 
 
 def in_words(hours: float) -> str:
@@ -237,7 +237,7 @@ def _claims(model: Model) -> Found:
 def _pathways(model: Model) -> Found:
     switches = [name for name in model.parameters if name.startswith("pathway.")]
     names = tuple(name.removeprefix("pathway.") for name in switches)
-    usual = load_scenario(USUAL_INFUSION, model.parameters)
+    usual = load_scenario(STANDARD_INFUSION, model.parameters)
 
     def arm(off: Sequence[str], change: Change | None = None) -> Arm:
         values = {**usual.values, **{f"pathway.{name}": 0.0 for name in off}}
@@ -261,7 +261,7 @@ def _pathways(model: Model) -> Found:
         found.append(Conclusion("pathway", f"largest-{hour:g}h", statement, words, shares.largest))
         words = ("no drug effect", "contributes little", "contributes")
         for name in names:
-            statement = f"{name} carries at least {CONTRIBUTES:.0%} {what} {when}"
+            statement = f"{name} carries at least {CONTRIBUTION_THRESHOLD:.0%} {what} {when}"
             found.append(Conclusion("pathway", f"{name}-{hour:g}h", statement, words, partial(shares.answer, name)))
     return found, arms()
 

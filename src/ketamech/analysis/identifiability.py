@@ -34,18 +34,35 @@ from ketamech.simulation.observable import names_in
 from ketamech.simulation.simulate import events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
-POINTS, STEP, NULL = 60, 1e-30, 1e-9  # random states; complex step; relative singular value of an exact null space
-MOVED, ZERO = 0.4, 1e-3  # share of the states that are moved; baseline, in typical sizes, that counts as 0
+N_RANDOM_STATES, COMPLEX_STEP, SINGULAR_VALUE_TOLERANCE = (
+    60,
+    1e-30,
+    1e-9,
+)  # random states; complex step; relative singular value of an exact null space
+MOVED_SHARE, ZERO_BASELINE = (
+    0.4,
+    1e-3,
+)  # share of the states that are moved; baseline, in typical sizes, that counts as 0
 SPREADS = (0.02, 0.05, 0.2, 0.7)  # of the logarithm of random states around the baseline, in turn
-LEAST_POWER = -3.0  # of ten: smallest size of a moved state of baseline 0, in typical sizes; at most its inverse
-KNOWN_STAGES = ("person", "pathway", "perturbation", "drug")  # properties of the patient and switches, not estimated
-COMPLETE = 1e-6  # residual of the conditions, of size 1, below which they hold
-SMALL = 1e-6  # exponents below this are rounding
-LOW, HIGH = 0.16, 0.84  # percentiles of a spread between which a parameter is moved: two standard deviations
-INVISIBLE = 0.01  # change of every reading, as a share of its size, below which a direction is not seen
-DOSES_BEFORE = 24.0  # h; doses in this time name the states that are dosed
-MANY = 6  # parameters that are named in one line
-PARALLEL = 0.999  # cosine of two columns from which two parameters cannot be separated
+MIN_DECIMAL_EXPONENT = (
+    -3.0
+)  # of ten: smallest size of a moved state of baseline 0, in typical sizes; at most its inverse
+NOT_ESTIMATED_STAGES = (
+    "person",
+    "pathway",
+    "perturbation",
+    "drug",
+)  # properties of the patient and switches, not estimated
+RESIDUAL_TOLERANCE = 1e-6  # residual of the conditions, of size 1, below which they hold
+EXPONENT_TOLERANCE = 1e-6  # exponents below this are rounding
+LOW_PROBABILITY, HIGH_PROBABILITY = (
+    0.16,
+    0.84,
+)  # percentiles of a spread between which a parameter is moved: two standard deviations
+DETECTION_THRESHOLD = 0.01  # change of every reading, as a share of its size, below which a direction is not seen
+DOSING_HORIZON = 24.0  # h; doses in this time name the states that are dosed
+MAX_PARAMETERS_NAMED = 6  # parameters that are named in one line
+COLLINEARITY_THRESHOLD = 0.999  # cosine of two columns from which two parameters cannot be separated
 Function = Callable[..., complex]
 
 
@@ -64,8 +81,8 @@ class Invariance:
     def product(self) -> str:
         """The parameters with their exponents, e.g. "mood.a · mood.b^-1"."""
         powers = [name if e == 1 else f"{name}^{e:.3g}" for name, e in self.exponents.items()]
-        more = f" and {len(powers) - MANY} more" if len(powers) > MANY else ""
-        return " · ".join(powers[:MANY]) + more
+        more = f" and {len(powers) - MAX_PARAMETERS_NAMED} more" if len(powers) > MAX_PARAMETERS_NAMED else ""
+        return " · ".join(powers[:MAX_PARAMETERS_NAMED]) + more
 
 
 @dataclass(frozen=True)
@@ -96,8 +113,12 @@ def invariances(
     found = []
     for row in exponents:
         kind = problem.kind(row, values, moved, other)
-        scaled = row / row[np.argmax(np.abs(row) > SMALL)]
-        named = {name: float(round(e, 6)) for name, e in zip(problem.parameters, scaled, strict=True) if abs(e) > SMALL}
+        scaled = row / row[np.argmax(np.abs(row) > EXPONENT_TOLERANCE)]
+        named = {
+            name: float(round(e, 6))
+            for name, e in zip(problem.parameters, scaled, strict=True)
+            if abs(e) > EXPONENT_TOLERANCE
+        }
         found.append(Invariance(kind, named))
     return found
 
@@ -106,15 +127,15 @@ class _Completion:
     """Whether exponents of parameters can be completed by those of states and outputs."""
 
     def __init__(self, conditions: np.ndarray, parameters: int) -> None:
-        self.own = conditions[:, :parameters]
+        self.parameter_conditions = conditions[:, :parameters]
         left, sizes, _ = np.linalg.svd(conditions[:, parameters:], full_matrices=False)
-        self.others = left[:, sizes > NULL * sizes[0]] if len(sizes) else left
+        self.others = left[:, sizes > SINGULAR_VALUE_TOLERANCE * sizes[0]] if len(sizes) else left
 
     def exists(self, exponents: np.ndarray) -> bool:
         """Whether some exponents of states and outputs complete those of the parameters."""
-        side = self.own @ exponents
+        side = self.parameter_conditions @ exponents
         rest = side - self.others @ (self.others.T @ side)
-        return bool(np.abs(rest).max() < COMPLETE * max(1.0, np.abs(exponents).max()))
+        return bool(np.abs(rest).max() < RESIDUAL_TOLERANCE * max(1.0, np.abs(exponents).max()))
 
 
 class _SymmetryProblem:
@@ -125,7 +146,7 @@ class _SymmetryProblem:
         baseline: Mapping[str, float],
     ) -> None:  # fmt: skip
         self.system = system
-        self.known = {n for n in system.parameter_names if n in known or n.split(".")[0] in KNOWN_STAGES}
+        self.known = {n for n in system.parameter_names if n in known or n.split(".")[0] in NOT_ESTIMATED_STAGES}
         self.baseline = {state.name: baseline.get(state.name, state.scale) for state in system.states}
         self.parameters = tuple(name for name in system.parameter_names if name not in self.known)
         quantities = (*system.state_names, *(output.name for output in system.outputs))
@@ -140,31 +161,31 @@ class _SymmetryProblem:
         Rows without a finite number are left out.
         """
         rows = []
-        for point in range(POINTS):
+        for point in range(N_RANDOM_STATES):
             spread = SPREADS[point % len(SPREADS)]
             known = {**values, **self._random_inputs(values, generator), **self._random_states(generator, spread)}
             for equation in self.outputs:
                 known[equation.name] = float(np.real(equation.function(*(known[n] for n in equation.names))))
-            rows.append([self._row(equation, known, is_rate) for is_rate, equation in self._every()])
+            rows.append([self._row(equation, known, is_rate) for is_rate, equation in self._equations()])
         every = np.array(rows)
         finite = np.asarray(np.isfinite(every).all(axis=2))
-        for (_, equation), is_finite in zip(self._every(), np.atleast_1d(finite.any(axis=0)), strict=True):
+        for (_, equation), is_finite in zip(self._equations(), np.atleast_1d(finite.any(axis=0)), strict=True):
             if not is_finite:
                 raise ModelError(f"the equation of '{equation.name}' has no finite value near the baseline")
-        return np.concatenate([_triangle(every[finite[:, k], k]) for k in range(every.shape[1])])
+        return np.concatenate([_triangular_factor(every[finite[:, k], k]) for k in range(every.shape[1])])
 
     def kind(
         self, exponents: np.ndarray, values: Mapping[str, float], moved: Mapping[str, float], other: _Completion
     ) -> str:
         """The kind of an invariance, from whether it also holds at `moved` values with the conditions `other`."""
-        if np.count_nonzero(np.abs(exponents) > SMALL) == 1:
+        if np.count_nonzero(np.abs(exponents) > EXPONENT_TOLERANCE) == 1:
             return "no observed output depends on it"
         if other.exists(exponents):
             return "product"
         ratio = np.array([values[name] / moved[name] if moved[name] else 1.0 for name in self.parameters])
         return "sum" if other.exists(exponents * ratio) else "combination"
 
-    def _every(self) -> list[tuple[bool, _Equation]]:
+    def _equations(self) -> list[tuple[bool, _Equation]]:
         return [*((True, one) for one in self.rates), *((False, one) for one in self.outputs)]
 
     def _random_states(self, generator: np.random.Generator, spread: float) -> dict[str, float]:
@@ -172,11 +193,11 @@ class _SymmetryProblem:
         found = {f"rest({name})": self.baseline.get(name, 1.0) for name in self.system.baseline_names}
         for state in self.system.states:
             usual, (low, high) = self.baseline[state.name], state.bounds
-            is_zero = abs(usual) < ZERO * state.scale
-            far = generator.uniform(LEAST_POWER, LEAST_POWER * (1 - 2 * spread / SPREADS[-1]))
+            is_zero = abs(usual) < ZERO_BASELINE * state.scale
+            far = generator.uniform(MIN_DECIMAL_EXPONENT, MIN_DECIMAL_EXPONENT * (1 - 2 * spread / SPREADS[-1]))
             value = state.scale * 10**far if is_zero else usual * np.exp(generator.normal(0, spread))
-            if generator.random() > MOVED:
-                value = ZERO * state.scale if is_zero else usual
+            if generator.random() > MOVED_SHARE:
+                value = ZERO_BASELINE * state.scale if is_zero else usual
             if high is not None and value >= high:
                 value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(0.05, 0.95)
             found[state.name] = float(value)
@@ -196,8 +217,8 @@ class _SymmetryProblem:
             quantity = name.removeprefix("rest(").removesuffix(")") if name.startswith("rest(") else name
             if quantity in self.column:
                 stepped: list[complex] = [*inside]
-                stepped[i] += STEP * 1j
-                slope = np.imag(equation.function(*stepped)) / STEP
+                stepped[i] += COMPLEX_STEP * 1j
+                slope = np.imag(equation.function(*stepped)) / COMPLEX_STEP
                 row[self.column[quantity]] += slope * (known[name] if known[name] else 1.0)
         if equation.name in self.column:
             row[self.column[equation.name]] -= np.real(equation.function(*inside))
@@ -232,7 +253,7 @@ def _hill_slope(x: complex, half: complex, n: complex) -> complex:
 _COMPLEX = {"hill": _hill, "hill_slope": _hill_slope}
 
 
-def _triangle(rows: np.ndarray) -> np.ndarray:
+def _triangular_factor(rows: np.ndarray) -> np.ndarray:
     """Rows, scaled to a size of 1, as the triangle of their QR decomposition, which has the same null space."""
     size = np.abs(rows).max(axis=1)
     scaled = rows[size > 0] / size[size > 0, None]
@@ -246,7 +267,7 @@ def _triangle(rows: np.ndarray) -> np.ndarray:
 def _null_space(matrix: np.ndarray) -> np.ndarray:
     """Orthonormal rows that the matrix maps to zero."""
     _, sizes, rows = np.linalg.svd(matrix, full_matrices=True)
-    rank = int((sizes > NULL * sizes[0]).sum()) if len(sizes) else 0
+    rank = int((sizes > SINGULAR_VALUE_TOLERANCE * sizes[0]).sum()) if len(sizes) else 0
     return np.asarray(rows[rank:])
 
 
@@ -257,7 +278,7 @@ def _sparse_rows(rows: np.ndarray) -> np.ndarray:
         if row == len(left):
             break
         best = row + int(np.argmax(np.abs(left[row:, column])))
-        if abs(left[best, column]) < SMALL:
+        if abs(left[best, column]) < EXPONENT_TOLERANCE:
             continue
         left[[row, best]] = left[[best, row]]
         left[row] /= left[row, column]
@@ -265,7 +286,7 @@ def _sparse_rows(rows: np.ndarray) -> np.ndarray:
         left[others] -= np.outer(left[others, column], left[row])
         row += 1
     found = left[:row]
-    return np.where(np.abs(found) > SMALL, found, 0.0)
+    return np.where(np.abs(found) > EXPONENT_TOLERANCE, found, 0.0)
 
 
 def redundant_blocks(found: Sequence[Invariance]) -> list[tuple[int, tuple[str, ...]]]:
@@ -286,7 +307,7 @@ def shipped_invariances(model: Model) -> list[Invariance]:
     arms = scored_arms(model)
     observed = {name for arm in arms.values() for name in arm.outputs}
     observed |= {scale.output for scale in load_scales().values()}
-    switches = {name for one in perturbations_by_name().values() for name in one.sets}
+    switches = {name for one in perturbations_by_name().values() for name in one.parameter_values}
     dosed = _dosed_states(model, arms)
     return invariances(model.system, model.default_values, observed, dosed, known=switches, baseline=baseline)
 
@@ -309,7 +330,7 @@ def scored_arms(model: Model) -> ArmTable:
 def _dosed_states(model: Model, arms: ArmTable) -> set[str]:
     """States that receive a dose of known size in an arm."""
     scenarios = {(arm.scenario.title, arm.scenario.species): arm.scenario for arm in arms.values()}.values()
-    events = (events_of_scenario(one, model.parameters, {}, DOSES_BEFORE).events for one in scenarios)
+    events = (events_of_scenario(one, model.parameters, {}, DOSING_HORIZON).events for one in scenarios)
     return {model.state_aliases.get(entry.compartment, entry.compartment) for found in events for entry in found}
 
 
@@ -337,8 +358,8 @@ def sensitivity_rank(names: Sequence[str], low: np.ndarray, high: np.ndarray, mi
     size = np.maximum(np.abs(middle), np.maximum(np.abs(low), np.abs(high)).max(axis=0))
     usable &= size > 0
     change = ((high - low)[:, usable] / 2 / size[usable]).T
-    visible = np.abs(change).max(axis=0) >= INVISIBLE
-    rank = int((np.linalg.svd(change, compute_uv=False) >= INVISIBLE).sum())
+    visible = np.abs(change).max(axis=0) >= DETECTION_THRESHOLD
+    rank = int((np.linalg.svd(change, compute_uv=False) >= DETECTION_THRESHOLD).sum())
     groups = _parallel_groups(change[:, visible])
     seen = [name for name, is_visible in zip(names, visible, strict=True) if is_visible]
     invisible = tuple(name for name, is_visible in zip(names, visible, strict=True) if not is_visible)
@@ -347,9 +368,9 @@ def sensitivity_rank(names: Sequence[str], low: np.ndarray, high: np.ndarray, mi
 
 
 def _parallel_groups(columns: np.ndarray) -> list[list[int]]:
-    """Groups of columns with a cosine of at least `PARALLEL` to one another, in order of their first member."""
+    """Groups of columns with a cosine of at least COLLINEARITY_THRESHOLD to one another, by their first member."""
     unit = columns / np.linalg.norm(columns, axis=0)
-    near = np.abs(unit.T @ unit) >= PARALLEL
+    near = np.abs(unit.T @ unit) >= COLLINEARITY_THRESHOLD
     left, groups = set(range(columns.shape[1])), []
     while left:
         first = min(left)
@@ -368,9 +389,9 @@ def shipped_sensitivity_rank(
     Readings are the changes from the drug-free baseline at the times that are read, and the baseline.
     """
     arms = scored_arms(model)
-    rows = tuple(row for row in varied_parameters(model) if row.name.split(".")[0] not in KNOWN_STAGES)
+    rows = tuple(row for row in varied_parameters(model) if row.name.split(".")[0] not in NOT_ESTIMATED_STAGES)
     problem = RobustnessProblem(model, (), arms, rows, threads=threads)
-    drawn = _moves(rows)
+    drawn = _one_at_a_time_values(rows)
     size, parts = 2 * len(rows) + 1, []
     for done, arm in enumerate(arms.values(), start=1):
         curves = problem.curves(arm, drawn, size)
@@ -383,11 +404,11 @@ def shipped_sensitivity_rank(
     return sensitivity_rank([row.name for row in rows], readings[:-1:2], readings[1::2], readings[-1])
 
 
-def _moves(rows: Sequence[Parameter]) -> dict[str, np.ndarray]:
+def _one_at_a_time_values(rows: Sequence[Parameter]) -> dict[str, np.ndarray]:
     """Values of each parameter in 2 n + 1 sets: low and high of one parameter at a time, and the medians last."""
     found = {}
     for k, row in enumerate(rows):
         ranks = np.full(2 * len(rows) + 1, 0.5)
-        ranks[2 * k : 2 * k + 2] = LOW, HIGH
+        ranks[2 * k : 2 * k + 2] = LOW_PROBABILITY, HIGH_PROBABILITY
         found[row.name] = quantile(row, ranks)
     return found

@@ -20,7 +20,7 @@ from ketamech.simulation.scenario import Scenario
 
 READOUTS = DATA / "brain_areas" / "readouts.csv"
 TABLE_TIMES = (2 / 3, 4.0, 24.0, 48.0, 168.0, 240.0, 336.0)  # h
-FIRST, COUNT, MIN_DRAWS = 0.1, 70, 20
+FIRST_TIME, N_TIMES, MIN_DRAWS = 0.1, 70, 20
 QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -83,5 +83,5 @@ def predict_network(
 
 def _times(horizon: float) -> np.ndarray:
     """0 h, logarithmically spaced times, and the times of the table."""
-    spaced = np.geomspace(FIRST, horizon, COUNT)
+    spaced = np.geomspace(FIRST_TIME, horizon, N_TIMES)
     return np.unique([0.0, *spaced, *(hour for hour in TABLE_TIMES if hour <= horizon)])

@@ -23,7 +23,7 @@ from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation.clinical_targets import ClinicalTarget, shipped_trial
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
@@ -33,25 +33,25 @@ from ketamech.trials.trial_reader import load_trial
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
-FEWEST_TRIALS = 3  # other trials that a class needs
+MIN_CLASS_TRIALS = 3  # other trials that a class needs
 LAST_HOUR = 28 * 24.0 + 12.0  # of the visits that enter the meta-analysis
-NOTHING = (float("nan"), float("nan"))
+NO_FORECAST = (float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
 class ReferenceForecast:
     """Normal forecasts (mean, SD on the common scale) of one row; NaN where there is none.
 
-    `borrowed` names the wider class that was used where the class has too few other trials; `trials` counts them.
+    `wider_class` is the class that was used where the class has too few other trials; `trials` counts them.
     """
 
     id: str
     class_name: str
-    borrowed: str
+    wider_class: str
     trials: int
     class_mean: tuple[float, float]
     pooled: tuple[float, float]
-    made: str
+    date: str
 
 
 def reference_forecasts(rows: Sequence[ScoredRow], today: str = "") -> list[ReferenceForecast]:
@@ -61,20 +61,20 @@ def reference_forecasts(rows: Sequence[ScoredRow], today: str = "") -> list[Refe
     made = today or date.today().isoformat()
     found = []
     for row in scored:
-        borrowed, others = _class_of(row, [other for other in scored if other.trial != row.trial])
+        borrowed, others = _comparison_class(row, [other for other in scored if other.trial != row.trial])
         values = np.array([other.published for other in others])
-        mean = (float(values.mean()), float(values.std(ddof=1))) if len(values) > 1 else NOTHING
+        mean = (float(values.mean()), float(values.std(ddof=1))) if len(values) > 1 else NO_FORECAST
         trials = len({other.trial for other in others})
         found.append(ReferenceForecast(row.id, row.name, borrowed, trials, mean, _pooled(row, differences), made))
     return found
 
 
-def _class_of(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, list[ScoredRow]]:
+def _comparison_class(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, list[ScoredRow]]:
     """The rows of other trials in the class, or in its family where the class has too few, and the name of these."""
     family = [other for other in others if (other.statistic, other.family) == (row.statistic, row.family)]
     own = [other for other in family if other.arm == row.arm]
     for name, rows in (("", own), (f"{row.family}, {row.statistic}", family)):
-        if len({other.trial for other in rows}) >= FEWEST_TRIALS:
+        if len({other.trial for other in rows}) >= MIN_CLASS_TRIALS:
             return name, rows
     return "none", []
 
@@ -82,10 +82,10 @@ def _class_of(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, list[Scored
 def _pooled(row: ScoredRow, differences: dict[str, tuple[float, float]]) -> tuple[float, float]:
     """The forecast of a difference in points by the meta-analysis of the other trials."""
     if row.statistic != "difference" or row.family != "mood" or not np.isfinite(row.standard_error):
-        return NOTHING
+        return NO_FORECAST
     others = [pair for trial, pair in differences.items() if trial != row.trial]
-    if len(others) < FEWEST_TRIALS:
-        return NOTHING
+    if len(others) < MIN_CLASS_TRIALS:
+        return NO_FORECAST
     mean, tau = random_effects(*(np.array(column) for column in zip(*others, strict=True)))
     return mean, float(np.hypot(tau, row.standard_error))
 
@@ -146,8 +146,8 @@ def freeze(rows: Sequence[ScoredRow]) -> Path:
     lines = [",".join(COLUMNS)]
     for one in reference_forecasts(rows):
         numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*one.class_mean, *one.pooled)]
-        cells = [one.id, f'"{one.class_name}"', f'"{one.borrowed}"' if one.borrowed else "", str(one.trials)]
-        lines.append(",".join([*cells, *numbers, one.made]))
+        cells = [one.id, f'"{one.class_name}"', f'"{one.wider_class}"' if one.wider_class else "", str(one.trials)]
+        lines.append(",".join([*cells, *numbers, one.date]))
     atomic_write(PATH, ("\n".join(lines) + "\n").encode())
     return PATH
 
@@ -176,14 +176,14 @@ class PublishedDifference:
     """A published difference in mood from control, in MADRS points, `hour` after the first dose.
 
     `curve` names the trial of data/scorecard/curves that it is compared with; `dose` is in the unit of that curve, NaN
-    for another drug; `given` says what was given.
+    for another drug; `dose_text` says what was given.
     """
 
     id: str
     name: str
     curve: str
     dose: float
-    given: str
+    dose_text: str
     hour: float
     value: float
     error: float
@@ -195,7 +195,12 @@ def trial_names() -> dict[str, str]:
 
 
 def model_curves(
-    model: Model, posterior: Sequence[dict[str, float]], *, replicates: int, threads: int, work: Executor = LOCAL
+    model: Model,
+    posterior: Sequence[dict[str, float]],
+    *,
+    replicates: int,
+    threads: int,
+    work: Executor = LOCAL_EXECUTOR,
 ) -> pd.DataFrame:
     """Mean difference in change from control of each arm at each visit, with 95 % of trials; columns CURVE_COLUMNS.
 

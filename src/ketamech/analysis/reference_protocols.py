@@ -138,7 +138,9 @@ def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float])
 
 
 def _key(protocol: Protocol) -> tuple[object, ...]:
-    sets = {name: value for given in protocol.perturbations for name, value in given.perturbation.sets.items()}
+    sets = {
+        name: value for given in protocol.perturbations for name, value in given.perturbation.parameter_values.items()
+    }
     held = tuple(given.text for given in protocol.perturbations if given.is_constant)
     return (protocol.species, held, *sorted({**protocol.settings, **sets}.items()))
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -137,7 +137,7 @@ def candidates(
 def compare_regimens(
     model: Model, regimens: Sequence[CandidateRegimen], *, weeks: int = 4, persons: int = 100, population: str = "trd",
     seed: int = 1, posterior: Sequence[Mapping[str, float]] = (), draws: int = 20, threads: int = 1,
-    progress: Callable[[int], None] | None = None, work: Executor = LOCAL,
+    progress: Callable[[int], None] | None = None, work: Executor = LOCAL_EXECUTOR,
 ) -> pd.DataFrame:  # fmt: skip
     """One line per regimen, each number with a 95 % interval, and whether it is on the Pareto `front`.
 

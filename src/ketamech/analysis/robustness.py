@@ -26,7 +26,7 @@ from ketamech.core.atomic_files import atomic_write
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import output_times
 from ketamech.simulation.model import Model
@@ -35,9 +35,9 @@ from ketamech.simulation.simulate import ensemble_of_scenario
 
 CHUNK, TOLERANCE = 256, 1e-4
 TABLES = "tables"  # the unit with the values of the tables
-FIFTHS = 5
-SEPARATES = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
-NAMED = 3  # parameters that are named per conclusion
+QUANTILE_GROUPS = 5
+SEPARATION_THRESHOLD = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
+MAX_PARAMETERS_NAMED = 3  # parameters that are named per conclusion
 CALIBRATED_EFFECT, CALIBRATED_FOLD = "effect-24h", 2.0  # sets that keep the fitted drug effect within this factor
 Progress = Callable[[int, int], None]
 
@@ -58,10 +58,10 @@ class RobustnessProblem:
     parameters: tuple[Parameter, ...]
     seed: int = 1
     threads: int = 1
-    work: Executor = LOCAL
+    work: Executor = LOCAL_EXECUTOR
 
     @classmethod
-    def of(cls, model: Model, *, seed: int = 1, threads: int = 1, work: Executor = LOCAL) -> RobustnessProblem:
+    def of(cls, model: Model, *, seed: int = 1, threads: int = 1, work: Executor = LOCAL_EXECUTOR) -> RobustnessProblem:
         """All conclusions of the shipped tables and all assumed parameters."""
         conclusions, arms = all_conclusions(model)
         return cls(model, conclusions, arms, assumed_parameters(model), seed, threads, work)
@@ -73,7 +73,7 @@ class RobustnessProblem:
         sampler = qmc.LatinHypercube(len(self.parameters), rng=np.random.default_rng([self.seed, chunk]))
         return np.clip(sampler.random(CHUNK), RANK_MARGIN, 1 - RANK_MARGIN)
 
-    def evaluate(self, sets: int, progress: Progress | None = None) -> SetAnswers:
+    def evaluate(self, sets: int, progress: Progress | None = None) -> ParameterSetAnswers:
         """Answers at the values of the tables and in `sets` parameter sets."""
         units: dict[str, int | None] = {TABLES: None}
         units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}
@@ -84,7 +84,7 @@ class RobustnessProblem:
                 progress(min(sets, max(0, len(parts) - 1) * CHUNK), sets)
         answers = np.concatenate([part["answers"] for part in parts])[: sets + 1]
         values = np.concatenate([part["values"] for part in parts])[: sets + 1]
-        return SetAnswers(self, answers, values)
+        return ParameterSetAnswers(self, answers, values)
 
     def evaluate_chunk(self, chunk: int | None) -> Arrays:
         """Answers and numbers [set, conclusion] of a chunk; None: of the values of the tables."""
@@ -97,7 +97,7 @@ class RobustnessProblem:
         answers = np.empty((size, len(self.conclusions)), dtype=np.int8)
         values = np.empty((size, len(self.conclusions)), dtype=np.float32)
         for i in range(size):
-            mine = _OneSet(curves, i)
+            mine = _ParameterSetCurves(curves, i)
             for j, conclusion in enumerate(self.conclusions):
                 answers[i, j], values[i, j] = conclusion.answer(mine)
         return {"answers": answers, "values": values}
@@ -135,7 +135,7 @@ class ArmCurves:
         return TimeCourse(self.times, outputs, dict(zip(self.names, map(float, self.baseline[i]), strict=True)))
 
 
-class _OneSet(dict[Hashable, TimeCourse]):
+class _ParameterSetCurves(dict[Hashable, TimeCourse]):
     """The curves of one parameter set by arm, made when they are first read."""
 
     def __init__(self, curves: Mapping[Hashable, ArmCurves], i: int) -> None:
@@ -152,7 +152,7 @@ class _OneSet(dict[Hashable, TimeCourse]):
 
 
 @dataclass(frozen=True)
-class SetAnswers:
+class ParameterSetAnswers:
     """Answers and numbers [1 + set, conclusion]; row 0 is at the values of the tables."""
 
     problem: RobustnessProblem
@@ -160,26 +160,26 @@ class SetAnswers:
     values: np.ndarray
 
     @property
-    def sets(self) -> int:
+    def n_sets(self) -> int:
         """Number of parameter sets."""
         return len(self.answers) - 1
 
     @cached_property
-    def answered(self) -> np.ndarray:
+    def has_answer(self) -> np.ndarray:
         """Whether a set has an answer [set, conclusion]."""
         return np.asarray(self.answers[1:] != NO_RESULT)
 
     @cached_property
     def holds(self) -> np.ndarray:
         """Whether a set has the answer of the tables [set, conclusion]."""
-        return np.asarray(self.answered & (self.answers[1:] == self.answers[0]))
+        return np.asarray(self.has_answer & (self.answers[1:] == self.answers[0]))
 
     @cached_property
     def calibrated(self) -> np.ndarray:
         """Sets in which the drug effect after a day is within two-fold of that of the tables [set]."""
         names = [conclusion.id for conclusion in self.problem.conclusions]
         if CALIBRATED_EFFECT not in names:
-            return np.ones(self.sets, dtype=bool)
+            return np.ones(self.n_sets, dtype=bool)
         effect = self.values[:, names.index(CALIBRATED_EFFECT)]
         with np.errstate(divide="ignore", invalid="ignore"):
             fold = effect[1:] / effect[0]
@@ -195,7 +195,7 @@ class SetAnswers:
         separating = self.separating_parameters()
         lines = []
         for j, conclusion in enumerate(self.problem.conclusions):
-            answered, calibrated = self.answered[:, j], self.answered[:, j] & self.calibrated
+            answered, calibrated = self.has_answer[:, j], self.has_answer[:, j] & self.calibrated
             nominal = int(self.answers[0, j])
             numbers = self.values[1:, j][np.isfinite(self.values[1:, j])]
             low, median, high = np.percentile(numbers, [5, 50, 95]) if len(numbers) else (np.nan,) * 3
@@ -216,12 +216,12 @@ class SetAnswers:
         count = len(self.problem.parameters)
         held = np.zeros((2, len(self.problem.conclusions), count))
         total = np.zeros_like(held)
-        for chunk, first in enumerate(range(0, self.sets, CHUNK)):
-            part = slice(first, min(first + CHUNK, self.sets))
+        for chunk, first in enumerate(range(0, self.n_sets, CHUNK)):
+            part = slice(first, min(first + CHUNK, self.n_sets))
             ranks = self.problem.ranks(chunk)[: part.stop - first]
-            for k, inside in enumerate((ranks < 1 / FIFTHS, ranks > 1 - 1 / FIFTHS)):
+            for k, inside in enumerate((ranks < 1 / QUANTILE_GROUPS, ranks > 1 - 1 / QUANTILE_GROUPS)):
                 held[k] += self.holds[part].T.astype(float) @ inside
-                total[k] += self.answered[part].T.astype(float) @ inside
+                total[k] += self.has_answer[part].T.astype(float) @ inside
         with np.errstate(divide="ignore", invalid="ignore"):
             share = held / total
             pooled = held.sum(axis=0) / total.sum(axis=0)
@@ -230,11 +230,11 @@ class SetAnswers:
         return [self._named(share[:, j], np.nan_to_num(distance[j])) for j in range(share.shape[1])]
 
     def _named(self, share: np.ndarray, distance: np.ndarray) -> str:
-        best = np.argsort(-distance, kind="stable")[:NAMED]
+        best = np.argsort(-distance, kind="stable")[:MAX_PARAMETERS_NAMED]
         return "; ".join(
             f"{self.problem.parameters[i].name} {100 * share[0, i]:.0f}-{100 * share[1, i]:.0f}"
             for i in best
-            if distance[i] >= SEPARATES
+            if distance[i] >= SEPARATION_THRESHOLD
         )
 
 
@@ -243,14 +243,14 @@ def _percent(holds: np.ndarray) -> float:
 
 
 ROBUST = 90.0  # percent of parameter sets below which a conclusion is the consequence of an assumption
-TABLE, RUN = "robustness.csv", "robustness_run.csv"
-TEXTS = ("kind", "conclusion", "statement", "finding", "separated_by")
-NUMBERS = ("value", "holds", "calibrated", "results", "low", "median", "high")
+ROBUSTNESS_FILE, RUN_FILE = "robustness.csv", "robustness_run.csv"
+TEXT_COLUMNS = ("kind", "conclusion", "statement", "finding", "separated_by")
+NUMBER_COLUMNS = ("value", "holds", "calibrated", "results", "low", "median", "high")
 COLUMNS = (
     "kind", "conclusion", "statement", "finding", "value", "holds", "calibrated", "results", "low", "median", "high",
     "separated_by",
 )  # fmt: skip
-CONSEQUENCE = "consequence of an assumption"
+ASSUMPTION_LABEL = "consequence of an assumption"
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ class RobustnessRow:
         """The percentage, and the mark below 90 %."""
         if math.isnan(self.holds):
             return "no result"
-        return f"{percent(self.holds)} %" + (f", {CONSEQUENCE}" if self.is_consequence else "")
+        return f"{percent(self.holds)} %" + (f", {ASSUMPTION_LABEL}" if self.is_consequence else "")
 
     @property
     def where_it_stops(self) -> str:
@@ -308,7 +308,7 @@ class StoredRobustness:
     """Rows by kind and conclusion, and the facts of the run: sets, seed, parameters, date, equations, values."""
 
     rows: Mapping[tuple[str, str], RobustnessRow]
-    facts: Mapping[str, str]
+    run_settings: Mapping[str, str]
 
     def claim(self, name: str) -> RobustnessRow | None:
         """The row of a claim."""
@@ -316,13 +316,13 @@ class StoredRobustness:
 
     def is_current(self, model: Model) -> bool:
         """Whether equations and parameter values are those of the run."""
-        return {name: self.facts.get(name, "") for name in ("equations", "values")} == _identity(model)
+        return {name: self.run_settings.get(name, "") for name in ("equations", "values")} == _identity(model)
 
     def note(self, model: Model | None = None) -> str:
         """How the shares were computed, and with `model` whether it has changed since."""
-        if not self.facts:
+        if not self.run_settings:
             return "The robustness of these conclusions has not been computed."
-        facts = self.facts
+        facts = self.run_settings
         said = (
             f"Robustness: {facts['sets']} sets of {facts['parameters']} assumed parameters, drawn jointly over their"
             f" spreads, seed {facts['seed']}, {facts['date']}."
@@ -334,16 +334,16 @@ class StoredRobustness:
 @cache
 def load_robustness(folder: Path = DIRECTORY) -> StoredRobustness:
     """The stored result; empty if there is none. Raises InputError for a bad cell."""
-    if not (folder / TABLE).is_file() or not (folder / RUN).is_file():
+    if not (folder / ROBUSTNESS_FILE).is_file() or not (folder / RUN_FILE).is_file():
         return StoredRobustness({}, {})
-    rows = [_row(row) for row in read_table(folder / TABLE, COLUMNS)]
-    facts = {row["name"]: row["value"] for row in read_table(folder / RUN, ("name", "value"))}
+    rows = [_row(row) for row in read_table(folder / ROBUSTNESS_FILE, COLUMNS)]
+    facts = {row["name"]: row["value"] for row in read_table(folder / RUN_FILE, ("name", "value"))}
     return StoredRobustness({(row.kind, row.conclusion): row for row in rows}, facts)
 
 
 def _row(row: CsvRow) -> RobustnessRow:
-    numbers = {name: row.number_or(name, math.nan) for name in NUMBERS}
-    return RobustnessRow(**{name: row[name] for name in TEXTS}, **numbers)  # type: ignore[arg-type]
+    numbers = {name: row.number_or(name, math.nan) for name in NUMBER_COLUMNS}
+    return RobustnessRow(**{name: row[name] for name in TEXT_COLUMNS}, **numbers)  # type: ignore[arg-type]
 
 
 def _identity(model: Model) -> dict[str, str]:
@@ -352,19 +352,19 @@ def _identity(model: Model) -> dict[str, str]:
     return {"equations": model.layout.fingerprint, "values": short_hash(text)}
 
 
-def write_robustness(folder: Path, found: SetAnswers) -> list[Path]:
+def write_robustness(folder: Path, found: ParameterSetAnswers) -> list[Path]:
     """Write the table and the facts of the run as CSV files; returns their paths."""
     problem = found.problem
     facts = {
-        "sets": str(found.sets), "parameters": str(len(problem.parameters)), "seed": str(problem.seed),
+        "sets": str(found.n_sets), "parameters": str(len(problem.parameters)), "seed": str(problem.seed),
         "date": date.today().isoformat(), "conclusions": str(len(problem.conclusions)),
         "sets_with_the_drug_effect": f"{100 * found.calibrated.mean():.1f}", **_identity(problem.model),
     }  # fmt: skip
-    table, run = folder / TABLE, folder / RUN
-    atomic_write(table, _csv(found.table()[list(COLUMNS)]).encode())
+    table, run = folder / ROBUSTNESS_FILE, folder / RUN_FILE
+    atomic_write(table, _csv_text(found.table()[list(COLUMNS)]).encode())
     atomic_write(run, ("name,value\n" + "".join(f"{name},{value}\n" for name, value in facts.items())).encode())
     return [table, run]
 
 
-def _csv(table: pd.DataFrame) -> str:
+def _csv_text(table: pd.DataFrame) -> str:
     return str(table.to_csv(index=False, lineterminator="\n", float_format="%.4g"))

@@ -81,7 +81,7 @@ def load_targets(
     found = []
     for row in read_table(path, COLUMNS):
         name = row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")
-        if evidence[name].use != "calibrate" and evidence[name].openable:
+        if evidence[name].use != "calibrate" and evidence[name].has_public_source:
             raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
         protocol = row.known("protocol", protocols, "an id of protocols.csv")
         how = row.known("comparison", COMPARISONS, " | ".join(COMPARISONS))
@@ -254,7 +254,7 @@ NAMING_TABLES = (
     "perturbations/perturbations.csv",
 )
 CALIBRATION_TABLES = ("calibration/rows.csv", "calibration/spreads.csv")
-SETS_A_VALUE = ("yes", "population")  # the column `fitted` of the calibration tables
+FITTED_CODES = ("yes", "population")  # the column `fitted` of the calibration tables
 ROLES = ("fitted", "same trial", "independent")
 
 
@@ -264,7 +264,7 @@ def named_rows(evidence: Evidence, parameters: Mapping[str, Parameter] | None = 
     for row in _records(NAMING_TABLES):
         found.update(expanded_ids(row.cells.get("evidence", ""), evidence))
     for row in _records(CALIBRATION_TABLES):
-        if row["fitted"] in SETS_A_VALUE:
+        if row["fitted"] in FITTED_CODES:
             found.add(row["evidence"])
     return frozenset(found & set(evidence.observations))
 

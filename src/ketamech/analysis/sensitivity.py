@@ -22,7 +22,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
@@ -151,7 +151,7 @@ class SensitivityProblem:
     endpoints: tuple[Endpoint, ...]
     parameters: tuple[Parameter, ...]
     threads: int = 1
-    work: Executor = LOCAL
+    work: Executor = LOCAL_EXECUTOR
     absolute: bool = False
 
     def __post_init__(self) -> None:

@@ -79,7 +79,7 @@ def score_rows(
 
 def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
     low, high = np.percentile(raw, [2.5, 97.5])
-    edges = row.for_intervals(np.array([low, high]))
+    edges = row.on_interval_scale(np.array([low, high]))
     published = row.target.published
     width = row.published_width()
     unit = "% of patients" if row.is_share else "ratio" if row.is_ratio and row.statistic != "median relapse" else ""
@@ -90,8 +90,8 @@ def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
         "error": row.orientation * (float(raw.mean()) - published),
         "low": float(low), "high": float(high), "inside": bool(low <= published <= high),
         "width_ratio": float(abs(edges[1] - edges[0]) / width) if width > 0 else np.nan,
-        "pit": probability_integral_transform(row.published, row.on_scale(raw)),
-        **_scores(row.published, row.on_scale(raw)),
+        "pit": probability_integral_transform(row.published, row.on_scoring_scale(raw)),
+        **_scores(row.published, row.on_scoring_scale(raw)),
     }  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def score_contrasts(
     known, lines = {row.id: row for row in rows}, []
     for contrast in contrasts:
         first, second = known[contrast.first], known[contrast.second]
-        sample = first.on_scale(samples[first.id]) - second.on_scale(samples[second.id])
+        sample = first.on_scoring_scale(samples[first.id]) - second.on_scoring_scale(samples[second.id])
         sample = sample[np.isfinite(sample)]
         published = first.published - second.published
         low, high = np.percentile(sample, [2.5, 97.5])
@@ -179,7 +179,7 @@ def uniformity_p(rows: Sequence[ScoredRow], table: pd.DataFrame, samples: Sample
     from scipy.stats import kstest
 
     shown = set(table["id"])
-    chosen = [row.on_scale(samples[row.id]) for row in rows if row.id in shown]
+    chosen = [row.on_scoring_scale(samples[row.id]) for row in rows if row.id in shown]
     count = min((len(sample) for sample in chosen), default=0)
     if count < 10 or len(chosen) < 3:
         return float("nan")

@@ -26,8 +26,8 @@ PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0
 # statistics that compare two arms
 DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard ratio", "share difference")
 NEGATED = ("fall", "extra fall")  # a fall is a negative change
-SHORTEST_DAYS = 0.5  # of a time to relapse, before its logarithm
-HALF_PATIENT = 0.5  # added to counts before log odds
+MIN_RELAPSE_DAYS = 0.5  # of a time to relapse, before its logarithm
+CONTINUITY_CORRECTION = 0.5  # added to counts before log odds
 Z95 = 1.959964
 
 
@@ -84,17 +84,17 @@ class ScoredRow:
         """-1 where a larger published number means a lower score on the common scale, else 1."""
         return -1 if self.factor < 0 else 1
 
-    def on_scale(self, values: np.ndarray | float) -> np.ndarray:
+    def on_scoring_scale(self, values: np.ndarray | float) -> np.ndarray:
         """Numbers as published, on the common scale."""
         found = np.asarray(values, dtype=float)
         if self.is_ratio:
-            found = np.log(np.maximum(found, SHORTEST_DAYS if self.statistic == "median relapse" else 1e-3))
+            found = np.log(np.maximum(found, MIN_RELAPSE_DAYS if self.statistic == "median relapse" else 1e-3))
         return self.factor * found
 
     @property
     def published(self) -> float:
         """The published number on the common scale."""
-        return float(self.on_scale(self.target.published))
+        return float(self.on_scoring_scale(self.target.published))
 
     @property
     def standard_error(self) -> float:
@@ -106,27 +106,27 @@ class ScoredRow:
             return self.factor * own / self.target.published
         return abs(self.factor) * own
 
-    def for_intervals(self, values: np.ndarray | float) -> np.ndarray:
+    def on_interval_scale(self, values: np.ndarray | float) -> np.ndarray:
         """Numbers as published, on the scale of intervals: log odds of a share, else the common scale."""
         if not self.target.is_share:
-            return self.on_scale(values)
+            return self.on_scoring_scale(values)
         n = self.target.row.n or 20
         count = np.asarray(values, dtype=float) / 100 * n
-        return np.log((count + HALF_PATIENT) / (n - count + HALF_PATIENT))
+        return np.log((count + CONTINUITY_CORRECTION) / (n - count + CONTINUITY_CORRECTION))
 
     def published_width(self) -> float:
         """Width of the published 95 % interval on the scale of intervals; NaN if unknown."""
         low, high = published_interval(self.target)
         if self.is_ratio:
             return 2 * Z95 * self.standard_error
-        return float(abs(np.subtract(*self.for_intervals(np.array([low, high])))))
+        return float(abs(np.subtract(*self.on_interval_scale(np.array([low, high])))))
 
 
 def scored_rows(targets: Sequence[ClinicalTarget]) -> list[ScoredRow]:
     """Every target with its class, and the reason why it is not scored, if any."""
     rows = [_classified(target) for target in targets]
     scored = {row.id: row.group for row in rows if not row.reason}
-    return [_without_algebra(row, scored) for row in rows]
+    return [_with_dependence(row, scored) for row in rows]
 
 
 def _classified(target: ClinicalTarget) -> ScoredRow:
@@ -137,7 +137,7 @@ def _classified(target: ClinicalTarget) -> ScoredRow:
     reason = ""
     if target.visit == "baseline":
         reason = "baseline, set by the population"
-    elif target.row.use != "calibrate" or not target.row.openable:
+    elif target.row.use != "calibrate" or not target.row.has_public_source:
         reason = "source cannot be opened"
     elif fold.pool_of:
         reason = "pool of trials that are scored themselves"
@@ -157,7 +157,7 @@ def _kind_of_arm(target: ClinicalTarget) -> str:
     return "comparator"
 
 
-def _without_algebra(row: ScoredRow, scored: dict[str, str]) -> ScoredRow:
+def _with_dependence(row: ScoredRow, scored: dict[str, str]) -> ScoredRow:
     """The row, not scored where it follows from scored rows of its own group (levels or differences)."""
     sources = [name for name in (*row.target.row.derived_from, row.target.row.duplicate_of) if name]
     if row.reason or not sources or not all(scored.get(name) == row.group for name in sources):

@@ -26,7 +26,7 @@ from ketamech.analysis.reference_forecasts import (
 from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_hand
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
 from ketamech.analysis.skill_rows import scored_rows
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
@@ -43,7 +43,7 @@ from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
 
-REPLICATES, MOST_CURVES = 60, 40  # of a trial; of the trials behind the curves
+REPLICATES, CURVE_REPLICATES = 60, 40  # of a trial; of the trials behind the curves
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
 LEFT_OUT, IN_SAMPLE = "left out", "in sample"
 ALPHA = 0.05
@@ -54,13 +54,13 @@ Trials = dict[str, "xr.Dataset"]
 class TrialScorecard:
     """Comparison of virtual trials with published numbers, each trial predicted without its own data.
 
-    `rows`: id, stage, trial, fold (evidence trial), statistic, published with its 95 % interval, simulated with its
-    95 % prediction interval, inside, overlaps, z, fold_error, width_ratio, use, fitted, role ("fitted", "same trial" as
-    a fitted row, or "independent"), scored ("" or why not). `spreads`: the same for standard deviations within an arm;
+    `rows`: id, stage, trial, fold (evidence trial), statistic, published with its 95 % interval, simulated with its 95
+    % prediction interval, inside, overlaps, z, fold_error, width_ratio, use, fitted, role ("fitted", "same trial" as a
+    fitted row, or "independent"), scored ("" or why not). `spreads`: the same for standard deviations within an arm;
     `by_stage`: counts and coverage; `criteria`; `skill_rows`, `contrasts` and `skill` on both bases (left out, in
-    sample); `chances`: chance of p < 0.05 beside each published comparison; `without`: how each trial was left out;
-    `curves` and `published`: differences from control of the model and of all trials; `trials`: datasets of the
-    predictions.
+    sample); `significance_probabilities`: chance of p < 0.05 beside each published comparison; `leave_out_methods`: how
+    each trial was left out; `curves` and `published`: differences from control of the model and of all trials;
+    `trials`: datasets of the predictions.
     """
 
     rows: pd.DataFrame
@@ -70,8 +70,8 @@ class TrialScorecard:
     skill_rows: pd.DataFrame
     contrasts: pd.DataFrame
     skill: pd.DataFrame
-    chances: pd.DataFrame
-    without: pd.DataFrame
+    significance_probabilities: pd.DataFrame
+    leave_out_methods: pd.DataFrame
     curves: pd.DataFrame
     published: list[PublishedDifference]
     trials: Trials
@@ -80,7 +80,7 @@ class TrialScorecard:
 def trial_scorecard(
     model: Model, posterior: Sequence[dict[str, float]], left_out: Mapping[str, LeftOutDraws], *,
     replicates: int = REPLICATES, threads: int = 2, progress: Callable[[int, str], None] | None = None,
-    work: Executor = LOCAL, names: Sequence[str] = (),
+    work: Executor = LOCAL_EXECUTOR, names: Sequence[str] = (),
 ) -> TrialScorecard:  # fmt: skip
     """Run every required trial (or those in `names`) on both bases and compare.
 
@@ -108,15 +108,24 @@ def trial_scorecard(
     spreads = _table([row for row in load_spread_targets() if row.trial in predicted], predicted, model)
     skills = _skills(clinical, {LEFT_OUT: predicted, IN_SAMPLE: fitted}, model, posterior)
     criteria = _criteria(rows, predicted) if not names else rows.iloc[:0]
-    chances = _chances(rows, predicted)
+    chances = _significance_probabilities(rows, predicted)
     curves, published = rows.iloc[:0], published_differences(scored_rows(clinical))
     if not names:
         if progress:
             progress(2 * len(wanted), "curves")
-        few = min(replicates, MOST_CURVES)
+        few = min(replicates, CURVE_REPLICATES)
         curves = model_curves(model, posterior, replicates=few, threads=threads, work=work)
     return TrialScorecard(
-        rows, spreads, _by_stage(rows), criteria, *skills, chances, _without(left_out), curves, published, predicted
+        rows,
+        spreads,
+        _by_stage(rows),
+        criteria,
+        *skills,
+        chances,
+        _leave_out_methods(left_out),
+        curves,
+        published,
+        predicted,
     )
 
 
@@ -149,7 +158,7 @@ def _skills(
     return pd.concat(scores), pd.concat(contrast_scores), pd.DataFrame([line for some in lines for line in some])
 
 
-def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
+def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
     """Chance of p < 0.05 for each published difference from control, by analysis of covariance in every replicate.
 
     Columns: id, trial, name, arm, visit, published, low, high, significant (the published interval excludes 0), chance
@@ -174,7 +183,7 @@ def _chances(rows: pd.DataFrame, data: Trials) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _without(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:
+def _leave_out_methods(left_out: Mapping[str, LeftOutDraws]) -> pd.DataFrame:
     """trial, rows, pareto_k, effective_draws, method of each posterior without a trial."""
     columns = ("trial", "rows", "pareto_k", "effective_draws", "method")
     return pd.DataFrame([{c: getattr(one, c) for c in columns} for one in left_out.values()], columns=list(columns))

@@ -43,7 +43,7 @@ TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than the width of a line
 DIGITS = 5
 PERCENTILES = (5, 25, 50, 75, 95)
 POPULATION_TOLERANCE, POPULATION_THREADS = 1e-3, 2  # fast enough for a slider
-POPULATION_TIMES, POPULATION_MOST_TIMES = 56, 150
+POPULATION_TIMES, MAX_POPULATION_TIMES = 56, 150
 
 
 def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     starts = treatment_times(scenario)
     first = min(starts, default=0.0)
     end = end_time(scenario, first, request.until)
-    times = output_times(end, starts, n_log=POPULATION_TIMES, most=POPULATION_MOST_TIMES)
+    times = output_times(end, starts, n_log=POPULATION_TIMES, most=MAX_POPULATION_TIMES)
     cohort = Cohort(
         model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
         request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
@@ -147,7 +147,7 @@ def single_output_track(name: str, model: Model) -> Track:
     """One output as a track, in its display unit."""
     layout = model.layout
     _, unit = concentration_units.shown(name, layout.units[name])
-    scale = concentration_units.SHOWN if unit == concentration_units.SHOWN else 1.0
+    scale = concentration_units.DISPLAY_UNIT if unit == concentration_units.DISPLAY_UNIT else 1.0
     label = layout.descriptions[name] or name
     return Track(name, layout.stage_of[name], label, unit_in_words(unit), (TrackCurve(name),), "unit", scale)
 
@@ -192,7 +192,7 @@ def treatment_times(scenario: Scenario) -> list[float]:
 
 
 FIRST_MINUTE = 1 / 60
-AFTER_A_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
+HOURS_AFTER_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
 LONG_HORIZON_TIMES = 60
 
 
@@ -203,11 +203,11 @@ def output_times(horizon: float, starts: Sequence[float], *, n_log: int = 150, m
     if horizon - first > MONTH:
         grid.append(np.linspace(first, horizon, LONG_HORIZON_TIMES))
     doses = sorted({start for start in starts if start < horizon})
-    n_each = max(2, min(len(AFTER_A_DOSE), (most - n_log) // max(1, len(doses))))
-    places = np.unique(np.linspace(0, len(AFTER_A_DOSE) - 1, n_each).astype(int))
+    n_each = max(2, min(len(HOURS_AFTER_DOSE), (most - n_log) // max(1, len(doses))))
+    places = np.unique(np.linspace(0, len(HOURS_AFTER_DOSE) - 1, n_each).astype(int))
     shown = doses[: (most - n_log) // n_each]
     if len(shown) > 1:
-        grid.append((np.array(shown)[:, None] + AFTER_A_DOSE[places]).ravel())
+        grid.append((np.array(shown)[:, None] + HOURS_AFTER_DOSE[places]).ravel())
     found = np.unique(np.round(np.concatenate(grid), 6))
     return found[found <= horizon]
 

@@ -23,7 +23,7 @@ class Cancelled(KetaMechError):
 
 Progress = Callable[[float, str], None]  # fraction done, and a message
 Work = Callable[[Progress], Any]
-ENDED = ("done", "failed", "cancelled")
+FINAL_STATES = ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Jobs:
         """Add work to the queue. Raises LimitExceeded when the queue is full."""
         job = Job(kind, title, request)
         with self._lock:
-            n_open = sum(other.state not in ENDED for other in self._jobs.values())
+            n_open = sum(other.state not in FINAL_STATES for other in self._jobs.values())
             if n_open >= self._limits.jobs_running + self._limits.jobs_waiting:
                 what = f"{n_open} jobs are waiting or running"
                 raise LimitExceeded(what, "one of them to end, or be cancelled, first")
@@ -117,7 +117,7 @@ class Jobs:
 
     def _delete_oldest(self) -> None:
         """Delete the oldest finished jobs above the limit."""
-        for name in [n for n, job in self._jobs.items() if job.state in ENDED]:
+        for name in [n for n, job in self._jobs.items() if job.state in FINAL_STATES]:
             if len(self._jobs) <= self._limits.jobs_stored:
                 return
             del self._jobs[name]

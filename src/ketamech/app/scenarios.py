@@ -18,7 +18,7 @@ from ketamech.simulation.scenario_schema import ScenarioFile
 
 NAME = Path("scenario.yaml")
 FILE_KEYS = ("connectome", "receptors")
-MOST_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
+MAX_OCCASIONS = 800  # of all treatments together; the command line takes 5,000
 
 
 def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
@@ -30,9 +30,9 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     except InputError as problem:
         raise without_file(problem) from None
     count = sum(len(treatment.starts(found.horizon)) for treatment in found.regimen.treatments)
-    if count > MOST_OCCASIONS:
+    if count > MAX_OCCASIONS:
         what = f"{count} doses exceed the limit of the page"
-        raise InputError(what, key="treatments", expected=f"at most {MOST_OCCASIONS}; the command line takes 5000")
+        raise InputError(what, key="treatments", expected=f"at most {MAX_OCCASIONS}; the command line takes 5000")
     return found
 
 

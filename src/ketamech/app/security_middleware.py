@@ -11,13 +11,15 @@ import anyio
 from ketamech.app.app_state import LimitExceeded, Limits
 from ketamech.app.responses import NotFound, error_response
 
-SOURCES = (
+CONTENT_SOURCES = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 NO_FRAME = "; frame-ancestors 'none'"
-POLICY = SOURCES + NO_FRAME
-RUNS_MODEL = SOURCES.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
+POLICY = CONTENT_SOURCES + NO_FRAME
+WASM_POLICY = (
+    CONTENT_SOURCES.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
+)
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",

@@ -30,7 +30,7 @@ from ketamech.app.routes import downloads, engine, evidence, exercises, metadata
 from ketamech.app.routes import jobs as job_routes
 from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.schemas import ERRORS, CurvesRequest
-from ketamech.app.security_middleware import HEADERS, NO_FRAME, RUNS_MODEL, SecurityMiddleware
+from ketamech.app.security_middleware import HEADERS, NO_FRAME, WASM_POLICY, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
 from ketamech.report.number_format import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
@@ -74,7 +74,7 @@ def _load_in_background(app_state: AppState) -> None:
     curves_of(app_state, CurvesRequest.model_validate({"scenario": usual}))
 
 
-COMPILES = (".", "index.html", "engine")  # the story, and the folder of its worker: they compile WebAssembly
+WASM_PAGES = (".", "index.html", "engine")  # the story, and the folder of its worker: they compile WebAssembly
 
 
 class PageFiles(StaticFiles):
@@ -88,8 +88,8 @@ class PageFiles(StaticFiles):
             path = f"{path}.html"
         found = await super().get_response(path, scope)
         found.headers["cache-control"] = "no-cache"
-        if path.split("/")[0] in COMPILES:
-            found.headers["content-security-policy"] = RUNS_MODEL + NO_FRAME
+        if path.split("/")[0] in WASM_PAGES:
+            found.headers["content-security-policy"] = WASM_POLICY + NO_FRAME
         return found
 
 
@@ -131,7 +131,7 @@ def _validation_error(errors: list[Any]) -> InputError:
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
-END_SECONDS = 0.2  # for computations to end with the server
+SHUTDOWN_SECONDS = 0.2  # for computations to end with the server
 
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
@@ -152,7 +152,7 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_stat
 
 def _end_computations() -> None:
     """End the process where computations still run: Python would wait for their threads, some for minutes."""
-    until, main = time.monotonic() + END_SECONDS, threading.main_thread()
+    until, main = time.monotonic() + SHUTDOWN_SECONDS, threading.main_thread()
     running = [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
     for thread in running:
         thread.join(max(0.0, until - time.monotonic()))

@@ -66,7 +66,7 @@ def attribute(
         line = terminal.command_line()
         page = write_attribution(out, found, model.parameters, line, provenance_of(loaded, model, seed, line))
     _print_attribution(found, model.parameters)
-    terminal.opened(page)
+    terminal.print_open_hint(page)
 
 
 def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
@@ -79,16 +79,16 @@ def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
     labelled = rows.assign(pathway=rows["pathway"].map(lambda name: attribution_text.component(name).label))
     terminal.table(labelled[["outcome", "pathway", *SHOWN]], title="Pathway contributions")
     for sentence in (*attribution_text.describe_attribution(found, parameters), *_assumed_conclusions()):
-        terminal.remark(sentence)
+        terminal.print_note(sentence)
 
 
 def _assumed_conclusions() -> list[str]:
     """Statements about pathways after the usual infusion that are consequences of assumptions."""
-    from ketamech.analysis.robustness import CONSEQUENCE, load_robustness, percent
+    from ketamech.analysis.robustness import ASSUMPTION_LABEL, load_robustness, percent
 
     rows = [row for row in load_robustness().rows.values() if row.kind == "pathway" and row.is_consequence]
     return [
-        f"{CONSEQUENCE.capitalize()}: {row.statement}: {row.finding}, in {percent(row.holds)} % of"
+        f"{ASSUMPTION_LABEL.capitalize()}: {row.statement}: {row.finding}, in {percent(row.holds)} % of"
         f" {row.results:.0f} sets of assumed values."
         for row in rows
     ]

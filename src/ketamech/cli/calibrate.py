@@ -80,7 +80,7 @@ def calibrate(
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
         posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
     if checkout:
-        terminal.wrote(_publish(out))
+        terminal.print_written_files(_publish(out))
     if write_tables:
         lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = update_parameter_tables.write_updated_tables(
@@ -127,7 +127,7 @@ def _estimate(
     for title, table in diagnostics.items():
         terminal.table(table, title=title)
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
-    terminal.wrote([out])
+    terminal.print_written_files([out])
     return posterior, emulator
 
 
@@ -153,12 +153,12 @@ def _diagnose(
     task = points.task
     found = tables.diagnostic_tables(points, emulator, posterior, ranks)
     mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
-    facts = terminal.provenance("calibration", task.model, seed) | {tables.MARK: mark}
+    facts = terminal.provenance("calibration", task.model, seed) | {tables.POSTERIOR_HASH_KEY: mark}
     for name, table in found.items():
         (out / name).write_text(csv_with_metadata(table, facts, digits="%.4g"), encoding="utf-8")
     if tables.DIRECTIONS in found:
-        gains = [i for i, p in enumerate(task.estimated) if p.gain]
-        draw_gains(out, [task.estimated[i].gain for i in gains], posterior.draws[:, gains])
+        gains = [i for i, p in enumerate(task.estimated) if p.gain_unit]
+        draw_gains(out, [task.estimated[i].gain_unit for i in gains], posterior.draws[:, gains])
     if tables.RANKS in found:
         draw_ranks(out, found[tables.RANKS])
     return {tables.TITLES[name]: table for name, table in found.items() if name in tables.TITLES}

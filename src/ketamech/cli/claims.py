@@ -13,7 +13,7 @@ from ketamech.cli.long_run import long_run, threads_of
 from ketamech.cli.options import Resume, Scheduler, Seed, Threads
 
 if TYPE_CHECKING:
-    from ketamech.analysis.robustness import SetAnswers
+    from ketamech.analysis.robustness import ParameterSetAnswers
     from ketamech.simulation.model import Model
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the page and the table")]
@@ -67,9 +67,9 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
         answers = evaluate_claims(model, [claim] if claim else [], progress=lambda line: status.update(str(line)))
     remarks = (load_robustness().note(model), assumed_share(model))
     if claim:
-        terminal.say(claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
+        terminal.print_line(claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         for remark in remarks:
-            terminal.remark(remark)
+            terminal.print_note(remark)
         console.print(terminal.DISCLAIMER)
         return
     facts = terminal.provenance("claims", model)
@@ -79,8 +79,8 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
         written.append(write_claims_document(markdown, answers))
     terminal.table(claim_rows(answers), title="Statements about ketamine")
     for remark in remarks:
-        terminal.remark(remark)
-    terminal.wrote(written)
+        terminal.print_note(remark)
+    terminal.print_written_files(written)
 
 
 def assumed_share(model: Model) -> str:
@@ -105,16 +105,18 @@ def _test_robustness(
         with replace_folder(out) as draft:
             written = [out / path.name for path in write_robustness(draft, found)]
     _print_robustness(found)
-    terminal.wrote(written)
+    terminal.print_written_files(written)
 
 
-def _print_robustness(found: SetAnswers) -> None:
+def _print_robustness(found: ParameterSetAnswers) -> None:
     """The conclusions below 90 %, and how many of each kind they are."""
-    from ketamech.analysis.robustness import CONSEQUENCE, ROBUST
+    from ketamech.analysis.robustness import ASSUMPTION_LABEL, ROBUST
 
     table = found.table()
     weak = table[~(table["holds"] >= ROBUST)]
-    terminal.table(weak[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {found.sets} sets: {CONSEQUENCE}")
+    terminal.table(
+        weak[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {found.n_sets} sets: {ASSUMPTION_LABEL}"
+    )
     for kind, part in table.groupby("kind", sort=False):
         count = int((part["holds"] >= ROBUST).sum())
-        terminal.remark(f"{kind}: {count} of {len(part)} conclusions hold in {ROBUST:g} % of the sets or more.")
+        terminal.print_note(f"{kind}: {count} of {len(part)} conclusions hold in {ROBUST:g} % of the sets or more.")

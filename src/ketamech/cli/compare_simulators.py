@@ -101,9 +101,9 @@ def compare_simulators(
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
         if written:
-            found = compare_archives(files, model, engines=engines, tell=status.update)
+            found = compare_archives(files, model, engines=engines, progress=status.update)
         else:
-            found = compared(loaded, model, folder, engines=engines, tell=status.update)
+            found = compared(loaded, model, folder, engines=engines, progress=status.update)
         facts = terminal.provenance("certificate", model)
         write_table(found.table, folder / "differences.csv", facts)
     if markdown is not None:
@@ -181,7 +181,7 @@ def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Pat
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        found = run_suite(kind, folder, cases, tell=status.update, done=done)
+        found = run_suite(kind, folder, cases, progress=status.update, done=done)
     if markdown is not None:
         markdown.write_text(suite_page(kind, found), encoding="utf-8")
     terminal.table(summary(found), title=f"{len(found)} cases: {SUITES[kind].title}")

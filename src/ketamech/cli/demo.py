@@ -74,8 +74,8 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     index = write_index(folder, scenarios, card)
     terminal.table(card.criteria, title="Acceptance criteria")
     seconds = time.perf_counter() - began
-    terminal.opened(index, f"{seconds:.0f} s. ")
-    terminal.remark(_next_command())
+    terminal.print_open_hint(index, f"{seconds:.0f} s. ")
+    terminal.print_note(_next_command())
 
 
 def _next_command() -> str:

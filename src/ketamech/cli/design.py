@@ -99,11 +99,11 @@ def design(
     terminal.table(shown, title="Regimens")
     if patients < kit.FEW_PATIENTS:
         note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
-        terminal.remark(f"Note: {note}.")
+        terminal.print_note(f"Note: {note}.")
     counts = table["evidence"].value_counts().to_dict()
     said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    terminal.remark(f"Evidence of these {len(table)} regimens: {said}.")
-    terminal.opened(out / first)
+    terminal.print_note(f"Evidence of these {len(table)} regimens: {said}.")
+    terminal.print_open_hint(out / first)
 
 
 def _doses(given: list[str]) -> dict[str, list[float]]:

@@ -30,8 +30,8 @@ def equations(out: Out = None) -> None:
         built = build_system()
         text = report_describe(built, html=out is not None and out.suffix == ".html")
     if out is None:
-        terminal.say(text, fold=False)
+        terminal.print_line(text, fold=False)
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
-    terminal.remark(f"Written: {out}")
+    terminal.print_note(f"Written: {out}")

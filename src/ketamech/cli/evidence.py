@@ -51,7 +51,7 @@ def show(id: Annotated[str, typer.Argument(help="The id of a row, e.g. shaffer-k
     """
     from ketamech import evidence
 
-    terminal.say(evidence.format_row(evidence.load_evidence(), id))
+    terminal.print_line(evidence.format_row(evidence.load_evidence(), id))
 
 
 Run = Annotated[Path, typer.Argument(help="A folder of results or a file of results (.nc, .zarr, .parquet, .csv)")]
@@ -69,4 +69,4 @@ def cite(run: Run, bibtex: Bibtex = False) -> None:
     """
     from ketamech.report.bibliography import cite as report_cite
 
-    terminal.say(report_cite(run, bibtex=bibtex), fold=not bibtex)
+    terminal.print_line(report_cite(run, bibtex=bibtex), fold=not bibtex)

@@ -101,7 +101,7 @@ def _results(source: str, to: Path) -> None:
         what = f"{len(written)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
         if len(written) < len(found.data_vars):
             what += f"; a long table leaves out {len(found.data_vars) - len(written)} that have no time"
-    terminal.remark(f"Written: {to}, {what}")
+    terminal.print_note(f"Written: {to}, {what}")
 
 
 def _doses(loaded: LoadedScenario, to: Path) -> None:
@@ -249,7 +249,7 @@ def _figures(to: Path) -> None:
         for one in made
     ]
     terminal.table(lines, title="Published figures", right=("points",))
-    terminal.remark(f"Written: {len(made)} archives and {FIGURE_LIST} in {to}. {terminal.DISCLAIMER}")
+    terminal.print_note(f"Written: {len(made)} archives and {FIGURE_LIST} in {to}. {terminal.DISCLAIMER}")
     for figure in found:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")
@@ -282,6 +282,6 @@ def _report(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[st
     if loaded:
         terminal.print_regimen(loaded)
         terminal.print_assumptions(loaded.assumptions)
-    terminal.remark(f"Written: {to}, {what}. {remarks[0]}")
+    terminal.print_note(f"Written: {to}, {what}. {remarks[0]}")
     for remark in remarks[1:]:
-        terminal.remark(f"- {remark}")
+        terminal.print_note(f"- {remark}")

@@ -144,7 +144,7 @@ def fit(
             tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected,
                                others=others)  # fmt: skip
     _print(made, tables)
-    terminal.opened(folder / "report.html")
+    terminal.print_open_hint(folder / "report.html")
 
 
 def vpc(
@@ -181,7 +181,7 @@ def vpc(
         write_predictive_check(draft, visual_predictive_check(table, simulated, predicted, **how),
                                _facts(data, model, seed))  # fmt: skip
     _print_flags(table.flags, table.notes)
-    terminal.opened(folder / "predictive_check.svg")
+    terminal.print_open_hint(folder / "predictive_check.svg")
 
 
 def _measurements(
@@ -260,13 +260,23 @@ def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
     """Print what to check first, and the estimates."""
     _print_flags(made.flags, made.notes)
     if "group" in tables:
-        columns = ["parameter", "estimate", "low", "high", "unit", "RSE_percent", "prior", "learned", "R_hat"]
+        columns = [
+            "parameter",
+            "estimate",
+            "low",
+            "high",
+            "unit",
+            "RSE_percent",
+            "prior",
+            "variance_reduction",
+            "R_hat",
+        ]
         terminal.table(tables["group"][columns], title="The group")
         for name, title in (("criteria", "Predictive accuracy"), ("comparison", "Comparison of fits")):
             if name in tables:
                 terminal.table(tables[name], title=title)
     else:
-        columns = ["ID", "parameter", "estimate", "low", "high", "unit", "population", "learned"]
+        columns = ["ID", "parameter", "estimate", "low", "high", "unit", "population", "variance_reduction"]
         terminal.table(tables["persons"][columns], title="Most probable parameters")
 
 

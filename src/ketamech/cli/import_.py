@@ -122,13 +122,13 @@ def _write_values(values: pd.DataFrame, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     values.to_csv(to, index=False)
     shape = f"{len(values.columns)} columns, {len(values)} rows"
-    terminal.remark(f"Written: {to}, {shape}.")
+    terminal.print_note(f"Written: {to}, {shape}.")
 
 
 def _write_scenario(to: Path, text: str) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(text, encoding="utf-8")
-    terminal.remark(f"Written: {to}. Next: ketamech simulate {to}")
+    terminal.print_note(f"Written: {to}. Next: ketamech simulate {to}")
 
 
 def _reads_scenarios(file: Path, to: Path | None) -> bool:

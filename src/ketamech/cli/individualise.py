@@ -102,7 +102,7 @@ def individualise(
     columns = ["ID", "dose", "window_low", "window_high", "goal", "predicted", "low", "high", "probability", "remark"]
     terminal.table(table[columns].to_dict("records"), title="Doses")
     terminal.progress().print(f"Doses are {NOTE}.")
-    terminal.opened(folder / "doses.svg")
+    terminal.print_open_hint(folder / "doses.svg")
 
 
 def sampling_times(

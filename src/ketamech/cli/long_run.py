@@ -17,7 +17,7 @@ from ketamech.core.environment import DATA, TABLES, short_hash, source_hash
 if TYPE_CHECKING:
     from ketamech.core.execution import Executor
 
-STOPPED = 130  # exit code after Ctrl-C
+EXIT_CODE_STOPPED = 130  # exit code after Ctrl-C
 
 
 def threads_of(threads: int | None, scheduler: str | None) -> int:
@@ -55,7 +55,7 @@ def long_run(
         except KeyboardInterrupt:
             finished = f"{len(list(pieces))} finished pieces are kept; continue with the same command and --resume"
             sys.stderr.write(f"\nStopped; {finished}\n")
-            sys.exit(STOPPED)
+            sys.exit(EXIT_CODE_STOPPED)
         pieces.finish()
 
 

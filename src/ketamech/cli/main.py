@@ -131,12 +131,12 @@ def main() -> None:
         print_error(missing(problem.name or str(problem)))
         sys.exit(2)
     except BrokenPipeError:
-        streams.let_go(sys.stdout)
+        streams.close_broken_pipe(sys.stdout)
         sys.exit(0)
     except OSError as problem:
         if "--debug" in sys.argv:
             raise
-        streams.let_go(sys.stdout)
+        streams.close_broken_pipe(sys.stdout)
         expected = "more room, then the same command" if problem.errno in DISK_FULL_ERRORS else "a place to write to"
         print_error(InputError(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)

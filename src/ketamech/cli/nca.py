@@ -54,7 +54,7 @@ ZeroBetween = Annotated[bool, typer.Option("--blq-zero", help="BLQ between two l
 Adam = Annotated[bool, typer.Option("--adam", help="Also write adpp.csv and .parquet: one row a parameter (ADaM)")]
 Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw one figure per subject")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/nca-<title>]")]
-SHOWN, MOST_FIGURES = 20, 50
+SHOWN, MAX_FIGURES = 20, 50
 
 
 def nca(
@@ -241,13 +241,13 @@ def _write(found: Profiles, rules: NcaRules, folder: Path, title: str, *, adam: 
             write_table(table, draft / f"{name}.parquet", facts)
         if figures:
             own = [list(group) for _, group in groupby(sorted(rows, key=_subject), key=_subject)]
-            for group in own[:MOST_FIGURES]:
+            for group in own[:MAX_FIGURES]:
                 draw_profiles(draft / "figures", group)
-            if len(own) > MOST_FIGURES:
-                found.note(f"figures of the first {MOST_FIGURES} of {len(own)} subjects")
+            if len(own) > MAX_FIGURES:
+                found.note(f"figures of the first {MAX_FIGURES} of {len(own)} subjects")
     terminal.print_assumptions(found.notes, "Note")
     _print(rows, title, statistics_of=tables.get("statistics"))
-    terminal.opened(folder / "nca.csv")
+    terminal.print_open_hint(folder / "nca.csv")
 
 
 def _subject(row: AnalysedProfile) -> str:

@@ -62,4 +62,4 @@ def network(
     terminal.table(table[shown], title=f"{loaded.title}: change from drug-free baseline, %")
     if found.failed:
         terminal.progress().print(f"{found.failed} of {draws} draws could not be solved and were left out")
-    terminal.opened(paths[1])
+    terminal.print_open_hint(paths[1])

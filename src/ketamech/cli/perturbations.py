@@ -46,7 +46,7 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
     terminal.table(_wrong_first(lines)[list(SHOWN)], title="Predicted against observed, wrong first")
     terminal.table(tally_by_evidence(lines), title="By evidence row")
     console.print(summary)
-    terminal.wrote(written)
+    terminal.print_written_files(written)
 
 
 def _wrong_first(lines: pd.DataFrame) -> pd.DataFrame:

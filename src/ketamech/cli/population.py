@@ -96,7 +96,7 @@ def population(
     terminal.table(_summary(table), title=title)
     for name, value in facts.items():
         terminal.progress().print(f"{name}: {value}")
-    terminal.opened(paths[0])
+    terminal.print_open_hint(paths[0])
 
 
 def _changes(given: list[str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ def schema(out: Out = None, trial: Trial = False) -> None:
 
     text = json.dumps(trial_schema() if trial else study_schema(), indent=2) + "\n"
     if out is None:
-        terminal.say(text, fold=False)
+        terminal.print_line(text, fold=False)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")

@@ -55,7 +55,7 @@ def scorecard(
     if trials:
         require_extra("trials")
     if freeze_references:
-        terminal.wrote([_freeze()])
+        terminal.print_written_files([_freeze()])
         return
     checkout = source_checkout("--publish", "--markdown FILE") if publish else None
     terminal.refuse_file(out)
@@ -67,7 +67,7 @@ def scorecard(
             page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
             written += _by_trials(draft, model, replicates, page, work, threads_of(None, scheduler), checkout)
         found = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
-    terminal.wrote(found)
+    terminal.print_written_files(found)
 
 
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
@@ -122,8 +122,9 @@ def _write_tables(out: Path, card: TrialScorecard, facts: dict[str, str]) -> lis
     from ketamech.exchange.result_metadata import write_table
 
     tables = {
-        "skill": card.skill, "skill_rows": card.skill_rows, "contrasts": card.contrasts, "chances": card.chances,
-        "left_out": card.without, "trials": _worst_first(card.rows), "trial_goals": card.criteria,
+        "skill": card.skill, "skill_rows": card.skill_rows, "contrasts": card.contrasts,
+        "chances": card.significance_probabilities,
+        "left_out": card.leave_out_methods, "trials": _worst_first(card.rows), "trial_goals": card.criteria,
     }  # fmt: skip
     for name, table in tables.items():
         write_table(table, out / f"{name}.csv", facts, digits="%.6g")
@@ -143,7 +144,7 @@ def _print_trials(card: TrialScorecard) -> None:
     judged = ["question", "group", "measure", "value", "low", "high", "met"]
     terminal.table(verdicts(card.skill)[judged], title="Acceptance criteria of skill")
     chances = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
-    terminal.table(card.chances[chances], title="Chance of p < 0.05, percent of virtual trials")
+    terminal.table(card.significance_probabilities[chances], title="Chance of p < 0.05, percent of virtual trials")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
     terminal.table(_worst_first(card.rows)[shown], title="Virtual against published trials")
     terminal.table(card.spreads[shown], title="Standard deviations within arms")

@@ -76,7 +76,7 @@ def sensitivity(
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
         problem = replace(question, work=work)
         first = _analyse(problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
-    terminal.opened(out / first)
+    terminal.print_open_hint(out / first)
 
 
 def _analyse(

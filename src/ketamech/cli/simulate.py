@@ -20,7 +20,7 @@ Scenario = Annotated[
         " NONMEM-style dose table (.csv)"
     ),
 ]
-LONGEST_NAME, CURVES, MOST_ROWS = 60, "curves.csv", 12
+MAX_NAME_LENGTH, CURVES, MAX_ROWS = 60, "curves.csv", 12
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 Png = Annotated[bool, typer.Option("--png", help="Also write the overview figure as PNG")]
 Report = Annotated[
@@ -189,16 +189,16 @@ def simulate(
     terminal.print_assumptions(loaded.assumptions)
     terminal.table(summary_rows(curves), title=loaded.title)
     if chosen["times"] or chosen["output_interval"]:
-        terminal.table(requested[0].head(MOST_ROWS).to_dict("records"))
+        terminal.table(requested[0].head(MAX_ROWS).to_dict("records"))
     terminal.table(exposure_rows(curves, loaded, model.parameters))
     for name, (found, _) in tables.items():
         if name == CURVES:
             continue
         console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
     if report:
-        terminal.opened(folder / "report.html")
+        terminal.print_open_hint(folder / "report.html")
     else:
-        terminal.wrote([folder])
+        terminal.print_written_files([folder])
 
 
 def _simulated(
@@ -251,4 +251,4 @@ def _refuse_without_patients(given: dict[str, Any]) -> None:
 def folder_name(title: str) -> str:
     """The title as a folder name; a long one is cut and gets a hash, so that two long titles do not share a folder."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}-{short_hash(title, 6)}"
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}-{short_hash(title, 6)}"

@@ -34,10 +34,13 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-AROUND, MOST_DOSES = (0, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 4, 8, 16), 40  # default output times: h after the first doses
-MOST_TIMES = 1_000_000
-SHARES, MOST_ROWS, TINY = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
-MOMENTS = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
+HOURS_AFTER_DOSE, MAX_DOSES = (
+    (0, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 4, 8, 16),
+    40,
+)  # default output times: h after the first doses
+MAX_TIMES = 1_000_000
+SHARES, MAX_ROWS, ZERO_SHARE = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
+SHOWN_TIMES = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def simulate_cohort(
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
-    terminal.opened(pictures[0])
+    terminal.print_open_hint(pictures[0])
 
 
 def _job(cohort: Cohort) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def _summary(curves: xr.Dataset, scenario: Scenario, chosen: np.ndarray | None) 
         found[f"{kind} (at {when:.3g})"] = peaks
         size = np.nanmax(np.abs([*found.values()])) if np.isfinite([*found.values()]).any() else 0.0
         for hours, numbers in found.items():
-            plain = [0.0 if abs(number) < TINY * size else float(factor * number) for number in numbers]
+            plain = [0.0 if abs(number) < ZERO_SHARE * size else float(factor * number) for number in numbers]
             quantiles = dict(zip(("5 %", "median", "95 %"), plain, strict=True))
             rows.append({"output": name, "hours": hours, **quantiles, "unit": unit})
     return rows
@@ -168,13 +171,13 @@ def _shown_places(hours: np.ndarray, scenario: Scenario, chosen: np.ndarray | No
     """Indices of the times in the table: those chosen, up to MOST_ROWS, or usual ones after the first dose."""
     if chosen is None:
         first = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
-        wanted = np.array([*(first + moment for moment in MOMENTS), hours[-1]])
+        wanted = np.array([*(first + moment for moment in SHOWN_TIMES), hours[-1]])
         found = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in wanted if hour <= hours[-1]])
     else:
         found = np.searchsorted(hours, chosen)
-    if len(found) > MOST_ROWS:
-        terminal.progress().print(f"The table shows {MOST_ROWS} of the {len(found)} times; the folder holds all.")
-        found = found[np.linspace(0, len(found) - 1, MOST_ROWS).round().astype(int)]
+    if len(found) > MAX_ROWS:
+        terminal.progress().print(f"The table shows {MAX_ROWS} of the {len(found)} times; the folder holds all.")
+        found = found[np.linspace(0, len(found) - 1, MAX_ROWS).round().astype(int)]
     return [int(place) for place in found]
 
 
@@ -216,8 +219,8 @@ def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray
     key, example = "--output-interval", "--output-interval 24"
     if text is not None:
         raise InputError(f"--times and {key}", key=key, expected="one of them", type_this=example)
-    if not horizon / MOST_TIMES < interval < np.inf:
-        expected = f"hours, more than {horizon / MOST_TIMES:.2g}"
+    if not horizon / MAX_TIMES < interval < np.inf:
+        expected = f"hours, more than {horizon / MAX_TIMES:.2g}"
         raise InputError(f"an output interval of {interval:g} h", key=key, expected=expected, type_this=example)
     return np.unique(np.append(np.arange(0.0, horizon, interval), horizon))
 
@@ -225,9 +228,9 @@ def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray
 def _default_times(scenario: Scenario) -> np.ndarray:
     """Every day, and several times on the day of each of the first doses, and the end of each infusion."""
     horizon = scenario.horizon
-    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MOST_DOSES]
+    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MAX_DOSES]
     ends = {treatment.duration + treatment.lag for treatment in scenario.regimen.treatments}
-    around = np.array([[at + hours for hours in (*AROUND, *ends)] for at in starts]).ravel()
+    around = np.array([[at + hours for hours in (*HOURS_AFTER_DOSE, *ends)] for at in starts]).ravel()
     found = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
     return np.unique(found[found <= horizon])
 
@@ -335,4 +338,4 @@ def simulate_table(
     bad = int((found["solve_status"] != "ok").sum())
     times = f", {records.replicates.count} replicates" if records.replicates else ""
     console.print(f"{len(table.subjects)} subjects{times}; {bad} records without a value.")
-    terminal.opened(folder / FILE)
+    terminal.print_open_hint(folder / FILE)

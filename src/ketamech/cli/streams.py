@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from typing import TextIO
 
-PLAIN = {
+ASCII_EQUIVALENTS = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "…": "...", "×": "x", "·": "*", "→": "->", "←": "<-", "≤": "<=",
     "≥": ">=", "≈": "~", "±": "+/-", "µ": "u", "μ": "u", "α": "alpha", "β": "beta", "κ": "kappa", "Δ": "delta",
     "°": " deg", "’": "'", "‘": "'", "“": '"', "”": '"', "•": "-", "─": "-", "━": "-", "│": "|", "✓": "ok", "✗": "x",
@@ -32,7 +32,7 @@ def prepare() -> None:
             stream.reconfigure(errors=HANDLER)
 
 
-def let_go(stream: TextIO) -> None:
+def close_broken_pipe(stream: TextIO) -> None:
     """Discard the buffer of a stream, so that Python does not try to write it again at exit."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -48,8 +48,8 @@ def plain(text: str) -> str:
 
 
 def _plain(letter: str) -> str:
-    if letter.isascii() or letter in PLAIN:
-        return PLAIN.get(letter, letter)
+    if letter.isascii() or letter in ASCII_EQUIVALENTS:
+        return ASCII_EQUIVALENTS.get(letter, letter)
     bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return bare if letter.isalpha() and bare else "?"  # of a sign what is left may mean something else
 

@@ -16,14 +16,14 @@ from typer.core import TyperCommand, TyperGroup
 
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.core.csv_table import read_table
-from ketamech.core.deprecated_names import RENAMED
+from ketamech.core.deprecated_names import RENAMED_FOLDER
 
 
 @cache
 def renamed_words() -> dict[str, dict[str, str]]:
     """{command: {old: new}} (data/renamed/cli.csv); the command is '' for names of commands and for common options."""
     found: dict[str, dict[str, str]] = {}
-    for row in read_table(RENAMED / "cli.csv", ("command", "old", "new")):
+    for row in read_table(RENAMED_FOLDER / "cli.csv", ("command", "old", "new")):
         found.setdefault(row["command"], {})[row["old"]] = row["new"]
     return found
 

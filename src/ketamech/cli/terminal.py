@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-GAP = 2  # characters between two columns
-READABLE = (12, 24)  # characters that a column of short and of long sentences needs at least
-LINES = 4  # in which a cell is to be read, where the width is between these two
-JOINTS = re.compile(r"(?<=[^\W\d_][._/,-])(?=[^\W\d_])")  # where a word that is longer than a line is folded
-DOTS = re.compile(r"(?<=[^\W\d_][._])(?=[^\W\d_])")  # where a name may be folded so that more columns fit
+COLUMN_GAP = 2  # characters between two columns
+MIN_COLUMN_WIDTHS = (12, 24)  # characters that a column of short and of long sentences needs at least
+MAX_CELL_LINES = 4  # in which a cell is to be read, where the width is between these two
+WORD_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._/,-])(?=[^\W\d_])")  # where a word that is longer than a line is folded
+NAME_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._])(?=[^\W\d_])")  # where a name may be folded so that more columns fit
 Row = Mapping[str, object]
 
 
@@ -57,12 +57,12 @@ def layout(columns: Sequence[str], rows: Sequence[Row], width: int) -> Layout:
 
     No word is broken where that can be avoided: names of parameters are folded at dots if all columns then fit.
     """
-    whole = {name: _least(name, rows, _longest_word) for name in columns}
-    folded = {name: _least(name, rows, _longest_part) for name in columns}
+    whole = {name: _min_width(name, rows, _longest_word) for name in columns}
+    folded = {name: _min_width(name, rows, _longest_part) for name in columns}
     natural = {name: max(_lengths(name, rows)) for name in columns}
     for least in (whole, folded):
         if _total(least.values()) <= width:
-            return Layout(_shared_out(least, natural, width), ())
+            return Layout(_distributed_widths(least, natural, width), ())
     shown: dict[str, int] = {}
     for name in columns:
         if len(shown) >= 2 and _total([*shown.values(), whole[name]]) > width:
@@ -70,14 +70,14 @@ def layout(columns: Sequence[str], rows: Sequence[Row], width: int) -> Layout:
         shown[name] = whole[name]
     if _total(shown.values()) > width:
         shown = {name: folded[name] for name in shown}
-    return Layout(_shared_out(shown, natural, width), columns[len(shown) :])
+    return Layout(_distributed_widths(shown, natural, width), columns[len(shown) :])
 
 
-def drawn(rows: Sequence[Row], found: Layout, *, title: str | None = None, right: Sequence[str] = ()) -> Table:
+def table_text(rows: Sequence[Row], found: Layout, *, title: str | None = None, right: Sequence[str] = ()) -> Table:
     """The table as rich draws it; every line of a cell is cut to its column beforehand."""
     table = Table(
         title=escape(title) if title else None, header_style="bold", box=SIMPLE_HEAD, show_edge=False,
-        padding=(0, GAP - 1, 0, 0), pad_edge=False,
+        padding=(0, COLUMN_GAP - 1, 0, 0), pad_edge=False,
     )  # fmt: skip
     for name, width in found.widths.items():
         header = "\n".join(folded_text(_heading(name), width))
@@ -110,7 +110,7 @@ def _parts(word: str, width: int) -> list[str]:
     if len(word) <= width:
         return [word]
     pieces: list[str] = []
-    for part in JOINTS.split(word):
+    for part in WORD_FOLD_POINTS.split(word):
         if pieces and len(pieces[-1]) + len(part) <= width:
             pieces[-1] += part
         else:
@@ -132,21 +132,23 @@ def _longest_word(text: str) -> int:
 
 
 def _longest_part(text: str) -> int:
-    return max((len(part) for word in text.split() for part in DOTS.split(word)), default=0)
+    return max((len(part) for word in text.split() for part in NAME_FOLD_POINTS.split(word)), default=0)
 
 
-def _least(name: str, rows: Sequence[Row], longest: Callable[[str], int]) -> int:
+def _min_width(name: str, rows: Sequence[Row], longest: Callable[[str], int]) -> int:
     """The narrowest a column may be: its longest word, and room to read where there are sentences."""
     words = max([_longest_word(_heading(name)), *(longest(cell(row[name])) for row in rows)])
     sentences = max((len(cell(row[name])) for row in rows if " " in cell(row[name])), default=0)
-    return max(words, min(sentences, max(READABLE[0], min(READABLE[1], sentences // LINES))), 1)
+    return max(
+        words, min(sentences, max(MIN_COLUMN_WIDTHS[0], min(MIN_COLUMN_WIDTHS[1], sentences // MAX_CELL_LINES))), 1
+    )
 
 
 def _total(widths: Collection[int]) -> int:
-    return sum(widths) + GAP * (len(widths) - 1)
+    return sum(widths) + COLUMN_GAP * (len(widths) - 1)
 
 
-def _shared_out(least: Mapping[str, int], natural: Mapping[str, int], width: int) -> dict[str, int]:
+def _distributed_widths(least: Mapping[str, int], natural: Mapping[str, int], width: int) -> dict[str, int]:
     """What is left of the width goes where it saves most lines."""
     found = dict(least)
     for _ in range(width - _total(found.values())):
@@ -240,7 +242,7 @@ def print_regimen(scenario: Scenario) -> None:
     """Print the regimen and the perturbations as they were understood."""
     words = scenario.regimen.sentence(exact=False) or "no treatment"
     beside = [one.text for one in scenario.perturbations]
-    remark(f"Regimen: {' with '.join((words, *beside))}")
+    print_note(f"Regimen: {' with '.join((words, *beside))}")
 
 
 def print_assumptions(notes: Iterable[str], label: str = "Assumed") -> None:
@@ -274,25 +276,25 @@ def escape_markup(what: object) -> str:
     return escape(str(what))
 
 
-def remark(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a line of plain text on the error stream; it is not folded, so that paths stay whole."""
     progress().print(escape_markup(text), soft_wrap=True)
 
 
-def opened(path: object, before: str = "") -> None:
+def print_open_hint(path: object, before: str = "") -> None:
     """Print which file to open; its path is not folded."""
     console = progress()
     console.print(f"{before}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
     console.print(DISCLAIMER)
 
 
-def wrote(paths: Sequence[object]) -> None:
+def print_written_files(paths: Sequence[object]) -> None:
     """Print which files were written."""
-    remark(f"Written: {', '.join(map(str, paths))}")
+    print_note(f"Written: {', '.join(map(str, paths))}")
     progress().print(DISCLAIMER)
 
 
-def say(text: str, *, fold: bool = True) -> None:
+def print_line(text: str, *, fold: bool = True) -> None:
     """Print text on the standard output: unchanged into a pipe, folded between words on a terminal."""
     if not (fold and sys.stdout.isatty()):
         sys.stdout.write(text.rstrip("\n") + "\n")
@@ -320,8 +322,8 @@ def table(
     console = Console(highlight=False)
     found = layout(columns, rows, console.width)
     console.print()
-    console.print(drawn(rows, found, title=title, right=right))
+    console.print(table_text(rows, found, title=title, right=right))
     while found.left_out:  # below, beside the first column again
         found = layout([columns[0], *found.left_out], rows, console.width)
         console.print()
-        console.print(drawn(rows, found, right=right))
+        console.print(table_text(rows, found, right=right))

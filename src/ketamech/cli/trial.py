@@ -69,7 +69,7 @@ Out = Annotated[
     ),
 ]
 FOLDER = Path("runs/trials")
-MOST_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together
+MAX_PATIENTS = 400_000  # virtual patients of one simulated size, all replicates together
 
 
 def trial(
@@ -171,9 +171,11 @@ def trial(
             console.print(
                 f"{100 * found.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
             )
-        terminal.opened(folder / page.name)
+        terminal.print_open_hint(folder / page.name)
     if checkout:
-        terminal.wrote([publish_weighted_arms(weighted, {"command_line": line, "posterior": posterior_hash(draws)})])
+        terminal.print_written_files(
+            [publish_weighted_arms(weighted, {"command_line": line, "posterior": posterior_hash(draws)})]
+        )
 
 
 def _conditions(trial: Trial, data: xr.Dataset, found: TrialAnalysis) -> str:
@@ -216,7 +218,7 @@ def _search(trial: Trial, run: Simulation, target: float, criterion: SuccessCrit
     def simulate(patients: int) -> xr.Dataset:
         return run(trial, patients, f"Trials of {patients} patients")
 
-    most = max(4 * len(trial.arms), MOST_PATIENTS // run.replicates)
+    most = max(4 * len(trial.arms), MAX_PATIENTS // run.replicates)
     return find_sample_size(trial, simulate, target=target, criterion=criterion, most=most)
 
 

@@ -61,7 +61,7 @@ def variants(
             for line in outdated_fits_warning(found):
                 console.print(f"Note: {line}")
     terminal.table(rows, title=title)
-    terminal.opened(page)
+    terminal.print_open_hint(page)
 
 
 def _refit(model: Model, threads: int, seed: int) -> None:
@@ -77,4 +77,4 @@ def _refit(model: Model, threads: int, seed: int) -> None:
             fits.append(task.fit(variant, seed=seed))
             update(done)
     for path in write_fits(DIRECTORY, fits, task, model.parameters):
-        terminal.remark(f"Written: {path}")
+        terminal.print_note(f"Written: {path}")

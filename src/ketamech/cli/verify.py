@@ -84,7 +84,7 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
     terminal.table(rows, title="What no observed output can separate")
     with terminal.progress_bar("Sensitivities") as update:
         rank = shipped_sensitivity_rank(model, threads=threads_of(None, None), progress=update)
-    terminal.remark(
+    terminal.print_note(
         f"Numerical rank over {rank.readings} scored readings: {rank.rank} of {rank.parameters} directions. "
         f"{len(rank.invisible)} parameters change no reading by 1 % of its size when moved by a standard deviation."
     )

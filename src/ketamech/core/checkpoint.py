@@ -26,9 +26,9 @@ from ketamech.core.errors import InputError
 if TYPE_CHECKING:
     import xarray as xr
 
-CHECKPOINT_FOLDER, JOURNAL, LOCK, PARTIAL_SUFFIX = "pieces", "journal.txt", "lock", "draft.tmp"
-_HEAD = {"format": int, "job": dict, "made_with": dict, "about": dict}
-_LINE = {"piece": str, "files": dict, "facts": dict}
+CHECKPOINT_FOLDER, JOURNAL, LOCK, PARTIAL_FILE = "pieces", "journal.txt", "lock", "draft.tmp"
+_HEADER_FIELDS = {"format": int, "job": dict, "made_with": dict, "about": dict}
+_RECORD_FIELDS = {"piece": str, "files": dict, "facts": dict}
 Arrays = dict[str, np.ndarray]
 Metadata = dict[str, Any]
 
@@ -72,7 +72,7 @@ class Checkpoint:
         if objects := [key for key, array in arrays.items() if array.dtype.hasobject]:
             raise TypeError(f"unit '{name}': {objects[0]} contains Python objects")
         folder = self.folder / CHECKPOINT_FOLDER
-        partial, target = folder / PARTIAL_SUFFIX, folder / f"{name}.npz"
+        partial, target = folder / PARTIAL_FILE, folder / f"{name}.npz"
         with self._disk_full_guard():
             with partial.open("wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ class Checkpoint:
         except OSError as problem:
             if problem.errno not in DISK_FULL_ERRORS:
                 raise
-            (self.folder / CHECKPOINT_FOLDER / PARTIAL_SUFFIX).unlink(missing_ok=True)
+            (self.folder / CHECKPOINT_FOLDER / PARTIAL_FILE).unlink(missing_ok=True)
             what = f"the disk is full: {len(list(iter(self)))} finished units are kept in '{self.folder}'"
             raise InputError(what, expected="free disk space, then the same command", type_this="--resume") from problem
 
@@ -208,7 +208,7 @@ def _journal(checkpoint_folder: Path, folder: Path) -> tuple[Metadata, dict[str,
 def _rewrite(checkpoint_folder: Path, head: Metadata, lines: Mapping[str, Metadata]) -> int:
     """Write the journal with these lines only, atomically; returns its length."""
     rows = [_with_checksum(head, {}), *(_with_checksum({"piece": name, **line}, head) for name, line in lines.items())]
-    text, partial = b"".join(rows), checkpoint_folder / PARTIAL_SUFFIX
+    text, partial = b"".join(rows), checkpoint_folder / PARTIAL_FILE
     partial.write_bytes(text)
     _flush(partial)
     os.replace(partial, checkpoint_folder / JOURNAL)
@@ -265,7 +265,7 @@ def _without_checksum(row: bytes, head: Metadata) -> Metadata:
         entries = read_json(body) if checksum == _checksum(body, head) else {}
     except ValueError:
         return {}
-    fields = _LINE if head else _HEAD
+    fields = _RECORD_FIELDS if head else _HEADER_FIELDS
     is_valid = isinstance(entries, dict) and all(isinstance(entries.get(key), kind) for key, kind in fields.items())
     return entries if is_valid else {}
 

@@ -26,7 +26,7 @@ from ketamech.core.environment import environment, short_hash
 from ketamech.core.errors import InputError
 
 REPLY_SECONDS, WORKER_WAIT_SECONDS = 10.0, 30.0  # s to wait for a reply of the scheduler, and for its first workers
-RETURN_SECONDS, POLL_SECONDS = 120.0, 10.0  # s to wait for workers when all are lost, and between two checks
+RECONNECT_SECONDS, POLL_SECONDS = 120.0, 10.0  # s to wait for workers when all are lost, and between two checks
 CLOSE_SECONDS = 5.0  # s to close the connection, and for cancelled coroutines and their thread to end
 UNITS_AHEAD = 3  # units for each thread of the workers that may be ahead of the oldest unfinished one
 SAME_ENVIRONMENT = "the same versions and processors on every machine"
@@ -197,9 +197,9 @@ class DaskCluster:
             while not wait_for_futures([running], POLL_SECONDS).done:
                 threads = self._threads()
                 missing_since = 0.0 if threads else missing_since or time.monotonic()
-                if missing_since and time.monotonic() - missing_since >= RETURN_SECONDS:
+                if missing_since and time.monotonic() - missing_since >= RECONNECT_SECONDS:
                     if threads is None:
-                        raise _lost(f"the scheduler has not answered for {RETURN_SECONDS:.0f} s")
+                        raise _lost(f"the scheduler has not answered for {RECONNECT_SECONDS:.0f} s")
                     raise _lost("all workers are lost and none has returned", WORKER_COMMAND)
             return running.result()
         finally:

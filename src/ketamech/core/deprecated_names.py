@@ -10,14 +10,14 @@ from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.errors import RenamedWarning
 
-RENAMED = DATA / "renamed"
+RENAMED_FOLDER = DATA / "renamed"
 _DOTTED_NAME = re.compile(r"(?<![\w.])[A-Za-z]\w*(?:\.\w+)+")
 
 
 @cache
 def renamed_names() -> dict[str, str]:
     """{old: new} names of parameters and outputs (data/renamed/names.csv)."""
-    return {row["old"]: row["new"] for row in read_table(RENAMED / "names.csv", ("old", "new"))}
+    return {row["old"]: row["new"] for row in read_table(RENAMED_FOLDER / "names.csv", ("old", "new"))}
 
 
 def current_name(name: str) -> str:

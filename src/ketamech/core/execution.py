@@ -69,4 +69,4 @@ class Executor:
         return Executor, ()
 
 
-LOCAL = Executor()
+LOCAL_EXECUTOR = Executor()

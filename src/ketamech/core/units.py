@@ -26,7 +26,7 @@ MAX_COUNT = 1e6  # largest count of one unit in a duration
 DECIMALS = {True: 4, False: 2}  # decimals of a short number, exact or rounded
 ROUNDING_TOLERANCE = 1e-6  # relative difference that is attributed to rounding
 
-SPELLINGS: dict[float, tuple[str, ...]] = {
+TIME_UNIT_SPELLINGS: dict[float, tuple[str, ...]] = {
     SECOND: ("s", "sec", "secs", "seconds"),
     MINUTE: ("min", "mins", "minute", "minutes"),
     HOUR: ("h", "hr", "hrs", "hour", "hours"),
@@ -35,7 +35,7 @@ SPELLINGS: dict[float, tuple[str, ...]] = {
     MONTH: ("mo", "mos", "month", "months"),
     YEAR: ("y", "yr", "yrs", "year", "years"),
 }
-HOURS: dict[str, float] = {word: size for size, words in SPELLINGS.items() for word in words}
+HOURS_PER_UNIT: dict[str, float] = {word: size for size, words in TIME_UNIT_SPELLINGS.items() for word in words}
 
 
 def duration_text(hours: float, *, exact: bool = True) -> str:

@@ -195,7 +195,7 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
     over the mucosa; most of the remainder drains out.
     """
     duration = number("pharmacokinetics.swallowed_duration")
-    if own_share := treatment.substance.nasal_f.get(treatment.route):
+    if own_share := treatment.substance.nasal_bioavailability_parameters.get(treatment.route):
         absorbed = number(own_share)
         swallowed = number("pharmacokinetics.racemic_nasal_swallowed_share") * (1 - absorbed)
         spread = number("pharmacokinetics.mouth_duration")

@@ -23,7 +23,7 @@ _PLACES = {
     "mouth": "sublingual", "rectum": "rectal", NO_ROUTE: "",
 }  # fmt: skip
 # Routes with a duration of absorption that belongs to the model (RATE -2).
-ABSORBED = ("oral", "nasal", "sublingual", "rectal", "prolonged release")
+ABSORPTION_ROUTES = ("oral", "nasal", "sublingual", "rectal", "prolonged release")
 
 
 def compartment_number(route: str) -> int:
@@ -185,7 +185,7 @@ def duration(
     if rate == -1:
         rate = _require_positive(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")
     elif rate == -2:
-        if route in ABSORBED and not modelled_duration:
+        if route in ABSORPTION_ROUTES and not modelled_duration:
             return 0.0
         return _require_positive(modelled_duration, "RATE of -2", "D", "the duration (h)")
     if rate < 0 or dur < 0:

@@ -29,8 +29,8 @@ class Drug:
     `is_procedure` whether a visit raises it at once (an infusion) or over weeks (tablets, psychotherapy);
     `infused_session` whether a session enters evenly over its duration. `dose` is the amount (mass per body weight)
     that the model counts as one dose, for a substance that it does not follow in umol. `routes_of_brands`: the one
-    route of an alias that is a brand. `nasal_f` names the share that the nose absorbs, by route, of drops and of
-    sprays that are no devices of 28 mg.
+    route of an alias that is a brand. `nasal_bioavailability_parameters` name the share that the nose absorbs, by
+    route, of drops and of sprays that are no devices of 28 mg.
     """
 
     name: str
@@ -43,15 +43,15 @@ class Drug:
     carries_expectancy: bool
     is_procedure: bool
     compartment: str | None
-    max_doses: Mapping[str, str]
+    max_dose_parameters: Mapping[str, str]
     maintenance_elimination: str | None
     dose: str | None
     routes_of_brands: Mapping[str, str]
-    nasal_f: Mapping[str, str]
+    nasal_bioavailability_parameters: Mapping[str, str]
 
     def max_dose(self, route: str) -> str:
         """The dose above which a dose by this route is refused: a quantity or the name of a parameter."""
-        return self.max_doses.get(route, "drug.max_dose")
+        return self.max_dose_parameters.get(route, "drug.max_dose")
 
 
 @cache
@@ -86,9 +86,9 @@ def _drug(row: CsvRow) -> Drug:
         tuple(name.replace(NO_ROUTE, "") for name in routes),
         {name: float(share) for name, share in _pairs(row, "enantiomers").items()},
         row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
-        max_doses=_pairs(row, "max_dose"), maintenance_elimination=row["maintenance_elimination"] or None,
+        max_dose_parameters=_pairs(row, "max_dose"), maintenance_elimination=row["maintenance_elimination"] or None,
         dose=row["dose"] or None, routes_of_brands=_pairs(row, "brand_routes"),
-        nasal_f=_pairs(row, "nasal_f"),
+        nasal_bioavailability_parameters=_pairs(row, "nasal_f"),
     )  # fmt: skip
 
 

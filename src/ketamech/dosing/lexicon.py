@@ -16,13 +16,13 @@ from unicodedata import normalize
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.core.units import DAY, HOUR, HOURS, MINUTE, WEEK
+from ketamech.core.units import DAY, HOUR, HOURS_PER_UNIT, MINUTE, WEEK
 from ketamech.dosing.drugs import load_routes
 
 PATH = DATA / "dosing" / "words.csv"
 COLUMNS = ("word", "kind", "means")
 SPECIAL_KINDS = ("short", "filler", "refused")
-NUMERIC = {"number": float, "count": float, "nth": float, "ly": lambda word: HOURS[word]}
+NUMBER_READERS = {"number": float, "count": float, "nth": float, "ly": lambda word: HOURS_PER_UNIT[word]}
 # Linear in the length of the text: no alternative can match the same blanks or digits in two ways.
 _PIECE = re.compile(
     r"[^\S\n]+"
@@ -120,13 +120,13 @@ def _longest(index: Index, found: list[TextPart], at: int) -> tuple[int, Meaning
 
 def load_words(path: Path = PATH) -> dict[str, Meaning]:
     """The common words of a table. Raises InputError with the line of a word that occurs twice or has no meaning."""
-    found = {word: Meaning("UNIT", size) for word, size in HOURS.items()}
+    found = {word: Meaning("UNIT", size) for word, size in HOURS_PER_UNIT.items()}
     for row in read_table(path, COLUMNS):
         word, kind = row.required("word", "a word").lower(), row.required("kind", "a terminal of the grammar")
         if word in found or not split_text(word):
             raise row.error("word", f"'{word}' occurs twice", expected="each word once")
         try:
-            value = NUMERIC.get(kind, str)(row["means"])
+            value = NUMBER_READERS.get(kind, str)(row["means"])
         except (KeyError, ValueError) as problem:
             raise row.error("means", f"'{row['means']}' is not a value of a {kind}", expected="a number") from problem
         found[word] = Meaning(kind if kind in SPECIAL_KINDS else kind.upper(), value)
@@ -151,10 +151,19 @@ def common_words(*kinds: str) -> Iterable[str]:
                 yield " ".join(parts)
 
 
-LONGEST_TEXT = 20_000  # characters of several treatments together
-LONGEST_PART = 500  # characters of one of them
-MEASURED = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
-COUNTED = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")  # terminals that a number may belong to
+MAX_TEXT_LENGTH = 20_000  # characters of several treatments together
+MAX_PART_LENGTH = 500  # characters of one of them
+TERMINALS_BEFORE_UNIT = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
+COUNTED_TERMINALS = (
+    "UNIT",
+    "MASS",
+    "TIMES",
+    "X",
+    "PERCENT",
+    "DOSE",
+    "SLASH",
+    "PER",
+)  # terminals that a number may belong to
 FREQUENCIES = "how often, such as twice a week or every 2 weeks"
 
 
@@ -169,8 +178,8 @@ class Word(NamedTuple):
 
 def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
     """The terminals of a text. Raises InputError for a text that is too long, a number or a word that is ambiguous."""
-    if len(text) > LONGEST_TEXT:
-        raise _too_long_error(len(text), LONGEST_TEXT)
+    if len(text) > MAX_TEXT_LENGTH:
+        raise _too_long_error(len(text), MAX_TEXT_LENGTH)
     found = _in_context(_with_meanings(text, lexicon), text)
     _check_part_lengths(found)
     return found
@@ -190,8 +199,8 @@ def _check_part_lengths(found: list[Word]) -> None:
     begin = 0
     for i, word in enumerate(found):
         if word.kind == "SEP" or i == len(found) - 1:
-            if word.end - begin > LONGEST_PART:
-                raise _too_long_error(word.end - begin, LONGEST_PART)
+            if word.end - begin > MAX_PART_LENGTH:
+                raise _too_long_error(word.end - begin, MAX_PART_LENGTH)
             begin = word.end
 
 
@@ -232,7 +241,7 @@ class _Context(NamedTuple):
         number, belongs = (self.second, self.third) if again else (self.next, self.second)
         if self.before != "NUMBER" or number.kind != "NUMBER":
             return False
-        return belongs.kind not in COUNTED or (self.heading.kind == "AT" and belongs.kind == "UNIT")
+        return belongs.kind not in COUNTED_TERMINALS or (self.heading.kind == "AT" and belongs.kind == "UNIT")
 
 
 def _unit(place: _Context) -> str:
@@ -241,7 +250,11 @@ def _unit(place: _Context) -> str:
     if place.word.value == HOUR and place.before == "NUMBER" and place.next.kind == "NUMBER":
         return "HOURS" if place.second.value == MINUTE else "UNIT"
     numbered = "NUMBER" in (place.next.kind, place.second.kind if place.next.kind == "MINUS" else "")
-    return "LABEL" if place.word.value in (DAY, WEEK) and numbered and place.before not in MEASURED else "UNIT"
+    return (
+        "LABEL"
+        if place.word.value in (DAY, WEEK) and numbered and place.before not in TERMINALS_BEFORE_UNIT
+        else "UNIT"
+    )
 
 
 def _minus(place: _Context) -> str:
@@ -250,13 +263,13 @@ def _minus(place: _Context) -> str:
     return "HYPHEN" if place.before == "NUMBER" and place.next.kind == "LY" else ""
 
 
-JOINED = ("NAME", "OUTCOME", "NO", "OPEN")  # beginnings of names and conditions that 'and' joins
+JOINABLE_TERMINALS = ("NAME", "OUTCOME", "NO", "OPEN")  # beginnings of names and conditions that 'and' joins
 
 
 def _and(place: _Context) -> str:
     if place.in_a_list():
         return "LIST"
-    return "AND" if place.next.kind in JOINED else ""
+    return "AND" if place.next.kind in JOINABLE_TERMINALS else ""
 
 
 # Words whose terminal depends on their neighbours; "" means that the word is ignored here.
@@ -269,23 +282,23 @@ CONTEXT_RULES: dict[str, Callable[[_Context], str]] = {
     "SEP": lambda place: "SEP" if place.before not in ("", "SEP") and place.next.kind else "",
     "UNIT": _unit,
 }
-END = Word("", None, 0, 0)
-HEADINGS = ("AT", "LABEL", "DOSE")
-IN_A_LIST = ("NUMBER", "LIST", "MINUS", "TO", "")
+END_OF_TEXT = Word("", None, 0, 0)
+HEADING_TERMINALS = ("AT", "LABEL", "DOSE")
+LIST_TERMINALS = ("NUMBER", "LIST", "MINUS", "TO", "")
 
 
 def _in_context(found: list[Word], text: str) -> list[Word]:
-    ahead = [*found, END, END, END]
+    ahead = [*found, END_OF_TEXT, END_OF_TEXT, END_OF_TEXT]
     placed: list[Word] = []
-    heading = END
+    heading = END_OF_TEXT
     for i, word in enumerate(found):
         if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
             continue  # "2, 4, and 8"
         before = placed[-1].kind if placed else ""
         place = _Context(word, before, ahead[i + 1], ahead[i + 2], ahead[i + 3], heading)
         kind = CONTEXT_RULES[word.kind](place) if word.kind in CONTEXT_RULES else word.kind
-        if kind not in IN_A_LIST:
-            heading = word._replace(kind=kind) if kind in HEADINGS else END
+        if kind not in LIST_TERMINALS:
+            heading = word._replace(kind=kind) if kind in HEADING_TERMINALS else END_OF_TEXT
         if kind == "NUMBER":
             placed += _numbers(word, text, many=heading.kind in ("LABEL", "DOSE"))
         elif kind:

@@ -42,9 +42,9 @@ from ketamech.dosing.parsed_values import (
 )  # fmt: skip
 
 PER_UNIT = {HOUR: "an hour", DAY: "a day", WEEK: "a week", MONTH: "a month"}
-PLURAL = {DAY: "days", WEEK: "weeks", MONTH: "months"}
-MOST_A_WEEK = 7
-MOST_NUMBERS = 5000  # of a list such as "doses 2 to 40"
+UNIT_PLURALS = {DAY: "days", WEEK: "weeks", MONTH: "months"}
+MAX_TIMES_A_WEEK = 7
+MAX_LIST_LENGTH = 5000  # of a list such as "doses 2 to 40"
 Children = list[Any]
 
 
@@ -162,32 +162,32 @@ class TreeReader(Transformer):
             return Item(str(data), ITEMS[data](children), meta.start_pos, meta.end_pos)
         return VALUES[data](children)
 
-    def _bad(self, meta: Any, why: str, key: str, expected: str, type_this: str | None = None) -> NoReturn:
+    def _raise_error(self, meta: Any, why: str, key: str, expected: str, type_this: str | None = None) -> NoReturn:
         what = f"{quoted(self._text, meta.start_pos, meta.end_pos)} {why}"
         raise InputError(what, key=key, expected=expected, type_this=type_this)
 
     def range(self, meta: Any, children: Children) -> None:
         """A range of doses."""
-        self._bad(meta, "is a range", "dose", "one number")
+        self._raise_error(meta, "is a range", "dose", "one number")
 
     def titrated_amount(self, meta: Any, children: Children) -> TitratedAmount:
         """56 to 84 mg by response and tolerability."""
         low, _, high, *rest = children
         amount = self.amount_of(meta, [low, *rest[:-1]])
         if not 0 < low < high:
-            self._bad(meta, "is not a titration", "dose", "a lower and a higher dose", "56 to 84 mg")
+            self._raise_error(meta, "is not a titration", "dose", "a lower and a higher dose", "56 to 84 mg")
         return TitratedAmount(amount.number, amount.unit, amount.number * high / low)
 
     def range_of_time(self, meta: Any, children: Children) -> None:
         """A range of times."""
-        self._bad(meta, "is a range", "schedule", "one number")
+        self._raise_error(meta, "is a range", "schedule", "one number")
 
     def from_to(self, meta: Any, children: Children) -> tuple[float, ...]:
         """Whole numbers of a list, such as days 1 to 5."""
         first, last = _of(float, children)
         whole = all(map(math.isfinite, (first, last))) and first == int(first) and last == int(last)
-        if not whole or not first <= last <= first + MOST_NUMBERS:
-            self._bad(meta, "is no range of whole numbers", "schedule", "such as 2 to 5")
+        if not whole or not first <= last <= first + MAX_LIST_LENGTH:
+            self._raise_error(meta, "is no range of whole numbers", "schedule", "such as 2 to 5")
         return tuple(map(float, range(int(first), int(last) + 1)))
 
     def amount_of(self, meta: Any, children: Children) -> Amount:
@@ -197,7 +197,7 @@ class TreeReader(Transformer):
         masses = len(by) - len(times)
         if len(times) > 1 or masses > 1 or any(size > HOUR for size in times):
             expected = "a mass, perhaps per kg and per h or min; the frequency in words"
-            self._bad(meta, "is no dose", "dose", expected, "50 mg daily")
+            self._raise_error(meta, "is no dose", "dose", expected, "50 mg daily")
         rate = HOUR / times[0] if times else 1.0
         return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))
 
@@ -207,7 +207,9 @@ class TreeReader(Transformer):
         if isinstance(what, Token):
             return Frequency(every=what.value)
         if what.compound:
-            self._bad(meta, "can be read in two ways", "schedule", f"'every {what.hours:g} h', or 'over' how long")
+            self._raise_error(
+                meta, "can be read in two ways", "schedule", f"'every {what.hours:g} h', or 'over' how long"
+            )
         return Frequency(every=what.hours)
 
     def number_ly(self, meta: Any, children: Children) -> Frequency:
@@ -215,15 +217,15 @@ class TreeReader(Transformer):
         number, size = children[0], children[1].value
         if size != HOUR:
             times = f"{number:g} times {PER_UNIT.get(size, 'a year')}"
-            expected = f"'{times}' or 'every {number:g} {PLURAL.get(size, 'years')}'"
-            self._bad(meta, "can be read in two ways", "schedule", expected)
+            expected = f"'{times}' or 'every {number:g} {UNIT_PLURALS.get(size, 'years')}'"
+            self._raise_error(meta, "can be read in two ways", "schedule", expected)
         return Frequency(every=number * size)
 
     def days_per_week(self, meta: Any, children: Children) -> Frequency:
         """5 days a week."""
         number, days, *_, weeks = children
         if (days.value, weeks.value) != (DAY, WEEK):
-            self._bad(meta, "is not a dosing frequency", "schedule", "such as 5 days a week")
+            self._raise_error(meta, "is not a dosing frequency", "schedule", "such as 5 days a week")
         return self.times(meta, [number, weeks])
 
     def times(self, meta: Any, children: Children) -> Frequency:
@@ -231,9 +233,11 @@ class TreeReader(Transformer):
         once = isinstance(children[0], Token) and children[0].type == "ONCE"
         number, size = 1.0 if once else float(_value(children[0])), children[-1].value
         whole = math.isfinite(number) and number == int(number) and number >= 1
-        if not whole or (size == WEEK and number > MOST_A_WEEK):
-            least = f"1 to {MOST_A_WEEK} times a week" if size == WEEK else "at least once"
-            self._bad(meta, "is not a dosing frequency", "schedule", f"{least}, a whole number", "3 times a week")
+        if not whole or (size == WEEK and number > MAX_TIMES_A_WEEK):
+            least = f"1 to {MAX_TIMES_A_WEEK} times a week" if size == WEEK else "at least once"
+            self._raise_error(
+                meta, "is not a dosing frequency", "schedule", f"{least}, a whole number", "3 times a week"
+            )
         return _frequency(number, size)
 
     def item(self, meta: Any, children: Children) -> Item:
@@ -261,7 +265,7 @@ class TreeReader(Transformer):
         parts = [child for child in children if not isinstance(child, Token)]
         if len(parts) > 1 and any(isinstance(part, CombinedCondition) for part in parts):
             expected = "brackets around what belongs together"
-            self._bad(meta, "can be read in two ways", "when", expected, "(A and B) or C")
+            self._raise_error(meta, "can be read in two ways", "when", expected, "(A and B) or C")
         found = _combined(False, children)
         return found[0] if isinstance(found, list) else found
 
@@ -274,19 +278,23 @@ class TreeReader(Transformer):
         """3 of the last 4 visits."""
         count, last = _of(float, children)
         if count > last:
-            self._bad(meta, "is not possible", "when", "such as 3 of the last 4 visits")
+            self._raise_error(meta, "is not possible", "when", "such as 3 of the last 4 visits")
         return LookBack(self._visits(meta, count), self._visits(meta, last))
 
     def _visits(self, meta: Any, number: float) -> int:
         if not math.isfinite(number) or number != int(number) or number < 1:
-            self._bad(meta, "is no number of visits", "when", "a whole number from 1", "at 3 of the last 4 visits")
+            self._raise_error(
+                meta, "is no number of visits", "when", "a whole number from 1", "at 3 of the last 4 visits"
+            )
         return int(number)
 
     def relapse(self, meta: Any, children: Children) -> RelapseCriterion:
         """A rating above a fraction of baseline, from a time on."""
         name, sign, number, *_, since = children
         if sign.value != ">":
-            self._bad(meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline")
+            self._raise_error(
+                meta, "is no relapse", "relapse", "more than a share of baseline", "MADRS > 50 % of baseline"
+            )
         return RelapseCriterion(name.value, _share(number), since)
 
     def at(self, meta: Any, children: Children) -> ParsedEndpoint:
@@ -304,7 +312,7 @@ def _place(meta: Any) -> tuple[int, int]:
 
 
 CACHE_SIZE = 4096  # texts
-GRAMMAR = Path(__file__).with_name("grammar.lark")
+GRAMMAR_FILE = Path(__file__).with_name("grammar.lark")
 
 
 class _WordLexer(Lexer):
@@ -321,14 +329,19 @@ class _WordLexer(Lexer):
 @cache
 def parser() -> Lark:
     """The parser with the tables of the grammar, which are cached on disk (0.1 s to compute, 0.01 s to read)."""
-    text = GRAMMAR.read_text(encoding="utf-8")
+    text = GRAMMAR_FILE.read_text(encoding="utf-8")
     tables = cache_folder() / f"grammar-{short_hash(text)}.tables"
     with ignore_disk_errors():
         tables.parent.mkdir(parents=True, exist_ok=True)
-    return Lark(text, **OPTIONS, cache=str(tables) if tables.parent.is_dir() else False)
+    return Lark(text, **PARSER_OPTIONS, cache=str(tables) if tables.parent.is_dir() else False)
 
 
-OPTIONS: dict[str, Any] = {"parser": "lalr", "lexer": _WordLexer, "start": list(STARTS), "propagate_positions": True}
+PARSER_OPTIONS: dict[str, Any] = {
+    "parser": "lalr",
+    "lexer": _WordLexer,
+    "start": list(STARTS),
+    "propagate_positions": True,
+}
 
 
 @lru_cache(maxsize=CACHE_SIZE)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from ketamech.core import InputError
 from ketamech.core.errors import misspelled
-from ketamech.core.units import SPELLINGS
+from ketamech.core.units import TIME_UNIT_SPELLINGS
 from ketamech.dosing.lexicon import Lexicon, Word, common_words, quoted
 
-SHOWN = 120  # characters of a text that an error repeats
+MAX_SHOWN_CHARACTERS = 120  # characters of a text that an error repeats
 # For each start rule of the grammar: what is expected, and an example.
 STARTS = {
     "sentence": (
@@ -40,15 +40,15 @@ KEYS = {
 }  # fmt: skip
 TIME_KEYS = ("over", "schedule", "at", "lag")
 MASSES = "a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
-UNITS = tuple(words[-1] for words in SPELLINGS.values())  # one word of each, so that no two are equally near
+UNITS = tuple(words[-1] for words in TIME_UNIT_SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
-IN_A_NUMBER = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
-JOINERS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
-AGE = re.compile(r"\b(\d+(?:\.\d+)?)[ -]years?[ -]old\b", re.IGNORECASE)
-IN_A_NAME = ("UNKNOWN", "NO", "OTHER", "DOSE")
+NUMBER_TERMINALS = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
+CONJUNCTIONS = (["and"], ["or"], ["no"], ["of"])  # words of a condition that a scale follows
+AGE_PATTERN = re.compile(r"\b(\d+(?:\.\d+)?)[ -]years?[ -]old\b", re.IGNORECASE)
+NAME_TERMINALS = ("UNKNOWN", "NO", "OTHER", "DOSE")
 
 
-class _Stretch(NamedTuple):
+class _TextSpan(NamedTuple):
     """A treatment, perturbation or condition: its words, and the lexicon that applies to it."""
 
     words: list[Word]
@@ -58,14 +58,14 @@ class _Stretch(NamedTuple):
 
 def shorten_text(text: str) -> str:
     """A text for an error message: on one line, and cut at SHOWN characters."""
-    plain = " ".join(text[: 2 * SHOWN].split())
-    return plain if len(text) <= SHOWN else f"{plain[:SHOWN]}..."
+    plain = " ".join(text[: 2 * MAX_SHOWN_CHARACTERS].split())
+    return plain if len(text) <= MAX_SHOWN_CHARACTERS else f"{plain[:MAX_SHOWN_CHARACTERS]}..."
 
 
 def missing_drug_error(text: str) -> InputError:
     """The error about a treatment that names no drug."""
     what = f"a treatment without a drug: '{shorten_text(text)}'"
-    single = shorten_text(text)[:1].isdigit() and ";" not in text and len(text) <= SHOWN
+    single = shorten_text(text)[:1].isdigit() and ";" not in text and len(text) <= MAX_SHOWN_CHARACTERS
     example = f'"racemic {shorten_text(text)}"' if single else None
     return InputError(what, key="drug", expected="a drug first, such as racemic or esketamine", type_this=example)
 
@@ -77,7 +77,7 @@ def unexpected_word_error(
     at = next((i for i, word in enumerate(found) if word.start == position), len(found))
     if not found:
         return InputError("the text is empty", expected=STARTS[start][0], type_this=STARTS[start][1])
-    stretch = _stretch(found, at, lexicon)
+    stretch = _unexpected_span(found, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
         return _unknown_name_error(text, found, at, stretch)
     key = _key(start, found[:at], stretch)
@@ -98,7 +98,7 @@ def _expected_of(start: str) -> str:
     return f"{expected}, e.g. {example}" if example else expected
 
 
-def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
+def _unexpected_span(found: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
     begin, inside = 0, ""
     for i, word in enumerate(found[:at]):
         if word.kind == "SEP":
@@ -107,10 +107,10 @@ def _stretch(found: list[Word], at: int, lexicon: Lexicon) -> _Stretch:
             begin, inside = i + 1, inside if word.kind == "AND" else word.kind
     ends = ("SEP", "AND", *lexicon.inside)
     end = next((i for i in range(max(at, begin), len(found)) if found[i].kind in ends), len(found))
-    return _Stretch(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
+    return _TextSpan(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
+def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _TextSpan) -> InputError:
     """The error about a treatment, perturbation or condition without a known name."""
     first = stretch.words[0] if stretch.words else None
     if first is None or first.kind == "THEN":
@@ -119,7 +119,7 @@ def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch
     begin = stretch.words.index(unknown) if unknown.kind == "UNKNOWN" else 0
     run = [unknown]
     for word in stretch.words[begin + 1 :]:
-        if word.kind not in IN_A_NAME and word.start != run[-1].end:
+        if word.kind not in NAME_TERMINALS and word.start != run[-1].end:
             break
         run.append(word)
     name = text[unknown.start : run[-1].end]
@@ -131,7 +131,7 @@ def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _Stretch
     return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
 
 
-def _moved_after_with(text: str, found: list[Word], stretch: _Stretch) -> str:
+def _moved_after_with(text: str, found: list[Word], stretch: _TextSpan) -> str:
     """The user's own sentence with the treatment of `stretch`, a perturbation, after 'with' at its end."""
     groups = [
         list(words) for is_separator, words in groupby(found, lambda word: word.kind == "SEP") if not is_separator
@@ -141,7 +141,7 @@ def _moved_after_with(text: str, found: list[Word], stretch: _Stretch) -> str:
     return f'"{"; ".join(parts.values())} with {own}"' if parts else f"with {own}"
 
 
-def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _Stretch) -> InputError:
+def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _TextSpan) -> InputError:
     """The error about an unknown word beside a known name; consecutive unknown words count as one."""
     last = at
     while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
@@ -149,7 +149,7 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
     word, where = text[found[at].start : found[last].end], quoted(text, found[at].start, found[last].end)
     before = found[at - 1].kind if at else ""
     key = _key(start, found[:at], stretch)
-    if start == "condition" and text[: found[at].start].casefold().split()[-1:] in JOINERS:
+    if start == "condition" and text[: found[at].start].casefold().split()[-1:] in CONJUNCTIONS:
         problem = stretch.lexicon.unknown(word)
         what = problem.what.replace(f"'{word}'", where, 1)
         return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest)
@@ -165,14 +165,14 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
         return InputError(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
     known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
     what = f"{where} is not known in '{shorten_text(text)}'"
-    if age := AGE.search(text):
+    if age := AGE_PATTERN.search(text):
         expected = "a sentence without the age, which is a value of the person"
         return InputError(what, key=key, expected=expected, type_this=f'--person "age={age[1]} years"')
     expected = _expected_of("phrase" if key == "with" else start)
     return InputError(what, key=key, expected=expected, nearest=misspelled(word, known))
 
 
-def _key(start: str, before: list[Word], stretch: _Stretch) -> str | None:
+def _key(start: str, before: list[Word], stretch: _TextSpan) -> str | None:
     """The key that the text was about: that of the last word that belongs to one, if only numbers followed it."""
     if start == "phrase" or stretch.inside == "WITH":
         return "with"
@@ -181,6 +181,6 @@ def _key(start: str, before: list[Word], stretch: _Stretch) -> str | None:
     for word in reversed(before):
         if word.kind in KEYS:
             return KEYS[word.kind]
-        if word.kind not in IN_A_NUMBER:
+        if word.kind not in NUMBER_TERMINALS:
             break
     return "treatment"

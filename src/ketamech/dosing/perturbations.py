@@ -42,10 +42,10 @@ class PerturbationDose:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One perturbation: a drug or infusion `enters` states at `level` (their unit) after a usual dose.
+    """One perturbation: a drug or infusion enters `target_states` at `level` (their unit) after a usual dose.
 
-    `sets` {parameter: value} is in the units of the parameter tables. `at` (h) is the usual time, relative to the
-    treatment. With a `loss_rate` (name of a parameter, 1/h) the level is maintained for the duration of the
+    `parameter_values` {parameter: value} are in the units of the parameter tables. `at` (h) is the usual time, relative
+    to the treatment. With a `loss_rate_parameter` (name, 1/h) the level is maintained for the duration of the
     perturbation, as for stress.
     """
 
@@ -53,23 +53,23 @@ class Perturbation:
     perturbation_names: tuple[str, ...]
     kind: str
     target: str
-    sets: Mapping[str, float]
-    enters: tuple[str, ...]
+    parameter_values: Mapping[str, float]
+    target_states: tuple[str, ...]
     level: float
     doses: tuple[PerturbationDose, ...]
     at: float
-    loss_rate: str
+    loss_rate_parameter: str
     evidence: tuple[str, ...]
     why: str
 
     @property
     def held_parameters(self) -> tuple[str, ...]:
         """Parameters that hold the level of a drug at its targets for the whole simulation."""
-        return tuple(f"perturbation.{state.removeprefix('tool_compounds.')}" for state in self.enters)
+        return tuple(f"perturbation.{state.removeprefix('tool_compounds.')}" for state in self.target_states)
 
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Parameters that it sets, canonical units."""
-        return {name: number * unit(table[name].unit).factor for name, number in self.sets.items()}
+        return {name: number * unit(table[name].unit).factor for name, number in self.parameter_values.items()}
 
 
 @cache
@@ -194,18 +194,18 @@ class AppliedPerturbation:
     duration: float = 0.0
 
     @property
-    def enters(self) -> tuple[str, ...]:
+    def target_states(self) -> tuple[str, ...]:
         """States that it enters; none where its level is held."""
-        return () if self.is_constant else self.perturbation.enters
+        return () if self.is_constant else self.perturbation.target_states
 
     def events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbation; `number` looks up a parameter (canonical units)."""
-        loss_rate, amount = self.perturbation.loss_rate, self.target_fraction * self.perturbation.level
+        loss_rate, amount = self.perturbation.loss_rate_parameter, self.target_fraction * self.perturbation.level
         if loss_rate and self.duration:
             replaced = number(loss_rate) * amount * self.duration
-            first = [DoseEvent(self.time, state, amount) for state in self.enters]
-            return (*first, *(DoseEvent(self.time, state, replaced, self.duration) for state in self.enters))
-        return tuple(DoseEvent(self.time, state, amount, self.duration) for state in self.enters)
+            first = [DoseEvent(self.time, state, amount) for state in self.target_states]
+            return (*first, *(DoseEvent(self.time, state, replaced, self.duration) for state in self.target_states))
+        return tuple(DoseEvent(self.time, state, amount, self.duration) for state in self.target_states)
 
     def values(self, table: ParameterTable) -> dict[str, float]:
         """Parameters that it sets, canonical units."""
@@ -232,7 +232,7 @@ def read_perturbations(
     )  # fmt: skip
     text_by_parameter: dict[str, str] = {}
     for perturbation in applied:
-        for name in (*perturbation.perturbation.sets, *perturbation.held_parameters):
+        for name in (*perturbation.perturbation.parameter_values, *perturbation.held_parameters):
             if name in text_by_parameter:
                 what = f"'{perturbation.text}' and '{text_by_parameter[name]}' both set {name}"
                 raise InputError(what, key="with", expected="one of the two")

@@ -62,7 +62,7 @@ class Regimen:
         """
         groups: list[list[Treatment]] = []
         for one in self.treatments:
-            if groups and len(groups[-1]) < MOST_DAYS and _same_but_day(groups[-1][-1], one):
+            if groups and len(groups[-1]) < MAX_DAYS_LISTED and _same_but_day(groups[-1][-1], one):
                 groups[-1].append(one)
             else:
                 groups.append([one])
@@ -79,9 +79,9 @@ class Regimen:
         return 4 * WEEK + max([0.0, *(end for end in ends if end > DAY), *begins])
 
 
-MOST_DAYS = 30  # of one sentence, so that it stays below the length limit of the parser
-TIMES = {1: "weekly", 2: "twice weekly"}
-EVERY = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
+MAX_DAYS_LISTED = 30  # of one sentence, so that it stays below the length limit of the parser
+TIMES_A_WEEK_WORDS = {1: "weekly", 2: "twice weekly"}
+INTERVAL_WORDS = {DAY: "daily", DAY / 2: "twice daily", WEEK: "every week", MONTH: "monthly"}
 
 
 def _same_but_day(a: Treatment, b: Treatment) -> bool:
@@ -115,9 +115,9 @@ def _start_words(starts: Sequence[float], exact: bool, *, repeated: bool) -> lis
 
 def _phase_words(phase: Phase, exact: bool) -> str:
     if phase.interval is not None:
-        frequency = EVERY.get(phase.interval) or f"every {duration_text(phase.interval, exact=exact)}"
+        frequency = INTERVAL_WORDS.get(phase.interval) or f"every {duration_text(phase.interval, exact=exact)}"
     else:
-        frequency = TIMES.get(phase.times_a_week or 1) or f"{phase.times_a_week} times a week"
+        frequency = TIMES_A_WEEK_WORDS.get(phase.times_a_week or 1) or f"{phase.times_a_week} times a week"
     return frequency + (f" for {duration_text(phase.duration, exact=exact)}" if phase.duration is not None else "")
 
 

@@ -28,7 +28,7 @@ from ketamech.dosing.parsed_values import (
 from ketamech.dosing.treatment import Phase, Treatment
 
 CACHE_SIZE = 4096  # sentences; treatments are immutable, so that results can be shared
-INFUSED = ("IV", "SC")
+INFUSION_ROUTES = ("IV", "SC")
 MASS_UNITS = ("mg", "ug", "ng", "g")
 # Rules of the grammar with the same meaning, and the kinds that may occur once in a segment.
 SAME_KINDS = {"lasting": "over", "choice": "frequency", "starts": "start", "days": "start"}
@@ -375,4 +375,4 @@ def _is_rate(dose: _Dose) -> bool:
 
 def _is_infused(dose: _Dose) -> bool:
     given = drug(dose.drug)
-    return dose.route in INFUSED or given.infused_session or given.maintenance_elimination is not None
+    return dose.route in INFUSION_ROUTES or given.infused_session or given.maintenance_elimination is not None

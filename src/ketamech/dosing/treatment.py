@@ -63,7 +63,7 @@ class Phase:
             yield start
 
 
-TABLETS = ("oral", "prolonged release")  # routes without a visit
+ROUTES_WITHOUT_VISIT = ("oral", "prolonged release")  # routes without a visit
 TIMED_ROUTES = ("IV", "SC", "prolonged release")  # routes of a dose that enters over a stated time
 
 
@@ -98,7 +98,7 @@ class Treatment:
     @property
     def is_procedure(self) -> bool:
         """Whether a visit raises expectancy at once: not for tablets and psychotherapy."""
-        return self.substance.is_procedure and self.route not in TABLETS
+        return self.substance.is_procedure and self.route not in ROUTES_WITHOUT_VISIT
 
     def starts(self, horizon: float) -> list[float]:
         """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""

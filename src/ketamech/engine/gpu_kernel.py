@@ -1,4 +1,4 @@
-"""Runs the integration on an NVIDIA GPU: the same task over the same arrays as `run_on_cpu`, with the same numbers.
+"""Runs the integration on an NVIDIA GPU: the same task over the same arrays as `run_task`, with the same numbers.
 
 The driver API of the GPU is called directly, so that nothing but the driver has to be installed.
 """

@@ -17,7 +17,7 @@ from ketamech.core.atomic_files import atomic_write
 from ketamech.core.environment import DATA, source_hash
 
 FOLDER = DATA / "kernel"
-MODULE, FACTS = "kernel.wasm.gz", "facts.json"
+MODULE_FILE, FACTS_FILE = "kernel.wasm.gz", "facts.json"
 BUILDERS = ("numba", "llvmlite", "ziglang")
 CODE_GENERATOR = ("engine/**/*.py", "model/jacobian.py")
 
@@ -25,10 +25,10 @@ CODE_GENERATOR = ("engine/**/*.py", "model/jacobian.py")
 def packaged_files(fingerprint: str, folder: Path = FOLDER) -> dict[str, bytes] | None:
     """Files of the packaged module, as `wasm_files` makes them; None for other equations or another engine."""
     try:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
         if (facts["fingerprint"], facts["engine"]) != (fingerprint, engine_sources()):
             return None
-        code = gzip.decompress((folder / MODULE).read_bytes())
+        code = gzip.decompress((folder / MODULE_FILE).read_bytes())
     except (OSError, ValueError, KeyError, EOFError):
         return None
     if hashlib.sha256(code).hexdigest() != facts["sha256"]:
@@ -45,8 +45,8 @@ def write_packaged_files(fingerprint: str, made: dict[str, bytes], folder: Path 
         "built_with": builders(),
         "layout": json.loads(made["facts.json"]),
     }
-    atomic_write(folder / MODULE, gzip.compress(made["kernel.wasm"], mtime=0))
-    atomic_write(folder / FACTS, f"{json.dumps(facts)}\n".encode())
+    atomic_write(folder / MODULE_FILE, gzip.compress(made["kernel.wasm"], mtime=0))
+    atomic_write(folder / FACTS_FILE, f"{json.dumps(facts)}\n".encode())
 
 
 def builders() -> dict[str, str]:

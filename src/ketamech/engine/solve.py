@@ -25,7 +25,7 @@ ALIGNMENT_BYTES = 64  # bytes: a full cache line and the widest register
 POLL_SECONDS = 0.1  # s between two reports of progress
 
 
-def run_on_cpu(
+def run_task(
     kernel: CompiledSystem, task: str, sizes: np.ndarray, arrays: Sequence[np.ndarray | int], report: np.ndarray,
     count: int, threads: int, progress: Callable[[int], None] | None = None,
 ) -> None:  # fmt: skip
@@ -194,7 +194,7 @@ def drug_free_steady_state(
     y = np.empty((len(patient_inputs), len(guess)))
     change = np.full(len(patient_inputs), np.inf)
     source = code.baseline_rows(kernel.scope)
-    run_on_cpu(code, "settle", code.sizes(), (patient_inputs, y, guess, source), change, len(patient_inputs), threads)
+    run_task(code, "settle", code.sizes(), (patient_inputs, y, guess, source), change, len(patient_inputs), threads)
     if patient_inputs is not inputs:
         inputs[...] = patient_inputs
     return all_states(kernel, code, y), change < STEADY_STATE_TOLERANCE
@@ -283,7 +283,7 @@ def follow(
         own.first, own.time, own.kind, own.state, own.size, times, stride, wanted, out,
     )  # fmt: skip
     sizes = code.sizes(times.shape[-1], len(held), tangents)
-    run_on_cpu(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
+    run_task(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
     if code.states is not None:
         patients.y[:, code.states], patients.inflow[:, code.states] = moved.y, moved.inflow
     return _solution(kernel, code, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)

@@ -23,7 +23,7 @@ from ketamech.engine.solve import (
     Solution,
     all_states,
     follow,
-    run_on_cpu,
+    run_task,
     validate_times,
 )
 
@@ -54,7 +54,7 @@ def steady_state_with_tangents(
     change = np.full(len(packed), np.inf)
     source = code.baseline_rows(kernel.scope)
     sizes = code.sizes(tangents=packed.shape[1] - 1)
-    run_on_cpu(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
+    run_task(code, "settle", sizes, (packed, y, guess, source), change, len(packed), threads)
     inputs[...], tangents[...] = _unpacked(packed, chunks, count)
     states, slopes = _unpacked(y, chunks, count)
     if kernel.scope is not None:

@@ -22,7 +22,7 @@ from ketamech.core import require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
     ClinicalTarget,
@@ -42,7 +42,7 @@ PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PATIENTS_PER_ARM = 120  # in each simulated arm
 MODEL_ERROR = {"points": 1.0, "percent": 4.0, "effect": 0.15, "days": 4.0}  # SD, by kind of statistic
 SEED = 20
-MAX_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
+DIFFERENCE_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
 Progress = Callable[[int, str], None]
 
@@ -60,9 +60,9 @@ class EstimatedParameter:
     """
 
     name: str
-    default: float
-    prior: float
-    gain: str = ""
+    prior_median: float
+    prior_log_sd: float
+    gain_unit: str = ""
 
 
 def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
@@ -108,7 +108,7 @@ class Calibration:
     rows: tuple[ClinicalTarget, ...]
     patients_per_arm: int = PATIENTS_PER_ARM
     threads: int = os.cpu_count() or 1
-    executor: Executor = LOCAL
+    executor: Executor = LOCAL_EXECUTOR
     data: np.ndarray | None = field(default=None, compare=False)
 
     @property
@@ -117,7 +117,7 @@ class Calibration:
         return {
             "persons": self.patients_per_arm,
             "seed of persons": SEED,
-            "estimated": [f"{p.name} {p.default!r} {p.prior!r}" for p in self.estimated],
+            "estimated": [f"{p.name} {p.prior_median!r} {p.prior_log_sd!r}" for p in self.estimated],
             "rows": [
                 " ".join([r.row.id, repr(r.published), r.trial, r.arm, r.control_arm, r.scale, r.visit, r.statistic])
                 for r in self.rows
@@ -178,7 +178,7 @@ class Calibration:
     def values(self, x: np.ndarray) -> dict[str, float]:
         """Canonical values of standardised logarithms `x` [parameter]."""
         return {
-            p.name: _clip(p.name, p.default * float(np.exp(p.prior * z)))
+            p.name: _clip(p.name, p.prior_median * float(np.exp(p.prior_log_sd * z)))
             for p, z in zip(self.estimated, x, strict=True)
         }
 
@@ -219,7 +219,7 @@ class Calibration:
 
         `slopes` [row, parameter]: derivatives by standardised logarithms, in units of the noise.
         """
-        by_log = {p.name: slopes[:, i] * self.noise / p.prior for i, p in enumerate(self.estimated)}
+        by_log = {p.name: slopes[:, i] * self.noise / p.prior_log_sd for i, p in enumerate(self.estimated)}
         sums = [np.sum([by_log[n] for n in e.parameters if n in by_log], axis=0) for e in self.study_effects]
         return np.array(sums).reshape(len(sums), len(self.rows))
 
@@ -240,7 +240,7 @@ class Calibration:
         """SD of each study effect [point, effect] at points [point, parameter]."""
         names = [p.name for p in self.estimated]
         places = [names.index(effect.sd_parameter) for effect in self.study_effects]
-        found = [self.estimated[i].default * np.exp(self.estimated[i].prior * x[:, i]) for i in places]
+        found = [self.estimated[i].prior_median * np.exp(self.estimated[i].prior_log_sd * x[:, i]) for i in places]
         return np.array(found).reshape(len(places), len(x)).T
 
     def trial_likelihood(
@@ -335,9 +335,9 @@ class Calibration:
     def jacobian(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
         """Derivatives of the statistics, in units of their noise [row, parameter]; 0 for study SDs."""
         moving = [i for i in range(len(x)) if i not in self._study_sd_places]
-        moved = self.simulated_statistics(x + MAX_STEP_SD * np.eye(len(x))[moving])
+        moved = self.simulated_statistics(x + DIFFERENCE_STEP_SD * np.eye(len(x))[moving])
         slopes = np.zeros((len(self.rows), len(x)))
-        slopes[:, moving] = (moved - found).T / MAX_STEP_SD / self.noise[:, None]
+        slopes[:, moving] = (moved - found).T / DIFFERENCE_STEP_SD / self.noise[:, None]
         return slopes
 
 

@@ -22,9 +22,13 @@ DIRECTORY = DATA / "calibration"
 TRIALS = DATA / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
 SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
-FITTED = {"yes": True, "no": False, "population": False}  # population: the number defines the patients of the trial
-RELAPSE = ("median relapse", "still well", "relapse", "hazard ratio")  # statistics of the patients at risk
-SHARES = ("response", "remission", "still well", "relapse", "above")  # statistics in percent of patients
+FITTED_CODES = {
+    "yes": True,
+    "no": False,
+    "population": False,
+}  # population: the number defines the patients of the trial
+RELAPSE_STATISTICS = ("median relapse", "still well", "relapse", "hazard ratio")  # statistics of the patients at risk
+PERCENT_STATISTICS = ("response", "remission", "still well", "relapse", "above")  # statistics in percent of patients
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class ClinicalTarget:
     @property
     def is_share(self) -> bool:
         """Whether it is a percentage of patients."""
-        return self.statistic.startswith(SHARES)
+        return self.statistic.startswith(PERCENT_STATISTICS)
 
 
 @cache
@@ -118,12 +122,12 @@ def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
 def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     known = evidence.observations
     name = row.known("evidence", known, "an evidence id", what="no row")
-    fitted = FITTED[row.one_of("fitted", FITTED)]
-    if fitted and known[name].use != "calibrate" and known[name].openable:
+    fitted = FITTED_CODES[row.one_of("fitted", FITTED_CODES)]
+    if fitted and known[name].use != "calibrate" and known[name].has_public_source:
         raise row.error("fitted", f"'{name}' is a context row", expected="no: only calibrate rows are fitted")
     trial = shipped_trial(row["trial"])
     groups = [arm.name for arm in trial.arms]
-    if row["statistic"] in RELAPSE:
+    if row["statistic"] in RELAPSE_STATISTICS:
         groups += [name for step in trial.steps for name in step.names]
     columns: Mapping[str, list[str]] = {
         "arm": groups,
@@ -145,7 +149,7 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     rated.
     """
     values, base, arm = scores(dataset, row.scale)
-    if row.statistic in RELAPSE:
+    if row.statistic in RELAPSE_STATISTICS:
         return _relapse(dataset, row)
     places = _visit_indices(dataset, row)
     mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))

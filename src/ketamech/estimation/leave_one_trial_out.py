@@ -71,7 +71,7 @@ def _exceptions() -> tuple[tuple[tuple[str, ...], TrialFold], ...]:
     return tuple(found)
 
 
-LARGEST_K = 0.7  # Pareto shape above which importance weights are not reliable
+MAX_PARETO_K = 0.7  # Pareto shape above which importance weights are not reliable
 STEPS = 200  # of a chain without a trial
 DRAWS, SUMMARY = "leave_one_trial_out.csv", "left_out_trials.csv"
 SUMMARY_COLUMNS = ("trial", "rows", "pareto_k", "effective_draws", "method", "posterior")
@@ -114,7 +114,7 @@ def _without(
     weights, k = smoothed_weights(logs)
     size = float(1 / np.sum(weights**2))
     chosen = pool[systematic_resample(weights, count, random)]
-    if k <= LARGEST_K:
+    if k <= MAX_PARETO_K:
         return LeftOutPosterior(trial, int(rows.sum()), k, size, "reweighted", chosen)
     walkers = 4 * pool.shape[1]
     start = pool[random.choice(len(pool), walkers, replace=False)]

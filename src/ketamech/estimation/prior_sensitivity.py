@@ -92,8 +92,8 @@ def _distance(p: np.ndarray, q: np.ndarray, width: np.ndarray) -> float:
     return float(np.sqrt(max(divergence, 0.0) / np.sum(width * (p + q))))
 
 
-SMALL = 0.2  # loading below which a gain is left out of the words
-KNOWN, PARTLY = 0.5, 0.8  # SD relative to the prior up to which a direction is determined, or informed
+MIN_LOADING = 0.2  # loading below which a gain is left out of the words
+DETERMINED_SD, INFORMED_SD = 0.5, 0.8  # SD relative to the prior up to which a direction is determined, or informed
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class InformedDirection:
     @property
     def combination(self) -> str:
         """The product or ratio in words, without gains of small loading, e.g. "connectivity × habenula^0.6"."""
-        used = {name: e for name, e in self.exponents.items() if abs(self.loadings[name]) >= SMALL}
+        used = {name: e for name, e in self.exponents.items() if abs(self.loadings[name]) >= MIN_LOADING}
         above = [_power(name, e) for name, e in used.items() if e > 0]
         below = [_power(name, -e) for name, e in used.items() if e < 0]
         divisor = f"({' × '.join(below)})" if len(below) > 1 else "".join(below)
@@ -122,7 +122,13 @@ class InformedDirection:
     @property
     def sentence(self) -> str:
         """What the data say about the direction."""
-        verb = "determine" if self.sd <= KNOWN else "partly determine" if self.sd <= PARTLY else "hardly inform"
+        verb = (
+            "determine"
+            if self.sd <= DETERMINED_SD
+            else "partly determine"
+            if self.sd <= INFORMED_SD
+            else "hardly inform"
+        )
         return (
             f"The trials {verb} {self.combination}: it is known to within a factor of {self.factor:.2g}"
             f" (95 %), and from the prior alone to within {self.prior_factor:.2g}."
@@ -131,8 +137,8 @@ class InformedDirection:
 
 def informed_directions(estimated: Sequence[EstimatedParameter], draws: np.ndarray) -> list[InformedDirection]:
     """Directions of the parameters with a `gain`, best known first; `draws` [draw, parameter] in SD of the prior."""
-    places = [i for i, p in enumerate(estimated) if p.gain]
-    names, priors = [estimated[i].gain for i in places], np.array([estimated[i].prior for i in places])
+    places = [i for i, p in enumerate(estimated) if p.gain_unit]
+    names, priors = [estimated[i].gain_unit for i in places], np.array([estimated[i].prior_log_sd for i in places])
     variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(draws[:, places].T)))
     found = []
     for variance, vector in zip(variances, vectors.T, strict=True):

@@ -23,10 +23,10 @@ from ketamech.evidence import standard_error
 from ketamech.population.weights import effective_size, tilted_weights, weighted_mean_and_sd
 from ketamech.trials.analysis.treatment_effects import scores
 
-MEANS = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}  # moment: its SD
+SD_OF_MOMENT = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}  # moment: its SD
 RESPONSE = "response (%)"
-MOMENTS = (*(name for pair in MEANS.items() for name in pair), RESPONSE)  # in the order in which they are shown
-LEAST_EFFECTIVE = 10.0  # effective patients below which an arm counts as not met
+MOMENTS = (*(name for pair in SD_OF_MOMENT.items() for name in pair), RESPONSE)  # in the order in which they are shown
+MIN_EFFECTIVE_PATIENTS = 10.0  # effective patients below which an arm counts as not met
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class WeightedArm:
 
 def published_arms(trial: str | None = None) -> list[PublishedArm]:
     """Every arm at every visit with a published mean (of score or change) and its SD; of one trial or of all."""
-    targets = [t for t in load_clinical_targets() if t.row.openable and not t.control_arm]
+    targets = [t for t in load_clinical_targets() if t.row.has_public_source and not t.control_arm]
     spreads = {(t.row.id, t.statistic): t.published for t in load_spread_targets()}
     found = []
     for target in targets:
@@ -98,7 +98,7 @@ def _moments(target: ClinicalTarget, spreads: Mapping[tuple[str, str], float]) -
     of_spread = "spread of change" if name == "change" else "spread"
     printed = standard_error(target.row) * np.sqrt(target.row.n or np.nan)
     sd = spreads.get((target.row.id, of_spread), float(printed))
-    return {name: sign * target.published} | ({MEANS[name]: sd} if np.isfinite(sd) else {})
+    return {name: sign * target.published} | ({SD_OF_MOMENT[name]: sd} if np.isfinite(sd) else {})
 
 
 def weigh_arms(dataset: xr.Dataset, arms: list[PublishedArm]) -> Iterator[WeightedArm]:
@@ -122,7 +122,7 @@ def weigh_arm(dataset: xr.Dataset, arm: PublishedArm, place: int = 0) -> Weighte
     features, goals = known.features(arm.moments)
     number = int(dataset["replicate"].values[place])
     try:
-        weights = tilted_weights(features, goals, least_effective=LEAST_EFFECTIVE)
+        weights = tilted_weights(features, goals, least_effective=MIN_EFFECTIVE_PATIENTS)
     except InputError as problem:
         return WeightedArm(arm, number, patients, np.array([]), simulated, reason=problem.what)
     return WeightedArm(arm, number, patients, weights, simulated, known.moments(arm.moments, weights))
@@ -149,7 +149,7 @@ class _Ratings:
         For an SD it is the squared deviation from the published mean, divided by that SD.
         """
         found, goals = {}, {}
-        for name, sd in MEANS.items():
+        for name, sd in SD_OF_MOMENT.items():
             if name in moments:
                 found[name], goals[name] = self._of(name), moments[name]
             if name in moments and sd in moments:
@@ -161,7 +161,7 @@ class _Ratings:
     def moments(self, wanted: Mapping[str, float], weights: np.ndarray) -> dict[str, float]:
         """The moments that are `wanted`, with weights [patient]."""
         found = {}
-        for name, sd in MEANS.items():
+        for name, sd in SD_OF_MOMENT.items():
             if name in wanted:
                 found[name], found[sd] = weighted_mean_and_sd(self._of(name), weights)
         if RESPONSE in wanted:

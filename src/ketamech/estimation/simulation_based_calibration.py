@@ -31,10 +31,10 @@ DRAWS = 99  # compared with each true value: ranks 0 to 99
 STEPS = 160  # of the chain of a data set; the first quarter is left out
 PRIOR_STEPS = 400  # of elliptical slice sampling for one draw of the restricted prior
 MODE_ROUNDS = 12  # Gauss-Newton steps to the mode of a data set
-INTERVAL = 0.9  # whose coverage is counted
-LEVEL = 0.05  # of the test of all parameters together
+COVERED_PROBABILITY = 0.9  # whose coverage is counted
+TEST_LEVEL = 0.05  # of the test of all parameters together
 NULL_TABLES = 10_000  # tables of uniform ranks for the test of the distribution function
-FEWEST_IN_BIN, MOST_BINS = 5, 10  # of the chi-square test
+MIN_BIN_COUNT, MAX_BINS = 5, 10  # of the chi-square test
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def rank_uniformity(names: Sequence[str], ranks: np.ndarray) -> list[RankUniform
         covered = int(_inside(mine).sum())
         low, high = binomtest(covered, count).proportion_ci(0.95, method="exact")
         mean = float((mine.mean() + 0.5) / (DRAWS + 1))
-        numbers = (mean, chi_square_p(mine, DRAWS), p, p > LEVEL / len(names))
+        numbers = (mean, chi_square_p(mine, DRAWS), p, p > TEST_LEVEL / len(names))
         found.append(RankUniformity(name, count, *numbers, covered / count, float(low), float(high)))
     return found
 
@@ -180,7 +180,7 @@ def mean_coverage(ranks: np.ndarray) -> tuple[float, float]:
 
 def _inside(ranks: np.ndarray) -> np.ndarray:
     """Whether a rank lies in the central interval."""
-    tail = round((1 - INTERVAL) / 2 * (DRAWS + 1))
+    tail = round((1 - COVERED_PROBABILITY) / 2 * (DRAWS + 1))
     return (ranks >= tail) & (ranks <= DRAWS - tail)
 
 
@@ -188,7 +188,7 @@ def chi_square_p(ranks: np.ndarray, draws: int) -> float:
     """p of the chi-square test that ranks [data set] are uniform; NaN with too few data sets for two bins."""
     from scipy.stats import chisquare
 
-    bins = min(MOST_BINS, len(ranks) // FEWEST_IN_BIN)
+    bins = min(MAX_BINS, len(ranks) // MIN_BIN_COUNT)
     if bins < 2:
         return float("nan")
     counts = np.bincount(ranks * bins // (draws + 1), minlength=bins)

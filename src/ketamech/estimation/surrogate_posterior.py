@@ -16,10 +16,10 @@ import numpy as np
 from ketamech.estimation.calibration import Calibration, Progress, no_progress
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
-CLIPPED, LARGEST_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
+MAX_PRIOR_SD, MAX_DESIGN_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
 RIDGE_PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0)
-WALKERS_PER_PARAMETER, STEPS, THIN = 4, 1200, 10
-POOL = 10_000  # draws of the chain that are reweighted
+WALKERS_PER_PARAMETER, STEPS, THINNING = 4, 1200, 10
+POOL_SIZE = 10_000  # draws of the chain that are reweighted
 MAP_ROUNDS = 8  # steps towards the posterior mode
 
 
@@ -45,7 +45,7 @@ class DesignPoints:
         best, spread, _ = self.map_and_covariance(rounds, progress)
         random = np.random.RandomState(self.seed)
         z = random.standard_normal((count, len(best)))
-        x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -CLIPPED, CLIPPED)
+        x = np.clip(best + PRIOR_WIDENING * z @ np.linalg.cholesky(spread).T, -MAX_PRIOR_SD, MAX_PRIOR_SD)
         return x, self.task.simulated_statistics(x, progress, "near")
 
 
@@ -101,7 +101,7 @@ class ValidRegion:
         """Whether the emulator is used at points [point, parameter]."""
         off = x - self.centre
         away = np.einsum("pi,pi->p", off @ self.inverse_covariance, off) / (PRIOR_WIDENING**2 * len(self.centre))
-        return (np.abs(x) < CLIPPED).all(axis=1) & (away < LARGEST_DISTANCE**2)
+        return (np.abs(x) < MAX_PRIOR_SD).all(axis=1) & (away < MAX_DESIGN_DISTANCE**2)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Posterior:
     effective_size: float
     predicted: np.ndarray | None = None
 
-    def thinned(self, count: int = POOL) -> np.ndarray:
+    def thinned(self, count: int = POOL_SIZE) -> np.ndarray:
         """About `count` draws of the chain [draw, parameter], equally spaced."""
         flat = self.chain.reshape(-1, self.chain.shape[-1])
         return flat[:: max(1, len(flat) // count)]
@@ -179,7 +179,7 @@ def sample_emulated(
 
     moves = [(emcee.moves.DEMove(), 0.8), (emcee.moves.StretchMove(), 0.2)]  # DESnookerMove of emcee 3.1 is biased
     sampler = emcee.EnsembleSampler(len(start), n, log_posterior, vectorize=True, moves=moves)
-    sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THIN)
+    sampler.run_mcmc(emcee.State(start, random_state=random.get_state()), steps, thin_by=THINNING)
     return sampler.get_chain()[steps // 4 :], sampler.get_log_prob()[steps // 4 :]
 
 

@@ -37,7 +37,7 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
         if narrower[i] >= MIN_CONTRACTION and ids[p.name]:
             row = task.model.parameters[p.name]
             place = f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}"
-            found[p.name] = _cells(row, values[i], p.prior * float(draws[:, i].std()), ids[p.name], place)
+            found[p.name] = _cells(row, values[i], p.prior_log_sd * float(draws[:, i].std()), ids[p.name], place)
     return found
 
 

@@ -168,7 +168,7 @@ def _flat(row: Observation) -> dict[str, object]:
     return {**cells, **{f"spread_{name}": part for name, part in spread.items()}}
 
 
-_MARK = {"source": "", "transcription": "from a transcription", "recalled": "RECALLED, not confirmed"}
+_READING_SOURCE_LABELS = {"source": "", "transcription": "from a transcription", "recalled": "RECALLED, not confirmed"}
 
 
 def format_listing(rows: Iterable[Observation]) -> list[dict[str, str]]:
@@ -202,7 +202,10 @@ def format_row(evidence: Evidence, name: str) -> str:
         *_labelled("given", ", ".join(part for part in (row.drug, row.dose, row.route) if part)),
         *_labelled("time", row.time),
         *_labelled("against", row.comparator),
-        *_labelled("read as", " ".join(part for part in (row.reading_source, _MARK[row.reading_source]) if part)),
+        *_labelled(
+            "read as",
+            " ".join(part for part in (row.reading_source, _READING_SOURCE_LABELS[row.reading_source]) if part),
+        ),
         *_labelled("same as", row.duplicate_of),
         *_labelled("notes", row.notes),
         *_labelled("source", citation(evidence.references[row.reference], row.locator)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-from ketamech.core.units import DAY, HOURS, WEEK, format_dimensions
+from ketamech.core.units import DAY, HOURS_PER_UNIT, WEEK, format_dimensions
 from ketamech.evidence.evidence import Evidence, Reference, read_references
 from ketamech.evidence.observation import Observation, Spread, parse_spread
 
@@ -96,8 +96,8 @@ def analyte(quantity: str, drug: str) -> str | None:
     return next((name for name, pattern in _ANALYTES if pattern.search(drug)), None)
 
 
-_WORDS = "|".join(sorted(HOURS, key=len, reverse=True))
-_LABELS = "|".join(word for word, size in HOURS.items() if size in (DAY, WEEK) and len(word) > 2)
+_WORDS = "|".join(sorted(HOURS_PER_UNIT, key=len, reverse=True))
+_LABELS = "|".join(word for word, size in HOURS_PER_UNIT.items() if size in (DAY, WEEK) and len(word) > 2)
 _SPAN = re.compile(rf"\d ?(?:{_WORDS})? ?(?:-|to|and) ?\d|\b(?:within|up to|first|off|any)\b")
 _AMOUNT = re.compile(rf"(\d+(?:\.\d+)?) ?({_WORDS})\b")
 _NAMED = re.compile(rf"\b({_LABELS}) (\d+)\b")
@@ -123,9 +123,9 @@ def _single_time_in_bracket(text: str) -> float | None:
 
 def _single_time(text: str) -> float | None:
     if match := _NAMED.search(text):
-        return HOURS[match[1]] * float(match[2])
+        return HOURS_PER_UNIT[match[1]] * float(match[2])
     if match := _AMOUNT.search(text):
-        return float(match[1]) * HOURS[match[2]]
+        return float(match[1]) * HOURS_PER_UNIT[match[2]]
     return None
 
 

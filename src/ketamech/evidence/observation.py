@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
-_PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
+_NUMBER_PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
 _INTERVALS = (
-    ("ci", re.compile(r"\b(?:CI|CrI)\d+\s+" + _PAIR)),
-    ("ci", re.compile(r"^CI\s+" + _PAIR)),  # the level is not printed: 95 % is usual
-    ("range", re.compile(r"^(?:range\s+)?" + _PAIR + "$")),
+    ("ci", re.compile(r"\b(?:CI|CrI)\d+\s+" + _NUMBER_PAIR)),
+    ("ci", re.compile(r"^CI\s+" + _NUMBER_PAIR)),  # the level is not printed: 95 % is usual
+    ("range", re.compile(r"^(?:range\s+)?" + _NUMBER_PAIR + "$")),
 )
 _WIDTHS = (
     ("sd", re.compile(r"^SD\s+" + NUMBER)),
@@ -125,7 +125,7 @@ class Observation:
     use: str
 
     @property
-    def openable(self) -> bool:
+    def has_public_source(self) -> bool:
         """Whether `source_location` is a public address: a web address, DOI, PMCID, or a path in a repository."""
         return bool(_ADDRESS.match(self.source_location))
 

@@ -26,7 +26,7 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.core.checkpoint import CHECKPOINT_FOLDER, Checkpoint, read_journal
 from ketamech.exchange.output_folder import store_errors
-from ketamech.exchange.result_metadata import beside, csv_metadata
+from ketamech.exchange.result_metadata import csv_metadata, sidecar_path
 
 ZARR, FAILURES, STATE = "cohort.zarr", "failures.csv", "cohort.json"
 CHECKSUM_KEY = "seal"  # key of the checksum of cohort.json
@@ -181,7 +181,7 @@ def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range)
     csv.writer(text).writerows([("patient", "reason"), *failed])
     if count or (folder / STATE).exists():
         _replace(folder / FAILURES, text.getvalue())
-        _replace(beside(folder / FAILURES), csv_metadata(FAILURES, dict(sorted(pieces.about.items()))))
+        _replace(sidecar_path(folder / FAILURES), csv_metadata(FAILURES, dict(sorted(pieces.about.items()))))
         _replace(folder / STATE, json.dumps({**state, CHECKSUM_KEY: _checksum(state)}, indent=1) + "\n")
     return state
 

@@ -29,9 +29,9 @@ from ketamech.exchange.sedml_simulation import SedmlFile
 
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
 OTHER = "not applicable"  # no simulation, or none by the program that it is compared with
-ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED, OTHER)
+RESULT_ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED, OTHER)
 TIME_LIMIT = 120.0  # s of a processor, of one case
-WAITING = 10.0  # how many times as long a case may take on a busy machine
+WALL_TIME_FACTOR = 10.0  # how many times as long a case may take on a busy machine
 SEED = 1  # of a sample
 MODEL_TIMES = np.linspace(0.0, 99.7, 101)[1:]  # events of models are often at whole times, where two values are right
 
@@ -162,14 +162,14 @@ def find_cases(kind: str, folder: Path, sample: int | None = None) -> list[Path]
 
 def run_suite(
     kind: str, folder: Path, cases: Sequence[Path], *, time_limit: float = TIME_LIMIT,
-    tell: Callable[[str], None] = lambda line: None, done: Callable[[CaseResult], None] = lambda one: None,
+    progress: Callable[[str], None] = lambda line: None, done: Callable[[CaseResult], None] = lambda one: None,
 ) -> list[CaseResult]:  # fmt: skip
     """The cases of a folder in order; `done` gets each result at once."""
     found, worker = [], _Worker()
     try:
         for i, case in enumerate(cases):
             name = str(case.relative_to(folder))
-            tell(f"{name}, {i} of {len(cases)}")
+            progress(f"{name}, {i} of {len(cases)}")
             found.append(CaseResult(name, *worker.judge(kind, case, time_limit)))
             done(found[-1])
     finally:
@@ -209,7 +209,7 @@ class _Worker:
             self.pipe.recv()  # it has started: this time is not part of a case
         try:
             self.pipe.send((kind, case, time_limit))
-            if self.pipe.poll(WAITING * time_limit):
+            if self.pipe.poll(WALL_TIME_FACTOR * time_limit):
                 outcome, reason = self.pipe.recv()
                 return outcome, reason
             late = True
@@ -241,7 +241,7 @@ def _serve(pipe: Connection) -> None:
 def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
     """Number of cases by outcome and reason."""
     counts = Counter((one.outcome, _reason(one)) for one in outcomes)
-    ordered = sorted(counts.items(), key=lambda item: (ORDER.index(item[0][0]), -item[1]))
+    ordered = sorted(counts.items(), key=lambda item: (RESULT_ORDER.index(item[0][0]), -item[1]))
     return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
 
 

@@ -304,19 +304,19 @@ class CrossSimulatorCheck:
 
 def compare_simulators(
     scenarios: Mapping[str, Scenario], model: Model, folder: Path, *, engines: Mapping[str, Simulate] = ENGINES,
-    tell: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:  # fmt: skip
     """Write the archive of each scenario into `folder`, simulate it in each engine, and compare with KetaMech."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, scenario in scenarios.items():
-        tell(f"{name}: writing the archive")
+        progress(f"{name}: writing the archive")
         write_archive(folder / f"{name}.omex", build_archive(scenario, model))
-    return compare_archives([folder / f"{name}.omex" for name in scenarios], model, engines=engines, tell=tell)
+    return compare_archives([folder / f"{name}.omex" for name in scenarios], model, engines=engines, progress=progress)
 
 
 def compare_archives(
     paths: Iterable[Path], model: Model, *, engines: Mapping[str, Simulate] = ENGINES,
-    tell: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:  # fmt: skip
     """Simulate existing archives in each engine and compare with KetaMech.
 
@@ -328,7 +328,7 @@ def compare_archives(
     scales = _scales(model, [*told.values(), largest])
     found: list[tuple[object, ...]] = []
     for name, here in told.items():
-        found += [(name, *row) for row in _differences(here, model, scales, engines, tell)]
+        found += [(name, *row) for row in _differences(here, model, scales, engines, progress)]
     packages = [*PACKAGES, *(package for engine, package in SLOW_PACKAGES.items() if engine in engines)]
     versions = {one: metadata.version(one) for one in packages}
     return CrossSimulatorCheck(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
@@ -370,13 +370,13 @@ def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
 
 def _differences(
     here: _KetaMechCurves, model: Model, scales: Mapping[str, float], engines: Mapping[str, Simulate],
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> Iterable[tuple[object, ...]]:  # fmt: skip
     """One row of differences per engine and output."""
     layout = model.layout
     ids = {name: sbml_id(name) for name in layout.output_names}
     for engine, simulate in engines.items():
-        tell(f"{engine}: {here.label}")
+        progress(f"{engine}: {here.label}")
         theirs = simulate(here.sbml, here.times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
         for i, output in enumerate(layout.output_names):
             apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]

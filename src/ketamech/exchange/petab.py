@@ -37,7 +37,7 @@ from ketamech.simulation.simulate import subjects
 
 SIMULATED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density", "venous.ketamine", "venous.norketamine")
 RELATIVE_NOISE = 1e-3  # noise of a simulated measurement, as a share of the largest value
-SEEN_AS = {
+OBSERVABLE_FORMULAS = {
     "value": "{y}",
     "of_rest": "({y}) / {rest!r}",
     "change": "({y}) - {rest!r}",
@@ -92,7 +92,7 @@ def _obstacle(target: Target, row: Observation) -> str:
         return "compared with a band or a direction"
     if how.statistic != "at" or not is_hour(how.time):
         return f"not a reading at one moment ({how.statistic})"
-    if how.control_contrast or "|" in how.output or how.relative_to not in SEEN_AS:
+    if how.control_contrast or "|" in how.output or how.relative_to not in OBSERVABLE_FORMULAS:
         return "compared with another course, or with its own peak"
     if target.comparison == "fold" and not row.canonical_value > 0:
         return "no ratio: the published value is not positive"
@@ -137,7 +137,7 @@ def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float])
     """An expression of outputs in SBML ids, as a value or relative to the baseline."""
     y = _NAME.sub(lambda found: sbml_id(found[0]), output)
     at_rest = 0.0 if seen_as == "value" else float(value_of(output, rest))
-    text = SEEN_AS[seen_as].format(y=y, rest=at_rest)
+    text = OBSERVABLE_FORMULAS[seen_as].format(y=y, rest=at_rest)
     return text if factor == 1 else f"{factor!r} * ({text})"
 
 
@@ -347,8 +347,9 @@ def _measurements(case: PetabCondition, about: _Observables, condition: str) -> 
 def _parameters_1(estimated: Iterable[EstimatedParameter]) -> Rows:
     return [
         {"parameterId": sbml_id(one.name), "parameterScale": "log", "lowerBound": _bound(one, -1),
-         "upperBound": _bound(one, 1), "nominalValue": one.default, "estimate": 1,
-         "objectivePriorType": "logNormal", "objectivePriorParameters": f"{math.log(one.default)!r};{one.prior!r}"}
+         "upperBound": _bound(one, 1), "nominalValue": one.prior_median, "estimate": 1,
+         "objectivePriorType": "logNormal",
+         "objectivePriorParameters": f"{math.log(one.prior_median)!r};{one.prior_log_sd!r}"}
         for one in estimated
     ]  # fmt: skip
 
@@ -356,14 +357,14 @@ def _parameters_1(estimated: Iterable[EstimatedParameter]) -> Rows:
 def _parameters_2(estimated: Iterable[EstimatedParameter]) -> Rows:
     return [
         {"parameterId": sbml_id(one.name), "lowerBound": _bound(one, -1), "upperBound": _bound(one, 1),
-         "nominalValue": one.default, "estimate": "true", "priorDistribution": "log-normal",
-         "priorParameters": f"{math.log(one.default)!r};{one.prior!r}"}
+         "nominalValue": one.prior_median, "estimate": "true", "priorDistribution": "log-normal",
+         "priorParameters": f"{math.log(one.prior_median)!r};{one.prior_log_sd!r}"}
         for one in estimated
     ]  # fmt: skip
 
 
 def _bound(one: EstimatedParameter, side: int) -> float:
-    return one.default * math.exp(side * PRIOR_SD_BOUND * one.prior)
+    return one.prior_median * math.exp(side * PRIOR_SD_BOUND * one.prior_log_sd)
 
 
 def _identifier(name: str) -> str:

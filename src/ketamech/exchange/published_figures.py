@@ -44,7 +44,7 @@ from ketamech.simulation.simulate import subjects
 
 MIN_POINTS = 3  # times
 NAME = "figure"  # of the time course
-LISTED = ("archive", "output", "seen_as", "species", "treatment", "points", "moments", "citation", "doi")
+LIST_COLUMNS = ("archive", "output", "seen_as", "species", "treatment", "points", "moments", "citation", "doi")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
             f"{one.name}.omex", how.output, how.relative_to, protocol.species, protocol.treatment, len(one.targets),
             len(one.hours), paper.citation, paper.doi,
         ))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(LISTED)).to_csv(index=False, lineterminator="\n")
+    return pd.DataFrame(rows, columns=list(LIST_COLUMNS)).to_csv(index=False, lineterminator="\n")
 
 
 POINTS = "published.csv"

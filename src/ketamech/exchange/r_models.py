@@ -114,7 +114,7 @@ def doses_table(patient: PatientModel) -> str:
             flowing[names[i]] = (at, rate)
     for name, rate in patient.inflows.items():
         begin, last = flowing.get(name, (0.0, rate))
-        rows += _infused(name, begin, begin + FOREVER, last)
+        rows += _infused(name, begin, begin + UNENDED_DURATION, last)
     made = io.StringIO()
     table = csv.DictWriter(made, EVENT_COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -122,7 +122,7 @@ def doses_table(patient: PatientModel) -> str:
     return made.getvalue()
 
 
-FOREVER = 1e5  # h: the length of an infusion that does not end
+UNENDED_DURATION = 1e5  # h: the length of an infusion that does not end
 
 
 def _infused(state: str, begin: float, end: float, rate: float) -> list[tuple[float, dict[str, object]]]:

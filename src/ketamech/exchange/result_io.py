@@ -24,7 +24,7 @@ from ketamech.exchange.curves_io import ZARR as CURVES
 from ketamech.exchange.curves_io import read_run
 from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.output_folder import MANIFEST, require_unchanged, store_errors
-from ketamech.exchange.result_metadata import beside, read_csv_metadata, read_parquet_metadata, write_table
+from ketamech.exchange.result_metadata import read_csv_metadata, read_parquet_metadata, sidecar_path, write_table
 
 DIMS = ("replicate", "arm", "patient", "time")
 TRIAL = "trial.zarr"
@@ -147,7 +147,7 @@ def names_of(dataset: xr.Dataset) -> list[Hashable]:
     return [name for name, values in dataset.data_vars.items() if set(values.dims) == set(DIMS)]
 
 
-BLANK = "__"  # of a name of metadata, in the name of an attribute
+ENCODED_BLANK = "__"  # of a name of metadata, in the name of an attribute
 COLUMNS = (*DIMS, "variable", "value", "unit")
 TREES, TABLES = (".nc", ".zarr"), (".parquet", ".csv")
 SUFFIXES = (*TREES, *TABLES)
@@ -179,8 +179,8 @@ def save_results(results: Results, target: Path | str) -> Path:
             if former:
                 former.rename(path)
             raise
-        if beside(draft).is_file():
-            os.replace(beside(draft), beside(path))
+        if sidecar_path(draft).is_file():
+            os.replace(sidecar_path(draft), sidecar_path(path))
     return path
 
 
@@ -254,11 +254,11 @@ def _write(results: Results, path: Path) -> None:
 
 def _without_blanks(name: str) -> str:
     """The name of an attribute as CF demands: letters, digits and underscores."""
-    return name.replace(" ", BLANK)
+    return name.replace(" ", ENCODED_BLANK)
 
 
 def _with_blanks(name: str) -> str:
-    return name.replace(BLANK, " ")
+    return name.replace(ENCODED_BLANK, " ")
 
 
 def _renamed(results: Results, rename: Callable[[str], str]) -> Results:

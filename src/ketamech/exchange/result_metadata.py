@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-HEADER_PREFIX, BESIDE = "# ", "-metadata.json"
+HEADER_PREFIX, SIDECAR_SUFFIX = "# ", "-metadata.json"
 PLAIN_KEY = "ketamech"  # key in the metadata of a file
 KEY = PLAIN_KEY.encode()
 PAPERS = "ketamech papers"  # keys of the papers behind a result, joined by blanks
@@ -28,12 +28,12 @@ def write_table(table: pd.DataFrame, path: Path, facts: Mapping[str, object], *,
         return
     path.write_text(table.to_csv(index=False, lineterminator="\n", float_format=digits), encoding="utf-8")
     if facts:
-        beside(path).write_text(csv_metadata(path.name, facts), encoding="utf-8")
+        sidecar_path(path).write_text(csv_metadata(path.name, facts), encoding="utf-8")
 
 
-def beside(path: Path) -> Path:
+def sidecar_path(path: Path) -> Path:
     """The file of metadata of a CSV file."""
-    return path.with_name(path.name + BESIDE)
+    return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
 def csv_metadata(name: str, facts: Mapping[str, object]) -> str:
@@ -66,8 +66,8 @@ def read_parquet_metadata(path: Path) -> dict[str, object]:
 
 def read_csv_metadata(path: Path) -> dict[str, object]:
     """The metadata beside a CSV file, or those at its top, as versions before 0.3 wrote them; empty without either."""
-    if beside(path).is_file():
-        return dict(json.loads(beside(path).read_text(encoding="utf-8"))[PLAIN_KEY])
+    if sidecar_path(path).is_file():
+        return dict(json.loads(sidecar_path(path).read_text(encoding="utf-8"))[PLAIN_KEY])
     found: dict[str, object] = {}
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:

@@ -336,7 +336,7 @@ def pre_dose_delay(occasion: Occasion) -> float:
 
 
 OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
-MOST_VALUES = 200_000_000  # in one Dataset, 8 bytes each
+MAX_VALUES = 200_000_000  # in one Dataset, 8 bytes each
 
 
 def simulate(
@@ -427,7 +427,7 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     occasions = observed_occasions(table)
     observed = [[one.time for one in occasion.observations] for _, occasion in occasions]
     hours = np.unique(np.concatenate(observed))
-    if len(occasions) * len(hours) * len(names) > MOST_VALUES:
+    if len(occasions) * len(hours) * len(names) > MAX_VALUES:
         what = f"{len(occasions):,} occasions at {len(hours):,} times"
         raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
     begin = np.array([[occasion.begin] for _, occasion in occasions])

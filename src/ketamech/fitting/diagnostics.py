@@ -80,7 +80,7 @@ def person_table(made: Fit) -> pd.DataFrame:
                 "estimate": float(one.shown(made.mode[i, j])), "low": float(one.shown(low[i, j])),
                 "high": float(one.shown(high[i, j])), "population": float(one.shown(made.mean[i, j])),
                 "deviation": float((made.mode[i, j] - made.mean[i, j]) / np.sqrt(made.covariance[j, j])),
-                "learned": float(made.learned[i, j]),
+                "variance_reduction": float(made.variance_reduction[i, j]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -98,14 +98,14 @@ def group_table(made: Fit) -> pd.DataFrame:
     for j, one in enumerate(made.parameters):
         row = _summary(one.name, one.unit, one.shown(draws.coefficients[:, :, j]), draws.coefficients[:, :, j])
         prior = normal_interval(model.mean[j], model.mean_sd[j])
-        learned = 1 - draws.coefficients[:, :, j].var() / model.mean_sd[j] ** 2
-        rows.append(row | _prior(one.shown(model.mean[j]), [one.shown(x) for x in prior], learned))
+        variance_reduction = 1 - draws.coefficients[:, :, j].var() / model.mean_sd[j] ** 2
+        rows.append(row | _prior(one.shown(model.mean[j]), [one.shown(x) for x in prior], variance_reduction))
     for j, effect in enumerate(model.effects):
         name = f"{made.parameters[effect.parameter].name} ~ {effect.column}, per {effect.sd:.3g}"
         values = draws.coefficients[:, :, count + j]
-        learned = 1 - values.var() / model.mean_sd[count + j] ** 2
+        variance_reduction = 1 - values.var() / model.mean_sd[count + j] ** 2
         bounds = normal_interval(np.zeros(1), model.mean_sd[count + j])
-        rows.append(_summary(name, "", values, values) | _prior(0.0, bounds, learned))
+        rows.append(_summary(name, "", values, values) | _prior(0.0, bounds, variance_reduction))
     for j, one in enumerate(made.parameters):
         sd = np.sqrt(draws.covariance[:, :, j, j])
         row = _summary(f"SD between people of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
@@ -147,9 +147,11 @@ def _summary(name: str, unit: str, values: np.ndarray, free: np.ndarray) -> dict
             "R_hat": float(rhat[0]), "effective_draws": float(effective[0])}  # fmt: skip
 
 
-def _prior(middle: float | np.ndarray, bounds: Sequence[object] = (), learned: float = np.nan) -> dict[str, object]:
+def _prior(
+    middle: float | np.ndarray, bounds: Sequence[object] = (), variance_reduction: float = np.nan
+) -> dict[str, object]:
     low, high = (float(np.asarray(x).ravel()[0]) for x in bounds) if len(bounds) else (np.nan, np.nan)
-    return {"prior": float(middle), "prior_low": low, "prior_high": high, "learned": learned}
+    return {"prior": float(middle), "prior_low": low, "prior_high": high, "variance_reduction": variance_reduction}
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from ketamech.core.checkpoint import Checkpoint
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
-    LEAST_EFFECT,
-    MOST_OF_GROUP,
-    MOST_OF_PERSON,
+    MAX_GROUP_PARAMETERS,
+    MAX_PERSON_PARAMETERS,
+    MIN_PRIOR_EFFECT,
     FittedParameter,
     candidates,
     informed,
@@ -30,15 +30,15 @@ from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_i
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
 from ketamech.fitting.predictive_distribution import PredictiveDistribution
-from ketamech.parameters.concentration_units import RAW, SHOWN, molar_masses
+from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
 
-LEAST_GROUP = 5  # persons from which a group is fitted by default
+MIN_GROUP_SIZE = 5  # persons from which a group is fitted by default
 SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
-UNLIKELY = 1e-4  # probability below which the fit of a person is flagged
-CONVERGED = 1.01  # R-hat up to which chains agree (Vehtari 2021, Bayesian Anal 16:667)
-LITTLE_LEARNED = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
+FLAG_PROBABILITY = 1e-4  # probability below which the fit of a person is flagged
+MAX_R_HAT = 1.01  # R-hat up to which chains agree (Vehtari 2021, Bayesian Anal 16:667)
+MIN_VARIANCE_REDUCTION = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
 Progress = Callable[[str, int, int], None]  # step, done, total
 
 
@@ -118,7 +118,7 @@ class Fit:
         return found
 
     @cached_property
-    def learned(self) -> np.ndarray:
+    def variance_reduction(self) -> np.ndarray:
         """1 - posterior variance / prior variance of each parameter of each person [person, p]."""
         return 1 - np.diagonal(self.spread, axis1=1, axis2=2) / np.diag(self.covariance)
 
@@ -146,7 +146,7 @@ def fit(
     """
     how = settings or FitSettings()
     population, errors = population or load_population(how.population), error_models(data, how.errors)
-    is_group = len(data.persons) >= LEAST_GROUP if how.group is None else how.group
+    is_group = len(data.persons) >= MIN_GROUP_SIZE if how.group is None else how.group
     if is_group and len(data.persons) < 2:
         raise InputError("one person is not a group", key="--group", expected="two persons or more")
     of_group = {"--covariate": how.covariates, "--full": how.full, "--iov": how.iov}
@@ -179,8 +179,8 @@ def chosen_parameters(
         value, slope = error.transformed(predicted[own])
         spread[own] = error.sd(value)[0] / slope
     effects = slopes * np.array([one.sd for one in pool]) / spread[:, None]
-    least = LEAST_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
-    chosen = informed(effects, MOST_OF_GROUP if is_group else MOST_OF_PERSON, least)
+    least = MIN_PRIOR_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
+    chosen = informed(effects, MAX_GROUP_PARAMETERS if is_group else MAX_PERSON_PARAMETERS, least)
     return tuple(pool[i] for i in chosen or informed(effects, 1, 0.0))
 
 
@@ -284,7 +284,7 @@ def _flags_of_person(made: Fit, found: MapEstimates, person: int) -> list[Flag]:
     residuals = made.weighted_residuals[own]
     there = np.isfinite(residuals)
     size = float(np.nansum(residuals**2) + apart @ np.linalg.solve(made.covariance, apart))
-    if there.any() and chdtrc(there.sum(), size) < UNLIKELY:
+    if there.any() and chdtrc(there.sum(), size) < FLAG_PROBABILITY:
         text = "no probable parameters explain the measurements; check doses, times and units"
         flags.append(Flag(name, 0, text + _hint_about_units(made, own)))
     return flags
@@ -300,7 +300,9 @@ def _hint_about_units(made: Fit, own: np.ndarray) -> str:
     output, ratio = data.outputs[number], float(np.exp(np.median(logs)))
     factors = {1e-3: "a unit 1000 times larger", 1e3: "a unit 1000 times smaller"}
     if output.output in molar_masses():
-        units = [observed_output(output.dvid, output.output, one, made.predictor.model) for one in (SHOWN, RAW)]
+        units = [
+            observed_output(output.dvid, output.output, one, made.predictor.model) for one in (DISPLAY_UNIT, MODEL_UNIT)
+        ]
         factors |= {one.factor / output.factor: one.unit for one in units}
     near = [words for factor, words in factors.items() if not 0.5 < factor < 2 and 0.5 < ratio / factor < 2]
     return f" (measured / predicted is about {ratio:.3g}: is DV in {near[-1]}?)" if near else ""
@@ -311,7 +313,7 @@ def _notes_on_information(made: Fit) -> list[str]:
     notes = []
     names = [one.name for one in made.parameters]
     if made.model is None or made.draws is None:
-        best = made.learned.max(axis=0)
+        best = made.variance_reduction.max(axis=0)
         few = [s.name for i, s in enumerate(made.data.persons) if (made.data.person == i).sum() < len(names)]
         if few:
             shown = ", ".join(few[:5]) + (" ..." if len(few) > 5 else "")
@@ -321,10 +323,10 @@ def _notes_on_information(made: Fit) -> list[str]:
         drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
         best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
         rhat = max(convergence(part)[0].max() for part in made.draws.free_quantities)
-        if rhat > CONVERGED:
-            notes.append(f"R-hat is {rhat:.3f}, above {CONVERGED:g}: the chains have not converged; use more "
+        if rhat > MAX_R_HAT:
+            notes.append(f"R-hat is {rhat:.3f}, above {MAX_R_HAT:g}: the chains have not converged; use more "
                          "sweeps (--draws)")  # fmt: skip
-    same = [name for name, learned in zip(names, best, strict=True) if learned < LITTLE_LEARNED]
+    same = [name for name, share in zip(names, best, strict=True) if share < MIN_VARIANCE_REDUCTION]
     if same:
         notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")
     return notes

@@ -15,12 +15,12 @@ from scipy.special import expit, logit
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.parameters import Parameter, ParameterTable
-from ketamech.population.virtual_population import FRACTIONS, Population
+from ketamech.population.virtual_population import FRACTION_SUFFIXES, Population
 
 MIDDLE, UPPER, LOWER = 0.5, 0.8413, 0.1587  # probabilities of the median and of one SD about it
-LEAST_EFFECT = 0.5  # effect of one prior SD, in SDs of the residual error of one measurement, that is worth fitting
-MOST_OF_PERSON, MOST_OF_GROUP = 8, 5  # parameters chosen by default
-TIED = 0.8  # correlation from which two parameters share one factor, unless both are named
+MIN_PRIOR_EFFECT = 0.5  # effect of one prior SD, in SDs of the residual error of one measurement, that is worth fitting
+MAX_PERSON_PARAMETERS, MAX_GROUP_PARAMETERS = 8, 5  # parameters chosen by default
+SHARED_FACTOR_CORRELATION = 0.8  # correlation from which two parameters share one factor, unless both are named
 FIXED_SD = 0.1  # of the population mean of a parameter whose row has no spread
 
 
@@ -64,7 +64,7 @@ def candidates(population: Population, parameters: ParameterTable) -> dict[str, 
 
 
 def _strong_pairs(population: Population) -> list[tuple[str, str]]:
-    return [pair for pair, rho in population.tables.correlations.items() if rho >= TIED]
+    return [pair for pair, rho in population.tables.correlations.items() if rho >= SHARED_FACTOR_CORRELATION]
 
 
 def _tied(
@@ -90,7 +90,7 @@ def _is_measured(name: str) -> bool:
 
 
 def _with_variability(name: str, population: Population, parameters: ParameterTable) -> FittedParameter | None:
-    row, is_share = parameters[name], name.endswith(FRACTIONS)
+    row, is_share = parameters[name], name.endswith(FRACTION_SUFFIXES)
     between = {one.parameter: one.person for one in population.tables.between}
     usual = row.canonical
     if name in population.marginals:
@@ -148,7 +148,7 @@ def named_parameters(
         if not sd or not row.value > 0:
             what = f"{name} cannot be fitted: it {'has no spread' if row.value > 0 else 'is not positive'}"
             raise InputError(what, key="--parameters", expected="a positive parameter with a spread")
-        is_share = name.endswith(FRACTIONS) and row.canonical < 1
+        is_share = name.endswith(FRACTION_SUFFIXES) and row.canonical < 1
         wide = 1 / (1 - row.canonical) if is_share else 1.0
         found.append(_fitted(row, row.canonical, sd * wide, is_share, "spread of the parameter table"))
     if doubled := next((one.name for i, one in enumerate(found) if one in found[:i]), None):
@@ -212,7 +212,7 @@ def canonical_values(
     return found
 
 
-def informed(effects: np.ndarray, most: int, least: float = LEAST_EFFECT) -> list[int]:
+def informed(effects: np.ndarray, most: int, least: float = MIN_PRIOR_EFFECT) -> list[int]:
     """The parameters that the data inform, most informative first, by pivoted QR decomposition.
 
     `effects` [measurement, parameter]: change of a prediction by one prior SD, in SDs of the residual error. Each

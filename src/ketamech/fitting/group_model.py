@@ -27,7 +27,7 @@ PERIOD_SHARE = 0.5  # SD between periods relative to that between people, where 
 ERROR_PRIOR_SD = 1.0  # of the logarithm of a residual SD
 EFFECT_PRIOR_SD = 1.0  # of a covariate effect on the free scale, per SD of the covariate
 ROUNDS, SCORING_STEPS = 40, 3  # of the start; scoring steps of each person in a round
-SMALL_CHANGE = 0.02  # of means (in SDs between people) and of log SDs, at which the start has converged
+CONVERGENCE_TOLERANCE = 0.02  # of means (in SDs between people) and of log SDs, at which the start has converged
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def iterative_two_stage(
         values = updated
         if progress:
             progress(turn + 1)
-        if max(apart.max(), wide.max()) < SMALL_CHANGE:
+        if max(apart.max(), wide.max()) < CONVERGENCE_TOLERANCE:
             break
     assert estimates is not None
     return values, estimates

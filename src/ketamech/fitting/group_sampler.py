@@ -31,11 +31,11 @@ from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
 INNER_STEPS, GROUP_STEPS = 10, 16  # steps under the linearised model between two solves
-TOGETHER = 2  # updates of all persons together in a sweep
+JOINT_UPDATES = 2  # updates of all persons together in a sweep
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
-MOST_CHANGE = 20.0  # of the logarithm of a linearised prediction
+MAX_LOG_CHANGE = 20.0  # of the logarithm of a linearised prediction
 PROPOSAL_DF, PROPOSAL_SCALE = 5.0, 1.2  # t distribution about the Laplace approximation
-WANTED = 0.3  # acceptance rate of random walks
+TARGET_ACCEPTANCE_RATE = 0.3  # acceptance rate of random walks
 ERROR_STEPS, ERROR_STEP = 5, 0.1  # random walks of log residual SDs
 OVERDISPERSION = 1.5  # of the starting points of the chains
 
@@ -149,7 +149,7 @@ class _Sampler:
         change = np.einsum("cmp,mp->cm", free[:, person] - self.persons.mode[person], self.persons.slopes)
         predicted = self.persons.predicted
         with np.errstate(all="ignore"):
-            logarithmic = predicted * np.exp(np.clip(change / predicted, -MOST_CHANGE, MOST_CHANGE))
+            logarithmic = predicted * np.exp(np.clip(change / predicted, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
         return np.where(self.is_log, logarithmic, predicted + change)
 
     def _likelihood(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ class _Sampler:
         kept: dict[str, list[np.ndarray]] = {}
         for sweep in range(sweeps):
             adapt = sweep < warm_up_left
-            together = np.mean([self._together(state, chance, adapt) for _ in range(TOGETHER)])
+            together = np.mean([self._together(state, chance, adapt) for _ in range(JOINT_UPDATES)])
             shares = np.array([self._persons(state, chance, adapt), together])
             self._group(state, chance)
             self._errors(state, chance)
@@ -191,7 +191,9 @@ class _Sampler:
             free = np.where(accepted[:, :, None], proposed, free)
             linearised = np.where(accepted, there, linearised)
             if adapt:
-                state.walk_size = state.walk_size * np.exp(0.03 * np.where(walks, accepted - WANTED, 0.0))
+                state.walk_size = state.walk_size * np.exp(
+                    0.03 * np.where(walks, accepted - TARGET_ACCEPTANCE_RATE, 0.0)
+                )
         predicted = self.predictor.predictions(free)
         likelihood = self._likelihood(predicted, state.log_errors)
         gain = likelihood - state.likelihood - (linearised - first)
@@ -267,7 +269,7 @@ class _Sampler:
             linearised = np.where(accepted, there, linearised)
             if adapt:
                 size = "shift_size" if shifts else "width_size"
-                setattr(inner, size, getattr(inner, size) * np.exp(0.05 * (accepted[:, None] - WANTED)))
+                setattr(inner, size, getattr(inner, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
         predicted = self.predictor.predictions(inner.free)
         likelihood = self._likelihood(predicted, state.log_errors)
         gain = (likelihood - state.likelihood).sum(axis=1) - (linearised - first)

@@ -26,7 +26,7 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import ensemble_of_scenario, events_of_scenario, subjects, times_of_scenario
 
-DRAWS, GRID, FINER = 200, 24, 6  # patients of a person; doses of the grid, and of each interval that is refined
+DRAWS, GRID, REFINED_DOSES = 200, 24, 6  # patients of a person; doses of the grid, and of each interval that is refined
 SPAN = 1000.0  # ratio of the highest to the lowest dose, unless a range is stated
 TOLERANCE = 1e-5  # of the solver
 BAND = (5, 50, 95)  # percentiles over draws
@@ -224,7 +224,7 @@ class DoseFinder:
         grid = np.geomspace(low, high, GRID)
         found = self.simulate(values, grid)
         between = {i for margin in self._margins(found) for i in np.flatnonzero(np.diff(np.sign(margin)))}
-        finer = [np.geomspace(grid[i], grid[i + 1], FINER + 2)[1:-1] for i in sorted(between)]
+        finer = [np.geomspace(grid[i], grid[i + 1], REFINED_DOSES + 2)[1:-1] for i in sorted(between)]
         if finer:
             more = np.concatenate(finer)
             grid, found = np.concatenate([grid, more]), np.concatenate([found, self.simulate(values, more)], axis=1)

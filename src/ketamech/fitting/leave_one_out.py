@@ -29,9 +29,9 @@ from ketamech.fitting.observations import FitData
 if TYPE_CHECKING:
     import pandas as pd
 
-POINTS, DF, WIDER = 200, 5.0, 1.3  # importance points of a person: t distribution, variances times WIDER
-MOST_DRAWS = 1200  # of all chains
-BAD_K = 0.7  # Pareto shape above which a left-out density is unreliable (Vehtari 2017, Stat Comput 27:1413)
+POINTS, DF, VARIANCE_INFLATION = 200, 5.0, 1.3  # importance points of a person: t distribution, variances times WIDER
+MAX_DRAWS = 1200  # of all chains
+MAX_PARETO_K = 0.7  # Pareto shape above which a left-out density is unreliable (Vehtari 2017, Stat Comput 27:1413)
 KINDS = {"measurement": "another measurement of the same persons", "person": "another person"}
 GROUP = "log_likelihood"
 
@@ -43,7 +43,7 @@ def log_likelihoods(made: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Dat
     """
     assert made.draws is not None
     chains, count = made.draws.log_likelihood.shape[:2]
-    step = -(-chains * count // MOST_DRAWS)
+    step = -(-chains * count // MAX_DRAWS)
     thinned = {name: value[:, ::step] for name, value in vars(made.draws).items() if name != "accepted"}
     made = replace(made, draws=GroupDraws(**thinned, accepted=made.draws.accepted))
     logs = thinned["log_likelihood"]
@@ -70,7 +70,7 @@ def marginal_log_likelihood(made: Fit, points: int = POINTS, seed: int = 1) -> n
     model, draws, data = made.model, made.draws, made.data
     people, size = made.mode.shape
     chance = np.random.default_rng([seed, 13])
-    factor = np.sqrt(WIDER) * np.linalg.cholesky(made.spread)
+    factor = np.sqrt(VARIANCE_INFLATION) * np.linalg.cholesky(made.spread)
     stretch = np.sqrt(DF / chance.chisquare(DF, (points, people, 1)))
     standard = stretch * chance.standard_normal((points, people, size))
     free = made.mode + np.einsum("nij,mnj->mni", factor, standard)
@@ -105,7 +105,7 @@ def criteria_table(logs: xr.Dataset) -> pd.DataFrame:
         rows.append({
             "predicted": words, "elpd_loo": float(loo.elpd_loo), "se": float(loo.se), "p_loo": float(loo.p_loo),
             "elpd_waic": float(waic.elpd_waic), "p_waic": float(waic.p_waic), "items": int(logs[kind].shape[-1]),
-            "unreliable": int((loo.pareto_k.values > BAD_K).sum()),
+            "unreliable": int((loo.pareto_k.values > MAX_PARETO_K).sum()),
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -17,7 +17,7 @@ from ketamech.fitting.predict import Predictor, measured_sensitivities
 
 ITERATIONS = 25
 STEPS = np.array([1.0, 0.5, 0.2, 0.05])  # fractions of a step that are tried
-LONGEST_STEP = 1.5  # on the free scale
+MAX_STEP = 1.5  # on the free scale
 CONVERGED = 1e-3  # decrease of -2 log posterior that the next step would bring
 
 
@@ -94,7 +94,7 @@ def map_estimates(
         converged = np.einsum("pi,pi->p", step, gradient) < CONVERGED
         if converged.all() or not iterations:
             break
-        step *= np.minimum(1.0, LONGEST_STEP / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
+        step *= np.minimum(1.0, MAX_STEP / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
         step[converged] = 0.0
         tried = free + STEPS[:, None, None] * step
         _, values = objective(tried, predictor.predictions(tried))

@@ -27,7 +27,7 @@ from ketamech.exchange.nonmem.measurements import (
 )
 from ketamech.exchange.nonmem.occasions import Occasion
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, person_columns, read_doses
-from ketamech.parameters.concentration_units import RAW, SHOWN, molar_masses
+from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import load_ranges, require_outputs
 
@@ -181,8 +181,8 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
         raise UnknownNameError(f"there is no output '{output}'", key="--observe", nearest=nearest)
     own = model.layout.units[output]
     if not unit:
-        if own in (RAW, "umol"):
-            shown = SHOWN if output in molar_masses() else own
+        if own in (MODEL_UNIT, "umol"):
+            shown = DISPLAY_UNIT if output in molar_masses() else own
             raise InputError(f"DV of {output} has no unit", key="--observe", expected=f"a unit such as {shown}",
                              type_this=f'--observe "{dvid}={output} [{shown}]"')  # fmt: skip
         return ObservedOutput(dvid, output, own, 1.0)
@@ -190,7 +190,7 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
     try:
         factor = convert(1.0, own, unit, molar_mass=model.parameters[mass].value if mass else None)
     except InputError:
-        alternatives = f"{SHOWN} or {own}" if mass else own
+        alternatives = f"{DISPLAY_UNIT} or {own}" if mass else own
         raise InputError(f"{output} cannot be measured in {unit}", key="--observe", expected=alternatives,
                          type_this=f'--observe "{dvid}={output} [{alternatives.split()[0]}]"') from None  # fmt: skip
     return ObservedOutput(dvid, output, unit, factor)

@@ -23,7 +23,7 @@ from ketamech.simulation.model import Model
 STEP = 0.01  # of a central difference, on the free scale
 TOLERANCE = 1e-6  # of the solver
 CHUNK = 4096  # patients solved at once
-PROBE = 0.1  # change of a parameter by which it is found out whether doses depend on it
+PROBE_STEP = 0.1  # change of a parameter by which it is found out whether doses depend on it
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Predictor:
         """Whether doses depend on a fitted parameter, such as an absorbed fraction."""
         if not self.parameters:
             return False
-        changed = self._values(np.stack([self.typical, self.typical + PROBE]))
+        changed = self._values(np.stack([self.typical, self.typical + PROBE_STEP]))
         both = self._dosed(changed, 2)
         tables = [both.events.of(np.arange(i, both.size, 2)) for i in range(2)]
         return not all(np.array_equal(getattr(tables[0], n), getattr(tables[1], n)) for n in ("time", "size", "state"))

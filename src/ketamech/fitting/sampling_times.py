@@ -19,7 +19,7 @@ from ketamech.exchange.nca_profiles import SIMULATED_LLOQ
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import error_model
 from ketamech.fitting.fitted_parameters import (
-    MOST_OF_PERSON,
+    MAX_PERSON_PARAMETERS,
     FittedParameter,
     candidates,
     informed,
@@ -86,11 +86,11 @@ class SamplingDesign:
         return float(np.exp((self.criterion(chosen) - self.criterion(best)) / len(self.parameters)))
 
     def table(self, chosen: Sequence[int]) -> pd.DataFrame:
-        """One row per parameter: SD between people and expected posterior SD on the free scale, and what is learned."""
+        """One row per parameter: SD between people and expected posterior SD (free scale), variance reduction."""
         prior, expected = np.diag(self.covariance), np.diag(np.linalg.inv(self.precision(chosen)))
         return pd.DataFrame({
             "parameter": [one.name for one in self.parameters], "prior_sd": np.sqrt(prior),
-            "expected_sd": np.sqrt(expected), "learned": 1 - expected / prior,
+            "expected_sd": np.sqrt(expected), "variance_reduction": 1 - expected / prior,
         })  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def sampling_design(
     if not parameters:
         effects = np.sqrt(information)[:, :, None] * slopes * np.array([one.sd for one in known])
         flat = effects.reshape(-1, len(known))
-        chosen = informed(flat, MOST_OF_PERSON) or informed(flat, 1, 0.0)
+        chosen = informed(flat, MAX_PERSON_PARAMETERS) or informed(flat, 1, 0.0)
     kept = tuple(known[i] for i in chosen)
     covariance = prior_covariance(kept, population)
     return SamplingDesign(hours, outputs, kept, predicted, slopes[:, :, chosen], information, covariance)

@@ -11,7 +11,7 @@ from ketamech.parameters import load_parameters
 
 FILE = DATA / "levels" / "levels.csv"
 COLUMNS = ("output", "molar_mass", "dosed_as")
-RAW, SHOWN = "umol/L", "ng/mL"
+MODEL_UNIT, DISPLAY_UNIT = "umol/L", "ng/mL"
 
 
 @cache
@@ -28,12 +28,15 @@ def molar_masses() -> dict[str, str]:
 def factors() -> dict[str, float]:
     """ng/mL in 1 umol/L for every output that is a concentration in blood."""
     parameters = load_parameters()
-    return {n: convert(1.0, RAW, SHOWN, molar_mass=parameters[mass].value) for n, mass in molar_masses().items()}
+    return {
+        n: convert(1.0, MODEL_UNIT, DISPLAY_UNIT, molar_mass=parameters[mass].value)
+        for n, mass in molar_masses().items()
+    }
 
 
 def shown(output: str, unit: str) -> tuple[float, str]:
     """The factor and unit in which an output is shown: ng/mL for concentrations in blood, else its own `unit`."""
-    return (factors()[output], SHOWN) if output in factors() else (1.0, unit)
+    return (factors()[output], DISPLAY_UNIT) if output in factors() else (1.0, unit)
 
 
 def parent_enantiomers(output: str) -> tuple[str, ...]:

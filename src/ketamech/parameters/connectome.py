@@ -48,7 +48,7 @@ def coupling_name(one: str, other: str) -> str:
 
 
 RECEPTORS = ("nmda", "glun2b", "ampa")
-FRACTION = "glun2b"  # a fraction from 0 to 1, not scaled; the others are densities, scaled
+FRACTION_RECEPTOR = "glun2b"  # a fraction from 0 to 1, not scaled; the others are densities, scaled
 SYMMETRY_TOLERANCE = 1e-6  # relative difference between the two halves of a matrix that is attributed to rounding
 ConnectomeWeights = str | Path | Sequence[Sequence[float]] | np.ndarray
 
@@ -62,7 +62,7 @@ class _Table:
     values: np.ndarray
     file: Path | None = None
 
-    def bad(self, what: str, expected: str, *, row: int | None = None) -> InputError:
+    def error(self, what: str, expected: str, *, row: int | None = None) -> InputError:
         return InputError(what, file=self.file, line=self._line(row), expected=expected)
 
     def unknown(self, kind: str, name: str, known: Sequence[str], *, row: int | None = None) -> UnknownNameError:
@@ -150,18 +150,18 @@ def _check_matrix(table: _Table) -> None:
     count = len(table.columns)
     if table.values.shape != (count, count) or len(table.rows) != count:
         shape = " x ".join(map(str, table.values.shape))
-        raise table.bad(f"the connectome is {shape} for {count} names", f"{count} rows of {count} numbers")
+        raise table.error(f"the connectome is {shape} for {count} names", f"{count} rows of {count} numbers")
     _check_areas(table, table.rows, [area.area for area in load_brain_areas()])
     if table.rows != table.columns:
-        raise table.bad("rows and columns name the areas in different orders", "the same order")
+        raise table.error("rows and columns name the areas in different orders", "the same order")
     for i, j in _matrix_error(~np.isfinite(table.values)):
-        raise table.bad(f"{_between(table, i, j)} is not a finite number", "finite weights", row=i)
+        raise table.error(f"{_between(table, i, j)} is not a finite number", "finite weights", row=i)
     for i, j in _matrix_error(table.values < 0):
-        raise table.bad(f"{_between(table, i, j)} is negative", "weights of 0 or more", row=i)
+        raise table.error(f"{_between(table, i, j)} is negative", "weights of 0 or more", row=i)
     asymmetric = np.abs(table.values - table.values.T) > SYMMETRY_TOLERANCE * np.maximum(table.values, table.values.T)
     for i, j in _matrix_error(asymmetric):
         text = f"{table.values[i, j]:g} one way and {table.values[j, i]:g} the other"
-        raise table.bad(f"{_between(table, i, j)} is asymmetric: {text}", "the same weight both ways", row=i)
+        raise table.error(f"{_between(table, i, j)} is asymmetric: {text}", "the same weight both ways", row=i)
 
 
 def _matrix_error(mask: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -177,9 +177,9 @@ def _check_areas(table: _Table, names: Sequence[str], known: Sequence[str]) -> N
         if name not in known:
             raise table.unknown("an area", name, known, row=i)
         if name in names[:i]:
-            raise table.bad(f"'{name}' appears twice", "each area once", row=i)
+            raise table.error(f"'{name}' appears twice", "each area once", row=i)
     if len(names) < 2:
-        raise table.bad(f"{len(names)} area", "two areas or more")
+        raise table.error(f"{len(names)} area", "two areas or more")
 
 
 def _densities(table: _Table) -> dict[str, float]:
@@ -190,10 +190,10 @@ def _densities(table: _Table) -> dict[str, float]:
         if column not in RECEPTORS:
             raise table.unknown("a receptor", column, RECEPTORS)
         names = [f"brain_network.{area}_{column}" for area in table.rows]
-        for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == FRACTION))):
-            wanted = "a share from 0 to 1" if column == FRACTION else "a density of 0 or more"
-            raise table.bad(f"{column} of {table.rows[i]} is {values[i]:g}", wanted, row=int(i))
-        found |= dict(zip(names, values if column == FRACTION else _scaled(table, values, names), strict=True))
+        for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == FRACTION_RECEPTOR))):
+            wanted = "a share from 0 to 1" if column == FRACTION_RECEPTOR else "a density of 0 or more"
+            raise table.error(f"{column} of {table.rows[i]} is {values[i]:g}", wanted, row=int(i))
+        found |= dict(zip(names, values if column == FRACTION_RECEPTOR else _scaled(table, values, names), strict=True))
     return {name: float(value) for name, value in found.items()}
 
 
@@ -201,5 +201,5 @@ def _scaled(table: _Table, values: np.ndarray, names: Sequence[str]) -> list[flo
     """The same pattern with the mean of the values that it replaces."""
     shipped: Mapping[str, Any] = load_parameters()
     if not values.any():
-        raise table.bad("all values are 0", "at least one above 0")
+        raise table.error("all values are 0", "at least one above 0")
     return list(map(float, values * np.mean([shipped[name].canonical for name in names]) / values.mean()))

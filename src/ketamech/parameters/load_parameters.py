@@ -49,7 +49,7 @@ BOUNDS: Mapping[str, Bounds] = {  # canonical units
     "person.expectancy": (0.0, 2.0),
     "perturbation.cyp3a4_induction": (0.0, 20.0),
 }
-SHARES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS or a lognormal spread says otherwise
+FRACTION_STAGES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS or a lognormal spread says otherwise
 BOUND_SDS = 4.0  # a lognormal value of a person may be this many SD of the logarithm above that of the table
 
 
@@ -90,7 +90,7 @@ class Parameter:
         stage, is_ratio = self.name.split(".")[0], self.spread.kind == "lognormal"
         if stage == "person" and is_ratio:
             return 0.0, self.canonical * math.exp(BOUND_SDS * (self.spread.a or 0.0))
-        if stage in SHARES:
+        if stage in FRACTION_STAGES:
             return 0.0, 1.0
         if stage == "drug":
             return math.ulp(0.0), math.inf
@@ -245,7 +245,7 @@ _PREFIXES = {
     "pathways": "pathway",
     "perturbations": "perturbation",
 }  # file names that differ from the prefix of their parameters
-_THING = re.compile(r"^[a-z][a-z0-9_]*$")
+_NAME_PATTERN = re.compile(r"^[a-z][a-z0-9_]*$")
 _COMMON_UNITS = (
     "1",
     "percent",
@@ -317,7 +317,7 @@ def _name(row: CsvRow) -> str:
     stem = _PREFIXES.get(row.file.stem, row.file.stem)
     prefix, _, thing = name.partition(".")
     own_switch = name == f"pathway.{stem}"  # the table of a stage may hold the switch of its pathway
-    if not own_switch and (prefix != stem or not _THING.match(thing)):
+    if not own_switch and (prefix != stem or not _NAME_PATTERN.match(thing)):
         what = f"'{name}' does not belong in {row.file.name}"
         expected = f"{stem}.thing in lower-case words joined by underscores"
         near = f"{stem}.{re.sub(r'[^a-z0-9]+', '_', (thing or prefix).lower()).strip('_')}"
@@ -343,11 +343,11 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
     if not ids and status != "assumed":
         expected = "ids of evidence rows joined by ';' (or status assumed)"
         raise row.error("evidence", f"a {status} value without evidence", expected=expected)
-    held_back = [name for name in ids if known[name].use != "calibrate" and known[name].openable]
+    held_back = [name for name in ids if known[name].use != "calibrate" and known[name].has_public_source]
     if status == "calibrated" and held_back:
         what = f"'{held_back[0]}' is for comparison only and cannot be used for calibration"
         raise row.error("evidence", what, expected="rows with use = calibrate")
-    if status in ("measured", "calibrated") and not any(known[name].openable for name in ids):
+    if status in ("measured", "calibrated") and not any(known[name].has_public_source for name in ids):
         what = f"a {status} value has only evidence without an address that can be opened"
         raise row.error("status", what, expected="assumed (or a row with a public address)", near="assumed")
     return ids

@@ -152,7 +152,7 @@ def _cell(row: CsvRow) -> float | str:
 
 COVARIATE = "covariate."
 REFERENCE_STUDY_SIZE = "people.reference_study_size"
-FRACTIONS = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
+FRACTION_SUFFIXES = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
 
 
 @dataclass(frozen=True)
@@ -366,7 +366,7 @@ def _uniform(z: np.ndarray) -> np.ndarray:
 
 def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Values with absorbed fractions and shares limited to 1."""
-    return {n: np.minimum(v, 1.0) if n.endswith(FRACTIONS) else v for n, v in values.items()}
+    return {n: np.minimum(v, 1.0) if n.endswith(FRACTION_SUFFIXES) else v for n, v in values.items()}
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:

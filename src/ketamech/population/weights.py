@@ -13,8 +13,8 @@ import numpy as np
 
 from ketamech.core import InputError
 
-ROUNDS, HALVINGS = 200, 40
-EXACT = 1e-9  # largest deviation of a mean from its target, in SD of the feature
+MAX_ITERATIONS, MAX_STEP_HALVINGS = 200, 40
+MEAN_TOLERANCE = 1e-9  # largest deviation of a mean from its target, in SD of the feature
 
 
 def tilted_weights(
@@ -32,7 +32,7 @@ def tilted_weights(
     used = spread > 0
     off = (values - goals)[:, used] / spread[used]
     weights, miss = _newton(off)
-    if miss > EXACT:
+    if miss > MEAN_TOLERANCE:
         what = f"no weights of these {len(values)} patients meet {_listed(names, goals)} together"
         raise InputError(what, key="targets", expected="more patients, or fewer targets")
     if effective_size(weights) < least_effective:
@@ -45,25 +45,27 @@ def _newton(off: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights [patient], mean 1, of features [patient, feature] whose means are to be 0, and the largest mean left."""
     slope = np.zeros(off.shape[1])
     weights, height = _tilt(off, slope)
-    for _ in range(ROUNDS):
-        if _miss(off, weights) <= EXACT / 10:
+    for _ in range(MAX_ITERATIONS):
+        if _largest_deviation(off, weights) <= MEAN_TOLERANCE / 10:
             break
         mean = weights @ off / len(off)
         curvature = (off * weights[:, None]).T @ off / len(off) - np.outer(mean, mean)
         step = np.linalg.lstsq(curvature, -mean, rcond=1e-12)[0]
-        for halving in range(HALVINGS):
+        for halving in range(MAX_STEP_HALVINGS):
             candidate = slope + step / 2**halving
             new, lower = _tilt(off, candidate)
             is_lower = lower < height + 1e-4 * float(mean @ (candidate - slope))
-            if is_lower or _miss(off, new) < _miss(off, weights) / 2:  # near the end the height is rounding
+            if (
+                is_lower or _largest_deviation(off, new) < _largest_deviation(off, weights) / 2
+            ):  # near the end the height is rounding
                 break
         else:
             break
         slope, weights, height = candidate, new, lower
-    return weights, _miss(off, weights)
+    return weights, _largest_deviation(off, weights)
 
 
-def _miss(off: np.ndarray, weights: np.ndarray) -> float:
+def _largest_deviation(off: np.ndarray, weights: np.ndarray) -> float:
     """The largest weighted mean of the features."""
     return float(np.max(np.abs(weights @ off / len(off)), initial=0.0))
 

@@ -23,8 +23,8 @@ from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
-SHOWN = 15  # parameters in a panel
-MOST_LISTED, LIST_WIDTH = 30, 58  # regimens named beside the figure of the front; letters in a line
+MAX_PARAMETERS_SHOWN = 15  # parameters in a panel
+MAX_REGIMENS_LISTED, LIST_WIDTH = 30, 58  # regimens named beside the figure of the front; letters in a line
 
 
 def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> list[Path]:
@@ -49,7 +49,7 @@ def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
     words = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
     figure, panels = _outcome_panels(table, 3.2, words)
     for axes, part in panels:
-        part = part.head(SHOWN)[::-1]
+        part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
         y, usual = np.arange(len(part)), part["usual"].iloc[0]
         axes.barh(y, part["low"] - usual, left=usual, color=OKABE_ITO[0], height=0.7)
         axes.barh(y, part["high"] - usual, left=usual, color=OKABE_ITO[1], height=0.7)
@@ -64,7 +64,7 @@ def _indices(table: pd.DataFrame, title: str) -> Figure:
         pairs = [("mu_star", "half_width"), ("sigma", "")]
     figure, panels = _outcome_panels(table, 3.0, title)
     for axes, part in panels:
-        part = part.head(SHOWN)[::-1]
+        part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
         for k, (column, width) in enumerate(pairs):
             y = np.arange(len(part)) + 0.2 - 0.4 * k
             errors = part[width] if width else None
@@ -108,7 +108,7 @@ def draw_front(table: pd.DataFrame) -> Figure:
     kinds = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
     best = table[table["front"]].sort_values("benefit").reset_index(drop=True)
     others = table[~table["front"]].sort_values("benefit")
-    listed = pd.concat([best, others], ignore_index=True).head(MOST_LISTED)
+    listed = pd.concat([best, others], ignore_index=True).head(MAX_REGIMENS_LISTED)
     costs = (("cadss", "mean peak CADSS, points"), ("systolic", "mean peak rise, mmHg systolic"))
     for axes, (cost, label) in zip(figure.subplots(1, 2), costs, strict=True):
         for k, kind in enumerate(dict.fromkeys(kinds)):
@@ -141,7 +141,7 @@ def draw_front(table: pd.DataFrame) -> Figure:
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
 COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
-MOST_DRAWN, AT_ONCE = 600, 2**27  # times in a figure; bytes per block
+MAX_TIMES_DRAWN, BLOCK_BYTES = 600, 2**27  # times in a figure; bytes per block
 
 
 def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: Sequence[int]) -> np.ndarray:
@@ -151,7 +151,7 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
     """
     found = np.full((len(shares), len(places)), np.nan)
     solved = curves["solved"].values == 1
-    step = max(1, AT_ONCE // (8 * max(1, solved.size)))
+    step = max(1, BLOCK_BYTES // (8 * max(1, solved.size)))
     for first in range(0, len(places) if solved.any() else 0, step):
         some = slice(first, first + step)
         found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
@@ -167,7 +167,7 @@ def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
     solved, hours = curves["solved"].values == 1, curves["time"].values
     if not solved.any():
         return "peak", np.full(3, np.nan), math.nan
-    step = max(1, AT_ONCE // (8 * max(1, solved.size)))
+    step = max(1, BLOCK_BYTES // (8 * max(1, solved.size)))
     first = curves[name].isel(time=0).values[solved]
     high, low = first.copy(), first.copy()
     high_at, low_at = np.full(first.size, hours[0]), np.full(first.size, hours[0])
@@ -188,7 +188,7 @@ def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
 def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
     names = [str(name) for name in curves.data_vars if curves[name].dims == ("patient", "time")]
-    places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MOST_DRAWN).round().astype(int)).tolist()
+    places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MAX_TIMES_DRAWN).round().astype(int)).tolist()
     days = curves["time"].values[places] / 24
     solved = int((curves["solved"].values == 1).sum())
     with matplotlib.rc_context(SETTINGS):
@@ -238,8 +238,8 @@ def draw_people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figu
     return figure
 
 
-MOST_PANELS = 12  # of one subject
-MANY = 40  # levels from which on a profile is a line
+MAX_PANELS = 12  # of one subject
+MAX_MARKED_LEVELS = 40  # levels from which on a profile is a line
 
 
 def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
@@ -248,7 +248,7 @@ def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
     name = re.sub(r"[^\w-]+", "-", subject).strip("-")
     if name != subject:  # two subjects must not share a file
         name += f"-{short_hash(subject, 6)}"
-    return draw(folder, name, lambda: _figure(rows[:MOST_PANELS], f"ID {subject}"))
+    return draw(folder, name, lambda: _figure(rows[:MAX_PANELS], f"ID {subject}"))
 
 
 def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:
@@ -263,7 +263,7 @@ def _panel(axes: Axes, row: AnalysedProfile) -> None:
     profile, result = row.profile, row.result
     t, c = result.time, result.level
     shown = c > 0
-    many = int(shown.sum()) > MANY
+    many = int(shown.sum()) > MAX_MARKED_LEVELS
     axes.plot(t[shown], c[shown], "-" if many else "o-", color=OKABE_ITO[0], mfc="white", ms=4, lw=1.0)
     if (fit := result.terminal) is not None:
         used = shown & (t >= fit.first) & (t <= fit.last)

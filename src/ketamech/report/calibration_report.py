@@ -23,7 +23,13 @@ from ketamech.estimation.prior_sensitivity import (
     prior_sensitivity,
 )
 from ketamech.estimation.published_arms import MOMENTS, PublishedArm, WeightedArm, weigh_arms
-from ketamech.estimation.simulation_based_calibration import DRAWS, LEVEL, RankUniformity, ecdf_band, rank_uniformity
+from ketamech.estimation.simulation_based_calibration import (
+    DRAWS,
+    TEST_LEVEL,
+    RankUniformity,
+    ecdf_band,
+    rank_uniformity,
+)
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata, write_table
 from ketamech.report.number_format import number
@@ -36,7 +42,7 @@ PUBLISHED = (
     "posterior.csv", "leave_one_trial_out.csv", "left_out_trials.csv", "proposed.csv",
     SENSITIVITY, DIRECTIONS, UNIFORMITY, RANKS,
 )  # copied together to data/calibration  # fmt: skip
-MARK = "posterior"  # metadata that names the posterior to which a table belongs
+POSTERIOR_HASH_KEY = "posterior"  # metadata that names the posterior to which a table belongs
 
 
 TITLES = {
@@ -55,7 +61,7 @@ def diagnostic_tables(
     _, _, gradients = points.map_and_covariance()
     logs = task.log_likelihood(pool, emulator(pool), gradients, emulator_allowance(task, emulator))
     found = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
-    if sum(bool(p.gain) for p in task.estimated) > 1:
+    if sum(bool(p.gain_unit) for p in task.estimated) > 1:
         found[DIRECTIONS] = directions_table(informed_directions(task.estimated, pool))
     if ranks is not None:
         found[UNIFORMITY] = uniformity_table(rank_uniformity(names, ranks))
@@ -88,7 +94,7 @@ def uniformity_table(found: Sequence[RankUniformity]) -> pd.DataFrame:
 def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float]]) -> pd.DataFrame | None:
     """A table beside a posterior; None where it is missing or belongs to another posterior."""
     path = folder / name
-    if not path.exists() or read_csv_metadata(path).get(MARK) != posterior_hash(posterior):
+    if not path.exists() or read_csv_metadata(path).get(POSTERIOR_HASH_KEY) != posterior_hash(posterior):
         return None
     return pd.read_csv(path, comment="#")
 
@@ -101,7 +107,7 @@ def draw_ranks(ranks: pd.DataFrame) -> Figure:
     title = f"Ranks of true values in {count} simulated data sets: distribution function minus the uniform one"
     words = "\n(pale: 95 % band of one parameter; line: of all parameters together)"
     figure, panels = panel_page(len(names), 5, 11, 1.6, title + words)
-    alone, together = (ecdf_band(count, DRAWS, level) for level in (LEVEL, LEVEL / len(names)))
+    alone, together = (ecdf_band(count, DRAWS, level) for level in (TEST_LEVEL, TEST_LEVEL / len(names)))
     for axes, name in zip(panels, names, strict=True):
         below = np.cumsum(np.bincount(ranks[name], minlength=DRAWS + 1))[:-1] / count
         axes.fill_between(share, alone[0] - share, alone[1] - share, color="#DDDDDD", lw=0)

@@ -243,7 +243,7 @@ def test_result_text(result: TestResult) -> str:
 class QuotedEvidence:
     """Rows of one paper with the same statement: statement, ids and weight."""
 
-    exhibit: EvidenceItem
+    item: EvidenceItem
     ids: tuple[str, ...]
     weight: str
     paper: Reference
@@ -251,12 +251,12 @@ class QuotedEvidence:
     @property
     def kind(self) -> str:
         """Kind of study, weight, number of persons, and whether the row is from memory or set a value of the model."""
-        row = self.exhibit.row
+        row = self.item.row
         counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
         persons = f", n = {row.n_text}{counted}" if row.n_text else ""
         recalled = ", from memory" if row.reading_source == "recalled" else ""
-        fitted = ", also used to fit the model" if self.exhibit.fitted else ""
-        return f"{self.exhibit.strength}, weight {self.weight}{persons}{recalled}{fitted}"
+        fitted = ", also used to fit the model" if self.item.is_fitted else ""
+        return f"{self.item.strength}, weight {self.weight}{persons}{recalled}{fitted}"
 
 
 def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
@@ -390,7 +390,7 @@ def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
     for side in SIDES:
         lines += ["", f"Evidence {side}:", ""]
         items = [
-            f"- {item.exhibit.why} ({item.kind}). {item.paper.citation}: {', '.join(f'`{name}`' for name in item.ids)}"
+            f"- {item.item.why} ({item.kind}). {item.paper.citation}: {', '.join(f'`{name}`' for name in item.ids)}"
             for item in quoted_evidence(claim.side(side), rule)
         ]
         lines += items or ["- no row in the evidence tables"]

@@ -22,8 +22,8 @@ from ketamech.parameters.concentration_units import molar_masses
 from ketamech.report.style import draw, page, panel_page
 from ketamech.report.tracks import OKABE_ITO
 
-MOST_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
-MOST_DOSED, SHOWN_RATIO = 8, 20.0  # persons in the figure of doses; range of doses about the dose that was found
+MAX_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
+MAX_DOSED_PERSONS, SHOWN_RATIO = 8, 20.0  # persons in the figure of doses; range of doses about the dose that was found
 SURE = 1.96  # SDs of a 95 % interval
 MEASURED, BELOW, PERSON, GROUP = "#1b1f24", "#999999", OKABE_ITO[0], OKABE_ITO[1]
 
@@ -54,7 +54,7 @@ def individual_doses(finder: DoseFinder, found: Mapping[str, FoundDose]) -> Figu
 
     Grey: doses that meet all bounds.
     """
-    shown = dict(list(found.items())[:MOST_DOSED])
+    shown = dict(list(found.items())[:MAX_DOSED_PERSONS])
     title = f"Doses in '{finder.regimen}',\n{RESEARCH}"
     columns = len(finder.goals)
     figure, axes = panel_page(len(shown) * columns, columns, min(3.6 * columns + 1, 11), 2.5, title)
@@ -183,8 +183,8 @@ def individual_fits(made: Fit) -> Figure:
     curves = _Curves(made)
     pairs = [(i, n) for i in range(len(data.occasions)) for n in range(len(data.outputs))
              if ((data.column("occasion") == i) & (data.number == n)).any()]  # fmt: skip
-    shown = pairs[:MOST_PERSONS]
-    more = f" (the first {MOST_PERSONS} of {len(pairs)})" if len(pairs) > MOST_PERSONS else ""
+    shown = pairs[:MAX_PERSONS]
+    more = f" (the first {MAX_PERSONS} of {len(pairs)})" if len(pairs) > MAX_PERSONS else ""
     columns = min(4, len(shown))
     figure, panels = panel_page(len(shown), columns, max(5.5, 2.7 * columns), 2.3 if columns > 1 else 3.6,
                                 f"Individual fits{more}")  # fmt: skip

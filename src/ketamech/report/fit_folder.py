@@ -24,7 +24,7 @@ from ketamech.fitting.diagnostics import (
     residual_table,
     visual_predictive_check,
 )
-from ketamech.fitting.fit import LITTLE_LEARNED, Fit, FitSettings
+from ketamech.fitting.fit import MIN_VARIANCE_REDUCTION, Fit, FitSettings
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
 from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SETTINGS, DRAWS, INDIVIDUALS = "settings.json", "draws.npz", "individuals.npz"
-MOST_ROWS = 60  # of persons on the page; the tables hold all
+MAX_ROWS = 60  # of persons on the page; the tables hold all
 Row = dict[str, object]
 
 
@@ -149,7 +149,7 @@ def _page(
     figures = [(name, caption, (folder / f"{name}.svg").read_text(encoding="utf-8")) for name, caption in captions]
     return render(
         "fit.html.j2", title=f"Fit of {made.data.table.path.name}", summary=_summary(made, settings, facts),
-        persons=_person_rows(tables["persons"])[:MOST_ROWS], count=len(tables["persons"]),
+        persons=_person_rows(tables["persons"])[:MAX_ROWS], count=len(tables["persons"]),
         group=_group_rows(tables["group"]) if "group" in tables else [],
         flags=_flag_table(made).to_dict("records"),
         errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
@@ -179,7 +179,8 @@ def _person_rows(table: pd.DataFrame) -> list[Row]:
     return [
         {"ID": row["ID"], "parameter": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
          "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "population": number(row["population"]),
-         "SDs from it": f"{row['deviation']:+.1f}".replace("-", "−"), "learned": _learned(row["learned"])}
+         "SDs from it": f"{row['deviation']:+.1f}".replace("-", "−"),
+         "variance reduction": _variance_reduction_text(row["variance_reduction"])}
         for row in table.to_dict("records")
     ]  # fmt: skip
 
@@ -188,7 +189,8 @@ def _group_rows(table: pd.DataFrame) -> list[Row]:
     return [
         {"quantity": row["parameter"], "estimate": f"{number(row['estimate'])} {_unit(row['unit'])}",
          "95 % interval": f"{number(row['low'])} to {number(row['high'])}", "RSE, %": number(row["RSE_percent"], 2),
-         "prior": with_interval(row["prior"], row["prior_low"], row["prior_high"]), "learned": _learned(row["learned"]),
+         "prior": with_interval(row["prior"], row["prior_low"], row["prior_high"]),
+         "variance reduction": _variance_reduction_text(row["variance_reduction"]),
          "R-hat": f"{row['R_hat']:.3f}", "effective draws": f"{row['effective_draws']:.0f}"}
         for row in table.to_dict("records")
     ]  # fmt: skip
@@ -198,8 +200,8 @@ def _unit(text: str) -> str:
     return "" if text in ("1", "log", "logit") else text
 
 
-def _learned(value: float) -> str:
+def _variance_reduction_text(value: float) -> str:
     """The reduction of the prior variance; a posterior that is the prior is named."""
     if not np.isfinite(value):
         return ""
-    return "prior" if value < LITTLE_LEARNED else f"{100 * value:.0f} %"
+    return "prior" if value < MIN_VARIANCE_REDUCTION else f"{100 * value:.0f} %"

@@ -154,8 +154,8 @@ def _markdown_sources(sections: list[StageSection]) -> list[str]:
     return ["## Papers behind the parameters", "", *(f"- {p.citation}{f'. {p.url}' if p.url else ''}" for p in papers)]
 
 
-SWEEPS = 24
-MOST_IN_LAYER = 6  # larger layers are divided
+ORDERING_SWEEPS = 24
+MAX_NODES_IN_LAYER = 6  # larger layers are divided
 
 
 @dataclass(frozen=True)
@@ -241,19 +241,19 @@ def ordered_layers(names: Sequence[str], links: Iterable[tuple[str, str]]) -> li
     filled: dict[int, int] = {}
     for name in names:
         first = 1 + max((layer[source] for source, target in joined if target == name), default=-1)
-        while filled.get(first, 0) >= MOST_IN_LAYER:
+        while filled.get(first, 0) >= MAX_NODES_IN_LAYER:
             first += 1
         layer[name] = first
         filled[first] = filled.get(first, 0) + 1
     layers = [[name for name in names if layer[name] == i] for i in range(max(layer.values()) + 1)]
-    return _untangled(layers, joined)
+    return _with_fewest_crossings(layers, joined)
 
 
-def _untangled(layers: list[list[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
+def _with_fewest_crossings(layers: list[list[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
     """The layers with the order of rows of fewest crossings that the sweeps reach."""
     best, fewest = layers, crossings(layers, links)
     current = [list(layer) for layer in layers]
-    for sweep in range(SWEEPS):
+    for sweep in range(ORDERING_SWEEPS):
         backwards = sweep % 2 == 1
         for i in reversed(range(len(current))) if backwards else range(len(current)):
             place = _places_in_layers(current)

@@ -61,7 +61,7 @@ def draw_areas(found: NetworkPrediction, title: str) -> Figure:
     heading += f" linear up to {LINEAR_LIMIT:g} %, logarithmic beyond"
     figure = page(11.5, 3.6 + 1.75 * rows, heading)
     grid = figure.add_gridspec(rows + 2, PANELS_PER_ROW, height_ratios=[1.25, 1.25, *[1] * rows])
-    _heat(figure, figure.add_subplot(grid[:2, :]), found)
+    _draw_heat_map(figure, figure.add_subplot(grid[:2, :]), found)
     for k, (name, label) in enumerate(readouts.items()):
         axes = figure.add_subplot(grid[2 + k // PANELS_PER_ROW, k % PANELS_PER_ROW])
         _bands(axes, found, name, label)
@@ -70,7 +70,7 @@ def draw_areas(found: NetworkPrediction, title: str) -> Figure:
     return figure
 
 
-def _heat(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
+def _draw_heat_map(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
     """Median change of the activity of every area."""
     areas, times = load_brain_areas(), found.curves["time"].values[1:]
     moved = np.array([np.median(found.change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 DISCLAIMER = "For research and education only: not treatment or dosing advice."
-_ACRONYMS = {"nmda": "NMDA", "ampa": "AMPA"}
+_UPPER_CASE_WORDS = {"nmda": "NMDA", "ampa": "AMPA"}
 _UNITS = {"umol/L": "µmol/L", "1": "", "1/h": "per hour", "umol": "µmol"}
 
 
@@ -64,7 +64,7 @@ def unit_in_words(text: str) -> str:
 
 def stage_in_words(name: str) -> str:
     """A stage name as a heading, e.g. NMDA, Second blocker."""
-    return sentence_case(" ".join(_ACRONYMS.get(word, word) for word in name.split("_")))
+    return sentence_case(" ".join(_UPPER_CASE_WORDS.get(word, word) for word in name.split("_")))
 
 
 def sentence_case(words: str) -> str:

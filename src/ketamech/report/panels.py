@@ -21,13 +21,18 @@ from ketamech.report.number_format import (
 )
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
-from ketamech.report.svg_canvas import PAPER, QUIET, Canvas
+from ketamech.report.svg_canvas import BACKGROUND, MUTED_COLOUR, Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
-_MARKERS, _NAMED, _LINE, _LETTER = "osD^vP", 6, 8.5, 3.4  # markers, papers in the legend, line height, letter width
+_MARKERS, _MAX_PAPERS_NAMED, _LINE, _LETTER = (
+    "osD^vP",
+    6,
+    8.5,
+    3.4,
+)  # markers, papers in the legend, line height, letter width
 
 
 def values_and_spreads(points: Sequence[PublishedPoint]) -> np.ndarray:
@@ -53,16 +58,16 @@ def draw_key(
         return
     x = np.append(x, [frame.at((point.start + point.end) / 2) for point in points])
     y = np.append(y, frame.y(np.array([point.value for point in points]) * scale))
-    shown = labels if len(labels) <= _NAMED else [f"{len(labels)} papers"]
+    shown = labels if len(labels) <= _MAX_PAPERS_NAMED else [f"{len(labels)} papers"]
     wide, tall = 12 + _LETTER * max(map(len, shown)), _LINE * len(shown) + 3
     left, top = min(_corners(frame, wide, tall), key=lambda corner: _overlap_count(corner, wide, tall, x, y))
-    canvas.box(left, top, wide, tall, colour=PAPER, opacity=0.8)
+    canvas.box(left, top, wide, tall, colour=BACKGROUND, opacity=0.8)
     for i, label in enumerate(shown):
         colour, kind = _marker_style(i)
         middle = top + _LINE * (i + 0.5) + 1.5
-        if len(labels) <= _NAMED:
+        if len(labels) <= _MAX_PAPERS_NAMED:
             canvas.mark(left + 5, middle, kind, size=4, fill=colour, edge=colour)
-        canvas.text(left + 10, middle, label, size=6.5, colour=QUIET, edge="center")
+        canvas.text(left + 10, middle, label, size=6.5, colour=MUTED_COLOUR, edge="center")
 
 
 def _papers(points: Sequence[PublishedPoint]) -> list[str]:
@@ -95,13 +100,18 @@ def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colo
     if point.shape == "level":
         canvas.line([x - 6.5, x + 6.5], [y, y], colour=colour, width=1.8, title=title)
     else:
-        face = PAPER if point.translated else colour
+        face = BACKGROUND if point.translated else colour
         canvas.mark(x, y, kind, size=4.5, fill=face, edge=colour, width=1.1, title=title)
 
 
 MOST, COLUMNS = 9, 3
 _WIDTH, _TOP, _BOTTOM, _MARGIN = 921.6, 52.0, 30.0, 11.0
-_CELL, _TALL, _ABOVE, _AXIS = 303.0, 159.0, 30.0, 40.0  # of a panel: width, height, space for title, for tick labels
+_PANEL_WIDTH, _PLOT_HEIGHT, _TITLE_HEIGHT, _TICK_HEIGHT = (
+    303.0,
+    159.0,
+    30.0,
+    40.0,
+)  # of a panel: width, height, space for title, for tick labels
 
 
 def panel_plan(
@@ -143,19 +153,19 @@ def _figure(
     points: Sequence[PublishedPoint],
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
-    canvas = Canvas(_WIDTH, _TOP + _TALL * rows + _BOTTOM)
+    canvas = Canvas(_WIDTH, _TOP + _PLOT_HEIGHT * rows + _BOTTOM)
     name, about = stage_in_words(stage[0]), stage[1].splitlines()[0]
     canvas.text(_MARGIN, 11, name, size=14, bold=True, edge="top")
-    canvas.text(_MARGIN, 33, f"{about}   ·   {run.title}", colour=QUIET, edge="top")
+    canvas.text(_MARGIN, 33, f"{about}   ·   {run.title}", colour=MUTED_COLOUR, edge="top")
     clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     for i, output in enumerate(outputs):
-        left = _MARGIN + _AXIS + _CELL * (i % COLUMNS)
-        top = _TOP + _TALL * (i // COLUMNS) + _ABOVE
-        frame = Frame(left, top, _CELL - _AXIS - 12, _TALL - _ABOVE - 24, clock)
+        left = _MARGIN + _TICK_HEIGHT + _PANEL_WIDTH * (i % COLUMNS)
+        top = _TOP + _PLOT_HEIGHT * (i // COLUMNS) + _TITLE_HEIGHT
+        frame = Frame(left, top, _PANEL_WIDTH - _TICK_HEIGHT - 12, _PLOT_HEIGHT - _TITLE_HEIGHT - 24, clock)
         _panel(canvas, frame, dataset, run, layout, output, [p for p in points if p.output == output])
     below = canvas.height - 10
-    canvas.text(_MARGIN, below, _legend(run, outputs, points), size=7.5, colour=QUIET)
-    canvas.text(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=QUIET, anchor="right")
+    canvas.text(_MARGIN, below, _legend(run, outputs, points), size=7.5, colour=MUTED_COLOUR)
+    canvas.text(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=MUTED_COLOUR, anchor="right")
     return canvas
 
 
@@ -180,10 +190,12 @@ def _panel(
     hours, curves = dataset.variables["time"].values - run.first_dose_time, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
     frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
-    _dress(canvas, frame, unit)
+    _draw_frame(canvas, frame, unit)
     x = frame.x(hours)
     if run.index_of_control is not None:
-        canvas.line(x, frame.y(curves[run.index_of_control]), colour=QUIET, width=1.1, dash=(4, 2), title="control")
+        canvas.line(
+            x, frame.y(curves[run.index_of_control]), colour=MUTED_COLOUR, width=1.1, dash=(4, 2), title="control"
+        )
     for patient, colour in zip(run.treated, OKABE_ITO, strict=False):
         canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=run.subjects[patient].label)
     draw_points(canvas, frame, points, scale)
@@ -192,18 +204,20 @@ def _panel(
     peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, run.index_of_main))))
     words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
     canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
-    canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=QUIET)
+    canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=MUTED_COLOUR)
 
 
-def _dress(canvas: Canvas, frame: Frame, unit: str) -> None:
+def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
     """Time axis, value ticks and unit label."""
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
     canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
     for tick, y in ticks.items():
-        canvas.text(frame.left - 4, y, plain(tick), size=7.5, colour=QUIET, anchor="right", edge="center")
+        canvas.text(frame.left - 4, y, plain(tick), size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     frame.draw_axes(canvas, size=7.5)
     middle = frame.top + frame.height / 2
-    canvas.text(frame.left - _AXIS + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90)
+    canvas.text(
+        frame.left - _TICK_HEIGHT + 3, middle, unit or "relative", size=7.5, anchor="center", edge="center", turn=90
+    )
 
 
 def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scale: float) -> tuple[float, float]:

@@ -24,7 +24,7 @@ from ketamech.report.style import SETTINGS, log_time_axis
 from ketamech.report.summary import SummaryRow, curve_values, drug_values
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
-MOST_PAPERS, MOST_GIVEN, MOST_SETTINGS = 14, 4, 6
+MAX_PAPERS, MAX_TREATMENTS, MAX_SETTINGS = 14, 4, 6
 HOW_TO_READ = (
     "Line: simulated. Dashed: the same expectancy without the drug. Dots: published; hollow dots are converted from"
     " animals or another scale."
@@ -43,7 +43,7 @@ PANELS = 4
 PANEL_TICKS = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
 MIN_TICK_RATIO = 6.0  # smallest ratio of two tick times whose labels do not overlap
 PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
-LEFT, RIGHT, TOP, LOWEST, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
+LEFT, RIGHT, TOP, BOTTOM, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
 
 
 @dataclass(frozen=True)
@@ -68,24 +68,24 @@ def patient_summary(found: RunReport) -> PatientSummary:
     papers = sorted(found.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
     return PatientSummary(
         run.title,
-        tuple(plain_words(_short(run), end, _few(found.provenance["changed_parameters"]))),
+        tuple(plain_words(_short(run), end, _first_settings(found.provenance["changed_parameters"]))),
         tuple(_results(lines)),
         (*LIMITS, share),
-        tuple(paper["citation"] for paper in papers[:MOST_PAPERS]),
-        max(0, len(papers) - MOST_PAPERS),
+        tuple(paper["citation"] for paper in papers[:MAX_PAPERS]),
+        max(0, len(papers) - MAX_PAPERS),
     )
 
 
 def _short(run: RunDescription) -> RunDescription:
     """The description with at most MOST_GIVEN treatments."""
-    given, more = run.treatments[:MOST_GIVEN], len(run.treatments) - MOST_GIVEN
+    given, more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
     return replace(run, treatments=(*given, f"and {more} more treatments")) if more > 0 else run
 
 
-def _few(changed: Mapping[str, str]) -> dict[str, str]:
+def _first_settings(changed: Mapping[str, str]) -> dict[str, str]:
     """Changed parameters as text, at most MOST_SETTINGS."""
     settings = dict(_setting_text(name, value) for name, value in changed.items())
-    shown, more = dict(list(settings.items())[:MOST_SETTINGS]), len(settings) - MOST_SETTINGS
+    shown, more = dict(list(settings.items())[:MAX_SETTINGS]), len(settings) - MAX_SETTINGS
     return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
 
 
@@ -247,7 +247,7 @@ class Sheet:
         if len(parts) > most:
             parts = [*parts[: most - 1], f"{parts[most - 1][:-1]}…"]
         for part in parts:
-            if self.at < LOWEST:
+            if self.at < BOTTOM:
                 return
             shown = part.replace("$", r"\$")
             self.figure.text(LEFT, self.at, shown, size=size, color=colour, weight=weight, va="top")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number, plain
-from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
+from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas, save_png
 
 # verdict -> marker and colour; shape and colour carry the same information
 MARKS = {"right": ("o", "#0072B2"), "wrong": ("X", "#D55E00"), "undecided": ("s", "#888888")}
@@ -28,8 +28,8 @@ SCALES = {
     "left": (0.0, 2.0), "harm": (0.0, 2.0), "effect": (0.0, 1.6), "ratio": (0.0, 2.5), "points": (-15.0, 5.0),
     "responds": (0.0, 1.0),
 }  # fmt: skip
-_WIDTH, _LINE, _TOP, _KEY, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
-_LEFT, _RIGHT, _SAID, _LABEL = 430.0, 640.0, 660.0, 74
+_WIDTH, _LINE, _TOP, _LEGEND_TOP, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
+_LEFT, _RIGHT, _RESULT_LEFT, _LABEL = 430.0, 640.0, 660.0, 74
 
 
 def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
@@ -50,8 +50,8 @@ def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
         y += _LINE
         _label(canvas, y, row)
         why = textwrap.shorten(row["why"], 110, placeholder=" …")
-        canvas.text(_LEFT, y, why, size=7.5, colour=QUIET, edge="center")
-    canvas.text(_MARGIN, height - 10, DISCLAIMER, size=8, colour=QUIET)
+        canvas.text(_LEFT, y, why, size=7.5, colour=MUTED_COLOUR, edge="center")
+    canvas.text(_MARGIN, height - 10, DISCLAIMER, size=8, colour=MUTED_COLOUR)
     return canvas
 
 
@@ -88,8 +88,8 @@ def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: fl
     for tick in (low, 0.0, 1.0, high):
         if low <= tick <= high:
             x = _x(tick, kind)
-            canvas.rules([(x, y + 8, x, bottom)], colour=FAINT, width=0.7)
-            canvas.text(x, y, plain(tick), size=7.5, colour=QUIET, anchor="center", edge="center")
+            canvas.rules([(x, y + 8, x, bottom)], colour=GRID_COLOUR, width=0.7)
+            canvas.text(x, y, plain(tick), size=7.5, colour=MUTED_COLOUR, anchor="center", edge="center")
     for row in rows:
         y += _LINE
         _line(canvas, y, kind, row)
@@ -107,13 +107,20 @@ def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
     high = SCALES[kind][1] if math.isnan(row["high"]) else row["high"]
     if row["band"]:
         left, right = _x(low, kind), _x(high, kind)
-        canvas.box(left, y - 4, max(right - left, 2), 8, colour=FAINT, opacity=0.9)
+        canvas.box(left, y - 4, max(right - left, 2), 8, colour=GRID_COLOUR, opacity=0.9)
     mark, colour = MARKS[row["verdict"]]
-    fill = colour if row["inside"] or row["inside"] is None else PAPER
+    fill = colour if row["inside"] or row["inside"] is None else BACKGROUND
     title = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
     canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=title)
     words = f"{number(row['size'])}  predicted {row['predicted']}, observed {row['observed']}"
-    canvas.text(_SAID, y, words, size=7.5, colour=INK if row["verdict"] == "wrong" else QUIET, edge="center")
+    canvas.text(
+        _RESULT_LEFT,
+        y,
+        words,
+        size=7.5,
+        colour=TEXT_COLOUR if row["verdict"] == "wrong" else MUTED_COLOUR,
+        edge="center",
+    )
 
 
 def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
@@ -125,13 +132,13 @@ def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
 def _header(canvas: Canvas, counts: str) -> None:
     canvas.text(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
     for i, line in enumerate(counts.split(". ")):
-        canvas.text(_MARGIN, 44 + 14 * i, line, colour=QUIET)
+        canvas.text(_MARGIN, 44 + 14 * i, line, colour=MUTED_COLOUR)
     x = _MARGIN + 4
     for word, (mark, colour) in MARKS.items():
-        canvas.mark(x, _KEY, mark, size=5.5, fill=colour, edge=colour, width=0.9)
-        canvas.text(x + 8, _KEY, f"{word} direction", edge="center")
+        canvas.mark(x, _LEGEND_TOP, mark, size=5.5, fill=colour, edge=colour, width=0.9)
+        canvas.text(x + 8, _LEGEND_TOP, f"{word} direction", edge="center")
         x += 118
-    canvas.mark(x, _KEY, "o", size=5.5, fill=PAPER, edge=QUIET, width=0.9)
-    canvas.text(x + 8, _KEY, "open: size outside", edge="center")
-    canvas.box(x + 112, _KEY - 4, 18, 8, colour=FAINT, opacity=0.9)
-    canvas.text(x + 136, _KEY, "published interval, or predefined band", edge="center")
+    canvas.mark(x, _LEGEND_TOP, "o", size=5.5, fill=BACKGROUND, edge=MUTED_COLOUR, width=0.9)
+    canvas.text(x + 8, _LEGEND_TOP, "open: size outside", edge="center")
+    canvas.box(x + 112, _LEGEND_TOP - 4, 18, 8, colour=GRID_COLOUR, opacity=0.9)
+    canvas.text(x + 136, _LEGEND_TOP, "published interval, or predefined band", edge="center")

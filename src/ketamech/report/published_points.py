@@ -20,8 +20,8 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
-YEARS_APART, SAME_OCCASION = 15.0, 0.75  # years; h between two doses of one occasion
-FROM_REST = ("change", "fall", "rise")  # measures that count from the level before the dose
+MAX_AGE_DIFFERENCE, MAX_OCCASION_GAP = 15.0, 0.75  # years; h between two doses of one occasion
+BASELINE_MEASURES = ("change", "fall", "rise")  # measures that count from the level before the dose
 SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
 
 
@@ -74,7 +74,7 @@ def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, pers
     if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
         return 0.0
     following = mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
-    return following if following - mine[len(theirs) - 1].time >= SAME_OCCASION else 0.0
+    return following if following - mine[len(theirs) - 1].time >= MAX_OCCASION_GAP else 0.0
 
 
 def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
@@ -85,7 +85,7 @@ def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Ma
         if name.startswith(SAME_PERSON) or not name.startswith("person."):
             if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
                 return False
-        elif name == "person.age" and abs(theirs - mine[name]) > YEARS_APART * unit("year").factor:
+        elif name == "person.age" and abs(theirs - mine[name]) > MAX_AGE_DIFFERENCE * unit("year").factor:
             return False
     return True
 
@@ -142,7 +142,7 @@ def how_drawn(target: Target, row: Observation) -> str:
     steps = []
     if measure.control_contrast:
         steps.append("published as a difference from the control; drawn from the model's line without the drug")
-    elif measure.relative_to in FROM_REST:
+    elif measure.relative_to in BASELINE_MEASURES:
         steps.append("published as a change; drawn from the model's level before the dose")
     if target.assumption:
         steps.append(target.assumption)
@@ -208,7 +208,7 @@ def _plotted_value(
     if measure.control_contrast == "difference" and run.index_of_control is not None:
         other = _curve(target, dataset, run.index_of_control)
         base = float(np.interp(start + run.first_dose_time, dataset.variables["time"].values, other)) - rest * (
-            measure.relative_to in FROM_REST
+            measure.relative_to in BASELINE_MEASURES
         )
     elif measure.control_contrast:
         return None

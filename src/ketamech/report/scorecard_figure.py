@@ -14,7 +14,7 @@ import pandas as pd
 from ketamech.analysis.scorecard import Scorecard
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import DISCLAIMER, number, plain
-from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas, save_png
+from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas, save_png
 
 # verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {
@@ -69,7 +69,7 @@ def scorecard_figure(rows: pd.DataFrame) -> Canvas:
         else:
             _source(canvas, y, part)
     _header(canvas, rows)
-    canvas.text(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=QUIET)
+    canvas.text(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=MUTED_COLOUR)
     return canvas
 
 
@@ -80,11 +80,11 @@ def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
     for stage in stages.sort_values(ascending=False, kind="stable").index:
         found.append((stage, None))
         parts = [part for _, part in rows[rows.stage == stage].groupby("reference", sort=False)]
-        found += [(stage, part) for part in sorted(parts, key=_badness, reverse=True)]
+        found += [(stage, part) for part in sorted(parts, key=_distance_order, reverse=True)]
     return found
 
 
-def _badness(part: pd.DataFrame) -> tuple[bool, float]:
+def _distance_order(part: pd.DataFrame) -> tuple[bool, float]:
     return bool((part.verdict == "no result").any()), float(part.distance.fillna(0).max())
 
 
@@ -94,20 +94,20 @@ def _draw_strips(canvas: Canvas) -> None:
     for strip in STRIPS.values():
         for band, opacity in zip(strip.bands, (0.45, 0.9), strict=False):
             left, right = strip.x(-band), strip.x(band)
-            canvas.box(left, top, right - left, bottom - top, colour=FAINT, opacity=opacity)
+            canvas.box(left, top, right - left, bottom - top, colour=GRID_COLOUR, opacity=opacity)
         if strip.bands:
-            canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=QUIET, width=0.6)
+            canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=MUTED_COLOUR, width=0.6)
         for text, value in strip.ticks:
-            canvas.text(strip.x(value), bottom + 4, text, size=8, colour=QUIET, anchor="center", edge="top")
-            canvas.text(strip.x(value), top - 3, text, size=8, colour=QUIET, anchor="center")
+            canvas.text(strip.x(value), bottom + 4, text, size=8, colour=MUTED_COLOUR, anchor="center", edge="top")
+            canvas.text(strip.x(value), top - 3, text, size=8, colour=MUTED_COLOUR, anchor="center")
             canvas.rules(
-                [(strip.x(value), y, strip.x(value), y + 3) for y in (top - 2, bottom)], colour=QUIET, width=0.6
+                [(strip.x(value), y, strip.x(value), y + 3) for y in (top - 2, bottom)], colour=MUTED_COLOUR, width=0.6
             )
         middle = (strip.left + strip.right) / 2
         for i, words in enumerate(strip.title):
             canvas.text(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
             above = top - 16 - 9 * (len(strip.title) - 1 - i)
-            canvas.text(middle, above, words, size=8, colour=QUIET, anchor="center")
+            canvas.text(middle, above, words, size=8, colour=MUTED_COLOUR, anchor="center")
 
 
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
@@ -115,19 +115,19 @@ def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
     found: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
-    for kind, value in map(_placed, found):
+    for kind, value in map(_strip_position, found):
         before = sum(other == "sign" for other, _ in places)
         x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
         places.append((kind, x))
     for kind in ("fold", "distance"):
         along = [x for other, x in places if other == kind]
-        canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=QUIET, width=0.7)
+        canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=MUTED_COLOUR, width=0.7)
     for (_, x), row in zip(places, found, strict=True):
         _mark(canvas, x, y, row)
     _remark(canvas, y, found)
 
 
-def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
+def _strip_position(row: Mapping[Any, Any]) -> tuple[str, float]:
     """The strip of a comparison and its value."""
     beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
     if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):
@@ -139,7 +139,7 @@ def _placed(row: Mapping[Any, Any]) -> tuple[str, float]:
 
 def _mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> None:
     kind, colour, size = MARKS[row["verdict"]]
-    face = PAPER if row["fitted"] else colour
+    face = BACKGROUND if row["fitted"] else colour
     title = f"{row['id']}: {number(row['simulated'])} against {row['expected'] or number(row['published'])}"
     canvas.mark(x, y, kind, size=size, fill=face, edge=colour, width=0.8, title=title)
 
@@ -153,7 +153,7 @@ def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None
     misses = sum(row["verdict"] == "miss" for row in rows)
     text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
     more = f" (+{misses - 1} more)" if misses > 1 else ""
-    colour = INK if worst["verdict"] in ("miss", "no result") else QUIET
+    colour = TEXT_COLOUR if worst["verdict"] in ("miss", "no result") else MUTED_COLOUR
     words = textwrap.shorten(text, _NOTE, placeholder=" …") + more
     canvas.text(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
 
@@ -162,12 +162,14 @@ def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
     counts = rows.verdict.value_counts()
     canvas.text(_MARGIN, 27, "Simulated against published", size=15, bold=True)
     verdicts = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
-    canvas.text(_MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=QUIET)
-    canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=QUIET)
-    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted": ("o", QUIET, 4.7, True)}
+    canvas.text(
+        _MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=MUTED_COLOUR
+    )
+    canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=MUTED_COLOUR)
+    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted": ("o", MUTED_COLOUR, 4.7, True)}
     x = _MARGIN + 4
     for word, (kind, colour, size, hollow) in key.items():
-        canvas.mark(x, 63, kind, size=size, fill=PAPER if hollow else colour, edge=colour, width=0.8)
+        canvas.mark(x, 63, kind, size=size, fill=BACKGROUND if hollow else colour, edge=colour, width=0.8)
         canvas.text(x + 7, 63, word, edge="center")
         x += 24 + _LETTER * len(word)
 

@@ -16,23 +16,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # the backend must be chosen first
 
 from ketamech.report.number_format import DISCLAIMER
-from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET
+from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 
 P = ParamSpec("P")
 DPI = 125
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": QUIET,
-    "ytick.color": QUIET,
+    "axes.edgecolor": GRID_COLOUR,
+    "axes.labelcolor": TEXT_COLOUR,
+    "text.color": TEXT_COLOUR,
+    "xtick.color": MUTED_COLOUR,
+    "ytick.color": MUTED_COLOUR,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.hashsalt": "ketamech",
     "svg.fonttype": "path",
-    "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER,
+    "figure.facecolor": BACKGROUND,
+    "axes.facecolor": BACKGROUND,
 }
 
 

@@ -25,7 +25,7 @@ EXPOSURE = {  # heading: CDISC codes, the first that is known counts
     "Cmax": ("CMAX",), "Tmax": ("TMAX",), "AUC": ("AUCIFO", "AUCTAU"), "half-life": ("LAMZHL",),
     "CL": ("CLO", "CLTAU"), "CL/F": ("CLFO", "CLFTAU"), "Vss": ("VSSO",), "accumulation": ("ARAUC",),
 }  # fmt: skip
-_STILL, _SAME, _LOST, _EXTREME = 0.005, 0.005, 0.002, "extreme"
+_MIN_RELATIVE_CHANGE, _PLATEAU_MARGIN, _ZERO_SHARE, _EXTREME = 0.005, 0.005, 0.002, "extreme"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SummaryRow:
     @property
     def moved(self) -> bool:
         """Whether the curve changed by more than 0.5 % of the baseline (0.001 if the baseline is 0)."""
-        size = max(_STILL * abs(self.baseline), {"percent": 0.1}.get(self.display_mode, 1e-3))
+        size = max(_MIN_RELATIVE_CHANGE * abs(self.baseline), {"percent": 0.1}.get(self.display_mode, 1e-3))
         return math.isfinite(self.extreme) and abs(self.extreme - self.baseline) > size
 
     @property
@@ -63,7 +63,7 @@ class SummaryRow:
     def text(self, value: float, *, sign: bool = False) -> str:
         """A value for a table; values negligible for the size of the curve are 0."""
         size = max(abs(self.baseline), abs(self.extreme))
-        shown = 0.0 if abs(value) < _LOST * size else value
+        shown = 0.0 if abs(value) < _ZERO_SHARE * size else value
         return signed(shown) if sign else number(shown)
 
     def in_words(self) -> str:
@@ -77,7 +77,7 @@ class SummaryRow:
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
-        value = 0.0 if abs(value) < _LOST * max(abs(self.baseline), abs(self.extreme)) else value
+        value = 0.0 if abs(value) < _ZERO_SHARE * max(abs(self.baseline), abs(self.extreme)) else value
         if self.display_mode.startswith("relative"):
             return f"{number(value)}×" + (" healthy" if self.display_mode == "relative_to_healthy" else "")
         if self.display_mode == "percent":
@@ -144,7 +144,7 @@ def _extreme(y: np.ndarray, start: float, direction: str) -> int:
         return 0
     rise, fall = float(np.max(y)) - start, start - float(np.min(y))
     up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(direction, rise >= fall)
-    reached = y >= np.max(y) - _SAME * rise if up else y <= np.min(y) + _SAME * fall
+    reached = y >= np.max(y) - _PLATEAU_MARGIN * rise if up else y <= np.min(y) + _PLATEAU_MARGIN * fall
     first = int(np.argmax(reached))
     summit = slice(first, first + max(1, int(np.argmin(reached[first:])) or len(y)))
     return first + int(np.argmax(y[summit]) if up else np.argmin(y[summit]))

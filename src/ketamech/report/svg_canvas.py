@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-INK, QUIET, FAINT, PAPER = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
+TEXT_COLOUR, MUTED_COLOUR, GRID_COLOUR, BACKGROUND = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
 DPI = 125  # of PNG files
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
-_RISE = {"top": 0.78, "center": 0.35, "bottom": -0.22, "baseline": 0.0}  # baseline below the named edge, in letters
+_BASELINE_SHIFTS = {
+    "top": 0.78,
+    "center": 0.35,
+    "bottom": -0.22,
+    "baseline": 0.0,
+}  # baseline below the named edge, in letters
 _MARKS = {
     "o": None,
     "s": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
@@ -73,16 +78,16 @@ class Canvas:
     shapes: list[SvgText | Shape] = field(default_factory=list)
 
     def text(
-        self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = INK, anchor: str = "left",
+        self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = TEXT_COLOUR, anchor: str = "left",
         edge: str = "baseline", bold: bool = False, italic: bool = False, halo: bool = False, turn: float = 0.0,
     ) -> None:  # fmt: skip
         """Add text with its `anchor` (left, center, right) and `edge` (top, center, bottom, baseline) at (x, y)."""
-        shift = _RISE[edge] * size
+        shift = _BASELINE_SHIFTS[edge] * size
         x, y = (x + shift, y) if turn else (x, y + shift)
         self.shapes.append(SvgText(x, y, text, size, colour, anchor, bold, italic, halo, turn))
 
     def line(
-        self, x: Any, y: Any, *, colour: str = INK, width: float = 1.0, dash: tuple[float, ...] = (),
+        self, x: Any, y: Any, *, colour: str = TEXT_COLOUR, width: float = 1.0, dash: tuple[float, ...] = (),
         opacity: float = 1.0, title: str = "",
     ) -> None:  # fmt: skip
         """Add a curve with gaps at NaN. `title` is its tooltip."""
@@ -90,7 +95,7 @@ class Canvas:
         self.shapes.append(Shape(pieces, colour, width, "", opacity, dash, title))
 
     def rules(
-        self, segments: Sequence[tuple[float, float, float, float]], *, colour: str = INK, width: float = 0.8
+        self, segments: Sequence[tuple[float, float, float, float]], *, colour: str = TEXT_COLOUR, width: float = 0.8
     ) -> None:
         """Straight lines, each from (x, y) to (x, y), as one shape."""
         if segments:
@@ -109,8 +114,8 @@ class Canvas:
         self.shapes.append(Shape((corners,), "", 0.0, colour, opacity, (), ""))
 
     def mark(
-        self, x: float, y: float, kind: str = "o", *, size: float = 6.0, fill: str = INK, edge: str = PAPER,
-        width: float = 1.0, title: str = "",
+        self, x: float, y: float, kind: str = "o", *, size: float = 6.0, fill: str = TEXT_COLOUR,
+        edge: str = BACKGROUND, width: float = 1.0, title: str = "",
     ) -> None:  # fmt: skip
         """A point of a kind: o s D ^ v P X; `size` is its width."""
         corners = _MARKS[kind]
@@ -123,7 +128,7 @@ class Canvas:
         size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
         label = f' role="img" aria-label="{escape(alt)}"' if alt else ""
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{label}>'
-        paper = f'<rect width="100%" height="100%" fill="{PAPER}"/>'
+        paper = f'<rect width="100%" height="100%" fill="{BACKGROUND}"/>'
         body = (_text_element(shape) if isinstance(shape, SvgText) else _path_element(shape) for shape in self.shapes)
         return "\n".join([head, paper, *(part for part in body if part), "</svg>\n"])
 
@@ -180,7 +185,7 @@ def _text_element(words: SvgText) -> str:
     if words.italic:
         look["font-style"] = "italic"
     if words.halo:
-        look |= {"stroke": PAPER, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
+        look |= {"stroke": BACKGROUND, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
     if words.turn:
         look["transform"] = f"rotate({-words.turn:g} {words.x:.1f} {words.y:.1f})"
     return f"<text{_attributes(look)}>{escape(words.text, quote=False)}</text>"
@@ -195,7 +200,7 @@ def save_png(canvas: Canvas, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(canvas.width / 72, canvas.height / 72), facecolor=PAPER)
+    figure = Figure(figsize=(canvas.width / 72, canvas.height / 72), facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -215,7 +220,7 @@ def _words(axes: Axes, words: SvgText, order: int) -> None:
         fontstyle="italic" if words.italic else "normal", zorder=order,
     )  # fmt: skip
     if words.halo:
-        drawn.set_path_effects([withStroke(linewidth=3, foreground=PAPER, alpha=0.85)])
+        drawn.set_path_effects([withStroke(linewidth=3, foreground=BACKGROUND, alpha=0.85)])
 
 
 def _outline(axes: Axes, shape: Shape, order: int) -> None:

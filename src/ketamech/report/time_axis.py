@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.report.svg_canvas import FAINT, QUIET, Canvas
+from ketamech.report.svg_canvas import GRID_COLOUR, MUTED_COLOUR, Canvas
 
 MINUTE = 1 / 60
 LETTER = 0.5  # width of a letter, as a share of its size
@@ -126,7 +126,7 @@ class Frame:
         """y coordinates of values."""
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
-    def draw_axes(self, canvas: Canvas, *, words: bool = True, axis: str = FAINT, size: float = 8.0) -> None:
+    def draw_axes(self, canvas: Canvas, *, words: bool = True, axis: str = GRID_COLOUR, size: float = 8.0) -> None:
         """Draw grid lines, the time axis and, with `words`, the tick labels."""
         places, texts = self.clock.ticks()
         ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
@@ -141,5 +141,5 @@ class Frame:
                 right = x if last else x + wide if is_first else x + wide / 2
                 if right < free:
                     anchor = "right" if last else "left" if is_first else "center"
-                    canvas.text(x, self.bottom + 4.5, text, size=size, colour=QUIET, anchor=anchor, edge="top")
+                    canvas.text(x, self.bottom + 4.5, text, size=size, colour=MUTED_COLOUR, anchor=anchor, edge="top")
                     free = right - wide - size / 2

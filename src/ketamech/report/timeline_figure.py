@@ -13,17 +13,17 @@ from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
-from ketamech.report.svg_canvas import FAINT, INK, PAPER, QUIET, Canvas
+from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas
 from ketamech.report.time_axis import LETTER, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
 WIDTH, TRACK_HEIGHT, TOP, BOTTOM = 921.6, 51.8, 116.6, 68.4
 LEFT, RIGHT, MARGIN = 0.225, 0.79, 11.0
-_BAR, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
-_ALONG = WIDTH * (RIGHT - LEFT)
+_GROUP_BAR_WIDTH, _BAR_LETTER = 11.5, 5.0  # width of a group's bar, and of a letter in it
+_PLOT_WIDTH = WIDTH * (RIGHT - LEFT)
 BOLD_LETTER = 0.64  # width of a bold letter, as a share of its size
-LONGEST_KEY = 36  # letters of the name and extreme of a curve at the usual size; longer ones are set smaller
+MAX_KEY_LENGTH = 36  # letters of the name and extreme of a curve at the usual size; longer ones are set smaller
 
 
 def timeline_figure(
@@ -57,8 +57,8 @@ def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *
     curves = [curve_values(series, track, scene.dataset, scene.values) for series in track.present(scene.dataset)]
     tall = TRACK_HEIGHT * track.relative_height
     limits = _limits(track, lines, curves)
-    frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _ALONG, 0.94 * tall, scene.clock, *limits)
-    frame.draw_axes(canvas, words=last, axis=INK if last else FAINT)
+    frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _PLOT_WIDTH, 0.94 * tall, scene.clock, *limits)
+    frame.draw_axes(canvas, words=last, axis=TEXT_COLOUR if last else GRID_COLOUR)
     edge = _outermost(lines[0], curves)
     _scale(canvas, frame, lines[0], edge)
     x = frame.x(scene.hours)
@@ -76,7 +76,9 @@ def _draw(
     if line.is_primary:
         canvas.area(x, mine, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
         if run.index_of_control is not None:
-            canvas.line(x, frame.y(y[run.index_of_control]), colour=QUIET, width=1.2, dash=(4, 2), title="control")
+            canvas.line(
+                x, frame.y(y[run.index_of_control]), colour=MUTED_COLOUR, width=1.2, dash=(4, 2), title="control"
+            )
         for other in (i for i in run.treated if i != run.index_of_main):
             canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
     title = f"{line.label}: {line.in_words()}"
@@ -113,7 +115,7 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
         if np.isfinite(tick):
             text = number(tick, 2 if abs(tick) < 10 else 3)
             y = float(frame.y(tick))
-            canvas.text(frame.left - 6, y, text, size=7.5, colour=QUIET, anchor="right", edge="center")
+            canvas.text(frame.left - 6, y, text, size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     if np.isfinite(line.baseline):
         rest = float(frame.y(line.baseline))
         canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
@@ -122,11 +124,11 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
 def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
     """The mark of an extreme, and its text beyond every curve of the track."""
     if not np.isfinite(line.baseline):
-        canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=QUIET, italic=True)
+        canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True)
         return
     if not line.moved:
         y = float(frame.y(line.baseline)) - 4
-        canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=QUIET, italic=True, halo=True)
+        canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True, halo=True)
         return
     x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _extreme_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
@@ -150,12 +152,12 @@ def _extreme_text(line: SummaryRow) -> str:
 
 def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
-    space = x - MARGIN - _BAR
+    space = x - MARGIN - _GROUP_BAR_WIDTH
     size, below = (min(usual, space / (letter * len(words))) for usual, letter, words in (
         (9.5, BOLD_LETTER, track.label), (8.0, LETTER, track.unit)
     ))  # fmt: skip
     canvas.text(x, middle - 2.5, track.label, size=size, bold=True, anchor="right")
-    canvas.text(x, middle + 2, track.unit, size=below, colour=QUIET, anchor="right", edge="top")
+    canvas.text(x, middle + 2, track.unit, size=below, colour=MUTED_COLOUR, anchor="right", edge="top")
 
 
 def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
@@ -169,7 +171,7 @@ def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[st
         name = line.label.split(": ", 1)[-1]
         words = name if line.is_primary else f"{name} · {_short(line)}"
         x, y = frame.right + 0.012 * frame.width, first + i * step
-        size = min(usual, usual * LONGEST_KEY / len(words))
+        size = min(usual, usual * MAX_KEY_LENGTH / len(words))
         canvas.text(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
 
 
@@ -208,16 +210,18 @@ def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
             continue
         tall = TRACK_HEIGHT * sum(tracks[i].relative_height for i in inside) - 7
         top = tops[inside[0]] + 3.5
-        canvas.box(MARGIN - 2, top, _BAR, tall, colour=group.colour)
+        canvas.box(MARGIN - 2, top, _GROUP_BAR_WIDTH, tall, colour=group.colour)
         words = name if len(name) * _BAR_LETTER < tall else name.split()[0]
-        x = MARGIN - 2 + _BAR / 2
-        canvas.text(x, top + tall / 2, words, size=8, colour=PAPER, anchor="center", edge="center", bold=True, turn=90)
+        x = MARGIN - 2 + _GROUP_BAR_WIDTH / 2
+        canvas.text(
+            x, top + tall / 2, words, size=8, colour=BACKGROUND, anchor="center", edge="center", bold=True, turn=90
+        )
 
 
 def draw_header(canvas: Canvas, scene: TimelineData) -> None:
     """Title, legend, time units and doses."""
     canvas.text(MARGIN, 14, scene.run.title, size=16, bold=True, edge="top")
-    canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=QUIET, edge="top")
+    canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=MUTED_COLOUR, edge="top")
     frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
     _eras(canvas, frame)
     _doses(canvas, frame, scene)
@@ -249,9 +253,9 @@ def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
     for start, end in occasions:
         left, right = frame.at(start), frame.at(end)
         if right - left > 0.006 * frame.width:
-            canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=INK)
+            canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=TEXT_COLOUR)
         else:
-            canvas.mark(left, low, "v", size=6, fill=INK)
+            canvas.mark(left, low, "v", size=6, fill=TEXT_COLOUR)
     words = "; ".join(scene.run.treatments)
     words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
     last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
@@ -265,8 +269,8 @@ def draw_footer(canvas: Canvas, scene: TimelineData, sources: int | None) -> Non
     """Sources, the name of the axis and the disclaimer."""
     counted = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
     y = canvas.height - 21.6
-    canvas.text(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=QUIET, edge="center")
+    canvas.text(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=MUTED_COLOUR, edge="center")
     canvas.text((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
     first = f"time since the first treatment{', logarithmic' if scene.clock.logarithmic else ''}"
     middle = (LEFT + RIGHT) / 2 * WIDTH
-    canvas.text(middle, canvas.height - 40, first, size=8.5, colour=QUIET, anchor="center", edge="center")
+    canvas.text(middle, canvas.height - 40, first, size=8.5, colour=MUTED_COLOUR, anchor="center", edge="center")

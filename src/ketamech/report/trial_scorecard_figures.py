@@ -259,7 +259,7 @@ def _time_panel(
     axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
 ) -> None:
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["dose"] == dose)], "hour")
-    found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.given}") for one in published
+    found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
              if one.curve == curve]  # fmt: skip
     _points(axes, found, [one.hour for one in found], factor=1.06)
     axes.set_xscale("log")

@@ -195,14 +195,14 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     """Write the page as Markdown: skill and verdicts, goals, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    made = ", ".join(sorted({one.made for one in load_references().values()}))
+    made = ", ".join(sorted({one.date for one in load_references().values()}))
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
     parts += [SKILL.format(explanation=EXPLANATION, made=made), skill_table(card.skill, classes=True), CONTRASTS]
     parts += ["### Acceptance criteria", verdict_table(card.skill), FIGURES]
     parts += ["### Scores on both bases", detail_table(card.skill)]
     parts += ["### Contrasts, largest error first", _contrasts(card.contrasts)]
-    parts += ["## Chance of p < 0.05", CHANCES, chance_table(card.chances)]
-    parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.without)]
+    parts += ["## Chance of p < 0.05", CHANCES, chance_table(card.significance_probabilities)]
+    parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.leave_out_methods)]
     parts += ["## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
     parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(ordered)]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
 from ketamech.report.style import figure_file, page
-from ketamech.report.svg_canvas import FAINT
+from ketamech.report.svg_canvas import GRID_COLOUR
 from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def draw_variants(found: Comparison) -> Figure:
     image = right.imshow(cells, aspect="auto", cmap=colours, vmin=0, vmax=COLOUR_LIMIT, interpolation="nearest")
     right.set_xticks(np.arange(-0.5, len(names)), minor=True)
     right.set_yticks(np.arange(-0.5, len(shown)), minor=True)
-    right.grid(which="minor", color=FAINT, lw=0.6)
+    right.grid(which="minor", color=GRID_COLOUR, lw=0.6)
     right.tick_params(which="minor", length=0)
     right.set_xticks(range(len(names)), names, rotation=55, ha="right", fontsize=7)
     right.set_yticks(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 FOLDER = DATA / "slices"
-ANY = "*"  # at the end of a name: any rest
+WILDCARD = "*"  # at the end of a name: any rest
 
 
 def scopes_of(layout: SystemLayout) -> tuple[Scope, ...]:
@@ -82,8 +82,8 @@ def _matching(patterns: Sequence[str], names: Sequence[str]) -> list[str] | None
     """The names that match; None where a pattern matches none."""
     found = list[str]()
     for pattern in patterns:
-        if pattern.endswith(ANY):
-            matching = [name for name in names if name.startswith(pattern.removesuffix(ANY))]
+        if pattern.endswith(WILDCARD):
+            matching = [name for name in names if name.startswith(pattern.removesuffix(WILDCARD))]
         else:
             matching = [name for name in names if name == pattern]
         if not matching:

@@ -16,12 +16,16 @@ import numpy as np
 
 BOLUS, INFUSION, EXTRAVASCULAR = "bolus", "infusion", "extravascular"
 LINEAR_UP_LOG_DOWN, LINEAR = "linear-up-log-down", "linear"
-FEWEST = 3  # levels of a terminal regression
+MIN_TERMINAL_LEVELS = 3  # levels of a terminal regression
 R2_TIE = 1e-4  # regressions with nearly the best adjusted R squared: the one with the most levels is used
 MRT = {BOLUS: "MRTIB", INFUSION: "MRTIC", EXTRAVASCULAR: "MRTEV"}
 NO_LEVEL, ALL_BLQ = "no level was measured", "every level is below the limit of quantification"
 NO_DOSE, CARRIED_OVER = "the dose is not known", "earlier doses add to the levels, and no steady state is stated"
-MOST_EXTRAPOLATED, LEAST_R2, LEAST_SPAN = 20.0, 0.8, 2.0  # percent, 1, half-lives: usual limits of acceptance
+MAX_EXTRAPOLATED_PERCENT, MIN_ADJUSTED_R2, MIN_TERMINAL_SPAN = (
+    20.0,
+    0.8,
+    2.0,
+)  # percent, 1, half-lives: usual limits of acceptance
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,11 @@ class NcaResult:
             return ()
         span, share = self.values["LAMZSPN"], self.values["AUCPEO"]
         found = []
-        if share > MOST_EXTRAPOLATED:
+        if share > MAX_EXTRAPOLATED_PERCENT:
             found.append(f"{share:.0f} % of AUCIFO is extrapolated")
-        if self.terminal.r2_adjusted < LEAST_R2:
+        if self.terminal.r2_adjusted < MIN_ADJUSTED_R2:
             found.append(f"adjusted R squared {self.terminal.r2_adjusted:.2f}")
-        if span < LEAST_SPAN:
+        if span < MIN_TERMINAL_SPAN:
             found.append(f"the regression spans {span:.1f} half-lives")
         return tuple(found)
 
@@ -121,11 +125,11 @@ class NcaResult:
         return replace(self, values={**self.values, **more})
 
 
-SINGLE_DOSE, USUAL_RULES = NcaDose(), NcaRules()
+SINGLE_DOSE, DEFAULT_RULES = NcaDose(), NcaRules()
 
 
 def non_compartmental(
-    time: np.ndarray, level: np.ndarray, dose: NcaDose = SINGLE_DOSE, rules: NcaRules = USUAL_RULES
+    time: np.ndarray, level: np.ndarray, dose: NcaDose = SINGLE_DOSE, rules: NcaRules = DEFAULT_RULES
 ) -> NcaResult:
     """The parameters of one profile; `time` in h after the dose, levels in any unit of concentration.
 
@@ -198,7 +202,7 @@ def terminal_fit(
     if window is not None:
         inside = (c > 0) & (t >= window[0]) & (t <= window[1])
     t, y = t[inside], np.log(c[inside])
-    if len(t) < FEWEST:
+    if len(t) < MIN_TERMINAL_LEVELS:
         where = "from the peak on" if window is None else f"from {window[0]:g} to {window[1]:g} h"
         return None, f"fewer than three levels {where} for the terminal regression"
     count = len(t) if window is not None else _best_count(t, y)
@@ -214,7 +218,7 @@ def _best_count(t: np.ndarray, y: np.ndarray) -> int:
     across, along, rest = (sums[a + b] - sums[a] * sums[b] / n for a, b in (("x", "z"), ("x", "x"), ("z", "z")))
     with np.errstate(divide="ignore", invalid="ignore"):
         adjusted = 1 - (1 - across**2 / (along * rest)) * (n - 1) / (n - 2)
-    adjusted[(across >= 0) | (n < FEWEST) | ~np.isfinite(adjusted)] = -np.inf
+    adjusted[(across >= 0) | (n < MIN_TERMINAL_LEVELS) | ~np.isfinite(adjusted)] = -np.inf
     if not np.isfinite(adjusted).any():
         return 0
     return int(n[adjusted > adjusted.max() - R2_TIE][-1])

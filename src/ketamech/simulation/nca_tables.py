@@ -13,7 +13,7 @@ import numpy as np
 from ketamech.core import InputError, convert
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.simulation.nca import USUAL_RULES, NcaDose, NcaResult, NcaRules, non_compartmental
+from ketamech.simulation.nca import DEFAULT_RULES, NcaDose, NcaResult, NcaRules, non_compartmental
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,7 @@ def litres_per_dose(dose_unit: str, level_unit: str, molar_mass: float | None) -
         return None
 
 
-def analysed(profiles: Iterable[ConcentrationProfile], rules: NcaRules = USUAL_RULES) -> list[AnalysedProfile]:
+def analysed(profiles: Iterable[ConcentrationProfile], rules: NcaRules = DEFAULT_RULES) -> list[AnalysedProfile]:
     """Every profile with its parameters; later doses also with the observed accumulation since the first."""
     found: list[AnalysedProfile] = []
     first: dict[tuple[str, str, int], NcaResult] = {}

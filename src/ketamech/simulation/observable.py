@@ -223,12 +223,12 @@ REDUCTIONS: dict[str, Callable[[TimeCourseWindow], float]] = {
     "time_below": lambda trace: _hours_above(trace, -1.0),
     "correlation": lambda trace: float(np.corrcoef(trace.at_times(0), trace.at_times(1))[0, 1]),
 }
-_HOURS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above")
+_TIME_STATISTICS = ("tmax", "tmin", "half_life", "time_above", "time_below", "first_above")
 
 
 def result_unit(reduction: str, own: str) -> str:
     """Canonical unit of a statistic of a curve with the unit `own`."""
-    if reduction in _HOURS:
+    if reduction in _TIME_STATISTICS:
         return "h"
     if reduction in ("correlation", "auc_ratio", "relative", "of_dose"):
         return "1"
@@ -253,7 +253,7 @@ CONTRASTS: dict[str, Callable[[float, float], float]] = {
     "rise": lambda value, control: value / control - 1,
     "fall": lambda value, control: 1 - value / control,
 }
-_SHARES = ("of_rest", "rise", "restored", "of_peak")
+_FRACTION_MEASURES = ("of_rest", "rise", "restored", "of_peak")
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class Observable:
         """Canonical unit of the result, before `factor`."""
         if self.control_contrast in ("fold", "rise", "fall"):
             return "1"
-        own = "1" if self.relative_to in _SHARES else unit_of(self.output.split("|")[0], units)
+        own = "1" if self.relative_to in _FRACTION_MEASURES else unit_of(self.output.split("|")[0], units)
         return result_unit(self.statistic, own)
 
     def matches(self, canonical_unit: str, units: Mapping[str, str]) -> bool:

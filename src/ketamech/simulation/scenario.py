@@ -86,7 +86,7 @@ def perturbation_parameters(
 
 def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
     """Raise InputError for a perturbation before the start of a regimen at steady state."""
-    early = [one for one in perturbations if one.time < 0 and one.enters]
+    early = [one for one in perturbations if one.time < 0 and one.target_states]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         expected, example = "a time of 0 h or later", f"{early[0].perturbation.name} at 0 h"
@@ -198,7 +198,7 @@ def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, 
 
 def notes_on_racemic_sprays(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
     """Note on the absorbed share of sprays and drops that are no devices of 28 mg."""
-    names = {t.substance.nasal_f.get(t.route) for t in regimen.treatments} - {None}
+    names = {t.substance.nasal_bioavailability_parameters.get(t.route) for t in regimen.treatments} - {None}
     shares = ", ".join(f"{values.get(name, table[name].canonical):.0%}" for name in sorted(filter(None, names)))
     what = f"the nose absorbs {shares} of a racemic spray or of drops"
     return (f"{what}; published shares differ three- to fourfold between devices",) if names else ()

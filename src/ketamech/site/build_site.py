@@ -20,7 +20,7 @@ from ketamech.app.responses import as_json
 from ketamech.app.routes.evidence import chain_of, claim_result, claims_of, evidence_row, stage_page
 from ketamech.app.routes.exercises import answers
 from ketamech.app.routes.metadata import metadata_of
-from ketamech.app.security_middleware import RUNS_MODEL
+from ketamech.app.security_middleware import WASM_POLICY
 from ketamech.app.server import STATIC
 
 STORY = "index.html"
@@ -118,7 +118,7 @@ def _modules(*entry_points: str) -> set[str]:
 def _page(name: str, script_file: str) -> str:
     """A page as a static page: it asks its own workers, and its policy is in the page."""
     text = (STATIC / name).read_text(encoding="utf-8")
-    policy = f'<meta http-equiv="content-security-policy" content="{RUNS_MODEL}">'
+    policy = f'<meta http-equiv="content-security-policy" content="{WASM_POLICY}">'
     modules = sorted(name for name in _modules(script_file) if not name.startswith("engine/"))
     preloads = "\n  ".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
     starts = f'\n  <script type="module" async src="{STARTS_WORKER}"></script>' if SIMULATES in text else ""

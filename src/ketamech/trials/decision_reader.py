@@ -24,7 +24,7 @@ from ketamech.trials.trial_schema import DropoutKeys, RelapseKeys, StepKeys, Tit
 from ketamech.trials.trial_text import MAX_TRIAL_H, Scales, SourceFile, as_list, relapse, titrated_treatments
 
 MAX_DROPOUT_RULES, MAX_ADMISSION = 0.9, 0.5
-NO_DOSES, NO_CHANGE = ("stop", "nothing"), "continue"  # words of a step instead of a regimen
+NO_DOSE_WORDS, NO_CHANGE = ("stop", "nothing"), "continue"  # words of a step instead of a regimen
 LAST_VISIT, ANY_VISIT = LookBack(1, 1), LookBack(1, None)
 Doses = tuple[str, tuple[float, ...], str, list[TitrationStep]]  # drug, its doses and their unit, changes of dose
 
@@ -77,7 +77,7 @@ def _option(file: SourceFile, where: Path_, text: str) -> Regimen | None:
     word = text.strip().lower()
     if word == NO_CHANGE:
         return None
-    return Regimen(()) if word in NO_DOSES else file.regimen(where, text)
+    return Regimen(()) if word in NO_DOSE_WORDS else file.regimen(where, text)
 
 
 def _check_times(

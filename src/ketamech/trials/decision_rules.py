@@ -60,7 +60,7 @@ class DecisionRules:
     def _step(self, number: int, step: DecisionStep, hour: float, visit: int, scores: Scores) -> None:
         """Assign the regimens of a step; a patient whose score is unknown continues as before."""
         met, known = self._met(step.condition, scores, visit)
-        concerned = self.concerned(step.groups)
+        concerned = self.in_groups(step.groups)
         met, known = met & concerned, known & concerned
         if step.rescue:
             met = met & np.isnan(self.rescued_at)
@@ -80,7 +80,7 @@ class DecisionRules:
                 if len(groups) > 1:
                     self.decision[mask] = words
 
-    def concerned(self, groups: tuple[str, ...]) -> np.ndarray:
+    def in_groups(self, groups: tuple[str, ...]) -> np.ndarray:
         """Mask [patient] of the patients of some arms, or with these names of steps (empty: all)."""
         if not groups:
             return np.ones(len(self.decision), dtype=bool)

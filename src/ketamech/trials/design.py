@@ -174,9 +174,9 @@ class Eligibility:
 
     `include`: all conditions hold at screening and at baseline, `screening` h later (0: at baseline only). `lead_in` is
     given to all candidates in between, with `belief` (a key of BELIEFS); candidates who meet `exclude` at its end,
-    relative to their screening score, are not enrolled. A rater of the share `inflating` of patients raises a score up
-    to `inflation` points below a limit to the limit. With `independent` raters the trial itself is rated by others, so
-    that neither the error nor the inflation of an eligibility rating enters the recorded baseline.
+    relative to their screening score, are not enrolled. A rater of the share `inflating_share` of patients raises a
+    score up to `baseline_inflation` points below a limit to the limit. With `independent` raters the trial itself is
+    rated by others, so that neither the error nor the inflation of an eligibility rating enters the recorded baseline.
     """
 
     include: tuple[Rule, ...] = ()
@@ -184,8 +184,8 @@ class Eligibility:
     lead_in: Regimen | None = None
     belief: str = "open"
     exclude: Rule | None = None
-    inflation: float = 0.0
-    inflating: float = 1.0
+    baseline_inflation: float = 0.0
+    inflating_share: float = 1.0
     independent: bool = False
 
     @property

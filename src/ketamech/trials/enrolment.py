@@ -20,7 +20,7 @@ import numpy as np
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, parameter_lookup
 from ketamech.dosing.parsed_values import single_conditions
-from ketamech.dosing.treatment import TABLETS
+from ketamech.dosing.treatment import ROUTES_WITHOUT_VISIT
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_draws import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
@@ -30,12 +30,12 @@ from ketamech.trials.decision_rules import Scores, is_met
 from ketamech.trials.design import Eligibility, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
-FIRST_DAY = 24.0  # h after a dose within which a visit keeps its planned time
-VISIT_GAP = 0.45  # fraction of the time to the next visit by which a visit may move
-ALLOCATION, VISITS, BLOCKS = 0, 1, 16  # blocks of the stream "trial"
-SCREENING = 1  # block of the stream "scores"; 0 holds the ratings of the trial
+FIXED_VISIT_WINDOW = 24.0  # h after a dose within which a visit keeps its planned time
+MAX_VISIT_SHIFT = 0.45  # fraction of the time to the next visit by which a visit may move
+ALLOCATION_BLOCK, VISIT_BLOCK, N_BLOCKS = 0, 1, 16  # blocks of the stream "trial"
+SCREENING_BLOCK = 1  # block of the stream "scores"; 0 holds the ratings of the trial
 CANDIDATE_STEP = 2**32  # between the numbers of the candidates of one place
-SETTLING = 24.0  # h from the start of the natural course to the first rating: mood has reached it by then
+NATURAL_COURSE_LEAD_IN = 24.0  # h from the start of the natural course to the first rating: mood has reached it by then
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,16 @@ def enrol(
     people = population.draw(parameters, seed, patient_ids, replicate=number, base=base, study_size=size)
     reasons = 1 + len(trial.dropout_rules)
     sizes = np.cumsum([len(trial.strata), visits, visits, 1 + visits * reasons])
-    streams = patient_streams(seed, patient_ids, "trial", replicate=number, block=VISITS)
+    streams = patient_streams(seed, patient_ids, "trial", replicate=number, block=VISIT_BLOCK)
     uniforms = np.array([generator.random(sizes[-1]) for generator in streams])
     strata, windows, rerandomisation_uniforms, dropout_uniforms = np.split(uniforms, sizes[:-1], axis=1)
     stratum = _strata(trial, strata)
     generators = patient_streams(seed, patient_ids, "scores", replicate=number)
     rating_normals, fluctuation_normals = _standard_normals(generators, visits, len(trial.scales))
-    streams = patient_streams(seed, patient_ids, "scores", replicate=number, block=SCREENING)
+    streams = patient_streams(seed, patient_ids, "scores", replicate=number, block=SCREENING_BLOCK)
     inflation, screening_normals = _screening_numbers(streams, len(trial.scales))
     _continue_from_screening(trial, rating_normals, screening_normals)
-    begin = -SETTLING - (trial.eligibility.screening if trial.eligibility else 0.0)
+    begin = -NATURAL_COURSE_LEAD_IN - (trial.eligibility.screening if trial.eligibility else 0.0)
     course = population.course_events(
         parameters, seed, patient_ids, begin if trial.eligibility else 0.0, trial.horizon, replicate=number, base=base,
         in_progress=trial.eligibility is not None,
@@ -150,7 +150,7 @@ def _allocate(trial: Trial, stratum: np.ndarray, seed: int, number: int) -> np.n
     for k, name in enumerate(sorted(set(stratum))):
         members = np.flatnonzero(stratum == name)
         count = -(-len(members) // len(block))
-        lists = patient_streams(seed, range(count), "trial", replicate=number, block=BLOCKS + k)
+        lists = patient_streams(seed, range(count), "trial", replicate=number, block=N_BLOCKS + k)
         found[members] = np.concatenate([c.permutation(block) for c in lists])[: len(members)]
     return found
 
@@ -175,17 +175,17 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
         return np.tile(planned, (len(u), 1))
     doses = _dose_hours(trial)
     before = doses[np.maximum(np.searchsorted(doses, planned - 1e-6) - 1, 0)]
-    inside = planned - before > FIRST_DAY
+    inside = planned - before > FIXED_VISIT_WINDOW
     after = np.append(doses, np.inf)[np.searchsorted(doses, planned - 1e-6)]
     gaps = np.diff(planned, prepend=-np.inf, append=np.inf)
-    early = np.minimum.reduce([np.full_like(planned, trial.window), VISIT_GAP * gaps[:-1], planned - before])
-    late = np.minimum.reduce([np.full_like(planned, trial.window), VISIT_GAP * gaps[1:], after - planned])
+    early = np.minimum.reduce([np.full_like(planned, trial.window), MAX_VISIT_SHIFT * gaps[:-1], planned - before])
+    late = np.minimum.reduce([np.full_like(planned, trial.window), MAX_VISIT_SHIFT * gaps[1:], after - planned])
     return planned + np.where(inside, -early + (early + late) * u, 0.0)
 
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*TABLETS, ""))
+    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*ROUTES_WITHOUT_VISIT, ""))
     starts = {at for treatment in given for at in treatment.taken(trial.horizon).values()}
     return np.array(
         sorted({0.0, *(at + period * trial.period_length for at in starts for period in range(trial.periods))})
@@ -204,7 +204,7 @@ def enrol_eligible(trial: Trial, model: Model, draw: Draw, tolerance: float, thr
     """
     places = np.arange(trial.patients)
     chosen, screened, missing = places.copy(), np.zeros(len(places), dtype=int), places
-    ratings = {name: np.full(len(places), np.nan) for name in _recorded(trial)}
+    ratings = {name: np.full(len(places), np.nan) for name in _recorded_baseline(trial)}
     for attempt in range(MAX_CANDIDATES):
         candidates = missing + attempt * CANDIDATE_STEP
         enrolled, values = draw(candidates)
@@ -235,7 +235,7 @@ def lead_in_events(trial: Trial, model: Model, values: Mapping[str, Quantity]) -
     return tuple(replace(entry, time=entry.time - rules.screening) for entry in found)
 
 
-def _recorded(trial: Trial) -> tuple[str, ...]:
+def _recorded_baseline(trial: Trial) -> tuple[str, ...]:
     """Scales whose rating at baseline is that of the examination for eligibility."""
     assert trial.eligibility is not None
     return () if trial.eligibility.independent else trial.eligibility.scales
@@ -277,14 +277,14 @@ def _ratings(trial: Trial, name: str, enrolled: Enrolment, output: np.ndarray) -
         course = scale.fluctuations(now, f_now, enrolled.fluctuation_normals[:, k])
         truth = scale.factor * output[:, [column]] + scale.background_scores(now, f_now)
         found[:, column] = scale.rated_scores(truth, z[:, None], course)[:, 0]
-    return _inflated(rules, name, found, enrolled.inflation_uniforms < rules.inflating)
+    return _with_baseline_inflation(rules, name, found, enrolled.inflation_uniforms < rules.inflating_share)
 
 
-def _inflated(rules: Eligibility, name: str, rated: np.ndarray, inflating: np.ndarray) -> np.ndarray:
+def _with_baseline_inflation(rules: Eligibility, name: str, rated: np.ndarray, inflating: np.ndarray) -> np.ndarray:
     """Ratings with those just below a limit raised to it, where the rater does so [patient]."""
     for condition in (one for rule in rules.include for one in single_conditions(rule)):
         if condition.scale == name and condition.test in (">", ">="):
             limit = condition.number + (condition.test == ">")
-            near = (rated < limit) & (rated >= limit - rules.inflation) & inflating[:, None]
+            near = (rated < limit) & (rated >= limit - rules.baseline_inflation) & inflating[:, None]
             rated = np.where(near, limit, rated)
     return rated

@@ -16,8 +16,8 @@ from ketamech.population.random_draws import patient_streams
 from ketamech.population.virtual_population import COVARIATE, Population, VirtualPatients, load_population
 from ketamech.trials.trial_text import SourceFile
 
-PART = 2  # block of the stream "trial" that decides from which population a patient is drawn
-JOIN, SHARE = " + ", " % "
+POPULATION_BLOCK = 2  # block of the stream "trial" that decides from which population a patient is drawn
+POPULATION_SEPARATOR, SHARE_SEPARATOR = " + ", " % "
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class MixedPopulation:
 
     def _place(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int) -> np.ndarray:
         """Index of the population from which each patient is drawn [patient]."""
-        streams = patient_streams(seed, patients, "trial", replicate=replicate, block=PART)
+        streams = patient_streams(seed, patients, "trial", replicate=replicate, block=POPULATION_BLOCK)
         uniforms = np.array([generator.random() for generator in streams])
         return np.searchsorted(np.cumsum(self.shares)[:-1], uniforms, side="right")
 
@@ -94,14 +94,16 @@ def population_text(stated: str | Mapping[str, float]) -> str:
     if isinstance(stated, str):
         return stated
     percent = {name: float(100 * Decimal(repr(float(share)))) for name, share in stated.items()}
-    return JOIN.join(f"{number_text(number)}{SHARE}{name}" for name, number in percent.items())
+    return POPULATION_SEPARATOR.join(
+        f"{number_text(number)}{SHARE_SEPARATOR}{name}" for name, number in percent.items()
+    )
 
 
 def trial_population(text: str) -> TrialPopulation:
     """The population of a text of `population_text`. Raises UnknownNameError with the nearest name."""
-    if SHARE not in text:
+    if SHARE_SEPARATOR not in text:
         return load_population(text)
-    pairs = [part.split(SHARE) for part in text.split(JOIN)]
+    pairs = [part.split(SHARE_SEPARATOR) for part in text.split(POPULATION_SEPARATOR)]
     return MixedPopulation(
         tuple(load_population(name) for _, name in pairs), tuple(float(share) / 100 for share, _ in pairs)
     )

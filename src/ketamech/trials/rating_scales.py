@@ -12,7 +12,7 @@ import numpy as np
 from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
-from ketamech.parameters.concentration_units import SHOWN, shown
+from ketamech.parameters.concentration_units import DISPLAY_UNIT, shown
 
 FILE = DATA / "scales" / "scales.csv"
 COLUMNS = (
@@ -22,7 +22,7 @@ COLUMNS = (
     "why",
 )  # fmt: skip
 NUMBERS = COLUMNS[3:20]
-BETTER = ("lower", "higher", "none")
+BETTER_DIRECTIONS = ("lower", "higher", "none")
 DAY = 24.0
 
 
@@ -140,8 +140,8 @@ def _scale(row: CsvRow) -> RatingScale:
     numbers = {column: row.number(column) for column in NUMBERS}
     if numbers["low"] >= numbers["high"] or not 0 <= numbers["carried_share"] < 1:
         raise row.error("low", "an impossible scale", expected="low below high, carried_share from 0 to 1")
-    if row["better"] not in BETTER:
-        raise row.error("better", f"'{row['better']}'", expected=", ".join(BETTER))
-    if row["unit"] == SHOWN:
+    if row["better"] not in BETTER_DIRECTIONS:
+        raise row.error("better", f"'{row['better']}'", expected=", ".join(BETTER_DIRECTIONS))
+    if row["unit"] == DISPLAY_UNIT:
         numbers["factor"] *= shown(row["output"], row["unit"])[0]
     return RatingScale(row["scale"], row["output"], row["unit"], **numbers, better=row["better"])

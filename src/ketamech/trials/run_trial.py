@@ -18,7 +18,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
@@ -64,14 +64,14 @@ class TrialRun:
 
     def iterate(
         self, replicates: int, *, first: int = 0, progress: Callable[[int], None] | None = None,
-        executor: Executor = LOCAL,
+        executor: Executor = LOCAL_EXECUTOR,
     ) -> Iterator[xr.Dataset]:  # fmt: skip
         """One dataset for each group of replicates, so that memory use does not grow with their number."""
         if replicates < 1:
             what = f"{replicates} replicates"
             raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 20")
         numbers = range(first, first + replicates)
-        step = max(1, (CHUNK_PERSONS if executor is LOCAL else CHECKPOINT_PERSONS) // self.trial.patients)
+        step = max(1, (CHUNK_PERSONS if executor is LOCAL_EXECUTOR else CHECKPOINT_PERSONS) // self.trial.patients)
         groups = {self.checkpoint_name(n): n for n in (numbers[i : i + step] for i in range(0, replicates, step))}
         done = zip(groups.values(), executor.map(groups, self.simulate_group, self.simulate_groups), strict=True)
         for group, arrays in done:
@@ -237,7 +237,7 @@ def _course_events(enrolled: Sequence[Enrolment]) -> list[DoseEvent]:
 def run_trial(
     trial: Trial, model: Model | None = None, *, replicates: int = 1, patients: int | None = None,
     seed: int | None = None, threads: int | None = None, posterior: Posterior = (), first: int = 0,
-    progress: Callable[[int], None] | None = None, executor: Executor = LOCAL,
+    progress: Callable[[int], None] | None = None, executor: Executor = LOCAL_EXECUTOR,
 ) -> xr.Dataset:  # fmt: skip
     """Run replicates of a trial, each with other patients and, with a `posterior`, other population values.
 

@@ -24,8 +24,8 @@ from ketamech.trials.visit_outcomes import (
     relapse_outcomes,
 )
 
-EVENT = "event_"  # of the name of a variable
-ADMISSIONS = 1000  # block of the stream "steps"; the decision steps count from 0
+EVENT_PREFIX = "event_"  # of the name of a variable
+ADMISSION_BLOCK = 1000  # block of the stream "steps"; the decision steps count from 0
 MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mol
 
 
@@ -155,7 +155,7 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     for name, rule in trial.events.items():
         seen = [np.isfinite(rated[scale][:, 1:]).any(axis=1) for scale in scales_of(trial, rule, now=False)]
         had = np.where(np.all(seen, axis=0), is_met(trial, rule, rated, state.hours.shape[1] - 1)[0], np.nan)
-        put(f"{EVENT}{name}", had, "1", f"whether the event {name} was observed")
+        put(f"{EVENT_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
     put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
     put("why_left", why.astype(str), about="reason for leaving the trial")
     put("solve_status", state.status.astype(str), about="status of the solver")
@@ -178,8 +178,8 @@ def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[Relaps
     rule = state.trial.relapse
     if rule is None:
         return None
-    uniforms = state.dosing.uniform_table("steps", ADMISSIONS, state.hours.shape[1])
-    concerned = state.decisions.concerned(rule.groups)
+    uniforms = state.dosing.uniform_table("steps", ADMISSION_BLOCK, state.hours.shape[1])
+    concerned = state.decisions.in_groups(rule.groups)
     found = relapse_outcomes(state.trial, scores, state.hours, uniforms, concerned)
     ends = [end_of_trial(rule, times) for times in found.relapsed_at.reshape(replicates, -1)]
     end = np.repeat(ends, len(state.hours) // replicates)

@@ -27,7 +27,7 @@ from ketamech.trials.population_mixture import TrialPopulation
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
 ADHERENCE_BLOCK = 1000  # of the stream "adherence"; a cohort's own blocks count from 0
-BY_ROUTE = {
+BIOAVAILABILITY_BY_ROUTE = {
     "nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f",
     "rectal": "pharmacokinetics.rectal_f",
 }  # fmt: skip
@@ -172,7 +172,9 @@ class TrialDosing:
 
     def _occasion(self, treatment: Treatment, time: float) -> dict[str, Quantity]:
         """Bioavailability of this dose [patient], where it varies between occasions."""
-        name = treatment.substance.nasal_f.get(treatment.route) or BY_ROUTE.get(treatment.route)
+        name = treatment.substance.nasal_bioavailability_parameters.get(
+            treatment.route
+        ) or BIOAVAILABILITY_BY_ROUTE.get(treatment.route)
         if name is None:
             return {}
         key = ("people", name, 0)

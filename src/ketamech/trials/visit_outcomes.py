@@ -22,9 +22,9 @@ class VisitRatings:
         plan = trial.visit_schedule
         begins = [period * len(trial.visits) for _, _, period in plan]
         self.rated = {name: np.array([name in visit.scales for visit, _, _ in plan]) for name in trial.scales}
-        self.full = {name: self._full(name, begins) for name in trial.scales}
+        self.full = {name: self._visit_ratings(name, begins) for name in trial.scales}
 
-    def _full(self, name: str, begins: list[int]) -> np.ndarray:
+    def _visit_ratings(self, name: str, begins: list[int]) -> np.ndarray:
         """Index of the visit of the last full rating [visit], among visits at which this scale is rated."""
         plan, rated = self.trial.visit_schedule, np.flatnonzero(self.rated[name])
         first = [int(np.searchsorted(rated, begins[k])) for k in rated]
@@ -112,17 +112,17 @@ class RelapseOutcomes:
 
 
 def relapse_outcomes(
-    trial: Trial, scores: Scores, hours: np.ndarray, uniforms: np.ndarray, concerned: np.ndarray | None = None
+    trial: Trial, scores: Scores, hours: np.ndarray, uniforms: np.ndarray, in_groups: np.ndarray | None = None
 ) -> RelapseOutcomes:
     """Outcomes of the patients at risk; `scores` {scale: [patient, visit]} are NaN after a patient has left.
 
     `hours` [patient, visit] are the times of the visits; `uniforms` [patient, visit] decide admissions before a visit;
-    `concerned` is the mask [patient] of the patients who can be at risk (default: all).
+    `in_groups` is the mask [patient] of the patients who can be at risk (default: all).
     """
     rule = trial.relapse
     assert rule is not None
     start = [visit.name for visit, _, _ in trial.visit_schedule].index(rule.since)
-    at_risk = is_met(trial, rule.at_risk, scores, start)[0] & (True if concerned is None else concerned)
+    at_risk = is_met(trial, rule.at_risk, scores, start)[0] & (True if in_groups is None else in_groups)
     relapsed, until, last = _by_rating(trial, rule, scores, hours, start)
     admitted = _by_admission(trial, rule, scores, hours, uniforms, start) if rule.admission_rate else np.nan
     reason = np.where(np.isfinite(relapsed), BY_RATING, "").astype(object)

@@ -91,7 +91,7 @@ def test_the_packaged_module_belongs_to_the_shipped_equations_and_engine(model):
 
 
 def test_a_fresh_build_gives_the_bytes_of_the_packaged_module(model):
-    facts = json.loads((packaged_kernel.FOLDER / packaged_kernel.FACTS).read_text(encoding="utf-8"))
+    facts = json.loads((packaged_kernel.FOLDER / packaged_kernel.FACTS_FILE).read_text(encoding="utf-8"))
     if facts["built_with"] != packaged_kernel.builders():
         pytest.skip(f"packaged with {facts['built_with']}, here {packaged_kernel.builders()}")
     packaged = packaged_kernel.packaged_files(model.layout.fingerprint)
@@ -112,11 +112,11 @@ def test_the_loops_of_the_module_do_not_depend_on_the_processor():
 def test_a_module_of_other_equations_or_a_damaged_one_is_not_used(tmp_path, model, change):
     made = {"kernel.wasm": b"\0asm", "facts.json": b'{"rows": {}}'}
     packaged_kernel.write_packaged_files("equations", made, tmp_path)
-    facts = tmp_path / packaged_kernel.FACTS
+    facts = tmp_path / packaged_kernel.FACTS_FILE
     facts.write_text(json.dumps({**json.loads(facts.read_text()), **change}))
     if not change:
         assert packaged_kernel.packaged_files("equations", tmp_path)["kernel.wasm"] == b"\0asm"
-        (tmp_path / packaged_kernel.MODULE).write_bytes(b"damaged")
+        (tmp_path / packaged_kernel.MODULE_FILE).write_bytes(b"damaged")
     assert packaged_kernel.packaged_files("equations", tmp_path) is None
 
 

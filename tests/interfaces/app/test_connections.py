@@ -207,13 +207,13 @@ def longest_hold(work):
 
 def test_the_largest_requests_do_not_hold_the_interpreter_lock(engine, infusion):
     from ketamech.app.routes.downloads import export_scenario
-    from ketamech.app.routes.simulation import MOST_ROWS_OF_SUBJECT, subjects_of_table
+    from ketamech.app.routes.simulation import MAX_ROWS_OF_SUBJECT, subjects_of_table
     from ketamech.app.schemas import DoseTableRequest
     from ketamech.simulation.scenario_schema import ScenarioFile
 
     keys = ScenarioFile.model_validate({**infusion, "treatments": ["racemic 0.5 mg/kg IV daily for 2 weeks"]})
     assert longest_hold(lambda: export_scenario(engine, keys, "csv")) < 0.5
-    rows = "".join(f"1,{hour},35,IV,70\n" for hour in range(MOST_ROWS_OF_SUBJECT))
+    rows = "".join(f"1,{hour},35,IV,70\n" for hour in range(MAX_ROWS_OF_SUBJECT))
     table = DoseTableRequest(name="x.csv", text=f"ID,TIME,AMT,ROUTE,WEIGHT\n{rows}", drug="racemic ketamine")
     assert longest_hold(lambda: subjects_of_table(table, engine.model)) < 0.5
 

@@ -117,8 +117,8 @@ def test_a_path_stays_on_one_line(terminal_of, monkeypatch):
         terminal, "Console", lambda **_: Console(file=shown, force_terminal=terminal_of, width=80, color_system=None)
     )
     path = "/tmp/a long folder name " + "/".join(["with-many-parts"] * 8) + "/report.html"
-    terminal.opened(path)
-    terminal.wrote([path, path])
+    terminal.print_open_hint(path)
+    terminal.print_written_files([path, path])
     lines = shown.getvalue().splitlines()
     assert f"Open {path}" in lines
     assert f"Written: {path}, {path}" in lines
@@ -134,12 +134,12 @@ def test_remarks_have_lines_of_any_length_where_there_is_no_terminal(monkeypatch
 def test_text_is_folded_between_words_on_a_terminal_only(screen, monkeypatch, capsys):
     text = "  indented and " + "long " * 30
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    terminal.say(text)
+    terminal.print_line(text)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1
     assert all(line.startswith("  ") and len(line) <= 80 for line in lines)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    terminal.say(text)
+    terminal.print_line(text)
     assert capsys.readouterr().out == text + "\n"
 
 

@@ -25,7 +25,7 @@ def cohort(solved, times=7):
 
 @pytest.mark.parametrize("room", [1, 8 * 50 * 3, 2**27])
 def test_percentiles_leave_failures_out_however_much_is_read_at_once(monkeypatch, room):
-    monkeypatch.setattr(MODULE, "AT_ONCE", room)
+    monkeypatch.setattr(MODULE, "BLOCK_BYTES", room)
     curves = cohort([1] * 40 + [0] * 10)
     known = np.percentile(curves["mood.madrs"].values[:40], (5, 50, 95), axis=0)
     assert (percentiles(curves, "mood.madrs", (5, 50, 95), range(7)) == known).all()
@@ -35,7 +35,7 @@ def test_percentiles_leave_failures_out_however_much_is_read_at_once(monkeypatch
 @pytest.mark.parametrize("room", [1, 8 * 50 * 3, 2**27])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_peak_of_each_patient_is_found_however_much_is_read_at_once(monkeypatch, room, sign):
-    monkeypatch.setattr(MODULE, "AT_ONCE", room)
+    monkeypatch.setattr(MODULE, "BLOCK_BYTES", room)
     curves = cohort([1] * 40 + [0] * 10)
     curves["mood.madrs"][:, 3] += sign * 100.0
     kind, found, when = extremes(curves, "mood.madrs")

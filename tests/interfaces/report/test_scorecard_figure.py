@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ketamech.report.scorecard_figure import MARKS, scorecard_figure, write_scorecard
-from ketamech.report.svg_canvas import PAPER, Shape, SvgText
+from ketamech.report.svg_canvas import BACKGROUND, Shape, SvgText
 
 
 class Card:
@@ -51,7 +51,7 @@ def test_every_row_has_its_mark():
     assert sorted(mark.title.split(":")[0] for mark in marks) == sorted(Card.rows.id)
     for mark, row in ((m, Card.rows.set_index("id").loc[m.title.split(":")[0]]) for m in marks):
         assert mark.stroke == MARKS[row.verdict][1]
-        assert (mark.fill == PAPER) == row.fitted
+        assert (mark.fill == BACKGROUND) == row.fitted
 
 
 def test_the_files(tmp_path):

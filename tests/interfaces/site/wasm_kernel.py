@@ -15,7 +15,7 @@ PAGE = 65536
 
 
 class WasmKernel:
-    """The module of a compiled system; `run` has the arguments of `solve.run_on_cpu`."""
+    """The module of a compiled system; `run` has the arguments of `solve.run_task`."""
 
     def __init__(self, system):
         engine = wasmtime.Engine()
@@ -56,7 +56,7 @@ def solved_by_wasm(model, monkeypatch):
     system = model.kernel.webassembly()
     wasm = WasmKernel(system)
     with monkeypatch.context() as patch:
-        patch.setattr(sys.modules["ketamech.engine.solve"], "run_on_cpu", wasm.run)
+        patch.setattr(sys.modules["ketamech.engine.solve"], "run_task", wasm.run)
         patch.setattr(kernels.Kernel, "compiled_for", lambda kernel, device: system)
         patch.setattr(kernels.Kernel, "_fitting_slices", lambda kernel, device, receivers: [])
         yield

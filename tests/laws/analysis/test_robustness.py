@@ -208,7 +208,7 @@ def test_the_table_is_read_as_it_was_written(found, tmp_path):
     stored = load_robustness(tmp_path)
     assert set(stored.rows) == {("toy", "always"), ("toy", "median"), ("toy", "never")}
     assert stored.rows["toy", "always"].holds == 100
-    assert stored.facts["sets"] == str(CHUNK)
+    assert stored.run_settings["sets"] == str(CHUNK)
     model = found.problem.model
     other = replace(model, parameters=model.parameters.with_values({VARIED[0]: 1.0}))
     assert stored.is_current(model)
@@ -230,7 +230,7 @@ def test_the_command_writes_the_tables_and_prints_what_is_not_robust(problem, mo
     monkeypatch.setattr(RobustnessProblem, "of", classmethod(lambda cls, model, **settings: problem))
     claims(out=tmp_path / "run", robust=40)
     stored = load_robustness(tmp_path / "run")
-    assert stored.facts["sets"] == "40"
+    assert stored.run_settings["sets"] == "40"
     printed = capsys.readouterr()
     assert "median" in printed.out
     assert "always" not in printed.out

@@ -190,5 +190,5 @@ def test_a_few_replicates_predict_left_out_trials_no_worse_than_the_floor(model)
     assert set(card.skill["basis"]) == {"left out", "in sample"}
     ours = card.skill_rows.pivot_table(index="id", columns="basis", values="simulated")
     assert (ours["left out"] != ours["in sample"]).mean() > 0.9  # other draws
-    assert set(card.chances["trial"]) >= {"transform-2", "aspire", "canuso-2018", "lapidus-2014"}
-    assert card.chances["chance"].between(0, 100).all()
+    assert set(card.significance_probabilities["trial"]) >= {"transform-2", "aspire", "canuso-2018", "lapidus-2014"}
+    assert card.significance_probabilities["chance"].between(0, 100).all()

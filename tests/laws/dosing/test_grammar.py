@@ -9,9 +9,9 @@ import lark
 import pytest
 
 from ketamech.core import InputError
-from ketamech.core.units import HOURS, MONTH, SPELLINGS, YEAR, duration_text
-from ketamech.dosing.lexicon import LONGEST_PART, LONGEST_TEXT, SPECIAL_KINDS, Lexicon, load_words
-from ketamech.dosing.parse import GRAMMAR, OPTIONS, parse_duration, parse_percentage, parse_time, parser
+from ketamech.core.units import HOURS_PER_UNIT, MONTH, TIME_UNIT_SPELLINGS, YEAR, duration_text
+from ketamech.dosing.lexicon import MAX_PART_LENGTH, MAX_TEXT_LENGTH, SPECIAL_KINDS, Lexicon, load_words
+from ketamech.dosing.parse import GRAMMAR_FILE, PARSER_OPTIONS, parse_duration, parse_percentage, parse_time, parser
 from ketamech.dosing.parse import parse as parse_text
 from ketamech.dosing.parse_errors import STARTS
 from ketamech.dosing.perturbations import perturbation_lexicon as perturbations
@@ -29,7 +29,7 @@ PARSER = sys.modules["ketamech.dosing.parse"]  # the package offers the function
 def test_no_sentence_can_be_parsed_in_two_ways(caplog):
     """LALR(1) without a conflict: `debug` logs each one that the parser would resolve by itself."""
     with caplog.at_level(logging.DEBUG, logger=lark.logger.name):
-        lark.Lark(GRAMMAR.read_text(encoding="utf-8"), **OPTIONS, debug=True)
+        lark.Lark(GRAMMAR_FILE.read_text(encoding="utf-8"), **PARSER_OPTIONS, debug=True)
     assert "onflict" not in caplog.text
     assert "onflict" in _log_of_an_ambiguous_grammar(caplog)
 
@@ -41,7 +41,7 @@ def _log_of_an_ambiguous_grammar(caplog):
 
 
 def test_every_kind_of_word_is_a_terminal_of_the_grammar():
-    declared = re.findall(r"^%declare (.*)$", GRAMMAR.read_text(encoding="utf-8"), flags=re.M)
+    declared = re.findall(r"^%declare (.*)$", GRAMMAR_FILE.read_text(encoding="utf-8"), flags=re.M)
     known = set(" ".join(declared).split())
     found = {meaning.kind for meaning in load_words().values()} - set(SPECIAL_KINDS)
     assert found <= known | {"COMMA"}
@@ -94,7 +94,7 @@ LONG = {
 
 @pytest.mark.parametrize("what", LONG)
 def test_twice_the_text_is_twice_the_work(what, monkeypatch):
-    monkeypatch.setattr("ketamech.dosing.lexicon.LONGEST_PART", 10**9)
+    monkeypatch.setattr("ketamech.dosing.lexicon.MAX_PART_LENGTH", 10**9)
     begin, middle, end = LONG[what]
     texts = [begin + middle * n + end for n in (100, 200, 400)]
     work = partial(parse_text.__wrapped__, "sentence", lexicon=regimens())
@@ -142,10 +142,10 @@ def test_every_reader_is_bounded(read):
 
 def test_one_treatment_is_bounded_and_many_may_stand_together():
     many = "; ".join(f"racemic 35 mg IV over 40 min at day {day}" for day in range(1, 30))
-    assert LONGEST_PART < len(many) < LONGEST_TEXT
+    assert MAX_PART_LENGTH < len(many) < MAX_TEXT_LENGTH
     assert len(Regimen.parse(many).treatments) == 29
     with pytest.raises(InputError, match="too long"):
-        Regimen.parse("racemic 35 mg" + " " * LONGEST_PART + "IV")
+        Regimen.parse("racemic 35 mg" + " " * MAX_PART_LENGTH + "IV")
 
 
 ERRORS = {
@@ -208,9 +208,9 @@ def test_one_month_is_as_long_everywhere():
     assert set(every.values()) == {MONTH}
 
 
-@pytest.mark.parametrize("word", HOURS)
+@pytest.mark.parametrize("word", HOURS_PER_UNIT)
 def test_every_word_of_time_means_the_same_everywhere(word):
-    size = HOURS[word]
+    size = HOURS_PER_UNIT[word]
     assert parse_duration(f"2 {word}") == 2 * size
     assert Regimen.parse(f"racemic 1 mg/h IV over 2 {word}").treatments[0].duration == 2 * size
     assert time_hours(f"2 {word}") == 2 * size
@@ -242,7 +242,7 @@ def test_durations_are_short():
 
 
 def test_spellings_are_words_of_one_table():
-    assert sum(map(len, SPELLINGS.values())) == len(HOURS)
+    assert sum(map(len, TIME_UNIT_SPELLINGS.values())) == len(HOURS_PER_UNIT)
 
 
 def test_shares_and_conditions():

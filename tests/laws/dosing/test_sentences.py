@@ -239,7 +239,7 @@ def test_a_bad_table_of_drugs_names_line_and_column(tmp_path, column, cell, said
 
 def test_every_drug_names_parameters_and_states_that_exist(model):
     for drug in load_drugs():
-        named = [drug.molar_mass, drug.maintenance_elimination, drug.dose, *drug.max_doses.values()]
+        named = [drug.molar_mass, drug.maintenance_elimination, drug.dose, *drug.max_dose_parameters.values()]
         assert {name for name in named if name and " " not in name} <= set(TABLE)
         assert drug.compartment in (None, *model.layout.state_names)
 

@@ -10,7 +10,7 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation import update_parameter_tables
 from ketamech.estimation.calibration import Calibration, EstimatedParameter, StudyEffect, calibration, load_estimated
 from ketamech.estimation.clinical_targets import (
@@ -48,7 +48,7 @@ class Toy:
     published: np.ndarray = field(default_factory=lambda: np.array([2.0, -1.0]))
     noise: np.ndarray = field(default_factory=lambda: np.array([0.5, 0.5]))
     model: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(layout=SimpleNamespace(fingerprint="toy")))
-    executor: Executor = LOCAL
+    executor: Executor = LOCAL_EXECUTOR
     calls: int = 0
     killed_at: int = 10**9
 
@@ -172,7 +172,7 @@ def test_equal_points_are_simulated_once_and_returned_each_time():
 
 def test_only_calibrate_rows_are_fitted_and_each_once():
     rows = load_clinical_targets()
-    assert all(row.row.use == "calibrate" or not row.row.openable for row in rows if row.fitted)
+    assert all(row.row.use == "calibrate" or not row.row.has_public_source for row in rows if row.fitted)
     names = [row.row.id for row in rows]
     assert len(set(names)) == len(names)
     assert all(np.isfinite(standard_error_of(row)) and standard_error_of(row) > 0 for row in rows if row.fitted)
@@ -207,7 +207,7 @@ NOT_A_STATISTIC = {  # first letters of rows: why no statistic of a trial file i
 def test_estimated_parameters_are_a_dozen_or_so_and_have_priors():
     found = load_estimated()
     assert 10 <= len(found) <= 24
-    assert all(0.1 <= p.prior <= 1 and p.default > 0 for p in found)
+    assert all(0.1 <= p.prior_log_sd <= 1 and p.prior_median > 0 for p in found)
 
 
 def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
@@ -267,7 +267,7 @@ def test_a_posterior_goes_out_and_comes_back(tmp_path):
 def test_a_row_that_cannot_be_opened_is_not_fitted_again(model):
     """It stays marked as fitted, because the shipped posterior used it; the next calibration leaves it out."""
     used = {row.row.id for row in calibration(model).rows}
-    closed = {row.row.id for row in load_clinical_targets() if row.fitted and not row.row.openable}
+    closed = {row.row.id for row in load_clinical_targets() if row.fitted and not row.row.has_public_source}
     assert closed == {"zarate06-d-24h", "zarate06-d-d7", "murrough13-resp-ket-d7", "murrough13-resp-mdz-d7"}
     assert not used & closed
     assert len(used) > 30

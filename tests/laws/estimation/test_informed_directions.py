@@ -32,7 +32,7 @@ def test_a_product_that_is_known_and_a_ratio_that_is_not():
 
 
 def test_the_shipped_gains_are_the_weights_of_mood():
-    assert {p.name: p.gain for p in load_estimated() if p.gain} == {
+    assert {p.name: p.gain_unit for p in load_estimated() if p.gain_unit} == {
         "mood.connectivity_weight": "connectivity", "mood.habenula_weight": "habenula",
         "mood.acute_effect_weight": "acute effect", "mood.expectancy_weight": "expectancy",
     }  # fmt: skip

@@ -81,7 +81,7 @@ def test_the_posterior_without_a_trial_is_the_exact_one():
     for trial, one in found.items():
         mean, sd = task.exact(trial)
         assert one.method == "reweighted"
-        assert one.pareto_k < left_out.LARGEST_K
+        assert one.pareto_k < left_out.MAX_PARETO_K
         assert one.draws.mean() == pytest.approx(mean, abs=0.04)
         assert one.draws.std() == pytest.approx(sd, abs=0.05)
     assert found["a"].rows == 2
@@ -90,7 +90,7 @@ def test_the_posterior_without_a_trial_is_the_exact_one():
 def test_a_trial_that_the_posterior_hangs_on_is_refitted():
     """Twenty rows of one trial at -2 against two at +1: no weight of the full posterior reaches the others."""
     task, found = without_each([-2.0] * 20 + [1.0, 1.0], ("a",) * 20 + ("b", "c"))
-    assert found["a"].pareto_k > left_out.LARGEST_K
+    assert found["a"].pareto_k > left_out.MAX_PARETO_K
     assert found["a"].method == "refitted"
     full = task.exact()[0]
     assert found["a"].draws.mean() > full  # the design points limit how far a refit may move

@@ -77,7 +77,7 @@ def test_the_moments_of_an_arm_are_rows_of_one_publication_that_can_be_opened():
     assert len({(one.trial, one.arm, one.visit, one.scale) for one in arms}) == len(arms)
     for arm in arms:
         assert len({rows[name].reference for name in arm.evidence}) == 1
-        assert all(rows[name].openable for name in arm.evidence)
+        assert all(rows[name].has_public_source for name in arm.evidence)
         assert {"SD", "SD of change"} & set(arm.moments)
     assert arm_of("murrough2013_six_infusions", "ketamine", "2 h").moments["change"] == -18.9  # printed as a fall
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import truncnorm
 
 from ketamech.core.checkpoint import open_checkpoint
-from ketamech.core.execution import LOCAL, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation import simulation_based_calibration as sbc
 from ketamech.estimation.calibration import Calibration, EstimatedParameter
 from ketamech.estimation.posterior import posterior_hash
@@ -27,7 +27,7 @@ class Linear:
     """Two parameters with prior N(0, 1), three rows with normal noise; the error of the data may be larger."""
 
     data: np.ndarray | None = None
-    executor: Executor = LOCAL
+    executor: Executor = LOCAL_EXECUTOR
     wrong: float = 1.0
     killed_at: int = 10**9
     estimated: tuple = tuple(EstimatedParameter(name, 1.0, 1.0) for name in "ab")
@@ -166,7 +166,7 @@ def test_diagnostics_are_written_beside_the_posterior_and_read_only_with_it(tmp_
     assert list(found) == [tables.SENSITIVITY, tables.UNIFORMITY, tables.RANKS]  # no parameter of the toy is a gain
     draws = [{"a": 0.1, "b": 0.2}]
     for name, table in found.items():
-        write_table(table, tmp_path / name, {tables.MARK: posterior_hash(draws)})
+        write_table(table, tmp_path / name, {tables.POSTERIOR_HASH_KEY: posterior_hash(draws)})
         again = tables.load_diagnostic(tmp_path, name, draws)
         assert list(again) == list(table)
         assert tables.load_diagnostic(tmp_path, name, [{"a": 0.1, "b": 0.3}]) is None

@@ -67,12 +67,12 @@ def test_recalled_rows_stay_recalled(evidence):
 def test_a_row_to_calibrate_on_has_an_address_that_can_be_opened(evidence):
     calibrate = evidence.select(use="calibrate")
     assert len(calibrate) > 1000
-    assert [row.id for row in calibrate if not row.openable] == []
+    assert [row.id for row in calibrate if not row.has_public_source] == []
     assert [row.id for row in calibrate if row.reading_source == "recalled"] == []
 
 
 @pytest.mark.parametrize(
-    ("address", "openable"),
+    ("address", "has_public_source"),
     [
         ("https://pubmed.ncbi.nlm.nih.gov/9915326/", True),
         ("10.1038/s41380-021-01246-3", True),
@@ -85,8 +85,8 @@ def test_a_row_to_calibrate_on_has_an_address_that_can_be_opened(evidence):
         ("PMC6673961 (a title)", False),
     ],
 )
-def test_what_counts_as_an_address(evidence, address, openable):
-    assert replace(evidence["perez-frn"], source_location=address).openable is openable
+def test_what_counts_as_an_address(evidence, address, has_public_source):
+    assert replace(evidence["perez-frn"], source_location=address).has_public_source is has_public_source
 
 
 def test_corrected_rows_hold_the_printed_numbers(evidence):

@@ -63,12 +63,12 @@ def test_known_parameters_of_a_group_are_found(made):
     assert effective.min() > 20
 
 
-def test_the_table_of_the_group_says_what_was_learned(made):
+def test_the_group_table_shows_the_reduction_of_variance(made):
     table = group_table(made).set_index("parameter")
     row = table.loc["pharmacokinetics.intrinsic_clearance_s"]
     assert row["low"] < row["estimate"] < row["high"]
     assert row["prior"] == pytest.approx(199.3, rel=1e-3)
-    assert 0.5 < row["learned"] < 1
+    assert 0.5 < row["variance_reduction"] < 1
     assert 0 < row["RSE_percent"] < 25
     assert list(table.index[2:]) == [
         "SD between people of pharmacokinetics.intrinsic_clearance_s",

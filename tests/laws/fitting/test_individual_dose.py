@@ -149,7 +149,7 @@ def test_the_best_times_beat_all_others(design):
     assert design.criterion(best) == pytest.approx(max(every.values()))
     assert design.efficiency([2, 3], best) < 1 == design.efficiency(best, best)
     few, more = design.table(best), design.table(design.best(4))
-    assert (more["learned"] > few["learned"]).all()
+    assert (more["variance_reduction"] > few["variance_reduction"]).all()
     with pytest.raises(InputError, match="7 samples"):
         design.best(7)
 

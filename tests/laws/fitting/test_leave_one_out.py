@@ -85,7 +85,7 @@ def test_the_density_of_a_person_is_that_of_the_closed_form(made):
 
 
 def test_many_draws_are_thinned(made, monkeypatch):
-    monkeypatch.setattr("ketamech.fitting.leave_one_out.MOST_DRAWS", 30)
+    monkeypatch.setattr("ketamech.fitting.leave_one_out.MAX_DRAWS", 30)
     logs = log_likelihoods(made, points=5)
     assert logs["draw"].values.tolist() == [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36, 39]
     np.testing.assert_array_equal(logs["measurement"], made.draws.log_likelihood[:, ::3])

@@ -117,7 +117,7 @@ def test_parameters_without_information_keep_their_prior_and_this_is_said(model)
     rows = [DOSE.format("1"), "1,0.7,0,.,.,.,venous.ketamine,150,0"]
     made = fit(data_of(model, table(*rows)), model, FitSettings(("gut_ka", "intrinsic_clearance_s"), group=False))
     assert made.mode[0, 0] == pytest.approx(made.mean[0, 0], abs=1e-3)
-    assert made.learned[0, 0] == pytest.approx(0, abs=1e-3)
+    assert made.variance_reduction[0, 0] == pytest.approx(0, abs=1e-3)
     assert any("gut_ka: posterior and prior are nearly the same" in note for note in made.notes)
     assert any("cannot be identified from the measurements of ID 1" in note for note in made.notes)
 

@@ -104,7 +104,7 @@ def test_every_status_but_assumed_needs_evidence(load, status):
 
 
 def test_calibration_may_not_use_rows_held_back(load, evidence):
-    held_back = next(row.id for row in evidence.select(use="context") if row.openable)
+    held_back = next(row.id for row in evidence.select(use="context") if row.has_public_source)
     with pytest.raises(InputError, match="for comparison only"):
         load({**GOOD, "status": "calibrated", "evidence": held_back})
     assert load({**GOOD, "status": "derived", "evidence": held_back})

@@ -41,7 +41,7 @@ def test_the_sample_size_is_that_of_the_closed_form(trial):
     assert found.patients == pytest.approx(expected, rel=0.12)
     assert found.low <= expected <= found.high
     assert found.per_arm == {"drug": found.patients // 2, "placebo": found.patients // 2}
-    assert found.missed == pytest.approx(20, abs=1.5)
+    assert found.type_2_error == pytest.approx(20, abs=1.5)
     assert table["power"].is_monotonic_increasing
     assert f"{found.patients // 2} patients in each arm, {found.patients} in all" in found.text
 

@@ -9,7 +9,7 @@ from typing import Any
 from lark.parsers.lalr_analysis import Shift
 
 from ketamech.core import unit
-from ketamech.core.units import SPELLINGS, format_dimensions
+from ketamech.core.units import TIME_UNIT_SPELLINGS, format_dimensions
 from ketamech.dosing import dose_events, lexicon, parse, parse_errors, perturbations, regimen_reader, treatment
 from ketamech.dosing.drugs import Drug, dosage_forms, load_absorption, load_drugs, load_routes, spellings
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
@@ -30,7 +30,7 @@ def dosing_tables() -> dict[str, Any]:
         "perturbations": {one.name: _perturbation(one) for one in load_perturbations().values()},
         "drugs": {drug.name: _drug(drug) for drug in load_drugs()},
         "grammar": grammar_tables(),
-        "unit_words": [words[-1] for words in SPELLINGS.values()],
+        "unit_words": [words[-1] for words in TIME_UNIT_SPELLINGS.values()],
         "masses": {name: unit(name).factor for name in regimen_reader.MASS_UNITS},
         "dose_units": {f"{mass}{per}": _unit(f"{mass}{per}") for mass in sorted(_mass_words()) for per in PER},
         "starts": parse_errors.STARTS,
@@ -38,13 +38,14 @@ def dosing_tables() -> dict[str, Any]:
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "frequencies": lexicon.FREQUENCIES},
         "injection_sites": dose_events.INJECTION_SITES,
         "timed_routes": treatment.TIMED_ROUTES,
-        "tablets": treatment.TABLETS,
+        "tablets": treatment.ROUTES_WITHOUT_VISIT,
         "dosage_forms": dosage_forms(),
         "animal_routes": list(ANIMAL_ROUTES),
         "limits": {
-            "text": lexicon.LONGEST_TEXT, "part": lexicon.LONGEST_PART, "shown": parse_errors.SHOWN,
+            "text": lexicon.MAX_TEXT_LENGTH, "part": lexicon.MAX_PART_LENGTH,
+            "shown": parse_errors.MAX_SHOWN_CHARACTERS,
             "doses": treatment.MAX_DOSES, "horizon": treatment.MAX_HORIZON_H, "lag": treatment.MAX_LAG_H,
-            "a_week": parse.MOST_A_WEEK, "numbers": parse.MOST_NUMBERS, "lead": perturbations.MAX_LEAD_H,
+            "a_week": parse.MAX_TIMES_A_WEEK, "numbers": parse.MAX_LIST_LENGTH, "lead": perturbations.MAX_LEAD_H,
         },
     }  # fmt: skip
 
@@ -58,17 +59,18 @@ def _drug(drug: Drug) -> dict[str, Any]:
 
     return {
         **asdict(drug),
-        "limits": {route: milligrams(dose) for route, dose in drug.max_doses.items()},
+        "limits": {route: milligrams(dose) for route, dose in drug.max_dose_parameters.items()},
         "unit_dose": milligrams(drug.dose) if drug.dose else None,
         "absorption": {route: asdict(found) for (name, route), found in load_absorption().items() if name == drug.name},
     }
 
 
 def _perturbation(one: Perturbation) -> dict[str, Any]:
-    found = {name: getattr(one, name) for name in ("kind", "target", "enters", "level", "at", "loss_rate")}
+    own = {name: getattr(one, name) for name in ("kind", "target", "target_states", "level", "at")}
     dosable = one.kind in perturbations.DOSABLE_KINDS
     doses = [asdict(dose) for dose in one.doses]
-    return {**found, "dosable": dosable, "sets": one.values(load_parameters()), "doses": doses}
+    values = one.values(load_parameters())
+    return {**own, "loss_rate": one.loss_rate_parameter, "dosable": dosable, "parameter_values": values, "doses": doses}
 
 
 def _mass_words() -> set[str]:

@@ -11,9 +11,9 @@ from ketamech.app.app_state import AppState
 from ketamech.app.curves import curves_by_sum, sorted_sum
 from ketamech.core import unit
 from ketamech.report.published_points import (
+    MAX_AGE_DIFFERENCE,
     SAME_PERSON,
     SHAPES,
-    YEARS_APART,
     drug_events_in_order,
     how_drawn,
     is_drawable,
@@ -42,7 +42,7 @@ def published_tables(app_state: AppState) -> dict[str, Any]:
         "protocols": {name: _protocol(protocols[name], model) for name in used},
         "values": [_value(target, *place, app_state) for target, place in shown],
         "same_person": SAME_PERSON,
-        "age_difference": YEARS_APART * unit("year").factor,
+        "age_difference": MAX_AGE_DIFFERENCE * unit("year").factor,
     }
 
 

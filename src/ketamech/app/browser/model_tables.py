@@ -10,11 +10,11 @@ import numpy as np
 
 from ketamech.analysis.attribution import outcomes
 from ketamech.app.curves import (
-    AFTER_A_DOSE,
     FIRST_MINUTE,
+    HOURS_AFTER_DOSE,
     LONG_HORIZON_TIMES,
+    MAX_POPULATION_TIMES,
     PERCENTILES,
-    POPULATION_MOST_TIMES,
     POPULATION_TIMES,
     POPULATION_TOLERANCE,
     TOLERANCE,
@@ -22,7 +22,7 @@ from ketamech.app.curves import (
     drug_parameters,
     single_output_track,
 )
-from ketamech.app.scenarios import MOST_OCCASIONS
+from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.core import unit
 from ketamech.core.units import MONTH
 from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SIZES
@@ -93,13 +93,13 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "variants": {name: one.parameter_values for name, one in load_model_variants(model.parameters).items()},
         "tracks": [_track(track, model, values) for track in load_tracks().values() if available_curves(track, model)],
         "human_only": [name for name in model.layout.output_names if not exists_in("rat", name)],
-        "curves": {"tolerance": TOLERANCE, "most_doses": MOST_OCCASIONS},
+        "curves": {"tolerance": TOLERANCE, "most_doses": MAX_OCCASIONS},
         "population": {
             "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,
-            "most_times": POPULATION_MOST_TIMES, "patients": PEOPLE, "seed": SEED,
+            "most_times": MAX_POPULATION_TIMES, "patients": PEOPLE, "seed": SEED,
         },
         "times": {
-            "first_minute": FIRST_MINUTE, "after_a_dose": AFTER_A_DOSE.tolist(), "month": MONTH,
+            "first_minute": FIRST_MINUTE, "after_a_dose": HOURS_AFTER_DOSE.tolist(), "month": MONTH,
             "long_horizon": LONG_HORIZON_TIMES,
         },
     }  # fmt: skip

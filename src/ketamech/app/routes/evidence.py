@@ -17,7 +17,7 @@ from ketamech.app.responses import NotFound, cached_response, json_response, rou
 from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
 
-MOST_ROWS, MOST_VALUES = 400, 40
+MAX_ROWS, MAX_LISTED_VALUES = 400, 40
 FILTERS = ("species", "drug", "use", "reading_source")
 Word = Annotated[str, Field(max_length=80)]
 
@@ -33,7 +33,7 @@ class EvidenceQuery(BaseModel):
     reading_source: Word = ""
     ids: Annotated[str, Field(max_length=4000)] = ""
     first: int = Field(0, ge=0, le=100_000, description="number of the first row of the page")
-    limit: int = Field(MOST_ROWS, ge=1, le=MOST_ROWS, description="rows of a page")
+    limit: int = Field(MAX_ROWS, ge=1, le=MAX_ROWS, description="rows of a page")
 
 
 class EvidenceRow(BaseModel):
@@ -194,7 +194,7 @@ def evidence_rows(app_state: AppState, query: EvidenceQuery) -> dict[str, Any]:
     known = app_state.evidence
     if query.ids:
         found = [known.observations[one] for one in query.ids.split(",") if one in known.observations]
-        return {"total": len(found), "first": 0, "rows": [evidence_row(row, app_state) for row in found[:MOST_ROWS]]}
+        return {"total": len(found), "first": 0, "rows": [evidence_row(row, app_state) for row in found[:MAX_ROWS]]}
     found = known.select(stage=query.stage or None, text=query.text or None)
     wanted = {name: getattr(query, name) for name in FILTERS if getattr(query, name)}
     counts = {name: _counts(found, name, wanted) for name in FILTERS}
@@ -211,7 +211,9 @@ def _is_chosen(row: Observation, wanted: Mapping[str, str]) -> bool:
 def _counts(rows: Iterable[Observation], name: str, wanted: Mapping[str, str]) -> dict[str, int]:
     """Number of rows by value of one filter among those that the other filters choose, the most frequent first."""
     others = {key: value for key, value in wanted.items() if key != name}
-    return dict(Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, others)).most_common(MOST_VALUES))
+    return dict(
+        Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, others)).most_common(MAX_LISTED_VALUES)
+    )
 
 
 def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:

@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 
 from ketamech.app.app_state import AppState
 from ketamech.app.job_tasks import attribution_work, scorecard_work
-from ketamech.app.jobs import ENDED, Job, Jobs
+from ketamech.app.jobs import FINAL_STATES, Job, Jobs
 from ketamech.app.responses import NotFound, cached_response, error_body, json_response
 from ketamech.app.schemas import AttributionRequest, JobState, SampleSizeRequest, ShippedTrial, TrialRequest
 from ketamech.app.trial_tasks import sample_size_work, shipped_trials, trial_work
@@ -143,7 +143,7 @@ async def _events(job: Job) -> AsyncIterator[str]:
         if current != last:
             last, silent = current, 0.0
             yield f"data: {state.model_dump_json()}\n\n"
-        if state.state in ENDED:
+        if state.state in FINAL_STATES:
             return
         await asyncio.sleep(POLL_SECONDS)
         silent += POLL_SECONDS

@@ -31,8 +31,8 @@ from ketamech.simulation.load_scenario import keys_from_text
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_schema import ScenarioFile
 
-MOST_SUBJECTS = 200  # larger tables: command line
-MOST_ROWS_OF_SUBJECT = 400  # the time to write a regimen rises with the square of its doses
+MAX_SUBJECTS = 200  # larger tables: command line
+MAX_ROWS_OF_SUBJECT = 400  # the time to write a regimen rises with the square of its doses
 PERSON = "person."
 
 
@@ -91,9 +91,9 @@ def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]
     """
     name = shown_name(request.name)
     table = doses_in(request.text, name, model.parameters, drug=request.drug or None)
-    if len(table.subjects) > MOST_SUBJECTS:
+    if len(table.subjects) > MAX_SUBJECTS:
         what = f"{len(table.subjects)} subjects in one table"
-        raise InputError(what, file=name, expected=f"at most {MOST_SUBJECTS} on the page; the command line reads more")
+        raise InputError(what, file=name, expected=f"at most {MAX_SUBJECTS} on the page; the command line reads more")
     found, errors = [], []
     for subject in table.subjects:
         try:
@@ -109,9 +109,9 @@ def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]
 def _scenario_of_subject(table: DoseTable, subject: DoseTableSubject, model: Model) -> ScenarioFile:
     """The scenario of one subject as the keys of a file, with covariates under `person`."""
     count = sum(len(occasion.rows) for occasion in subject.occasions)
-    if count > MOST_ROWS_OF_SUBJECT:
+    if count > MAX_ROWS_OF_SUBJECT:
         what = f"{count} doses of ID {subject.name}"
-        raise InputError(what, file=table.path, expected=f"at most {MOST_ROWS_OF_SUBJECT}; the command line takes more")
+        raise InputError(what, file=table.path, expected=f"at most {MAX_ROWS_OF_SUBJECT}; the command line takes more")
     if not count:
         raise InputError(f"no dose for ID {subject.name}", file=table.path, expected="rows with AMT above 0")
     keys = keys_from_text(scenario_of_subject(table, subject, model.parameters).source, table.path.name)

@@ -23,7 +23,7 @@ from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 
 CONCENTRATIONS = ("ng/mL", "umol/L")
-STAND_IN = "racemic ketamine"  # all routes; for tables whose drug the model does not know
+DEFAULT_DRUG = "racemic ketamine"  # all routes; for tables whose drug the model does not know
 NUMBERS = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
 CMT_NOTE = f"CMT by number is {NUMBERS}; --route states another route"
 
@@ -129,7 +129,7 @@ class _TableReader:
             raise rows[0].error(f"ID {name} comes back", "ID", "all records of one person together")
         self.seen.add(name)
         drug, prepared = self._prepared(rows)
-        for number, occasion in enumerate(occasions_of(prepared, drug.name if drug else STAND_IN), 1):
+        for number, occasion in enumerate(occasions_of(prepared, drug.name if drug else DEFAULT_DRUG), 1):
             doses, found = list(self._doses(occasion)), self._levels(name, occasion)
             if found and not doses:
                 self.found.note(f"levels of ID {name} without a dose before them are left out")

@@ -14,7 +14,7 @@ from ketamech.core import InputError, closest_match
 MAX_ROWS = 500_000
 MISSING = {"", ".", "na"}
 SEPARATORS = (",", ";", "\t")
-SKIPPED = ("#", "TABLE NO.")  # prefixes of lines that are no records: comments and titles of NONMEM tables
+COMMENT_PREFIXES = ("#", "TABLE NO.")  # prefixes of lines that are no records: comments and titles of NONMEM tables
 PRINTED_NUMBER = re.compile(r"\d+\.\d*(e[-+]?\d{1,2})?", re.I)  # 1.0000E+00 in NONMEM tables
 DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d{1,2})?", re.I)
 DECIMAL_POINT = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d{1,2})?", re.I)
@@ -39,7 +39,7 @@ SYNONYMS = {
     "TINFUSION": "DUR", "TINFUS": "DUR", "DURATION": "DUR", "WGT": "WEIGHT", "BWT": "WEIGHT", "BODYWEIGHT": "WEIGHT",
     "AMT_UNIT": "UNIT", "AMTU": "UNIT", "AMTUNIT": "UNIT", "DOSEU": "UNIT", "UNITS": "UNIT",
 }  # fmt: skip
-UNRELATED = ("RACE", "DATE")  # common columns whose names are one letter from another column
+NOT_MISSPELLED = ("RACE", "DATE")  # common columns whose names are one letter from another column
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def cells_of(text: str, path: Path) -> CsvTable:
 
 def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
     """The header line and all following lines; the header may begin with # (IGNORE=# of NONMEM)."""
-    start = next((i for i, (_, line) in enumerate(lines) if not line.startswith(SKIPPED)), len(lines))
-    kept = [(i, line) for i, line in lines[start:] if not line.startswith(SKIPPED)]
+    start = next((i for i, (_, line) in enumerate(lines) if not line.startswith(COMMENT_PREFIXES)), len(lines))
+    kept = [(i, line) for i, line in lines[start:] if not line.startswith(COMMENT_PREFIXES)]
     if kept and not _names_columns(kept[0][1]):
         named = next((i for i in range(start - 1, -1, -1) if _names_columns(lines[i][1].lstrip("#"))), None)
         if named is not None:

@@ -16,7 +16,7 @@ from ketamech.exchange.nonmem.csv_cells import ANALYTES, UNIT_COLUMNS, DoseRow
 from ketamech.simulation.nca_tables import PER_KG
 
 DV = "DV"
-MARKS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")  # columns that say how DV is to be read
+CENSORING_COLUMNS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")  # columns that say how DV is to be read
 NUMBER = r"(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?"
 BELOW = re.compile(rf"<\s*(?P<limit>{NUMBER})|(?:<\s*)?(?:blq|bql|bloq|bdl|blod|lloq|loq|lod|nd)", re.I)
 NOT_CENSORED, LEFT, RIGHT = 0, 1, -1
@@ -37,7 +37,9 @@ def measurement_of(row: DoseRow, column: str = DV) -> Measurement | None:
     EVID, MDV, CENS, LIMIT, BLQ and LLOQ are about DV: for another `column` they do not count. Raises InputError for
     text that is neither a number nor a mark of BLQ.
     """
-    own = row if column == DV else replace(row, cells={k: v for k, v in row.cells.items() if k not in MARKS})
+    own = (
+        row if column == DV else replace(row, cells={k: v for k, v in row.cells.items() if k not in CENSORING_COLUMNS})
+    )
     if own.number("EVID") != 0 or own.number("MDV") == 1:
         return None
     text, code = own.text(column), own.integer("CENS", range(-1, 2))

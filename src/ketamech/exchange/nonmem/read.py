@@ -18,7 +18,7 @@ from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
 from ketamech.dosing.dose_records import CMT_CODES
 from ketamech.dosing.drugs import NO_ROUTE
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, UNRELATED, CsvTable, DoseRow, cells_of, refuse_dates
+from ketamech.exchange.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
 from ketamech.simulation.parameter_overrides import bounds
@@ -115,7 +115,7 @@ def suspicions(found: CsvTable, used: Collection[str], parameters: ParameterTabl
     Raises UnknownNameError for a column that is not `used` and resembles one that is.
     """
     for name, written in found.columns.items():
-        if name in used or name in UNRELATED:
+        if name in used or name in NOT_MISSPELLED:
             continue
         if "." in name:  # the name of a parameter, or of an output that a simulation wrote
             if (near := misspelled(name, parameters)) is not None:

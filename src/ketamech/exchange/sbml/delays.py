@@ -16,7 +16,7 @@ from ketamech.exchange.sbml.sbml_model import CLOCK, DELAY_ORDER, DELAY_START, S
 from ketamech.exchange.sbml.segment_solver import SegmentSolver
 from ketamech.model.stage import symbol
 
-INSIDE = 1e-9  # share of a segment
+SEGMENT_MARGIN = 1e-9  # share of a segment
 NODES = DELAY_ORDER + 1  # values that a polynomial passes through
 
 
@@ -60,7 +60,9 @@ class DelayedValues:
     def prepare(self, state: np.ndarray, stop: float) -> np.ndarray:
         """Set the polynomials up to `stop`; returns the state with the delayed values at its time."""
         begin = state[self.clock]
-        shares = INSIDE + (1.0 - 2.0 * INSIDE) * np.linspace(0.0, 1.0, NODES)  # a jump at an end is no part of it
+        shares = SEGMENT_MARGIN + (1.0 - 2.0 * SEGMENT_MARGIN) * np.linspace(
+            0.0, 1.0, NODES
+        )  # a jump at an end is no part of it
         inverse = np.linalg.inv(np.vander(shares, increasing=True))
         scales = (stop - begin) ** np.arange(NODES)
         self.solver.inputs[self.start] = begin
@@ -74,7 +76,7 @@ class DelayedValues:
         state = state.copy()
         for i, lag in enumerate(self.delays.values()):
             time = state[self.clock] - lag
-            state[self.states[i]] = self._at(time + INSIDE * max(abs(time), 1e-3), i)
+            state[self.states[i]] = self._at(time + SEGMENT_MARGIN * max(abs(time), 1e-3), i)
         return state
 
     def remember(self, rows: np.ndarray) -> None:

@@ -25,7 +25,7 @@ from ketamech.exchange.sbml.sbml_model import (
     DELAY,
     DELAY_ORDER,
     DELAY_START,
-    FAST,
+    FAST_RATE_FACTOR,
     RATE_SUFFIX,
     SOURCE_SUFFIX,
     SbmlEvent,
@@ -253,7 +253,7 @@ class _SbmlImporter:
                 continue
             law = reaction.getKineticLaw().getMath()
             self.made.rules[name] = self.formula(law, f"the rate of '{reaction.getId()}'")
-            speed = sympy.Float(FAST) if reaction.isSetFast() and reaction.getFast() else sympy.Integer(1)
+            speed = sympy.Float(FAST_RATE_FACTOR) if reaction.isSetFast() and reaction.getFast() else sympy.Integer(1)
             self.made.has_fast_reactions |= speed != 1
             for sign, kind in ((-1, "Reactant"), (1, "Product")):
                 for part in _all(reaction, kind):

@@ -22,7 +22,9 @@ CLOCK = f"{STAGE}.clock.time"  # no id has a dot: no id can be taken for the clo
 RATE_SUFFIX, AMOUNT_SUFFIX = ".rate", ".amount"  # suffixes of rates of change and amounts
 DELAY, DELAY_START, SOURCE_SUFFIX = "delayed.", "delays.start", ".source"  # delayed values, and what is delayed
 DELAY_ORDER = 5  # of the polynomial that a delayed value follows
-FAST = 1e9  # how many times as fast as stated a fast reaction is: it stays at its equilibrium to about 1 / FAST
+FAST_RATE_FACTOR = (
+    1e9  # how many times as fast as stated a fast reaction is: it stays at its equilibrium to about 1 / FAST
+)
 SWITCH = "switch."  # prefix of the quantities whose sign decides a trigger
 ROUNDING = 1e-6  # share of its size below which a negative base of a power is a rounding error
 

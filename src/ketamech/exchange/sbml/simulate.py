@@ -20,7 +20,7 @@ from ketamech.exchange.sbml.delays import DelayedValues
 from ketamech.exchange.sbml.sbml_model import (
     AMOUNT_SUFFIX,
     CLOCK,
-    FAST,
+    FAST_RATE_FACTOR,
     STAGE,
     SbmlEvent,
     SbmlModel,
@@ -137,7 +137,7 @@ class _Run:
         if not self.model.has_fast_reactions:
             return
         now = self.now
-        path = self.solver.run(self.row[: self.n_states], np.array([now + RELAXATIONS / FAST]))
+        path = self.solver.run(self.row[: self.n_states], np.array([now + RELAXATIONS / FAST_RATE_FACTOR]))
         if path.failure:
             raise SolverError(f"the equilibrium of the fast reactions is not found at time {now:g}: {path.failure}")
         state = path.rows[-1, : self.n_states]

@@ -27,22 +27,22 @@ from ketamech.trials.analysis.treatment_effects import (
     share_interval,
 )
 from ketamech.trials.design import Trial
-from ketamech.trials.trial_dataset import EVENT
+from ketamech.trials.trial_dataset import EVENT_PREFIX
 
 LEVELS = ("ketamine", "esketamine", "norketamine")
-SUBJECT = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
+SUBJECT_COLUMNS = {"age": "AGE", "weight": "WEIGHTBL", "male": "MALEFL", "asian": "ASIANFL", "resistance": "RESISTBL"}
 UNITS = ("AGE", "WEIGHTBL", "DCTTM")  # columns whose unit is in a further column: AGEU ...
 
 
 def adsl(dataset: xr.Dataset) -> pd.DataFrame:
     """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
     r, i, subjects = _subjects(dataset)
-    behind = {"left": "DCTTM", **SUBJECT}
+    behind = {"left": "DCTTM", **SUBJECT_COLUMNS}
     found = {
         "STUDYID": str(dataset.attrs.get("title", "")), "REPLIC": dataset["replicate"].values[r], "USUBJID": subjects,
         "TRT01P": dataset["arm"].values[r, i, 0],
     }  # fmt: skip
-    found |= {column: dataset[name].values[r, i] for name, column in SUBJECT.items() if name in dataset}
+    found |= {column: dataset[name].values[r, i] for name, column in SUBJECT_COLUMNS.items() if name in dataset}
     found |= {"DCTTM": dataset["left"].values[r, i], "DCREASCD": dataset["why_left"].values[r, i]}
     found |= {"DECISION": dataset["decision"].values[r, i], "SOLVST": dataset["solve_status"].values[r, i]}
     table = pd.DataFrame(found)
@@ -103,7 +103,7 @@ def _subjects(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return r, i, [f"{replicate}-{patient}" for replicate, patient in numbers]
 
 
-FEWEST = 3  # points of a line whose slope has a standard error
+MIN_SLOPE_POINTS = 3  # points of a line whose slope has a standard error
 NO_DOSE = "visits of a trial are not analysed by dose"
 
 
@@ -132,7 +132,7 @@ def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame
     known = np.isfinite(exposure) & np.isfinite(outcome) & (exposure > 0)
     n, doublings = int(known.sum()), np.log2(exposure[known])
     unknown = dict.fromkeys(("per_doubling", "low", "high", "p", "r"), float("nan"))
-    if n < FEWEST:
+    if n < MIN_SLOPE_POINTS:
         return pd.DataFrame([{**unknown, "n": n, "reason": f"{n} patients with exposure and outcome"}])
     if np.ptp(doublings) == 0:
         return pd.DataFrame([{**unknown, "n": n, "reason": "all patients have the same exposure"}])
@@ -149,7 +149,7 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
     """
     arm, found = dataset["arm"].values[:, :, 0], []
     for event in events:
-        had = dataset[f"{EVENT}{event}"].values
+        had = dataset[f"{EVENT_PREFIX}{event}"].values
         for name in dict.fromkeys(arm.ravel()):
             rated = (arm == name) & np.isfinite(had)
             counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
@@ -161,7 +161,7 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
     return tuple(found)
 
 
-CONTROLS = ("placebo", "saline", "midazolam", "sham", "control")
+CONTROL_WORDS = ("placebo", "saline", "midazolam", "sham", "control")
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
         mmrm(dataset, scale, reference) if several and not trial.washout else pd.DataFrame(),
         time_to_relapse(dataset, order=_groups(trial)) if trial.relapse else None,
         exposure_of_visits(dataset, LEVELS),
-        _left(dataset),
+        _dropout_shares(dataset),
         float((dataset["solve_status"].values != "ok").mean()),
         event_shares(dataset, trial.events),
     )
@@ -239,7 +239,7 @@ def reference_arm(trial: Trial) -> str:
 
 def is_control(arm: str) -> bool:
     """Whether the name of an arm contains one of CONTROLS."""
-    return any(word in arm.lower() for word in CONTROLS)
+    return any(word in arm.lower() for word in CONTROL_WORDS)
 
 
 def _groups(trial: Trial) -> list[str]:
@@ -247,7 +247,7 @@ def _groups(trial: Trial) -> list[str]:
     return [name for step in trial.steps for name in step.names] + [arm.name for arm in trial.arms]
 
 
-def _left(dataset: xr.Dataset) -> dict[str, float]:
+def _dropout_shares(dataset: xr.Dataset) -> dict[str, float]:
     """Percent of each arm that left early."""
     arm, left = dataset["arm"].values[:, :, 0], np.isfinite(dataset["left"].values)
     return {str(name): 100 * float(left[arm == name].mean()) for name in dict.fromkeys(arm.ravel())}

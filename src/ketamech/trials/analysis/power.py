@@ -159,7 +159,7 @@ def _subsample(
     return ancova(needed.isel(patient=places), scale, visit, reference)
 
 
-SMALLEST_P = 1e-4  # smaller ones are not printed
+MIN_PRINTED_P = 1e-4  # smaller ones are not printed
 
 
 def difference_sentences(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
@@ -226,8 +226,8 @@ def p_value(p: float) -> str:
     """A p value as text, e.g. 0.034, < 0.0001; empty if missing."""
     if not math.isfinite(p):
         return ""
-    return "< 0.0001" if p < SMALLEST_P else f"{p:.2g}"
+    return "< 0.0001" if p < MIN_PRINTED_P else f"{p:.2g}"
 
 
 def _p_text(p: float) -> str:
-    return f"p {p_value(p)}" if p < SMALLEST_P else f"p = {p_value(p)}"
+    return f"p {p_value(p)}" if p < MIN_PRINTED_P else f"p = {p_value(p)}"

@@ -21,7 +21,7 @@ from ketamech.core.errors import KetaMechError
 from ketamech.trials.analysis.treatment_effects import baselines, scores
 
 GRADIENT_TOLERANCE = 1e-6  # of the log likelihood, per element of the scaled Cholesky factor
-SMALLEST_EIGENVALUE = 1e-6  # of Sigma over its largest, below which it is singular
+MIN_EIGENVALUE_RATIO = 1e-6  # of Sigma over its largest, below which it is singular
 HESSIAN_STEP = 1e-4  # of each element of Sigma, in SDs of its two visits
 
 
@@ -125,7 +125,7 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
     factor[lower] = found.x
     sigma = (scale[:, None] * factor) @ (scale[:, None] * factor).T
     eigenvalues = np.linalg.eigvalsh(sigma / np.outer(scale, scale))
-    if not np.isfinite(found.fun) or eigenvalues[0] < SMALLEST_EIGENVALUE * eigenvalues[-1]:
+    if not np.isfinite(found.fun) or eigenvalues[0] < MIN_EIGENVALUE_RATIO * eigenvalues[-1]:
         raise NotEstimableError("the estimated covariance of the visits is singular")
     if np.max(np.abs(found.jac)) > 1e-2:
         raise NotEstimableError("the fit did not converge")

@@ -27,7 +27,7 @@ RESAMPLES, RESAMPLING_SEED = 200, 1
 MAX_EFFECT = 5.0  # per square root of the number of patients
 SPREADS, N_SPREADS, N_FINE, NEWTON_STEPS = (0.2, 10.0), 40, 9, 12  # spreads times the square root of the largest number
 SUFFICIENT_MARGIN = 5.0  # percent of power above the target at which the simulated trial is large enough
-SMALLEST_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SampleSize:
 
     `low` and `high`: 95 % interval by resampling the simulated trials; None for infinity. Where no number is found,
     there is a `reason`, and `low` may still be known.
-    `limit` is the power (percent) that no number of patients exceeds, and `missed` the percentage of trials of
+    `limit` is the power (percent) that no number of patients exceeds, and `type_2_error` the percentage of trials of
     `patients` that do not succeed although the arms differ.
     """
 
@@ -47,7 +47,7 @@ class SampleSize:
     high: int | None
     per_arm: dict[str, int]
     limit: float
-    missed: float
+    type_2_error: float
     simulated: int
     trials: int
     reason: str = ""
@@ -64,7 +64,7 @@ class SampleSize:
         each = f"{numbers.pop()} patients in each arm" if len(numbers) == 1 else arms
         return (
             f"{self.arm}: {each}, {self.patients} in all (95 % interval {self.low} to {high} in all), for a power of "
-            f"{self.target:g} %. Expected chance that a trial of this size misses the effect: {self.missed:.0f} %."
+            f"{self.target:g} %. Expected type II error of a trial of this size: {self.type_2_error:.0f} %."
         )
 
     def row(self) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _size_of_arm(
     missed = 100 - 100 * float(_success(np.array([patients]), effect, spread, z)[0])
     return replace(
         none, patients=sum(per_arm.values()), high=math.ceil(high) if math.isfinite(high) else None, per_arm=per_arm,
-        missed=missed, reason="",
+        type_2_error=missed, reason="",
     )  # fmt: skip
 
 
@@ -204,7 +204,7 @@ def _best(
     effect = np.full(spreads.shape, z / math.sqrt(float(np.median(n))))
     for _ in range(NEWTON_STEPS):
         score, information, _ = _likelihood(effect[:, :, None] * slope + offset, hits, counts)
-        step = (score * slope).sum(axis=2) / np.maximum((information * slope**2).sum(axis=2), SMALLEST_PROBABILITY)
+        step = (score * slope).sum(axis=2) / np.maximum((information * slope**2).sum(axis=2), MIN_PROBABILITY)
         effect = np.clip(effect + step, -MAX_EFFECT, MAX_EFFECT)
     likelihood = _likelihood(effect[:, :, None] * slope + offset, hits, counts)[2].sum(axis=2)
     rows, best = np.arange(len(hits)), likelihood.argmax(axis=1)
@@ -217,7 +217,7 @@ def _likelihood(
     """Score, expected information and log likelihood of a probit model [resample, spread, size]."""
     from scipy.special import ndtr
 
-    chance = np.clip(ndtr(predictor), SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    chance = np.clip(ndtr(predictor), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     density = np.exp(-(predictor**2) / 2) / math.sqrt(2 * math.pi)
     met, all_ = hits[:, None, :], counts[:, None, :]
     variance = chance * (1 - chance)

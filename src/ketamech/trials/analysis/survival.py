@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 DAY = 24.0
-MEDIAN = ["group", "n", "median_days", "low", "high"]
+MEDIAN_COLUMNS = ["group", "n", "median_days", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def time_to_relapse(dataset: xr.Dataset, *, order: Sequence[str] = ()) -> Relaps
     seen = [str(g) for g in dict.fromkeys(events["group"])]
     groups = [*(name for name in order if name in seen), *(name for name in seen if name not in order)]
     curves = pd.concat([_curve(events[events.group == g], g) for g in groups]) if groups else pd.DataFrame()
-    medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN)
+    medians = pd.DataFrame([_medians(events[events.group == g], g) for g in groups], columns=MEDIAN_COLUMNS)
     if not groups:
         reason = "no patient is at risk, so that none can relapse"
         return RelapseAnalysis(events, curves, medians, {}, (), reason)

@@ -110,7 +110,7 @@ def _differences(
 ) -> list[dict[str, Any]]:
     """Difference of each other arm from the reference among rated patients [patient], or why there is none."""
     if not (arm == reference).any():
-        return [_nothing(f"no patient in '{reference}' is rated")] * len(others)
+        return [_not_estimable(f"no patient in '{reference}' is rated")] * len(others)
     columns = [np.ones(len(arm)), start - start.mean(), *((arm == name).astype(float) for name in others)]
     design = np.column_stack(columns)
     inverse = np.linalg.pinv(design.T @ design)
@@ -123,9 +123,9 @@ def _differences(
     found = []
     for i, name in enumerate(others, start=2):
         if not (arm == name).any():
-            found.append(_nothing(f"no patient in '{name}' is rated"))
+            found.append(_not_estimable(f"no patient in '{name}' is rated"))
         elif not estimable[i]:
-            found.append(_nothing(f"{len(change)} patients do not separate the effects of arm and baseline"))
+            found.append(_not_estimable(f"{len(change)} patients do not separate the effects of arm and baseline"))
         else:
             found.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
     return found
@@ -136,9 +136,11 @@ def _tested(difference: float, residual: float, inverse: float, free: int) -> di
     from scipy.stats import t
 
     if free < 1:
-        return _nothing("no degrees of freedom are left to estimate the error", difference)
+        return _not_estimable("no degrees of freedom are left to estimate the error", difference)
     if residual == 0:
-        return _nothing("arm and baseline explain every change, so that there is no error to estimate", difference)
+        return _not_estimable(
+            "arm and baseline explain every change, so that there is no error to estimate", difference
+        )
     se = float(np.sqrt(residual / free * inverse))
     reach = float(t.ppf(0.975, free)) * se
     p = float(2 * t.sf(abs(difference / se), free))
@@ -156,7 +158,7 @@ def difference_interval(line: pd.Series, alpha: float) -> tuple[float, float]:
     return float(line["difference"]) - reach, float(line["difference"]) + reach
 
 
-def _nothing(reason: str, difference: float = float("nan")) -> dict[str, Any]:
+def _not_estimable(reason: str, difference: float = float("nan")) -> dict[str, Any]:
     """The row where nothing can be estimated."""
     missing = dict.fromkeys(("se", "df", "p", "low", "high"), float("nan"))
     return {"difference": difference, **missing, "reason": reason}
@@ -214,7 +216,7 @@ def response_differences(dataset: xr.Dataset, scale: str, visit: str, reference:
             line = {"replicate": int(dataset["replicate"].values[r]), "arm": name, "n": counts[0][1] + counts[1][1]}
             if not (counts[0][1] and counts[1][1]):
                 empty = name if not counts[0][1] else reference
-                lines.append({**line, **_nothing(f"no patient is in '{empty}'")})
+                lines.append({**line, **_not_estimable(f"no patient is in '{empty}'")})
                 continue
             table = [[hits, n - hits] for hits, n in counts]
             difference, low, high = newcombe_interval(counts[0], counts[1])

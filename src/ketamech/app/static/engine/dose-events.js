@@ -105,12 +105,12 @@ function absorbedParts(treatment, amount, number, { injection_sites: sites }) {
 }
 
 // A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed. Routes with an
-// absorbed share of their own (`nasal_f`) are given at once, and most of the remainder drains out.
+// absorbed share of their own (`nasal_bioavailability_parameters`) are given at once, and most of the remainder drains out.
 function nasalParts({ substance, route }, amount, number) {
   const value = (name) => number(`pharmacokinetics.${name}`);
   const lasting = value("swallowed_duration");
-  if (substance.nasal_f[route]) {
-    const share = number(substance.nasal_f[route]);
+  if (substance.nasal_bioavailability_parameters[route]) {
+    const share = number(substance.nasal_bioavailability_parameters[route]);
     const swallowed = value("racemic_nasal_swallowed_share") * (1 - share);
     return [absorbed(0, "racemic_nose", share, value("mouth_duration")), absorbed(0, "gut", swallowed, lasting)];
   }

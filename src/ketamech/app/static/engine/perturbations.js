@@ -26,8 +26,8 @@ export function unknownPerturbationError(text, tables) {
   return new InputError(`no perturbation is called '${name}'`, { key: "with", expected });
 }
 
-// The perturbations of [text, phrase]: { text, name, time, values, enters, events }; `values` { parameter: canonical
-// value }; `events(number)`: dose events into the states `enters`, where `number(name)` is the value of a parameter.
+// The perturbations of [text, phrase]: { text, name, time, values, targetStates, events }; `values` { parameter: canonical
+// value }; `events(number)`: dose events into the states `targetStates`, where `number(name)` is the value of a parameter.
 // `parameters`: those of scenario.json. Throws InputError, also for two that set the same parameter.
 export function applyPhrases(phrases, tables, parameters) {
   const applied = phrases.map(([text, phrase]) => appliedPhrase(text, phrase, tables, parameters));
@@ -52,10 +52,10 @@ function appliedPhrase(text, phrase, tables, parameters) {
   const fraction = targetFraction(name, perturbation, items, text, tables);
   const time = items.start?.hours ?? perturbation.at;
   check({ name, perturbation, items, isHeld, time, text }, tables, parameters);
-  const enters = isHeld ? [] : perturbation.enters;
-  const events = (number) => eventsOf({ ...perturbation, enters }, fraction, time, items.lasting?.hours ?? 0, number);
-  const held = isHeld ? { [heldParameter(perturbation.enters[0])]: Math.min(1, fraction) } : {};
-  return { text, name, time, values: { ...perturbation.sets, ...held }, enters, events };
+  const targetStates = isHeld ? [] : perturbation.target_states;
+  const events = (number) => eventsOf({ ...perturbation, target_states: targetStates }, fraction, time, items.lasting?.hours ?? 0, number);
+  const held = isHeld ? { [heldParameter(perturbation.target_states[0])]: Math.min(1, fraction) } : {};
+  return { text, name, time, values: { ...perturbation.parameter_values, ...held }, targetStates, events };
 }
 
 const heldParameter = (state) => `perturbation.${state.replace(/^tool_compounds\./, "")}`;
@@ -95,9 +95,9 @@ function targetFraction(name, { dosable, doses }, { amount, route = "" }, text, 
 }
 
 function check({ name, perturbation, items, isHeld, time, text }, { limits }, parameters) {
-  const { kind, dosable, enters } = perturbation;
+  const { kind, dosable, target_states: targetStates } = perturbation;
   if (!dosable && (items.amount || isHeld)) refuse(`${name} has no dose: it is a ${kind}`, { typeThis: name });
-  if (isHeld && (enters.length !== 1 || !(heldParameter(enters[0]) in parameters))) {
+  if (isHeld && (targetStates.length !== 1 || !(heldParameter(targetStates[0]) in parameters))) {
     refuse(`${name} cannot be held constant`, { expected: "a dose at a time", typeThis: name });
   }
   if (time < -limits.lead) {
@@ -106,9 +106,9 @@ function check({ name, perturbation, items, isHeld, time, text }, { limits }, pa
 }
 
 // With a rate of loss, the level is maintained for the duration of the perturbation.
-function eventsOf({ enters, level, loss_rate: rate }, fraction, time, duration, number) {
+function eventsOf({ target_states: targetStates, level, loss_rate: rate }, fraction, time, duration, number) {
   const amount = fraction * level;
-  const each = (size, lasting) => enters.map((compartment) => ({ time, compartment, amount: size, duration: lasting }));
+  const each = (size, lasting) => targetStates.map((compartment) => ({ time, compartment, amount: size, duration: lasting }));
   if (!rate || !duration) return each(amount, duration);
   return [...each(amount, 0), ...each(number(rate) * amount * duration, duration)];
 }

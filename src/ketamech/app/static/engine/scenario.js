@@ -141,7 +141,7 @@ export class ScenarioReader {
       const typeThis = `horizon: ${general(Math.round(start / 24 + 28))} days`;
       throw new InputError(what, { key: "horizon", expected: "doses that start before the horizon", typeThis });
     }
-    const early = scenario.perturbations.find(({ time, enters }) => time < 0 && enters.length);
+    const early = scenario.perturbations.find(({ time, targetStates }) => time < 0 && targetStates.length);
     if (length && early) {
       const what = `'${early.text}' comes before the start of a regimen at steady state`;
       throw new InputError(what, { key: "with", expected: "a time of 0 h or later", typeThis: `${early.name} at 0 h` });
