@@ -74,7 +74,10 @@ Compare = Annotated[
     typer.Option("--compare", help="Folder of another fit of this group, to compare with; may be repeated"),
 ]
 WarmUp = Annotated[int, typer.Option(min=10, help="Sweeps of each chain before the draws of a group")]
-Draws = Annotated[int, typer.Option(min=20, help="Posterior draws of each chain of a group")]
+Draws = Annotated[
+    int | None,
+    typer.Option(min=20, help="Posterior draws of each chain of a group [default: until chains agree, at most 2000]"),
+]
 Bins = Annotated[
     str, typer.Option(help="Predictive check: number of bins of time, or their edges in hours, joined by ','")
 ]
@@ -89,7 +92,7 @@ FitFolder = Annotated[
 def fit(
     data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
     drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
-    covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = 250,
+    covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = None,
     bins: Bins = "8", stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None,
     pk_model: PkModel = None, threads: Threads = None, out: Out = None, resume: Resume = False,
 ) -> None:  # fmt: skip

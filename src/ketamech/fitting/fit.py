@@ -25,7 +25,7 @@ from ketamech.fitting.fitted_parameters import (
     prior_covariance,
 )
 from ketamech.fitting.group_model import GroupModel, GroupValues, group_model, iterative_two_stage, means_of_persons
-from ketamech.fitting.group_sampler import CHAINS, DRAWS, WARM_UP, GroupDraws, convergence, sample_group
+from ketamech.fitting.group_sampler import CHAINS, EFFECTIVE, MAX_R_HAT, WARM_UP, GroupDraws, sample_group
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
@@ -37,7 +37,6 @@ from ketamech.simulation.model import Model
 MIN_GROUP_SIZE = 5  # persons from which a group is fitted by default
 SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
 FLAG_PROBABILITY = 1e-4  # probability below which the fit of a person is flagged
-MAX_R_HAT = 1.01  # R-hat up to which chains agree (Vehtari 2021, Bayesian Anal 16:667)
 MIN_VARIANCE_REDUCTION = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
 Progress = Callable[[str, int, int], None]  # step, done, total
 
@@ -48,7 +47,7 @@ class FitSettings:
 
     `group`: True, False, or None (a group from 5 persons on). `full`: full covariance between people. `covariates`:
     effects such as "central_volume ~ AGE". `iov`: parameters that differ between periods of a person. `chains`,
-    `warm_up` and `draws` of the sampler of a group.
+    `warm_up` and `draws` of the sampler of a group (default: as many draws as it needs to converge).
     """
 
     parameters: tuple[str, ...] = ()
@@ -61,7 +60,7 @@ class FitSettings:
     seed: int = 1
     chains: int = CHAINS
     warm_up: int = WARM_UP
-    draws: int = DRAWS
+    draws: int | None = None
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     @property
@@ -229,7 +228,7 @@ def _fit_group(
     start, persons = _start(predictor, model, checkpoint, tell("Start", 0))
     drawn = sample_group(
         predictor, model, start, persons, seed=how.seed, chains=how.chains, warm_up=how.warm_up, draws=how.draws,
-        checkpoint=checkpoint, progress=tell("Sweeps", how.warm_up + how.draws),
+        checkpoint=checkpoint, progress=tell("Sweeps", how.warm_up + how.draws if how.draws else 0),
     )  # fmt: skip
     return group_fit(predictor, population, model, drawn, persons)
 
@@ -322,11 +321,15 @@ def _notes_on_information(made: Fit) -> list[str]:
     else:
         drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
         best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
-        rhat = max(convergence(part)[0].max() for part in made.draws.free_quantities)
-        if rhat > MAX_R_HAT:
-            notes.append(f"R-hat is {rhat:.3f}, above {MAX_R_HAT:g}: the chains have not converged; use more "
-                         "sweeps (--draws)")  # fmt: skip
-    same = [name for name, share in zip(names, best, strict=True) if share < MIN_VARIANCE_REDUCTION]
+        if not made.draws.has_converged:
+            rhat, effective = made.draws.convergence
+            notes.append(f"the chains have not converged: R-hat is {rhat:.3f} (at most {MAX_R_HAT:g}), with "
+                         f"{effective:.0f} effective draws (at least {EFFECTIVE}); use more (--draws)")  # fmt: skip
+    same = [
+        name
+        for name, variance_reduction in zip(names, best, strict=True)
+        if variance_reduction < MIN_VARIANCE_REDUCTION
+    ]
     if same:
         notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")
     return notes

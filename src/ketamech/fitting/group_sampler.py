@@ -3,9 +3,10 @@
 A sweep updates the persons, then means and SDs with the standardised deviations of the persons fixed (which moves all
 persons together where their data are sparse), then means, covariance and residual SDs given the persons. The first two
 are surrogate transitions (Liu 2001, Monte Carlo Strategies in Scientific Computing, section 9.4.3): an inner chain of
-Metropolis steps under the model linearised about the most probable parameters of each person, whose end is accepted or
-refused under the model itself, so that the draws are those of the model. Half of the inner steps propose from the
-Laplace approximation of each person (Karimi, Lavielle and Moulines 2020, Comput Stat Data Anal 141:123).
+Metropolis steps under polynomials that approximate the predictions about the most probable parameters of each person,
+whose end is accepted or refused under the model itself, so that the draws are those of the model. Half of the inner
+steps propose from the Laplace approximation of each person (Karimi, Lavielle and Moulines 2020, Comput Stat Data Anal
+141:123).
 
 Results do not depend on interruptions: every block of sweeps has its own random stream.
 """
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+from math import comb
 
 import numpy as np
 
@@ -30,10 +33,15 @@ from ketamech.fitting.map_estimates import MapEstimates, by_person, likelihood_t
 from ketamech.fitting.predict import Predictor
 
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
-INNER_STEPS, GROUP_STEPS = 10, 16  # steps under the linearised model between two solves
+MAX_R_HAT, EFFECTIVE = 1.01, 400  # R-hat and effective draws of a converged chain (Vehtari 2021, Bayesian Anal 16:667)
+MAX_DRAWS = 2000  # of each chain, where their number is not given
+INNER_STEPS, GROUP_STEPS = 40, 60  # steps under the surrogate between two solves
 JOINT_UPDATES = 2  # updates of all persons together in a sweep
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
-MAX_LOG_CHANGE = 20.0  # of the logarithm of a linearised prediction
+DEGREE, MOST_TERMS = 3, 120  # of the polynomials of the surrogate; degree 2 where 3 has more terms
+POINTS_OF_TERM, SURROGATE_SPREAD = 4, 1.5  # at which they are fitted, in SDs of the Laplace approximation
+FARTHEST = 5.0  # distance from the most probable parameters, in these SDs, beyond which polynomials stay constant
+MAX_LOG_CHANGE = 20.0  # of the logarithm of a prediction of the surrogate
 PROPOSAL_DF, PROPOSAL_SCALE = 5.0, 1.2  # t distribution about the Laplace approximation
 TARGET_ACCEPTANCE_RATE = 0.3  # acceptance rate of random walks
 ERROR_STEPS, ERROR_STEP = 5, 0.1  # random walks of log residual SDs
@@ -60,6 +68,18 @@ class GroupDraws:
         """Coefficients, logarithms of variances and of residual SDs [chain, draw, quantity]."""
         return self.coefficients, np.log(np.diagonal(self.covariance, axis1=2, axis2=3)), self.log_errors
 
+    @property
+    def convergence(self) -> tuple[float, float]:
+        """Largest R-hat and smallest number of effective draws of the group."""
+        rhat, effective = convergence(np.concatenate(self.free_quantities, axis=2))
+        return float(rhat.max()), float(effective.min())
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether both are as they should be."""
+        rhat, effective = self.convergence
+        return rhat <= MAX_R_HAT and effective >= EFFECTIVE
+
 
 @dataclass
 class _State:
@@ -81,15 +101,19 @@ class _State:
 
 def sample_group(
     predictor: Predictor, model: GroupModel, start: GroupValues, persons: MapEstimates, *, seed: int = 1,
-    chains: int = CHAINS, warm_up: int = WARM_UP, draws: int = DRAWS, checkpoint: Checkpoint | None = None,
+    chains: int = CHAINS, warm_up: int = WARM_UP, draws: int | None = None, checkpoint: Checkpoint | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> GroupDraws:  # fmt: skip
-    """Draws of the posterior; blocks that are already in `checkpoint` are read instead of computed."""
+    """Draws of the posterior; blocks that are already in `checkpoint` are read instead of computed.
+
+    `draws` of each chain: by default as many multiples of DRAWS as the group needs to converge, at most MAX_DRAWS.
+    """
     sampler = _Sampler(replace(predictor, tolerance=TOLERANCE), model, persons, start)
     state: _State | None = None
     blocks: list[Arrays] = []
-    total = warm_up + draws
-    for number, first in enumerate(range(0, total, BLOCK)):
+    first, total = 0, warm_up + (draws or DRAWS)
+    while first < total:
+        number = len(blocks)
         sweeps, name = min(BLOCK, total - first), f"block_{number:04d}"
         if checkpoint is not None and name in checkpoint:
             block = checkpoint.read(name)
@@ -101,8 +125,11 @@ def sample_group(
                 checkpoint.save(name, block)
         state = _State(**{key.removeprefix("state_"): value for key, value in block.items() if key[:6] == "state_"})
         blocks.append(block)
+        first += sweeps
         if progress:
-            progress(min(first + sweeps, total))
+            progress(first)
+        if draws is None and first == total < warm_up + MAX_DRAWS and not _joined(blocks, warm_up).has_converged:
+            total += DRAWS
     return _joined(blocks, warm_up)
 
 
@@ -117,14 +144,56 @@ def _joined(blocks: list[Arrays], warm_up: int) -> GroupDraws:
     return GroupDraws(**found, accepted=dict(zip(kinds, map(float, shares), strict=True)))
 
 
+class _Surrogate:
+    """Polynomials of the standardised parameters of a person that approximate its predictions.
+
+    Those of concentrations approximate the logarithm. All persons have the same standardised points.
+    """
+
+    def __init__(self, predictor: Predictor, persons: MapEstimates, factor: np.ndarray) -> None:
+        count = persons.mode.shape[1]
+        self.mode, self.inverse, self.person = persons.mode, np.linalg.inv(factor), predictor.data.person
+        degree = DEGREE if comb(count + DEGREE, DEGREE) <= MOST_TERMS else 2
+        self.powers = [part for n in range(1, degree + 1) for part in combinations_with_replacement(range(count), n)]
+        points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal(
+            (POINTS_OF_TERM * (1 + len(self.powers)), count)
+        )
+        points[0] = 0.0
+        found = predictor.predictions(persons.mode + np.einsum("nij,kj->kni", factor, points))
+        found = np.where(np.isfinite(found), found, persons.predicted)
+        positive = np.array([one.is_concentration for one in predictor.data.outputs])[predictor.data.number]
+        self.is_log = positive & (found > 0).all(axis=0) & (persons.predicted > 0)
+        found[:, self.is_log] = np.log(found[:, self.is_log] / persons.predicted[self.is_log])
+        self.predicted = persons.predicted
+        self.weights = np.linalg.lstsq(self._terms(points), found, rcond=None)[0].T
+
+    def _terms(self, points: np.ndarray) -> np.ndarray:
+        """Terms [..., term] of the polynomials at standardised parameters [..., p]."""
+        far = np.linalg.norm(points, axis=-1, keepdims=True)
+        points = points * np.minimum(1.0, FARTHEST / np.maximum(far, FARTHEST))
+        found = np.ones((*points.shape[:-1], 1 + len(self.powers)))
+        place = {power: i for i, power in enumerate(self.powers, 1)} | {(): 0}
+        for power, i in place.items():
+            if power:
+                np.multiply(found[..., place[power[:-1]]], points[..., power[-1]], out=found[..., i])
+        return found
+
+    def predictions(self, free: np.ndarray) -> np.ndarray:
+        """Approximate predictions [chain, measurement] of parameters [chain, person, P], without a solve."""
+        terms = self._terms(np.einsum("nij,cnj->cni", self.inverse, free - self.mode))
+        found = np.einsum("cmt,mt->cm", terms[:, self.person], self.weights)
+        with np.errstate(all="ignore"):
+            logarithmic = self.predicted * np.exp(np.clip(found, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
+        return np.where(self.is_log, logarithmic, found)
+
+
 class _Sampler:
     def __init__(self, predictor: Predictor, model: GroupModel, persons: MapEstimates, start: GroupValues) -> None:
         self.predictor, self.model, self.persons, self.start = predictor, model, persons, start
         self.factor = np.linalg.cholesky(persons.covariance)
         self.precision = np.linalg.inv(persons.covariance) / PROPOSAL_SCALE**2
         self.mean_factor = _mean_factor(model, persons, start)
-        positive = np.array([one.is_concentration for one in predictor.data.outputs])[predictor.data.number]
-        self.is_log = positive & (persons.predicted > 0)
+        self.surrogate = _Surrogate(self.predictor, persons, self.factor)
 
     def first_state(self, chains: int, chance: np.random.Generator) -> _State:
         """Chains whose persons are spread about their most probable parameters."""
@@ -143,15 +212,6 @@ class _Sampler:
             np.full((chains, 1), 1.0), np.full((chains, 1), 1.0),
         )  # fmt: skip
 
-    def _linearised(self, free: np.ndarray) -> np.ndarray:
-        """Predictions [chain, measurement] from the sensitivities at the most probable parameters, without a solve."""
-        person = self.predictor.data.person
-        change = np.einsum("cmp,mp->cm", free[:, person] - self.persons.mode[person], self.persons.slopes)
-        predicted = self.persons.predicted
-        with np.errstate(all="ignore"):
-            logarithmic = predicted * np.exp(np.clip(change / predicted, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
-        return np.where(self.is_log, logarithmic, predicted + change)
-
     def _likelihood(self, predicted: np.ndarray, logs: np.ndarray) -> np.ndarray:
         terms = likelihood_terms(self.predictor.data, self.model.errors_at(logs), predicted)[0]
         return by_person(self.predictor.data, terms)
@@ -167,6 +227,7 @@ class _Sampler:
             adapt = sweep < warm_up_left
             together = np.mean([self._together(state, chance, adapt) for _ in range(JOINT_UPDATES)])
             shares = np.array([self._persons(state, chance, adapt), together])
+            self._persons_plainly(state, chance)
             self._group(state, chance)
             self._errors(state, chance)
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
@@ -182,24 +243,33 @@ class _Sampler:
     def _persons(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
         """Update every person; returns the accepted share of the ends of the inner chains."""
         free = state.free.copy()
-        first = linearised = self._likelihood(self._linearised(free), state.log_errors)
+        first = approximate = self._likelihood(self.surrogate.predictions(free), state.log_errors)
         for _ in range(INNER_STEPS):
-            walks = chance.random(linearised.shape) < 0.5
+            walks = chance.random(approximate.shape) < 0.5
             proposed, ratio = self._proposal(state, free, walks, chance)
-            there = self._likelihood(self._linearised(proposed), state.log_errors)
-            accepted = np.log(chance.random(ratio.shape)) < ratio + there - linearised
+            there = self._likelihood(self.surrogate.predictions(proposed), state.log_errors)
+            accepted = np.log(chance.random(ratio.shape)) < ratio + there - approximate
             free = np.where(accepted[:, :, None], proposed, free)
-            linearised = np.where(accepted, there, linearised)
+            approximate = np.where(accepted, there, approximate)
             if adapt:
                 state.walk_size = state.walk_size * np.exp(
                     0.03 * np.where(walks, accepted - TARGET_ACCEPTANCE_RATE, 0.0)
                 )
         predicted = self.predictor.predictions(free)
         likelihood = self._likelihood(predicted, state.log_errors)
-        gain = likelihood - state.likelihood - (linearised - first)
+        gain = likelihood - state.likelihood - (approximate - first)
         accepted = np.log(chance.random(gain.shape)) < gain
         self._take(state, accepted, free, predicted, likelihood)
         return float(accepted.mean())
+
+    def _persons_plainly(self, state: _State, chance: np.random.Generator) -> None:
+        """One Metropolis step of every person without the surrogate, which a chain in its tails could not leave."""
+        walks = chance.random(state.likelihood.shape) < 0.5
+        free, ratio = self._proposal(state, state.free, walks, chance)
+        predicted = self.predictor.predictions(free)
+        likelihood = self._likelihood(predicted, state.log_errors)
+        accepted = np.log(chance.random(ratio.shape)) < ratio + likelihood - state.likelihood
+        self._take(state, accepted, free, predicted, likelihood)
 
     def _proposal(
         self, state: _State, free: np.ndarray, walks: np.ndarray, chance: np.random.Generator
@@ -258,21 +328,21 @@ class _Sampler:
     def _together(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
         """Update means and SDs with the standardised deviations of all persons fixed."""
         inner = replace(state)
-        first = linearised = self._likelihood(self._linearised(state.free), state.log_errors).sum(axis=1)
+        first = approximate = self._likelihood(self.surrogate.predictions(state.free), state.log_errors).sum(axis=1)
         for shifts in chance.random(GROUP_STEPS) < 0.5:
             coefficients, covariance, free, ratio = (self._shifted if shifts else self._widened)(inner, chance)
-            there = self._likelihood(self._linearised(free), state.log_errors).sum(axis=1)
-            accepted = np.log(chance.random(len(ratio))) < ratio + there - linearised
+            there = self._likelihood(self.surrogate.predictions(free), state.log_errors).sum(axis=1)
+            accepted = np.log(chance.random(len(ratio))) < ratio + there - approximate
             inner.coefficients = np.where(accepted[:, None], coefficients, inner.coefficients)
             inner.covariance = np.where(accepted[:, None, None], covariance, inner.covariance)
             inner.free = np.where(accepted[:, None, None], free, inner.free)
-            linearised = np.where(accepted, there, linearised)
+            approximate = np.where(accepted, there, approximate)
             if adapt:
                 size = "shift_size" if shifts else "width_size"
                 setattr(inner, size, getattr(inner, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
         predicted = self.predictor.predictions(inner.free)
         likelihood = self._likelihood(predicted, state.log_errors)
-        gain = (likelihood - state.likelihood).sum(axis=1) - (linearised - first)
+        gain = (likelihood - state.likelihood).sum(axis=1) - (approximate - first)
         accepted = np.log(chance.random(len(gain))) < gain
         state.coefficients = np.where(accepted[:, None], inner.coefficients, state.coefficients)
         state.covariance = np.where(accepted[:, None, None], inner.covariance, state.covariance)

@@ -13,6 +13,7 @@ from fit_tables import UNIT
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.exchange.nonmem.read import doses_in
+from ketamech.fitting import group_sampler
 from ketamech.fitting.diagnostics import group_table, npde, residual_table, shrinkage, visual_predictive_check
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
@@ -135,8 +136,10 @@ class NothingMatters(Predictor):
         return np.tile(1.2 * self.data.value, (len(free), 1))
 
 
-def test_without_information_the_posterior_is_the_prior(model):
+def test_without_information_the_posterior_is_the_prior(model, monkeypatch):
     """Levels after an infusion say nothing about absorption from the gut: prior means, SDs and correlations return."""
+    monkeypatch.setattr(group_sampler, "INNER_STEPS", 10)
+    monkeypatch.setattr(group_sampler, "GROUP_STEPS", 16)
     names = ("gut_ka", "nose_ka")
     data, _ = grouped(model, 3, 5)
     parameters = named_parameters(names, load_population(), model.parameters)
@@ -152,6 +155,55 @@ def test_without_information_the_posterior_is_the_prior(model):
         # mean of 1 / variance of an inverse gamma: shape / scale
         expected = (5 + 2) / 5 / np.diag(group.covariance)
         np.testing.assert_allclose(precision.mean(axis=0), expected, rtol=0.2)
+
+
+def test_without_a_number_of_draws_chains_run_until_they_agree(model, monkeypatch):
+    for name, value in {"INNER_STEPS": 5, "GROUP_STEPS": 5, "DRAWS": 50, "EFFECTIVE": 60, "CONVERGED": 1.1}.items():
+        monkeypatch.setattr(group_sampler, name, value)
+    data, _ = grouped(model, 3, 5)
+    parameters = named_parameters(("gut_ka",), load_population(), model.parameters)
+    predictor = NothingMatters(model, data, parameters, tolerance=1e-3, threads=2)
+    group = group_model(predictor, load_population(), error_models(data))
+    start, persons = iterative_two_stage(predictor, group)
+    short = sample_group(predictor, group, start, persons, warm_up=25, draws=50, chains=2)
+    assert short.coefficients.shape[1] == 50
+    assert not short.has_converged
+    drawn = sample_group(predictor, group, start, persons, warm_up=25, chains=2)
+    assert drawn.coefficients.shape[1] in range(100, 2001, 50)
+    assert drawn.has_converged
+    np.testing.assert_array_equal(drawn.coefficients[:, :50], short.coefficients)
+
+
+@pytest.fixture(scope="module")
+def sampler(made):
+    start, persons = iterative_two_stage(made.predictor, made.model)
+    return group_sampler._Sampler(made.predictor, made.model, persons, start)
+
+
+def test_the_surrogate_is_near_the_model(sampler):
+    """Within a few per cent at two SDs of the Laplace approximation, where the linearised model is not."""
+    persons, chance = sampler.persons, np.random.default_rng(1)
+    steps = chance.standard_normal((6, *persons.mode.shape))
+    steps *= 2 / np.linalg.norm(steps, axis=-1, keepdims=True)
+    free = persons.mode + np.einsum("nij,cnj->cni", sampler.factor, steps)
+    exact = sampler.predictor.predictions(free)
+    change = np.einsum("cmp,mp->cm", (free - persons.mode)[:, sampler.predictor.data.person], persons.slopes)
+    linear = persons.predicted * np.exp(change / persons.predicted)
+    error, linear_error = (np.abs(np.log(near / exact)) for near in (sampler.surrogate.predictions(free), linear))
+    assert error.max() < 0.03
+    assert error.max() < 0.3 * linear_error.max()
+
+
+def test_a_chain_leaves_the_tails(sampler):
+    """One person of every chain starts seven SDs away, where the surrogate is wrong."""
+    chance = np.random.default_rng(3)
+    state = sampler.first_state(3, chance)
+    state.free[:, 0] = sampler.persons.mode[0] + 7 * sampler.factor[0][:, -1]
+    state.predicted = sampler.predictor.predictions(state.free)
+    state.likelihood = sampler._likelihood(state.predicted, state.log_errors)
+    free = sampler.block(state, 30, chance, 0)["free"][:, :, 0]
+    apart = np.linalg.norm(np.linalg.solve(sampler.factor[0], (free - sampler.persons.mode[0])[..., None]), axis=2)
+    assert (apart[20:].mean(axis=0) < 4).all()
 
 
 def test_a_covariate_effect_is_found(model):
