@@ -93,6 +93,7 @@ def test_the_plain_text_is_easy_to_read():
 def test_the_largest_tested_dose_comes_from_the_evidence(client):
     routes = {row["id"]: row for row in client.get("/api/metadata").json()["story"]["routes"]}
     assert routes["infusion"]["tested"] == 1.0  # Fava 2018
+    assert {0.1, 0.2, 0.5, 1.0} <= set(routes["infusion"]["tested_doses"])
     assert routes["nasal"]["tested"] == 84.0
     assert routes["rat"]["tested"] == 0.0
 
