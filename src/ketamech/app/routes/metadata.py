@@ -63,7 +63,7 @@ TEXT_COLUMNS = {
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
     "severity": ("band", "from", "to", "source"),
-    "crisis_lines": ("country", "number", "name"),
+    "crisis_lines": ("country", "number", "name", "source", "checked"),
 }  # data/story/README.md explains the columns
 BINDING_COLUMNS = (
     "id", "level", "outputs", "mapping", "base", "factor", "limit", "glyph", "label", "display", "view", "legend",
