@@ -66,6 +66,7 @@ class DoseTableRequest(UploadRequest):
     """A dose table with the columns of NONMEM (ID, TIME, AMT, RATE ..., DRUG, ROUTE, UNIT, WEIGHT)."""
 
     drug: str = Field("", max_length=60, description="the drug where the table has no column DRUG")
+    route: str = Field("", max_length=60, description="the route where the table has no column ROUTE or CMT")
 
 
 class TrialRequest(Request):

@@ -31,6 +31,11 @@ def compartment_number(route: str) -> int:
     return CMT_CODES.index(route) + 1
 
 
+def compartments() -> dict[str, str]:
+    """The route of every name of a compartment, lower case."""
+    return {**load_routes(), **_PLACES}
+
+
 def route_of(compartment: str | int | float) -> str:
     """The route of a compartment name or number. Raises InputError with the nearest name."""
     word = str(compartment).strip().lower()
@@ -43,7 +48,7 @@ def route_of(compartment: str | int | float) -> str:
         raise InputError(what, key="CMT", expected="a route")
     if number is not None and number.is_integer() and 1 <= number <= len(CMT_CODES):
         return CMT_CODES[int(number) - 1]
-    names = {**load_routes(), **_PLACES}
+    names = compartments()
     if word in names:
         return names[word]
     numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))

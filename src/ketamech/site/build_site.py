@@ -31,9 +31,9 @@ CHOSEN = (".js", ".html")  # scripts and pages are chosen, other static files co
 LATER = (  # read after the first figure of the story, with the scripts of the other pages
     "api/evidence.json", "api/claims.json", "api/claim-results.json", "api/chain.json", "api/exercises.json",
     "api/scorecard.json", "engine/outcomes.json", "engine/outputs.json", "engine/people.bin", "engine/people.json",
-    "engine/published.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
+    "engine/published.json", "engine/files.json", "files.js", "service-worker.js", "workbench.css", "exercises.css",
 )  # fmt: skip
-STAGES = "api/stages/"
+STAGES, OPENED = "api/stages/", "files/"  # the readers of opened files are loaded with the first of them
 SIMULATES = ' data-answers="browser"'  # the attribute of a page that simulates in the browser
 _IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+\.js)", import\.meta\.url\)""")
 
@@ -149,5 +149,5 @@ def _size(written: dict[str, bytes]) -> SiteSize:
     sizes = {name: len(gzip.compress(content, mtime=0)) for name, content in written.items()}
     own = _modules(PAGES[STORY], *WORKER)
     others = {*LATER, *PAGES, *_modules(*PAGES.values())} - own - {STORY}
-    first = sum(size for name, size in sizes.items() if name not in others and not name.startswith(STAGES))
+    first = sum(size for name, size in sizes.items() if name not in others and not name.startswith((STAGES, OPENED)))
     return SiteSize(len(written), sum(sizes.values()), first)

@@ -180,6 +180,8 @@ def test_crisis_lines_of_countries_stand_beside_the_figure_of_suicidal_thoughts(
     assert "emergency number" in box.inner_text()
     for line in ("United States: 988", "United Kingdom: 116 123", "Australia: 13 11 14", "Germany: 0800 111 0 111"):
         assert line in box.inner_text()
+    assert box.get_by_role("link", name="MIELI").get_attribute("href") == "https://mieli.fi/helpline"
+    assert "Last compared on 20" in box.inner_text()
 
 
 SIZES = {"full": (1366, 850), "tablet": (1024, 768), "200 %": (683, 425), "phone": (390, 844), "400 %": (341, 300)}

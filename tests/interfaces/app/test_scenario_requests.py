@@ -174,6 +174,15 @@ def test_a_dose_table_may_have_columns_of_drug_route_unit_and_weight(client):
     assert [one["person"] for one in found] == [{"weight": "61.0 kg"}, {"weight": "90.0 kg"}]
 
 
+def test_the_route_of_a_table_without_cmt_is_that_of_the_request(client):
+    request = {"name": "doses.csv", "text": "TIME,AMT\n0,56\n", "drug": "esketamine"}
+    refused = client.post("/api/scenario/dose-table", json=request).json()
+    assert (refused["key"], refused["error"]) == ("CMT", "no route is stated for esketamine")
+    found = client.post("/api/scenario/dose-table", json={**request, "route": "nasal"}).json()
+    assert found["subjects"][0]["scenario"]["treatments"] == ["esketamine 56 mg nasal"]
+    assert "every dose is given by the route nasal" in found["assumptions"]
+
+
 def test_a_dose_table_without_a_drug_is_refused_at_its_column(client):
     told = doses(client, TABLE, "")
     assert (told["key"], told["line"]) == ("DRUG", 2)

@@ -90,9 +90,20 @@ def test_the_plain_text_is_easy_to_read():
         assert textstat.flesch_kincaid_grade(own) <= 8.5, chapter
 
 
+def test_every_crisis_line_has_a_number_a_source_and_the_date_of_its_check(client):
+    rows = client.get("/api/metadata").json()["story"]["crisis_lines"]
+    assert len({row["country"] for row in rows}) == len(rows) > 20
+    for row in rows:
+        assert re.fullmatch(r"[\d ]+( or [\d ]+)?", row["number"]), row
+        assert re.match(r"https?://\S+$", row["source"]), row
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d|", row["checked"]), row
+    assert sum(bool(row["checked"]) for row in rows) > 0.7 * len(rows)
+
+
 def test_the_largest_tested_dose_comes_from_the_evidence(client):
     routes = {row["id"]: row for row in client.get("/api/metadata").json()["story"]["routes"]}
     assert routes["infusion"]["tested"] == 1.0  # Fava 2018
+    assert {0.1, 0.2, 0.5, 1.0} <= set(routes["infusion"]["tested_doses"])
     assert routes["nasal"]["tested"] == 84.0
     assert routes["rat"]["tested"] == 0.0
 

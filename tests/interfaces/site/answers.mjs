@@ -8,11 +8,13 @@ const [engine, requests] = process.argv.slice(2);
 const { Answers } = await import(pathToFileURL(`${engine}/answers.js`));
 const json = (name) => JSON.parse(readFileSync(`${engine}/${name}.json`, "utf8"));
 const draws = () => new Float32Array(new Uint8Array(readFileSync(`${engine}/people.bin`)).buffer);
+const opened = (name) => import(pathToFileURL(`${engine}/../files/${name}.js`));
 const later = {
   people: async () => ({ people: json("people"), draws: draws() }),
   published: async () => json("published"),
   outputs: async () => json("outputs"),
   outcomes: async () => json("outcomes"),
+  files: async () => ({ ...(await opened("scenario-file")), ...(await opened("dose-table")), tables: json("files") }),
 };
 const tables = { kernel: json("kernel"), scenario: json("scenario"), dosing: json("dosing") };
 const wasm = await WebAssembly.compile(readFileSync(`${engine}/kernel.wasm`));

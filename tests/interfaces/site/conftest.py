@@ -1,5 +1,10 @@
 """The static site, built once, and its address below a path of a plain server of files."""
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
 import pytest
 from static_server import served_folder
 
@@ -28,3 +33,21 @@ def site(app_state, tmp_path_factory):
 def site_address(site):
     with served_folder(site) as address:
         yield f"{address}/some/path/"
+
+
+@pytest.fixture(scope="session")
+def ask(site, tmp_path_factory):
+    """The answers of the engine to [(name, body)]."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node, which runs the JavaScript modules")
+
+    def answers(requests):
+        file = tmp_path_factory.mktemp("requests") / "requests.json"
+        file.write_text(json.dumps(requests))
+        command = [node, Path(__file__).parent / "answers.mjs", site / "some" / "path" / "engine", file]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return answers

@@ -1,10 +1,6 @@
 """The engine of the browser, run by node, answers the requests of the story as the server does."""
 
 import io
-import json
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,7 +20,6 @@ from ketamech.simulation.scenario_schema import ScenarioFile
 MONTH = 730.5
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 OF_70_KG = {"person": {"weight": "70 kg"}, "horizon": "31 days"}
-HERE = Path(__file__).parent
 
 
 def story_scenarios():
@@ -69,24 +64,6 @@ REFUSED = (
     {"treatments": ["racemic 5 mg oral at 30 h daily at steady state"]},
     {"treatments": ["antidepressant every 1 h for 80 days"], "horizon": "84 days"},
 )
-
-
-@pytest.fixture(scope="module")
-def ask(site, tmp_path_factory):
-    """The answers of the engine to [(name, body)]."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node, which runs the JavaScript modules")
-
-    def answers(requests):
-        file = tmp_path_factory.mktemp("requests") / "requests.json"
-        file.write_text(json.dumps(requests))
-        command = [node, HERE / "answers.mjs", site / "some" / "path" / "engine", file]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return answers
 
 
 def close(own, other, relative=2e-4):

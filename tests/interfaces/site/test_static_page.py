@@ -156,11 +156,57 @@ def test_what_needs_the_installed_program_says_so(workbench):
     page = workbench
     open_tab(page, "trial", ".empty-state")
     assert "ketamech serve" in page.locator("#panel .empty-state").inner_text()
-    assert page.get_by_role("button", name="Open file").is_disabled()
     open_tab(page, "downloads", "pre")
     for name in ("PDF", "HTML", "Parquet"):
         assert page.get_by_role("button", name=name, exact=True).is_disabled()
     assert page.locator("#panel", has_text="ketamech serve").count() == 1
+
+
+CASE = b"title: Mine\ntreatments:\n  - drug: esketamine\n    dose: 56 mg\n    route: nasal\n"
+TABLE = b"ID,TIME,AMT,WT\n1,0,28,80\n2,0,56,60\n"
+
+
+def test_scenarios_and_dose_tables_are_opened_and_a_table_asks_for_drug_and_route(workbench):
+    page = workbench
+    for _ in range(page.locator(".case").count() - 1):
+        page.get_by_role("button", name="Remove case").last.click()
+    helpers.upload(page, "mine.yaml", CASE)
+    helpers.until(page, "document.querySelectorAll('.case').length === 2")
+    assert helpers.card(page, 1).locator("textarea").first.input_value() == "esketamine 56 mg nasal"
+    helpers.upload(page, "broken.json", b'{"treatments": ["esketamin 56 mg nasal"]}')
+    helpers.until(page, "document.querySelector('#file-error').textContent.includes('nearest: esketamine')")
+    assert "broken.json:1" in page.locator("#file-error").inner_text()
+    helpers.upload(page, "doses.csv", TABLE)
+    for choice in ("esketamine", "nasal"):
+        answer = page.locator("#file-error select", has_text=choice)
+        answer.select_option(choice)
+        page.locator("#file-error").get_by_role("button", name="Open").click()
+    helpers.until(page, "document.querySelectorAll('.case').length === 4")
+    assert "every dose is given by the route nasal" in page.locator("#file-error").inner_text()
+    assert helpers.card(page, 3).locator("textarea").first.input_value() == "esketamine 56 mg nasal"
+    assert {method for method, _ in page.requested} == {"GET"}
+    assert page.console_errors == []
+
+
+def test_the_outcome_is_drawn_by_dose_with_published_values_and_a_grey_area_beyond_them(workbench):
+    page = workbench
+    open_tab(page, "dose", ".untested-area")
+    helpers.set_slider(page, page.locator("#time-slider"), 0.68)  # about a day
+    helpers.until(page, "document.querySelectorAll('#panel .published-point').length > 3")
+    finding = page.locator("#panel figure h3").inner_text()
+    assert finding.startswith("Median ")
+    assert "at 1 mg/kg, the largest dose studied" in finding
+    assert page.locator("#panel path.band").count() == 2
+    page.locator("#panel .published-point").first.press("Enter")
+    page.wait_for_selector("dialog[open] .evidence-list li")
+    page.keyboard.press("Escape")
+    page.get_by_label("Case", exact=True).select_option("1")  # a spray
+    helpers.until(
+        page, "document.querySelector('#panel figure h3').textContent.includes('84 mg, the largest dose studied')"
+    )
+    helpers.until(page, f"{helpers.LINK_CONTENT}.includes('dose.case')")
+    assert helpers.findings(page) == []
+    assert page.console_errors == []
 
 
 def test_a_case_is_saved_as_a_table_and_as_a_file(workbench):

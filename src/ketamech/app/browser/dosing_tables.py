@@ -1,4 +1,4 @@
-"""Tables of the regimen grammar and of the drugs for the browser, from the same sources as the parser in Python."""
+"""Tables of regimens, drugs and dose records for the browser, from the sources of the readers in Python."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from typing import Any
 
 from lark.parsers.lalr_analysis import Shift
 
+from ketamech.app.app_state import LIMITS
+from ketamech.app.routes.simulation import MAX_ROWS_OF_SUBJECT, MAX_SUBJECTS
 from ketamech.core import unit
 from ketamech.core.units import TIME_UNIT_SPELLINGS, format_dimensions
-from ketamech.dosing import dose_events, lexicon, parse, parse_errors, perturbations, regimen_reader, treatment
-from ketamech.dosing.drugs import Drug, dosage_forms, load_absorption, load_drugs, load_routes, spellings
+from ketamech.dosing import (
+    dose_events,
+    dose_records,
+    lexicon,
+    parse,
+    parse_errors,
+    perturbations,
+    regimen_reader,
+    treatment,
+)
+from ketamech.dosing.drugs import NO_ROUTE, Drug, dosage_forms, load_absorption, load_drugs, load_routes, spellings
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
 from ketamech.dosing.regimen import ANIMAL_ROUTES
+from ketamech.exchange.nonmem import csv_cells
 from ketamech.parameters import load_parameters
 
 GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses
@@ -113,4 +125,24 @@ def grammar_tables() -> dict[str, Any]:
         "starts": {name: order[table.start_states[name]] for name in GRAMMAR_STARTS},
         "ends": {name: order[table.end_states[name]] for name in GRAMMAR_STARTS},
         "rules": [[rule.origin.name, len(rule.expansion), rule.alias or rule.origin.name] for rule in found.rules],
+    }
+
+
+def file_tables() -> dict[str, Any]:
+    """Columns with their other names, compartments, units, and the limits of files."""
+    return {
+        "columns": csv_cells.COLUMNS,
+        "aliases": csv_cells.ALIASES,
+        "synonyms": csv_cells.SYNONYMS,
+        "unrelated": csv_cells.NOT_MISSPELLED,
+        "rows": csv_cells.MAX_ROWS,
+        "codes": dose_records.CMT_CODES,
+        "places": dose_records.compartments(),
+        "no_route": NO_ROUTE,
+        "masses": dose_records.MASSES,
+        "salts": dose_records.SALTS,
+        "absorbed": dose_records.ABSORPTION_ROUTES,
+        "subjects": MAX_SUBJECTS,
+        "rows_of_subject": MAX_ROWS_OF_SUBJECT,
+        "limits": {"scenario": LIMITS.file_characters, "text": LIMITS.text_characters},
     }

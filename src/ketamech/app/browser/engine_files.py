@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ketamech.app.app_state import AppState
-from ketamech.app.browser.dosing_tables import dosing_tables
+from ketamech.app.browser.dosing_tables import dosing_tables, file_tables
 from ketamech.app.browser.evidence_tables import published_tables
 from ketamech.app.browser.model_tables import (
     kernel_tables,
@@ -25,6 +25,7 @@ _TABLES: dict[str, Callable[[AppState], Any]] = {
     "outcomes.json": lambda app_state: outcome_table(app_state.model),
     "people.json": lambda app_state: people_tables(app_state.model)[0],
     "published.json": published_tables,
+    "files.json": lambda app_state: file_tables(),
 }
 ENGINE_FILES = ("kernel.wasm", "people.bin", *_TABLES)
 

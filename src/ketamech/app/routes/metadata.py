@@ -63,7 +63,7 @@ TEXT_COLUMNS = {
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
     "severity": ("band", "from", "to", "source"),
-    "crisis_lines": ("country", "number", "name"),
+    "crisis_lines": ("country", "number", "name", "source", "checked"),
 }  # data/story/README.md explains the columns
 BINDING_COLUMNS = (
     "id", "level", "outputs", "mapping", "base", "factor", "limit", "glyph", "label", "display", "view", "legend",
@@ -71,7 +71,7 @@ BINDING_COLUMNS = (
 )  # fmt: skip
 DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
 NUMBERS = {"usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit"}
-TableRow = dict[str, str | float]
+TableRow = dict[str, str | float | list[float]]
 
 
 class Row(BaseModel):
@@ -335,11 +335,12 @@ MG_PER_KG = re.compile(r"([\d.]+) mg/kg")
 
 
 def _with_tested_doses(story: dict[str, list[TableRow]], evidence: Evidence) -> dict[str, list[TableRow]]:
-    """The story with the largest dose of each route that a study of mood in people gave; 0 where none did."""
+    """The story with the doses of each route that studies of mood in people gave, and the largest; 0 where none did."""
     for route in story["routes"]:
-        unit_of_dose, rat = route["unit"], bool(route["species"])
-        doses = [] if rat else [dose for row in evidence.select(stage="mood") for dose in _doses(row, route)]
-        route["tested"] = max((dose for dose in doses if dose > 0), default=0.0) if unit_of_dose else 0.0
+        is_given = bool(route["unit"]) and not route["species"]
+        doses = {dose for row in evidence.select(stage="mood") for dose in _doses(row, route)} if is_given else set()
+        studied = sorted(dose for dose in doses if dose > 0)
+        route |= {"tested": max(studied, default=0.0), "tested_doses": studied}
     return story
 
 

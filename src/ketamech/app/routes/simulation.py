@@ -90,7 +90,7 @@ def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]
     Raises InputError with line and column when the text is not a dose table or no subject can be read.
     """
     name = shown_name(request.name)
-    table = doses_in(request.text, name, model.parameters, drug=request.drug or None)
+    table = doses_in(request.text, name, model.parameters, drug=request.drug or None, route=request.route or None)
     if len(table.subjects) > MAX_SUBJECTS:
         what = f"{len(table.subjects)} subjects in one table"
         raise InputError(what, file=name, expected=f"at most {MAX_SUBJECTS} on the page; the command line reads more")

@@ -60,9 +60,15 @@ def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None
     return doses_in(read_text(Path(path), "a dose table"), path, parameters, drug=drug)
 
 
-def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None) -> DoseTable:
-    """The same for the text of a table; `path` only names it in errors."""
+def doses_in(
+    text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None, route: str | None = None
+) -> DoseTable:
+    """The same for the text of a table; `path` only names it in errors. `route`: of a table without ROUTE and CMT."""
     found = cells_of(text, Path(path))
+    assumed: list[str] = []
+    if route and not {"ROUTE", "CMT"} & found.columns.keys():
+        found = replace(found, rows=[replace(row, cells={**row.cells, "ROUTE": route}) for row in found.rows])
+        assumed.append(f"every dose is given by the route {route}")
     people = person_columns(found.columns, parameters)
     subjects: list[DoseTableSubject] = []
     for name, own in groupby(found.rows, key=lambda row: row.text("ID", "1")):
@@ -72,7 +78,7 @@ def doses_in(text: str, path: Path | str, parameters: ParameterTable, *, drug: s
         subjects.append(_subject(name, records, people, parameters, drug, found.columns))
     if not subjects:
         raise InputError("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    return DoseTable(Path(path), tuple(subjects), tuple(_notes(found, people, drug, parameters)), found.columns)
+    return DoseTable(Path(path), tuple(subjects), (*_notes(found, people, drug, parameters), *assumed), found.columns)
 
 
 def _subject(

@@ -18,7 +18,7 @@ const PATIENTS = ["treated", "control"];
 export class Answers {
   // `wasm`: a compiled module; `tables`: { kernel, scenario, dosing }; `later` loads what is not needed at first:
   // { people() -> { people, draws }, published() -> published.json, outputs() -> outputs.json,
-  // outcomes() -> outcomes.json }.
+  // outcomes() -> outcomes.json, files() -> { readScenario, inFile, DoseTableReader, tables } of opened files }.
   static async load(wasm, tables, later) {
     return new Answers(await Kernel.load(wasm, tables.kernel), tables, later);
   }
@@ -91,6 +91,37 @@ export class Answers {
       `from pathlib import Path\n\nimport ketamech\n\nscenario = Path("${SCENARIO_FILE}")\n` +
       `scenario.write_text(${JSON.stringify(yaml)}, encoding="utf-8")\ncurves = ketamech.simulate(scenario)\nprint(curves)\n`;
     return { title: keys.title ?? "", treatments: treatmentSentences(treatments), horizon, yaml, command, shell, python };
+  }
+
+  // The keys of a scenario file; throws an error with its line.
+  async scenarioOfFile({ name, text }) {
+    const { readScenario, inFile, tables } = await this.later.files();
+    const keys = readScenario(text, name, tables.limits);
+    try {
+      this.reader.read(keys);
+    } catch (error) {
+      if (error.name !== "InputError") throw error;
+      const i = keys.treatments.findIndex((one) => !this.isReadable(one));
+      const key = i < 0 ? error.key : ["treatments", `[${i}]`, error.key && `.${error.key}`].join("");
+      throw inFile({ ...error, key }, { text, name });
+    }
+    return keys;
+  }
+
+  // Whether a sentence can be read by itself.
+  isReadable(sentence) {
+    try {
+      this.reader.reader.read([sentence]);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  // The subjects of a dose table as scenarios; `drug` and `route` where it has no such columns.
+  async doseTable({ name, text, drug, route }) {
+    const { DoseTableReader, tables } = await this.later.files();
+    return new DoseTableReader(this, tables).read(text, name, { drug, route });
   }
 
   // Every output at every time as CSV, treated and control, in the units of the model.

@@ -14,6 +14,12 @@ export class InputError extends Error {
   }
 }
 
+// The same about a file, at a line.
+export function fileError(file, line, what, extras) {
+  const error = new InputError(`${file}${line ? `:${line}` : ""}: ${what}`, extras);
+  return Object.assign(error, { what, hasPlace: true });
+}
+
 // The one valid word of which `word` is a misspelling: one edit in four to seven letters, two in longer words.
 export function misspelled(word, choices) {
   const name = word.toLowerCase();

@@ -1,8 +1,8 @@
-// Treatments as sentences for display, with the words of Regimen.sentences in regimen.py.
+// Treatments as sentences, with the words of Regimen.sentences in regimen.py: for display, or exactly.
 
 import { general } from "./errors.js";
 
-const [MINUTE, HOUR, DAY, WEEK, YEAR] = [1 / 60, 1, 24, 168, 365.25 * 24];
+const [SECOND, MINUTE, HOUR, DAY, WEEK, YEAR] = [1 / 3600, 1 / 60, 1, 24, 168, 365.25 * 24];
 const MONTH = YEAR / 12;
 const LONG_UNITS = [
   [YEAR, "year"],
@@ -22,77 +22,78 @@ const EVERY = new Map([
   [MONTH, "monthly"],
 ]);
 
-const numberText = (value) => general(value, DIGITS);
+const numberText = (value, isExact) => (isExact ? String(value) : general(value, DIGITS));
 
-function durationText(hours) {
+function durationText(hours, isExact) {
   const short = [
     [HOUR, "h"],
     [MINUTE, "min"],
   ];
   if (hours < HOUR) short.reverse();
+  if (isExact && hours < MINUTE) short.unshift([SECOND, "s"]);
   for (const [size, name] of hours >= 2 * DAY ? [...LONG_UNITS, ...short] : short) {
-    const count = hours / size < MAX_COUNT ? Number((hours / size).toFixed(2)) : 0;
-    const isSame = Math.abs(count * size - hours) < ROUNDING * hours;
+    const count = hours / size < MAX_COUNT ? Number((hours / size).toFixed(isExact ? 4 : 2)) : 0;
+    const isSame = isExact ? count * size === hours : Math.abs(count * size - hours) < ROUNDING * hours;
     if (count && isSame && (size < DAY || Number.isInteger(count))) {
       return `${count} ${name}${size >= DAY && count !== 1 ? "s" : ""}`;
     }
   }
-  return `${numberText(hours)} h`;
+  return `${numberText(hours, isExact)} h`;
 }
 
-// One sentence for each treatment; single doses that differ in their days share one.
-export function treatmentSentences(treatments) {
+// One sentence for each treatment; single doses that differ in their days share one. `isExact`: it is read back as it is.
+export function treatmentSentences(treatments, { isExact = false } = {}) {
   const groups = [];
   for (const one of treatments) {
     const last = groups.at(-1);
     if (last && last.length < MOST_DAYS && differInDay(last.at(-1), one)) last.push(one);
     else groups.push([one]);
   }
-  return groups.map((group) => sentence(group[0], group.map(({ start }) => start)));
+  return groups.map((group) => sentence(group[0], group.map(({ start }) => start), isExact));
 }
 
 const withoutStart = ({ tables, start, ...others }) => JSON.stringify(others);
 
 function differInDay(a, b) {
   const isPlain = !b.schedule.length && !b.skippedDoses.length && !b.atSteadyState;
-  return isPlain && a.start % DAY === 0 && b.start % DAY === 0 && withoutStart(a) === withoutStart(b);
+  return isPlain && a.start < b.start && a.start % DAY === 0 && b.start % DAY === 0 && withoutStart(a) === withoutStart(b);
 }
 
-function sentence({ drug, amount, unit, salt, route, duration, schedule, ...others }, starts) {
+function sentence({ drug, amount, unit, salt, route, duration, schedule, ...others }, starts, isExact) {
   const parts = [
     drug,
-    amount === null ? "" : `${numberText(amount)} ${unit}`,
+    amount === null ? "" : `${numberText(amount, isExact)} ${unit}`,
     salt === "base" ? "" : `as ${salt}`,
     route,
-    duration ? `over ${durationText(duration)}` : "",
-    startWords(starts, schedule.length > 0),
-    schedule.map(phaseWords).join(", then "),
+    duration ? `over ${durationText(duration, isExact)}` : "",
+    startWords(starts, schedule.length > 0, isExact),
+    schedule.map((phase) => phaseWords(phase, isExact)).join(", then "),
   ];
-  return parts.filter(Boolean).join(" ") + adherenceWords(others);
+  return parts.filter(Boolean).join(" ") + adherenceWords(others, isExact);
 }
 
-function startWords(starts, isRepeated) {
+function startWords(starts, isRepeated, isExact) {
   if (starts.length === 1 && starts[0] === 0) return "";
-  if (starts.some((start) => start % DAY)) return `at ${durationText(starts[0])}`;
+  if (starts.some((start) => start % DAY)) return `at ${durationText(starts[0], isExact)}`;
   const days = starts.map((start) => start / DAY + 1);
   if (days.length > 1) return `on days ${listWords(days)}`;
   return `${isRepeated ? "from" : "on"} day ${days[0]}`;
 }
 
-function phaseWords({ interval, timesAWeek, duration }) {
+function phaseWords({ interval, timesAWeek, duration }, isExact) {
   const count = timesAWeek || 1;
   const frequency =
     interval === null
       ? (TIMES[count] ?? `${count} times a week`)
-      : (EVERY.get(interval) ?? `every ${durationText(interval)}`);
-  return frequency + (duration === null ? "" : ` for ${durationText(duration)}`);
+      : (EVERY.get(interval) ?? `every ${durationText(interval, isExact)}`);
+  return frequency + (duration === null ? "" : ` for ${durationText(duration, isExact)}`);
 }
 
-function adherenceWords({ lag, skippedDoses: skipped, missProbability, atSteadyState }) {
+function adherenceWords({ lag, skippedDoses: skipped, missProbability, atSteadyState }, isExact) {
   return [
-    lag && `, lag ${durationText(lag)}`,
+    lag && `, lag ${durationText(lag, isExact)}`,
     skipped.length && `, missing ${skipped.length === 1 ? "dose" : "doses"} ${listWords(skipped)}`,
-    missProbability && `, missing ${numberText(100 * missProbability)} %`,
+    missProbability && `, missing ${numberText(Number((100 * missProbability).toPrecision(15)), isExact)} %`,
     atSteadyState && ", at steady state",
   ]
     .filter(Boolean)

@@ -78,6 +78,7 @@ async function load() {
     published: () => getJson("published.json"),
     outputs: () => getJson("outputs.json"),
     outcomes: () => getJson("outcomes.json"),
+    files: readersOfFiles,
   };
   return Answers.load(await wasm, Object.fromEntries(await tables), later);
 }
@@ -89,6 +90,12 @@ async function compiled() {
   } catch {
     throw new Unavailable("model", TOO_OLD);
   }
+}
+
+async function readersOfFiles() {
+  const modules = [import("../files/scenario-file.js"), import("../files/dose-table.js"), getJson("files.json")];
+  const [scenario, doseTable, tables] = await Promise.all(modules);
+  return { ...scenario, ...doseTable, tables };
 }
 
 async function loadPeople() {

@@ -11,6 +11,8 @@ const QUESTIONS = {
   // A server writes more into these.
   ...(isStaticSite && {
     "/api/scenario/check": ["check", "typical patient"],
+    "/api/scenario/read": ["scenarioOfFile", "typical patient"],
+    "/api/scenario/dose-table": ["doseTable", "typical patient"],
     "/api/export/csv": ["csv", "typical patient"],
     "/api/jobs/attribution": ["attribution", "virtual patients"],
   }),

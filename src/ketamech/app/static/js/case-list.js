@@ -26,7 +26,6 @@ import {
 } from "./dom.js";
 import { legendSample } from "./figure.js";
 import { MAX_CASES } from "./share-link.js";
-import { isStaticSite, needsProgram } from "./static-site.js";
 import { treatmentField, treatmentForm } from "./treatment-form.js";
 
 const TREATMENT_KEYS = /^(dose|route|drug|schedule|treatment|treatments|time)/;
@@ -55,7 +54,6 @@ export class CaseList {
     this.presetSelect = addSelect("Add a case", "Add a case …", titles, addPreset);
     const open = (scenarios) => this.addAll(scenarios);
     find("#case-tools").append(this.presetSelect, ...fileUpload(drugs, open));
-    if (isStaticSite) find("#case-tools").after(paragraph(needsProgram("Files of your own need"), "secondary full-width"));
     this.build();
   }
 
@@ -234,7 +232,7 @@ function treatmentFields(scenario, metadata, changed) {
 
 const MAX_BYTES = 200000;
 const MAX_NAME_LENGTH = 120;
-const TYPES = ".yaml,.yml,.csv,.tsv,.txt,.dat,.prn,.nm";
+const TYPES = ".yaml,.yml,.json,.csv,.tsv,.txt,.dat,.prn,.nm";
 
 // A button and its hidden input. `open` gets the scenarios of a file.
 function fileUpload(drugs, open) {
@@ -254,40 +252,54 @@ function fileUpload(drugs, open) {
       if (file.size > MAX_BYTES) throw tooLarge(file.name);
       const name = file.name.slice(0, MAX_NAME_LENGTH);
       const text = await file.text();
-      if (/\.ya?ml$/i.test(name)) open([await postJson("/api/scenario/read", { name, text })]);
-      else await readDoseTable(name, text, "");
+      if (/\.(ya?ml|json)$/i.test(name)) open([await postJson("/api/scenario/read", { name, text })]);
+      else await readDoseTable({ name, text });
     } catch (error) {
       showMessage(errorMessage(error));
     }
     input.value = "";
   }
 
-  async function readDoseTable(name, text, drug) {
+  // `request`: name and text, and the drug and the route of doses without these columns.
+  async function readDoseTable(request) {
     try {
-      const found = await postJson("/api/scenario/dose-table", { name, text, drug });
+      const found = await postJson("/api/scenario/dose-table", request);
       const opened = open(found.subjects.map(({ scenario }) => scenario));
-      showMessage(doseTableNotes(name, found, opened), { isNote: true });
-      announce(`${opened} ${opened === 1 ? "subject" : "subjects"} of ${name} opened`);
+      showMessage(doseTableNotes(request.name, found, opened), { isNote: true });
+      announce(`${opened} ${opened === 1 ? "subject" : "subjects"} of ${request.name} opened`);
     } catch (error) {
-      if (!(error instanceof ServerError) || error.key !== "DRUG" || drug) throw error;
-      askForDrug(name, text, error.error);
+      const question = error instanceof ServerError && questionOf(error, request, drugs);
+      if (!question) throw error;
+      ask(request, question);
     }
   }
 
-  function askForDrug(name, text, question) {
-    const drug = select(drugs.filter((one) => !one.is_session).map((one) => one.name));
+  function ask(request, { key, text, choices, hint }) {
+    const answer = select(choices);
     const openTable = () => {
       showMessage("");
-      readDoseTable(name, text, drug.value).catch((error) => showMessage(errorMessage(error)));
+      readDoseTable({ ...request, [key]: answer.value }).catch((error) => showMessage(errorMessage(error)));
     };
-    const node = field(`${name}: ${question}`, drug, "The table has no column DRUG.");
-    drug.after(button("Open", openTable, { class: "primary" }));
+    const node = field(`${request.name}: ${text}`, answer, hint);
+    answer.after(button("Open", openTable, { class: "primary" }));
     showMessage("");
     find("#file-error").append(node);
-    drug.focus();
+    answer.focus();
   }
 
-  return [button("Open file", () => input.click(), { disabled: isStaticSite }), input];
+  return [button("Open file", () => input.click()), input];
+}
+
+// What a table leaves open: the drug or the route of its doses; null for any other error.
+function questionOf({ key, error }, request, drugs) {
+  if (key === "DRUG" && !request.drug) {
+    const choices = drugs.filter((one) => !one.is_session).map((one) => one.name);
+    return { key: "drug", text: error, choices, hint: "The table has no column DRUG." };
+  }
+  const [, name] = /no route is stated for (.+)$/.exec(error) ?? [];
+  if (key !== "CMT" || !name || request.route) return null;
+  const { routes } = drugs.find((one) => one.name === name) ?? { routes: [] };
+  return routes.length ? { key: "route", text: error, choices: routes, hint: "The table has no column CMT or ROUTE." } : null;
 }
 
 function noRoom() {

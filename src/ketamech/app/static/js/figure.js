@@ -97,6 +97,21 @@ export function legendSample(series, { withMarker = true } = {}) {
   return sample;
 }
 
+export const bandAttributes = (band) => ({
+  class: `band ${band.kind}${band.colour ? "" : ` fill-${band.index}`}`,
+  fill: band.colour,
+});
+
+export function bandSample(band) {
+  const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
+  return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
+}
+
+export const POINT_NAMES = ["published", "published, rescaled"]; // filled, hollow
+
+export const pointSample = (hollow) =>
+  svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, svgElement("circle", { cx: 15, cy: 6, r: 4.4, class: `point${hollow ? " hollow" : ""}` }));
+
 // Axes
 
 function roundTicks(low, high, count = 5) {
@@ -302,7 +317,8 @@ export class XyChart extends Figure {
     this.series = [];
   }
 
-  // series: [{ label, index, x, y, low, high, steps }]
+  // series: [{ label, index, x, y, low, high, steps, plain, band, points }]; `plain`: a line without markers; `band`: an
+  // area from `low` to `high`; `points`: drawn by `foreground`.
   show(series) {
     this.series = series.map((one) => ({ kind: "main", ...one }));
     this.redraw();
@@ -342,9 +358,19 @@ export class XyChart extends Figure {
     const x = new Scale(CHART_MARGIN.left, width - CHART_MARGIN.right, Math.min(0, ...xs), Math.max(...xs) * 1.03 || 1);
     const y = new Scale(this.height - CHART_MARGIN.bottom, CHART_MARGIN.top, low, high);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${this.height}`);
-    this.svg.replaceChildren(...this.axes(x, y, width), ...this.series.flatMap((one) => drawSeries(one, x, y)));
-    const entry = (one) => element("li", {}, legendSample(one, { withMarker: false }), one.label);
+    const drawn = this.series.flatMap((one) => drawSeries(one, x, y));
+    this.svg.replaceChildren(...this.background(x, y), ...this.axes(x, y, width), ...drawn, ...this.foreground(x, y));
+    const entry = (one) => element("li", {}, sampleOf(one), one.label);
     this.legend.replaceChildren(...this.series.map(entry));
+  }
+
+  // Nodes below and above the series.
+  background() {
+    return [];
+  }
+
+  foreground() {
+    return [];
   }
 
   axes(x, y, width) {
@@ -355,15 +381,29 @@ export class XyChart extends Figure {
   }
 }
 
+function sampleOf(one) {
+  if (one.band) return bandSample({ ...one, kind: one.band });
+  return one.points ? pointSample(one.hollow) : legendSample(one, { withMarker: false });
+}
+
 function drawSeries(one, x, y) {
+  if (one.points) return [];
+  if (one.band) return [bandArea(one, x, y)];
   const known = one.x.map((value, i) => [value, one.y[i], i]).filter(([, value]) => value !== null);
   const path = known.map(([at, value], k) => {
     if (!k) return `M${x.at(at)} ${y.at(value)}`;
     return one.steps ? `H${x.at(at)}V${y.at(value)}` : `L${x.at(at)} ${y.at(value)}`;
   });
   const line = svgElement("path", { ...curveAttributes(one), d: path.join("") });
-  if (one.steps) return [line];
+  if (one.steps || one.plain) return [line];
   return [line, ...known.flatMap(([at, value, i]) => whiskerAndMarker(one, i, x.at(at), y.at(value), y))];
+}
+
+function bandArea(one, x, y) {
+  const edge = (values) => one.x.map((at, i) => [at, values[i]]).filter(([, value]) => value !== null);
+  const place = ([at, value]) => `${x.at(at)} ${y.at(value)}`;
+  const corners = [...edge(one.high), ...edge(one.low).reverse()].map(place);
+  return svgElement("path", { ...bandAttributes({ ...one, kind: one.band }), d: `M${corners.join("L")}Z` });
 }
 
 // Series are moved apart sideways, so that their whiskers do not cover each other.

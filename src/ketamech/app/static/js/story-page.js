@@ -83,12 +83,16 @@ function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {
   return figure;
 }
 
-// Where to call, by country.
+// Where to call, by country, with the page that states each number.
 function crisisBox(rows) {
-  const line = ({ country, number, name }) =>
-    element("li", {}, `${country}: `, element("strong", { text: number }), ` ${name}`);
+  const checks = rows.map(({ checked }) => checked).filter(Boolean).sort();
+  const line = ({ country, number, name, source, checked }) => {
+    const link = element("a", { href: source, rel: "noreferrer", text: name });
+    return element("li", {}, `${country}: `, element("strong", { text: number }), " ", link, checked ? "" : " *");
+  };
   const items = element("ul", {}, rows.map(line));
-  return element("div", { class: "crisis", id: "crisis-lines" }, element("p", { text: CRISIS }), items);
+  const note = `Each name leads to the page that states the number. Last compared on ${checks.at(-1)}; * not yet compared.`;
+  return element("div", { class: "crisis", id: "crisis-lines" }, element("p", { text: CRISIS }), items, element("p", { class: "secondary", text: note }));
 }
 
 // What the drawing shows at certain times; a click moves the clock there.

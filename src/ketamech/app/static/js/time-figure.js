@@ -3,7 +3,20 @@
 
 import { element, linkButton, svgElement, table } from "./dom.js";
 import { extremum, formatNumber, formatRange, formatTime, formatWithUnit, interpolate } from "./format.js";
-import { axesOf, axisLimits, curveAttributes, Figure, legendSample, marker, Scale, timeScale } from "./figure.js";
+import {
+  axesOf,
+  axisLimits,
+  bandAttributes,
+  bandSample,
+  curveAttributes,
+  Figure,
+  legendSample,
+  marker,
+  POINT_NAMES,
+  pointSample,
+  Scale,
+  timeScale,
+} from "./figure.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
@@ -321,21 +334,6 @@ function bandPath(band, x, y, clock) {
   const back = lower.reverse().map(([t, value]) => `L${x.at(t).toFixed(1)} ${y.at(value).toFixed(1)}`);
   return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y, clock)}${back.join("")}Z` });
 }
-
-const bandAttributes = (band) => ({
-  class: `band ${band.kind}${band.colour ? "" : ` fill-${band.index}`}`,
-  fill: band.colour,
-});
-
-function bandSample(band) {
-  const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
-  return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
-}
-
-const POINT_NAMES = ["published", "published, rescaled"];
-
-const pointSample = (hollow) =>
-  svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, svgElement("circle", { cx: 15, cy: 6, r: 4.4, class: `point${hollow ? " hollow" : ""}` }));
 
 // A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
 function pointShape(point, left, right, middle) {

@@ -2,7 +2,7 @@
 
 import { button, collapsible, doseSlider, element, field, linkButton, options, select, uniqueId } from "./dom.js";
 
-const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
+export const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
 const MIDDLE = 25; // slider position of the typed dose; 100 is four times as much
 const UNITS = ["mg/kg", "mg", "mg/h", "ug/kg/min"];
 const INFUSED = ["IV", "SC"];

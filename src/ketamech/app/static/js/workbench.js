@@ -11,6 +11,7 @@ import { linkTo, readLink } from "./share-link.js";
 import { isStaticSite, needsProgram } from "./static-site.js";
 import { attributionTab } from "./tab-attribution.js";
 import { curvesTab } from "./tab-curves.js";
+import { doseTab } from "./tab-dose.js";
 import { downloadsTab } from "./tab-downloads.js";
 import { equationsTab } from "./tab-equations.js";
 import { evidenceTab } from "./tab-evidence.js";
@@ -24,6 +25,7 @@ import { regimenText } from "./treatment-form.js";
 const TABS = {
   curves: { label: "Time courses", make: curvesTab },
   population: { label: "Population", make: populationTab },
+  dose: { label: "Score by dose", make: doseTab },
   attribution: { label: "Pathway contributions", make: attributionTab },
   trial: { label: "Trial", make: trialTab, program: needsProgram("Virtual trials need") },
   scorecard: { label: "Scorecard", make: scorecardTab },
