@@ -14,6 +14,7 @@ _INTERVALS = (
     ("ci", re.compile(r"^CI\s+" + _NUMBER_PAIR)),  # the level is not printed: 95 % is usual
     ("range", re.compile(r"^(?:range\s+)?" + _NUMBER_PAIR + "$")),
 )
+_DIGITISING = "digitising error"
 _WIDTHS = (
     ("sd", re.compile(r"^SD\s+" + NUMBER)),
     ("se", re.compile(r"(?:^SE|\bSE about)\s+" + NUMBER)),
@@ -21,7 +22,7 @@ _WIDTHS = (
     ("rse", re.compile(r"^RSE\s+" + NUMBER + "%")),
     ("cv", re.compile(r"^(?:IIV(?: CV%)?|CV)\s+" + NUMBER + " ?%?")),
     ("geometric", re.compile(r"^geometric SD\s+" + NUMBER)),
-    ("cv", re.compile(r"^digitising error about " + NUMBER + "%")),
+    ("cv", re.compile(rf"^{_DIGITISING} about {NUMBER}%")),
     ("omega2", re.compile(r"omega2\s+" + NUMBER)),
 )
 _NORMAL_95 = 1.959964
@@ -139,21 +140,29 @@ def log_standard_error(row: Observation) -> float:
     low, high = row.spread.low, row.spread.high
     if not low or not high or low <= 0:
         return math.nan
-    return math.log(high / low) / (2 * _normal_quantile(row.spread))
-
-
-def _normal_quantile(spread: Spread) -> float:
-    """Half-width of the printed interval in standard errors; 95 % where no level is printed."""
-    level = _CONFIDENCE_LEVEL.search(spread.text)
-    return _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])
+    return math.log(high / low) / 2 / _standard_errors_per_half_width(row)
 
 
 def standard_error(row: Observation) -> float:
-    """Standard error of the published mean: as printed, SD over the root of n, or from the interval; NaN if none."""
-    spread = row.spread
-    if spread.low is None or spread.high is None:
+    """Standard error of the published mean; NaN if none can be computed.
+
+    As printed, from the interval, or from the SD or coefficient of variation between people over the root of n. A range
+    of individual values gives none.
+    """
+    low, high = row.spread.low, row.spread.high
+    if low is None or high is None:
         return math.nan
-    half = (spread.high - spread.low) / 2
-    if spread.kind == "sd":
-        return half / math.sqrt(row.n or 1)
-    return half / _normal_quantile(spread)
+    return (high - low) / 2 / _standard_errors_per_half_width(row)
+
+
+def _standard_errors_per_half_width(row: Observation) -> float:
+    """Half-width of the interval of a spread in standard errors of the mean; NaN where it determines none."""
+    kind, text = row.spread.kind, row.spread.text
+    if kind == "range":
+        return math.nan
+    if kind == "sd" or (kind == "cv" and not text.startswith(_DIGITISING)):
+        return math.sqrt(row.n or 1)
+    if kind == "cv":
+        return 1.0  # a digitising error is an error of the mean itself
+    level = _CONFIDENCE_LEVEL.search(text)
+    return _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])

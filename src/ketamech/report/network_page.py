@@ -44,7 +44,7 @@ def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
     for row in found.table().to_dict("records"):
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
-        rest = number(float(row["rest"]))
+        rest = number(float(row["baseline"]))
         rows.append((row["readout"], rest, hours_in_words(row["hours"]), moved, interval, rise))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
     atomic_write(path, f"{text}\n{markdown_table(head, rows)}\n".encode())

@@ -21,7 +21,7 @@ from ketamech.report.page_templates import counts, plain_words, render
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
-from ketamech.report.summary import SummaryRow, curve_values, drug_values
+from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
 MAX_PAPERS, MAX_TREATMENTS, MAX_SETTINGS = 14, 4, 6
@@ -119,9 +119,9 @@ def _score(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {number(line.baseline)}"
     way = "highest" if line.rises else "lowest"
-    text = f"{number(line.baseline)} before, {way} {number(line.extreme)} after {hours_in_words(line.extreme_time)}"
-    gap = line.difference.get("extreme")
-    text += f" ({number(line.extreme - gap)} with the same expectancy and no drug)" if gap is not None else ""
+    text = f"{number(line.baseline)} before, {way} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
+    gap = line.difference.get(EXTREMUM)
+    text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
     week = line.moments.get("7 d")
     text += f"; {number(week)} after a week" if week is not None else ""
     return f"{text}; {number(line.moments['end'])} at the end"

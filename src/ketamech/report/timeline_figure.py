@@ -12,7 +12,7 @@ import xarray as xr
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import DISCLAIMER, number, signed
 from ketamech.report.run_description import RunDescription
-from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
+from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas
 from ketamech.report.time_axis import LETTER, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
@@ -30,7 +30,7 @@ def timeline_figure(
     dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
-    """Every track of the run over one time axis; time and value of each extreme are labelled."""
+    """Every track of the run over one time axis; time and value of each extremum are labelled."""
     clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     found = summary_rows_of(dataset, run, parameters) if lines is None else lines
     scene = TimelineData(dataset, run, clock, found, drug_values(parameters))
@@ -64,7 +64,7 @@ def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *
     x = frame.x(scene.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
         _draw(canvas, frame, x, y, line, colour, scene.run)
-    _extreme(canvas, frame, lines[0], colours[0], edge)
+    _extremum(canvas, frame, lines[0], colours[0], edge)
     _label(canvas, frame, track)
     _key(canvas, frame, lines, colours)
 
@@ -103,13 +103,13 @@ def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray])
 def _outermost(line: SummaryRow, curves: Sequence[np.ndarray]) -> float:
     """The value of any curve of a track that is farthest in the direction of its first curve."""
     values = [float((np.nanmax if line.rises else np.nanmin)(y)) for y in curves if np.isfinite(y).any()]
-    return (max if line.rises else min)([line.extreme, *values])
+    return (max if line.rises else min)([line.extremum, *values])
 
 
 def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
-    """The baseline as a line, and tick labels at the baseline, the extreme and, if it is far from it, the `edge`."""
+    """The baseline as a line, and tick labels at the baseline, the extremum and, if it is far from it, the `edge`."""
     apart, shown = 0.22 * (frame.high - frame.low), [line.baseline]
-    for tick in (line.extreme, edge) if line.moved else ():
+    for tick in (line.extremum, edge) if line.moved else ():
         shown += [tick] if abs(tick - shown[-1]) >= apart else []
     for tick in shown:
         if np.isfinite(tick):
@@ -121,8 +121,8 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
         canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
-def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
-    """The mark of an extreme, and its text beyond every curve of the track."""
+def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
+    """The mark of an extremum, and its text beyond every curve of the track."""
     if not np.isfinite(line.baseline):
         canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True)
         return
@@ -130,9 +130,9 @@ def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outerm
         y = float(frame.y(line.baseline)) - 4
         canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True, halo=True)
         return
-    x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _extreme_text(line)
+    x, y, words = frame.at(line.extremum_time), float(frame.y(line.extremum)), _extremum_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
-    anchor, shift = _side(frame.clock.fraction(line.extreme_time), words)
+    anchor, shift = _side(frame.clock.fraction(line.extremum_time), words)
     edge, away = ("bottom", -5) if line.rises else ("top", 5)
     y = float(frame.y(outermost))
     canvas.text(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
@@ -144,9 +144,9 @@ def _side(where: float, words: str) -> tuple[str, int]:
     return ("left", -3) if where < half else ("right", 3) if where > 1 - half else ("center", 0)
 
 
-def _extreme_text(line: SummaryRow) -> str:
+def _extremum_text(line: SummaryRow) -> str:
     """The extreme as text; for scores also the difference from control at that time."""
-    gap = line.difference.get("extreme", 0.0) if load_tracks()[line.key].compared_with_control else 0.0
+    gap = line.difference.get(EXTREMUM, 0.0) if load_tracks()[line.key].compared_with_control else 0.0
     return line.in_words() + (f"; {signed(gap, 2)} compared with control" if abs(gap) > 0.05 else "")
 
 

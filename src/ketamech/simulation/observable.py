@@ -184,9 +184,9 @@ def _half_life(trace: TimeCourseWindow) -> float:
 
 
 def _analysed(trace: TimeCourseWindow) -> NcaResult:
-    """The non-compartmental analysis of a simulated curve: linear areas, terminal slope of the last quarter."""
+    """The non-compartmental analysis of a simulated curve: linear areas, terminal slope of its last quarter."""
     hours, values = trace.window()
-    begin = 0.75 * hours[-1]
+    begin = hours[0] + 0.75 * (hours[-1] - hours[0])
     grid = np.union1d(hours, [begin])
     rules = NcaRules(LINEAR, terminal_window=(begin, float(hours[-1])))
     return non_compartmental(grid, np.interp(grid, hours, values), NcaDose(trace.dose, INFUSION), rules)

@@ -85,9 +85,15 @@ class TrialRun:
         return tuple(dict.fromkeys([*(scale.output for scale in self.trial.scales.values()), *EXPOSURE]))
 
     def checkpoint_name(self, numbers: Sequence[int]) -> str:
-        """Name of the checkpoint of some replicates, which differs for any other trial, seed or posterior."""
-        mark = short_hash(f"{self.trial!r} {self.seed} {self.posterior!r}", 12)
-        return f"trial-{mark}-{numbers[0]}-{numbers[-1]}"
+        """Name of the checkpoint of some replicates: another trial, seed, posterior or model has other names."""
+        return f"trial-{self._fingerprint}-{numbers[0]}-{numbers[-1]}"
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """Hash of everything that determines the results."""
+        rows = [(name, row.canonical, row.spread) for name, row in sorted(self.model.parameters.items())]
+        content = (self.trial, self.seed, self.posterior, self.model.layout.fingerprint, rows)
+        return short_hash(repr(content), 12)
 
     def simulate_group(self, numbers: Sequence[int]) -> Arrays:
         """The dataset of some replicates, encoded as arrays."""

@@ -94,7 +94,7 @@ class TrialDosing:
     def events(self, start: float, stop: float, now: np.ndarray) -> list[DoseEvent]:
         """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
         found: list[DoseEvent] = []
-        for dose in self._due_doses(start, stop):
+        for dose in self.due_doses(start, stop):
             taken = dose.mask * self._adherence(dose.treatment, dose.time)
             found += [*self._dose_events(dose, taken, now), *self._expectancy_events(dose, taken, now)]
         return found
@@ -107,9 +107,9 @@ class TrialDosing:
         for event in self.visits.events(dose.treatment, dose.time, taken, size):
             yield replace(event, time=np.maximum(dose.time, now) + POST_VISIT_DELAY)
 
-    def _due_doses(self, start: float, stop: float) -> list[DueDose]:
+    def due_doses(self, start: float, stop: float) -> list[DueDose]:
         """Doses of all courses with the patients who receive them, in an order that does not depend on the grouping."""
-        found: dict[tuple[float, int, int], DueDose] = {}
+        found: dict[tuple[float, int, int, int, int], DueDose] = {}
         groups = [*self._groups(), *((number, 0, 0, mask, starts) for number, mask, starts in self.added_courses)]
         for number, reduced, level, mask, anchors in groups:
             doses = course_doses(self.courses[number], bool(reduced), level)
@@ -118,7 +118,7 @@ class TrialDosing:
                 for i, (treatment, belief) in enumerate(doses):
                     for at in treatment.taken(stop - anchor).values():
                         if start <= at + anchor < stop:
-                            key = (at + anchor, number, i + 100 * reduced + 1000 * level)
+                            key = (at + anchor, number, level, reduced, i)
                             old = found.get(key)
                             found[key] = DueDose(at + anchor, treatment, belief, here | old.mask if old else here)
         return [found[key] for key in sorted(found)]

@@ -69,6 +69,15 @@ def test_the_folder_holds_what_it_promises(folder):
     assert "racemic" in (folder / "scenario.yaml").read_text(encoding="utf-8")
 
 
+def test_the_summary_holds_baseline_and_extremum_of_every_curve(folder):
+    rows = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["outputs"]
+    mood = next(row for row in rows if row["output"] == "mood.madrs")
+    assert mood["extremum"] < mood["baseline"]
+    assert mood["values_at"]["24 h"] >= mood["extremum"]
+    assert mood["difference_from_control"]["extremum"] < 0
+    assert not {"rest", "extreme"} & set(mood)
+
+
 def test_the_summary_holds_the_exposure_in_cdisc_codes(folder, racemic, model):
     """Second method: peak and area of the curve in ng/mL, by linear trapezoids."""
     (exposure,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["non_compartmental"]
@@ -222,8 +231,8 @@ def test_the_summary_finds_the_peak_and_its_time(racemic, model):
         if line.key == "plasma"
     )
     total = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
-    assert line.extreme == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
-    assert line.extreme_time == curves["time"].values[total.argmax()]
+    assert line.extremum == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
+    assert line.extremum_time == curves["time"].values[total.argmax()]
 
 
 def test_the_terminal_table_has_a_row_a_lane(racemic):
