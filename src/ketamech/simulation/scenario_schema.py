@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.core.deprecated_names import current_name
+from ketamech.core.deprecated_names import with_current_keys
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
@@ -170,9 +170,7 @@ class ScenarioFile(BaseModel, extra="forbid", title="KetaMech scenario"):
     @classmethod
     def _with_current_keys(cls, content: Any) -> Any:
         """The old key `wiring` is read as `variant`, with a warning, unless both are given."""
-        if not isinstance(content, dict) or "wiring" not in content or "variant" in content:
-            return content
-        return {current_name(key) if key == "wiring" else key: value for key, value in content.items()}
+        return with_current_keys(content, ("wiring",))
 
     def text(self) -> str:
         """The keys as YAML text; default values are left out."""

@@ -257,7 +257,7 @@ def eligibility(file: SourceFile, keys: EligibilityKeys | None) -> Eligibility |
         what = "a lead-in or exclusion without a time between screening and baseline"
         raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")
     lead_in = file.regimen((*here, "lead_in"), keys.lead_in) if keys.lead_in else None
-    inflating = file.share((*here, "inflating"), keys.inflating)
+    share = file.share((*here, "inflating_share"), keys.inflating_share)
     return Eligibility(
-        include, screening, lead_in, keys.belief, exclude, keys.inflation, inflating, keys.raters == "independent"
+        include, screening, lead_in, keys.belief, exclude, keys.baseline_inflation, share, keys.raters == "independent"
     )
