@@ -303,8 +303,8 @@ class TrialResult:
             sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
             table = power(self.dataset, *asked, [sizes], draws=draws, criterion=criterion)
             tables.append(table.assign(patients=total))
-        found = pd.concat(tables, ignore_index=True)
-        return found[["patients", *found.columns.drop("patients")]]
+        powers = pd.concat(tables, ignore_index=True)
+        return powers[["patients", *powers.columns.drop("patients")]]
 
     def sample_size(self, power: float = 80.0, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
         """The number of patients for a `power` (percent) of the primary comparison, with its 95 % interval.
@@ -316,8 +316,8 @@ class TrialResult:
         import pandas as pd
 
         criterion = success_criterion(self.trial, alpha, margin)
-        found, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
-        return pd.DataFrame([one.row() for one in found])
+        sizes, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
+        return pd.DataFrame([one.row() for one in sizes])
 
 
 @xr.register_dataset_accessor("ketamech")

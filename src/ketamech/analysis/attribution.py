@@ -122,9 +122,9 @@ class CoalitionSimulator:
         draws = len(next(iter(values.values())))
         worth, course = [], []
         for part in self._batches(draws):
-            found = self._batch({name: column[part] for name, column in values.items()}, len(part))
-            worth.append(found[0])
-            course.append(found[1])
+            chunk = self._batch({name: column[part] for name, column in values.items()}, len(part))
+            worth.append(chunk[0])
+            course.append(chunk[1])
             if progress:
                 progress(int(part[-1]) + 1, draws)
         return np.concatenate(worth), np.concatenate(course)
@@ -158,20 +158,20 @@ class CoalitionSimulator:
         everybody = ensemble_of_scenario(
             self.model, self.scenario, self._values(values, draws), size, until, change=change
         )
-        found = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
-        solved = found.values.reshape(draws, self.n_courses, len(times), -1)
-        resting = found.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
+        curves = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+        solved = curves.values.reshape(draws, self.n_courses, len(times), -1)
+        resting = curves.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
         resting = np.broadcast_to(resting, (draws, 1, *solved.shape[2:]))
         return self._read(np.concatenate([solved, resting], axis=1), times)
 
     def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
         """Drawn values and switches [draw x patient]; the patient with expectancy alone has every switch on."""
         table = self.model.parameters.with_canonical_values(self.scenario.values)
-        found = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
+        repeated_values = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
         on = np.vstack([coalition_matrix(len(self.pathways)), np.ones((1, len(self.pathways)), dtype=bool)])
         for i, name in enumerate(self.pathways):
-            found[name] = found.get(name, table[name].canonical) * np.tile(on[:, i], draws)
-        return found
+            repeated_values[name] = repeated_values.get(name, table[name].canonical) * np.tile(on[:, i], draws)
+        return repeated_values
 
     def _only_coalitions(self, until: float, draws: int) -> Change:
         """All dose events for the coalitions; expectancy and challenges only for the control."""
@@ -181,9 +181,9 @@ class CoalitionSimulator:
         return lambda given: [e if e.compartment in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = [read_endpoint(o, times, values[..., self.outputs.index(o.output)]) for _, o in self.outcomes]
+        readings = [read_endpoint(o, times, values[..., self.outputs.index(o.output)]) for _, o in self.outcomes]
         mood = values[:, :, np.searchsorted(times, self.hours), self.outputs.index(MOOD)]
-        return np.stack(found, axis=-1), mood
+        return np.stack(readings, axis=-1), mood
 
 
 def attribute(
@@ -220,22 +220,22 @@ def attribute(
 def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
     """Pathways that are switched on in the scenario, in table order. Raises InputError when all are off."""
     table = model.parameters.with_canonical_values(scenario.values)
-    found = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
-    if not found:
+    switches = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
+    if not switches:
         raise InputError("every pathway is off", key="pathways", expected="at least one pathway that is on")
-    return found
+    return switches
 
 
 @cache
 def pathway_parameters() -> dict[str, dict[str, str]]:
     """{pathway: {parameter: reason}} of the parameters of each pathway. Raises InputError for a repeated row."""
-    found: dict[str, dict[str, str]] = {}
+    by_pathway: dict[str, dict[str, str]] = {}
     for row in read_table(PATHWAY_PARAMETERS, ("pathway", "parameter", "why")):
-        mine = found.setdefault(row["pathway"], {})
+        mine = by_pathway.setdefault(row["pathway"], {})
         if row["parameter"] in mine:
             raise row.error("parameter", f"'{row['parameter']}' is already there", expected="each parameter once")
         mine[row["parameter"]] = row["why"]
-    return found
+    return by_pathway
 
 
 def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
@@ -248,11 +248,11 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     for name in own:
         require_known(name, table, f"no parameter '{name}'", file=PATHWAY_PARAMETERS, key="parameter")
     numbers = draw_parameters(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
-    found = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
+    drawn_values = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
     for name in (n for n in posterior[0] if n not in scenario.values):
         known = [posterior[i % len(posterior)][name] for i in range(draws)]
-        found[name] = np.r_[table[name].canonical, known]
-    return found
+        drawn_values[name] = np.r_[table[name].canonical, known]
+    return drawn_values
 
 
 def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
@@ -264,9 +264,13 @@ def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
 def _requested_outcomes(
     model: Model, scenario: Scenario, wanted: str | None
 ) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
-    found = outcomes(model) if wanted is None else [(one.text, one) for one in parse_endpoints(wanted, model)]
-    late = tuple(words for words, outcome in found if outcome.hour > scenario.horizon)
-    within = tuple(pair for pair in found if pair[0] not in late)
+    chosen_outcomes = (
+        outcomes(model)
+        if wanted is None
+        else [(endpoint.text, endpoint) for endpoint in parse_endpoints(wanted, model)]
+    )
+    late = tuple(words for words, outcome in chosen_outcomes if outcome.hour > scenario.horizon)
+    within = tuple(pair for pair in chosen_outcomes if pair[0] not in late)
     if not within:
         raise InputError(
             f"every endpoint is later than the horizon of {scenario.horizon:g} h", key="--endpoints",

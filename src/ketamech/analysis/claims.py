@@ -145,10 +145,10 @@ class Rule:
 
     def weight(self, exhibit: EvidenceItem) -> float:
         """Weight of one row by its kind of study; reduced for small studies and for recalled numbers."""
-        found = self[exhibit.weight_name]
+        weight = self[exhibit.weight_name]
         if is_small_study(exhibit, self["small.persons"]):
-            found *= self["small.factor"]
-        return found * (self["recalled.factor"] if exhibit.row.reading_source == "recalled" else 1.0)
+            weight *= self["small.factor"]
+        return weight * (self["recalled.factor"] if exhibit.row.reading_source == "recalled" else 1.0)
 
 
 @dataclass(frozen=True)
@@ -255,10 +255,10 @@ def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
 def _by_claim(
     rows: Iterable[CsvRow], ids: Mapping[str, CsvRow], make: Callable[[CsvRow], Part]
 ) -> dict[str, list[Part]]:
-    found: dict[str, list[Part]] = defaultdict(list)
+    grouped: dict[str, list[Part]] = defaultdict(list)
     for row in rows:
-        found[row.known("claim", ids, "an id of claims.csv")].append(make(row))
-    return found
+        grouped[row.known("claim", ids, "an id of claims.csv")].append(make(row))
+    return grouped
 
 
 def _claim(
@@ -284,12 +284,12 @@ def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
 
 
 def _evidence_item(row: CsvRow, evidence: Evidence, fitted: frozenset[str]) -> EvidenceItem:
-    found = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
     strength = row.one_of("strength", STRENGTHS)
-    if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != is_in_vitro(found):
-        raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
+    if (strength in IN_HUMANS) != _is_in_humans(observation) or (strength == "in vitro") != is_in_vitro(observation):
+        raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(observation))
     why = row.required("why", "what the row says")
-    return EvidenceItem(found, row.one_of("side", SIDES), strength, why, found.id in fitted)
+    return EvidenceItem(observation, row.one_of("side", SIDES), strength, why, observation.id in fitted)
 
 
 def is_in_vitro(row: Observation) -> bool:
@@ -309,10 +309,10 @@ def _expected(row: Observation) -> str:
 
 
 def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
-    found = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
     drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
     arm = row.known("arm", drawn, "an arm that the figure of this claim draws")
-    return FigurePoint(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
+    return FigurePoint(observation, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
 
 
 @dataclass(frozen=True)
@@ -370,14 +370,14 @@ def _evaluate(
         claim_verdict(claim.evidence_items, claim.evidence_level, other).verdict == verdict.verdict for other in others
     ]
     units = model.layout.units
-    found = tuple(
+    test_results = tuple(
         TestResult(
             test, test.measure.read(curves[test.arm], curves.get(arms[test.arm].control)), test.measure.unit(units)
         )
         for test in claim.tests
     )
     mine = {name: curves[name] for name in claim.arms()}
-    return ClaimResult(claim, verdict, found, sum(same), len(same), mine)
+    return ClaimResult(claim, verdict, test_results, sum(same), len(same), mine)
 
 
 def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:

@@ -92,8 +92,8 @@ def _exposure(model: Model, species: Species, dose: Treatment) -> Exposure:
 
 
 def _weight(model: Model, species: Species) -> float:
-    found = species.values.get("person.weight") or model.parameters["person.weight"]
-    return found.canonical
+    body_weight = species.values.get("person.weight") or model.parameters["person.weight"]
+    return body_weight.canonical
 
 
 def _per_kilogram(model: Model, species: Species, dose: Treatment) -> float:

@@ -182,10 +182,10 @@ def _largest_move(model: Model, stage: Stage, given: tuple[DoseEvent, ...]) -> t
 def _decays(model: Model) -> Iterable[CheckResult]:
     for word, stress in (("depressed", 1.0), ("healthy", 0.0)):
         _, first = _alone(model, stress=stress)
-        found = bool(first.found[0])
-        top = _slowest(model, first.state[0], first.inputs[0]) if found else np.inf
-        detail = f"slowest mode {top:.2e} 1/h" if found else "no rest state found"
-        yield CheckResult("whole system", f"eigenvalues negative, {word}", found and top < 0, detail)
+        has_decayed = bool(first.found[0])
+        top = _slowest(model, first.state[0], first.inputs[0]) if has_decayed else np.inf
+        detail = f"slowest mode {top:.2e} 1/h" if has_decayed else "no rest state found"
+        yield CheckResult("whole system", f"eigenvalues negative, {word}", has_decayed and top < 0, detail)
 
 
 def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:

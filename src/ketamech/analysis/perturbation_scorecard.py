@@ -179,16 +179,16 @@ def score_perturbations(
 
 def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
     """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside."""
-    found = []
+    rows = []
     for name, part in lines.groupby("evidence", sort=False):
         words = set(part.verdict)
         verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
         known = [value for value in part.inside if value is not None]
         inside = all(known) and verdict != "undecided" if known else None
-        found.append(
+        rows.append(
             {"evidence": name, "verdict": verdict, "inside": inside, "band": "; ".join(sorted(set(part.band) - {""}))}
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
 def perturbation_counts(lines: pd.DataFrame) -> str:
@@ -256,13 +256,13 @@ class SingleExperimentTerm:
 def load_single_experiment_terms() -> tuple[SingleExperimentTerm, ...]:
     """Every term of data/perturbations/single_experiment.csv. Raises InputError for an unknown parameter or row."""
     table, ids = load_parameters(), load_evidence().observations
-    found = []
+    terms = []
     for row in read_table(SINGLE_EXPERIMENT, ("parameter", "neutral", "evidence", "why")):
         name = row.known("parameter", table, "a parameter of the tables")
         rows = row.listed_known("evidence", ids, "ids of data/evidence", what="no evidence row")
         neutral = row.number("neutral") * unit(table[name].unit).factor
-        found.append(SingleExperimentTerm(name, neutral, rows, row["why"]))
-    return tuple(found)
+        terms.append(SingleExperimentTerm(name, neutral, rows, row["why"]))
+    return tuple(terms)
 
 
 def without_single_experiment_terms() -> dict[str, float]:
@@ -330,13 +330,13 @@ def _curves(
 ) -> dict[Arm, TimeCourse]:
     longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
-    found: dict[Arm, TimeCourse] = {}
+    curves: dict[Arm, TimeCourse] = {}
     for below, horizon in pairwise((0.0, *HORIZONS)):
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
-            found |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
-    return found
+            curves |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
+    return curves
 
 
 def _batch(

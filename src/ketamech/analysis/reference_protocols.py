@@ -79,14 +79,14 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
     The sentences of a user's table are parsed at once; those of the shipped table, which a test parses, when used.
     """
     rows = rows_by(read_table(path or DIRECTORY / "protocols.csv", COLUMNS), "id", "a name such as iv-0.5-over-40-min")
-    found = {name: _protocol(name, row) for name, row in rows.items()}
+    protocols = {name: _protocol(name, row) for name, row in rows.items()}
     if path is not None:
-        for protocol in found.values():
+        for protocol in protocols.values():
             require_species_kinetics(protocol.regimen, load_species(protocol.species))
     for row in rows.values():
         if row["control"]:
-            row.known("control", found, "the id of a protocol", what="no protocol")
-    return found
+            row.known("control", protocols, "the id of a protocol", what="no protocol")
+    return protocols
 
 
 def _protocol(name: str, row: CsvRow) -> Protocol:
@@ -114,7 +114,7 @@ def simulate_protocols(
     batches: dict[float, list[Protocol]] = defaultdict(list)
     for protocol in chosen:
         batches[protocol.horizon].append(protocol)
-    found: dict[str, TimeCourse] = {}
+    curves: dict[str, TimeCourse] = {}
     for horizon, batch in sorted(batches.items()):
         if progress:
             progress(f"{len(batch)} treatments over {horizon:g} h")
@@ -123,8 +123,8 @@ def simulate_protocols(
         time, values = dataset["time"].to_numpy(), _arrays(dataset)
         for i, p in enumerate(batch):
             outputs = {name: array[i] for name, array in values.items()}
-            found[p.id] = TimeCourse(time, outputs, rest[_key(p)], dosed_micromoles(given[p.id]))
-    return found
+            curves[p.id] = TimeCourse(time, outputs, rest[_key(p)], dosed_micromoles(given[p.id]))
+    return curves
 
 
 def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float]) -> np.ndarray:

@@ -89,10 +89,10 @@ def evidence_of_regimen(regimen: Regimen, until: float) -> RegimenEvidence:
     """The best evidence for the doses of a regimen before `until` (h); several treatments together were not studied."""
     if len(regimen.treatments) != 1:
         return RegimenEvidence(WITHOUT, ())
-    found = dict(reversed(list(_matches(regimen.treatments[0], until))))
+    studies = dict(reversed(list(_matches(regimen.treatments[0], until))))
     for kind in (STUDIED, NO_CONTROL, OTHER_SCHEDULE):
-        if kind in found:
-            return RegimenEvidence(kind, found[kind])
+        if kind in studies:
+            return RegimenEvidence(kind, studies[kind])
     return RegimenEvidence(WITHOUT, ())
 
 
@@ -124,14 +124,14 @@ def candidates(
     doses: Mapping[str, Sequence[float]], minutes: Sequence[float], frequencies: Sequence[str], weeks: int
 ) -> list[CandidateRegimen]:
     """All combinations of `doses` {template with {dose} and {over}: amounts}, infusion times and schedules."""
-    found = []
+    regimens = []
     for words, amounts in doses.items():
         for amount in amounts:
             for over in minutes if "{over}" in words else (0.0,):
                 for frequency in frequencies:
                     given = words.format(dose=f"{amount:g}", over=f"{over:g} min")
-                    found.append(CandidateRegimen(f"{given}, {frequency}", f"{given} {frequency} for {weeks} weeks"))
-    return found
+                    regimens.append(CandidateRegimen(f"{given}, {frequency}", f"{given} {frequency} for {weeks} weeks"))
+    return regimens
 
 
 def compare_regimens(
@@ -155,8 +155,8 @@ def compare_regimens(
     by_patient = np.full((len(regimens), len(some), 4, persons), np.nan)
     spread = _spreads(model, seed, len(some))
     bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
-    for d, found in enumerate(work.map(bases, trying.evaluate)):
-        numbers[:, d], by_patient[:, d] = found["outcomes"], found["by_patient"]
+    for d, evaluated in enumerate(work.map(bases, trying.evaluate)):
+        numbers[:, d], by_patient[:, d] = evaluated["outcomes"], evaluated["by_patient"]
         if progress:
             progress((d + 1) * len(regimens))
     resampled = _resampled_means(by_patient, seed)
@@ -180,8 +180,8 @@ def _resampled_means(by_patient: np.ndarray, seed: int) -> np.ndarray:
     counts = np.random.default_rng(seed).multinomial(persons, np.full(persons, 1 / persons), RESAMPLES).astype(float)
     known = np.isfinite(by_patient)
     with np.errstate(invalid="ignore"):  # a sample without a solved patient
-        found: np.ndarray = np.where(known, by_patient, 0.0) @ counts.T / (known.astype(float) @ counts.T)
-    return found
+        means: np.ndarray = np.where(known, by_patient, 0.0) @ counts.T / (known.astype(float) @ counts.T)
+    return means
 
 
 def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
@@ -222,8 +222,8 @@ class _RegimenEvaluator:
         drawn = load_population(self.population)
         people = drawn.draw(self.model.parameters, self.seed, range(self.patients), replicate=0, base=base)
         values: dict[str, np.ndarray | float] = {**base, **people.values}
-        found = [self._outcome(regimen, values) for regimen in self.regimens]
-        outcomes, by_patient = (np.array(part) for part in zip(*found, strict=True))
+        evaluated = [self._outcome(regimen, values) for regimen in self.regimens]
+        outcomes, by_patient = (np.array(part) for part in zip(*evaluated, strict=True))
         return {"outcomes": outcomes, "by_patient": by_patient}
 
     def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> tuple[np.ndarray, np.ndarray]:

@@ -86,10 +86,10 @@ class ScoredRow:
 
     def on_scoring_scale(self, values: np.ndarray | float) -> np.ndarray:
         """Numbers as published, on the common scale."""
-        found = np.asarray(values, dtype=float)
+        scaled = np.asarray(values, dtype=float)
         if self.is_ratio:
-            found = np.log(np.maximum(found, MIN_RELAPSE_DAYS if self.statistic == "median relapse" else 1e-3))
-        return self.factor * found
+            scaled = np.log(np.maximum(scaled, MIN_RELAPSE_DAYS if self.statistic == "median relapse" else 1e-3))
+        return self.factor * scaled
 
     @property
     def published(self) -> float:

@@ -37,10 +37,10 @@ def list_rows(
         if given is not None:
             valid = sorted({getattr(row, key) for row in known.observations.values()})
             require_known(given, valid, f"no evidence has {key} '{given}'", key=f"--{key}", expected=", ".join(valid))
-    found = known.select(stage=stage, drug=drug, use=use, text=text)
-    if not found:
+    rows = known.select(stage=stage, drug=drug, use=use, text=text)
+    if not rows:
         terminal.progress().print("No row matches.")
-    terminal.table(evidence.format_listing(found), title=f"{len(found)} rows")
+    terminal.table(evidence.format_listing(rows), title=f"{len(rows)} rows")
 
 
 @app.command("show", epilog=DISCLAIMER, cls=Command)

@@ -93,12 +93,12 @@ def individualise(
     finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
     limits = limits or finder.range()
     with terminal.progress_bar("Persons", len(names)) as update:
-        found = {}
+        found_doses = {}
         for done, (name, values) in enumerate(chosen.items(), 1):
-            found[name] = finder.find(values, limits)
+            found_doses[name] = finder.find(values, limits)
             update(done)
     with atomic_folder(folder) as draft:
-        table = write_doses(draft, finder, found, _facts(f"{fit.name}: {regimen}", model))
+        table = write_doses(draft, finder, found_doses, _facts(f"{fit.name}: {regimen}", model))
     columns = ["ID", "dose", "window_low", "window_high", "goal", "predicted", "low", "high", "probability", "remark"]
     terminal.table(table[columns].to_dict("records"), title="Doses")
     terminal.progress().print(f"Doses are {NOTE}.")
@@ -153,11 +153,11 @@ def sampling_times(
 
 
 def _range(text: str) -> tuple[float, float] | None:
-    found = _hours(text, "--doses") if text else ()
-    if text and (len(found) != 2 or not 0 < found[0] < found[1]):
+    bounds = _hours(text, "--doses") if text else ()
+    if text and (len(bounds) != 2 or not 0 < bounds[0] < bounds[1]):
         raise InputError(f"'{text}' is not a range of doses", key="--doses", expected="a lower and a higher dose",
                          type_this='--doses "0.1, 1"')  # fmt: skip
-    return (found[0], found[1]) if found else None
+    return (bounds[0], bounds[1]) if bounds else None
 
 
 def _hours(text: str, key: str) -> tuple[float, ...]:

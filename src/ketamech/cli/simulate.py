@@ -191,10 +191,10 @@ def simulate(
     if chosen["times"] or chosen["output_interval"]:
         terminal.table(requested[0].head(MAX_ROWS).to_dict("records"))
     terminal.table(exposure_rows(curves, loaded, model.parameters))
-    for name, (found, _) in tables.items():
+    for name, (table, _) in tables.items():
         if name == CURVES:
             continue
-        console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
+        console.print(f"{len(table)} records of the dose table: {terminal.escape_markup(folder / name)}")
     if report:
         terminal.print_open_hint(folder / "report.html")
     else:

@@ -22,10 +22,10 @@ from ketamech.core.deprecated_names import RENAMED_FOLDER
 @cache
 def renamed_words() -> dict[str, dict[str, str]]:
     """{command: {old: new}} (data/renamed/cli.csv); the command is '' for names of commands and for common options."""
-    found: dict[str, dict[str, str]] = {}
+    renamed: dict[str, dict[str, str]] = {}
     for row in read_table(RENAMED_FOLDER / "cli.csv", ("command", "old", "new")):
-        found.setdefault(row["command"], {})[row["old"]] = row["new"]
-    return found
+        renamed.setdefault(row["command"], {})[row["old"]] = row["new"]
+    return renamed
 
 
 def former_commands() -> dict[str, str]:
@@ -43,11 +43,11 @@ def current_arguments(arguments: Sequence[str]) -> list[str]:
     command, rest = _current_command(typed, rest, changes)
     options = {**renamed_words()[""], **renamed_words().get(command, {})}
     end = rest.index("--") if "--" in rest else len(rest)
-    found = [*before, command, *(_current_option(word, options, changes) for word in rest[:end]), *rest[end:]]
+    current = [*before, command, *(_current_option(word, options, changes) for word in rest[:end]), *rest[end:]]
     if changes:
         listed = ", ".join(f"'{old}' is now '{new}'" for old, new in changes.items())
         sys.stderr.write(f"Warning: {listed}; the old names will stop working in the next release\n")
-    return found
+    return current
 
 
 def _current_command(typed: str, rest: list[str], changes: dict[str, str]) -> tuple[str, list[str]]:
@@ -106,8 +106,8 @@ class Group(TyperGroup):
 
 def example(text: str) -> str | None:
     """The first command line in a help text."""
-    found = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
-    return found[1].split("  #")[0].strip() if found else None
+    match = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
+    return match[1].split("  #")[0].strip() if match else None
 
 
 def _parsed(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:

@@ -71,22 +71,22 @@ def missing_drug_error(text: str) -> InputError:
 
 
 def unexpected_word_error(
-    start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon
+    start: str, text: str, words: list[Word], position: int | None, lexicon: Lexicon
 ) -> InputError:
     """The error about the word at `position` (None: the end of the text) that is out of place."""
-    at = next((i for i, word in enumerate(found) if word.start == position), len(found))
-    if not found:
+    at = next((i for i, word in enumerate(words) if word.start == position), len(words))
+    if not words:
         return InputError("the text is empty", expected=STARTS[start][0], type_this=STARTS[start][1])
-    stretch = _unexpected_span(found, at, lexicon)
+    stretch = _unexpected_span(words, at, lexicon)
     if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
-        return _unknown_name_error(text, found, at, stretch)
-    key = _key(start, found[:at], stretch)
-    if at == len(found):
+        return _unknown_name_error(text, words, at, stretch)
+    key = _key(start, words[:at], stretch)
+    if at == len(words):
         what = f"something is missing after '{shorten_text(text)}'"
-    elif found[at].kind == "UNKNOWN":
-        return _unknown_word_error(start, text, found, at, stretch)
+    elif words[at].kind == "UNKNOWN":
+        return _unknown_word_error(start, text, words, at, stretch)
     else:
-        what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shorten_text(text)}'"
+        what = f"{quoted(text, words[at].start, words[at].end)} does not fit here in '{shorten_text(text)}'"
     if key in ("over", "lag"):
         return InputError(what, key=key, expected=TIMES, type_this=f"{key} 40 min")
     return InputError(what, key=key, expected=_expected_of(start))
@@ -98,19 +98,19 @@ def _expected_of(start: str) -> str:
     return f"{expected}, e.g. {example}" if example else expected
 
 
-def _unexpected_span(found: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
+def _unexpected_span(words: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
     begin, inside = 0, ""
-    for i, word in enumerate(found[:at]):
+    for i, word in enumerate(words[:at]):
         if word.kind == "SEP":
             begin, inside = i + 1, ""
         elif word.kind in lexicon.inside or (inside and word.kind == "AND"):
             begin, inside = i + 1, inside if word.kind == "AND" else word.kind
     ends = ("SEP", "AND", *lexicon.inside)
-    end = next((i for i in range(max(at, begin), len(found)) if found[i].kind in ends), len(found))
-    return _TextSpan(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
+    end = next((i for i in range(max(at, begin), len(words)) if words[i].kind in ends), len(words))
+    return _TextSpan(words[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _TextSpan) -> InputError:
+def _unknown_name_error(text: str, words: list[Word], at: int, stretch: _TextSpan) -> InputError:
     """The error about a treatment, perturbation or condition without a known name."""
     first = stretch.words[0] if stretch.words else None
     if first is None or first.kind == "THEN":
@@ -127,29 +127,29 @@ def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _TextSpa
     what = problem.what.replace(f"'{name}'", quoted(text, unknown.start, run[-1].end), 1)
     example = problem.type_this
     if example and example.startswith("with ") and not stretch.inside:
-        example = _moved_after_with(text, found, stretch)
+        example = _moved_after_with(text, words, stretch)
     return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
 
 
-def _moved_after_with(text: str, found: list[Word], stretch: _TextSpan) -> str:
+def _moved_after_with(text: str, parsed: list[Word], stretch: _TextSpan) -> str:
     """The user's own sentence with the treatment of `stretch`, a perturbation, after 'with' at its end."""
     groups = [
-        list(words) for is_separator, words in groupby(found, lambda word: word.kind == "SEP") if not is_separator
+        list(words) for is_separator, words in groupby(parsed, lambda word: word.kind == "SEP") if not is_separator
     ]
     parts = {words[0].start: " ".join(text[words[0].start : words[-1].end].split()) for words in groups}
     own = parts.pop(stretch.words[0].start)
     return f'"{"; ".join(parts.values())} with {own}"' if parts else f"with {own}"
 
 
-def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _TextSpan) -> InputError:
+def _unknown_word_error(start: str, text: str, words: list[Word], at: int, stretch: _TextSpan) -> InputError:
     """The error about an unknown word beside a known name; consecutive unknown words count as one."""
     last = at
-    while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
+    while last + 1 < len(words) and words[last + 1].kind == "UNKNOWN":
         last += 1
-    word, where = text[found[at].start : found[last].end], quoted(text, found[at].start, found[last].end)
-    before = found[at - 1].kind if at else ""
-    key = _key(start, found[:at], stretch)
-    if start == "condition" and text[: found[at].start].casefold().split()[-1:] in CONJUNCTIONS:
+    word, where = text[words[at].start : words[last].end], quoted(text, words[at].start, words[last].end)
+    before = words[at - 1].kind if at else ""
+    key = _key(start, words[:at], stretch)
+    if start == "condition" and text[: words[at].start].casefold().split()[-1:] in CONJUNCTIONS:
         problem = stretch.lexicon.unknown(word)
         what = problem.what.replace(f"'{word}'", where, 1)
         return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest)

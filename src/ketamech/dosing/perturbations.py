@@ -76,7 +76,7 @@ class Perturbation:
 def load_perturbations(path: Path = PATH) -> dict[str, Perturbation]:
     """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
     table = load_parameters()
-    found: dict[str, Perturbation] = {}
+    perturbations: dict[str, Perturbation] = {}
     taken: dict[str, str] = {}
     for row in read_table(path, COLUMNS):
         one = _perturbation(row, table)
@@ -84,8 +84,8 @@ def load_perturbations(path: Path = PATH) -> dict[str, Perturbation]:
             if word in taken:
                 raise row.error("words", f"'{word}' already means {taken[word]}", expected="each word once")
             taken[word] = one.name
-        found[one.name] = one
-    return found
+        perturbations[one.name] = one
+    return perturbations
 
 
 def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
@@ -133,10 +133,10 @@ def _evidence(row: CsvRow) -> tuple[str, ...]:
 
 def perturbation(word: str) -> Perturbation:
     """The perturbation of a name or alias. Raises UnknownNameError with the nearest name."""
-    found = perturbations_by_name().get(word.strip().lower())
-    if found is None:
+    matched = perturbations_by_name().get(word.strip().lower())
+    if matched is None:
         raise unknown_perturbation_error(word)
-    return found
+    return matched
 
 
 @cache

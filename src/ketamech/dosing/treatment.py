@@ -104,15 +104,15 @@ class Treatment:
         """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""
         if not self.schedule:
             return [self.start] if self.start < horizon else []
-        found: list[float] = []
+        times: list[float] = []
         begin = self.start
         for phase in self.schedule:
-            found += phase.starts(begin, horizon)
-            if len(found) > MAX_DOSES:
+            times += phase.starts(begin, horizon)
+            if len(times) > MAX_DOSES:
                 what = f"more than {MAX_DOSES} doses"
                 raise InputError(what, key="schedule", expected="a shorter or sparser schedule")
             begin += phase.duration or 0.0
-        return found
+        return times
 
     def taken(self, horizon: float) -> dict[int, float]:
         """{index of a dose from 0: its start (h)} of the doses before `horizon` (h) that are not skipped."""

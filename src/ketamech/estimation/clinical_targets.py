@@ -67,22 +67,22 @@ def load_clinical_targets() -> tuple[ClinicalTarget, ...]:
 @cache
 def load_spread_targets() -> tuple[ClinicalTarget, ...]:
     """Standard deviations of change or score within an arm, from printed errors. Raises InputError."""
-    evidence, found = load_evidence(), []
+    evidence, targets = load_evidence(), []
     for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
         row.one_of("statistic", ("spread of change", "spread"))
         sd, n = row.number("sd"), row.number("n")
         error = float(sd / np.sqrt(2 * (n - 1)))  # of the SD of a normal sample
         cells = {**row.cells, "against": "", "se": repr(error)}
-        found.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
-    return tuple(found)
+        targets.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
+    return tuple(targets)
 
 
 @cache
 def shipped_trial(name: str) -> Trial:
     """A shipped trial by name. Raises InputError for an unknown one."""
-    found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
-    require_known(name, found, f"no trial '{name}' is shipped", expected=", ".join(found))
-    return load_trial(found[name])
+    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
+    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
+    return load_trial(files[name])
 
 
 def standard_error_of(row: ClinicalTarget) -> float:
@@ -93,8 +93,8 @@ def standard_error_of(row: ClinicalTarget) -> float:
         n = row.row.n or 20
         p = min(max(row.published / 100, 0.5 / n), 1 - 0.5 / n)
         return float(100 * np.sqrt(p * (1 - p) / n))
-    found = standard_error(row.row)
-    return found if np.isfinite(found) else float("nan")
+    error = standard_error(row.row)
+    return error if np.isfinite(error) else float("nan")
 
 
 def published_interval(row: ClinicalTarget) -> tuple[float, float]:
@@ -115,8 +115,8 @@ def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
     """Clopper-Pearson 95 % interval (percent) of a share of `n` patients."""
     from scipy.stats import binomtest
 
-    found = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")
-    return 100 * float(found.low), 100 * float(found.high)
+    interval = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")
+    return 100 * float(interval.low), 100 * float(interval.high)
 
 
 def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
@@ -160,12 +160,12 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
 
 def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
     """Scores and baselines [2, patient, visit] of the patients in an arm at each visit, for each replicate."""
-    found = []
+    statistics = []
     for r in range(len(values)):
         inside = arm[r][:, places] == name
         pair = np.stack([np.where(inside, values[r][:, places], np.nan), np.where(inside, base[r][:, places], np.nan)])
-        found.append(pair)
-    return found
+        statistics.append(pair)
+    return statistics
 
 
 def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
@@ -222,21 +222,21 @@ def _relapse(dataset: xr.Dataset, row: ClinicalTarget) -> np.ndarray:
     Median days to relapse (at most the days of follow-up), percent with or without relapse, or the ratio of the numbers
     of relapses per day to those of the control arm.
     """
-    found = []
+    values = []
     for r in range(dataset.sizes["replicate"]):
         days, relapsed, longest = _times_at_risk(dataset, r, row.arm)
         if row.statistic == "median relapse":
             times = np.where(relapsed, days, np.inf)
-            found.append(float(min(np.median(times), longest)) if times.size else 0.0)
+            values.append(float(min(np.median(times), longest)) if times.size else 0.0)
         elif row.statistic == "hazard ratio":
             other_days, other_relapsed, _ = _times_at_risk(dataset, r, row.control_arm)
             rates = [(each.sum() + 0.5) / max(time.sum(), 1.0) for each, time in
                      ((relapsed, days), (other_relapsed, other_days))]  # fmt: skip
-            found.append(float(rates[0] / rates[1]))
+            values.append(float(rates[0] / rates[1]))
         else:
             share = 100 * float(np.mean(relapsed)) if days.size else np.nan
-            found.append(share if row.statistic == "relapse" else 100 - share)
-    return np.array(found)
+            values.append(share if row.statistic == "relapse" else 100 - share)
+    return np.array(values)
 
 
 def _times_at_risk(dataset: xr.Dataset, replicate: int, group: str) -> tuple[np.ndarray, np.ndarray, float]:

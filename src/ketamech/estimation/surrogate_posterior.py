@@ -58,20 +58,22 @@ class QuadraticEmulator:
     error: np.ndarray
 
     @classmethod
-    def fitted(cls, x: np.ndarray, found: np.ndarray) -> QuadraticEmulator:
+    def fitted(cls, x: np.ndarray, simulated: np.ndarray) -> QuadraticEmulator:
         """Fit statistics [point, row] at points [point, parameter]; points without a result are left out."""
-        known = np.isfinite(found).all(axis=1)
-        x, found = x[known], found[known]
+        known = np.isfinite(simulated).all(axis=1)
+        x, simulated = x[known], simulated[known]
         middle, terms = x.mean(axis=0), _terms(x - x.mean(axis=0))
         fold = np.arange(len(x)) % FOLDS
         errors = []
         for penalty in RIDGE_PENALTIES:
-            guess = np.empty_like(found)
+            guess = np.empty_like(simulated)
             for k in range(FOLDS):
-                guess[fold == k] = terms[fold == k] @ _ridge(terms[fold != k], found[fold != k], penalty)
-            errors.append(np.sqrt(np.mean((guess - found) ** 2, axis=0)))
+                guess[fold == k] = terms[fold == k] @ _ridge(terms[fold != k], simulated[fold != k], penalty)
+            errors.append(np.sqrt(np.mean((guess - simulated) ** 2, axis=0)))
         best = np.argmin(errors, axis=0)
-        weights = np.column_stack([_ridge(terms, found[:, [r]], RIDGE_PENALTIES[b])[:, 0] for r, b in enumerate(best)])
+        weights = np.column_stack(
+            [_ridge(terms, simulated[:, [r]], RIDGE_PENALTIES[b])[:, 0] for r, b in enumerate(best)]
+        )
         return cls(middle, weights, np.min(errors, axis=0))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -145,12 +147,12 @@ def sample_posterior(
     chain, logs = sample_emulated(points, emulator, start, steps, random)
     flat = chain.reshape(-1, n)
     some = flat[random.choice(len(flat), draws, replace=False)]
-    found, guess = task.simulated_statistics(some, progress, "draws"), emulator(some)
-    true = task.log_posterior_parts(some, found, gradients)
+    simulated, guess = task.simulated_statistics(some, progress, "draws"), emulator(some)
+    true = task.log_posterior_parts(some, simulated, gradients)
     emulated = task.log_posterior_parts(some, guess, gradients, extra)
     weights = np.exp(true - emulated - np.max(true - emulated))
-    off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
-    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), found)
+    off = float(np.sqrt(np.nanmean(((guess - simulated) / task.noise) ** 2)))
+    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), simulated)
 
 
 def emulator_allowance(task: Calibration, emulator: QuadraticEmulator) -> np.ndarray:
@@ -215,7 +217,7 @@ def _pairs(n: int) -> tuple[np.ndarray, ...]:
     return np.triu_indices(n)
 
 
-def _ridge(terms: np.ndarray, found: np.ndarray, penalty: float) -> np.ndarray:
+def _ridge(terms: np.ndarray, values: np.ndarray, penalty: float) -> np.ndarray:
     size = np.full(terms.shape[1], penalty)
     size[0] = 0.0
-    return np.linalg.solve(terms.T @ terms + np.diag(size), terms.T @ found)
+    return np.linalg.solve(terms.T @ terms + np.diag(size), terms.T @ values)

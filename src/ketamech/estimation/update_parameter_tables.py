@@ -32,13 +32,13 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
     values = in_table_units(task, middle[None])[0]
     low, high = np.percentile(in_table_units(task, draws), [2.5, 97.5], axis=0)
     ids = informative_rows(task, emulator, middle)
-    found = {}
+    rows = {}
     for i, p in enumerate(task.estimated):
         if narrower[i] >= MIN_CONTRACTION and ids[p.name]:
             row = task.model.parameters[p.name]
             place = f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}"
-            found[p.name] = _cells(row, values[i], p.prior_log_sd * float(draws[:, i].std()), ids[p.name], place)
-    return found
+            rows[p.name] = _cells(row, values[i], p.prior_log_sd * float(draws[:, i].std()), ids[p.name], place)
+    return rows
 
 
 def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
@@ -53,14 +53,14 @@ def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
 
 def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:
     """For each parameter the fitted rows that are most sensitive to it, by id, strongest first."""
-    found = {}
+    rows = {}
     for i, p in enumerate(task.estimated):
         step = 0.5 * np.eye(len(middle))[i]
         up, down = emulator(np.array([middle + step, middle - step]))
         moved = np.abs(up - down) / task.noise
         order = [k for k in np.argsort(-moved) if moved[k] >= MIN_EFFECT]
-        found[p.name] = list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_ROWS]
-    return found
+        rows[p.name] = list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_ROWS]
+    return rows
 
 
 def write_updated_tables(task: Calibration, rows: dict[str, list[str]], folder: Path = DIRECTORY) -> list[Path]:

@@ -98,13 +98,13 @@ class SystemLayout:
 
     def needed_outputs(self, names: Iterable[str]) -> frozenset[int]:
         """Indices of the outputs `names` and of all outputs that these depend on, however remotely."""
-        found = {self.output_index[name] for name in names}
-        waiting = list(found)
+        needed = {self.output_index[name] for name in names}
+        waiting = list(needed)
         while waiting:
-            new = set(self.reads[waiting.pop()]) - found
-            found |= new
+            new = set(self.reads[waiting.pop()]) - needed
+            needed |= new
             waiting += new
-        return frozenset(found)
+        return frozenset(needed)
 
     def part(self, states: Sequence[int], time_varying_outputs: Sequence[int]) -> SystemLayout:
         """The layout with some of its states and time-varying outputs (indices in either), and all inputs."""

@@ -17,9 +17,9 @@ DIMENSIONLESS: Dimensions = ()
 class _UnitMismatch(Exception):
     """Internal: the place inside an expression where two units do not fit."""
 
-    def __init__(self, why: str, inside: sympy.Expr, subexpression: sympy.Expr, found: Dimensions) -> None:
+    def __init__(self, why: str, inside: sympy.Expr, subexpression: sympy.Expr, actual: Dimensions) -> None:
         super().__init__(why)
-        self.why, self.inside, self.subexpression, self.found = why, inside, subexpression, found
+        self.why, self.inside, self.subexpression, self.found = why, inside, subexpression, actual
 
 
 def check_dimensions(
@@ -27,13 +27,13 @@ def check_dimensions(
 ) -> None:
     """Refuse an expression whose unit is not `expected`. Raises UnitError."""
     try:
-        found = dimensions(expression, known)
+        actual = dimensions(expression, known)
     except _UnitMismatch as mismatch:
         place = (mismatch.inside, mismatch.subexpression, mismatch.found)
         raise UnitError(_message(stage, term, mismatch.why, *place)) from None
-    if found != expected and expression != 0:
-        why = f"gives {format_dimensions(found)} where {format_dimensions(expected)} is expected"
-        raise UnitError(_message(stage, term, why, expression, expression, found))
+    if actual != expected and expression != 0:
+        why = f"gives {format_dimensions(actual)} where {format_dimensions(expected)} is expected"
+        raise UnitError(_message(stage, term, why, expression, expression, actual))
 
 
 def dimensions(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
@@ -57,10 +57,10 @@ def dimensions(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimen
 def _sum(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimensions:
     parts = [(part, dimensions(part, known)) for part in expression.args]
     first_part, first = next(((p, d) for p, d in parts if not p.is_Number), parts[0])
-    for part, found in parts:
-        if found != first:
-            why = f"adds {format_dimensions(found)} to {format_dimensions(first)} ({first_part})"
-            raise _UnitMismatch(why, expression, part, found)
+    for part, dims in parts:
+        if dims != first:
+            why = f"adds {format_dimensions(dims)} to {format_dimensions(first)} ({first_part})"
+            raise _UnitMismatch(why, expression, part, dims)
     return first
 
 
@@ -97,13 +97,15 @@ def _function(expression: sympy.Expr, known: Mapping[str, Dimensions]) -> Dimens
 
 
 def _must_be_number(inside: sympy.Expr, argument: sympy.Expr, known: Mapping[str, Dimensions]) -> None:
-    found = dimensions(argument, known)
-    if found != DIMENSIONLESS:
-        raise _UnitMismatch(f"takes {format_dimensions(found)} where a pure number is needed", inside, argument, found)
+    actual = dimensions(argument, known)
+    if actual != DIMENSIONLESS:
+        raise _UnitMismatch(
+            f"takes {format_dimensions(actual)} where a pure number is needed", inside, argument, actual
+        )
 
 
-def _message(stage: str, term: str, why: str, inside: sympy.Expr, subexpression: sympy.Expr, found: Dimensions) -> str:
+def _message(stage: str, term: str, why: str, inside: sympy.Expr, subexpression: sympy.Expr, actual: Dimensions) -> str:
     text, part = str(inside), str(subexpression)
     at = text.find(part)
-    underline = " " * max(at, 0) + "~" * (len(part) if at >= 0 else len(text)) + f" {format_dimensions(found)}"
+    underline = " " * max(at, 0) + "~" * (len(part) if at >= 0 else len(text)) + f" {format_dimensions(actual)}"
     return f"stage '{stage}', term '{term}': {why}\n  {text}\n  {underline}"

@@ -149,13 +149,13 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
 
     Failed patients are left out; NaN when all failed. Times are read in blocks to bound the memory.
     """
-    found = np.full((len(shares), len(places)), np.nan)
+    values = np.full((len(shares), len(places)), np.nan)
     solved = curves["solved"].values == 1
     step = max(1, BLOCK_BYTES // (8 * max(1, solved.size)))
     for first in range(0, len(places) if solved.any() else 0, step):
         some = slice(first, first + step)
-        found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
-    return found
+        values[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
+    return values
 
 
 def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
@@ -205,9 +205,9 @@ def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     return path
 
 
-def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
-    """Draw 50 % and 90 % bands and the median; `found` [share, time]."""
-    edges = dict(zip(SHARES, found, strict=True))
+def _bands(axes: Axes, days: np.ndarray, bands: np.ndarray) -> None:
+    """Draw 50 % and 90 % bands and the median; `values` [share, time]."""
+    edges = dict(zip(SHARES, bands, strict=True))
     for low, high, opacity in BANDS:
         label = f"{low}-{high} %"
         axes.fill_between(days, edges[low], edges[high], color=COLOUR, alpha=opacity, lw=0, label=label)

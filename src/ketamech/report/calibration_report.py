@@ -60,35 +60,35 @@ def diagnostic_tables(
     names = [p.name for p in task.estimated]
     _, _, gradients = points.map_and_covariance()
     logs = task.log_likelihood(pool, emulator(pool), gradients, emulator_allowance(task, emulator))
-    found = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
+    tables = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
     if sum(bool(p.gain_unit) for p in task.estimated) > 1:
-        found[DIRECTIONS] = directions_table(informed_directions(task.estimated, pool))
+        tables[DIRECTIONS] = directions_table(informed_directions(task.estimated, pool))
     if ranks is not None:
-        found[UNIFORMITY] = uniformity_table(rank_uniformity(names, ranks))
-        found[RANKS] = pd.DataFrame(ranks, columns=names)
-    return found
+        tables[UNIFORMITY] = uniformity_table(rank_uniformity(names, ranks))
+        tables[RANKS] = pd.DataFrame(ranks, columns=names)
+    return tables
 
 
-def sensitivity_table(found: Sequence[PriorSensitivity]) -> pd.DataFrame:
+def sensitivity_table(sensitivities: Sequence[PriorSensitivity]) -> pd.DataFrame:
     """One row per parameter, most sensitive to the prior first."""
     columns = ("parameter", "prior", "own_prior", "likelihood", "pareto_k", "diagnosis")
-    rows = [{name: getattr(one, name) for name in columns} for one in found]
+    rows = [{name: getattr(one, name) for name in columns} for one in sensitivities]
     return pd.DataFrame(rows).sort_values("prior", ascending=False, kind="stable", ignore_index=True)
 
 
-def directions_table(found: Sequence[InformedDirection]) -> pd.DataFrame:
+def directions_table(directions: Sequence[InformedDirection]) -> pd.DataFrame:
     """One row per direction, best known first, with the loading of each gain."""
     names = ("combination", "sd", "factor", "prior_factor", "sentence")
     rows = []
-    for one in found:
+    for one in directions:
         loadings = {f"loading of {gain}": value for gain, value in one.loadings.items()}
         rows.append({name: getattr(one, name) for name in names[:-1]} | loadings | {"sentence": one.sentence})
     return pd.DataFrame(rows)
 
 
-def uniformity_table(found: Sequence[RankUniformity]) -> pd.DataFrame:
+def uniformity_table(uniformity: Sequence[RankUniformity]) -> pd.DataFrame:
     """One row per parameter, smallest p first."""
-    return pd.DataFrame(found).sort_values("ecdf_p", kind="stable", ignore_index=True)
+    return pd.DataFrame(uniformity).sort_values("ecdf_p", kind="stable", ignore_index=True)
 
 
 def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float]]) -> pd.DataFrame | None:
@@ -207,19 +207,19 @@ ARMS, PATIENTS = "weighted_arms.csv", "patient_weights.csv"
 
 def write_weighted_arms(folder: Path, dataset: xr.Dataset, arms: list[PublishedArm]) -> pd.DataFrame:
     """Write the weights of a simulated trial; returns the table of its arms."""
-    found = list(weigh_arms(dataset, arms))
-    table = arms_table(found)
+    weighted = list(weigh_arms(dataset, arms))
+    table = arms_table(weighted)
     facts = {str(name): value for name, value in dataset.attrs.items()}
     write_table(table, folder / ARMS, facts, digits="%.6g")
-    write_table(patients_table(dataset, found), folder / PATIENTS, facts, digits="%.8g")
+    write_table(patients_table(dataset, weighted), folder / PATIENTS, facts, digits="%.8g")
     return table
 
 
-def arms_table(found: Sequence[WeightedArm]) -> pd.DataFrame:
+def arms_table(arms: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each arm, visit and replicate: patients, effective patients, each moment as published and simulated
     without weights, and why there are no weights where there are none."""
     rows = []
-    for one in found:
+    for one in arms:
         arm, count = one.arm, len(one.patients)
         row: dict[str, object] = {"trial": arm.trial, "replicate": one.replicate, "arm": arm.arm, "scale": arm.scale}
         row |= {"visit": arm.visit, "patients": count, "effective": one.effective_size}
@@ -235,7 +235,7 @@ def _with_texts_last(table: pd.DataFrame) -> pd.DataFrame:
     return table[[*table.columns.difference(last, sort=False), *last]]
 
 
-def patients_table(dataset: xr.Dataset, found: Sequence[WeightedArm]) -> pd.DataFrame:
+def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each patient and published arm, with CDISC names: REPLIC, USUBJID, TRTP, PARAMCD, AVISIT, WEIGHT."""
     numbers = dataset["patient"].values
     parts = [
@@ -245,7 +245,7 @@ def patients_table(dataset: xr.Dataset, found: Sequence[WeightedArm]) -> pd.Data
                 "TRTP": one.arm.arm, "PARAMCD": one.arm.scale, "AVISIT": one.arm.visit, "WEIGHT": one.weights,
             }
         )
-        for one in found
+        for one in arms
         if one.weights.size
     ]  # fmt: skip
     empty = pd.DataFrame(columns=["REPLIC", "USUBJID", "TRTP", "PARAMCD", "AVISIT", "WEIGHT"])

@@ -49,12 +49,12 @@ def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[
     return [(name, caption) for name, caption, _ in figures]
 
 
-def individual_doses(finder: DoseFinder, found: Mapping[str, FoundDose]) -> Figure:
+def individual_doses(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> Figure:
     """Each goal of each person over the dose: median and 90 % of the draws, the goal (dashed), the dose that was found.
 
     Grey: doses that meet all bounds.
     """
-    shown = dict(list(found.items())[:MAX_DOSED_PERSONS])
+    shown = dict(list(doses.items())[:MAX_DOSED_PERSONS])
     title = f"Doses in '{finder.regimen}',\n{RESEARCH}"
     columns = len(finder.goals)
     figure, axes = panel_page(len(shown) * columns, columns, min(3.6 * columns + 1, 11), 2.5, title)

@@ -86,12 +86,12 @@ def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapp
 
 
 def write_doses(
-    folder: Path, finder: DoseFinder, found: Mapping[str, FoundDose], facts: Mapping[str, str]
+    folder: Path, finder: DoseFinder, doses: Mapping[str, FoundDose], facts: Mapping[str, str]
 ) -> pd.DataFrame:
     """Write the table and the figure of individual doses; returns the table."""
-    table = dose_table(finder, found)
+    table = dose_table(finder, doses)
     write_table(table, folder / "doses.csv", {**facts, "note": DISCLAIMER}, digits="%.6g")
-    draw(folder, "doses", lambda: individual_doses(finder, found))
+    draw(folder, "doses", lambda: individual_doses(finder, doses))
     return table
 
 

@@ -108,7 +108,7 @@ def _spread(spread: Distribution) -> str:
     return " ".join([spread.kind, *(f"{part:g}" for part in (spread.a, spread.b) if part is not None)])
 
 
-def _markdown(sections: list[StageSection], size: str, found: list[tuple[str, int, str]]) -> str:
+def _markdown(sections: list[StageSection], size: str, sources: list[tuple[str, int, str]]) -> str:
     lines = [
         "# The KetaMech model",
         "",
@@ -117,7 +117,7 @@ def _markdown(sections: list[StageSection], size: str, found: list[tuple[str, in
         f"{size}. Time in hours, amounts in umol, volumes in L.",
         "",
     ]
-    lines += [markdown_table(("status", "parameters", "meaning"), found), ""]
+    lines += [markdown_table(("status", "parameters", "meaning"), sources), ""]
     for part in sections:
         lines += _markdown_section(part)
     return "\n".join([*lines, *_markdown_sources(sections)]) + "\n"

@@ -63,8 +63,8 @@ def alternative_text(run: RunDescription, lines: Sequence[SummaryRow]) -> str:
 
 def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
     """Number of parameters by status, with the meaning of the status."""
-    found = Counter(row.status for row in parameters)
-    return [(status, found[status], meaning) for status, meaning in STATUSES.items() if found[status]]
+    by_status = Counter(row.status for row in parameters)
+    return [(status, by_status[status], meaning) for status, meaning in STATUSES.items() if by_status[status]]
 
 
 def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:

@@ -119,8 +119,8 @@ def panel_plan(
 ) -> dict[str, list[str]]:
     """Outputs to draw by stage, in model order; stages without change are left out."""
     stages = (stage for stage, _ in model.expression_trees.stages)
-    found = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
-    return {stage: outputs for stage, outputs in found.items() if outputs}
+    by_stage = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
+    return {stage: outputs for stage, outputs in by_stage.items() if outputs}
 
 
 def stage_panels(

@@ -57,8 +57,8 @@ def published_points(
     points: dict[tuple[str, str], PublishedPoint] = {}
     for target in load_targets(evidence, protocols):
         until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
-        if until > 0 and (found := _point(target, evidence, dataset, run, until)):
-            points.setdefault((target.evidence, found.output), found)
+        if until > 0 and (point := _point(target, evidence, dataset, run, until)):
+            points.setdefault((target.evidence, point.output), point)
     return list(points.values())
 
 

@@ -76,12 +76,12 @@ def scorecard_figure(rows: pd.DataFrame) -> Canvas:
 def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
     """A heading and the sources of each stage; stages with the largest share of misses first."""
     stages = rows.assign(bad=~rows.verdict.isin(["inside", "near"])).groupby("stage").bad.mean()
-    found: list[tuple[str, pd.DataFrame | None]] = []
+    lines: list[tuple[str, pd.DataFrame | None]] = []
     for stage in stages.sort_values(ascending=False, kind="stable").index:
-        found.append((stage, None))
+        lines.append((stage, None))
         parts = [part for _, part in rows[rows.stage == stage].groupby("reference", sort=False)]
-        found += [(stage, part) for part in sorted(parts, key=_distance_order, reverse=True)]
-    return found
+        lines += [(stage, part) for part in sorted(parts, key=_distance_order, reverse=True)]
+    return lines
 
 
 def _distance_order(part: pd.DataFrame) -> tuple[bool, float]:
@@ -113,18 +113,18 @@ def _draw_strips(canvas: Canvas) -> None:
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
     canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
-    found: list[dict[Any, Any]] = part.to_dict("records")
+    records: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
-    for kind, value in map(_strip_position, found):
+    for kind, value in map(_strip_position, records):
         before = sum(other == "sign" for other, _ in places)
         x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
         places.append((kind, x))
     for kind in ("fold", "distance"):
         along = [x for other, x in places if other == kind]
         canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=MUTED_COLOUR, width=0.7)
-    for (_, x), row in zip(places, found, strict=True):
+    for (_, x), row in zip(places, records, strict=True):
         _mark(canvas, x, y, row)
-    _remark(canvas, y, found)
+    _remark(canvas, y, records)
 
 
 def _strip_position(row: Mapping[Any, Any]) -> tuple[str, float]:

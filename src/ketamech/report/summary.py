@@ -104,8 +104,8 @@ def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Map
     """Drug-free values [patient] in the unit of the track."""
     if track.fixed_baseline is not None:
         return np.full(dataset.sizes["patient"], track.fixed_baseline)
-    found = track.factor(series, values) * series.baseline(dataset)
-    return found / found if track.is_relative else found
+    baseline = track.factor(series, values) * series.baseline(dataset)
+    return baseline / baseline if track.is_relative else baseline
 
 
 def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
@@ -151,8 +151,8 @@ def _extremum(y: np.ndarray, start: float, direction: str) -> int:
 
 
 def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    found = {name: float(np.interp(h, hours, y)) for name, h in MOMENTS.items() if h <= hours[-1] + 1e-9}
-    return {**found, "end": float(y[-1])}
+    values = {name: float(np.interp(h, hours, y)) for name, h in MOMENTS.items() if h <= hours[-1] + 1e-9}
+    return {**values, "end": float(y[-1])}
 
 
 def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
@@ -250,9 +250,9 @@ def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: Parameter
     for one in exposure_summary(dataset, scenario, parameters):
         row = {"venous level": str(one["output"]).removeprefix(VENOUS), "dose": str(one["dose"])}
         for heading_text, codes in EXPOSURE.items():
-            found = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
-            value = None if found is None else found["value"]
-            row[heading_text] = "–" if found is None or value is None else f"{number(value)} {found['unit']}".strip()
+            entry = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
+            value = None if entry is None else entry["value"]
+            row[heading_text] = "–" if entry is None or value is None else f"{number(value)} {entry['unit']}".strip()
         row["norketamine ratio"] = _norketamine_ratio(dataset, str(one["output"])) if one["dose"] == 1 else "–"
         rows.append(row)
     empty = {name for name in EXPOSURE if all(row[name] == "–" for row in rows)}

@@ -42,9 +42,9 @@ class TimeScale:
     def ticks(self) -> tuple[list[float], list[str]]:
         """Axis values and labels of the ticks."""
         if self.logarithmic:
-            found = [(at, word) for at, word in _TICKS if at <= self.horizon * 1.001]
-            found = found if self.horizon >= 24 else [*found, *((h, f"{h} h") for h in (3, 12) if h < self.horizon)]
-            return [at for at, _ in found], [word for _, word in found]
+            ticks = [(at, word) for at, word in _TICKS if at <= self.horizon * 1.001]
+            ticks = ticks if self.horizon >= 24 else [*ticks, *((h, f"{h} h") for h in (3, 12) if h < self.horizon)]
+            return [at for at, _ in ticks], [word for _, word in ticks]
         days = self.horizon / 24
         step = next((s for s in (1, 2, 7, 14, 28, 56, 182) if days / s <= 9), 364)
         places = list(np.arange(0, days + 0.01, step))
@@ -63,8 +63,8 @@ class TimeScale:
 
     def eras(self) -> list[tuple[float, float, str]]:
         """Start and end of minutes, hours, days and weeks (logarithmic axis only)."""
-        found = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
-        return found if self.logarithmic else []
+        eras = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
+        return eras if self.logarithmic else []
 
 
 def round_steps(low: float, high: float) -> list[float]:

@@ -32,8 +32,8 @@ def timeline_figure(
 ) -> Canvas:  # fmt: skip
     """Every track of the run over one time axis; time and value of each extremum are labelled."""
     clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
-    found = summary_rows_of(dataset, run, parameters) if lines is None else lines
-    scene = TimelineData(dataset, run, clock, found, drug_values(parameters))
+    rows = summary_rows_of(dataset, run, parameters) if lines is None else lines
+    scene = TimelineData(dataset, run, clock, rows, drug_values(parameters))
     tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
     tops = track_tops(tracks)
     canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)

@@ -84,8 +84,8 @@ class Track:
 
     def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
         """The curves that this run contains and that are not always zero; the first curve always."""
-        found = [s for s in self.curves if all(name in dataset for name in s.names)]
-        return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
+        curves = [s for s in self.curves if all(name in dataset for name in s.names)]
+        return tuple(s for s in curves if s is curves[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
 
     @property
     def is_relative(self) -> bool:
@@ -124,23 +124,23 @@ def _groups(folder: Path) -> dict[str, Group]:
 @cache
 def _tracks(folder: Path) -> dict[str, Track]:
     groups, curves = _groups(folder), _curves(folder)
-    found: dict[str, Track] = {}
+    tracks: dict[str, Track] = {}
     for name, row in rows_by(read_table(folder / "tracks.csv", COLUMNS), "id", "a short name").items():
         row.one_of("group", groups)
         if name not in curves:
             raise row.error("id", f"'{name}' has no curve", expected="at least one row in curves.csv")
-        found[name] = _track(row, tuple(curves.pop(name)))
+        tracks[name] = _track(row, tuple(curves.pop(name)))
     if curves:
         what = f"curves of unknown tracks: {', '.join(curves)}"
         raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
-    return found
+    return tracks
 
 
 def _curves(folder: Path) -> dict[str, list[TrackCurve]]:
-    found: dict[str, list[TrackCurve]] = {}
+    curves: dict[str, list[TrackCurve]] = {}
     for row in read_table(folder / "curves.csv", ("track", "outputs", "label")):
-        found.setdefault(row["track"], []).append(TrackCurve(row.required("outputs", "an output"), row["label"]))
-    return found
+        curves.setdefault(row["track"], []).append(TrackCurve(row.required("outputs", "an output"), row["label"]))
+    return curves
 
 
 def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:

@@ -57,17 +57,17 @@ def draw_trial_scorecard(folder: Path, card: TrialScorecard, *, vector: bool = T
 
 def _signed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with falls as negative changes."""
-    found = rows.copy()
-    turned = found["statistic"].isin(NEGATED)
+    changed = rows.copy()
+    turned = changed["statistic"].isin(NEGATED)
     for one, other in (
         ("published", "published"),
         ("simulated", "simulated"),
         ("low", "high"),
         ("sim_low", "sim_high"),
     ):
-        first, second = found[one].copy(), found[other].copy()
-        found.loc[turned, one], found.loc[turned, other] = -second[turned], -first[turned]
-    return found
+        first, second = changed[one].copy(), changed[other].copy()
+        changed.loc[turned, one], changed.loc[turned, other] = -second[turned], -first[turned]
+    return changed
 
 
 def _forest(rows: pd.DataFrame) -> Figure:
@@ -248,10 +248,10 @@ def _dose_panel(
 ) -> None:  # fmt: skip
     hour = 24.0 if hours[0] > 6 else 2.0
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["hour"] == hour)], "dose")
-    found = [
+    differences = [
         one for one in published if one.curve == curve and hours[0] <= one.hour <= hours[1] and np.isfinite(one.dose)
     ]
-    _points(axes, found, [one.dose for one in found])
+    _points(axes, differences, [one.dose for one in differences])
     axes.set_xlabel(label, fontsize=8)
 
 
@@ -259,9 +259,9 @@ def _time_panel(
     axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
 ) -> None:
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["dose"] == dose)], "hour")
-    found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
+    differences = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
              if one.curve == curve]  # fmt: skip
-    _points(axes, found, [one.hour for one in found], factor=1.06)
+    _points(axes, differences, [one.hour for one in differences], factor=1.06)
     axes.set_xscale("log")
     axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()), fontsize=7)
     axes.minorticks_off()
@@ -277,12 +277,12 @@ def _model_curve(axes: Axes, points: pd.DataFrame, along: str) -> None:
     axes.set_ylabel("MADRS points", fontsize=8)
 
 
-def _points(axes: Axes, found: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
+def _points(axes: Axes, differences: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
     """Published differences, each trial with its own mark; those at one place are moved apart."""
-    names = list(dict.fromkeys(one.name for one in found))
+    names = list(dict.fromkeys(one.name for one in differences))
     seen: dict[float, int] = {}
     span = (max(x) - min(x)) if len(x) > 1 else 1.0
-    for one, place in zip(found, x, strict=True):
+    for one, place in zip(differences, x, strict=True):
         number = seen.setdefault(place, -1) + 1
         seen[place] = number
         moved = place * factor**number if factor != 1.0 else place + 0.025 * number * (span or abs(place))
@@ -294,5 +294,5 @@ def _points(axes: Axes, found: Sequence[PublishedDifference], x: Sequence[float]
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.7)
     axes.tick_params(labelsize=7)
-    if found:
+    if differences:
         axes.legend(fontsize=6.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)

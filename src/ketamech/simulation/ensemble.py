@@ -310,18 +310,18 @@ class Ensemble:
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""
-        found = np.tile(self.model.default_inputs, (self.size, 1))
+        inputs = np.tile(self.model.default_inputs, (self.size, 1))
         place = self.model.input_index
         for name in self.values.keys() & place.keys():
-            found[:, place[name]] = self.values[name]
-        return found
+            inputs[:, place[name]] = self.values[name]
+        return inputs
 
     def baseline(self, outputs: Sequence[str], initial: InitialCondition | None = None) -> np.ndarray:
         """Drug-free values [patient, output]."""
         first = self.initial(outputs) if initial is None else initial
         nothing, now = no_events(self.size), np.zeros(1)
-        found = solve(self.model.kernel_for(outputs), first.baseline, first.inputs, nothing, now, outputs=outputs)
-        return found.values[:, 0]
+        solution = solve(self.model.kernel_for(outputs), first.baseline, first.inputs, nothing, now, outputs=outputs)
+        return solution.values[:, 0]
 
     def start(
         self, begin: Quantity = 0.0, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
@@ -397,7 +397,7 @@ class Integration:
         place, changes = self.ensemble.model.input_index, self.ensemble.changes
         grid = np.broadcast_to(times, (self.ensemble.size, np.shape(times)[-1]))
         self.patients.inputs = self.patients.inputs.copy()
-        begin, found = np.full(self.ensemble.size, -np.inf), None
+        begin, solved = np.full(self.ensemble.size, -np.inf), None
         for change in (*changes, None):
             end = np.full(self.ensemble.size, np.inf) if change is None else change.time
             stop = np.maximum(np.minimum(end, grid[:, -1]), self.patients.clock)
@@ -405,18 +405,18 @@ class Integration:
             part = self._advance(np.column_stack([inside, stop]), outputs, progress)
             self.events = self.events.where(self.events.time > stop[self.events.owner])
             own = ((begin[:, None] <= grid) & (grid < end[:, None]))[:, :, None]
-            values = np.where(own, part.values[:, :-1], np.nan if found is None else found.values)
-            steps = part.steps + (0 if found is None else found.steps)
-            found = replace(part, times=times, values=values, steps=steps)
+            values = np.where(own, part.values[:, :-1], np.nan if solved is None else solved.values)
+            steps = part.steps + (0 if solved is None else solved.steps)
+            solved = replace(part, times=times, values=values, steps=steps)
             if change is not None:
                 reached = end <= grid[:, -1]
                 for name in change.values.keys() & place.keys():
                     self.patients.inputs[reached, place[name]] = change.values[name][reached]
                 self.patients.step[reached] = FIRST_STEP
                 begin = end
-        assert found is not None
-        found.values[found.reasons != OK] = np.nan
-        return found
+        assert solved is not None
+        solved.values[solved.reasons != OK] = np.nan
+        return solved
 
     def _advance(
         self, times: np.ndarray, outputs: Sequence[str] | None, progress: Callable[[int], None] | None
@@ -442,15 +442,15 @@ def _variable(dims: str | Sequence[str], values: np.ndarray, attributes: Any = N
 def _changes(model: Model, subjects: Sequence[Subject]) -> tuple[Change, ...]:
     """The first, second ... change of each patient; a patient without one keeps its values."""
     names = dict.fromkeys(name for subject in subjects for _, own in subject.changes for name in own)
-    usual, found = model.default_values, []
+    usual, changes = model.default_values, []
     now = [{name: subject.parameters.get(name, usual.get(name)) for name in names} for subject in subjects]
     for k in range(max((len(subject.changes) for subject in subjects), default=0)):
         time = np.full(len(subjects), np.inf)
         for i, subject in enumerate(subjects):
             if k < len(subject.changes):
                 time[i], now[i] = subject.changes[k][0], {**now[i], **subject.changes[k][1]}
-        found.append(Change(time, {name: np.array([row[name] for row in now]) for name in names}))
-    return tuple(found)
+        changes.append(Change(time, {name: np.array([row[name] for row in now]) for name in names}))
+    return tuple(changes)
 
 
 def run_subjects(

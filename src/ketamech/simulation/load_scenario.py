@@ -79,8 +79,8 @@ def _keys_and_source(text: str, name: str) -> tuple[ScenarioFile, YamlSource]:
 def _validated(content: Mapping[str, object], source: YamlSource) -> ScenarioFile:
     from ketamech.simulation.scenario_schema import SCENARIO_FILE, validated
 
-    found: ScenarioFile = validated(content, source, SCENARIO_FILE)
-    return found
+    keys: ScenarioFile = validated(content, source, SCENARIO_FILE)
+    return keys
 
 
 def scenario_from_keys(

@@ -111,11 +111,11 @@ def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]
     text = when.strip()
     if not text:
         return time[[0, -1]]
-    if found := _WINDOW.match(text):
-        return np.array([float(found[1]), float(found[2])])
-    if found := _CONDITION.match(text):
-        sign = 1.0 if found[2] == ">" else -1.0
-        return _crossing_time(time, sign * (value_of(found[1], outputs) - float(found[3])))
+    if match := _WINDOW.match(text):
+        return np.array([float(match[1]), float(match[2])])
+    if match := _CONDITION.match(text):
+        sign = 1.0 if match[2] == ">" else -1.0
+        return _crossing_time(time, sign * (value_of(match[1], outputs) - float(match[3])))
     try:
         return np.array([float(part) for part in text.split(";")])
     except ValueError as problem:
@@ -295,8 +295,8 @@ class Observable:
         mine = self._one(patient)
         other = self._one(control) if control is not None and self.control_contrast else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other)))
-            return float(found * self.factor)
+            contrast = np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other)))
+            return float(contrast * self.factor)
 
     @property
     def stated_hours(self) -> set[float]:

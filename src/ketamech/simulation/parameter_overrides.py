@@ -34,11 +34,11 @@ def bounds(parameter: Parameter, species: str = HUMAN) -> Bounds:
 @cache
 def named_values() -> dict[str, dict[str, float]]:
     """Values that have a name, such as a genotype: {parameter: {name, lower case: number in the unit of the table}}."""
-    found: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, float]] = {}
     for row in read_table(NAMED_VALUES, ("parameter", "names", "value", "evidence", "why")):
         words = {name.lower(): row.number("value") for name in row.listed("names")}
-        found.setdefault(row["parameter"], {}).update(words)
-    return found
+        values.setdefault(row["parameter"], {}).update(words)
+    return values
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class OverrideReader:
         assert self.source.path is not None
         folder = self.source.path.parent
         if not (folder / name).is_file():
-            near = closest_match(name, [found.name for found in folder.glob("*.csv")])
+            near = closest_match(name, [path.name for path in folder.glob("*.csv")])
             raise self.source.error((key,), f"there is no file '{name}' in the folder of the scenario", near=near)
         return folder / name
 

@@ -85,8 +85,8 @@ def to_input_error(
 def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
     """The line with the user's value in the form that the example in the description of the key has."""
     fields, last, given = schema.model_at(where).model_fields, str(where[-1]), error.get("input")
-    found = EXAMPLE.search((fields[last].description or "") if last in fields else "")
-    example = found[1].strip() if found else ""
+    match = EXAMPLE.search((fields[last].description or "") if last in fields else "")
+    example = match[1].strip() if match else ""
     if error["type"] == "string_type" and isinstance(given, int | float) and (unit := UNIT.match(example)):
         return f"{last}: {given:g}{unit[1]}"
     if error["type"] == "list_type" and isinstance(given, str) and len(given) <= MAX_SHOWN:

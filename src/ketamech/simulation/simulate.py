@@ -101,29 +101,29 @@ def as_scenario(
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        found = load_scenario(
+        loaded = load_scenario(
             source, model.parameters, species=species, perturbations=perturbations, variant=variant, person=person,
             parameters=parameters,
         )  # fmt: skip
     else:
-        found = source
+        loaded = source
         added = {"species": species, "perturb": perturbations, "variant": variant}
         for key, given in {**added, "person": person, "parameters": parameters}.items():
             if given:
                 what = f"{key} cannot be added to a Scenario"
                 raise InputError(what, key=key, expected="a sentence or a scenario file")
     if times is None or not len(times):
-        return found
-    return replace(found, horizon=max(found.horizon, float(max(times))))
+        return loaded
+    return replace(loaded, horizon=max(loaded.horizon, float(max(times))))
 
 
 def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     """The treated patient and, unless switched off, its control: same expectancy and challenges, no drug."""
     treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
-    found = [("treated", treated)]
+    pairs = [("treated", treated)]
     if scenario.control:
-        found.append(("control", treated.with_doses(control_events)))
-    return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
+        pairs.append(("control", treated.with_doses(control_events)))
+    return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in pairs]
 
 
 def simulate(

@@ -112,11 +112,11 @@ class TrialRun:
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
         """Enrolment of some replicates. Replicate 0 has the median of the posterior, replicate r its draw r - 1."""
-        found = []
+        enrolled = []
         for number in numbers:
             base = {**self._posterior_draw(number), **self.trial.values}
-            found.append(self._enrol(number, base))
-        return found
+            enrolled.append(self._enrol(number, base))
+        return enrolled
 
     def _enrol(self, number: int, base: Mapping[str, float]) -> Enrolment:
         """Enrolment of one replicate with the population values `base`."""
@@ -149,12 +149,12 @@ class TrialRun:
         rows = [(e.number, e.people.patient_ids) for e in enrolled]
         dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         dosing.course[:] = sequence
-        found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
+        state = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
         before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
         beside = perturbation_events(trial, sequence, parameter_lookup(self.model.parameters, values))
         ensemble = Ensemble.of(self.model, values, (*before, *beside), len(sequence))
-        self._run_to_end(found, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
-        return found
+        self._run_to_end(state, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
+        return state
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
         """Integrate from decision to decision; doses are planned from one decision to the next."""
@@ -255,10 +255,10 @@ def run_trial(
     Raises InputError for a number of replicates or patients below 1.
     """
     run = TrialRun.of(trial, model, patients=patients, seed=seed, threads=threads, posterior=posterior)
-    found = list(run.iterate(replicates, first=first, progress=progress, executor=executor))
-    if len(found) == 1:
-        return found[0]
-    return xr.concat(found, "replicate", data_vars="all", coords="minimal", compat="override")
+    datasets = list(run.iterate(replicates, first=first, progress=progress, executor=executor))
+    if len(datasets) == 1:
+        return datasets[0]
+    return xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
 
 
 def with_sample_size(trial: Trial, patients: int) -> Trial:

@@ -113,19 +113,19 @@ def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
 
 
 def _visits(file: SourceFile, keys: TrialFile) -> tuple[Visit, ...]:
-    found: dict[float, tuple[list[str], set[str]]] = {0.0: (["baseline"], set(keys.visits))}
+    visits: dict[float, tuple[list[str], set[str]]] = {0.0: (["baseline"], set(keys.visits))}
     for name, times in keys.visits.items():
         for i, text in enumerate(times):
             if text.strip().lower() != "baseline":
                 at = file.time(("visits", name, i), text)
-                spellings, scales = found.setdefault(at, ([], set()))
+                spellings, scales = visits.setdefault(at, ([], set()))
                 spellings.append(text.strip())
                 scales.add(name)
-    if len(found) == 1:
+    if len(visits) == 1:
         raise file.error(("visits",), "nothing is rated after baseline", "times", type_="MADRS: [24 h, day 8]")
     return tuple(
         Visit(spellings[0], time, tuple(s for s in keys.visits if s in scales), tuple(spellings[1:]))
-        for time, (spellings, scales) in sorted(found.items())
+        for time, (spellings, scales) in sorted(visits.items())
     )
 
 
@@ -187,7 +187,7 @@ def _people(file: SourceFile, keys: TrialFile) -> dict[str, str]:
 
 
 def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
-    found = {}
+    values = {}
     for name, given in keys.parameters.items():
         new = current_name(name)
         if new not in file.table:
@@ -195,8 +195,8 @@ def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
             raise file.error(("parameters", name), f"there is no parameter '{name}'", near=near)
         row = file.table[new]
         words = given if isinstance(given, str) else f"{given} {row.unit}"
-        found[new] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
-    return found
+        values[new] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
+    return values
 
 
 def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
@@ -215,8 +215,8 @@ def _check_decisions(file: SourceFile, trial: Trial) -> None:
             like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
             raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
     adaptive = any(arm.adaptive_dosing or arm.titration for arm in trial.arms)
-    for key, found in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
-        if trial.washout and found:
+    for key, present in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
+        if trial.washout and present:
             raise file.error(("crossover",), f"a crossover with {key}", "one or the other")
     late = [visit for visit in trial.visits if visit.time > trial.washout]
     if trial.washout and late and trial.crossover_rule is None:

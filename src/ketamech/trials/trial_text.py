@@ -38,24 +38,24 @@ def as_list(texts: str | list[str]) -> list[str]:
 def time(text: str) -> float:
     """Time after the first dose (h): 24 h, 3 d, day 8 (168 h), 4 weeks. Raises InputError."""
     try:
-        found = parse_time(text)
+        parsed = parse_time(text)
     except InputError as problem:
         raise InputError(f"'{shorten_text(text)}' is not a time", expected=TIMES) from problem
-    if not 0 <= found <= MAX_TRIAL_H:
-        what = f"'{text}' lies before the first dose" if found < 0 else f"'{text}' lies beyond five years"
+    if not 0 <= parsed <= MAX_TRIAL_H:
+        what = f"'{text}' lies before the first dose" if parsed < 0 else f"'{text}' lies beyond five years"
         raise InputError(what, expected="a time from the first dose on, up to five years")
-    return found
+    return parsed
 
 
 def share(text: str, most: float = 1.0) -> float:
     """A fraction from a percentage, up to `most`. Raises InputError."""
     try:
-        found = parse_percentage(text)
+        percent = parse_percentage(text)
     except InputError:
-        found = -1.0
-    if not 0 <= found <= most:
+        percent = -1.0
+    if not 0 <= percent <= most:
         raise InputError(f"'{shorten_text(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
-    return found
+    return percent
 
 
 def condition(text: str, scales: Scales) -> Rule:
@@ -70,8 +70,8 @@ def condition(text: str, scales: Scales) -> Rule:
 
 def relapse(text: str, scales: Scales) -> tuple[str, float, float]:
     """Scale, fraction of baseline above which a rating is a relapse, and the time (h) from which. Raises InputError."""
-    found = parse("relapse", text, _rated(tuple(scales)))
-    return found.scale, found.share, hours_of(found.since)
+    criterion = parse("relapse", text, _rated(tuple(scales)))
+    return criterion.scale, criterion.share, hours_of(criterion.since)
 
 
 @cache

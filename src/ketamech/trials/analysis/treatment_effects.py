@@ -120,15 +120,15 @@ def _differences(
     residual = float(np.sum((change - design @ beta) ** 2))
     if residual <= ROUNDING**2 * float(np.sum(change**2)):
         residual = 0.0
-    found = []
+    rows = []
     for i, name in enumerate(others, start=2):
         if not (arm == name).any():
-            found.append(_not_estimable(f"no patient in '{name}' is rated"))
+            rows.append(_not_estimable(f"no patient in '{name}' is rated"))
         elif not estimable[i]:
-            found.append(_not_estimable(f"{len(change)} patients do not separate the effects of arm and baseline"))
+            rows.append(_not_estimable(f"{len(change)} patients do not separate the effects of arm and baseline"))
         else:
-            found.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
-    return found
+            rows.append(_tested(float(beta[i]), residual, float(inverse[i, i]), int(free)))
+    return rows
 
 
 def _tested(difference: float, residual: float, inverse: float, free: int) -> dict[str, Any]:
