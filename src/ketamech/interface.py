@@ -317,7 +317,7 @@ class TrialResult:
 
         criterion = success_criterion(self.trial, alpha, margin)
         sizes, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
-        return pd.DataFrame([one.row() for one in sizes])
+        return pd.DataFrame([size.row() for size in sizes])
 
 
 @xr.register_dataset_accessor("ketamech")

@@ -289,14 +289,15 @@ def _contrasts(model: Model) -> Found:
     contrasts = load_contrasts(model)
 
     def arms() -> Iterator[tuple[Hashable, Arm]]:
-        for one in contrasts:
-            for treatment, hour in ((one.treatment, one.hours), (one.other, one.other_hours)):
+        for contrast in contrasts:
+            for treatment, hour in ((contrast.treatment, contrast.hours), (contrast.other, contrast.other_hours)):
                 scenario = load_scenario(treatment, model.parameters)
-                yield ("treated", treatment), Arm(scenario, (one.output,), (hour,))
-                yield ("control", treatment), Arm(scenario, (one.output,), (hour,), control_events)
+                yield ("treated", treatment), Arm(scenario, (contrast.output,), (hour,))
+                yield ("control", treatment), Arm(scenario, (contrast.output,), (hour,), control_events)
 
     return [
-        Conclusion(f"{one.quantity} contrast", one.id, one.statement, ("no", "yes"), one.answer) for one in contrasts
+        Conclusion(f"{contrast.quantity} contrast", contrast.id, contrast.statement, ("no", "yes"), contrast.answer)
+        for contrast in contrasts
     ], arms()
 
 

@@ -186,7 +186,7 @@ class _SymmetryProblem:
         return "sum" if other.exists(exponents * ratio) else "combination"
 
     def _equations(self) -> list[tuple[bool, _Equation]]:
-        return [*((True, one) for one in self.rates), *((False, one) for one in self.outputs)]
+        return [*((True, rate) for rate in self.rates), *((False, output) for output in self.outputs)]
 
     def _random_states(self, generator: np.random.Generator, spread: float) -> dict[str, float]:
         """The baseline, with some of the states moved within bounds; those of baseline 0 may become large."""
@@ -238,7 +238,7 @@ def _equation(name: str, expression: sympy.Expr) -> _Equation:
             except (OverflowError, ZeroDivisionError):
                 return complex(np.nan)
 
-    return _Equation(name, tuple(one.name for one in symbols), evaluate)
+    return _Equation(name, tuple(symbol.name for symbol in symbols), evaluate)
 
 
 def _hill(x: complex, half: complex, n: complex) -> complex:
@@ -292,7 +292,7 @@ def _sparse_rows(rows: np.ndarray) -> np.ndarray:
 def redundant_blocks(symmetries: Sequence[Invariance]) -> list[tuple[int, tuple[str, ...]]]:
     """Groups of parameters connected by combinations: the number of combinations, and the parameters."""
     blocks: list[tuple[int, set[str]]] = []
-    for one in (one for one in symmetries if one.kind == "combination"):
+    for one in (symmetry for symmetry in symmetries if symmetry.kind == "combination"):
         mine = set(one.exponents)
         touching = [block for block in blocks if block[1] & mine]
         blocks = [block for block in blocks if not block[1] & mine]
@@ -307,7 +307,7 @@ def shipped_invariances(model: Model) -> list[Invariance]:
     arms = scored_arms(model)
     observed = {name for arm in arms.values() for name in arm.outputs}
     observed |= {scale.output for scale in load_scales().values()}
-    switches = {name for one in perturbations_by_name().values() for name in one.parameter_values}
+    switches = {name for perturbation in perturbations_by_name().values() for name in perturbation.parameter_values}
     dosed = _dosed_states(model, arms)
     return invariances(model.system, model.default_values, observed, dosed, known=switches, baseline=baseline)
 
@@ -330,7 +330,7 @@ def scored_arms(model: Model) -> ArmTable:
 def _dosed_states(model: Model, arms: ArmTable) -> set[str]:
     """States that receive a dose of known size in an arm."""
     scenarios = {(arm.scenario.title, arm.scenario.species): arm.scenario for arm in arms.values()}.values()
-    events = (events_of_scenario(one, model.parameters, {}, DOSING_HORIZON).events for one in scenarios)
+    events = (events_of_scenario(scenario, model.parameters, {}, DOSING_HORIZON).events for scenario in scenarios)
     return {
         model.state_aliases.get(entry.compartment, entry.compartment) for arm_events in events for entry in arm_events
     }

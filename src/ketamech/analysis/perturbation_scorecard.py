@@ -88,7 +88,7 @@ class PerturbationTarget:
     def has_compounds_only(self) -> bool:
         """Whether every perturbation is a compound given as a dose, rather than a property of the animal or patient."""
         phrases = read_perturbations([part.strip() for part in self.perturbations.split(";") if part.strip()])
-        return bool(phrases) and all(one.perturbation.kind in DOSABLE_KINDS for one in phrases)
+        return bool(phrases) and all(phrase.perturbation.kind in DOSABLE_KINDS for phrase in phrases)
 
     @property
     def until(self) -> float:

@@ -144,10 +144,15 @@ def hour_of(target: ClinicalTarget) -> float:
 def freeze(rows: Sequence[ScoredRow]) -> Path:
     """Write the forecasts of the scored rows with today's date."""
     lines = [",".join(COLUMNS)]
-    for one in reference_forecasts(rows):
-        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*one.class_mean, *one.pooled)]
-        cells = [one.id, f'"{one.class_name}"', f'"{one.wider_class}"' if one.wider_class else "", str(one.trials)]
-        lines.append(",".join([*cells, *numbers, one.date]))
+    for forecast in reference_forecasts(rows):
+        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*forecast.class_mean, *forecast.pooled)]
+        cells = [
+            forecast.id,
+            f'"{forecast.class_name}"',
+            f'"{forecast.wider_class}"' if forecast.wider_class else "",
+            str(forecast.trials),
+        ]
+        lines.append(",".join([*cells, *numbers, forecast.date]))
     atomic_write(PATH, ("\n".join(lines) + "\n").encode())
     return PATH
 
@@ -245,7 +250,7 @@ def _published(row: ScoredRow, value: float, error: float) -> PublishedDifferenc
     arm = next(arm for arm in trial.arms if arm.name == row.target.arm)
     drugs = [treatment for treatment in arm.regimen.treatments if "ketamine" in treatment.drug]
     hour, dose = hour_of(row.target), drugs[-1]
-    doses = sum(at < hour for one in drugs for at in one.starts(trial.horizon))
+    doses = sum(at < hour for drug in drugs for at in drug.starts(trial.horizon))
     curve = "infusion" if dose.route == "IV" else "series" if doses > 1 else "spray"
     amount = float(dose.amount or np.nan)
     racemic = dose.drug == "racemic ketamine"

@@ -97,11 +97,11 @@ def evidence_of_regimen(regimen: Regimen, until: float) -> RegimenEvidence:
 
 
 def _matches(treatment: Treatment, until: float) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for one in load_studied_regimens():
-        if one.has_same_dose(treatment):
-            is_whole = one.has_same_schedule(treatment, until)
-            kind = OTHER_SCHEDULE if not is_whole else STUDIED if one.has_control else NO_CONTROL
-            yield kind, one.evidence
+    for regimen in load_studied_regimens():
+        if regimen.has_same_dose(treatment):
+            is_whole = regimen.has_same_schedule(treatment, until)
+            kind = OTHER_SCHEDULE if not is_whole else STUDIED if regimen.has_control else NO_CONTROL
+            yield kind, regimen.evidence
 
 
 OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"

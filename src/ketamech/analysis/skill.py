@@ -300,12 +300,12 @@ def verdicts(skill: pd.DataFrame) -> pd.DataFrame:
     """
     known = skill[skill["basis"] == "left out"].set_index("group")
     lines = []
-    for one in load_skill_criteria():
-        value = float(known.loc[one.group, one.measure]) if one.group in known.index else float("nan")  # type: ignore[arg-type]
-        met = np.isfinite(value) and not value < one.low and not value > one.high
+    for criterion in load_skill_criteria():
+        value = float(known.loc[criterion.group, criterion.measure]) if criterion.group in known.index else float("nan")  # type: ignore[arg-type]
+        met = np.isfinite(value) and not value < criterion.low and not value > criterion.high
         lines.append({
-            "question": one.question, "group": one.group, "measure": one.measure, "value": value, "low": one.low,
-            "high": one.high, "met": bool(met), "floor": one.floor,
-            "above_floor": bool(np.isnan(one.floor) or value >= one.floor), "stated": one.stated, "why": one.why,
+            "question": criterion.question, "group": criterion.group, "measure": criterion.measure, "value": value, "low": criterion.low,
+            "high": criterion.high, "met": bool(met), "floor": criterion.floor,
+            "above_floor": bool(np.isnan(criterion.floor) or value >= criterion.floor), "stated": criterion.stated, "why": criterion.why,
         })  # fmt: skip
     return pd.DataFrame(lines).sort_values("met", kind="stable").reset_index(drop=True)

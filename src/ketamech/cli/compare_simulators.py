@@ -185,7 +185,7 @@ def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Pat
     if markdown is not None:
         markdown.write_text(suite_page(kind, results), encoding="utf-8")
     terminal.table(summary(results), title=f"{len(results)} cases: {SUITES[kind].title}")
-    wrong = [one for one in results if one.outcome not in (PASSED, REFUSED, OTHER)]
+    wrong = [result for result in results if result.outcome not in (PASSED, REFUSED, OTHER)]
     for one in wrong[:20]:
         console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
     if wrong:

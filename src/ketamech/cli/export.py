@@ -70,7 +70,7 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
         return _results(scenario, to)
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
     if kind not in WRITERS or (to.is_dir() and kind != PETAB):
-        kinds = ", ".join(f".{one}" for one in WRITERS)
+        kinds = ", ".join(f".{writer}" for writer in WRITERS)
         raise InputError(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
     if scenario == CALIBRATION:
         if kind != PETAB:
@@ -162,7 +162,7 @@ def _patient_model(loaded: LoadedScenario) -> PatientModel:
     model = terminal.model()
     with terminal.progress().status("Writing equations and doses ..."):
         treated = subjects(loaded, model)[0]
-        notes = [f"Assumed: {one}." for one in loaded.assumptions]
+        notes = [f"Assumed: {assumption}." for assumption in loaded.assumptions]
         return course_model(model, treated, name=loaded.title, notes=notes, species=loaded.species)
 
 
@@ -255,7 +255,7 @@ def _figures(to: Path) -> None:
     for figure in figures:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")
-    left = len({evidence[one.evidence].reference for one in load_targets(evidence, protocols)})
+    left = len({evidence[target.evidence].reference for target in load_targets(evidence, protocols)})
     left -= len({figure.reference for figure in figures})
     console.print(f"- {left} papers report fewer than three times of any output, or only peaks, areas and directions.")
 

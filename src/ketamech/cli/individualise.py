@@ -137,8 +137,8 @@ def sampling_times(
         )  # fmt: skip
     best = design.best(samples)
     rows = [
-        {"time_h": float(design.times[i]), **{f"{one.output}, {one.unit}": float(design.predicted[k, i])
-                                              for k, one in enumerate(design.outputs)}} for i in best
+        {"time_h": float(design.times[i]), **{f"{output.output}, {output.unit}": float(design.predicted[k, i])
+                                              for k, output in enumerate(design.outputs)}} for i in best
     ]  # fmt: skip
     terminal.table(rows, title="Best sampling times")
     table = design.table(best)

@@ -258,7 +258,7 @@ def _print(rows: Sequence[AnalysedProfile], title: str, statistics_of: Any) -> N
     """The main parameters of the first profiles, and their statistics over subjects."""
     from ketamech.simulation.nca_tables import nca_parameters, wide_table
 
-    shown = [code for code, one in nca_parameters().items() if one.is_shown]
+    shown = [code for code, parameter in nca_parameters().items() if parameter.is_shown]
     table = wide_table(rows[:SHOWN], shown)
     constant = [name for name in ("OCC", "DOSENO", "DOSETIME (h)", "ANALYTE") if table[name].nunique() == 1]
     empty = [name for name in ("missing because", "flags") if (table[name] == "").all()]

@@ -243,7 +243,7 @@ def model(pk_model: Path | None = None) -> Any:
 def print_regimen(scenario: Scenario) -> None:
     """Print the regimen and the perturbations as they were understood."""
     words = scenario.regimen.sentence(exact=False) or "no treatment"
-    beside = [one.text for one in scenario.perturbations]
+    beside = [perturbation.text for perturbation in scenario.perturbations]
     print_note(f"Regimen: {' with '.join((words, *beside))}")
 
 

@@ -150,7 +150,7 @@ def trial(
                 page = write_trial(draft, data, planned, analysis, power=table, alpha=alpha, command_line=line)
                 if name in arms:
                     weighted.append(write_weighted_arms(draft, data, arms[name]))
-        solved = [one.text for one in search.sizes] if search else []
+        solved = [size.text for size in search.sizes] if search else []
         for sentence in (*difference_sentences(analysis, planned, criterion), *solved):
             console.print(terminal.escape_markup(sentence))
         terminal.table(difference_rows(analysis, planned, alpha), title=TITLE)

@@ -74,9 +74,9 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
         return stage is None or any(str(name).startswith(f"{stage}.") for name in names)  # type: ignore[attr-defined]
 
     rows = [
-        {"kind": one.kind, "parameters": one.product}
-        for one in symmetries
-        if one.kind != "combination" and mine(one.exponents)
+        {"kind": symmetry.kind, "parameters": symmetry.product}
+        for symmetry in symmetries
+        if symmetry.kind != "combination" and mine(symmetry.exponents)
     ]
     for count, names in redundant_blocks(symmetries):
         if mine(names):

@@ -142,7 +142,11 @@ def perturbation(word: str) -> Perturbation:
 @cache
 def perturbations_by_name() -> dict[str, Perturbation]:
     """Every name and alias, lower case, longest first."""
-    pairs = [(word, one) for one in load_perturbations().values() for word in one.perturbation_names]
+    pairs = [
+        (word, perturbation)
+        for perturbation in load_perturbations().values()
+        for word in perturbation.perturbation_names
+    ]
     return dict(sorted(pairs, key=lambda pair: -len(pair[0])))
 
 
@@ -226,9 +230,9 @@ def read_perturbations(
     Raises InputError for a phrase that cannot be parsed and for two that set the same parameter.
     """
     applied = tuple(
-        one if isinstance(one, AppliedPerturbation)
-        else read_perturbation(one) if isinstance(one, str) else apply_phrase(*one)
-        for one in phrases
+        phrase if isinstance(phrase, AppliedPerturbation)
+        else read_perturbation(phrase) if isinstance(phrase, str) else apply_phrase(*phrase)
+        for phrase in phrases
     )  # fmt: skip
     text_by_parameter: dict[str, str] = {}
     for perturbation in applied:
@@ -249,7 +253,7 @@ def read_perturbation(phrase: str) -> AppliedPerturbation:
 @cache
 def perturbation_lexicon() -> Lexicon:
     """The lexicon of perturbation names and routes."""
-    names = {word: Meaning("NAME", one.name) for word, one in perturbations_by_name().items()}
+    names = {word: Meaning("NAME", perturbation.name) for word, perturbation in perturbations_by_name().items()}
     return Lexicon({**route_words(), **names}, unknown_perturbation_error)
 
 

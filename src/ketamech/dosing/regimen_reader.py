@@ -85,7 +85,7 @@ class Sentence:
             raise InputError(what, key="schedule", expected="one frequency", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1
         builder = _TreatmentBuilder(self.text, first, bool(reduced), highest)
-        return tuple(one for part in self.parts for one in builder.treatments(part))
+        return tuple(treatment for part in self.parts for treatment in builder.treatments(part))
 
 
 def parse_sentence(text: str) -> Sentence:

@@ -160,11 +160,11 @@ def save_left_out(folder: Path, task: Calibration, posteriors: list[LeftOutPoste
     names = [p.name for p in task.estimated]
     lines = [",".join(["left_out", *names])]
     summary = [",".join(SUMMARY_COLUMNS)]
-    for one in posteriors:
-        values = in_table_units(task, one.draws)
-        lines += [",".join([one.trial, *(f"{value:.5g}" for value in draw)]) for draw in values]
-        numbers = (f"{one.pareto_k:.3f}", f"{one.effective_draws:.0f}")
-        summary.append(",".join([one.trial, str(one.rows), *numbers, one.method, mark]))
+    for posterior in posteriors:
+        values = in_table_units(task, posterior.draws)
+        lines += [",".join([posterior.trial, *(f"{value:.5g}" for value in draw)]) for draw in values]
+        numbers = (f"{posterior.pareto_k:.3f}", f"{posterior.effective_draws:.0f}")
+        summary.append(",".join([posterior.trial, str(posterior.rows), *numbers, posterior.method, mark]))
     (folder / DRAWS).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / SUMMARY).write_text("\n".join(summary) + "\n", encoding="utf-8")
 

@@ -92,7 +92,9 @@ def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:
     people = entry.get("author", [])
     if not isinstance(people, list):
         return ()
-    return tuple(str(one.get("family") or one.get("literal") or "") for one in people if isinstance(one, Mapping))
+    return tuple(
+        str(person.get("family") or person.get("literal") or "") for person in people if isinstance(person, Mapping)
+    )
 
 
 def _year(entry: Mapping[str, Any]) -> str:

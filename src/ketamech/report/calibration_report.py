@@ -72,7 +72,7 @@ def diagnostic_tables(
 def sensitivity_table(sensitivities: Sequence[PriorSensitivity]) -> pd.DataFrame:
     """One row per parameter, most sensitive to the prior first."""
     columns = ("parameter", "prior", "own_prior", "likelihood", "pareto_k", "diagnosis")
-    rows = [{name: getattr(one, name) for name in columns} for one in sensitivities]
+    rows = [{name: getattr(sensitivity, name) for name in columns} for sensitivity in sensitivities]
     return pd.DataFrame(rows).sort_values("prior", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -80,9 +80,11 @@ def directions_table(directions: Sequence[InformedDirection]) -> pd.DataFrame:
     """One row per direction, best known first, with the loading of each gain."""
     names = ("combination", "sd", "factor", "prior_factor", "sentence")
     rows = []
-    for one in directions:
-        loadings = {f"loading of {gain}": value for gain, value in one.loadings.items()}
-        rows.append({name: getattr(one, name) for name in names[:-1]} | loadings | {"sentence": one.sentence})
+    for direction in directions:
+        loadings = {f"loading of {gain}": value for gain, value in direction.loadings.items()}
+        rows.append(
+            {name: getattr(direction, name) for name in names[:-1]} | loadings | {"sentence": direction.sentence}
+        )
     return pd.DataFrame(rows)
 
 
@@ -241,12 +243,12 @@ def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataF
     parts = [
         pd.DataFrame(
             {
-                "REPLIC": one.replicate, "USUBJID": [f"{one.replicate}-{numbers[i]}" for i in one.patients],
-                "TRTP": one.arm.arm, "PARAMCD": one.arm.scale, "AVISIT": one.arm.visit, "WEIGHT": one.weights,
+                "REPLIC": arm.replicate, "USUBJID": [f"{arm.replicate}-{numbers[i]}" for i in arm.patients],
+                "TRTP": arm.arm.arm, "PARAMCD": arm.arm.scale, "AVISIT": arm.arm.visit, "WEIGHT": arm.weights,
             }
         )
-        for one in arms
-        if one.weights.size
+        for arm in arms
+        if arm.weights.size
     ]  # fmt: skip
     empty = pd.DataFrame(columns=["REPLIC", "USUBJID", "TRTP", "PARAMCD", "AVISIT", "WEIGHT"])
     return pd.concat(parts, ignore_index=True) if parts else empty

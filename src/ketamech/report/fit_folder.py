@@ -101,8 +101,8 @@ def _flag_table(made: Fit) -> pd.DataFrame:
 
 
 def _summary(made: Fit, settings: FitSettings, facts: Mapping[str, str]) -> dict[str, Any]:
-    names = [one.name for one in made.parameters]
-    observed = [{"dvid": one.dvid, "output": one.output, "unit": one.unit} for one in made.data.outputs]
+    names = [parameter.name for parameter in made.parameters]
+    observed = [{"dvid": output.dvid, "output": output.output, "unit": output.unit} for output in made.data.outputs]
     return {
         "kind": "person" if made.draws is None else "group",
         "persons": len(made.data.persons),
@@ -122,12 +122,12 @@ def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
     assert made.draws is not None
     draws = made.draws
     variables = {
-        one.name: (one.shown(draws.coefficients[:, :, j]), one.unit, "population median")
-        for j, one in enumerate(made.parameters)
+        parameter.name: (parameter.shown(draws.coefficients[:, :, j]), parameter.unit, "population median")
+        for j, parameter in enumerate(made.parameters)
     }
     variables |= {
-        f"{one.name} sd": (np.sqrt(draws.covariance[:, :, j, j]), "1", "SD between people on the free scale")
-        for j, one in enumerate(made.parameters)
+        f"{parameter.name} sd": (np.sqrt(draws.covariance[:, :, j, j]), "1", "SD between people on the free scale")
+        for j, parameter in enumerate(made.parameters)
     }
     assert made.model is not None
     variables |= {
@@ -138,7 +138,7 @@ def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
     names = [f"{output.output} {name} error" for output, error in zip(made.data.outputs, made.model.errors, strict=True)
              for name in error.numbers]  # fmt: skip
     variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
-    rows = {f"line {one.row.line}": one.value for one in made.data.measurements}
+    rows = {f"line {measurement.row.line}": measurement.value for measurement in made.data.measurements}
     return fit_tree(variables, rows, logs, facts)
 
 
@@ -155,9 +155,9 @@ def _page(
         errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
         criteria=_rounded(tables.get("criteria")), comparison=_rounded(tables.get("comparison")),
         figures=figures, command_line=facts.get("ketamech command_line", ""),
-        origins=list(dict.fromkeys(one.origin for one in made.parameters)),
-        tied=[f"{one.name} changes {', '.join(name for name, _ in one.tied)} by the same factor"
-              for one in made.parameters if one.tied],
+        origins=list(dict.fromkeys(parameter.origin for parameter in made.parameters)),
+        tied=[f"{parameter.name} changes {', '.join(name for name, _ in parameter.tied)} by the same factor"
+              for parameter in made.parameters if parameter.tied],
     )  # fmt: skip
 
 

@@ -201,7 +201,7 @@ def chain_layout(system: System) -> ChainLayout:
     """The layout of all stages of a system."""
     links = stage_links(system)
     names = [stage.name for stage in system.stages]
-    layers = ordered_layers(names, [(one.source, one.target) for one in links if not one.feedback])
+    layers = ordered_layers(names, [(link.source, link.target) for link in links if not link.feedback])
     width = max(len(layer) for layer in layers)
     places = {name: (i, k + (width - len(layer)) / 2) for i, layer in enumerate(layers) for k, name in enumerate(layer)}
     labels, nodes = load_stage_labels(), []
@@ -258,7 +258,7 @@ def _with_fewest_crossings(layers: list[list[str]], links: Sequence[tuple[str, s
         for i in reversed(range(len(current))) if backwards else range(len(current)):
             place = _places_in_layers(current)
             wanted = {
-                name: _mean([place[one] for one in _neighbours(name, links, backwards)], place[name])
+                name: _mean([place[neighbour] for neighbour in _neighbours(name, links, backwards)], place[name])
                 for name in current[i]
             }
             current[i].sort(key=wanted.__getitem__)

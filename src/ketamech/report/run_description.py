@@ -77,7 +77,7 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     """The description of a scenario."""
     both = tuple(subjects(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
-    perturbations = (f"with {one.text}" for one in scenario.perturbations)
+    perturbations = (f"with {perturbation.text}" for perturbation in scenario.perturbations)
     treatments = (*scenario.regimen.sentences(exact=False), *perturbations)
     return RunDescription(
         scenario.title, treatments, both, control, scenario.source, scenario.seed, scenario.description.strip(),

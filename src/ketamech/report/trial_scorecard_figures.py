@@ -251,7 +251,7 @@ def _dose_panel(
     differences = [
         one for one in published if one.curve == curve and hours[0] <= one.hour <= hours[1] and np.isfinite(one.dose)
     ]
-    _points(axes, differences, [one.dose for one in differences])
+    _points(axes, differences, [difference.dose for difference in differences])
     axes.set_xlabel(label, fontsize=8)
 
 
@@ -261,7 +261,7 @@ def _time_panel(
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["dose"] == dose)], "hour")
     differences = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
              if one.curve == curve]  # fmt: skip
-    _points(axes, differences, [one.hour for one in differences], factor=1.06)
+    _points(axes, differences, [difference.hour for difference in differences], factor=1.06)
     axes.set_xscale("log")
     axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()), fontsize=7)
     axes.minorticks_off()
@@ -279,17 +279,17 @@ def _model_curve(axes: Axes, points: pd.DataFrame, along: str) -> None:
 
 def _points(axes: Axes, differences: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
     """Published differences, each trial with its own mark; those at one place are moved apart."""
-    names = list(dict.fromkeys(one.name for one in differences))
+    names = list(dict.fromkeys(difference.name for difference in differences))
     seen: dict[float, int] = {}
     span = (max(x) - min(x)) if len(x) > 1 else 1.0
-    for one, place in zip(differences, x, strict=True):
+    for difference, place in zip(differences, x, strict=True):
         number = seen.setdefault(place, -1) + 1
         seen[place] = number
         moved = place * factor**number if factor != 1.0 else place + 0.025 * number * (span or abs(place))
-        k = names.index(one.name)
-        label = one.name if not any(t.get_label() == one.name for t in axes.containers) else None
+        k = names.index(difference.name)
+        label = difference.name if not any(t.get_label() == difference.name for t in axes.containers) else None
         axes.errorbar(
-            moved, one.value, yerr=1.96 * one.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9, capsize=2,
+            moved, difference.value, yerr=1.96 * difference.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9, capsize=2,
             color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.7)

@@ -195,7 +195,7 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     """Write the page as Markdown: skill and verdicts, goals, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    made = ", ".join(sorted({one.date for one in load_references().values()}))
+    made = ", ".join(sorted({reference.date for reference in load_references().values()}))
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
     parts += [SKILL.format(explanation=EXPLANATION, made=made), skill_table(card.skill, classes=True), CONTRASTS]
     parts += ["### Acceptance criteria", verdict_table(card.skill), FIGURES]

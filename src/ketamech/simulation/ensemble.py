@@ -283,7 +283,7 @@ class Ensemble:
         own = {name: np.tile(np.broadcast_to(value, self.size), times) for name, value in self.values.items()}
         cycle = self.cycle and Cycle(tiled(self.cycle.events, times), np.tile(self.cycle.length, times))
         events, size = tiled(self.events, times), self.size * times
-        changes = tuple(one.of(np.tile(np.arange(self.size), times)) for one in self.changes)
+        changes = tuple(change.of(np.tile(np.arange(self.size), times)) for change in self.changes)
         return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle, changes=changes)
 
     def initial(
@@ -296,7 +296,7 @@ class Ensemble:
         """
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
         tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
-        receivers = np.unique(np.concatenate([one.state for one in tables])).tolist()
+        receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
         baseline, rested = drug_free_steady_state(
             kernel, inputs, receivers=receivers, threads=threads, device=device
         )  # fmt: skip

@@ -290,7 +290,7 @@ def _scenario_text(
     weight = {"weight": "70 kg"} if species.name == HUMAN and is_weight_based(regimen) else {}
     keys = {
         "treatments": list(regimen.sentences()), "person": {**weight, **settings.person}, "species": species.name,
-        "variant": variant, "perturbations": [one.text for one in perturbations],
+        "variant": variant, "perturbations": [perturbation.text for perturbation in perturbations],
     }  # fmt: skip
     return ScenarioFile.model_validate({**keys, "parameters": settings.parameters}).text()
 

@@ -124,7 +124,7 @@ def wide_table(rows: Sequence[AnalysedProfile], codes: Iterable[str] | None = No
         words = {"missing because": "; ".join(dict.fromkeys(row.result.reasons.values()))}
         lines.append({**_identity(row.profile), **values, **words, "flags": "; ".join(row.result.flags)})
     identities = dict.fromkeys(name for row in rows for name in _identity(row.profile))
-    names = [*identities, *(heading(*one) for one in columns), "missing because", "flags"]
+    names = [*identities, *(heading(*column) for column in columns), "missing because", "flags"]
     return pd.DataFrame(lines, columns=names) if lines else pd.DataFrame()
 
 
@@ -154,12 +154,12 @@ def adpp(rows: Sequence[AnalysedProfile], study: str = "") -> pd.DataFrame:
             "STUDYID": study, "USUBJID": row.profile.subject, **row.profile.keys, "PPCAT": row.profile.analyte,
             "PPSCAT": row.profile.category,
             "AVISIT": f"occasion {row.profile.occasion}, dose {row.profile.dose_number}",
-            "PARAMCD": code, "PARAM": heading(one.name, row.profile.unit(code)), "AVAL": row.result.values[code],
+            "PARAMCD": code, "PARAM": heading(parameter.name, row.profile.unit(code)), "AVAL": row.result.values[code],
             "AVALU": row.profile.unit(code), "PPREASND": row.result.reasons.get(code, ""),
             "DOSEA": row.profile.dose.amount, "DOSEU": row.profile.dose_unit, "PPROUTE": row.profile.dose.route,
         }
         for row in rows
-        for code, one in nca_parameters().items()
+        for code, parameter in nca_parameters().items()
         if code in row.result.values
     ]  # fmt: skip
     return pd.DataFrame(lines)

@@ -79,14 +79,14 @@ def perturbation_parameters(
 ) -> dict[str, float]:
     """Values that differ from the tables: of the species, then of the scenario (`own`), then of each perturbation."""
     values = {**species.canonical, **own}
-    for one in perturbations:
-        values.update(one.values(table))
+    for perturbation in perturbations:
+        values.update(perturbation.values(table))
     return values
 
 
 def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
     """Raise InputError for a perturbation before the start of a regimen at steady state."""
-    early = [one for one in perturbations if one.time < 0 and one.target_states]
+    early = [perturbation for perturbation in perturbations if perturbation.time < 0 and perturbation.target_states]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         expected, example = "a time of 0 h or later", f"{early[0].perturbation.name} at 0 h"
@@ -171,8 +171,8 @@ def studied_doses() -> Mapping[str, tuple[float, float]]:
     """The smallest and the largest studied dose (mg at a body weight of 70 kg) of each drug."""
     by_drug: dict[str, list[float]] = {}
     for row in read_table(STUDIED_REGIMENS, STUDIED_COLUMNS):
-        for one in Regimen.parse(row["regimen"]).treatments:
-            by_drug.setdefault(one.drug, []).append(_milligrams(one, REFERENCE_WEIGHT))
+        for treatment in Regimen.parse(row["regimen"]).treatments:
+            by_drug.setdefault(treatment.drug, []).append(_milligrams(treatment, REFERENCE_WEIGHT))
     return {drug: (min(doses), max(doses)) for drug, doses in by_drug.items()}
 
 
@@ -187,15 +187,15 @@ def _milligrams(treatment: Treatment, weight: float) -> float:
 def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
     """Notes on doses that are many times smaller or larger than every dose studied in depression."""
     weight, notes = values.get("person.weight", table["person.weight"].canonical), []
-    for one in regimen.treatments:
-        if one.amount is None or one.drug not in studied_doses():
+    for treatment in regimen.treatments:
+        if treatment.amount is None or treatment.drug not in studied_doses():
             continue
-        low, high = (dose * weight / REFERENCE_WEIGHT for dose in studied_doses()[one.drug])
-        dose = _milligrams(one, weight)
+        low, high = (dose * weight / REFERENCE_WEIGHT for dose in studied_doses()[treatment.drug])
+        dose = _milligrams(treatment, weight)
         times = low / dose if dose < low else dose / high
         if times > UNUSUAL_DOSE:
             side, edge = ("below the smallest", low) if dose < low else ("above the largest", high)
-            given = f"{one.amount:g} {one.unit} of {one.drug}"
+            given = f"{treatment.amount:g} {treatment.unit} of {treatment.drug}"
             notes.append(f"{given} is {times:.2g} times {side} dose studied in depression, {edge:.3g} mg")
     return tuple(dict.fromkeys(notes))
 

@@ -85,7 +85,7 @@ def _check_times(
     visits: Sequence[Visit],
 ) -> None:  # fmt: skip
     """Raise InputError unless every scale that a rule needs is rated at these times."""
-    needed = {one.scale for one in single_conditions(rule) if not one.look_back} if rule else set()
+    needed = {condition.scale for condition in single_conditions(rule) if not condition.look_back} if rule else set()
     for at, text in zip(times, texts, strict=True):
         rated = {name for visit in visits if visit.time == at for name in visit.scales}
         missing = sorted(needed - rated)
@@ -112,7 +112,10 @@ def titration(
         else _titrated_by_sentence(file, (*where, "treatment"), keys, low, high, first)
     )
     for amount in amounts:
-        changed = tuple(replace(one, amount=amount) if one.drug == drug else one for one in regimen.treatments)
+        changed = tuple(
+            replace(treatment, amount=amount) if treatment.drug == drug else treatment
+            for treatment in regimen.treatments
+        )
         file.check_regimen((*where, "titration" if listed else "treatment"), Regimen(changed))
     return Titration(drug, amounts, unit, tuple(titration_steps))
 
@@ -144,7 +147,7 @@ def _example(scales: Scales) -> str:
 
 
 def _titrated_by_key(file: SourceFile, where: Path_, listed: Sequence[TitrationKeys], regimen: Regimen) -> Doses:
-    start = next((one for one in regimen.treatments if one.amount is not None), None)
+    start = next((treatment for treatment in regimen.treatments if treatment.amount is not None), None)
     if start is None or start.amount is None:
         raise file.error(where, "a titration without a dose", "an arm with a dose, such as esketamine 56 mg nasal")
     to = [_amount(file, (*where, i, "to"), keys.to, start) for i, keys in enumerate(listed)]
@@ -218,7 +221,7 @@ def relapse_rule(
 
 def _first(file: SourceFile, since: float, at_risk: Rule, visits: Sequence[Visit]) -> str:
     """Name of the visit from which relapses count."""
-    needed = {one.scale for one in single_conditions(at_risk) if not one.look_back}
+    needed = {condition.scale for condition in single_conditions(at_risk) if not condition.look_back}
     visit = next((visit for visit in visits if visit.time == since and needed <= set(visit.scales)), None)
     if visit is None:
         what = f"{next(single_conditions(at_risk)).scale} is not rated when relapses begin to count"

@@ -128,11 +128,11 @@ class DecisionRules:
 def scales_of(trial: Trial, rule: Rule, *, now: bool = True) -> set[str]:
     """Scales that a rule needs at the visit at which it is applied (`now`), or at any visit."""
     names: set[str] = set()
-    for one in single_conditions(rule):
-        if one.test == "relapse":
+    for condition in single_conditions(rule):
+        if condition.test == "relapse":
             names |= scales_of(trial, trial.relapse.condition, now=now) if trial.relapse else set()
-        elif not (now and one.look_back):
-            names.add(one.scale)
+        elif not (now and condition.look_back):
+            names.add(condition.scale)
     return names
 
 

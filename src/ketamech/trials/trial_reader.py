@@ -52,7 +52,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     primary = _primary(file, keys, visits)
     belief = "open" if keys.blinding == "open" else "blinded"
     decisions = steps(file, keys, visits, belief)
-    names = [*keys.arms, *(name for one in decisions for name in one.names)]
+    names = [*keys.arms, *(name for decision in decisions for name in decision.names)]
     crossover_rule, latest = crossover(file, keys, visits)
     trial = Trial(
         title=keys.title,
@@ -211,7 +211,7 @@ def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
 def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for arm in trial.arms:
         rule = arm.adaptive_dosing and arm.adaptive_dosing.reinduction_rule
-        if rule and not trial.relapse and any(one.test == "relapse" for one in single_conditions(rule)):
+        if rule and not trial.relapse and any(condition.test == "relapse" for condition in single_conditions(rule)):
             like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
             raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
     adaptive = any(arm.adaptive_dosing or arm.titration for arm in trial.arms)
@@ -222,7 +222,12 @@ def _check_decisions(file: SourceFile, trial: Trial) -> None:
     if trial.washout and late and trial.crossover_rule is None:
         what = f"visit '{late[0].name}' comes after the start of the next period at {trial.washout:g} h"
         raise file.error(("visits",), what, "earlier visits, or a longer time between periods")
-    lasting = [(arm.name, one) for arm in trial.arms for one in arm.perturbations if one.values(file.table)]
+    lasting = [
+        (arm.name, perturbation)
+        for arm in trial.arms
+        for perturbation in arm.perturbations
+        if perturbation.values(file.table)
+    ]
     if trial.washout and lasting:
         name, one = lasting[0]
         what = f"'{one.text}' sets parameters permanently, and every patient passes through every arm of a crossover"
@@ -246,7 +251,7 @@ def eligibility(file: SourceFile, keys: EligibilityKeys | None) -> Eligibility |
         return None
     here: Path_ = ("eligibility",)
     include = tuple(file.condition((*here, "include"), text) for text in as_list(keys.include))
-    included = [one for rule in include for one in single_conditions(rule)]
+    included = [condition for rule in include for condition in single_conditions(rule)]
     relative = next((one.scale for one in included if one.test not in COMPARISON_OPERATORS), None)
     if relative:
         like = f"{relative} >= 28"

@@ -129,8 +129,10 @@ def _is_titrated(text: str) -> bool:
 
 
 def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = False) -> tuple[Treatment, ...]:
-    first = 0 if any(one.names_day_zero for one in sentences) else 1
-    return tuple(given for one in sentences for given in one.treatments(first, reduced=reduced, highest=highest))
+    first = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
+    return tuple(
+        given for sentence in sentences for given in sentence.treatments(first, reduced=reduced, highest=highest)
+    )
 
 
 @dataclass(frozen=True)

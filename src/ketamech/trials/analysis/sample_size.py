@@ -96,7 +96,7 @@ def find_sample_size(
         data = run(patients)
         sizes, table = sample_sizes(data, trial, target=target, criterion=criterion)
         reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 100)
-        unreachable = any(one.patients is None and (one.low is None or one.low > most) for one in sizes)
+        unreachable = any(size.patients is None and (size.low is None or size.low > most) for size in sizes)
         if patients >= most or reached or unreachable:
             return SampleSizeSearch(sizes, table, data)
         patients = min(most, 2 * patients)
