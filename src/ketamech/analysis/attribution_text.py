@@ -106,23 +106,23 @@ def describe_attribution(attribution: Attribution, parameters: ParameterTable, o
     rows = attribution.table[attribution.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
     total = next(row for row in attribution.totals.to_dict("records") if row["outcome"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
-    said = [
+    sentences = [
         f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
         f" changes it by {_signed_text(total['expectancy'])}, the drug with all pathways off by"
         f" {_signed_text(total['no_pathway'])},"
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]
     if total["pathways"] == 0 or abs(total["pathways"]) < SMALL_SHARE * abs(total["drug"]):
-        return [*said, "No pathway affects this outcome."]
-    leaning = dependence(attribution, parameters)
-    leaning = leaning[leaning["outcome"] == chosen]
+        return [*sentences, "No pathway affects this outcome."]
+    correlations = dependence(attribution, parameters)
+    correlations = correlations[correlations["outcome"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
     for row in large.to_dict("records"):
-        said.append(_size_text(row) + " " + _rests_on(str(row["pathway"]), leaning, parameters, attribution))
+        sentences.append(_size_text(row) + " " + _rests_on(str(row["pathway"]), correlations, parameters, attribution))
     small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
     if small:
-        said.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")
-    return [*said, _joined_text(rows, float(total["pathways"]))]
+        sentences.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")
+    return [*sentences, _joined_text(rows, float(total["pathways"]))]
 
 
 def _headline(attribution: Attribution) -> str:
@@ -142,17 +142,19 @@ def _size_text(row: dict[str, object]) -> str:
     return f"{name}: {_signed_text(row['shapley'])}{interval}{share}. {parts}"
 
 
-def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, attribution: Attribution) -> str:
+def _rests_on(pathway: str, correlations: pd.DataFrame, parameters: ParameterTable, attribution: Attribution) -> str:
     """How many parameters of a pathway are assumed, and with which ones its contribution correlates."""
     own = [name for name in pathway_parameters().get(f"pathway.{pathway}", {}) if name in parameters]
     if not own:
         return "Its parameters are not listed."
     held = Counter(_status(parameters, name, attribution) for name in own)
     words = f"Of its {len(own)} parameters, {_count_text(held)}."
-    mine = leaning[(leaning["pathway"] == pathway) & (leaning["correlation"].abs() >= DEPENDENCE_THRESHOLD)]
-    if mine.empty:
-        return words + ("" if leaning.empty else " Its size correlates with none of them.")
-    best = mine.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
+    strongest = correlations[
+        (correlations["pathway"] == pathway) & (correlations["correlation"].abs() >= DEPENDENCE_THRESHOLD)
+    ]
+    if strongest.empty:
+        return words + ("" if correlations.empty else " Its size correlates with none of them.")
+    best = strongest.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
     named = " and ".join(
         f"{row['parameter']} ({_status(parameters, row['parameter'], attribution)},"
         f" rank correlation {row['correlation']:+.2f})"

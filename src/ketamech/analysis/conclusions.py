@@ -175,8 +175,8 @@ class Contrast:
 
     def answer(self, curves: Curves) -> tuple[int, float]:
         """The answer and the difference of the two drug effects, in the unit of the output."""
-        mine, others = (self.treatment, self.hours), (self.other, self.other_hours)
-        difference = self._effect(curves, *mine) - self._effect(curves, *others)
+        own_arm, others = (self.treatment, self.hours), (self.other, self.other_hours)
+        difference = self._effect(curves, *own_arm) - self._effect(curves, *others)
         if math.isnan(difference):
             return NO_RESULT, math.nan
         return int(difference < 0 if self.relation == "<" else difference > 0), difference
@@ -315,8 +315,8 @@ def _perturbations(model: Model) -> Found:
     for row in rows:
         seen[row.evidence] += 1
         name = row.evidence if seen[row.evidence] == 1 else f"{row.evidence}-{seen[row.evidence]}"
-        given = " with ".join(filter(None, (row.regimen, row.perturbations)))
-        what = f"{given} ({row.species}): {row.output} at {row.time} h (observed: {row.observed})"
+        text = " with ".join(filter(None, (row.regimen, row.perturbations)))
+        what = f"{text} ({row.species}): {row.output} at {row.time} h (observed: {row.observed})"
         conclusions.append(Conclusion("perturbation", name, what, _directions(row), partial(_perturbation_answer, row)))
     return conclusions, arms()
 

@@ -293,10 +293,10 @@ def redundant_blocks(symmetries: Sequence[Invariance]) -> list[tuple[int, tuple[
     """Groups of parameters connected by combinations: the number of combinations, and the parameters."""
     blocks: list[tuple[int, set[str]]] = []
     for one in (symmetry for symmetry in symmetries if symmetry.kind == "combination"):
-        mine = set(one.exponents)
-        touching = [block for block in blocks if block[1] & mine]
-        blocks = [block for block in blocks if not block[1] & mine]
-        blocks.append((1 + sum(n for n, _ in touching), mine.union(*(names for _, names in touching))))
+        members = set(one.exponents)
+        touching = [block for block in blocks if block[1] & members]
+        blocks = [block for block in blocks if not block[1] & members]
+        blocks.append((1 + sum(n for n, _ in touching), members.union(*(names for _, names in touching))))
     return [(count, tuple(sorted(names))) for count, names in blocks]
 
 

@@ -169,11 +169,11 @@ def score_perturbations(
     reading_source. All arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
     """
     model = model or load_model()
-    given = dict(overrides or {})
-    for name in given:
+    replaced_values = dict(overrides or {})
+    for name in replaced_values:
         require_known(name, model.parameters, f"there is no parameter '{name}'", key=name)
     rows = load_perturbation_targets()
-    curves = _curves(model, rows, given, threads)
+    curves = _curves(model, rows, replaced_values, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
 
 
@@ -319,10 +319,12 @@ def has_expectancy(arm: Arm) -> bool:
 def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
     """The subject of an arm, and the values set by the row itself (the others are those of the species)."""
     scenario, sets = scenario_of_arm(arm, table)
-    given = events_of_scenario(scenario, table, {}, scenario.horizon)
+    scenario_events = events_of_scenario(scenario, table, {}, scenario.horizon)
     if not has_expectancy(arm):
-        given = given.with_doses(without_expectancy)
-    return Subject(scenario.title, given.events, scenario.values, given.cycle, given.length), sets
+        scenario_events = scenario_events.with_doses(without_expectancy)
+    return Subject(
+        scenario.title, scenario_events.events, scenario.values, scenario_events.cycle, scenario_events.length
+    ), sets
 
 
 def _curves(
@@ -351,8 +353,8 @@ def _batch(
     times = np.unique(
         np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
     )
-    everybody = Ensemble.of_subjects(model, courses)
-    solved = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
+    ensemble = Ensemble.of_subjects(model, courses)
+    solved = ensemble.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
     return {arm: TimeCourse(times, {name: solved.of(name)[i] for name in outputs}, {}) for i, arm in enumerate(arms)}
 
 

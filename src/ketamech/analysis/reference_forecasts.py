@@ -255,6 +255,6 @@ def _published(row: ScoredRow, value: float, error: float) -> PublishedDifferenc
     amount = float(dose.amount or np.nan)
     racemic = dose.drug == "racemic ketamine"
     same = racemic == (curve == "infusion")
-    given = f"{'racemic ' if racemic and not same else ''}{amount:g} {dose.unit}"
+    dose_text = f"{'racemic ' if racemic and not same else ''}{amount:g} {dose.unit}"
     name = trial_names().get(row.target.trial, row.trial)
-    return PublishedDifference(row.id, name, curve, amount if same else float("nan"), given, hour, value, error)
+    return PublishedDifference(row.id, name, curve, amount if same else float("nan"), dose_text, hour, value, error)

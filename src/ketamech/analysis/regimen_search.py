@@ -48,19 +48,19 @@ class StudiedRegimen:
 
     def has_same_dose(self, other: Treatment) -> bool:
         """Whether drug, route, amount and duration of one dose are the same."""
-        mine = self.treatment
-        same = (mine.drug, mine.route, mine.unit) == (other.drug, other.route, other.unit)
-        if not same or mine.amount is None or other.amount is None:
+        own = self.treatment
+        same = (own.drug, own.route, own.unit) == (other.drug, other.route, other.unit)
+        if not same or own.amount is None or other.amount is None:
             return False
-        is_near = abs(mine.amount - other.amount) <= SAME_AMOUNT * mine.amount
-        return is_near and abs(mine.duration - other.duration) < SAME_DURATION
+        is_near = abs(own.amount - other.amount) <= SAME_AMOUNT * own.amount
+        return is_near and abs(own.duration - other.duration) < SAME_DURATION
 
     def has_same_schedule(self, other: Treatment, until: float) -> bool:
         """Whether the doses up to `until` (h), or up to the end of the study, are given at the same times."""
-        mine, theirs = (list(one.taken(until).values()) for one in (self.treatment, other))
-        common = min(len(mine), len(theirs))
-        is_single = len(mine) == 1
-        return is_single == (len(theirs) == 1) and mine[:common] == theirs[:common]
+        own_times, other_times = (list(one.taken(until).values()) for one in (self.treatment, other))
+        common = min(len(own_times), len(other_times))
+        is_single = len(own_times) == 1
+        return is_single == (len(other_times) == 1) and own_times[:common] == other_times[:common]
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,10 @@ def candidates(
         for amount in amounts:
             for over in minutes if "{over}" in words else (0.0,):
                 for frequency in frequencies:
-                    given = words.format(dose=f"{amount:g}", over=f"{over:g} min")
-                    regimens.append(CandidateRegimen(f"{given}, {frequency}", f"{given} {frequency} for {weeks} weeks"))
+                    dose_words = words.format(dose=f"{amount:g}", over=f"{over:g} min")
+                    regimens.append(
+                        CandidateRegimen(f"{dose_words}, {frequency}", f"{dose_words} {frequency} for {weeks} weeks")
+                    )
     return regimens
 
 
@@ -242,8 +244,8 @@ class _RegimenEvaluator:
         self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
     ) -> Trajectories:
         until = float(self.times[-1])
-        everybody = ensemble_of_scenario(
+        ensemble = ensemble_of_scenario(
             self.model, regimen, values, self.patients, until, change=change,
             adherence=adherence_function(regimen.regimen, until, self.seed, range(self.patients)),
         )  # fmt: skip
-        return everybody.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)
+        return ensemble.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)

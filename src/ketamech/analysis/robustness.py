@@ -97,9 +97,9 @@ class RobustnessProblem:
         answers = np.empty((size, len(self.conclusions)), dtype=np.int8)
         values = np.empty((size, len(self.conclusions)), dtype=np.float32)
         for i in range(size):
-            mine = _ParameterSetCurves(curves, i)
+            set_curves = _ParameterSetCurves(curves, i)
             for j, conclusion in enumerate(self.conclusions):
-                answers[i, j], values[i, j] = conclusion.answer(mine)
+                answers[i, j], values[i, j] = conclusion.answer(set_curves)
         return {"answers": answers, "values": values}
 
     def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
@@ -323,12 +323,12 @@ class StoredRobustness:
         if not self.run_settings:
             return "The robustness of these conclusions has not been computed."
         facts = self.run_settings
-        said = (
+        message = (
             f"Robustness: {facts['sets']} sets of {facts['parameters']} assumed parameters, drawn jointly over their"
             f" spreads, seed {facts['seed']}, {facts['date']}."
         )
         changed = model is not None and not self.is_current(model)
-        return said + (" The model has changed since; run ketamech claims --robust again." if changed else "")
+        return message + (" The model has changed since; run ketamech claims --robust again." if changed else "")
 
 
 @cache

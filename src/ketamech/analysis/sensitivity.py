@@ -205,14 +205,14 @@ class SensitivityProblem:
         change: Change | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Curves [point, time, output] of the treated patient, or of the control with `change`."""
-        everybody = ensemble_of_scenario(self.model, self.scenario, values, size, until, change=change)
-        return everybody.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads).values
+        ensemble = ensemble_of_scenario(self.model, self.scenario, values, size, until, change=change)
+        return ensemble.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads).values
 
 
 def is_own_control(scenario: Scenario, parameters: ParameterTable) -> bool:
     """Whether the control is given the same as the treated patient."""
-    given = events_of_scenario(scenario, parameters, {}, scenario.horizon)
-    return all(len(control_events(events)) == len(events) for events in (given.doses, given.cycle))
+    scenario_events = events_of_scenario(scenario, parameters, {}, scenario.horizon)
+    return all(len(control_events(events)) == len(events) for events in (scenario_events.doses, scenario_events.cycle))
 
 
 def output_hours(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:

@@ -304,8 +304,9 @@ def verdicts(skill: pd.DataFrame) -> pd.DataFrame:
         value = float(known.loc[criterion.group, criterion.measure]) if criterion.group in known.index else float("nan")  # type: ignore[arg-type]
         met = np.isfinite(value) and not value < criterion.low and not value > criterion.high
         lines.append({
-            "question": criterion.question, "group": criterion.group, "measure": criterion.measure, "value": value, "low": criterion.low,
-            "high": criterion.high, "met": bool(met), "floor": criterion.floor,
-            "above_floor": bool(np.isnan(criterion.floor) or value >= criterion.floor), "stated": criterion.stated, "why": criterion.why,
+            "question": criterion.question, "group": criterion.group, "measure": criterion.measure, "value": value,
+            "low": criterion.low, "high": criterion.high, "met": bool(met), "floor": criterion.floor,
+            "above_floor": bool(np.isnan(criterion.floor) or value >= criterion.floor),
+            "stated": criterion.stated, "why": criterion.why,
         })  # fmt: skip
     return pd.DataFrame(lines).sort_values("met", kind="stable").reset_index(drop=True)

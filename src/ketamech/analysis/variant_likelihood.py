@@ -159,8 +159,8 @@ class VariantPredictor:
         return batches
 
     def _times(self, horizon: float, courses: Sequence[Subject]) -> np.ndarray:
-        given = [entry for course in courses for entry in course.events]
-        starts = sorted({float(e.time) for e in given} | {float(e.time + e.duration) for e in given})
+        events = [entry for course in courses for entry in course.events]
+        starts = sorted({float(e.time) for e in events} | {float(e.time + e.duration) for e in events})
         exact = {hour for target, _, _ in self._targets for hour in target.measure.stated_hours}
         close = [*exact, *output_times(horizon, starts, per_dose=40)]
         return np.unique(np.round([h for h in close if h <= horizon], 6))
@@ -172,12 +172,14 @@ class VariantPredictor:
             solved = courses.solve(points)
             values, resting = _by_point(solved.values, len(points)), _by_point(solved.baseline, len(points))
             doses = [dosed_micromoles(p.events(self.model.parameters)) for p in batch]
-            for i, mine in enumerate(curves):
+            for i, patient_curves in enumerate(curves):
                 for j, p in enumerate(batch):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
                     still = dict(zip(courses.outputs, resting[i, j], strict=True))
-                    mine[p.id] = TimeCourse(courses.times, own, still, doses[j])
-        return np.array([[self._read(target, mine) for target, _, _ in self._targets] for mine in curves])
+                    patient_curves[p.id] = TimeCourse(courses.times, own, still, doses[j])
+        return np.array(
+            [[self._read(target, patient_curves) for target, _, _ in self._targets] for patient_curves in curves]
+        )
 
     def _read(self, target: Target, curves: Mapping[str, TimeCourse]) -> float:
         control = curves.get(self._protocols[target.protocol].control)
@@ -212,12 +214,12 @@ class VariantPredictor:
         curves: list[dict[Arm, TimeCourse]] = [{} for _ in points]
         for courses, arms in self._arms:
             values = _by_point(courses.solve(points).values, len(points))
-            for i, mine in enumerate(curves):
+            for i, patient_curves in enumerate(curves):
                 for j, arm in enumerate(arms):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
-                    mine[arm] = TimeCourse(courses.times, own, {})
+                    patient_curves[arm] = TimeCourse(courses.times, own, {})
         rows = self._perturbations
-        return np.array([[STATISTICS[row.statistic](row, mine) for row in rows] for mine in curves])
+        return np.array([[STATISTICS[row.statistic](row, patient_curves) for row in rows] for patient_curves in curves])
 
 
 def _by_point(values: np.ndarray, points: int) -> np.ndarray:

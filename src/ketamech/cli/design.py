@@ -101,14 +101,14 @@ def design(
         note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
         terminal.print_note(f"Note: {note}.")
     counts = table["evidence"].value_counts().to_dict()
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    terminal.print_note(f"Evidence of these {len(table)} regimens: {said}.")
+    counted = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    terminal.print_note(f"Evidence of these {len(table)} regimens: {counted}.")
     terminal.print_open_hint(out / first)
 
 
-def _doses(given: list[str]) -> dict[str, list[float]]:
+def _doses(texts: list[str]) -> dict[str, list[float]]:
     doses_by_drug = {}
-    for text in given:
+    for text in texts:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
             what = f"'{text}' does not name doses"

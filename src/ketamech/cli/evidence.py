@@ -33,10 +33,12 @@ def list_rows(
     from ketamech import evidence
 
     known = evidence.load_evidence()
-    for key, given in (("stage", stage), ("use", use)):
-        if given is not None:
+    for key, filter_text in (("stage", stage), ("use", use)):
+        if filter_text is not None:
             valid = sorted({getattr(row, key) for row in known.observations.values()})
-            require_known(given, valid, f"no evidence has {key} '{given}'", key=f"--{key}", expected=", ".join(valid))
+            require_known(
+                filter_text, valid, f"no evidence has {key} '{filter_text}'", key=f"--{key}", expected=", ".join(valid)
+            )
     rows = known.select(stage=stage, drug=drug, use=use, text=text)
     if not rows:
         terminal.progress().print("No row matches.")

@@ -127,12 +127,12 @@ def sampling_times(
     from ketamech.cli import scenario_argument
     from ketamech.fitting.sampling_times import USUAL, sampling_design
 
-    given, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
+    loaded, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
     hours = USUAL if candidates is None else _hours(candidates, "--candidates")
     others = () if compare is None else _hours(compare, "--compare")
     with terminal.progress().status("Derivatives ..."):
         design = sampling_design(
-            model, given, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
+            model, loaded, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
             parameters=listed_names(parameters or ""), errors=tuple(error or ()), threads=threads_of(threads, None),
         )  # fmt: skip
     best = design.best(samples)

@@ -99,9 +99,9 @@ def population(
     terminal.print_open_hint(paths[0])
 
 
-def _changes(given: list[str]) -> dict[str, str]:
+def _changes(texts: list[str]) -> dict[str, str]:
     changes = {}
-    for text in given:
+    for text in texts:
         name, sign, words = text.partition("=")
         if not sign or not words.strip():
             what = f"'{text}' is not a distribution"

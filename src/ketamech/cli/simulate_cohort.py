@@ -267,8 +267,8 @@ class Records:
     @property
     def single_scenario(self) -> bool:
         """Whether the table holds one subject with one occasion, so that a report can be written."""
-        stays = [stay for subject in self.table.subjects for stay in subject.occasions]
-        return len(stays) == 1 and stays[0].is_scenario and self.replicates is None
+        occasions = [stay for subject in self.table.subjects for stay in subject.occasions]
+        return len(occasions) == 1 and occasions[0].is_scenario and self.replicates is None
 
     @property
     def has_observations(self) -> bool:

@@ -88,8 +88,8 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Raises UnknownNameError for a command that does not exist."""
-        given = args[0] if args else ""
-        if given and not given.startswith("-") and self.get_command(ctx, given) is None:
+        command = args[0] if args else ""
+        if command and not command.startswith("-") and self.get_command(ctx, command) is None:
             raise self._no_command(_path(ctx), args)
         return super().resolve_command(ctx, args)
 
@@ -112,11 +112,11 @@ def example(text: str) -> str | None:
 
 def _parsed(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:
     """Parse arguments; an error says what to type instead."""
-    given = list(args)
+    arguments = list(args)
     try:
         return parse(ctx, args)
     except Exception as problem:
-        raise _better(command, ctx, given, problem) from None
+        raise _better(command, ctx, arguments, problem) from None
 
 
 def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:
@@ -133,15 +133,15 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
         return InputError(what, type_this=example(command.help or "") or _typed([*path, "--help"]))
     if kind != "NoSuchOption":
         return problem
-    given = str(getattr(problem, "option_name", ""))
+    option = str(getattr(problem, "option_name", ""))
     options = [text for parameter in command.get_params(ctx) for text in (*parameter.opts, *parameter.secondary_opts)]
-    near = closest_match(given, [text for text in options if text.startswith("--")])
-    instead = [*path, *(_corrected(word, given, near) for word in args)] if near else [*path, "--help"]
-    return UnknownNameError(f"'{name}' has no option '{given}'", nearest=near, type_this=_typed(instead))
+    near = closest_match(option, [text for text in options if text.startswith("--")])
+    instead = [*path, *(_corrected(word, option, near) for word in args)] if near else [*path, "--help"]
+    return UnknownNameError(f"'{name}' has no option '{option}'", nearest=near, type_this=_typed(instead))
 
 
-def _corrected(word: str, given: str, near: str) -> str:
-    return near + word.removeprefix(given) if word == given or word.startswith(f"{given}=") else word
+def _corrected(word: str, option: str, near: str) -> str:
+    return near + word.removeprefix(option) if word == option or word.startswith(f"{option}=") else word
 
 
 def _typed(words: list[str]) -> str:

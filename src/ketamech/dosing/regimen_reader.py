@@ -111,7 +111,7 @@ def regimen_lexicon() -> Lexicon:
     """The lexicon of drugs and routes; after 'with' that of perturbations."""
     from ketamech.dosing.perturbations import perturbation_lexicon
 
-    names = {word: Meaning("NAME", (substance.name, way)) for word, (substance, way) in spellings().items()}
+    names = {word: Meaning("NAME", (substance.name, route)) for word, (substance, route) in spellings().items()}
     return Lexicon({**names, **route_words()}, unknown_drug_error, {"WITH": perturbation_lexicon})
 
 
@@ -378,5 +378,5 @@ def _is_rate(dose: _Dose) -> bool:
 
 
 def _is_infused(dose: _Dose) -> bool:
-    given = drug(dose.drug)
-    return dose.route in INFUSION_ROUTES or given.infused_session or given.maintenance_elimination is not None
+    substance = drug(dose.drug)
+    return dose.route in INFUSION_ROUTES or substance.infused_session or substance.maintenance_elimination is not None

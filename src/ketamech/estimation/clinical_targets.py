@@ -152,10 +152,10 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     if row.statistic in RELAPSE_STATISTICS:
         return _relapse(dataset, row)
     places = _visit_indices(dataset, row)
-    mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
+    treated, control = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the mean of an empty group is NaN
-        return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
+        return np.array([_value(row, a, b) for a, b in zip(treated, control, strict=True)])
 
 
 def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
@@ -168,13 +168,13 @@ def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int]
     return statistics
 
 
-def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
+def _value(row: ClinicalTarget, treated: np.ndarray, control: np.ndarray) -> float:
     kind = row.statistic
     if kind == "mean":
-        return float(np.nanmean(mine[0]))
+        return float(np.nanmean(treated[0]))
     if kind == "spread":
-        return float(np.nanstd(mine[0], ddof=1))
-    change, other = mine[0] - mine[1], theirs[0] - theirs[1]
+        return float(np.nanstd(treated[0], ddof=1))
+    change, other = treated[0] - treated[1], control[0] - control[1]
     if kind == "spread of change":
         return float(np.nanstd(change, ddof=1))
     if kind in ("change", "fall"):
@@ -182,10 +182,10 @@ def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
     if kind in ("difference", "extra fall"):
         return float(np.nanmean(change) - np.nanmean(other)) * (-1 if kind == "extra fall" else 1)
     if kind == "effect size":
-        spread = np.sqrt((np.nanvar(mine[0], ddof=1) + np.nanvar(theirs[0], ddof=1)) / 2)
-        size = (np.nanmean(mine[0]) - np.nanmean(theirs[0])) / spread
+        spread = np.sqrt((np.nanvar(treated[0], ddof=1) + np.nanvar(control[0], ddof=1)) / 2)
+        size = (np.nanmean(treated[0]) - np.nanmean(control[0])) / spread
         return float(size if row.published < 0 else -size)
-    shares = [_share(kind if row.is_share else "response", row, part) for part in (mine, theirs)]
+    shares = [_share(kind if row.is_share else "response", row, part) for part in (treated, control)]
     if kind == "share difference":
         return shares[0] - shares[1]
     if kind == "odds ratio":

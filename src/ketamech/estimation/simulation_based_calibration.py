@@ -161,12 +161,12 @@ def rank_uniformity(names: Sequence[str], ranks: np.ndarray) -> list[RankUniform
 
     count, null = len(ranks), null_extremes(len(ranks), DRAWS)
     rows = []
-    for name, mine in zip(names, ranks.T, strict=True):
-        p = float((1 + np.sum(null <= _extreme(mine, DRAWS) * (1 + 1e-9))) / (1 + len(null)))
-        covered = int(_inside(mine).sum())
+    for name, parameter_ranks in zip(names, ranks.T, strict=True):
+        p = float((1 + np.sum(null <= _extreme(parameter_ranks, DRAWS) * (1 + 1e-9))) / (1 + len(null)))
+        covered = int(_inside(parameter_ranks).sum())
         low, high = binomtest(covered, count).proportion_ci(0.95, method="exact")
-        mean = float((mine.mean() + 0.5) / (DRAWS + 1))
-        numbers = (mean, chi_square_p(mine, DRAWS), p, p > TEST_LEVEL / len(names))
+        mean = float((parameter_ranks.mean() + 0.5) / (DRAWS + 1))
+        numbers = (mean, chi_square_p(parameter_ranks, DRAWS), p, p > TEST_LEVEL / len(names))
         rows.append(RankUniformity(name, count, *numbers, covered / count, float(low), float(high)))
     return rows
 

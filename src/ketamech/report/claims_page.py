@@ -259,16 +259,16 @@ class QuotedEvidence:
         return f"{self.item.strength}, weight {self.weight}{persons}{recalled}{fitted}"
 
 
-def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
+def quoted_evidence(items: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
     """Evidence in table order; rows of one paper with the same statement are combined."""
     references = load_evidence().references
     groups: dict[tuple[str, str, str], list[EvidenceItem]] = defaultdict(list)
-    for exhibit in exhibits:
-        groups[(exhibit.why, exhibit.row.reference, exhibit.strength)].append(exhibit)
+    for item in items:
+        groups[(item.why, item.row.reference, item.strength)].append(item)
     lines = []
     for (_, paper, _), rows in groups.items():
         first = max(rows, key=rule.weight)
-        ids = tuple(exhibit.row.id for exhibit in rows)
+        ids = tuple(item.row.id for item in rows)
         lines.append(QuotedEvidence(first, ids, f"{rule.weight(first):g}", references[paper]))
     return lines
 

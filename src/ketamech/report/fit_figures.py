@@ -129,7 +129,7 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(2, 3)
     known = table[table["censored"] == ""]
     for i, (output, part) in enumerate(known.groupby("output", sort=False)):
-        look: dict[str, Any] = {
+        point_style: dict[str, Any] = {
             "ms": 3,
             "alpha": 0.6,
             "mew": 0,
@@ -138,7 +138,7 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
         }
         for axis, (x, y) in zip(axes.ravel(), (("PRED", "DV"), ("IPRED", "DV"), ("IPRED", "IWRES"), ("TIME", "IWRES"),
                                                ("TIME", "NPDE")), strict=False):  # fmt: skip
-            axis.plot(part[x], part[y], "o", **look)
+            axis.plot(part[x], part[y], "o", **point_style)
     for axis, name in zip(axes[0, :2], ("PRED", "IPRED"), strict=True):
         _against_identity(axis, known[name].to_numpy(), known["DV"].to_numpy())
         units = " or ".join(dict.fromkeys(known["unit"]))

@@ -69,8 +69,8 @@ def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
 
 def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
     """The simulated scenario in plain sentences."""
-    given = "; ".join(run.treatments) or "nothing"
-    words = [f"One typical virtual patient gets {given}. The simulation covers {hours_in_words(horizon)}."]
+    treatments = "; ".join(run.treatments) or "nothing"
+    words = [f"One typical virtual patient gets {treatments}. The simulation covers {hours_in_words(horizon)}."]
     if run.index_of_control is not None:
         words.append("The dashed control is the same person with the same expectancy and perturbations but no drug.")
     if changed:

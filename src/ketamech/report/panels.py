@@ -200,9 +200,9 @@ def _panel(
         canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=run.subjects[patient].label)
     draw_points(canvas, frame, points, scale)
     draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
-    mine = curves[run.index_of_main]
-    peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, run.index_of_main))))
-    words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
+    main_curve = curves[run.index_of_main]
+    peak = int(np.argmax(np.abs(main_curve - scale * drug_free_value(output, dataset, run.index_of_main))))
+    words = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
     canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
     canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=MUTED_COLOUR)
 
@@ -229,14 +229,14 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scal
     return low - room, high + room
 
 
-def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, str]:
+def _scale(output: str, layout: SystemLayout, main_curve: np.ndarray) -> tuple[float, str]:
     """Scale factor and unit: plasma levels in ng/mL, other small concentrations in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")
     level = {shown(name, text) for name in names}
     if len(level) == 1 and names[0] in factors() and not set("*/") & set(output):
         return level.pop()
-    top = float(np.nanmax(np.abs(mine), initial=0.0))
+    top = float(np.nanmax(np.abs(main_curve), initial=0.0))
     return (1000.0, "nmol/L") if text == "umol/L" and top < 0.1 else (1.0, unit_in_words(text))
 
 

@@ -78,8 +78,8 @@ def patient_summary(report: RunReport) -> PatientSummary:
 
 def _short(run: RunDescription) -> RunDescription:
     """The description with at most MOST_GIVEN treatments."""
-    given, more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
-    return replace(run, treatments=(*given, f"and {more} more treatments")) if more > 0 else run
+    treatments, more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
+    return replace(run, treatments=(*treatments, f"and {more} more treatments")) if more > 0 else run
 
 
 def _first_settings(changed: Mapping[str, str]) -> dict[str, str]:
@@ -118,8 +118,8 @@ def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
 def _score(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {number(line.baseline)}"
-    way = "highest" if line.rises else "lowest"
-    text = f"{number(line.baseline)} before, {way} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
+    word = "highest" if line.rises else "lowest"
+    text = f"{number(line.baseline)} before, {word} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
     gap = line.difference.get(EXTREMUM)
     text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
     week = line.moments.get("7 d")

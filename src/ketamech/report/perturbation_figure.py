@@ -71,8 +71,10 @@ def save_experiments(
 
 
 def _of(lines: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
-    mine = lines[lines.statistic.str.split().str[0].eq(kind) & lines.verdict.ne("undecided")]
-    ordered = mine.assign(bad=mine.verdict.eq("wrong")).sort_values(["bad", "observed"], ascending=False, kind="stable")
+    of_kind = lines[lines.statistic.str.split().str[0].eq(kind) & lines.verdict.ne("undecided")]
+    ordered = of_kind.assign(bad=of_kind.verdict.eq("wrong")).sort_values(
+        ["bad", "observed"], ascending=False, kind="stable"
+    )
     return _records(ordered)
 
 

@@ -166,7 +166,7 @@ def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
         _MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=MUTED_COLOUR
     )
     canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=MUTED_COLOUR)
-    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted": ("o", MUTED_COLOUR, 4.7, True)}
+    key = {**{word: (*style, False) for word, style in MARKS.items()}, "open: fitted": ("o", MUTED_COLOUR, 4.7, True)}
     x = _MARGIN + 4
     for word, (kind, colour, size, hollow) in key.items():
         canvas.mark(x, 63, kind, size=size, fill=BACKGROUND if hollow else colour, edge=colour, width=0.8)

@@ -123,15 +123,17 @@ def _line(
 ) -> SummaryRow:  # fmt: skip
     y, rest = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
     hours = dataset.variables["time"].values - run.first_dose_time
-    mine = y[run.index_of_main]
-    start = float(rest[run.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
-    place = _extremum(mine, start, track.direction)
+    main_curve = y[run.index_of_main]
+    start = float(rest[run.index_of_main]) if np.isfinite(main_curve[0]) else float(main_curve[0])
+    place = _extremum(main_curve, start, track.direction)
     other = y[run.index_of_control] if run.index_of_control is not None else None
-    difference = {} if other is None else {**_at(hours, mine - other), EXTREMUM: float((mine - other)[place])}
+    difference = (
+        {} if other is None else {**_at(hours, main_curve - other), EXTREMUM: float((main_curve - other)[place])}
+    )
     label = f"{track.label}: {series.label}" if series.label else track.label
     return SummaryRow(
-        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(mine[place]),
-        float(hours[place]), _at(hours, mine), difference, main,
+        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(main_curve[place]),
+        float(hours[place]), _at(hours, main_curve), difference, main,
     )  # fmt: skip
 
 
@@ -266,8 +268,8 @@ def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
         return "–"
     hours = dataset.variables["time"].values
     variables = dataset.variables  # a DataArray would import more libraries
-    formed, given = (
+    formed, dosed = (
         float(np.trapezoid(variables[name].transpose("patient", "time").values[0], hours)) * factors().get(name, 1.0)
         for name in (metabolite, output)
     )
-    return number(formed / given) if given > 0 else "–"
+    return number(formed / dosed) if dosed > 0 else "–"

@@ -26,8 +26,8 @@ class TimeScale:
 
     def place(self, hours: np.ndarray | float) -> np.ndarray:
         """Hours, at least one minute, on the logarithmic axis; days on the linear axis."""
-        given = np.asarray(hours, dtype=float)
-        return np.maximum(given, MINUTE) if self.logarithmic else given / 24
+        times = np.asarray(hours, dtype=float)
+        return np.maximum(times, MINUTE) if self.logarithmic else times / 24
 
     def along(self, hours: np.ndarray) -> np.ndarray:
         """Axis values of a curve; NaN before the first minute on the logarithmic axis."""

@@ -72,9 +72,9 @@ def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *
 def _draw(
     canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: SummaryRow, colour: str, run: RunDescription
 ) -> None:
-    mine = frame.y(y[run.index_of_main])
+    main_curve = frame.y(y[run.index_of_main])
     if line.is_primary:
-        canvas.area(x, mine, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
+        canvas.area(x, main_curve, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
         if run.index_of_control is not None:
             canvas.line(
                 x, frame.y(y[run.index_of_control]), colour=MUTED_COLOUR, width=1.2, dash=(4, 2), title="control"
@@ -82,7 +82,7 @@ def _draw(
         for other in (i for i in run.treated if i != run.index_of_main):
             canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
     title = f"{line.label}: {line.in_words()}"
-    canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
+    canvas.line(x, main_curve, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
 
 
 def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:

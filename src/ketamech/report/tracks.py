@@ -166,8 +166,8 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
 def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
     """The tracks that this run contains, in display order; optional tracks only if they change."""
     animal = dataset.attrs.get("species", "human") != "human"
-    mine: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
-    return tuple(track for track in mine if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
+    tracks: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
+    return tuple(track for track in tracks if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
 
 
 def _moves(track: Track, dataset: xr.Dataset) -> bool:

@@ -289,8 +289,8 @@ def _points(axes: Axes, differences: Sequence[PublishedDifference], x: Sequence[
         k = names.index(difference.name)
         label = difference.name if not any(t.get_label() == difference.name for t in axes.containers) else None
         axes.errorbar(
-            moved, difference.value, yerr=1.96 * difference.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9, capsize=2,
-            color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
+            moved, difference.value, yerr=1.96 * difference.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9,
+            capsize=2, color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.7)
     axes.tick_params(labelsize=7)

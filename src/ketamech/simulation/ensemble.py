@@ -55,11 +55,11 @@ def no_events(count: int) -> EventTable:
     return to_table([events([])] * count)
 
 
-def tiled(given: EventTable, times: int) -> EventTable:
+def tiled(table: EventTable, times: int) -> EventTable:
     """The table repeated for as many copies of the same patients, in the same order."""
-    count = np.tile(np.diff(given.first), times)
+    count = np.tile(np.diff(table.first), times)
     first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-    return EventTable(first, *(np.tile(getattr(given, n), times) for n in ("time", "kind", "state", "size")))
+    return EventTable(first, *(np.tile(getattr(table, n), times) for n in ("time", "kind", "state", "size")))
 
 
 def joined_tables(parts: Sequence[EventTable], starts: Sequence[int] | np.ndarray, count: int) -> EventTable:
@@ -143,14 +143,14 @@ class InitialCondition:
 
     @classmethod
     def of(
-        cls, inputs: np.ndarray, baseline: np.ndarray, state: np.ndarray, *, rested: np.ndarray, steady: np.ndarray
+        cls, inputs: np.ndarray, baseline: np.ndarray, state: np.ndarray, *, is_steady: np.ndarray, steady: np.ndarray
     ) -> InitialCondition:
         """The initial condition of patients, of whom those in the masks have a baseline and an initial state."""
         reasons = np.full(len(state), OK, dtype=object)
         reasons[~steady] = NO_STEADY_STATE
-        reasons[~rested] = NO_BASELINE
+        reasons[~is_steady] = NO_BASELINE
         state, baseline = state.copy(), baseline.copy()
-        state[reasons != OK], baseline[~rested] = np.nan, np.nan
+        state[reasons != OK], baseline[~is_steady] = np.nan, np.nan
         return cls(inputs, baseline, state, reasons)
 
     @property
@@ -243,13 +243,13 @@ class Ensemble:
         names = dict.fromkeys(name for subject in subjects for name in subject.parameters)
         usual = model.default_values
         values = {n: np.array([subject.parameters.get(n, usual.get(n)) for subject in subjects]) for n in names}
-        given = table_of_each(model, [subject.events for subject in subjects])
+        table = table_of_each(model, [subject.events for subject in subjects])
         lengths = np.array([subject.cycle_length for subject in subjects], dtype=float)
         cycle = None
         if np.any(lengths > 0):
             cycle = Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
         changes = _changes(model, subjects)
-        return cls(model, len(subjects), values, given, cycle, changes)._with_carried_over_events()
+        return cls(model, len(subjects), values, table, cycle, changes)._with_carried_over_events()
 
     def _with_carried_over_events(self) -> Ensemble:
         """The ensemble with the events of the cycle that continue after 0 h."""
@@ -297,7 +297,7 @@ class Ensemble:
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
         tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
         receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
-        baseline, rested = drug_free_steady_state(
+        baseline, is_steady = drug_free_steady_state(
             kernel, inputs, receivers=receivers, threads=threads, device=device
         )  # fmt: skip
         state, steady = baseline, np.ones(self.size, dtype=bool)
@@ -306,7 +306,7 @@ class Ensemble:
                 kernel, baseline, inputs, self.cycle.events, self.cycle.length,
                 tolerance=tolerance, threads=threads, device=device,
             )  # fmt: skip
-        return InitialCondition.of(inputs, baseline, state, rested=rested, steady=steady)
+        return InitialCondition.of(inputs, baseline, state, is_steady=is_steady, steady=steady)
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""

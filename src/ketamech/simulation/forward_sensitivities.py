@@ -225,7 +225,7 @@ def _initial(
 ) -> tuple[InitialCondition, Tangents, Tangents]:
     """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
     inputs = (ensemble.inputs(), directions.inputs.copy())
-    baseline, tangents, rested = steady_state_with_tangents(kernel, *inputs, threads=threads)
+    baseline, tangents, is_steady = steady_state_with_tangents(kernel, *inputs, threads=threads)
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
         state, steady = periodic_steady_state(
@@ -233,11 +233,11 @@ def _initial(
             tolerance=tolerance, threads=threads,
         )  # fmt: skip
         tangents, periodic = _periodic_tangents(
-            kernel, ensemble, (state, tangents), inputs, directions, steady & rested,
+            kernel, ensemble, (state, tangents), inputs, directions, steady & is_steady,
             tolerance / TOLERANCE_DIVISOR, threads,
         )  # fmt: skip
         steady = steady & periodic
-    initial = InitialCondition.of(inputs[0], baseline, state, rested=rested, steady=steady)
+    initial = InitialCondition.of(inputs[0], baseline, state, is_steady=is_steady, steady=steady)
     return initial, (initial.state, tangents), inputs
 
 

@@ -292,10 +292,10 @@ class Observable:
 
     def read(self, patient: TimeCourse, control: TimeCourse | None = None) -> float:
         """The number, in canonical units; NaN if the solver failed or the time was never reached."""
-        mine = self._one(patient)
+        treated = self._one(patient)
         other = self._one(control) if control is not None and self.control_contrast else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
-            contrast = np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other)))
+            contrast = np.float64(CONTRASTS[self.control_contrast](np.float64(treated), np.float64(other)))
             return float(contrast * self.factor)
 
     @property

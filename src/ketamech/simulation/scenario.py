@@ -56,7 +56,7 @@ class Scenario:
 
     def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""
-        events = [entry for given in self.perturbations for entry in given.events(number)]
+        events = [entry for perturbation in self.perturbations for entry in perturbation.events(number)]
         return tuple(sorted(events, key=lambda entry: float(entry.time)))
 
     def with_connectome(self, connectome: Path | None, receptors: Path | None) -> Scenario:
@@ -135,8 +135,8 @@ def assumptions(
 
 def assumption_about_bolus(regimen: Regimen) -> tuple[str, ...]:
     """Notes on doses into a vein without a duration."""
-    given = [t for t in regimen.treatments if t.route == "IV" and t.amount is not None and not t.duration]
-    return tuple(f"{drug} IV is a bolus, no duration was named" for drug in dict.fromkeys(t.drug for t in given))
+    boluses = [t for t in regimen.treatments if t.route == "IV" and t.amount is not None and not t.duration]
+    return tuple(f"{drug} IV is a bolus, no duration was named" for drug in dict.fromkeys(t.drug for t in boluses))
 
 
 def doses_at_once(regimen: Regimen, horizon: float) -> tuple[str, ...]:
@@ -195,8 +195,8 @@ def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, 
         times = low / dose if dose < low else dose / high
         if times > UNUSUAL_DOSE:
             side, edge = ("below the smallest", low) if dose < low else ("above the largest", high)
-            given = f"{treatment.amount:g} {treatment.unit} of {treatment.drug}"
-            notes.append(f"{given} is {times:.2g} times {side} dose studied in depression, {edge:.3g} mg")
+            dose_text = f"{treatment.amount:g} {treatment.unit} of {treatment.drug}"
+            notes.append(f"{dose_text} is {times:.2g} times {side} dose studied in depression, {edge:.3g} mg")
     return tuple(dict.fromkeys(notes))
 
 
@@ -235,9 +235,9 @@ def unusual_values(table: ParameterTable, own: Mapping[str, float]) -> tuple[str
             continue
         times = max(value / usual, usual / value)
         if times > UNUSUAL_VALUE:
-            given, side = value / usual * row.value, "above" if value > usual else "below"
+            shown, side = value / usual * row.value, "above" if value > usual else "below"
             unit = "" if row.unit == "1" else f" {row.unit}"
-            notes.append(f"{name} of {given:g}{unit} is {times:.2g} times {side} its usual value, {row.value:g}{unit}")
+            notes.append(f"{name} of {shown:g}{unit} is {times:.2g} times {side} its usual value, {row.value:g}{unit}")
     return tuple(notes)
 
 

@@ -84,15 +84,15 @@ def to_input_error(
 
 def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
     """The line with the user's value in the form that the example in the description of the key has."""
-    fields, last, given = schema.model_at(where).model_fields, str(where[-1]), error.get("input")
+    fields, last, value = schema.model_at(where).model_fields, str(where[-1]), error.get("input")
     match = EXAMPLE.search((fields[last].description or "") if last in fields else "")
     example = match[1].strip() if match else ""
-    if error["type"] == "string_type" and isinstance(given, int | float) and (unit := UNIT.match(example)):
-        return f"{last}: {given:g}{unit[1]}"
-    if error["type"] == "list_type" and isinstance(given, str) and len(given) <= MAX_SHOWN:
-        return f"{last}: [{_flow(given)}]"
-    if error["type"] == "dict_type" and isinstance(given, list) and ":" in example:
-        return f"{last}: {{{example.partition(':')[0]}: {_flow(given)}}}"
+    if error["type"] == "string_type" and isinstance(value, int | float) and (unit := UNIT.match(example)):
+        return f"{last}: {value:g}{unit[1]}"
+    if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN:
+        return f"{last}: [{_flow(value)}]"
+    if error["type"] == "dict_type" and isinstance(value, list) and ":" in example:
+        return f"{last}: {{{example.partition(':')[0]}: {_flow(value)}}}"
     return None
 
 

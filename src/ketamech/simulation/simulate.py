@@ -73,10 +73,12 @@ def ensemble_of_scenario(
 
     `change` transforms their doses, see `ScenarioEvents.with_doses`.
     """
-    given = events_of_scenario(scenario, model.parameters, values, until, adherence)
-    given = given.with_doses(change) if change else given
+    scenario_events = events_of_scenario(scenario, model.parameters, values, until, adherence)
+    scenario_events = scenario_events.with_doses(change) if change else scenario_events
     own = {**scenario.values, **values}
-    return Ensemble.of(model, own, given.events, size, cycle=given.cycle, length=given.length)
+    return Ensemble.of(
+        model, own, scenario_events.events, size, cycle=scenario_events.cycle, length=scenario_events.length
+    )
 
 
 def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
@@ -108,8 +110,8 @@ def as_scenario(
     else:
         loaded = source
         added = {"species": species, "perturb": perturbations, "variant": variant}
-        for key, given in {**added, "person": person, "parameters": parameters}.items():
-            if given:
+        for key, option in {**added, "person": person, "parameters": parameters}.items():
+            if option:
                 what = f"{key} cannot be added to a Scenario"
                 raise InputError(what, key=key, expected="a sentence or a scenario file")
     if times is None or not len(times):
@@ -123,7 +125,10 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     pairs = [("treated", treated)]
     if scenario.control:
         pairs.append(("control", treated.with_doses(control_events)))
-    return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in pairs]
+    return [
+        Subject(name, scenario_events.events, scenario.values, scenario_events.cycle, scenario_events.length)
+        for name, scenario_events in pairs
+    ]
 
 
 def simulate(

@@ -46,12 +46,12 @@ def _step(
     times = file.times((*where, "at"), keys.at)
     rule = file.condition((*where, "when"), keys.when) if keys.when is not None else None
     _check_times(file, (*where, "at"), times, as_list(keys.at), rule, visits)
-    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
-    shares = keys.shares or {name: 1 / len(given) for name in given}
-    file.check_shares((*where, "shares"), shares, len(given))
-    if set(shares) != set(given):
-        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
-    regimens = tuple(_option(file, (*where, "give"), text) for text in given.values())
+    options = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
+    shares = keys.shares or {name: 1 / len(options) for name in options}
+    file.check_shares((*where, "shares"), shares, len(options))
+    if set(shares) != set(options):
+        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(options))
+    regimens = tuple(_option(file, (*where, "give"), text) for text in options.values())
     rescue = where[0] == "rescue"
     if rescue and any(regimen is None or not regimen.treatments for regimen in regimens):
         raise file.error((*where, "give"), "a rescue that gives nothing", "a treatment that is added, or a step")
@@ -59,9 +59,9 @@ def _step(
         raise file.error((*where, "otherwise"), "'otherwise' without a condition", "when: ...", type_="when: ...")
     otherwise = _option(file, (*where, "otherwise"), keys.otherwise) if keys.otherwise else None
     groups = _groups(file, (*where, "arms"), keys.arms, names)
-    drawn = tuple(shares[name] for name in given)
+    drawn = tuple(shares[name] for name in options)
     return DecisionStep(
-        times, rule, regimens, tuple(given), drawn, otherwise, keys.belief or belief, rescue, groups
+        times, rule, regimens, tuple(options), drawn, otherwise, keys.belief or belief, rescue, groups
     )  # fmt: skip
 
 
@@ -178,9 +178,11 @@ def _amount(file: SourceFile, where: Path_, text: str, like: Treatment) -> float
     return treatments[0].amount
 
 
-def dropout_rules(file: SourceFile, listed: Sequence[DropoutKeys], poor: DropoutRule) -> tuple[DropoutRule, ...]:
+def dropout_rules(
+    file: SourceFile, listed: Sequence[DropoutKeys], default_rule: DropoutRule
+) -> tuple[DropoutRule, ...]:
     """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
-    rules = [poor] if poor.chance else []
+    rules = [default_rule] if default_rule.chance else []
     for i, keys in enumerate(listed):
         where: Path_ = ("leave", i)
         rule = file.condition((*where, "when"), keys.when)

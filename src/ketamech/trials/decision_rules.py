@@ -143,9 +143,9 @@ def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.nda
     """
     if isinstance(rule, CombinedCondition):
         parts = [is_met(trial, part, scores, visit) for part in rule.parts]
-        mets, unmets = [met for met, _ in parts], [known & ~met for met, known in parts]
-        some = np.logical_or.reduce(unmets if rule.every else mets)
-        every = np.logical_and.reduce(mets if rule.every else unmets)
+        mets, not_met = [met for met, _ in parts], [known & ~met for met, known in parts]
+        some = np.logical_or.reduce(not_met if rule.every else mets)
+        every = np.logical_and.reduce(mets if rule.every else not_met)
         return (every if rule.every else some), some | every
     if rule.test == "relapse":
         assert trial.relapse is not None
@@ -158,18 +158,18 @@ def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.nda
 
 
 def _is_met_over(
-    trial: Trial, condition: Condition, look: LookBack, scores: Scores, visit: int
+    trial: Trial, condition: Condition, look_back: LookBack, scores: Scores, visit: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same over the last visits of the present period at which the scale is rated, after its baseline."""
     plan = trial.visit_schedule
     period = plan[visit][2]
     visits = [k for k in range(visit + 1) if plan[k][2] == period and plan[k][0].time]
-    visits = [k for k in visits if condition.scale in plan[k][0].scales][-(look.last or len(plan)) :]
-    count = look.last or len(visits) if look.count is None else look.count
+    visits = [k for k in visits if condition.scale in plan[k][0].scales][-(look_back.last or len(plan)) :]
+    count = look_back.last or len(visits) if look_back.count is None else look_back.count
     results = [_is_met_at(trial, condition, scores, k) for k in visits]
-    nobody = np.zeros(len(scores[condition.scale]), dtype=int)
-    met = sum((one.astype(int) for one, _ in results), nobody)
-    unknown = sum((~known for _, known in results), nobody)
+    none = np.zeros(len(scores[condition.scale]), dtype=int)
+    met = sum((one.astype(int) for one, _ in results), none)
+    unknown = sum((~known for _, known in results), none)
     enough = (met >= count) & bool(visits)
     return enough, enough | (met + unknown < count) | (not visits)
 

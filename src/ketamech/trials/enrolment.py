@@ -185,8 +185,8 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*ROUTES_WITHOUT_VISIT, ""))
-    starts = {at for treatment in given for at in treatment.taken(trial.horizon).values()}
+    treatments = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*ROUTES_WITHOUT_VISIT, ""))
+    starts = {at for treatment in treatments for at in treatment.taken(trial.horizon).values()}
     return np.array(
         sorted({0.0, *(at + period * trial.period_length for at in starts for period in range(trial.periods))})
     )

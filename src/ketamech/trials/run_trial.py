@@ -163,8 +163,8 @@ class TrialRun:
         advance = self._advance_each if checks else self._advance
         begin, now, reached = 0.0, np.zeros(len(state.hours)), None
         for end, visit in (*decisions.decisions(), *checks, (np.inf, None)):
-            given = state.dosing.events(begin, min(end, self.trial.horizon), now)
-            integration.add_events(given, reached)
+            events = state.dosing.events(begin, min(end, self.trial.horizon), now)
+            integration.add_events(events, reached)
             reached = advance(state, integration, begin, end, reached)
             if visit is not None:
                 if checks:

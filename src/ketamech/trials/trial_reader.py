@@ -188,13 +188,13 @@ def _people(file: SourceFile, keys: TrialFile) -> dict[str, str]:
 
 def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
     values = {}
-    for name, given in keys.parameters.items():
+    for name, value in keys.parameters.items():
         new = current_name(name)
         if new not in file.table:
             near = closest_match(name, file.table)
             raise file.error(("parameters", name), f"there is no parameter '{name}'", near=near)
         row = file.table[new]
-        words = given if isinstance(given, str) else f"{given} {row.unit}"
+        words = value if isinstance(value, str) else f"{value} {row.unit}"
         values[new] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
     return values
 

@@ -101,10 +101,10 @@ def treatment(
     usual, reduced = _treatments(plain, reduced=False), _treatments(plain, reduced=True)
     reinduction = next((part.reinduction for one in listed for part in one.parts if part.reinduction), None)
     choice = next((choice for one in plain for choice in one.choices), None)
-    given = read_perturbations(phrase for one in listed for phrase in one.perturbations)
+    applied = read_perturbations(phrase for one in listed for phrase in one.perturbations)
     if choice is None and reinduction is None:
-        return Regimen(usual), None, given
-    changing = next((mine for mine, other in zip(usual, reduced, strict=True) if mine != other), usual[0])
+        return Regimen(usual), None, applied
+    changing = next((changed for changed, other in zip(usual, reduced, strict=True) if changed != other), usual[0])
     lengths = [phase.duration or 0.0 for phase in changing.schedule]
     adaptation = AdaptiveDosing(
         Regimen(reduced) if choice else None,
@@ -113,7 +113,7 @@ def treatment(
         Condition(first, reinduction) if isinstance(reinduction, str) else reinduction,
         changing.start + (lengths[0] if lengths else 0.0),
     )
-    return Regimen(usual), adaptation, given
+    return Regimen(usual), adaptation, applied
 
 
 def titrated_treatments(sentences: tuple[str, ...]) -> tuple[tuple[Treatment, ...], tuple[Treatment, ...]]:
@@ -131,7 +131,9 @@ def _is_titrated(text: str) -> bool:
 def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = False) -> tuple[Treatment, ...]:
     first = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
     return tuple(
-        given for sentence in sentences for given in sentence.treatments(first, reduced=reduced, highest=highest)
+        treatment
+        for sentence in sentences
+        for treatment in sentence.treatments(first, reduced=reduced, highest=highest)
     )
 
 

@@ -83,11 +83,11 @@ def dropout_times(
     visits, person = len(trial.visit_schedule), np.arange(len(uniforms))
     for i, rule in enumerate(trial.dropout_rules):
         chance = uniforms[:, 1 + (i + 1) * visits : 1 + (i + 2) * visits]
-        goes = np.zeros(hours.shape, dtype=bool)
+        leaves = np.zeros(hours.shape, dtype=bool)
         for k, (visit, hour, _) in enumerate(trial.visit_schedule):
             if visit.time and hour >= rule.since and scales_of(trial, rule.condition) <= set(visit.scales):
-                goes[:, k] = is_met(trial, rule.condition, scores, k)[0] & (chance[:, k] < rule.chance)
-        at = np.where(goes.any(axis=1), hours[person, goes.argmax(axis=1)], np.inf)
+                leaves[:, k] = is_met(trial, rule.condition, scores, k)[0] & (chance[:, k] < rule.chance)
+        at = np.where(leaves.any(axis=1), hours[person, leaves.argmax(axis=1)], np.inf)
         why[at < left] = rule.reason
         left = np.minimum(left, at)
     stays = left >= hours[:, -1]

@@ -221,10 +221,10 @@ def _likelihood(
 
     chance = np.clip(ndtr(predictor), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     density = np.exp(-(predictor**2) / 2) / math.sqrt(2 * math.pi)
-    met, all_ = hits[:, None, :], counts[:, None, :]
+    hits_by_size, all_ = hits[:, None, :], counts[:, None, :]
     variance = chance * (1 - chance)
-    likelihood = met * np.log(chance) + (all_ - met) * np.log1p(-chance)
-    return density * (met - all_ * chance) / variance, all_ * density**2 / variance, likelihood
+    likelihood = hits_by_size * np.log(chance) + (all_ - hits_by_size) * np.log1p(-chance)
+    return density * (hits_by_size - all_ * chance) / variance, all_ * density**2 / variance, likelihood
 
 
 def _patients(effect: float, spread: float, z: float, wanted: float) -> float:
