@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import require_known
+from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
 from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, output_times, run_subjects
 from ketamech.simulation.model import Model
 
-WEEKS_4 = 672.0
+FOUR_WEEKS = 4 * WEEK
 DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4
 CHALLENGE = (
     DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, 2 / 3),
@@ -79,7 +80,7 @@ def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
 def _check_steady_state(model: Model) -> Iterable[CheckResult]:
     one, first = _alone(model)
     state = first.state[0]
-    later = one.solve(np.array([0.0, WEEKS_4]), model.system.state_names, tolerance=1e-6)
+    later = one.solve(np.array([0.0, FOUR_WEEKS]), model.system.state_names, tolerance=1e-6)
     drift = np.abs(later.values[0, -1] - state) / _sizes(model, state)
     for stage, checks in _per_stage(model):
         worst = checks[int(np.argmax(drift[checks]))]
@@ -122,7 +123,7 @@ def _check_conservation(model: Model) -> Iterable[CheckResult]:
     amounts = [s.name for s in model.system.states if s.kind == "amount"]
     if not amounts or CHALLENGE[0].compartment not in model.system.state_names:
         return
-    curves = run_subjects(model, [Subject("challenge", CHALLENGE)], output_times(WEEKS_4), tolerance=1e-6)
+    curves = run_subjects(model, [Subject("challenge", CHALLENGE)], output_times(FOUR_WEEKS), tolerance=1e-6)
     dose = sum(entry.amount for entry in CHALLENGE)
     held = np.sum([curves[name].values[0] for name in amounts], axis=0)
     late = curves.time.values > max(e.time + e.duration for e in CHALLENGE)
@@ -135,7 +136,7 @@ def _check_bounds(model: Model) -> Iterable[CheckResult]:
     heavy = tuple(
         DoseEvent(e.time, e.compartment, 10 * e.amount, e.duration) for e in CHALLENGE if e.compartment in known
     )
-    curves = run_subjects(model, [Subject("ten times the dose", heavy)], output_times(WEEKS_4))
+    curves = run_subjects(model, [Subject("ten times the dose", heavy)], output_times(FOUR_WEEKS))
     for stage in model.system.stages:
         outside = [
             f"{s.name} {side} {float(value):.4g}"
@@ -171,7 +172,7 @@ def _check_response(model: Model) -> Iterable[CheckResult]:
 
 def _largest_move(model: Model, stage: Stage, events: tuple[DoseEvent, ...]) -> tuple[str, float]:
     """The output of a stage that moves most, and how far, in its own unit."""
-    curves = run_subjects(model, [Subject("given", events)], output_times(WEEKS_4, per_dose=24))
+    curves = run_subjects(model, [Subject("given", events)], output_times(FOUR_WEEKS, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.is_sink}
     names = [name for name in (*stage.states, *stage.outputs) if name in curves and name not in sinks]
     moves = {n: float(curves[n].max() - curves[n].min()) for n in names}

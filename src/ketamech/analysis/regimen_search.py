@@ -18,6 +18,7 @@ import pandas as pd
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.units import DAY
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -107,7 +108,7 @@ def _matches(treatment: Treatment, until: float) -> Iterator[tuple[str, tuple[st
 OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
 DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a patient counts as dissociating (as in the label)
 UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # not informed by the calibration
-TOLERANCE, DAY = 1e-4, 24.0
+TOLERANCE = 1e-4
 # h; peaks after intramuscular doses are sharp
 DENSE_TIMES = np.round(np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4)
 

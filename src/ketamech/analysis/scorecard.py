@@ -36,6 +36,7 @@ from ketamech.analysis.scorecard_targets import (
 )
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.units import WEEK
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.evidence.load_evidence import analyte, canonical_unit
 from ketamech.parameters import Parameter
@@ -45,7 +46,7 @@ from ketamech.simulation.observable import Observable, TimeCourse
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
-_FOUR_WEEKS = 672.0
+_FOUR_WEEKS = 4 * WEEK
 
 
 @dataclass(frozen=True)

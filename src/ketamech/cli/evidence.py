@@ -9,8 +9,8 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.suggestions import Command, Group
-from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import require_known
+from ketamech.core.constants import DISCLAIMER
 
 HELP = """List or show published values.
 

@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,9 +185,6 @@ def missing(name: str) -> InputError:
     extra = next((extra for extra, names in EXTRAS.items() if name.split(".")[0] in names), None)
     what = f"this needs {name}, which is not installed"
     return InputError(what, type_this=f'pip install "ketamech[{extra}]"' if extra else f"pip install {name}")
-
-
-DISCLAIMER = "For research and education only: not treatment or dosing advice."
 
 
 def progress() -> Console:

@@ -13,6 +13,7 @@ import xarray as xr
 from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.units import DAY
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.trials.analysis.treatment_effects import Z95, baselines, scores
 from ketamech.trials.design import Trial
@@ -139,9 +140,6 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
         row.one_of(column, choices)
     parts = (row["trial"], row["arm"], row["scale"], row["visit"], row["statistic"], row["against"])
     return ClinicalTarget(known[name], *parts, row.number_or("se", float("nan")), fitted)
-
-
-DAY = 24.0
 
 
 def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ketamech.core.constants import Z95
+
 NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _NUMBER_PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
 _INTERVALS = (
@@ -25,7 +27,6 @@ _WIDTHS = (
     ("cv", re.compile(rf"^{_DIGITISING} about {NUMBER}%")),
     ("omega2", re.compile(r"omega2\s+" + NUMBER)),
 )
-_NORMAL_95 = 1.959964
 _LOG_SD: dict[str, Callable[[float], float]] = {
     "cv": lambda percent: math.sqrt(math.log(1 + (percent / 100) ** 2)),
     "omega2": math.sqrt,
@@ -69,13 +70,13 @@ def _around(kind: str, size: float, value: float, text: str) -> Spread:
         return Spread("cv", low, high, text)
     if kind == "rse":
         kind, size = "se", abs(value) * size / 100
-    half = size * _NORMAL_95 if kind == "se" else size
+    half = size * Z95 if kind == "se" else size
     return Spread(kind, value - half, value + half, text)
 
 
 RATIOS = ("odds ratio", "relative risk", "hazard ratio")  # units that are compared on the log scale
 _CONFIDENCE_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
-_NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
+_NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: Z95, 99: 2.575829}
 
 
 _ADDRESS = re.compile(r"https?://[^/\s]+\.[^/\s]+/|10\.\d{4,}/|PMC\d+$|[A-Za-z0-9][\w.-]*/[\w.-]+:\S")

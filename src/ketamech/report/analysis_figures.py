@@ -16,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.analysis.regimen_search import WITHOUT
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import number
+from ketamech.report.palette import BLUE, DARK_GREY, OKABE_ITO
 from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
 MAX_PARAMETERS_SHOWN = 15  # parameters in a panel
@@ -53,7 +54,7 @@ def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
         y, usual = np.arange(len(part)), part["usual"].iloc[0]
         axes.barh(y, part["low"] - usual, left=usual, color=OKABE_ITO[0], height=0.7)
         axes.barh(y, part["high"] - usual, left=usual, color=OKABE_ITO[1], height=0.7)
-        axes.axvline(usual, color="#444444", lw=0.8)
+        axes.axvline(usual, color=DARK_GREY, lw=0.8)
         axes.set_yticks(y, part["parameter"], fontsize=7)
     return figure
 
@@ -140,7 +141,7 @@ def draw_front(table: pd.DataFrame) -> Figure:
 
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
-COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
+COLOUR, WIDTH, ROW = BLUE, 8.0, 2.4
 MAX_TIMES_DRAWN, BLOCK_BYTES = 600, 2**27  # times in a figure; bytes per block
 
 

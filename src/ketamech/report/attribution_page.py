@@ -19,6 +19,7 @@ from ketamech.exchange.result_metadata import write_table
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
+from ketamech.report.palette import TEXT_COLOUR
 from ketamech.report.style import draw, log_time_axis, page, panel_page
 
 SHOWN = (
@@ -113,7 +114,7 @@ def _course(attribution: Attribution) -> Figure:
         drawn = attribution.madrs_decomposition[:, 1:]
         _stack(panels[0], attribution, drawn.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
         for edge in np.percentile(drawn.sum(axis=0), [2.5, 97.5], axis=0):
-            panels[0].plot(attribution.times, edge, color="#1b1f24", lw=0.8, ls="--")
+            panels[0].plot(attribution.times, edge, color=TEXT_COLOUR, lw=0.8, ls="--")
     _stack(panels[-1], attribution, attribution.madrs_decomposition[:, 0], "at the table values")
     legend = panels[-1].get_legend_handles_labels()
     figure.legend(*legend, loc="outside right center", frameon=False, fontsize=8)
@@ -130,10 +131,10 @@ def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, words: str) 
         axes.fill_between(attribution.times, below, below + down, color=colour, lw=0, label=label)
         axes.fill_between(attribution.times, above, above + up, color=colour, lw=0)
         below, above = below + down, above + up
-    axes.plot(attribution.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum")
+    axes.plot(attribution.times, parts.sum(axis=0), color=TEXT_COLOUR, lw=1.6, label="sum")
     axes.set_title(words, fontsize=8, loc="left")
     time_axis(axes, attribution.times, attribution.n_doses)
-    axes.axhline(0, color="#1b1f24", lw=0.6)
+    axes.axhline(0, color=TEXT_COLOUR, lw=0.6)
 
 
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
@@ -169,10 +170,10 @@ def _bars(axes: Axes, attribution: Attribution, outcome: str, order: Sequence[st
     rows = attribution.table[attribution.table["outcome"] == outcome].set_index("pathway").loc[list(order)]
     y = np.arange(len(rows))
     axes.barh(y, rows["shapley"], color=[component(name).colour for name in order], height=0.62)
-    axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color="#1b1f24", lw=1.0)
-    axes.plot(rows["loss_when_off"], y, "o", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
-    axes.plot(rows["single_effect"], y, "^", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
-    axes.axvline(0, color="#1b1f24", lw=0.6)
+    axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color=TEXT_COLOUR, lw=1.0)
+    axes.plot(rows["loss_when_off"], y, "o", mfc="none", mec=TEXT_COLOUR, ms=4.5, lw=0, clip_on=False)
+    axes.plot(rows["single_effect"], y, "^", mfc="none", mec=TEXT_COLOUR, ms=4.5, lw=0, clip_on=False)
+    axes.axvline(0, color=TEXT_COLOUR, lw=0.6)
     axes.set_yticks(y, [component(name).label for name in order] if labels else [""] * len(y), fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.locator_params(axis="x", nbins=5)

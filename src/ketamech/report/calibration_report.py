@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ketamech.core.constants import Z95
 from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
@@ -33,8 +34,8 @@ from ketamech.estimation.simulation_based_calibration import (
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata, write_table
 from ketamech.report.number_format import number
+from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -112,9 +113,9 @@ def draw_ranks(ranks: pd.DataFrame) -> Figure:
     alone, together = (ecdf_band(count, DRAWS, level) for level in (TEST_LEVEL, TEST_LEVEL / len(names)))
     for axes, name in zip(panels, names, strict=True):
         below = np.cumsum(np.bincount(ranks[name], minlength=DRAWS + 1))[:-1] / count
-        axes.fill_between(share, alone[0] - share, alone[1] - share, color="#DDDDDD", lw=0)
+        axes.fill_between(share, alone[0] - share, alone[1] - share, color=BAND_GREY, lw=0)
         for limit in together:
-            axes.plot(share, limit - share, color="#999999", lw=0.7)
+            axes.plot(share, limit - share, color=RULE_GREY, lw=0.7)
         axes.plot(share, below - share, color=OKABE_ITO[0], lw=1.2)
         axes.set_title(name, fontsize=6)
         axes.tick_params(labelsize=6)
@@ -130,7 +131,7 @@ def draw_gains(names: Sequence[str], draws: np.ndarray) -> Figure:
     for axes, (i, j) in zip(panels, pairs, strict=True):
         pair = draws[:, [j, i]]
         axes.plot(*pair.T, ".", color=OKABE_ITO[0], ms=3, alpha=0.5)
-        _ellipse(axes, np.zeros(2), np.eye(2), "#999999")
+        _ellipse(axes, np.zeros(2), np.eye(2), RULE_GREY)
         _ellipse(axes, pair.mean(axis=0), np.cov(pair.T), OKABE_ITO[1])
         axes.set_xlabel(names[j], fontsize=8)
         axes.set_ylabel(names[i], fontsize=8)
@@ -178,7 +179,7 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
     y = np.arange(len(names))
-    left.axvspan(-1.96, 1.96, color="#DDDDDD", lw=0, label="prior, 95 %")
+    left.axvspan(-Z95, Z95, color=BAND_GREY, lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
     left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
     numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
@@ -198,7 +199,7 @@ def _profiles(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     figure, panels = panel_page(len(profiles), 4, 10, 2.0, title)
     for axes, (name, (grid, misfit)) in zip(panels, profiles.items(), strict=True):
         axes.plot(grid, misfit - np.nanmin(misfit), "o-", color=OKABE_ITO[0], ms=3, lw=1)
-        axes.axhline(3.84, color="#999999", lw=0.8, ls="--")
+        axes.axhline(3.84, color=RULE_GREY, lw=0.8, ls="--")
         axes.set_ylim(-0.5, 15)
         axes.set_title(name, fontsize=7)
     return figure

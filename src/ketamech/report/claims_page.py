@@ -25,9 +25,10 @@ from ketamech.analysis.claims import (
 )
 from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, plain, with_interval
+from ketamech.report.number_format import hours_in_words, markdown_table, number, plain, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.time_axis import enclosing_steps
 from ketamech.simulation.observable import value_of

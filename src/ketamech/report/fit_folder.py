@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.arviz_io import fit_tree
 from ketamech.exchange.result_io import save_results
 from ketamech.exchange.result_metadata import write_table
@@ -28,7 +29,7 @@ from ketamech.fitting.fit import MIN_VARIANCE_REDUCTION, Fit, FitSettings
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
 from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
-from ketamech.report.number_format import DISCLAIMER, number, with_interval
+from ketamech.report.number_format import number, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw
 

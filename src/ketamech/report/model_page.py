@@ -14,13 +14,14 @@ from functools import cache
 
 import sympy
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 from ketamech.model.stage import Output, Stage
 from ketamech.model.system import System
 from ketamech.parameters import Distribution, Parameter
-from ketamech.report.number_format import DISCLAIMER, markdown_table, number
+from ketamech.report.number_format import markdown_table, number
 from ketamech.report.page_templates import counts, render
 
 

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 
 from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import load_brain_areas
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
+from ketamech.report.number_format import hours_in_words, markdown_table, number, signed
+from ketamech.report.palette import DARK_GREY, OKABE_ITO
 from ketamech.report.provenance import today
 from ketamech.report.style import figure_file, log_time_axis, page
-from ketamech.report.tracks import OKABE_ITO
 
 INTRODUCTION = """# Predicted networks
 
@@ -94,7 +95,7 @@ def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> 
     for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
         axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)
-    axes.axhline(0, color="#444444", lw=0.6)
+    axes.axhline(0, color=DARK_GREY, lw=0.6)
     axes.set_yscale("symlog", linthresh=LINEAR_LIMIT)
     low, high = min(-MIN_RANGE, float(edges[5].min())), max(MIN_RANGE, float(edges[95].max()))
     ticks = [tick for tick in (-100, -30, -10, -5, 0, 5, 10, 30, 100) if low <= tick <= high]

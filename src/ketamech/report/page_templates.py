@@ -11,8 +11,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import Parameter
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed, stage_in_words
+from ketamech.report.number_format import hours_in_words, number, signed, stage_in_words
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow
 

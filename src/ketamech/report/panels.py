@@ -8,22 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters.concentration_units import factors, shown
-from ketamech.report.number_format import (
-    DISCLAIMER,
-    hours_in_words,
-    number,
-    plain,
-    sentence_case,
-    stage_in_words,
-    unit_in_words,
-)
+from ketamech.report.number_format import hours_in_words, number, plain, sentence_case, stage_in_words, unit_in_words
+from ketamech.report.palette import BACKGROUND, MUTED_COLOUR, OKABE_ITO
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
-from ketamech.report.svg_canvas import BACKGROUND, MUTED_COLOUR, Canvas
+from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
-from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 

@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
+from ketamech.report.number_format import hours_in_words, number
 from ketamech.report.page_templates import counts, plain_words, render
+from ketamech.report.palette import TEXT_COLOUR
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
@@ -220,8 +222,8 @@ def _points(axes: Axes, track: Track, outputs: str, report: RunReport) -> None:
     if track.display_mode != "unit" or isinstance(track.scale, str):
         return
     for point in (p for p in report.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
-        face = "white" if point.translated else "#1b1f24"
-        axes.plot(point.start, point.value, "o", ms=3.5, color="#1b1f24", mfc=face, mew=0.8)
+        face = "white" if point.translated else TEXT_COLOUR
+        axes.plot(point.start, point.value, "o", ms=3.5, color=TEXT_COLOUR, mfc=face, mew=0.8)
 
 
 def sheet(width: float, height: float) -> Figure:
@@ -238,7 +240,7 @@ class Sheet:
     at: float = TOP
 
     def line(
-        self, text: str, *, size: float = 9.2, colour: str = "#1b1f24", weight: str = "normal", most: int = 99
+        self, text: str, *, size: float = 9.2, colour: str = TEXT_COLOUR, weight: str = "normal", most: int = 99
     ) -> None:
         """A wrapped paragraph of at most `most` lines."""
         wide, high = self.figure.get_size_inches() * POINTS

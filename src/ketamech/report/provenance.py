@@ -23,12 +23,12 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import unit
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA, package_version, short_hash
 from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
 from ketamech.parameters import ParameterTable
-from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario

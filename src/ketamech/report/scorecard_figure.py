@@ -12,16 +12,27 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.scorecard import Scorecard
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number, plain
-from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas, save_png
+from ketamech.report.number_format import number, plain
+from ketamech.report.palette import (
+    BACKGROUND,
+    BLUE,
+    DARK_GREY,
+    GRID_COLOUR,
+    MUTED_COLOUR,
+    ORANGE,
+    TEXT_COLOUR,
+    VERMILLION,
+)
+from ketamech.report.svg_canvas import Canvas, save_png
 
 # verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {
-    "inside": ("o", "#0072B2", 4.7),
-    "near": ("^", "#E69F00", 5.8),
-    "miss": ("X", "#D55E00", 7.2),
-    "no result": ("s", "#444444", 4.8),
+    "inside": ("o", BLUE, 4.7),
+    "near": ("^", ORANGE, 5.8),
+    "miss": ("X", VERMILLION, 7.2),
+    "no result": ("s", DARK_GREY, 4.8),
 }
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0

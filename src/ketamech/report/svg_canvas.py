@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketamech.report.palette import BACKGROUND, TEXT_COLOUR
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-TEXT_COLOUR, MUTED_COLOUR, GRID_COLOUR, BACKGROUND = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
 DPI = 125  # of PNG files
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _BASELINE_SHIFTS = {

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.report.svg_canvas import GRID_COLOUR, MUTED_COLOUR, Canvas
+from ketamech.core.units import MINUTE
+from ketamech.report.palette import AXIS_COLOUR, GRID_COLOUR, MUTED_COLOUR
+from ketamech.report.svg_canvas import Canvas
 
-MINUTE = 1 / 60
 LETTER = 0.5  # width of a letter, as a share of its size
 _TICKS = (
     (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 d"), (168, "1 wk"), (672, "4 wk"),
@@ -133,7 +134,7 @@ class Frame:
         canvas.rules([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
         canvas.rules([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if words:
-            canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour="#4b5563")
+            canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
             free = np.inf  # labels that would touch the next one are left out
             for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
                 wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import ParameterTable
-from ketamech.report.number_format import DISCLAIMER, number, signed
+from ketamech.report.number_format import number, signed
+from ketamech.report.palette import AXIS_COLOUR, BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values, summary_rows_of
-from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas
+from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import LETTER, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
@@ -243,7 +245,7 @@ def _eras(canvas: Canvas, frame: Frame) -> None:
         canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
         if right - left > 0.07 * frame.width:
             middle = frame.at(math.sqrt(start * end))
-            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour="#4b5563",
+            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour=AXIS_COLOUR,
                          anchor="center", edge="center")  # fmt: skip
 
 

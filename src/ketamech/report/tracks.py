@@ -14,11 +14,8 @@ from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
+from ketamech.report.palette import SECONDARY
 from ketamech.simulation.ensemble import baseline_of
-
-# colours that readers with colour blindness can distinguish
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
-SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 
 DIRECTORY = DATA / "tracks"
 COLUMNS = (

@@ -14,11 +14,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
+from ketamech.report.palette import OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, page
-from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
@@ -296,7 +297,7 @@ def _change(analysis: TrialAnalysis, title: str) -> Figure:
                 places, part["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
                 ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {part['n'].max():.0f})",
             )  # fmt: skip
-        axes.axhline(0, color="#999999", lw=0.8)
+        axes.axhline(0, color=RULE_GREY, lw=0.8)
         visits = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
         unit = f"\n({known[scale].unit})" if scale in known else ""
         _visit_axis(axes, visits, f"change of {scale}{unit}", len(arms))
@@ -355,7 +356,7 @@ def _power(table: pd.DataFrame, title: str) -> Figure:
         axes.errorbar(
             part["n_per_arm"], part["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
         )
-    axes.axhline(80, color="#999999", lw=0.8, ls="--")
+    axes.axhline(80, color=RULE_GREY, lw=0.8, ls="--")
     axes.set_xlabel("patients per arm")
     axes.set_ylabel("power, %")
     axes.set_ylim(0, 100)

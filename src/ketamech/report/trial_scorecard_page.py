@@ -13,8 +13,9 @@ from ketamech.analysis.reference_forecasts import load_references
 from ketamech.analysis.skill import RESULTS, load_skill, verdicts
 from ketamech.core import InputError
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import csv_with_metadata
-from ketamech.report.number_format import DISCLAIMER, markdown_table, number, signed, with_interval
+from ketamech.report.number_format import markdown_table, number, signed, with_interval
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard

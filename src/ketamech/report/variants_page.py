@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
+from ketamech.report.palette import GRID_COLOUR, OKABE_ITO, TEXT_COLOUR
 from ketamech.report.style import figure_file, page
-from ketamech.report.svg_canvas import GRID_COLOUR
-from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     from ketamech.analysis.variant_comparison import Comparison, ModelAverage
@@ -136,13 +135,15 @@ def draw_average(average: ModelAverage) -> Figure:
     """Write `average` as PNG and SVG: MADRS under each variant, the average and its 95 % interval."""
     figure = page(9.5, 4.6, f"{average.title}\nMADRS under model variants, each fitted to the same evidence")
     axes = figure.subplots()
-    axes.fill_between(average.hours, average.low, average.high, color="#1b1f24", alpha=0.1, lw=0, label="average, 95 %")
+    axes.fill_between(
+        average.hours, average.low, average.high, color=TEXT_COLOUR, alpha=0.1, lw=0, label="average, 95 %"
+    )
     order = sorted(average.curves, key=lambda name: -average.probability[name])
     for k, name in enumerate(order):
         mean, chance = average.curves[name].mean(axis=0), average.probability[name]
         colour, dash = OKABE_ITO[k % len(OKABE_ITO)], DASHES[k // len(OKABE_ITO) % len(DASHES)]
         axes.plot(average.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * chance:.0f} %)")
-    axes.plot(average.hours, average.mean, color="#1b1f24", lw=2.4, label="average by probability")
+    axes.plot(average.hours, average.mean, color=TEXT_COLOUR, lw=2.4, label="average by probability")
     time_axis(axes, average.hours, average.doses)
     axes.set_ylabel("MADRS, points")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)

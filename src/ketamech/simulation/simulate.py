@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.units import MINUTE
 from ketamech.dosing.dose_events import (
     AdherenceFunction,
     DoseEvent,
@@ -87,8 +88,6 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
 
 
 __all__ = ["as_scenario", "scenario_attributes", "simulate", "species_events", "subjects", "times_of_scenario"]
-
-MINUTE = 1 / 60
 
 
 def as_scenario(

@@ -12,6 +12,7 @@ import numpy as np
 from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.units import DAY
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, shown
 
 FILE = DATA / "scales" / "scales.csv"
@@ -23,7 +24,6 @@ COLUMNS = (
 )  # fmt: skip
 NUMBERS = COLUMNS[3:20]
 BETTER_DIRECTIONS = ("lower", "higher", "none")
-DAY = 24.0
 
 
 @dataclass(frozen=True)

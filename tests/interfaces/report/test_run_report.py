@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex, cite
 from ketamech.report.model_page import describe
-from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import cited_evidence, provenance, used_parameters
 from ketamech.report.published_points import published_points
