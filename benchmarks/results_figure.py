@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.core.constants import DISCLAIMER
+from ketamech.report.number_format import number
+from ketamech.report.palette import GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 from ketamech.report.style import SETTINGS, save
-from ketamech.report.svg_canvas import GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 
 # colour and shape say the same, so either is enough
 MARKS = {

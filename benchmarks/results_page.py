@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.core.constants import DISCLAIMER
+from ketamech.report.number_format import number
 
 Rows = Sequence[Sequence[str]]
 STARTS = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.estimation.calibration import load_estimated
 from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.posterior import load_posterior, posterior_hash
@@ -14,7 +15,7 @@ from ketamech.estimation.prior_sensitivity import THRESHOLD
 from ketamech.estimation.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import ARMS, arm_lines, draw_gains, draw_ranks
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import number
 from ketamech.trials.analysis.treatment_effects import Z95
 from makers.markdown import NOTICE, code, table
 

@@ -22,7 +22,7 @@ PAGES = {  # package: modules that a user's program may import
     "population": ("virtual_population", "weights", "cohort"),
     "trials": (
         "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",
-        "analysis.survival", "analysis.repeated_measures",
+        "analysis.repeated_measures",
     ),
     "estimation": ("calibration", "surrogate_posterior", "posterior", "published_arms"),
     "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),

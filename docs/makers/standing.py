@@ -8,9 +8,10 @@ from typing import Any
 
 from ketamech.analysis.scorecard import Scorecard, counted, scorecard
 from ketamech.analysis.scorecard_targets import ROLES
+from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import load_evidence
 from ketamech.model.system import System
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import number
 from ketamech.report.page_templates import counts
 from ketamech.report.scorecard_figure import scorecard_figure
 from makers.markdown import NOTICE, code, table

@@ -102,11 +102,11 @@ class Model(CompiledModel):
         outputs = _output_names(outputs)
         _check_people_and_times(people, times)
         if people is None and not (isinstance(scenario, Path | str) and is_table(scenario)):
-            asked = as_scenario(
+            chosen_scenario = as_scenario(
                 scenario, self, species, perturb, variant, person=person, parameters=parameters
             )  # fmt: skip
-            curves = simulate_any.simulate(asked, model=self, drug=drug, times=times)
-            papers = papers_of_run(curves, asked, self) if times is None else papers_behind(self)
+            curves = simulate_any.simulate(chosen_scenario, model=self, drug=drug, times=times)
+            papers = papers_of_run(curves, chosen_scenario, self) if times is None else papers_behind(self)
             curves = simulate_any.select_outputs(curves, self, outputs)
         else:
             curves = simulate_any.simulate(
@@ -297,14 +297,14 @@ class TrialResult:
         import pandas as pd
 
         criterion = success_criterion(self.trial, alpha, margin)
-        asked = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
+        comparison = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
         tables = []
         for total in patients:
             sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
-            table = power(self.dataset, *asked, [sizes], draws=draws, criterion=criterion)
+            table = power(self.dataset, *comparison, [sizes], draws=draws, criterion=criterion)
             tables.append(table.assign(patients=total))
-        found = pd.concat(tables, ignore_index=True)
-        return found[["patients", *found.columns.drop("patients")]]
+        powers = pd.concat(tables, ignore_index=True)
+        return powers[["patients", *powers.columns.drop("patients")]]
 
     def sample_size(self, power: float = 80.0, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
         """The number of patients for a `power` (percent) of the primary comparison, with its 95 % interval.
@@ -316,8 +316,8 @@ class TrialResult:
         import pandas as pd
 
         criterion = success_criterion(self.trial, alpha, margin)
-        found, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
-        return pd.DataFrame([one.row() for one in found])
+        sizes, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
+        return pd.DataFrame([size.row() for size in sizes])
 
 
 @xr.register_dataset_accessor("ketamech")
@@ -361,9 +361,9 @@ def attribute(
     pathway is on or no endpoint lies before the horizon.
     """
     chosen = model or load_model()
-    asked = as_scenario(scenario, chosen)
+    chosen_scenario = as_scenario(scenario, chosen)
     return attribution.attribute(
-        chosen, asked, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
+        chosen, chosen_scenario, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
     )
 
 
@@ -383,11 +383,11 @@ def sensitivity(
     spread). One row per endpoint and parameter, the most influential first. Raises InputError, UnknownNameError.
     """
     chosen = model or load_model()
-    asked = as_scenario(scenario, chosen)
-    rows = sensitivity_analysis.varied_parameters(chosen, parameters, asked.values)
+    chosen_scenario = as_scenario(scenario, chosen)
+    rows = sensitivity_analysis.varied_parameters(chosen, parameters, chosen_scenario.values)
     parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
     cores = threads or os.cpu_count() or 1
-    problem = sensitivity_analysis.SensitivityProblem(chosen, asked, parsed, rows, cores, absolute=absolute)
+    problem = sensitivity_analysis.SensitivityProblem(chosen, chosen_scenario, parsed, rows, cores, absolute=absolute)
     if method == "tornado":
         return sensitivity_analysis.tornado(problem)
     if method == "morris":
@@ -458,8 +458,8 @@ def fit(
     return fit_data(data, chosen, settings, population=known)
 
 
-def _texts(given: str | Sequence[str]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _texts(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def check(model: CompiledModel | None = None, stage: str | None = None) -> list[CheckResult]:

@@ -38,27 +38,27 @@ def coalition_matrix(players: int) -> np.ndarray:
     return (np.arange(2**players)[:, None] >> np.arange(players)) % 2 == 1
 
 
-def shapley(worth: np.ndarray) -> np.ndarray:
+def shapley(coalition_values: np.ndarray) -> np.ndarray:
     """Shapley values [..., player] of the worth [..., coalition] of all 2^n coalitions."""
-    players = worth.shape[-1].bit_length() - 1
+    players = coalition_values.shape[-1].bit_length() - 1
     inside = coalition_matrix(players)
     size = inside.sum(axis=1)
     orders = np.array([factorial(s) * factorial(players - s - 1) for s in range(players)]) / factorial(players)
     joining = np.where(inside, orders[size - 1][:, None], -orders[np.minimum(size, players - 1)][:, None])
-    return worth @ joining
+    return coalition_values @ joining
 
 
-def leave_one_out(worth: np.ndarray) -> np.ndarray:
+def leave_one_out(coalition_values: np.ndarray) -> np.ndarray:
     """Loss when one player leaves the full coalition [..., player]."""
-    everybody = worth.shape[-1] - 1
-    without = [everybody ^ (1 << i) for i in range(everybody.bit_length())]
-    return worth[..., [everybody]] - worth[..., without]
+    all_pathways = coalition_values.shape[-1] - 1
+    without = [all_pathways ^ (1 << i) for i in range(all_pathways.bit_length())]
+    return coalition_values[..., [all_pathways]] - coalition_values[..., without]
 
 
-def single_effect(worth: np.ndarray) -> np.ndarray:
+def single_effect(coalition_values: np.ndarray) -> np.ndarray:
     """Gain of one player alone over the empty coalition [..., player]."""
-    players = worth.shape[-1].bit_length() - 1
-    return worth[..., [1 << i for i in range(players)]] - worth[..., [0]]
+    players = coalition_values.shape[-1].bit_length() - 1
+    return coalition_values[..., [1 << i for i in range(players)]] - coalition_values[..., [0]]
 
 
 DIRECTORY = DATA / "attribution"
@@ -120,14 +120,14 @@ class CoalitionSimulator:
         After the 2^n coalitions follow two more columns: expectancy without the drug, and the baseline.
         """
         draws = len(next(iter(values.values())))
-        worth, course = [], []
+        coalition_values, course = [], []
         for part in self._batches(draws):
-            found = self._batch({name: column[part] for name, column in values.items()}, len(part))
-            worth.append(found[0])
-            course.append(found[1])
+            chunk = self._batch({name: column[part] for name, column in values.items()}, len(part))
+            coalition_values.append(chunk[0])
+            course.append(chunk[1])
             if progress:
                 progress(int(part[-1]) + 1, draws)
-        return np.concatenate(worth), np.concatenate(course)
+        return np.concatenate(coalition_values), np.concatenate(course)
 
     @property
     def n_courses(self) -> int:
@@ -155,23 +155,23 @@ class CoalitionSimulator:
         size, times = draws * self.n_courses, self.times
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
         change = self._only_coalitions(until, draws)
-        everybody = ensemble_of_scenario(
+        ensemble = ensemble_of_scenario(
             self.model, self.scenario, self._values(values, draws), size, until, change=change
         )
-        found = everybody.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
-        solved = found.values.reshape(draws, self.n_courses, len(times), -1)
-        resting = found.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
+        curves = ensemble.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+        solved = curves.values.reshape(draws, self.n_courses, len(times), -1)
+        resting = curves.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
         resting = np.broadcast_to(resting, (draws, 1, *solved.shape[2:]))
         return self._read(np.concatenate([solved, resting], axis=1), times)
 
     def _values(self, values: Mapping[str, np.ndarray], draws: int) -> dict[str, np.ndarray]:
         """Drawn values and switches [draw x patient]; the patient with expectancy alone has every switch on."""
         table = self.model.parameters.with_canonical_values(self.scenario.values)
-        found = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
+        repeated_values = {name: np.repeat(column, self.n_courses) for name, column in values.items()}
         on = np.vstack([coalition_matrix(len(self.pathways)), np.ones((1, len(self.pathways)), dtype=bool)])
         for i, name in enumerate(self.pathways):
-            found[name] = found.get(name, table[name].canonical) * np.tile(on[:, i], draws)
-        return found
+            repeated_values[name] = repeated_values.get(name, table[name].canonical) * np.tile(on[:, i], draws)
+        return repeated_values
 
     def _only_coalitions(self, until: float, draws: int) -> Change:
         """All dose events for the coalitions; expectancy and challenges only for the control."""
@@ -181,9 +181,9 @@ class CoalitionSimulator:
         return lambda given: [e if e.compartment in shared else replace(e, amount=e.amount * treated) for e in given]
 
     def _read(self, values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = [read_endpoint(o, times, values[..., self.outputs.index(o.output)]) for _, o in self.outcomes]
+        readings = [read_endpoint(o, times, values[..., self.outputs.index(o.output)]) for _, o in self.outcomes]
         mood = values[:, :, np.searchsorted(times, self.hours), self.outputs.index(MOOD)]
-        return np.stack(found, axis=-1), mood
+        return np.stack(readings, axis=-1), mood
 
 
 def attribute(
@@ -202,17 +202,17 @@ def attribute(
     hours = shown_hours(scenario) if hours is None else hours
     game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)
-    worth, course = game.evaluate_coalitions(values, progress)
-    whole = np.isfinite(worth).all(axis=(1, 2))
+    coalition_values, course = game.evaluate_coalitions(values, progress)
+    whole = np.isfinite(coalition_values).all(axis=(1, 2))
     if not whole[0]:
         what = "the scenario cannot be solved at the values of the tables"
         raise InputError(what, expected="doses that can be given")
-    worth, course = worth[whole], course[whole]
+    coalition_values, course = coalition_values[whole], course[whole]
     solved = {name: column[whole] for name, column in values.items()}
     names = tuple(name.removeprefix("pathway.") for name in game.pathways)
     return Attribution(
-        scenario, _table(model, outcomes, names, worth), _totals(model, outcomes, worth),
-        ("expectancy", "no pathway", *names), hours, _madrs_decomposition(course), worth, solved,
+        scenario, _table(model, outcomes, names, coalition_values), _totals(model, outcomes, coalition_values),
+        ("expectancy", "no pathway", *names), hours, _madrs_decomposition(course), coalition_values, solved,
         int((~whole).sum()), skipped, game.pathways,
     )  # fmt: skip
 
@@ -220,22 +220,22 @@ def attribute(
 def switched_on_pathways(model: Model, scenario: Scenario) -> tuple[str, ...]:
     """Pathways that are switched on in the scenario, in table order. Raises InputError when all are off."""
     table = model.parameters.with_canonical_values(scenario.values)
-    found = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
-    if not found:
+    switches = tuple(name for name in table if name.startswith("pathway.") and table[name].value > 0)
+    if not switches:
         raise InputError("every pathway is off", key="pathways", expected="at least one pathway that is on")
-    return found
+    return switches
 
 
 @cache
 def pathway_parameters() -> dict[str, dict[str, str]]:
     """{pathway: {parameter: reason}} of the parameters of each pathway. Raises InputError for a repeated row."""
-    found: dict[str, dict[str, str]] = {}
+    by_pathway: dict[str, dict[str, str]] = {}
     for row in read_table(PATHWAY_PARAMETERS, ("pathway", "parameter", "why")):
-        mine = found.setdefault(row["pathway"], {})
-        if row["parameter"] in mine:
+        parameters_of_pathway = by_pathway.setdefault(row["pathway"], {})
+        if row["parameter"] in parameters_of_pathway:
             raise row.error("parameter", f"'{row['parameter']}' is already there", expected="each parameter once")
-        mine[row["parameter"]] = row["why"]
-    return found
+        parameters_of_pathway[row["parameter"]] = row["why"]
+    return by_pathway
 
 
 def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, seed: int) -> dict[str, np.ndarray]:
@@ -248,11 +248,11 @@ def draw_attribution_parameters(model: Model, scenario: Scenario, draws: int, se
     for name in own:
         require_known(name, table, f"no parameter '{name}'", file=PATHWAY_PARAMETERS, key="parameter")
     numbers = draw_parameters(table, own, seed, range(draws), vary=own) if draws else np.empty((0, len(own)))
-    found = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
+    drawn_values = {name: np.r_[table[name].canonical, numbers[:, i]] for i, name in enumerate(own)}
     for name in (n for n in posterior[0] if n not in scenario.values):
         known = [posterior[i % len(posterior)][name] for i in range(draws)]
-        found[name] = np.r_[table[name].canonical, known]
-    return found
+        drawn_values[name] = np.r_[table[name].canonical, known]
+    return drawn_values
 
 
 def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
@@ -264,9 +264,13 @@ def outcomes(model: Model) -> list[tuple[str, Endpoint]]:
 def _requested_outcomes(
     model: Model, scenario: Scenario, wanted: str | None
 ) -> tuple[tuple[tuple[str, Endpoint], ...], tuple[str, ...]]:
-    found = outcomes(model) if wanted is None else [(one.text, one) for one in parse_endpoints(wanted, model)]
-    late = tuple(words for words, outcome in found if outcome.hour > scenario.horizon)
-    within = tuple(pair for pair in found if pair[0] not in late)
+    chosen_outcomes = (
+        outcomes(model)
+        if wanted is None
+        else [(endpoint.text, endpoint) for endpoint in parse_endpoints(wanted, model)]
+    )
+    late = tuple(words for words, outcome in chosen_outcomes if outcome.hour > scenario.horizon)
+    within = tuple(pair for pair in chosen_outcomes if pair[0] not in late)
     if not within:
         raise InputError(
             f"every endpoint is later than the horizon of {scenario.horizon:g} h", key="--endpoints",
@@ -291,11 +295,11 @@ def dose_hours(scenario: Scenario) -> list[float]:
 
 
 def _table(
-    model: Model, outcomes: Sequence[tuple[str, Endpoint]], names: Sequence[str], worth: np.ndarray
+    model: Model, outcomes: Sequence[tuple[str, Endpoint]], names: Sequence[str], coalition_values: np.ndarray
 ) -> pd.DataFrame:
     lines = []
     for j, (words, outcome) in enumerate(outcomes):
-        game, expectancy = worth[:, :-2, j], worth[:, -2, j]
+        game, expectancy = coalition_values[:, :-2, j], coalition_values[:, -2, j]
         kinds = {"shapley": shapley(game), "loss_when_off": leave_one_out(game), "single_effect": single_effect(game)}
         drug = mean_interval(game[:, -1] - expectancy)[0]
         for i, name in enumerate(names):
@@ -309,13 +313,13 @@ def _table(
     return pd.DataFrame(lines)
 
 
-def _totals(model: Model, outcomes: Sequence[tuple[str, Endpoint]], worth: np.ndarray) -> pd.DataFrame:
+def _totals(model: Model, outcomes: Sequence[tuple[str, Endpoint]], coalition_values: np.ndarray) -> pd.DataFrame:
     lines = []
     for j, (words, outcome) in enumerate(outcomes):
-        nobody, everybody, expectancy, resting = (worth[:, k, j] for k in (0, -3, -2, -1))
+        no_pathway, every_pathway, expectancy, resting = (coalition_values[:, k, j] for k in (0, -3, -2, -1))
         parts = {
-            "rest": resting, "expectancy": expectancy - resting, "no_pathway": nobody - expectancy,
-            "pathways": everybody - nobody, "drug": everybody - expectancy, "full": everybody,
+            "rest": resting, "expectancy": expectancy - resting, "no_pathway": no_pathway - expectancy,
+            "pathways": every_pathway - no_pathway, "drug": every_pathway - expectancy, "full": every_pathway,
         }  # fmt: skip
         line: dict[str, object] = {
             "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output],
@@ -342,6 +346,6 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
 
 def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:
     """MADRS points [component, draw, time] of expectancy, no pathway and each pathway; they sum to the total change."""
-    nobody, expectancy, resting = mood[:, 0], mood[:, -2], mood[:, -1]
+    no_pathway, expectancy, resting = mood[:, 0], mood[:, -2], mood[:, -1]
     own = np.moveaxis(shapley(np.moveaxis(mood[:, :-2], 1, -1)), -1, 0)
-    return np.concatenate([[expectancy - resting, nobody - expectancy], own])
+    return np.concatenate([[expectancy - resting, no_pathway - expectancy], own])

@@ -79,54 +79,54 @@ DEPENDENCE_THRESHOLD = 0.3  # absolute rank correlation from which a dependence 
 MIN_DRAWS = 8  # draws below which no correlation is reported
 
 
-def dependence(found: Attribution, parameters: ParameterTable) -> pd.DataFrame:
+def dependence(attribution: Attribution, parameters: ParameterTable) -> pd.DataFrame:
     """Correlation of each pathway's contribution with its parameters; empty without draws.
 
     Columns: outcome, pathway, parameter, status, why, and correlation: the rank correlation, over the draws, of the
     size of the pathway's Shapley value with the parameter.
     """
     lines = []
-    outcomes = list(dict.fromkeys(found.table["outcome"]))
+    outcomes = list(dict.fromkeys(attribution.table["outcome"]))
     for j, outcome in enumerate(outcomes):
-        own = shapley(found.coalition_values[1:, :-2, j])
-        for i, player in enumerate(found.active_pathways):
+        own = shapley(attribution.coalition_values[1:, :-2, j])
+        for i, player in enumerate(attribution.active_pathways):
             for name, why in pathway_parameters().get(player, {}).items():
-                if name not in found.parameter_draws or len(own) < MIN_DRAWS:
+                if name not in attribution.parameter_draws or len(own) < MIN_DRAWS:
                     continue
                 size = own[:, i] * np.sign(np.median(own[:, i]) or 1.0)
-                correlation = _rank_correlation(found.parameter_draws[name][1:], size)
+                correlation = _rank_correlation(attribution.parameter_draws[name][1:], size)
                 pathway = player.removeprefix("pathway.")
                 lines.append((outcome, pathway, name, parameters[name].status, why, correlation))
     return pd.DataFrame(lines, columns=["outcome", "pathway", "parameter", "status", "why", "correlation"])
 
 
-def describe_attribution(found: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
+def describe_attribution(attribution: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
     """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, and dependence on assumptions."""
-    chosen = outcome or _headline(found)
-    rows = found.table[found.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
-    total = next(row for row in found.totals.to_dict("records") if row["outcome"] == chosen)
+    chosen = outcome or _headline(attribution)
+    rows = attribution.table[attribution.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
+    total = next(row for row in attribution.totals.to_dict("records") if row["outcome"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
-    said = [
+    sentences = [
         f"{chosen}: {total['rest']:.3g} at baseline, {total['full']:.3g}{unit} with all pathways on. Expectancy alone"
         f" changes it by {_signed_text(total['expectancy'])}, the drug with all pathways off by"
         f" {_signed_text(total['no_pathway'])},"
         f" and the pathways by {_signed_text(total['pathways'])}."
     ]
     if total["pathways"] == 0 or abs(total["pathways"]) < SMALL_SHARE * abs(total["drug"]):
-        return [*said, "No pathway affects this outcome."]
-    leaning = dependence(found, parameters)
-    leaning = leaning[leaning["outcome"] == chosen]
+        return [*sentences, "No pathway affects this outcome."]
+    correlations = dependence(attribution, parameters)
+    correlations = correlations[correlations["outcome"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
     for row in large.to_dict("records"):
-        said.append(_size_text(row) + " " + _rests_on(str(row["pathway"]), leaning, parameters, found))
+        sentences.append(_size_text(row) + " " + _rests_on(str(row["pathway"]), correlations, parameters, attribution))
     small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
     if small:
-        said.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")
-    return [*said, _joined_text(rows, float(total["pathways"]))]
+        sentences.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")
+    return [*sentences, _joined_text(rows, float(total["pathways"]))]
 
 
-def _headline(found: Attribution) -> str:
-    names = list(found.totals["outcome"])
+def _headline(attribution: Attribution) -> str:
+    names = list(attribution.totals["outcome"])
     return next((name for name in names if name.startswith("MADRS at 24 h")), names[0])
 
 
@@ -142,28 +142,31 @@ def _size_text(row: dict[str, object]) -> str:
     return f"{name}: {_signed_text(row['shapley'])}{interval}{share}. {parts}"
 
 
-def _rests_on(pathway: str, leaning: pd.DataFrame, parameters: ParameterTable, found: Attribution) -> str:
+def _rests_on(pathway: str, correlations: pd.DataFrame, parameters: ParameterTable, attribution: Attribution) -> str:
     """How many parameters of a pathway are assumed, and with which ones its contribution correlates."""
     own = [name for name in pathway_parameters().get(f"pathway.{pathway}", {}) if name in parameters]
     if not own:
         return "Its parameters are not listed."
-    held = Counter(_status(parameters, name, found) for name in own)
+    held = Counter(_status(parameters, name, attribution) for name in own)
     words = f"Of its {len(own)} parameters, {_count_text(held)}."
-    mine = leaning[(leaning["pathway"] == pathway) & (leaning["correlation"].abs() >= DEPENDENCE_THRESHOLD)]
-    if mine.empty:
-        return words + ("" if leaning.empty else " Its size correlates with none of them.")
-    best = mine.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
+    strongest = correlations[
+        (correlations["pathway"] == pathway) & (correlations["correlation"].abs() >= DEPENDENCE_THRESHOLD)
+    ]
+    if strongest.empty:
+        return words + ("" if correlations.empty else " Its size correlates with none of them.")
+    best = strongest.sort_values("correlation", key=abs, ascending=False).head(2).to_dict("records")
     named = " and ".join(
-        f"{r['parameter']} ({_status(parameters, r['parameter'], found)}, rank correlation {r['correlation']:+.2f})"
-        for r in best
+        f"{row['parameter']} ({_status(parameters, row['parameter'], attribution)},"
+        f" rank correlation {row['correlation']:+.2f})"
+        for row in best
     )
     verdict = " This contribution therefore depends on an assumed value." if best[0]["status"] == "assumed" else ""
     return f"{words} Its size correlates with {named}.{verdict}"
 
 
-def _status(parameters: ParameterTable, name: str, found: Attribution) -> str:
+def _status(parameters: ParameterTable, name: str, attribution: Attribution) -> str:
     """The status in the table, or "set" for a value set by the scenario."""
-    return "set" if name in found.scenario.values else parameters[name].status
+    return "set" if name in attribution.scenario.values else parameters[name].status
 
 
 def _count_text(held: Counter[str]) -> str:

@@ -94,7 +94,7 @@ class Claim:
 
     def side(self, side: str) -> tuple[EvidenceItem, ...]:
         """The evidence for, or against."""
-        return tuple(exhibit for exhibit in self.evidence_items if exhibit.side == side)
+        return tuple(item for item in self.evidence_items if item.side == side)
 
     def arms(self) -> set[str]:
         """Every arm of the figure and of the tests."""
@@ -143,12 +143,12 @@ class Rule:
             require_known(name, self.values, f"the rule has no '{name}'", expected="a name of rule.csv")
         return Rule({**self.values, **values})
 
-    def weight(self, exhibit: EvidenceItem) -> float:
+    def weight(self, item: EvidenceItem) -> float:
         """Weight of one row by its kind of study; reduced for small studies and for recalled numbers."""
-        found = self[exhibit.weight_name]
-        if is_small_study(exhibit, self["small.persons"]):
-            found *= self["small.factor"]
-        return found * (self["recalled.factor"] if exhibit.row.reading_source == "recalled" else 1.0)
+        weight = self[item.weight_name]
+        if is_small_study(item, self["small.persons"]):
+            weight *= self["small.factor"]
+        return weight * (self["recalled.factor"] if item.row.reading_source == "recalled" else 1.0)
 
 
 @dataclass(frozen=True)
@@ -161,29 +161,29 @@ class ClaimVerdict:
     weight_against: float
 
 
-def is_small_study(exhibit: EvidenceItem, fewest: float) -> bool:
+def is_small_study(item: EvidenceItem, fewest: float) -> bool:
     """Whether a human study has fewer participants than `fewest`; unknown numbers do not count as small."""
-    counted = exhibit.strength in ("human trial", "human") and exhibit.row.unit not in UNITS_OF_STUDIES
-    return counted and exhibit.row.n is not None and exhibit.row.n < fewest
+    counted = item.strength in ("human trial", "human") and item.row.unit not in UNITS_OF_STUDIES
+    return counted and item.row.n is not None and item.row.n < fewest
 
 
-def claim_verdict(exhibits: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
+def claim_verdict(items: Iterable[EvidenceItem], level: str, rule: Rule) -> ClaimVerdict:
     """The verdict on a claim at its `level` of evidence: "people", or "molecule", where in vitro evidence counts fully.
 
     Each paper counts once per side, with its largest weight. Balance = (for - against) / (for + against).
     """
-    listed = list(exhibits)
+    listed = list(items)
     (pro, pro_people), (con, con_people) = (_side(listed, side, level, rule) for side in SIDES)
     return ClaimVerdict(*_verdict(pro, con, pro_people, con_people, rule), pro, con)
 
 
-def _side(exhibits: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
+def _side(items: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
     """Weight of one side, and the part of it that can decide a claim at this level."""
     papers: dict[str, tuple[float, str]] = {}
-    for exhibit in exhibits:
-        if exhibit.side == side:
-            mine = (rule.weight(exhibit), exhibit.strength)
-            papers[exhibit.row.reference] = max(mine, papers.get(exhibit.row.reference, (0.0, "")))
+    for item in items:
+        if item.side == side:
+            weight_and_strength = (rule.weight(item), item.strength)
+            papers[item.row.reference] = max(weight_and_strength, papers.get(item.row.reference, (0.0, "")))
     sums = {kind: sum(weight for weight, k in papers.values() if k == kind) for kind in STRENGTHS}
     if level == "molecule":
         return sum(sums.values()), sum(sums.values())
@@ -230,11 +230,11 @@ def load_claims(evidence: Evidence, folder: Path = DIRECTORY) -> dict[str, Claim
     ids = rows_by(read_table(folder / "claims.csv", COLUMNS), "id", "a name such as glutamate-rises")
     tests = _by_claim(read_table(folder / "experiments.csv", TEST_COLUMNS), ids, lambda row: _test(row, arms))
     fitted = fitted_rows(evidence)
-    exhibits = _by_claim(
+    items = _by_claim(
         read_table(folder / "evidence.csv", EVIDENCE_COLUMNS), ids, lambda row: _evidence_item(row, evidence, fitted)
     )
     points = _by_claim(read_table(folder / "points.csv", POINT_COLUMNS), ids, lambda row: _point(row, evidence, ids))
-    return {name: _claim(row, arms, tests[name], exhibits[name], points[name]) for name, row in ids.items()}
+    return {name: _claim(row, arms, tests[name], items[name], points[name]) for name, row in ids.items()}
 
 
 def load_rule(folder: Path = DIRECTORY) -> tuple[Rule, dict[str, str]]:
@@ -255,14 +255,14 @@ def load_rule_variants(rule: Rule, folder: Path = DIRECTORY) -> dict[str, Rule]:
 def _by_claim(
     rows: Iterable[CsvRow], ids: Mapping[str, CsvRow], make: Callable[[CsvRow], Part]
 ) -> dict[str, list[Part]]:
-    found: dict[str, list[Part]] = defaultdict(list)
+    grouped: dict[str, list[Part]] = defaultdict(list)
     for row in rows:
-        found[row.known("claim", ids, "an id of claims.csv")].append(make(row))
-    return found
+        grouped[row.known("claim", ids, "an id of claims.csv")].append(make(row))
+    return grouped
 
 
 def _claim(
-    row: CsvRow, arms: Mapping[str, Protocol], tests: list[ClaimTest], exhibits: list[EvidenceItem],
+    row: CsvRow, arms: Mapping[str, Protocol], tests: list[ClaimTest], items: list[EvidenceItem],
     points: list[FigurePoint],
 ) -> Claim:  # fmt: skip
     if not tests:
@@ -273,7 +273,7 @@ def _claim(
         curves[label] = row.known("curves", arms, "an id of arms.csv", name=arm)
     figure = ClaimFigure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
     statement, level = row.required("statement", "a sentence"), row.one_of("level", LEVELS)
-    content = (figure, row["note"], tuple(tests), tuple(exhibits), tuple(points))
+    content = (figure, row["note"], tuple(tests), tuple(items), tuple(points))
     return Claim(row["id"], statement, row["met"], row["stage"], level, *content)
 
 
@@ -284,12 +284,12 @@ def _test(row: CsvRow, arms: Mapping[str, Protocol]) -> ClaimTest:
 
 
 def _evidence_item(row: CsvRow, evidence: Evidence, fitted: frozenset[str]) -> EvidenceItem:
-    found = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
     strength = row.one_of("strength", STRENGTHS)
-    if (strength in IN_HUMANS) != _is_in_humans(found) or (strength == "in vitro") != is_in_vitro(found):
-        raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(found))
+    if (strength in IN_HUMANS) != _is_in_humans(observation) or (strength == "in vitro") != is_in_vitro(observation):
+        raise row.error("strength", f"'{row['evidence']}' is no such study", expected=_expected(observation))
     why = row.required("why", "what the row says")
-    return EvidenceItem(found, row.one_of("side", SIDES), strength, why, found.id in fitted)
+    return EvidenceItem(observation, row.one_of("side", SIDES), strength, why, observation.id in fitted)
 
 
 def is_in_vitro(row: Observation) -> bool:
@@ -309,10 +309,10 @@ def _expected(row: Observation) -> str:
 
 
 def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
-    found = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
+    observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
     drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
     arm = row.known("arm", drawn, "an arm that the figure of this claim draws")
-    return FigurePoint(found, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
+    return FigurePoint(observation, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
 
 
 @dataclass(frozen=True)
@@ -370,14 +370,14 @@ def _evaluate(
         claim_verdict(claim.evidence_items, claim.evidence_level, other).verdict == verdict.verdict for other in others
     ]
     units = model.layout.units
-    found = tuple(
+    test_results = tuple(
         TestResult(
             test, test.measure.read(curves[test.arm], curves.get(arms[test.arm].control)), test.measure.unit(units)
         )
         for test in claim.tests
     )
-    mine = {name: curves[name] for name in claim.arms()}
-    return ClaimResult(claim, verdict, found, sum(same), len(same), mine)
+    claim_curves = {name: curves[name] for name in claim.arms()}
+    return ClaimResult(claim, verdict, test_results, sum(same), len(same), claim_curves)
 
 
 def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:

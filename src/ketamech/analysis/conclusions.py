@@ -175,8 +175,8 @@ class Contrast:
 
     def answer(self, curves: Curves) -> tuple[int, float]:
         """The answer and the difference of the two drug effects, in the unit of the output."""
-        mine, others = (self.treatment, self.hours), (self.other, self.other_hours)
-        difference = self._effect(curves, *mine) - self._effect(curves, *others)
+        own_arm, others = (self.treatment, self.hours), (self.other, self.other_hours)
+        difference = self._effect(curves, *own_arm) - self._effect(curves, *others)
         if math.isnan(difference):
             return NO_RESULT, math.nan
         return int(difference < 0 if self.relation == "<" else difference > 0), difference
@@ -205,8 +205,8 @@ def all_conclusions(model: Model) -> tuple[tuple[Conclusion, ...], ArmTable]:
     conclusions: list[Conclusion] = []
     arms: ArmTable = {}
     for add in (_claims, _pathways, _contrasts, _perturbations):
-        found, needed = add(model)
-        conclusions += found
+        added, needed = add(model)
+        conclusions += added
         for key, arm in needed:
             arms[key] = arms[key].joined(arm) if key in arms else arm
     return tuple(conclusions), arms
@@ -251,28 +251,30 @@ def _pathways(model: Model) -> Found:
             yield ("pathways", f"only {name}"), arm([other for other in names if other != name])
             yield ("pathways", f"without {name}"), arm([name])
 
-    found: list[Conclusion] = []
+    conclusions: list[Conclusion] = []
     for hour in SHARE_HOURS:
         shares, when, what = PathwayShares(names, hour), in_words(hour), "of the drug effect on MADRS"
         effects = ("higher than control", "as control", "lower than control")
         statement = f"MADRS {when} of the usual infusion"
-        found.append(Conclusion("effect", f"effect-{hour:g}h", statement, effects, partial(_effect_answer, hour)))
+        conclusions.append(Conclusion("effect", f"effect-{hour:g}h", statement, effects, partial(_effect_answer, hour)))
         statement, words = f"the pathway with the largest share {what} {when}", ("no drug effect", *names)
-        found.append(Conclusion("pathway", f"largest-{hour:g}h", statement, words, shares.largest))
+        conclusions.append(Conclusion("pathway", f"largest-{hour:g}h", statement, words, shares.largest))
         words = ("no drug effect", "contributes little", "contributes")
         for name in names:
             statement = f"{name} carries at least {CONTRIBUTION_THRESHOLD:.0%} {what} {when}"
-            found.append(Conclusion("pathway", f"{name}-{hour:g}h", statement, words, partial(shares.answer, name)))
-    return found, arms()
+            conclusions.append(
+                Conclusion("pathway", f"{name}-{hour:g}h", statement, words, partial(shares.answer, name))
+            )
+    return conclusions, arms()
 
 
 def load_contrasts(model: Model) -> tuple[Contrast, ...]:
     """Every row of data/claims/contrasts.csv. Raises InputError for an unknown output or relation."""
-    known, found = model.layout.units, []
+    known, contrasts = model.layout.units, []
     for row in read_table(DIRECTORY / "contrasts.csv", CONTRAST_COLUMNS):
         output = row.required("output", "stage.thing")
         require_known(output, known, f"no output '{output}'", key=row["id"])
-        found.append(
+        contrasts.append(
             Contrast(
                 row.required("id", "a name"), row.required("kind", "dose, route, time ..."),
                 row.required("treatment", "a regimen"), row.number("hours"), row.required("other", "a regimen"),
@@ -280,21 +282,22 @@ def load_contrasts(model: Model) -> tuple[Contrast, ...]:
                 row.required("says", "the contrast in words"),
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(contrasts)
 
 
 def _contrasts(model: Model) -> Found:
     contrasts = load_contrasts(model)
 
     def arms() -> Iterator[tuple[Hashable, Arm]]:
-        for one in contrasts:
-            for treatment, hour in ((one.treatment, one.hours), (one.other, one.other_hours)):
+        for contrast in contrasts:
+            for treatment, hour in ((contrast.treatment, contrast.hours), (contrast.other, contrast.other_hours)):
                 scenario = load_scenario(treatment, model.parameters)
-                yield ("treated", treatment), Arm(scenario, (one.output,), (hour,))
-                yield ("control", treatment), Arm(scenario, (one.output,), (hour,), control_events)
+                yield ("treated", treatment), Arm(scenario, (contrast.output,), (hour,))
+                yield ("control", treatment), Arm(scenario, (contrast.output,), (hour,), control_events)
 
     return [
-        Conclusion(f"{one.quantity} contrast", one.id, one.statement, ("no", "yes"), one.answer) for one in contrasts
+        Conclusion(f"{contrast.quantity} contrast", contrast.id, contrast.statement, ("no", "yes"), contrast.answer)
+        for contrast in contrasts
     ], arms()
 
 
@@ -308,14 +311,14 @@ def _perturbations(model: Model) -> Found:
             yield arm, Arm(scenario, outputs, hours, None if has_expectancy(arm) else without_expectancy)
 
     seen = Counter[str]()
-    found: list[Conclusion] = []
+    conclusions: list[Conclusion] = []
     for row in rows:
         seen[row.evidence] += 1
         name = row.evidence if seen[row.evidence] == 1 else f"{row.evidence}-{seen[row.evidence]}"
-        given = " with ".join(filter(None, (row.regimen, row.perturbations)))
-        what = f"{given} ({row.species}): {row.output} at {row.time} h (observed: {row.observed})"
-        found.append(Conclusion("perturbation", name, what, _directions(row), partial(_perturbation_answer, row)))
-    return found, arms()
+        text = " with ".join(filter(None, (row.regimen, row.perturbations)))
+        what = f"{text} ({row.species}): {row.output} at {row.time} h (observed: {row.observed})"
+        conclusions.append(Conclusion("perturbation", name, what, _directions(row), partial(_perturbation_answer, row)))
+    return conclusions, arms()
 
 
 def _reading(rows: Sequence[PerturbationTarget], arm: Hashable) -> tuple[tuple[str, ...], tuple[float, ...]]:

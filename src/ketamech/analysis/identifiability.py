@@ -110,7 +110,7 @@ def invariances(
     generator = np.random.default_rng(2)
     moved = {name: value * np.exp(generator.normal(0, 0.2)) for name, value in values.items()}
     other = _Completion(problem.conditions(moved, generator), len(problem.parameters))
-    found = []
+    symmetries = []
     for row in exponents:
         kind = problem.kind(row, values, moved, other)
         scaled = row / row[np.argmax(np.abs(row) > EXPONENT_TOLERANCE)]
@@ -119,8 +119,8 @@ def invariances(
             for name, e in zip(problem.parameters, scaled, strict=True)
             if abs(e) > EXPONENT_TOLERANCE
         }
-        found.append(Invariance(kind, named))
-    return found
+        symmetries.append(Invariance(kind, named))
+    return symmetries
 
 
 class _Completion:
@@ -186,11 +186,11 @@ class _SymmetryProblem:
         return "sum" if other.exists(exponents * ratio) else "combination"
 
     def _equations(self) -> list[tuple[bool, _Equation]]:
-        return [*((True, one) for one in self.rates), *((False, one) for one in self.outputs)]
+        return [*((True, rate) for rate in self.rates), *((False, output) for output in self.outputs)]
 
     def _random_states(self, generator: np.random.Generator, spread: float) -> dict[str, float]:
         """The baseline, with some of the states moved within bounds; those of baseline 0 may become large."""
-        found = {f"rest({name})": self.baseline.get(name, 1.0) for name in self.system.baseline_names}
+        values = {f"rest({name})": self.baseline.get(name, 1.0) for name in self.system.baseline_names}
         for state in self.system.states:
             usual, (low, high) = self.baseline[state.name], state.bounds
             is_zero = abs(usual) < ZERO_BASELINE * state.scale
@@ -200,8 +200,8 @@ class _SymmetryProblem:
                 value = ZERO_BASELINE * state.scale if is_zero else usual
             if high is not None and value >= high:
                 value = (low or 0.0) + (high - (low or 0.0)) * generator.uniform(0.05, 0.95)
-            found[state.name] = float(value)
-        return found
+            values[state.name] = float(value)
+        return values
 
     def _random_inputs(self, values: Mapping[str, float], generator: np.random.Generator) -> dict[str, float]:
         """Known parameters: properties of the patient, and switches that experiments set."""
@@ -238,7 +238,7 @@ def _equation(name: str, expression: sympy.Expr) -> _Equation:
             except (OverflowError, ZeroDivisionError):
                 return complex(np.nan)
 
-    return _Equation(name, tuple(one.name for one in symbols), evaluate)
+    return _Equation(name, tuple(symbol.name for symbol in symbols), evaluate)
 
 
 def _hill(x: complex, half: complex, n: complex) -> complex:
@@ -259,9 +259,9 @@ def _triangular_factor(rows: np.ndarray) -> np.ndarray:
     scaled = rows[size > 0] / size[size > 0, None]
     used = np.flatnonzero(np.any(scaled != 0, axis=0))
     triangle = np.linalg.qr(scaled[:, used], mode="r")
-    found = np.zeros((len(triangle), rows.shape[1]))
-    found[:, used] = triangle
-    return found
+    factor = np.zeros((len(triangle), rows.shape[1]))
+    factor[:, used] = triangle
+    return factor
 
 
 def _null_space(matrix: np.ndarray) -> np.ndarray:
@@ -285,18 +285,18 @@ def _sparse_rows(rows: np.ndarray) -> np.ndarray:
         others = np.arange(len(left)) != row
         left[others] -= np.outer(left[others, column], left[row])
         row += 1
-    found = left[:row]
-    return np.where(np.abs(found) > EXPONENT_TOLERANCE, found, 0.0)
+    basis = left[:row]
+    return np.where(np.abs(basis) > EXPONENT_TOLERANCE, basis, 0.0)
 
 
-def redundant_blocks(found: Sequence[Invariance]) -> list[tuple[int, tuple[str, ...]]]:
+def redundant_blocks(symmetries: Sequence[Invariance]) -> list[tuple[int, tuple[str, ...]]]:
     """Groups of parameters connected by combinations: the number of combinations, and the parameters."""
     blocks: list[tuple[int, set[str]]] = []
-    for one in (one for one in found if one.kind == "combination"):
-        mine = set(one.exponents)
-        touching = [block for block in blocks if block[1] & mine]
-        blocks = [block for block in blocks if not block[1] & mine]
-        blocks.append((1 + sum(n for n, _ in touching), mine.union(*(names for _, names in touching))))
+    for one in (symmetry for symmetry in symmetries if symmetry.kind == "combination"):
+        members = set(one.exponents)
+        touching = [block for block in blocks if block[1] & members]
+        blocks = [block for block in blocks if not block[1] & members]
+        blocks.append((1 + sum(n for n, _ in touching), members.union(*(names for _, names in touching))))
     return [(count, tuple(sorted(names))) for count, names in blocks]
 
 
@@ -307,7 +307,7 @@ def shipped_invariances(model: Model) -> list[Invariance]:
     arms = scored_arms(model)
     observed = {name for arm in arms.values() for name in arm.outputs}
     observed |= {scale.output for scale in load_scales().values()}
-    switches = {name for one in perturbations_by_name().values() for name in one.parameter_values}
+    switches = {name for perturbation in perturbations_by_name().values() for name in perturbation.parameter_values}
     dosed = _dosed_states(model, arms)
     return invariances(model.system, model.default_values, observed, dosed, known=switches, baseline=baseline)
 
@@ -330,8 +330,10 @@ def scored_arms(model: Model) -> ArmTable:
 def _dosed_states(model: Model, arms: ArmTable) -> set[str]:
     """States that receive a dose of known size in an arm."""
     scenarios = {(arm.scenario.title, arm.scenario.species): arm.scenario for arm in arms.values()}.values()
-    events = (events_of_scenario(one, model.parameters, {}, DOSING_HORIZON).events for one in scenarios)
-    return {model.state_aliases.get(entry.compartment, entry.compartment) for found in events for entry in found}
+    events = (events_of_scenario(scenario, model.parameters, {}, DOSING_HORIZON).events for scenario in scenarios)
+    return {
+        model.state_aliases.get(entry.compartment, entry.compartment) for arm_events in events for entry in arm_events
+    }
 
 
 @dataclass(frozen=True)
@@ -406,9 +408,9 @@ def shipped_sensitivity_rank(
 
 def _one_at_a_time_values(rows: Sequence[Parameter]) -> dict[str, np.ndarray]:
     """Values of each parameter in 2 n + 1 sets: low and high of one parameter at a time, and the medians last."""
-    found = {}
+    values = {}
     for k, row in enumerate(rows):
         ranks = np.full(2 * len(rows) + 1, 0.5)
         ranks[2 * k : 2 * k + 2] = LOW_PROBABILITY, HIGH_PROBABILITY
-        found[row.name] = quantile(row, ranks)
-    return found
+        values[row.name] = quantile(row, ranks)
+    return values

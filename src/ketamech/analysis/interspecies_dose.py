@@ -35,9 +35,9 @@ class Exposure:
 
 
 def equivalent_dose(
-    sentence: str, source: str, target: str, *, given: str | None = None, model: Model | None = None
+    sentence: str, source: str, target: str, *, route: str | None = None, model: Model | None = None
 ) -> pd.DataFrame:
-    """The dose in `target` with the same exposure as `sentence` in `source`; `given`: route in the target species.
+    """The dose in `target` with the same exposure as `sentence` in `source`; `route`: route in the target species.
 
     One line per rule: rule, mg/kg, mg, matched quantity in umol/L (x h), source. Kinetics are linear in dose, so one
     simulation per species is sufficient. Raises InputError for anything but one dose of ketamine, for an unknown
@@ -46,21 +46,33 @@ def equivalent_dose(
     model = model or load_model()
     here, there = load_species(source), load_species(target)
     dose = _single(sentence)
-    way = given or DEFAULT_ROUTE[there.name]
-    unit_dose = _single(f"{dose.drug} 1 mg/kg {way}")
-    mine, theirs = _exposure(model, here, dose), _exposure(model, there, unit_dose)
+    route_text = route or DEFAULT_ROUTE[there.name]
+    unit_dose = _single(f"{dose.drug} 1 mg/kg {route_text}")
+    source_exposure, target_exposure = _exposure(model, here, dose), _exposure(model, there, unit_dose)
     weight = _weight(model, there)
     per_kilogram = _per_kilogram(model, here, dose)
     surface = _surface()
     by_surface = per_kilogram * surface[here.name] / surface[there.name]
     kinetics = f"tables of {here.name} and {there.name}; unbound share, partition and total ratio of the brain table"
     rules = (
-        ("unbound brain area", mine.area / theirs.area, f"{mine.area:.3g} umol/L x h", kinetics),
-        ("unbound brain peak", mine.peak / theirs.peak, f"{mine.peak:.3g} umol/L", kinetics),
+        (
+            "unbound brain area",
+            source_exposure.area / target_exposure.area,
+            f"{source_exposure.area:.3g} umol/L x h",
+            kinetics,
+        ),
+        (
+            "unbound brain peak",
+            source_exposure.peak / target_exposure.peak,
+            f"{source_exposure.peak:.3g} umol/L",
+            kinetics,
+        ),
         ("body surface", by_surface, "mg per square metre", "weight over surface, regulators' guidance (recalled)"),
     )
     columns = ["rule", "drug", "given", "mg/kg", "mg", "matched", "from"]
-    lines = [(rule, dose.drug, way, float(x), float(x * weight), matched, where) for rule, x, matched, where in rules]
+    lines = [
+        (rule, dose.drug, route_text, float(x), float(x * weight), matched, where) for rule, x, matched, where in rules
+    ]
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -82,18 +94,18 @@ def _exposure(model: Model, species: Species, dose: Treatment) -> Exposure:
     regimen = Regimen((dose,))
     require_species_kinetics(regimen, species)
     values = perturbation_parameters(model.parameters, species, {}, ())
-    given = dose_events(regimen, model.parameters, values, MAX_HORIZON)
-    ends = [entry.time + entry.duration for entry in given]
+    events = dose_events(regimen, model.parameters, values, MAX_HORIZON)
+    ends = [entry.time + entry.duration for entry in events]
     curves = run_subjects(
-        model, [Subject("dose", given, values)], output_times(MAX_HORIZON, [dose.start, *ends], per_dose=200)
+        model, [Subject("dose", events, values)], output_times(MAX_HORIZON, [dose.start, *ends], per_dose=200)
     )
     level = np.sum([curves[name].values[0] for name in PARENTS], axis=0)
     return Exposure(float(np.trapezoid(level, curves["time"].values)), float(level.max()))
 
 
 def _weight(model: Model, species: Species) -> float:
-    found = species.values.get("person.weight") or model.parameters["person.weight"]
-    return found.canonical
+    body_weight = species.values.get("person.weight") or model.parameters["person.weight"]
+    return body_weight.canonical
 
 
 def _per_kilogram(model: Model, species: Species, dose: Treatment) -> float:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core import require_known
+from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
 from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, output_times, run_subjects
 from ketamech.simulation.model import Model
 
-WEEKS_4 = 672.0
+FOUR_WEEKS = 4 * WEEK
 DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4
 CHALLENGE = (
     DoseEvent(0.0, "pharmacokinetics.central_s", 70.0, 2 / 3),
@@ -79,10 +80,10 @@ def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
 def _check_steady_state(model: Model) -> Iterable[CheckResult]:
     one, first = _alone(model)
     state = first.state[0]
-    later = one.solve(np.array([0.0, WEEKS_4]), model.system.state_names, tolerance=1e-6)
+    later = one.solve(np.array([0.0, FOUR_WEEKS]), model.system.state_names, tolerance=1e-6)
     drift = np.abs(later.values[0, -1] - state) / _sizes(model, state)
-    for stage, mine in _per_stage(model):
-        worst = mine[int(np.argmax(drift[mine]))]
+    for stage, checks in _per_stage(model):
+        worst = checks[int(np.argmax(drift[checks]))]
         passed = bool(first.found[0]) and drift[worst] < DRIFT
         name = model.system.state_names[worst]
         yield CheckResult(stage, "rests", passed, f"largest drift in 4 weeks without drug {drift[worst]:.1e} ({name})")
@@ -93,7 +94,7 @@ def _check_recovery(model: Model) -> Iterable[CheckResult]:
     one, first = _alone(model)
     state = first.state[0]
     slowest = 10.0 / -_slowest(model, state, first.inputs[0])
-    moving_states = [i for _, mine in _per_stage(model) for i in mine]
+    moving_states = [i for _, checks in _per_stage(model) for i in checks]
     moving = one.tiled(2 * len(moving_states), {}).start(tolerance=1e-5)
     for k, i in enumerate(moving_states):
         moving.patients.y[2 * k, i], moving.patients.y[2 * k + 1, i] = _half_and_double(
@@ -102,8 +103,8 @@ def _check_recovery(model: Model) -> Iterable[CheckResult]:
     after = moving.advance(np.array([0.0, slowest]), [model.system.state_names[i] for i in moving_states])
     away = np.abs(after.values[:, -1] - state[moving_states]) / _sizes(model, state)[moving_states]
     worst = np.where(np.isnan(away), np.inf, away).max(axis=1)
-    for stage, mine in _per_stage(model):
-        rows = [r for k, i in enumerate(moving_states) if i in mine for r in (2 * k, 2 * k + 1)]
+    for stage, checks in _per_stage(model):
+        rows = [r for k, i in enumerate(moving_states) if i in checks for r in (2 * k, 2 * k + 1)]
         top = max(rows, key=lambda r: worst[r])
         name = model.system.state_names[moving_states[top // 2]]
         which = "double" if top % 2 else "half"
@@ -122,11 +123,11 @@ def _check_conservation(model: Model) -> Iterable[CheckResult]:
     amounts = [s.name for s in model.system.states if s.kind == "amount"]
     if not amounts or CHALLENGE[0].compartment not in model.system.state_names:
         return
-    curves = run_subjects(model, [Subject("challenge", CHALLENGE)], output_times(WEEKS_4), tolerance=1e-6)
-    given = sum(entry.amount for entry in CHALLENGE)
+    curves = run_subjects(model, [Subject("challenge", CHALLENGE)], output_times(FOUR_WEEKS), tolerance=1e-6)
+    dose = sum(entry.amount for entry in CHALLENGE)
     held = np.sum([curves[name].values[0] for name in amounts], axis=0)
     late = curves.time.values > max(e.time + e.duration for e in CHALLENGE)
-    gap = float(np.max(np.abs(held[late] / given - 1)))
+    gap = float(np.max(np.abs(held[late] / dose - 1)))
     yield CheckResult("pharmacokinetics", "conserves", gap < MASS, f"drug in = body + eliminated to {gap:.1e}")
 
 
@@ -135,7 +136,7 @@ def _check_bounds(model: Model) -> Iterable[CheckResult]:
     heavy = tuple(
         DoseEvent(e.time, e.compartment, 10 * e.amount, e.duration) for e in CHALLENGE if e.compartment in known
     )
-    curves = run_subjects(model, [Subject("ten times the dose", heavy)], output_times(WEEKS_4))
+    curves = run_subjects(model, [Subject("ten times the dose", heavy)], output_times(FOUR_WEEKS))
     for stage in model.system.stages:
         outside = [
             f"{s.name} {side} {float(value):.4g}"
@@ -162,16 +163,16 @@ def _check_response(model: Model) -> Iterable[CheckResult]:
         if state.initial_guess == 0.0 and not state.is_sink
     )
     for stage in model.system.stages:
-        mine = tuple(e for e in own if e.compartment in stage.states)
+        stage_events = tuple(e for e in own if e.compartment in stage.states)
         to, (name, moved) = "the drug", _largest_move(model, stage, drug)
         if moved <= RESPONSE:
-            to, (name, moved) = "what enters its own states", _largest_move(model, stage, mine)
+            to, (name, moved) = "what enters its own states", _largest_move(model, stage, stage_events)
         yield CheckResult(stage.name, "responds", moved > RESPONSE, f"to {to}: {name} moves by {moved:.3g}")
 
 
-def _largest_move(model: Model, stage: Stage, given: tuple[DoseEvent, ...]) -> tuple[str, float]:
+def _largest_move(model: Model, stage: Stage, events: tuple[DoseEvent, ...]) -> tuple[str, float]:
     """The output of a stage that moves most, and how far, in its own unit."""
-    curves = run_subjects(model, [Subject("given", given)], output_times(WEEKS_4, per_dose=24))
+    curves = run_subjects(model, [Subject("given", events)], output_times(FOUR_WEEKS, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.is_sink}
     names = [name for name in (*stage.states, *stage.outputs) if name in curves and name not in sinks]
     moves = {n: float(curves[n].max() - curves[n].min()) for n in names}
@@ -182,10 +183,10 @@ def _largest_move(model: Model, stage: Stage, given: tuple[DoseEvent, ...]) -> t
 def _decays(model: Model) -> Iterable[CheckResult]:
     for word, stress in (("depressed", 1.0), ("healthy", 0.0)):
         _, first = _alone(model, stress=stress)
-        found = bool(first.found[0])
-        top = _slowest(model, first.state[0], first.inputs[0]) if found else np.inf
-        detail = f"slowest mode {top:.2e} 1/h" if found else "no rest state found"
-        yield CheckResult("whole system", f"eigenvalues negative, {word}", found and top < 0, detail)
+        has_decayed = bool(first.found[0])
+        top = _slowest(model, first.state[0], first.inputs[0]) if has_decayed else np.inf
+        detail = f"slowest mode {top:.2e} 1/h" if has_decayed else "no rest state found"
+        yield CheckResult("whole system", f"eigenvalues negative, {word}", has_decayed and top < 0, detail)
 
 
 def _slowest(model: Model, state: np.ndarray, inputs: np.ndarray) -> float:

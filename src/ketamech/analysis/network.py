@@ -47,7 +47,7 @@ class NetworkPrediction:
     def table(self) -> pd.DataFrame:
         """readout, output, hours, change from baseline in percent (median, 5 %, 95 %), share of draws that rise.
 
-        Column `rest`: the median drug-free value, relative to a healthy person where the output is relative.
+        Column `baseline`: the median drug-free value, relative to a healthy person where the output is relative.
         """
         times = self.curves["time"].values
         lines = []
@@ -56,7 +56,7 @@ class NetworkPrediction:
             for hour in (h for h in TABLE_TIMES if h <= times[-1]):
                 at = moved[:, int(np.argmin(np.abs(times - hour)))]
                 low, middle, high = (float(q) for q in np.percentile(at, [5, 50, 95]))
-                line = {"readout": label, "output": name, "rest": rest, "hours": hour}
+                line = {"readout": label, "output": name, "baseline": rest, "hours": hour}
                 rise = float(np.mean(at > 0))
                 lines.append({**line, "change": middle, "low": low, "high": high, "rising": rise})
         return pd.DataFrame(lines)

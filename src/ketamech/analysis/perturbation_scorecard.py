@@ -88,7 +88,7 @@ class PerturbationTarget:
     def has_compounds_only(self) -> bool:
         """Whether every perturbation is a compound given as a dose, rather than a property of the animal or patient."""
         phrases = read_perturbations([part.strip() for part in self.perturbations.split(";") if part.strip()])
-        return bool(phrases) and all(one.perturbation.kind in DOSABLE_KINDS for one in phrases)
+        return bool(phrases) and all(phrase.perturbation.kind in DOSABLE_KINDS for phrase in phrases)
 
     @property
     def until(self) -> float:
@@ -169,26 +169,26 @@ def score_perturbations(
     reading_source. All arms of one horizon are solved in one batch. Raises UnknownNameError for an unknown parameter.
     """
     model = model or load_model()
-    given = dict(overrides or {})
-    for name in given:
+    replaced_values = dict(overrides or {})
+    for name in replaced_values:
         require_known(name, model.parameters, f"there is no parameter '{name}'", key=name)
     rows = load_perturbation_targets()
-    curves = _curves(model, rows, given, threads)
+    curves = _curves(model, rows, replaced_values, threads)
     return pd.DataFrame([_line(row, curves) for row in rows])
 
 
 def tally_by_evidence(lines: pd.DataFrame) -> pd.DataFrame:
     """One line per evidence row: right when all its readings are right, undecided when one is; the same for inside."""
-    found = []
+    rows = []
     for name, part in lines.groupby("evidence", sort=False):
         words = set(part.verdict)
         verdict = "wrong" if "wrong" in words else "undecided" if "undecided" in words else "right"
         known = [value for value in part.inside if value is not None]
         inside = all(known) and verdict != "undecided" if known else None
-        found.append(
+        rows.append(
             {"evidence": name, "verdict": verdict, "inside": inside, "band": "; ".join(sorted(set(part.band) - {""}))}
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
 def perturbation_counts(lines: pd.DataFrame) -> str:
@@ -256,13 +256,13 @@ class SingleExperimentTerm:
 def load_single_experiment_terms() -> tuple[SingleExperimentTerm, ...]:
     """Every term of data/perturbations/single_experiment.csv. Raises InputError for an unknown parameter or row."""
     table, ids = load_parameters(), load_evidence().observations
-    found = []
+    terms = []
     for row in read_table(SINGLE_EXPERIMENT, ("parameter", "neutral", "evidence", "why")):
         name = row.known("parameter", table, "a parameter of the tables")
         rows = row.listed_known("evidence", ids, "ids of data/evidence", what="no evidence row")
         neutral = row.number("neutral") * unit(table[name].unit).factor
-        found.append(SingleExperimentTerm(name, neutral, rows, row["why"]))
-    return tuple(found)
+        terms.append(SingleExperimentTerm(name, neutral, rows, row["why"]))
+    return tuple(terms)
 
 
 def without_single_experiment_terms() -> dict[str, float]:
@@ -319,10 +319,12 @@ def has_expectancy(arm: Arm) -> bool:
 def subject_of_arm(arm: Arm, table: ParameterTable) -> tuple[Subject, dict[str, float]]:
     """The subject of an arm, and the values set by the row itself (the others are those of the species)."""
     scenario, sets = scenario_of_arm(arm, table)
-    given = events_of_scenario(scenario, table, {}, scenario.horizon)
+    scenario_events = events_of_scenario(scenario, table, {}, scenario.horizon)
     if not has_expectancy(arm):
-        given = given.with_doses(without_expectancy)
-    return Subject(scenario.title, given.events, scenario.values, given.cycle, given.length), sets
+        scenario_events = scenario_events.with_doses(without_expectancy)
+    return Subject(
+        scenario.title, scenario_events.events, scenario.values, scenario_events.cycle, scenario_events.length
+    ), sets
 
 
 def _curves(
@@ -330,13 +332,13 @@ def _curves(
 ) -> dict[Arm, TimeCourse]:
     longest = required_arms(rows)
     outputs = tuple(dict.fromkeys(row.output for row in rows if row.output))
-    found: dict[Arm, TimeCourse] = {}
+    curves: dict[Arm, TimeCourse] = {}
     for below, horizon in pairwise((0.0, *HORIZONS)):
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
-            found |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
-    return found
+            curves |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
+    return curves
 
 
 def _batch(
@@ -351,8 +353,8 @@ def _batch(
     times = np.unique(
         np.r_[output_times(horizon, per_dose=60), np.linspace(0, 2, 41), [m for m in moments if m <= horizon]]
     )
-    everybody = Ensemble.of_subjects(model, courses)
-    solved = everybody.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
+    ensemble = Ensemble.of_subjects(model, courses)
+    solved = ensemble.solve(times, outputs, tolerance=TOLERANCE, threads=threads)
     return {arm: TimeCourse(times, {name: solved.of(name)[i] for name in outputs}, {}) for i, arm in enumerate(arms)}
 
 

@@ -59,14 +59,14 @@ def reference_forecasts(rows: Sequence[ScoredRow], today: str = "") -> list[Refe
     scored = [row for row in rows if not row.reason]
     differences = differences_from_control(rows)
     made = today or date.today().isoformat()
-    found = []
+    forecasts = []
     for row in scored:
         borrowed, others = _comparison_class(row, [other for other in scored if other.trial != row.trial])
         values = np.array([other.published for other in others])
         mean = (float(values.mean()), float(values.std(ddof=1))) if len(values) > 1 else NO_FORECAST
         trials = len({other.trial for other in others})
-        found.append(ReferenceForecast(row.id, row.name, borrowed, trials, mean, _pooled(row, differences), made))
-    return found
+        forecasts.append(ReferenceForecast(row.id, row.name, borrowed, trials, mean, _pooled(row, differences), made))
+    return forecasts
 
 
 def _comparison_class(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, list[ScoredRow]]:
@@ -114,10 +114,10 @@ def differences_from_control(rows: Sequence[ScoredRow]) -> dict[str, tuple[float
     Printed differences first; else the difference of the changes of two arms at one visit.
     """
     usable = [row for row in rows if row.family == "mood" and not row.reason]
-    found: dict[str, tuple[float, float, float]] = {}
+    differences: dict[str, tuple[float, float, float]] = {}
     printed = [row for row in usable if row.statistic == "difference"]
     for row in printed:
-        _keep_last(found, row.trial, hour_of(row.target), row.published, row.standard_error)
+        _keep_last(differences, row.trial, hour_of(row.target), row.published, row.standard_error)
     known = {row.trial for row in printed}
     arms = [row for row in usable if row.statistic == "change" and row.trial not in known]
     for row in (row for row in arms if row.arm.startswith("drug")):
@@ -125,15 +125,15 @@ def differences_from_control(rows: Sequence[ScoredRow]) -> dict[str, tuple[float
             if (control.trial, control.target.visit, control.arm) == (row.trial, row.target.visit, "control"):
                 error = float(np.hypot(row.standard_error, control.standard_error))
                 change = row.published - control.published
-                _keep_last(found, row.trial, hour_of(row.target), change, error)
-    return {trial: (value, error) for trial, (_, value, error) in found.items()}
+                _keep_last(differences, row.trial, hour_of(row.target), change, error)
+    return {trial: (value, error) for trial, (_, value, error) in differences.items()}
 
 
 def _keep_last(
-    found: dict[str, tuple[float, float, float]], trial: str, hour: float, value: float, error: float
+    latest: dict[str, tuple[float, float, float]], trial: str, hour: float, value: float, error: float
 ) -> None:
-    if np.isfinite(error) and hour <= LAST_HOUR and hour > found.get(trial, (-1.0, 0.0, 0.0))[0]:
-        found[trial] = (hour, value, error)
+    if np.isfinite(error) and hour <= LAST_HOUR and hour > latest.get(trial, (-1.0, 0.0, 0.0))[0]:
+        latest[trial] = (hour, value, error)
 
 
 def hour_of(target: ClinicalTarget) -> float:
@@ -144,26 +144,31 @@ def hour_of(target: ClinicalTarget) -> float:
 def freeze(rows: Sequence[ScoredRow]) -> Path:
     """Write the forecasts of the scored rows with today's date."""
     lines = [",".join(COLUMNS)]
-    for one in reference_forecasts(rows):
-        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*one.class_mean, *one.pooled)]
-        cells = [one.id, f'"{one.class_name}"', f'"{one.wider_class}"' if one.wider_class else "", str(one.trials)]
-        lines.append(",".join([*cells, *numbers, one.date]))
+    for forecast in reference_forecasts(rows):
+        numbers = ["" if np.isnan(x) else f"{x:.5g}" for x in (*forecast.class_mean, *forecast.pooled)]
+        cells = [
+            forecast.id,
+            f'"{forecast.class_name}"',
+            f'"{forecast.wider_class}"' if forecast.wider_class else "",
+            str(forecast.trials),
+        ]
+        lines.append(",".join([*cells, *numbers, forecast.date]))
     atomic_write(PATH, ("\n".join(lines) + "\n").encode())
     return PATH
 
 
 def load_references() -> dict[str, ReferenceForecast]:
     """{evidence id: the frozen forecasts}. Raises InputError."""
-    found = {}
+    forecasts = {}
     for row in read_table(PATH, COLUMNS):
         mean, sd, pooled, pooled_sd = (
             row.number_or(name, float("nan")) for name in ("mean", "sd", "pooled_mean", "pooled_sd")
         )
         name = row.required("evidence", "an evidence id")
-        found[name] = ReferenceForecast(
+        forecasts[name] = ReferenceForecast(
             name, row["class"], row["borrowed"], int(row.number("trials")), (mean, sd), (pooled, pooled_sd), row["made"]
         )
-    return found
+    return forecasts
 
 
 CURVES = DATA / "scorecard" / "curves"
@@ -229,15 +234,15 @@ def published_differences(rows: Sequence[ScoredRow]) -> list[PublishedDifference
     """Printed differences and differences of two printed changes, of drugs given to awake patients."""
     usable = [row for row in rows if row.family == "mood" and not row.reason and row.arm in ("drug awake", "control")]
     printed = {(row.trial, row.target.arm, row.target.visit): row for row in usable if row.statistic == "difference"}
-    found = [_published(row, row.published, row.standard_error) for row in printed.values()]
+    differences = [_published(row, row.published, row.standard_error) for row in printed.values()]
     changes = [row for row in usable if row.statistic == "change"]
     for row in (row for row in changes if row.arm == "drug awake"):
         for control in (other for other in changes if other.arm == "control" and other.trial == row.trial):
             place = (row.trial, row.target.arm, row.target.visit)
             if control.target.visit == row.target.visit and place not in printed:
                 error = float(np.hypot(row.standard_error, control.standard_error))
-                found.append(_published(row, row.published - control.published, error))
-    return found
+                differences.append(_published(row, row.published - control.published, error))
+    return differences
 
 
 def _published(row: ScoredRow, value: float, error: float) -> PublishedDifference:
@@ -245,11 +250,11 @@ def _published(row: ScoredRow, value: float, error: float) -> PublishedDifferenc
     arm = next(arm for arm in trial.arms if arm.name == row.target.arm)
     drugs = [treatment for treatment in arm.regimen.treatments if "ketamine" in treatment.drug]
     hour, dose = hour_of(row.target), drugs[-1]
-    doses = sum(at < hour for one in drugs for at in one.starts(trial.horizon))
+    doses = sum(at < hour for drug in drugs for at in drug.starts(trial.horizon))
     curve = "infusion" if dose.route == "IV" else "series" if doses > 1 else "spray"
     amount = float(dose.amount or np.nan)
     racemic = dose.drug == "racemic ketamine"
     same = racemic == (curve == "infusion")
-    given = f"{'racemic ' if racemic and not same else ''}{amount:g} {dose.unit}"
+    dose_text = f"{'racemic ' if racemic and not same else ''}{amount:g} {dose.unit}"
     name = trial_names().get(row.target.trial, row.trial)
-    return PublishedDifference(row.id, name, curve, amount if same else float("nan"), given, hour, value, error)
+    return PublishedDifference(row.id, name, curve, amount if same else float("nan"), dose_text, hour, value, error)

@@ -66,11 +66,11 @@ class Protocol:
         """All dose events, in time order."""
         values = self.values(parameters)
         number = parameter_lookup(parameters, values)
-        beside = tuple(entry for given in self.perturbations for entry in given.events(number))
+        beside = tuple(entry for events in self.perturbations for entry in events.events(number))
         if not self.treatment:
             return beside
-        given = dose_events(self.regimen, parameters, values, self.horizon)
-        return tuple(sorted((*given, *beside), key=lambda entry: float(entry.time)))
+        events = dose_events(self.regimen, parameters, values, self.horizon)
+        return tuple(sorted((*events, *beside), key=lambda entry: float(entry.time)))
 
 
 def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
@@ -79,14 +79,14 @@ def load_protocols(path: Path | None = None) -> dict[str, Protocol]:
     The sentences of a user's table are parsed at once; those of the shipped table, which a test parses, when used.
     """
     rows = rows_by(read_table(path or DIRECTORY / "protocols.csv", COLUMNS), "id", "a name such as iv-0.5-over-40-min")
-    found = {name: _protocol(name, row) for name, row in rows.items()}
+    protocols = {name: _protocol(name, row) for name, row in rows.items()}
     if path is not None:
-        for protocol in found.values():
+        for protocol in protocols.values():
             require_species_kinetics(protocol.regimen, load_species(protocol.species))
     for row in rows.values():
         if row["control"]:
-            row.known("control", found, "the id of a protocol", what="no protocol")
-    return found
+            row.known("control", protocols, "the id of a protocol", what="no protocol")
+    return protocols
 
 
 def _protocol(name: str, row: CsvRow) -> Protocol:
@@ -109,22 +109,22 @@ def simulate_protocols(
 ) -> dict[str, TimeCourse]:  # fmt: skip
     """Time courses by protocol id: one batch per horizon, one drug-free patient for every set of settings."""
     chosen = list(protocols)
-    given = {p.id: p.events(model.parameters) for p in chosen}
+    events_by_protocol = {p.id: p.events(model.parameters) for p in chosen}
     rest = _baselines(model, chosen)
     batches: dict[float, list[Protocol]] = defaultdict(list)
     for protocol in chosen:
         batches[protocol.horizon].append(protocol)
-    found: dict[str, TimeCourse] = {}
+    curves: dict[str, TimeCourse] = {}
     for horizon, batch in sorted(batches.items()):
         if progress:
             progress(f"{len(batch)} treatments over {horizon:g} h")
-        courses = [Subject(p.id, given[p.id], p.values(model.parameters)) for p in batch]
+        courses = [Subject(p.id, events_by_protocol[p.id], p.values(model.parameters)) for p in batch]
         dataset = run_subjects(model, courses, _times(horizon, courses, moments), tolerance=_TOLERANCE)
         time, values = dataset["time"].to_numpy(), _arrays(dataset)
         for i, p in enumerate(batch):
             outputs = {name: array[i] for name, array in values.items()}
-            found[p.id] = TimeCourse(time, outputs, rest[_key(p)], dosed_micromoles(given[p.id]))
-    return found
+            curves[p.id] = TimeCourse(time, outputs, rest[_key(p)], dosed_micromoles(events_by_protocol[p.id]))
+    return curves
 
 
 def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float]) -> np.ndarray:
@@ -139,9 +139,11 @@ def _times(horizon: float, courses: Iterable[Subject], moments: Iterable[float])
 
 def _key(protocol: Protocol) -> tuple[object, ...]:
     sets = {
-        name: value for given in protocol.perturbations for name, value in given.perturbation.parameter_values.items()
+        name: value
+        for perturbation in protocol.perturbations
+        for name, value in perturbation.perturbation.parameter_values.items()
     }
-    held = tuple(given.text for given in protocol.perturbations if given.is_constant)
+    held = tuple(perturbation.text for perturbation in protocol.perturbations if perturbation.is_constant)
     return (protocol.species, held, *sorted({**protocol.settings, **sets}.items()))
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.units import DAY
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
@@ -48,19 +49,19 @@ class StudiedRegimen:
 
     def has_same_dose(self, other: Treatment) -> bool:
         """Whether drug, route, amount and duration of one dose are the same."""
-        mine = self.treatment
-        same = (mine.drug, mine.route, mine.unit) == (other.drug, other.route, other.unit)
-        if not same or mine.amount is None or other.amount is None:
+        own = self.treatment
+        same = (own.drug, own.route, own.unit) == (other.drug, other.route, other.unit)
+        if not same or own.amount is None or other.amount is None:
             return False
-        is_near = abs(mine.amount - other.amount) <= SAME_AMOUNT * mine.amount
-        return is_near and abs(mine.duration - other.duration) < SAME_DURATION
+        is_near = abs(own.amount - other.amount) <= SAME_AMOUNT * own.amount
+        return is_near and abs(own.duration - other.duration) < SAME_DURATION
 
     def has_same_schedule(self, other: Treatment, until: float) -> bool:
         """Whether the doses up to `until` (h), or up to the end of the study, are given at the same times."""
-        mine, theirs = (list(one.taken(until).values()) for one in (self.treatment, other))
-        common = min(len(mine), len(theirs))
-        is_single = len(mine) == 1
-        return is_single == (len(theirs) == 1) and mine[:common] == theirs[:common]
+        own_times, other_times = (list(one.taken(until).values()) for one in (self.treatment, other))
+        common = min(len(own_times), len(other_times))
+        is_single = len(own_times) == 1
+        return is_single == (len(other_times) == 1) and own_times[:common] == other_times[:common]
 
 
 @dataclass(frozen=True)
@@ -89,25 +90,25 @@ def evidence_of_regimen(regimen: Regimen, until: float) -> RegimenEvidence:
     """The best evidence for the doses of a regimen before `until` (h); several treatments together were not studied."""
     if len(regimen.treatments) != 1:
         return RegimenEvidence(WITHOUT, ())
-    found = dict(reversed(list(_matches(regimen.treatments[0], until))))
+    studies = dict(reversed(list(_matches(regimen.treatments[0], until))))
     for kind in (STUDIED, NO_CONTROL, OTHER_SCHEDULE):
-        if kind in found:
-            return RegimenEvidence(kind, found[kind])
+        if kind in studies:
+            return RegimenEvidence(kind, studies[kind])
     return RegimenEvidence(WITHOUT, ())
 
 
 def _matches(treatment: Treatment, until: float) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for one in load_studied_regimens():
-        if one.has_same_dose(treatment):
-            is_whole = one.has_same_schedule(treatment, until)
-            kind = OTHER_SCHEDULE if not is_whole else STUDIED if one.has_control else NO_CONTROL
-            yield kind, one.evidence
+    for regimen in load_studied_regimens():
+        if regimen.has_same_dose(treatment):
+            is_whole = regimen.has_same_schedule(treatment, until)
+            kind = OTHER_SCHEDULE if not is_whole else STUDIED if regimen.has_control else NO_CONTROL
+            yield kind, regimen.evidence
 
 
 OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
 DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a patient counts as dissociating (as in the label)
 UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # not informed by the calibration
-TOLERANCE, DAY = 1e-4, 24.0
+TOLERANCE = 1e-4
 # h; peaks after intramuscular doses are sharp
 DENSE_TIMES = np.round(np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4)
 
@@ -124,14 +125,16 @@ def candidates(
     doses: Mapping[str, Sequence[float]], minutes: Sequence[float], frequencies: Sequence[str], weeks: int
 ) -> list[CandidateRegimen]:
     """All combinations of `doses` {template with {dose} and {over}: amounts}, infusion times and schedules."""
-    found = []
+    regimens = []
     for words, amounts in doses.items():
         for amount in amounts:
             for over in minutes if "{over}" in words else (0.0,):
                 for frequency in frequencies:
-                    given = words.format(dose=f"{amount:g}", over=f"{over:g} min")
-                    found.append(CandidateRegimen(f"{given}, {frequency}", f"{given} {frequency} for {weeks} weeks"))
-    return found
+                    dose_words = words.format(dose=f"{amount:g}", over=f"{over:g} min")
+                    regimens.append(
+                        CandidateRegimen(f"{dose_words}, {frequency}", f"{dose_words} {frequency} for {weeks} weeks")
+                    )
+    return regimens
 
 
 def compare_regimens(
@@ -155,8 +158,8 @@ def compare_regimens(
     by_patient = np.full((len(regimens), len(some), 4, persons), np.nan)
     spread = _spreads(model, seed, len(some))
     bases = {f"draw-{d}": {**spread[d], **drawn} for d, drawn in enumerate(some)}
-    for d, found in enumerate(work.map(bases, trying.evaluate)):
-        numbers[:, d], by_patient[:, d] = found["outcomes"], found["by_patient"]
+    for d, evaluated in enumerate(work.map(bases, trying.evaluate)):
+        numbers[:, d], by_patient[:, d] = evaluated["outcomes"], evaluated["by_patient"]
         if progress:
             progress((d + 1) * len(regimens))
     resampled = _resampled_means(by_patient, seed)
@@ -180,8 +183,8 @@ def _resampled_means(by_patient: np.ndarray, seed: int) -> np.ndarray:
     counts = np.random.default_rng(seed).multinomial(persons, np.full(persons, 1 / persons), RESAMPLES).astype(float)
     known = np.isfinite(by_patient)
     with np.errstate(invalid="ignore"):  # a sample without a solved patient
-        found: np.ndarray = np.where(known, by_patient, 0.0) @ counts.T / (known.astype(float) @ counts.T)
-    return found
+        means: np.ndarray = np.where(known, by_patient, 0.0) @ counts.T / (known.astype(float) @ counts.T)
+    return means
 
 
 def _spreads(model: Model, seed: int, draws: int) -> list[dict[str, float]]:
@@ -222,8 +225,8 @@ class _RegimenEvaluator:
         drawn = load_population(self.population)
         people = drawn.draw(self.model.parameters, self.seed, range(self.patients), replicate=0, base=base)
         values: dict[str, np.ndarray | float] = {**base, **people.values}
-        found = [self._outcome(regimen, values) for regimen in self.regimens]
-        outcomes, by_patient = (np.array(part) for part in zip(*found, strict=True))
+        evaluated = [self._outcome(regimen, values) for regimen in self.regimens]
+        outcomes, by_patient = (np.array(part) for part in zip(*evaluated, strict=True))
         return {"outcomes": outcomes, "by_patient": by_patient}
 
     def _outcome(self, regimen: Scenario, values: Mapping[str, np.ndarray | float]) -> tuple[np.ndarray, np.ndarray]:
@@ -242,8 +245,8 @@ class _RegimenEvaluator:
         self, regimen: Scenario, values: Mapping[str, np.ndarray | float], change: Change | None = None
     ) -> Trajectories:
         until = float(self.times[-1])
-        everybody = ensemble_of_scenario(
+        ensemble = ensemble_of_scenario(
             self.model, regimen, values, self.patients, until, change=change,
             adherence=adherence_function(regimen.regimen, until, self.seed, range(self.patients)),
         )  # fmt: skip
-        return everybody.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)
+        return ensemble.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)

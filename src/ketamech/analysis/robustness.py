@@ -78,8 +78,8 @@ class RobustnessProblem:
         units: dict[str, int | None] = {TABLES: None}
         units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}
         parts = []
-        for found in self.work.map(units, self.evaluate_chunk):
-            parts.append(found)
+        for chunk_answers in self.work.map(units, self.evaluate_chunk):
+            parts.append(chunk_answers)
             if progress:
                 progress(min(sets, max(0, len(parts) - 1) * CHUNK), sets)
         answers = np.concatenate([part["answers"] for part in parts])[: sets + 1]
@@ -97,9 +97,9 @@ class RobustnessProblem:
         answers = np.empty((size, len(self.conclusions)), dtype=np.int8)
         values = np.empty((size, len(self.conclusions)), dtype=np.float32)
         for i in range(size):
-            mine = _ParameterSetCurves(curves, i)
+            set_curves = _ParameterSetCurves(curves, i)
             for j, conclusion in enumerate(self.conclusions):
-                answers[i, j], values[i, j] = conclusion.answer(mine)
+                answers[i, j], values[i, j] = conclusion.answer(set_curves)
         return {"answers": answers, "values": values}
 
     def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
@@ -108,8 +108,8 @@ class RobustnessProblem:
         until = max(arm.hours)
         ensemble = ensemble_of_scenario(self.model, arm.scenario, values, size, until + 1e-3, change=arm.change)
         times = _output_times(arm)
-        found = ensemble.solve(times, arm.outputs, tolerance=TOLERANCE, threads=self.threads)
-        return ArmCurves(times, arm.outputs, found.values, found.baseline)
+        curves = ensemble.solve(times, arm.outputs, tolerance=TOLERANCE, threads=self.threads)
+        return ArmCurves(times, arm.outputs, curves.values, curves.baseline)
 
 
 def _output_times(arm: Arm) -> np.ndarray:
@@ -290,12 +290,12 @@ class RobustnessRow:
     @property
     def where_it_stops(self) -> str:
         """The separating parameters in words; empty if there is none."""
-        found = []
+        ranges = []
         for part in filter(None, self.separated_by.split("; ")):
             name, _, shares = part.rpartition(" ")
             low, _, high = shares.partition("-")
-            found.append(f"{name} ({low} % in its lowest fifth, {high} % in its highest)")
-        return "; ".join(found)
+            ranges.append(f"{name} ({low} % in its lowest fifth, {high} % in its highest)")
+        return "; ".join(ranges)
 
 
 def percent(holds: float) -> str:
@@ -323,12 +323,12 @@ class StoredRobustness:
         if not self.run_settings:
             return "The robustness of these conclusions has not been computed."
         facts = self.run_settings
-        said = (
+        message = (
             f"Robustness: {facts['sets']} sets of {facts['parameters']} assumed parameters, drawn jointly over their"
             f" spreads, seed {facts['seed']}, {facts['date']}."
         )
         changed = model is not None and not self.is_current(model)
-        return said + (" The model has changed since; run ketamech claims --robust again." if changed else "")
+        return message + (" The model has changed since; run ketamech claims --robust again." if changed else "")
 
 
 @cache
@@ -352,16 +352,16 @@ def _identity(model: Model) -> dict[str, str]:
     return {"equations": model.layout.fingerprint, "values": short_hash(text)}
 
 
-def write_robustness(folder: Path, found: ParameterSetAnswers) -> list[Path]:
+def write_robustness(folder: Path, answers: ParameterSetAnswers) -> list[Path]:
     """Write the table and the facts of the run as CSV files; returns their paths."""
-    problem = found.problem
+    problem = answers.problem
     facts = {
-        "sets": str(found.n_sets), "parameters": str(len(problem.parameters)), "seed": str(problem.seed),
+        "sets": str(answers.n_sets), "parameters": str(len(problem.parameters)), "seed": str(problem.seed),
         "date": date.today().isoformat(), "conclusions": str(len(problem.conclusions)),
-        "sets_with_the_drug_effect": f"{100 * found.calibrated.mean():.1f}", **_identity(problem.model),
+        "sets_with_the_drug_effect": f"{100 * answers.calibrated.mean():.1f}", **_identity(problem.model),
     }  # fmt: skip
     table, run = folder / ROBUSTNESS_FILE, folder / RUN_FILE
-    atomic_write(table, _csv_text(found.table()[list(COLUMNS)]).encode())
+    atomic_write(table, _csv_text(answers.table()[list(COLUMNS)]).encode())
     atomic_write(run, ("name,value\n" + "".join(f"{name},{value}\n" for name, value in facts.items())).encode())
     return [table, run]
 

@@ -36,6 +36,7 @@ from ketamech.analysis.scorecard_targets import (
 )
 from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.units import WEEK
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.evidence.load_evidence import analyte, canonical_unit
 from ketamech.parameters import Parameter
@@ -45,7 +46,7 @@ from ketamech.simulation.observable import Observable, TimeCourse
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
-_FOUR_WEEKS = 672.0
+_FOUR_WEEKS = 4 * WEEK
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,11 @@ def _goal(row: CsvRow, evidence: Evidence, protocols: Mapping[str, object]) -> A
 
 def _factor(row: CsvRow, evidence: Evidence) -> float:
     """The unit of the criterion in canonical units; a mass of drug becomes umol."""
-    masses = {found.drug: found.value for found in evidence.observations.values() if found.unit == "g/mol"}
+    masses = {
+        observation.drug: observation.value
+        for observation in evidence.observations.values()
+        if observation.unit == "g/mol"
+    }
     substance = analyte(row["output"], "")
     return canonical_unit(row.required("unit", "a unit, or 1"), masses.get(substance) if substance else None)[0]
 
@@ -202,8 +207,8 @@ def _check_units(targets: tuple[Target, ...], evidence: Evidence, model: Model) 
         row = evidence[target.evidence]
         free = target.comparison == "sign" or target.has_band  # a band may be in the unit of the observable
         if not free and not target.measure.matches(row.canonical_unit, model.layout.units):
-            found = target.measure.unit(model.layout.units)
-            what = f"{target.evidence} is printed in {row.unit}, but {target.measure.output} gives {found}"
+            result_unit = target.measure.unit(model.layout.units)
+            what = f"{target.evidence} is printed in {row.unit}, but {target.measure.output} gives {result_unit}"
             raise InputError(what, key="output", expected=row.canonical_unit)
 
 

@@ -78,15 +78,15 @@ def load_targets(
 
     A context row without an address that can be opened is compared and not counted; other context rows are refused.
     """
-    found = []
+    targets = []
     for row in read_table(path, COLUMNS):
         name = row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")
         if evidence[name].use != "calibrate" and evidence[name].has_public_source:
             raise row.error("evidence", f"'{name}' is a context row", expected="a row to calibrate on")
         protocol = row.known("protocol", protocols, "an id of protocols.csv")
         how = row.known("comparison", COMPARISONS, " | ".join(COMPARISONS))
-        found.append(Target(name, protocol, measure(row), how, *bounds(row), row["assumption"]))
-    return tuple(found)
+        targets.append(Target(name, protocol, measure(row), how, *bounds(row), row["assumption"]))
+    return tuple(targets)
 
 
 def measure(row: CsvRow) -> Observable:
@@ -260,13 +260,13 @@ ROLES = ("fitted", "same trial", "independent")
 
 def named_rows(evidence: Evidence, parameters: Mapping[str, Parameter] | None = None) -> frozenset[str]:
     """Ids that a shipped table names as the source of a value, and those that `parameters` name."""
-    found = {name for parameter in (parameters or {}).values() for name in parameter.evidence}
+    ids = {name for parameter in (parameters or {}).values() for name in parameter.evidence}
     for row in _records(NAMING_TABLES):
-        found.update(expanded_ids(row.cells.get("evidence", ""), evidence))
+        ids.update(expanded_ids(row.cells.get("evidence", ""), evidence))
     for row in _records(CALIBRATION_TABLES):
         if row["fitted"] in FITTED_CODES:
-            found.add(row["evidence"])
-    return frozenset(found & set(evidence.observations))
+            ids.add(row["evidence"])
+    return frozenset(ids & set(evidence.observations))
 
 
 def rows_set_by_hand(
@@ -274,10 +274,10 @@ def rows_set_by_hand(
 ) -> frozenset[str]:
     """Ids that set a value other than the `estimated` parameters: leaving their trial out of the posterior does not
     undo this."""
-    found = {name for key, parameter in parameters.items() if key not in estimated for name in parameter.evidence}
+    ids = {name for key, parameter in parameters.items() if key not in estimated for name in parameter.evidence}
     for row in _records(NAMING_TABLES[1:]):
-        found.update(expanded_ids(row.cells.get("evidence", ""), evidence))
-    return frozenset(found & set(evidence.observations))
+        ids.update(expanded_ids(row.cells.get("evidence", ""), evidence))
+    return frozenset(ids & set(evidence.observations))
 
 
 def fitted_rows(evidence: Evidence, parameters: Mapping[str, Parameter] | None = None) -> frozenset[str]:
@@ -289,12 +289,12 @@ def fitted_rows(evidence: Evidence, parameters: Mapping[str, Parameter] | None =
         if row.duplicate_of:
             following[row.duplicate_of].add(row.id)
             following[row.id].add(row.duplicate_of)
-    found: set[str] = set()
+    ids: set[str] = set()
     waiting = set(named_rows(evidence, parameters))
     while waiting:
-        found |= waiting
-        waiting = {name for one in waiting for name in following[one]} - found
-    return frozenset(found)
+        ids |= waiting
+        waiting = {name for one in waiting for name in following[one]} - ids
+    return frozenset(ids)
 
 
 def roles(names: Iterable[str], evidence: Evidence, fitted: frozenset[str]) -> list[str]:

@@ -64,13 +64,13 @@ def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
         raise InputError("no endpoint is given", key="--endpoints", type_this="mood.madrs at day 28")
     text = with_current_names(text)
     try:
-        found = parse("endpoints", text, _outputs(tuple(model.layout.output_names)))
+        phrases = parse("endpoints", text, _outputs(tuple(model.layout.output_names)))
     except UnknownNameError:
         raise
     except InputError as problem:
         what = f"'{text}' is not an endpoint: {problem.what}"
         raise InputError(what, key="--endpoints", expected=problem.expected, type_this=problem.type_this) from None
-    parsed = (_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in found)
+    parsed = (_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in phrases)
     return tuple(replace(one, **_shown_unit(one.output, model)) for one in parsed)
 
 
@@ -126,16 +126,16 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
 
     a, b = row.spread.a or 0.0, row.spread.b or 0.0
     if row.spread.kind == "uniform":
-        found = a + (b - a) * u
+        value = a + (b - a) * u
     elif row.spread.kind == "lognormal":
-        found = row.value * np.exp(a * ndtri(u))
+        value = row.value * np.exp(a * ndtri(u))
     elif row.value == 0 or a == 0:
-        found = row.value + a * ndtri(u)
+        value = row.value + a * ndtri(u)
     else:
         wrong = float(ndtr(-abs(row.value) / a))  # probability of the other side of zero
         rank = wrong + u * (1 - wrong) if row.value > 0 else u * (1 - wrong)
-        found = row.value + a * ndtri(rank)
-    return found * unit(row.unit).factor
+        value = row.value + a * ndtri(rank)
+    return value * unit(row.unit).factor
 
 
 @dataclass(frozen=True)
@@ -205,14 +205,14 @@ class SensitivityProblem:
         change: Change | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Curves [point, time, output] of the treated patient, or of the control with `change`."""
-        everybody = ensemble_of_scenario(self.model, self.scenario, values, size, until, change=change)
-        return everybody.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads).values
+        ensemble = ensemble_of_scenario(self.model, self.scenario, values, size, until, change=change)
+        return ensemble.solve(times, outputs, tolerance=TOLERANCE, threads=self.threads).values
 
 
 def is_own_control(scenario: Scenario, parameters: ParameterTable) -> bool:
     """Whether the control is given the same as the treated patient."""
-    given = events_of_scenario(scenario, parameters, {}, scenario.horizon)
-    return all(len(control_events(events)) == len(events) for events in (given.doses, given.cycle))
+    scenario_events = events_of_scenario(scenario, parameters, {}, scenario.horizon)
+    return all(len(control_events(events)) == len(events) for events in (scenario_events.doses, scenario_events.cycle))
 
 
 def output_hours(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:
@@ -239,15 +239,15 @@ def tornado(question: SensitivityProblem, progress: Progress | None = None) -> p
     ranks = np.full((2 * n + 1, n), 0.5)
     for k in range(n):
         ranks[2 * k, k], ranks[2 * k + 1, k] = LOW, HIGH
-    found = question.evaluate(ranks, progress)
+    results = question.evaluate(ranks, progress)
     lines = []
     for j, outcome in enumerate(question.endpoints):
         for k, row in enumerate(question.parameters):
-            low, high = found[2 * k, j], found[2 * k + 1, j]
-            extremes = {"low": low, "high": high, "usual": found[-1, j], "swing": abs(high - low)}
+            low, high = results[2 * k, j], results[2 * k + 1, j]
+            extremes = {"low": low, "high": high, "usual": results[-1, j], "swing": abs(high - low)}
             lines.append({"outcome": outcome.text, "parameter": row.name, **extremes, "unit": outcome.unit})
     table = pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
-    return _counted(table, found)
+    return _counted(table, results)
 
 
 def morris(
@@ -263,16 +263,16 @@ def morris(
 
     problem = _problem(question, LOW)
     ranks = sample.sample(problem, trajectories, seed=seed)
-    found = question.evaluate(ranks, progress)
+    results = question.evaluate(ranks, progress)
 
     def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
         return analyse.analyze(problem, ranks[solved], outcomes, seed=seed)
 
-    table = _index_table(question, found, len(question.parameters) + 1, indices, MORRIS_COLUMNS)
+    table = _index_table(question, results, len(question.parameters) + 1, indices, MORRIS_COLUMNS)
     units = {endpoint.text: endpoint.unit for endpoint in question.endpoints}
     table["unit"] = table["outcome"].map(units)
     table = table.sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
-    return _counted(table, found)
+    return _counted(table, results)
 
 
 def sobol(question: SensitivityProblem, base: int, seed: int = 1, progress: Progress | None = None) -> pd.DataFrame:
@@ -284,20 +284,20 @@ def sobol(question: SensitivityProblem, base: int, seed: int = 1, progress: Prog
     from SALib.sample import sobol as sample
 
     problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
-    found = question.evaluate(sample.sample(problem, base, calc_second_order=False, seed=seed), progress)
+    results = question.evaluate(sample.sample(problem, base, calc_second_order=False, seed=seed), progress)
 
     def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
         return analyse.analyze(problem, outcomes, calc_second_order=False, seed=seed)
 
     parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
-    steps = [_index_table(question, found[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
+    steps = [_index_table(question, results[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
     table = steps[-1].drop(columns="base").sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
     table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
-    return _counted(table, found)
+    return _counted(table, results)
 
 
 def _index_table(
-    question: SensitivityProblem, found: np.ndarray, block: int,
+    question: SensitivityProblem, results: np.ndarray, block: int,
     indices: Callable[[np.ndarray, np.ndarray], Mapping[str, Any]], columns: Mapping[str, str],
 ) -> pd.DataFrame:  # fmt: skip
     """A line for each outcome and parameter, from the blocks of points that were all solved.
@@ -305,13 +305,13 @@ def _index_table(
     `indices`: SALib's result from the mask of these points and their outcomes; `columns` {column: name in the result}.
     Raises InputError for fewer than four blocks.
     """
-    solved = np.isfinite(found).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
+    solved = np.isfinite(results).all(axis=1).reshape(-1, block).all(axis=1).repeat(block)
     if solved.sum() < 4 * block:
         what, expected = "too few points could be solved", "more points, or fewer parameters"
         raise InputError(what, key="--trajectories", expected=expected)
     lines = []
     for j, outcome in enumerate(question.endpoints):
-        result = indices(solved, found[solved, j])
+        result = indices(solved, results[solved, j])
         for k, row in enumerate(question.parameters):
             numbers = {column: float(result[name][k]) for column, name in columns.items()}
             lines.append({"outcome": outcome.text, "parameter": row.name, **numbers})
@@ -325,8 +325,8 @@ def reading_hours(scenario: Scenario, until: float) -> list[float]:
     return sorted({*starts, *(h for h in close if h < until), *map(float, np.arange(24.0, until, 24.0))})
 
 
-def _counted(table: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
-    table.attrs |= {"solves": len(found), "failed": int((~np.isfinite(found).all(axis=1)).sum())}
+def _counted(table: pd.DataFrame, results: np.ndarray) -> pd.DataFrame:
+    table.attrs |= {"solves": len(results), "failed": int((~np.isfinite(results).all(axis=1)).sum())}
     return table
 
 

@@ -42,14 +42,14 @@ class Contrast:
 def load_contrasts(rows: Sequence[ScoredRow]) -> tuple[Contrast, ...]:
     """The contrasts of data/scorecard/contrasts.csv. Raises InputError for rows that are not scored."""
     scored = {row.id: row for row in rows if not row.reason}
-    found = []
+    contrasts = []
     for line in read_table(CONTRASTS, ("kind", "first", "second", "what")):
         for column in ("first", "second"):
             line.one_of(column, scored)
         if scored[line["first"]].statistic != scored[line["second"]].statistic:
             raise line.error("second", "another statistic than the first", expected=scored[line["first"]].statistic)
-        found.append(Contrast(line["kind"], line["first"], line["second"], line["what"]))
-    return tuple(found)
+        contrasts.append(Contrast(line["kind"], line["first"], line["second"], line["what"]))
+    return tuple(contrasts)
 
 
 def score_rows(
@@ -220,20 +220,20 @@ def summary_rows(
     parts += [("class", str(name), part, "class") for name, part in levels.groupby("class", sort=False)]
     parts += [("difference", "differences from control", differences, "class")]
     parts += [("difference", "differences from control in points", pooled, "pooled")]
-    found: list[dict[str, object]] = []
+    lines: list[dict[str, object]] = []
     for kind, name, part, against in parts:
         if len(part):
-            found.append({"basis": basis, "kind": kind, "group": name, **_measures(rows, part, samples, against)})
+            lines.append({"basis": basis, "kind": kind, "group": name, **_measures(rows, part, samples, against)})
     for contrast, part in contrasts.groupby("kind", sort=False):
         value, low, high, _ = skill(part, "crps", "crps_none")
-        found.append({
+        lines.append({
             "basis": basis, "kind": "contrast", "group": str(contrast), "rows": len(part),
             "trials": part["trial"].nunique(),
             "coverage": float(part["inside"].mean()), "error": float(part["error"].mean()), "unit": "common scale",
             "against": "no difference", "crps": float(part["crps"].mean()), "skill": value, "skill_low": low,
             "skill_high": high, "accuracy": float(part["same_sign"].mean()),
         })  # fmt: skip
-    return found
+    return lines
 
 
 def _measures(rows: Sequence[ScoredRow], part: pd.DataFrame, samples: Samples, against: str) -> dict[str, object]:
@@ -277,15 +277,15 @@ class SkillCriterion:
 
 def load_skill_criteria() -> tuple[SkillCriterion, ...]:
     """Every criterion. Raises InputError for an unknown measure or one without a bound."""
-    found = []
+    criteria = []
     for row in read_table(PATH, COLUMNS):
         low, high, floor = (row.number_or(name, np.nan) for name in ("low", "high", "floor"))
         if np.isnan(low) and np.isnan(high):
             raise row.error("low", "a criterion without a bound", expected="a number in low or high")
         question = row.required("question", "a question")
         measure = row.one_of("measure", MEASURES)
-        found.append(SkillCriterion(question, row["group"], measure, low, high, floor, row["stated"], row["why"]))
-    return tuple(found)
+        criteria.append(SkillCriterion(question, row["group"], measure, low, high, floor, row["stated"], row["why"]))
+    return tuple(criteria)
 
 
 def load_skill() -> pd.DataFrame:
@@ -300,12 +300,13 @@ def verdicts(skill: pd.DataFrame) -> pd.DataFrame:
     """
     known = skill[skill["basis"] == "left out"].set_index("group")
     lines = []
-    for one in load_skill_criteria():
-        value = float(known.loc[one.group, one.measure]) if one.group in known.index else float("nan")  # type: ignore[arg-type]
-        met = np.isfinite(value) and not value < one.low and not value > one.high
+    for criterion in load_skill_criteria():
+        value = float(known.loc[criterion.group, criterion.measure]) if criterion.group in known.index else float("nan")  # type: ignore[arg-type]
+        met = np.isfinite(value) and not value < criterion.low and not value > criterion.high
         lines.append({
-            "question": one.question, "group": one.group, "measure": one.measure, "value": value, "low": one.low,
-            "high": one.high, "met": bool(met), "floor": one.floor,
-            "above_floor": bool(np.isnan(one.floor) or value >= one.floor), "stated": one.stated, "why": one.why,
+            "question": criterion.question, "group": criterion.group, "measure": criterion.measure, "value": value,
+            "low": criterion.low, "high": criterion.high, "met": bool(met), "floor": criterion.floor,
+            "above_floor": bool(np.isnan(criterion.floor) or value >= criterion.floor),
+            "stated": criterion.stated, "why": criterion.why,
         })  # fmt: skip
     return pd.DataFrame(lines).sort_values("met", kind="stable").reset_index(drop=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ketamech.core.constants import Z95
 from ketamech.estimation.clinical_targets import (
     ClinicalTarget,
     published_interval,
@@ -28,7 +29,6 @@ DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard 
 NEGATED = ("fall", "extra fall")  # a fall is a negative change
 MIN_RELAPSE_DAYS = 0.5  # of a time to relapse, before its logarithm
 CONTINUITY_CORRECTION = 0.5  # added to counts before log odds
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class ScoredRow:
 
     def on_scoring_scale(self, values: np.ndarray | float) -> np.ndarray:
         """Numbers as published, on the common scale."""
-        found = np.asarray(values, dtype=float)
+        scaled = np.asarray(values, dtype=float)
         if self.is_ratio:
-            found = np.log(np.maximum(found, MIN_RELAPSE_DAYS if self.statistic == "median relapse" else 1e-3))
-        return self.factor * found
+            scaled = np.log(np.maximum(scaled, MIN_RELAPSE_DAYS if self.statistic == "median relapse" else 1e-3))
+        return self.factor * scaled
 
     @property
     def published(self) -> float:

@@ -170,8 +170,8 @@ def _significance_probabilities(rows: pd.DataFrame, data: Trials) -> pd.DataFram
     for row in differences.to_dict("records"):
         trial, dataset = shipped_trial(row["trial"]), data[row["trial"]]
         visit = f"period 1: {row['visit']}" if trial.washout else row["visit"]
-        found = ancova(dataset, row["scale"], visit, reference_arm(trial))
-        p = found[(found["arm"] == row["arm"]) & np.isfinite(found["p"])]["p"]
+        analysis = ancova(dataset, row["scale"], visit, reference_arm(trial))
+        p = analysis[(analysis["arm"] == row["arm"]) & np.isfinite(analysis["p"])]["p"]
         low, high = share_interval(np.array([int((p < ALPHA).sum())]), np.array([len(p)]))
         lines.append({
             "id": row["id"], "trial": row["fold"], "name": names.get(row["trial"], row["fold"]), "arm": row["arm"],
@@ -232,9 +232,9 @@ def _z(row: ClinicalTarget, values: np.ndarray) -> float:
 
 def _by_stage(rows: pd.DataFrame) -> pd.DataFrame:
     """One line per stage and role."""
-    found = rows.groupby(["stage", "role"], sort=False)
-    table = found.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
-    table["mean_abs_z"] = found["z"].agg(lambda z: z.abs().mean())
+    groups = rows.groupby(["stage", "role"], sort=False)
+    table = groups.agg(n=("id", "size"), inside=("inside", "sum"), overlaps=("overlaps", "sum"))
+    table["mean_abs_z"] = groups["z"].agg(lambda z: z.abs().mean())
     return table.reset_index()
 
 

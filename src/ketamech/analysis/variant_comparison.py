@@ -94,12 +94,14 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     own = set(load_scenario(source, model.parameters).values)
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
-        wired = load_scenario(source, model.parameters, variant=name)
-        hours, doses = shown_hours(wired), len(dose_hours(wired))
+        variant_scenario = load_scenario(source, model.parameters, variant=name)
+        hours, doses = shown_hours(variant_scenario), len(dose_hours(variant_scenario))
         values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
-        game = CoalitionSimulator(model, wired, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads)
+        game = CoalitionSimulator(
+            model, variant_scenario, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads
+        )
         curves[name] = game.evaluate_coalitions(values)[1][:, 0]
-        title = wired.title.removesuffix(f" (variant: {name})")
+        title = variant_scenario.title.removesuffix(f" (variant: {name})")
     probability = {name: known[name].probability for name in known}
     everything = np.concatenate(list(curves.values()))
     weights = np.concatenate([np.full(len(c), probability[n] / len(c)) for n, c in curves.items()])

@@ -96,8 +96,8 @@ class FitProblem:
 
         The search is repeated from a draw that is more probable than the mode.
         """
-        found = [self._search(variant, np.full(len(self.names), x), progress) for x in START_POINTS]
-        _, point, slopes = min(found, key=lambda result: result[0])
+        fits = [self._search(variant, np.full(len(self.names), x), progress) for x in START_POINTS]
+        _, point, slopes = min(fits, key=lambda result: result[0])
         cloud, heights, density = self._sampled(variant, point, _inverse(slopes), draws, seed)
         if -0.5 * self._misfit(variant, point) < heights.max() - 0.1:
             _, point, slopes = self._search(variant, cloud[heights.argmax()], progress)
@@ -121,7 +121,7 @@ class FitProblem:
 
         if progress:
             progress(f"{variant.name}: from {np.linalg.norm(start):.1f} SD")
-        found = least_squares(
+        minimum = least_squares(
             lambda x: self.signed_root_deviances(variant, x[None])[0][0],
             np.clip(start, -MAX_DISTANCE_SD + STEP, MAX_DISTANCE_SD - STEP),
             jac=lambda x: self._slopes(variant, x),
@@ -130,7 +130,7 @@ class FitProblem:
             ftol=1e-4,
             max_nfev=MAX_ITERATIONS,
         )
-        return float(found.cost), found.x, self._slopes(variant, found.x)
+        return float(minimum.cost), minimum.x, self._slopes(variant, minimum.x)
 
     def _slopes(self, variant: ModelVariant, x: np.ndarray) -> np.ndarray:
         """Central differences [row + parameter, parameter], one batch."""
@@ -148,10 +148,10 @@ class FitProblem:
         """
         chance, bells = np.random.default_rng(seed), list[tuple[np.ndarray, np.ndarray, int]]()
         cloud, heights = np.empty((0, len(point))), np.empty(0)
-        middle, found, density = point, spread, heights
+        middle, covariance, density = point, spread, heights
         for _ in range(ROUNDS):
             for width, share in MIXTURE_COMPONENTS:
-                root, count = width * np.linalg.cholesky(found), max(2, round(share * draws / ROUNDS))
+                root, count = width * np.linalg.cholesky(covariance), max(2, round(share * draws / ROUNDS))
                 fresh = middle + chance.standard_normal((count, len(point))) @ root.T
                 bells.append((middle, root, count))
                 cloud = np.vstack([cloud, fresh])
@@ -159,7 +159,7 @@ class FitProblem:
             density = _mixture(cloud, bells)
             weights = _tempered_weights(heights - density, MIN_DRAWS_PER_PARAMETER * len(point))
             middle = weights @ cloud
-            found = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + MIN_WEIGHT * spread
+            covariance = (cloud - middle).T @ (weights[:, None] * (cloud - middle)) + MIN_WEIGHT * spread
         return cloud, heights, density
 
 
@@ -248,21 +248,21 @@ def load_variant_scores(directory: Path = DIRECTORY) -> dict[str, VariantScore]:
     path = directory / "compared.csv"
     if not path.exists():
         raise InputError("no model variant has been fitted", file=path, type_this="ketamech variants --refit")
-    found = {}
+    scores = {}
     for row in read_table(path, SCORE_COLUMNS):
         numbers = {name: row.number(name) for name in SCORE_COLUMNS[1:] if name != "known"}
-        found[row["variant"]] = VariantScore(row["variant"], effective_parameters=int(row.number("known")), **numbers)
-    return found
+        scores[row["variant"]] = VariantScore(row["variant"], effective_parameters=int(row.number("known")), **numbers)
+    return scores
 
 
 def load_draws(table: ParameterTable, directory: Path = DIRECTORY) -> dict[str, dict[str, np.ndarray]]:
     """{variant: {parameter: values [draw], canonical}} about the fitted values."""
     names = tuple(load_priors())
     factors = np.array([unit(table[name].unit).factor for name in names])
-    found: dict[str, list[np.ndarray]] = {}
+    by_variant: dict[str, list[np.ndarray]] = {}
     for row in read_table(directory / "draws.csv", ("variant", *names)):
-        found.setdefault(row["variant"], []).append(factors * [row.number(name) for name in names])
-    return {variant: dict(zip(names, np.array(draws).T, strict=True)) for variant, draws in found.items()}
+        by_variant.setdefault(row["variant"], []).append(factors * [row.number(name) for name in names])
+    return {variant: dict(zip(names, np.array(draws).T, strict=True)) for variant, draws in by_variant.items()}
 
 
 def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tuple[object, ...]]:

@@ -97,15 +97,15 @@ class VariantPredictor:
 
     def predict(self, points: Sequence[ParameterPoint], progress: Progress | None = None) -> np.ndarray:
         """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
-        found = np.full((len(points), len(self.likelihood_terms)), np.nan)
+        predicted = np.full((len(points), len(self.likelihood_terms)), np.nan)
         for first in range(0, len(points), self._points_per_batch):
             part = list(points[first : first + self._points_per_batch])
             here = slice(first, first + len(part))
-            found[here, : len(self._targets)] = self._printed(part)
-            found[here, len(self._targets) :] = self._perturbed(part)
+            predicted[here, : len(self._targets)] = self._printed(part)
+            predicted[here, len(self._targets) :] = self._perturbed(part)
             if progress:
                 progress(first + len(part), len(points))
-        return found
+        return predicted
 
     def deviances(self, predicted: np.ndarray) -> np.ndarray:
         """-2 log likelihood [point, row], also of rows that are not fitted."""
@@ -126,11 +126,11 @@ class VariantPredictor:
         targets: dict[str, list[Target]] = {}
         for target in load_targets(load_evidence(), self._protocols):
             targets.setdefault(target.evidence, []).append(target)
-        found = []
+        values = []
         for row in read_table(DIRECTORY / "rows.csv", COLUMNS):
             name, kind = row.one_of("evidence", targets), row.one_of("kind", ("clinical", "unfitted"))
-            found += [(target, kind, row.number("weight")) for target in targets[name]]
-        return tuple(found)
+            values += [(target, kind, row.number("weight")) for target in targets[name]]
+        return tuple(values)
 
     @cached_property
     def _protocols(self) -> dict[str, Protocol]:
@@ -148,19 +148,19 @@ class VariantPredictor:
         chosen = [p for name, p in self._protocols.items() if name in named]
         texts = [text for t, _, _ in self._targets for text in (*t.measure.output.split("|"), t.measure.time)]
         outputs = tuple(dict.fromkeys(name for text in texts if "." in text for name in _names(text)))
-        found = []
+        batches = []
         for horizon in sorted({p.horizon for p in chosen}):
             batch = [p for p in chosen if p.horizon == horizon]
             table = self.model.parameters
             values = [p.values(table) for p in batch]
             courses = [Subject(p.id, p.events(table), own) for p, own in zip(batch, values, strict=True)]
             times = self._times(horizon, courses)
-            found.append((self._batch(courses, values, times, outputs), batch))
-        return found
+            batches.append((self._batch(courses, values, times, outputs), batch))
+        return batches
 
     def _times(self, horizon: float, courses: Sequence[Subject]) -> np.ndarray:
-        given = [entry for course in courses for entry in course.events]
-        starts = sorted({float(e.time) for e in given} | {float(e.time + e.duration) for e in given})
+        events = [entry for course in courses for entry in course.events]
+        starts = sorted({float(e.time) for e in events} | {float(e.time + e.duration) for e in events})
         exact = {hour for target, _, _ in self._targets for hour in target.measure.stated_hours}
         close = [*exact, *output_times(horizon, starts, per_dose=40)]
         return np.unique(np.round([h for h in close if h <= horizon], 6))
@@ -172,12 +172,14 @@ class VariantPredictor:
             solved = courses.solve(points)
             values, resting = _by_point(solved.values, len(points)), _by_point(solved.baseline, len(points))
             doses = [dosed_micromoles(p.events(self.model.parameters)) for p in batch]
-            for i, mine in enumerate(curves):
+            for i, patient_curves in enumerate(curves):
                 for j, p in enumerate(batch):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
                     still = dict(zip(courses.outputs, resting[i, j], strict=True))
-                    mine[p.id] = TimeCourse(courses.times, own, still, doses[j])
-        return np.array([[self._read(target, mine) for target, _, _ in self._targets] for mine in curves])
+                    patient_curves[p.id] = TimeCourse(courses.times, own, still, doses[j])
+        return np.array(
+            [[self._read(target, patient_curves) for target, _, _ in self._targets] for patient_curves in curves]
+        )
 
     def _read(self, target: Target, curves: Mapping[str, TimeCourse]) -> float:
         control = curves.get(self._protocols[target.protocol].control)
@@ -190,7 +192,7 @@ class VariantPredictor:
         needed = required_arms(self._perturbations)
         outputs = tuple(dict.fromkeys(row.output for row in self._perturbations))
         exact = {row.until for row in self._perturbations} | {24.0}
-        found = []
+        subjects = []
         for below, horizon in pairwise((0.0, *HORIZONS)):
             arms = [arm for arm, until in needed.items() if below < until <= horizon]
             parts = [subject_of_arm(arm, self.model.parameters) for arm in arms]
@@ -199,8 +201,8 @@ class VariantPredictor:
             times = np.unique([h for h in close if h <= horizon])
             fixed = [sets for _, sets in parts]
             if arms:
-                found.append((self._batch(courses, fixed, times, outputs), arms))
-        return found
+                subjects.append((self._batch(courses, fixed, times, outputs), arms))
+        return subjects
 
     def _batch(
         self, courses: Sequence[Subject], fixed: Sequence[ParameterPoint], times: np.ndarray, outputs: tuple[str, ...]
@@ -212,12 +214,12 @@ class VariantPredictor:
         curves: list[dict[Arm, TimeCourse]] = [{} for _ in points]
         for courses, arms in self._arms:
             values = _by_point(courses.solve(points).values, len(points))
-            for i, mine in enumerate(curves):
+            for i, patient_curves in enumerate(curves):
                 for j, arm in enumerate(arms):
                     own = {name: values[i, j, :, k] for k, name in enumerate(courses.outputs)}
-                    mine[arm] = TimeCourse(courses.times, own, {})
+                    patient_curves[arm] = TimeCourse(courses.times, own, {})
         rows = self._perturbations
-        return np.array([[STATISTICS[row.statistic](row, mine) for row in rows] for mine in curves])
+        return np.array([[STATISTICS[row.statistic](row, patient_curves) for row in rows] for patient_curves in curves])
 
 
 def _by_point(values: np.ndarray, points: int) -> np.ndarray:

@@ -32,7 +32,7 @@ from ketamech.app.scenarios import NAME, without_file
 from ketamech.app.schemas import ERRORS, CurvesRequest
 from ketamech.app.security_middleware import HEADERS, NO_FRAME, WASM_POLICY, SecurityMiddleware
 from ketamech.core import InputError, KetaMechError
-from ketamech.report.number_format import DISCLAIMER
+from ketamech.core.constants import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 
 PAGES = ("workbench", "exercises")  # addresses without a suffix

@@ -57,28 +57,28 @@ def attribute(
     attribution.switched_on_pathways(model, loaded)  # errors in the scenario show before anything is solved
     terminal.print_regimen(loaded)
     with terminal.progress_bar("Combinations of pathways") as update:
-        found = attribution.attribute(
+        result = attribution.attribute(
             model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
             threads=threads or os.cpu_count() or 1, progress=update,
         )  # fmt: skip
-    terminal.print_assumptions((*loaded.assumptions, *_notes(found)), "Note")
+    terminal.print_assumptions((*loaded.assumptions, *_notes(result)), "Note")
     with terminal.progress().status("Writing the page ..."):
         line = terminal.command_line()
-        page = write_attribution(out, found, model.parameters, line, provenance_of(loaded, model, seed, line))
-    _print_attribution(found, model.parameters)
+        page = write_attribution(out, result, model.parameters, line, provenance_of(loaded, model, seed, line))
+    _print_attribution(result, model.parameters)
     terminal.print_open_hint(page)
 
 
-def _print_attribution(found: Attribution, parameters: ParameterTable) -> None:
+def _print_attribution(result: Attribution, parameters: ParameterTable) -> None:
     """The endpoints that a pathway changes as a table, and the main endpoint in sentences."""
     from ketamech.analysis import attribution_text
     from ketamech.report.attribution_page import outcomes_with_contributions
 
-    changed = set(outcomes_with_contributions(found))
-    rows = found.table[found.table["outcome"].isin(changed)] if changed else found.table
+    changed = set(outcomes_with_contributions(result))
+    rows = result.table[result.table["outcome"].isin(changed)] if changed else result.table
     labelled = rows.assign(pathway=rows["pathway"].map(lambda name: attribution_text.component(name).label))
     terminal.table(labelled[["outcome", "pathway", *SHOWN]], title="Pathway contributions")
-    for sentence in (*attribution_text.describe_attribution(found, parameters), *_assumed_conclusions()):
+    for sentence in (*attribution_text.describe_attribution(result, parameters), *_assumed_conclusions()):
         terminal.print_note(sentence)
 
 
@@ -94,12 +94,12 @@ def _assumed_conclusions() -> list[str]:
     ]
 
 
-def _notes(found: Attribution) -> list[str]:
+def _notes(result: Attribution) -> list[str]:
     notes = []
-    if found.skipped:
-        notes.append(f"endpoints after the horizon were left out: {', '.join(found.skipped)}")
-    if found.failed:
-        notes.append(f"{found.failed} draws could not be solved and were left out")
+    if result.skipped:
+        notes.append(f"endpoints after the horizon were left out: {', '.join(result.skipped)}")
+    if result.failed:
+        notes.append(f"{result.failed} draws could not be solved and were left out")
     return notes
 
 

@@ -67,7 +67,7 @@ def calibrate(
     --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
     from ketamech.estimation import calibration as kit
-    from ketamech.estimation import update_parameter_tables
+    from ketamech.estimation import surrogate_posterior
 
     require_extra("calibrate")
     terminal.refuse_file(out)
@@ -82,10 +82,8 @@ def calibrate(
     if checkout:
         terminal.print_written_files(_publish(out))
     if write_tables:
-        lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
-        files = update_parameter_tables.write_updated_tables(
-            task, update_parameter_tables.of_stages(lines, write_tables)
-        )
+        lines = surrogate_posterior.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
+        files = surrogate_posterior.write_updated_tables(task, surrogate_posterior.of_stages(lines, write_tables))
         terminal.progress().print(
             f"Parameter tables written; review the changes: {', '.join(str(file) for file in files)}"
         )
@@ -104,8 +102,8 @@ def _estimate(
     console = terminal.progress()
     points = DesignPoints(task, seed)
     with _progress(design_points) as progress:
-        x, found = points.sample(design_points, progress)
-    emulator = QuadraticEmulator.fitted(x, found)
+        x, simulated = points.sample(design_points, progress)
+    emulator = QuadraticEmulator.fitted(x, simulated)
     with _progress(draws) as progress:
         posterior = sample_posterior(points, emulator, draws, progress, seed=seed)
     with _progress(len(folds(task.rows))) as progress:
@@ -151,17 +149,17 @@ def _diagnose(
     from ketamech.report.calibration_report import draw_gains, draw_ranks
 
     task = points.task
-    found = tables.diagnostic_tables(points, emulator, posterior, ranks)
+    diagnostics = tables.diagnostic_tables(points, emulator, posterior, ranks)
     mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
     facts = terminal.provenance("calibration", task.model, seed) | {tables.POSTERIOR_HASH_KEY: mark}
-    for name, table in found.items():
+    for name, table in diagnostics.items():
         (out / name).write_text(csv_with_metadata(table, facts, digits="%.4g"), encoding="utf-8")
-    if tables.DIRECTIONS in found:
+    if tables.DIRECTIONS in diagnostics:
         gains = [i for i, p in enumerate(task.estimated) if p.gain_unit]
         draw_gains(out, [task.estimated[i].gain_unit for i in gains], posterior.draws[:, gains])
-    if tables.RANKS in found:
-        draw_ranks(out, found[tables.RANKS])
-    return {tables.TITLES[name]: table for name, table in found.items() if name in tables.TITLES}
+    if tables.RANKS in diagnostics:
+        draw_ranks(out, diagnostics[tables.RANKS])
+    return {tables.TITLES[name]: table for name, table in diagnostics.items() if name in tables.TITLES}
 
 
 def _publish(out: Path) -> list[Path]:

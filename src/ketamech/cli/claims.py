@@ -101,21 +101,21 @@ def _test_robustness(
     job = {"command": "claims --robust", "seed": seed, "conclusions": len(problem.conclusions)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
         with terminal.progress_bar("Parameter sets", sets) as update:
-            found = replace(problem, work=work).evaluate(sets, update)
+            answers = replace(problem, work=work).evaluate(sets, update)
         with replace_folder(out) as draft:
-            written = [out / path.name for path in write_robustness(draft, found)]
-    _print_robustness(found)
+            written = [out / path.name for path in write_robustness(draft, answers)]
+    _print_robustness(answers)
     terminal.print_written_files(written)
 
 
-def _print_robustness(found: ParameterSetAnswers) -> None:
+def _print_robustness(answers: ParameterSetAnswers) -> None:
     """The conclusions below 90 %, and how many of each kind they are."""
     from ketamech.analysis.robustness import ASSUMPTION_LABEL, ROBUST
 
-    table = found.table()
+    table = answers.table()
     weak = table[~(table["holds"] >= ROBUST)]
     terminal.table(
-        weak[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {found.n_sets} sets: {ASSUMPTION_LABEL}"
+        weak[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {answers.n_sets} sets: {ASSUMPTION_LABEL}"
     )
     for kind, part in table.groupby("kind", sort=False):
         count = int((part["holds"] >= ROBUST).sum())

@@ -101,45 +101,45 @@ def compare_simulators(
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
         if written:
-            found = compare_archives(files, model, engines=engines, progress=status.update)
+            comparison = compare_archives(files, model, engines=engines, progress=status.update)
         else:
-            found = compared(loaded, model, folder, engines=engines, progress=status.update)
+            comparison = compared(loaded, model, folder, engines=engines, progress=status.update)
         facts = terminal.provenance("certificate", model)
-        write_table(found.table, folder / "differences.csv", facts)
+        write_table(comparison.table, folder / "differences.csv", facts)
     if markdown is not None:
-        _write_certificate(markdown, found)
-    terminal.table(_largest_differences(found), title="Largest difference, relative to the scale of the output")
-    word = "within" if found.within_goal else "ABOVE"
-    console.print(f"Largest difference: {found.largest:.2g}, {word} the limit of 1e-4. {terminal.DISCLAIMER}")
-    if not found.within_goal:
+        _write_certificate(markdown, comparison)
+    terminal.table(_largest_differences(comparison), title="Largest difference, relative to the scale of the output")
+    word = "within" if comparison.within_goal else "ABOVE"
+    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4. {terminal.DISCLAIMER}")
+    if not comparison.within_goal:
         sys.exit(1)
 
 
-def _largest_differences(found: CrossSimulatorCheck) -> pd.DataFrame:
+def _largest_differences(comparison: CrossSimulatorCheck) -> pd.DataFrame:
     """One row per scenario and engine: the largest difference, its output and hour."""
-    largest = found.table.groupby(["scenario", "engine"], sort=False)["difference"].idxmax()
-    return found.table.loc[largest, ["scenario", "engine", "difference", "output", "hour"]]
+    largest = comparison.table.groupby(["scenario", "engine"], sort=False)["difference"].idxmax()
+    return comparison.table.loc[largest, ["scenario", "engine", "difference", "output", "hour"]]
 
 
-def _write_certificate(path: Path, found: CrossSimulatorCheck) -> None:
+def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     """Write the page as Markdown."""
     from ketamech.core.atomic_files import atomic_write
     from ketamech.report.number_format import markdown_table
 
-    versions = ",\n".join(f"{name} {version}" for name, version in found.versions.items())
-    used = list(found.table["engine"].unique())
+    versions = ",\n".join(f"{name} {version}" for name, version in comparison.versions.items())
+    used = list(comparison.table["engine"].unique())
     head = INTRODUCTION.format(
         engines=" and ".join([", ".join(ENGINE_NAMES[one] for one in used[:-1]), ENGINE_NAMES[used[-1]]]),
         options=" --amici" if "AMICI" in used else "",
-        disclaimer=terminal.DISCLAIMER, goal=1e-4, largest=found.largest, fingerprint=found.fingerprint,
-        versions=versions, verdict="reached" if found.within_goal else "missed",
+        disclaimer=terminal.DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
+        versions=versions, verdict="reached" if comparison.within_goal else "missed",
     )  # fmt: skip
     rows = [
         [f"{value:.2g}" if isinstance(value, float) else value for value in row]
-        for row in _largest_differences(found).itertuples(index=False)
+        for row in _largest_differences(comparison).itertuples(index=False)
     ]
     scenarios = markdown_table(["scenario", "engine", "largest difference", "output", "hour"], rows)
-    by_output = found.table.pivot_table(
+    by_output = comparison.table.pivot_table(
         index="output", columns="engine", values="difference", aggfunc="max", sort=False
     )
     ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
@@ -181,11 +181,11 @@ def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Pat
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        found = run_suite(kind, folder, cases, progress=status.update, done=done)
+        results = run_suite(kind, folder, cases, progress=status.update, done=done)
     if markdown is not None:
-        markdown.write_text(suite_page(kind, found), encoding="utf-8")
-    terminal.table(summary(found), title=f"{len(found)} cases: {SUITES[kind].title}")
-    wrong = [one for one in found if one.outcome not in (PASSED, REFUSED, OTHER)]
+        markdown.write_text(suite_page(kind, results), encoding="utf-8")
+    terminal.table(summary(results), title=f"{len(results)} cases: {SUITES[kind].title}")
+    wrong = [result for result in results if result.outcome not in (PASSED, REFUSED, OTHER)]
     for one in wrong[:20]:
         console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
     if wrong:

@@ -61,12 +61,12 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
             bar.advance(task)
         bar.update(task, description="scorecard")
         card = scorecard(model)
-        said = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
-        write_scorecard(folder / "scorecard", card, facts=said)
+        source = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
+        write_scorecard(folder / "scorecard", card, facts=source)
         bar.advance(task)
         bar.update(task, description="claims")
-        said = provenance_of_many("claims", "", model, "ketamech claims")
-        write_claims(folder / "claims", evaluate_claims(model), said)
+        source = provenance_of_many("claims", "", model, "ketamech claims")
+        write_claims(folder / "claims", evaluate_claims(model), source)
         bar.advance(task)
         bar.update(task, description="model page")
         (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
@@ -80,15 +80,15 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
 def _next_command() -> str:
     """The next command to type; with its path if the shell does not find it."""
-    given = 'simulate "racemic 0.5 mg/kg IV over 40 min"'
+    arguments = 'simulate "racemic 0.5 mg/kg IV over 40 min"'
     folder = Path(sys.executable).parent
     command, activate = folder / "ketamech", folder / "activate"
     if shutil.which("ketamech") or not command.exists():
-        return f"Next, type:  ketamech {given}"
+        return f"Next, type:  ketamech {arguments}"
     if not activate.exists():
-        return f"Next, type:  {_short(command)} {given}"
-    first = f"Next, type:  source {_short(activate)}  and then  ketamech {given}"
-    return f"{first}\nor, without activation:  {_short(command)} {given}"
+        return f"Next, type:  {_short(command)} {arguments}"
+    first = f"Next, type:  source {_short(activate)}  and then  ketamech {arguments}"
+    return f"{first}\nor, without activation:  {_short(command)} {arguments}"
 
 
 def _short(path: Path) -> Path:

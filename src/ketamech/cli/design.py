@@ -101,27 +101,27 @@ def design(
         note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
         terminal.print_note(f"Note: {note}.")
     counts = table["evidence"].value_counts().to_dict()
-    said = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    terminal.print_note(f"Evidence of these {len(table)} regimens: {said}.")
+    counted = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    terminal.print_note(f"Evidence of these {len(table)} regimens: {counted}.")
     terminal.print_open_hint(out / first)
 
 
-def _doses(given: list[str]) -> dict[str, list[float]]:
-    found = {}
-    for text in given:
+def _doses(texts: list[str]) -> dict[str, list[float]]:
+    doses_by_drug = {}
+    for text in texts:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
             what = f"'{text}' does not name doses"
             raise InputError(what, key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"')
-        found[words.strip()] = _numbers(amounts, "--doses")
-    return found
+        doses_by_drug[words.strip()] = _numbers(amounts, "--doses")
+    return doses_by_drug
 
 
 def _numbers(text: str, key: str) -> list[float]:
     try:
-        found = [float(part) for part in text.split(",")]
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"'{text}' is not a list of numbers", key=key, expected="numbers joined by ','") from None
-    if min(found) <= 0:
+    if min(numbers) <= 0:
         raise InputError(f"'{text}' contains a number that is not positive", key=key, expected="positive numbers")
-    return found
+    return numbers

@@ -9,8 +9,8 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.suggestions import Command, Group
-from ketamech.cli.terminal import DISCLAIMER
 from ketamech.core import require_known
+from ketamech.core.constants import DISCLAIMER
 
 HELP = """List or show published values.
 
@@ -33,14 +33,16 @@ def list_rows(
     from ketamech import evidence
 
     known = evidence.load_evidence()
-    for key, given in (("stage", stage), ("use", use)):
-        if given is not None:
+    for key, filter_text in (("stage", stage), ("use", use)):
+        if filter_text is not None:
             valid = sorted({getattr(row, key) for row in known.observations.values()})
-            require_known(given, valid, f"no evidence has {key} '{given}'", key=f"--{key}", expected=", ".join(valid))
-    found = known.select(stage=stage, drug=drug, use=use, text=text)
-    if not found:
+            require_known(
+                filter_text, valid, f"no evidence has {key} '{filter_text}'", key=f"--{key}", expected=", ".join(valid)
+            )
+    rows = known.select(stage=stage, drug=drug, use=use, text=text)
+    if not rows:
         terminal.progress().print("No row matches.")
-    terminal.table(evidence.format_listing(found), title=f"{len(found)} rows")
+    terminal.table(evidence.format_listing(rows), title=f"{len(rows)} rows")
 
 
 @app.command("show", epilog=DISCLAIMER, cls=Command)

@@ -70,7 +70,7 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
         return _results(scenario, to)
     kind = PETAB if to.name == PETAB else to.suffix.lower().removeprefix(".")
     if kind not in WRITERS or (to.is_dir() and kind != PETAB):
-        kinds = ", ".join(f".{one}" for one in WRITERS)
+        kinds = ", ".join(f".{writer}" for writer in WRITERS)
         raise InputError(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
     if scenario == CALIBRATION:
         if kind != PETAB:
@@ -94,13 +94,13 @@ def _results(source: str, to: Path) -> None:
         save_results(tree, to)
         what = f"groups {', '.join(tree.children)}, as ArviZ names them"
     else:
-        found = read_results(source)
-        save_results(found.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
+        results = read_results(source)
+        save_results(results.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
         long = to.suffix.lower() in (".csv", ".parquet")
-        written = names_of(found) if long else list(found.data_vars)
-        what = f"{len(written)} variables, " + ", ".join(f"{found.sizes[dim]} {dim}" for dim in DIMS)
-        if len(written) < len(found.data_vars):
-            what += f"; a long table leaves out {len(found.data_vars) - len(written)} that have no time"
+        written = names_of(results) if long else list(results.data_vars)
+        what = f"{len(written)} variables, " + ", ".join(f"{results.sizes[dim]} {dim}" for dim in DIMS)
+        if len(written) < len(results.data_vars):
+            what += f"; a long table leaves out {len(results.data_vars) - len(written)} that have no time"
     terminal.print_note(f"Written: {to}, {what}")
 
 
@@ -162,7 +162,7 @@ def _patient_model(loaded: LoadedScenario) -> PatientModel:
     model = terminal.model()
     with terminal.progress().status("Writing equations and doses ..."):
         treated = subjects(loaded, model)[0]
-        notes = [f"Assumed: {one}." for one in loaded.assumptions]
+        notes = [f"Assumed: {assumption}." for assumption in loaded.assumptions]
         return course_model(model, treated, name=loaded.title, notes=notes, species=loaded.species)
 
 
@@ -205,8 +205,10 @@ def _petab(loaded: LoadedScenario, to: Path) -> None:
     with terminal.progress().status("Writing the problems ..."):
         case = scenario_case(loaded, model)
         _write_folder(to, petab_files([case], model))
-    found = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
-    _report(to, loaded, found, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost(loaded, "from version 2")])
+    description = f"versions 1 and 2, with {len(case.measurements)} simulated readings in place of measurements"
+    _report(
+        to, loaded, description, ["PEtab cannot carry:", *lossy_features(model), *_doses_lost(loaded, "from version 2")]
+    )
 
 
 def _calibration(to: Path) -> None:
@@ -218,8 +220,8 @@ def _calibration(to: Path) -> None:
         _write_folder(to, petab_files(cases, model))
     readings = sum(len(case.measurements) for case in cases)
     lost = [*lossy_features(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
-    found = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
-    _report(to, None, found, ["PEtab cannot carry:", *lost, *_doses_lost(None, "from version 2")])
+    description = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
+    _report(to, None, description, ["PEtab cannot carry:", *lost, *_doses_lost(None, "from version 2")])
 
 
 def _figures(to: Path) -> None:
@@ -236,10 +238,10 @@ def _figures(to: Path) -> None:
     terminal.check_folder(to)
     libcombine()
     evidence, protocols, model = load_evidence(), load_protocols(), terminal.model()
-    found = published_figures(load_targets(evidence, protocols), evidence, protocols)
+    figures = published_figures(load_targets(evidence, protocols), evidence, protocols)
     console = terminal.progress()
     with atomic_folder(to) as draft, console.status("Writing archives ...") as status:
-        made = [figure for figure in found if not figure.obstacle]
+        made = [figure for figure in figures if not figure.obstacle]
         for figure, package in figure_packages(made, evidence, model):
             status.update(figure.title)
             write_archive(draft / f"{figure.name}.omex", package)
@@ -250,11 +252,11 @@ def _figures(to: Path) -> None:
     ]
     terminal.table(lines, title="Published figures", right=("points",))
     terminal.print_note(f"Written: {len(made)} archives and {FIGURE_LIST} in {to}. {terminal.DISCLAIMER}")
-    for figure in found:
+    for figure in figures:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")
-    left = len({evidence[one.evidence].reference for one in load_targets(evidence, protocols)})
-    left -= len({figure.reference for figure in found})
+    left = len({evidence[target.evidence].reference for target in load_targets(evidence, protocols)})
+    left -= len({figure.reference for figure in figures})
     console.print(f"- {left} papers report fewer than three times of any output, or only peaks, areas and directions.")
 
 

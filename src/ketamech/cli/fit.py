@@ -218,8 +218,8 @@ def _distribution(
         raise InputError(
             f"'{folder}' holds no fit of a group", key="--fit", expected="a folder written by ketamech fit"
         )
-    found: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
-    words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    stored: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+    words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     settings = FitSettings(**words, threads=threads)
     return posterior_distribution(table, model, settings, folder / DRAWS, people)
 

@@ -113,9 +113,9 @@ def _simulated(file: Path, to: Path) -> None:
 
     with terminal.progress().status("Compiling and running the model ..."):
         problem = file.suffix.lower() in PROBLEMS
-        found = {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
-    for name, values in found.items():
-        _write_values(values, to if len(found) == 1 else to.with_stem(f"{to.stem}_{name}"))
+        simulated = {"": simulate_petab(file)} if problem else SedmlFile(file).reports()
+    for name, values in simulated.items():
+        _write_values(values, to if len(simulated) == 1 else to.with_stem(f"{to.stem}_{name}"))
 
 
 def _write_values(values: pd.DataFrame, to: Path) -> None:
@@ -145,20 +145,22 @@ def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
 
     if to is not None:
         refuse_target(to)
-    found = read_scenarios(file, load_parameters())
-    if wanted is not None and wanted not in found:
+    scenarios = read_scenarios(file, load_parameters())
+    if wanted is not None and wanted not in scenarios:
         what = f"there is no '{wanted}'"
-        raise InputError(what, file=file, expected=", ".join(list(found)[:10]), nearest=closest_match(wanted, found))
-    if to is not None and wanted is None and len(found) != 1:
-        what = f"the file holds {len(found)} scenarios"
-        raise InputError(what, file=file, type_this=f"--subject {next(iter(found), 'NAME')}")
+        raise InputError(
+            what, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(wanted, scenarios)
+        )
+    if to is not None and wanted is None and len(scenarios) != 1:
+        what = f"the file holds {len(scenarios)} scenarios"
+        raise InputError(what, file=file, type_this=f"--subject {next(iter(scenarios), 'NAME')}")
     rows: list[dict[str, object]] = []
-    for name, one in found.items():
+    for name, one in scenarios.items():
         meant = one.regimen.sentence(exact=False) or "no treatment"
         rows.append({"ID": name, "until (h)": one.horizon, "parameters set": len(one.values), "doses": meant})
     terminal.table(rows, title=str(file))
     if to is not None:
-        one = found[wanted or next(iter(found))]
+        one = scenarios[wanted or next(iter(scenarios))]
         terminal.print_assumptions(one.assumptions)
         _write_scenario(to, one.source)
 
@@ -192,8 +194,8 @@ def _run(model: SbmlModel, to: Path | None, end: float, steps: int, tolerance: f
 
     with terminal.progress().status("Compiling and running the model ..."):
         times = np.linspace(0.0, end, steps + 1)
-        found = pd.DataFrame(simulate_imported(model, times, tolerance=tolerance))
-    curves = found[["time", *(name for name in found.columns if name != "time")]]
+        table = pd.DataFrame(simulate_imported(model, times, tolerance=tolerance))
+    curves = table[["time", *(name for name in table.columns if name != "time")]]
     if to is None:
         last = curves.iloc[-1]
         terminal.table([{"value": str(name), f"at {end:g}": float(last[name])} for name in curves.columns])

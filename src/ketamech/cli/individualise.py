@@ -93,12 +93,12 @@ def individualise(
     finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
     limits = limits or finder.range()
     with terminal.progress_bar("Persons", len(names)) as update:
-        found = {}
+        found_doses = {}
         for done, (name, values) in enumerate(chosen.items(), 1):
-            found[name] = finder.find(values, limits)
+            found_doses[name] = finder.find(values, limits)
             update(done)
     with atomic_folder(folder) as draft:
-        table = write_doses(draft, finder, found, _facts(f"{fit.name}: {regimen}", model))
+        table = write_doses(draft, finder, found_doses, _facts(f"{fit.name}: {regimen}", model))
     columns = ["ID", "dose", "window_low", "window_high", "goal", "predicted", "low", "high", "probability", "remark"]
     terminal.table(table[columns].to_dict("records"), title="Doses")
     terminal.progress().print(f"Doses are {NOTE}.")
@@ -127,18 +127,18 @@ def sampling_times(
     from ketamech.cli import scenario_argument
     from ketamech.fitting.sampling_times import USUAL, sampling_design
 
-    given, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
+    loaded, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
     hours = USUAL if candidates is None else _hours(candidates, "--candidates")
     others = () if compare is None else _hours(compare, "--compare")
     with terminal.progress().status("Derivatives ..."):
         design = sampling_design(
-            model, given, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
+            model, loaded, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
             parameters=listed_names(parameters or ""), errors=tuple(error or ()), threads=threads_of(threads, None),
         )  # fmt: skip
     best = design.best(samples)
     rows = [
-        {"time_h": float(design.times[i]), **{f"{one.output}, {one.unit}": float(design.predicted[k, i])
-                                              for k, one in enumerate(design.outputs)}} for i in best
+        {"time_h": float(design.times[i]), **{f"{output.output}, {output.unit}": float(design.predicted[k, i])
+                                              for k, output in enumerate(design.outputs)}} for i in best
     ]  # fmt: skip
     terminal.table(rows, title="Best sampling times")
     table = design.table(best)
@@ -153,11 +153,11 @@ def sampling_times(
 
 
 def _range(text: str) -> tuple[float, float] | None:
-    found = _hours(text, "--doses") if text else ()
-    if text and (len(found) != 2 or not 0 < found[0] < found[1]):
+    bounds = _hours(text, "--doses") if text else ()
+    if text and (len(bounds) != 2 or not 0 < bounds[0] < bounds[1]):
         raise InputError(f"'{text}' is not a range of doses", key="--doses", expected="a lower and a higher dose",
                          type_this='--doses "0.1, 1"')  # fmt: skip
-    return (found[0], found[1]) if found else None
+    return (bounds[0], bounds[1]) if bounds else None
 
 
 def _hours(text: str, key: str) -> tuple[float, ...]:

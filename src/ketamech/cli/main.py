@@ -1,12 +1,15 @@
-"""The `ketamech` command: its help, errors and exit codes."""
+"""The `ketamech` command: its help, errors and exit codes, and standard streams of any encoding."""
 
 from __future__ import annotations
 
+import codecs
 import gc
+import os
 import sys
+import unicodedata
 import warnings
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -35,15 +38,15 @@ from ketamech.cli import (
     sensitivity,
     serve,
     simulate,
-    streams,
     trial,
     variants,
     verify,
 )
 from ketamech.cli.suggestions import Command, Group, current_arguments
-from ketamech.cli.terminal import DISCLAIMER, missing
+from ketamech.cli.terminal import missing
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, CacheWarning
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.deprecated_names import RenamedWarning
 
 HELP = f"""Simulate ketamine from a dose to mood weeks later: in one patient, a virtual population or a virtual trial.
@@ -111,7 +114,7 @@ def _root(
 def main() -> None:
     """Run the command line. A KetaMechError is printed without a traceback; the exit code is then 2."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    streams.prepare()
+    prepare_streams()
     warnings.showwarning = _show_warning(warnings.showwarning)
     try:
         try:
@@ -131,12 +134,12 @@ def main() -> None:
         print_error(missing(problem.name or str(problem)))
         sys.exit(2)
     except BrokenPipeError:
-        streams.close_broken_pipe(sys.stdout)
+        close_broken_pipe(sys.stdout)
         sys.exit(0)
     except OSError as problem:
         if "--debug" in sys.argv:
             raise
-        streams.close_broken_pipe(sys.stdout)
+        close_broken_pipe(sys.stdout)
         expected = "more room, then the same command" if problem.errno in DISK_FULL_ERRORS else "a place to write to"
         print_error(InputError(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
@@ -157,3 +160,55 @@ def _show_warning(usual: Callable[..., None]) -> Callable[..., None]:
 def print_error(problem: KetaMechError) -> None:
     """Print an error on the error stream, file and line first; lines are not folded, so that paths stay whole."""
     Console(stderr=True).print(Text.assemble(("Error: ", "bold red"), str(problem)), soft_wrap=True)
+
+
+ASCII_EQUIVALENTS = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "…": "...", "×": "x", "·": "*", "→": "->", "←": "<-", "≤": "<=",
+    "≥": ">=", "≈": "~", "±": "+/-", "µ": "u", "μ": "u", "α": "alpha", "β": "beta", "κ": "kappa", "Δ": "delta",
+    "°": " deg", "’": "'", "‘": "'", "“": '"', "”": '"', "•": "-", "─": "-", "━": "-", "│": "|", "✓": "ok", "✗": "x",
+    "≠": "!=", "²": "^2", "³": "^3", "½": "1/2", "¼": "1/4", "™": "(TM)", "®": "(R)", "\N{NO-BREAK SPACE}": " ",
+}  # fmt: skip
+HANDLER = "ketamech_plain"
+
+
+def prepare_streams() -> None:
+    """Make the standard streams safe to write to, before anything else is opened.
+
+    A character that the encoding of a stream lacks is written in ASCII (a minus sign as '-', a letter without its
+    accent, else '?'). A stream that is closed is replaced by the null device.
+    """
+    codecs.register_error(HANDLER, _in_ascii)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (for as long as we run)
+        elif mode == "w" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=HANDLER)
+
+
+def close_broken_pipe(stream: TextIO) -> None:
+    """Discard the buffer of a stream, so that Python does not try to write it again at exit."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no stream of the system, as in a test
+        return
+
+
+def plain(text: str) -> str:
+    """The text in ASCII."""
+    return "".join(_plain(letter) for letter in text)
+
+
+def _plain(letter: str) -> str:
+    if letter.isascii() or letter in ASCII_EQUIVALENTS:
+        return ASCII_EQUIVALENTS.get(letter, letter)
+    bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return bare if letter.isalpha() and bare else "?"  # of a sign what is left may mean something else
+
+
+def _in_ascii(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    return plain(problem.object[problem.start : problem.end]), problem.end

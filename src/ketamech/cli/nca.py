@@ -105,11 +105,11 @@ def nca(
         _refuse(of_scenario, "a scenario", "one of the columns of the table; options of tables: ketamech nca --help")
         title = Path(source).stem
         folder = _folder(out, title)
-        found = _of_table(source, of_table)
+        profiles = _of_table(source, of_table)
     else:
         _refuse(of_table, "a data table", "a file such as levels.csv")
-        title, folder, found = _of_scenario(source, outputs, times, patients, seed, out, lloq=lloq is not None)
-    _write(found, rules, folder, title, adam=adam, figures=figures)
+        title, folder, profiles = _of_scenario(source, outputs, times, patients, seed, out, lloq=lloq is not None)
+    _write(profiles, rules, folder, title, adam=adam, figures=figures)
 
 
 def _refuse_folder(folder: Path) -> None:
@@ -172,15 +172,15 @@ def _of_table(source: str, options: dict[str, Any]) -> Profiles:
     for name in ("--molar-mass", "--tau"):
         if options[name] is not None and not options[name] > 0:
             raise InputError(f"{name} {options[name]:g}", key=name, expected="a number above 0")
-    found = profiles_of_table(source, load_parameters(), settings)
+    profiles = profiles_of_table(source, load_parameters(), settings)
     wanted = options["--subject"]
     if wanted is None:
-        return found
-    names = list(dict.fromkeys(profile.subject for profile in found.profiles))
+        return profiles
+    names = list(dict.fromkeys(profile.subject for profile in profiles.profiles))
     if wanted not in names:
         near = closest_match(wanted, names)
         raise InputError(f"there is no ID {wanted}", file=source, expected=", ".join(names[:10]), nearest=near)
-    return replace(found, profiles=[profile for profile in found.profiles if profile.subject == wanted])
+    return replace(profiles, profiles=[profile for profile in profiles.profiles if profile.subject == wanted])
 
 
 def _of_scenario(
@@ -215,26 +215,26 @@ def _of_scenario(
             dense = times_of_scenario(loaded, subjects(loaded, model)[0]) if grid is None else grid
             cohort = Cohort(model, loaded, patients, names, dense, seed, threads=threads_of(None, None))
             curves = cohort.solve_patients(range(patients))
-    found = profiles_of_curves(
+    profiles = profiles_of_curves(
         curves, loaded, model.parameters, names, lloq=lloq, per_kilogram=patients is not None
     )  # fmt: skip
-    found.notes += [note for note in loaded.assumptions if patients is None or "--patients" not in note]
-    return loaded.title, folder, found
+    profiles.notes += [note for note in loaded.assumptions if patients is None or "--patients" not in note]
+    return loaded.title, folder, profiles
 
 
-def _write(found: Profiles, rules: NcaRules, folder: Path, title: str, *, adam: bool, figures: bool) -> None:
+def _write(profiles: Profiles, rules: NcaRules, folder: Path, title: str, *, adam: bool, figures: bool) -> None:
     from ketamech.core.environment import environment
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.analysis_figures import draw_profiles
     from ketamech.simulation.nca_tables import adpp, analysed, statistics, wide_table
 
-    rows = analysed(found.profiles, rules)
+    rows = analysed(profiles.profiles, rules)
     several = len({row.profile.subject for row in rows}) > 1
     tables = {"nca": wide_table(rows)} | ({"adpp": adpp(rows, title)} if adam else {})
     tables |= {"statistics": statistics(rows)} if several else {}
     facts = {"title": title, "command_line": terminal.command_line(), "rules": repr(rules), **environment()}
-    facts |= {"notes": "; ".join(found.notes)}
+    facts |= {"notes": "; ".join(profiles.notes)}
     with atomic_folder(folder) as draft:
         for name, table in tables.items():
             write_table(table, draft / f"{name}.csv", facts)
@@ -244,8 +244,8 @@ def _write(found: Profiles, rules: NcaRules, folder: Path, title: str, *, adam: 
             for group in own[:MAX_FIGURES]:
                 draw_profiles(draft / "figures", group)
             if len(own) > MAX_FIGURES:
-                found.note(f"figures of the first {MAX_FIGURES} of {len(own)} subjects")
-    terminal.print_assumptions(found.notes, "Note")
+                profiles.note(f"figures of the first {MAX_FIGURES} of {len(own)} subjects")
+    terminal.print_assumptions(profiles.notes, "Note")
     _print(rows, title, statistics_of=tables.get("statistics"))
     terminal.print_open_hint(folder / "nca.csv")
 
@@ -258,7 +258,7 @@ def _print(rows: Sequence[AnalysedProfile], title: str, statistics_of: Any) -> N
     """The main parameters of the first profiles, and their statistics over subjects."""
     from ketamech.simulation.nca_tables import nca_parameters, wide_table
 
-    shown = [code for code, one in nca_parameters().items() if one.is_shown]
+    shown = [code for code, parameter in nca_parameters().items() if parameter.is_shown]
     table = wide_table(rows[:SHOWN], shown)
     constant = [name for name in ("OCC", "DOSENO", "DOSETIME (h)", "ANALYTE") if table[name].nunique() == 1]
     empty = [name for name in ("missing because", "flags") if (table[name] == "").all()]

@@ -48,18 +48,18 @@ def network(
     model = terminal.model()
     terminal.print_regimen(loaded)
     with terminal.progress().status("Simulating ..."):
-        found = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
-    table = found.table()
+        prediction = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
+    table = prediction.table()
     facts = provenance_of(loaded, model, seed, terminal.command_line())
     with atomic_folder(out) as draft:
         write_table(table, draft / "areas.csv", facts)
-        paths = [out / path.name for path in draw_areas(draft, found, loaded.title)]
+        paths = [out / path.name for path in draw_areas(draft, prediction, loaded.title)]
     if markdown:
-        picture = write_areas_page(markdown, found, loaded.title).parents[1] / "pictures"
+        picture = write_areas_page(markdown, prediction, loaded.title).parents[1] / "pictures"
         picture.mkdir(parents=True, exist_ok=True)
         shutil.copy(out / "areas.png", picture / "areas.png")
     shown = ["readout", "hours", "change", "low", "high", "rising"]
     terminal.table(table[shown], title=f"{loaded.title}: change from drug-free baseline, %")
-    if found.failed:
-        terminal.progress().print(f"{found.failed} of {draws} draws could not be solved and were left out")
+    if prediction.failed:
+        terminal.progress().print(f"{prediction.failed} of {draws} draws could not be solved and were left out")
     terminal.print_open_hint(paths[1])

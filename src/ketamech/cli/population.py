@@ -99,15 +99,15 @@ def population(
     terminal.print_open_hint(paths[0])
 
 
-def _changes(given: list[str]) -> dict[str, str]:
-    found = {}
-    for text in given:
+def _changes(texts: list[str]) -> dict[str, str]:
+    changes = {}
+    for text in texts:
         name, sign, words = text.partition("=")
         if not sign or not words.strip():
             what = f"'{text}' is not a distribution"
             raise InputError(what, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
-        found[current_name(name.strip())] = words.strip()
-    return found
+        changes[current_name(name.strip())] = words.strip()
+    return changes
 
 
 def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
@@ -138,8 +138,8 @@ def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
 
     model = terminal.model()
     endpoints = [_bounded_endpoint(text, model) for text in plausible]
-    found = simulate_patients(model, drawn, scenario, [(one.output, one.hour) for one, _ in endpoints])
-    named = {str(i): values for i, values in enumerate(found)}
+    curves = simulate_patients(model, drawn, scenario, [(one.output, one.hour) for one, _ in endpoints])
+    named = {str(i): values for i, values in enumerate(curves)}
     return select_plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(endpoints)})
 
 
@@ -157,15 +157,15 @@ def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, f
         limits = float(low), float(high)
     except ValueError:
         raise problem from None
-    found = parse_endpoints(words, model)
-    if len(found) != 1 or found[0].statistic != "at":
+    endpoints = parse_endpoints(words, model)
+    if len(endpoints) != 1 or endpoints[0].statistic != "at":
         raise problem
-    return found[0], limits
+    return endpoints[0], limits
 
 
 def _summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, SD and quantiles of each variable that varies."""
-    varying = table.drop(columns="person").loc[:, lambda found: found.nunique() > 1]
+    varying = table.drop(columns="person").loc[:, lambda statistics: statistics.nunique() > 1]
     names = {"mean": "mean", "std": "SD", "5%": "5 %", "50%": "median", "95%": "95 %"}
-    found = varying.describe(percentiles=[0.05, 0.5, 0.95]).T[list(names)].rename(columns=names)
-    return found.rename_axis("variable").reset_index()
+    statistics = varying.describe(percentiles=[0.05, 0.5, 0.95]).T[list(names)].rename(columns=names)
+    return statistics.rename_axis("variable").reset_index()

@@ -31,6 +31,6 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
     from ketamech.dosing.regimen import Regimen
 
     understood = Regimen.parse(dose).sentence(exact=False)
-    found = equivalent_dose(dose, source, target, given=route, model=terminal.model())
-    terminal.table(found, title=f"{understood}, from {source} to {target}")
+    equivalents = equivalent_dose(dose, source, target, route=route, model=terminal.model())
+    terminal.table(equivalents, title=f"{understood}, from {source} to {target}")
     terminal.progress().print(terminal.DISCLAIMER)

@@ -46,14 +46,14 @@ def scenario(
 
 def settings(options: list[str] | None, option: str) -> dict[str, str]:
     """Names and values of options such as `--person "weight=90 kg, age=75"`. Raises InputError."""
-    found = {}
-    for text in (part for given in options or () for part in re.split(r",(?=[^,=]*=)", given)):
+    settings = {}
+    for text in (part for texts in options or () for part in re.split(r",(?=[^,=]*=)", texts)):
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (sign and name and value):
             example = '--person "weight=90 kg"' if option == "--person" else "--set mood.expectancy_weight=0"
             raise InputError(f"{option} {text}", key=option, expected="NAME=VALUE", type_this=example)
-        found[name] = value
-    return found
+        settings[name] = value
+    return settings
 
 
 def refuse_for_table(added: Mapping[str, object]) -> None:
@@ -63,8 +63,8 @@ def refuse_for_table(added: Mapping[str, object]) -> None:
         "--person": "a column such as WEIGHT or AGE",
         "--set": "a column of the full name",
     }
-    for key, said in added.items():
-        if said:
+    for key, message in added.items():
+        if message:
             expected = columns.get(key, "a regimen in words or a scenario file")
             raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
 

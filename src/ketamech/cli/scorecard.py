@@ -66,8 +66,8 @@ def scorecard(
         if trials:
             page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
             written += _by_trials(draft, model, replicates, page, work, threads_of(None, scheduler), checkout)
-        found = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
-    terminal.print_written_files(found)
+        paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
+    terminal.print_written_files(paths)
 
 
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:

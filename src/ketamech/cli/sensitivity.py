@@ -115,10 +115,10 @@ def _analyse(
         shown = table.groupby("outcome", sort=False).head(8)
         terminal.table(shown, title=f"{name}, {question.kind}")
         if table.attrs["failed"]:
-            said = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
-            terminal.progress().print(said)
+            message = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
+            terminal.progress().print(message)
     if sobol_top:
         widest = tables["sobol"]["total_half_width"].max()
-        said = f"sobol: total indices known within {widest:.2f} (95 %) from {sobol_n} base points"
-        terminal.progress().print(f"{said}; for twice as many: --sobol-n {2 * sobol_n}")
+        message = f"sobol: total indices known within {widest:.2f} (95 %) from {sobol_n} base points"
+        terminal.progress().print(f"{message}; for twice as many: --sobol-n {2 * sobol_n}")
     return paths

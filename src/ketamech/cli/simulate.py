@@ -134,7 +134,7 @@ def simulate(
         "varying": varying, "threads": threads, "chunk": chunk, "tolerance": tolerance, "device": device,
         "scheduler": scheduler, "resume": resume or None,
     }  # fmt: skip
-    given = {name: value for name, value in of_many.items() if value is not None}
+    options_given = {name: value for name, value in of_many.items() if value is not None}
     from ketamech.cli import scenario_argument
 
     added: dict[str, Any] = {
@@ -150,10 +150,10 @@ def simulate(
         _refuse_without_table(of_table)
         from ketamech.cli.simulate_cohort import CohortOptions, simulate_cohort
 
-        given |= {"png": png, "connectome": connectome, "receptors": receptors}
-        given |= {"species": species, "perturb": tuple(perturb or ()), "variant": variant}
-        given |= {"drug": drug, "subject": subject, "pk_model": pk_model, **added}
-        return simulate_cohort(scenario, out, CohortOptions(patients, **given), folder_name)
+        options_given |= {"png": png, "connectome": connectome, "receptors": receptors}
+        options_given |= {"species": species, "perturb": tuple(perturb or ()), "variant": variant}
+        options_given |= {"drug": drug, "subject": subject, "pk_model": pk_model, **added}
+        return simulate_cohort(scenario, out, CohortOptions(patients, **options_given), folder_name)
     records = None
     if scenario_argument.is_table(scenario):
         from ketamech.cli.simulate_cohort import Records, simulate_table
@@ -161,15 +161,15 @@ def simulate(
         scenario_argument.refuse_for_table({
             "--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": set_,
         })  # fmt: skip
-        given |= of_table
-        records = Records.read(scenario, drug, subject, given)
+        options_given |= of_table
+        records = Records.read(scenario, drug, subject, options_given)
         if not records.single_scenario:
-            given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
-            return simulate_table(records, out, pk_model, folder_name, given)
+            options_given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
+            return simulate_table(records, out, pk_model, folder_name, options_given)
     if records is None:
         _refuse_without_table(of_table)
-    chosen = {name: given.pop(name, None) for name in ("outputs", "times", "output_interval")}
-    _refuse_without_patients(given)
+    chosen = {name: options_given.pop(name, None) for name in ("outputs", "times", "output_interval")}
+    _refuse_without_patients(options_given)
     from ketamech.report.run_folder import write_run
     from ketamech.report.summary import exposure_rows, summary_rows
 
@@ -191,10 +191,10 @@ def simulate(
     if chosen["times"] or chosen["output_interval"]:
         terminal.table(requested[0].head(MAX_ROWS).to_dict("records"))
     terminal.table(exposure_rows(curves, loaded, model.parameters))
-    for name, (found, _) in tables.items():
+    for name, (table, _) in tables.items():
         if name == CURVES:
             continue
-        console.print(f"{len(found)} records of the dose table: {terminal.escape_markup(folder / name)}")
+        console.print(f"{len(table)} records of the dose table: {terminal.escape_markup(folder / name)}")
     if report:
         terminal.print_open_hint(folder / "report.html")
     else:
@@ -231,17 +231,17 @@ def _simulated(
     return curves, scenario, shown_curves(curves, present, grid if hours is None else hours)
 
 
-def _refuse_without_table(given: dict[str, Any]) -> None:
+def _refuse_without_table(options_given: dict[str, Any]) -> None:
     """Raise InputError for an option that only a dose table has."""
-    for name in given:
+    for name in options_given:
         option = f"--{name.replace('_', '-')}"
         what = f"{option} is for a dose table"
         raise InputError(what, key=option, expected="a file such as doses.csv; many patients of a scenario: --patients")
 
 
-def _refuse_without_patients(given: dict[str, Any]) -> None:
+def _refuse_without_patients(options_given: dict[str, Any]) -> None:
     """Raise InputError for an option that is valid only with --patients."""
-    for name, value in given.items():
+    for name, value in options_given.items():
         option = f"--{name.replace('_', '-')}"
         words = option if value is True else f"{option} {value}"
         what = f"{words} is for many patients"

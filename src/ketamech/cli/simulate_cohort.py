@@ -82,12 +82,12 @@ def simulate_cohort(
     from ketamech.report.analysis_figures import cohort_figure
     from ketamech.report.provenance import provenance_of
 
-    found = scenario_argument.scenario(
+    loaded = scenario_argument.scenario(
         source, drug=options.drug, subject=options.subject,
         species=options.species, perturb=options.perturb, variant=options.variant,
         person=options.person, parameters=options.parameters,
     )  # fmt: skip
-    scenario = found.with_connectome(options.connectome, options.receptors)
+    scenario = loaded.with_connectome(options.connectome, options.receptors)
     seed = scenario.seed if options.seed is None else options.seed
     place = folder or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
     model = terminal.model(options.pk_model)
@@ -157,10 +157,10 @@ def _summary(curves: xr.Dataset, scenario: Scenario, chosen: np.ndarray | None) 
         factor, unit = shown(name, curves[name].attrs["units"])
         kind, peaks, when = extremes(curves, name)
         shares = percentiles(curves, name, SHARES, places).T
-        found = {f"{curves['time'].values[i]:.4g}": share for i, share in zip(places, shares, strict=True)}
-        found[f"{kind} (at {when:.3g})"] = peaks
-        size = np.nanmax(np.abs([*found.values()])) if np.isfinite([*found.values()]).any() else 0.0
-        for hours, numbers in found.items():
+        row = {f"{curves['time'].values[i]:.4g}": share for i, share in zip(places, shares, strict=True)}
+        row[f"{kind} (at {when:.3g})"] = peaks
+        size = np.nanmax(np.abs([*row.values()])) if np.isfinite([*row.values()]).any() else 0.0
+        for hours, numbers in row.items():
             plain = [0.0 if abs(number) < ZERO_SHARE * size else float(factor * number) for number in numbers]
             quantiles = dict(zip(("5 %", "median", "95 %"), plain, strict=True))
             rows.append({"output": name, "hours": hours, **quantiles, "unit": unit})
@@ -172,13 +172,13 @@ def _shown_places(hours: np.ndarray, scenario: Scenario, chosen: np.ndarray | No
     if chosen is None:
         first = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
         wanted = np.array([*(first + moment for moment in SHOWN_TIMES), hours[-1]])
-        found = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in wanted if hour <= hours[-1]])
+        places = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in wanted if hour <= hours[-1]])
     else:
-        found = np.searchsorted(hours, chosen)
-    if len(found) > MAX_ROWS:
-        terminal.progress().print(f"The table shows {MAX_ROWS} of the {len(found)} times; the folder holds all.")
-        found = found[np.linspace(0, len(found) - 1, MAX_ROWS).round().astype(int)]
-    return [int(place) for place in found]
+        places = np.searchsorted(hours, chosen)
+    if len(places) > MAX_ROWS:
+        terminal.progress().print(f"The table shows {MAX_ROWS} of the {len(places)} times; the folder holds all.")
+        places = places[np.linspace(0, len(places) - 1, MAX_ROWS).round().astype(int)]
+    return [int(place) for place in places]
 
 
 class _PatientsPerSecond(ProgressColumn):
@@ -231,8 +231,8 @@ def _default_times(scenario: Scenario) -> np.ndarray:
     starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MAX_DOSES]
     ends = {treatment.duration + treatment.lag for treatment in scenario.regimen.treatments}
     around = np.array([[at + hours for hours in (*HOURS_AFTER_DOSE, *ends)] for at in starts]).ravel()
-    found = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
-    return np.unique(found[found <= horizon])
+    times = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
+    return np.unique(times[times <= horizon])
 
 
 FILE, BANDS, SHOWN = "simulated.csv", "bands.csv", 20
@@ -267,8 +267,8 @@ class Records:
     @property
     def single_scenario(self) -> bool:
         """Whether the table holds one subject with one occasion, so that a report can be written."""
-        stays = [stay for subject in self.table.subjects for stay in subject.occasions]
-        return len(stays) == 1 and stays[0].is_scenario and self.replicates is None
+        occasions = [stay for subject in self.table.subjects for stay in subject.occasions]
+        return len(occasions) == 1 and occasions[0].is_scenario and self.replicates is None
 
     @property
     def has_observations(self) -> bool:
@@ -289,11 +289,11 @@ class Records:
 
         return listed_names(self.outputs) if self.outputs else OUTPUTS
 
-    def bands(self, found: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    def bands(self, records: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Percentiles over replicates at each record, and the units of the columns."""
         from ketamech.exchange.simulate_any import bands_of
 
-        table = bands_of(found, self.names)
+        table = bands_of(records, self.names)
         return table, {name: units[name.split(" ")[0]] for name in table.columns if name.split(" ")[0] in units}
 
     def report_tables(self, model: Model) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:

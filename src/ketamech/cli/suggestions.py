@@ -22,10 +22,10 @@ from ketamech.core.deprecated_names import RENAMED_FOLDER
 @cache
 def renamed_words() -> dict[str, dict[str, str]]:
     """{command: {old: new}} (data/renamed/cli.csv); the command is '' for names of commands and for common options."""
-    found: dict[str, dict[str, str]] = {}
+    renamed: dict[str, dict[str, str]] = {}
     for row in read_table(RENAMED_FOLDER / "cli.csv", ("command", "old", "new")):
-        found.setdefault(row["command"], {})[row["old"]] = row["new"]
-    return found
+        renamed.setdefault(row["command"], {})[row["old"]] = row["new"]
+    return renamed
 
 
 def former_commands() -> dict[str, str]:
@@ -43,11 +43,11 @@ def current_arguments(arguments: Sequence[str]) -> list[str]:
     command, rest = _current_command(typed, rest, changes)
     options = {**renamed_words()[""], **renamed_words().get(command, {})}
     end = rest.index("--") if "--" in rest else len(rest)
-    found = [*before, command, *(_current_option(word, options, changes) for word in rest[:end]), *rest[end:]]
+    current = [*before, command, *(_current_option(word, options, changes) for word in rest[:end]), *rest[end:]]
     if changes:
         listed = ", ".join(f"'{old}' is now '{new}'" for old, new in changes.items())
         sys.stderr.write(f"Warning: {listed}; the old names will stop working in the next release\n")
-    return found
+    return current
 
 
 def _current_command(typed: str, rest: list[str], changes: dict[str, str]) -> tuple[str, list[str]]:
@@ -88,8 +88,8 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Raises UnknownNameError for a command that does not exist."""
-        given = args[0] if args else ""
-        if given and not given.startswith("-") and self.get_command(ctx, given) is None:
+        command = args[0] if args else ""
+        if command and not command.startswith("-") and self.get_command(ctx, command) is None:
             raise self._no_command(_path(ctx), args)
         return super().resolve_command(ctx, args)
 
@@ -106,17 +106,17 @@ class Group(TyperGroup):
 
 def example(text: str) -> str | None:
     """The first command line in a help text."""
-    found = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
-    return found[1].split("  #")[0].strip() if found else None
+    match = re.search(r"(?:^|\s)(ketamech .+)$", text, flags=re.M)
+    return match[1].split("  #")[0].strip() if match else None
 
 
 def _parsed(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:
     """Parse arguments; an error says what to type instead."""
-    given = list(args)
+    arguments = list(args)
     try:
         return parse(ctx, args)
     except Exception as problem:
-        raise _better(command, ctx, given, problem) from None
+        raise _better(command, ctx, arguments, problem) from None
 
 
 def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:
@@ -133,15 +133,15 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
         return InputError(what, type_this=example(command.help or "") or _typed([*path, "--help"]))
     if kind != "NoSuchOption":
         return problem
-    given = str(getattr(problem, "option_name", ""))
+    option = str(getattr(problem, "option_name", ""))
     options = [text for parameter in command.get_params(ctx) for text in (*parameter.opts, *parameter.secondary_opts)]
-    near = closest_match(given, [text for text in options if text.startswith("--")])
-    instead = [*path, *(_corrected(word, given, near) for word in args)] if near else [*path, "--help"]
-    return UnknownNameError(f"'{name}' has no option '{given}'", nearest=near, type_this=_typed(instead))
+    near = closest_match(option, [text for text in options if text.startswith("--")])
+    instead = [*path, *(_corrected(word, option, near) for word in args)] if near else [*path, "--help"]
+    return UnknownNameError(f"'{name}' has no option '{option}'", nearest=near, type_this=_typed(instead))
 
 
-def _corrected(word: str, given: str, near: str) -> str:
-    return near + word.removeprefix(given) if word == given or word.startswith(f"{given}=") else word
+def _corrected(word: str, option: str, near: str) -> str:
+    return near + word.removeprefix(option) if word == option or word.startswith(f"{option}=") else word
 
 
 def _typed(words: list[str]) -> str:

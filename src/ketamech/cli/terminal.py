@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,18 +74,20 @@ def layout(columns: Sequence[str], rows: Sequence[Row], width: int) -> Layout:
     return Layout(_distributed_widths(shown, natural, width), columns[len(shown) :])
 
 
-def table_text(rows: Sequence[Row], found: Layout, *, title: str | None = None, right: Sequence[str] = ()) -> Table:
+def table_text(
+    rows: Sequence[Row], table_layout: Layout, *, title: str | None = None, right: Sequence[str] = ()
+) -> Table:
     """The table as rich draws it; every line of a cell is cut to its column beforehand."""
     table = Table(
         title=escape(title) if title else None, header_style="bold", box=SIMPLE_HEAD, show_edge=False,
         padding=(0, COLUMN_GAP - 1, 0, 0), pad_edge=False,
     )  # fmt: skip
-    for name, width in found.widths.items():
+    for name, width in table_layout.widths.items():
         header = "\n".join(folded_text(_heading(name), width))
         justify: Literal["left", "right"] = "right" if name in right else "left"
         table.add_column(escape(header), justify=justify, width=width, no_wrap=True, overflow="ignore")
     for row in rows:
-        table.add_row(*(escape("\n".join(folded_text(cell(row[n]), w))) for n, w in found.widths.items()))
+        table.add_row(*(escape("\n".join(folded_text(cell(row[n]), w))) for n, w in table_layout.widths.items()))
     return table
 
 
@@ -150,13 +153,13 @@ def _total(widths: Collection[int]) -> int:
 
 def _distributed_widths(least: Mapping[str, int], natural: Mapping[str, int], width: int) -> dict[str, int]:
     """What is left of the width goes where it saves most lines."""
-    found = dict(least)
-    for _ in range(width - _total(found.values())):
-        name = max(found, key=lambda n: natural[n] / found[n])
-        if natural[name] <= found[name]:
+    widths = dict(least)
+    for _ in range(width - _total(widths.values())):
+        name = max(widths, key=lambda n: natural[n] / widths[n])
+        if natural[name] <= widths[name]:
             break
-        found[name] += 1
-    return found
+        widths[name] += 1
+    return widths
 
 
 EXTRAS = {
@@ -182,9 +185,6 @@ def missing(name: str) -> InputError:
     extra = next((extra for extra, names in EXTRAS.items() if name.split(".")[0] in names), None)
     what = f"this needs {name}, which is not installed"
     return InputError(what, type_this=f'pip install "ketamech[{extra}]"' if extra else f"pip install {name}")
-
-
-DISCLAIMER = "For research and education only: not treatment or dosing advice."
 
 
 def progress() -> Console:
@@ -241,7 +241,7 @@ def model(pk_model: Path | None = None) -> Any:
 def print_regimen(scenario: Scenario) -> None:
     """Print the regimen and the perturbations as they were understood."""
     words = scenario.regimen.sentence(exact=False) or "no treatment"
-    beside = [one.text for one in scenario.perturbations]
+    beside = [perturbation.text for perturbation in scenario.perturbations]
     print_note(f"Regimen: {' with '.join((words, *beside))}")
 
 
@@ -320,10 +320,10 @@ def table(
             sys.stdout.write("\t".join(cell(row[c]) for c in columns) + "\n")
         return
     console = Console(highlight=False)
-    found = layout(columns, rows, console.width)
+    table_layout = layout(columns, rows, console.width)
     console.print()
-    console.print(table_text(rows, found, title=title, right=right))
-    while found.left_out:  # below, beside the first column again
-        found = layout([columns[0], *found.left_out], rows, console.width)
+    console.print(table_text(rows, table_layout, title=title, right=right))
+    while table_layout.left_out:  # below, beside the first column again
+        table_layout = layout([columns[0], *table_layout.left_out], rows, console.width)
         console.print()
-        console.print(table_text(rows, found, right=right))
+        console.print(table_text(rows, table_layout, right=right))

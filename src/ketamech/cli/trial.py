@@ -141,35 +141,35 @@ def trial(
             data = search.data if search else run(planned, patients)
             data = data.assign_attrs(posterior=mark)
             with console.status("Analysing ..."), replace_folder(folder) as draft:
-                found = analyse(data, planned)
+                analysis = analyse(data, planned)
                 table = search.power if search else None
                 if sizes:
-                    table = power_of(data, *planned.primary, found.reference, sizes, criterion=criterion)
+                    table = power_of(data, *planned.primary, analysis.reference, sizes, criterion=criterion)
                 line = terminal.command_line()
                 data = data.assign_attrs(provenance_of_many(planned.title, planned.fingerprint, model, line))
-                page = write_trial(draft, data, planned, found, power=table, alpha=alpha, command_line=line)
+                page = write_trial(draft, data, planned, analysis, power=table, alpha=alpha, command_line=line)
                 if name in arms:
                     weighted.append(write_weighted_arms(draft, data, arms[name]))
-        solved = [one.text for one in search.sizes] if search else []
-        for sentence in (*difference_sentences(found, planned, criterion), *solved):
+        solved = [size.text for size in search.sizes] if search else []
+        for sentence in (*difference_sentences(analysis, planned, criterion), *solved):
             console.print(terminal.escape_markup(sentence))
-        terminal.table(difference_rows(found, planned, alpha), title=TITLE)
-        terminal.table(relapse_rows(found, alpha), title="Time to relapse, first trial")
-        terminal.table(list(found.events), title="Patients with an event, percent")
-        terminal.table(summary_of(found), title=planned.title)
-        terminal.table(other_scales(found), title="Other scales at the largest mean change of each arm")
-        console.print(_conditions(planned, data, found))
+        terminal.table(difference_rows(analysis, planned, alpha), title=TITLE)
+        terminal.table(relapse_rows(analysis, alpha), title="Time to relapse, first trial")
+        terminal.table(list(analysis.events), title="Patients with an event, percent")
+        terminal.table(summary_of(analysis), title=planned.title)
+        terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
+        console.print(_conditions(planned, data, analysis))
         if name in arms:
             terminal.table(shown_weighted_arms(weighted[-1]), title="Patients weighted to the published arms")
         if "screened" in data:
             total = int(data["screened"].sum())
             share = 1 - data["screened"].size / total
             console.print(f"{total} candidates were screened; {share:.0%} were not eligible")
-        for what, reason in found.not_estimated.items():
+        for what, reason in analysis.not_estimated.items():
             console.print(f"Not estimated: {terminal.escape_markup(what)}: {terminal.escape_markup(reason)}.")
-        if found.failed:
+        if analysis.failed:
             console.print(
-                f"{100 * found.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
+                f"{100 * analysis.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
             )
         terminal.print_open_hint(folder / page.name)
     if checkout:
@@ -178,11 +178,11 @@ def trial(
         )
 
 
-def _conditions(trial: Trial, data: xr.Dataset, found: TrialAnalysis) -> str:
+def _conditions(trial: Trial, data: xr.Dataset, analysis: TrialAnalysis) -> str:
     """Seed, drop-out, and what p values do not adjust for."""
     lines = [f"Seed {int(data.attrs['seed'])}; --seed changes it."]
     if trial.dropout:
-        left = ", ".join(f"{percent:.0f} % of {arm}" for arm, percent in found.dropout.items())
+        left = ", ".join(f"{percent:.0f} % of {arm}" for arm, percent in analysis.dropout.items())
         lines.append(f"Drop-out {100 * trial.dropout:g} % a week; left before the end: {left}.")
     if len(trial.arms) > 2:
         lines.append("p values are not adjusted for the number of comparisons.")
@@ -227,12 +227,12 @@ def _folders(out: Path | None, names: list[str]) -> list[Path]:
     from ketamech.core.checkpoint import CHECKPOINT_FOLDER
 
     terminal.refuse_file(out or FOLDER)
-    found = [out] if out is not None and len(names) == 1 else [(out or FOLDER) / name for name in names]
-    for folder in found:
+    folders = [out] if out is not None and len(names) == 1 else [(out or FOLDER) / name for name in names]
+    for folder in folders:
         terminal.refuse_file(folder)
         if not (folder / CHECKPOINT_FOLDER).is_dir():
             terminal.check_folder(folder)
-    return found
+    return folders
 
 
 def _found(file: Path) -> tuple[str, Trial]:
@@ -258,13 +258,13 @@ def _published(name: str) -> list[PublishedArm]:
     """The published arms of a shipped trial. Raises InputError where there is none."""
     from ketamech.estimation.published_arms import published_arms
 
-    if not (found := published_arms(name)):
+    if not (arms := published_arms(name)):
         what = f"'{name}' has no arm with a published mean and SD"
         expected = ", ".join(_shipped(True))
         raise InputError(
             what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped(True))
         )
-    return found
+    return arms
 
 
 def _draws(posterior: str) -> list[dict[str, float]]:

@@ -55,10 +55,10 @@ def variants(
             averaged = average_variants(model, model_average, workers)
             page, rows, title = write_average(out, averaged, command, facts), averaged.table, averaged.title
         else:
-            found = compare_variants(model, workers)
-            page, title = write_variants(out, found, command, facts), "Model variants"
-            rows = found.table[list(SHOWN)]
-            for line in outdated_fits_warning(found):
+            comparison = compare_variants(model, workers)
+            page, title = write_variants(out, comparison, command, facts), "Model variants"
+            rows = comparison.table[list(SHOWN)]
+            for line in outdated_fits_warning(comparison):
                 console.print(f"Note: {line}")
     terminal.table(rows, title=title)
     terminal.print_open_hint(page)

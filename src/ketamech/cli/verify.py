@@ -68,17 +68,17 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
 
     check_stage(model, stage)
     with terminal.progress().status("Invariances of the equations ..."):
-        found = shipped_invariances(model)
+        symmetries = shipped_invariances(model)
 
     def mine(names: object) -> bool:
         return stage is None or any(str(name).startswith(f"{stage}.") for name in names)  # type: ignore[attr-defined]
 
     rows = [
-        {"kind": one.kind, "parameters": one.product}
-        for one in found
-        if one.kind != "combination" and mine(one.exponents)
+        {"kind": symmetry.kind, "parameters": symmetry.product}
+        for symmetry in symmetries
+        if symmetry.kind != "combination" and mine(symmetry.exponents)
     ]
-    for count, names in redundant_blocks(found):
+    for count, names in redundant_blocks(symmetries):
         if mine(names):
             rows.append({"kind": f"{count} of {len(names)} redundant", "parameters": ", ".join(names)})
     terminal.table(rows, title="What no observed output can separate")

@@ -327,9 +327,9 @@ def dataset_from_arrays(arrays: Arrays) -> xr.Dataset:
     import xarray as xr
 
     description = json.loads(str(arrays[DESCRIPTION_KEY]))
-    found = {}
+    variables = {}
     for number, (name, (dims, attributes, objects)) in enumerate(description["variables"].items()):
         values = arrays[str(number)]
-        found[name] = (tuple(dims), values.astype(object) if objects else values, attributes)
-    data = {name: found[name] for name in description["data"]}
-    return xr.Dataset(data, {name: part for name, part in found.items() if name not in data}, description["attrs"])
+        variables[name] = (tuple(dims), values.astype(object) if objects else values, attributes)
+    data = {name: variables[name] for name in description["data"]}
+    return xr.Dataset(data, {name: part for name, part in variables.items() if name not in data}, description["attrs"])

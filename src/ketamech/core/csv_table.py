@@ -70,25 +70,25 @@ class CsvRow:
 
     def settings(self, column: str, known: Collection[str] | None = None) -> dict[str, float]:
         """{name: number} of a cell "name=number; name=number". Raises InputError, also for a name not in `known`."""
-        found = {}
+        settings = {}
         for part in self.listed(column):
             name, _, number = part.partition("=")
             try:
-                found[name.strip()] = float(number)
+                settings[name.strip()] = float(number)
             except ValueError as problem:
                 raise self.error(column, f"cannot read '{part}'", expected="stage.thing=number") from problem
-        for name in found if known is not None else ():
+        for name in settings if known is not None else ():
             self.known(column, known or (), "stage.thing=number", name=name, what="no parameter")
-        return found
+        return settings
 
     def known(
         self, column: str, choices: Collection[str], expected: str, *, name: str | None = None, what: str = "no"
     ) -> str:
         """The name in a cell (or `name`, a part of it), which must be one of `choices`; raises InputError."""
-        found = self.required(column, expected) if name is None else name
-        if found not in choices:
-            raise self.error(column, f"{what} '{found}'", expected=expected, near=closest_match(found, choices))
-        return found
+        value = self.required(column, expected) if name is None else name
+        if value not in choices:
+            raise self.error(column, f"{what} '{value}'", expected=expected, near=closest_match(value, choices))
+        return value
 
     def one_of(self, column: str, choices: Iterable[str]) -> str:
         """The cell, which must be one of `choices`; raises InputError otherwise."""
@@ -117,13 +117,13 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
 
 def rows_by(rows: Iterable[CsvRow], column: str, expected: str) -> dict[str, CsvRow]:
     """Rows by the text of a column; raises InputError for an empty or repeated one."""
-    found: dict[str, CsvRow] = {}
+    keyed: dict[str, CsvRow] = {}
     for row in rows:
         name = row.required(column, expected)
-        if name in found:
+        if name in keyed:
             raise row.error(column, f"'{name}' is already used", expected="each name once")
-        found[name] = row
-    return found
+        keyed[name] = row
+    return keyed
 
 
 def read_records(path: Path) -> list[CsvRow]:
@@ -136,14 +136,14 @@ def _with_current_columns(header: list[str], columns: Sequence[str]) -> list[str
     """The header with columns that were renamed, where `columns` has the new name and not the old one."""
     if header == list(columns):
         return header
-    found = []
+    current = []
     for cell in header:
         names = [] if cell in columns else [new for old, new in _renamed_columns() if old == cell and new in columns]
         new = next((name for name in names if name not in header), cell)
         if new != cell:
             _warn(cell, new)
-        found.append(new)
-    return found
+        current.append(new)
+    return current
 
 
 @cache
@@ -178,14 +178,14 @@ def _text(path: Path) -> str:
 
 def _records(path: Path, text: str) -> list[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found, start = [], 1
+    records, start = [], 1
     try:
         for cells in reader:
-            found.append((start, [cell.strip() for cell in cells]))
+            records.append((start, [cell.strip() for cell in cells]))
             start = reader.line_num + 1
     except csv.Error as problem:
         raise InputError(f"broken CSV: {problem}", file=path, line=start, expected="closed quotes") from problem
-    return found
+    return records
 
 
 def _check_header(path: Path, header: list[str], columns: Sequence[str]) -> None:

@@ -102,15 +102,15 @@ def _check_workers(loop: EventLoop, client: Any) -> None:
     except TimeoutError:
         what = f"not every worker answers within {WORKER_WAIT_SECONDS:.0f} s"
         raise InputError(what, key="--scheduler", expected="workers that run", type_this=WORKER_COMMAND) from None
-    for worker, found in replies.items():
-        if isinstance(found, ModuleNotFoundError):
-            what = f"the worker at '{worker}' has no module '{found.name}'"
+    for worker, reply in replies.items():
+        if isinstance(reply, ModuleNotFoundError):
+            what = f"the worker at '{worker}' has no module '{reply.name}'"
             type_this = 'pip install "ketamech[distributed]"'
             raise InputError(what, key="--scheduler", expected="KetaMech on every machine", type_this=type_this)
-        if isinstance(found, Exception):
-            what = f"the worker at '{worker}' cannot unpickle objects of this process: {found}"
+        if isinstance(reply, Exception):
+            what = f"the worker at '{worker}' cannot unpickle objects of this process: {reply}"
             raise InputError(what, key="--scheduler", expected=SAME_ENVIRONMENT)
-        _compare(found, environment(), worker)
+        _compare(reply, environment(), worker)
 
 
 def _probe(address: str) -> None:
@@ -153,10 +153,10 @@ class DaskCluster:
                     )
                 next_number = max(next_number, ahead)
                 for future in self._done(number_of):
-                    found, number = self._fetch(future), number_of.pop(future)
+                    result, number = self._fetch(future), number_of.pop(future)
                     future.release()  # otherwise it is recomputed when its worker dies later
                     unfinished.discard(number)
-                    yield number, found
+                    yield number, result
         except KilledWorker as problem:
             what = "every worker that ran this unit stopped, possibly for lack of memory; finished units are kept"
             expected = "more memory for a worker; its log says why it died"

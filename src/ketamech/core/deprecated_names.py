@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Collection
 from functools import cache
+from typing import Any
 
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
@@ -32,6 +34,17 @@ def current_name(name: str) -> str:
 def with_current_names(text: str) -> str:
     """The text with every old name of a parameter or output in it replaced, e.g. in "mood.drive at 24 h"."""
     return _DOTTED_NAME.sub(lambda found: current_name(found[0]), text)
+
+
+def with_current_keys(content: Any, former: Collection[str]) -> Any:
+    """The keys of a file with each of the `former` ones replaced by its present name, unless both are given."""
+    if not isinstance(content, dict):
+        return content
+    names = {key: key for key in content}
+    for key in names.keys() & set(former):
+        if renamed_names()[key] not in content:
+            names[key] = current_name(key)
+    return {names[key]: value for key, value in content.items()}
 
 
 @cache

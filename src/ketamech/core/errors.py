@@ -70,8 +70,8 @@ class SolverError(KetaMechError):
 def closest_match(name: str, choices: Iterable[str]) -> str | None:
     """The valid name most similar to `name`, or None when none is similar."""
     pool = {choice.lower(): choice for choice in choices}
-    found = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.6)
-    return pool[found[0]] if found else None
+    matches = difflib.get_close_matches(name.lower(), pool, n=1, cutoff=0.6)
+    return pool[matches[0]] if matches else None
 
 
 def require_known(

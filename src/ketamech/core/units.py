@@ -207,13 +207,13 @@ def unit(text: str) -> Unit:
 def fast_unit(text: str) -> tuple[float, Dimensions] | None:
     """Factor and dimensions of products and quotients of common units; None for anything else."""
     try:
-        found = _evaluate_unit(ast.parse(text, mode="eval").body)
+        evaluated = _evaluate_unit(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    if found is None:
+    if evaluated is None:
         return None
-    dims = tuple(sorted((name, Fraction(power)) for name, power in found[1].items() if power))
-    return found[0], dims
+    dims = tuple(sorted((name, Fraction(power)) for name, power in evaluated[1].items() if power))
+    return evaluated[0], dims
 
 
 def _evaluate_unit(node: ast.expr) -> FastUnit | None:

@@ -76,7 +76,7 @@ def dose_events(
     anaesthesias at once.
     """
     number = parameter_lookup(parameters, values)
-    found: list[DoseEvent] = []
+    all_events: list[DoseEvent] = []
     doses = [(i, k, at) for i, t in enumerate(regimen.treatments) for k, at in t.taken(horizon).items()]
     if len(doses) > MAX_DOSES:
         raise InputError(f"more than {MAX_DOSES} doses", key="schedule", expected="a shorter or sparser schedule")
@@ -84,13 +84,13 @@ def dose_events(
     for (i, _, start), share in zip(doses, shares, strict=True):
         if np.any(share):
             events = _events_of_dose(regimen.treatments[i], start, number)
-            found += [replace(e, amount=share * e.amount) for e in events]
+            all_events += [replace(e, amount=share * e.amount) for e in events]
     _check_overlaps(regimen, horizon)
     _check_event_order(regimen)
     visits = Visits(number("expectancy.visit_gap"))
     for (i, _, start), share in sorted(zip(doses, shares, strict=True), key=lambda dose: dose[0][2]):
-        found += visits.events(regimen.treatments[i], start, share, belief)
-    return tuple(sorted(found, key=lambda entry: float(np.min(entry.time))))
+        all_events += visits.events(regimen.treatments[i], start, share, belief)
+    return tuple(sorted(all_events, key=lambda entry: float(np.min(entry.time))))
 
 
 def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
@@ -158,11 +158,11 @@ def _session_events(treatment: Treatment, start: float, number: ParameterLookup)
     """One unit of a session, and an infusion that balances its elimination for the duration of the session."""
     drug = treatment.substance
     assert drug.compartment is not None
-    found = [DoseEvent(start, drug.compartment, 1.0, treatment.duration if drug.infused_session else 0.0)]
+    events = [DoseEvent(start, drug.compartment, 1.0, treatment.duration if drug.infused_session else 0.0)]
     if drug.maintenance_elimination and treatment.duration:
         lost = number(drug.maintenance_elimination) * treatment.duration
-        found.append(DoseEvent(start, drug.compartment, lost, treatment.duration))
-    return found
+        events.append(DoseEvent(start, drug.compartment, lost, treatment.duration))
+    return events
 
 
 def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
@@ -228,14 +228,14 @@ class Visits:
         """Expectancy events of size `belief` at `time` (h) of patients who are `present` (0 or 1): take their dose."""
         if not treatment.substance.carries_expectancy:
             return []
-        found = []
+        events = []
         for state in (BELIEF, ANTICIPATION) if treatment.is_procedure else (BELIEF,):
             before = self.last.get(state, -math.inf)
             counts = np.logical_and(present, time >= before + self.gap - 1e-9)
             self.last[state] = np.where(counts, time, before)[()]
             if np.any(amount := np.where(counts, belief, 0.0)[()]):
-                found.append(DoseEvent(time, state, amount))
-        return found
+                events.append(DoseEvent(time, state, amount))
+        return events
 
 
 def is_expectancy(event: DoseEvent) -> bool:

@@ -118,15 +118,15 @@ def _by_name() -> dict[str, Drug]:
 
 def spellings() -> dict[str, tuple[Drug, str]]:
     """Every name and alias with its drug, and the route of a brand ("" for other names)."""
-    return {word: (found, found.routes_of_brands.get(word, "")) for word, found in _by_name().items()}
+    return {word: (substance, substance.routes_of_brands.get(word, "")) for word, substance in _by_name().items()}
 
 
 def drug(name: str) -> Drug:
     """The drug of a name or alias. Raises UnknownNameError with the nearest name."""
-    found = _by_name().get(name.strip().lower())
-    if found is None:
+    substance = _by_name().get(name.strip().lower())
+    if substance is None:
         raise unknown_drug_error(name)
-    return found
+    return substance
 
 
 @cache
@@ -139,10 +139,10 @@ def _not_modelled() -> dict[str, tuple[str, str]]:
 def not_modelled_error(name: str, key: str) -> UnknownNameError | None:
     """The error about a known treatment without a mechanism in the model; None for any other name."""
     word = name.strip().lower()
-    found = _not_modelled().get(word) or _not_modelled().get(word.split(" ")[0])
-    if found is None:
+    reason = _not_modelled().get(word) or _not_modelled().get(word.split(" ")[0])
+    if reason is None:
         return None
-    why, instead = found
+    why, instead = reason
     what = f"'{name}' is not a treatment of its own: {why}" if instead else f"'{name}' cannot be simulated: {why}"
     expected = instead or "a trial without it, with a line under assumed:"
     return UnknownNameError(what, key=key, expected=expected, type_this=instead or None)

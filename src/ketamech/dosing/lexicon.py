@@ -87,13 +87,13 @@ class Lexicon:
 
     def with_inside(self, **more: Callable[[], Lexicon]) -> Lexicon:
         """A copy with lexicons after further terminals."""
-        found = copy(self)
-        found.inside = {**self.inside, **more}
-        return found
+        copied = copy(self)
+        copied.inside = {**self.inside, **more}
+        return copied
 
-    def longest(self, found: list[TextPart], at: int) -> tuple[int, Meaning] | None:
+    def longest(self, parts: list[TextPart], at: int) -> tuple[int, Meaning] | None:
         """The number of parts from index `at` that form a known word, and its meaning; None if there is none."""
-        both = (_longest(index, found, at) for index in (self._index, _common_words()))
+        both = (_longest(index, parts, at) for index in (self._index, _common_words()))
         return max(filter(None, both), key=lambda match: match[0], default=None)
 
 
@@ -102,35 +102,35 @@ Index = dict[str, list[tuple[tuple[str, ...], Meaning]]]
 
 def _indexed(words: Iterable[tuple[str, Meaning]]) -> Index:
     """Words by their first part, longest first."""
-    found: Index = {}
+    index: Index = {}
     for word, meaning in words:
         parts = tuple(piece.text for piece in split_text(word))
-        found.setdefault(parts[0], []).append((parts, meaning))
-    for entries in found.values():
+        index.setdefault(parts[0], []).append((parts, meaning))
+    for entries in index.values():
         entries.sort(key=lambda entry: -len(entry[0]))
-    return found
+    return index
 
 
-def _longest(index: Index, found: list[TextPart], at: int) -> tuple[int, Meaning] | None:
-    for parts, meaning in index.get(found[at].text, ()):
-        if all(at + i < len(found) and found[at + i].text == part for i, part in enumerate(parts)):
+def _longest(index: Index, text_parts: list[TextPart], at: int) -> tuple[int, Meaning] | None:
+    for parts, meaning in index.get(text_parts[at].text, ()):
+        if all(at + i < len(text_parts) and text_parts[at + i].text == part for i, part in enumerate(parts)):
             return len(parts), meaning
     return None
 
 
 def load_words(path: Path = PATH) -> dict[str, Meaning]:
     """The common words of a table. Raises InputError with the line of a word that occurs twice or has no meaning."""
-    found = {word: Meaning("UNIT", size) for word, size in HOURS_PER_UNIT.items()}
+    meanings = {word: Meaning("UNIT", size) for word, size in HOURS_PER_UNIT.items()}
     for row in read_table(path, COLUMNS):
         word, kind = row.required("word", "a word").lower(), row.required("kind", "a terminal of the grammar")
-        if word in found or not split_text(word):
+        if word in meanings or not split_text(word):
             raise row.error("word", f"'{word}' occurs twice", expected="each word once")
         try:
             value = NUMBER_READERS.get(kind, str)(row["means"])
         except (KeyError, ValueError) as problem:
             raise row.error("means", f"'{row['means']}' is not a value of a {kind}", expected="a number") from problem
-        found[word] = Meaning(kind if kind in SPECIAL_KINDS else kind.upper(), value)
-    return found
+        meanings[word] = Meaning(kind if kind in SPECIAL_KINDS else kind.upper(), value)
+    return meanings
 
 
 @cache
@@ -180,9 +180,9 @@ def tokenize(text: str, lexicon: Lexicon) -> list[Word]:
     """The terminals of a text. Raises InputError for a text that is too long, a number or a word that is ambiguous."""
     if len(text) > MAX_TEXT_LENGTH:
         raise _too_long_error(len(text), MAX_TEXT_LENGTH)
-    found = _in_context(_with_meanings(text, lexicon), text)
-    _check_part_lengths(found)
-    return found
+    words = _in_context(_with_meanings(text, lexicon), text)
+    _check_part_lengths(words)
+    return words
 
 
 def quoted(text: str, start: int, end: int) -> str:
@@ -195,10 +195,10 @@ def _too_long_error(length: int, most: int) -> InputError:
     return InputError(what, expected=f"at most {most:,} characters", type_this='"racemic 0.5 mg/kg IV over 40 min"')
 
 
-def _check_part_lengths(found: list[Word]) -> None:
+def _check_part_lengths(words: list[Word]) -> None:
     begin = 0
-    for i, word in enumerate(found):
-        if word.kind == "SEP" or i == len(found) - 1:
+    for i, word in enumerate(words):
+        if word.kind == "SEP" or i == len(words) - 1:
             if word.end - begin > MAX_PART_LENGTH:
                 raise _too_long_error(word.end - begin, MAX_PART_LENGTH)
             begin = word.end
@@ -206,23 +206,23 @@ def _check_part_lengths(found: list[Word]) -> None:
 
 def _with_meanings(text: str, lexicon: Lexicon) -> list[Word]:
     """Every word with its terminal from the lexicon; abbreviations are expanded, fillers left out."""
-    listed, found, at, current = split_text(text), [], 0, lexicon
+    listed, words, at, current = split_text(text), [], 0, lexicon
     while at < len(listed):
         count, meaning = current.longest(listed, at) or (1, None)
         first, last = listed[at], listed[at + count - 1]
         at += count
         if meaning is None:
             kind = "NUMBER" if first.is_number else "UNKNOWN"
-            found.append(Word(kind, first.text, first.start, first.end))
+            words.append(Word(kind, first.text, first.start, first.end))
         elif meaning.kind == "short":
-            found += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
+            words += [Word(w.kind, w.value, first.start, last.end) for w in tokenize(meaning.value, current)]
         elif meaning.kind == "refused":
             what = f"{quoted(text, first.start, last.end)}: {meaning.value}"
             raise InputError(what, key="schedule", expected=FREQUENCIES)
         elif meaning.kind != "filler":
-            found.append(Word(meaning.kind, meaning.value, first.start, last.end))
+            words.append(Word(meaning.kind, meaning.value, first.start, last.end))
             current = lexicon if meaning.kind == "SEP" else current.inside.get(meaning.kind, lambda now=current: now)()
-    return found
+    return words
 
 
 class _Context(NamedTuple):
@@ -287,11 +287,11 @@ HEADING_TERMINALS = ("AT", "LABEL", "DOSE")
 LIST_TERMINALS = ("NUMBER", "LIST", "MINUS", "TO", "")
 
 
-def _in_context(found: list[Word], text: str) -> list[Word]:
-    ahead = [*found, END_OF_TEXT, END_OF_TEXT, END_OF_TEXT]
+def _in_context(words: list[Word], text: str) -> list[Word]:
+    ahead = [*words, END_OF_TEXT, END_OF_TEXT, END_OF_TEXT]
     placed: list[Word] = []
     heading = END_OF_TEXT
-    for i, word in enumerate(found):
+    for i, word in enumerate(words):
         if word.kind in ("COMMA", "AND") and ahead[i + 1].kind == "AND":
             continue  # "2, 4, and 8"
         before = placed[-1].kind if placed else ""

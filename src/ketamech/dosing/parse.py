@@ -266,8 +266,8 @@ class TreeReader(Transformer):
         if len(parts) > 1 and any(isinstance(part, CombinedCondition) for part in parts):
             expected = "brackets around what belongs together"
             self._raise_error(meta, "can be read in two ways", "when", expected, "(A and B) or C")
-        found = _combined(False, children)
-        return found[0] if isinstance(found, list) else found
+        combined = _combined(False, children)
+        return combined[0] if isinstance(combined, list) else combined
 
     def last_visits(self, meta: Any, children: Children) -> LookBack:
         """The last visit, the last 2 visits, 2 consecutive visits: all of them count."""
@@ -350,13 +350,13 @@ def parse(start: str, text: str, lexicon: Lexicon) -> Any:
 
     Raises InputError for a text that is too long, and for a word that is unknown or out of place, with its position.
     """
-    found = tokenize(text, lexicon)
+    words = tokenize(text, lexicon)
     try:
-        tree = parser().parse(found, start=start)
+        tree = parser().parse(words, start=start)
         return TreeReader(text).transform(tree)
     except UnexpectedToken as problem:
         position = None if problem.token.type == "$END" else problem.token.start_pos
-        raise unexpected_word_error(start, text, found, position, lexicon) from None
+        raise unexpected_word_error(start, text, words, position, lexicon) from None
     except VisitError as problem:
         raise problem.orig_exc from None
 
@@ -373,10 +373,10 @@ def hours_of(time: Span | Days) -> float:
 
 def parse_duration(text: str) -> float:
     """The length (h) of a duration. Raises InputError, also for a numbered day."""
-    found = parse("time", text, _empty_lexicon())
-    if isinstance(found, Days):
+    span = parse("time", text, _empty_lexicon())
+    if isinstance(span, Days):
         raise InputError(f"'{text}' is not a duration", expected="such as 24 h, 28 days, 3 months")
-    return found.hours
+    return span.hours
 
 
 def parse_percentage(text: str) -> float:

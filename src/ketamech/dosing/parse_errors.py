@@ -71,22 +71,22 @@ def missing_drug_error(text: str) -> InputError:
 
 
 def unexpected_word_error(
-    start: str, text: str, found: list[Word], position: int | None, lexicon: Lexicon
+    start: str, text: str, words: list[Word], position: int | None, lexicon: Lexicon
 ) -> InputError:
     """The error about the word at `position` (None: the end of the text) that is out of place."""
-    at = next((i for i, word in enumerate(found) if word.start == position), len(found))
-    if not found:
+    at = next((i for i, word in enumerate(words) if word.start == position), len(words))
+    if not words:
         return InputError("the text is empty", expected=STARTS[start][0], type_this=STARTS[start][1])
-    stretch = _unexpected_span(found, at, lexicon)
-    if not any(word.kind in ("NAME", "REINDUCE") for word in stretch.words) and start not in ("time", "share"):
-        return _unknown_name_error(text, found, at, stretch)
-    key = _key(start, found[:at], stretch)
-    if at == len(found):
+    span = _unexpected_span(words, at, lexicon)
+    if not any(word.kind in ("NAME", "REINDUCE") for word in span.words) and start not in ("time", "share"):
+        return _unknown_name_error(text, words, at, span)
+    key = _key(start, words[:at], span)
+    if at == len(words):
         what = f"something is missing after '{shorten_text(text)}'"
-    elif found[at].kind == "UNKNOWN":
-        return _unknown_word_error(start, text, found, at, stretch)
+    elif words[at].kind == "UNKNOWN":
+        return _unknown_word_error(start, text, words, at, span)
     else:
-        what = f"{quoted(text, found[at].start, found[at].end)} does not fit here in '{shorten_text(text)}'"
+        what = f"{quoted(text, words[at].start, words[at].end)} does not fit here in '{shorten_text(text)}'"
     if key in ("over", "lag"):
         return InputError(what, key=key, expected=TIMES, type_this=f"{key} 40 min")
     return InputError(what, key=key, expected=_expected_of(start))
@@ -98,59 +98,59 @@ def _expected_of(start: str) -> str:
     return f"{expected}, e.g. {example}" if example else expected
 
 
-def _unexpected_span(found: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
+def _unexpected_span(words: list[Word], at: int, lexicon: Lexicon) -> _TextSpan:
     begin, inside = 0, ""
-    for i, word in enumerate(found[:at]):
+    for i, word in enumerate(words[:at]):
         if word.kind == "SEP":
             begin, inside = i + 1, ""
         elif word.kind in lexicon.inside or (inside and word.kind == "AND"):
             begin, inside = i + 1, inside if word.kind == "AND" else word.kind
     ends = ("SEP", "AND", *lexicon.inside)
-    end = next((i for i in range(max(at, begin), len(found)) if found[i].kind in ends), len(found))
-    return _TextSpan(found[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
+    end = next((i for i in range(max(at, begin), len(words)) if words[i].kind in ends), len(words))
+    return _TextSpan(words[begin:end], lexicon.inside[inside]() if inside else lexicon, inside)
 
 
-def _unknown_name_error(text: str, found: list[Word], at: int, stretch: _TextSpan) -> InputError:
+def _unknown_name_error(text: str, words: list[Word], at: int, span: _TextSpan) -> InputError:
     """The error about a treatment, perturbation or condition without a known name."""
-    first = stretch.words[0] if stretch.words else None
+    first = span.words[0] if span.words else None
     if first is None or first.kind == "THEN":
         return missing_drug_error(text)
-    unknown = next((word for word in stretch.words if word.kind == "UNKNOWN"), first)
-    begin = stretch.words.index(unknown) if unknown.kind == "UNKNOWN" else 0
+    unknown = next((word for word in span.words if word.kind == "UNKNOWN"), first)
+    begin = span.words.index(unknown) if unknown.kind == "UNKNOWN" else 0
     run = [unknown]
-    for word in stretch.words[begin + 1 :]:
+    for word in span.words[begin + 1 :]:
         if word.kind not in NAME_TERMINALS and word.start != run[-1].end:
             break
         run.append(word)
     name = text[unknown.start : run[-1].end]
-    problem = stretch.lexicon.unknown(name)
+    problem = span.lexicon.unknown(name)
     what = problem.what.replace(f"'{name}'", quoted(text, unknown.start, run[-1].end), 1)
     example = problem.type_this
-    if example and example.startswith("with ") and not stretch.inside:
-        example = _moved_after_with(text, found, stretch)
+    if example and example.startswith("with ") and not span.inside:
+        example = _moved_after_with(text, words, span)
     return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest, type_this=example)
 
 
-def _moved_after_with(text: str, found: list[Word], stretch: _TextSpan) -> str:
-    """The user's own sentence with the treatment of `stretch`, a perturbation, after 'with' at its end."""
+def _moved_after_with(text: str, parsed: list[Word], span: _TextSpan) -> str:
+    """The user's own sentence with the treatment of `span`, a perturbation, after 'with' at its end."""
     groups = [
-        list(words) for is_separator, words in groupby(found, lambda word: word.kind == "SEP") if not is_separator
+        list(words) for is_separator, words in groupby(parsed, lambda word: word.kind == "SEP") if not is_separator
     ]
     parts = {words[0].start: " ".join(text[words[0].start : words[-1].end].split()) for words in groups}
-    own = parts.pop(stretch.words[0].start)
+    own = parts.pop(span.words[0].start)
     return f'"{"; ".join(parts.values())} with {own}"' if parts else f"with {own}"
 
 
-def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stretch: _TextSpan) -> InputError:
+def _unknown_word_error(start: str, text: str, words: list[Word], at: int, span: _TextSpan) -> InputError:
     """The error about an unknown word beside a known name; consecutive unknown words count as one."""
     last = at
-    while last + 1 < len(found) and found[last + 1].kind == "UNKNOWN":
+    while last + 1 < len(words) and words[last + 1].kind == "UNKNOWN":
         last += 1
-    word, where = text[found[at].start : found[last].end], quoted(text, found[at].start, found[last].end)
-    before = found[at - 1].kind if at else ""
-    key = _key(start, found[:at], stretch)
-    if start == "condition" and text[: found[at].start].casefold().split()[-1:] in CONJUNCTIONS:
-        problem = stretch.lexicon.unknown(word)
+    word, where = text[words[at].start : words[last].end], quoted(text, words[at].start, words[last].end)
+    before = words[at - 1].kind if at else ""
+    key = _key(start, words[:at], span)
+    if start == "condition" and text[: words[at].start].casefold().split()[-1:] in CONJUNCTIONS:
+        problem = span.lexicon.unknown(word)
         what = problem.what.replace(f"'{word}'", where, 1)
         return type(problem)(what, key=problem.key, expected=problem.expected, nearest=problem.nearest)
     if before == "NUMBER" and key in TIME_KEYS:
@@ -163,7 +163,7 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
         sites = tuple(common_words("SITE"))
         what = f"nothing can be infused into {where}"
         return InputError(what, key=key, expected=", ".join(sites), nearest=misspelled(word, sites))
-    known: Iterable[str] = (*stretch.lexicon.spellings, *common_words())
+    known: Iterable[str] = (*span.lexicon.spellings, *common_words())
     what = f"{where} is not known in '{shorten_text(text)}'"
     if age := AGE_PATTERN.search(text):
         expected = "a sentence without the age, which is a value of the person"
@@ -172,9 +172,9 @@ def _unknown_word_error(start: str, text: str, found: list[Word], at: int, stret
     return InputError(what, key=key, expected=expected, nearest=misspelled(word, known))
 
 
-def _key(start: str, before: list[Word], stretch: _TextSpan) -> str | None:
+def _key(start: str, before: list[Word], span: _TextSpan) -> str | None:
     """The key that the text was about: that of the last word that belongs to one, if only numbers followed it."""
-    if start == "phrase" or stretch.inside == "WITH":
+    if start == "phrase" or span.inside == "WITH":
         return "with"
     if start != "sentence":
         return None

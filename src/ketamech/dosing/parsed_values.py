@@ -115,12 +115,12 @@ def opposite(rule: Rule) -> Rule:
     """The rule that is met by the patients who are known not to meet this one."""
     if isinstance(rule, CombinedCondition):
         return CombinedCondition(not rule.every, tuple(map(opposite, rule.parts)))
-    look = rule.look_back
-    if look is not None and look.last is None:
-        look = LookBack(1 if look.count is None else None, None)
-    elif look is not None and look.last is not None and look.count is not None:
-        look = LookBack(look.last - look.count + 1, look.last)
-    return replace(rule, test=OPPOSITES[rule.test], look_back=look)
+    look_back = rule.look_back
+    if look_back is not None and look_back.last is None:
+        look_back = LookBack(1 if look_back.count is None else None, None)
+    elif look_back is not None and look_back.last is not None and look_back.count is not None:
+        look_back = LookBack(look_back.last - look_back.count + 1, look_back.last)
+    return replace(rule, test=OPPOSITES[rule.test], look_back=look_back)
 
 
 def with_look_back(rule: Rule, look_back: LookBack) -> Rule:

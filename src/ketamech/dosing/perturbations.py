@@ -76,7 +76,7 @@ class Perturbation:
 def load_perturbations(path: Path = PATH) -> dict[str, Perturbation]:
     """Every perturbation by name. Raises InputError for a drug without a target or an unknown parameter."""
     table = load_parameters()
-    found: dict[str, Perturbation] = {}
+    perturbations: dict[str, Perturbation] = {}
     taken: dict[str, str] = {}
     for row in read_table(path, COLUMNS):
         one = _perturbation(row, table)
@@ -84,8 +84,8 @@ def load_perturbations(path: Path = PATH) -> dict[str, Perturbation]:
             if word in taken:
                 raise row.error("words", f"'{word}' already means {taken[word]}", expected="each word once")
             taken[word] = one.name
-        found[one.name] = one
-    return found
+        perturbations[one.name] = one
+    return perturbations
 
 
 def _perturbation(row: CsvRow, table: ParameterTable) -> Perturbation:
@@ -133,16 +133,20 @@ def _evidence(row: CsvRow) -> tuple[str, ...]:
 
 def perturbation(word: str) -> Perturbation:
     """The perturbation of a name or alias. Raises UnknownNameError with the nearest name."""
-    found = perturbations_by_name().get(word.strip().lower())
-    if found is None:
+    matched = perturbations_by_name().get(word.strip().lower())
+    if matched is None:
         raise unknown_perturbation_error(word)
-    return found
+    return matched
 
 
 @cache
 def perturbations_by_name() -> dict[str, Perturbation]:
     """Every name and alias, lower case, longest first."""
-    pairs = [(word, one) for one in load_perturbations().values() for word in one.perturbation_names]
+    pairs = [
+        (word, perturbation)
+        for perturbation in load_perturbations().values()
+        for word in perturbation.perturbation_names
+    ]
     return dict(sorted(pairs, key=lambda pair: -len(pair[0])))
 
 
@@ -226,9 +230,9 @@ def read_perturbations(
     Raises InputError for a phrase that cannot be parsed and for two that set the same parameter.
     """
     applied = tuple(
-        one if isinstance(one, AppliedPerturbation)
-        else read_perturbation(one) if isinstance(one, str) else apply_phrase(*one)
-        for one in phrases
+        phrase if isinstance(phrase, AppliedPerturbation)
+        else read_perturbation(phrase) if isinstance(phrase, str) else apply_phrase(*phrase)
+        for phrase in phrases
     )  # fmt: skip
     text_by_parameter: dict[str, str] = {}
     for perturbation in applied:
@@ -249,7 +253,7 @@ def read_perturbation(phrase: str) -> AppliedPerturbation:
 @cache
 def perturbation_lexicon() -> Lexicon:
     """The lexicon of perturbation names and routes."""
-    names = {word: Meaning("NAME", one.name) for word, one in perturbations_by_name().items()}
+    names = {word: Meaning("NAME", perturbation.name) for word, perturbation in perturbations_by_name().items()}
     return Lexicon({**route_words(), **names}, unknown_perturbation_error)
 
 

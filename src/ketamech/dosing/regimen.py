@@ -61,11 +61,11 @@ class Regimen:
         Where `exact`, `parse` reads them back as they are; otherwise numbers are rounded to four digits, for display.
         """
         groups: list[list[Treatment]] = []
-        for one in self.treatments:
-            if groups and len(groups[-1]) < MAX_DAYS_LISTED and _same_but_day(groups[-1][-1], one):
-                groups[-1].append(one)
+        for treatment in self.treatments:
+            if groups and len(groups[-1]) < MAX_DAYS_LISTED and _same_but_day(groups[-1][-1], treatment):
+                groups[-1].append(treatment)
             else:
-                groups.append([one])
+                groups.append([treatment])
         return tuple(_sentence(group[0], [one.start for one in group], exact) for group in groups)
 
     def sentence(self, *, exact: bool = True) -> str:

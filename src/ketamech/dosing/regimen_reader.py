@@ -85,7 +85,7 @@ class Sentence:
             raise InputError(what, key="schedule", expected="one frequency", type_this="then weekly")
         first = first_day if first_day is not None else 0 if self.names_day_zero else 1
         builder = _TreatmentBuilder(self.text, first, bool(reduced), highest)
-        return tuple(one for part in self.parts for one in builder.treatments(part))
+        return tuple(treatment for part in self.parts for treatment in builder.treatments(part))
 
 
 def parse_sentence(text: str) -> Sentence:
@@ -111,7 +111,7 @@ def regimen_lexicon() -> Lexicon:
     """The lexicon of drugs and routes; after 'with' that of perturbations."""
     from ketamech.dosing.perturbations import perturbation_lexicon
 
-    names = {word: Meaning("NAME", (found.name, way)) for word, (found, way) in spellings().items()}
+    names = {word: Meaning("NAME", (substance.name, route)) for word, (substance, route) in spellings().items()}
     return Lexicon({**names, **route_words()}, unknown_drug_error, {"WITH": perturbation_lexicon})
 
 
@@ -170,7 +170,7 @@ class _TreatmentBuilder:
     def _treatment(self, course: _Course, start: float, for_all: ItemsByKind) -> Treatment:
         dose = course.dose
         lag, missed = for_all.get("lag"), for_all.get("missed")
-        found = Treatment(
+        treatment = Treatment(
             dose.drug,
             dose.amount.number if dose.amount else None,
             dose.amount.unit if dose.amount else "",
@@ -184,9 +184,13 @@ class _TreatmentBuilder:
             for_all["missing"].value if "missing" in for_all else 0.0,
             "steady" in for_all,
         )
-        if missed and found.end() is not None and max(found.skipped_doses) > (count := len(found.starts(math.inf))):
+        if (
+            missed
+            and treatment.end() is not None
+            and max(treatment.skipped_doses) > (count := len(treatment.starts(math.inf)))
+        ):
             raise self._item_error(missed, "is not possible", f"doses from 1 to {count}")
-        return found
+        return treatment
 
     def _skipped_doses(self, item: Item) -> tuple[int, ...]:
         if not all(map(_is_whole, item.value)):
@@ -218,10 +222,10 @@ class _TreatmentBuilder:
     def _dose(self, by_kind: ItemsByKind, names: list[Item], before: _Dose) -> _Dose:
         if not names and not before.drug:
             raise missing_drug_error(self.text)
-        found = dict.fromkeys(item.value[0] for item in names)
-        if len(found) > 1:
-            raise self._item_error(names[1], f"is another drug than {next(iter(found))}", "';' between two treatments")
-        name = next(iter(found), before.drug)
+        drugs = dict.fromkeys(item.value[0] for item in names)
+        if len(drugs) > 1:
+            raise self._item_error(names[1], f"is another drug than {next(iter(drugs))}", "';' between two treatments")
+        name = next(iter(drugs), before.drug)
         before = before if name == before.drug else _Dose()
         brand = self._brand_route(names, by_kind.get("route"))
         amount = by_kind["amount"].value if "amount" in by_kind else before.amount
@@ -374,5 +378,5 @@ def _is_rate(dose: _Dose) -> bool:
 
 
 def _is_infused(dose: _Dose) -> bool:
-    given = drug(dose.drug)
-    return dose.route in INFUSION_ROUTES or given.infused_session or given.maintenance_elimination is not None
+    substance = drug(dose.drug)
+    return dose.route in INFUSION_ROUTES or substance.infused_session or substance.maintenance_elimination is not None

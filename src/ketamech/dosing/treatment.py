@@ -104,15 +104,15 @@ class Treatment:
         """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""
         if not self.schedule:
             return [self.start] if self.start < horizon else []
-        found: list[float] = []
+        times: list[float] = []
         begin = self.start
         for phase in self.schedule:
-            found += phase.starts(begin, horizon)
-            if len(found) > MAX_DOSES:
+            times += phase.starts(begin, horizon)
+            if len(times) > MAX_DOSES:
                 what = f"more than {MAX_DOSES} doses"
                 raise InputError(what, key="schedule", expected="a shorter or sparser schedule")
             begin += phase.duration or 0.0
-        return found
+        return times
 
     def taken(self, horizon: float) -> dict[int, float]:
         """{index of a dose from 0: its start (h)} of the doses before `horizon` (h) that are not skipped."""
@@ -138,14 +138,14 @@ class Treatment:
         return replace(self, schedule=(once,), at_steady_state=False, skipped_doses=(), miss_probability=0.0)
 
     def __post_init__(self) -> None:
-        given = self.substance
-        route(given, self.route)
+        substance = self.substance
+        route(substance, self.route)
         self._check_dose_count()
         self._check_adherence()
-        if given.is_session:
+        if substance.is_session:
             return
         if self.amount is None:
-            what, example = f"no dose given for {given.name}", f"{given.name} 0.5 mg/kg ..."
+            what, example = f"no dose given for {substance.name}", f"{substance.name} 0.5 mg/kg ..."
             raise InputError(what, key="dose", expected="an amount", type_this=example)
         if not 0 < self.amount < float("inf"):
             what = f"a dose of {self.amount:g} {self.unit} cannot be given"

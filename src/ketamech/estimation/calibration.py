@@ -68,13 +68,13 @@ class EstimatedParameter:
 def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
     """The parameters of data/calibration/parameters.csv. Raises InputError for an unknown one."""
     known = table or load_parameters()
-    found = []
+    parameters = []
     columns = ("parameter", "prior_middle", "prior_spread", "why", "gain")
     for row in read_table(DIRECTORY / "parameters.csv", columns, optional=("gain",)):
         name = row.known("parameter", known, "a name", what="no parameter")
         middle = row.number("prior_middle") * unit(known[name].unit).factor
-        found.append(EstimatedParameter(name, middle, row.number("prior_spread"), row["gain"]))
-    return tuple(found)
+        parameters.append(EstimatedParameter(name, middle, row.number("prior_spread"), row["gain"]))
+    return tuple(parameters)
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ class StudyEffect:
 def load_study_effects() -> tuple[StudyEffect, ...]:
     """The rows of data/calibration/study_effects.csv. Raises InputError."""
     rows = read_table(DIRECTORY / "study_effects.csv", ("study_effect", "sd_parameter", "parameter", "why"))
-    found: dict[tuple[str, str], list[str]] = {}
+    by_effect: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        found.setdefault((row["study_effect"], row["sd_parameter"]), []).append(row["parameter"])
-    return tuple(StudyEffect(name, sd, tuple(parameters)) for (name, sd), parameters in found.items())
+        by_effect.setdefault((row["study_effect"], row["sd_parameter"]), []).append(row["parameter"])
+    return tuple(StudyEffect(name, sd, tuple(parameters)) for (name, sd), parameters in by_effect.items())
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,12 @@ class Calibration:
     @cached_property
     def noise(self) -> np.ndarray:
         """SD of the published about the simulated number [row]: printed error, Monte Carlo error, model error."""
-        found = []
+        errors = []
         for row in self.rows:
             own = standard_error_of(row)
             simulated = own * np.sqrt((row.row.n or self.patients_per_arm) / self.patients_per_arm)
-            found.append(np.hypot(np.hypot(own, min(simulated, own)), MODEL_ERROR[_kind_of_error(row)]))
-        return np.array(found)
+            errors.append(np.hypot(np.hypot(own, min(simulated, own)), MODEL_ERROR[_kind_of_error(row)]))
+        return np.array(errors)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -191,11 +191,11 @@ class Calibration:
         number of finished points."""
         names = [_name(point) for point in x]
         units = dict(zip(names, x, strict=True))
-        found: dict[str, np.ndarray] = {}
+        statistics: dict[str, np.ndarray] = {}
         for name, arrays in zip(units, self.executor.map(units, self.simulate_point), strict=True):
-            found[name] = arrays["found"]
-            progress(len(found), words)
-        return np.array([found[name] for name in names])
+            statistics[name] = arrays["found"]
+            progress(len(statistics), words)
+        return np.array([statistics[name] for name in names])
 
     def simulate_point(self, x: np.ndarray) -> Arrays:
         """Simulate one point."""
@@ -231,17 +231,17 @@ class Calibration:
         trial = np.array([row.trial for row in self.rows])
         same_trial = trial[:, None] == trial[None, :]
         variance = self.noise**2 + np.broadcast_to(extra, len(trial)) ** 2
-        found = np.repeat(np.diag(variance)[None], len(x), axis=0)
+        matrices = np.repeat(np.diag(variance)[None], len(x), axis=0)
         for sd, slope in zip(self._study_sds(x).T, gradients, strict=True):
-            found += (sd**2)[:, None, None] * (np.outer(slope, slope) * same_trial)[None]
-        return found
+            matrices += (sd**2)[:, None, None] * (np.outer(slope, slope) * same_trial)[None]
+        return matrices
 
     def _study_sds(self, x: np.ndarray) -> np.ndarray:
         """SD of each study effect [point, effect] at points [point, parameter]."""
         names = [p.name for p in self.estimated]
         places = [names.index(effect.sd_parameter) for effect in self.study_effects]
-        found = [self.estimated[i].prior_median * np.exp(self.estimated[i].prior_log_sd * x[:, i]) for i in places]
-        return np.array(found).reshape(len(places), len(x)).T
+        sds = [self.estimated[i].prior_median * np.exp(self.estimated[i].prior_log_sd * x[:, i]) for i in places]
+        return np.array(sds).reshape(len(places), len(x)).T
 
     def trial_likelihood(
         self, gradients: np.ndarray, extra: np.ndarray | float = 0.0, rows: np.ndarray | None = None
@@ -251,26 +251,28 @@ class Calibration:
         return TrialLikelihood.of(variance, gradients, [row.trial for row in self.rows], rows)
 
     def log_likelihood(
-        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
+        self, x: np.ndarray, simulated: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
         rows: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Log likelihood [point], up to a constant, at points [point, parameter] with finite statistics `found` [point,
-        row]; `gradients`, `extra` and `rows` as for `trial_likelihood`."""
-        return self.trial_likelihood(gradients, extra, rows)(self._study_sds(x), found - self.published)
+        """Log likelihood [point], up to a constant, of points [point, parameter].
+
+        `simulated` [point, row] are finite statistics; `gradients`, `extra` and `rows` as for `trial_likelihood`.
+        """
+        return self.trial_likelihood(gradients, extra, rows)(self._study_sds(x), simulated - self.published)
 
     def log_posterior_parts(
-        self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
+        self, x: np.ndarray, simulated: np.ndarray, gradients: np.ndarray, extra: np.ndarray | float = 0.0,
         rows: np.ndarray | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Log of prior times likelihood [point], up to a constant; arguments as for `log_likelihood`."""
-        return self.log_posterior(x, found, self.trial_likelihood(gradients, extra, rows))
+        return self.log_posterior(x, simulated, self.trial_likelihood(gradients, extra, rows))
 
-    def log_posterior(self, x: np.ndarray, found: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
+    def log_posterior(self, x: np.ndarray, simulated: np.ndarray, likelihood: TrialLikelihood) -> np.ndarray:
         """Log of prior times `likelihood` [point], up to a constant, at points [point, parameter] with statistics
         [point, row]; -inf where a statistic is missing or a parameter is far outside the prior."""
-        valid = np.isfinite(found).all(axis=1) & (np.abs(x) < MAX_DISTANCE_SD).all(axis=1)
+        valid = np.isfinite(simulated).all(axis=1) & (np.abs(x) < MAX_DISTANCE_SD).all(axis=1)
         within = np.clip(x, -MAX_DISTANCE_SD, MAX_DISTANCE_SD)
-        known = np.where(np.isfinite(found), found, 0.0)
+        known = np.where(np.isfinite(simulated), simulated, 0.0)
         value = likelihood(self._study_sds(within), known - self.published) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
@@ -278,24 +280,24 @@ class Calibration:
         """The posterior mode from the prior median [parameter]: damped Gauss-Newton steps of the parameters that move
         the statistics, each followed by the best study SDs at these statistics."""
         x = np.zeros(len(self.estimated))
-        found, damping = self.simulate(x), 1.0
+        simulated, damping = self.simulate(x), 1.0
         for number in range(rounds):
-            slopes = self.jacobian(x, found)
+            slopes = self.jacobian(x, simulated)
             gradients = self.study_gradients(slopes)
-            x = self._best_study_sds(x, found, gradients)
-            value = self.log_posterior_parts(x[None], found[None], gradients)[0]
+            x = self._best_study_sds(x, simulated, gradients)
+            value = self.log_posterior_parts(x[None], simulated[None], gradients)[0]
             whitening = np.linalg.inv(np.linalg.cholesky(self.covariance(x[None], gradients)[0]))
             scaled = whitening @ (slopes * self.noise[:, None])
             for _ in range(4):
                 hessian = scaled.T @ scaled + np.eye(len(x))
-                downhill = scaled.T @ (whitening @ (self.published - found)) - x
+                downhill = scaled.T @ (whitening @ (self.published - simulated)) - x
                 downhill[self._study_sd_places] = 0.0
                 step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), downhill)
                 there = np.clip(x + step, -4, 4)
                 new = self.simulate(there)
                 reached = self.log_posterior_parts(there[None], new[None], gradients)[0]
                 if reached > value:
-                    x, found, value, damping = there, new, reached, damping / 3
+                    x, simulated, value, damping = there, new, reached, damping / 3
                     break
                 damping *= 3
             progress(number + 1, f"log posterior {value:.1f}")
@@ -306,7 +308,7 @@ class Calibration:
         names = [p.name for p in self.estimated]
         return [names.index(effect.sd_parameter) for effect in self.study_effects]
 
-    def _best_study_sds(self, x: np.ndarray, found: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    def _best_study_sds(self, x: np.ndarray, simulated: np.ndarray, gradients: np.ndarray) -> np.ndarray:
         """`x` with the study SDs of the highest posterior at these statistics."""
         from scipy.optimize import minimize
 
@@ -316,7 +318,7 @@ class Calibration:
             return moved
 
         def cost(z: np.ndarray) -> float:
-            return -float(self.log_posterior_parts(placed(z)[None], found[None], gradients)[0])
+            return -float(self.log_posterior_parts(placed(z)[None], simulated[None], gradients)[0])
 
         if not self._study_sd_places:
             return x
@@ -332,12 +334,12 @@ class Calibration:
         scaled = whitening @ (slopes * self.noise[:, None])
         return np.linalg.inv(scaled.T @ scaled + np.eye(len(x))), gradients
 
-    def jacobian(self, x: np.ndarray, found: np.ndarray) -> np.ndarray:
+    def jacobian(self, x: np.ndarray, simulated: np.ndarray) -> np.ndarray:
         """Derivatives of the statistics, in units of their noise [row, parameter]; 0 for study SDs."""
         moving = [i for i in range(len(x)) if i not in self._study_sd_places]
         moved = self.simulated_statistics(x + DIFFERENCE_STEP_SD * np.eye(len(x))[moving])
         slopes = np.zeros((len(self.rows), len(x)))
-        slopes[:, moving] = (moved - found).T / DIFFERENCE_STEP_SD / self.noise[:, None]
+        slopes[:, moving] = (moved - simulated).T / DIFFERENCE_STEP_SD / self.noise[:, None]
         return slopes
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.units import DAY
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.trials.analysis.treatment_effects import Z95, baselines, scores
 from ketamech.trials.design import Trial
@@ -67,22 +68,22 @@ def load_clinical_targets() -> tuple[ClinicalTarget, ...]:
 @cache
 def load_spread_targets() -> tuple[ClinicalTarget, ...]:
     """Standard deviations of change or score within an arm, from printed errors. Raises InputError."""
-    evidence, found = load_evidence(), []
+    evidence, targets = load_evidence(), []
     for row in read_table(DIRECTORY / "spreads.csv", SPREADS):
         row.one_of("statistic", ("spread of change", "spread"))
         sd, n = row.number("sd"), row.number("n")
         error = float(sd / np.sqrt(2 * (n - 1)))  # of the SD of a normal sample
         cells = {**row.cells, "against": "", "se": repr(error)}
-        found.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
-    return tuple(found)
+        targets.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
+    return tuple(targets)
 
 
 @cache
 def shipped_trial(name: str) -> Trial:
     """A shipped trial by name. Raises InputError for an unknown one."""
-    found = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
-    require_known(name, found, f"no trial '{name}' is shipped", expected=", ".join(found))
-    return load_trial(found[name])
+    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
+    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
+    return load_trial(files[name])
 
 
 def standard_error_of(row: ClinicalTarget) -> float:
@@ -93,8 +94,8 @@ def standard_error_of(row: ClinicalTarget) -> float:
         n = row.row.n or 20
         p = min(max(row.published / 100, 0.5 / n), 1 - 0.5 / n)
         return float(100 * np.sqrt(p * (1 - p) / n))
-    found = standard_error(row.row)
-    return found if np.isfinite(found) else float("nan")
+    error = standard_error(row.row)
+    return error if np.isfinite(error) else float("nan")
 
 
 def published_interval(row: ClinicalTarget) -> tuple[float, float]:
@@ -115,8 +116,8 @@ def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
     """Clopper-Pearson 95 % interval (percent) of a share of `n` patients."""
     from scipy.stats import binomtest
 
-    found = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")
-    return 100 * float(found.low), 100 * float(found.high)
+    interval = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")
+    return 100 * float(interval.low), 100 * float(interval.high)
 
 
 def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
@@ -141,9 +142,6 @@ def _clinical(row: CsvRow, evidence: Evidence) -> ClinicalTarget:
     return ClinicalTarget(known[name], *parts, row.number_or("se", float("nan")), fitted)
 
 
-DAY = 24.0
-
-
 def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     """The statistic in every replicate [replicate], signed and scaled as it was printed; NaN where no patient was
     rated.
@@ -152,29 +150,29 @@ def statistic(row: ClinicalTarget, dataset: xr.Dataset) -> np.ndarray:
     if row.statistic in RELAPSE_STATISTICS:
         return _relapse(dataset, row)
     places = _visit_indices(dataset, row)
-    mine, theirs = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
+    treated, control = (_of(values, base, arm, places, name) for name in (row.arm, row.control_arm or row.arm))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the mean of an empty group is NaN
-        return np.array([_value(row, a, b) for a, b in zip(mine, theirs, strict=True)])
+        return np.array([_value(row, a, b) for a, b in zip(treated, control, strict=True)])
 
 
 def _of(values: np.ndarray, base: np.ndarray, arm: np.ndarray, places: list[int], name: str) -> list[np.ndarray]:
     """Scores and baselines [2, patient, visit] of the patients in an arm at each visit, for each replicate."""
-    found = []
+    statistics = []
     for r in range(len(values)):
         inside = arm[r][:, places] == name
         pair = np.stack([np.where(inside, values[r][:, places], np.nan), np.where(inside, base[r][:, places], np.nan)])
-        found.append(pair)
-    return found
+        statistics.append(pair)
+    return statistics
 
 
-def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
+def _value(row: ClinicalTarget, treated: np.ndarray, control: np.ndarray) -> float:
     kind = row.statistic
     if kind == "mean":
-        return float(np.nanmean(mine[0]))
+        return float(np.nanmean(treated[0]))
     if kind == "spread":
-        return float(np.nanstd(mine[0], ddof=1))
-    change, other = mine[0] - mine[1], theirs[0] - theirs[1]
+        return float(np.nanstd(treated[0], ddof=1))
+    change, other = treated[0] - treated[1], control[0] - control[1]
     if kind == "spread of change":
         return float(np.nanstd(change, ddof=1))
     if kind in ("change", "fall"):
@@ -182,10 +180,10 @@ def _value(row: ClinicalTarget, mine: np.ndarray, theirs: np.ndarray) -> float:
     if kind in ("difference", "extra fall"):
         return float(np.nanmean(change) - np.nanmean(other)) * (-1 if kind == "extra fall" else 1)
     if kind == "effect size":
-        spread = np.sqrt((np.nanvar(mine[0], ddof=1) + np.nanvar(theirs[0], ddof=1)) / 2)
-        size = (np.nanmean(mine[0]) - np.nanmean(theirs[0])) / spread
+        spread = np.sqrt((np.nanvar(treated[0], ddof=1) + np.nanvar(control[0], ddof=1)) / 2)
+        size = (np.nanmean(treated[0]) - np.nanmean(control[0])) / spread
         return float(size if row.published < 0 else -size)
-    shares = [_share(kind if row.is_share else "response", row, part) for part in (mine, theirs)]
+    shares = [_share(kind if row.is_share else "response", row, part) for part in (treated, control)]
     if kind == "share difference":
         return shares[0] - shares[1]
     if kind == "odds ratio":
@@ -222,21 +220,21 @@ def _relapse(dataset: xr.Dataset, row: ClinicalTarget) -> np.ndarray:
     Median days to relapse (at most the days of follow-up), percent with or without relapse, or the ratio of the numbers
     of relapses per day to those of the control arm.
     """
-    found = []
+    values = []
     for r in range(dataset.sizes["replicate"]):
         days, relapsed, longest = _times_at_risk(dataset, r, row.arm)
         if row.statistic == "median relapse":
             times = np.where(relapsed, days, np.inf)
-            found.append(float(min(np.median(times), longest)) if times.size else 0.0)
+            values.append(float(min(np.median(times), longest)) if times.size else 0.0)
         elif row.statistic == "hazard ratio":
             other_days, other_relapsed, _ = _times_at_risk(dataset, r, row.control_arm)
             rates = [(each.sum() + 0.5) / max(time.sum(), 1.0) for each, time in
                      ((relapsed, days), (other_relapsed, other_days))]  # fmt: skip
-            found.append(float(rates[0] / rates[1]))
+            values.append(float(rates[0] / rates[1]))
         else:
             share = 100 * float(np.mean(relapsed)) if days.size else np.nan
-            found.append(share if row.statistic == "relapse" else 100 - share)
-    return np.array(found)
+            values.append(share if row.statistic == "relapse" else 100 - share)
+    return np.array(values)
 
 
 def _times_at_risk(dataset: xr.Dataset, replicate: int, group: str) -> tuple[np.ndarray, np.ndarray, float]:

@@ -53,22 +53,22 @@ def fold_of(target: ClinicalTarget) -> TrialFold:
 
 def folds(targets: Sequence[ClinicalTarget]) -> dict[str, np.ndarray]:
     """{trial: mask of the rows that contain its data [row]}, for every trial that has a row of its own or in a pool."""
-    found = [fold_of(target) for target in targets]
-    names = dict.fromkeys(name for fold in found for name in (fold.pool_of or (fold.trial,)))
-    return {name: np.array([fold.contains(name) for fold in found]) for name in names}
+    assigned = [fold_of(target) for target in targets]
+    names = dict.fromkeys(name for fold in assigned for name in (fold.pool_of or (fold.trial,)))
+    return {name: np.array([fold.contains(name) for fold in assigned]) for name in names}
 
 
 @cache
 def _exceptions() -> tuple[tuple[tuple[str, ...], TrialFold], ...]:
-    found = []
+    exceptions = []
     for row in read_table(DIRECTORY / "pools.csv", ("rows", "trial", "pool_of", "why")):
         pool = row.listed("pool_of")
         if bool(row["trial"]) == bool(pool):
             raise row.error("trial", "a trial and a pool, or neither", expected="one of trial and pool_of")
         name = row["trial"] or "pool of " + ", ".join(pool)
         row.required("rows", "patterns of row ids")
-        found.append((row.listed("rows"), TrialFold(name, pool)))
-    return tuple(found)
+        exceptions.append((row.listed("rows"), TrialFold(name, pool)))
+    return tuple(exceptions)
 
 
 MAX_PARETO_K = 0.7  # Pareto shape above which importance weights are not reliable
@@ -154,17 +154,17 @@ def systematic_resample(weights: np.ndarray, count: int, random: np.random.Rando
     return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
 
 
-def save_left_out(folder: Path, task: Calibration, found: list[LeftOutPosterior]) -> None:
+def save_left_out(folder: Path, task: Calibration, posteriors: list[LeftOutPosterior]) -> None:
     """Write the draws and their summary beside `posterior.csv` of the same folder."""
     mark = posterior_hash(load_posterior(folder / "posterior.csv", task.model.parameters))
     names = [p.name for p in task.estimated]
     lines = [",".join(["left_out", *names])]
     summary = [",".join(SUMMARY_COLUMNS)]
-    for one in found:
-        values = in_table_units(task, one.draws)
-        lines += [",".join([one.trial, *(f"{value:.5g}" for value in draw)]) for draw in values]
-        numbers = (f"{one.pareto_k:.3f}", f"{one.effective_draws:.0f}")
-        summary.append(",".join([one.trial, str(one.rows), *numbers, one.method, mark]))
+    for posterior in posteriors:
+        values = in_table_units(task, posterior.draws)
+        lines += [",".join([posterior.trial, *(f"{value:.5g}" for value in draw)]) for draw in values]
+        numbers = (f"{posterior.pareto_k:.3f}", f"{posterior.effective_draws:.0f}")
+        summary.append(",".join([posterior.trial, str(posterior.rows), *numbers, posterior.method, mark]))
     (folder / DRAWS).write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / SUMMARY).write_text("\n".join(summary) + "\n", encoding="utf-8")
 
@@ -194,12 +194,12 @@ def load_left_out(folder: Path = DIRECTORY, table: ParameterTable | None = None)
     for row in records:
         values = {name: row.number(name) * factor for name, factor in factors.items()}
         draws.setdefault(row["left_out"], []).append(values)
-    found = {}
+    left_out = {}
     for row in read_table(folder / SUMMARY, SUMMARY_COLUMNS):
         if row["posterior"] != mark:
             what = "these draws belong to another posterior.csv"
             how = f"copy posterior.csv, {DRAWS} and {SUMMARY} together from one run of `ketamech calibrate`"
             raise InputError(what, file=folder / SUMMARY, line=row.line, expected=f"posterior {mark}", type_this=how)
         numbers = (int(row.number("rows")), row.number("pareto_k"), row.number("effective_draws"))
-        found[row["trial"]] = LeftOutDraws(row["trial"], *numbers, row["method"], draws[row["trial"]])
-    return found
+        left_out[row["trial"]] = LeftOutDraws(row["trial"], *numbers, row["method"], draws[row["trial"]])
+    return left_out

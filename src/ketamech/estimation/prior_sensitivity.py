@@ -54,12 +54,12 @@ def prior_sensitivity(names: Sequence[str], draws: np.ndarray, log_likelihood: n
     own = -0.5 * draws**2
     whole, k_prior = _sensitivity(draws, own.sum(axis=1))
     data, k_data = _sensitivity(draws, log_likelihood)
-    found = []
+    rows = []
     for i, name in enumerate(names):
         alone, k_own = _sensitivity(draws[:, [i]], own[:, i])
         k = max(k_prior, k_data, k_own)
-        found.append(PriorSensitivity(name, float(whole[i]), float(alone[0]), float(data[i]), k))
-    return found
+        rows.append(PriorSensitivity(name, float(whole[i]), float(alone[0]), float(data[i]), k))
+    return rows
 
 
 def _sensitivity(draws: np.ndarray, log_part: np.ndarray) -> tuple[np.ndarray, float]:
@@ -140,7 +140,7 @@ def informed_directions(estimated: Sequence[EstimatedParameter], draws: np.ndarr
     places = [i for i, p in enumerate(estimated) if p.gain_unit]
     names, priors = [estimated[i].gain_unit for i in places], np.array([estimated[i].prior_log_sd for i in places])
     variances, vectors = np.linalg.eigh(np.atleast_2d(np.cov(draws[:, places].T)))
-    found = []
+    directions = []
     for variance, vector in zip(variances, vectors.T, strict=True):
         largest = np.argmax(np.abs(vector))
         loadings = vector * np.sign(vector[largest])
@@ -149,8 +149,8 @@ def informed_directions(estimated: Sequence[EstimatedParameter], draws: np.ndarr
         sd = float(np.sqrt(variance))
         factors = (float(np.exp(Z95 * sd / size)), float(np.exp(Z95 / size)))
         parts = [dict(zip(names, map(float, each), strict=True)) for each in (loadings, exponents / size)]
-        found.append(InformedDirection(parts[0], parts[1], sd, *factors))
-    return found
+        directions.append(InformedDirection(parts[0], parts[1], sd, *factors))
+    return directions
 
 
 def _power(name: str, exponent: float) -> str:

@@ -66,7 +66,7 @@ def published_arms(trial: str | None = None) -> list[PublishedArm]:
     """Every arm at every visit with a published mean (of score or change) and its SD; of one trial or of all."""
     targets = [t for t in load_clinical_targets() if t.row.has_public_source and not t.control_arm]
     spreads = {(t.row.id, t.statistic): t.published for t in load_spread_targets()}
-    found = []
+    arms = []
     for target in targets:
         moments = _moments(target, spreads)
         if len(moments) < 2 or target.visit == "baseline" or trial not in (None, target.trial):
@@ -76,8 +76,8 @@ def published_arms(trial: str | None = None) -> list[PublishedArm]:
         for other in used:
             moments |= _moments(other, spreads)
         ids = (target.row.id, *(other.row.id for other in used))
-        found.append(PublishedArm(target.trial, target.arm, target.scale, target.visit, moments, ids))
-    return found
+        arms.append(PublishedArm(target.trial, target.arm, target.scale, target.visit, moments, ids))
+    return arms
 
 
 def _belongs(other: ClinicalTarget, target: ClinicalTarget) -> bool:
@@ -148,22 +148,22 @@ class _Ratings:
 
         For an SD it is the squared deviation from the published mean, divided by that SD.
         """
-        found, goals = {}, {}
+        columns, goals = {}, {}
         for name, sd in SD_OF_MOMENT.items():
             if name in moments:
-                found[name], goals[name] = self._of(name), moments[name]
+                columns[name], goals[name] = self._of(name), moments[name]
             if name in moments and sd in moments:
-                found[sd], goals[sd] = (self._of(name) - moments[name]) ** 2 / moments[sd], moments[sd]
+                columns[sd], goals[sd] = (self._of(name) - moments[name]) ** 2 / moments[sd], moments[sd]
         if RESPONSE in moments:
-            found[RESPONSE], goals[RESPONSE] = self._response, moments[RESPONSE]
-        return found, goals
+            columns[RESPONSE], goals[RESPONSE] = self._response, moments[RESPONSE]
+        return columns, goals
 
     def moments(self, wanted: Mapping[str, float], weights: np.ndarray) -> dict[str, float]:
         """The moments that are `wanted`, with weights [patient]."""
-        found = {}
+        simulated = {}
         for name, sd in SD_OF_MOMENT.items():
             if name in wanted:
-                found[name], found[sd] = weighted_mean_and_sd(self._of(name), weights)
+                simulated[name], simulated[sd] = weighted_mean_and_sd(self._of(name), weights)
         if RESPONSE in wanted:
-            found[RESPONSE] = float(np.average(self._response, weights=weights))
-        return {name: found[name] for name in wanted}
+            simulated[RESPONSE] = float(np.average(self._response, weights=weights))
+        return {name: simulated[name] for name in wanted}

@@ -49,11 +49,11 @@ class SimulatedDataSets:
     def ranks(self, count: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Ranks [data set, parameter] of the true among the sampled values, and the largest R-hat of each data set."""
         units = {f"{self._name}-{number}": number for number in range(count)}
-        found = []
+        ranks = []
         for arrays in self.points.task.executor.map(units, self.one):
-            found.append(arrays)
-            progress(len(found), "simulated data sets")
-        return np.array([each["ranks"] for each in found]), np.array([float(each["rhat"].max()) for each in found])
+            ranks.append(arrays)
+            progress(len(ranks), "simulated data sets")
+        return np.array([each["ranks"] for each in ranks]), np.array([float(each["rhat"].max()) for each in ranks])
 
     @property
     def _name(self) -> str:
@@ -160,15 +160,15 @@ def rank_uniformity(names: Sequence[str], ranks: np.ndarray) -> list[RankUniform
     from scipy.stats import binomtest
 
     count, null = len(ranks), null_extremes(len(ranks), DRAWS)
-    found = []
-    for name, mine in zip(names, ranks.T, strict=True):
-        p = float((1 + np.sum(null <= _extreme(mine, DRAWS) * (1 + 1e-9))) / (1 + len(null)))
-        covered = int(_inside(mine).sum())
+    rows = []
+    for name, parameter_ranks in zip(names, ranks.T, strict=True):
+        p = float((1 + np.sum(null <= _extreme(parameter_ranks, DRAWS) * (1 + 1e-9))) / (1 + len(null)))
+        covered = int(_inside(parameter_ranks).sum())
         low, high = binomtest(covered, count).proportion_ci(0.95, method="exact")
-        mean = float((mine.mean() + 0.5) / (DRAWS + 1))
-        numbers = (mean, chi_square_p(mine, DRAWS), p, p > TEST_LEVEL / len(names))
-        found.append(RankUniformity(name, count, *numbers, covered / count, float(low), float(high)))
-    return found
+        mean = float((parameter_ranks.mean() + 0.5) / (DRAWS + 1))
+        numbers = (mean, chi_square_p(parameter_ranks, DRAWS), p, p > TEST_LEVEL / len(names))
+        rows.append(RankUniformity(name, count, *numbers, covered / count, float(low), float(high)))
+    return rows
 
 
 def mean_coverage(ranks: np.ndarray) -> tuple[float, float]:

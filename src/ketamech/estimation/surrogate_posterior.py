@@ -8,12 +8,18 @@ posterior in seconds; its draws are then simulated to measure the error of the e
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-from ketamech.estimation.calibration import Calibration, Progress, no_progress
+from ketamech.core import require_known
+from ketamech.core.environment import DATA
+from ketamech.estimation.calibration import Calibration, Progress, in_table_units, no_progress
+from ketamech.parameters import Parameter
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 MAX_PRIOR_SD, MAX_DESIGN_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
@@ -58,20 +64,22 @@ class QuadraticEmulator:
     error: np.ndarray
 
     @classmethod
-    def fitted(cls, x: np.ndarray, found: np.ndarray) -> QuadraticEmulator:
+    def fitted(cls, x: np.ndarray, simulated: np.ndarray) -> QuadraticEmulator:
         """Fit statistics [point, row] at points [point, parameter]; points without a result are left out."""
-        known = np.isfinite(found).all(axis=1)
-        x, found = x[known], found[known]
+        known = np.isfinite(simulated).all(axis=1)
+        x, simulated = x[known], simulated[known]
         middle, terms = x.mean(axis=0), _terms(x - x.mean(axis=0))
         fold = np.arange(len(x)) % FOLDS
         errors = []
         for penalty in RIDGE_PENALTIES:
-            guess = np.empty_like(found)
+            guess = np.empty_like(simulated)
             for k in range(FOLDS):
-                guess[fold == k] = terms[fold == k] @ _ridge(terms[fold != k], found[fold != k], penalty)
-            errors.append(np.sqrt(np.mean((guess - found) ** 2, axis=0)))
+                guess[fold == k] = terms[fold == k] @ _ridge(terms[fold != k], simulated[fold != k], penalty)
+            errors.append(np.sqrt(np.mean((guess - simulated) ** 2, axis=0)))
         best = np.argmin(errors, axis=0)
-        weights = np.column_stack([_ridge(terms, found[:, [r]], RIDGE_PENALTIES[b])[:, 0] for r, b in enumerate(best)])
+        weights = np.column_stack(
+            [_ridge(terms, simulated[:, [r]], RIDGE_PENALTIES[b])[:, 0] for r, b in enumerate(best)]
+        )
         return cls(middle, weights, np.min(errors, axis=0))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -145,12 +153,12 @@ def sample_posterior(
     chain, logs = sample_emulated(points, emulator, start, steps, random)
     flat = chain.reshape(-1, n)
     some = flat[random.choice(len(flat), draws, replace=False)]
-    found, guess = task.simulated_statistics(some, progress, "draws"), emulator(some)
-    true = task.log_posterior_parts(some, found, gradients)
+    simulated, guess = task.simulated_statistics(some, progress, "draws"), emulator(some)
+    true = task.log_posterior_parts(some, simulated, gradients)
     emulated = task.log_posterior_parts(some, guess, gradients, extra)
     weights = np.exp(true - emulated - np.max(true - emulated))
-    off = float(np.sqrt(np.nanmean(((guess - found) / task.noise) ** 2)))
-    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), found)
+    off = float(np.sqrt(np.nanmean(((guess - simulated) / task.noise) ** 2)))
+    return Posterior(chain, logs, some, off, float(weights.sum() ** 2 / np.sum(weights**2)), simulated)
 
 
 def emulator_allowance(task: Calibration, emulator: QuadraticEmulator) -> np.ndarray:
@@ -215,7 +223,78 @@ def _pairs(n: int) -> tuple[np.ndarray, ...]:
     return np.triu_indices(n)
 
 
-def _ridge(terms: np.ndarray, found: np.ndarray, penalty: float) -> np.ndarray:
+def _ridge(terms: np.ndarray, values: np.ndarray, penalty: float) -> np.ndarray:
     size = np.full(terms.shape[1], penalty)
     size[0] = 0.0
-    return np.linalg.solve(terms.T @ terms + np.diag(size), terms.T @ found)
+    return np.linalg.solve(terms.T @ terms + np.diag(size), terms.T @ values)
+
+
+MIN_CONTRACTION = 0.1  # with a smaller contraction the trials do not inform the parameter
+MIN_EFFECT = 0.25  # a row is informative if one prior SD of the parameter changes it by at least this many noise SD
+MAX_ROWS = 6  # evidence ids in a cell
+DIRECTORY = DATA / "parameters"
+
+
+def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulator) -> dict[str, list[str]]:
+    """The new cells {parameter: cells} of every parameter whose posterior is narrower than its prior.
+
+    `draws` [draw, parameter]: standardised logarithms; value and spread are their median and SD.
+    """
+    middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
+    values = in_table_units(task, middle[None])[0]
+    low, high = np.percentile(in_table_units(task, draws), [2.5, 97.5], axis=0)
+    ids = informative_rows(task, emulator, middle)
+    rows = {}
+    for i, p in enumerate(task.estimated):
+        if narrower[i] >= MIN_CONTRACTION and ids[p.name]:
+            row = task.model.parameters[p.name]
+            place = f"median of the posterior of whole trials; 95 % {low[i]:.3g} to {high[i]:.3g}"
+            rows[p.name] = _cells(row, values[i], p.prior_log_sd * float(draws[:, i].std()), ids[p.name], place)
+    return rows
+
+
+def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
+    """The rows of the stages named in `words` ("people, mood"). Raises UnknownNameError for a stage without rows."""
+    known = {name.split(".")[0] for name in rows}
+    chosen = [word.strip() for word in words.split(",") if word.strip()]
+    for word in chosen:
+        what = f"the posterior is not narrower than the prior for any row of '{word}'"
+        require_known(word, known, what, key="--write-tables", expected=", ".join(sorted(known)))
+    return {name: cells for name, cells in rows.items() if name.split(".")[0] in chosen}
+
+
+def informative_rows(task: Calibration, emulator: QuadraticEmulator, middle: np.ndarray) -> dict[str, list[str]]:
+    """For each parameter the fitted rows that are most sensitive to it, by id, strongest first."""
+    rows = {}
+    for i, p in enumerate(task.estimated):
+        step = 0.5 * np.eye(len(middle))[i]
+        up, down = emulator(np.array([middle + step, middle - step]))
+        moved = np.abs(up - down) / task.noise
+        order = [k for k in np.argsort(-moved) if moved[k] >= MIN_EFFECT]
+        rows[p.name] = list(dict.fromkeys(task.rows[k].row.id for k in order))[:MAX_ROWS]
+    return rows
+
+
+def write_updated_tables(task: Calibration, rows: dict[str, list[str]], folder: Path = DIRECTORY) -> list[Path]:
+    """Replace the lines of these parameters only; returns the changed files."""
+    changed: dict[Path, list[str]] = {}
+    for name, cells in rows.items():
+        row = task.model.parameters[name]
+        file = folder / Path(row.file).name
+        lines = changed.setdefault(file, file.read_text(encoding="utf-8").splitlines(keepends=True))
+        lines[row.line - 1] = _line(cells)
+    for file, lines in changed.items():
+        file.write_text("".join(lines), encoding="utf-8")
+    return list(changed)
+
+
+def _cells(row: Parameter, value: float, spread: float, ids: list[str], place: str) -> list[str]:
+    return [
+        row.name, f"{value:.3g}", row.unit, f"lognormal {spread:.2g}", "calibrated", ";".join(ids), place, row.reason,
+    ]  # fmt: skip
+
+
+def _line(cells: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()

@@ -45,19 +45,19 @@ class Reference:
 
 def read_references(path: Path) -> dict[str, Reference]:
     """References by key, in the order of the file. Raises InputError naming the entry that cannot be used."""
-    found: dict[str, Reference] = {}
+    references: dict[str, Reference] = {}
     owners: dict[str, str] = {}
     for number, entry in enumerate(_entries(path), 1):
         reference = _reference(entry, path, number)
-        if reference.key in found:
+        if reference.key in references:
             raise _error(path, reference.key, f"'{reference.key}' is already used", "each reference once")
         for name in IDENTIFIERS:
             text = str(entry.get(name, "")).lower()
             if text and text in owners:
                 raise _error(path, reference.key, f"{name} '{text}' belongs to {owners[text]}", "each paper once")
             owners[text] = reference.key
-        found[reference.key] = reference
-    return found
+        references[reference.key] = reference
+    return references
 
 
 def _entries(path: Path) -> list[Any]:
@@ -92,7 +92,9 @@ def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:
     people = entry.get("author", [])
     if not isinstance(people, list):
         return ()
-    return tuple(str(one.get("family") or one.get("literal") or "") for one in people if isinstance(one, Mapping))
+    return tuple(
+        str(person.get("family") or person.get("literal") or "") for person in people if isinstance(person, Mapping)
+    )
 
 
 def _year(entry: Mapping[str, Any]) -> str:

@@ -160,9 +160,9 @@ def _read(folder: Path) -> Evidence:
     rows = [(table, row) for table in TABLES for row in read_table(folder / f"{table}.csv", COLUMNS, OPTIONAL_COLUMNS)]
     _check_ids(row for _, row in rows)
     masses = _molar_masses(row for _, row in rows)
-    found = {row["id"]: _observation(table, row, references, masses) for table, row in rows}
+    observations = {row["id"]: _observation(table, row, references, masses) for table, row in rows}
     _check_relations(row for _, row in rows)
-    return Evidence(found, references)
+    return Evidence(observations, references)
 
 
 def _check_ids(rows: Iterable[CsvRow]) -> None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ketamech.core.constants import Z95
+
 NUMBER = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
 _NUMBER_PAIR = NUMBER + r"\s*(?:-|to)\s*" + NUMBER
 _INTERVALS = (
@@ -14,6 +16,7 @@ _INTERVALS = (
     ("ci", re.compile(r"^CI\s+" + _NUMBER_PAIR)),  # the level is not printed: 95 % is usual
     ("range", re.compile(r"^(?:range\s+)?" + _NUMBER_PAIR + "$")),
 )
+_DIGITISING = "digitising error"
 _WIDTHS = (
     ("sd", re.compile(r"^SD\s+" + NUMBER)),
     ("se", re.compile(r"(?:^SE|\bSE about)\s+" + NUMBER)),
@@ -21,10 +24,9 @@ _WIDTHS = (
     ("rse", re.compile(r"^RSE\s+" + NUMBER + "%")),
     ("cv", re.compile(r"^(?:IIV(?: CV%)?|CV)\s+" + NUMBER + " ?%?")),
     ("geometric", re.compile(r"^geometric SD\s+" + NUMBER)),
-    ("cv", re.compile(r"^digitising error about " + NUMBER + "%")),
+    ("cv", re.compile(rf"^{_DIGITISING} about {NUMBER}%")),
     ("omega2", re.compile(r"omega2\s+" + NUMBER)),
 )
-_NORMAL_95 = 1.959964
 _LOG_SD: dict[str, Callable[[float], float]] = {
     "cv": lambda percent: math.sqrt(math.log(1 + (percent / 100) ** 2)),
     "omega2": math.sqrt,
@@ -68,13 +70,13 @@ def _around(kind: str, size: float, value: float, text: str) -> Spread:
         return Spread("cv", low, high, text)
     if kind == "rse":
         kind, size = "se", abs(value) * size / 100
-    half = size * _NORMAL_95 if kind == "se" else size
+    half = size * Z95 if kind == "se" else size
     return Spread(kind, value - half, value + half, text)
 
 
 RATIOS = ("odds ratio", "relative risk", "hazard ratio")  # units that are compared on the log scale
 _CONFIDENCE_LEVEL = re.compile(r"\b(?:CI|CrI)(\d+)")
-_NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: 1.959964, 99: 2.575829}
+_NORMAL_QUANTILES = {80: 1.281552, 90: 1.644854, 95: Z95, 99: 2.575829}
 
 
 _ADDRESS = re.compile(r"https?://[^/\s]+\.[^/\s]+/|10\.\d{4,}/|PMC\d+$|[A-Za-z0-9][\w.-]*/[\w.-]+:\S")
@@ -139,21 +141,29 @@ def log_standard_error(row: Observation) -> float:
     low, high = row.spread.low, row.spread.high
     if not low or not high or low <= 0:
         return math.nan
-    return math.log(high / low) / (2 * _normal_quantile(row.spread))
-
-
-def _normal_quantile(spread: Spread) -> float:
-    """Half-width of the printed interval in standard errors; 95 % where no level is printed."""
-    level = _CONFIDENCE_LEVEL.search(spread.text)
-    return _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])
+    return math.log(high / low) / 2 / _standard_errors_per_half_width(row)
 
 
 def standard_error(row: Observation) -> float:
-    """Standard error of the published mean: as printed, SD over the root of n, or from the interval; NaN if none."""
-    spread = row.spread
-    if spread.low is None or spread.high is None:
+    """Standard error of the published mean; NaN if none can be computed.
+
+    As printed, from the interval, or from the SD or coefficient of variation between people over the root of n. A range
+    of individual values gives none.
+    """
+    low, high = row.spread.low, row.spread.high
+    if low is None or high is None:
         return math.nan
-    half = (spread.high - spread.low) / 2
-    if spread.kind == "sd":
-        return half / math.sqrt(row.n or 1)
-    return half / _normal_quantile(spread)
+    return (high - low) / 2 / _standard_errors_per_half_width(row)
+
+
+def _standard_errors_per_half_width(row: Observation) -> float:
+    """Half-width of the interval of a spread in standard errors of the mean; NaN where it determines none."""
+    kind, text = row.spread.kind, row.spread.text
+    if kind == "range":
+        return math.nan
+    if kind == "sd" or (kind == "cv" and not text.startswith(_DIGITISING)):
+        return math.sqrt(row.n or 1)
+    if kind == "cv":
+        return 1.0  # a digitising error is an error of the mean itself
+    level = _CONFIDENCE_LEVEL.search(text)
+    return _NORMAL_QUANTILES.get(int(level[1]) if level else 95, _NORMAL_QUANTILES[95])

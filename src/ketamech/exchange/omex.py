@@ -19,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
+from ketamech.core.units import DAY
 from ketamech.exchange.nonmem.write import doses_csv
 from ketamech.exchange.optional_libraries import libcombine, libsedml, with_fields
-from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
+from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml
@@ -40,7 +42,6 @@ CVODE = "KISAO:0000019"
 TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
 PLOTTED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density")
 DISPLAY_COURSES = "seen"
-DAY = 24.0
 _ID = re.compile(r"\b[A-Za-z]\w*")
 
 

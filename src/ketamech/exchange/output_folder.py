@@ -20,6 +20,7 @@ MANIFEST = "manifest.json"
 MAKER = "KetaMech"
 DRAFT_SUFFIX = "results.partial"
 PARTIAL_SUFFIX, OLD_SUFFIX = ".partial", ".old"
+MAX_CAUSES, MAX_CAUSE_LENGTH = 3, 200  # of an error that is repeated in a message: errors, and characters of each
 
 
 @contextmanager
@@ -112,9 +113,20 @@ def store_errors(path: Path) -> Iterator[None]:
     except KetaMechError:
         raise
     except Exception as problem:
-        said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        what = f"'{path.name}' cannot be read: {said[:200]}"
+        what = f"'{path.name}' cannot be read: {_causes(problem)}"
         raise InputError(what, file=path.parent, expected="results of KetaMech, as they were written") from problem
+
+
+def _causes(problem: BaseException | None) -> str:
+    """The first lines of an error and of the errors that caused it, outermost first."""
+    lines: list[str] = []
+    while problem is not None and len(lines) < MAX_CAUSES:
+        line = f"no {problem}" if isinstance(problem, KeyError) else str(problem).strip().partition("\n")[0]
+        line = line or type(problem).__name__
+        if line not in lines:
+            lines.append(line[:MAX_CAUSE_LENGTH])
+        problem = problem.__cause__ or (None if problem.__suppress_context__ else problem.__context__)
+    return "; caused by: ".join(lines)
 
 
 def require_unchanged(folder: Path, inside: str = "") -> None:

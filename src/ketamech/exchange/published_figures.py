@@ -12,6 +12,7 @@ import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol
 from ketamech.analysis.scorecard_targets import Target
+from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import Evidence
 from ketamech.exchange.omex import ABOUT as README
 from ketamech.exchange.omex import (
@@ -32,7 +33,7 @@ from ketamech.exchange.omex import (
     write_sedml,
 )  # fmt: skip
 from ketamech.exchange.petab import baseline_values, formula, is_hour
-from ketamech.exchange.sbml.export import DISCLAIMER, course_sbml
+from ketamech.exchange.sbml.export import course_sbml
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sbml.reactions import species_ids
 from ketamech.exchange.scenario_yaml import scenario_yaml

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ketamech.core.atomic_files import read_json
+from ketamech.core import cache_folder, environment
+from ketamech.core.atomic_files import atomic_write_checksummed, ignore_disk_errors, read_checksummed, read_json
+from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
+
+if TYPE_CHECKING:
+    from ketamech.model.stage import HasUnit
+    from ketamech.model.system import System
 
 
 @dataclass(frozen=True)
@@ -98,13 +105,13 @@ class SystemLayout:
 
     def needed_outputs(self, names: Iterable[str]) -> frozenset[int]:
         """Indices of the outputs `names` and of all outputs that these depend on, however remotely."""
-        found = {self.output_index[name] for name in names}
-        waiting = list(found)
+        needed = {self.output_index[name] for name in names}
+        waiting = list(needed)
         while waiting:
-            new = set(self.reads[waiting.pop()]) - found
-            found |= new
+            new = set(self.reads[waiting.pop()]) - needed
+            needed |= new
             waiting += new
-        return frozenset(found)
+        return frozenset(needed)
 
     def part(self, states: Sequence[int], time_varying_outputs: Sequence[int]) -> SystemLayout:
         """The layout with some of its states and time-varying outputs (indices in either), and all inputs."""
@@ -135,3 +142,41 @@ def _read(plain: dict[str, Any]) -> SystemLayout:
         fingerprint=plain["fingerprint"],
         reads=tuple(tuple(row) for row in plain["reads"]),
     )
+
+
+Cached = TypeVar("Cached", SystemLayout, ExpressionTrees)
+_SOURCE_PATTERNS = ("core/units.py", "model/**/*.py")
+
+
+def cached_layout(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> SystemLayout:
+    """The layout of the whole model over these parameters; `build_system` is called only when it is not cached."""
+    return _cached("layout", parameters, SystemLayout.from_json, lambda: build_system().layout)
+
+
+def cached_expression_trees(parameters: Mapping[str, HasUnit], build_system: Callable[[], System]) -> ExpressionTrees:
+    """The equations as plain trees; `build_system` is called only when they are not cached."""
+
+    return _cached("trees", parameters, ExpressionTrees.from_json, lambda: expression_trees_of(build_system()))
+
+
+def _cached(
+    kind: str, parameters: Mapping[str, HasUnit], read: Callable[[str], Cached], make: Callable[[], Cached]
+) -> Cached:
+    name = f"{_key(parameters)}.{kind}.json"
+    path = cache_folder() / "systems" / name
+    for source in (path, environment.PREBUILT / "systems" / name):
+        if (text := read_checksummed(source)) is not None:
+            try:
+                return read(text)
+            except ValueError:
+                pass  # another format: computed again
+    computed = make()
+    with ignore_disk_errors():
+        atomic_write_checksummed(path, computed.to_json())
+    return computed
+
+
+def _key(parameters: Mapping[str, HasUnit]) -> str:
+    """Hash of everything that the layout and trees depend on."""
+    rows = (f"{name}|{row.unit}" for name, row in parameters.items())
+    return environment.source_hash(*_SOURCE_PATTERNS, extra=(metadata.version("sympy"), *rows))

@@ -120,9 +120,9 @@ class Stage:
 
     def constant(self, name: str, expression: sympy.Expr, unit: str, description: str) -> sympy.Symbol:
         """A named quantity that depends on parameters alone: constant for a person, so no result holds it."""
-        found = self.output(name, expression, unit, description)
+        defined = self.output(name, expression, unit, description)
         self.outputs[name] = replace(self.outputs[name], is_constant=True)
-        return found
+        return defined
 
     def ref(self, name: str) -> sympy.Symbol:
         """A state or output that this stage has already declared."""

@@ -92,8 +92,8 @@ def load_connectome(
     """
     if weights is None and receptors is None:
         raise InputError("neither a connectome nor a receptor map", expected="at least one of weights, receptors")
-    found = {} if weights is None else _couplings(_matrix(weights, names))
-    return found if receptors is None else found | _densities(_read(Path(receptors)))
+    couplings = {} if weights is None else _couplings(_matrix(weights, names))
+    return couplings if receptors is None else couplings | _densities(_read(Path(receptors)))
 
 
 def _matrix(weights: ConnectomeWeights, names: Sequence[str] | None) -> _Table:
@@ -125,17 +125,17 @@ def _read(path: Path) -> _Table:
 
 
 def _numbers(path: Path, body: list[list[str]], columns: Sequence[str]) -> np.ndarray:
-    found = np.empty((len(body), len(columns)))
+    numbers = np.empty((len(body), len(columns)))
     for i, cells in enumerate(body):
         if len(cells) != len(columns):
             what = f"{len(cells)} numbers under {len(columns)} names"
             raise InputError(what, file=path, line=i + 2, expected=f"{len(columns)} numbers")
         for j, cell in enumerate(cells):
             try:
-                found[i, j] = float(cell)
+                numbers[i, j] = float(cell)
             except ValueError:
                 raise InputError(f"'{cell}' is not a number", file=path, line=i + 2, expected="numbers") from None
-    return found
+    return numbers
 
 
 def _couplings(table: _Table) -> dict[str, float]:
@@ -185,7 +185,7 @@ def _check_areas(table: _Table, names: Sequence[str], known: Sequence[str]) -> N
 def _densities(table: _Table) -> dict[str, float]:
     shipped = load_parameters()
     _check_areas(table, table.rows, [a.area for a in load_brain_areas() if f"brain_network.{a.area}_nmda" in shipped])
-    found: dict[str, float] = {}
+    densities: dict[str, float] = {}
     for column, values in zip(table.columns, table.values.T, strict=True):
         if column not in RECEPTORS:
             raise table.unknown("a receptor", column, RECEPTORS)
@@ -193,8 +193,10 @@ def _densities(table: _Table) -> dict[str, float]:
         for i in np.flatnonzero(~np.isfinite(values) | (values < 0) | ((values > 1) & (column == FRACTION_RECEPTOR))):
             wanted = "a share from 0 to 1" if column == FRACTION_RECEPTOR else "a density of 0 or more"
             raise table.error(f"{column} of {table.rows[i]} is {values[i]:g}", wanted, row=int(i))
-        found |= dict(zip(names, values if column == FRACTION_RECEPTOR else _scaled(table, values, names), strict=True))
-    return {name: float(value) for name, value in found.items()}
+        densities |= dict(
+            zip(names, values if column == FRACTION_RECEPTOR else _scaled(table, values, names), strict=True)
+        )
+    return {name: float(value) for name, value in densities.items()}
 
 
 def _scaled(table: _Table, values: np.ndarray, names: Sequence[str]) -> list[float]:

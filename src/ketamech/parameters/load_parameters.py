@@ -283,15 +283,15 @@ def _read(place: Path, known: Evidence) -> ParameterTable:
     files = [place] if place.is_file() else sorted(place.glob("*.csv"))
     if not files:
         raise InputError("no parameter tables here", file=place, expected="CSV files, one per stage")
-    found: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = {}
     for row in (row for file in files for row in read_table(file, COLUMNS)):
         parameter = parameter_of(row, known, _name(row))
-        if parameter.name in found:
-            first = found[parameter.name]
+        if parameter.name in parameters:
+            first = parameters[parameter.name]
             what = f"'{parameter.name}' is already defined in {Path(first.file).name}:{first.line}"
             raise row.error("name", what, expected="each name once")
-        found[parameter.name] = parameter
-    return ParameterTable(found)
+        parameters[parameter.name] = parameter
+    return ParameterTable(parameters)
 
 
 def parameter_of(row: CsvRow, known: Evidence, name: str) -> Parameter:

@@ -148,11 +148,11 @@ class Cohort:
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
         patient_ids, ensemble = drawn
-        found = ensemble.solve(
+        curves = ensemble.solve(
             self.times, self.outputs, tolerance=self.tolerance, threads=self.threads, device=self.device,
             progress=progress,
         )  # fmt: skip
-        return found.dataset(patient_ids)
+        return curves.dataset(patient_ids)
 
 
 def drawn_values(
@@ -180,14 +180,14 @@ def adherence(
 
     Draws of doses before `horizon` (h) do not change when `horizon` or other treatments change.
     """
-    found: dict[tuple[int, int], np.ndarray] = {}
+    taken: dict[tuple[int, int], np.ndarray] = {}
     for i, treatment in enumerate(regimen.treatments):
         count = len(treatment.starts(horizon)) if treatment.miss_probability else 0
         if count:
             chances = patient_streams(seed, patient_ids, "adherence", replicate=replicate, block=i)
             took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
-            found |= {(i, k): took[:, k].astype(float) for k in range(count)}
-    return found
+            taken |= {(i, k): took[:, k].astype(float) for k in range(count)}
+    return taken
 
 
 def adherence_function(
@@ -212,10 +212,10 @@ def simulate_sample(
     if not len(patients):
         raise InputError("the sample is empty", key="people", expected="at least one patient")
     grid = times_of_scenario(scenario, subjects(scenario, model)[0]) if times is None else np.array(times, dtype=float)
-    found = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, threads or os.cpu_count() or 1)
-    if (found.reasons != OK).all():
-        raise SolverError(f"no patient could be solved: {found.reasons[0]}")
-    return found.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
+    curves = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, threads or os.cpu_count() or 1)
+    if (curves.reasons != OK).all():
+        raise SolverError(f"no patient could be solved: {curves.reasons[0]}")
+    return curves.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
 
 
 def simulate_patients(
@@ -225,8 +225,8 @@ def simulate_patients(
     names = tuple(dict.fromkeys(name for name, _ in wanted))
     times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
     scenario = load_scenario(sentence, model.parameters)
-    found = _solve_sample(model, people, scenario, times, names, float(times[-1]) + 1.0, 1)
-    return [found.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
+    curves = _solve_sample(model, people, scenario, times, names, float(times[-1]) + 1.0, 1)
+    return [curves.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
 
 
 def _solve_sample(

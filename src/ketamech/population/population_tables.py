@@ -60,8 +60,8 @@ class MixtureComponent:
         if b == 0:
             return np.full_like(u, a)
         first, last = ndtr((low - middle) / b), ndtr((high - middle) / b)
-        found = middle + b * ndtri(first + u * (last - first))
-        return np.exp(found) if self.kind == "lognormal" else found
+        quantiles = middle + b * ndtri(first + u * (last - first))
+        return np.exp(quantiles) if self.kind == "lognormal" else quantiles
 
 
 @dataclass(frozen=True)
@@ -198,12 +198,12 @@ def _part(text: str) -> MixtureComponent:
     require_known(kind, NUMBERS, f"'{kind}' is not a distribution", expected=", ".join(NUMBERS))
     if len(numbers) != NUMBERS[kind]:
         raise InputError(f"'{text.strip()}' has {len(numbers)} numbers", expected=f"{kind} takes {NUMBERS[kind]}")
-    found = tuple(_number(word) for word in numbers)
+    values = tuple(_number(word) for word in numbers)
     low, high = _bounds(bounds) if bounds else (-inf, inf)
     if kind == "lognormal" and not bounds:
         low = 0.0
-    _check_distribution(kind, found, low, high, text)
-    return MixtureComponent(kind, found, low, high)
+    _check_distribution(kind, values, low, high, text)
+    return MixtureComponent(kind, values, low, high)
 
 
 def _bounds(text: str) -> tuple[float, float]:

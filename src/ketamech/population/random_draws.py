@@ -121,8 +121,8 @@ class _ParameterSampler:
 
     def values(self, numbers: np.ndarray) -> np.ndarray:
         """Canonical values [patient, row] of standard numbers [patient, row]."""
-        found = np.tile(self.usual, (len(numbers), 1))
-        found[:, self.lognormal] *= np.exp(self.a[self.lognormal] * numbers[:, self.lognormal])
-        found[:, self.normal] += self.a[self.normal] * numbers[:, self.normal]
-        found[:, self.uniform] = self.a[self.uniform] + self.width[self.uniform] * numbers[:, self.uniform]
-        return found * self.factor
+        values = np.tile(self.usual, (len(numbers), 1))
+        values[:, self.lognormal] *= np.exp(self.a[self.lognormal] * numbers[:, self.lognormal])
+        values[:, self.normal] += self.a[self.normal] * numbers[:, self.normal]
+        values[:, self.uniform] = self.a[self.uniform] + self.width[self.uniform] * numbers[:, self.uniform]
+        return values * self.factor

@@ -80,16 +80,16 @@ class NaturalCourse:
         weeks = max(0, int(np.ceil((until - begin) / WEEK)))
         drawn = self._uniforms(seed, patients, replicate, 3 + 3 * (WARM_UP + weeks))
         changes = self._weekly_changes(drawn[:, 3:].reshape(len(drawn), -1, 3))
-        found = []
+        events = []
         if in_progress:
             remaining = np.exp(-self.reversion_rate * WEEK * np.arange(WARM_UP, 0, -1))
-            found.append(DoseEvent(begin, LOAD, np.sum(changes[:, :WARM_UP] * remaining, axis=1)))
+            events.append(DoseEvent(begin, LOAD, np.sum(changes[:, :WARM_UP] * remaining, axis=1)))
         for k in range(weeks):
             time = begin + WEEK * (k + drawn[:, 0])
-            found.append(DoseEvent(time, LOAD, np.where(time < until, changes[:, WARM_UP + k], 0.0)))
+            events.append(DoseEvent(time, LOAD, np.where(time < until, changes[:, WARM_UP + k], 0.0)))
         onset = begin + self._time_to_remission(drawn[:, 1], drawn[:, 2])
-        found.append(DoseEvent(np.minimum(onset, until), ONSET, np.where(onset < until, 1.0, 0.0)))
-        return tuple(found)
+        events.append(DoseEvent(np.minimum(onset, until), ONSET, np.where(onset < until, 1.0, 0.0)))
+        return tuple(events)
 
     def _uniforms(self, seed: int, patients: Sequence[int] | np.ndarray, replicate: int, count: int) -> np.ndarray:
         """Uniform random numbers [patient, count]; more numbers change none of the first."""
@@ -129,10 +129,10 @@ def natural_course(population: str, value: Value) -> NaturalCourse:
 @cache
 def load_natural_course() -> Mapping[str, Mapping[str, float | str]]:
     """{population: {quantity: number in canonical units, or name of a parameter}}. Raises InputError."""
-    found: dict[str, dict[str, float | str]] = {}
+    courses: dict[str, dict[str, float | str]] = {}
     for row in read_table(FILE, ("population", "quantity", "value", "unit", "status", "evidence", "why")):
-        found.setdefault(row.required("population", "a name"), {})[_quantity(row)] = _cell(row)
-    return found
+        courses.setdefault(row.required("population", "a name"), {})[_quantity(row)] = _cell(row)
+    return courses
 
 
 def _quantity(row: CsvRow) -> str:
@@ -200,9 +200,9 @@ class VirtualPatients:
 
         known = {n.removeprefix(COVARIATE): v for n, v in self.covariates.items()}
         known |= {n: v / _factor(self.parameters, n) for n, v in self.values.items()}
-        found = pd.DataFrame({"person": self.patient_ids, **known})
-        found.attrs["units"] = {name: self.parameters[name].unit for name in self.values}
-        return found
+        table = pd.DataFrame({"person": self.patient_ids, **known})
+        table.attrs["units"] = {name: self.parameters[name].unit for name in self.values}
+        return table
 
 
 @dataclass(frozen=True)

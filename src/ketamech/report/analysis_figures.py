@@ -16,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.analysis.regimen_search import WITHOUT
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import number
+from ketamech.report.palette import BLUE, DARK_GREY, OKABE_ITO
 from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import AnalysedProfile
 
 MAX_PARAMETERS_SHOWN = 15  # parameters in a panel
@@ -53,7 +54,7 @@ def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
         y, usual = np.arange(len(part)), part["usual"].iloc[0]
         axes.barh(y, part["low"] - usual, left=usual, color=OKABE_ITO[0], height=0.7)
         axes.barh(y, part["high"] - usual, left=usual, color=OKABE_ITO[1], height=0.7)
-        axes.axvline(usual, color="#444444", lw=0.8)
+        axes.axvline(usual, color=DARK_GREY, lw=0.8)
         axes.set_yticks(y, part["parameter"], fontsize=7)
     return figure
 
@@ -140,7 +141,7 @@ def draw_front(table: pd.DataFrame) -> Figure:
 
 SHARES = (5, 25, 50, 75, 95)
 BANDS = ((5, 95, 0.18), (25, 75, 0.35))
-COLOUR, WIDTH, ROW = "#0072B2", 8.0, 2.4
+COLOUR, WIDTH, ROW = BLUE, 8.0, 2.4
 MAX_TIMES_DRAWN, BLOCK_BYTES = 600, 2**27  # times in a figure; bytes per block
 
 
@@ -149,13 +150,13 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
 
     Failed patients are left out; NaN when all failed. Times are read in blocks to bound the memory.
     """
-    found = np.full((len(shares), len(places)), np.nan)
+    values = np.full((len(shares), len(places)), np.nan)
     solved = curves["solved"].values == 1
     step = max(1, BLOCK_BYTES // (8 * max(1, solved.size)))
     for first in range(0, len(places) if solved.any() else 0, step):
         some = slice(first, first + step)
-        found[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
-    return found
+        values[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
+    return values
 
 
 def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
@@ -205,9 +206,9 @@ def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     return path
 
 
-def _bands(axes: Axes, days: np.ndarray, found: np.ndarray) -> None:
-    """Draw 50 % and 90 % bands and the median; `found` [share, time]."""
-    edges = dict(zip(SHARES, found, strict=True))
+def _bands(axes: Axes, days: np.ndarray, bands: np.ndarray) -> None:
+    """Draw 50 % and 90 % bands and the median; `values` [share, time]."""
+    edges = dict(zip(SHARES, bands, strict=True))
     for low, high, opacity in BANDS:
         label = f"{low}-{high} %"
         axes.fill_between(days, edges[low], edges[high], color=COLOUR, alpha=opacity, lw=0, label=label)

@@ -19,6 +19,7 @@ from ketamech.exchange.result_metadata import write_table
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
+from ketamech.report.palette import TEXT_COLOUR
 from ketamech.report.style import draw, log_time_axis, page, panel_page
 
 SHOWN = (
@@ -57,77 +58,83 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 
 
 def write_attribution(
-    folder: Path, found: Attribution, parameters: ParameterTable, command: str, facts: Mapping[str, object]
+    folder: Path, attribution: Attribution, parameters: ParameterTable, command: str, facts: Mapping[str, object]
 ) -> Path:
     """Write tables (CSV, with `facts`), figures and `explain.html` of an attribution; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    sensitivities = dependence(found, parameters)
-    for name, table in {"shapley": found.table, "totals": found.totals, "dependence": sensitivities}.items():
+    sensitivities = dependence(attribution, parameters)
+    for name, table in {
+        "shapley": attribution.table,
+        "totals": attribution.totals,
+        "dependence": sensitivities,
+    }.items():
         write_table(table, folder / f"{name}.csv", facts)
-    write_table(_course_table(found), folder / "course.csv", facts)
-    draw_attribution(folder, found)
-    outcomes = list(found.totals["outcome"])
-    labels = found.table["pathway"].map(lambda name: component(name).label)
-    rows = found.table[list(SHOWN)].assign(pathway=labels).to_dict("records")
-    first = [describe_attribution(found, parameters, name)[0] for name in outcomes]
+    write_table(_course_table(attribution), folder / "course.csv", facts)
+    draw_attribution(folder, attribution)
+    outcomes = list(attribution.totals["outcome"])
+    labels = attribution.table["pathway"].map(lambda name: component(name).label)
+    rows = attribution.table[list(SHOWN)].assign(pathway=labels).to_dict("records")
+    first = [describe_attribution(attribution, parameters, name)[0] for name in outcomes]
     sections = [
-        Section("MADRS over time", describe_attribution(found, parameters), "course.svg"),
+        Section("MADRS over time", describe_attribution(attribution, parameters), "course.svg"),
         Section("All outcomes", first, "shares.svg", rows),
     ]
-    title = f"Pathway contributions: {found.scenario.title}"
+    title = f"Pathway contributions: {attribution.scenario.title}"
     return write_page(folder / "explain.html", title, INTRODUCTION, sections, command)
 
 
-def _course_table(found: Attribution) -> Any:
+def _course_table(attribution: Attribution) -> Any:
     """MADRS change by component and hour: mean of the draws, and at the table values."""
-    points = found.madrs_decomposition
+    points = attribution.madrs_decomposition
     own = points[:, 1:].mean(axis=1) if points.shape[1] > 1 else points[:, 0]
-    columns = {"hour": found.times, **dict(zip(found.components, own, strict=True))}
-    return pd.DataFrame(columns | {f"{part} (tables)": points[i, 0] for i, part in enumerate(found.components)})
+    columns = {"hour": attribution.times, **dict(zip(attribution.components, own, strict=True))}
+    return pd.DataFrame(columns | {f"{part} (tables)": points[i, 0] for i, part in enumerate(attribution.components)})
 
 
-def draw_attribution(folder: Path, found: Attribution) -> list[Path]:
+def draw_attribution(folder: Path, attribution: Attribution) -> list[Path]:
     """Write `course` (MADRS over time) and `shares` (every outcome with contributions) as PNG and SVG."""
-    return draw(folder, "course", lambda: _course(found)) + draw(folder, "shares", lambda: _shares(found))
+    return draw(folder, "course", lambda: _course(attribution)) + draw(folder, "shares", lambda: _shares(attribution))
 
 
-def outcomes_with_contributions(found: Attribution) -> list[str]:
+def outcomes_with_contributions(attribution: Attribution) -> list[str]:
     """Outcomes with a pathway contribution large enough to draw."""
-    rows = found.totals
+    rows = attribution.totals
     size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
     whole = (rows["full"] - rows["rest"]).abs()
     return list(rows.loc[(size > MIN_SHARE_DRAWN * whole) & (size > 1e-6), "outcome"])
 
 
-def _course(found: Attribution) -> Figure:
-    draws = found.madrs_decomposition.shape[1] - 1
-    figure = page(10.5, 4.6, f"{found.scenario.title}\nMADRS change by expectancy and by each pathway (Shapley values)")
+def _course(attribution: Attribution) -> Figure:
+    draws = attribution.madrs_decomposition.shape[1] - 1
+    figure = page(
+        10.5, 4.6, f"{attribution.scenario.title}\nMADRS change by expectancy and by each pathway (Shapley values)"
+    )
     panels = figure.subplots(1, 2 if draws else 1, sharey=True, squeeze=False)[0]
     if draws:
-        drawn = found.madrs_decomposition[:, 1:]
-        _stack(panels[0], found, drawn.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
+        drawn = attribution.madrs_decomposition[:, 1:]
+        _stack(panels[0], attribution, drawn.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
         for edge in np.percentile(drawn.sum(axis=0), [2.5, 97.5], axis=0):
-            panels[0].plot(found.times, edge, color="#1b1f24", lw=0.8, ls="--")
-    _stack(panels[-1], found, found.madrs_decomposition[:, 0], "at the table values")
+            panels[0].plot(attribution.times, edge, color=TEXT_COLOUR, lw=0.8, ls="--")
+    _stack(panels[-1], attribution, attribution.madrs_decomposition[:, 0], "at the table values")
     legend = panels[-1].get_legend_handles_labels()
     figure.legend(*legend, loc="outside right center", frameon=False, fontsize=8)
     panels[0].set_ylabel("change in MADRS from baseline, points")
     return figure
 
 
-def _stack(axes: Axes, found: Attribution, parts: np.ndarray, words: str) -> None:
+def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, words: str) -> None:
     """Parts [part, time] stacked from zero, decreases below and increases above; the line is their sum."""
     below, above = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
-    for name, values in zip(found.components, parts, strict=True):
+    for name, values in zip(attribution.components, parts, strict=True):
         down, up = np.minimum(values, 0), np.maximum(values, 0)
         colour, label = component(name).colour, component(name).label
-        axes.fill_between(found.times, below, below + down, color=colour, lw=0, label=label)
-        axes.fill_between(found.times, above, above + up, color=colour, lw=0)
+        axes.fill_between(attribution.times, below, below + down, color=colour, lw=0, label=label)
+        axes.fill_between(attribution.times, above, above + up, color=colour, lw=0)
         below, above = below + down, above + up
-    axes.plot(found.times, parts.sum(axis=0), color="#1b1f24", lw=1.6, label="sum")
+    axes.plot(attribution.times, parts.sum(axis=0), color=TEXT_COLOUR, lw=1.6, label="sum")
     axes.set_title(words, fontsize=8, loc="left")
-    time_axis(axes, found.times, found.n_doses)
-    axes.axhline(0, color="#1b1f24", lw=0.6)
+    time_axis(axes, attribution.times, attribution.n_doses)
+    axes.axhline(0, color=TEXT_COLOUR, lw=0.6)
 
 
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
@@ -140,36 +147,36 @@ def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
     axes.set_xlim(times[0], times[-1])
 
 
-def _shares(found: Attribution) -> Figure:
-    names = outcomes_with_contributions(found) or list(found.totals["outcome"])[:1]
-    rest = [name for name in found.totals["outcome"] if name not in names]
+def _shares(attribution: Attribution) -> Figure:
+    names = outcomes_with_contributions(attribution) or list(attribution.totals["outcome"])[:1]
+    rest = [name for name in attribution.totals["outcome"] if name not in names]
     key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
-    title = f"{found.scenario.title}\nPathway contributions: {key}"
+    title = f"{attribution.scenario.title}\nPathway contributions: {key}"
     title += f"\nno pathway contributes to: {'; '.join(rest)}" if rest else ""
     figure, panels = panel_page(len(names), PANELS_PER_ROW, 11, 1.95, title, 1.1)
-    order = _order(found, names)
+    order = _order(attribution, names)
     for k, (axes, name) in enumerate(zip(panels, names, strict=True)):
-        _bars(axes, found, name, order, labels=k % PANELS_PER_ROW == 0)
+        _bars(axes, attribution, name, order, labels=k % PANELS_PER_ROW == 0)
     return figure
 
 
-def _order(found: Attribution, names: Sequence[str]) -> list[str]:
+def _order(attribution: Attribution, names: Sequence[str]) -> list[str]:
     """Pathways ordered by the median of their shares; the largest is on top."""
-    rows = found.table[found.table["outcome"].isin(names)]
+    rows = attribution.table[attribution.table["outcome"].isin(names)]
     return list(rows["share"].abs().groupby(rows["pathway"]).median().sort_values().index)
 
 
-def _bars(axes: Axes, found: Attribution, outcome: str, order: Sequence[str], *, labels: bool) -> None:
-    rows = found.table[found.table["outcome"] == outcome].set_index("pathway").loc[list(order)]
+def _bars(axes: Axes, attribution: Attribution, outcome: str, order: Sequence[str], *, labels: bool) -> None:
+    rows = attribution.table[attribution.table["outcome"] == outcome].set_index("pathway").loc[list(order)]
     y = np.arange(len(rows))
     axes.barh(y, rows["shapley"], color=[component(name).colour for name in order], height=0.62)
-    axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color="#1b1f24", lw=1.0)
-    axes.plot(rows["loss_when_off"], y, "o", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
-    axes.plot(rows["single_effect"], y, "^", mfc="none", mec="#1b1f24", ms=4.5, lw=0, clip_on=False)
-    axes.axvline(0, color="#1b1f24", lw=0.6)
+    axes.hlines(y, rows["shapley_low"], rows["shapley_high"], color=TEXT_COLOUR, lw=1.0)
+    axes.plot(rows["loss_when_off"], y, "o", mfc="none", mec=TEXT_COLOUR, ms=4.5, lw=0, clip_on=False)
+    axes.plot(rows["single_effect"], y, "^", mfc="none", mec=TEXT_COLOUR, ms=4.5, lw=0, clip_on=False)
+    axes.axvline(0, color=TEXT_COLOUR, lw=0.6)
     axes.set_yticks(y, [component(name).label for name in order] if labels else [""] * len(y), fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.locator_params(axis="x", nbins=5)
-    total = next(row for row in found.totals.to_dict("records") if row["outcome"] == outcome)
+    total = next(row for row in attribution.totals.to_dict("records") if row["outcome"] == outcome)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
     axes.set_title(f"{outcome}: {number(total['pathways'])}{unit} by pathways", fontsize=8, loc="left")

@@ -80,7 +80,7 @@ def _keys(place: Path) -> list[str]:
         owed = read_results(place).attrs.get(PAPERS)
     elif read_manifest(place):
         files = (path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES)
-        owed = next((said for path in files if (said := facts_of(path).get(PAPERS))), None)
+        owed = next((keys for path in files if (keys := facts_of(path).get(PAPERS))), None)
     else:
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
         kinds = ", ".join(SUFFIXES)

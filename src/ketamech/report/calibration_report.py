@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ketamech.core.constants import Z95
 from ketamech.estimation.clinical_targets import DIRECTORY
 from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
@@ -33,8 +34,8 @@ from ketamech.estimation.simulation_based_calibration import (
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, emulator_allowance
 from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata, write_table
 from ketamech.report.number_format import number
+from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -60,35 +61,37 @@ def diagnostic_tables(
     names = [p.name for p in task.estimated]
     _, _, gradients = points.map_and_covariance()
     logs = task.log_likelihood(pool, emulator(pool), gradients, emulator_allowance(task, emulator))
-    found = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
+    tables = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
     if sum(bool(p.gain_unit) for p in task.estimated) > 1:
-        found[DIRECTIONS] = directions_table(informed_directions(task.estimated, pool))
+        tables[DIRECTIONS] = directions_table(informed_directions(task.estimated, pool))
     if ranks is not None:
-        found[UNIFORMITY] = uniformity_table(rank_uniformity(names, ranks))
-        found[RANKS] = pd.DataFrame(ranks, columns=names)
-    return found
+        tables[UNIFORMITY] = uniformity_table(rank_uniformity(names, ranks))
+        tables[RANKS] = pd.DataFrame(ranks, columns=names)
+    return tables
 
 
-def sensitivity_table(found: Sequence[PriorSensitivity]) -> pd.DataFrame:
+def sensitivity_table(sensitivities: Sequence[PriorSensitivity]) -> pd.DataFrame:
     """One row per parameter, most sensitive to the prior first."""
     columns = ("parameter", "prior", "own_prior", "likelihood", "pareto_k", "diagnosis")
-    rows = [{name: getattr(one, name) for name in columns} for one in found]
+    rows = [{name: getattr(sensitivity, name) for name in columns} for sensitivity in sensitivities]
     return pd.DataFrame(rows).sort_values("prior", ascending=False, kind="stable", ignore_index=True)
 
 
-def directions_table(found: Sequence[InformedDirection]) -> pd.DataFrame:
+def directions_table(directions: Sequence[InformedDirection]) -> pd.DataFrame:
     """One row per direction, best known first, with the loading of each gain."""
     names = ("combination", "sd", "factor", "prior_factor", "sentence")
     rows = []
-    for one in found:
-        loadings = {f"loading of {gain}": value for gain, value in one.loadings.items()}
-        rows.append({name: getattr(one, name) for name in names[:-1]} | loadings | {"sentence": one.sentence})
+    for direction in directions:
+        loadings = {f"loading of {gain}": value for gain, value in direction.loadings.items()}
+        rows.append(
+            {name: getattr(direction, name) for name in names[:-1]} | loadings | {"sentence": direction.sentence}
+        )
     return pd.DataFrame(rows)
 
 
-def uniformity_table(found: Sequence[RankUniformity]) -> pd.DataFrame:
+def uniformity_table(uniformity: Sequence[RankUniformity]) -> pd.DataFrame:
     """One row per parameter, smallest p first."""
-    return pd.DataFrame(found).sort_values("ecdf_p", kind="stable", ignore_index=True)
+    return pd.DataFrame(uniformity).sort_values("ecdf_p", kind="stable", ignore_index=True)
 
 
 def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float]]) -> pd.DataFrame | None:
@@ -110,9 +113,9 @@ def draw_ranks(ranks: pd.DataFrame) -> Figure:
     alone, together = (ecdf_band(count, DRAWS, level) for level in (TEST_LEVEL, TEST_LEVEL / len(names)))
     for axes, name in zip(panels, names, strict=True):
         below = np.cumsum(np.bincount(ranks[name], minlength=DRAWS + 1))[:-1] / count
-        axes.fill_between(share, alone[0] - share, alone[1] - share, color="#DDDDDD", lw=0)
+        axes.fill_between(share, alone[0] - share, alone[1] - share, color=BAND_GREY, lw=0)
         for limit in together:
-            axes.plot(share, limit - share, color="#999999", lw=0.7)
+            axes.plot(share, limit - share, color=RULE_GREY, lw=0.7)
         axes.plot(share, below - share, color=OKABE_ITO[0], lw=1.2)
         axes.set_title(name, fontsize=6)
         axes.tick_params(labelsize=6)
@@ -128,7 +131,7 @@ def draw_gains(names: Sequence[str], draws: np.ndarray) -> Figure:
     for axes, (i, j) in zip(panels, pairs, strict=True):
         pair = draws[:, [j, i]]
         axes.plot(*pair.T, ".", color=OKABE_ITO[0], ms=3, alpha=0.5)
-        _ellipse(axes, np.zeros(2), np.eye(2), "#999999")
+        _ellipse(axes, np.zeros(2), np.eye(2), RULE_GREY)
         _ellipse(axes, pair.mean(axis=0), np.cov(pair.T), OKABE_ITO[1])
         axes.set_xlabel(names[j], fontsize=8)
         axes.set_ylabel(names[i], fontsize=8)
@@ -176,7 +179,7 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
     low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
     y = np.arange(len(names))
-    left.axvspan(-1.96, 1.96, color="#DDDDDD", lw=0, label="prior, 95 %")
+    left.axvspan(-Z95, Z95, color=BAND_GREY, lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
     left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
     numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
@@ -196,7 +199,7 @@ def _profiles(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     figure, panels = panel_page(len(profiles), 4, 10, 2.0, title)
     for axes, (name, (grid, misfit)) in zip(panels, profiles.items(), strict=True):
         axes.plot(grid, misfit - np.nanmin(misfit), "o-", color=OKABE_ITO[0], ms=3, lw=1)
-        axes.axhline(3.84, color="#999999", lw=0.8, ls="--")
+        axes.axhline(3.84, color=RULE_GREY, lw=0.8, ls="--")
         axes.set_ylim(-0.5, 15)
         axes.set_title(name, fontsize=7)
     return figure
@@ -207,19 +210,19 @@ ARMS, PATIENTS = "weighted_arms.csv", "patient_weights.csv"
 
 def write_weighted_arms(folder: Path, dataset: xr.Dataset, arms: list[PublishedArm]) -> pd.DataFrame:
     """Write the weights of a simulated trial; returns the table of its arms."""
-    found = list(weigh_arms(dataset, arms))
-    table = arms_table(found)
+    weighted = list(weigh_arms(dataset, arms))
+    table = arms_table(weighted)
     facts = {str(name): value for name, value in dataset.attrs.items()}
     write_table(table, folder / ARMS, facts, digits="%.6g")
-    write_table(patients_table(dataset, found), folder / PATIENTS, facts, digits="%.8g")
+    write_table(patients_table(dataset, weighted), folder / PATIENTS, facts, digits="%.8g")
     return table
 
 
-def arms_table(found: Sequence[WeightedArm]) -> pd.DataFrame:
+def arms_table(arms: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each arm, visit and replicate: patients, effective patients, each moment as published and simulated
     without weights, and why there are no weights where there are none."""
     rows = []
-    for one in found:
+    for one in arms:
         arm, count = one.arm, len(one.patients)
         row: dict[str, object] = {"trial": arm.trial, "replicate": one.replicate, "arm": arm.arm, "scale": arm.scale}
         row |= {"visit": arm.visit, "patients": count, "effective": one.effective_size}
@@ -235,18 +238,18 @@ def _with_texts_last(table: pd.DataFrame) -> pd.DataFrame:
     return table[[*table.columns.difference(last, sort=False), *last]]
 
 
-def patients_table(dataset: xr.Dataset, found: Sequence[WeightedArm]) -> pd.DataFrame:
+def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each patient and published arm, with CDISC names: REPLIC, USUBJID, TRTP, PARAMCD, AVISIT, WEIGHT."""
     numbers = dataset["patient"].values
     parts = [
         pd.DataFrame(
             {
-                "REPLIC": one.replicate, "USUBJID": [f"{one.replicate}-{numbers[i]}" for i in one.patients],
-                "TRTP": one.arm.arm, "PARAMCD": one.arm.scale, "AVISIT": one.arm.visit, "WEIGHT": one.weights,
+                "REPLIC": arm.replicate, "USUBJID": [f"{arm.replicate}-{numbers[i]}" for i in arm.patients],
+                "TRTP": arm.arm.arm, "PARAMCD": arm.arm.scale, "AVISIT": arm.arm.visit, "WEIGHT": arm.weights,
             }
         )
-        for one in found
-        if one.weights.size
+        for arm in arms
+        if arm.weights.size
     ]  # fmt: skip
     empty = pd.DataFrame(columns=["REPLIC", "USUBJID", "TRTP", "PARAMCD", "AVISIT", "WEIGHT"])
     return pd.concat(parts, ignore_index=True) if parts else empty

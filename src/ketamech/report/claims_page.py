@@ -25,9 +25,10 @@ from ketamech.analysis.claims import (
 )
 from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, plain, with_interval
+from ketamech.report.number_format import hours_in_words, markdown_table, number, plain, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.time_axis import enclosing_steps
 from ketamech.simulation.observable import value_of
@@ -259,16 +260,16 @@ class QuotedEvidence:
         return f"{self.item.strength}, weight {self.weight}{persons}{recalled}{fitted}"
 
 
-def quoted_evidence(exhibits: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
+def quoted_evidence(items: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvidence]:
     """Evidence in table order; rows of one paper with the same statement are combined."""
     references = load_evidence().references
     groups: dict[tuple[str, str, str], list[EvidenceItem]] = defaultdict(list)
-    for exhibit in exhibits:
-        groups[(exhibit.why, exhibit.row.reference, exhibit.strength)].append(exhibit)
+    for item in items:
+        groups[(item.why, item.row.reference, item.strength)].append(item)
     lines = []
     for (_, paper, _), rows in groups.items():
         first = max(rows, key=rule.weight)
-        ids = tuple(exhibit.row.id for exhibit in rows)
+        ids = tuple(item.row.id for item in rows)
         lines.append(QuotedEvidence(first, ids, f"{rule.weight(first):g}", references[paper]))
     return lines
 

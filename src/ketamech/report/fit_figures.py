@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ketamech.core.constants import Z95
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
@@ -19,13 +20,12 @@ from ketamech.fitting.individual_dose import NOTE as RESEARCH
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose
 from ketamech.fitting.predict import curve_sensitivities
 from ketamech.parameters.concentration_units import molar_masses
+from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY, TEXT_COLOUR
 from ketamech.report.style import draw, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
 
 MAX_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
 MAX_DOSED_PERSONS, SHOWN_RATIO = 8, 20.0  # persons in the figure of doses; range of doses about the dose that was found
-SURE = 1.96  # SDs of a 95 % interval
-MEASURED, BELOW, PERSON, GROUP = "#1b1f24", "#999999", OKABE_ITO[0], OKABE_ITO[1]
+MEAZ95D, BELOW, PERSON, GROUP = TEXT_COLOUR, RULE_GREY, OKABE_ITO[0], OKABE_ITO[1]
 
 
 def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[VpcPanel]) -> list[tuple[str, str]]:
@@ -49,12 +49,12 @@ def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[
     return [(name, caption) for name, caption, _ in figures]
 
 
-def individual_doses(finder: DoseFinder, found: Mapping[str, FoundDose]) -> Figure:
+def individual_doses(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> Figure:
     """Each goal of each person over the dose: median and 90 % of the draws, the goal (dashed), the dose that was found.
 
     Grey: doses that meet all bounds.
     """
-    shown = dict(list(found.items())[:MAX_DOSED_PERSONS])
+    shown = dict(list(doses.items())[:MAX_DOSED_PERSONS])
     title = f"Doses in '{finder.regimen}',\n{RESEARCH}"
     columns = len(finder.goals)
     figure, axes = panel_page(len(shown) * columns, columns, min(3.6 * columns + 1, 11), 2.5, title)
@@ -67,7 +67,7 @@ def individual_doses(finder: DoseFinder, found: Mapping[str, FoundDose]) -> Figu
         axis.plot(one.grid[near], middle, color=PERSON)
         if goal.endpoint.output in molar_masses():
             _axis_of_values(axis, middle)
-        axis.axhline(goal.value, color=MEASURED, lw=0.8, ls="--")
+        axis.axhline(goal.value, color=MEAZ95D, lw=0.8, ls="--")
         axis.axvline(one.dose, color=GROUP)
         if np.isfinite(one.window).all():
             edges = np.clip(one.window, one.grid[near][0], one.grid[near][-1])
@@ -96,10 +96,10 @@ def _predictive_panel(axes: Axes, panel: VpcPanel) -> None:
         low, _, high = panel.simulated[i]
         axes.fill_between(panel.middle, low, high, color=colour, alpha=0.35, lw=0, label=label)
         style = "-" if share == 50 else "--"
-        axes.plot(panel.middle, panel.observed[i], style, color=MEASURED, lw=1.3,
+        axes.plot(panel.middle, panel.observed[i], style, color=MEAZ95D, lw=1.3,
                   label="measured: 5, 50, 95 %" if share == 50 else None)  # fmt: skip
     there = ~panel.is_censored
-    axes.plot(panel.time[there], panel.value[there], "o", ms=2.5, color=MEASURED, alpha=0.35, mew=0)
+    axes.plot(panel.time[there], panel.value[there], "o", ms=2.5, color=MEAZ95D, alpha=0.35, mew=0)
     axes.plot(panel.time[~there], panel.value[~there], "v", ms=3, color=BELOW, alpha=0.6, mew=0)
     _axis_of_values(axes, panel.value[there])
     axes.set_xlabel("TIME, h")
@@ -129,7 +129,7 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
     axes = figure.subplots(2, 3)
     known = table[table["censored"] == ""]
     for i, (output, part) in enumerate(known.groupby("output", sort=False)):
-        look: dict[str, Any] = {
+        point_style: dict[str, Any] = {
             "ms": 3,
             "alpha": 0.6,
             "mew": 0,
@@ -138,7 +138,7 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
         }
         for axis, (x, y) in zip(axes.ravel(), (("PRED", "DV"), ("IPRED", "DV"), ("IPRED", "IWRES"), ("TIME", "IWRES"),
                                                ("TIME", "NPDE")), strict=False):  # fmt: skip
-            axis.plot(part[x], part[y], "o", **look)
+            axis.plot(part[x], part[y], "o", **point_style)
     for axis, name in zip(axes[0, :2], ("PRED", "IPRED"), strict=True):
         _against_identity(axis, known[name].to_numpy(), known["DV"].to_numpy())
         units = " or ".join(dict.fromkeys(known["unit"]))
@@ -146,7 +146,7 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
         axis.set_ylabel(f"DV, {units}")
     for axis, (x, y) in zip((axes[0, 2], axes[1, 0], axes[1, 1]), (("IPRED", "IWRES"), ("TIME, h", "IWRES"),
                                                                     ("TIME, h", "NPDE")), strict=True):  # fmt: skip
-        for level, style in ((0, "-"), (-SURE, ":"), (SURE, ":")):
+        for level, style in ((0, "-"), (-Z95, ":"), (Z95, ":")):
             axis.axhline(level, color=BELOW, lw=0.8, ls=style)
         axis.set_xlabel(x)
         axis.set_ylabel(y)
@@ -212,15 +212,15 @@ class _Curves:
         hours = data.occasions[occasion][1].begin + self.times[occasion]
         middle, sd, usual = (part[occasion, index] * output.factor for part in (self.values, self.sd, self.population))
         with np.errstate(all="ignore"):
-            relative = np.exp(np.minimum(SURE * sd / middle, 20.0))
+            relative = np.exp(np.minimum(Z95 * sd / middle, 20.0))
         low, high = (middle / relative, middle * relative) if output.is_concentration else (
-            middle - SURE * sd, middle + SURE * sd)  # fmt: skip
+            middle - Z95 * sd, middle + Z95 * sd)  # fmt: skip
         axes.fill_between(hours, low, high, color=PERSON, alpha=0.25, lw=0)
         axes.plot(hours, middle, color=PERSON, lw=1.3, label="person")
         axes.plot(hours, usual, "--", color=GROUP, lw=1, label="population")
         own = (data.column("occasion") == occasion) & (data.number == number)
         time, value, exact = data.column("time")[own], data.value[own], data.censored[own] == NOT_CENSORED
-        axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
+        axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEAZ95D, mew=0, label="measured")
         axes.plot(time[~exact], value[~exact], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3)
         first, last = hours[0], float(time.max())
         axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
@@ -259,8 +259,8 @@ def _histogram(axes: Axes, values: np.ndarray) -> None:
 
 def _intervals(axes: Axes, values: np.ndarray, wide: np.ndarray, names: Sequence[str]) -> None:
     y = np.arange(len(values))
-    axes.axvspan(-SURE, SURE, color="#DDDDDD", lw=0)
-    axes.hlines(y, values - SURE * wide, values + SURE * wide, color=PERSON, lw=3)
+    axes.axvspan(-Z95, Z95, color=BAND_GREY, lw=0)
+    axes.hlines(y, values - Z95 * wide, values + Z95 * wide, color=PERSON, lw=3)
     axes.plot(values, y, "o", color=GROUP, ms=4)
     axes.set_yticks(y, [f"ID {name}" for name in names], fontsize=7)
     axes.set_ylim(-0.7, len(values) - 0.3)

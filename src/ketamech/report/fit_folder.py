@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.arviz_io import fit_tree
 from ketamech.exchange.result_io import save_results
 from ketamech.exchange.result_metadata import write_table
@@ -28,7 +29,7 @@ from ketamech.fitting.fit import MIN_VARIANCE_REDUCTION, Fit, FitSettings
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
 from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
-from ketamech.report.number_format import DISCLAIMER, number, with_interval
+from ketamech.report.number_format import number, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.style import draw
 
@@ -86,12 +87,12 @@ def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapp
 
 
 def write_doses(
-    folder: Path, finder: DoseFinder, found: Mapping[str, FoundDose], facts: Mapping[str, str]
+    folder: Path, finder: DoseFinder, doses: Mapping[str, FoundDose], facts: Mapping[str, str]
 ) -> pd.DataFrame:
     """Write the table and the figure of individual doses; returns the table."""
-    table = dose_table(finder, found)
+    table = dose_table(finder, doses)
     write_table(table, folder / "doses.csv", {**facts, "note": DISCLAIMER}, digits="%.6g")
-    draw(folder, "doses", lambda: individual_doses(finder, found))
+    draw(folder, "doses", lambda: individual_doses(finder, doses))
     return table
 
 
@@ -101,8 +102,8 @@ def _flag_table(made: Fit) -> pd.DataFrame:
 
 
 def _summary(made: Fit, settings: FitSettings, facts: Mapping[str, str]) -> dict[str, Any]:
-    names = [one.name for one in made.parameters]
-    observed = [{"dvid": one.dvid, "output": one.output, "unit": one.unit} for one in made.data.outputs]
+    names = [parameter.name for parameter in made.parameters]
+    observed = [{"dvid": output.dvid, "output": output.output, "unit": output.unit} for output in made.data.outputs]
     return {
         "kind": "person" if made.draws is None else "group",
         "persons": len(made.data.persons),
@@ -122,12 +123,12 @@ def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
     assert made.draws is not None
     draws = made.draws
     variables = {
-        one.name: (one.shown(draws.coefficients[:, :, j]), one.unit, "population median")
-        for j, one in enumerate(made.parameters)
+        parameter.name: (parameter.shown(draws.coefficients[:, :, j]), parameter.unit, "population median")
+        for j, parameter in enumerate(made.parameters)
     }
     variables |= {
-        f"{one.name} sd": (np.sqrt(draws.covariance[:, :, j, j]), "1", "SD between people on the free scale")
-        for j, one in enumerate(made.parameters)
+        f"{parameter.name} sd": (np.sqrt(draws.covariance[:, :, j, j]), "1", "SD between people on the free scale")
+        for j, parameter in enumerate(made.parameters)
     }
     assert made.model is not None
     variables |= {
@@ -138,7 +139,7 @@ def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
     names = [f"{output.output} {name} error" for output, error in zip(made.data.outputs, made.model.errors, strict=True)
              for name in error.numbers]  # fmt: skip
     variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
-    rows = {f"line {one.row.line}": one.value for one in made.data.measurements}
+    rows = {f"line {measurement.row.line}": measurement.value for measurement in made.data.measurements}
     return fit_tree(variables, rows, logs, facts)
 
 
@@ -155,9 +156,9 @@ def _page(
         errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
         criteria=_rounded(tables.get("criteria")), comparison=_rounded(tables.get("comparison")),
         figures=figures, command_line=facts.get("ketamech command_line", ""),
-        origins=list(dict.fromkeys(one.origin for one in made.parameters)),
-        tied=[f"{one.name} changes {', '.join(name for name, _ in one.tied)} by the same factor"
-              for one in made.parameters if one.tied],
+        origins=list(dict.fromkeys(parameter.origin for parameter in made.parameters)),
+        tied=[f"{parameter.name} changes {', '.join(name for name, _ in parameter.tied)} by the same factor"
+              for parameter in made.parameters if parameter.tied],
     )  # fmt: skip
 
 

@@ -14,13 +14,14 @@ from functools import cache
 
 import sympy
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 from ketamech.model.stage import Output, Stage
 from ketamech.model.system import System
 from ketamech.parameters import Distribution, Parameter
-from ketamech.report.number_format import DISCLAIMER, markdown_table, number
+from ketamech.report.number_format import markdown_table, number
 from ketamech.report.page_templates import counts, render
 
 
@@ -108,7 +109,7 @@ def _spread(spread: Distribution) -> str:
     return " ".join([spread.kind, *(f"{part:g}" for part in (spread.a, spread.b) if part is not None)])
 
 
-def _markdown(sections: list[StageSection], size: str, found: list[tuple[str, int, str]]) -> str:
+def _markdown(sections: list[StageSection], size: str, sources: list[tuple[str, int, str]]) -> str:
     lines = [
         "# The KetaMech model",
         "",
@@ -117,7 +118,7 @@ def _markdown(sections: list[StageSection], size: str, found: list[tuple[str, in
         f"{size}. Time in hours, amounts in umol, volumes in L.",
         "",
     ]
-    lines += [markdown_table(("status", "parameters", "meaning"), found), ""]
+    lines += [markdown_table(("status", "parameters", "meaning"), sources), ""]
     for part in sections:
         lines += _markdown_section(part)
     return "\n".join([*lines, *_markdown_sources(sections)]) + "\n"
@@ -201,7 +202,7 @@ def chain_layout(system: System) -> ChainLayout:
     """The layout of all stages of a system."""
     links = stage_links(system)
     names = [stage.name for stage in system.stages]
-    layers = ordered_layers(names, [(one.source, one.target) for one in links if not one.feedback])
+    layers = ordered_layers(names, [(link.source, link.target) for link in links if not link.feedback])
     width = max(len(layer) for layer in layers)
     places = {name: (i, k + (width - len(layer)) / 2) for i, layer in enumerate(layers) for k, name in enumerate(layer)}
     labels, nodes = load_stage_labels(), []
@@ -258,7 +259,7 @@ def _with_fewest_crossings(layers: list[list[str]], links: Sequence[tuple[str, s
         for i in reversed(range(len(current))) if backwards else range(len(current)):
             place = _places_in_layers(current)
             wanted = {
-                name: _mean([place[one] for one in _neighbours(name, links, backwards)], place[name])
+                name: _mean([place[neighbour] for neighbour in _neighbours(name, links, backwards)], place[name])
                 for name in current[i]
             }
             current[i].sort(key=wanted.__getitem__)

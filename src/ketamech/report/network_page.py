@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 
 from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import load_brain_areas
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, markdown_table, number, signed
+from ketamech.report.number_format import hours_in_words, markdown_table, number, signed
+from ketamech.report.palette import DARK_GREY, OKABE_ITO
 from ketamech.report.provenance import today
 from ketamech.report.style import figure_file, log_time_axis, page
-from ketamech.report.tracks import OKABE_ITO
 
 INTRODUCTION = """# Predicted networks
 
@@ -37,14 +38,14 @@ PANELS_PER_ROW = 3
 MIN_RANGE = 1.0  # percent: smallest range of colours and axes
 
 
-def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
+def write_areas_page(path: Path, prediction: NetworkPrediction, title: str) -> Path:
     """Write the page as Markdown."""
-    facts = {"title": title, "draws": found.curves.sizes["patient"], "failed": found.failed, "date": today()}
+    facts = {"title": title, "draws": prediction.curves.sizes["patient"], "failed": prediction.failed, "date": today()}
     head, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
-    for row in found.table().to_dict("records"):
+    for row in prediction.table().to_dict("records"):
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
-        rest = number(float(row["rest"]))
+        rest = number(float(row["baseline"]))
         rows.append((row["readout"], rest, hours_in_words(row["hours"]), moved, interval, rise))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
     atomic_write(path, f"{text}\n{markdown_table(head, rows)}\n".encode())
@@ -52,28 +53,30 @@ def write_areas_page(path: Path, found: NetworkPrediction, title: str) -> Path:
 
 
 @figure_file("areas")
-def draw_areas(found: NetworkPrediction, title: str) -> Figure:
+def draw_areas(prediction: NetworkPrediction, title: str) -> Figure:
     """Write areas.svg and areas.png."""
     readouts = load_readouts()
     rows = -(-len(readouts) // PANELS_PER_ROW)
-    draws = found.curves.sizes["patient"]
+    draws = prediction.curves.sizes["patient"]
     heading = f"{title}\nchange from the drug-free baseline: median, 50 % and 90 % of {draws} parameter draws;"
     heading += f" linear up to {LINEAR_LIMIT:g} %, logarithmic beyond"
     figure = page(11.5, 3.6 + 1.75 * rows, heading)
     grid = figure.add_gridspec(rows + 2, PANELS_PER_ROW, height_ratios=[1.25, 1.25, *[1] * rows])
-    _draw_heat_map(figure, figure.add_subplot(grid[:2, :]), found)
+    _draw_heat_map(figure, figure.add_subplot(grid[:2, :]), prediction)
     for k, (name, label) in enumerate(readouts.items()):
         axes = figure.add_subplot(grid[2 + k // PANELS_PER_ROW, k % PANELS_PER_ROW])
-        _bands(axes, found, name, label)
+        _bands(axes, prediction, name, label)
         if k + PANELS_PER_ROW < len(readouts):
             axes.tick_params(labelbottom=False)
     return figure
 
 
-def _draw_heat_map(figure: Figure, axes: Axes, found: NetworkPrediction) -> None:
+def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) -> None:
     """Median change of the activity of every area."""
-    areas, times = load_brain_areas(), found.curves["time"].values[1:]
-    moved = np.array([np.median(found.change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas])
+    areas, times = load_brain_areas(), prediction.curves["time"].values[1:]
+    moved = np.array(
+        [np.median(prediction.change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas]
+    )
     most = max(MIN_RANGE, float(np.abs(moved).max()))
     drawn = axes.pcolormesh(
         times, np.arange(len(areas)), moved, cmap="RdBu_r", vmin=-most, vmax=most, shading="nearest"
@@ -85,14 +88,14 @@ def _draw_heat_map(figure: Figure, axes: Axes, found: NetworkPrediction) -> None
     log_time_axis(axes, TICKS, min(TICKS), times[-1])
 
 
-def _bands(axes: Axes, found: NetworkPrediction, name: str, label: str) -> None:
+def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
     """Median, 50 % and 90 % bands of the draws."""
-    times = found.curves["time"].values[1:]
-    edges = dict(zip(QUANTILES, np.percentile(found.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
+    times = prediction.curves["time"].values[1:]
+    edges = dict(zip(QUANTILES, np.percentile(prediction.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
     for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
         axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)
-    axes.axhline(0, color="#444444", lw=0.6)
+    axes.axhline(0, color=DARK_GREY, lw=0.6)
     axes.set_yscale("symlog", linthresh=LINEAR_LIMIT)
     low, high = min(-MIN_RANGE, float(edges[5].min())), max(MIN_RANGE, float(edges[95].max()))
     ticks = [tick for tick in (-100, -30, -10, -5, 0, 5, 10, 30, 100) if low <= tick <= high]

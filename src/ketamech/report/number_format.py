@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-DISCLAIMER = "For research and education only: not treatment or dosing advice."
 _UPPER_CASE_WORDS = {"nmda": "NMDA", "ampa": "AMPA"}
 _UNITS = {"umol/L": "µmol/L", "1": "", "1/h": "per hour", "umol": "µmol"}
 

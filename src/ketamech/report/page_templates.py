@@ -11,8 +11,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import Parameter
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, number, signed, stage_in_words
+from ketamech.report.number_format import hours_in_words, number, signed, stage_in_words
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow
 
@@ -63,14 +64,14 @@ def alternative_text(run: RunDescription, lines: Sequence[SummaryRow]) -> str:
 
 def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
     """Number of parameters by status, with the meaning of the status."""
-    found = Counter(row.status for row in parameters)
-    return [(status, found[status], meaning) for status, meaning in STATUSES.items() if found[status]]
+    by_status = Counter(row.status for row in parameters)
+    return [(status, by_status[status], meaning) for status, meaning in STATUSES.items() if by_status[status]]
 
 
 def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
     """The simulated scenario in plain sentences."""
-    given = "; ".join(run.treatments) or "nothing"
-    words = [f"One typical virtual patient gets {given}. The simulation covers {hours_in_words(horizon)}."]
+    treatments = "; ".join(run.treatments) or "nothing"
+    words = [f"One typical virtual patient gets {treatments}. The simulation covers {hours_in_words(horizon)}."]
     if run.index_of_control is not None:
         words.append("The dashed control is the same person with the same expectancy and perturbations but no drug.")
     if changed:

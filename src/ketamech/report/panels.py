@@ -8,22 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters.concentration_units import factors, shown
-from ketamech.report.number_format import (
-    DISCLAIMER,
-    hours_in_words,
-    number,
-    plain,
-    sentence_case,
-    stage_in_words,
-    unit_in_words,
-)
+from ketamech.report.number_format import hours_in_words, number, plain, sentence_case, stage_in_words, unit_in_words
+from ketamech.report.palette import BACKGROUND, MUTED_COLOUR, OKABE_ITO
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
-from ketamech.report.svg_canvas import BACKGROUND, MUTED_COLOUR, Canvas
+from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import Frame, TimeScale, round_steps
-from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
@@ -119,8 +112,8 @@ def panel_plan(
 ) -> dict[str, list[str]]:
     """Outputs to draw by stage, in model order; stages without change are left out."""
     stages = (stage for stage, _ in model.expression_trees.stages)
-    found = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
-    return {stage: outputs for stage, outputs in found.items() if outputs}
+    by_stage = {stage: panel_outputs(dataset, run, model.layout, stage, points) for stage in stages}
+    return {stage: outputs for stage, outputs in by_stage.items() if outputs}
 
 
 def stage_panels(
@@ -200,9 +193,9 @@ def _panel(
         canvas.line(x, frame.y(curves[patient]), colour=colour, width=1.9, title=run.subjects[patient].label)
     draw_points(canvas, frame, points, scale)
     draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
-    mine = curves[run.index_of_main]
-    peak = int(np.argmax(np.abs(mine - scale * drug_free_value(output, dataset, run.index_of_main))))
-    words = f"{number(mine[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
+    main_curve = curves[run.index_of_main]
+    peak = int(np.argmax(np.abs(main_curve - scale * drug_free_value(output, dataset, run.index_of_main))))
+    words = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
     canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
     canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=MUTED_COLOUR)
 
@@ -229,14 +222,14 @@ def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scal
     return low - room, high + room
 
 
-def _scale(output: str, layout: SystemLayout, mine: np.ndarray) -> tuple[float, str]:
+def _scale(output: str, layout: SystemLayout, main_curve: np.ndarray) -> tuple[float, str]:
     """Scale factor and unit: plasma levels in ng/mL, other small concentrations in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")
     level = {shown(name, text) for name in names}
     if len(level) == 1 and names[0] in factors() and not set("*/") & set(output):
         return level.pop()
-    top = float(np.nanmax(np.abs(mine), initial=0.0))
+    top = float(np.nanmax(np.abs(main_curve), initial=0.0))
     return (1000.0, "nmol/L") if text == "umol/L" and top < 0.1 else (1.0, unit_in_words(text))
 
 

@@ -15,13 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.report.number_format import DISCLAIMER, hours_in_words, number
+from ketamech.report.number_format import hours_in_words, number
 from ketamech.report.page_templates import counts, plain_words, render
+from ketamech.report.palette import TEXT_COLOUR
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
-from ketamech.report.summary import SummaryRow, curve_values, drug_values
+from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values
 from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
 MAX_PAPERS, MAX_TREATMENTS, MAX_SETTINGS = 14, 4, 6
@@ -58,17 +60,17 @@ class PatientSummary:
     papers_left_out: int
 
 
-def patient_summary(found: RunReport) -> PatientSummary:
+def patient_summary(report: RunReport) -> PatientSummary:
     """The texts of the page from the report of a run."""
-    lines = {line.key: line for line in reversed(found.lines) if line.is_primary}
-    run = found.run
-    end = float(found.dataset.variables["time"].values[-1])
-    assumed = {status: n for status, n, _ in counts(found.used)}.get("assumed", 0)
-    share = f"{assumed} of the {len(found.used)} values behind these curves are assumed, the others come from papers."
-    papers = sorted(found.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
+    lines = {line.key: line for line in reversed(report.lines) if line.is_primary}
+    run = report.run
+    end = float(report.dataset.variables["time"].values[-1])
+    assumed = {status: n for status, n, _ in counts(report.used)}.get("assumed", 0)
+    share = f"{assumed} of the {len(report.used)} values behind these curves are assumed, the others come from papers."
+    papers = sorted(report.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
     return PatientSummary(
         run.title,
-        tuple(plain_words(_short(run), end, _first_settings(found.provenance["changed_parameters"]))),
+        tuple(plain_words(_short(run), end, _first_settings(report.provenance["changed_parameters"]))),
         tuple(_results(lines)),
         (*LIMITS, share),
         tuple(paper["citation"] for paper in papers[:MAX_PAPERS]),
@@ -78,8 +80,8 @@ def patient_summary(found: RunReport) -> PatientSummary:
 
 def _short(run: RunDescription) -> RunDescription:
     """The description with at most MOST_GIVEN treatments."""
-    given, more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
-    return replace(run, treatments=(*given, f"and {more} more treatments")) if more > 0 else run
+    treatments, more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
+    return replace(run, treatments=(*treatments, f"and {more} more treatments")) if more > 0 else run
 
 
 def _first_settings(changed: Mapping[str, str]) -> dict[str, str]:
@@ -118,32 +120,32 @@ def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
 def _score(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {number(line.baseline)}"
-    way = "highest" if line.rises else "lowest"
-    text = f"{number(line.baseline)} before, {way} {number(line.extreme)} after {hours_in_words(line.extreme_time)}"
-    gap = line.difference.get("extreme")
-    text += f" ({number(line.extreme - gap)} with the same expectancy and no drug)" if gap is not None else ""
+    word = "highest" if line.rises else "lowest"
+    text = f"{number(line.baseline)} before, {word} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
+    gap = line.difference.get(EXTREMUM)
+    text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
     week = line.moments.get("7 d")
     text += f"; {number(week)} after a week" if week is not None else ""
     return f"{text}; {number(line.moments['end'])} at the end"
 
 
-def patient_summary_html(found: RunReport) -> str:
+def patient_summary_html(report: RunReport) -> str:
     """The page as one HTML file with inline figures; it prints on one A4 page."""
     figure = sheet(7.2, 4.3)
-    draw_panels(figure, found, top=0.99, bottom=0.03)
+    draw_panels(figure, report, top=0.99, bottom=0.03)
     held = io.StringIO()
     with matplotlib.rc_context(SETTINGS):
         figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     drawn = held.getvalue()
     return render(
-        "one_page.html.j2", page=patient_summary(found), warning=WARNING, how=HOW_TO_READ,
+        "one_page.html.j2", page=patient_summary(report), warning=WARNING, how=HOW_TO_READ,
         picture=drawn[drawn.index("<svg") :],
     )  # fmt: skip
 
 
-def patient_summary_pdf(found: RunReport) -> bytes:
+def patient_summary_pdf(report: RunReport) -> bytes:
     """The page as PDF, A4."""
-    page, figure = patient_summary(found), sheet(8.27, 11.69)
+    page, figure = patient_summary(report), sheet(8.27, 11.69)
     write = Sheet(figure)
     write.line(page.title, size=15, weight="bold", most=2)
     write.line(WARNING, size=8.8, colour="#7a2b00")
@@ -151,7 +153,7 @@ def patient_summary_pdf(found: RunReport) -> bytes:
     for text in page.simulated:
         write.line(text)
     top = write.at - 0.012
-    draw_panels(figure, found, top=top, bottom=top - 0.37)
+    draw_panels(figure, report, top=top, bottom=top - 0.37)
     write.at = top - 0.375
     write.line(HOW_TO_READ, size=7.6, colour="#55606c")
     for title, lines in (("What happens", page.results), ("Limits", page.limits)):
@@ -168,29 +170,29 @@ def patient_summary_pdf(found: RunReport) -> bytes:
     return held.getvalue()
 
 
-def draw_panels(figure: Figure, found: RunReport, *, top: float, bottom: float) -> None:
+def draw_panels(figure: Figure, report: RunReport, *, top: float, bottom: float) -> None:
     """Four panels between two heights of the page (fractions)."""
     width, row = (PANEL_RIGHT - PANEL_LEFT - PANEL_GAP) / 2, (top - bottom) / 2
     with matplotlib.rc_context(SETTINGS):
-        for i, key in enumerate(_shown(found)):
+        for i, key in enumerate(_shown(report)):
             left = PANEL_LEFT + (i % 2) * (width + PANEL_GAP)
             low = top - (i // 2 + 1) * row
             axes = figure.add_axes((left, low + 0.12 * row, width, row * (1 - TITLE_SHARE)))
-            _panel(axes, load_tracks()[key], found)
+            _panel(axes, load_tracks()[key], report)
 
 
-def _shown(found: RunReport) -> list[str]:
+def _shown(report: RunReport) -> list[str]:
     """Four tracks, if possible those that change, in order of the table; displayed in track order."""
-    moved = {line.key for line in found.lines if line.moved} | {"mood"}
+    moved = {line.key for line in report.lines if line.moved} | {"mood"}
     first, second = ([row["track"] for row in _tracks() if row["panel"] == choice] for choice in ("first", "second"))
     chosen = [*(key for key in (*first, *second) if key in moved), *(key for key in first if key not in moved)][:PANELS]
     return [key for key in load_tracks() if key in chosen]
 
 
-def _panel(axes: Axes, track: Track, found: RunReport) -> None:
-    run, dataset = found.run, found.dataset
+def _panel(axes: Axes, track: Track, report: RunReport) -> None:
+    run, dataset = report.run, report.dataset
     series = track.present(dataset)[0]
-    y = curve_values(series, track, dataset, drug_values(found.model.parameters))
+    y = curve_values(series, track, dataset, drug_values(report.model.parameters))
     hours = dataset.variables["time"].values - run.first_dose_time
     shown = hours >= 1 / 60 - 1e-6
     colour = load_groups()[track.group].colour
@@ -198,7 +200,7 @@ def _panel(axes: Axes, track: Track, found: RunReport) -> None:
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
         other, words = y[run.index_of_control][shown], "same expectancy, no drug"
         axes.plot(hours[shown], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
-    _points(axes, track, series.outputs, found)
+    _points(axes, track, series.outputs, report)
     last = max(1.0, float(hours[-1]))
     log_time_axis(axes, _ticks(last), 1 / 60, last)
     axes.tick_params(axis="y", labelsize=7)
@@ -215,13 +217,13 @@ def _ticks(last: float) -> dict[float, str]:
     return {hour: PANEL_TICKS[hour] for hour in inside if hour == inside[-1] or hour * MIN_TICK_RATIO <= inside[-1]}
 
 
-def _points(axes: Axes, track: Track, outputs: str, found: RunReport) -> None:
+def _points(axes: Axes, track: Track, outputs: str, report: RunReport) -> None:
     """Published points of this curve; filled if measured in humans."""
     if track.display_mode != "unit" or isinstance(track.scale, str):
         return
-    for point in (p for p in found.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
-        face = "white" if point.translated else "#1b1f24"
-        axes.plot(point.start, point.value, "o", ms=3.5, color="#1b1f24", mfc=face, mew=0.8)
+    for point in (p for p in report.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
+        face = "white" if point.translated else TEXT_COLOUR
+        axes.plot(point.start, point.value, "o", ms=3.5, color=TEXT_COLOUR, mfc=face, mew=0.8)
 
 
 def sheet(width: float, height: float) -> Figure:
@@ -238,7 +240,7 @@ class Sheet:
     at: float = TOP
 
     def line(
-        self, text: str, *, size: float = 9.2, colour: str = "#1b1f24", weight: str = "normal", most: int = 99
+        self, text: str, *, size: float = 9.2, colour: str = TEXT_COLOUR, weight: str = "normal", most: int = 99
     ) -> None:
         """A wrapped paragraph of at most `most` lines."""
         wide, high = self.figure.get_size_inches() * POINTS

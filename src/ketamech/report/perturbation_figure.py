@@ -10,12 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number, plain
-from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas, save_png
+from ketamech.report.number_format import number, plain
+from ketamech.report.palette import BACKGROUND, BLUE, GREY, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, VERMILLION
+from ketamech.report.svg_canvas import Canvas, save_png
 
 # verdict -> marker and colour; shape and colour carry the same information
-MARKS = {"right": ("o", "#0072B2"), "wrong": ("X", "#D55E00"), "undecided": ("s", "#888888")}
+MARKS = {"right": ("o", BLUE), "wrong": ("X", VERMILLION), "undecided": ("s", GREY)}
 PANELS = {
     "left": "remaining share of the ketamine effect",
     "effect": "effect relative to ketamine one day later",
@@ -71,8 +73,10 @@ def save_experiments(
 
 
 def _of(lines: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
-    mine = lines[lines.statistic.str.split().str[0].eq(kind) & lines.verdict.ne("undecided")]
-    ordered = mine.assign(bad=mine.verdict.eq("wrong")).sort_values(["bad", "observed"], ascending=False, kind="stable")
+    of_kind = lines[lines.statistic.str.split().str[0].eq(kind) & lines.verdict.ne("undecided")]
+    ordered = of_kind.assign(bad=of_kind.verdict.eq("wrong")).sort_values(
+        ["bad", "observed"], ascending=False, kind="stable"
+    )
     return _records(ordered)
 
 

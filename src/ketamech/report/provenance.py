@@ -23,12 +23,12 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import unit
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA, package_version, short_hash
 from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
 from ketamech.parameters import ParameterTable
-from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
@@ -53,12 +53,12 @@ _DRUGS = {
 def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
     """Names of the parameters that affect this run, in model order."""
     zero = {*_always_zero(dataset), *_switched_off(run, model)}
-    found: set[str] = set(_dosing(run, model))
+    names: set[str] = set(_dosing(run, model))
     for expression in _equations(model.expression_trees, zero):
-        found |= live_names(expression, zero)
-    found = _with_fixed(found, model.expression_trees, zero)
+        names |= live_names(expression, zero)
+    names = _with_fixed(names, model.expression_trees, zero)
     order = dict.fromkeys((*model.layout.parameter_names, *model.parameters))
-    return tuple(name for name in order if name in found)
+    return tuple(name for name in order if name in names)
 
 
 def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> tuple[str, ...]:
@@ -86,10 +86,10 @@ def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
     yield from (how for name, how in outline.outputs if name not in zero and name not in outline.fixed)
 
 
-def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
+def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
     """Names, and the names in the expressions of outputs that are constant for a person."""
     behind = {name: how for name, how in outline.outputs if name in outline.fixed}
-    waiting, seen = list(found), set(found)
+    waiting, seen = list(names), set(names)
     while waiting:
         name = waiting.pop()
         new = live_names(behind[name], zero) - seen if name in behind else set()
@@ -100,12 +100,12 @@ def _with_fixed(found: set[str], outline: ExpressionTrees, zero: set[str]) -> se
 
 def _dosing(run: RunDescription, model: Model) -> set[str]:
     states = {entry.compartment for course in run.subjects for entry in course.events}
-    found = {mass for prefix, mass in _DRUGS.items() if any(state.startswith(prefix) for state in states)}
+    names = {mass for prefix, mass in _DRUGS.items() if any(state.startswith(prefix) for state in states)}
     for site, starts in ROUTES.items():
         if any(state.startswith(f"pharmacokinetics.{site}") for state in states):
             wanted = tuple(f"pharmacokinetics.{start}" for start in starts)
-            found |= {name for name in model.parameters if name.startswith(wanted)}
-    return {name for name in found if name in model.parameters}
+            names |= {name for name in model.parameters if name.startswith(wanted)}
+    return {name for name in names if name in model.parameters}
 
 
 PACKAGES = (
@@ -143,12 +143,12 @@ def provenance_of_many(
     title: str, source: str, model: Model, command_line: str, seed: int | None = None
 ) -> dict[str, str]:
     """Flat provenance for many patients without a scenario, and the papers of every parameter of the equations."""
-    found = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
-    return _with_papers(found, model)
+    facts = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
+    return _with_papers(facts, model)
 
 
-def _with_papers(found: Mapping[str, Any], model: Model) -> dict[str, str]:
-    return {f"ketamech {name}": text for name, text in flattened(found).items()} | {
+def _with_papers(facts: Mapping[str, Any], model: Model) -> dict[str, str]:
+    return {f"ketamech {name}": text for name, text in flattened(facts).items()} | {
         PAPERS: " ".join(papers_behind(model))
     }
 
@@ -167,10 +167,10 @@ def papers_behind(model: Model) -> list[str]:
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
-def flattened(found: Mapping[str, Any]) -> dict[str, str]:
+def flattened(facts: Mapping[str, Any]) -> dict[str, str]:
     """Provenance as a flat mapping of text, for dataset attributes and tables."""
     result: dict[str, str] = {}
-    for name, value in found.items():
+    for name, value in facts.items():
         inside = value.items() if isinstance(value, Mapping) else [("", value)]
         result |= {f"{name} {key}".strip(): str(text) for key, text in inside if text is not None}
     return result

@@ -52,13 +52,13 @@ def published_points(
 ) -> list[PublishedPoint]:
     """Every published point whose protocol has the same treatment and the same kind of person."""
     protocols = load_protocols()
-    mine = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
-    shared = {name: _hours_in_common(protocol, run, model, mine) for name, protocol in protocols.items()}
+    run_values = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
+    shared = {name: _hours_in_common(protocol, run, model, run_values) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], PublishedPoint] = {}
     for target in load_targets(evidence, protocols):
         until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
-        if until > 0 and (found := _point(target, evidence, dataset, run, until)):
-            points.setdefault((target.evidence, found.output), found)
+        if until > 0 and (point := _point(target, evidence, dataset, run, until)):
+            points.setdefault((target.evidence, point.output), point)
     return list(points.values())
 
 
@@ -69,23 +69,27 @@ def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, pers
     """
     if not _same_person(protocol, run, model, person):
         return 0.0
-    theirs = drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
-    mine = drug_events_in_order(run.dose_events)
-    if not theirs or len(theirs) > len(mine) or not all(map(_close, theirs, mine)):
+    protocol_events = drug_events_in_order(e for e in protocol.events(model.parameters) if e.time <= protocol.horizon)
+    run_events = drug_events_in_order(run.dose_events)
+    if (
+        not protocol_events
+        or len(protocol_events) > len(run_events)
+        or not all(map(_close, protocol_events, run_events))
+    ):
         return 0.0
-    following = mine[len(theirs)].time if len(mine) > len(theirs) else math.inf
-    return following if following - mine[len(theirs) - 1].time >= MAX_OCCASION_GAP else 0.0
+    following = run_events[len(protocol_events)].time if len(run_events) > len(protocol_events) else math.inf
+    return following if following - run_events[len(protocol_events) - 1].time >= MAX_OCCASION_GAP else 0.0
 
 
-def _same_person(protocol: Protocol, run: RunDescription, model: Model, mine: Mapping[str, float]) -> bool:
+def _same_person(protocol: Protocol, run: RunDescription, model: Model, run_values: Mapping[str, float]) -> bool:
     """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
     values = protocol.values(model.parameters)
     for name in {*values, *run.values}:
-        theirs = values.get(name, model.parameters[name].canonical)
+        other = values.get(name, model.parameters[name].canonical)
         if name.startswith(SAME_PERSON) or not name.startswith("person."):
-            if not math.isclose(theirs, mine[name], rel_tol=1e-6, abs_tol=1e-12):
+            if not math.isclose(other, run_values[name], rel_tol=1e-6, abs_tol=1e-12):
                 return False
-        elif name == "person.age" and abs(theirs - mine[name]) > MAX_AGE_DIFFERENCE * unit("year").factor:
+        elif name == "person.age" and abs(other - run_values[name]) > MAX_AGE_DIFFERENCE * unit("year").factor:
             return False
     return True
 
@@ -202,7 +206,7 @@ def _plotted_value(
 ) -> float | None:
     """The published value on the scale of the curve: the inverse of the measure."""
     measure = target.measure
-    given = value / measure.factor
+    level = value / measure.factor
     rest = drug_free_value(measure.output, dataset, run.index_of_main)
     base = 0.0
     if measure.control_contrast == "difference" and run.index_of_control is not None:
@@ -212,9 +216,9 @@ def _plotted_value(
         )
     elif measure.control_contrast:
         return None
-    ways = {"value": given, "of_rest": given * rest, "change": rest + given, "fall": rest - given}
-    ways["rise"] = rest * (1 + given)
-    return None if measure.relative_to not in ways else ways[measure.relative_to] + base
+    by_measure = {"value": level, "of_rest": level * rest, "change": rest + level, "fall": rest - level}
+    by_measure["rise"] = rest * (1 + level)
+    return None if measure.relative_to not in by_measure else by_measure[measure.relative_to] + base
 
 
 def short_citation(citation: str) -> str:

@@ -53,8 +53,8 @@ class RunDescription:
     @property
     def dose_events(self) -> tuple[DoseEvent, ...]:
         """Dose events of the main patient without expectancy."""
-        found = self.subjects[self.index_of_main].events if self.subjects else ()
-        return without_expectancy(found)
+        events = self.subjects[self.index_of_main].events if self.subjects else ()
+        return without_expectancy(events)
 
     @property
     def first_dose_time(self) -> float:
@@ -63,21 +63,21 @@ class RunDescription:
 
     def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
         """Start and end (h) of every treatment occasion; entries closer than `apart` hours are one occasion."""
-        found: list[tuple[float, float]] = []
+        occasions: list[tuple[float, float]] = []
         for entry in sorted((e for e in self.dose_events if e.time >= 0), key=lambda e: e.time):
             end = entry.time + (entry.duration if entry.compartment.split(".")[-1].startswith("central") else 0.0)
-            if found and entry.time - found[-1][1] < apart:
-                found[-1] = (found[-1][0], max(found[-1][1], end))
+            if occasions and entry.time - occasions[-1][1] < apart:
+                occasions[-1] = (occasions[-1][0], max(occasions[-1][1], end))
             else:
-                found.append((entry.time, end))
-        return found
+                occasions.append((entry.time, end))
+        return occasions
 
 
 def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     """The description of a scenario."""
     both = tuple(subjects(scenario, model))
     control = CONTROL if any(course.label == CONTROL for course in both) else None
-    perturbations = (f"with {one.text}" for one in scenario.perturbations)
+    perturbations = (f"with {perturbation.text}" for perturbation in scenario.perturbations)
     treatments = (*scenario.regimen.sentences(exact=False), *perturbations)
     return RunDescription(
         scenario.title, treatments, both, control, scenario.source, scenario.seed, scenario.description.strip(),

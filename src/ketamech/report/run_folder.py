@@ -68,18 +68,18 @@ def write_run(
 
     The folder is written atomically and replaces an earlier run. Raises InputError when it holds other files.
     """
-    found = collect_report(dataset, scenario, model, command_line, drawn=report)
+    collected = collect_report(dataset, scenario, model, command_line, drawn=report)
     with atomic_folder(folder) as draft:
-        facts = {f"ketamech {k}": v for k, v in flattened(found.provenance).items()}
-        facts[PAPERS] = " ".join(entry["key"] for entry in found.papers)
+        facts = {f"ketamech {k}": v for k, v in flattened(collected.provenance).items()}
+        facts[PAPERS] = " ".join(entry["key"] for entry in collected.papers)
         write_curves(draft, dataset.assign_attrs({**dataset.attrs, **facts}))
-        _write_tables(draft, found)
+        _write_tables(draft, collected)
         for name, (table, units) in (tables or {}).items():
             write_table(table, draft / name, facts | {f"units {n}": unit for n, unit in units.items()})
         if report:
             place = draft / "figures"
             place.mkdir()
-            page = _page(found, _timelines(place, found, png=png), _panels(place, found))
+            page = _page(collected, _timelines(place, collected, png=png), _panels(place, collected))
             (draft / "report.html").write_text(page, encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
@@ -114,18 +114,18 @@ def collect_report(
     )
 
 
-def _write_tables(folder: Path, found: RunReport) -> None:
-    numbers = summary(found.dataset, found.run, found.lines)
-    numbers |= {"non_compartmental": found.exposure, "provenance": found.provenance}
-    contents = {"summary.json": numbers, papers.FILE: found.papers, "provenance.json": found.provenance}
+def _write_tables(folder: Path, report: RunReport) -> None:
+    numbers = summary(report.dataset, report.run, report.lines)
+    numbers |= {"non_compartmental": report.exposure, "provenance": report.provenance}
+    contents = {"summary.json": numbers, papers.FILE: report.papers, "provenance.json": report.provenance}
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
     known = load_evidence().references
-    references = [known[entry["key"]] for entry in found.papers]
+    references = [known[entry["key"]] for entry in report.papers]
     (folder / "bibliography.txt").write_text(papers.as_text(references) + "\n", encoding="utf-8")
     (folder / "bibliography.bib").write_text(papers.as_bibtex(references) + "\n", encoding="utf-8")
-    (folder / "scenario.yaml").write_text(_scenario_text(found.run), encoding="utf-8")
+    (folder / "scenario.yaml").write_text(_scenario_text(report.run), encoding="utf-8")
 
 
 def _scenario_text(run: RunDescription) -> str:
@@ -136,18 +136,18 @@ def _scenario_text(run: RunDescription) -> str:
     return f"treatments:\n{treatments}" + ("person:\n  weight: 70 kg\n" if "/kg" in run.source else "")
 
 
-def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, Any]]:
+def _timelines(place: Path, report: RunReport, *, png: bool) -> list[dict[str, Any]]:
     """The timeline on a logarithmic axis and, for several treatments, also in days."""
     from ketamech.report.page_templates import alternative_text
     from ketamech.report.svg_canvas import save_png
     from ketamech.report.timeline_figure import timeline_figure
 
-    clocks = [("timeline", True)] + ([("timeline_days", False)] if len(found.run.occasions()) > 1 else [])
-    alt, shown = alternative_text(found.run, found.lines), []
+    clocks = [("timeline", True)] + ([("timeline_days", False)] if len(report.run.occasions()) > 1 else [])
+    alt, shown = alternative_text(report.run, report.lines), []
     for name, logarithmic in clocks:
         canvas = timeline_figure(
-            found.dataset, found.run, found.model.parameters,
-            logarithmic=logarithmic, sources=len(found.papers), lines=found.lines,
+            report.dataset, report.run, report.model.parameters,
+            logarithmic=logarithmic, sources=len(report.papers), lines=report.lines,
         )  # fmt: skip
         files = [f"figures/{name}.svg"] + ([f"figures/{name}.png"] if png else [])
         if png:
@@ -158,40 +158,40 @@ def _timelines(place: Path, found: RunReport, *, png: bool) -> list[dict[str, An
     return shown
 
 
-def _panels(place: Path, found: RunReport) -> list[dict[str, Any]]:
+def _panels(place: Path, report: RunReport) -> list[dict[str, Any]]:
     from ketamech.report.panels import stage_panels
 
     shown = []
-    drawn = stage_panels(found.dataset, found.run, found.model, found.points, found.plan)
+    drawn = stage_panels(report.dataset, report.run, report.model, report.points, report.plan)
     for count, (stage, canvas) in enumerate(drawn.items(), 1):
-        outputs = found.plan[stage]
+        outputs = report.plan[stage]
         title = stage_in_words(stage)
-        points = [point for point in found.points if point.output in outputs]
+        points = [point for point in report.points if point.output in outputs]
         alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
         picture = canvas.save(place / f"stage_{count:02d}_{stage}.svg", alt=alt)
         shown.append({"stage": stage, "title": title, "picture": picture, "points": points})
     return shown
 
 
-def _page(found: RunReport, timelines: list[dict[str, Any]], panels: list[dict[str, Any]]) -> str:
+def _page(report: RunReport, timelines: list[dict[str, Any]], panels: list[dict[str, Any]]) -> str:
     from ketamech.report.page_templates import counts, plain_words, render, sentence
 
-    lines, changed = found.lines, found.provenance["changed_parameters"]
+    lines, changed = report.lines, report.provenance["changed_parameters"]
     moments = list(lines[0].moments) if lines else []
     return render(
         "report.html.j2",
-        run=found.run,
-        plain=plain_words(found.run, float(found.dataset.variables["time"].values[-1]), changed),
-        failed=[patient for patient in solver_status(found.dataset) if patient["solve"] != "ok"],
+        run=report.run,
+        plain=plain_words(report.run, float(report.dataset.variables["time"].values[-1]), changed),
+        failed=[patient for patient in solver_status(report.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
         moments=moments,
         compared=compared_times(lines),
         outcomes=[(line, sentence(line)) for line in lines if line.is_primary],
         points=[p for picture in panels for p in picture["points"]],
-        used=found.used,
-        counts=counts(found.used),
-        papers=found.papers,
-        provenance=flattened(found.provenance),
+        used=report.used,
+        counts=counts(report.used),
+        papers=report.papers,
+        provenance=flattened(report.provenance),
         timelines=timelines,
         panels=panels,
     )
@@ -203,7 +203,7 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
     from ketamech.report.page_templates import render
 
     place, rows = Path(folder), counted(card.rows)
-    found = sorted(place.glob("scorecard/*.svg"))
+    paths = sorted(place.glob("scorecard/*.svg"))
     page = render(
         "index.html.j2",
         runs=[{"name": name, "title": title, "data": _timeline_of(place, name)} for name, title in runs],
@@ -211,7 +211,7 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
         sources=card.by_source.to_dict("records"),
         verdicts=rows["verdict"].value_counts().to_dict(),
         fitted=int(rows["fitted"].sum()),
-        picture=found[0].relative_to(place).as_posix() if found else "",
+        picture=paths[0].relative_to(place).as_posix() if paths else "",
         has_claims=(place / "claims" / "claims.html").is_file(),
         has_model=(place / "model.html").is_file(),
     )

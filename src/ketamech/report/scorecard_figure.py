@@ -12,16 +12,27 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.scorecard import Scorecard
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number, plain
-from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas, save_png
+from ketamech.report.number_format import number, plain
+from ketamech.report.palette import (
+    BACKGROUND,
+    BLUE,
+    DARK_GREY,
+    GRID_COLOUR,
+    MUTED_COLOUR,
+    ORANGE,
+    TEXT_COLOUR,
+    VERMILLION,
+)
+from ketamech.report.svg_canvas import Canvas, save_png
 
 # verdict -> marker, colour, size; shape and colour carry the same information
 MARKS = {
-    "inside": ("o", "#0072B2", 4.7),
-    "near": ("^", "#E69F00", 5.8),
-    "miss": ("X", "#D55E00", 7.2),
-    "no result": ("s", "#444444", 4.8),
+    "inside": ("o", BLUE, 4.7),
+    "near": ("^", ORANGE, 5.8),
+    "miss": ("X", VERMILLION, 7.2),
+    "no result": ("s", DARK_GREY, 4.8),
 }
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
@@ -76,12 +87,12 @@ def scorecard_figure(rows: pd.DataFrame) -> Canvas:
 def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
     """A heading and the sources of each stage; stages with the largest share of misses first."""
     stages = rows.assign(bad=~rows.verdict.isin(["inside", "near"])).groupby("stage").bad.mean()
-    found: list[tuple[str, pd.DataFrame | None]] = []
+    lines: list[tuple[str, pd.DataFrame | None]] = []
     for stage in stages.sort_values(ascending=False, kind="stable").index:
-        found.append((stage, None))
+        lines.append((stage, None))
         parts = [part for _, part in rows[rows.stage == stage].groupby("reference", sort=False)]
-        found += [(stage, part) for part in sorted(parts, key=_distance_order, reverse=True)]
-    return found
+        lines += [(stage, part) for part in sorted(parts, key=_distance_order, reverse=True)]
+    return lines
 
 
 def _distance_order(part: pd.DataFrame) -> tuple[bool, float]:
@@ -113,18 +124,18 @@ def _draw_strips(canvas: Canvas) -> None:
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
     name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
     canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
-    found: list[dict[Any, Any]] = part.to_dict("records")
+    records: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
-    for kind, value in map(_strip_position, found):
+    for kind, value in map(_strip_position, records):
         before = sum(other == "sign" for other, _ in places)
         x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
         places.append((kind, x))
     for kind in ("fold", "distance"):
         along = [x for other, x in places if other == kind]
         canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=MUTED_COLOUR, width=0.7)
-    for (_, x), row in zip(places, found, strict=True):
+    for (_, x), row in zip(places, records, strict=True):
         _mark(canvas, x, y, row)
-    _remark(canvas, y, found)
+    _remark(canvas, y, records)
 
 
 def _strip_position(row: Mapping[Any, Any]) -> tuple[str, float]:
@@ -166,7 +177,7 @@ def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
         _MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=MUTED_COLOUR
     )
     canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=MUTED_COLOUR)
-    key = {**{word: (*look, False) for word, look in MARKS.items()}, "open: fitted": ("o", MUTED_COLOUR, 4.7, True)}
+    key = {**{word: (*style, False) for word, style in MARKS.items()}, "open: fitted": ("o", MUTED_COLOUR, 4.7, True)}
     x = _MARGIN + 4
     for word, (kind, colour, size, hollow) in key.items():
         canvas.mark(x, 63, kind, size=size, fill=BACKGROUND if hollow else colour, edge=colour, width=0.8)

@@ -10,13 +10,13 @@ from typing import Any, Concatenate, ParamSpec
 import matplotlib
 import numpy as np
 
+from ketamech.core.constants import DISCLAIMER
+from ketamech.report.palette import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
+
 matplotlib.use("Agg")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # the backend must be chosen first
-
-from ketamech.report.number_format import DISCLAIMER
-from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 
 P = ParamSpec("P")
 DPI = 125

@@ -25,15 +25,15 @@ EXPOSURE = {  # heading: CDISC codes, the first that is known counts
     "Cmax": ("CMAX",), "Tmax": ("TMAX",), "AUC": ("AUCIFO", "AUCTAU"), "half-life": ("LAMZHL",),
     "CL": ("CLO", "CLTAU"), "CL/F": ("CLFO", "CLFTAU"), "Vss": ("VSSO",), "accumulation": ("ARAUC",),
 }  # fmt: skip
-_MIN_RELATIVE_CHANGE, _PLATEAU_MARGIN, _ZERO_SHARE, _EXTREME = 0.005, 0.005, 0.002, "extreme"
+_MIN_RELATIVE_CHANGE, _PLATEAU_MARGIN, _ZERO_SHARE, EXTREMUM = 0.005, 0.005, 0.002, "extremum"
 
 
 @dataclass(frozen=True)
 class SummaryRow:
     """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
 
-    `extreme` is the value farthest from baseline in the direction of the track, reached at `extreme_time`. `moments`
-    and `difference` (from control, also at the extreme) are by name of the time; times after the end are missing.
+    `extremum` is the value farthest from baseline in the direction of the track, reached at `extremum_time`. `moments`
+    and `difference` (from control, also at the extremum) are by name of the time; times after the end are missing.
     """
 
     key: str
@@ -43,8 +43,8 @@ class SummaryRow:
     unit: str
     display_mode: str
     baseline: float
-    extreme: float
-    extreme_time: float
+    extremum: float
+    extremum_time: float
     moments: Mapping[str, float]
     difference: Mapping[str, float]
     is_primary: bool
@@ -53,16 +53,16 @@ class SummaryRow:
     def moved(self) -> bool:
         """Whether the curve changed by more than 0.5 % of the baseline (0.001 if the baseline is 0)."""
         size = max(_MIN_RELATIVE_CHANGE * abs(self.baseline), {"percent": 0.1}.get(self.display_mode, 1e-3))
-        return math.isfinite(self.extreme) and abs(self.extreme - self.baseline) > size
+        return math.isfinite(self.extremum) and abs(self.extremum - self.baseline) > size
 
     @property
     def rises(self) -> bool:
-        """Whether the extreme is above the baseline."""
-        return self.extreme > self.baseline
+        """Whether the extremum is above the baseline."""
+        return self.extremum > self.baseline
 
     def text(self, value: float, *, sign: bool = False) -> str:
         """A value for a table; values negligible for the size of the curve are 0."""
-        size = max(abs(self.baseline), abs(self.extreme))
+        size = max(abs(self.baseline), abs(self.extremum))
         shown = 0.0 if abs(value) < _ZERO_SHARE * size else value
         return signed(shown) if sign else number(shown)
 
@@ -73,11 +73,11 @@ class SummaryRow:
         if not self.moved:
             return "no change"
         kind = "peak" if self.rises else "lowest"
-        return f"{kind} {self.value_in_words(self.extreme)} at {hours_in_words(self.extreme_time)}"
+        return f"{kind} {self.value_in_words(self.extremum)} at {hours_in_words(self.extremum_time)}"
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
-        value = 0.0 if abs(value) < _ZERO_SHARE * max(abs(self.baseline), abs(self.extreme)) else value
+        value = 0.0 if abs(value) < _ZERO_SHARE * max(abs(self.baseline), abs(self.extremum)) else value
         if self.display_mode.startswith("relative"):
             return f"{number(value)}×" + (" healthy" if self.display_mode == "relative_to_healthy" else "")
         if self.display_mode == "percent":
@@ -104,8 +104,8 @@ def baselines(series: TrackCurve, track: Track, dataset: xr.Dataset, values: Map
     """Drug-free values [patient] in the unit of the track."""
     if track.fixed_baseline is not None:
         return np.full(dataset.sizes["patient"], track.fixed_baseline)
-    found = track.factor(series, values) * series.baseline(dataset)
-    return found / found if track.is_relative else found
+    baseline = track.factor(series, values) * series.baseline(dataset)
+    return baseline / baseline if track.is_relative else baseline
 
 
 def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable) -> list[SummaryRow]:
@@ -123,19 +123,21 @@ def _line(
 ) -> SummaryRow:  # fmt: skip
     y, rest = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
     hours = dataset.variables["time"].values - run.first_dose_time
-    mine = y[run.index_of_main]
-    start = float(rest[run.index_of_main]) if np.isfinite(mine[0]) else float(mine[0])
-    place = _extreme(mine, start, track.direction)
+    main_curve = y[run.index_of_main]
+    start = float(rest[run.index_of_main]) if np.isfinite(main_curve[0]) else float(main_curve[0])
+    place = _extremum(main_curve, start, track.direction)
     other = y[run.index_of_control] if run.index_of_control is not None else None
-    difference = {} if other is None else {**_at(hours, mine - other), _EXTREME: float((mine - other)[place])}
+    difference = (
+        {} if other is None else {**_at(hours, main_curve - other), EXTREMUM: float((main_curve - other)[place])}
+    )
     label = f"{track.label}: {series.label}" if series.label else track.label
     return SummaryRow(
-        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(mine[place]),
-        float(hours[place]), _at(hours, mine), difference, main,
+        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(main_curve[place]),
+        float(hours[place]), _at(hours, main_curve), difference, main,
     )  # fmt: skip
 
 
-def _extreme(y: np.ndarray, start: float, direction: str) -> int:
+def _extremum(y: np.ndarray, start: float, direction: str) -> int:
     """Index of the value farthest from baseline in `direction`, or in the other if the curve never goes there.
 
     Of several peaks of equal height (within 0.5 % of the change) the first is used.
@@ -151,8 +153,8 @@ def _extreme(y: np.ndarray, start: float, direction: str) -> int:
 
 
 def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    found = {name: float(np.interp(h, hours, y)) for name, h in MOMENTS.items() if h <= hours[-1] + 1e-9}
-    return {**found, "end": float(y[-1])}
+    values = {name: float(np.interp(h, hours, y)) for name, h in MOMENTS.items() if h <= hours[-1] + 1e-9}
+    return {**values, "end": float(y[-1])}
 
 
 def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
@@ -167,7 +169,7 @@ def solver_status(dataset: xr.Dataset) -> list[dict[str, Any]]:
 def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -> dict[str, Any]:
     """The content of summary.json: description, solver status and key numbers of every curve."""
     return {
-        "title": run.title, "given": list(run.treatments), "disclaimer_applies": True,
+        "title": run.title, "treatments": list(run.treatments), "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
         "times_count_from": f"first treatment at {run.first_dose_time:g} h",
         "patients": solver_status(dataset), "outputs": [_plain(line) for line in lines],
@@ -197,9 +199,9 @@ def _rounded(value: float) -> float | None:
 
 def _plain(line: SummaryRow) -> dict[str, Any]:
     return {
-        "output": line.outputs, "label": line.label, "unit": line.unit, "rest": _rounded(line.baseline),
-        "extreme": _rounded(line.extreme), "extreme_at_h": _rounded(line.extreme_time), "in_words": line.in_words(),
-        "at": {name: _rounded(value) for name, value in line.moments.items()},
+        "output": line.outputs, "label": line.label, "unit": line.unit, "baseline": _rounded(line.baseline),
+        "extremum": _rounded(line.extremum), "extremum_at_h": _rounded(line.extremum_time), "in_words": line.in_words(),
+        "values_at": {name: _rounded(value) for name, value in line.moments.items()},
         "difference_from_control": {name: _rounded(value) for name, value in line.difference.items()},
     }  # fmt: skip
 
@@ -221,8 +223,8 @@ def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     rows = []
     for line in lines:
         row = {"output": line.label, "unit": line.unit, "baseline": number(line.baseline)}
-        row |= {"peak or lowest": number(line.extreme) if line.moved else "–"}
-        row |= {"when": hours_in_words(line.extreme_time) if line.moved else "–"}
+        row |= {"peak or lowest": number(line.extremum) if line.moved else "–"}
+        row |= {"when": hours_in_words(line.extremum_time) if line.moved else "–"}
         row |= {name: line.text(line.moments[name]) for name in moments}
         against = {name: line.difference.get(name) for name in compared}
         rows.append(row | {
@@ -250,9 +252,9 @@ def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: Parameter
     for one in exposure_summary(dataset, scenario, parameters):
         row = {"venous level": str(one["output"]).removeprefix(VENOUS), "dose": str(one["dose"])}
         for heading_text, codes in EXPOSURE.items():
-            found = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
-            value = None if found is None else found["value"]
-            row[heading_text] = "–" if found is None or value is None else f"{number(value)} {found['unit']}".strip()
+            entry = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
+            value = None if entry is None else entry["value"]
+            row[heading_text] = "–" if entry is None or value is None else f"{number(value)} {entry['unit']}".strip()
         row["norketamine ratio"] = _norketamine_ratio(dataset, str(one["output"])) if one["dose"] == 1 else "–"
         rows.append(row)
     empty = {name for name in EXPOSURE if all(row[name] == "–" for row in rows)}
@@ -266,8 +268,8 @@ def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
         return "–"
     hours = dataset.variables["time"].values
     variables = dataset.variables  # a DataArray would import more libraries
-    formed, given = (
+    formed, dosed = (
         float(np.trapezoid(variables[name].transpose("patient", "time").values[0], hours)) * factors().get(name, 1.0)
         for name in (metabolite, output)
     )
-    return number(formed / given) if given > 0 else "–"
+    return number(formed / dosed) if dosed > 0 else "–"

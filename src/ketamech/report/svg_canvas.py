@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ketamech.report.palette import BACKGROUND, TEXT_COLOUR
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-TEXT_COLOUR, MUTED_COLOUR, GRID_COLOUR, BACKGROUND = "#1b1f24", "#6b7280", "#e3e6ea", "#ffffff"
 DPI = 125  # of PNG files
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 _BASELINE_SHIFTS = {
@@ -165,34 +166,34 @@ def _path(points: np.ndarray, closed: bool) -> str:
 
 
 def _path_element(shape: Shape) -> str:
-    way = "".join(_path(piece, bool(shape.fill)) for piece in shape.pieces)
-    look: dict[str, object] = {"fill": shape.fill or "none"}
+    path_data = "".join(_path(piece, bool(shape.fill)) for piece in shape.pieces)
+    attributes: dict[str, object] = {"fill": shape.fill or "none"}
     if shape.stroke and shape.width:
-        look |= {"stroke": shape.stroke, "stroke-width": f"{shape.width:g}", "stroke-linejoin": "round"}
+        attributes |= {"stroke": shape.stroke, "stroke-width": f"{shape.width:g}", "stroke-linejoin": "round"}
     if shape.dash:
-        look["stroke-dasharray"] = " ".join(f"{part * shape.width:g}" for part in shape.dash)
+        attributes["stroke-dasharray"] = " ".join(f"{part * shape.width:g}" for part in shape.dash)
     if shape.opacity < 1:
-        look["opacity"] = f"{shape.opacity:g}"
+        attributes["opacity"] = f"{shape.opacity:g}"
     title = f"<title>{escape(shape.title)}</title>" if shape.title else ""
-    return f'<path d="{way}"{_attributes(look)}>{title}</path>' if way else ""
+    return f'<path d="{path_data}"{_attributes(attributes)}>{title}</path>' if path_data else ""
 
 
 def _text_element(words: SvgText) -> str:
-    look: dict[str, object] = {"x": f"{words.x:.1f}", "y": f"{words.y:.1f}", "font-size": f"{words.size:g}"}
-    look |= {"fill": words.colour, "text-anchor": _ANCHORS[words.anchor]}
+    attributes: dict[str, object] = {"x": f"{words.x:.1f}", "y": f"{words.y:.1f}", "font-size": f"{words.size:g}"}
+    attributes |= {"fill": words.colour, "text-anchor": _ANCHORS[words.anchor]}
     if words.bold:
-        look["font-weight"] = "bold"
+        attributes["font-weight"] = "bold"
     if words.italic:
-        look["font-style"] = "italic"
+        attributes["font-style"] = "italic"
     if words.halo:
-        look |= {"stroke": BACKGROUND, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
+        attributes |= {"stroke": BACKGROUND, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
     if words.turn:
-        look["transform"] = f"rotate({-words.turn:g} {words.x:.1f} {words.y:.1f})"
-    return f"<text{_attributes(look)}>{escape(words.text, quote=False)}</text>"
+        attributes["transform"] = f"rotate({-words.turn:g} {words.x:.1f} {words.y:.1f})"
+    return f"<text{_attributes(attributes)}>{escape(words.text, quote=False)}</text>"
 
 
-def _attributes(look: Mapping[str, object]) -> str:
-    return "".join(f' {name}="{value}"' for name, value in look.items())
+def _attributes(attributes: Mapping[str, object]) -> str:
+    return "".join(f' {name}="{value}"' for name, value in attributes.items())
 
 
 def save_png(canvas: Canvas, path: Path) -> None:

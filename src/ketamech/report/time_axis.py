@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ketamech.report.svg_canvas import GRID_COLOUR, MUTED_COLOUR, Canvas
+from ketamech.core.units import MINUTE
+from ketamech.report.palette import AXIS_COLOUR, GRID_COLOUR, MUTED_COLOUR
+from ketamech.report.svg_canvas import Canvas
 
-MINUTE = 1 / 60
 LETTER = 0.5  # width of a letter, as a share of its size
 _TICKS = (
     (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 d"), (168, "1 wk"), (672, "4 wk"),
@@ -26,8 +27,8 @@ class TimeScale:
 
     def place(self, hours: np.ndarray | float) -> np.ndarray:
         """Hours, at least one minute, on the logarithmic axis; days on the linear axis."""
-        given = np.asarray(hours, dtype=float)
-        return np.maximum(given, MINUTE) if self.logarithmic else given / 24
+        times = np.asarray(hours, dtype=float)
+        return np.maximum(times, MINUTE) if self.logarithmic else times / 24
 
     def along(self, hours: np.ndarray) -> np.ndarray:
         """Axis values of a curve; NaN before the first minute on the logarithmic axis."""
@@ -42,9 +43,9 @@ class TimeScale:
     def ticks(self) -> tuple[list[float], list[str]]:
         """Axis values and labels of the ticks."""
         if self.logarithmic:
-            found = [(at, word) for at, word in _TICKS if at <= self.horizon * 1.001]
-            found = found if self.horizon >= 24 else [*found, *((h, f"{h} h") for h in (3, 12) if h < self.horizon)]
-            return [at for at, _ in found], [word for _, word in found]
+            ticks = [(at, word) for at, word in _TICKS if at <= self.horizon * 1.001]
+            ticks = ticks if self.horizon >= 24 else [*ticks, *((h, f"{h} h") for h in (3, 12) if h < self.horizon)]
+            return [at for at, _ in ticks], [word for _, word in ticks]
         days = self.horizon / 24
         step = next((s for s in (1, 2, 7, 14, 28, 56, 182) if days / s <= 9), 364)
         places = list(np.arange(0, days + 0.01, step))
@@ -63,8 +64,8 @@ class TimeScale:
 
     def eras(self) -> list[tuple[float, float, str]]:
         """Start and end of minutes, hours, days and weeks (logarithmic axis only)."""
-        found = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
-        return found if self.logarithmic else []
+        eras = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
+        return eras if self.logarithmic else []
 
 
 def round_steps(low: float, high: float) -> list[float]:
@@ -133,7 +134,7 @@ class Frame:
         canvas.rules([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
         canvas.rules([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if words:
-            canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour="#4b5563")
+            canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
             free = np.inf  # labels that would touch the next one are left out
             for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
                 wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width

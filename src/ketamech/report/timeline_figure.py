@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import ParameterTable
-from ketamech.report.number_format import DISCLAIMER, number, signed
+from ketamech.report.number_format import number, signed
+from ketamech.report.palette import AXIS_COLOUR, BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
 from ketamech.report.run_description import RunDescription
-from ketamech.report.summary import SummaryRow, curve_values, drug_values, summary_rows_of
-from ketamech.report.svg_canvas import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR, Canvas
+from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values, summary_rows_of
+from ketamech.report.svg_canvas import Canvas
 from ketamech.report.time_axis import LETTER, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
@@ -30,10 +32,10 @@ def timeline_figure(
     dataset: xr.Dataset, run: RunDescription, parameters: ParameterTable, *, logarithmic: bool = True,
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
-    """Every track of the run over one time axis; time and value of each extreme are labelled."""
+    """Every track of the run over one time axis; time and value of each extremum are labelled."""
     clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
-    found = summary_rows_of(dataset, run, parameters) if lines is None else lines
-    scene = TimelineData(dataset, run, clock, found, drug_values(parameters))
+    rows = summary_rows_of(dataset, run, parameters) if lines is None else lines
+    scene = TimelineData(dataset, run, clock, rows, drug_values(parameters))
     tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
     tops = track_tops(tracks)
     canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
@@ -64,7 +66,7 @@ def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *
     x = frame.x(scene.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
         _draw(canvas, frame, x, y, line, colour, scene.run)
-    _extreme(canvas, frame, lines[0], colours[0], edge)
+    _extremum(canvas, frame, lines[0], colours[0], edge)
     _label(canvas, frame, track)
     _key(canvas, frame, lines, colours)
 
@@ -72,9 +74,9 @@ def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *
 def _draw(
     canvas: Canvas, frame: Frame, x: np.ndarray, y: np.ndarray, line: SummaryRow, colour: str, run: RunDescription
 ) -> None:
-    mine = frame.y(y[run.index_of_main])
+    main_curve = frame.y(y[run.index_of_main])
     if line.is_primary:
-        canvas.area(x, mine, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
+        canvas.area(x, main_curve, float(frame.y(line.baseline)), colour=colour, opacity=0.16)
         if run.index_of_control is not None:
             canvas.line(
                 x, frame.y(y[run.index_of_control]), colour=MUTED_COLOUR, width=1.2, dash=(4, 2), title="control"
@@ -82,7 +84,7 @@ def _draw(
         for other in (i for i in run.treated if i != run.index_of_main):
             canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
     title = f"{line.label}: {line.in_words()}"
-    canvas.line(x, mine, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
+    canvas.line(x, main_curve, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
 
 
 def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -103,13 +105,13 @@ def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray])
 def _outermost(line: SummaryRow, curves: Sequence[np.ndarray]) -> float:
     """The value of any curve of a track that is farthest in the direction of its first curve."""
     values = [float((np.nanmax if line.rises else np.nanmin)(y)) for y in curves if np.isfinite(y).any()]
-    return (max if line.rises else min)([line.extreme, *values])
+    return (max if line.rises else min)([line.extremum, *values])
 
 
 def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
-    """The baseline as a line, and tick labels at the baseline, the extreme and, if it is far from it, the `edge`."""
+    """The baseline as a line, and tick labels at the baseline, the extremum and, if it is far from it, the `edge`."""
     apart, shown = 0.22 * (frame.high - frame.low), [line.baseline]
-    for tick in (line.extreme, edge) if line.moved else ():
+    for tick in (line.extremum, edge) if line.moved else ():
         shown += [tick] if abs(tick - shown[-1]) >= apart else []
     for tick in shown:
         if np.isfinite(tick):
@@ -121,8 +123,8 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
         canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
-def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
-    """The mark of an extreme, and its text beyond every curve of the track."""
+def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
+    """The mark of an extremum, and its text beyond every curve of the track."""
     if not np.isfinite(line.baseline):
         canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True)
         return
@@ -130,9 +132,9 @@ def _extreme(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outerm
         y = float(frame.y(line.baseline)) - 4
         canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True, halo=True)
         return
-    x, y, words = frame.at(line.extreme_time), float(frame.y(line.extreme)), _extreme_text(line)
+    x, y, words = frame.at(line.extremum_time), float(frame.y(line.extremum)), _extremum_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
-    anchor, shift = _side(frame.clock.fraction(line.extreme_time), words)
+    anchor, shift = _side(frame.clock.fraction(line.extremum_time), words)
     edge, away = ("bottom", -5) if line.rises else ("top", 5)
     y = float(frame.y(outermost))
     canvas.text(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
@@ -144,9 +146,9 @@ def _side(where: float, words: str) -> tuple[str, int]:
     return ("left", -3) if where < half else ("right", 3) if where > 1 - half else ("center", 0)
 
 
-def _extreme_text(line: SummaryRow) -> str:
+def _extremum_text(line: SummaryRow) -> str:
     """The extreme as text; for scores also the difference from control at that time."""
-    gap = line.difference.get("extreme", 0.0) if load_tracks()[line.key].compared_with_control else 0.0
+    gap = line.difference.get(EXTREMUM, 0.0) if load_tracks()[line.key].compared_with_control else 0.0
     return line.in_words() + (f"; {signed(gap, 2)} compared with control" if abs(gap) > 0.05 else "")
 
 
@@ -243,7 +245,7 @@ def _eras(canvas: Canvas, frame: Frame) -> None:
         canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
         if right - left > 0.07 * frame.width:
             middle = frame.at(math.sqrt(start * end))
-            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour="#4b5563",
+            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour=AXIS_COLOUR,
                          anchor="center", edge="center")  # fmt: skip
 
 

@@ -14,11 +14,8 @@ from ketamech.core import InputError
 from ketamech.core.csv_table import CsvRow, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.parameters.concentration_units import molar_masses
+from ketamech.report.palette import SECONDARY
 from ketamech.simulation.ensemble import baseline_of
-
-# colours that readers with colour blindness can distinguish
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#444444")
-SECONDARY = ("#D55E00", "#444444", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 
 DIRECTORY = DATA / "tracks"
 COLUMNS = (
@@ -84,8 +81,8 @@ class Track:
 
     def present(self, dataset: xr.Dataset) -> tuple[TrackCurve, ...]:
         """The curves that this run contains and that are not always zero; the first curve always."""
-        found = [s for s in self.curves if all(name in dataset for name in s.names)]
-        return tuple(s for s in found if s is found[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
+        curves = [s for s in self.curves if all(name in dataset for name in s.names)]
+        return tuple(s for s in curves if s is curves[0] or np.nanmax(np.abs(s.values(dataset))) > 1e-9)
 
     @property
     def is_relative(self) -> bool:
@@ -124,23 +121,23 @@ def _groups(folder: Path) -> dict[str, Group]:
 @cache
 def _tracks(folder: Path) -> dict[str, Track]:
     groups, curves = _groups(folder), _curves(folder)
-    found: dict[str, Track] = {}
+    tracks: dict[str, Track] = {}
     for name, row in rows_by(read_table(folder / "tracks.csv", COLUMNS), "id", "a short name").items():
         row.one_of("group", groups)
         if name not in curves:
             raise row.error("id", f"'{name}' has no curve", expected="at least one row in curves.csv")
-        found[name] = _track(row, tuple(curves.pop(name)))
+        tracks[name] = _track(row, tuple(curves.pop(name)))
     if curves:
         what = f"curves of unknown tracks: {', '.join(curves)}"
         raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
-    return found
+    return tracks
 
 
 def _curves(folder: Path) -> dict[str, list[TrackCurve]]:
-    found: dict[str, list[TrackCurve]] = {}
+    curves: dict[str, list[TrackCurve]] = {}
     for row in read_table(folder / "curves.csv", ("track", "outputs", "label")):
-        found.setdefault(row["track"], []).append(TrackCurve(row.required("outputs", "an output"), row["label"]))
-    return found
+        curves.setdefault(row["track"], []).append(TrackCurve(row.required("outputs", "an output"), row["label"]))
+    return curves
 
 
 def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
@@ -166,8 +163,8 @@ def _track(row: CsvRow, series: tuple[TrackCurve, ...]) -> Track:
 def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
     """The tracks that this run contains, in display order; optional tracks only if they change."""
     animal = dataset.attrs.get("species", "human") != "human"
-    mine: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
-    return tuple(track for track in mine if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
+    tracks: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
+    return tuple(track for track in tracks if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
 
 
 def _moves(track: Track, dataset: xr.Dataset) -> bool:

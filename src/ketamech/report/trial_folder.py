@@ -14,11 +14,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import DISCLAIMER, number
+from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
+from ketamech.report.palette import OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, page
-from ketamech.report.tracks import OKABE_ITO
 from ketamech.simulation.nca_tables import adpp, wide_table
 from ketamech.trials.analysis.analyse import TrialAnalysis, adpc, adqs, adsl
 from ketamech.trials.analysis.power import ALPHA, p_value
@@ -32,7 +33,7 @@ MARKS = "osD^vPX"
 Row = dict[str, object]
 
 
-def difference_rows(found: TrialAnalysis, trial: Trial, alpha: float = ALPHA) -> list[Row]:
+def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = ALPHA) -> list[Row]:
     """Every comparison of arms, one row each: difference with 95 % interval and p, the analysis, and text.
 
     The primary comparison by analysis of covariance and by the mixed model at the same visit, and the difference in
@@ -43,12 +44,16 @@ def difference_rows(found: TrialAnalysis, trial: Trial, alpha: float = ALPHA) ->
     period = ", first period" if trial.washout else ""
     better_direction = trial.scales[scale].better
     lower_is_better = better_direction != "higher"
-    mixed = found.repeated[found.repeated["visit"] == visit] if len(found.repeated) else found.repeated
-    several = len(found.primary) and found.primary["replicate"].nunique() > 1
+    mixed = (
+        trial_analysis.repeated[trial_analysis.repeated["visit"] == visit]
+        if len(trial_analysis.repeated)
+        else trial_analysis.repeated
+    )
+    several = len(trial_analysis.primary) and trial_analysis.primary["replicate"].nunique() > 1
     analyses = [
-        ("ANCOVA", found.primary, f"{scale} at {visit}{period}", lower_is_better),
+        ("ANCOVA", trial_analysis.primary, f"{scale} at {visit}{period}", lower_is_better),
         ("MMRM, first trial" if several else "MMRM", mixed, f"{scale} at {visit}{period}", lower_is_better),
-        ("Fisher, Newcombe", found.response, f"response on {scale} at {visit}{period}, % of patients", False),
+        ("Fisher, Newcombe", trial_analysis.response, f"response on {scale} at {visit}{period}, % of patients", False),
     ]
     rows: list[Row] = []
     for analysis, table, what, lower in analyses:
@@ -59,10 +64,10 @@ def difference_rows(found: TrialAnalysis, trial: Trial, alpha: float = ALPHA) ->
 
             def better(difference: float, arm: str = arm, lower: bool = lower) -> str:
                 """The better arm; the lower one on a scale without a better direction."""
-                first = arm if (difference < 0) == lower else found.reference
+                first = arm if (difference < 0) == lower else trial_analysis.reference
                 return f"{first} is {'lower' if better_direction == 'none' else 'better'}"
 
-            row: Row = {"comparison": f"{what}, {arm} minus {found.reference}"}
+            row: Row = {"comparison": f"{what}, {arm} minus {trial_analysis.reference}"}
             one = len(part) == 1
             numbers = _one_replicate(part.iloc[0], better, alpha) if one else _replicates(part, better, alpha)
             rows.append(row | numbers | {"analysis": analysis})
@@ -108,25 +113,25 @@ def _replicates(part: pd.DataFrame, better: Callable[[float], str], alpha: float
     }  # fmt: skip
 
 
-def relapse_rows(found: TrialAnalysis, alpha: float = ALPHA) -> list[Row]:
+def relapse_rows(analysis: TrialAnalysis, alpha: float = ALPHA) -> list[Row]:
     """The hazard ratio of relapse with 95 % interval, p, and text; empty without two groups."""
-    if found.relapse is None or len(found.relapse.compared) < 2:
+    if analysis.relapse is None or len(analysis.relapse.compared) < 2:
         return []
-    first, second = found.relapse.compared
-    ratio = found.relapse.hazard_ratio
-    words = f"no hazard ratio: {found.relapse.reason}"
-    if not found.relapse.reason:
+    first, second = analysis.relapse.compared
+    ratio = analysis.relapse.hazard_ratio
+    words = f"no hazard ratio: {analysis.relapse.reason}"
+    if not analysis.relapse.reason:
         sooner = second if ratio["hazard_ratio"] > 1 else first
         words = f"{sooner} relapses earlier" if ratio["p"] < alpha else "no significant difference"
     numbers = {name.replace("_", " "): ratio[name] for name in ("hazard_ratio", "low", "high")}
     return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": words}]
 
 
-def summary_of(found: TrialAnalysis) -> list[Row]:
+def summary_of(analysis: TrialAnalysis) -> list[Row]:
     """Change and response of each arm at each visit, of the first scale that has responses."""
-    scale = next(iter(found.shares), next(iter(found.means)))
-    means = found.means[scale]
-    shares = found.shares.get(scale)
+    scale = next(iter(analysis.shares), next(iter(analysis.means)))
+    means = analysis.means[scale]
+    shares = analysis.shares.get(scale)
     lines = []
     for row in means[means["hour"] > 0].to_dict("records"):
         line = {k: row[k] for k in ("arm", "visit", "n", "mean", "change", "sd", "low", "high")}
@@ -137,11 +142,11 @@ def summary_of(found: TrialAnalysis) -> list[Row]:
     return lines
 
 
-def other_scales(found: TrialAnalysis) -> list[Row]:
+def other_scales(analysis: TrialAnalysis) -> list[Row]:
     """Every other scale at the visit where the mean change of an arm is largest, one row an arm."""
-    shown = next(iter(found.shares), next(iter(found.means)))
+    shown = next(iter(analysis.shares), next(iter(analysis.means)))
     lines = []
-    for scale, means in found.means.items():
+    for scale, means in analysis.means.items():
         for _, part in means[means["hour"] > 0].groupby("arm", sort=False):
             if scale != shown and part["change"].notna().any():
                 row = part.iloc[int(np.nanargmax(np.abs(part["change"].to_numpy(float))))]
@@ -163,14 +168,14 @@ def _with_p(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_trial(
-    folder: Path, dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, *, power: pd.DataFrame | None = None,
+    folder: Path, dataset: xr.Dataset, trial: Trial, analysis: TrialAnalysis, *, power: pd.DataFrame | None = None,
     alpha: float = ALPHA, command_line: str = "",
 ) -> Path:  # fmt: skip
     """Write everything about a trial and return the path of its page; `alpha`: level of significance."""
     folder.mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
-    tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(found, trial)}
+    tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(analysis, trial)}
     facts_text = {str(name): value for name, value in dataset.attrs.items()}
     for name, table in tables.items():
         if len(table):
@@ -178,11 +183,11 @@ def write_trial(
             write_table(table, folder / f"{name}.parquet", facts_text)
     if power is not None:
         write_table(power, folder / "power.csv", facts_text)
-    figures = _figures(found, trial.title, power)
+    figures = _figures(analysis, trial.title, power)
     for name, make in figures.items():
         draw(folder / "figures", name, make)
-    differences = difference_rows(found, trial, alpha)
-    facts = _facts(dataset, trial, found, differences, command_line)
+    differences = difference_rows(analysis, trial, alpha)
+    facts = _facts(dataset, trial, analysis, differences, command_line)
     (folder / "summary.json").write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
     drawn = [(name, (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")) for name in figures]
     page = render(
@@ -191,51 +196,51 @@ def write_trial(
         figures=drawn,
         primary_title=TITLE,
         primary=rows_as_text(differences),
-        hazard=rows_as_text(relapse_rows(found, alpha)),
-        relapse=[] if found.relapse is None else rows_as_text(found.relapse.median.to_dict("records")),
-        events=rows_as_text(found.events),
-        repeated=rows_as_text(_with_p(found.repeated).to_dict("records")),
+        hazard=rows_as_text(relapse_rows(analysis, alpha)),
+        relapse=[] if analysis.relapse is None else rows_as_text(analysis.relapse.median.to_dict("records")),
+        events=rows_as_text(analysis.events),
+        repeated=rows_as_text(_with_p(analysis.repeated).to_dict("records")),
     )
     target = folder / "report.html"
     target.write_text(page, encoding="utf-8")
     return target
 
 
-def _figures(found: TrialAnalysis, title: str, power: pd.DataFrame | None) -> dict[str, Callable[[], Figure]]:
+def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) -> dict[str, Callable[[], Figure]]:
     """Functions that make the figures, by file name."""
-    figures: dict[str, Callable[[], Figure]] = {"change": lambda: _change(found, title)}
-    if found.shares:
-        figures["response"] = lambda: _response(found, title)
-    if found.relapse is not None and len(found.relapse.curves):
-        figures["relapse"] = lambda: _relapse(found, title)
+    figures: dict[str, Callable[[], Figure]] = {"change": lambda: _change(analysis, title)}
+    if analysis.shares:
+        figures["response"] = lambda: _response(analysis, title)
+    if analysis.relapse is not None and len(analysis.relapse.curves):
+        figures["relapse"] = lambda: _relapse(analysis, title)
     if power is not None:
         figures["power"] = lambda: _power(power, title)
     return figures
 
 
-def _results(found: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
+def _results(analysis: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     units = {name: scale.unit for name, scale in trial.scales.items()}
-    means = [table.assign(scale=name, unit=units[name]) for name, table in found.means.items()]
-    shares = [table.assign(scale=name, unit="percent") for name, table in found.shares.items()]
+    means = [table.assign(scale=name, unit=units[name]) for name, table in analysis.means.items()]
+    shares = [table.assign(scale=name, unit="percent") for name, table in analysis.shares.items()]
     rated = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
-    parts = (("primary", found.primary), ("mmrm", found.repeated))
+    parts = (("primary", analysis.primary), ("mmrm", analysis.repeated))
     tables = {name: table.assign(**rated) for name, table in parts}
-    tables["response_difference"] = found.response.assign(scale=trial.primary[0], unit="percentage points")
-    tables |= {"exposure": wide_table(found.exposure), "adpp": adpp(found.exposure, trial.title)}
+    tables["response_difference"] = analysis.response.assign(scale=trial.primary[0], unit="percentage points")
+    tables |= {"exposure": wide_table(analysis.exposure), "adpp": adpp(analysis.exposure, trial.title)}
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
-    if found.events:
-        tables["events"] = pd.DataFrame(found.events)
-    if found.relapse is not None:
-        tables |= {"adtte": found.relapse.events, "relapse": found.relapse.median}
+    if analysis.events:
+        tables["events"] = pd.DataFrame(analysis.events)
+    if analysis.relapse is not None:
+        tables |= {"adtte": analysis.relapse.events, "relapse": analysis.relapse.median}
     return tables
 
 
 def _facts(
-    dataset: xr.Dataset, trial: Trial, found: TrialAnalysis, differences: list[Row], command_line: str
+    dataset: xr.Dataset, trial: Trial, analysis: TrialAnalysis, differences: list[Row], command_line: str
 ) -> dict[str, Any]:
     """The content of the summary and of the page header."""
     arms = [{"arm": arm.name, "n": arm.n, "given": arm.treatment, "blinding": arm.belief} for arm in trial.arms]
-    ratio = found.relapse.hazard_ratio if found.relapse is not None else {}
+    ratio = analysis.relapse.hazard_ratio if analysis.relapse is not None else {}
     return {
         "title": trial.title,
         "description": trial.description,
@@ -247,11 +252,11 @@ def _facts(
         "seed": int(dataset.attrs["seed"]),
         "posterior": str(dataset.attrs.get("posterior", "")),
         "primary": " at ".join(trial.primary),
-        "reference": found.reference,
+        "reference": analysis.reference,
         "differences": [{k: v for k, v in row.items() if v == v and v != ""} for row in differences],
-        "not_estimated": found.not_estimated,
-        "left_percent": found.dropout,
-        "failed_percent": 100 * found.failed,
+        "not_estimated": analysis.not_estimated,
+        "left_percent": analysis.dropout,
+        "failed_percent": 100 * analysis.failed,
         "hazard_ratio": {k: v for k, v in ratio.items() if math.isfinite(v)},
         "command_line": command_line,
         "disclaimer": DISCLAIMER,
@@ -263,9 +268,9 @@ def _panels(rows: int, title: str, height: float = 3.0) -> tuple[Figure, list[Ax
     return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
 
 
-def _bars(found: TrialAnalysis) -> str:
+def _bars(analysis: TrialAnalysis) -> str:
     """What the bars of a figure are."""
-    several = len(found.primary) > 0 and found.primary["replicate"].nunique() > 1
+    several = len(analysis.primary) > 0 and analysis.primary["replicate"].nunique() > 1
     return "95 % of simulated trials" if several else "95 % interval (95 % of trials where there are several)"
 
 
@@ -277,11 +282,11 @@ def _visit_axis(axes: Axes, visits: Sequence[str], label: str, arms: int) -> Non
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(arms, 4), fontsize=7, frameon=False)
 
 
-def _change(found: TrialAnalysis, title: str) -> Figure:
-    words = f"mean change from baseline; bars: {_bars(found)}"
-    figure, panels = _panels(len(found.means), f"{title}\n{words}")
+def _change(analysis: TrialAnalysis, title: str) -> Figure:
+    words = f"mean change from baseline; bars: {_bars(analysis)}"
+    figure, panels = _panels(len(analysis.means), f"{title}\n{words}")
     known = load_scales()
-    for axes, (scale, table) in zip(panels, found.means.items(), strict=True):
+    for axes, (scale, table) in zip(panels, analysis.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
         for k, arm in enumerate(arms):
@@ -292,18 +297,19 @@ def _change(found: TrialAnalysis, title: str) -> Figure:
                 places, part["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
                 ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {part['n'].max():.0f})",
             )  # fmt: skip
-        axes.axhline(0, color="#999999", lw=0.8)
+        axes.axhline(0, color=RULE_GREY, lw=0.8)
         visits = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
         unit = f"\n({known[scale].unit})" if scale in known else ""
         _visit_axis(axes, visits, f"change of {scale}{unit}", len(arms))
     return figure
 
 
-def _response(found: TrialAnalysis, title: str) -> Figure:
+def _response(analysis: TrialAnalysis, title: str) -> Figure:
     figure, panels = _panels(
-        len(found.shares), f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_bars(found)}"
+        len(analysis.shares),
+        f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_bars(analysis)}",
     )
-    for axes, (scale, table) in zip(panels, found.shares.items(), strict=True):
+    for axes, (scale, table) in zip(panels, analysis.shares.items(), strict=True):
         arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
         wide = 0.8 / len(arms)
         for k, arm in enumerate(arms):
@@ -317,13 +323,13 @@ def _response(found: TrialAnalysis, title: str) -> Figure:
     return figure
 
 
-def _relapse(found: TrialAnalysis, title: str) -> Figure:
-    assert found.relapse is not None
+def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
+    assert analysis.relapse is not None
     figure, (axes,) = _panels(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
-    curves = found.relapse.curves
+    curves = analysis.relapse.curves
     for k, group in enumerate(dict.fromkeys(curves["group"])):
         part, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
-        median = found.relapse.median.set_index("group").loc[group]
+        median = analysis.relapse.median.set_index("group").loc[group]
         days = [
             f"{median[name]:.0f}" if np.isfinite(median[name]) else "not reached"
             for name in ("median_days", "low", "high")
@@ -350,7 +356,7 @@ def _power(table: pd.DataFrame, title: str) -> Figure:
         axes.errorbar(
             part["n_per_arm"], part["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
         )
-    axes.axhline(80, color="#999999", lw=0.8, ls="--")
+    axes.axhline(80, color=RULE_GREY, lw=0.8, ls="--")
     axes.set_xlabel("patients per arm")
     axes.set_ylabel("power, %")
     axes.set_ylim(0, 100)

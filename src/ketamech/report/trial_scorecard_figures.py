@@ -14,15 +14,16 @@ from matplotlib.figure import Figure
 
 from ketamech.analysis.reference_forecasts import PublishedDifference, trial_names
 from ketamech.analysis.skill import PIT_BINS
+from ketamech.core.constants import Z95
+from ketamech.core.units import DAY
+from ketamech.report.palette import DARK_GREY, FINE_GRID_COLOUR, GREY, OKABE_ITO
 from ketamech.report.style import draw, page, panel_page
-from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
 
-MODEL, PUBLISHED, GREY = OKABE_ITO[0], OKABE_ITO[1], "#888888"
+MODEL, PUBLISHED = OKABE_ITO[0], OKABE_ITO[1]
 MIN_TIMES, PANELS_PER_ROW = 2, 3  # times of a predictive check; panels
-DAY = 24.0
 NEGATED = ("fall", "extra fall")  # drawn as changes
 ROW = 0.2  # inches of a row of the forest plot
 # title of an axis: its statistics, and the first letters of its scales; every axis has one statistic in one unit
@@ -57,17 +58,17 @@ def draw_trial_scorecard(folder: Path, card: TrialScorecard, *, vector: bool = T
 
 def _signed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with falls as negative changes."""
-    found = rows.copy()
-    turned = found["statistic"].isin(NEGATED)
+    changed = rows.copy()
+    turned = changed["statistic"].isin(NEGATED)
     for one, other in (
         ("published", "published"),
         ("simulated", "simulated"),
         ("low", "high"),
         ("sim_low", "sim_high"),
     ):
-        first, second = found[one].copy(), found[other].copy()
-        found.loc[turned, one], found.loc[turned, other] = -second[turned], -first[turned]
-    return found
+        first, second = changed[one].copy(), changed[other].copy()
+        changed.loc[turned, one], changed.loc[turned, other] = -second[turned], -first[turned]
+    return changed
 
 
 def _forest(rows: pd.DataFrame) -> Figure:
@@ -129,7 +130,7 @@ def _forest_axis(axes: Axes, title: str, part: pd.DataFrame) -> None:
         axes.minorticks_off()
     if "Difference" in title or "Change" in title or "Effect" in title:
         axes.axvline(0, color=GREY, lw=0.7)
-    axes.grid(axis="x", color="#EEEEEE", lw=0.6)
+    axes.grid(axis="x", color=FINE_GRID_COLOUR, lw=0.6)
     axes.set_axisbelow(True)
 
 
@@ -196,7 +197,7 @@ def _skill_axis(axes: Axes, skill: pd.DataFrame) -> None:
                 axes.hlines(y + shift, max(one["skill_low"], -1.5), one["skill_high"], color=colour, lw=1.3)
             label = {"o": "predicted without the trial", "D": "in sample"}[mark] if y == 0 else None
             axes.plot(one["skill"], y + shift, mark, color=colour, ms=5 if mark == "o" else 3.5, label=label, ls="none")
-    axes.axvline(0, color="#444444", lw=0.8)
+    axes.axvline(0, color=DARK_GREY, lw=0.8)
     names = [
         f"{'contrast: ' if r['kind'] == 'contrast' else ''}{r['group']}\nagainst {r['against']}, {r['rows']} rows"
         for r in out.to_dict("records")
@@ -206,7 +207,7 @@ def _skill_axis(axes: Axes, skill: pd.DataFrame) -> None:
     axes.set_xlim(-1.55, 1.05)
     label = "skill: 1 − CRPS of the model / CRPS of the reference"
     axes.set_xlabel(f"{label}\n0: no better than the reference; bars: 95 % over trials, cut at −1.5", fontsize=8)
-    axes.grid(axis="x", color="#EEEEEE", lw=0.6)
+    axes.grid(axis="x", color=FINE_GRID_COLOUR, lw=0.6)
     axes.legend(fontsize=7, frameon=False, loc="lower left")
 
 
@@ -214,8 +215,8 @@ def _pit_axis(axes: Axes, pit: np.ndarray, words: str) -> None:
     counts, edges = np.histogram(pit, bins=PIT_BINS, range=(0, 1))
     axes.bar(edges[:-1], counts, width=1 / PIT_BINS, align="edge", color=MODEL, alpha=0.6, edgecolor="white", zorder=2)
     expected = len(pit) / PIT_BINS
-    half = 1.96 * np.sqrt(expected * (1 - 1 / PIT_BINS))
-    axes.axhline(expected, color="#444444", lw=0.9, ls="--", label="uniform", zorder=3)
+    half = Z95 * np.sqrt(expected * (1 - 1 / PIT_BINS))
+    axes.axhline(expected, color=DARK_GREY, lw=0.9, ls="--", label="uniform", zorder=3)
     axes.axhspan(
         max(expected - half, 0), expected + half, color=GREY, alpha=0.2, lw=0, label="95 % if independent", zorder=1
     )
@@ -248,10 +249,10 @@ def _dose_panel(
 ) -> None:  # fmt: skip
     hour = 24.0 if hours[0] > 6 else 2.0
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["hour"] == hour)], "dose")
-    found = [
+    differences = [
         one for one in published if one.curve == curve and hours[0] <= one.hour <= hours[1] and np.isfinite(one.dose)
     ]
-    _points(axes, found, [one.dose for one in found])
+    _points(axes, differences, [difference.dose for difference in differences])
     axes.set_xlabel(label, fontsize=8)
 
 
@@ -259,9 +260,9 @@ def _time_panel(
     axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
 ) -> None:
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["dose"] == dose)], "hour")
-    found = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
+    differences = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
              if one.curve == curve]  # fmt: skip
-    _points(axes, found, [one.hour for one in found], factor=1.06)
+    _points(axes, differences, [difference.hour for difference in differences], factor=1.06)
     axes.set_xscale("log")
     axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()), fontsize=7)
     axes.minorticks_off()
@@ -277,22 +278,22 @@ def _model_curve(axes: Axes, points: pd.DataFrame, along: str) -> None:
     axes.set_ylabel("MADRS points", fontsize=8)
 
 
-def _points(axes: Axes, found: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
+def _points(axes: Axes, differences: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
     """Published differences, each trial with its own mark; those at one place are moved apart."""
-    names = list(dict.fromkeys(one.name for one in found))
+    names = list(dict.fromkeys(difference.name for difference in differences))
     seen: dict[float, int] = {}
     span = (max(x) - min(x)) if len(x) > 1 else 1.0
-    for one, place in zip(found, x, strict=True):
+    for difference, place in zip(differences, x, strict=True):
         number = seen.setdefault(place, -1) + 1
         seen[place] = number
         moved = place * factor**number if factor != 1.0 else place + 0.025 * number * (span or abs(place))
-        k = names.index(one.name)
-        label = one.name if not any(t.get_label() == one.name for t in axes.containers) else None
+        k = names.index(difference.name)
+        label = difference.name if not any(t.get_label() == difference.name for t in axes.containers) else None
         axes.errorbar(
-            moved, one.value, yerr=1.96 * one.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9, capsize=2,
-            color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
+            moved, difference.value, yerr=Z95 * difference.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9,
+            capsize=2, color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.7)
     axes.tick_params(labelsize=7)
-    if found:
+    if differences:
         axes.legend(fontsize=6.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)

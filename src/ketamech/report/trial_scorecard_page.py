@@ -13,8 +13,9 @@ from ketamech.analysis.reference_forecasts import load_references
 from ketamech.analysis.skill import RESULTS, load_skill, verdicts
 from ketamech.core import InputError
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.result_metadata import csv_with_metadata
-from ketamech.report.number_format import DISCLAIMER, markdown_table, number, signed, with_interval
+from ketamech.report.number_format import markdown_table, number, signed, with_interval
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
@@ -195,7 +196,7 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     """Write the page as Markdown: skill and verdicts, goals, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
     ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    made = ", ".join(sorted({one.date for one in load_references().values()}))
+    made = ", ".join(sorted({reference.date for reference in load_references().values()}))
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
     parts += [SKILL.format(explanation=EXPLANATION, made=made), skill_table(card.skill, classes=True), CONTRASTS]
     parts += ["### Acceptance criteria", verdict_table(card.skill), FIGURES]

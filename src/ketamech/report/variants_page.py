@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.attribution_page import Section, time_axis, write_page
+from ketamech.report.palette import GRID_COLOUR, OKABE_ITO, TEXT_COLOUR
 from ketamech.report.style import figure_file, page
-from ketamech.report.svg_canvas import GRID_COLOUR
-from ketamech.report.tracks import OKABE_ITO
 
 if TYPE_CHECKING:
     from ketamech.analysis.variant_comparison import Comparison, ModelAverage
@@ -39,44 +38,44 @@ MAX_ROWS, MIN_DIFFERENCE, COLOUR_LIMIT = 40, 1.0, 3.0  # rows; differences and c
 DASHES = ("-", "--", ":")
 
 
-def write_variants(folder: Path, found: Comparison, command: str, facts: Mapping[str, object]) -> Path:
+def write_variants(folder: Path, comparison: Comparison, command: str, facts: Mapping[str, object]) -> Path:
     """Write tables (with `facts`), figure and `variants.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(found.table, folder / "variants.csv", facts)
-    write_table(found.rows, folder / "rows.csv", facts)
-    draw_variants(folder, found)
-    missed = found.rows[(found.rows["distance"].abs() > 1) & (found.rows["kind"] != "unfitted")]
+    write_table(comparison.table, folder / "variants.csv", facts)
+    write_table(comparison.rows, folder / "rows.csv", facts)
+    draw_variants(folder, comparison)
+    missed = comparison.rows[(comparison.rows["distance"].abs() > 1) & (comparison.rows["kind"] != "unfitted")]
     words = [
         f"{name}: {len(part)} rows more than one standard error outside the band, worst"
         f" {', '.join(part.sort_values('distance', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
         for name, part in missed.groupby("variant", sort=False)
     ]
-    shown = found.table[list(COLUMNS)].to_dict("records")
-    compared = Section("Comparison", outdated_fits_warning(found), "variants.svg", shown)
+    shown = comparison.table[list(COLUMNS)].to_dict("records")
+    compared = Section("Comparison", outdated_fits_warning(comparison), "variants.svg", shown)
     sections = [compared, Section("Rows outside the band", words)]
     return write_page(folder / "variants.html", "Model variants on the same evidence", INTRODUCTION, sections, command)
 
 
-def write_average(folder: Path, found: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
+def write_average(folder: Path, average: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
     """Write a table (with `facts`), figure and `average.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    curves = {name: curve.mean(axis=0) for name, curve in found.curves.items()}
-    columns = {"hour": found.hours, "averaged": found.mean, "low": found.low, "high": found.high, **curves}
+    curves = {name: curve.mean(axis=0) for name, curve in average.curves.items()}
+    columns = {"hour": average.hours, "averaged": average.mean, "low": average.low, "high": average.high, **curves}
     write_table(pd.DataFrame(columns), folder / "average.csv", facts)
-    draw_average(folder, found)
+    draw_average(folder, average)
     words = [
         "Average over model variants, weighted by probability, and over the draws of each fit. 'between': the SD"
         " between variants in points; share_between: its share of the variance; lowest, highest: means of variants."
     ]
-    sections = [Section("MADRS", words, "average.svg", found.table.to_dict("records"))]
-    return write_page(folder / "average.html", f"Average over model variants: {found.title}", (), sections, command)
+    sections = [Section("MADRS", words, "average.svg", average.table.to_dict("records"))]
+    return write_page(folder / "average.html", f"Average over model variants: {average.title}", (), sections, command)
 
 
-def outdated_fits_warning(found: Comparison) -> list[str]:
+def outdated_fits_warning(comparison: Comparison) -> list[str]:
     """A warning when the equations have changed since the fit."""
-    if not found.stale:
+    if not comparison.stale:
         return []
-    names = ", ".join(found.stale)
+    names = ", ".join(comparison.stale)
     return [
         f"The equations have changed since these variants were fitted: {names}."
         " `ketamech variants --refit` fits them again."
@@ -84,10 +83,10 @@ def outdated_fits_warning(found: Comparison) -> list[str]:
 
 
 @figure_file("variants")
-def draw_variants(found: Comparison) -> Figure:
+def draw_variants(comparison: Comparison) -> Figure:
     """Write `variants` as PNG and SVG: scores on the left, the rows on which the variants differ on the right."""
-    names = list(found.table["variant"])
-    far = found.rows.assign(key=found.rows["evidence"] + "   " + found.rows["what"])
+    names = list(comparison.table["variant"])
+    far = comparison.rows.assign(key=comparison.rows["evidence"] + "   " + comparison.rows["what"])
     grid = far.pivot_table(index="key", columns="variant", values="distance", aggfunc="first", sort=False).abs()[names]
     single = grid.drop(columns="averaged", errors="ignore").clip(upper=COLOUR_LIMIT)
     differs = single.max(axis=1) - single.min(axis=1) >= MIN_DIFFERENCE
@@ -96,7 +95,7 @@ def draw_variants(found: Comparison) -> Figure:
     title = f"Model variants on the same evidence: scores, and the {len(shown)} rows on which they differ most"
     figure = page(13.5, max(4.5, 0.19 * len(shown) + 2.4), title)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
-    _scores(left, found)
+    _scores(left, comparison)
     colours = colormaps["Blues"].with_extremes(bad=OKABE_ITO[4])
     cells = np.minimum(shown.to_numpy(), COLOUR_LIMIT)
     image = right.imshow(cells, aspect="auto", cmap=colours, vmin=0, vmax=COLOUR_LIMIT, interpolation="nearest")
@@ -113,9 +112,9 @@ def draw_variants(found: Comparison) -> Figure:
     return figure
 
 
-def _scores(axes: Axes, found: Comparison) -> None:
+def _scores(axes: Axes, comparison: Comparison) -> None:
     """Probability as bars; shares of correct directions and of rows inside the band as marks."""
-    rows = found.table.iloc[::-1]
+    rows = comparison.table.iloc[::-1]
     y = np.arange(len(rows))
     axes.barh(y, rows["probability"].fillna(0), color=OKABE_ITO[0], alpha=0.35, height=0.7, label="probability")
     marks = (
@@ -132,18 +131,20 @@ def _scores(axes: Axes, found: Comparison) -> None:
 
 
 @figure_file("average")
-def draw_average(found: ModelAverage) -> Figure:
+def draw_average(average: ModelAverage) -> Figure:
     """Write `average` as PNG and SVG: MADRS under each variant, the average and its 95 % interval."""
-    figure = page(9.5, 4.6, f"{found.title}\nMADRS under model variants, each fitted to the same evidence")
+    figure = page(9.5, 4.6, f"{average.title}\nMADRS under model variants, each fitted to the same evidence")
     axes = figure.subplots()
-    axes.fill_between(found.hours, found.low, found.high, color="#1b1f24", alpha=0.1, lw=0, label="average, 95 %")
-    order = sorted(found.curves, key=lambda name: -found.probability[name])
+    axes.fill_between(
+        average.hours, average.low, average.high, color=TEXT_COLOUR, alpha=0.1, lw=0, label="average, 95 %"
+    )
+    order = sorted(average.curves, key=lambda name: -average.probability[name])
     for k, name in enumerate(order):
-        mean, chance = found.curves[name].mean(axis=0), found.probability[name]
+        mean, chance = average.curves[name].mean(axis=0), average.probability[name]
         colour, dash = OKABE_ITO[k % len(OKABE_ITO)], DASHES[k // len(OKABE_ITO) % len(DASHES)]
-        axes.plot(found.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * chance:.0f} %)")
-    axes.plot(found.hours, found.mean, color="#1b1f24", lw=2.4, label="average by probability")
-    time_axis(axes, found.hours, found.doses)
+        axes.plot(average.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * chance:.0f} %)")
+    axes.plot(average.hours, average.mean, color=TEXT_COLOUR, lw=2.4, label="average by probability")
+    time_axis(axes, average.hours, average.doses)
     axes.set_ylabel("MADRS, points")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
     return figure

@@ -55,11 +55,11 @@ def no_events(count: int) -> EventTable:
     return to_table([events([])] * count)
 
 
-def tiled(given: EventTable, times: int) -> EventTable:
+def tiled(table: EventTable, times: int) -> EventTable:
     """The table repeated for as many copies of the same patients, in the same order."""
-    count = np.tile(np.diff(given.first), times)
+    count = np.tile(np.diff(table.first), times)
     first = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-    return EventTable(first, *(np.tile(getattr(given, n), times) for n in ("time", "kind", "state", "size")))
+    return EventTable(first, *(np.tile(getattr(table, n), times) for n in ("time", "kind", "state", "size")))
 
 
 def joined_tables(parts: Sequence[EventTable], starts: Sequence[int] | np.ndarray, count: int) -> EventTable:
@@ -143,14 +143,14 @@ class InitialCondition:
 
     @classmethod
     def of(
-        cls, inputs: np.ndarray, baseline: np.ndarray, state: np.ndarray, *, rested: np.ndarray, steady: np.ndarray
+        cls, inputs: np.ndarray, baseline: np.ndarray, state: np.ndarray, *, is_steady: np.ndarray, steady: np.ndarray
     ) -> InitialCondition:
         """The initial condition of patients, of whom those in the masks have a baseline and an initial state."""
         reasons = np.full(len(state), OK, dtype=object)
         reasons[~steady] = NO_STEADY_STATE
-        reasons[~rested] = NO_BASELINE
+        reasons[~is_steady] = NO_BASELINE
         state, baseline = state.copy(), baseline.copy()
-        state[reasons != OK], baseline[~rested] = np.nan, np.nan
+        state[reasons != OK], baseline[~is_steady] = np.nan, np.nan
         return cls(inputs, baseline, state, reasons)
 
     @property
@@ -243,13 +243,13 @@ class Ensemble:
         names = dict.fromkeys(name for subject in subjects for name in subject.parameters)
         usual = model.default_values
         values = {n: np.array([subject.parameters.get(n, usual.get(n)) for subject in subjects]) for n in names}
-        given = table_of_each(model, [subject.events for subject in subjects])
+        table = table_of_each(model, [subject.events for subject in subjects])
         lengths = np.array([subject.cycle_length for subject in subjects], dtype=float)
         cycle = None
         if np.any(lengths > 0):
             cycle = Cycle(table_of_each(model, [s.steady_state_events for s in subjects]), lengths)
         changes = _changes(model, subjects)
-        return cls(model, len(subjects), values, given, cycle, changes)._with_carried_over_events()
+        return cls(model, len(subjects), values, table, cycle, changes)._with_carried_over_events()
 
     def _with_carried_over_events(self) -> Ensemble:
         """The ensemble with the events of the cycle that continue after 0 h."""
@@ -283,7 +283,7 @@ class Ensemble:
         own = {name: np.tile(np.broadcast_to(value, self.size), times) for name, value in self.values.items()}
         cycle = self.cycle and Cycle(tiled(self.cycle.events, times), np.tile(self.cycle.length, times))
         events, size = tiled(self.events, times), self.size * times
-        changes = tuple(one.of(np.tile(np.arange(self.size), times)) for one in self.changes)
+        changes = tuple(change.of(np.tile(np.arange(self.size), times)) for change in self.changes)
         return replace(self, size=size, values={**own, **values}, events=events, cycle=cycle, changes=changes)
 
     def initial(
@@ -296,8 +296,8 @@ class Ensemble:
         """
         kernel, inputs = self.model.kernel_for(outputs), self.inputs()
         tables = [self.events] if self.cycle is None else [self.events, self.cycle.events]
-        receivers = np.unique(np.concatenate([one.state for one in tables])).tolist()
-        baseline, rested = drug_free_steady_state(
+        receivers = np.unique(np.concatenate([table.state for table in tables])).tolist()
+        baseline, is_steady = drug_free_steady_state(
             kernel, inputs, receivers=receivers, threads=threads, device=device
         )  # fmt: skip
         state, steady = baseline, np.ones(self.size, dtype=bool)
@@ -306,22 +306,22 @@ class Ensemble:
                 kernel, baseline, inputs, self.cycle.events, self.cycle.length,
                 tolerance=tolerance, threads=threads, device=device,
             )  # fmt: skip
-        return InitialCondition.of(inputs, baseline, state, rested=rested, steady=steady)
+        return InitialCondition.of(inputs, baseline, state, is_steady=is_steady, steady=steady)
 
     def inputs(self) -> np.ndarray:
         """Inputs of the kernel [patient, input]; baseline values are not set yet."""
-        found = np.tile(self.model.default_inputs, (self.size, 1))
+        inputs = np.tile(self.model.default_inputs, (self.size, 1))
         place = self.model.input_index
         for name in self.values.keys() & place.keys():
-            found[:, place[name]] = self.values[name]
-        return found
+            inputs[:, place[name]] = self.values[name]
+        return inputs
 
     def baseline(self, outputs: Sequence[str], initial: InitialCondition | None = None) -> np.ndarray:
         """Drug-free values [patient, output]."""
         first = self.initial(outputs) if initial is None else initial
         nothing, now = no_events(self.size), np.zeros(1)
-        found = solve(self.model.kernel_for(outputs), first.baseline, first.inputs, nothing, now, outputs=outputs)
-        return found.values[:, 0]
+        solution = solve(self.model.kernel_for(outputs), first.baseline, first.inputs, nothing, now, outputs=outputs)
+        return solution.values[:, 0]
 
     def start(
         self, begin: Quantity = 0.0, outputs: Sequence[str] | None = None, *, tolerance: float = TOLERANCE,
@@ -397,7 +397,7 @@ class Integration:
         place, changes = self.ensemble.model.input_index, self.ensemble.changes
         grid = np.broadcast_to(times, (self.ensemble.size, np.shape(times)[-1]))
         self.patients.inputs = self.patients.inputs.copy()
-        begin, found = np.full(self.ensemble.size, -np.inf), None
+        begin, solved = np.full(self.ensemble.size, -np.inf), None
         for change in (*changes, None):
             end = np.full(self.ensemble.size, np.inf) if change is None else change.time
             stop = np.maximum(np.minimum(end, grid[:, -1]), self.patients.clock)
@@ -405,18 +405,18 @@ class Integration:
             part = self._advance(np.column_stack([inside, stop]), outputs, progress)
             self.events = self.events.where(self.events.time > stop[self.events.owner])
             own = ((begin[:, None] <= grid) & (grid < end[:, None]))[:, :, None]
-            values = np.where(own, part.values[:, :-1], np.nan if found is None else found.values)
-            steps = part.steps + (0 if found is None else found.steps)
-            found = replace(part, times=times, values=values, steps=steps)
+            values = np.where(own, part.values[:, :-1], np.nan if solved is None else solved.values)
+            steps = part.steps + (0 if solved is None else solved.steps)
+            solved = replace(part, times=times, values=values, steps=steps)
             if change is not None:
                 reached = end <= grid[:, -1]
                 for name in change.values.keys() & place.keys():
                     self.patients.inputs[reached, place[name]] = change.values[name][reached]
                 self.patients.step[reached] = FIRST_STEP
                 begin = end
-        assert found is not None
-        found.values[found.reasons != OK] = np.nan
-        return found
+        assert solved is not None
+        solved.values[solved.reasons != OK] = np.nan
+        return solved
 
     def _advance(
         self, times: np.ndarray, outputs: Sequence[str] | None, progress: Callable[[int], None] | None
@@ -442,15 +442,15 @@ def _variable(dims: str | Sequence[str], values: np.ndarray, attributes: Any = N
 def _changes(model: Model, subjects: Sequence[Subject]) -> tuple[Change, ...]:
     """The first, second ... change of each patient; a patient without one keeps its values."""
     names = dict.fromkeys(name for subject in subjects for _, own in subject.changes for name in own)
-    usual, found = model.default_values, []
+    usual, changes = model.default_values, []
     now = [{name: subject.parameters.get(name, usual.get(name)) for name in names} for subject in subjects]
     for k in range(max((len(subject.changes) for subject in subjects), default=0)):
         time = np.full(len(subjects), np.inf)
         for i, subject in enumerate(subjects):
             if k < len(subject.changes):
                 time[i], now[i] = subject.changes[k][0], {**now[i], **subject.changes[k][1]}
-        found.append(Change(time, {name: np.array([row[name] for row in now]) for name in names}))
-    return tuple(found)
+        changes.append(Change(time, {name: np.array([row[name] for row in now]) for name in names}))
+    return tuple(changes)
 
 
 def run_subjects(

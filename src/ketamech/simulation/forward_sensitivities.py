@@ -96,15 +96,15 @@ def scenario_sensitivities(
     curves, derivatives = sensitivities(
         build({}, size), parameters, times, outputs, build=build, tolerance=tolerance, threads=threads
     )
-    found = curves.dataset(list(range(size)))
+    dataset = curves.dataset(list(range(size)))
     slopes = {
-        name: (("patient", "time", "parameter"), derivatives[:, :, i], found[name].attrs)
+        name: (("patient", "time", "parameter"), derivatives[:, :, i], dataset[name].attrs)
         for i, name in enumerate(curves.names)
     }
     table = model.parameters
     units = [table[name].canonical_unit for name in parameters]
     labels = {"parameter": list(parameters), "unit": ("parameter", units)}
-    return found, xr.Dataset(slopes, {**found.coords, **labels})
+    return dataset, xr.Dataset(slopes, {**dataset.coords, **labels})
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _event_tangents(table: EventTable, below: EventTable, above: EventTable, ste
     """Central differences of the times and sizes of the events of a table, matched by patient, kind, state and sign."""
     count, order = len(steps), _order(table)
     kinds = [np.tile(getattr(table, name)[order], count) for name in ("kind", "state")]
-    found = []
+    event_tangents = []
     for changed in (below, above):
         own = _order(changed)
         same = len(own) == count * len(order) and all(
@@ -195,10 +195,10 @@ def _event_tangents(table: EventTable, below: EventTable, above: EventTable, ste
         if not same or not np.array_equal(np.diff(changed.first), np.tile(np.diff(table.first), count)):
             what = "the number or the kind of dose events changes with a parameter, so that there is no derivative"
             raise InputError(what, expected="parameters that change amounts, durations or times of dose events")
-        found.append([getattr(changed, name)[own].reshape(count, -1) for name in ("time", "size")])
+        event_tangents.append([getattr(changed, name)[own].reshape(count, -1) for name in ("time", "size")])
     width = 2 * steps[:, table.owner[order]]
     tangents = []
-    for low, high in zip(*found, strict=True):
+    for low, high in zip(*event_tangents, strict=True):
         placed = np.empty((len(order), count))
         placed[order] = ((high - low) / width).T
         tangents.append(placed)
@@ -225,7 +225,7 @@ def _initial(
 ) -> tuple[InitialCondition, Tangents, Tangents]:
     """Initial condition as `Ensemble.initial` finds it, and the initial state and the inputs with their tangents."""
     inputs = (ensemble.inputs(), directions.inputs.copy())
-    baseline, tangents, rested = steady_state_with_tangents(kernel, *inputs, threads=threads)
+    baseline, tangents, is_steady = steady_state_with_tangents(kernel, *inputs, threads=threads)
     state, steady = baseline, np.ones(ensemble.size, dtype=bool)
     if ensemble.cycle is not None:
         state, steady = periodic_steady_state(
@@ -233,11 +233,11 @@ def _initial(
             tolerance=tolerance, threads=threads,
         )  # fmt: skip
         tangents, periodic = _periodic_tangents(
-            kernel, ensemble, (state, tangents), inputs, directions, steady & rested,
+            kernel, ensemble, (state, tangents), inputs, directions, steady & is_steady,
             tolerance / TOLERANCE_DIVISOR, threads,
         )  # fmt: skip
         steady = steady & periodic
-    initial = InitialCondition.of(inputs[0], baseline, state, rested=rested, steady=steady)
+    initial = InitialCondition.of(inputs[0], baseline, state, is_steady=is_steady, steady=steady)
     return initial, (initial.state, tangents), inputs
 
 
@@ -260,10 +260,10 @@ def _periodic_tangents(
         compared &= kernel.scope.states
     scales = np.array([row.scale for row in layout.states]) + np.abs(start[0])
     weights = np.where(compared, directions.sizes[:, :, None] / scales[:, None], 0.0)
-    tangents, found = start[1].copy(), lengths <= 0
+    tangents, converged = start[1].copy(), lengths <= 0
     history: list[Tangents] = []  # tangents before a cycle, and their change over it, each [patient, parameter, state]
     for _ in range(MAX_CYCLES):
-        moving = np.flatnonzero(wanted & ~found)
+        moving = np.flatnonzero(wanted & ~converged)
         if not moving.size:
             break
         rows = np.isin(events.owner, moving)
@@ -276,11 +276,11 @@ def _periodic_tangents(
         change[moving] = np.where(compared, after - tangents[moving], 0.0)
         history.append((tangents.copy(), change))
         size = np.abs(change * weights).max(axis=(1, 2), initial=0.0)
-        found |= wanted & (size < PERIODIC_TOLERANCE)
+        converged |= wanted & (size < PERIODIC_TOLERANCE)
         for i in moving:
             for k in range(tangents.shape[1]):
                 tangents[i, k] = _anderson([(x[i, k], f[i, k]) for x, f in history], weights[i, k])
-    return tangents, found
+    return tangents, converged
 
 
 def _anderson(history: list[Tangents], weights: np.ndarray) -> np.ndarray:

@@ -79,8 +79,8 @@ def _keys_and_source(text: str, name: str) -> tuple[ScenarioFile, YamlSource]:
 def _validated(content: Mapping[str, object], source: YamlSource) -> ScenarioFile:
     from ketamech.simulation.scenario_schema import SCENARIO_FILE, validated
 
-    found: ScenarioFile = validated(content, source, SCENARIO_FILE)
-    return found
+    keys: ScenarioFile = validated(content, source, SCENARIO_FILE)
+    return keys
 
 
 def scenario_from_keys(
@@ -89,20 +89,20 @@ def scenario_from_keys(
 ) -> Scenario:  # fmt: skip
     """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
     file = YamlSource(path, lines)
-    sentences = [_sentence(given, i, file) for i, given in enumerate(parsed.treatments)]
+    sentences = [_sentence(perturbations, i, file) for i, perturbations in enumerate(parsed.treatments)]
     first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
     listed = [
         (i, treatment)
-        for i, (given, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
-        for treatment in _treatments(given, sentence, first_day, i, file)
+        for i, (perturbations, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
+        for treatment in _treatments(perturbations, sentence, first_day, i, file)
     ]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = file.with_location(("species",), partial(load_species, species or parsed.species))
-    given = _perturbations(parsed, sentences, added, file)
+    perturbations = _perturbations(parsed, sentences, added, file)
     name = parsed.variant if variant is None else variant
     hypothesis = file.with_location(("variant",), partial(model_variant, name, table))
     own = {**hypothesis.parameter_values, **OverrideReader(file, table, animal.name).all(parsed)}
-    values = perturbation_parameters(table, animal, own, given)
+    values = perturbation_parameters(table, animal, own, perturbations)
     if is_weight_based(regimen) and "person.weight" not in values:
         line, weight = file.line(("person", "weight"), ("treatments",)), "person:\n          weight: 70 kg"
         raise InputError("a dose per kilogram needs a body weight", file=path, line=line, key="person.weight",
@@ -110,7 +110,7 @@ def scenario_from_keys(
     horizon = _horizon(parsed.horizon, file) if parsed.horizon else min(regimen.horizon(), MAX_HORIZON_H)
     try:
         validate(regimen, table, values, horizon, animal)
-        check_no_early_events(regimen, given)
+        check_no_early_events(regimen, perturbations)
     except InputError as problem:
         place = ("treatments", listed[_offending_treatment(regimen, table, values, horizon, animal)][0])
         raise _at_line(problem, path, file.line(place)) from None
@@ -118,7 +118,7 @@ def scenario_from_keys(
     notes = (*assumptions(regimen, horizon, table, values, own, animal.name), *hypothesis.notes)
     return Scenario(
         parsed.title, parsed.description, regimen, values, horizon, parsed.control, parsed.seed, text, notes,
-        animal.name, given, hypothesis.name,
+        animal.name, perturbations, hypothesis.name,
     )  # fmt: skip
 
 
@@ -149,39 +149,39 @@ def _perturbations(
         raise _at_line(problem, file.path, file.line(("perturbations",), ("treatments",))) from None
 
 
-def _sentence(given: str | TreatmentKeys, i: int, file: YamlSource) -> Sentence:
+def _sentence(treatment_keys: str | TreatmentKeys, i: int, file: YamlSource) -> Sentence:
     try:
-        if not isinstance(given, str):
-            named = drug(given.drug)
-            if given.route:
-                route(named, given.route)
-        return parse_sentence(given if isinstance(given, str) else given.sentence())
+        if not isinstance(treatment_keys, str):
+            named = drug(treatment_keys.drug)
+            if treatment_keys.route:
+                route(named, treatment_keys.route)
+        return parse_sentence(treatment_keys if isinstance(treatment_keys, str) else treatment_keys.sentence())
     except InputError as problem:
-        raise _treatment_error(problem, given, i, file) from None
+        raise _treatment_error(problem, treatment_keys, i, file) from None
 
 
 def _treatments(
-    given: str | TreatmentKeys, sentence: Sentence, first_day: int, i: int, file: YamlSource
+    treatment_keys: str | TreatmentKeys, sentence: Sentence, first_day: int, i: int, file: YamlSource
 ) -> tuple[Treatment, ...]:
     try:
         return sentence.treatments(first_day)
     except InputError as problem:
-        raise _treatment_error(problem, given, i, file) from None
+        raise _treatment_error(problem, treatment_keys, i, file) from None
 
 
-def _treatment_error(problem: InputError, given: str | TreatmentKeys, i: int, file: YamlSource) -> InputError:
+def _treatment_error(problem: InputError, treatment_keys: str | TreatmentKeys, i: int, file: YamlSource) -> InputError:
     """The error about a treatment of the list, at its line and key."""
-    key = problem.key if isinstance(given, str) else _field(given, problem)
+    key = problem.key if isinstance(treatment_keys, str) else _field(treatment_keys, problem)
     where: Path_ = ("treatments", i, key) if key else ("treatments", i)
     return file.error(where, problem.what, problem.expected, problem.nearest, problem.type_this)
 
 
-def _field(given: TreatmentKeys, problem: InputError) -> str | None:
+def _field(treatment_keys: TreatmentKeys, problem: InputError) -> str | None:
     """The key of a spelled-out treatment that an error is about: the one it names, or whose text it quotes."""
-    if problem.key in type(given).model_fields:
+    if problem.key in type(treatment_keys).model_fields:
         return problem.key
     quoted = problem.what.split(" in '")[0]
-    texts_by_key = given.model_dump(exclude_none=True)
+    texts_by_key = treatment_keys.model_dump(exclude_none=True)
     return next((key for key, words in texts_by_key.items() if words and words in quoted), problem.key)
 
 
@@ -238,9 +238,9 @@ def load_scenario(
         return scenario_from_file(
             Path(source), table, species, tuple(perturbations), variant, person or {}, parameters or {}
         )
-    regimen, given = _regimen_and_perturbations(source, tuple(perturbations))
+    regimen, applied = _regimen_and_perturbations(source, tuple(perturbations))
     animal, hypothesis = load_species(species or HUMAN), model_variant(variant or "", table)
-    return _scenario_of_regimen(regimen, given, table, animal, hypothesis, settings_only(person, parameters))
+    return _scenario_of_regimen(regimen, applied, table, animal, hypothesis, settings_only(person, parameters))
 
 
 def _regimen_and_perturbations(
@@ -290,7 +290,7 @@ def _scenario_text(
     weight = {"weight": "70 kg"} if species.name == HUMAN and is_weight_based(regimen) else {}
     keys = {
         "treatments": list(regimen.sentences()), "person": {**weight, **settings.person}, "species": species.name,
-        "variant": variant, "perturbations": [one.text for one in perturbations],
+        "variant": variant, "perturbations": [perturbation.text for perturbation in perturbations],
     }  # fmt: skip
     return ScenarioFile.model_validate({**keys, "parameters": settings.parameters}).text()
 
@@ -299,9 +299,9 @@ def settings_only(person: Settings | None, parameters: Settings | None) -> Scena
     """The keys `person` and `parameters` of a scenario file without treatments, to check them alone."""
     from ketamech.simulation.scenario_schema import ScenarioFile
 
-    for key, given in (("person", person), ("parameters", parameters)):
-        if given is not None and not isinstance(given, Mapping):
-            what, example = f"{key} of type {type(given).__name__}", f'{key}={{"weight": "90 kg"}}'
+    for key, settings in (("person", person), ("parameters", parameters)):
+        if settings is not None and not isinstance(settings, Mapping):
+            what, example = f"{key} of type {type(settings).__name__}", f'{key}={{"weight": "90 kg"}}'
             raise InputError(what, key=key, expected="names and values", type_this=example if key == "person" else None)
     plain = [
         {n: v if isinstance(v, str) else float(v) for n, v in (part or {}).items()} for part in (person, parameters)

@@ -18,9 +18,8 @@ from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.engine import Kernel, load_kernel
 from ketamech.engine.scope import Scope, Slice
-from ketamech.model.cache import cached_expression_trees, cached_layout
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
-from ketamech.model.layout import SystemLayout
+from ketamech.model.layout import SystemLayout, cached_expression_trees, cached_layout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:
@@ -38,11 +37,11 @@ def scopes_of(layout: SystemLayout) -> tuple[Scope, ...]:
     A scope of which an output or a receiver does not exist is left out, as are its slices. Raises InputError naming
     file, line and column.
     """
-    found, wanted = list[Scope](), list[str]()
+    scopes, wanted = list[Scope](), list[str]()
     for name, patterns in _scope_rows():
         outputs = _matching(patterns, layout.output_names)
         if outputs is None:
-            return tuple(found)
+            return tuple(scopes)
         wanted += outputs
         parts = (
             (part, _matching(receivers, layout.state_names))
@@ -53,8 +52,8 @@ def scopes_of(layout: SystemLayout) -> tuple[Scope, ...]:
         slices = tuple(
             Slice(part, frozenset(place[one] for one in names)) for part, names in parts if names is not None
         )
-        found.append(Scope.of(layout, name, wanted, slices))
-    return tuple(found)
+        scopes.append(Scope.of(layout, name, wanted, slices))
+    return tuple(scopes)
 
 
 def scope_of(scopes: Sequence[Scope], outputs: Iterable[str] | None) -> Scope | None:
@@ -149,8 +148,8 @@ class Model:
     @cached_property
     def compartment_index(self) -> dict[str, int]:
         """Index in the state vector of each compartment that can receive a dose."""
-        found = {name: i for i, name in enumerate(self.layout.state_names)}
-        return found | {name: found[state] for name, state in self.state_aliases.items()}
+        indices = {name: i for i, name in enumerate(self.layout.state_names)}
+        return indices | {name: indices[state] for name, state in self.state_aliases.items()}
 
     @cached_property
     def expression_trees(self) -> ExpressionTrees:

@@ -78,13 +78,13 @@ def _variant(
 
 def _values(rows: list[CsvRow], names: list[str], table: ParameterTable) -> dict[str, dict[str, float]]:
     """{variant: {parameter: canonical value}} of rows in the units of the parameter tables."""
-    found: dict[str, dict[str, float]] = {}
+    by_variant: dict[str, dict[str, float]] = {}
     for row in rows:
         row.one_of("variant", names)
         name = row.known("parameter", table, "stage.thing", what="no parameter")
-        values = found.setdefault(row["variant"], {})
+        values = by_variant.setdefault(row["variant"], {})
         if name in values:
             what = f"'{name}' is already set for this model variant"
             raise row.error("parameter", what, expected="each parameter once")
         values[name] = row.number("value") * unit(table[name].unit).factor
-    return found
+    return by_variant

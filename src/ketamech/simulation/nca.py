@@ -111,14 +111,14 @@ class NcaResult:
         if self.terminal is None:
             return ()
         span, share = self.values["LAMZSPN"], self.values["AUCPEO"]
-        found = []
+        flags = []
         if share > MAX_EXTRAPOLATED_PERCENT:
-            found.append(f"{share:.0f} % of AUCIFO is extrapolated")
+            flags.append(f"{share:.0f} % of AUCIFO is extrapolated")
         if self.terminal.r2_adjusted < MIN_ADJUSTED_R2:
-            found.append(f"adjusted R squared {self.terminal.r2_adjusted:.2f}")
+            flags.append(f"adjusted R squared {self.terminal.r2_adjusted:.2f}")
         if span < MIN_TERMINAL_SPAN:
-            found.append(f"the regression spans {span:.1f} half-lives")
-        return tuple(found)
+            flags.append(f"the regression spans {span:.1f} half-lives")
+        return tuple(flags)
 
     def with_values(self, more: Mapping[str, float]) -> NcaResult:
         """The same result with more values."""
@@ -297,12 +297,12 @@ class _Profile:
     def _observed(self) -> dict[str, float]:
         t, c, last, peak = self.t, self.c, self._last, peak_index(self.c, self.has_origin)
         auc, aumc = self._to_last()
-        found = {"C0": c[0]} if self.dose.route == BOLUS else {}
-        found |= {"CMAX": c[peak], "TMAX": t[peak]}
+        values = {"C0": c[0]} if self.dose.route == BOLUS else {}
+        values |= {"CMAX": c[peak], "TMAX": t[peak]}
         if self.dose.route == EXTRAVASCULAR and not (self.dose.carried_over or self.dose.steady_state):
-            found["TLAG"] = t[max(0, int(np.argmax(c > 0)) - 1)]
+            values["TLAG"] = t[max(0, int(np.argmax(c > 0)) - 1)]
         return {
-            **found, "CLST": c[last], "TLST": t[last], "AUCLST": auc, "AUMCLST": aumc,
+            **values, "CLST": c[last], "TLST": t[last], "AUCLST": auc, "AUMCLST": aumc,
             "AUCALL": float(self._areas[0][: last + 1].sum()),  # also the triangle to the first BLQ afterwards
             f"{MRT[self.dose.route]}LST": (aumc / auc if auc else math.nan) - self._input_time,
         }  # fmt: skip
@@ -322,16 +322,16 @@ class _Profile:
         """Areas extrapolated from the last level as observed (O) and as the regression predicts it (P)."""
         (auc, aumc), end, rate = self._to_last(), float(self.t[self._last]), self._rate
         predicted = self.terminal.level(end) if self.terminal else math.nan
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         for kind, level in (("O", float(self.c[self._last])), ("P", predicted)):
             whole, whole_moment = auc + level / rate, aumc + level * (end / rate + 1 / rate**2)
-            found |= {f"AUCIF{kind}": whole, f"AUCPE{kind}": 100 * (1 - auc / whole)}
-            found |= {f"AUMCIF{kind}": whole_moment, f"AUMCPE{kind}": 100 * (1 - aumc / whole_moment)}
+            values |= {f"AUCIF{kind}": whole, f"AUCPE{kind}": 100 * (1 - auc / whole)}
+            values |= {f"AUMCIF{kind}": whole_moment, f"AUMCPE{kind}": 100 * (1 - aumc / whole_moment)}
             if self.dose.route == BOLUS:
-                found[f"AUCPBE{kind}"] = 0.0 if self.has_origin else 100 * float(self._areas[0][0]) / whole
+                values[f"AUCPBE{kind}"] = 0.0 if self.has_origin else 100 * float(self._areas[0][0]) / whole
             if not (self.dose.carried_over or self.dose.steady_state):
-                found[f"{MRT[self.dose.route]}IF{kind}"] = whole_moment / whole - self._input_time
-        return found
+                values[f"{MRT[self.dose.route]}IF{kind}"] = whole_moment / whole - self._input_time
+        return values
 
     def _interval(self) -> dict[str, float]:
         """Parameters of the dosing interval, if it is known."""
@@ -342,15 +342,15 @@ class _Profile:
         inside = self.t < tau
         t, c = np.append(self.t[inside], tau), np.append(self.c[inside], trough)
         auc, aumc = (float(part.sum()) for part in areas(t, c, self.trapezoids))
-        found = {"AUCTAU": auc, "CTROUGH": trough, "AILAMZ": 1 / -math.expm1(-self._rate * tau)}
+        values = {"AUCTAU": auc, "CTROUGH": trough, "AILAMZ": 1 / -math.expm1(-self._rate * tau)}
         if self.dose.steady_state or self.dose.carried_over:
             lowest, highest, mean = float(c.min()), float(c[peak_index(c, self.has_origin)]), auc / tau
-            found |= {"CAVG": mean, "CMIN": lowest, "FLUCP": 100 * (highest - lowest) / mean}
+            values |= {"CAVG": mean, "CMIN": lowest, "FLUCP": 100 * (highest - lowest) / mean}
         if self.dose.steady_state:
             for kind in "OP":
                 beyond = self._to_infinity()[f"AUCIF{kind}"] - auc
-                found[f"{MRT[self.dose.route]}IF{kind}"] = (aumc + tau * beyond) / auc - self._input_time
-        return found
+                values[f"{MRT[self.dose.route]}IF{kind}"] = (aumc + tau * beyond) / auc - self._input_time
+        return values
 
     def _level_at(self, time: float) -> float:
         """The level at a time (h): between two levels by the rule of the areas, afterwards by the regression."""
@@ -365,21 +365,21 @@ class _Profile:
         falls = 0 < b < a and self.trapezoids != LINEAR
         return float(a * (b / a) ** share if falls else a + share * (b - a))
 
-    def _by_dose(self, found: Mapping[str, float]) -> dict[str, float]:
+    def _by_dose(self, parameters: Mapping[str, float]) -> dict[str, float]:
         """Parameters that need the dose: normalised values, clearance and volumes."""
         amount = math.nan if self.dose.amount is None else self.dose.amount
-        normal = [code for code in ("CMAX", "AUCLST", "AUCIFO", "AUCIFP", "AUCTAU") if code in found]
-        values = {f"{code}D": found[code] / amount for code in normal}
+        normal = [code for code in ("CMAX", "AUCLST", "AUCIFO", "AUCIFP", "AUCTAU") if code in parameters]
+        values = {f"{code}D": parameters[code] / amount for code in normal}
         by_f = "F" if self.dose.route == EXTRAVASCULAR else ""
         dosed = amount * (math.nan if self.dose.litres is None else self.dose.litres)
         if self.dose.steady_state:
-            flow = dosed / found.get("AUCTAU", math.nan)
+            flow = dosed / parameters.get("AUCTAU", math.nan)
             return {**values, f"CL{by_f}TAU": flow, f"VZ{by_f}TAU": flow / self._rate}
         for kind in "OP":
-            flow = math.nan if self.dose.carried_over else dosed / found[f"AUCIF{kind}"]
+            flow = math.nan if self.dose.carried_over else dosed / parameters[f"AUCIF{kind}"]
             values |= {f"CL{by_f}{kind}": flow, f"VZ{by_f}{kind}": flow / self._rate}
             if not by_f:
-                values[f"VSS{kind}"] = flow * found.get(f"{MRT[self.dose.route]}IF{kind}", math.nan)
+                values[f"VSS{kind}"] = flow * parameters.get(f"{MRT[self.dose.route]}IF{kind}", math.nan)
         return values
 
     def _why_without_dose(self, code: str) -> str:

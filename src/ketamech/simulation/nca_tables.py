@@ -89,15 +89,15 @@ def litres_per_dose(dose_unit: str, level_unit: str, molar_mass: float | None) -
 
 def analysed(profiles: Iterable[ConcentrationProfile], rules: NcaRules = DEFAULT_RULES) -> list[AnalysedProfile]:
     """Every profile with its parameters; later doses also with the observed accumulation since the first."""
-    found: list[AnalysedProfile] = []
+    rows: list[AnalysedProfile] = []
     first: dict[tuple[str, str, int], NcaResult] = {}
     for profile in profiles:
         result = non_compartmental(profile.time, profile.level, profile.dose, rules)
         begin = first.setdefault((profile.subject, profile.analyte, profile.occasion), result)
         if begin is not result and profile.dose_number > 1:
             result = result.with_values(_accumulation(result.values, begin.values))
-        found.append(AnalysedProfile(profile, result))
-    return found
+        rows.append(AnalysedProfile(profile, result))
+    return rows
 
 
 def _accumulation(last: Mapping[str, float], first: Mapping[str, float]) -> dict[str, float]:
@@ -124,7 +124,7 @@ def wide_table(rows: Sequence[AnalysedProfile], codes: Iterable[str] | None = No
         words = {"missing because": "; ".join(dict.fromkeys(row.result.reasons.values()))}
         lines.append({**_identity(row.profile), **values, **words, "flags": "; ".join(row.result.flags)})
     identities = dict.fromkeys(name for row in rows for name in _identity(row.profile))
-    names = [*identities, *(heading(*one) for one in columns), "missing because", "flags"]
+    names = [*identities, *(heading(*column) for column in columns), "missing because", "flags"]
     return pd.DataFrame(lines, columns=names) if lines else pd.DataFrame()
 
 
@@ -154,12 +154,12 @@ def adpp(rows: Sequence[AnalysedProfile], study: str = "") -> pd.DataFrame:
             "STUDYID": study, "USUBJID": row.profile.subject, **row.profile.keys, "PPCAT": row.profile.analyte,
             "PPSCAT": row.profile.category,
             "AVISIT": f"occasion {row.profile.occasion}, dose {row.profile.dose_number}",
-            "PARAMCD": code, "PARAM": heading(one.name, row.profile.unit(code)), "AVAL": row.result.values[code],
+            "PARAMCD": code, "PARAM": heading(parameter.name, row.profile.unit(code)), "AVAL": row.result.values[code],
             "AVALU": row.profile.unit(code), "PPREASND": row.result.reasons.get(code, ""),
             "DOSEA": row.profile.dose.amount, "DOSEU": row.profile.dose_unit, "PPROUTE": row.profile.dose.route,
         }
         for row in rows
-        for code, one in nca_parameters().items()
+        for code, parameter in nca_parameters().items()
         if code in row.result.values
     ]  # fmt: skip
     return pd.DataFrame(lines)
@@ -195,8 +195,8 @@ def _statistics(values: np.ndarray) -> dict[str, float]:
     sd = float(known.std(ddof=1)) if len(known) > 1 else math.nan
     logs = np.log(known) if (known > 0).all() else np.array([math.nan])
     log_sd = float(logs.std(ddof=1)) if len(logs) > 1 else math.nan
-    found = (
+    statistics = (
         len(known), known.mean(), sd, math.exp(logs.mean()), 100 * math.sqrt(math.expm1(log_sd**2)),
         np.median(known), known.min(), known.max(),
     )  # fmt: skip
-    return dict(zip(STATISTICS, map(float, found), strict=True))
+    return dict(zip(STATISTICS, map(float, statistics), strict=True))

@@ -111,11 +111,11 @@ def reading_times(when: str, time: np.ndarray, outputs: Mapping[str, np.ndarray]
     text = when.strip()
     if not text:
         return time[[0, -1]]
-    if found := _WINDOW.match(text):
-        return np.array([float(found[1]), float(found[2])])
-    if found := _CONDITION.match(text):
-        sign = 1.0 if found[2] == ">" else -1.0
-        return _crossing_time(time, sign * (value_of(found[1], outputs) - float(found[3])))
+    if match := _WINDOW.match(text):
+        return np.array([float(match[1]), float(match[2])])
+    if match := _CONDITION.match(text):
+        sign = 1.0 if match[2] == ">" else -1.0
+        return _crossing_time(time, sign * (value_of(match[1], outputs) - float(match[3])))
     try:
         return np.array([float(part) for part in text.split(";")])
     except ValueError as problem:
@@ -184,9 +184,9 @@ def _half_life(trace: TimeCourseWindow) -> float:
 
 
 def _analysed(trace: TimeCourseWindow) -> NcaResult:
-    """The non-compartmental analysis of a simulated curve: linear areas, terminal slope of the last quarter."""
+    """The non-compartmental analysis of a simulated curve: linear areas, terminal slope of its last quarter."""
     hours, values = trace.window()
-    begin = 0.75 * hours[-1]
+    begin = hours[0] + 0.75 * (hours[-1] - hours[0])
     grid = np.union1d(hours, [begin])
     rules = NcaRules(LINEAR, terminal_window=(begin, float(hours[-1])))
     return non_compartmental(grid, np.interp(grid, hours, values), NcaDose(trace.dose, INFUSION), rules)
@@ -292,11 +292,11 @@ class Observable:
 
     def read(self, patient: TimeCourse, control: TimeCourse | None = None) -> float:
         """The number, in canonical units; NaN if the solver failed or the time was never reached."""
-        mine = self._one(patient)
+        treated = self._one(patient)
         other = self._one(control) if control is not None and self.control_contrast else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.float64(CONTRASTS[self.control_contrast](np.float64(mine), np.float64(other)))
-            return float(found * self.factor)
+            contrast = np.float64(CONTRASTS[self.control_contrast](np.float64(treated), np.float64(other)))
+            return float(contrast * self.factor)
 
     @property
     def stated_hours(self) -> set[float]:

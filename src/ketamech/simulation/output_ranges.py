@@ -34,7 +34,7 @@ class OutputRange:
 @cache
 def load_ranges() -> dict[str, OutputRange]:
     """Ranges by output. Raises InputError naming file, line and column of the first bad cell."""
-    found: dict[str, OutputRange] = {}
+    ranges: dict[str, OutputRange] = {}
     rows = read_table(TABLE, ("output", "lower", "upper", "species", "source"))
     for name, row in rows_by(rows, "output", "stage.thing").items():
         one = OutputRange(
@@ -46,8 +46,8 @@ def load_ranges() -> dict[str, OutputRange]:
         )
         if not one.lower < one.upper:
             raise row.error("upper", f"a range from {one.lower:g} to {one.upper:g}", expected="lower below upper")
-        found[name] = one
-    return found
+        ranges[name] = one
+    return ranges
 
 
 def group_of(species: str, values: Mapping[str, float]) -> str:

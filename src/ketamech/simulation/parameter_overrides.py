@@ -34,11 +34,11 @@ def bounds(parameter: Parameter, species: str = HUMAN) -> Bounds:
 @cache
 def named_values() -> dict[str, dict[str, float]]:
     """Values that have a name, such as a genotype: {parameter: {name, lower case: number in the unit of the table}}."""
-    found: dict[str, dict[str, float]] = {}
+    values: dict[str, dict[str, float]] = {}
     for row in read_table(NAMED_VALUES, ("parameter", "names", "value", "evidence", "why")):
         words = {name.lower(): row.number("value") for name in row.listed("names")}
-        found.setdefault(row["parameter"], {}).update(words)
-    return found
+        values.setdefault(row["parameter"], {}).update(words)
+    return values
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class OverrideReader:
         values = self._network(parsed)
         for section, prefix in (("person", "person."), ("pathways", "pathway."), ("perturbations", "perturbation.")):
             section_of = getattr(parsed, section)
-            for key, given in section_of.items() if isinstance(section_of, dict) else ():
-                if given is not None:
-                    values[current_name(prefix + key)] = self._number(prefix, key, given, (section, key))
-        for key, given in parsed.parameters.items():
-            values[current_name(key)] = self._number("", key, given, ("parameters", key))
+            for key, value in section_of.items() if isinstance(section_of, dict) else ():
+                if value is not None:
+                    values[current_name(prefix + key)] = self._number(prefix, key, value, (section, key))
+        for key, value in parsed.parameters.items():
+            values[current_name(key)] = self._number("", key, value, ("parameters", key))
         return values
 
     def _network(self, parsed: ScenarioFile) -> dict[str, float]:
@@ -77,23 +77,23 @@ class OverrideReader:
         assert self.source.path is not None
         folder = self.source.path.parent
         if not (folder / name).is_file():
-            near = closest_match(name, [found.name for found in folder.glob("*.csv")])
+            near = closest_match(name, [path.name for path in folder.glob("*.csv")])
             raise self.source.error((key,), f"there is no file '{name}' in the folder of the scenario", near=near)
         return folder / name
 
-    def _number(self, prefix: str, key: str, given: float | str, where: Path_) -> float:
+    def _number(self, prefix: str, key: str, stated: float | str, where: Path_) -> float:
         name = current_name(prefix + key)
         if name not in self.table:
             raise self._unknown(prefix, key, where)
         parameter, words = self.table[name], named_values().get(name, {})
-        value = _canonical(words.get(str(given).strip().lower(), given), parameter)
+        value = _canonical(words.get(str(stated).strip().lower(), stated), parameter)
         if value is None:
             expected = "a number" if parameter.unit == "1" else f"a number and a unit like {parameter.unit}"
             expected += f", or one of {', '.join(words)}" if words else ""
-            raise self.source.error(where, f"'{given}' is not a quantity in {parameter.unit}", expected)
+            raise self.source.error(where, f"'{stated}' is not a quantity in {parameter.unit}", expected)
         low, high = bounds(parameter, self.species)
         if not low <= value <= high:
-            raise self.source.error(where, f"'{given}' is out of range", parameter.range_text(low, high))
+            raise self.source.error(where, f"'{stated}' is out of range", parameter.range_text(low, high))
         return value
 
     def _unknown(self, prefix: str, key: str, where: Path_) -> InputError:
@@ -104,9 +104,9 @@ class OverrideReader:
         return UnknownNameError(what, file=path, line=line, key=spelled(where), expected=expected, nearest=near)
 
 
-def _canonical(given: float | str, parameter: Parameter) -> float | None:
+def _canonical(value: float | str, parameter: Parameter) -> float | None:
     """A quantity (a bare number is in the unit of the table) in canonical units; None if it is not one."""
-    match = _QUANTITY.match(str(float(given)) if isinstance(given, int | float) else given.strip())
+    match = _QUANTITY.match(str(float(value)) if isinstance(value, int | float) else value.strip())
     if not match:
         return None
     try:

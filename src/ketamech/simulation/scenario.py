@@ -56,8 +56,8 @@ class Scenario:
 
     def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""
-        found = [entry for given in self.perturbations for entry in given.events(number)]
-        return tuple(sorted(found, key=lambda entry: float(entry.time)))
+        events = [entry for perturbation in self.perturbations for entry in perturbation.events(number)]
+        return tuple(sorted(events, key=lambda entry: float(entry.time)))
 
     def with_connectome(self, connectome: Path | None, receptors: Path | None) -> Scenario:
         """The scenario with a connectome, a receptor map or both from files; its own values take precedence."""
@@ -79,14 +79,14 @@ def perturbation_parameters(
 ) -> dict[str, float]:
     """Values that differ from the tables: of the species, then of the scenario (`own`), then of each perturbation."""
     values = {**species.canonical, **own}
-    for one in perturbations:
-        values.update(one.values(table))
+    for perturbation in perturbations:
+        values.update(perturbation.values(table))
     return values
 
 
 def check_no_early_events(regimen: Regimen, perturbations: Iterable[AppliedPerturbation]) -> None:
     """Raise InputError for a perturbation before the start of a regimen at steady state."""
-    early = [one for one in perturbations if one.time < 0 and one.target_states]
+    early = [perturbation for perturbation in perturbations if perturbation.time < 0 and perturbation.target_states]
     if early and any(treatment.at_steady_state for treatment in regimen.treatments):
         what = f"'{early[0].text}' comes before the start of a regimen at steady state"
         expected, example = "a time of 0 h or later", f"{early[0].perturbation.name} at 0 h"
@@ -120,42 +120,46 @@ def assumptions(
 
     `values` {parameter: value, canonical units} differ from the table; `own` are those that the user set.
     """
-    found = (
+    notes = (
         *assumption_about_salt(regimen), *assumption_about_bolus(regimen), *assumption_about_adherence(regimen),
         *doses_at_once(regimen, horizon), *long_infusions(regimen), *unusual_values(table, own),
         *truncated_infusions(regimen, horizon),
     )  # fmt: skip
     if species != HUMAN:
-        return found
+        return notes
     return (
-        *found, *unusual_doses(regimen, table, values), *notes_on_racemic_sprays(regimen, table, values),
+        *notes, *unusual_doses(regimen, table, values), *notes_on_racemic_sprays(regimen, table, values),
         *notes_on_the_person(table, values, own),
     )  # fmt: skip
 
 
 def assumption_about_bolus(regimen: Regimen) -> tuple[str, ...]:
     """Notes on doses into a vein without a duration."""
-    given = [t for t in regimen.treatments if t.route == "IV" and t.amount is not None and not t.duration]
-    return tuple(f"{drug} IV is a bolus, no duration was named" for drug in dict.fromkeys(t.drug for t in given))
+    boluses = [t for t in regimen.treatments if t.route == "IV" and t.amount is not None and not t.duration]
+    return tuple(f"{drug} IV is a bolus, no duration was named" for drug in dict.fromkeys(t.drug for t in boluses))
 
 
 def doses_at_once(regimen: Regimen, horizon: float) -> tuple[str, ...]:
     """Notes on doses of one drug and route at the same time, and on infusions that overlap."""
-    found = []
+    notes = []
     weighed = sorted((t for t in regimen.treatments if t.amount is not None), key=_drug_and_route)
     for (drug, route), group in groupby(weighed, key=_drug_and_route):
         spans = sorted((at, at + t.duration) for t in group for at in t.starts(horizon))
         both = next((b for a, b in pairwise(spans) if b[0] < max(a[1], a[0] + SAME_TIME) - SAME_TIME / 2), None)
         if both is not None:
             what = f"two doses of {drug} {route} are given at once from {duration_text(both[0], exact=False)} on"
-            found.append(f"{what}: they add up")
-    return tuple(found)
+            notes.append(f"{what}: they add up")
+    return tuple(notes)
 
 
 def long_infusions(regimen: Regimen) -> tuple[str, ...]:
     """Notes on infusions of many hours, which may be a duration in minutes."""
-    found = {(t.drug, t.duration) for t in regimen.treatments if t.duration >= LONG_INFUSION and t.amount is not None}
-    return tuple(f"an infusion of {drug} lasts {duration_text(hours, exact=False)}" for drug, hours in sorted(found))
+    infusions = {
+        (t.drug, t.duration) for t in regimen.treatments if t.duration >= LONG_INFUSION and t.amount is not None
+    }
+    return tuple(
+        f"an infusion of {drug} lasts {duration_text(hours, exact=False)}" for drug, hours in sorted(infusions)
+    )
 
 
 def _drug_and_route(treatment: Treatment) -> tuple[str, str]:
@@ -165,11 +169,11 @@ def _drug_and_route(treatment: Treatment) -> tuple[str, str]:
 @cache
 def studied_doses() -> Mapping[str, tuple[float, float]]:
     """The smallest and the largest studied dose (mg at a body weight of 70 kg) of each drug."""
-    found: dict[str, list[float]] = {}
+    by_drug: dict[str, list[float]] = {}
     for row in read_table(STUDIED_REGIMENS, STUDIED_COLUMNS):
-        for one in Regimen.parse(row["regimen"]).treatments:
-            found.setdefault(one.drug, []).append(_milligrams(one, REFERENCE_WEIGHT))
-    return {drug: (min(doses), max(doses)) for drug, doses in found.items()}
+        for treatment in Regimen.parse(row["regimen"]).treatments:
+            by_drug.setdefault(treatment.drug, []).append(_milligrams(treatment, REFERENCE_WEIGHT))
+    return {drug: (min(doses), max(doses)) for drug, doses in by_drug.items()}
 
 
 def _milligrams(treatment: Treatment, weight: float) -> float:
@@ -182,18 +186,18 @@ def _milligrams(treatment: Treatment, weight: float) -> float:
 
 def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
     """Notes on doses that are many times smaller or larger than every dose studied in depression."""
-    weight, found = values.get("person.weight", table["person.weight"].canonical), []
-    for one in regimen.treatments:
-        if one.amount is None or one.drug not in studied_doses():
+    weight, notes = values.get("person.weight", table["person.weight"].canonical), []
+    for treatment in regimen.treatments:
+        if treatment.amount is None or treatment.drug not in studied_doses():
             continue
-        low, high = (dose * weight / REFERENCE_WEIGHT for dose in studied_doses()[one.drug])
-        dose = _milligrams(one, weight)
+        low, high = (dose * weight / REFERENCE_WEIGHT for dose in studied_doses()[treatment.drug])
+        dose = _milligrams(treatment, weight)
         times = low / dose if dose < low else dose / high
         if times > UNUSUAL_DOSE:
             side, edge = ("below the smallest", low) if dose < low else ("above the largest", high)
-            given = f"{one.amount:g} {one.unit} of {one.drug}"
-            found.append(f"{given} is {times:.2g} times {side} dose studied in depression, {edge:.3g} mg")
-    return tuple(dict.fromkeys(found))
+            dose_text = f"{treatment.amount:g} {treatment.unit} of {treatment.drug}"
+            notes.append(f"{dose_text} is {times:.2g} times {side} dose studied in depression, {edge:.3g} mg")
+    return tuple(dict.fromkeys(notes))
 
 
 def notes_on_racemic_sprays(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
@@ -224,17 +228,17 @@ def notes_on_the_person(
 
 def unusual_values(table: ParameterTable, own: Mapping[str, float]) -> tuple[str, ...]:
     """Notes on parameters that the user set to many times their value in the table."""
-    found = []
+    notes = []
     for name, value in own.items():
         usual, row = table[name].canonical, table[name]
         if name.startswith("person.") or usual <= 0 or value <= 0 or row.spread.kind == "fixed":
             continue
         times = max(value / usual, usual / value)
         if times > UNUSUAL_VALUE:
-            given, side = value / usual * row.value, "above" if value > usual else "below"
+            shown, side = value / usual * row.value, "above" if value > usual else "below"
             unit = "" if row.unit == "1" else f" {row.unit}"
-            found.append(f"{name} of {given:g}{unit} is {times:.2g} times {side} its usual value, {row.value:g}{unit}")
-    return tuple(found)
+            notes.append(f"{name} of {shown:g}{unit} is {times:.2g} times {side} its usual value, {row.value:g}{unit}")
+    return tuple(notes)
 
 
 def assumption_about_salt(regimen: Regimen) -> tuple[str, ...]:
@@ -254,11 +258,11 @@ def assumption_about_adherence(regimen: Regimen) -> tuple[str, ...]:
 
 def truncated_infusions(regimen: Regimen, horizon: float) -> tuple[str, ...]:
     """Notes on infusions that end after the horizon (h)."""
-    found = []
+    notes = []
     for treatment in regimen.treatments:
         starts = treatment.starts(horizon) if treatment.duration else []
         if starts and starts[-1] + treatment.lag + treatment.duration > horizon:
             end = duration_text(starts[-1] + treatment.lag + treatment.duration, exact=False)
             simulated = duration_text(horizon, exact=False)
-            found.append(f"an infusion of {treatment.drug} that ends after {end} is simulated for {simulated} only")
-    return tuple(found)
+            notes.append(f"an infusion of {treatment.drug} that ends after {end} is simulated for {simulated} only")
+    return tuple(notes)

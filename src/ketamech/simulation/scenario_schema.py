@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from ketamech.core import InputError, UnknownNameError, closest_match
-from ketamech.core.deprecated_names import current_name
+from ketamech.core.deprecated_names import with_current_keys
 from ketamech.core.yaml_lines import Path_, YamlSource, spelled
 
 BRANCHES = ("str", "float", "int", "function-after")  # in the location of an error: the member of a union tried
@@ -84,15 +84,15 @@ def to_input_error(
 
 def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
     """The line with the user's value in the form that the example in the description of the key has."""
-    fields, last, given = schema.model_at(where).model_fields, str(where[-1]), error.get("input")
-    found = EXAMPLE.search((fields[last].description or "") if last in fields else "")
-    example = found[1].strip() if found else ""
-    if error["type"] == "string_type" and isinstance(given, int | float) and (unit := UNIT.match(example)):
-        return f"{last}: {given:g}{unit[1]}"
-    if error["type"] == "list_type" and isinstance(given, str) and len(given) <= MAX_SHOWN:
-        return f"{last}: [{_flow(given)}]"
-    if error["type"] == "dict_type" and isinstance(given, list) and ":" in example:
-        return f"{last}: {{{example.partition(':')[0]}: {_flow(given)}}}"
+    fields, last, value = schema.model_at(where).model_fields, str(where[-1]), error.get("input")
+    match = EXAMPLE.search((fields[last].description or "") if last in fields else "")
+    example = match[1].strip() if match else ""
+    if error["type"] == "string_type" and isinstance(value, int | float) and (unit := UNIT.match(example)):
+        return f"{last}: {value:g}{unit[1]}"
+    if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN:
+        return f"{last}: [{_flow(value)}]"
+    if error["type"] == "dict_type" and isinstance(value, list) and ":" in example:
+        return f"{last}: {{{example.partition(':')[0]}: {_flow(value)}}}"
     return None
 
 
@@ -170,9 +170,7 @@ class ScenarioFile(BaseModel, extra="forbid", title="KetaMech scenario"):
     @classmethod
     def _with_current_keys(cls, content: Any) -> Any:
         """The old key `wiring` is read as `variant`, with a warning, unless both are given."""
-        if not isinstance(content, dict) or "wiring" not in content or "variant" in content:
-            return content
-        return {current_name(key) if key == "wiring" else key: value for key, value in content.items()}
+        return with_current_keys(content, ("wiring",))
 
     def text(self) -> str:
         """The keys as YAML text; default values are left out."""

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.units import MINUTE
 from ketamech.dosing.dose_events import (
     AdherenceFunction,
     DoseEvent,
@@ -73,10 +74,12 @@ def ensemble_of_scenario(
 
     `change` transforms their doses, see `ScenarioEvents.with_doses`.
     """
-    given = events_of_scenario(scenario, model.parameters, values, until, adherence)
-    given = given.with_doses(change) if change else given
+    scenario_events = events_of_scenario(scenario, model.parameters, values, until, adherence)
+    scenario_events = scenario_events.with_doses(change) if change else scenario_events
     own = {**scenario.values, **values}
-    return Ensemble.of(model, own, given.events, size, cycle=given.cycle, length=given.length)
+    return Ensemble.of(
+        model, own, scenario_events.events, size, cycle=scenario_events.cycle, length=scenario_events.length
+    )
 
 
 def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
@@ -85,8 +88,6 @@ def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEve
 
 
 __all__ = ["as_scenario", "scenario_attributes", "simulate", "species_events", "subjects", "times_of_scenario"]
-
-MINUTE = 1 / 60
 
 
 def as_scenario(
@@ -101,29 +102,32 @@ def as_scenario(
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        found = load_scenario(
+        loaded = load_scenario(
             source, model.parameters, species=species, perturbations=perturbations, variant=variant, person=person,
             parameters=parameters,
         )  # fmt: skip
     else:
-        found = source
+        loaded = source
         added = {"species": species, "perturb": perturbations, "variant": variant}
-        for key, given in {**added, "person": person, "parameters": parameters}.items():
-            if given:
+        for key, option in {**added, "person": person, "parameters": parameters}.items():
+            if option:
                 what = f"{key} cannot be added to a Scenario"
                 raise InputError(what, key=key, expected="a sentence or a scenario file")
     if times is None or not len(times):
-        return found
-    return replace(found, horizon=max(found.horizon, float(max(times))))
+        return loaded
+    return replace(loaded, horizon=max(loaded.horizon, float(max(times))))
 
 
 def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     """The treated patient and, unless switched off, its control: same expectancy and challenges, no drug."""
     treated = events_of_scenario(scenario, model.parameters, {}, scenario.horizon)
-    found = [("treated", treated)]
+    pairs = [("treated", treated)]
     if scenario.control:
-        found.append(("control", treated.with_doses(control_events)))
-    return [Subject(name, given.events, scenario.values, given.cycle, given.length) for name, given in found]
+        pairs.append(("control", treated.with_doses(control_events)))
+    return [
+        Subject(name, scenario_events.events, scenario.values, scenario_events.cycle, scenario_events.length)
+        for name, scenario_events in pairs
+    ]
 
 
 def simulate(

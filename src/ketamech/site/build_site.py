@@ -103,16 +103,16 @@ def _static_files() -> list[str]:
 
 def _modules(*entry_points: str) -> set[str]:
     """Modules and those that they import, also in their turn."""
-    found, waiting = set[str](), list(entry_points)
+    modules, waiting = set[str](), list(entry_points)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in modules:
             continue
-        found.add(name)
+        modules.add(name)
         for match in _IMPORT.finditer((STATIC / name).read_text(encoding="utf-8")):
             imported = (STATIC / name).parent / (match[1] or match[2])
             waiting.append(imported.resolve().relative_to(STATIC.resolve()).as_posix())
-    return found
+    return modules
 
 
 def _page(name: str, script_file: str) -> str:

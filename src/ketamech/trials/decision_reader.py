@@ -32,11 +32,11 @@ Doses = tuple[str, tuple[float, ...], str, list[TitrationStep]]  # drug, its dos
 def steps(file: SourceFile, keys: TrialFile, visits: Sequence[Visit], belief: str) -> tuple[DecisionStep, ...]:
     """All decision steps and rescues; `belief` applies unless a step names another."""
     listed = [((key, i), s) for key in ("steps", "rescue") for i, s in enumerate(getattr(keys, key))]
-    names, found = list(keys.arms), []
+    names, steps = list(keys.arms), []
     for where, one in listed:
-        found.append(_step(file, where, one, visits, belief, names))
-        names += found[-1].names
-    return tuple(found)
+        steps.append(_step(file, where, one, visits, belief, names))
+        names += steps[-1].names
+    return tuple(steps)
 
 
 def _step(
@@ -46,12 +46,12 @@ def _step(
     times = file.times((*where, "at"), keys.at)
     rule = file.condition((*where, "when"), keys.when) if keys.when is not None else None
     _check_times(file, (*where, "at"), times, as_list(keys.at), rule, visits)
-    given = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
-    shares = keys.shares or {name: 1 / len(given) for name in given}
-    file.check_shares((*where, "shares"), shares, len(given))
-    if set(shares) != set(given):
-        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(given))
-    regimens = tuple(_option(file, (*where, "give"), text) for text in given.values())
+    options = {keys.give: keys.give} if isinstance(keys.give, str) else keys.give
+    shares = keys.shares or {name: 1 / len(options) for name in options}
+    file.check_shares((*where, "shares"), shares, len(options))
+    if set(shares) != set(options):
+        raise file.error((*where, "shares"), "the names of shares differ from those of give", ", ".join(options))
+    regimens = tuple(_option(file, (*where, "give"), text) for text in options.values())
     rescue = where[0] == "rescue"
     if rescue and any(regimen is None or not regimen.treatments for regimen in regimens):
         raise file.error((*where, "give"), "a rescue that gives nothing", "a treatment that is added, or a step")
@@ -59,9 +59,9 @@ def _step(
         raise file.error((*where, "otherwise"), "'otherwise' without a condition", "when: ...", type_="when: ...")
     otherwise = _option(file, (*where, "otherwise"), keys.otherwise) if keys.otherwise else None
     groups = _groups(file, (*where, "arms"), keys.arms, names)
-    drawn = tuple(shares[name] for name in given)
+    drawn = tuple(shares[name] for name in options)
     return DecisionStep(
-        times, rule, regimens, tuple(given), drawn, otherwise, keys.belief or belief, rescue, groups
+        times, rule, regimens, tuple(options), drawn, otherwise, keys.belief or belief, rescue, groups
     )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _check_times(
     visits: Sequence[Visit],
 ) -> None:  # fmt: skip
     """Raise InputError unless every scale that a rule needs is rated at these times."""
-    needed = {one.scale for one in single_conditions(rule) if not one.look_back} if rule else set()
+    needed = {condition.scale for condition in single_conditions(rule) if not condition.look_back} if rule else set()
     for at, text in zip(times, texts, strict=True):
         rated = {name for visit in visits if visit.time == at for name in visit.scales}
         missing = sorted(needed - rated)
@@ -106,15 +106,18 @@ def titration(
         raise file.error((*where, "titration"), "a titration in the sentence and another as a key", "one of the two")
     if not low and not listed:
         return None
-    drug, amounts, unit, found = (
+    drug, amounts, unit, titration_steps = (
         _titrated_by_key(file, (*where, "titration"), listed, regimen)
         if listed
         else _titrated_by_sentence(file, (*where, "treatment"), keys, low, high, first)
     )
     for amount in amounts:
-        changed = tuple(replace(one, amount=amount) if one.drug == drug else one for one in regimen.treatments)
+        changed = tuple(
+            replace(treatment, amount=amount) if treatment.drug == drug else treatment
+            for treatment in regimen.treatments
+        )
         file.check_regimen((*where, "titration" if listed else "treatment"), Regimen(changed))
-    return Titration(drug, amounts, unit, tuple(found))
+    return Titration(drug, amounts, unit, tuple(titration_steps))
 
 
 def _titrated_by_sentence(
@@ -131,11 +134,11 @@ def _titrated_by_sentence(
     wanted = Condition(first, "no response", look_back=LAST_VISIT)
     times = tuple(sorted({at for treatment in low for at in treatment.taken(MAX_TRIAL_H).values() if at > 0}))
     ((drug, lower, higher),) = pairs
-    found = [
+    titration_steps = [
         TitrationStep(times, 0, 1, opposite(tolerated)),
         TitrationStep(times, 1, 0, CombinedCondition(True, (wanted, tolerated))),
     ]
-    return drug, (lower or 0.0, higher or 0.0), low[0].unit, found
+    return drug, (lower or 0.0, higher or 0.0), low[0].unit, titration_steps
 
 
 def _example(scales: Scales) -> str:
@@ -144,11 +147,11 @@ def _example(scales: Scales) -> str:
 
 
 def _titrated_by_key(file: SourceFile, where: Path_, listed: Sequence[TitrationKeys], regimen: Regimen) -> Doses:
-    start = next((one for one in regimen.treatments if one.amount is not None), None)
+    start = next((treatment for treatment in regimen.treatments if treatment.amount is not None), None)
     if start is None or start.amount is None:
         raise file.error(where, "a titration without a dose", "an arm with a dose, such as esketamine 56 mg nasal")
     to = [_amount(file, (*where, i, "to"), keys.to, start) for i, keys in enumerate(listed)]
-    amounts, found = list(dict.fromkeys([start.amount, *to])), []
+    amounts, titration_steps = list(dict.fromkeys([start.amount, *to])), []
     for i, keys in enumerate(listed):
         here, origin = (*where, i), -1
         if keys.origin is not None:
@@ -162,28 +165,30 @@ def _titrated_by_key(file: SourceFile, where: Path_, listed: Sequence[TitrationK
         if min(times) <= 0:
             raise file.error((*here, "at"), "a change of dose at the start", "a time after the start, such as day 4")
         change = TitrationStep(times, amounts.index(to[i]), origin, rule and with_look_back(rule, LAST_VISIT))
-        found.append(change)
-    return start.drug, tuple(amounts), start.unit, found
+        titration_steps.append(change)
+    return start.drug, tuple(amounts), start.unit, titration_steps
 
 
 def _amount(file: SourceFile, where: Path_, text: str, like: Treatment) -> float:
     """A dose of the same drug by the same route, in the same unit."""
     over = f" over {like.duration} h" if like.duration else ""
-    found = file.regimen(where, f"{like.drug} {text} {like.route}{over}").treatments
-    if len(found) != 1 or found[0].unit != like.unit or found[0].amount is None:
+    treatments = file.regimen(where, f"{like.drug} {text} {like.route}{over}").treatments
+    if len(treatments) != 1 or treatments[0].unit != like.unit or treatments[0].amount is None:
         raise file.error(where, f"'{text}' is not a dose in {like.unit}", f"such as {like.amount:g} {like.unit}")
-    return found[0].amount
+    return treatments[0].amount
 
 
-def dropout_rules(file: SourceFile, listed: Sequence[DropoutKeys], poor: DropoutRule) -> tuple[DropoutRule, ...]:
+def dropout_rules(
+    file: SourceFile, listed: Sequence[DropoutKeys], default_rule: DropoutRule
+) -> tuple[DropoutRule, ...]:
     """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
-    found = [poor] if poor.chance else []
+    rules = [default_rule] if default_rule.chance else []
     for i, keys in enumerate(listed):
         where: Path_ = ("leave", i)
         rule = file.condition((*where, "when"), keys.when)
         chance = file.share((*where, "chance"), keys.chance, MAX_DROPOUT_RULES)
-        found.append(DropoutRule(rule, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
-    return tuple(found)
+        rules.append(DropoutRule(rule, chance, file.time((*where, "since"), keys.since), keys.reason or keys.when))
+    return tuple(rules)
 
 
 def relapse_rule(
@@ -218,7 +223,7 @@ def relapse_rule(
 
 def _first(file: SourceFile, since: float, at_risk: Rule, visits: Sequence[Visit]) -> str:
     """Name of the visit from which relapses count."""
-    needed = {one.scale for one in single_conditions(at_risk) if not one.look_back}
+    needed = {condition.scale for condition in single_conditions(at_risk) if not condition.look_back}
     visit = next((visit for visit in visits if visit.time == since and needed <= set(visit.scales)), None)
     if visit is None:
         what = f"{next(single_conditions(at_risk)).scale} is not rated when relapses begin to count"
@@ -228,13 +233,13 @@ def _first(file: SourceFile, since: float, at_risk: Rule, visits: Sequence[Visit
 
 def event_rules(file: SourceFile, texts: Mapping[str, str]) -> dict[str, Rule]:
     """Conditions that are counted by arm; without a look back they concern any visit."""
-    found = {}
+    rules = {}
     for name, text in texts.items():
         if not re.fullmatch(r"[\w .>=-]+", name):
             what, expected = f"'{name}' cannot be the name of an event", "letters, digits, blanks and . - > ="
             raise file.error(("events", name), what, expected, type_="dissociation: CADSS > 4")
-        found[name] = with_look_back(file.condition(("events", name), text), ANY_VISIT)
-    return found
+        rules[name] = with_look_back(file.condition(("events", name), text), ANY_VISIT)
+    return rules
 
 
 def crossover(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tuple[Rule | None, float]:

@@ -35,15 +35,15 @@ class DecisionRules:
 
     def decisions(self) -> list[tuple[float, int]]:
         """Hours at which a decision may fall, each with the index of the last visit by then, without the baseline."""
-        found = {time for step in self.trial.steps for time in step.times}
+        hours = {time for step in self.trial.steps for time in step.times}
         for course in self.dosing.courses:
             if adaptation := course.adaptive_dosing:
                 rules = ((adaptation.reduction_rule, adaptation.since), (adaptation.reinduction_rule, 0.0))
                 for scales, since in ((scales_of(self.trial, rule), since) for rule, since in rules if rule):
-                    found |= {at for v, at, _ in self.trial.visit_schedule if scales <= set(v.scales) and at >= since}
+                    hours |= {at for v, at, _ in self.trial.visit_schedule if scales <= set(v.scales) and at >= since}
             for step in course.titration.steps if course.titration else ():
-                found |= set(step.times)
-        times = sorted(time for time in found if 0 < time < self.trial.horizon)
+                hours |= set(step.times)
+        times = sorted(time for time in hours if 0 < time < self.trial.horizon)
         return [(time, int(np.searchsorted(self.hours, time + 1e-9)) - 1) for time in times]
 
     def decide(self, hour: float, visit: int, scores: Scores) -> None:
@@ -127,13 +127,13 @@ class DecisionRules:
 
 def scales_of(trial: Trial, rule: Rule, *, now: bool = True) -> set[str]:
     """Scales that a rule needs at the visit at which it is applied (`now`), or at any visit."""
-    found: set[str] = set()
-    for one in single_conditions(rule):
-        if one.test == "relapse":
-            found |= scales_of(trial, trial.relapse.condition, now=now) if trial.relapse else set()
-        elif not (now and one.look_back):
-            found.add(one.scale)
-    return found
+    names: set[str] = set()
+    for condition in single_conditions(rule):
+        if condition.test == "relapse":
+            names |= scales_of(trial, trial.relapse.condition, now=now) if trial.relapse else set()
+        elif not (now and condition.look_back):
+            names.add(condition.scale)
+    return names
 
 
 def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -143,9 +143,9 @@ def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.nda
     """
     if isinstance(rule, CombinedCondition):
         parts = [is_met(trial, part, scores, visit) for part in rule.parts]
-        mets, unmets = [met for met, _ in parts], [known & ~met for met, known in parts]
-        some = np.logical_or.reduce(unmets if rule.every else mets)
-        every = np.logical_and.reduce(mets if rule.every else unmets)
+        mets, not_met = [met for met, _ in parts], [known & ~met for met, known in parts]
+        some = np.logical_or.reduce(not_met if rule.every else mets)
+        every = np.logical_and.reduce(mets if rule.every else not_met)
         return (every if rule.every else some), some | every
     if rule.test == "relapse":
         assert trial.relapse is not None
@@ -158,18 +158,18 @@ def is_met(trial: Trial, rule: Rule, scores: Scores, visit: int) -> tuple[np.nda
 
 
 def _is_met_over(
-    trial: Trial, condition: Condition, look: LookBack, scores: Scores, visit: int
+    trial: Trial, condition: Condition, look_back: LookBack, scores: Scores, visit: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same over the last visits of the present period at which the scale is rated, after its baseline."""
     plan = trial.visit_schedule
     period = plan[visit][2]
     visits = [k for k in range(visit + 1) if plan[k][2] == period and plan[k][0].time]
-    visits = [k for k in visits if condition.scale in plan[k][0].scales][-(look.last or len(plan)) :]
-    count = look.last or len(visits) if look.count is None else look.count
-    found = [_is_met_at(trial, condition, scores, k) for k in visits]
-    nobody = np.zeros(len(scores[condition.scale]), dtype=int)
-    met = sum((one.astype(int) for one, _ in found), nobody)
-    unknown = sum((~known for _, known in found), nobody)
+    visits = [k for k in visits if condition.scale in plan[k][0].scales][-(look_back.last or len(plan)) :]
+    count = look_back.last or len(visits) if look_back.count is None else look_back.count
+    results = [_is_met_at(trial, condition, scores, k) for k in visits]
+    none = np.zeros(len(scores[condition.scale]), dtype=int)
+    met = sum((one.astype(int) for one, _ in results), none)
+    unknown = sum((~known for _, known in results), none)
     enough = (met >= count) & bool(visits)
     return enough, enough | (met + unknown < count) | (not visits)
 
@@ -180,15 +180,15 @@ def _is_met_at(trial: Trial, condition: Condition, scores: Scores, visit: int) -
     known, number = np.isfinite(score) & np.isfinite(baseline), condition.number
     sign, _, of_baseline = condition.test.partition(" ")
     if sign in COMPARISON_OPERATORS:
-        found = COMPARISON_OPERATORS[sign](score, number * baseline if of_baseline else np.asarray(number))
+        met = COMPARISON_OPERATORS[sign](score, number * baseline if of_baseline else np.asarray(number))
     elif condition.test.startswith("rises"):
-        found = score >= baseline + number
-        found = ~found if condition.test == "rises less than" else found
+        met = score >= baseline + number
+        met = ~met if condition.test == "rises less than" else met
     elif condition.test.startswith("falls"):
-        found = score <= (1 - number) * baseline
-        found = ~found if condition.test == "falls less than" else found
+        met = score <= (1 - number) * baseline
+        met = ~met if condition.test == "falls less than" else met
     elif condition.test.endswith("remission"):
-        found = score <= scale.remission
+        met = score <= scale.remission
     else:
-        found = score <= (1 - scale.response) * baseline
-    return (~found if condition.test.startswith("no ") else found) & known, known
+        met = score <= (1 - scale.response) * baseline
+    return (~met if condition.test.startswith("no ") else met) & known, known

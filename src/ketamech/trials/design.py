@@ -283,15 +283,15 @@ class Trial:
         return short_hash(self.source)
 
 
-def _conditions(found: object) -> Iterator[Condition]:
+def _conditions(value: object) -> Iterator[Condition]:
     """All single conditions in a tree of dataclasses and tuples."""
-    if isinstance(found, Condition):
-        yield found
-    elif is_dataclass(found):
-        for part in fields(found):
-            yield from _conditions(getattr(found, part.name))
-    elif isinstance(found, tuple):
-        for item in found:
+    if isinstance(value, Condition):
+        yield value
+    elif is_dataclass(value):
+        for part in fields(value):
+            yield from _conditions(getattr(value, part.name))
+    elif isinstance(value, tuple):
+        for item in value:
             yield from _conditions(item)
 
 
@@ -309,8 +309,8 @@ def matched_placebo(regimen: Regimen) -> Regimen:
         raise InputError("an arm of placebo only has no matched placebo", key="arms", expected="an active arm")
     carrying = [one for one in regimen.treatments if one.substance.carries_expectancy] or regimen.treatments
     replaced = [one for one in carrying if one.is_procedure] or carrying
-    found = [_placebo(one) if one in replaced else one for one in regimen.treatments]
-    return Regimen(tuple(sorted(dict.fromkeys(found), key=lambda one: one.start)))
+    treatments = [_placebo(one) if one in replaced else one for one in regimen.treatments]
+    return Regimen(tuple(sorted(dict.fromkeys(treatments), key=lambda one: one.start)))
 
 
 def is_placebo(regimen: Regimen) -> bool:

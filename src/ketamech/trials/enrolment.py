@@ -146,13 +146,13 @@ def _strata(trial: Trial, u: np.ndarray) -> np.ndarray:
 def _allocate(trial: Trial, stratum: np.ndarray, seed: int, number: int) -> np.ndarray:
     """Index of the sequence of arms of each patient: permuted blocks in order of enrolment within the stratum."""
     block = _block(trial)
-    found = np.empty(len(stratum), dtype=int)
+    arms = np.empty(len(stratum), dtype=int)
     for k, name in enumerate(sorted(set(stratum))):
         members = np.flatnonzero(stratum == name)
         count = -(-len(members) // len(block))
         lists = patient_streams(seed, range(count), "trial", replicate=number, block=N_BLOCKS + k)
-        found[members] = np.concatenate([c.permutation(block) for c in lists])[: len(members)]
-    return found
+        arms[members] = np.concatenate([c.permutation(block) for c in lists])[: len(members)]
+    return arms
 
 
 def _block(trial: Trial) -> np.ndarray:
@@ -185,8 +185,8 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    given = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*ROUTES_WITHOUT_VISIT, ""))
-    starts = {at for treatment in given for at in treatment.taken(trial.horizon).values()}
+    treatments = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*ROUTES_WITHOUT_VISIT, ""))
+    starts = {at for treatment in treatments for at in treatment.taken(trial.horizon).values()}
     return np.array(
         sorted({0.0, *(at + period * trial.period_length for at in starts for period in range(trial.periods))})
     )
@@ -231,8 +231,8 @@ def lead_in_events(trial: Trial, model: Model, values: Mapping[str, Quantity]) -
     if rules is None or rules.lead_in is None:
         return ()
     size = belief_size(rules.belief, parameter_lookup(model.parameters, values))
-    found = dose_events(rules.lead_in, model.parameters, values, rules.screening, belief=size)
-    return tuple(replace(entry, time=entry.time - rules.screening) for entry in found)
+    events = dose_events(rules.lead_in, model.parameters, values, rules.screening, belief=size)
+    return tuple(replace(entry, time=entry.time - rules.screening) for entry in events)
 
 
 def _recorded_baseline(trial: Trial) -> tuple[str, ...]:
@@ -252,9 +252,9 @@ def _examine(
     events = (*enrolled.course, *lead_in_events(trial, model, values))
     ensemble = Ensemble.of(model, values, events, size)
     times = np.unique([-rules.screening, 0.0])
-    found = ensemble.solve(times, outputs, tolerance=tolerance, threads=threads)
-    rated = {name: _ratings(trial, name, enrolled, found.of(trial.scales[name].output)) for name in rules.scales}
-    eligible = np.asarray(found.reasons == "ok")
+    curves = ensemble.solve(times, outputs, tolerance=tolerance, threads=threads)
+    rated = {name: _ratings(trial, name, enrolled, curves.of(trial.scales[name].output)) for name in rules.scales}
+    eligible = np.asarray(curves.reasons == "ok")
     for rule in rules.include:
         for column in range(len(times)):
             eligible &= is_met(trial, rule, rated, column)[0]
@@ -271,13 +271,13 @@ def _ratings(trial: Trial, name: str, enrolled: Enrolment, output: np.ndarray) -
     error = np.column_stack([first[:, 0], first[:, 2] if rules.independent else own[:, 0]])
     fluctuation = np.column_stack([first[:, 1] - scale.enrolment_shift, own[:, 1]])
     columns = slice(-output.shape[1], None)
-    found = np.empty(output.shape)
+    scores = np.empty(output.shape)
     for column, (z, f) in enumerate(zip(error[:, columns].T, fluctuation[:, columns].T, strict=True)):
         now, f_now = np.zeros((len(f), 1)), f[:, None]
         course = scale.fluctuations(now, f_now, enrolled.fluctuation_normals[:, k])
         truth = scale.factor * output[:, [column]] + scale.background_scores(now, f_now)
-        found[:, column] = scale.rated_scores(truth, z[:, None], course)[:, 0]
-    return _with_baseline_inflation(rules, name, found, enrolled.inflation_uniforms < rules.inflating_share)
+        scores[:, column] = scale.rated_scores(truth, z[:, None], course)[:, 0]
+    return _with_baseline_inflation(rules, name, scores, enrolled.inflation_uniforms < rules.inflating_share)
 
 
 def _with_baseline_inflation(rules: Eligibility, name: str, rated: np.ndarray, inflating: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from ketamech.core import require_known
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.units import DAY
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, shown
 
 FILE = DATA / "scales" / "scales.csv"
@@ -23,7 +24,6 @@ COLUMNS = (
 )  # fmt: skip
 NUMBERS = COLUMNS[3:20]
 BETTER_DIRECTIONS = ("lower", "higher", "none")
-DAY = 24.0
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ class RatingScale:
 
     def autocorrelated_course(self, hours: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Autocorrelated values [patient, visit] of SD 1 from standard normal `z`; `hours` [patient, visit]."""
-        found = np.zeros_like(z)
-        found[:, 0] = z[:, 0] + self.enrolment_shift
+        course = np.zeros_like(z)
+        course[:, 0] = z[:, 0] + self.enrolment_shift
         correlation = self.correlation_over(np.diff(hours, axis=1))
         for k in range(1, z.shape[1]):
-            found[:, k] = correlation[:, k - 1] * found[:, k - 1] + np.sqrt(1 - correlation[:, k - 1] ** 2) * z[:, k]
-        return found
+            course[:, k] = correlation[:, k - 1] * course[:, k - 1] + np.sqrt(1 - correlation[:, k - 1] ** 2) * z[:, k]
+        return course
 
     def correlation_over(self, hours: np.ndarray | float) -> np.ndarray:
         """Correlation of the fluctuations of a patient over some time (h)."""

@@ -85,9 +85,15 @@ class TrialRun:
         return tuple(dict.fromkeys([*(scale.output for scale in self.trial.scales.values()), *EXPOSURE]))
 
     def checkpoint_name(self, numbers: Sequence[int]) -> str:
-        """Name of the checkpoint of some replicates, which differs for any other trial, seed or posterior."""
-        mark = short_hash(f"{self.trial!r} {self.seed} {self.posterior!r}", 12)
-        return f"trial-{mark}-{numbers[0]}-{numbers[-1]}"
+        """Name of the checkpoint of some replicates: another trial, seed, posterior or model has other names."""
+        return f"trial-{self._fingerprint}-{numbers[0]}-{numbers[-1]}"
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """Hash of everything that determines the results."""
+        rows = [(name, row.canonical, row.spread) for name, row in sorted(self.model.parameters.items())]
+        content = (self.trial, self.seed, self.posterior, self.model.layout.fingerprint, rows)
+        return short_hash(repr(content), 12)
 
     def simulate_group(self, numbers: Sequence[int]) -> Arrays:
         """The dataset of some replicates, encoded as arrays."""
@@ -106,11 +112,11 @@ class TrialRun:
 
     def enrol_replicates(self, numbers: Sequence[int]) -> list[Enrolment]:
         """Enrolment of some replicates. Replicate 0 has the median of the posterior, replicate r its draw r - 1."""
-        found = []
+        enrolled = []
         for number in numbers:
             base = {**self._posterior_draw(number), **self.trial.values}
-            found.append(self._enrol(number, base))
-        return found
+            enrolled.append(self._enrol(number, base))
+        return enrolled
 
     def _enrol(self, number: int, base: Mapping[str, float]) -> Enrolment:
         """Enrolment of one replicate with the population values `base`."""
@@ -143,12 +149,12 @@ class TrialRun:
         rows = [(e.number, e.people.patient_ids) for e in enrolled]
         dosing = TrialDosing(self.model, trial, self.population, self.seed, rows, values)
         dosing.course[:] = sequence
-        found = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
+        state = TrialState.create(trial, enrolled, VisitRatings(trial, self.outputs), dosing, self._exposure_times())
         before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
         beside = perturbation_events(trial, sequence, parameter_lookup(self.model.parameters, values))
         ensemble = Ensemble.of(self.model, values, (*before, *beside), len(sequence))
-        self._run_to_end(found, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
-        return found
+        self._run_to_end(state, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
+        return state
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
         """Integrate from decision to decision; doses are planned from one decision to the next."""
@@ -157,8 +163,8 @@ class TrialRun:
         advance = self._advance_each if checks else self._advance
         begin, now, reached = 0.0, np.zeros(len(state.hours)), None
         for end, visit in (*decisions.decisions(), *checks, (np.inf, None)):
-            given = state.dosing.events(begin, min(end, self.trial.horizon), now)
-            integration.add_events(given, reached)
+            events = state.dosing.events(begin, min(end, self.trial.horizon), now)
+            integration.add_events(events, reached)
             reached = advance(state, integration, begin, end, reached)
             if visit is not None:
                 if checks:
@@ -249,10 +255,10 @@ def run_trial(
     Raises InputError for a number of replicates or patients below 1.
     """
     run = TrialRun.of(trial, model, patients=patients, seed=seed, threads=threads, posterior=posterior)
-    found = list(run.iterate(replicates, first=first, progress=progress, executor=executor))
-    if len(found) == 1:
-        return found[0]
-    return xr.concat(found, "replicate", data_vars="all", coords="minimal", compat="override")
+    datasets = list(run.iterate(replicates, first=first, progress=progress, executor=executor))
+    if len(datasets) == 1:
+        return datasets[0]
+    return xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
 
 
 def with_sample_size(trial: Trial, patients: int) -> Trial:

@@ -89,12 +89,12 @@ class TrialState:
 
     def scores(self) -> Scores:
         """Scores with error so far, by scale [patient, visit]."""
-        found = self.rating.rated_scores(
+        scores = self.rating.rated_scores(
             self.true_scores(), self.rating_normals, self.fluctuation_normals, self.hours, self.missing
         )
         for name, ratings in self.baseline_ratings.items():
-            found[name][:, 0] = ratings
-        return found
+            scores[name][:, 0] = ratings
+        return scores
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
@@ -102,13 +102,13 @@ class TrialState:
         periods = self.trial.periods
         shape = (len(self.hours), periods, -1)
         times = self.times[:, count:].reshape(shape)
-        found = {}
+        exposures = {}
         for name in ("ketamine", "esketamine"):
             level = grams * self._output(f"venous.{name}")[:, count:].reshape(shape)
-            found[f"exposure_{name}_cmax"] = (level.max(axis=(1, 2)), "ng/mL")
-            found[f"exposure_{name}_auc24"] = (areas(times, level)[0].sum(axis=(1, 2)), "ng/mL*h")
+            exposures[f"exposure_{name}_cmax"] = (level.max(axis=(1, 2)), "ng/mL")
+            exposures[f"exposure_{name}_auc24"] = (areas(times, level)[0].sum(axis=(1, 2)), "ng/mL*h")
         cadss = self._output("dissociation.cadss")[:, count:]
-        return {**found, "exposure_cadss_peak": (cadss.max(axis=1), "points")}
+        return {**exposures, "exposure_cadss_peak": (cadss.max(axis=1), "points")}
 
     def _output(self, name: str) -> np.ndarray:
         return self.values[:, :, self.rating.outputs.index(name)]
@@ -180,15 +180,15 @@ def _relapse(state: TrialState, scores: Scores, replicates: int) -> tuple[Relaps
         return None
     uniforms = state.dosing.uniform_table("steps", ADMISSION_BLOCK, state.hours.shape[1])
     concerned = state.decisions.in_groups(rule.groups)
-    found = relapse_outcomes(state.trial, scores, state.hours, uniforms, concerned)
-    ends = [end_of_trial(rule, times) for times in found.relapsed_at.reshape(replicates, -1)]
+    outcomes = relapse_outcomes(state.trial, scores, state.hours, uniforms, concerned)
+    ends = [end_of_trial(rule, times) for times in outcomes.relapsed_at.reshape(replicates, -1)]
     end = np.repeat(ends, len(state.hours) // replicates)
-    late = found.relapsed_at > end
+    late = outcomes.relapsed_at > end
     return replace(
-        found,
-        relapsed_at=np.where(late, np.nan, found.relapsed_at),
-        observed_until=np.minimum(found.observed_until, end),
-        reason=np.where(late, "", found.reason),
+        outcomes,
+        relapsed_at=np.where(late, np.nan, outcomes.relapsed_at),
+        observed_until=np.minimum(outcomes.observed_until, end),
+        reason=np.where(late, "", outcomes.reason),
     ), end
 
 

@@ -84,20 +84,20 @@ class TrialDosing:
 
     def titrated_dose(self) -> np.ndarray:
         """The present dose of each patient on a course with a titration, else NaN [patient]."""
-        found = np.full(self.size, np.nan)
+        doses = np.full(self.size, np.nan)
         for number, course in enumerate(self.courses):
             if course.titration:
                 on = self.course == number
-                found[on] = np.array(course.titration.amounts)[self.level[on]]
-        return found
+                doses[on] = np.array(course.titration.amounts)[self.level[on]]
+        return doses
 
     def events(self, start: float, stop: float, now: np.ndarray) -> list[DoseEvent]:
         """Dose events planned from `start` to before `stop` (h), each at or after `now` [patient] (h)."""
-        found: list[DoseEvent] = []
-        for dose in self._due_doses(start, stop):
+        events: list[DoseEvent] = []
+        for dose in self.due_doses(start, stop):
             taken = dose.mask * self._adherence(dose.treatment, dose.time)
-            found += [*self._dose_events(dose, taken, now), *self._expectancy_events(dose, taken, now)]
-        return found
+            events += [*self._dose_events(dose, taken, now), *self._expectancy_events(dose, taken, now)]
+        return events
 
     def _expectancy_events(self, dose: DueDose, taken: np.ndarray, now: np.ndarray) -> Iterator[DoseEvent]:
         """Expectancy of the patients who take a dose; a missed dose is no visit."""
@@ -107,9 +107,9 @@ class TrialDosing:
         for event in self.visits.events(dose.treatment, dose.time, taken, size):
             yield replace(event, time=np.maximum(dose.time, now) + POST_VISIT_DELAY)
 
-    def _due_doses(self, start: float, stop: float) -> list[DueDose]:
+    def due_doses(self, start: float, stop: float) -> list[DueDose]:
         """Doses of all courses with the patients who receive them, in an order that does not depend on the grouping."""
-        found: dict[tuple[float, int, int], DueDose] = {}
+        due: dict[tuple[float, int, int, int, int], DueDose] = {}
         groups = [*self._groups(), *((number, 0, 0, mask, starts) for number, mask, starts in self.added_courses)]
         for number, reduced, level, mask, anchors in groups:
             doses = course_doses(self.courses[number], bool(reduced), level)
@@ -118,10 +118,10 @@ class TrialDosing:
                 for i, (treatment, belief) in enumerate(doses):
                     for at in treatment.taken(stop - anchor).values():
                         if start <= at + anchor < stop:
-                            key = (at + anchor, number, i + 100 * reduced + 1000 * level)
-                            old = found.get(key)
-                            found[key] = DueDose(at + anchor, treatment, belief, here | old.mask if old else here)
-        return [found[key] for key in sorted(found)]
+                            key = (at + anchor, number, level, reduced, i)
+                            old = due.get(key)
+                            due[key] = DueDose(at + anchor, treatment, belief, here | old.mask if old else here)
+        return [due[key] for key in sorted(due)]
 
     def _groups(self) -> Iterator[tuple[int, int, int, np.ndarray, np.ndarray]]:
         for number in np.unique(self.course):
@@ -141,9 +141,9 @@ class TrialDosing:
             treatment, start=begin, schedule=(), skipped_doses=(), miss_probability=0.0, at_steady_state=False
         )
         values = {**self.values, **self._occasion(treatment, dose.time)}
-        found = dose_events(Regimen((once,)), self.model.parameters, values, begin + MAX_HORIZON_H, lambda *_: taken)
+        events = dose_events(Regimen((once,)), self.model.parameters, values, begin + MAX_HORIZON_H, lambda *_: taken)
         late = np.maximum(now - dose.time, 0.0) + POST_VISIT_DELAY + (dose.time - begin)
-        return [replace(entry, time=entry.time + late) for entry in without_expectancy(found)]
+        return [replace(entry, time=entry.time + late) for entry in without_expectancy(events)]
 
     def _adherence(self, treatment: Treatment, time: float) -> np.ndarray:
         """1 for each patient who takes the dose at this time, else 0 [patient]."""
@@ -187,30 +187,30 @@ class TrialDosing:
 
 def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
     """All courses: of each sequence of arms (in the order of Trial.sequences), of the add-on, of each step."""
-    found = []
+    courses = []
     for sequence in trial.sequences:
         arms = [trial.arms[k] for k in sequence]
         if trial.crossover_rule is not None:
-            found.append(TreatmentCourse(_sequence_name(arms), _with_belief(arms[0].regimen, arms[0].belief)))
+            courses.append(TreatmentCourse(_sequence_name(arms), _with_belief(arms[0].regimen, arms[0].belief)))
             continue
         doses = [_with_belief(shifted(arm.regimen, p * trial.washout), arm.belief) for p, arm in enumerate(arms)]
         adaptation = arms[0].adaptive_dosing
         less = adaptation and adaptation.reduced_schedule
         reduced = _with_belief(less, arms[0].belief) if less else ()
-        found.append(TreatmentCourse(_sequence_name(arms), sum(doses, ()), reduced, adaptation, arms[0].titration))
+        courses.append(TreatmentCourse(_sequence_name(arms), sum(doses, ()), reduced, adaptation, arms[0].titration))
     for sequence in trial.sequences if trial.crossover_rule is not None else ():
         arms = [trial.arms[k] for k in sequence]
         name = second_period_course(_sequence_name(arms))
-        found.append(TreatmentCourse(name, _with_belief(arms[1].regimen, arms[1].belief)))
+        courses.append(TreatmentCourse(name, _with_belief(arms[1].regimen, arms[1].belief)))
     if trial.add_on:
         belief = "open" if trial.blinding == "open" else "blinded"
-        found.append(TreatmentCourse("add-on", _with_belief(trial.add_on, belief)))
+        courses.append(TreatmentCourse("add-on", _with_belief(trial.add_on, belief)))
     for i, step in enumerate(trial.steps):
         others = (step.otherwise,) if step.otherwise else ()
         for k, regimen in enumerate((*step.regimens, *others)):
             if regimen is not None:
-                found.append(TreatmentCourse(step_course(i, k), _with_belief(regimen, step.belief)))
-    return tuple(found)
+                courses.append(TreatmentCourse(step_course(i, k), _with_belief(regimen, step.belief)))
+    return tuple(courses)
 
 
 def course_doses(course: TreatmentCourse, reduced: bool, level: int) -> tuple[tuple[Treatment, str], ...]:
@@ -227,25 +227,25 @@ def perturbation_events(trial: Trial, sequence: np.ndarray, number: ParameterLoo
 
     `sequence` [patient] indexes Trial.sequences; `number` looks up a parameter (canonical units).
     """
-    found = []
+    events = []
     for arm, period, mask in _arm_periods(trial, sequence):
         for perturbation in arm.perturbations:
             for entry in perturbation.events(number):
                 time = entry.time + period * trial.washout
-                found.append(replace(entry, time=time, amount=entry.amount * mask))
-    return found
+                events.append(replace(entry, time=time, amount=entry.amount * mask))
+    return events
 
 
 def perturbation_values(
     trial: Trial, table: ParameterTable, sequence: np.ndarray, values: Mapping[str, Quantity]
 ) -> dict[str, Quantity]:
     """`values` [patient] with those that the perturbations of each patient's arm set, canonical units."""
-    found = dict(values)
+    changed = dict(values)
     for arm, _, mask in _arm_periods(trial, sequence):
         for perturbation in arm.perturbations:
             for name, value in perturbation.values(table).items():
-                found[name] = np.where(mask, value, found.get(name, table[name].canonical))
-    return found
+                changed[name] = np.where(mask, value, changed.get(name, table[name].canonical))
+    return changed
 
 
 def _arm_periods(trial: Trial, sequence: np.ndarray) -> Iterator[tuple[Arm, int, np.ndarray]]:

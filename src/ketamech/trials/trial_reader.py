@@ -52,7 +52,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     primary = _primary(file, keys, visits)
     belief = "open" if keys.blinding == "open" else "blinded"
     decisions = steps(file, keys, visits, belief)
-    names = [*keys.arms, *(name for one in decisions for name in one.names)]
+    names = [*keys.arms, *(name for decision in decisions for name in decision.names)]
     crossover_rule, latest = crossover(file, keys, visits)
     trial = Trial(
         title=keys.title,
@@ -113,19 +113,19 @@ def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
 
 
 def _visits(file: SourceFile, keys: TrialFile) -> tuple[Visit, ...]:
-    found: dict[float, tuple[list[str], set[str]]] = {0.0: (["baseline"], set(keys.visits))}
+    visits: dict[float, tuple[list[str], set[str]]] = {0.0: (["baseline"], set(keys.visits))}
     for name, times in keys.visits.items():
         for i, text in enumerate(times):
             if text.strip().lower() != "baseline":
                 at = file.time(("visits", name, i), text)
-                spellings, scales = found.setdefault(at, ([], set()))
+                spellings, scales = visits.setdefault(at, ([], set()))
                 spellings.append(text.strip())
                 scales.add(name)
-    if len(found) == 1:
+    if len(visits) == 1:
         raise file.error(("visits",), "nothing is rated after baseline", "times", type_="MADRS: [24 h, day 8]")
     return tuple(
         Visit(spellings[0], time, tuple(s for s in keys.visits if s in scales), tuple(spellings[1:]))
-        for time, (spellings, scales) in sorted(found.items())
+        for time, (spellings, scales) in sorted(visits.items())
     )
 
 
@@ -187,16 +187,16 @@ def _people(file: SourceFile, keys: TrialFile) -> dict[str, str]:
 
 
 def _values(file: SourceFile, keys: TrialFile) -> dict[str, float]:
-    found = {}
-    for name, given in keys.parameters.items():
+    values = {}
+    for name, value in keys.parameters.items():
         new = current_name(name)
         if new not in file.table:
             near = closest_match(name, file.table)
             raise file.error(("parameters", name), f"there is no parameter '{name}'", near=near)
         row = file.table[new]
-        words = given if isinstance(given, str) else f"{given} {row.unit}"
-        found[new] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
-    return found
+        words = value if isinstance(value, str) else f"{value} {row.unit}"
+        values[new] = file.with_location(("parameters", name), partial(row.with_value, words)).canonical
+    return values
 
 
 def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
@@ -211,18 +211,23 @@ def _check_no_early_events(file: SourceFile, trial: Trial) -> None:
 def _check_decisions(file: SourceFile, trial: Trial) -> None:
     for arm in trial.arms:
         rule = arm.adaptive_dosing and arm.adaptive_dosing.reinduction_rule
-        if rule and not trial.relapse and any(one.test == "relapse" for one in single_conditions(rule)):
+        if rule and not trial.relapse and any(condition.test == "relapse" for condition in single_conditions(rule)):
             like = f"relapse: {trial.primary[0]} > 50 % of baseline from {trial.primary[1]}"
             raise file.error(("arms", arm.name, "treatment"), "no definition of relapse", "a relapse: key", type_=like)
     adaptive = any(arm.adaptive_dosing or arm.titration for arm in trial.arms)
-    for key, found in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
-        if trial.washout and found:
+    for key, present in (("steps", trial.steps), ("adaptive dosing", adaptive), ("events", trial.events)):
+        if trial.washout and present:
             raise file.error(("crossover",), f"a crossover with {key}", "one or the other")
     late = [visit for visit in trial.visits if visit.time > trial.washout]
     if trial.washout and late and trial.crossover_rule is None:
         what = f"visit '{late[0].name}' comes after the start of the next period at {trial.washout:g} h"
         raise file.error(("visits",), what, "earlier visits, or a longer time between periods")
-    lasting = [(arm.name, one) for arm in trial.arms for one in arm.perturbations if one.values(file.table)]
+    lasting = [
+        (arm.name, perturbation)
+        for arm in trial.arms
+        for perturbation in arm.perturbations
+        if perturbation.values(file.table)
+    ]
     if trial.washout and lasting:
         name, one = lasting[0]
         what = f"'{one.text}' sets parameters permanently, and every patient passes through every arm of a crossover"
@@ -246,7 +251,7 @@ def eligibility(file: SourceFile, keys: EligibilityKeys | None) -> Eligibility |
         return None
     here: Path_ = ("eligibility",)
     include = tuple(file.condition((*here, "include"), text) for text in as_list(keys.include))
-    included = [one for rule in include for one in single_conditions(rule)]
+    included = [condition for rule in include for condition in single_conditions(rule)]
     relative = next((one.scale for one in included if one.test not in COMPARISON_OPERATORS), None)
     if relative:
         like = f"{relative} >= 28"
@@ -257,7 +262,7 @@ def eligibility(file: SourceFile, keys: EligibilityKeys | None) -> Eligibility |
         what = "a lead-in or exclusion without a time between screening and baseline"
         raise file.error(here, what, "screening: a duration", type_="screening: 4 weeks")
     lead_in = file.regimen((*here, "lead_in"), keys.lead_in) if keys.lead_in else None
-    inflating = file.share((*here, "inflating"), keys.inflating)
+    share = file.share((*here, "inflating_share"), keys.inflating_share)
     return Eligibility(
-        include, screening, lead_in, keys.belief, exclude, keys.inflation, inflating, keys.raters == "independent"
+        include, screening, lead_in, keys.belief, exclude, keys.baseline_inflation, share, keys.raters == "independent"
     )

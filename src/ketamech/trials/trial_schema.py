@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
+from ketamech.core.deprecated_names import with_current_keys
 from ketamech.simulation.scenario_schema import FileSchema
 
 BELIEF = "^(blinded|open|none)$"
@@ -103,9 +104,17 @@ class EligibilityKeys(BaseModel, extra="forbid"):
     exclude: str | None = Field(
         None, description="who is excluded at baseline, relative to screening, e.g. MADRS falls by 25 %"
     )
-    inflation: float = Field(0, ge=0, le=20, description="points below a limit that a rater raises to the limit")
-    inflating: str = Field("100 %", description="share of patients whose rater does so")
+    baseline_inflation: float = Field(
+        0, ge=0, le=20, description="points below a limit that a rater raises to the limit"
+    )
+    inflating_share: str = Field("100 %", description="share of patients whose rater does so")
     raters: str = Field("site", pattern="^(site|independent)$", description="independent: others rate the trial")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_current_keys(cls, content: Any) -> Any:
+        """The old keys `inflation` and `inflating` are read for one release, with a warning."""
+        return with_current_keys(content, ("inflation", "inflating"))
 
 
 class TrialFile(BaseModel, extra="forbid", title="KetaMech trial"):

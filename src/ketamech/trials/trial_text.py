@@ -38,24 +38,24 @@ def as_list(texts: str | list[str]) -> list[str]:
 def time(text: str) -> float:
     """Time after the first dose (h): 24 h, 3 d, day 8 (168 h), 4 weeks. Raises InputError."""
     try:
-        found = parse_time(text)
+        parsed = parse_time(text)
     except InputError as problem:
         raise InputError(f"'{shorten_text(text)}' is not a time", expected=TIMES) from problem
-    if not 0 <= found <= MAX_TRIAL_H:
-        what = f"'{text}' lies before the first dose" if found < 0 else f"'{text}' lies beyond five years"
+    if not 0 <= parsed <= MAX_TRIAL_H:
+        what = f"'{text}' lies before the first dose" if parsed < 0 else f"'{text}' lies beyond five years"
         raise InputError(what, expected="a time from the first dose on, up to five years")
-    return found
+    return parsed
 
 
 def share(text: str, most: float = 1.0) -> float:
     """A fraction from a percentage, up to `most`. Raises InputError."""
     try:
-        found = parse_percentage(text)
+        percent = parse_percentage(text)
     except InputError:
-        found = -1.0
-    if not 0 <= found <= most:
+        percent = -1.0
+    if not 0 <= percent <= most:
         raise InputError(f"'{shorten_text(text)}' is not possible", expected=f"0 % to {100 * most:g} %")
-    return found
+    return percent
 
 
 def condition(text: str, scales: Scales) -> Rule:
@@ -70,8 +70,8 @@ def condition(text: str, scales: Scales) -> Rule:
 
 def relapse(text: str, scales: Scales) -> tuple[str, float, float]:
     """Scale, fraction of baseline above which a rating is a relapse, and the time (h) from which. Raises InputError."""
-    found = parse("relapse", text, _rated(tuple(scales)))
-    return found.scale, found.share, hours_of(found.since)
+    criterion = parse("relapse", text, _rated(tuple(scales)))
+    return criterion.scale, criterion.share, hours_of(criterion.since)
 
 
 @cache
@@ -101,10 +101,10 @@ def treatment(
     usual, reduced = _treatments(plain, reduced=False), _treatments(plain, reduced=True)
     reinduction = next((part.reinduction for one in listed for part in one.parts if part.reinduction), None)
     choice = next((choice for one in plain for choice in one.choices), None)
-    given = read_perturbations(phrase for one in listed for phrase in one.perturbations)
+    applied = read_perturbations(phrase for one in listed for phrase in one.perturbations)
     if choice is None and reinduction is None:
-        return Regimen(usual), None, given
-    changing = next((mine for mine, other in zip(usual, reduced, strict=True) if mine != other), usual[0])
+        return Regimen(usual), None, applied
+    changing = next((changed for changed, other in zip(usual, reduced, strict=True) if changed != other), usual[0])
     lengths = [phase.duration or 0.0 for phase in changing.schedule]
     adaptation = AdaptiveDosing(
         Regimen(reduced) if choice else None,
@@ -113,7 +113,7 @@ def treatment(
         Condition(first, reinduction) if isinstance(reinduction, str) else reinduction,
         changing.start + (lengths[0] if lengths else 0.0),
     )
-    return Regimen(usual), adaptation, given
+    return Regimen(usual), adaptation, applied
 
 
 def titrated_treatments(sentences: tuple[str, ...]) -> tuple[tuple[Treatment, ...], tuple[Treatment, ...]]:
@@ -129,8 +129,12 @@ def _is_titrated(text: str) -> bool:
 
 
 def _treatments(sentences: list[Sentence], *, reduced: bool, highest: bool = False) -> tuple[Treatment, ...]:
-    first = 0 if any(one.names_day_zero for one in sentences) else 1
-    return tuple(given for one in sentences for given in one.treatments(first, reduced=reduced, highest=highest))
+    first = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
+    return tuple(
+        treatment
+        for sentence in sentences
+        for treatment in sentence.treatments(first, reduced=reduced, highest=highest)
+    )
 
 
 @dataclass(frozen=True)

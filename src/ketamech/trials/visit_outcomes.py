@@ -29,18 +29,18 @@ class VisitRatings:
         plan, rated = self.trial.visit_schedule, np.flatnonzero(self.rated[name])
         first = [int(np.searchsorted(rated, begins[k])) for k in rated]
         last = self.trial.scales[name].full_ratings([plan[k][1] for k in rated], first)
-        found = np.zeros(len(plan), dtype=int)
-        found[rated] = rated[last]
-        return found
+        visits = np.zeros(len(plan), dtype=int)
+        visits[rated] = rated[last]
+        return visits
 
     def true_scores(self, values: np.ndarray) -> Scores:
         """Scores without error [patient, visit] from outputs [patient, visit, output]; NaN where not rated."""
-        found = {}
+        scores = {}
         for name, scale in self.trial.scales.items():
             output = values[:, :, self.outputs.index(scale.output)]
             truth = scale.true_scores(output, output[:, self.full[name]])
-            found[name] = np.where(self.rated[name], truth, np.nan)
-        return found
+            scores[name] = np.where(self.rated[name], truth, np.nan)
+        return scores
 
     def rated_scores(
         self, true_scores: Scores, rating_normals: np.ndarray, fluctuation_normals: np.ndarray, hours: np.ndarray,
@@ -50,12 +50,12 @@ class VisitRatings:
 
         `rating_normals` [patient, 2, visit, scale] and `fluctuation_normals` [patient, scale] are standard normal.
         """
-        found = {}
+        scores = {}
         for k, (name, scale) in enumerate(self.trial.scales.items()):
             own = scale.fluctuations(hours, rating_normals[:, 1, :, k], fluctuation_normals[:, k])
             truth = true_scores[name] + scale.background_scores(hours, rating_normals[:, 1, :, k])
-            found[name] = np.where(missing, np.nan, scale.rated_scores(truth, rating_normals[:, 0, :, k], own))
-        return found
+            scores[name] = np.where(missing, np.nan, scale.rated_scores(truth, rating_normals[:, 0, :, k], own))
+        return scores
 
 
 DROPOUT_REASON_OTHER = "other reasons"
@@ -64,9 +64,9 @@ DROPOUT_REASON_OTHER = "other reasons"
 def missed_visits(trial: Trial, uniforms: np.ndarray) -> np.ndarray:
     """Mask of visits that are not held [patient, visit]; the baseline is always held. `uniforms` as in `Enrolment`."""
     visits = len(trial.visit_schedule)
-    found = uniforms[:, 1 : 1 + visits] < trial.missed_visit_rate
-    found[:, 0] = False
-    return found
+    missed = uniforms[:, 1 : 1 + visits] < trial.missed_visit_rate
+    missed[:, 0] = False
+    return missed
 
 
 def dropout_times(
@@ -83,11 +83,11 @@ def dropout_times(
     visits, person = len(trial.visit_schedule), np.arange(len(uniforms))
     for i, rule in enumerate(trial.dropout_rules):
         chance = uniforms[:, 1 + (i + 1) * visits : 1 + (i + 2) * visits]
-        goes = np.zeros(hours.shape, dtype=bool)
+        leaves = np.zeros(hours.shape, dtype=bool)
         for k, (visit, hour, _) in enumerate(trial.visit_schedule):
             if visit.time and hour >= rule.since and scales_of(trial, rule.condition) <= set(visit.scales):
-                goes[:, k] = is_met(trial, rule.condition, scores, k)[0] & (chance[:, k] < rule.chance)
-        at = np.where(goes.any(axis=1), hours[person, goes.argmax(axis=1)], np.inf)
+                leaves[:, k] = is_met(trial, rule.condition, scores, k)[0] & (chance[:, k] < rule.chance)
+        at = np.where(leaves.any(axis=1), hours[person, leaves.argmax(axis=1)], np.inf)
         why[at < left] = rule.reason
         left = np.minimum(left, at)
     stays = left >= hours[:, -1]
@@ -129,7 +129,7 @@ def relapse_outcomes(
     first = ~(relapsed <= admitted) & (admitted <= last) & at_risk
     relapsed, reason = np.where(first, admitted, relapsed), np.where(first, BY_ADMISSION, reason)
     reason[~at_risk] = ""
-    begin, relapsed, until = (np.where(at_risk, found, np.nan) for found in (hours[:, start], relapsed, until))
+    begin, relapsed, until = (np.where(at_risk, values, np.nan) for values in (hours[:, start], relapsed, until))
     return RelapseOutcomes(begin, relapsed, until, reason)
 
 
@@ -159,16 +159,16 @@ def _by_admission(
     trial: Trial, rule: RelapseRule, scores: Scores, hours: np.ndarray, uniforms: np.ndarray, start: int
 ) -> np.ndarray:
     """Time (h) of the first admission [patient]; the hazard between two visits depends on the last known rating."""
-    found, due = np.full(len(hours), np.nan), np.ones(len(hours), dtype=bool)
+    admitted, due = np.full(len(hours), np.nan), np.ones(len(hours), dtype=bool)
     hazard = -np.log1p(-rule.admission_rate) / WEEK
     for k in range(start, hours.shape[1] - 1):
         if rule.admission_rule is not None:
             met, known = is_met(trial, rule.admission_rule, scores, k)
             due = np.where(known, met, due & (k > start))
         wait = -np.log1p(-uniforms[:, k + 1]) / hazard
-        inside = due & (wait < hours[:, k + 1] - hours[:, k]) & np.isnan(found)
-        found[inside] = (hours[:, k] + wait)[inside]
-    return found
+        inside = due & (wait < hours[:, k + 1] - hours[:, k]) & np.isnan(admitted)
+        admitted[inside] = (hours[:, k] + wait)[inside]
+    return admitted
 
 
 def end_of_trial(rule: RelapseRule, relapsed_at: np.ndarray) -> float:

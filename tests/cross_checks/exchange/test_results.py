@@ -8,6 +8,7 @@ import xarray as xr
 from command_line import refused, run
 from ketamech.core import InputError
 from ketamech.exchange.arviz_io import calibration_tree, shipped_posterior
+from ketamech.exchange.output_folder import store_errors
 from ketamech.exchange.result_io import (
     DIMS,
     SUFFIXES,
@@ -240,3 +241,18 @@ def test_what_holds_no_results_is_refused(tmp_path):
         read_results(tmp_path / "empty")
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     assert "which papers" in refused(run("cite", "x.csv", cwd=tmp_path), folder=tmp_path)
+
+
+def test_an_error_about_a_damaged_store_names_its_cause(tmp_path):
+    def read():
+        try:
+            raise OSError("checksum of chunk 0.0 is wrong")
+        except OSError as problem:
+            raise ValueError("cannot decode the array 'mood.madrs'") from problem
+
+    with pytest.raises(InputError) as refusal, store_errors(tmp_path / "curves.zarr"):
+        read()
+    expected = "cannot decode the array 'mood.madrs'; caused by: checksum of chunk 0.0 is wrong"
+    assert refusal.value.what == f"'curves.zarr' cannot be read: {expected}"
+    with pytest.raises(InputError, match="no 'zarr_format'"), store_errors(tmp_path / "curves.zarr"):
+        raise KeyError("zarr_format")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ketamech.cli import streams
+from ketamech.cli.main import plain
 
 KETAMECH = [sys.executable, "-m", "ketamech"]
 FULL = "/dev/full"
@@ -38,7 +38,7 @@ def test_every_command_writes_in_any_encoding(command, encoding, tmp_path, model
 
 
 def test_signs_keep_their_meaning_in_ascii():
-    assert streams.plain("−1.5 µmol/L ≥ 2 × é … ≠ m² ½ ⅓ ∌ 图") == "-1.5 umol/L >= 2 x e ... != m^2 1/2 ? ? ?"
+    assert plain("−1.5 µmol/L ≥ 2 × é … ≠ m² ½ ⅓ ∌ 图") == "-1.5 umol/L >= 2 x e ... != m^2 1/2 ? ? ?"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="closing a stream of a child needs a POSIX shell")

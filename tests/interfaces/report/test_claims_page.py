@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ketamech.analysis.claims import evaluate_claims
+from ketamech.core.constants import DISCLAIMER
 from ketamech.report.claims_page import (
     BOTTOM,
     HEIGHT,
@@ -17,7 +18,6 @@ from ketamech.report.claims_page import (
     write_claims,
     write_claims_document,
 )
-from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.time_axis import enclosing_steps
 
 

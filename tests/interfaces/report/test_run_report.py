@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex, cite
 from ketamech.report.model_page import describe
-from ketamech.report.number_format import DISCLAIMER
 from ketamech.report.panels import panel_plan, stage_panels
 from ketamech.report.provenance import cited_evidence, provenance, used_parameters
 from ketamech.report.published_points import published_points
@@ -67,6 +67,15 @@ def test_the_folder_holds_what_it_promises(folder):
     }
     assert "timeline.svg" in {path.name for path in (folder / "figures").iterdir()}
     assert "racemic" in (folder / "scenario.yaml").read_text(encoding="utf-8")
+
+
+def test_the_summary_holds_baseline_and_extremum_of_every_curve(folder):
+    rows = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["outputs"]
+    mood = next(row for row in rows if row["output"] == "mood.madrs")
+    assert mood["extremum"] < mood["baseline"]
+    assert mood["values_at"]["24 h"] >= mood["extremum"]
+    assert mood["difference_from_control"]["extremum"] < 0
+    assert not {"rest", "extreme"} & set(mood)
 
 
 def test_the_summary_holds_the_exposure_in_cdisc_codes(folder, racemic, model):
@@ -222,8 +231,8 @@ def test_the_summary_finds_the_peak_and_its_time(racemic, model):
         if line.key == "plasma"
     )
     total = (curves["plasma.esketamine"] + curves["plasma.arketamine"]).values[0]
-    assert line.extreme == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
-    assert line.extreme_time == curves["time"].values[total.argmax()]
+    assert line.extremum == pytest.approx(total.max() * model.parameters["drug.ketamine_molar_mass"].value)
+    assert line.extremum_time == curves["time"].values[total.argmax()]
 
 
 def test_the_terminal_table_has_a_row_a_lane(racemic):

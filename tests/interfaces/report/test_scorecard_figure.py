@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
+from ketamech.report.palette import BACKGROUND
 from ketamech.report.scorecard_figure import MARKS, scorecard_figure, write_scorecard
-from ketamech.report.svg_canvas import BACKGROUND, Shape, SvgText
+from ketamech.report.svg_canvas import Shape, SvgText
 
 
 class Card:

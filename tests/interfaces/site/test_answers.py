@@ -219,6 +219,22 @@ def test_populations_that_only_the_server_simulates_are_refused(ask):
     assert found["error"] == "mood.madrs exists for humans only: a rat has no rating"
 
 
+def test_ratings_of_children_are_refused_with_the_words_of_the_server(ask, app_state):
+    child = {"treatments": [INFUSION], "person": {"weight": "40 kg", "age": "12 year"}, "horizon": "2 days"}
+    adolescent = {**child, "person": {"weight": "40 kg", "age": "14 year"}}
+    body = {"scenario": child, "outputs": ["mood.madrs"], "times": [0.0, 24.0]}
+    asked = [("outputs", body), ("population", {"scenario": child}), ("attribution", {"scenario": child})]
+    asked += [("curves", {"scenario": child}), ("csv", {"scenario": child}), ("curves", {"scenario": adolescent})]
+    *refused, curves, table, rated = ask(asked)
+    with pytest.raises(InputError) as refusal:
+        outputs_of(app_state, OutputsRequest.model_validate(body))
+    assert [found["error"] for found in refused] == [refusal.value.what] * 3
+    server = curves_of(app_state, CurvesRequest.model_validate({"scenario": child}))
+    assert [track["key"] for track in curves["tracks"]] == [track["key"] for track in server["tracks"]]
+    assert "mood.madrs" not in table["text"]
+    assert "mood" in [track["key"] for track in rated["tracks"]]
+
+
 def test_what_only_the_installed_program_reads_is_refused_by_name(ask):
     extras = ({"connectome": "mine.csv"}, {"receptors": "mine.csv"}, {"treatments": [{"drug": "ECT"}]})
     scenarios = [{"treatments": [INFUSION], **OF_70_KG, **extra} for extra in extras]

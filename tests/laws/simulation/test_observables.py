@@ -7,7 +7,7 @@ import pytest
 
 from ketamech.analysis.scorecard_targets import compare_with_published
 from ketamech.core import InputError
-from ketamech.evidence import load_evidence, standard_error
+from ketamech.evidence import load_evidence, log_standard_error, standard_error
 from ketamech.simulation.observable import Observable, TimeCourse, unit_of
 
 HOURS = np.concatenate([[0.0], np.geomspace(1e-3, 200, 4000)])
@@ -31,6 +31,7 @@ def patient(**more):
         (Observable("plasma.drug", statistic="half_life", time="1-9"), 4.0),
         (Observable("plasma.drug", statistic="clearance"), 5 * RATE),
         (Observable("plasma.drug", statistic="steady_volume"), 5.0),
+        (Observable("plasma.drug", statistic="clearance", time="10-12"), 5 * math.exp(10 * RATE) / (5 + 1 / RATE)),
         (Observable("plasma.drug", statistic="of_dose", time="0"), 0.2),
         (Observable("plasma.drug", relative_to="of_peak", statistic="time_above", level=0.5), 4.0),
         (Observable("spines.density", relative_to="rise", time="5"), 0.25),
@@ -122,6 +123,17 @@ def test_standard_errors():
     assert standard_error(EVIDENCE["synapse-diff-84-24h"]) == pytest.approx(2.88, rel=1e-6)
     assert standard_error(EVIDENCE["berman00-ket-72h"]) == pytest.approx(10 / math.sqrt(7), rel=1e-6)
     assert standard_error(EVIDENCE["rolan-f"]) == pytest.approx(2 / 1.644854, rel=1e-6)
+
+
+def test_a_range_gives_no_standard_error_and_a_coefficient_of_variation_that_of_the_mean():
+    assert EVIDENCE["rolan-tmax"].spread.kind == "range"
+    assert math.isnan(standard_error(EVIDENCE["rolan-tmax"]))
+    assert math.isnan(log_standard_error(EVIDENCE["rolan-tmax"]))
+    clearance = EVIDENCE["fanta-cl"]  # 95 L/h in 11 people, CV 13 %
+    assert log_standard_error(clearance) == pytest.approx(math.sqrt(math.log(1 + 0.13**2)) / math.sqrt(11))
+    assert standard_error(clearance) == pytest.approx(95 * 0.13 / math.sqrt(11), rel=0.01)
+    digitised = EVIDENCE["chdr1311-s-ketamine-1h"]  # an error of the mean itself
+    assert standard_error(digitised) == pytest.approx(0.1 * digitised.value, rel=0.01)
 
 
 def test_products_and_quotients_have_the_units_of_arithmetic():

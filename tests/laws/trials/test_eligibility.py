@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError
+from ketamech.core.errors import RenamedWarning
 from ketamech.trials.run_trial import TrialRun, run_trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -81,8 +82,14 @@ def test_a_lead_in_without_belief_leaves_no_expectancy(model):
     assert start["none"] > start["open"] + 3
 
 
+def test_the_old_keys_of_baseline_inflation_are_read_with_a_warning():
+    with pytest.warns(RenamedWarning, match="baseline_inflation"):
+        read = trial({"include": "MADRS >= 28", "inflation": 4, "inflating": "50 %"})
+    assert (read.eligibility.baseline_inflation, read.eligibility.inflating_share) == (4, 0.5)
+
+
 def test_raters_lift_scores_to_the_limit_and_independent_raters_do_not(model):
-    rules = {"include": "MADRS >= 28", "inflation": 4}
+    rules = {"include": "MADRS >= 28", "baseline_inflation": 4}
     site, other = (run_trial(trial({**rules, "raters": by}), model, replicates=3) for by in ("site", "independent"))
     score = site["MADRS"].sel(visit="baseline").values
     assert (score == 28).mean() > 2 * (score == 29).mean()
@@ -111,7 +118,7 @@ def test_the_rating_at_screening_continues_in_that_at_baseline(model):
         ({"include": "remission of MADRS"}, "relative to a baseline"),
         ({"include": "MADRS >= 20", "lead_in": "placebo oral daily for 2 weeks"}, "screening"),
         ({"include": "SSI >= 4"}, "not rated"),
-        ({"include": "MADRS >= 20", "inflating": "120 %"}, "120 %"),
+        ({"include": "MADRS >= 20", "inflating_share": "120 %"}, "120 %"),
     ],
 )
 def test_impossible_criteria_are_refused(rules, words):

@@ -1,5 +1,7 @@
 """Simulated trials: allocation, ratings, dropout and missed doses, and their independence of grouping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +9,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.population.virtual_population import load_population
 from ketamech.trials.decision_rules import is_met
-from ketamech.trials.design import Condition
+from ketamech.trials.design import Condition, TreatmentCourse
 from ketamech.trials.enrolment import visit_hours
 from ketamech.trials.run_trial import TrialRun, run_trial
 from ketamech.trials.trial_dosing import TrialDosing
@@ -204,6 +206,23 @@ def test_a_dose_is_missed_only_below_the_chance_of_missing_it(model, monkeypatch
         trial(arms={"esketamine": {"treatment": COURSE, "n": 5}}, adherence="75 %"), model, threads=1
     )  # fmt: skip
     assert found["doses_given"].values[0].tolist() == [0, 0, 3, 3, 3]
+
+
+def test_the_hundred_and_first_treatment_is_not_taken_for_the_first_of_the_reduced_schedule(model):
+    dosing = TrialDosing(model, trial(), load_population("trd"), 1, [(0, np.arange(2))], {})
+    treatment = trial().arms[0].regimen.treatments[0]
+    doses = tuple((replace(treatment, amount=1.0 + i), "blinded") for i in range(101))
+    dosing.courses = (TreatmentCourse("long", doses, ((replace(treatment, amount=1000.0), "blinded"),)),)
+    dosing.course[:], dosing.reduced[:] = 0, [True, False]
+    reduced, full = ([d.treatment.amount for d in dosing.due_doses(0.0, 1.0) if d.mask[i]] for i in range(2))
+    assert (reduced, full) == ([1000.0], [amount for amount in np.arange(1.0, 102.0)])
+
+
+def test_a_model_with_other_values_has_other_checkpoints(model):
+    run = TrialRun.of(trial(), model)
+    changed = replace(model, parameters=model.parameters.with_values({"mood.acute_effect_ec50": 16.0}))
+    names = [one.checkpoint_name([0, 1]) for one in (run, TrialRun.of(trial(), model), replace(run, model=changed))]
+    assert names[0] == names[1] != names[2]
 
 
 def test_adherence_beyond_its_bounds_is_refused():

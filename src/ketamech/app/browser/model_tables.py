@@ -24,7 +24,7 @@ from ketamech.app.curves import (
 )
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.core import unit
-from ketamech.core.units import MONTH
+from ketamech.core.units import MONTH, YEAR
 from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SIZES
 from ketamech.engine.solve import (
     FIRST_STEP,
@@ -41,7 +41,7 @@ from ketamech.population.random_draws import draw_parameters
 from ketamech.report.tracks import Track, load_tracks
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
-from ketamech.simulation.output_ranges import exists_in
+from ketamech.simulation.output_ranges import YOUNGEST_RATED, exists_in
 from ketamech.simulation.parameter_overrides import bounds
 
 PEOPLE, SEED = 200, 1
@@ -93,6 +93,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "variants": {name: one.parameter_values for name, one in load_model_variants(model.parameters).items()},
         "tracks": [_track(track, model, values) for track in load_tracks().values() if available_curves(track, model)],
         "human_only": [name for name in model.layout.output_names if not exists_in("rat", name)],
+        "youngest_rated": {"hours": YOUNGEST_RATED, "years": YOUNGEST_RATED / YEAR},
         "curves": {"tolerance": TOLERANCE, "most_doses": MAX_OCCASIONS},
         "population": {
             "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,

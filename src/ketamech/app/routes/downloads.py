@@ -11,8 +11,8 @@ from fastapi import APIRouter, Response
 from ketamech.app.app_state import AppState, LimitExceeded
 from ketamech.app.scenarios import command, python, scenario_of, shell
 from ketamech.app.schemas import ScenarioRequest
+from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.curves_io import to_long_table
-from ketamech.report.number_format import DISCLAIMER
 from ketamech.simulation.scenario_schema import ScenarioFile
 from ketamech.simulation.simulate import simulate
 

@@ -19,7 +19,7 @@ from ketamech.app.jobs import FINAL_STATES, Job, Jobs
 from ketamech.app.responses import NotFound, cached_response, error_body, json_response
 from ketamech.app.schemas import AttributionRequest, JobState, SampleSizeRequest, ShippedTrial, TrialRequest
 from ketamech.app.trial_tasks import sample_size_work, shipped_trials, trial_work
-from ketamech.report.number_format import DISCLAIMER
+from ketamech.core.constants import DISCLAIMER
 
 POLL_SECONDS, KEEPALIVE_SECONDS = 0.15, 15.0  # between two readings of a job; without a change until a comment is sent
 ZIP, ZIP_METHOD = "application/zip", zipfile.ZIP_DEFLATED

@@ -22,6 +22,7 @@ from ketamech.app.curves import available_curves
 from ketamech.app.responses import cached_response
 from ketamech.app.schemas import PopulationRequest
 from ketamech.core import unit
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import load_drugs
@@ -30,7 +31,7 @@ from ketamech.evidence import Evidence, Observation
 from ketamech.parameters import SPECIES, Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
 from ketamech.parameters.species_tables import ANIMALS
-from ketamech.report.number_format import DISCLAIMER, unit_in_words
+from ketamech.report.number_format import unit_in_words
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.observable import names_in

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.constants import DISCLAIMER
 from ketamech.engine import Events
 from ketamech.exchange.sbml.ids import formula, inflow_id, papers_of, resources_of, sbml_id, unit_id
 from ketamech.exchange.sbml.reactions import Reaction, reactions_of, species_in, species_kind
@@ -28,7 +29,6 @@ from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model
 
 __all__ = ["FUNCTIONS", "PatientModel", "course_model", "course_sbml", "dose_changes", "write_sbml"]
-DISCLAIMER = "For research and education only: not treatment or dosing advice."
 BOLUS_KIND = 0  # kind of an event: a bolus
 DIGITS = 15  # significant digits of a number written by libSBML
 # Share of a scale below which a number is written as 0. A steady state has rounding errors, and libRoadRunner

@@ -17,14 +17,15 @@ import xarray as xr
 from ketamech.simulation.nca import NcaDose
 from ketamech.simulation.nca_tables import AnalysedProfile, ConcentrationProfile, analysed
 from ketamech.trials.analysis.repeated_measures import mmrm
-from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
+    RelapseAnalysis,
     ancova,
     baselines,
     mean_change_by_arm,
     responders,
     response_differences,
     share_interval,
+    time_to_relapse,
 )
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_dataset import EVENT_PREFIX
@@ -38,14 +39,14 @@ def adsl(dataset: xr.Dataset) -> pd.DataFrame:
     """One row for each subject: STUDYID, REPLIC, USUBJID, TRT01P, AGE, AGEU, ..., DCTTM, DCTTMU, DCREASCD, SOLVST."""
     r, i, subjects = _subjects(dataset)
     behind = {"left": "DCTTM", **SUBJECT_COLUMNS}
-    found = {
+    columns = {
         "STUDYID": str(dataset.attrs.get("title", "")), "REPLIC": dataset["replicate"].values[r], "USUBJID": subjects,
         "TRT01P": dataset["arm"].values[r, i, 0],
     }  # fmt: skip
-    found |= {column: dataset[name].values[r, i] for name, column in SUBJECT_COLUMNS.items() if name in dataset}
-    found |= {"DCTTM": dataset["left"].values[r, i], "DCREASCD": dataset["why_left"].values[r, i]}
-    found |= {"DECISION": dataset["decision"].values[r, i], "SOLVST": dataset["solve_status"].values[r, i]}
-    table = pd.DataFrame(found)
+    columns |= {column: dataset[name].values[r, i] for name, column in SUBJECT_COLUMNS.items() if name in dataset}
+    columns |= {"DCTTM": dataset["left"].values[r, i], "DCREASCD": dataset["why_left"].values[r, i]}
+    columns |= {"DECISION": dataset["decision"].values[r, i], "SOLVST": dataset["solve_status"].values[r, i]}
+    table = pd.DataFrame(columns)
     for name, column in behind.items():
         if column in UNITS and column in table:
             table.insert(list(table.columns).index(column) + 1, f"{column}U", _unit(dataset, name))
@@ -138,8 +139,8 @@ def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame
         return pd.DataFrame([{**unknown, "n": n, "reason": "all patients have the same exposure"}])
     fit = linregress(doublings, outcome[known])
     reach = t.ppf(0.975, n - 2) * fit.stderr
-    found = {"per_doubling": fit.slope, "low": fit.slope - reach, "high": fit.slope + reach, "p": fit.pvalue}
-    return pd.DataFrame([{**found, "r": fit.rvalue, "n": n, "reason": ""}])
+    row = {"per_doubling": fit.slope, "low": fit.slope - reach, "high": fit.slope + reach, "p": fit.pvalue}
+    return pd.DataFrame([{**row, "r": fit.rvalue, "n": n, "reason": ""}])
 
 
 def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, Any], ...]:
@@ -147,7 +148,7 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
 
     Low and high are 95 % over replicates (Wilson's interval for one).
     """
-    arm, found = dataset["arm"].values[:, :, 0], []
+    arm, rows = dataset["arm"].values[:, :, 0], []
     for event in events:
         had = dataset[f"{EVENT_PREFIX}{event}"].values
         for name in dict.fromkeys(arm.ravel()):
@@ -155,10 +156,10 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
             counts, n = (rated & (had > 0)).sum(axis=1), rated.sum(axis=1)
             low, high = share_interval(counts, n)
             percent = 100 * float(counts.sum() / n.sum()) if n.sum() else float("nan")
-            found.append(
+            rows.append(
                 {"event": event, "arm": str(name), "n": float(n.mean()), "percent": percent, "low": low, "high": high}
             )
-    return tuple(found)
+    return tuple(rows)
 
 
 CONTROL_WORDS = ("placebo", "saline", "midazolam", "sham", "control")
@@ -192,7 +193,7 @@ class TrialAnalysis:
     @property
     def not_estimated(self) -> dict[str, str]:
         """What cannot be estimated from these patients, and why."""
-        found = {}
+        by_table = {}
         for name, table in (
             ("difference (ANCOVA)", self.primary),
             ("difference (MMRM)", self.repeated),
@@ -200,10 +201,10 @@ class TrialAnalysis:
         ):
             reasons = dict.fromkeys(text for text in table.get("reason", ()) if text)
             if reasons:
-                found[name] = "; ".join(reasons)
+                by_table[name] = "; ".join(reasons)
         if self.relapse is not None and self.relapse.reason:
-            found["time to relapse"] = self.relapse.reason
-        return found
+            by_table["time to relapse"] = self.relapse.reason
+        return by_table
 
 
 def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:

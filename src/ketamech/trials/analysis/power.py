@@ -123,9 +123,9 @@ def trial_successes(
         _check_sizes(numbers, simulated, equal=not isinstance(size, Mapping))
         separate = min(simulated[name] // numbers[name] for name in names)
         for draw in range(min(draws, separate)):
-            found = _subsample(dataset, arm, numbers, draw, scale, visit, reference)
-            met, n_per_arm = criterion.is_met(found), found["arm"].map(numbers)
-            parts.append(found[["replicate", "arm"]].assign(size=i, draw=draw, n_per_arm=n_per_arm, met=met))
+            sample = _subsample(dataset, arm, numbers, draw, scale, visit, reference)
+            met, n_per_arm = criterion.is_met(sample), sample["arm"].map(numbers)
+            parts.append(sample[["replicate", "arm"]].assign(size=i, draw=draw, n_per_arm=n_per_arm, met=met))
     table = pd.concat(parts, ignore_index=True)
     table.attrs["criterion"] = criterion.text
     return table
@@ -162,14 +162,14 @@ def _subsample(
 MIN_PRINTED_P = 1e-4  # smaller ones are not printed
 
 
-def difference_sentences(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
+def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """One sentence for each arm that is compared with the reference arm; empty for a trial of one arm."""
     scale, visit = trial.primary
     sentences = []
     for arm in (arm.name for arm in trial.arms):
-        part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
+        part = analysis.primary[analysis.primary["arm"] == arm] if len(analysis.primary) else analysis.primary
         if len(part):
-            sentences.append(f"{scale} at {visit}: {_sentence(part, arm, found.reference, criterion)}")
+            sentences.append(f"{scale} at {visit}: {_sentence(part, arm, analysis.reference, criterion)}")
     return sentences
 
 

@@ -120,14 +120,14 @@ def fit_repeated_measures(data: RepeatedMeasures) -> MixedModelFit:
         return -value, -(2 * scale[:, None] * (slope @ scaled))[lower]
 
     begin = np.linalg.cholesky(start / np.outer(scale, scale))[lower]
-    found = minimize(cost, begin, jac=True, method="BFGS", options={"gtol": GRADIENT_TOLERANCE, "maxiter": 500})
+    minimum = minimize(cost, begin, jac=True, method="BFGS", options={"gtol": GRADIENT_TOLERANCE, "maxiter": 500})
     factor = np.zeros_like(start)
-    factor[lower] = found.x
+    factor[lower] = minimum.x
     sigma = (scale[:, None] * factor) @ (scale[:, None] * factor).T
     eigenvalues = np.linalg.eigvalsh(sigma / np.outer(scale, scale))
-    if not np.isfinite(found.fun) or eigenvalues[0] < MIN_EIGENVALUE_RATIO * eigenvalues[-1]:
+    if not np.isfinite(minimum.fun) or eigenvalues[0] < MIN_EIGENVALUE_RATIO * eigenvalues[-1]:
         raise NotEstimableError("the estimated covariance of the visits is singular")
-    if np.max(np.abs(found.jac)) > 1e-2:
+    if np.max(np.abs(minimum.jac)) > 1e-2:
         raise NotEstimableError("the fit did not converge")
     value, _, coefficients, covariance = _likelihood(data, sigma)
     derivatives = _derivatives(data, sigma, covariance)
@@ -193,18 +193,18 @@ def _derivatives(data: RepeatedMeasures, sigma: np.ndarray, covariance: np.ndarr
     and its mirror image."""
     inverses, _ = data.padded.inverses(sigma)
     weighted = inverses[data.padded.pattern] @ data.padded.design @ covariance
-    found = []
+    derivatives = []
     for j, k in _elements(data.visits):
         change = weighted[:, j].T @ weighted[:, k]
-        found.append(change + change.T if j != k else change)
-    return np.array(found)
+        derivatives.append(change + change.T if j != k else change)
+    return np.array(derivatives)
 
 
 def _information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
     """Observed information [element, element] of the elements of Sigma, by central differences of the slope."""
     elements = list(_elements(data.visits))
     sds = np.sqrt(np.diag(sigma))
-    found = np.empty((len(elements), len(elements)))
+    information = np.empty((len(elements), len(elements)))
     for place, (j, k) in enumerate(elements):
         step = HESSIAN_STEP * sds[j] * sds[k]
         slopes = []
@@ -214,8 +214,8 @@ def _information(data: RepeatedMeasures, sigma: np.ndarray) -> np.ndarray:
             moved[k, j] = moved[j, k]
             slope = _likelihood(data, moved)[1]
             slopes.append(np.array([slope[a, b] * (1 if a == b else 2) for a, b in elements]))
-        found[place] = -(slopes[0] - slopes[1]) / (2 * step)
-    return (found + found.T) / 2
+        information[place] = -(slopes[0] - slopes[1]) / (2 * step)
+    return (information + information.T) / 2
 
 
 COLUMNS = ["arm", "visit", "difference", "low", "high", "p", "se", "df", "n", "reason"]

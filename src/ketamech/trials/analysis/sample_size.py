@@ -96,7 +96,7 @@ def find_sample_size(
         data = run(patients)
         sizes, table = sample_sizes(data, trial, target=target, criterion=criterion)
         reached = float(table.groupby("arm")["power"].last().min()) >= min(target + SUFFICIENT_MARGIN, 100)
-        unreachable = any(one.patients is None and (one.low is None or one.low > most) for one in sizes)
+        unreachable = any(size.patients is None and (size.low is None or size.low > most) for size in sizes)
         if patients >= most or reached or unreachable:
             return SampleSizeSearch(sizes, table, data)
         patients = min(most, 2 * patients)
@@ -122,12 +122,14 @@ def sample_sizes(
     check_sample_size(trial, target)
     totals, sizes = _sizes(data, trial)
     trials = trial_successes(data, *trial.primary, reference_arm(trial), sizes, criterion=criterion)
-    found = []
+    found_sizes = []
     for arm, part in trials.groupby("arm", sort=False):
         share = part.groupby(["replicate", "size"])["met"].agg(["sum", "count"]).unstack("size")
         hits, counts = share["sum"].to_numpy(float), share["count"].to_numpy(float)
-        found.append(_size_of_arm(str(arm), trial, np.array(totals, dtype=float), hits, counts, target, criterion))
-    return tuple(found), power_of(trials)
+        found_sizes.append(
+            _size_of_arm(str(arm), trial, np.array(totals, dtype=float), hits, counts, target, criterion)
+        )
+    return tuple(found_sizes), power_of(trials)
 
 
 def _sizes(data: xr.Dataset, trial: Trial) -> tuple[list[int], list[dict[str, int]]]:
@@ -219,10 +221,10 @@ def _likelihood(
 
     chance = np.clip(ndtr(predictor), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     density = np.exp(-(predictor**2) / 2) / math.sqrt(2 * math.pi)
-    met, all_ = hits[:, None, :], counts[:, None, :]
+    hits_by_size, all_ = hits[:, None, :], counts[:, None, :]
     variance = chance * (1 - chance)
-    likelihood = met * np.log(chance) + (all_ - met) * np.log1p(-chance)
-    return density * (met - all_ * chance) / variance, all_ * density**2 / variance, likelihood
+    likelihood = hits_by_size * np.log(chance) + (all_ - hits_by_size) * np.log1p(-chance)
+    return density * (hits_by_size - all_ * chance) / variance, all_ * density**2 / variance, likelihood
 
 
 def _patients(effect: float, spread: float, z: float, wanted: float) -> float:
@@ -241,6 +243,6 @@ def _interval(
     """95 % interval of the number of patients: replicates, each with all its smaller trials, are drawn again."""
     chosen = np.random.default_rng(RESAMPLING_SEED).integers(len(hits), size=(RESAMPLES, len(hits)))
     effects, spreads = _fit(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
-    found = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
-    low, high = np.quantile(found, [0.025, 0.975], method="nearest")
+    numbers = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
+    low, high = np.quantile(numbers, [0.025, 0.975], method="nearest")
     return float(low), float(high)

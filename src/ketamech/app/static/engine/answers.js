@@ -38,7 +38,7 @@ export class Answers {
   async curves({ scenario: keys, tracks: names = [], outputs: single = [], until = null }) {
     const began = performance.now();
     const scenario = this.reader.read(keys);
-    const tracks = (await this.requested(names, single)).filter(this.existsIn(scenario.species));
+    const tracks = (await this.requested(names, single)).filter(this.existsIn(scenario.group));
     const { first, starts, times } = this.times(scenario, until, this.tables.times);
     const outputs = outputsOf(tracks);
     const found = this.model.solveAll(this.subjects(scenario), times, outputs, this.tables.curves.tolerance);
@@ -58,7 +58,7 @@ export class Answers {
 
   outputs({ scenario: keys, outputs, times }) {
     const scenario = this.reader.read(keys);
-    this.requireOutputs(scenario.species, outputs);
+    this.requireOutputs(scenario.group, outputs);
     if (!times.length || times.some((time, i) => !Number.isFinite(time) || time < times[i - 1])) {
       throw new InputError("output times must be in ascending order", { key: "times", expected: "hours, e.g. 0, 0.5, 24" });
     }
@@ -75,7 +75,7 @@ export class Answers {
   async attribution({ scenario: keys, draws = 0 }) {
     const scenario = this.reader.read(keys);
     if (draws) throw unsupported("draws of parameters", "draws", "none");
-    this.requireOutputs(scenario.species, ["mood.madrs"]);
+    this.requireOutputs(scenario.group, ["mood.madrs"]);
     this.outcomes ??= await this.later.outcomes();
     return attribution(this, scenario, this.outcomes);
   }
@@ -128,7 +128,7 @@ export class Answers {
   async csv({ scenario: keys }) {
     const scenario = this.reader.read(keys);
     this.singleOutputs ??= await this.later.outputs();
-    const isShown = (name) => scenario.species === "human" || !this.tables.human_only.includes(name);
+    const isShown = (name) => scenario.group === "human" || !this.tables.human_only.includes(name);
     const names = Object.keys(this.singleOutputs).filter(isShown);
     const { times } = this.times(scenario, null, this.tables.times);
     const found = this.model.solveAll(this.subjects(scenario), times, names, this.tables.curves.tolerance);
@@ -159,7 +159,7 @@ export class Answers {
     this.checkPopulation(scenario, rest);
     const isTrack = this.tables.tracks.some((one) => one.key === name);
     const [track] = await this.requested(isTrack ? [name] : [], isTrack ? [] : [name]);
-    this.requireOutputs(scenario.species, outputsOf([track]));
+    this.requireOutputs(scenario.group, outputsOf([track]));
     const { first, times } = this.times(scenario, until, { ...this.tables.times, count, most });
     this.people ??= new VirtualPatients(await this.later.people(), this.tables.parameters);
     const patients = this.patients(scenario, rest);
@@ -236,17 +236,21 @@ export class Answers {
     return keys.length || outputs.length ? requested : tracks;
   }
 
-  // Whether a track exists in a species: ratings exist for humans only.
-  existsIn(species) {
+  // Whether a track exists in a species or in a child: ratings exist for humans of the ages that were rated only.
+  existsIn(group) {
     const isRating = (name) => this.tables.human_only.includes(name);
-    return (track) => species === "human" || !outputsOf([track]).some(isRating);
+    return (track) => group === "human" || !outputsOf([track]).some(isRating);
   }
 
-  requireOutputs(species, outputs) {
-    const missing = outputs.find((name) => species !== "human" && this.tables.human_only.includes(name));
+  requireOutputs(group, outputs) {
+    const missing = outputs.find((name) => group !== "human" && this.tables.human_only.includes(name));
     if (!missing) return;
+    if (group === "child") {
+      const what = `${missing} has no data in patients below ${this.tables.youngest_rated.years} years`;
+      throw new InputError(what, { key: "outputs", expected: "kinetics or mechanism", typeThis: "venous.ketamine" });
+    }
     const expected = "an output that is measured in animals";
-    const what = `${missing} exists for humans only: a ${species} has no rating`;
+    const what = `${missing} exists for humans only: a ${group} has no rating`;
     throw new InputError(what, { key: "outputs", expected, typeThis: "forced_swim.immobility" });
   }
 

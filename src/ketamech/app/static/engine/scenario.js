@@ -35,8 +35,9 @@ export class ScenarioReader {
     Object.assign(this, { reader, tables, dosing });
   }
 
-  // { species, treatments, perturbations, values, horizon, control, cycle }: `values` (Map of parameter to canonical
-  // value) differ from the tables; `cycle`: see steadyStateCycle.
+  // { species, group, treatments, perturbations, values, horizon, control, cycle }: `group` is the species, or "child" for
+  // a human below the age of any rating; `values` (Map of parameter to canonical value) differ from the tables; `cycle`:
+  // see steadyStateCycle.
   read(keys) {
     this.checkKeys(keys);
     const { treatments, phrases } = this.reader.read(keys.treatments);
@@ -53,7 +54,9 @@ export class ScenarioReader {
     }
     const longest = this.dosing.limits.horizon;
     const horizon = keys.horizon ? this.horizon(keys.horizon) : Math.min(horizonOf(treatments), longest);
-    const scenario = { species, treatments, perturbations, values, horizon, control: keys.control ?? true };
+    const isChild = species === HUMAN && (values.get("person.age") ?? Infinity) < this.tables.youngest_rated.hours;
+    const group = isChild ? "child" : species;
+    const scenario = { species, group, treatments, perturbations, values, horizon, control: keys.control ?? true };
     this.validate(scenario);
     return { ...scenario, cycle: steadyStateCycle(treatments, this.valueOf(scenario, VISIT_GAP)) };
   }

@@ -1,0 +1,6 @@
+"""Constants that several packages share."""
+
+from __future__ import annotations
+
+DISCLAIMER = "For research and education only: not treatment or dosing advice."
+Z95 = 1.959964  # standard normal quantile: half-width of a 95 % interval in standard errors
