@@ -44,7 +44,7 @@ def engines(
     out: Out = Path("benchmarks"),
     docs: Docs = None,
 ) -> None:
-    """Measure this engine beside libRoadRunner, pydiffsol, COPASI and SciPy on the same patients, doses and outputs.
+    """Measure this engine beside libRoadRunner, pydiffsol, COPASI, SciPy and C on the same patients, doses and outputs.
 
     Example:  python -m benchmarks engines --quick
 
@@ -87,7 +87,11 @@ def _show(found: Mapping[str, Any]) -> None:
             rows.append(
                 {"program": peer["label"], "tolerance": "not installed", "ms": None, "error": None, "times": None}
             )
-        for one in peer["settings"] if peer["installed"] else ():
+        if "failed" in peer:
+            rows.append(
+                {"program": peer["label"], "tolerance": peer["failed"], "ms": None, "error": None, "times": None}
+            )
+        for one in peer["settings"] if peer["installed"] and "failed" not in peer else ():
             row = {"program": peer["label"], "tolerance": f"{one['tolerance']:.0e}", "ms": one.get("median_ms")}
             rows.append(row | {"error": one["error"], "times": times.get((peer["name"], one["tolerance"]))})
     terminal.table(rows, title="Milliseconds a patient; times: how many patients we solve meanwhile, no less exact")
