@@ -1,4 +1,4 @@
-"""Benchmarks from the command line: `python -m benchmarks engines | kernels | fits | page | site | screenshots`."""
+"""Benchmarks from the command line; `python -m benchmarks --help` lists them."""
 
 from __future__ import annotations
 
@@ -130,6 +130,32 @@ def kernels(
         written[1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         terminal.table(found, title="Seconds, and ratios to the run of all outputs")
     terminal.wrote(written)
+
+
+@app.command()
+def cluster(
+    patients: Annotated[int, typer.Option(min=100, help="Patients of each run")] = 1_000_000,
+    workers: Annotated[str, typer.Option(help="Numbers of workers, joined by ','")] = "1,2,4",
+    out: Out = Path("benchmarks"),
+) -> None:
+    """Run a large cohort on Dask workers of this machine: time, memory of each process, and continuing after a stop.
+
+    Writes cluster.json, from which the page of the benchmark takes a table; each run is added as it ends. Linux only.
+    """
+    from ketamech.cli import terminal
+
+    terminal.require_extra("distributed")
+    from benchmarks.cluster_scaling import cluster_scaling
+
+    terminal.refuse_file(out)
+    out.mkdir(parents=True, exist_ok=True)
+    target, console = out / "cluster.json", terminal.progress()
+    with console.status("Starting ...") as status:
+        counts = [int(count) for count in workers.split(",")]
+        found = cluster_scaling(patients, counts, lambda line: status.update(line), target)
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    terminal.table(found["rows"], title=f"{patients:,} patients on workers of this machine")
+    terminal.wrote([target])
 
 
 @app.command()
