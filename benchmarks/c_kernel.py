@@ -74,7 +74,8 @@ _text = text_of(_C({"contract": False}))
 
 def load(problem: BenchmarkCase) -> Run:
     """Compile the kernel, and return what solves the task for every patient of the problem."""
-    library = _compiled(write_equations(problem), cpu_lanes())
+    library = compile_c(SOURCE, cpu_lanes(), write_equations(problem))
+    library.solve_all.restype = ctypes.c_long
     events, times = problem.events, np.ascontiguousarray(problem.times)
     given = [
         np.ascontiguousarray(problem.inputs), np.ascontiguousarray(problem.start), np.ascontiguousarray(events.time),
@@ -104,19 +105,20 @@ class _Task(ctypes.Structure):
     )  # fmt: skip
 
 
-def _compiled(equations: str, lanes: int, flags: Sequence[str] = FLAGS) -> Any:
-    """The loaded library for 4 or 8 `lanes`. Raises SolverError with the first line of what the compiler says."""
+def compile_c(source: Path, lanes: int, header: str = "") -> ctypes.CDLL:
+    """The loaded library of a source for 4 or 8 `lanes`, which includes `header` as equations.h.
+
+    Raises SolverError with the first line of what the compiler says.
+    """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        (folder / "equations.h").write_text(equations, encoding="utf-8")
+        (folder / "equations.h").write_text(header, encoding="utf-8")
         target = folder / "kernel.so"
-        command = [COMPILER, *flags, f"-DLANES={lanes}", f"-I{folder}", str(SOURCE), "-o", str(target), "-lmvec", "-lm"]
+        command = [COMPILER, *FLAGS, f"-DLANES={lanes}", f"-I{folder}", str(source), "-o", str(target), "-lmvec", "-lm"]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=COMPILE_LIMIT)
         if done.returncode:
             raise SolverError(f"{COMPILER}: {(done.stderr.strip().splitlines() or ['no reason given'])[0]}")
-        library = ctypes.CDLL(str(target))
-    library.solve_all.restype = ctypes.c_long
-    return library
+        return ctypes.CDLL(str(target))
 
 
 def write_equations(problem: BenchmarkCase) -> str:

@@ -40,13 +40,45 @@ class KernelSize:
     outputs: int
 
 
+@dataclass(frozen=True)
+class KernelCost:
+    """Floating-point operations of a step of one patient, and bytes that it loads and stores."""
+
+    kernel: str
+    states: int
+    operations: int
+    bytes: int
+
+
 def kernel_sizes(model: Model) -> list[KernelSize]:
     """Sizes of the code of the whole model and of every slice."""
+    return [kernel_size(name, code) for name, code in _kernels(model)]
+
+
+def kernel_costs(model: Model) -> list[KernelCost]:
+    """Costs of a step of the whole model and of every slice."""
+    found = []
+    for name, code in _kernels(model):
+        text = vector_module(*blocks_of(code), LANES, EXPORTED)
+        operations, moved = (instruction_counts(text, weight) for weight in (_operations, _bytes))
+        each = [counts["attempt"] + counts["accept"] for counts in (operations, moved)]
+        found.append(KernelCost(name, len(code.scales), *each))
+    return found
+
+
+def _operations(line: str) -> int:
+    if "@llvm.fma" in line:
+        return 2
+    return 1 if re.search(r"= (?:fadd|fsub|fmul|fdiv)\b|@llvm.sqrt", line) else 0
+
+
+def _bytes(line: str) -> int:
+    return 8 if re.search(r"= load <|^store <", line) else 0
+
+
+def _kernels(model: Model) -> Iterator[tuple[str, EquationCode]]:
     code = model.kernel._equation_code()
-    return [kernel_size(WHOLE, code), *(kernel_size(name, part) for name, part in _slices(model, code))]
-
-
-def _slices(model: Model, code: EquationCode) -> Iterator[tuple[str, EquationCode]]:
+    yield WHOLE, code
     for scope in model.scopes:
         for part in scope.slices:
             yield f"{scope.name}, {part.name}", code.slice(*slice_states(code, scope, part))
@@ -60,22 +92,25 @@ def kernel_size(name: str, code: EquationCode) -> KernelSize:
     return KernelSize(name, len(code.scales), step, counts["relax"] + counts["move"], counts["interpolate"])
 
 
-def instruction_counts(text: str) -> dict[str, int]:
-    """Instructions that each function executes, by name; calls of functions that are not in the text count as one."""
+def instruction_counts(text: str, weight: Callable[[str], int] = lambda line: 1) -> dict[str, int]:
+    """Instructions that each function executes, by name, or the sum of their `weight`.
+
+    Calls of functions that are not in the text count as an instruction.
+    """
     bodies = {found[1]: found[0] for found in _FUNCTION.finditer(text)}
     counts: dict[str, int] = {}
 
     def count(name: str) -> int:
         if name not in counts:
             counts[name] = _count_lines(
-                bodies[name].splitlines(), lambda called: count(called) if called in bodies else 1
+                bodies[name].splitlines(), lambda called: count(called) if called in bodies else None, weight
             )
         return counts[name]
 
     return {name: count(name) for name in bodies}
 
 
-def _count_lines(lines: list[str], count_call: Callable[[str], int]) -> int:
+def _count_lines(lines: list[str], count_call: Callable[[str], int | None], weight: Callable[[str], int]) -> int:
     total: int = 0
     in_loop: int | None = None
     for line in map(str.strip, lines):
@@ -85,7 +120,8 @@ def _count_lines(lines: list[str], count_call: Callable[[str], int]) -> int:
             total, in_loop = total + (in_loop or 0) * int(found[1]), None
         elif not _NOT_COUNTED.search(line):
             called = _CALL.search(line)
-            one = count_call(called[1]) if called else 1
+            inside = count_call(called[1]) if called else None
+            one = weight(line) if inside is None else inside
             total, in_loop = (total + one, None) if in_loop is None else (total, in_loop + one)
     return total
 

@@ -34,6 +34,8 @@ def benchmark_page(found: Mapping[str, Any], picture: str) -> str:
         _slices(found),
         "## Beside a kernel written by hand",
         _by_hand(found),
+        "## What a step costs",
+        _roofline(found["roofline"]),
         "## Many patients",
         _scaling(found),
         "## Starts",
@@ -156,6 +158,36 @@ def _by_hand(found: Mapping[str, Any]) -> str:
     )
     heads = ("task", "tolerance", "C, ms a patient", "its error", "ours, ms", "our error", "our throughput")
     return f"{said}\n\n{_table(heads, rows)}"
+
+
+def _roofline(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Operations and bytes of a step beside what the core can do."""
+    if not rows:
+        return "Not measured in this run."
+    table = [
+        [
+            row["task"], str(row["states"]), number(row["steps"]), number(1e6 * row["seconds"]),
+            f"{row['operations']:,}", f"{row['bytes'] / 1024:,.0f} KiB", number(row["operations"] / row["bytes"]),
+            f"{row['workspace'] / 1024:,.0f} KiB", f"{100 * row['operations_share']:.0f} %",
+            f"{100 * row['bytes_share']:.0f} %",
+        ]
+        for row in rows
+    ]  # fmt: skip
+    one = rows[0]
+    said = (
+        "Operations and bytes are those of the instructions of a step of one patient (a fused multiply-add is two "
+        "operations; what stays in a register is no byte); the time of a step contains outputs and doses. "
+        f"{one['lanes']} patients are computed side by side. Peaks of the core, measured with the same vectors: "
+        f"{one['peak_operations'] / 1e9:.0f} GFLOP/s of fused multiply-adds; {one['peak_bytes'] / 1e9:.0f} GB/s of two "
+        "loads and a store in the first cache, and in arrays of the size of the workspace "
+        + ", ".join(f"{row['workspace_bytes'] / 1e9:.0f} ({row['task'].lower()})" for row in rows)
+        + "."
+    )
+    heads = (
+        "task", "states", "steps of a patient", "a step, µs", "operations", "loads and stores", "operations a byte",
+        "workspace", "of peak operations", "of peak bytes of the first cache",
+    )  # fmt: skip
+    return f"{said}\n\n{_table(heads, table)}"
 
 
 def _scaling(found: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from benchmarks.engine_process import isolated
 from benchmarks.engines import BY_HAND, OURS, Engine, Run, select_engines
 from benchmarks.engines import QUICK_ENGINES as QUICK_PEERS
 from benchmarks.hardware import machine
+from benchmarks.roofline import roofline
 from benchmarks.work_precision import FULL, QUICK, REFERENCE, checked, compare, judge, measure, one_core, shares
 from ketamech.core import InputError
 
@@ -82,6 +83,8 @@ def benchmark(
         few = posed.subset(effort.patients)
         agreement = checked(judge(few), few, peers)
         slices = [_slice(posed, name, peers, loaded, effort, tell) for name in list(SLICES)[-1 if quick else 0 :]]
+        sliced = {SLICES[name][0]: SLICES[name][1] for name in list(SLICES)[-1 if quick else 0 :]}
+        costs = roofline(posed, ({} if quick else {"All outputs": None}) | sliced, tell)
     rows = scaling.scale(200 if quick else most, (1, 2), tell)
     found: dict[str, Any] = {"task": _task(posed, effort), "machine": machine() | {"pinned": core is not None}}
     found |= {"versions": {name: version(name) for name in PACKAGES}, "quick": quick, "elsewhere": OTHER}
@@ -89,6 +92,7 @@ def benchmark(
     comparison = compare(records)
     times = {"all": headline(comparison)} | {one["name"]: headline(one["comparison"]) for one in slices}
     found |= {"comparison": comparison, "headline": times}
+    found["roofline"] = costs
     found["by_hand"] = {"all": shares(records)} | {one["name"]: shares(one["peers"]) for one in slices}
     found |= {"scaling": rows, "scaling_summary": scaling.summary(rows)}
     found["starts"] = startup_time.starts(effort.repeats, tell, quick=quick)
