@@ -110,9 +110,10 @@ def kernels(
 ) -> None:  # fmt: skip
     """Count the instructions of every kernel and measure runs by the whole model and by slices in turn.
 
-    Writes kernel_size.csv, with which a test compares the program, and slices.json. `--repeats 0` only counts.
+    Writes kernel_size.csv and machine_code.csv, with which tests compare the program, and slices.json. `--repeats 0`
+    only counts.
     """
-    from benchmarks.kernel_size import kernel_sizes, write_sizes
+    from benchmarks.kernel_size import kernel_sizes, machine_code, write_sizes
     from benchmarks.slices import measure_slices
     from ketamech.cli import terminal
     from ketamech.simulation.model import load_model
@@ -120,14 +121,15 @@ def kernels(
     terminal.refuse_file(out)
     console, model = terminal.progress(), load_model()
     out.mkdir(parents=True, exist_ok=True)
-    sizes, written = kernel_sizes(model), [out / "kernel_size.csv"]
+    sizes, written = kernel_sizes(model), [out / "kernel_size.csv", out / "machine_code.csv"]
     write_sizes(sizes, written[0])
+    write_sizes(machine_code(model), written[1])
     terminal.table([vars(size) for size in sizes], title="Instructions of a group of four patients")
     if repeats != 0:
         with console.status("Starting ...") as status:
             found = measure_slices(model, lambda line: status.update(line), patients=patients, repeats=repeats or 9)
         written.append(out / "slices.json")
-        written[1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        written[-1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         terminal.table(found, title="Seconds, and ratios to the run of all outputs")
     terminal.wrote(written)
 
