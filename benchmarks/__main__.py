@@ -1,4 +1,4 @@
-"""Benchmarks from the command line: `python -m benchmarks engines | kernels | fits | page | site | screenshots`."""
+"""Benchmarks from the command line; `python -m benchmarks --help` lists them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def engines(
     out: Out = Path("benchmarks"),
     docs: Docs = None,
 ) -> None:
-    """Measure this engine beside libRoadRunner, pydiffsol, COPASI and SciPy on the same patients, doses and outputs.
+    """Measure this engine beside libRoadRunner, pydiffsol, COPASI, SciPy and C on the same patients, doses and outputs.
 
     Example:  python -m benchmarks engines --quick
 
@@ -87,7 +87,11 @@ def _show(found: Mapping[str, Any]) -> None:
             rows.append(
                 {"program": peer["label"], "tolerance": "not installed", "ms": None, "error": None, "times": None}
             )
-        for one in peer["settings"] if peer["installed"] else ():
+        if "failed" in peer:
+            rows.append(
+                {"program": peer["label"], "tolerance": peer["failed"], "ms": None, "error": None, "times": None}
+            )
+        for one in peer["settings"] if peer["installed"] and "failed" not in peer else ():
             row = {"program": peer["label"], "tolerance": f"{one['tolerance']:.0e}", "ms": one.get("median_ms")}
             rows.append(row | {"error": one["error"], "times": times.get((peer["name"], one["tolerance"]))})
     terminal.table(rows, title="Milliseconds a patient; times: how many patients we solve meanwhile, no less exact")
@@ -106,9 +110,10 @@ def kernels(
 ) -> None:  # fmt: skip
     """Count the instructions of every kernel and measure runs by the whole model and by slices in turn.
 
-    Writes kernel_size.csv, with which a test compares the program, and slices.json. `--repeats 0` only counts.
+    Writes kernel_size.csv and machine_code.csv, with which tests compare the program, and slices.json. `--repeats 0`
+    only counts.
     """
-    from benchmarks.kernel_size import kernel_sizes, write_sizes
+    from benchmarks.kernel_size import kernel_sizes, machine_code, write_sizes
     from benchmarks.slices import measure_slices
     from ketamech.cli import terminal
     from ketamech.simulation.model import load_model
@@ -116,16 +121,43 @@ def kernels(
     terminal.refuse_file(out)
     console, model = terminal.progress(), load_model()
     out.mkdir(parents=True, exist_ok=True)
-    sizes, written = kernel_sizes(model), [out / "kernel_size.csv"]
+    sizes, written = kernel_sizes(model), [out / "kernel_size.csv", out / "machine_code.csv"]
     write_sizes(sizes, written[0])
+    write_sizes(machine_code(model), written[1])
     terminal.table([vars(size) for size in sizes], title="Instructions of a group of four patients")
     if repeats != 0:
         with console.status("Starting ...") as status:
             found = measure_slices(model, lambda line: status.update(line), patients=patients, repeats=repeats or 9)
         written.append(out / "slices.json")
-        written[1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        written[-1].write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         terminal.table(found, title="Seconds, and ratios to the run of all outputs")
     terminal.print_written_files(written)
+
+
+@app.command()
+def cluster(
+    patients: Annotated[int, typer.Option(min=100, help="Patients of each run")] = 1_000_000,
+    workers: Annotated[str, typer.Option(help="Numbers of workers, joined by ','")] = "1,2,4",
+    out: Out = Path("benchmarks"),
+) -> None:
+    """Run a large cohort on Dask workers of this machine: time, memory of each process, and continuing after a stop.
+
+    Writes cluster.json, from which the page of the benchmark takes a table; each run is added as it ends. Linux only.
+    """
+    from ketamech.cli import terminal
+
+    terminal.require_extra("distributed")
+    from benchmarks.cluster_scaling import cluster_scaling
+
+    terminal.refuse_file(out)
+    out.mkdir(parents=True, exist_ok=True)
+    target, console = out / "cluster.json", terminal.progress()
+    with console.status("Starting ...") as status:
+        counts = [int(count) for count in workers.split(",")]
+        found = cluster_scaling(patients, counts, lambda line: status.update(line), target)
+    target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    terminal.table(found["rows"], title=f"{patients:,} patients on workers of this machine")
+    terminal.wrote([target])
 
 
 @app.command()

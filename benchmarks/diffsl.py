@@ -21,6 +21,11 @@ SMALLEST = 1e-12  # what a logarithm may see, as a share of 1: DiffSL differenti
 class _DiffSL(StrPrinter):
     """SymPy to DiffSL: small powers as products, other powers as a function, Hill functions written out."""
 
+    def _as_ordered_terms(self, expr: sympy.Add, order: str | None = None) -> list[sympy.Expr]:
+        """Negative terms last: for some sums that begin with one, LLVM 18 and later end the process ("did not reach a
+        fixpoint")."""
+        return sorted(expr.args, key=lambda term: bool(term.could_extract_minus_sign()))
+
     def _print_Integer(self, expr: sympy.Integer) -> str:
         return f"{int(expr)}.0"
 
@@ -60,6 +65,7 @@ def load(problem: BenchmarkCase) -> Run:
     )
     ode.h0 = 1e-3
     given = np.hstack([problem.inputs, (problem.start + problem.segments()[0].jump) / problem.scale])
+    given = np.ascontiguousarray(given)
 
     def run(tolerance: float) -> np.ndarray:
         ode.rtol = ode.atol = tolerance

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import amici, copasi, diffsl, jax_diffrax, ketamech_engine, lsoda, roadrunner
+from benchmarks import amici, c_kernel, copasi, diffsl, jax_diffrax, ketamech_engine, lsoda, roadrunner
 from benchmarks.benchmark_case import BenchmarkCase
 from ketamech.core import UnknownNameError, closest_match
 
@@ -19,7 +20,10 @@ Run = Callable[[float], np.ndarray]  # tolerance -> values [patient, time, outpu
 
 @dataclass(frozen=True)
 class Engine:
-    """`load` compiles and returns what solves the task; `modules` are what it must find, `packages` what to install."""
+    """`load` compiles and returns what solves the task; `modules` are what it must find, `packages` what to install.
+
+    `program`: a program that must be on the path. One that `solves_groups` of patients gets as many as ours.
+    """
 
     name: str
     label: str
@@ -27,15 +31,20 @@ class Engine:
     load: Callable[[BenchmarkCase], Run]
     modules: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    program: str = ""
+    solves_groups: bool = False
 
     @property
     def installed(self) -> bool:
-        """Whether every module it needs is there."""
-        return all(importlib.util.find_spec(module) for module in self.modules)
+        """Whether every module and program it needs is there."""
+        there = not self.program or shutil.which(self.program)
+        return bool(there) and all(importlib.util.find_spec(module) for module in self.modules)
 
     @property
     def type_this(self) -> str:
         """What to type where it is not installed."""
+        if self.program:
+            return f"CC=... with the GCC of this machine in place of {self.program}"
         return f"pip install {' '.join(self.packages)}"
 
     @property
@@ -44,7 +53,8 @@ class Engine:
         return {name: importlib.metadata.version(name) for name in self.packages} if self.installed else {}
 
 
-OURS = Engine("ours", "KetaMech", "this engine", ketamech_engine.load)
+OURS = Engine("ours", "KetaMech", "this engine", ketamech_engine.load, solves_groups=True)
+BY_HAND = "c_kernel"
 QUICK_ENGINES = ("roadrunner", "copasi")  # compile within seconds
 SLOW_ENGINES = ("amici", "diffrax")  # compile within many minutes: only where they are named
 ENGINES = (
@@ -96,6 +106,14 @@ ENGINES = (
         lsoda.load,
         ("scipy", "numba"),
         ("scipy", "numba"),
+    ),
+    Engine(
+        BY_HAND,
+        "C by hand",
+        "the same method in C with AVX vectors, compiled by the C compiler of this machine",
+        c_kernel.load,
+        program=c_kernel.COMPILER,
+        solves_groups=True,
     ),
 )
 

@@ -2,17 +2,21 @@
 
 `python -m benchmarks kernels` writes the table `kernel_size.csv`; a test compares it with the program. Counted are
 arithmetic, comparisons, loads and stores of one group of lanes, with the instructions of called blocks and functions
-and as many rounds of loops as there are rows. Not counted are addresses and jumps.
+and as many rounds of loops as there are rows. Not counted are addresses and jumps. What LLVM makes of the text is in
+`machine_code.csv`: machine instructions of the longest functions, for one processor.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import llvmlite.binding as llvm
+
+from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.llvm_writer import vector_module
 from ketamech.engine.codegen.program import EXPORTED, blocks_of
@@ -20,9 +24,14 @@ from ketamech.engine.kernel import LANES, slice_states
 from ketamech.simulation.model import Model
 
 TABLE = Path(__file__).parent / "kernel_size.csv"
+MACHINE_TABLE = Path(__file__).parent / "machine_code.csv"
+MACHINE_KERNELS = ("levels, ketamine levels", "depression, esketamine")  # those that LLVM compiles within seconds
+MACHINE_FUNCTIONS = ("linearise", "stage")  # two thirds of the time of a step, without loops
 WHOLE = "all outputs"
+TASKS, SLOWER = ("step", "correction", "outputs"), 1.05  # columns of the table; the smallest change that counts
 _FUNCTION = re.compile(r"^define [^@]*@([\w.]+)\(.*?^}", re.M | re.S)
 _CALL = re.compile(r"call [^@]*@([\w.]+)\(")
+_MACHINE_INSTRUCTION = re.compile(r"^\t[a-z]")
 _LOOP_START, _LOOP_END = re.compile(r"^loop\d+:"), re.compile(r"icmp ult i64 %next\d+, (\d+)")
 _NOT_COUNTED = re.compile(
     r"getelementptr|bitcast|\bbr\b|\bphi\b|\bret\b|^define|^\w+:|^}|^$|icmp ult i64 %next|%next\d+ = add"
@@ -40,13 +49,59 @@ class KernelSize:
     outputs: int
 
 
+def changed_sizes(before: Sequence[KernelSize], now: Sequence[KernelSize]) -> list[str]:
+    """A line for each task of a kernel that needs 5 % more or fewer instructions, and for kernels of one side only."""
+    old, new = ({one.kernel: one for one in sizes} for sizes in (before, now))
+    found = [f"{name}: in one table only" for name in sorted(old.keys() ^ new.keys())]
+    for name in [name for name in new if name in old]:
+        for task in TASKS:
+            first, then = getattr(old[name], task), getattr(new[name], task)
+            if not first / SLOWER < then < first * SLOWER:
+                found.append(f"{name}, {task}: {first:,} instructions before, {then:,} now")
+    return found
+
+
+@dataclass(frozen=True)
+class KernelCost:
+    """Floating-point operations of a step of one patient, and bytes that it loads and stores."""
+
+    kernel: str
+    states: int
+    operations: int
+    bytes: int
+
+
 def kernel_sizes(model: Model) -> list[KernelSize]:
     """Sizes of the code of the whole model and of every slice."""
+    return [kernel_size(name, code) for name, code in _kernels(model)]
+
+
+def kernel_costs(model: Model) -> list[KernelCost]:
+    """Costs of a step of the whole model and of every slice."""
+    return [kernel_cost(name, code) for name, code in _kernels(model)]
+
+
+def kernel_cost(name: str, code: EquationCode) -> KernelCost:
+    """Cost of a step by the code of a system or of a slice."""
+    text = vector_module(*blocks_of(code), LANES, EXPORTED)
+    operations, moved = (instruction_counts(text, weight) for weight in (_operations, _bytes))
+    each = [counts["attempt"] + counts["accept"] for counts in (operations, moved)]
+    return KernelCost(name, len(code.scales), *each)
+
+
+def _operations(line: str) -> int:
+    if "@llvm.fma" in line:
+        return 2
+    return 1 if re.search(r"= (?:fadd|fsub|fmul|fdiv)\b|@llvm.sqrt", line) else 0
+
+
+def _bytes(line: str) -> int:
+    return 8 if re.search(r"= load <|^store <", line) else 0
+
+
+def _kernels(model: Model) -> Iterator[tuple[str, EquationCode]]:
     code = model.kernel._equation_code()
-    return [kernel_size(WHOLE, code), *(kernel_size(name, part) for name, part in _slices(model, code))]
-
-
-def _slices(model: Model, code: EquationCode) -> Iterator[tuple[str, EquationCode]]:
+    yield WHOLE, code
     for scope in model.scopes:
         for part in scope.slices:
             yield f"{scope.name}, {part.name}", code.slice(*slice_states(code, scope, part))
@@ -60,22 +115,25 @@ def kernel_size(name: str, code: EquationCode) -> KernelSize:
     return KernelSize(name, len(code.scales), step, counts["relax"] + counts["move"], counts["interpolate"])
 
 
-def instruction_counts(text: str) -> dict[str, int]:
-    """Instructions that each function executes, by name; calls of functions that are not in the text count as one."""
+def instruction_counts(text: str, weight: Callable[[str], int] = lambda line: 1) -> dict[str, int]:
+    """Instructions that each function executes, by name, or the sum of their `weight`.
+
+    Calls of functions that are not in the text count as an instruction.
+    """
     bodies = {found[1]: found[0] for found in _FUNCTION.finditer(text)}
     counts: dict[str, int] = {}
 
     def count(name: str) -> int:
         if name not in counts:
             counts[name] = _count_lines(
-                bodies[name].splitlines(), lambda called: count(called) if called in bodies else 1
+                bodies[name].splitlines(), lambda called: count(called) if called in bodies else None, weight
             )
         return counts[name]
 
     return {name: count(name) for name in bodies}
 
 
-def _count_lines(lines: list[str], count_call: Callable[[str], int]) -> int:
+def _count_lines(lines: list[str], count_call: Callable[[str], int | None], weight: Callable[[str], int]) -> int:
     total: int = 0
     in_loop: int | None = None
     for line in map(str.strip, lines):
@@ -85,21 +143,68 @@ def _count_lines(lines: list[str], count_call: Callable[[str], int]) -> int:
             total, in_loop = total + (in_loop or 0) * int(found[1]), None
         elif not _NOT_COUNTED.search(line):
             called = _CALL.search(line)
-            one = count_call(called[1]) if called else 1
+            inside = count_call(called[1]) if called else None
+            one = weight(line) if inside is None else inside
             total, in_loop = (total + one, None) if in_loop is None else (total, in_loop + one)
     return total
 
 
+@dataclass(frozen=True)
+class MachineCode:
+    """Instructions of a function in machine code for one processor, and those of them that move a value to the stack
+    or from it, by a version of LLVM.
+    """
+
+    kernel: str
+    function: str
+    llvm: str
+    instructions: int
+    stack: int
+
+
+def machine_code(model: Model) -> list[MachineCode]:
+    """The longest functions of the kernels in MACHINE_KERNELS, four lanes wide, for a processor with AVX2."""
+    found = []
+    for name, code in _kernels(model):
+        if name in MACHINE_KERNELS:
+            texts = [vector_module(*blocks_of(code), LANES, EXPORTED)]
+            module = native_code.compile_module(texts, EXPORTED, _fixed_target)
+            written = _fixed_target().emit_assembly(module)
+            for function in MACHINE_FUNCTIONS:
+                body = written.split(f"\n{function}:")[1].split(".Lfunc_end")[0]
+                lines = [line for line in body.splitlines() if _MACHINE_INSTRUCTION.match(line)]
+                stack = sum("(%rsp)" in line or "(%rbp)" in line for line in lines)
+                found.append(MachineCode(name, function, native_code.llvm_version(), len(lines), stack))
+    return found
+
+
+def _fixed_target() -> llvm.TargetMachine:
+    """The same processor on every machine."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return llvm.Target.from_triple("x86_64-unknown-linux-gnu").create_target_machine(cpu="haswell", opt=2)
+
+
 def read_sizes(path: Path = TABLE) -> list[KernelSize]:
     """Sizes as in the table."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(path)
     return [KernelSize(row.pop("kernel"), **{name: int(value) for name, value in row.items()}) for row in rows]
 
 
-def write_sizes(sizes: list[KernelSize], path: Path = TABLE) -> None:
-    """Write the table."""
+def read_machine_code(path: Path = MACHINE_TABLE) -> list[MachineCode]:
+    """Machine code as in the table."""
+    numbers = ("instructions", "stack")
+    return [MachineCode(**{**row, **{name: int(row[name]) for name in numbers}}) for row in _rows(path)]  # type: ignore[arg-type]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_sizes(sizes: Sequence[KernelSize] | Sequence[MachineCode], path: Path = TABLE) -> None:
+    """Write a table."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(KernelSize)], lineterminator="\n")
+        writer = csv.DictWriter(file, [field.name for field in fields(sizes[0])], lineterminator="\n")
         writer.writeheader()
         writer.writerows(map(asdict, sizes))

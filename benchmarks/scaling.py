@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import benchmark_case
-from benchmarks.hardware import line_of
 from ketamech.core import SolverError
+from ketamech.core.environment import peak_memory
 from ketamech.simulation.model import Model, load_model
 
 CHUNK = 1024  # patients in memory at once
@@ -84,16 +84,6 @@ def _once(model: Model, patients: int, threads: int) -> dict[str, Any]:
         failed, silent = failed + int(np.sum(~solved)), silent + int(np.sum(solved & ~plausible))
         total += float(np.nansum(found.values))
     return {"seconds": perf_counter() - began, "failed": failed, "silent": silent, "checksum": total}
-
-
-def peak_memory() -> float:
-    """Peak memory of this process (MiB)."""
-    if text := line_of("/proc/self/status", "VmHWM"):  # the alternative below includes the memory of the parent
-        return int(text.split()[0]) / 1024
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -59,9 +61,9 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
     found["replicates"] = _timed(_replicates(many), 1) | {"replicates": many}
     tell("A command from a cold process, compiled before")
     times = 1 if quick else 5
-    found["import"] = _timed(lambda: _process("import ketamech"), times)
-    with tempfile.TemporaryDirectory() as place:  # a new folder each time: a disk reuses new inodes slowly
-        folders = (str(Path(place) / str(number)) for number in count())
+    with tempfile.TemporaryDirectory() as place, _bytecode(place):
+        found["import"] = _timed(lambda: _process("import ketamech"), times)
+        folders = (str(Path(place) / str(number)) for number in count())  # new ones: a disk reuses new inodes slowly
         for name, options in (("simulate_cold_process", ()), ("simulate_without_report", ("--no-report",))):
             simulate = ("simulate", SENTENCE, *options, "--out")
             found[name] = _timed(lambda words=simulate: _process(COMMAND, *words, next(folders)), times)
@@ -69,6 +71,15 @@ def starts(repeats: int, tell: Tell, *, quick: bool = False) -> dict[str, Any]:
         tell("The first start of a wheel, with an empty cache")
         found["first_compile"] = _first_starts(repeats)
     return found
+
+
+@contextmanager
+def _bytecode(place: str) -> Iterator[None]:
+    """Processes find compiled modules, as those of an installed package are, also where Python must not write them."""
+    changed = {"PYTHONPYCACHEPREFIX": str(Path(place) / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    with mock.patch.dict(os.environ, changed):
+        _process(COMMAND, "simulate", SENTENCE, "--out", str(Path(place) / "first"))
+        yield
 
 
 def _replicates(many: int) -> Callable[[], object]:

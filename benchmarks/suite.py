@@ -11,10 +11,12 @@ from typing import Any
 from benchmarks import benchmark_case, scaling, startup_time
 from benchmarks.accuracy import accuracy
 from benchmarks.benchmark_case import BenchmarkCase
-from benchmarks.engines import OURS, Engine, Run, select_engines
+from benchmarks.engine_process import isolated
+from benchmarks.engines import BY_HAND, OURS, Engine, Run, select_engines
 from benchmarks.engines import QUICK_ENGINES as QUICK_PEERS
 from benchmarks.hardware import machine
-from benchmarks.work_precision import FULL, QUICK, REFERENCE, checked, compare, judge, measure, one_core
+from benchmarks.roofline import roofline
+from benchmarks.work_precision import FULL, QUICK, REFERENCE, checked, compare, judge, measure, one_core, shares
 from ketamech.core import InputError
 
 OTHER = {  # measured elsewhere: its licence keeps it out of here
@@ -42,6 +44,7 @@ AIMS: tuple[tuple[str, str, float, bool], ...] = (  # what, where the figure is,
     ("mood and dissociation: times pydiffsol's on the same slice", f"times.mood.pydiffsol, {SLICE}", 25, True),
     ("levels: times libRoadRunner's on the whole model", f"times.levels.roadrunner, {WHOLE}", 1500, True),
     ("levels: times libRoadRunner's on the same slice", f"times.levels.roadrunner, {SLICE}", 50, True),
+    ("throughput as a share of the kernel in C by hand, least of all tasks", "by_hand.least", 0.6, True),
     ("two threads over one", "scaling.two_over_one", 1.95, True),
     ("time per patient from a thousand on: spread", "scaling.linear_within", 0.05, False),
     ("peak memory (MiB)", "scaling.peak_mib", 250, False),
@@ -67,7 +70,9 @@ def benchmark(
     """
     _refuse(most, repeats)
     began = perf_counter()
-    effort, peers = QUICK if quick else FULL, select_engines(names or (QUICK_PEERS if quick else ()))
+    effort = QUICK if quick else FULL
+    chosen = select_engines(names or (QUICK_PEERS if quick else ()))
+    peers = [peer if peer is OURS else isolated(peer) for peer in chosen]
     if repeats:
         effort = replace(effort, repeats=repeats)
     with one_core() as core:
@@ -78,6 +83,8 @@ def benchmark(
         few = posed.subset(effort.patients)
         agreement = checked(judge(few), few, peers)
         slices = [_slice(posed, name, peers, loaded, effort, tell) for name in list(SLICES)[-1 if quick else 0 :]]
+        sliced = {SLICES[name][0]: SLICES[name][1] for name in list(SLICES)[-1 if quick else 0 :]}
+        costs = roofline(posed, ({} if quick else {"All outputs": None}) | sliced, tell)
     rows = scaling.scale(200 if quick else most, (1, 2), tell)
     found: dict[str, Any] = {"task": _task(posed, effort), "machine": machine() | {"pinned": core is not None}}
     found |= {"versions": {name: version(name) for name in PACKAGES}, "quick": quick, "elsewhere": OTHER}
@@ -85,6 +92,8 @@ def benchmark(
     comparison = compare(records)
     times = {"all": headline(comparison)} | {one["name"]: headline(one["comparison"]) for one in slices}
     found |= {"comparison": comparison, "headline": times}
+    found["roofline"] = costs
+    found["by_hand"] = {"all": shares(records)} | {one["name"]: shares(one["peers"]) for one in slices}
     found |= {"scaling": rows, "scaling_summary": scaling.summary(rows)}
     found["starts"] = startup_time.starts(effort.repeats, tell, quick=quick)
     found["accuracy"] = accuracy(50 if quick else PEOPLE, tell)
@@ -108,15 +117,15 @@ def _slice(
     title, outputs = SLICES[name]
     case = posed.sliced(outputs)
     columns = [posed.outputs.index(one) for one in outputs]
-    measured = [OURS]
+    measured = [OURS, *(peer for peer in peers if peer.name == BY_HAND)]
     for peer in (one for one in peers if one.name in SLICED_PEERS and one.installed):
-        run = loaded[peer.name]
-        measured.append(
-            replace(
-                peer, name=f"{peer.name}, {WHOLE}", label=f"{peer.label}, {WHOLE}",
-                load=lambda _, run=run: lambda tolerance: run(tolerance)[:, :, columns],
-            )
-        )  # fmt: skip
+        if run := loaded.get(peer.name):
+            measured.append(
+                replace(
+                    peer, name=f"{peer.name}, {WHOLE}", label=f"{peer.label}, {WHOLE}",
+                    load=lambda _, run=run: lambda tolerance: run(tolerance)[:, :, columns],
+                )
+            )  # fmt: skip
         measured.append(replace(peer, name=f"{peer.name}, {SLICE}", label=f"{peer.label}, {SLICE}"))
     records = measure(case, measured, effort, lambda line: tell(f"{title}: {line}"))
     for record in records:
@@ -164,6 +173,8 @@ def aims(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         f"times.{task}.{name}": value for task, times in found["headline"].items() for name, value in times.items()
     }
     figures["accuracy.largest"] = found["accuracy"]["largest"]
+    if by_hand := [row["share"] for rows in found["by_hand"].values() for row in rows]:
+        figures["by_hand.least"] = min(by_hand)
     figures |= {f"scaling.{name}": value for name, value in found["scaling_summary"].items()}
     figures |= {f"starts.{name}": value["median_s"] for name, value in found["starts"].items()}
     if found["quick"]:

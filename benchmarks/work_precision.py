@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.benchmark_case import BenchmarkCase
-from benchmarks.engines import OURS, Engine, Run
+from benchmarks.engine_process import EngineProcess
+from benchmarks.engines import BY_HAND, OURS, Engine, Run
 from ketamech.core import SolverError
 
 Tell = Callable[[str], None]
@@ -86,12 +87,13 @@ def judge(problem: BenchmarkCase) -> ErrorNorm:
 
 def checked(found: ErrorNorm, problem: BenchmarkCase, peers: Sequence[Engine]) -> dict[str, Any]:
     """Difference of another engine at a tight tolerance from the reference, for two patients."""
-    able = {peer.name: peer for peer in peers if peer.installed}
+    able, some = {peer.name: peer for peer in peers if peer.installed}, problem.subset(CHECKED)
     for name in (one for one in CHECKERS if one in able):
-        some = problem.subset(CHECKED)
-        return {"by": able[name].label, "tolerance": SECOND_REFERENCE, "patients": len(some.inputs)} | {
-            "error": found.error(able[name].load(some)(SECOND_REFERENCE))
-        }
+        try:
+            error = found.error(able[name].load(some)(SECOND_REFERENCE))
+        except SolverError:  # the next one checks
+            continue
+        return {"by": able[name].label, "tolerance": SECOND_REFERENCE, "patients": len(some.inputs), "error": error}
     return {"by": None, "error": None}
 
 
@@ -109,7 +111,10 @@ def measure(
         if peer.installed:
             tell(f"Compiling for {peer.label}")
             began = perf_counter()
-            runs[peer.name] = peer.load(problem if peer is OURS else few)
+            try:
+                runs[peer.name] = peer.load(problem if peer.solves_groups else few)
+            except SolverError as why:
+                record["failed"] = str(why)
             record["load_s"] = perf_counter() - began
         else:
             record["type_this"] = peer.type_this
@@ -129,7 +134,7 @@ def _alternate(
 ) -> None:
     """Alternate the engines with KetaMech, so that disturbances of the computer affect all of them."""
     ours = next(record for record in records if record["name"] == OURS.name)
-    rest = [record for record in records if record is not ours and record["installed"]]
+    rest = [record for record in records if record is not ours and record["name"] in runs]
     for repeat in range(effort.repeats):
         for record in rest or [ours]:
             record.setdefault("beside", []).append(len(ours["settings"][0]["ms"]))
@@ -150,7 +155,8 @@ def _once(setting: dict[str, Any], run: Run, found: ErrorNorm) -> None:
     except (SolverError, RuntimeError) as problem:
         setting["failed"] = (str(problem).splitlines() or [type(problem).__name__])[0]
         return
-    setting["ms"].append((perf_counter() - began) * 1e3 / len(values))
+    seconds = run.seconds if isinstance(run, EngineProcess) else perf_counter() - began
+    setting["ms"].append(seconds * 1e3 / len(values))
     setting["patients"] = len(values)
     setting["error"] = max(found.error(values), setting["error"] or 0.0)
 
@@ -168,7 +174,7 @@ def compare(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ours = [s for r in records if r["name"] == OURS.name for s in r["settings"] if s["ms"]]
     rows = []
     for record in records:
-        for setting in (s for s in record["settings"] if s["ms"] and record["name"] != OURS.name):
+        for setting in (s for s in record["settings"] if s["ms"] and record["name"] not in (OURS.name, BY_HAND)):
             able = [s for s in ours if s["error"] <= setting["error"]]
             best = min(able, key=lambda s: s["median_ms"]) if able else None
             row = {"peer": record["name"], "label": record["label"], "tolerance": setting["tolerance"]}
@@ -176,6 +182,24 @@ def compare(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             row |= {"ours_tolerance": best["tolerance"], "ours_ms": best["median_ms"]} if best else {}
             row |= {"ours_error": best["error"], "times": _ratio(setting, best, record.get("beside"))} if best else {}
             rows.append(row)
+    return rows
+
+
+def shares(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Throughput of KetaMech as a share of that of the kernel written by hand, at each tolerance of both.
+
+    Method and step control are the same, and so are the errors but for rounding.
+    """
+    named = {record["name"]: record for record in records}
+    if BY_HAND not in named:
+        return []
+    beside, rows = named[BY_HAND].get("beside"), []
+    for theirs in named[BY_HAND]["settings"]:
+        ours = next((s for s in named[OURS.name]["settings"] if s["tolerance"] == theirs["tolerance"]), None)
+        if ours and ours["ms"] and theirs["ms"]:
+            row = {"tolerance": theirs["tolerance"], "ms": theirs["median_ms"], "error": theirs["error"]}
+            row |= {"ours_ms": ours["median_ms"], "ours_error": ours["error"]}
+            rows.append(row | {"share": _ratio(theirs, ours, beside)})
     return rows
 
 

@@ -87,6 +87,9 @@ PkModel = Annotated[
     Path | None,
     typer.Option(help="Your own pharmacokinetics (.yaml): names of an SBML model, or a model of 1 to 3 compartments"),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="With --patients: print the time, disk and memory that it needs, and stop")
+]
 Tolerance = Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 6e-7]")]
 Connectome = Annotated[Path | None, typer.Option(help="CSV file of weights between brain areas (rows and columns)")]
 Device = Annotated[str | None, typer.Option(help="Device of the solver, cpu or cuda [default: cpu]")]
@@ -99,6 +102,7 @@ def simulate(
     tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
     person: Person = None, set_: SetValue = None,
     drug: Drug = None, subject: Subject = None, replicates: RecordReplicates = None, every_record: EveryRecord = False,
+    dry_run: DryRun = False,
     pk_model: PkModel = None, connectome: Connectome = None, receptors: Receptors = None, report: Report = True,
 ) -> None:  # fmt: skip
     """Simulate one scenario and write a report with curves.
@@ -132,7 +136,7 @@ def simulate(
     of_many: dict[str, Any] = {
         "seed": seed, "outputs": outputs, "times": times, "output_interval": output_interval,
         "varying": varying, "threads": threads, "chunk": chunk, "tolerance": tolerance, "device": device,
-        "scheduler": scheduler, "resume": resume or None,
+        "scheduler": scheduler, "resume": resume or None, "dry_run": dry_run or None,
     }  # fmt: skip
     options_given = {name: value for name, value in of_many.items() if value is not None}
     from ketamech.cli import scenario_argument

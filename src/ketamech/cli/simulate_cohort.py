@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +72,7 @@ class CohortOptions:
     receptors: Path | None = None
     person: Mapping[str, str] | None = None
     parameters: Mapping[str, str] | None = None
+    dry_run: bool = False
 
 
 def simulate_cohort(
@@ -97,6 +100,9 @@ def simulate_cohort(
         vary=listed_names(options.varying) if options.varying else None, tolerance=options.tolerance,
         threads=threads_of(options.threads, options.scheduler), chunk=options.chunk, device=options.device,
     )  # fmt: skip
+    if options.dry_run:
+        terminal.table(_estimate(cohort, place, options.scheduler), title=f"Estimate: {scenario.title}")
+        return
     require_disk_space(place, cohort.result_bytes)
     require_empty_folder(place)
     facts = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": options.tolerance}
@@ -119,6 +125,40 @@ def simulate_cohort(
     terminal.print_assumptions(notes, "Assumed of the typical patient")
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
     terminal.print_open_hint(pictures[0])
+
+
+def _estimate(cohort: Cohort, place: Path, scheduler: str | None) -> list[dict[str, object]]:
+    """Time, disk and memory of a run, from its first chunk, which is solved and not written."""
+    from ketamech.core.dask_executor import connect
+    from ketamech.core.environment import peak_memory
+    from ketamech.exchange.cohort_store import DISK_MARGIN, free_space, readable_size
+
+    cohort.model.kernel_for(cohort.outputs).compile_slices()  # as a long run does on its way
+    sample = replace(cohort, patients=min(cohort.patients, cohort.chunk_size))
+    for part in (replace(sample, patients=1), sample):  # the first loads the code
+        began = perf_counter()
+        part.chunk_at(0)
+        seconds = perf_counter() - began
+    side_by_side = 1
+    if scheduler:
+        with connect(scheduler) as cluster:
+            side_by_side = cluster.threads
+    rounds = len(cohort.chunk_starts) / side_by_side
+    memory = peak_memory()
+    rows: list[tuple[str, str]] = [
+        ("patients", f"{cohort.patients:,} in {len(cohort.chunk_starts):,} chunks of {cohort.chunk_size:,}"),
+        ("time", f"{timedelta(seconds=round(seconds * rounds))} h:min:s, from {seconds:.2g} s for the first chunk"),
+        ("side by side", f"{side_by_side} threads of the cluster" if scheduler else f"{cohort.threads} threads"),
+        (
+            "disk",
+            f"at most {readable_size(DISK_MARGIN * cohort.result_bytes)}; free: {readable_size(free_space(place))}",
+        ),
+        (
+            "memory of each process",
+            "not measured" if memory is None else f"{memory:.0f} MiB, for any number of patients",
+        ),
+    ]
+    return [{"what": what, "estimate": amount} for what, amount in rows]
 
 
 def _job(cohort: Cohort) -> dict[str, Any]:

@@ -132,6 +132,11 @@ class DaskCluster:
         self._loop, self._client, self._sent = loop, client, dict[str, Any]()
         self._address = client.scheduler.address
 
+    @property
+    def threads(self) -> int:
+        """Threads of all workers: units that are computed at the same time."""
+        return self._threads() or 1
+
     def map(self, unit_function: UnitFunction, units: list[Any]) -> Iterator[tuple[int, Arrays]]:
         """(number, result of `unit_function`) for each unit as it is finished.
 
@@ -146,7 +151,7 @@ class DaskCluster:
         try:
             function = self._send(unit_function)
             while unfinished:
-                ahead = min(len(units), min(unfinished) + UNITS_AHEAD * (self._threads() or 1))
+                ahead = min(len(units), min(unfinished) + UNITS_AHEAD * self.threads)
                 for number in range(next_number, ahead):
                     number_of[self._client.submit(_run_unit, function, units[number], environment(), pure=False)] = (
                         number

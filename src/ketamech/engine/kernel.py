@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from ketamech.model.system import System
 
 Progress = Callable[[str], None]
-LANES = 4  # patients side by side, in one AVX2 register: with eight (AVX-512) the workspace exceeds the L1 cache
+LANES = 4  # patients side by side, in one AVX2 register
+WIDE_LANES = 8  # in one AVX-512 register; the workspace then exceeds the L1 cache, which few processors make up for
+WIDE_PROCESSORS = frozenset({"znver5"})  # on which eight lanes were measured to be faster (decision 36)
 TANGENTS = 4  # most derivatives beside each number
 WASM_LANES = 2  # in one SIMD128 register
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
@@ -147,7 +149,7 @@ class Kernel:
         if DEVICES.get(device) != device:
             near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
             raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
-        return self._whole(device, device, WARP if device == "cuda" else LANES)
+        return self._whole(device, device, WARP if device == "cuda" else cpu_lanes())
 
     @property
     def compiled_with_tangents(self) -> CompiledSystem:
@@ -216,7 +218,8 @@ class Kernel:
 
     def _is_compiled(self, device: str) -> bool:
         return (
-            bool(self._compiled.get(device)) or _read(_folder(self.layout.fingerprint, device, str(LANES))) is not None
+            bool(self._compiled.get(device))
+            or _read(_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
         )
 
     def _name(self, part: Slice) -> str:
@@ -228,7 +231,7 @@ class Kernel:
         name = self._name(part)
         with self._lock:
             if self._compiled.get(name) is None and not (compiled_only and name in self._compiled):
-                folder = _folder(self.layout.fingerprint, name, str(LANES))
+                folder = _folder(self.layout.fingerprint, name, str(cpu_lanes()))
                 if compiled_only and _read(folder) is None:
                     self._compiled[name] = None
                 else:
@@ -243,7 +246,7 @@ class Kernel:
         made = _cache_file(folder, lambda: _generate_slice(self._equation_code(), scope, part))
         facts = json.loads(made["facts.json"])
         layout = self.layout.part(facts["states"], facts["observed"])
-        found = self._compiled_system(made, LANES, _native_module(made), layout)
+        found = self._compiled_system(made, cpu_lanes(), _native_module(made), layout)
         return replace(found, states=np.array(facts["states"]), absent=np.array(facts["absent"], dtype=np.int64))
 
     def _equation_code(self) -> EquationCode:
@@ -304,6 +307,11 @@ class Kernel:
         return CompiledSystem(layout or self.layout, lanes, rows, pattern, facts["gamma"], code)
 
 
+def cpu_lanes() -> int:
+    """Patients side by side on this processor; their number changes no bit of a result."""
+    return WIDE_LANES if native_code.processor_name() in WIDE_PROCESSORS else LANES
+
+
 _LOADED: dict[str, Kernel] = {}
 
 
@@ -341,7 +349,7 @@ def _loops_object() -> bytes:
 def _generate_slice(code: EquationCode, scope: Scope, part: Slice) -> dict[str, bytes]:
     """Machine code of a slice, and the metadata needed to use it."""
     states, absent, observed = slice_states(code, scope, part)
-    made = _machine_code(code.slice(states, absent, observed), LANES)
+    made = _machine_code(code.slice(states, absent, observed), cpu_lanes())
     facts = {**json.loads(made["facts.json"]), "states": states, "absent": absent, "observed": observed}
     return {**made, "facts.json": json.dumps(facts).encode()}
 

@@ -39,14 +39,20 @@ def require_disk_space(folder: Path, size: int) -> None:
 
     Existing files of the cohort count as free space, because they are reused or replaced.
     """
-    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
-    held = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
-    free = shutil.disk_usage(there).free + held
+    free = free_space(folder)
     if size * DISK_MARGIN > free:
         raise InputError(
-            f"the results need {_readable(size * DISK_MARGIN)} and the disk has {_readable(free)}", key="patients",
-            expected="fewer patients, outputs or times", type_this="--outputs mood.madrs --times '0, 24, 672'",
+            f"the results need {readable_size(size * DISK_MARGIN)} and the disk has {readable_size(free)}",
+            key="patients", expected="fewer patients, outputs or times",
+            type_this="--outputs mood.madrs --times '0, 24, 672'",
         )  # fmt: skip
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that a cohort in `folder` may use: those free on its disk, and those of the cohort that is there."""
+    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+    held = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
+    return shutil.disk_usage(there).free + held
 
 
 def require_empty_folder(folder: Path) -> None:
@@ -197,7 +203,8 @@ def _replace(target: Path, text: str) -> None:
     os.replace(draft, target)
 
 
-def _readable(size: float) -> str:
+def readable_size(size: float) -> str:
+    """A number of bytes as text."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,9 +13,10 @@ import pytest
 
 import toy_models
 from benchmarks import benchmark_case, ketamech_engine, lsoda
-from benchmarks.engines import ENGINES, OURS, select_engines
+from benchmarks.engine_process import CAN_FORK, isolated
+from benchmarks.engines import BY_HAND, ENGINES, OURS, select_engines
 from benchmarks.scaling import sizes, summary
-from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core
+from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core, shares
 from ketamech.core import UnknownNameError
 from ketamech.engine import events, load_kernel
 from ketamech.model.assemble import build_system
@@ -176,6 +178,43 @@ def test_a_peer_that_is_not_there_is_listed_with_what_to_type(toy):
     assert compare([ketamech_engine, theirs]) == []
 
 
+def _ends(case):
+    os.write(2, b"LLVM ERROR: no fixpoint\n")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _ends_in_a_run(case):
+    return lambda tolerance: _ends(case) if tolerance < 1e-3 else np.zeros((1, 2, 3))
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="needs processes that fork")
+def test_an_engine_that_aborts_is_a_row_and_the_others_go_on(toy):
+    broken = [isolated(replace(OURS, name=load.__name__, load=load)) for load in (_ends, _ends_in_a_run)]
+    ours, at_once, later = measure(toy, [OURS, *broken], QUICK, lambda line: None)
+    why = "aborts (SIGKILL): LLVM ERROR: no fixpoint"
+    assert at_once["failed"] == why
+    assert later["settings"][0]["failed"] == why
+    assert all(setting["ms"] for setting in ours["settings"])
+    assert compare([ours, at_once, later]) == []
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="needs processes that fork")
+def test_an_engine_in_a_process_of_its_own_gives_the_same_curves_and_says_how_long_it_took(toy):
+    run = isolated(replace(OURS, name="apart")).load(toy)
+    assert np.array_equal(run(1e-6), OURS.load(toy)(1e-6))
+    assert 0 < run.seconds < 60
+
+
+def test_the_share_of_the_kernel_by_hand_is_that_at_the_same_tolerance():
+    def setting(tolerance, ms):
+        return {"tolerance": tolerance, "ms": ms, "median_ms": ms[0], "error": 1e-5}
+
+    ours = {"name": "ours", "settings": [setting(1e-3, [1.0, 1.0]), setting(1e-4, [2.0, 4.0])]}
+    by_hand = {"name": BY_HAND, "label": "C", "settings": [setting(1e-4, [3.0, 4.0])], "beside": [0, 1]}
+    assert [row["share"] for row in shares([ours, by_hand])] == [pytest.approx(1.25)]
+    assert compare([ours, by_hand]) == []
+
+
 def test_cores_are_given_back():
     if not hasattr(os, "sched_getaffinity"):
         pytest.skip("this system cannot pin")
@@ -207,7 +246,16 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
     assert done.returncode == 0, done.stderr.decode("utf-8", errors="replace")
     found = json.loads((tmp_path / "b" / "benchmark.json").read_text(encoding="utf-8"))
     expected = {"task", "machine", "versions", "quick", "reference", "peers", "comparison", "headline", "scaling"}
-    assert expected | {"scaling_summary", "starts", "aims", "elsewhere", "slices", "accuracy", "minutes"} == set(found)
+    assert expected | {
+        "scaling_summary",
+        "starts",
+        "aims",
+        "elsewhere",
+        "slices",
+        "by_hand",
+        "accuracy",
+        "minutes",
+    } == set(found)
     assert found["task"]["states"] == len(load_model().layout.states)
     for peer in (one for one in found["peers"] if one["installed"]):
         for setting in peer["settings"]:

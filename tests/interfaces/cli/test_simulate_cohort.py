@@ -54,6 +54,30 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
     assert str(tmp_path) not in json.dumps(facts)
 
 
+def test_a_dry_run_says_time_disk_and_memory_and_writes_nothing(tmp_path, model):
+    def estimate(patients):
+        done = simulate("--patients", str(patients), "--chunk", "8", "--times", "0, 2", "--threads", "2", "--dry-run",
+                        "--out", str(tmp_path / "c"))  # fmt: skip
+        assert done.exit_code == 0, done.output
+        return dict(line.split("\t") for line in done.output.splitlines() if line.count("\t") == 1)
+
+    few, many = estimate(8), estimate(8_000_000)
+    assert few["patients"] == "8 in 1 chunks of 8"
+    assert many["patients"] == "8,000,000 in 1,000,000 chunks of 8"
+    assert many["disk"].startswith("at most 269 MB; free: ")  # 1.05 * 8 bytes * 2 times and 2 facts
+    assert many["side by side"] == "2 threads"
+    assert few["time"].startswith("0:00:0")
+    assert not many["time"].startswith("0:0")
+    assert 50 < float(many["memory of each process"].split()[0]) < 5000
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_is_for_many_patients(tmp_path):
+    done = simulate("--dry-run", "--out", str(tmp_path / "c"))
+    assert done.exit_code == 1
+    assert "type: --patients 1000 --dry-run" in str(done.exception)
+
+
 def test_times_may_be_evenly_spaced_and_the_picture_a_png(tmp_path, model):
     done = simulate("--patients", "3", "--output-interval", "250", "--png", "--out", str(tmp_path / "c"))
     assert done.exit_code == 0, done.output

@@ -7,6 +7,7 @@ import pytest
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.engine import drug_free_steady_state, events, load_kernel, solve, table
+from ketamech.engine import kernel as kernels
 from ketamech.model.assemble import build_system
 from toy_models import TABLE, kinetics, response
 
@@ -59,6 +60,14 @@ def test_the_number_of_threads_changes_no_bit(kernel, people, together, threads)
 @pytest.mark.parametrize("which", [[5], [5, 3], [36, 0, 17], list(range(36, -1, -1)), list(range(9, 30))])
 def test_company_and_order_change_no_bit(kernel, people, together, which):
     assert (solve(kernel, *some(people, which), TIMES).values == together.values[which]).all()
+
+
+@pytest.mark.parametrize("lanes", [4, 8])
+def test_the_number_of_lanes_changes_no_bit(kernel, people, together, lanes, monkeypatch):
+    monkeypatch.setattr(kernels, "cpu_lanes", lambda: lanes)
+    own = kernels.Kernel(kernel.layout, kernel.build_system)
+    assert own.compiled.lanes == lanes
+    assert (solve(own, *people, TIMES).values == together.values).all()
 
 
 def test_a_rest_state_does_not_depend_on_company(kernel, people):

@@ -52,7 +52,12 @@ def _wasm_target() -> llvm.TargetMachine:
 
 def processor() -> str:
     """The target of machine code: processor, its features, and the LLVM version."""
-    return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}|{llvm_version()}"
+    return f"{processor_name()}|{llvm.get_host_cpu_features().flatten()}|{llvm_version()}"
+
+
+def processor_name() -> str:
+    """LLVM's name of this processor, e.g. znver5."""
+    return str(llvm.get_host_cpu_name())
 
 
 def llvm_version() -> str:
