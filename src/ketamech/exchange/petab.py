@@ -348,7 +348,8 @@ def _parameters_1(estimated: Iterable[EstimatedParameter]) -> Rows:
     return [
         {"parameterId": sbml_id(one.name), "parameterScale": "log", "lowerBound": _bound(one, -1),
          "upperBound": _bound(one, 1), "nominalValue": one.default, "estimate": 1,
-         "objectivePriorType": "logNormal", "objectivePriorParameters": f"{math.log(one.default)!r};{one.prior!r}"}
+         "objectivePriorType": "parameterScaleNormal",
+         "objectivePriorParameters": f"{math.log(one.default)!r};{one.prior!r}"}
         for one in estimated
     ]  # fmt: skip
 

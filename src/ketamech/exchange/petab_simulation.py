@@ -83,6 +83,13 @@ def _entity(problem: Any, name: str) -> Any:
         raise InputError(f"there is no '{name}' in the tables of the problem", key=name) from None
 
 
+def observable_formulas(problem: Any) -> dict[str, sympy.Expr]:
+    """The formula of each measured observable in plain symbols; parameters of the observable are not replaced."""
+    formulas = {name: sympy.sympify(_entity(problem, name).formula)
+                for name in dict.fromkeys(one.observable_id for one in problem.measurements)}  # fmt: skip
+    return {name: f.xreplace({s: symbol(s.name) for s in f.free_symbols}) for name, f in formulas.items()}
+
+
 class _Experiment:
     """The model of one experiment: values that are not in the model are `numbers`.
 
