@@ -65,6 +65,7 @@ def _collected_model(path: Path) -> str:
     return roadrunner_difference(read_text(path, "an SBML model"), import_sbml(path), MODEL_TIMES)
 
 
+MOST_EQUAL = 0.5  # share of simulated values that equal the measurement, above which they are no simulation
 PETAB_TOLERANCE = 1e-3  # of the largest expected value of an observable, where a problem states no tolerance
 
 PETAB_KEYS = ("observableId", "preequilibrationConditionId", "simulationConditionId", "experimentId", "time")
@@ -82,7 +83,10 @@ def _petab_problem(path: Path) -> str:
         raise NotComparable("no simulated data beside it")
     problem = yaml.safe_load(read_text(path, "a problem"))
     measured = [name for part in (problem, *problem.get("problems", ())) for name in part.get("measurement_files", ())]
-    wanted = _matching_rows(*(_rows(path.parent, files) for files in (measured, names)))
+    rows = _rows(path.parent, measured)
+    wanted = _matching_rows(rows, _rows(path.parent, names))
+    if not stated and np.mean(wanted == rows["measurement"].to_numpy()) > MOST_EQUAL:
+        raise NotComparable("the simulated data repeat the measurements")
     found = simulate_petab(path)
     largest = found.assign(size=np.abs(wanted)).groupby("observableId")["size"].transform("max").to_numpy()
     apart = np.abs(found["simulation"].to_numpy() - wanted)
