@@ -30,8 +30,8 @@ bench: $(READY)  ## Measure this engine and others: error and time, written to d
 fuzz-app: $(READY)  ## Send 10,000 unusual requests to the API of the web page
 	KETAMECH_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/interfaces/app/test_fuzz.py -s --timeout=7200
 
-fuzz: $(READY)  ## Fuzz every reader with damaged files, e.g. make fuzz RUNS=100000
-	$(BIN)/python tests/survival/fuzz/fuzz.py --runs $(or $(RUNS),20000)
+fuzz: $(READY)  ## Fuzz every reader with damaged files, e.g. make fuzz RUNS=200000 RESUME=build/fuzz.jsonl
+	$(BIN)/python tests/survival/fuzz/fuzz.py --runs $(or $(RUNS),20000) $(if $(RESUME),--resume $(RESUME))
 
 survive: $(READY)  ## Kill a small job and a cohort 200 times each and resume them; test a local cluster
 	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survival/test_kills.py tests/survival/test_cluster.py tests/survival/test_cluster_ends.py tests/survival/test_checkpoints.py tests/survival/test_stopped_commands.py

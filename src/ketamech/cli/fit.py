@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from ketamech.population.virtual_population import Population
 
 Data = Annotated[
-    Path, typer.Argument(help="Table of doses and measurements (.csv): ID, TIME, DV, DVID, AMT, CENS ... as in NONMEM")
+    Path,
+    typer.Argument(
+        help="Table of doses and measurements (.csv): ID, TIME, DV, DVID, AMT, CENS ... as in NONMEM; or a PEtab"
+        " problem that KetaMech wrote (.yaml)"
+    ),
+]
+Estimates = Annotated[
+    Path | None,
+    typer.Option(
+        help="PEtab problem: estimates of pyPESTO (.hdf5) or a table of estimates (.tsv, .csv), not fitted again"
+    ),
 ]
 Observe = Annotated[
     list[str] | None,
@@ -84,6 +94,7 @@ Bins = Annotated[
 Stratify = Annotated[str, typer.Option(help="Predictive check: a column of the table, one panel per value")]
 Corrected = Annotated[bool, typer.Option("--corrected", help="Predictive check: correct for predictions")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/fit-<table>]")]
+PROBLEMS = (".yaml", ".yml")
 FitFolder = Annotated[
     Path | None, typer.Option("--fit", help="Folder of a group fit, whose posterior is checked [default: the tables]")
 ]
@@ -94,7 +105,8 @@ def fit(
     drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
     covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = None,
     bins: Bins = "8", stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None,
-    pk_model: PkModel = None, threads: Threads = None, out: Out = None, resume: Resume = False,
+    pk_model: PkModel = None, estimates: Estimates = None, threads: Threads = None, out: Out = None,
+    resume: Resume = False,
 ) -> None:  # fmt: skip
     """Fit parameters to your own measurements, of one person or of a group.
 
@@ -113,7 +125,18 @@ def fit(
       ketamech fit levels.csv --covariate "central_volume ~ AGE" --compare runs/fit-without
 
       ketamech fit levels.csv --parameters "intrinsic_clearance_s, central_volume" --error "combined 1 0.15"
+
+      ketamech fit scenario.petab/v1/problem.yaml --estimates pypesto.hdf5
     """
+    if data.suffix.lower() in PROBLEMS:
+        unused = {"--observe": observe, "--error": error, "--lloq": lloq, "--drug": drug, "--group": group,
+                  "--full": full, "--covariate": covariate, "--iov": iov, "--compare": compare, "--pk-model": pk_model,
+                  "--resume": resume}  # fmt: skip
+        if key := next((key for key, value in unused.items() if value), None):
+            raise InputError("a PEtab problem states its own data and noise", key=key, expected="no such option")
+        return _fit_problem(data, listed_names(parameters or ""), estimates, out, seed)
+    if estimates is not None:
+        raise InputError("estimates belong to a PEtab problem", key="--estimates", expected="a problem (.yaml)")
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.fitting.fit import FitSettings
     from ketamech.fitting.fit import fit as fit_data
@@ -148,6 +171,34 @@ def fit(
                                others=others)  # fmt: skip
     _print(made, tables)
     terminal.print_open_hint(folder / "report.html")
+
+
+def _fit_problem(problem: Path, names: tuple[str, ...], estimates: Path | None, out: Path | None, seed: int) -> None:
+    """Fit a PEtab problem, or evaluate the estimates of another program for it."""
+    from ketamech.core.atomic_files import atomic_write
+    from ketamech.estimation.posterior import save_posterior
+    from ketamech.exchange.output_folder import replace_folder
+    from ketamech.exchange.petab_fit import evaluate_estimates, fit_problem, read_fit_problem
+    from ketamech.exchange.result_metadata import write_table
+
+    folder, model = out or Path("runs") / f"fit-{problem.parent.name}", terminal.model()
+    terminal.refuse_file(folder)
+    with terminal.progress().status("Fitting ..."):
+        read = read_fit_problem(problem, model, names)
+        made = fit_problem(read) if estimates is None else evaluate_estimates(read, estimates)
+    with replace_folder(folder) as draft:
+        facts = terminal.provenance("fit", model, seed)
+        write_table(made.table, draft / "estimates.csv", facts)
+        write_table(made.simulations, draft / "simulations.csv", facts)
+        atomic_write(draft / "parameters.tsv", made.parameter_table.encode())
+        save_posterior(draft / "posterior.csv", list(made.values), made.draws(seed))
+        for name, text in made.scenarios().items():
+            atomic_write(draft / f"scenario-{name}.yaml", text.encode())
+    terminal.table(made.table, title=f"Estimates of {made.found_by}")
+    terminal.progress().print(f"Negative log-likelihood: {made.negative_log_likelihood:.6g}")
+    if not made.converged:
+        terminal.progress().print("Check: the search for the most probable parameters did not converge.")
+    terminal.print_note(f"Written: {folder}. Next: ketamech trial TRIAL --posterior {folder / 'posterior.csv'}")
 
 
 def vpc(

@@ -24,6 +24,7 @@ from ketamech.core.atomic_files import read_text
 from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotComparable, roadrunner_difference
 from ketamech.exchange.petab_simulation import simulate_petab
 from ketamech.exchange.sbml import semantic_suite
+from ketamech.exchange.sbml.edited_model import STEADY_TIMES
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sedml_simulation import SedmlFile
 
@@ -65,6 +66,7 @@ def _collected_model(path: Path) -> str:
     return roadrunner_difference(read_text(path, "an SBML model"), import_sbml(path), MODEL_TIMES)
 
 
+MOST_EQUAL = 0.5  # share of simulated values that equal the measurement, above which they are no simulation
 PETAB_TOLERANCE = 1e-3  # of the largest expected value of an observable, where a problem states no tolerance
 
 PETAB_KEYS = ("observableId", "preequilibrationConditionId", "simulationConditionId", "experimentId", "time")
@@ -82,7 +84,10 @@ def _petab_problem(path: Path) -> str:
         raise NotComparable("no simulated data beside it")
     problem = yaml.safe_load(read_text(path, "a problem"))
     measured = [name for part in (problem, *problem.get("problems", ())) for name in part.get("measurement_files", ())]
-    wanted = _matching_rows(*(_rows(path.parent, files) for files in (measured, names)))
+    rows = _rows(path.parent, measured)
+    wanted = _matching_rows(rows, _rows(path.parent, names))
+    if not stated and np.mean(wanted == rows["measurement"].to_numpy()) > MOST_EQUAL:
+        raise NotComparable("the simulated data repeat the measurements")
     found = simulate_petab(path)
     largest = found.assign(size=np.abs(wanted)).groupby("observableId")["size"].transform("max").to_numpy()
     apart = np.abs(found["simulation"].to_numpy() - wanted)
@@ -115,18 +120,25 @@ def _models(folder: Path) -> list[Path]:
     return sorted(path for kind in ("*.xml", "*.sbml") for path in folder.rglob(kind))
 
 
+COMPARED_RUNS = 12  # of a repeated task
+COMPARED_STEADY = 5  # times on the way to a steady state
+
+
 def _archives(folder: Path) -> list[Path]:
     return sorted(path for kind in ("*.omex", "*.sedml") for path in folder.rglob(kind))
 
 
 def _archive(path: Path) -> str:
-    """The first difference of the time courses, or of what the reports show."""
+    """The first difference of the runs (of a repeated task some, evenly spread), or of what the reports show."""
     simulation = SedmlFile(path)
     reports = simulation.reports()
-    for name, one in simulation.courses().items():
-        model = import_sbml(path, one.model, start=one.start)
-        if difference := roadrunner_difference(one.model, model, one.times[one.times > 0]):
-            return f"{name}: {difference}"
+    for name, runs in simulation.runs.items():
+        chosen = np.unique(np.linspace(0, len(runs) - 1, COMPARED_RUNS).round().astype(int))
+        for course in (runs[i].course for i in chosen):
+            model = import_sbml(path, course.model, start=course.start)
+            times = course.times if len(course.times) else STEADY_TIMES[:COMPARED_STEADY]
+            if difference := roadrunner_difference(course.model, model, times[times > 0]):
+                return f"{name}: {difference}"
     empty = next((name for name, report in reports.items() if report.isna().all(axis=None)), None)
     return f"{empty} has no values" if empty is not None else ""
 

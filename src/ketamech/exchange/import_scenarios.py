@@ -150,13 +150,19 @@ def _values(held: Mapping[str, float], parameters: ParameterTable) -> dict[str, 
 
 
 def doses_of_petab(path: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
-    """The input profile and the last measurement time (h) of each experiment. Raises InputError."""
+    """The input profile and the last measurement time (h) of each experiment. Raises InputError.
+
+    Measurements without an experiment have the doses of the model, under the name of the file.
+    """
     problem = read_problem(path)
     model = libsbml().writeSBMLToString(problem.model.sbml_model.getSBMLDocument())
     last: dict[str, float] = {}
     for one in problem.measurements:
-        last[one.experiment_id] = max(last.get(one.experiment_id, 0.0), _number(one.time, str(one.experiment_id)))
+        name = one.experiment_id or path.stem
+        last[name] = max(last.get(name, 0.0), _number(one.time, name))
     found = {}
+    if path.stem in last:
+        found[path.stem] = (doses_of_sbml(model, parameters), last[path.stem])
     for experiment in problem.experiments:
         begun, flowing = doses_of_sbml(model, parameters), dict[str, float]()
         for period in experiment.sorted_periods:
@@ -189,7 +195,7 @@ def read_scenarios(path: Path, parameters: ParameterTable) -> dict[str, Scenario
     """The scenario of each subject in a file, by name. Raises InputError for unsupported or missing content."""
     try:
         courses = _courses_in_file(path, parameters)
-        return {name: _scenario(name, path, *course, parameters) for name, course in courses.items()}
+        return {name: scenario_of_doses(name, path, *course, parameters) for name, course in courses.items()}
     except InputError as problem:
         raise problem.at(path) from None
 
@@ -203,7 +209,10 @@ def _courses_in_file(path: Path, parameters: ParameterTable) -> Mapping[str, tup
     return {path.stem: (doses_of_sbml(simulation.first_model(), parameters), simulation.horizon)}
 
 
-def _scenario(name: str, path: Path, found: ParsedDoses, horizon: float, parameters: ParameterTable) -> Scenario:
+def scenario_of_doses(
+    name: str, path: Path, found: ParsedDoses, horizon: float, parameters: ParameterTable
+) -> Scenario:
+    """The scenario of doses and parameter values that a file contains. Raises InputError for doses of no regimen."""
     species = _species_of(found.values)
     values = {**species.canonical, **found.values}
     regimen = infer_regimen(found.profile, parameters, values, species.name)

@@ -348,7 +348,7 @@ def _parameters_1(estimated: Iterable[EstimatedParameter]) -> Rows:
     return [
         {"parameterId": sbml_id(one.name), "parameterScale": "log", "lowerBound": _bound(one, -1),
          "upperBound": _bound(one, 1), "nominalValue": one.prior_median, "estimate": 1,
-         "objectivePriorType": "logNormal",
+         "objectivePriorType": "parameterScaleNormal",
          "objectivePriorParameters": f"{math.log(one.prior_median)!r};{one.prior_log_sd!r}"}
         for one in estimated
     ]  # fmt: skip

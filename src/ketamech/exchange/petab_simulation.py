@@ -15,19 +15,17 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from ketamech.core import InputError, SolverError
+from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.optional_libraries import import_optional, libsbml, with_fields
+from ketamech.exchange.sbml.edited_model import EditedModel, steady_state
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import compile_vector
 from ketamech.exchange.sbml.simulate import simulate_imported
 from ketamech.model.stage import symbol
 
-STEADY_TIMES = np.geomspace(1.0, 1e10, 11)  # after the start of a search for a steady state, in units of the model
-STEADY_TOLERANCE = 1e-6  # relative, between the last two of these times
 TOLERANCE = 1e-9
 EVENT_PRIORITY = 1e9  # of the changes of a period, before the events of the model at the same time
-TRIGGER = "trigger_of_event_{}"
 Changes = Mapping[str, sympy.Expr]
 
 
@@ -83,6 +81,13 @@ def _entity(problem: Any, name: str) -> Any:
         raise InputError(f"there is no '{name}' in the tables of the problem", key=name) from None
 
 
+def observable_formulas(problem: Any) -> dict[str, sympy.Expr]:
+    """The formula of each measured observable in plain symbols; parameters of the observable are not replaced."""
+    formulas = {name: sympy.sympify(_entity(problem, name).formula)
+                for name in dict.fromkeys(one.observable_id for one in problem.measurements)}  # fmt: skip
+    return {name: f.xreplace({s: symbol(s.name) for s in f.free_symbols}) for name, f in formulas.items()}
+
+
 class _Experiment:
     """The model of one experiment: values that are not in the model are `numbers`.
 
@@ -90,15 +95,9 @@ class _Experiment:
     """
 
     def __init__(self, path: Path, problem: Any, periods: Sequence[Any], scales: dict[str, float]) -> None:
-        sbml = libsbml()
-        self.path, self.problem, self.libsbml, self.scales = path, problem, sbml, scales
-        fields = ("Value", "Size", "InitialConcentration", "Stoichiometry")
-        kinds = (sbml.SBML_PARAMETER, sbml.SBML_COMPARTMENT, sbml.SBML_SPECIES, sbml.SBML_SPECIES_REFERENCE)
-        self.fields = dict(zip(kinds, fields, strict=True))
-        self.document = problem.model.sbml_model.getSBMLDocument().clone()
-        if self.document.getLevel() < 3:
-            self.document.setLevelAndVersion(3, 1, False)
-        self.model = self.document.getModel()
+        self.path, self.problem, self.scales = path, problem, scales
+        self.edited = EditedModel(problem.model.sbml_model.getSBMLDocument())
+        self.model = self.edited.model
         self.numbers: dict[str, sympy.Expr] = {}
         for one in problem.parameters:
             value = math.nan if one.nominal_value is None else float(one.nominal_value)
@@ -110,7 +109,7 @@ class _Experiment:
         for target, value in self._changes(first[0] if first else None).items():
             self._set(target, value)
         if before:
-            self._show_triggers()
+            self.edited.show_triggers()
             self._continue(self._steady_state(0.0), self._changes(later[0] if later else None))
         for period in later[1:]:
             self._add_event(float(period.time), self._changes(period))
@@ -137,8 +136,7 @@ class _Experiment:
         return found
 
     def _simulate(self, times: np.ndarray) -> dict[str, np.ndarray]:
-        text = self.libsbml.writeSBMLToString(self.document)
-        model = import_sbml(self.path, text, start=self.start)
+        model = import_sbml(self.path, self.edited.text, start=self.start)
         self.scales.update({name: scale for name, scale in model.scales.items() if name not in self.scales})
         model.scales = {name: self.scales[name] for name in model.rates}
         return simulate_imported(model, times, tolerance=TOLERANCE)
@@ -146,12 +144,9 @@ class _Experiment:
     def _steady_state(self, start: float) -> dict[str, float]:
         """Every value at the steady state after `start`. Raises SolverError where there is none."""
         self.start, begin = start, self.start
-        curves = self._simulate(start + STEADY_TIMES)
+        found = steady_state(self._simulate, start)
         self.start = begin
-        for name, curve in curves.items():
-            if name != "time" and abs(curve[-1] - curve[-2]) > STEADY_TOLERANCE * np.abs(curve).max():
-                raise SolverError(f"no steady state is reached: {name} is still changing")
-        return {name: float(curve[-1]) for name, curve in curves.items()}
+        return found
 
     def _changes(self, period: Any) -> dict[str, sympy.Expr]:
         """The changes of a period in ids of the model."""
@@ -174,53 +169,24 @@ class _Experiment:
 
     def _set(self, identifier: str, value: sympy.Expr) -> None:
         """Set an initial value: a number, or an initial assignment."""
-        element = self.model.getElementBySId(identifier)
-        if element is None:
+        if not self.edited.set_value(identifier, value):
             self.numbers[identifier] = value
-            return
-        if value.is_number and math.isnan(value):
-            return
-        self.model.removeInitialAssignment(identifier)
-        if value.is_number:
-            amount = element.getTypeCode() == self.libsbml.SBML_SPECIES and element.getHasOnlySubstanceUnits()
-            field = "InitialAmount" if amount else self.fields[element.getTypeCode()]
-            with_fields(element, **{field: float(value)})
-            return
-        with_fields(self.model.createInitialAssignment(), Symbol=identifier, Math=self._math(value))
-
-    def _show_triggers(self) -> None:
-        """Add a parameter for each event whose value is whether its trigger is true."""
-        for i in range(self.model.getNumEvents()):
-            trigger = self.libsbml.formulaToL3String(self.model.getEvent(i).getTrigger().getMath())
-            shown = with_fields(self.model.createParameter(), Id=TRIGGER.format(i), Constant=False)
-            truth = self.libsbml.parseL3Formula(f"piecewise(1, {trigger}, 0)")
-            with_fields(self.model.createAssignmentRule(), Variable=shown.getId(), Math=truth)
 
     def _continue(self, steady: Mapping[str, float], changes: Changes) -> None:
         """Take all values and triggers from a steady state, and then the changes of the next period."""
-        for i in range(self.model.getNumEvents()):
-            self.model.getEvent(i).getTrigger().setInitialValue(steady[TRIGGER.format(i)] > 0)
         for target in changes:
             self.numbers.pop(target, None)
         new = {target: sympy.Float(self._number(value, steady)) for target, value in changes.items()}
-        ruled = {self.model.getRule(i).getVariable() for i in range(self.model.getNumRules())
-                 if self.model.getRule(i).isAssignment()}  # fmt: skip
-        for list_of in (self.model.getListOfCompartments(), self.model.getListOfSpecies(),
-                        self.model.getListOfParameters()):  # fmt: skip
-            for i in range(list_of.size()):
-                name = list_of.get(i).getId()
-                if name not in ruled and name not in new:
-                    new[name] = sympy.Float(steady[name])
-        for name, value in new.items():
-            self._set(name, value)
+        for name in self.edited.continue_from(steady, new):
+            self.numbers[name] = new[name]
 
     def _add_event(self, time: float, changes: Changes) -> None:
         """The changes of a period as an event; a species keeps its concentration where its compartment changes."""
         if unknown := [target for target in changes if self.model.getElementBySId(target) is None]:
             raise InputError(f"a later period changes '{unknown[0]}', which is not in the model")
         event = with_fields(self.model.createEvent(), UseValuesFromTriggerTime=True)
-        with_fields(event.createPriority(), Math=self.libsbml.parseL3Formula(repr(EVENT_PRIORITY)))
-        begins = self.libsbml.parseL3Formula(f"time >= {time!r}")
+        with_fields(event.createPriority(), Math=libsbml().parseL3Formula(repr(EVENT_PRIORITY)))
+        begins = libsbml().parseL3Formula(f"time >= {time!r}")
         with_fields(event.createTrigger(), InitialValue=False, Persistent=True, Math=begins)
         new = dict(changes)
         for i in range(self.model.getNumSpecies()):
@@ -230,11 +196,4 @@ class _Experiment:
                 new[name] = changes.get(name, symbol(name)) * changes[place] / symbol(place)
         for name, value in new.items():
             self.model.getElementBySId(name).setConstant(False)
-            with_fields(event.createEventAssignment(), Variable=name, Math=self._math(value))
-
-    def _math(self, value: sympy.Expr) -> Any:
-        text = str(value).replace("**", "^")
-        found = self.libsbml.parseL3Formula(text)
-        if found is None:
-            raise InputError(f"the formula {text[:80]} is not supported", expected="arithmetic and functions of SBML")
-        return found
+            with_fields(event.createEventAssignment(), Variable=name, Math=self.edited.math(value))

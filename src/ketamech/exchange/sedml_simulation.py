@@ -1,15 +1,17 @@
 """Reads SED-ML files and archives, also of other programs, and simulates what they report.
 
-Read are uniform time courses of SBML models, changes of attributes, and data generators; other tasks, changes and
-languages are refused by name where a report or a plot uses them.
+Read are uniform time courses, single steps and steady states of SBML models, repeated tasks, changes of attributes,
+data generators and columns of CSV files; other tasks, changes and languages are refused by name where a report or a
+plot uses them.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,13 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.omex import TIME, read_archive
 from ketamech.exchange.optional_libraries import libsbml, libsedml
+from ketamech.exchange.sbml.edited_model import EditedModel, steady_state
 from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.mathml import TIME as MATH_TIME
 from ketamech.exchange.sbml.mathml import Formulas
-from ketamech.exchange.sbml.sbml_model import compile_vector
-from ketamech.exchange.sbml.simulate import simulate_imported
+from ketamech.exchange.sbml.sbml_model import STAGE, compile_vector
+from ketamech.exchange.sbml.simulate import TIME as TIME_KEY
+from ketamech.exchange.sbml.simulate import newton_steady_state, simulate_imported
 from ketamech.model.stage import symbol
 
 ARCHIVE = ".omex"
@@ -31,16 +36,38 @@ TOLERANCE = 1e-9
 STOCHASTIC = ("27", "29", "38", "39", "40", "45", "51", "241", "278", "329", "330", "333")  # KiSAO numbers
 _ID = re.compile(r"\[\s*@id\s*=\s*['\"](\w+)['\"]\s*\]")
 _ATTRIBUTE = re.compile(r"/@(?:\w+:)?(\w+)\Z")
-EXPECTED = "uniform time courses of SBML models"
+EXPECTED = "time courses and steady states of SBML models"
+MAX_RUNS = 20_000  # of a repeated task
 
 
 @dataclass(frozen=True)
 class SimulatedCourse:
-    """A uniform time course: SBML text with all changes, start and output times, in the unit of the model."""
+    """A time course: SBML text with all changes, start and output times in its unit; no times: a steady state."""
 
     model: str
     start: float
     times: np.ndarray
+
+
+@dataclass(frozen=True)
+class SimulatedRun:
+    """A time course and its curves {id: values}; a repeated task has one for each iteration and subtask."""
+
+    course: SimulatedCourse
+    curves: Mapping[str, np.ndarray]
+
+
+class _ModelStates:
+    """The present content and time of each model during a task; `ended`: values from which a model continues."""
+
+    def __init__(self) -> None:
+        self.models, self.times = dict[str, EditedModel](), dict[str, float]()
+        self.ended = dict[str, Mapping[str, float]]()
+
+    def take(self, other: _ModelStates) -> _ModelStates:
+        """Become the same as others."""
+        self.models, self.times, self.ended = dict(other.models), dict(other.times), dict(other.ended)
+        return self
 
 
 class SedmlFile:
@@ -48,6 +75,7 @@ class SedmlFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._scales: dict[str, dict[str, float]] = {}
         self.files = read_archive(path) if path.suffix.lower() == ARCHIVE else None
         text = read_text(path, "SED-ML") if self.files is None else self._main()
         self.document = libsedml().readSedMLFromString(text)
@@ -78,54 +106,184 @@ class SedmlFile:
             raise InputError("nothing is simulated", expected="a uniform time course")
         return float(max(ends))
 
-    def course(self, task_name: str) -> SimulatedCourse:
-        """The time course of a task. Raises InputError for another kind of task or simulation."""
-        task = self.document.getTask(task_name)
-        if task is None or task.getElementName() != "task":
-            kind = "no task of this file" if task is None else f"a {task.getElementName()}"
-            raise InputError(f"'{task_name}' is {kind}", key=task_name, expected=EXPECTED)
-        simulation = self.document.getSimulation(task.getSimulationReference())
-        if simulation is None or simulation.getElementName() != "uniformTimeCourse":
-            kind = "missing" if simulation is None else f"a {simulation.getElementName()}"
-            raise InputError(f"the simulation of '{task_name}' is {kind}", key=task_name, expected=EXPECTED)
+    def _simple_course(self, task: Any, text: str, now: float) -> SimulatedCourse:
+        """The time course of a task that is not repeated. Raises InputError for another kind of simulation."""
+        name, simulation = task.getId(), self.document.getSimulation(task.getSimulationReference())
+        kind = "missing" if simulation is None else simulation.getElementName()
+        if kind not in ("uniformTimeCourse", "oneStep", "steadyState"):
+            what = f"the simulation of '{name}' is {kind if simulation is None else f'a {kind}'}"
+            raise InputError(what, key=name, expected=EXPECTED)
         algorithm = simulation.getAlgorithm().getKisaoID() if simulation.isSetAlgorithm() else ""
         if re.sub(r"\D+0*", "", algorithm) in STOCHASTIC:
-            raise InputError(f"'{task_name}' is a stochastic simulation ({algorithm})", expected=EXPECTED)
+            raise InputError(f"'{name}' is a stochastic simulation ({algorithm})", expected=EXPECTED)
+        if kind == "steadyState":
+            return SimulatedCourse(text, now, np.empty(0))
+        if kind == "oneStep":
+            if not 0 < simulation.getStep() < np.inf:
+                raise InputError(f"'{name}' has a step of {simulation.getStep():g}", expected="a step above 0")
+            return SimulatedCourse(text, now, np.array([now + simulation.getStep()]))
         steps = simulation.getNumberOfSteps()
         if not 0 < steps <= MAX_STEPS:
-            raise InputError(f"'{task_name}' has {steps} steps", expected=f"at most {MAX_STEPS:,} steps")
+            raise InputError(f"'{name}' has {steps} steps", expected=f"at most {MAX_STEPS:,} steps")
         begin, end = simulation.getOutputStartTime(), simulation.getOutputEndTime()
         start, times = simulation.getInitialTime(), np.linspace(begin, end, steps + 1)
         if not (np.isfinite(times).all() and start <= begin < end):
-            raise InputError(f"'{task_name}' has times that do not rise", expected="a start before the end")
-        return SimulatedCourse(self._model(task.getModelReference()), start, times)
+            raise InputError(f"'{name}' has times that do not rise", expected="a start before the end")
+        return SimulatedCourse(text, start, times)
 
-    def courses(self) -> dict[str, SimulatedCourse]:
-        """The time course of each task that a report or a plot uses."""
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that a report or a plot uses. Raises InputError where there is none."""
         used: dict[str, None] = {}
         for _, sources in self._outputs():
             for generator in map(self.document.getDataGenerator, sources.values()):
                 variables = [generator.getVariable(i) for i in range(generator.getNumVariables())] if generator else []
-                if any(not one.getTaskReference() for one in variables):
-                    raise InputError("a data generator reads no task (e.g. measured data)", expected=EXPECTED)
-                used |= dict.fromkeys(one.getTaskReference() for one in variables)
+                used |= dict.fromkeys(
+                    one.getTaskReference() for one in variables if not one.getTarget().startswith("#")
+                )
         if not used:
             raise InputError("nothing is reported or plotted", file=self.path, expected="a report")
-        return {task: self.course(task) for task in used}
+        if "" in used:
+            raise InputError("a data generator reads no task", expected=EXPECTED)
+        return tuple(used)
+
+    def courses(self) -> dict[str, SimulatedCourse]:
+        """The time course of each used task, without running them. Raises InputError for repeated tasks."""
+        found = {}
+        for name in self.tasks:
+            task = self._task(name)
+            if task.getElementName() != "task":
+                raise InputError(f"'{name}' is a {task.getElementName()}", key=name, expected="a single task")
+            found[name] = self._simple_course(task, self._model(task.getModelReference()), 0.0)
+        return found
+
+    def _task(self, name: str) -> Any:
+        task = self.document.getTask(name)
+        kind = "no task of this file" if task is None else f"a {task.getElementName()}"
+        if kind not in ("a task", "a repeatedTask"):
+            raise InputError(f"'{name}' is {kind}", key=name, expected=EXPECTED)
+        return task
+
+    @cached_property
+    def runs(self) -> dict[str, tuple[SimulatedRun, ...]]:
+        """The runs of each used task. Raises InputError and SolverError."""
+        found = {}
+        for name in self.tasks:
+            runs = []
+            for run in self._execute(name, _ModelStates(), ()):
+                runs.append(run)
+                if len(runs) > MAX_RUNS:
+                    raise InputError(f"'{name}' has more than {MAX_RUNS:,} runs", key=name, expected="fewer")
+            if not runs:
+                raise InputError(f"'{name}' runs nothing", key=name, expected="a range with values and a subtask")
+            found[name] = tuple(runs)
+        return found
+
+    def _execute(self, name: str, states: _ModelStates, within: tuple[str, ...]) -> Iterator[SimulatedRun]:
+        """The runs of a task, which leave the models in their final states."""
+        task = self._task(name)
+        if name in within:
+            raise InputError(f"'{name}' repeats itself", key=name, expected="a task without a loop")
+        if task.getElementName() == "task":
+            model = task.getModelReference()
+            course = self._simple_course(task, self._present(model, states).text, states.times.get(model, 0.0))
+            run = SimulatedRun(course, self._curves(course, model))
+            values = {name: float(curve[-1]) for name, curve in run.curves.items()}
+            states.ended[model], states.times[model] = values, values[TIME_KEY]
+            yield run
+            return
+        before = _ModelStates().take(states)
+        subtasks = sorted((task.getSubTask(i) for i in range(task.getNumSubTasks())), key=lambda one: one.getOrder())
+        if any(one.getNumTaskChanges() for one in subtasks):
+            raise InputError(f"a subtask of '{name}' changes values", key=name, expected="changes of the repeated task")
+        for known in self._iterations(task, states):
+            if task.getResetModel():
+                states.take(before)
+            for change in (task.getTaskChange(i) for i in range(task.getNumTaskChanges())):
+                self._set_value(change, known(), states)
+            for one in subtasks:
+                yield from self._execute(one.getTask(), states, (*within, name))
+
+    def _present(self, model: str, states: _ModelStates) -> EditedModel:
+        """The present content of a model, which continues where its last run ended."""
+        if model in states.ended:
+            edited = EditedModel(states.models[model].document)
+            edited.continue_from(states.ended.pop(model))
+            states.models[model] = edited
+        elif model not in states.models:
+            states.models[model] = EditedModel.of_text(self._model(model))
+            states.models[model].show_triggers()
+        return states.models[model]
+
+    def _curves(self, course: SimulatedCourse, model: str) -> Mapping[str, np.ndarray]:
+        imported = import_sbml(self.path, course.model, start=course.start)
+        known = self._scales.setdefault(model, imported.scales)
+        if known.keys() == imported.scales.keys():
+            imported.scales = known  # other ones would need another compilation
+        if len(course.times):
+            return simulate_imported(imported, course.times, tolerance=TOLERANCE)
+        found = newton_steady_state(imported) or steady_state(
+            lambda times: simulate_imported(imported, times, tolerance=TOLERANCE), course.start
+        )
+        return {name: np.array([value]) for name, value in found.items()}
+
+    def _iterations(self, task: Any, states: _ModelStates) -> Iterator[Callable[[], dict[str, float]]]:
+        """A function for each iteration that gives the values of the ranges, from the present states."""
+        ranges = {one.getId(): one for one in (task.getRange(i) for i in range(task.getNumRanges()))}
+        fixed = {name: values for name, one in ranges.items() if (values := _fixed_range(one)) is not None}
+        main = task.getRangeId()
+        while main in ranges and main not in fixed and ranges[main].getRange() != main:
+            main = ranges[main].getRange()
+        if main not in fixed:
+            raise InputError(f"'{task.getId()}' has no range '{main}'", key=task.getId(), expected="a range")
+        if short := next((name for name, values in fixed.items() if len(values) < len(fixed[main])), None):
+            raise InputError(f"range '{short}' has fewer values than '{main}'", key=short, expected="as many")
+        for i in range(len(fixed[main])):
+
+            def at(i: int = i) -> dict[str, float]:
+                known = {name: float(all_values[i]) for name, all_values in fixed.items()}
+                for name, one in ranges.items():
+                    if name not in fixed:
+                        known[name] = self._number(one, known, states)
+                return known
+
+            yield at
+
+    def _number(self, element: Any, known: Mapping[str, float], states: _ModelStates) -> float:
+        """The value of the formula of a range or a change, whose variables are present values of models."""
+        values, name = dict(known), element.getId() or element.getElementName()
+        for one in (element.getParameter(i) for i in range(element.getNumParameters())):
+            values[one.getId()] = one.getValue()
+        for one in (element.getVariable(i) for i in range(element.getNumVariables())):
+            target = _ID.findall(one.getTarget())[-1:] or [one.getTarget()]
+            start = import_sbml(self.path, self._present(one.getModelReference(), states).text).values_at_start
+            if f"{STAGE}.{target[0]}" not in start:
+                raise InputError(f"'{name}' reads {target[0]}, which is not in the model", key=name)
+            values[one.getId()] = start[f"{STAGE}.{target[0]}"]
+        return float(_evaluated(element, {key: np.array(value) for key, value in values.items()}, f"'{name}'"))
+
+    def _set_value(self, change: Any, known: Mapping[str, float], states: _ModelStates) -> None:
+        """Set a value of a model. Raises InputError for a target that cannot be set."""
+        where, model = change.getTarget(), change.getModelReference()
+        if change.getElementName() != "setValue":
+            raise InputError(f"a repeated task has a {change.getElementName()}", expected="setValue")
+        value, edited = self._number(change, known, states), EditedModel(self._present(model, states).document)
+        ids = _ID.findall(where)
+        local = _element(edited.model, ids, where) if len(ids) == 2 else None
+        if local is not None:
+            local.setValue(value)
+        elif not ids or ids[-1] in edited.assigned or not edited.set_value(ids[-1], value):
+            raise InputError(
+                f"a repeated task sets {where[:80]}", expected="a value that no rule of the model computes"
+            )
+        states.models[model] = edited
 
     def reports(self) -> dict[str, pd.DataFrame]:
-        """The values of each report, or of each plot where there is no report."""
-        courses = self.courses()
-
-        @cache
-        def curves(task: str) -> Mapping[str, np.ndarray]:
-            one = courses[task]
-            model = import_sbml(self.path, one.model, start=one.start)
-            return simulate_imported(model, one.times, tolerance=TOLERANCE)
-
+        """The values of each report, or of each plot where there is no report; those of repeated tasks one after
+        another, in the order of the iterations."""
         found = {}
-        for name, sources in self._outputs():
-            columns = {label: self._values(source, curves) for label, source in sources.items()}
+        for name, sources in self._outputs() if self.tasks else ():
+            columns = {label: self._values(source) for label, source in sources.items()}
             found[name] = pd.DataFrame({label: pd.Series(values) for label, values in columns.items()})
         return found
 
@@ -141,24 +299,44 @@ class SedmlFile:
             sides = [side for each in curves for side in (each.getXDataReference(), each.getYDataReference())]
             yield one.getId(), {side: side for side in sides}
 
-    def _values(self, name: str, curves: Any) -> np.ndarray:
+    def _values(self, name: str) -> np.ndarray:
         """The values of a data generator."""
         generator = self.document.getDataGenerator(name)
         known: dict[str, np.ndarray] = {}
         for one in (generator.getVariable(i) for i in range(generator.getNumVariables())) if generator else ():
-            found = curves(one.getTaskReference())
-            target = _ID.findall(one.getTarget())[-1:] or ["time" if one.getSymbol() == TIME else one.getSymbol()]
-            if target[0] not in found:
+            if one.getTarget().startswith("#"):
+                known[one.getId()] = self._measured(one.getTarget()[1:])
+                continue
+            target = _ID.findall(one.getTarget())[-1:] or [TIME_KEY if one.getSymbol() == TIME else one.getSymbol()]
+            parts = [run.curves for run in self.runs[one.getTaskReference()]]
+            if any(target[0] not in part for part in parts):
                 raise InputError(f"'{name}' reads {target[0] or one.getTarget()}, which is not computed", key=name)
-            known[one.getId()] = found[target[0]]
+            known[one.getId()] = np.concatenate([part[target[0]] for part in parts])
         for one in (generator.getParameter(i) for i in range(generator.getNumParameters())) if generator else ():
             known[one.getId()] = np.array(one.getValue())
         if not known or generator.getMath() is None:
             raise InputError(f"there is no data generator '{name}' with variables", key=name)
-        math = libsbml().parseL3Formula(libsbml().formulaToL3String(generator.getMath()))
-        formula = Formulas(libsbml(), {n: symbol(n) for n in known}, {}, f"data generator '{name}'").value(math)
-        sizes = np.broadcast_arrays(*known.values())
-        return np.array(np.broadcast_to(compile_vector(formula, list(known))(np.array(sizes)), sizes[0].shape))
+        if len({len(values) for values in known.values() if values.ndim}) > 1:
+            raise InputError(f"'{name}' joins values of different numbers of times", key=name, expected="one task")
+        return _evaluated(generator, known, f"data generator '{name}'")
+
+    def _measured(self, identifier: str) -> np.ndarray:
+        """The column of a CSV file that a data source names. Raises InputError for another kind of data."""
+        for data in (self.document.getDataDescription(i) for i in range(self.document.getNumDataDescriptions())):
+            source = data.getDataSource(identifier)
+            if source is None:
+                continue
+            if "csv" not in data.getFormat().lower() or source.getNumSlices() != 1:
+                what = f"data source '{identifier}' is no column of a CSV file ({data.getFormat() or 'no format'})"
+                raise InputError(what, key=identifier, expected="format urn:sedml:format:csv and one slice")
+            column = source.getSlice(0).getValue()
+            try:
+                table = pd.read_csv(io.StringIO(self._file(data.getSource())), comment="#", skipinitialspace=True)
+                return table[column].to_numpy(dtype=float)
+            except (KeyError, ValueError) as problem:
+                what = f"{data.getSource()} has no column '{column}' of numbers"
+                raise InputError(what, key=identifier, expected="a CSV file with a header") from problem
+        raise InputError(f"there is no data source '{identifier}'", key=identifier, expected="a listOfDataSources")
 
     def _model(self, identifier: str, within: tuple[str, ...] = ()) -> str:
         """SBML text of a model with its changes; a model may be another one of the file with more changes."""
@@ -191,6 +369,35 @@ class SedmlFile:
 
 
 MAX_STEPS = 1_000_000
+
+
+def _fixed_range(one: Any) -> np.ndarray | None:
+    """The values of a uniform range or a vector; None for a functional range. Raises InputError for others."""
+    kind, name = one.getElementName(), one.getId()
+    if kind == "functionalRange":
+        return None
+    if kind == "vectorRange":
+        return np.array(list(one.getValues()), dtype=float)
+    if kind != "uniformRange":
+        raise InputError(f"'{name}' is a {kind}", key=name, expected="a uniform, vector or functional range")
+    start, end, steps = one.getStart(), one.getEnd(), one.getNumberOfSteps()
+    log = one.getType().lower().startswith("log")
+    if not (0 <= steps <= MAX_RUNS and np.isfinite([start, end]).all()) or (log and not min(start, end) > 0):
+        raise InputError(f"range '{name}' has {steps} steps from {start:g} to {end:g}", key=name, expected="numbers")
+    return np.asarray((np.geomspace if log else np.linspace)(start, end, steps + 1))
+
+
+def _evaluated(element: Any, known: Mapping[str, np.ndarray], label: str) -> np.ndarray:
+    """The formula of an element at values by id. Raises InputError for a formula that cannot be read."""
+    if element.getMath() is None:
+        raise InputError(f"{label} has no formula", expected="MathML")
+    math = libsbml().parseL3Formula(libsbml().formulaToL3String(element.getMath()))
+    symbols = {n: symbol(n) for n in known}
+    if TIME_KEY in known:
+        symbols[MATH_TIME] = symbols[TIME_KEY]  # a formula that was written as text and read takes an id for the clock
+    formula = Formulas(libsbml(), symbols, {}, label).value(math)
+    sizes = np.broadcast_arrays(*known.values()) if known else [np.array(0.0)]
+    return np.array(np.broadcast_to(compile_vector(formula, list(known))(np.array(sizes)), sizes[0].shape))
 
 
 def changed_sbml(text: str, changes: list[Any]) -> str:

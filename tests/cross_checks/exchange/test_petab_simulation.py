@@ -56,6 +56,8 @@ def test_problems_are_judged_by_their_simulated_data(tmp_path):
     simulated["simulation"] *= 1.01
     simulated.to_csv(tmp_path / "simulations.tsv", sep="\t", index=False)
     assert judge("petab", case) == ("wrong", "o is 6, expected 6.06, at 1")
+    simulated.assign(simulation=simulated["measurement"]).to_csv(tmp_path / "simulations.tsv", sep="\t", index=False)
+    assert judge("petab", case) == ("not applicable", "the simulated data repeat the measurements")
     simulated[:3].to_csv(tmp_path / "simulations.tsv", sep="\t", index=False)
     assert judge("petab", case)[0] == "not applicable"
 

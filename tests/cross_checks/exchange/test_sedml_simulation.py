@@ -55,9 +55,9 @@ TIMES = np.linspace(2, 4, 5)
 WANTED = 10 * 4 * np.exp(-0.25 * (TIMES - 1))
 
 
-def written(folder, text=SEDML):
+def written(folder, text=SEDML, model=MODEL):
     antimony.clearPreviousLoads()
-    assert antimony.loadAntimonyString(f"model m\n{MODEL}\nend") >= 0, antimony.getLastError()
+    assert antimony.loadAntimonyString(f"model m\n{model}\nend") >= 0, antimony.getLastError()
     (folder / "model.xml").write_text(antimony.getSBMLString("m"))
     (folder / "run.sedml").write_text(text)
     return folder / "run.sedml"
@@ -141,3 +141,95 @@ def test_a_file_saved_again_by_libsedml_reads_the_same(tmp_path):
     before = SedmlFile(path).reports()["r"]
     path.write_text(libsedml.writeSedMLToString(libsedml.readSedMLFromFile(str(path))))
     pd.testing.assert_frame_equal(before, SedmlFile(path).reports()["r"])
+
+
+REPEATED = """
+<repeatedTask id="rep" range="i" resetModel="{reset}"><listOfRanges>
+ <vectorRange id="i"><value>0.25</value><value>0.5</value></vectorRange>
+ <functionalRange id="f" range="i"><listOfVariables><variable id="w" modelReference="m"
+ target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='h']"/></listOfVariables>
+ <math xmlns="http://www.w3.org/1998/Math/MathML"><apply><times/><ci> w </ci><cn> 2 </cn><ci> i </ci></apply></math>
+ </functionalRange></listOfRanges>
+ <listOfChanges><setValue modelReference="m" range="f"
+ target="/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='k']">
+ <math xmlns="http://www.w3.org/1998/Math/MathML"><ci> f </ci></math></setValue></listOfChanges>
+ <listOfSubTasks><subTask order="2" task="single"/><subTask order="1" task="single"/></listOfSubTasks></repeatedTask>
+<task id="single" modelReference="m" simulationReference="s"/></listOfTasks>"""
+STEP = '<oneStep id="s" step="2"><algorithm kisaoID="KISAO:0000019"/></oneStep></listOfSimulations>'
+
+
+def repeated(reset="false", simulation=STEP, **other):
+    """The file with a repeated task of single steps: A is halved by exp(-2 k) in each of four steps."""
+    text = SEDML[: SEDML.index("<uniform")] + simulation + SEDML[SEDML.index("</listOfSimulations>") + 20 :]
+    text = text.replace("</listOfTasks>", REPEATED.format(reset=reset)).replace(
+        'taskReference="t"', 'taskReference="rep"'
+    )
+    for old, new in other.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def test_repeated_tasks_continue_or_begin_again(tmp_path):
+    rates = np.array([0.5, 0.5, 1.0, 1.0])  # twice the range
+    report = SedmlFile(written(tmp_path, repeated())).reports()["r"]
+    assert report["ten A"].to_numpy() == pytest.approx(40 * np.exp(-2 * np.cumsum(rates)), rel=1e-7)
+    assert list(report["hours"]) == [2, 4, 6, 8]
+    report = SedmlFile(written(tmp_path, repeated("true"))).reports()["r"]
+    assert report["ten A"].to_numpy() == pytest.approx(40 * np.exp([-1, -2, -2, -4]), rel=1e-7)
+    assert list(report["hours"]) == [2, 4, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("</vectorRange>", '</vectorRange><vectorRange id="j"><value>1</value></vectorRange>', "fewer values"),
+        ('range="i" resetModel', 'range="z" resetModel', "no range 'z'"),
+        ('order="2" task="single"', 'order="2" task="rep"', "repeats itself"),
+        ("@id='k']\">\n <math", "@id='B']\">\n <math", "a repeated task sets"),
+        ('step="2"', 'step="0"', "a step of 0"),
+        ("<vectorRange id=\"i\"><value>0.25</value><value>0.5</value></vectorRange>",
+         '<uniformRange id="i" start="0" end="1" numberOfPoints="99999999" type="linear"/>', "99999999 steps"),
+    ],
+)  # fmt: skip
+def test_what_a_repeated_task_cannot_be_is_named(old, new, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        SedmlFile(written(tmp_path, repeated(**{old: new}))).reports()
+
+
+STEADY = '<steadyState id="s"><algorithm kisaoID="KISAO:0000282"/></steadyState></listOfSimulations>'
+CYCLE = "compartment c = 1; species A in c, B in c; A = 3; B = 1; h = 1; J: A -> B; k*A; K: B -> A; h*B; k = 0.5"
+OSCILLATOR = "species A, B; A = 3; B = 1; k = 1; h = 1; A' = 1 - (1 + 2.5*h)*A + A^2*B; B' = 2.5*h*A - A^2*B"
+
+
+def test_steady_states_conserve_what_the_equations_conserve(tmp_path):
+    report = SedmlFile(written(tmp_path, repeated("true", STEADY), CYCLE)).reports()["r"]
+    k = np.array([0.5, 0.5, 1.0, 1.0])
+    assert report["ten A"].to_numpy() == pytest.approx(10 * 5 / (1 + k), rel=1e-8)  # A + B = 5, the initial change
+
+
+def test_the_steady_state_inside_a_cycle_is_found(tmp_path):
+    """The Brusselator oscillates about A = 1."""
+    report = SedmlFile(written(tmp_path, repeated("true", STEADY), OSCILLATOR)).reports()["r"]
+    assert report["ten A"].to_numpy() == pytest.approx(10, rel=1e-8)
+
+
+def test_columns_of_measured_data_are_read(tmp_path):
+    (tmp_path / "data.csv").write_text("# of a paper\ntime, A\n0, 3\n1, 2\n")
+    source = (
+        '<listOfDataDescriptions><dataDescription id="d" source="data.csv" format="urn:sedml:format:csv">'
+        '<listOfDataSources><dataSource id="col"><listOfSlices><slice reference="ColumnIds" value="A"/></listOfSlices>'
+        "</dataSource></listOfDataSources></dataDescription></listOfDataDescriptions>"
+    )
+    generator = (
+        '<dataGenerator id="seen"><listOfVariables><variable id="v" target="#col"/></listOfVariables>'
+        '<math xmlns="http://www.w3.org/1998/Math/MathML"><ci> v </ci></math></dataGenerator></listOfDataGenerators>'
+    )
+    text = SEDML.replace("<listOfSimulations>", source + "<listOfSimulations>", 1)
+    text = text.replace("</listOfDataGenerators>", generator)
+    text = text.replace('<dataSet id="a"', '<dataSet id="z" label="seen" dataReference="seen"/><dataSet id="a"')
+    report = SedmlFile(written(tmp_path, text)).reports()["r"]
+    assert report["seen"].dropna().tolist() == [3, 2]
+    assert report["ten A"].to_numpy() == pytest.approx(WANTED, rel=1e-7)
+    with pytest.raises(InputError, match="no column 'B'"):
+        SedmlFile(written(tmp_path, text.replace('value="A"/>', 'value="B"/>'))).reports()

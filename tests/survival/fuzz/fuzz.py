@@ -1,8 +1,9 @@
-"""`make fuzz`: so many mangled inputs for everything that the program reads; counts tracebacks, hangs and memory.
+"""`make fuzz`: damaged inputs for every reader of the program; counts tracebacks, slow inputs and memory.
 
-Each target runs in a process of its own, with atheris (coverage-guided) where it is installed and with blind mutations
-where it is not. Prints a line a target; leaves with code 1 when an input ended in anything but an answer or an error of
-ours, or took longer than ten seconds. The first input loads libraries; its time is told apart.
+Each target runs in a separate process, with atheris (coverage-guided) where it is installed and with blind mutations
+where it is not. Prints one line per target. The exit code is 1 if an input ended in an exception that is not a
+KetaMechError, or took longer than ten seconds. The first input loads libraries and is timed separately. With
+`--resume FILE` each finished target is appended to the file, and targets that are in it are not run again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 LONGEST, HANG, MEMORY = 40_000, 10.0, 2_000_000_000  # bytes of an input, s of a processor, bytes
 NOTHING = {"runs": 0, "first": 0.0, "slowest": 0.0, "memory": 0, "wrong": 1}
@@ -138,6 +140,20 @@ def _ended(command: list[str], limit: float) -> str:
     return done.stderr
 
 
+def one_target(name: str, runs: int, seed: int) -> dict[str, Any]:
+    """Run one target in a process: its counts and findings."""
+    log = Path(tempfile.mkdtemp()) / "found.jsonl"
+    ended = _ended([sys.executable, __file__, "--child", name, str(runs), str(seed), str(log)], HANG * (10 + runs))
+    count = log.with_suffix(".count")
+    result = json.loads(count.read_text()) if count.exists() else dict(NOTHING)
+    result |= {"target": name, "seed": seed, "found": [], "ended": ""}
+    if result["runs"] < runs or result["memory"] > MEMORY:
+        result |= {"wrong": result["wrong"] + 1, "ended": ended[-1500:]}
+    if log.exists():
+        result["found"] = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return result
+
+
 def main() -> int:
     """All targets, one after another."""
     sys.path.insert(0, str(Path(__file__).parent))
@@ -147,24 +163,29 @@ def main() -> int:
     wanted.add_argument("--runs", type=int, default=20_000, help="inputs in all")
     wanted.add_argument("--seed", type=int, default=1)
     wanted.add_argument("--target", choices=sorted(TARGETS), action="append")
-    asked = wanted.parse_args()
-    chosen, wrong, total = asked.target or list(TARGETS), 0, 0
+    wanted.add_argument("--resume", type=Path, help="file of finished targets, which are not run again")
+    options = wanted.parse_args()
+    chosen = options.target or list(TARGETS)
+    runs, results = -(-options.runs // len(chosen)), dict[str, dict[str, Any]]()
+    if options.resume and options.resume.exists():
+        lines = map(json.loads, options.resume.read_text(encoding="utf-8").splitlines())
+        results = {one["target"]: one for one in lines if one["runs"] >= runs and one["seed"] == options.seed}
     for name in chosen:
-        log = Path(tempfile.mkdtemp()) / "found.jsonl"
-        each = [sys.executable, __file__, "--child", name, str(asked.runs // len(chosen)), str(asked.seed), str(log)]
-        ended = _ended(each, HANG * (10 + asked.runs // len(chosen)))
-        count = log.with_suffix(".count")
-        told = json.loads(count.read_text()) if count.exists() else dict(NOTHING)
-        if told["runs"] < asked.runs // len(chosen) or told["memory"] > MEMORY:
-            wrong += 1
-            print(f"{name}: ended early or took too much memory: {ended[-1500:]}")
-        wrong, total = wrong + told["wrong"], total + told["runs"]
-        print(f"{name}: {told['runs']} inputs, {told['wrong']} wrong, slowest {told['slowest']:.2f} s,", end=" ")
-        print(f"the first (loading) {told['first']:.2f} s, {told['memory'] / 1e6:.0f} MB", flush=True)
-        for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
-            said = json.loads(line)
-            print(f"  {said['kind']}: {said['where']}\n  {said['input']}\n{said['text']}")
-    print(f"{total} inputs, {wrong} wrong")
+        if name not in results:
+            results[name] = one_target(name, runs, options.seed)
+            if options.resume:
+                with options.resume.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(results[name]) + "\n")
+        one = results[name]
+        if one["ended"]:
+            print(f"{name}: ended early or took too much memory: {one['ended']}")
+        print(f"{name}: {one['runs']} inputs, {one['wrong']} wrong, slowest {one['slowest']:.2f} s,", end=" ")
+        print(f"the first (loading) {one['first']:.2f} s, {one['memory'] / 1e6:.0f} MB", flush=True)
+        for finding in one["found"]:
+            print(f"  {finding['kind']}: {finding['where']}\n  {finding['input']}\n{finding['text']}")
+    total, wrong = (sum(results[name][key] for name in chosen) for key in ("runs", "wrong"))
+    slowest = max(results[name]["slowest"] for name in chosen)
+    print(f"{total} inputs for {len(chosen)} readers, {wrong} wrong, slowest {slowest:.2f} s")
     return 1 if wrong else 0
 
 

@@ -35,6 +35,10 @@ REFINEMENT_POINTS, ESTIMATED_POINTS, MAX_REFINEMENTS = 40, 4, 60  # parts of an 
 EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
 MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
 SHORTEST_SEGMENT = 1e-9  # relative, of a segment that fails: shorter ones are not tried
+NEWTON_DIFFERENCE, NEWTON_STEPS, NEWTON_HALVINGS, NEWTON_TOLERANCE = 1e-6, 60, 12, 1e-9
+MEAN_TIMES, MEAN_POINTS = (10.0, 100.0, 1e3, 1e4), 200  # of the time courses whose means are starts
+SINGULAR = 1e-9  # of the largest singular value: smaller ones belong to what is conserved
+ROUNDING_SHARE = 1e-9  # of the scale of a state: how far below 0 it may get
 TIME = "time"
 
 
@@ -47,16 +51,33 @@ def simulate_imported(model: SbmlModel, times: np.ndarray, *, tolerance: float =
     """
     with np.errstate(all="ignore"):
         run = _Run(model, tolerance)
-        columns = run.values_at_times(np.asarray(times, dtype=float)).T
-        shown = {name: name.partition(".")[2] for name in run.names if name.startswith(f"{STAGE}.")}
-        plain = {name: own for name, own in shown.items() if "." not in own}  # no amounts, rates and clock
-        found = {f"value({TIME})" if own == TIME else own: columns[run.names.index(n)] for n, own in plain.items()}
-        found[TIME] = columns[run.names.index(CLOCK)]
-        for word, group in (("amount", model.amounts), ("concentration", model.concentrations)):
-            for name, expression in group.items():
-                values = compile_vector(expression, run.names)(columns)
-                found[f"{word}({name})"] = np.broadcast_to(values, columns.shape[1:])
-    return found
+        return run.named(run.values_at_times(np.asarray(times, dtype=float)))
+
+
+def newton_steady_state(model: SbmlModel) -> dict[str, float] | None:
+    """Every value at the steady state that Newton's method finds, stable or not; None without one.
+
+    It begins at the start, then at the means over time courses, which lie inside the cycle of a model that oscillates.
+    Steps stay in the space that the rates of change span, so that what the equations conserve is conserved. Models with
+    events or delays have none.
+    """
+    if model.events or model.delays:
+        return None
+    with np.errstate(all="ignore"):
+        run = _Run(model, TOLERANCE)
+        state, begin = run.newton(run.row[: run.n_states]), run.now
+        for length in MEAN_TIMES if state is None else ():
+            try:
+                rows = run.values_at_times(np.linspace(run.now, begin + length, MEAN_POINTS))
+            except SolverError:
+                return None
+            mean = rows[:, : run.n_states].mean(axis=0)
+            if (state := run.newton(mean)) is not None:
+                break
+        if state is None:
+            return None
+        state[run.clock] = begin
+        return {name: float(values[0]) for name, values in run.named(run._row(state)[None]).items()}
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,61 @@ class _Run:
         self.delays_of = DelayedValues(model, self.solver, self.names, self.row) if model.delays else None
         if self.delays_of:
             self.row = self._row(self.delays_of.current(self.row[: self.n_states]))
+
+    def named(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Values by the keys of `simulate_imported` from rows [time, name]."""
+        columns, names, model = rows.T, self.names, self.model
+        shown = {name: name.partition(".")[2] for name in names if name.startswith(f"{STAGE}.")}
+        plain = {name: own for name, own in shown.items() if "." not in own}  # no amounts, rates and clock
+        found = {f"value({TIME})" if own == TIME else own: columns[names.index(n)] for n, own in plain.items()}
+        found[TIME] = columns[names.index(CLOCK)]
+        for word, group in (("amount", model.amounts), ("concentration", model.concentrations)):
+            for name, expression in group.items():
+                values = compile_vector(expression, names)(columns)
+                found[f"{word}({name})"] = np.broadcast_to(values, columns.shape[1:])
+        return found
+
+    def newton(self, start: np.ndarray) -> np.ndarray | None:
+        """A state [state] without any rate of change; None where damped Newton steps do not reach one."""
+        moving = [i for i, name in enumerate(self.solver.states) if name != CLOCK]
+        rates = [self._compiled(self.model.rates[self.solver.states[i]]) for i in moving]
+        scale = np.array([self.model.scales[self.solver.states[i]] for i in moving])
+
+        def slope(x: np.ndarray) -> np.ndarray:
+            row = self._row(full(x))
+            return np.array([float(rate(row)) for rate in rates]) / scale
+
+        def full(x: np.ndarray) -> np.ndarray:
+            state = start.copy()
+            state[moving] = x * scale
+            return state
+
+        def jacobian(x: np.ndarray) -> np.ndarray:
+            steps = NEWTON_DIFFERENCE * np.maximum(np.abs(x), 1.0)
+            return np.array([(slope(x + d) - slope(x - d)) / (2 * d.max()) for d in np.diag(steps)]).T
+
+        x = start[moving] / scale
+        both = np.hstack([jacobian(x), jacobian(x + 1.0)])
+        if not np.isfinite(both).all():
+            return None
+        directions, sizes, _ = np.linalg.svd(both)
+        span = directions[:, : int((sizes > SINGULAR * sizes.max(initial=0.0)).sum())]
+        for _ in range(NEWTON_STEPS):
+            now, matrix = slope(x), span.T @ jacobian(x) @ span
+            if not np.isfinite(matrix).all():
+                return None
+            step = span @ np.linalg.lstsq(matrix, -span.T @ now, rcond=None)[0]
+            fraction = next(
+                (f for f in 0.5 ** np.arange(NEWTON_HALVINGS)
+                 if (x + f * step >= np.minimum(x, 0.0) - ROUNDING_SHARE).all()
+                 and np.linalg.norm(slope(x + f * step)) <= np.linalg.norm(now)), 0.0,
+            )  # fmt: skip
+            x = x + fraction * step
+            if fraction == 1.0 and np.abs(step).max(initial=0.0) < NEWTON_TOLERANCE * max(np.abs(x).max(), 1.0):
+                return full(x)
+            if not fraction:
+                return None
+        return None
 
     def _compiled(self, expression: sympy.Expr) -> Evaluate:
         return compile_vector(expression, self.names)

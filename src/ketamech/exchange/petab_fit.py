@@ -1,0 +1,362 @@
+"""Fits PEtab problems that KetaMech wrote, and reads the estimates that other programs found for them.
+
+The doses, measurements, noise and priors are those of the problem; the equations are solved by the engine of KetaMech.
+Parameters are fitted on the log scale, on which a log-normal prior is normal: least squares of weighted residuals and
+of the distances from the prior medians, with intervals from the curvature at the optimum (Laplace).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sympy
+
+from ketamech.core import InputError, SolverError, closest_match, unit
+from ketamech.dosing.dose_events import DoseEvent
+from ketamech.exchange.import_scenarios import ParsedDoses, doses_of_petab, scenario_of_doses
+from ketamech.exchange.optional_libraries import import_optional
+from ketamech.exchange.petab_simulation import observable_formulas, read_problem
+from ketamech.exchange.route_templates import AMOUNT, ROUNDING, InputProfile
+from ketamech.exchange.sbml.ids import own_name, sbml_id
+from ketamech.exchange.sbml.sbml_model import compile_vector
+from ketamech.simulation.ensemble import Ensemble, Subject
+from ketamech.simulation.model import Model
+
+STEP = 0.01  # of a central difference of a logarithm
+TOLERANCE = 1e-9  # of the solver
+DRAWS = 200
+LEVEL_Z = 1.959964  # of a 95 % interval
+SCALES = {"lin": lambda x: x, "log": math.exp, "log10": lambda x: 10.0**x}
+EXPECTED = "a problem written by ketamech export --to NAME.petab"
+ESTIMATES = "a pyPESTO result (.hdf5), or a table (.tsv, .csv) with the columns parameterId and nominalValue"
+
+
+@dataclass(frozen=True)
+class PetabParameter:
+    """An estimated parameter (canonical units): bounds, mean and SD of the logarithm of its prior (inf: none)."""
+
+    name: str
+    nominal: float
+    lower: float
+    upper: float
+    prior_mean: float
+    prior_sd: float
+
+
+@dataclass(frozen=True)
+class PetabFitProblem:
+    """Measurements, observables and patients of a problem; measurement arrays are in the order of its table.
+
+    `formulas` {observable: expression of outputs}; `noise` [measurement] and `log` [measurement]: whether the noise is
+    that of the logarithm.
+    """
+
+    path: Path
+    model: Model
+    parameters: tuple[PetabParameter, ...]
+    doses: Mapping[str, tuple[ParsedDoses, float]]
+    values: Mapping[str, float]
+    table: pd.DataFrame
+    formulas: Mapping[str, sympy.Expr]
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """SD of the noise [measurement]."""
+        return self.table["noise"].to_numpy(dtype=float)
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs that the observables read."""
+        return tuple(sorted({own_name(s.name) for f in self.formulas.values() for s in f.free_symbols}))
+
+    @cached_property
+    def _patients(self) -> Ensemble:
+        subjects = [
+            Subject(name, _dose_events(found.profile), {**found.values, **self.values})
+            for name, (found, _) in self.doses.items()
+        ]
+        return Ensemble.of_subjects(self.model, subjects)
+
+    @cached_property
+    def _times(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Times [experiment, time] (h), and the experiment and time of each measurement."""
+        names = list(self.doses)
+        own = [np.unique(self.table.loc[self.table["experimentId"] == name, "time"]) for name in names]
+        longest = max(map(len, own))
+        padded = np.array([np.pad(t, (0, longest - len(t)), "edge") if len(t) else np.zeros(longest) for t in own])
+        place = self.table["experimentId"].map(names.index).to_numpy(dtype=int)
+        rows = zip(place, self.table["time"], strict=True)
+        return padded, place, np.array([np.searchsorted(own[i], at) for i, at in rows])
+
+    def predictions(self, logs: np.ndarray) -> np.ndarray:
+        """Observables [copy, measurement] at logarithms [copy, parameter]. Raises SolverError."""
+        grid, experiment, slot = self._times
+        copies, count = len(logs), len(self.doses)
+        values = {one.name: np.repeat(np.exp(logs[:, i]), count) for i, one in enumerate(self.parameters)}
+        solved = self._patients.tiled(copies, values).solve(np.tile(grid, (copies, 1)), self.outputs,
+                                                            tolerance=TOLERANCE)  # fmt: skip
+        curves = solved.values.reshape(copies, count, *solved.values.shape[1:])[:, experiment, slot]
+        ids = [sbml_id(name) for name in self.outputs]
+        found = np.empty(curves.shape[:2])
+        for name, formula in self.formulas.items():
+            own = (self.table["observableId"] == name).to_numpy()
+            rows = np.moveaxis(curves[:, own], -1, 0).reshape(len(ids), -1)
+            found[:, own] = np.broadcast_to(compile_vector(formula, ids)(rows), rows.shape[1:]).reshape(copies, -1)
+        if not np.isfinite(found).all():
+            raise SolverError("the model could not be solved with these values")
+        return found
+
+    def residuals(self, predicted: np.ndarray) -> np.ndarray:
+        """Measured minus predicted in units of the noise [..., measurement]."""
+        measured, log = self.table["measurement"].to_numpy(dtype=float), self.table["log"].to_numpy(dtype=bool)
+        with np.errstate(all="ignore"):
+            logs = np.log(np.where(log, measured, 1.0)) - np.log(np.where(log, predicted, 1.0))
+        return np.asarray(np.where(log, logs, measured - predicted) / self.noise)
+
+    def negative_log_likelihood(self, predicted: np.ndarray) -> float:
+        """As PEtab defines it, with all constants."""
+        measured, log = self.table["measurement"].to_numpy(dtype=float), self.table["log"].to_numpy(dtype=bool)
+        constants = np.log(self.noise) + 0.5 * np.log(2 * np.pi) + np.log(np.where(log, measured, 1.0))
+        return float((0.5 * self.residuals(predicted) ** 2 + constants).sum())
+
+
+@dataclass(frozen=True)
+class PetabEstimates:
+    """Estimates of a problem: logarithms [parameter], their covariance, predictions and the objective."""
+
+    problem: PetabFitProblem
+    logs: np.ndarray
+    covariance: np.ndarray
+    predicted: np.ndarray
+    negative_log_likelihood: float
+    found_by: str
+    converged: bool = True
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Canonical values by parameter."""
+        return {one.name: float(np.exp(x)) for one, x in zip(self.problem.parameters, self.logs, strict=True)}
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per parameter, in the unit of its table."""
+        rows, sd = [], np.sqrt(np.diag(self.covariance))
+        for i, (one, x) in enumerate(zip(self.problem.parameters, self.logs, strict=True)):
+            row = self.problem.model.parameters[one.name]
+            factor = unit(row.unit).factor
+            low, high = (np.exp(x + side * LEVEL_Z * sd[i]) / factor for side in (-1, 1))
+            rows.append({"parameter": one.name, "estimate": np.exp(x) / factor, "low": low, "high": high,
+                         "unit": row.unit, "nominal": one.nominal / factor, "in_model": row.value,
+                         "learned": 1 - min((sd[i] / one.prior_sd) ** 2, 1.0)})  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def draws(self, seed: int = 1) -> np.ndarray:
+        """Draws [draw, parameter] of the Laplace approximation within the bounds, in the units of the tables."""
+        noise = np.random.default_rng(seed).multivariate_normal(self.logs, self.covariance, DRAWS)
+        known = self.problem.parameters
+        bounds = np.log([one.lower for one in known]), np.log([one.upper for one in known])
+        factors = [unit(self.problem.model.parameters[one.name].unit).factor for one in known]
+        return np.asarray(np.exp(np.clip(noise, *bounds)) / factors)
+
+    @property
+    def parameter_table(self) -> str:
+        """The PEtab table of estimates: ids and values in the units of the SBML file."""
+        rows = [{"parameterId": sbml_id(name), "nominalValue": value} for name, value in self.values.items()]
+        return str(pd.DataFrame(rows).to_csv(sep="\t", index=False, lineterminator="\n"))
+
+    @property
+    def simulations(self) -> pd.DataFrame:
+        """The predictions as a PEtab table of simulations."""
+        columns = ["observableId", "experimentId", "time"]
+        return self.problem.table[columns].assign(simulation=self.predicted)
+
+    def scenarios(self) -> dict[str, str]:
+        """The scenario file of each experiment whose doses can be expressed, with the estimates as its parameters."""
+        problem, found = self.problem, {}
+        for name, (doses, horizon) in problem.doses.items():
+            try:
+                own = replace(doses, values={**doses.values, **problem.values, **self.values})
+                made = scenario_of_doses(name, problem.path, own, horizon, problem.model.parameters)
+            except InputError:
+                continue
+            found[name] = made.source
+        return found
+
+
+def read_fit_problem(path: Path, model: Model, names: Sequence[str] = ()) -> PetabFitProblem:
+    """A problem (.yaml) that KetaMech wrote; only the parameters in `names` (default: all) are estimated.
+
+    Raises InputError for another problem, and for noise or priors other than normal and log-normal.
+    """
+    problem = read_problem(path)
+    known = {one.id: own_name(one.id) for one in problem.parameters}
+    if strange := next((own for own in known.values() if own not in model.parameters), None):
+        raise InputError(f"'{strange}' is no parameter of KetaMech", file=path, expected=EXPECTED)
+    own_numbers = {known[one.id]: _finite(one.nominal_value, one.id) for one in problem.parameters}
+    free = [known[one.id] for one in problem.parameters if one.estimate]
+    if unknown := next((name for name in names if name not in free), None):
+        raise InputError(f"'{unknown}' is not estimated in this problem", file=path, key="--parameters",
+                         nearest=closest_match(unknown, free), expected=", ".join(free))  # fmt: skip
+    chosen = [one for one in problem.parameters if one.estimate and (not names or known[one.id] in names)]
+    if not chosen:
+        raise InputError("the problem estimates no parameter", file=path, expected=EXPECTED)
+    parameters = tuple(_parameter(one, known[one.id], path) for one in chosen)
+    fixed = {name: value for name, value in own_numbers.items() if name not in {one.name for one in parameters}}
+    formulas = observable_formulas(problem)
+    readable = set(map(sbml_id, model.layout.output_names))
+    for name, expression in formulas.items():
+        if strange := next((s.name for s in expression.free_symbols if s.name not in readable), None):
+            raise InputError(f"observable '{name}' reads '{strange}', which is no output of KetaMech", file=path,
+                             expected=EXPECTED)  # fmt: skip
+    rows = [_measurement(problem, one, path) for one in problem.measurements]
+    if not rows:
+        raise InputError("the problem has no measurements", file=path, expected=EXPECTED)
+    doses = doses_of_petab(path, model.parameters)
+    return PetabFitProblem(path, model, parameters, doses, fixed, pd.DataFrame(rows), formulas)
+
+
+def _finite(value: Any, name: str) -> float:
+    try:
+        if math.isfinite(number := float(value)):
+            return number
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"'{name}' has a value that is no number ({str(value)[:60]})", key=name, expected="a number")
+
+
+def _parameter(one: Any, name: str, path: Path) -> PetabParameter:
+    """An estimated parameter of the PEtab library. Raises InputError."""
+    nominal, lower, upper = (_finite(value, one.id) for value in (one.nominal_value, one.lb, one.ub))
+    if not 0 < lower < upper or not nominal > 0:
+        raise InputError(f"'{one.id}' may be 0 or negative", file=path, key=one.id, expected="positive bounds")
+    kind = str(getattr(one.prior_distribution, "value", one.prior_distribution) or "")
+    if kind == "log-normal":
+        mean, sd = (_finite(value, one.id) for value in one.prior_parameters)
+        if not sd > 0:
+            raise InputError(f"the prior of '{one.id}' has the SD {sd:g}", file=path, key=one.id, expected="above 0")
+    elif kind in ("", "None", "uniform", "log-uniform"):
+        mean, sd = math.log(nominal), math.inf
+    else:
+        raise InputError(f"'{one.id}' has a {kind} prior", file=path, key=one.id, expected="a log-normal prior or none")
+    return PetabParameter(name, nominal, lower, upper, mean, sd)
+
+
+def _measurement(problem: Any, one: Any, path: Path) -> dict[str, object]:
+    """One row of the table of measurements. Raises InputError for noise that is not a number."""
+    about = problem[one.observable_id]
+    kind = str(getattr(about.noise_distribution, "value", about.noise_distribution))
+    if kind not in ("normal", "log-normal"):
+        raise InputError(f"{kind} noise of '{about.id}'", file=path, expected="normal or log-normal noise")
+    given = {str(place): value for place, value in zip(about.noise_placeholders, one.noise_parameters, strict=False)}
+    noise = sympy.sympify(about.noise_formula)
+    noise = noise.xreplace({s: sympy.sympify(given[s.name]) for s in noise.free_symbols if s.name in given})
+    if not noise.is_number or not (size := _finite(noise, about.id)) > 0:
+        raise InputError(f"the noise of '{about.id}' is no positive number", file=path, expected=EXPECTED)
+    time, value = _finite(one.time, about.id), _finite(one.measurement, about.id)
+    if time < 0 or (kind == "log-normal" and value <= 0):
+        what = f"a measurement of '{about.id}' is {value:g} at {time:g} h"
+        expected = "times of 0 h or later, and positive values where the noise is log-normal"
+        raise InputError(what, file=path, expected=expected)
+    experiment = one.experiment_id or path.stem
+    return {"observableId": about.id, "experimentId": experiment, "time": time, "measurement": value, "noise": size,
+            "log": kind == "log-normal"}  # fmt: skip
+
+
+def _dose_events(profile: InputProfile) -> tuple[DoseEvent, ...]:
+    """Boluses, and inflows as infusions between their changes."""
+    found = []
+    for (kind, state), sizes in profile.sizes.items():
+        if kind == AMOUNT:
+            found += [DoseEvent(at, state, sizes[at]) for at in sizes]
+            continue
+        times, speed = list(sizes), 0.0
+        for begin, end in zip(times, [*times[1:], math.inf], strict=True):
+            speed += sizes[begin]
+            if abs(speed) <= ROUNDING * sizes.largest:
+                continue
+            if not math.isfinite(end):
+                raise InputError(f"the inflow into {state} does not end", key=state, expected="doses that end")
+            found.append(DoseEvent(begin, state, speed * (end - begin), end - begin))
+    return tuple(sorted(found, key=lambda event: event.time))
+
+
+def _slopes(problem: PetabFitProblem, logs: np.ndarray) -> np.ndarray:
+    """Derivatives of the residuals [measurement, parameter] by the logarithms: all copies in one solve."""
+    steps = STEP * np.eye(len(logs))
+    found = problem.residuals(problem.predictions(np.concatenate([logs + steps, logs - steps])))
+    return np.asarray((found[: len(logs)] - found[len(logs) :]).T / (2 * STEP))
+
+
+def fit_problem(problem: PetabFitProblem) -> PetabEstimates:
+    """The most probable values, from the nominal values on. Raises SolverError."""
+    from scipy.optimize import least_squares
+
+    known = problem.parameters
+    bounds = np.log([one.lower for one in known]), np.log([one.upper for one in known])
+    mean, weight = np.array([one.prior_mean for one in known]), np.array([1 / one.prior_sd for one in known])
+    found = least_squares(
+        lambda logs: np.concatenate([problem.residuals(problem.predictions(logs[None])[0]), (mean - logs) * weight]),
+        np.clip(np.log([one.nominal for one in known]), bounds[0] + 1e-9, bounds[1] - 1e-9),
+        jac=lambda logs: np.concatenate([_slopes(problem, logs), -np.diag(weight)]),
+        bounds=bounds, x_scale="jac", xtol=1e-6, ftol=1e-8,
+    )  # fmt: skip
+    return replace(_at(problem, found.x, "KetaMech"), converged=bool(found.success))
+
+
+def evaluate_estimates(problem: PetabFitProblem, file: Path) -> PetabEstimates:
+    """The estimates of another program as the result of a fit. Raises InputError for a file of another problem."""
+    values = read_estimates(file)
+    names = {own_name(name): value for name, value in values.items()}
+    logs = []
+    for one in problem.parameters:
+        if one.name not in names:
+            raise InputError(f"there is no estimate of '{one.name}'", file=file, key=one.name, expected=ESTIMATES)
+        value = names[one.name]
+        if not one.lower * (1 - 1e-6) <= value <= one.upper * (1 + 1e-6):
+            raise InputError(f"the estimate of '{one.name}' is {value:g}", file=file, key=one.name,
+                             expected=f"a value from {one.lower:g} to {one.upper:g}")  # fmt: skip
+        logs.append(math.log(value))
+    return _at(problem, np.array(logs), file.name)
+
+
+def _at(problem: PetabFitProblem, logs: np.ndarray, found_by: str) -> PetabEstimates:
+    """The estimates at a point, with the covariance there."""
+    predicted, slopes = problem.predictions(logs[None])[0], _slopes(problem, logs)
+    precision = np.diag([one.prior_sd**-2 for one in problem.parameters])
+    covariance = np.linalg.pinv(slopes.T @ slopes + precision, hermitian=True)
+    return PetabEstimates(problem, logs, covariance, predicted, problem.negative_log_likelihood(predicted), found_by)
+
+
+def read_estimates(file: Path) -> dict[str, float]:
+    """Values, not logarithms, by parameter id, of the best start of pyPESTO or of a table. Raises InputError."""
+    if file.suffix.lower() in (".h5", ".hdf5"):
+        return _pypesto_estimates(file)
+    if file.suffix.lower() not in (".tsv", ".csv"):
+        raise InputError(f"cannot read '{file}'", file=file, expected=ESTIMATES)
+    try:
+        table = pd.read_csv(file, sep="\t" if file.suffix.lower() == ".tsv" else ",", dtype=str)
+        rows = table[["parameterId", "nominalValue"]].dropna()
+    except (KeyError, OSError, ValueError) as problem:
+        raise InputError("this is no table of estimates", file=file, expected=ESTIMATES) from problem
+    return {str(name): _finite(value, str(name)) for name, value in rows.itertuples(index=False)}
+
+
+def _pypesto_estimates(file: Path) -> dict[str, float]:
+    h5py = import_optional("h5py", "h5py", "reading a result of pyPESTO")
+    try:
+        with h5py.File(file, "r") as held:
+            names, scales = ([str(one, "utf-8") for one in held[f"problem/x_{key}"][()]] for key in ("names", "scales"))
+            starts = held["optimization/results"].values()
+            best = min((one for one in starts if "x" in one), key=lambda one: float(one.attrs["fval"]))
+            point = np.asarray(best["x"][()], dtype=float)
+            return {n: _finite(SCALES[s](x), n) for n, s, x in zip(names, scales, point, strict=True)}
+    except (KeyError, OSError, TypeError, ValueError, OverflowError, RuntimeError) as problem:
+        what = "this is no result of pyPESTO with an estimate"
+        raise InputError(what, file=file, expected="a file of pypesto.store.write_result") from problem

@@ -1,0 +1,106 @@
+"""An SBML document whose values are set, and that continues from computed values or from a steady state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import sympy
+
+from ketamech.core import InputError, SolverError
+from ketamech.exchange.optional_libraries import libsbml, with_fields
+
+STEADY_TIMES = np.geomspace(1.0, 1e10, 11)  # after the start of a search for a steady state, in units of the model
+STEADY_TOLERANCE = 1e-6  # relative, between the last two of these times
+TRIGGER = "trigger_of_event_{}"
+
+
+class EditedModel:
+    """A copy of an SBML document, converted to Level 3."""
+
+    def __init__(self, document: Any) -> None:
+        self.document = document.clone()
+        if self.document.getLevel() < 3:
+            self.document.setLevelAndVersion(3, 1, False)
+        self.model = self.document.getModel()
+        if self.model is None:
+            raise InputError("this is no SBML model", expected="an SBML file")
+        sbml = libsbml()
+        fields = ("Value", "Size", "InitialConcentration", "Stoichiometry")
+        kinds = (sbml.SBML_PARAMETER, sbml.SBML_COMPARTMENT, sbml.SBML_SPECIES, sbml.SBML_SPECIES_REFERENCE)
+        self._fields = dict(zip(kinds, fields, strict=True))
+
+    @classmethod
+    def of_text(cls, text: str) -> EditedModel:
+        """The model in a text."""
+        return cls(libsbml().readSBMLFromString(text))
+
+    @property
+    def text(self) -> str:
+        """The document as text."""
+        return str(libsbml().writeSBMLToString(self.document))
+
+    def set_value(self, identifier: str, value: sympy.Expr | float) -> bool:
+        """Set an initial value, a number or an initial assignment; False where there is no such id."""
+        element, value = self.model.getElementBySId(identifier), sympy.sympify(value)
+        if element is None or element.getTypeCode() not in self._fields:
+            return False
+        if value.is_number and value is sympy.nan:
+            return True
+        self.model.removeInitialAssignment(identifier)
+        if value.is_number:
+            amount = element.getTypeCode() == libsbml().SBML_SPECIES and element.getHasOnlySubstanceUnits()
+            with_fields(element, **{"InitialAmount" if amount else self._fields[element.getTypeCode()]: float(value)})
+        else:
+            with_fields(self.model.createInitialAssignment(), Symbol=identifier, Math=self.math(value))
+        return True
+
+    def show_triggers(self) -> None:
+        """Add a parameter for each event whose value is whether its trigger is true."""
+        for i in range(self.model.getNumEvents()):
+            if self.model.getParameter(TRIGGER.format(i)) is None:
+                trigger = libsbml().formulaToL3String(self.model.getEvent(i).getTrigger().getMath())
+                shown = with_fields(self.model.createParameter(), Id=TRIGGER.format(i), Constant=False)
+                truth = libsbml().parseL3Formula(f"piecewise(1, {trigger}, 0)")
+                with_fields(self.model.createAssignmentRule(), Variable=shown.getId(), Math=truth)
+
+    def continue_from(self, values: Mapping[str, float], changes: Mapping[str, sympy.Expr] | None = None) -> list[str]:
+        """Take all values and triggers from computed `values`, and then `changes`; returns ids that are unknown."""
+        for i in range(self.model.getNumEvents()):
+            self.model.getEvent(i).getTrigger().setInitialValue(values[TRIGGER.format(i)] > 0)
+        new: dict[str, sympy.Expr | float] = dict(changes or {})
+        ruled = self.assigned
+        for list_of in (self.model.getListOfCompartments(), self.model.getListOfSpecies(),
+                        self.model.getListOfParameters()):  # fmt: skip
+            for i in range(list_of.size()):
+                name = list_of.get(i).getId()
+                if name in values and name not in ruled and name not in new:
+                    new[name] = values[name]
+        return [name for name, value in new.items() if not self.set_value(name, value)]
+
+    @property
+    def assigned(self) -> set[str]:
+        """Ids that an assignment rule computes."""
+        rules = (self.model.getRule(i) for i in range(self.model.getNumRules()))
+        return {rule.getVariable() for rule in rules if rule.isAssignment()}
+
+    def math(self, value: sympy.Expr) -> Any:
+        """The MathML of an expression. Raises InputError."""
+        text = str(value).replace("**", "^")
+        found = libsbml().parseL3Formula(text)
+        if found is None:
+            raise InputError(f"the formula {text[:80]} is not supported", expected="arithmetic and functions of SBML")
+        return found
+
+
+Curves = Mapping[str, np.ndarray]
+
+
+def steady_state(simulate: Callable[[np.ndarray], Curves], start: float) -> dict[str, float]:
+    """Every value at the steady state that a simulation reaches after `start`. Raises SolverError where it does not."""
+    curves = simulate(start + STEADY_TIMES)
+    for name, curve in curves.items():
+        if name != "time" and abs(curve[-1] - curve[-2]) > STEADY_TOLERANCE * np.abs(curve).max():
+            raise SolverError(f"no steady state is reached: {name} is still changing")
+    return {name: float(curve[-1]) for name, curve in curves.items()}

@@ -1,0 +1,122 @@
+"""PEtab problems of our own model: fits that find the true values, and estimates of other programs that come back."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from petab.v1 import CompositeProblem, calculate_llh
+
+from command_line import run
+from ketamech.core import InputError
+from ketamech.exchange import petab_fit
+from ketamech.exchange.petab import petab_files, scenario_case
+from ketamech.simulation.load_scenario import load_scenario
+
+TWO = ("mood.rate_constant", "mood.expectancy_weight")
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    """A problem with measurements that the model itself made, at the values of its tables."""
+    scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
+    place = tmp_path_factory.mktemp("own")
+    for name, text in petab_files([scenario_case(scenario, model)], model).items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(text)
+    return place
+
+
+@pytest.fixture(scope="module", params=["v1", "v2/person_01"])
+def problem(request, folder, model):
+    return petab_fit.read_fit_problem(folder / request.param / "problem.yaml", model)
+
+
+def pypesto_file(path, problem, values, scale="log"):
+    """A file as pypesto.store.write_result 0.7 writes it, with a worse start first."""
+    transformed = [{"log": np.log, "log10": np.log10, "lin": float}[scale](value) for value in values.values()]
+    names = [one.replace(".", "__") for one in values]
+    with h5py.File(path, "w") as held:
+        held["problem/x_names"], held["problem/x_scales"] = names, [scale] * len(names)
+        for start, fval in (("0", 7.0), ("1", -3.0)):
+            held[f"optimization/results/{start}/x"] = np.array(transformed) + (0.1 if start == "0" else 0.0)
+            held[f"optimization/results/{start}"].attrs["fval"] = fval
+    return path
+
+
+def test_the_true_values_reproduce_the_measurements_and_the_fit_finds_them(problem, model):
+    true = np.log([model.parameters[one.name].canonical for one in problem.parameters])
+    assert np.abs(problem.residuals(problem.predictions(true[None])[0])).max() < 1e-3
+    found = petab_fit.fit_problem(problem)
+    assert found.converged
+    assert found.negative_log_likelihood < problem.negative_log_likelihood(problem.predictions(true[None])[0]) + 5
+    informed = found.table[found.table["learned"] > 0.9]
+    assert {*TWO} <= {*informed["parameter"]}
+    assert ((informed["low"] < informed["in_model"]) & (informed["in_model"] < informed["high"])).all()
+
+
+def test_the_likelihood_is_that_of_the_petab_library(folder, problem):
+    logs = np.log([one.nominal for one in problem.parameters])
+    predicted = problem.predictions(logs[None])[0]
+    whole = CompositeProblem.from_yaml(str(folder / "v1/problem.yaml"))
+    part = whole.problems[0]
+    simulated = part.measurement_df.drop(columns="measurement").assign(simulation=predicted)
+    tables = (part.measurement_df, simulated, part.observable_df, whole.parameter_df)
+    assert problem.negative_log_likelihood(predicted) == pytest.approx(-calculate_llh(*tables), rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", ["log", "log10", "lin"])
+def test_estimates_of_pypesto_come_back(problem, model, tmp_path, scale):
+    values = {one.name: model.parameters[one.name].canonical for one in problem.parameters}
+    found = petab_fit.evaluate_estimates(problem, pypesto_file(tmp_path / "r.hdf5", problem, values, scale))
+    assert found.values == pytest.approx(values)
+    assert np.abs(problem.residuals(found.predicted)).max() < 1e-3
+    assert found.found_by == "r.hdf5"
+
+
+def test_the_command_writes_tables_draws_and_a_scenario_that_can_be_used(folder, model, tmp_path):
+    out = tmp_path / "out"
+    command = ["fit", str(folder / "v2/person_01/problem.yaml"), "--parameters", ", ".join(TWO), "--out", str(out)]
+    assert run(*command, cwd=tmp_path).returncode == 0
+    estimates = pd.read_csv(out / "estimates.csv")
+    assert list(estimates["parameter"]) == sorted(TWO)
+    again = run(*command[:-1], str(tmp_path / "again"), "--estimates", str(out / "parameters.tsv"), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert pd.read_csv(tmp_path / "again/estimates.csv")["estimate"].to_numpy() == pytest.approx(estimates["estimate"])
+    assert len(pd.read_csv(out / "posterior.csv")) == petab_fit.DRAWS
+    scenario = load_scenario(next(out.glob("scenario-*.yaml")), model.parameters)
+    assert scenario.values["mood.rate_constant"] == pytest.approx(estimates.set_index("parameter")["estimate"][TWO[0]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--observe", "mood.madrs"], "states its own data"),
+        (["--parameters", "mood.rat_constant"], "mood.rate_constant"),
+        (["--estimates", "problem.yaml"], "cannot read"),
+        (["--estimates", "empty.hdf5"], "no result of pyPESTO"),
+        (["--estimates", "some.tsv"], "no estimate of"),
+        (["--estimates", "far.csv"], "the estimate of"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(folder, tmp_path, options, message):
+    h5py.File(tmp_path / "empty.hdf5", "w").close()
+    (tmp_path / "some.tsv").write_text("parameterId\tnominalValue\nmood__rate_constant\t1.5\n")
+    (tmp_path / "far.csv").write_text("parameterId,nominalValue\nmood__connectivity_weight,1e9\n")
+    done = run("fit", str(folder / "v1/problem.yaml"), *options, cwd=tmp_path)
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+
+
+def test_a_problem_of_another_model_is_refused(folder, model, tmp_path):
+    for file in (folder / "v2/person_01").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    table = pd.read_csv(tmp_path / "parameters.tsv", sep="\t")
+    table["priorDistribution"] = "laplace"
+    table.to_csv(tmp_path / "parameters.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match="laplace prior"):
+        petab_fit.read_fit_problem(tmp_path / "problem.yaml", model)
+    table.assign(priorDistribution="log-normal", parameterId="other__k").to_csv(
+        tmp_path / "parameters.tsv", sep="\t", index=False
+    )
+    with pytest.raises(InputError, match=r"no parameter of KetaMech|cannot be read"):
+        petab_fit.read_fit_problem(tmp_path / "problem.yaml", model)
