@@ -39,7 +39,7 @@ KEYS = {
     "AT": "at", "LABEL": "at", "LAG": "lag", "MISSING": "missing",
 }  # fmt: skip
 TIME_KEYS = ("over", "schedule", "at", "lag")
-MASSES = "a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
+MASSES = "a number and one of mg, mg/kg, mg/m2, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
 UNITS = tuple(words[-1] for words in SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
 IN_A_NUMBER = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")

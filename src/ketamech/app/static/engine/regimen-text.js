@@ -64,11 +64,16 @@ function sentence({ drug, amount, unit, salt, route, duration, schedule, ...othe
     amount === null ? "" : `${numberText(amount)} ${unit}`,
     salt === "base" ? "" : `as ${salt}`,
     route,
-    duration ? `over ${durationText(duration)}` : "",
+    durationWords(duration, others.tables),
     startWords(starts, schedule.length > 0),
     schedule.map(phaseWords).join(", then "),
   ];
   return parts.filter(Boolean).join(" ") + adherenceWords(others);
+}
+
+function durationWords(duration, tables) {
+  if (!duration) return "";
+  return duration === tables.limits.horizon ? "continuously" : `over ${durationText(duration)}`;
 }
 
 function startWords(starts, isRepeated) {
