@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -271,8 +271,16 @@ def _distribution(
         )
     stored: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
     words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    check_kinetics(folder, words["parameters"], model)
     settings = FitSettings(**words, threads=threads)
     return posterior_distribution(table, model, settings, folder / DRAWS, people)
+
+
+def check_kinetics(folder: Path, names: Iterable[str], model: Any) -> None:
+    """Raise InputError if the parameters of the fit in `folder` are not those of `model`."""
+    if not set(names) <= set(model.parameters):
+        what, expected = f"'{folder}' is a fit of other pharmacokinetics", "the file of that fit"
+        raise InputError(what, key="--pk-model", expected=expected)
 
 
 def _bins(text: str) -> int | list[float]:

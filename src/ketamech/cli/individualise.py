@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.fit import PopulationName, population_of
+from ketamech.cli.fit import PopulationName, check_kinetics, population_of
 from ketamech.cli.long_run import threads_of
 from ketamech.cli.options import ScenarioOrFile, Threads, listed_names
 from ketamech.cli.simulate import PkModel
@@ -52,6 +52,10 @@ Lloq = Annotated[
     float | None, typer.Option(help="Limit of quantification in the unit of the levels [default: 0.1 % of the highest]")
 ]
 
+Draws = Annotated[
+    int, typer.Option(min=0, help="Persons drawn from the population, over which to average [default: the typical one]")
+]
+
 
 def individualise(
     fit: FitFolder, regimen: Template, goal: Goals = None, probability: Probability = 0.9, person: Persons = "",
@@ -85,10 +89,7 @@ def individualise(
     names = listed_names(person) or known.names
     chosen = {name: known.of(name) for name in names}
     model = terminal.model(pk_model)
-    if not set(known.values) <= set(model.parameters):
-        raise InputError(
-            f"'{fit}' is a fit of other pharmacokinetics", key="--pk-model", expected="the file of that fit"
-        )
+    check_kinetics(fit, known.values, model)
     goals = tuple(parse_goal(text, model) for text in goal or ())
     finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
     limits = limits or finder.range()
@@ -107,7 +108,7 @@ def individualise(
 
 def sampling_times(
     scenario: ScenarioOrFile, observe: Observe = None, samples: Samples = 4, candidates: Candidates = None,
-    compare: Compare = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
+    compare: Compare = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None, draws: Draws = 0,
     population: PopulationName = "adult", pk_model: PkModel = None, threads: Threads = None,
 ) -> None:  # fmt: skip
     """Choose the sampling times that say most about the parameters of a person (D-optimal).
@@ -116,14 +117,18 @@ def sampling_times(
 
     Of the candidate times (and those of --compare) those are chosen that maximise the determinant of the expected
     posterior precision, with exact derivatives at the population values and the variability of the population as prior
-    distribution. For each parameter the table has its SD between people, and the SD that is expected after the samples.
+    distribution. With --draws, the logarithm of the determinant is averaged over persons of the population
+    (ED-optimal), which matters where persons differ much from the typical one. For each parameter the table has its SD
+    between people, and the SD that is expected after the samples.
     The first run compiles the derivatives, which takes half a minute.
 
     More examples:
 
       ketamech sampling-times "esketamine 84 mg nasal" --observe "venous.esketamine [ng/mL]" --samples 3 --compare
-      "0.5, 2, 8" --lloq 0.5
+      "0.5, 2, 8" --lloq 0.5 --draws 50
     """
+    import numpy as np
+
     from ketamech.cli import scenario_argument
     from ketamech.fitting.sampling_times import USUAL, sampling_design
 
@@ -133,11 +138,12 @@ def sampling_times(
     with terminal.progress().status("Derivatives ..."):
         design = sampling_design(
             model, loaded, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
-            parameters=listed_names(parameters or ""), errors=tuple(error or ()), threads=threads_of(threads, None),
+            parameters=listed_names(parameters or ""), errors=tuple(error or ()), draws=draws,
+            threads=threads_of(threads, None),
         )  # fmt: skip
-    best = design.best(samples)
+    best, median = design.best(samples), np.median(design.predicted, axis=0)
     rows = [
-        {"time_h": float(design.times[i]), **{f"{output.output}, {output.unit}": float(design.predicted[k, i])
+        {"time_h": float(design.times[i]), **{f"{output.output}, {output.unit}": float(median[k, i])
                                               for k, output in enumerate(design.outputs)}} for i in best
     ]  # fmt: skip
     terminal.table(rows, title="Best sampling times")

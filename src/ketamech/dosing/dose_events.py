@@ -42,6 +42,7 @@ AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that every visit raises in humans
 ANTICIPATION = "expectancy.anticipation"  # the state that a visit for a procedure raises too
 ROUNDING = 1e-9  # relative allowance for rounding when a dose is compared with its limit
+SURFACE, SURFACE_POWER = 0.1173, 0.6466  # body surface (m2) of weight (kg): Livingston and Lee 2001
 INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 
@@ -97,17 +98,21 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
     """One dose in umol of free base, or in the unit doses that the model uses for this substance."""
     drug, unit = treatment.substance, treatment.unit
     assert treatment.amount is not None
-    per_hour, per_kilogram = unit.endswith("/h"), "/kg" in unit
-    mass = unit.removesuffix("/h").removesuffix("/kg")
-    milligrams = convert(treatment.amount, mass, "mg")
-    milligrams *= number("person.weight") if per_kilogram else 1.0
-    milligrams *= treatment.duration if per_hour else 1.0
+    milligrams = convert(treatment.amount, unit.split("/")[0], "mg") * body_size(unit, number("person.weight"))
+    milligrams *= treatment.duration if unit.endswith("/h") else 1.0
     milligrams *= number("drug.hydrochloride_factor") if treatment.salt == "hydrochloride" else 1.0
     _check_dose_limits(treatment, milligrams, number)
     if drug.dose:
         return milligrams / number("person.weight") / milligrams_per_kilogram(drug.dose, number)
     assert drug.molar_mass is not None
     return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
+
+
+def body_size(unit: str, weight: Quantity) -> Quantity:
+    """What a dose in `unit` is multiplied by: the `weight` (kg), the body surface (m2) at this weight, or 1."""
+    if "/m^2" in unit:
+        return SURFACE * weight**SURFACE_POWER
+    return weight if "/kg" in unit else 1.0
 
 
 def milligrams_per_kilogram(dose: str, number: ParameterLookup) -> Quantity:

@@ -56,7 +56,7 @@ def route_of(compartment: str | int | float) -> str:
     raise InputError(what, key="CMT", expected=f"a route by name, or {numbers}", nearest=closest_match(word, names))
 
 
-MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg")
+MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg", "mg/m^2")
 SALTS = ("base", "hydrochloride")
 
 
@@ -136,7 +136,9 @@ def ev(
 
 def mass_unit(text: str) -> str:
     """The unit of a dose in the spelling of treatments. Raises InputError for a unit that is no mass or mass per kg."""
-    unit = text.strip().lower().replace("mcg", "ug").replace("\u00b5g", "ug").replace("\u03bcg", "ug")
+    unit = text.strip().lower()
+    for written, usual in (("mcg", "ug"), ("\u00b5g", "ug"), ("\u03bcg", "ug"), ("/m2", "/m^2")):
+        unit = unit.replace(written, usual)
     if unit not in MASSES:
         raise InputError(f"UNIT of '{text}'", key="UNIT", expected=f"one of {', '.join(MASSES)}")
     return unit

@@ -191,15 +191,15 @@ class TreeReader(Transformer):
         return tuple(map(float, range(int(first), int(last) + 1)))
 
     def amount_of(self, meta: Any, children: Children) -> Amount:
-        """A mass, optionally per kilogram and per time; a rate per minute is converted to a rate per hour."""
+        """A mass, optionally per kg or m2 and per time; a rate per minute is converted to a rate per hour."""
         number, mass, *by = children
         times = [unit.value for unit in by if unit.type == "UNIT"]
-        masses = len(by) - len(times)
-        if len(times) > 1 or masses > 1 or any(size > HOUR for size in times):
-            expected = "a mass, perhaps per kg and per h or min; the frequency in words"
+        bodies = [f"/{unit.value}" for unit in by if unit.type == "KG"]
+        if len(times) > 1 or len(bodies) > 1 or any(size > HOUR for size in times):
+            expected = "a mass, perhaps per kg or m2 and per h or min; the frequency in words"
             self._raise_error(meta, "is no dose", "dose", expected, "50 mg daily")
         rate = HOUR / times[0] if times else 1.0
-        return Amount(number * rate, mass.value + "/kg" * masses + "/h" * len(times))
+        return Amount(number * rate, mass.value + "".join(bodies) + "/h" * len(times))
 
     def every(self, meta: Any, children: Children) -> Frequency:
         """Every day, every 12 h; "every 12 h 30 min" may be a frequency or a frequency and a duration."""

@@ -39,7 +39,7 @@ KEYS = {
     "AT": "at", "LABEL": "at", "LAG": "lag", "MISSING": "missing",
 }  # fmt: skip
 TIME_KEYS = ("over", "schedule", "at", "lag")
-MASSES = "a number and one of mg, mg/kg, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
+MASSES = "a number and one of mg, mg/kg, mg/m2, ug/kg, ng/kg, mg/h, mg/kg/h, ug/kg/min"
 UNITS = tuple(words[-1] for words in TIME_UNIT_SPELLINGS.values())  # one word of each, so that no two are equally near
 TIMES = "a number and one of min, h, days, weeks, months"
 NUMBER_TERMINALS = ("NUMBER", "MINUS", "HYPHEN", "TO", "DOSE", "LIST", "A", "HALF")
@@ -57,7 +57,7 @@ class _TextSpan(NamedTuple):
 
 
 def shorten_text(text: str) -> str:
-    """A text for an error message: on one line, and cut at SHOWN characters."""
+    """A text for an error message: on one line, and cut at MAX_SHOWN_CHARACTERS characters."""
     plain = " ".join(text[: 2 * MAX_SHOWN_CHARACTERS].split())
     return plain if len(text) <= MAX_SHOWN_CHARACTERS else f"{plain[:MAX_SHOWN_CHARACTERS]}..."
 

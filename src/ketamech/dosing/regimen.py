@@ -13,7 +13,7 @@ from decimal import Decimal
 from ketamech.core import InputError, closest_match, require_known
 from ketamech.core.units import DAY, MONTH, WEEK, duration_text, number_text
 from ketamech.dosing.regimen_reader import read_treatments
-from ketamech.dosing.treatment import Phase, Treatment
+from ketamech.dosing.treatment import MAX_HORIZON_H, Phase, Treatment
 from ketamech.parameters import HUMAN, Species
 
 
@@ -73,8 +73,12 @@ class Regimen:
         return "; ".join(self.sentences(exact=exact))
 
     def horizon(self) -> float:
-        """Default simulated time (h): 28 days, or four weeks beyond the last dose or the end of its infusion."""
-        ends = [end + t.lag + t.duration for t in self.treatments if (end := t.end()) is not None]
+        """Default simulated time (h): 28 days, or four weeks beyond the last dose or the end of its infusion.
+
+        An infusion that lasts for the longest possible time has no end.
+        """
+        finite = [t for t in self.treatments if t.duration < MAX_HORIZON_H]
+        ends = [end + t.lag + t.duration for t in finite if (end := t.end()) is not None]
         begins = [t.start + sum(p.duration or 0.0 for p in t.schedule) for t in self.treatments if t.end() is None]
         return 4 * WEEK + max([0.0, *(end for end in ends if end > DAY), *begins])
 
@@ -96,7 +100,9 @@ def _sentence(treatment: Treatment, starts: Sequence[float], exact: bool) -> str
         parts.append(f"{number_text(treatment.amount, exact=exact)} {treatment.unit}")
     parts += [f"as {treatment.salt}"] if treatment.salt != "base" else []
     parts += [treatment.route] if treatment.route else []
-    parts += [f"over {duration_text(treatment.duration, exact=exact)}"] if treatment.duration else []
+    if treatment.duration:
+        length = duration_text(treatment.duration, exact=exact)
+        parts.append("continuously" if treatment.duration == MAX_HORIZON_H else f"over {length}")
     parts += _start_words(starts, exact, repeated=bool(treatment.schedule))
     phases = ", then ".join(_phase_words(phase, exact) for phase in treatment.schedule)
     return " ".join([*parts, phases] if phases else parts) + _adherence_words(treatment, exact)

@@ -212,7 +212,7 @@ class _TreatmentBuilder:
             courses[-1] = replace(courses[-1], phases=(*courses[-1].phases, phase))
             return
         dose = replace(dose, duration=over) if over is not None else dose
-        starts = self._starts(by_kind, phase, courses)
+        starts = self._starts(by_kind, phase, courses, dose if over else None)
         if phase and len(starts) > 1:
             raise self._item_error(
                 by_kind["start"], "names several times and a frequency", "one start, or no frequency"
@@ -234,7 +234,7 @@ class _TreatmentBuilder:
             amount = Amount(amount.highest if self.highest else amount.number, amount.unit)
         route = by_kind["route"].value if "route" in by_kind else brand or before.route
         salt = by_kind["salt"].value if "salt" in by_kind else before.salt
-        return _Dose(name, amount, route, salt, before.duration)
+        return _Dose(name, amount, route, salt, before.duration if route == before.route else 0.0)
 
     def _brand_route(self, names: list[Item], route: Item | None) -> str:
         """The route of a brand. Raises InputError where another one is named."""
@@ -301,10 +301,12 @@ class _TreatmentBuilder:
             return item.value.reduced if self.reduced else item.value.usual
         return item.value
 
-    def _starts(self, by_kind: ItemsByKind, phase: Phase | None, courses: list[_Course]) -> tuple[float, ...]:
+    def _starts(
+        self, by_kind: ItemsByKind, phase: Phase | None, courses: list[_Course], infusion: _Dose | None
+    ) -> tuple[float, ...]:
         item = by_kind.get("start")
         if item is None:
-            return (self._next_start(phase, courses),) if courses else (0.0,)
+            return (self._next_start(phase, courses, infusion),) if courses else (0.0,)
         if isinstance(item.value, Span):
             if item.value.compound:
                 raise self._item_error(
@@ -318,10 +320,15 @@ class _TreatmentBuilder:
             raise self._item_error(item, "is before the first day", "day 1 or later")
         return hours
 
-    def _next_start(self, phase: Phase | None, courses: list[_Course]) -> float:
-        """Start (h) of a changed dose: the end of the previous course; after a single dose, one interval later."""
+    def _next_start(self, phase: Phase | None, courses: list[_Course], infusion: _Dose | None) -> float:
+        """Start (h) of a changed dose: the end of the previous course; after a single dose, one interval later.
+
+        A single infusion follows a single dose by the same route at once: a loading dose, or steps of an infusion.
+        """
         last = courses[-1]
         if not last.phases:
+            if phase is None and infusion and infusion.route == last.dose.route:
+                return last.starts[-1] + last.dose.duration
             if phase is None:
                 what = f"'then' without a time in '{shorten_text(self.text)}'"
                 raise InputError(what, key="at", expected="a day, a time or a frequency", type_this="then ... on day 4")

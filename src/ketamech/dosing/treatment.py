@@ -63,6 +63,7 @@ class Phase:
             yield start
 
 
+PER_BODY = ("/kg", "/m^2")  # in the unit of a dose
 ROUTES_WITHOUT_VISIT = ("oral", "prolonged release")  # routes without a visit
 TIMED_ROUTES = ("IV", "SC", "prolonged release")  # routes of a dose that enters over a stated time
 
@@ -94,6 +95,11 @@ class Treatment:
     def substance(self) -> Drug:
         """The drug."""
         return drug(self.drug)
+
+    @property
+    def is_weight_based(self) -> bool:
+        """Whether the dose is per body weight or body surface."""
+        return any(per in self.unit for per in PER_BODY)
 
     @property
     def is_procedure(self) -> bool:
@@ -150,7 +156,7 @@ class Treatment:
         if not 0 < self.amount < float("inf"):
             what = f"a dose of {self.amount:g} {self.unit} cannot be given"
             raise InputError(what, key="dose", expected="a positive number")
-        if "/h" in self.unit.replace("/kg", "") and not self.duration:
+        if self.unit.endswith("/h") and not self.duration:
             raise InputError("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
         if self.duration > 0 and self.route not in TIMED_ROUTES:
             expected = "IV or SC for an infusion, prolonged release for a tablet"

@@ -8,7 +8,7 @@ from pathlib import Path
 from ketamech.core import InputError, convert
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.parameters.species_tables import own_values
-from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.scenario import Scenario, is_weight_based
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -32,7 +32,7 @@ def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
     if scenario.species != HUMAN:
         lines.append(f"species: {scenario.species}")
     values = own_values(scenario.values, scenario.species)
-    if scenario.species == HUMAN and any("/kg" in treatment.unit for treatment in scenario.regimen.treatments):
+    if scenario.species == HUMAN and is_weight_based(scenario.regimen):
         values.setdefault("person.weight", parameters["person.weight"].canonical)
     if values:
         lines.append("parameters:")

@@ -35,7 +35,7 @@ from ketamech.fitting.predict import Predictor
 CHAINS, WARM_UP, DRAWS, BLOCK = 4, 100, 250, 25  # sweeps of each chain; a block is saved as one unit
 MAX_R_HAT, EFFECTIVE = 1.01, 400  # R-hat and effective draws of a converged chain (Vehtari 2021, Bayesian Anal 16:667)
 MAX_DRAWS = 2000  # of each chain, where their number is not given
-INNER_STEPS, GROUP_STEPS = 40, 60  # steps under the surrogate between two solves
+INNER_STEPS, GROUP_STEPS = 20, 30  # steps under the surrogate between two solves
 JOINT_UPDATES = 2  # updates of all persons together in a sweep
 TOLERANCE = 1e-5  # of the solver; predictions then differ by less than a thousandth of a residual error
 DEGREE, MOST_TERMS = 3, 120  # of the polynomials of the surrogate; degree 2 where 3 has more terms

@@ -445,10 +445,17 @@ def _is_before_any_dose(one: MeasuredValue, occasion: Occasion, output: Observed
 
 
 def _missing_covariates(table: DoseTable, model: Model) -> list[Flag]:
-    """Flags of persons without a covariate that other persons have."""
+    """Flags of persons without a covariate that other persons have, and of the first record without a changing one."""
     columns: Mapping[str, str] = person_columns(table.columns, model.parameters)
-    return [
-        Flag(subject.name, 0, f"no {table.columns[column]}; {model.parameters[name].value:g} "
-             f"{model.parameters[name].unit} is used")
-        for column, name in columns.items() for subject in table.subjects if name not in subject.values
-    ]  # fmt: skip
+    flags = []
+    for column, name in columns.items():
+        written, usual = table.columns[column], model.parameters[name]
+        for subject in table.subjects:
+            if name not in subject.values:
+                flags.append(Flag(subject.name, 0, f"no {written}; {usual.value:g} {usual.unit} is used"))
+                continue
+            rows = [row for one in subject.occasions for row in (*one.rows, *(seen.row for seen in one.observations))]
+            without = sorted(row.line for row in rows if column not in row.cells)
+            if without and len({row.cells[column] for row in rows if column in row.cells}) > 1:
+                flags.append(Flag(subject.name, without[0], f"no {written}; the value before is used"))
+    return flags

@@ -1,8 +1,10 @@
 """Sampling times that inform the parameters of a person most: D-optimal choice among candidate times.
 
 The information of a level is that of its residual error times the exact sensitivities to the parameters, at population
-values. The prior distribution of a person is part of the information (Bayesian D-optimality), so that the expected
-posterior covariance of a person is its inverse.
+values or, on average, at those of persons that are drawn from the prior distribution (the expected logarithm of the
+determinant, one form of ED-optimality; Atkinson, Donev and Tobias 2007, Optimum Experimental Designs, chapter 18). The
+prior distribution of a person is part of the information (Bayesian D-optimality), so that the expected posterior
+covariance of a person is its inverse.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import pandas as pd
 from ketamech.core import InputError
 from ketamech.exchange.nca_profiles import SIMULATED_LLOQ
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
-from ketamech.fitting.error_models import error_model
+from ketamech.fitting.error_models import ErrorModel, error_model
 from ketamech.fitting.fitted_parameters import (
     MAX_PERSON_PARAMETERS,
     FittedParameter,
     candidates,
+    canonical_values,
     informed,
     named_parameters,
     prior_covariance,
@@ -39,8 +42,9 @@ USUAL = (0.1, 0.25, 0.5, 0.67, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12
 class SamplingDesign:
     """What samples at candidate `times` (h) say about a person; every output is measured in every sample.
 
-    `predicted` [output, time] in the units of `outputs`; `slopes` [output, time, p] by the free scale of `parameters`;
-    `information` [output, time]: of a prediction; prior `covariance` [p, p].
+    `predicted` [draw, output, time] in the units of `outputs`; `slopes` [draw, output, time, p] by the free scale of
+    `parameters`; `information` [draw, output, time]: of a prediction; prior `covariance` [p, p]. The only draw is the
+    typical person, unless persons were drawn.
     """
 
     times: np.ndarray
@@ -53,16 +57,16 @@ class SamplingDesign:
 
     @cached_property
     def of_sample(self) -> np.ndarray:
-        """Information matrix [time, p, p] of a sample at each candidate time."""
-        return np.asarray(np.einsum("ot,oti,otj->tij", self.information, self.slopes, self.slopes))
+        """Information matrix [time, draw, p, p] of a sample at each candidate time."""
+        return np.asarray(np.einsum("dot,doti,dotj->tdij", self.information, self.slopes, self.slopes))
 
     def precision(self, chosen: Sequence[int]) -> np.ndarray:
-        """Expected posterior precision [p, p] with samples at `chosen` candidates (indices)."""
+        """Expected posterior precision [draw, p, p] with samples at `chosen` candidates (indices)."""
         return np.asarray(np.linalg.inv(self.covariance) + self.of_sample[list(chosen)].sum(axis=0))
 
     def criterion(self, chosen: Sequence[int]) -> float:
-        """Logarithm of the determinant of the posterior precision."""
-        return float(np.linalg.slogdet(self.precision(chosen))[1])
+        """Logarithm of the determinant of the posterior precision, mean of all draws."""
+        return float(np.linalg.slogdet(self.precision(chosen))[1].mean())
 
     def best(self, count: int) -> list[int]:
         """Indices of `count` times: one after another, then exchanges until none improves the criterion."""
@@ -86,8 +90,9 @@ class SamplingDesign:
         return float(np.exp((self.criterion(chosen) - self.criterion(best)) / len(self.parameters)))
 
     def table(self, chosen: Sequence[int]) -> pd.DataFrame:
-        """One row per parameter: SD between people and expected posterior SD (free scale), variance reduction."""
-        prior, expected = np.diag(self.covariance), np.diag(np.linalg.inv(self.precision(chosen)))
+        """One row per parameter: SD between people and expected posterior SD on the free scale, and what is learned."""
+        posterior = np.linalg.inv(self.precision(chosen)).mean(axis=0)
+        prior, expected = np.diag(self.covariance), np.diag(posterior)
         return pd.DataFrame({
             "parameter": [one.name for one in self.parameters], "prior_sd": np.sqrt(prior),
             "expected_sd": np.sqrt(expected), "variance_reduction": 1 - expected / prior,
@@ -96,12 +101,14 @@ class SamplingDesign:
 
 def sampling_design(
     model: Model, scenario: Scenario, observe: Sequence[str], population: Population, *, times: Sequence[float] = USUAL,
-    parameters: Sequence[str] = (), errors: Sequence[str] = (), lloq: float | None = None, threads: int = 1,
+    parameters: Sequence[str] = (), errors: Sequence[str] = (), lloq: float | None = None, draws: int = 0,
+    seed: int = 1, threads: int = 1,
 ) -> SamplingDesign:  # fmt: skip
     """The design problem of one person of a scenario; arguments as in a fit.
 
     `lloq`: in the unit of the levels (default: a thousandth of the highest level); lower levels inform of nothing.
-    Without `parameters`, those that samples at all times would inform. Raises InputError.
+    `draws`: number of persons from the prior distribution to average over; 0: the typical person. Without `parameters`,
+    those that samples at all times would inform. Raises InputError.
     """
     named = [parse_observe(text) for text in observe]
     outputs = tuple(observed_output(dvid or output, output, unit, model) for dvid, output, unit in named)
@@ -112,24 +119,42 @@ def sampling_design(
         raise InputError("sampling times before 0 h", key="--candidates", expected="hours from 0 on")
     known = named_parameters(parameters, population, model.parameters) if parameters else tuple(
         candidates(population, model.parameters).values())  # fmt: skip
-    predicted, slopes = _sensitivities(model, scenario, known, outputs, hours, threads)
-    texts = {one.output: _text_of(one, errors) for one in outputs}
-    information = np.zeros_like(predicted)
-    for i, one in enumerate(outputs):
-        limit = SIMULATED_LLOQ * predicted[i].max() if lloq is None else lloq
-        own = predicted[i] > limit if one.is_concentration else np.ones(len(hours), dtype=bool)
-        error = error_model(one, predicted[i][own] if own.any() else predicted[i], texts[one.output])
-        none = np.full(len(hours), NOT_CENSORED)
-        terms = error.terms(predicted[i], predicted[i], none, np.full(len(hours), -np.inf))
-        information[i] = np.where(own, terms[2], 0.0)
+    typical = np.array([[float(one.free(one.typical)) for one in known]])
+    predicted, slopes = _sensitivities(model, scenario, known, typical, outputs, hours, threads)
+    levels = [_levels(one, predicted[0, i], _text_of(one, errors), lloq) for i, one in enumerate(outputs)]
+    information = _information(predicted, levels)
     chosen = list(range(len(known)))
     if not parameters:
-        effects = np.sqrt(information)[:, :, None] * slopes * np.array([one.sd for one in known])
+        effects = np.sqrt(information)[..., None] * slopes * np.array([one.sd for one in known])
         flat = effects.reshape(-1, len(known))
         chosen = informed(flat, MAX_PERSON_PARAMETERS) or informed(flat, 1, 0.0)
     kept = tuple(known[i] for i in chosen)
-    covariance = prior_covariance(kept, population)
-    return SamplingDesign(hours, outputs, kept, predicted, slopes[:, :, chosen], information, covariance)
+    covariance, slopes = prior_covariance(kept, population), slopes[..., chosen]
+    if draws:
+        normal = np.random.default_rng([seed, 17]).standard_normal((draws, len(kept)))
+        free = typical[:, chosen] + normal @ np.linalg.cholesky(covariance).T
+        predicted, slopes = _sensitivities(model, scenario, kept, free, outputs, hours, threads)
+        information = _information(predicted, levels)
+    return SamplingDesign(hours, outputs, kept, predicted, slopes, information, covariance)
+
+
+def _levels(output: ObservedOutput, predicted: np.ndarray, text: str, lloq: float | None) -> tuple[ErrorModel, float]:
+    """The error model of an output, whose typical levels are `predicted`, and the level above which it is measured."""
+    if not output.is_concentration:
+        return error_model(output, predicted, text), -np.inf
+    limit = SIMULATED_LLOQ * float(predicted.max()) if lloq is None else lloq
+    own = predicted > limit
+    return error_model(output, predicted[own] if own.any() else predicted, text), limit
+
+
+def _information(predicted: np.ndarray, levels: Sequence[tuple[ErrorModel, float]]) -> np.ndarray:
+    """Expected information [draw, output, time] of a level about its prediction."""
+    found, none = np.zeros_like(predicted), np.full(predicted.shape[-1], NOT_CENSORED)
+    for i, (error, limit) in enumerate(levels):
+        own = predicted[:, i]
+        terms = error.terms(own, own, none, np.full(own.shape[-1], -np.inf))
+        found[:, i] = np.where(own > limit, terms[2], 0.0)
+    return found
 
 
 def _text_of(output: ObservedOutput, errors: Sequence[str]) -> str:
@@ -142,23 +167,24 @@ def _text_of(output: ObservedOutput, errors: Sequence[str]) -> str:
 
 
 def _sensitivities(
-    model: Model, scenario: Scenario, parameters: Sequence[FittedParameter], outputs: Sequence[ObservedOutput],
-    hours: np.ndarray, threads: int,
+    model: Model, scenario: Scenario, parameters: Sequence[FittedParameter], free: np.ndarray,
+    outputs: Sequence[ObservedOutput], hours: np.ndarray, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Predictions [output, time] and exact derivatives [output, time, p] on the free scale, in the units of DV."""
-    values = {one.name: one.typical for one in parameters} | dict(pair for one in parameters for pair in one.tied)
+    """Predictions [draw, output, time] in the units of DV and exact derivatives [draw, output, time, p] by `free`."""
+    typical = np.array([float(one.free(one.typical)) for one in parameters])
+    values = canonical_values(parameters, free, typical)
     names = tuple(dict.fromkeys(one.output for one in outputs))
     grid = np.unique(np.concatenate([[0.0], hours]))
     curves, derivatives = scenario_sensitivities(
-        model, scenario, tuple(values), grid, names, values=values, threads=threads
+        model, scenario, tuple(values), grid, names, values=values, size=len(free), threads=threads
     )
     place, rows = np.searchsorted(grid, hours), list(values)
-    predicted = np.array([one.factor * curves[one.output].values[0, place] for one in outputs])
+    predicted = np.stack([one.factor * curves[one.output].values[:, place] for one in outputs], axis=1)
     slopes = np.zeros((*predicted.shape, len(parameters)))
     for i, one in enumerate(outputs):
-        own = one.factor * derivatives[one.output].values[0, place]  # [time, parameter]
+        own = one.factor * derivatives[one.output].values[:, place]  # [draw, time, parameter]
         for j, parameter in enumerate(parameters):
-            relative = 1 - parameter.typical if parameter.is_share else 1.0  # change of the logarithm
+            relative = 1 - values[parameter.name] if parameter.is_share else 1.0  # change of the logarithm
             for name in (parameter.name, *dict(parameter.tied)):
-                slopes[i, :, j] += relative * values[name] * own[:, rows.index(name)]
+                slopes[:, i, :, j] += (relative * values[name])[:, None] * own[..., rows.index(name)]
     return predicted, slopes

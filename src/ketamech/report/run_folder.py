@@ -133,7 +133,8 @@ def _scenario_text(run: RunDescription) -> str:
     if "treatments:" in run.source:
         return run.source
     treatments = "".join(f"  - {json.dumps(part.strip())}\n" for part in run.source.split(";"))
-    return f"treatments:\n{treatments}" + ("person:\n  weight: 70 kg\n" if "/kg" in run.source else "")
+    weight = "person:\n  weight: 70 kg\n" if any(per in run.source for per in ("/kg", "/m2", "/m^2")) else ""
+    return f"treatments:\n{treatments}{weight}"
 
 
 def _timelines(place: Path, report: RunReport, *, png: bool) -> list[dict[str, Any]]:

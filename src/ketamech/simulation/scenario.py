@@ -13,7 +13,7 @@ from ketamech.core import InputError, convert
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import YEAR, duration_text
-from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, dose_events
+from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, body_size, dose_events
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
@@ -108,8 +108,8 @@ def validate(
 
 
 def is_weight_based(regimen: Regimen) -> bool:
-    """Whether a dose is per body weight."""
-    return any("/kg" in treatment.unit for treatment in regimen.treatments)
+    """Whether a dose is per body weight or body surface."""
+    return any(treatment.is_weight_based for treatment in regimen.treatments)
 
 
 def assumptions(
@@ -179,9 +179,8 @@ def studied_doses() -> Mapping[str, tuple[float, float]]:
 def _milligrams(treatment: Treatment, weight: float) -> float:
     """One dose in mg; of a longer infusion, what enters in one hour."""
     assert treatment.amount is not None
-    mass, is_rate = treatment.unit.removesuffix("/h"), treatment.unit.endswith("/h")
-    amount = convert(treatment.amount, mass.removesuffix("/kg"), "mg") * (weight if "/kg" in mass else 1.0)
-    return amount * (treatment.duration if is_rate else 1.0) / max(1.0, treatment.duration)
+    amount = convert(treatment.amount, treatment.unit.split("/")[0], "mg") * body_size(treatment.unit, weight)
+    return float(amount) * (treatment.duration if treatment.unit.endswith("/h") else 1.0) / max(1.0, treatment.duration)
 
 
 def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`ketamech fit` and `ketamech vpc` from the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,10 +77,34 @@ def test_a_group_is_fitted_and_its_posterior_is_checked_on_other_data(tmp_path):
     assert (table["low"] <= table["high"]).all()
 
 
+def test_a_published_population_model_is_fitted_checked_and_used_for_doses(tmp_path):
+    model = ["--pk-model", str(Path(__file__).parents[3] / "examples" / "fit" / "otto_2021.yaml")]
+    unit = "venous.esketamine [ng/mL]"
+    path = written(tmp_path / "levels.csv", 5)
+    text = path.read_text(encoding="utf-8").replace("racemic", "esketamine").replace("venous.k", "venous.esk")
+    path.write_text(text, encoding="utf-8")
+    how = ["--warm-up", "10", "--draws", "30", "--threads", "2"]
+    ended = run("fit", "levels.csv", "--observe", unit, *model, *how, "--out", "found", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    group = pd.read_csv(tmp_path / "found" / "group.csv", comment="#").set_index("parameter")
+    assert list(group.index[:2]) == ["poppk.cl", "poppk.v1"]
+    assert group["prior"].tolist()[:2] == [95.2, 133]
+    assert group["unit"].tolist()[:2] == ["L/h", "L"]
+    checked = run("vpc", "levels.csv", "--observe", unit, "--fit", "found", *model, "--out", "check", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    doses = ["individualise", "found", "esketamine {dose} mg IV over 40 min", "--person", "1"]
+    goal = ["--goal", "venous.esketamine peak = 100 ng/mL"]
+    assert run(*doses, *goal, *model, cwd=tmp_path).returncode == 0
+    for command in (["vpc", "levels.csv", "--observe", unit, "--fit", "found", "--out", "other"], [*doses, *goal]):
+        text = refused(run(*command, cwd=tmp_path), folder=tmp_path)
+        assert "'found' is a fit of other pharmacokinetics" in text
+        assert "--pk-model" in text
+
+
 def test_sampling_times_are_printed_with_what_they_inform(tmp_path):
     names = ["--parameters", "intrinsic_clearance_s, shallow_volume"]
     ended = run("sampling-times", "racemic 0.5 mg/kg IV over 40 min", "--observe", UNIT, *names, "--samples", "2",
-                "--candidates", "0.5, 1, 2, 8, 24", "--compare", "0.5, 1", cwd=tmp_path)  # fmt: skip
+                "--candidates", "0.5, 1, 2, 8, 24", "--compare", "0.5, 1", "--draws", "5", cwd=tmp_path)  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "expected_sd" in ended.stdout
     assert "D-efficiency of 0.5, 1 h" in ended.stderr

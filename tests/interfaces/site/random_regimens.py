@@ -17,7 +17,10 @@ FREQUENCIES = (
     ("4 weekly", "biweekly", "nine times a week", "2.5 times a week", "every 1 h 30 min", "prn", "every 2 to 3 days"),
 )  # fmt: skip
 DOSES = (("0.5", "28", "1", "0,5", ".25", "0.75", "1.0"), ("-3", "0", "6000", "two", "1e3", "1.2.3", "1,000", "84"))
-UNITS = (("mg/kg", "mg", "mg per kg", "mcg/kg"), ("ug/kg/min", "mg/h", "ng/kg", "g", "nmol", "mg/day", "ml", ""))
+UNITS = (
+    ("mg/kg", "mg", "mg per kg", "mcg/kg"),
+    ("ug/kg/min", "mg/h", "ng/kg", "g", "nmol", "mg/day", "ml", "mg/m2", ""),
+)
 STARTS = (
     ("on day 1", "from day 8", "at 3 h", "at week 2", "on day 0", "starting on day 3", "at 2.5 days"),
     (

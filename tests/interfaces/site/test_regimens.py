@@ -20,6 +20,13 @@ from ketamech.dosing.regimen import Regimen
 ENGINE, HERE = STATIC / "engine", Path(__file__).parent
 HORIZON, COUNT, PHRASES = 1000.0, 2000, 500
 TWICE = ("NBQX held; NBQX 5 mg/kg IP held", "BDNF Met/Met; BDNF Val/Met", "NBQX held; NBQX 5 mg/kg IP")
+CHOSEN = (
+    "racemic 10 mg/h IV for 2 h, then 20 mg/h for 2 h, then 5 mg/h for 1 h", "racemic 0.1 mg/kg/h IV continuously",
+    "racemic 0.3 mg/kg IV bolus, then 0.1 mg/kg/h for 2 h", "esketamine 20 mg/m2 IV over 40 min; ketamine 1 mg/m^2 SC",
+    "racemic 0.5 mg/kg IV over 40 min weekly for 2 weeks, then 100 mg oral daily for 2 weeks",
+    "racemic 0.5 mg/kg IV over 40 min, then 20 mg", "racemic 1 mg/kg/m2 IV",
+    "racemic 0.5 mg/kg IV, then 20 mg SC over 1 h",
+)  # fmt: skip
 OPTIONAL = ("nearest", "expected", "type_this")
 
 
@@ -27,7 +34,7 @@ OPTIONAL = ("nearest", "expected", "type_this")
 def regimens():
     chance = random.Random(20)
     titrated = "esketamine 56 to 84 mg nasal on day 1 by response and tolerability"
-    return [*(random_regimen(chance) for _ in range(COUNT - 1)), titrated]
+    return [*(random_regimen(chance) for _ in range(COUNT - len(CHOSEN) - 1)), *CHOSEN, titrated]
 
 
 @pytest.fixture(scope="module")

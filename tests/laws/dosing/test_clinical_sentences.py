@@ -7,6 +7,7 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY, MONTH, WEEK, YEAR
+from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.simulation.load_scenario import load_scenario
@@ -104,6 +105,20 @@ UNDERSTOOD = {
         "racemic ketamine 35 mg IV over 40 min weekly for 2 weeks;"
         " racemic ketamine 35 mg IV over 2 h from day 15 weekly for 4 weeks"
     ),
+    # infusions in steps, with a loading dose, without an end, beside another; by body surface; another route
+    "racemic 10 mg/h IV for 2 h, then 20 mg/h for 2 h, then 5 mg/h for 1 h": (
+        "racemic ketamine 10 mg/h IV over 2 h; racemic ketamine 20 mg/h IV over 2 h at 2 h;"
+        " racemic ketamine 5 mg/h IV over 1 h at 4 h"
+    ),
+    "racemic 0.3 mg/kg IV bolus, then 0.1 mg/kg/h for 2 h": (
+        "racemic ketamine 0.3 mg/kg IV; racemic ketamine 0.1 mg/kg/h IV over 2 h"
+    ),
+    "racemic 0.1 mg/kg/h IV until stopped": "racemic ketamine 0.1 mg/kg/h IV continuously",
+    "ketamine 20 mg/m2 IV over 40 min": "racemic ketamine 20 mg/m^2 IV over 40 min",
+    "ketamine 0.1 mg/m2/min IV for 2 h": "racemic ketamine 6 mg/m^2/h IV over 2 h",
+    "ketamine 0.5 mg/kg IV over 40 min twice weekly for 2 weeks, then 100 mg oral daily for 2 weeks": (
+        f"{INFUSION} twice weekly for 2 weeks; racemic ketamine 100 mg oral from day 15 daily for 2 weeks"
+    ),
     # what is not taken
     "esketamine 84 mg nasal weekly for 8 weeks, missing doses 1,3, 5-7": (
         "esketamine 84 mg nasal weekly for 8 weeks, missing doses 1, 3 and 5 to 7"
@@ -120,6 +135,19 @@ def test_what_clinicians_write_is_understood(written):
     found = Regimen.parse(written)
     assert found.sentence() == UNDERSTOOD[written]
     assert Regimen.parse(found.sentence()) == found
+
+
+def test_body_surface_and_endless_infusions_in_numbers(model):
+    """20 mg/m2 of 1.83 m2 at 70 kg, a third less at 37.5 kg; an endless infusion enters until the end of the run."""
+    umol = 1e3 / (model.parameters["drug.ketamine_molar_mass"].canonical * 1e9)
+    for weight, surface in ((70.0, 1.829), (37.5, 1.222)):
+        regimen = Regimen.parse("esketamine 20 mg/m2 IV over 1 h")
+        dose = dose_events(regimen, model.parameters, {"person.weight": weight}, 24.0)[0]
+        assert dose.amount == pytest.approx(20 * surface * umol, rel=1e-3)
+    regimen = Regimen.parse("esketamine 5 mg/h IV continuously")
+    dose = dose_events(regimen, model.parameters, {}, 24.0)[0]
+    assert dose.amount / dose.duration == pytest.approx(5 * umol, rel=1e-6)
+    assert dose.duration > regimen.horizon() == 4 * WEEK
 
 
 REFUSED = {

@@ -138,8 +138,8 @@ def test_exact_sensitivities_on_the_scale_of_a_fit(design, made):
     )
     other = replace(made.predictor, data=data)
     predicted, slopes = measured_sensitivities(other, other.typical)
-    np.testing.assert_allclose(design.predicted[0], predicted, rtol=1e-4)
-    np.testing.assert_allclose(design.slopes[0], slopes, rtol=2e-3, atol=1e-3 * predicted.max())
+    np.testing.assert_allclose(design.predicted[0, 0], predicted, rtol=1e-4)
+    np.testing.assert_allclose(design.slopes[0, 0], slopes, rtol=2e-3, atol=1e-3 * predicted.max())
 
 
 def test_the_best_times_beat_all_others(design):
@@ -155,8 +155,24 @@ def test_the_best_times_beat_all_others(design):
 
 
 def test_the_expected_precision_is_that_of_a_fit(design, model):
-    levels = list(zip(HOURS, design.predicted[0], strict=True))
+    levels = list(zip(HOURS, design.predicted[0, 0], strict=True))
     data = measurements_of(doses_in(table(*person(levels=levels)), "x.csv", model.parameters), model, [UNIT])
     made = fit(data, model, FitSettings(NAMES, group=False))
-    expected = np.linalg.inv(design.precision(range(6)))
+    expected = np.linalg.inv(design.precision(range(6)))[0]
     np.testing.assert_allclose(made.spread[0], expected, rtol=0.06, atol=5e-4)  # the mode is near the population
+
+
+def test_times_for_many_persons_are_those_of_the_mean_criterion(model):
+    """Each person is a design of its own; a spread of 0 gives the typical person."""
+    scenario = load_scenario("racemic 35 mg IV over 0.6667 h", model.parameters)
+    how = {"times": HOURS, "parameters": NAMES, "errors": ["proportional 0.2"]}
+    drawn = sampling_design(model, scenario, [UNIT], load_population(), draws=4, **how)
+    assert drawn.predicted.shape == (4, 1, 6)
+    each = [replace(drawn, predicted=drawn.predicted[i : i + 1], slopes=drawn.slopes[i : i + 1],
+                    information=drawn.information[i : i + 1]) for i in range(4)]  # fmt: skip
+    pairs = [[i, j] for i in range(6) for j in range(i)]
+    mean = {tuple(pair): np.mean([one.criterion(pair) for one in each]) for pair in pairs}
+    assert drawn.criterion(drawn.best(2)) == pytest.approx(max(mean.values()))
+    relative = np.sqrt(drawn.information) * drawn.predicted  # of a proportional error, the same in each person
+    np.testing.assert_allclose(relative, relative[0, 0, 0], rtol=1e-6)
+    assert np.ptp(drawn.slopes[:, 0, 2, 0] / drawn.predicted[:, 0, 2]) > 0.01

@@ -95,12 +95,13 @@ def test_precise_levels_give_the_true_parameters(model):
 
 
 def test_laplace_intervals_cover_the_true_parameters(model):
-    data, known, true = simulated(model, 60, 11)
+    data, known, true = simulated(model, 200, 11)
     made = fit(data, model, FitSettings(NAMES, ("proportional 0.15",), group=False))
     low, high = made.interval(0.9)
-    free = np.array([[float(one.free(true[i, j] * one.factor)) for j, one in enumerate(known)] for i in range(60)])
+    free = np.array([[float(one.free(true[i, j] * one.factor)) for j, one in enumerate(known)] for i in range(200)])
     inside = (low <= free) & (free <= high)
-    assert 0.84 < inside.mean() < 0.96  # 0.9 expected; SD of the mean of 240 is about 0.02
+    assert 0.84 < inside.mean() < 0.95  # 0.9 expected; SD of the mean of 800 is about 0.01
+    assert inside.mean(axis=0).min() > 0.84
     assert (made.spread[:, 0, 0] < 0.8 * made.covariance[0, 0]).all()
 
 

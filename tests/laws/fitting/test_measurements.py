@@ -109,6 +109,15 @@ def test_a_missing_covariate_is_flagged(model):
     assert [(flag.subject, flag.text) for flag in data.flags] == [("2", "no WT; 70 kg is used")]
 
 
+def test_a_covariate_that_changes_and_is_missing_at_a_time_is_flagged(model):
+    def flags(*weights):
+        rows = [f"{line},{weight}" for line, weight in zip(person(), weights, strict=True)]
+        return [(flag.line, flag.text) for flag in read(model, table(*rows, header=HEADER + ",WT"), UNIT).flags]
+
+    assert flags(80, 80, ".", 85, 85, ".", 85) == [(4, "no WT; the value before is used")]
+    assert flags(80, ".", ".", ".", ".", ".", ".") == []
+
+
 def test_a_level_at_steady_state_needs_no_dose_before_it(model):
     header = "ID,TIME,AMT,ROUTE,DRUG,II,SS,DV"
     rows = ["1,0,40,oral,esketamine,8,1,.", "1,0,0,.,.,.,.,12", "1,2,0,.,.,.,.,30"]

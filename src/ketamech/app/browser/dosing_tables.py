@@ -29,7 +29,7 @@ from ketamech.exchange.nonmem import csv_cells
 from ketamech.parameters import load_parameters
 
 GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses
-PER = ("", "/kg", "/h", "/kg/h")
+PER = ("", "/kg", "/m^2", "/h", "/kg/h", "/m^2/h")
 
 
 def dosing_tables() -> dict[str, Any]:
@@ -48,6 +48,7 @@ def dosing_tables() -> dict[str, Any]:
         "starts": parse_errors.STARTS,
         "keys": parse_errors.KEYS,
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "frequencies": lexicon.FREQUENCIES},
+        "surface": [dose_events.SURFACE, dose_events.SURFACE_POWER],
         "injection_sites": dose_events.INJECTION_SITES,
         "timed_routes": treatment.TIMED_ROUTES,
         "tablets": treatment.ROUTES_WITHOUT_VISIT,

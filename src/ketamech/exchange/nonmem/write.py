@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from ketamech.core import InputError, convert
+from ketamech.dosing.dose_events import body_size
 from ketamech.dosing.dose_records import compartment_number
 from ketamech.dosing.drugs import NO_ROUTE
 from ketamech.dosing.regimen import Regimen
@@ -91,9 +92,8 @@ def _in_milligrams(treatment: Treatment, weight: float) -> Treatment:
     """The treatment with its dose in mg, or mg/h, at a body weight (kg)."""
     if treatment.amount is None or treatment.substance.is_session:
         return treatment
-    mass, rate = treatment.unit.removesuffix("/h"), "/h" if treatment.unit.endswith("/h") else ""
-    amount = treatment.amount * (weight if "/kg" in mass else 1.0)
-    mass = mass.removesuffix("/kg")
+    mass, rate = treatment.unit.split("/")[0], "/h" if treatment.unit.endswith("/h") else ""
+    amount = treatment.amount * body_size(treatment.unit, weight)
     return replace(treatment, amount=amount if mass == "mg" else convert(amount, mass, "mg"), unit=f"mg{rate}")
 
 

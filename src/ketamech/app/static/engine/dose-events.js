@@ -29,9 +29,9 @@ export function doseEvents(treatments, number, horizon, tables, { limits = true 
 // One dose in umol of free base, or in the unit doses that the model uses for this substance.
 function micromoles(treatment, number, tables, limits) {
   const { substance, unit } = treatment;
-  const mass = unit.replace(/\/h$/, "").replace(/\/kg$/, "");
-  let milligrams = (treatment.amount * tables.masses[mass]) / MILLIGRAM;
+  let milligrams = (treatment.amount * tables.masses[unit.split("/")[0]]) / MILLIGRAM;
   if (unit.includes("/kg")) milligrams *= number("person.weight");
+  if (unit.includes("/m^2")) milligrams *= tables.surface[0] * number("person.weight") ** tables.surface[1];
   if (unit.endsWith("/h")) milligrams *= treatment.duration;
   if (treatment.salt === "hydrochloride") milligrams *= number("drug.hydrochloride_factor");
   if (limits) checkDoseLimits(treatment, milligrams, number);

@@ -170,16 +170,16 @@ class TreeReader {
     return Array.from({ length: final - first + 1 }, (_, i) => first + i);
   }
 
-  // A mass, optionally per kilogram and per time; a rate per minute is converted to a rate per hour.
+  // A mass, optionally per kg or m2 and per time; a rate per minute is converted to a rate per hour.
   amount_of([number, mass, ...by], place) {
     const times = by.filter(({ kind }) => kind === "UNIT").map(({ value }) => value);
-    const masses = by.length - times.length;
-    if (times.length > 1 || masses > 1 || times.some((size) => size > HOUR)) {
-      const expected = "a mass, perhaps per kg and per h or min; the frequency in words";
+    const bodies = by.filter(({ kind }) => kind === "KG").map(({ value }) => `/${value}`);
+    if (times.length > 1 || bodies.length > 1 || times.some((size) => size > HOUR)) {
+      const expected = "a mass, perhaps per kg or m2 and per h or min; the frequency in words";
       this.refuse(place, "is no dose", "dose", expected, "50 mg daily");
     }
     const rate = times.length ? HOUR / times[0] : 1;
-    const unit = mass.value + "/kg".repeat(masses) + "/h".repeat(times.length);
+    const unit = mass.value + bodies.join("") + "/h".repeat(times.length);
     return { type: "Amount", number: number * rate, unit };
   }
 

@@ -13,9 +13,9 @@ const LONG_UNITS = [
 const MAX_COUNT = 1e6;
 const ROUNDING = 1e-6; // relative difference that is attributed to rounding
 const DIGITS = 4;
-const MOST_DAYS = 30; // of one sentence
-const TIMES = { 1: "weekly", 2: "twice weekly" };
-const EVERY = new Map([
+const MAX_DAYS_LISTED = 30; // of one sentence
+const TIMES_A_WEEK_WORDS = { 1: "weekly", 2: "twice weekly" };
+const INTERVAL_WORDS = new Map([
   [DAY, "daily"],
   [DAY / 2, "twice daily"],
   [WEEK, "every week"],
@@ -46,7 +46,7 @@ export function treatmentSentences(treatments, { isExact = false } = {}) {
   const groups = [];
   for (const one of treatments) {
     const last = groups.at(-1);
-    if (last && last.length < MOST_DAYS && differInDay(last.at(-1), one)) last.push(one);
+    if (last && last.length < MAX_DAYS_LISTED && differInDay(last.at(-1), one)) last.push(one);
     else groups.push([one]);
   }
   return groups.map((group) => sentence(group[0], group.map(({ start }) => start), isExact));
@@ -65,11 +65,16 @@ function sentence({ drug, amount, unit, salt, route, duration, schedule, ...othe
     amount === null ? "" : `${numberText(amount, isExact)} ${unit}`,
     salt === "base" ? "" : `as ${salt}`,
     route,
-    duration ? `over ${durationText(duration, isExact)}` : "",
+    durationWords(duration, others.tables, isExact),
     startWords(starts, schedule.length > 0, isExact),
     schedule.map((phase) => phaseWords(phase, isExact)).join(", then "),
   ];
   return parts.filter(Boolean).join(" ") + adherenceWords(others, isExact);
+}
+
+function durationWords(duration, tables, isExact) {
+  if (!duration) return "";
+  return duration === tables.limits.horizon ? "continuously" : `over ${durationText(duration, isExact)}`;
 }
 
 function startWords(starts, isRepeated, isExact) {
@@ -84,8 +89,8 @@ function phaseWords({ interval, timesAWeek, duration }, isExact) {
   const count = timesAWeek || 1;
   const frequency =
     interval === null
-      ? (TIMES[count] ?? `${count} times a week`)
-      : (EVERY.get(interval) ?? `every ${durationText(interval, isExact)}`);
+      ? (TIMES_A_WEEK_WORDS[count] ?? `${count} times a week`)
+      : (INTERVAL_WORDS.get(interval) ?? `every ${durationText(interval, isExact)}`);
   return frequency + (duration === null ? "" : ` for ${durationText(duration, isExact)}`);
 }
 

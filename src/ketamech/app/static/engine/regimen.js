@@ -184,7 +184,7 @@ class TreatmentBuilder {
       return;
     }
     const dose = over === null ? named : { ...named, duration: over };
-    const starts = this.starts(byKind, phase, courses);
+    const starts = this.starts(byKind, phase, courses, over ? dose : null);
     if (phase && starts.length > 1) {
       throw this.itemError(byKind.start, "names several times and a frequency", "one start, or no frequency");
     }
@@ -201,7 +201,7 @@ class TreatmentBuilder {
     const amount = byKind.amount?.value ?? old.amount;
     this.checkAmount(drug, amount, byKind.amount);
     const route = byKind.route?.value ?? (brand || old.route);
-    return { drug, amount, route, salt: byKind.salt?.value ?? old.salt, duration: old.duration };
+    return { drug, amount, route, salt: byKind.salt?.value ?? old.salt, duration: route === old.route ? old.duration : 0 };
   }
 
   brandRoute(names, route) {
@@ -277,9 +277,9 @@ class TreatmentBuilder {
     return new Phase(phase.interval, phase.timesAWeek, phase.duration || length);
   }
 
-  starts(byKind, phase, courses) {
+  starts(byKind, phase, courses, infusion) {
     const item = byKind.start;
-    if (!item) return [courses.length ? this.nextStart(phase, courses) : 0];
+    if (!item) return [courses.length ? this.nextStart(phase, courses, infusion) : 0];
     const { value } = item;
     if (Array.isArray(value)) return value;
     if (value.type === "Span") {
@@ -295,9 +295,11 @@ class TreatmentBuilder {
   }
 
   // Start (h) of a changed dose: the end of the previous course; after a single dose, one interval later.
-  nextStart(phase, courses) {
+  // A single infusion follows a single dose by the same route at once: a loading dose, or steps of an infusion.
+  nextStart(phase, courses, infusion) {
     const last = courses.at(-1);
     if (!last.phases.length) {
+      if (!phase && infusion?.route === last.dose.route) return last.starts.at(-1) + last.dose.duration;
       if (!phase) {
         const what = `'then' without a time in '${this.shown}'`;
         const expected = "a day, a time or a frequency";
@@ -358,7 +360,8 @@ class TreatmentBuilder {
 
 // Default simulated time (h): 28 days, or four weeks beyond the last dose or the end of its infusion.
 export function horizonOf(treatments) {
-  const ends = treatments.filter(({ end }) => end !== null).map((one) => one.end + one.lag + one.duration);
+  const finite = treatments.filter(({ duration, tables }) => duration < tables.limits.horizon);
+  const ends = finite.filter(({ end }) => end !== null).map((one) => one.end + one.lag + one.duration);
   const begins = treatments.filter(({ end }) => end === null).map((one) => one.start + one.phasesLength);
   return 4 * WEEK + Math.max(0, ...ends.filter((end) => end > DAY), ...begins);
 }

@@ -47,7 +47,7 @@ export class ScenarioReader {
     const listed = Array.isArray(keys.perturbations) ? keys.perturbations.map((one) => this.reader.phrase(one)) : [];
     const perturbations = applyPhrases([...phrases, ...listed], this.dosing, this.tables.parameters);
     for (const one of perturbations) Object.entries(one.values).forEach(([name, value]) => values.set(name, value));
-    if (treatments.some(({ unit }) => unit.includes("/kg")) && !values.has("person.weight")) {
+    if (treatments.some(({ unit }) => ["/kg", "/m^2"].some((per) => unit.includes(per))) && !values.has("person.weight")) {
       const typeThis = "person:\n          weight: 70 kg";
       const expected = "the weight of this patient";
       throw new InputError("a dose per kilogram needs a body weight", { key: "person.weight", expected, typeThis });

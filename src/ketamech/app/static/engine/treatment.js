@@ -70,7 +70,7 @@ export class Treatment {
       const what = `a dose of ${general(this.amount)} ${this.unit} cannot be given`;
       throw new InputError(what, { key: "dose", expected: "a positive number" });
     }
-    if (this.unit.replace("/kg", "").includes("/h") && !this.duration) {
+    if (this.unit.endsWith("/h") && !this.duration) {
       const typeThis = `${general(this.amount)} ${this.unit} IV for 1 h`;
       throw new InputError("a rate needs a duration", { key: "dose", typeThis });
     }
