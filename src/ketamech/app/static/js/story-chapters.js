@@ -4,7 +4,7 @@ import { LatestTask, postJson, runJob, ServerError } from "./api.js";
 import { button, checkbox, element, emptyState, find, findAll, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
-import { formatNumber, formatTimeLong, interpolate } from "./format.js";
+import { formatNumber, interpolate } from "./format.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { MONTH, RANGES, selectedTime } from "./time-slider.js";
@@ -56,7 +56,7 @@ export function treatmentComparison(state, leftOut, changed) {
     const inSentence = (id) => (id.length > 3 ? id : id.toUpperCase()); // abbreviations keep their capitals
     const values = ["ketamine", ...shown().map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
     find('[data-caption="comparison"]').textContent =
-      `MADRS ${formatTimeLong(hours)} after the start: ${values.join(", ")} points.`;
+      `the MADRS score is: ${values.join(", ")} points.`;
   };
   selectedTime.onChange(showCaption);
 
