@@ -42,14 +42,15 @@ function dragNumber({ label, fraction, setFraction, text }) {
   return { node, show };
 }
 
-export function draggedTime() {
+// `listen` gets the function that shows the time; by default it is called whenever the clock moves.
+export function draggedTime(listen = (show) => selectedTime.onChange(show)) {
   const { node, show } = dragNumber({
     label: "time after the start",
     fraction: () => selectedTime.fractionOf(selectedTime.hours),
     setFraction: (fraction) => selectedTime.set(selectedTime.hoursAt(fraction)),
     text: () => formatTimeLong(selectedTime.hours),
   });
-  selectedTime.onChange(show);
+  listen(show);
   return node;
 }
 

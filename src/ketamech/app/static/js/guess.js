@@ -6,6 +6,7 @@ import { getJson, postJson, ServerError } from "./api.js";
 import { button, element, paragraph, svgElement, table } from "./dom.js";
 import { axesOf, Figure, Scale } from "./figure.js";
 import { formatNumber, formatRange, interpolate } from "./format.js";
+import { shareAbove } from "./share-of-people.js";
 
 const HOURS = 24; // of a day
 const MARGIN = { left: 46, right: 18, top: 14, bottom: 42 };
@@ -13,8 +14,6 @@ const HEIGHT = 290;
 const CURVE_POINTS = 60; // of a course, besides those of the line
 const BETWEEN = 2; // doses simulated for every one of the line
 const PEAK_HOURS = 2;
-const SHARE_HOURS = 3;
-const PEOPLE = 100;
 const STEPS = 40; // of the arrow keys over the axis
 const HELP =
   "Draw a line with a finger or the mouse, or press Tab and use the arrow keys: left and right choose a point, up and down move it.";
@@ -38,11 +37,21 @@ export class Guess extends Figure {
     this.caption.remove();
     this.listenToPointer();
     this.reset();
+    const observer = new IntersectionObserver(([{ isIntersecting }]) => this.hideAnswer(isIntersecting), { threshold: 0.4 });
+    observer.observe(this.node);
+  }
+
+  // The pinned curve beside an open question must not answer it; the style sheet covers it.
+  hideAnswer(isInView = this.isInView) {
+    this.isInView = isInView;
+    if (isInView && !this.found) document.body.dataset.guessing = this.row.id;
+    else if (document.body.dataset.guessing === this.row.id) delete document.body.dataset.guessing;
   }
 
   reset() {
     this.guess = this.x.map((x) => (this.given?.[0] === x ? this.given[1] : null));
-    Object.assign(this, { found: null, hidden: false });
+    this.found = null;
+    if (this.isInView) this.hideAnswer();
     this.status.replaceChildren();
     this.legend.replaceChildren();
     this.reveal.hidden = false;
@@ -70,8 +79,9 @@ export class Guess extends Figure {
   // Drawing
 
   redraw() {
-    const width = Math.round(this.node.clientWidth);
-    if (!width || !this.row) return;
+    if (!this.node.clientWidth || !this.row) return;
+    const { paddingLeft, paddingRight } = getComputedStyle(this.node);
+    const width = Math.round(this.node.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight));
     const { x_from: left, x_to: right, y_from: low, y_to: high, x_label: label } = this.row;
     this.width = width;
     this.xScale = new Scale(MARGIN.left, width - MARGIN.right, left, right);
@@ -193,6 +203,7 @@ export class Guess extends Figure {
       this.status.replaceChildren(paragraph(this.comparison(), "guess-comparison"), paragraph(this.row.lesson));
       this.legend.replaceChildren(...this.legendEntries());
       this.node.classList.add("revealed");
+      this.hideAnswer();
       this.reveal.hidden = true;
       this.again.hidden = false;
       this.help.hidden = true;
@@ -297,12 +308,7 @@ const COURSES = {
     }),
   // The share of simulated people in whom the value goes above a threshold, after each dose.
   share: (row, points) =>
-    overDoses(row, points, async (dose) => {
-      const request = { track: row.output, until: SHARE_HOURS, patients: PEOPLE, individuals: PEOPLE, ranked_at: 1 };
-      const { curves } = await postJson("/api/population", { scenario: treatmentOf(row, dose).scenario, ...request });
-      const people = curves[0].individuals;
-      return (100 * people.filter((values) => Math.max(...values) > row.threshold).length) / people.length;
-    }),
+    overDoses(row, points, (dose) => shareAbove(treatmentOf(row, dose).scenario, row.output, row.threshold)),
 };
 
 async function overDoses(row, points, valueAt) {

@@ -145,7 +145,7 @@ export class Hero {
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `The drug takes off up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
+    const lasts = `It lowers the depression score (0 to 60 points) by up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
@@ -159,7 +159,7 @@ export class Hero {
     const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
     const people = `${shareOfResponders(treated)} and ${shareOfResponders(control)}`;
     const model = copies.every(Number.isFinite)
-      ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of the single people above, whose scores have no rating errors and no ups and downs between visits, ${people} of 100 respond.`
+      ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of people such as those drawn above, whose scores have none of the ups and downs of real ratings, ${people} of 100 respond.`
       : "";
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
     return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open));

@@ -120,6 +120,12 @@ const FINDINGS = {
 
 export const finding = (track) => FINDINGS[track.key]?.(track) ?? track.label;
 
+// The text of a caption; the number of the time beside it follows.
+export function writeCaption(place, text) {
+  place.textContent = text;
+  place.dispatchEvent(new Event("written"));
+}
+
 // What a chapter shows at the time of the clock, after "After 2 hours, "; by the chapter's id.
 export const CAPTIONS = {
   dose({ plasma }, hours) {

@@ -4,6 +4,7 @@ import { element, find } from "./dom.js";
 import { draggedTime } from "./drag-number.js";
 import { formatTimeLong } from "./format.js";
 import { Guess } from "./guess.js";
+import { shareOfPeople } from "./share-of-people.js";
 import { stageExcerpts } from "./stage-excerpt.js";
 import { TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
@@ -34,6 +35,7 @@ function chapterNode(row, i, tables, context) {
   const figures = element("div", { class: "figures", id: `${row.id}-figures` });
   const figuresByTrack = split(row.tracks, " ").map((key) => [key, addFigure(key, figures, context)]);
   if (row.id === "mood") figures.prepend(element("div", { id: "ten-people" }), element("div", { id: "score-bar" }));
+  figures.prepend(...ofChapter("shares").map((one) => shareOfPeople(one, context.state, context.openEvidence)));
   if (row.id === "unknown") figures.append(element("div", { class: "claims", id: "open-claims" }));
   const steps = new Steps(row);
   const node = element(
@@ -62,8 +64,9 @@ function chapterNode(row, i, tables, context) {
 // What is shown at the clock's time; the time can be dragged.
 function currentValues(id) {
   const caption = element("span", { "data-caption": id });
-  const time = id in CAPTIONS ? ["After ", draggedTime(), ", "] : [];
-  return element("p", { class: "current-values" }, time, caption);
+  if (!(id in CAPTIONS)) return element("p", { class: "current-values" }, caption);
+  const time = draggedTime((show) => caption.addEventListener("written", show)); // never another time than the values
+  return element("p", { class: "current-values" }, "After ", time, ", ", caption);
 }
 
 // A paragraph, with its claims and published values below it, never at the end of a sentence.

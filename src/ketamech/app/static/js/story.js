@@ -18,7 +18,7 @@ import { readingLevel, setUpReadingLevel } from "./reading-level.js";
 import { linkTo } from "./share-link.js";
 import { StoryAddress } from "./story-address.js";
 import { pathwayContributions, treatmentComparison } from "./story-chapters.js";
-import { CAPTIONS, finding } from "./story-findings.js";
+import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
@@ -291,7 +291,7 @@ function showCaptions(places = findAll("[data-caption]")) {
   for (const place of places) {
     const caption = CAPTIONS[place.dataset.caption];
     try {
-      if (caption) place.textContent = caption(tracks, selectedTime.hours);
+      if (caption) writeCaption(place, caption(tracks, selectedTime.hours));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // a track has not arrived yet
     }
