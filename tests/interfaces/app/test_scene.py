@@ -3,6 +3,7 @@
 import re
 from itertools import pairwise
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 from browser_helpers import open_story, until
@@ -18,6 +19,7 @@ STATIC = Path(ketamech.app.__file__).parent / "static"
 MODULES = {path.stem: path.read_text(encoding="utf-8") for path in (STATIC / "js" / "scene").glob("*.js")}
 TABLES = load_story_texts()
 BINDINGS = {row["id"]: row for row in TABLES["bindings"]}
+READING_LEVELS = ("plain", "student", "expert")
 LEVEL_MODULES = {
     "body": ("body",),
     "brain": ("brain",),
@@ -65,10 +67,12 @@ def test_the_tables_of_the_story_name_things_that_exist():
         assert set(row["tracks"].split()) <= set(tracks)
     for row in TABLES["paragraphs"]:
         assert row["chapter"] in chapters
-        assert row["level"] in ("plain", "detail")
+        assert row["level"] in READING_LEVELS
         assert set(filter(None, row["claims"].split(";"))) <= set(claims)
         assert set(filter(None, row["evidence"].split(";"))) <= set(evidence.observations)
-    text = " ".join(row["text"] for row in TABLES["paragraphs"] if row["level"] == "plain")
+    texts = {(row["chapter"], row["level"]) for row in TABLES["paragraphs"]}
+    assert texts == {(chapter, level) for chapter in chapters for level in READING_LEVELS}, "each level has a text"
+    text = " ".join(row["text"] for row in TABLES["paragraphs"])
     for row in TABLES["glossary"]:
         assert f"  {row['glyph']}: " in MODULES["glyphs"]
         assert re.search(rf"\b(?:{row['words']})\b", text), f"no text uses {row['term']}"
@@ -79,15 +83,16 @@ def test_the_tables_of_the_story_name_things_that_exist():
 
 
 def test_the_plain_text_is_easy_to_read():
-    textstat = pytest.importorskip("textstat", reason="pip install 'textstat==0.7.8'")
-    plain = [row for row in TABLES["paragraphs"] if row["level"] == "plain"]
-    text = " ".join(row["text"] for row in plain)
-    assert 6 <= textstat.flesch_kincaid_grade(text) <= 8
-    assert textstat.smog_index(text) <= 9
-    assert textstat.dale_chall_readability_score(text) <= 8
-    for chapter in {row["chapter"] for row in plain}:
-        own = " ".join(row["text"] for row in plain if row["chapter"] == chapter)
-        assert textstat.flesch_kincaid_grade(own) <= 8.5, chapter
+    pytest.importorskip("textstat", reason="pip install 'textstat==0.7.8'")
+    command = run_path(str(Path(__file__).parents[3] / "scripts" / "reading_level.py"))
+    assert command["main"]() == 0, "the plain text is outside the bounds; the table is printed above"
+    texts, bounds = command["plain_texts"](), command["BOUNDS"]
+    for chapter, text in texts.items():
+        levels = command["reading_level"](text)
+        assert levels["Flesch-Kincaid"] <= bounds["Flesch-Kincaid"][1] + 0.5, chapter
+        assert levels["Dale-Chall"] <= bounds["Dale-Chall"][1] + 1, chapter
+    student = " ".join(row["text"] for row in TABLES["paragraphs"] if row["level"] == "student")
+    assert command["reading_level"](student)["SMOG"] > bounds["SMOG"][1], "the bounds tell a plain text from another"
 
 
 def test_every_crisis_line_has_a_number_a_source_and_the_date_of_its_check(client):

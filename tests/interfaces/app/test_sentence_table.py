@@ -44,6 +44,9 @@ def of_the_page():
         for sentence in divided(row["text"]):
             counts[row["chapter"]] += 1
             yield f"{row['chapter']}-{counts[row['chapter']]}", sentence
+    for row in read_records(FOLDER / "guesses.csv"):
+        for i, sentence in enumerate(divided(row["lesson"]), start=1):
+            yield f"guess-{row['id']}-{i}", sentence
 
 
 def checks():
@@ -57,7 +60,7 @@ def test_the_table_has_every_sentence_of_all_chapters():
     page = dict(of_the_page())
     assert {name: row["sentence"] for name, row in SENTENCES.items()} == page
     chapters = {row["id"] for row in read_records(FOLDER / "chapters.csv")}
-    assert {name.split("-")[0] for name in page} == chapters | {"title", "lead"}
+    assert {name.split("-")[0] for name in page} == chapters | {"title", "lead", "guess"}
 
 
 def test_every_sentence_about_a_figure_has_a_check_and_no_other_has_one():

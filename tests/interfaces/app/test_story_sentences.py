@@ -9,6 +9,7 @@ from ketamech.core.environment import DATA
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 TEXT = " ".join(row["text"] for row in read_records(DATA / "story" / "paragraphs.csv"))
+GUESSES = {row["id"]: row for row in read_records(DATA / "story" / "guesses.csv")}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_block_of_mtorc1_leaves_more_than_half_of_the_effect(curves):
 
 
 def test_the_number_of_pathways(curves):
-    assert "The model contains eight published hypotheses, and each can be switched off" in TEXT
+    assert "There are eight ideas about how the drug works in this model, and you can turn each of them off" in TEXT
     assert len(load_pathways()) == 8
 
 
@@ -46,3 +47,38 @@ def test_pathways_are_not_additive(curves):
     whole = effect_after_a_day(curves)
     losses = [effect_after_a_day(curves, pathways={name: False}) - whole for name in load_pathways()]
     assert abs(sum(losses) + whole) > 0.1 * abs(whole)
+
+
+def share_above(client, guess, dose):
+    """Percent of simulated people in whom the output of a guess goes above its threshold after a dose."""
+    scenario = {"treatments": [guess["regimen"].replace("{x}", f"{dose:g}")], "person": {"weight": "70 kg"}}
+    request = {"scenario": scenario, "track": guess["output"], "until": 3, "patients": 100, "individuals": 100}
+    people = client.post("/api/population", json=request).json()["curves"][0]["individuals"]
+    return 100 * np.mean([max(values) > float(guess["threshold"]) for values in people])
+
+
+def test_how_many_feel_detached_by_dose(client):
+    guess = GUESSES["felt"]
+    assert (
+        "Fewer than half of the simulated people feel detached after 28 mg, and most do after 84 mg" in guess["lesson"]
+    )
+    assert 5 < share_above(client, guess, 28) < 50
+    assert share_above(client, guess, 84) > 60
+
+
+def test_what_a_guess_states_before_it_is_revealed(curves, client):
+    (_, score), (_, rest) = (
+        (float(part) for part in GUESSES[name]["given"].split(":")) for name in ("mood", "glutamate")
+    )
+    _, (treated,), _ = curves("mood")
+    assert treated[0] == pytest.approx(score, abs=0.5)
+    assert rest == 100
+    fallen = client.post(
+        "/api/outputs",
+        json={
+            "scenario": {"treatments": ["racemic 50 mg/kg IP"], "species": "rat"},
+            "outputs": ["sedation.depth"],
+            "times": list(np.linspace(0, 1, 21)),
+        },
+    ).json()
+    assert 0.4 < max(fallen["values"]["sedation.depth"]) < 0.9, "50 mg/kg nearly puts a rat to sleep"

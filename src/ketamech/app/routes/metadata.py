@@ -46,32 +46,31 @@ STORY_COLUMNS = {
     "perturbations": ("id", "label", "phrase", "without"),
     "compared_treatments": ("id", "label", "schedule", "regimen"),
 }  # by table; data/presets/README.md explains the columns
-TEXT_COLUMNS = {
+TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (
-        "id",
-        "title",
-        "short",
-        "level",
-        "view",
-        "hours",
-        "from",
-        "to",
-        "moments",
-        "tracks",
-        "controls",
-        "mechanism",
+        "id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls", "mechanism",
     ),
     "paragraphs": ("chapter", "level", "text", "claims", "evidence"),
     "glossary": ("term", "words", "say", "meaning", "drawn", "measured", "glyph"),
     "severity": ("band", "from", "to", "source"),
     "crisis_lines": ("country", "number", "name", "source", "checked"),
-}  # data/story/README.md explains the columns
+    "equations": ("chapter", "stage", "quantity", "parameters"),
+    "pathway_words": ("id", "words"),
+    "shares": ("id", "chapter", "track", "threshold", "words", "published", "evidence"),
+    "guesses": (
+        "id", "chapter", "question", "hint", "x_label", "x_unit", "x_from", "x_to", "points", "y_label", "y_unit",
+        "y_from", "y_to", "given", "regimen", "species", "output", "reads", "threshold", "factor", "dots", "lesson",
+    ),
+}  # fmt: skip
 BINDING_COLUMNS = (
     "id", "level", "outputs", "mapping", "base", "factor", "limit", "glyph", "label", "display", "view", "legend",
     "text", "measured_in",
 )  # fmt: skip
 DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
-NUMBERS = {"usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit"}
+NUMBERS = {
+    "usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit", "x_from", "x_to", "y_from", "y_to",
+    "threshold",
+}  # fmt: skip
 TableRow = dict[str, str | float | list[float]]
 
 

@@ -16,7 +16,7 @@ function exerciseNode({ title, question, explanation, scenarios, group, text }, 
     element("h2", { text: `${i + 1}. ${title}` }),
     paragraph(question),
     element("p", { class: "open-case" }, link),
-    element("div", { class: "write-here" }),
+    element("textarea", { class: "write-here", rows: 2, "aria-label": `Your answer to exercise ${i + 1}`, placeholder: "Your answer" }),
     element("details", {}, element("summary", { text: "Answer" }), answer),
   );
 }

@@ -4,6 +4,7 @@
 import { simulate } from "../simulate.js";
 import { getJson, LatestTask, ServerError } from "./api.js";
 import { debounce, element, find, linkButton } from "./dom.js";
+import { draggedDose, draggedTime } from "./drag-number.js";
 import { percentileBands } from "./figure-data.js";
 import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
@@ -75,7 +76,7 @@ export class Hero {
     };
     const series = [main];
     if (control.length && changes(control))
-      series.push({ time: TIMES, y: control, label: "no drug, same expectation", kind: "control" });
+      series.push({ time: TIMES, y: control, label: "no drug, same expectancy", kind: "control" });
     const benefit = TIMES.map((_, i) => control[i] - scores[i]);
     const most = Math.max(...benefit);
     for (const figure of this.figures) {
@@ -114,11 +115,17 @@ export class Hero {
     if (!this.found || this.state.species) return;
     const { hours } = selectedTime;
     const untested = this.isUntested ? " No study of mood in our tables gave a dose this large." : "";
-    const sentence = `After ${formatTimeLong(hours)} the${this.sentenceAt(hours).slice(3)}${this.spreadAt(hours)}${untested}`;
+    const sentence = `the${this.sentenceAt(hours).slice(3)}${this.spreadAt(hours)}${untested}`;
     if (this.sentence === sentence) return;
     this.sentence = sentence;
     const [, first, number, rest] = /^(.*? person is )(\d+)(.*)$/.exec(sentence);
-    find("#mood-now").replaceChildren(first, element("strong", { text: number }), rest);
+    this.dragged ??= [draggedTime(), draggedDose(this.state)];
+    const [time, dose] = this.dragged;
+    const parts = ["After ", time, " and a dose of ", dose, `, ${first}`, element("strong", { text: number }), rest];
+    const place = find("#mood-now");
+    if (time.parentNode !== place) return place.replaceChildren(...parts); // the dragged nodes stay in place
+    while (dose.nextSibling) dose.nextSibling.remove();
+    place.append(...parts.slice(4));
   }
 
   // The score at a time, in words.
@@ -134,11 +141,11 @@ export class Hero {
     const last = benefit.findLastIndex((value) => value >= most / 2);
     if (!(gone > 0) || most < 1) {
       find("#lead").textContent =
-        "At this dose there is hardly any effect beyond expectation. Change the dose, run the clock and see what happens.";
+        "At this dose there is hardly any effect beyond expectancy. Change the dose, run the clock and see what happens.";
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `The drug takes off up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
+    const lasts = `It lowers the depression score (0 to 60 points) by up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
@@ -152,7 +159,7 @@ export class Hero {
     const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
     const people = `${shareOfResponders(treated)} and ${shareOfResponders(control)}`;
     const model = copies.every(Number.isFinite)
-      ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of the single people above, whose scores have no rating errors and no ups and downs between visits, ${people} of 100 respond.`
+      ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of people such as those drawn above, whose scores have none of the ups and downs of real ratings, ${people} of 100 respond.`
       : "";
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
     return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open));

@@ -95,7 +95,7 @@ export class MoodFigure extends TimeFigure {
       const bracket = (from, to, kind) => [line(`bracket ${kind}`, edge, from, edge, to)];
       found.push(
         { text: `${drug.toFixed(1)}${unit}: drug`, name: "drug-points", places: beside(middle, bottom), marks: bracket(middle + 2, bottom, "drug") },
-        { text: `${(first - scoreAt(DAY, control)).toFixed(1)}${unit}: expectation`, name: "expected-points", places: beside(top, middle), marks: bracket(top, middle - 2, "expected") },
+        { text: `${(first - scoreAt(DAY, control)).toFixed(1)}${unit}: expectancy`, name: "expected-points", places: beside(top, middle), marks: bracket(top, middle - 2, "expected") },
       );
       const last = main.y.findLastIndex((score, i) => interpolate(control.time, control.y, main.time[i]) - score >= this.largest / 2);
       found.push(around(last, `half of it left ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));

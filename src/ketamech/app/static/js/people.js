@@ -103,7 +103,7 @@ export function tenPeople({ description, treated, control }) {
       "div",
       { class: "people-rows" },
       row(description, treated),
-      control ? row("No drug, the same visits and expectation", control) : null,
+      control ? row("No drug, the same visits and expectancy", control) : null,
     ),
   );
 }
@@ -148,7 +148,7 @@ export function scoreBar({ bands, before, treated, control }) {
   const text = `MADRS bands: ${bands.map(({ band: name, from, to }) => `${name} ${from} to ${to}`).join(", ")}. Before the dose ${Math.round(before)}; a day after it ${formatNumber(Math.round(treated))}; without the drug ${formatNumber(Math.round(control))}. Remission: ${REMISSION} or less.`;
   drawing.setAttribute("aria-label", text);
   const [all, expected, drug] = [before - treated, before - control, control - treated].map((fall) => fall.toFixed(1));
-  const share = `A typical person's score has fallen by ${all} points: ${expected} of them come with expectation alone, and ${drug} more with the drug.`;
+  const share = `A typical person's score has fallen by ${all} points: ${expected} of them come with expectancy alone, and ${drug} more with the drug.`;
   return element(
     "div",
     { class: "score-bar" },

@@ -4,7 +4,9 @@ import { LatestTask, postJson, runJob, ServerError } from "./api.js";
 import { button, checkbox, element, emptyState, find, findAll, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
-import { formatNumber, formatTimeLong, interpolate } from "./format.js";
+import { formatNumber, interpolate } from "./format.js";
+import { writeCaption } from "./story-findings.js";
+import { pathwayWords } from "./story-scenario.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
 import { MONTH, RANGES, selectedTime } from "./time-slider.js";
@@ -55,8 +57,7 @@ export function treatmentComparison(state, leftOut, changed) {
     const value = (id) => formatNumber(interpolate(curves.get(id).time, curves.get(id).y, hours));
     const inSentence = (id) => (id.length > 3 ? id : id.toUpperCase()); // abbreviations keep their capitals
     const values = ["ketamine", ...shown().map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
-    find('[data-caption="comparison"]').textContent =
-      `MADRS ${formatTimeLong(hours)} after the start: ${values.join(", ")} points.`;
+    writeCaption(find('[data-caption="comparison"]'), `the MADRS score is: ${values.join(", ")} points.`);
   };
   selectedTime.onChange(showCaption);
 
@@ -132,7 +133,7 @@ export function pathwayContributions(state, components) {
       losses.push({ pathway, isOff, loss: isOff ? 0 : (await effectOnMood(state, pathway.name)) - whole });
     }
     losses.sort((a, b) => b.loss - a.loss);
-    place.replaceChildren(lossTable(whole, losses));
+    place.replaceChildren(lossTable(state, whole, losses));
     title.textContent = lossCaption(whole, losses.slice(0, 1)).split(". ")[0];
     find('[data-caption="pathways"]').textContent = lossCaption(whole, losses);
     await showMechanisms(state, -whole, losses);
@@ -157,7 +158,7 @@ async function showMechanisms(state, whole, losses) {
       continue;
     }
     const loss = kind === "off" ? lossOf(id).loss : whole + (await effectOnMood(state, null, state.tables.perturbations.get(id).phrase));
-    const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off` : state.tables.perturbations.get(id).without;
+    const without = kind === "off" ? `“${lossOf(id).pathway.label}” is off (${state.tables.pathway_words.get(id)?.words})` : state.tables.perturbations.get(id).without;
     place.textContent = `In this model, ${points(loss)} ${ofWhole} are lost when ${without}. When the habenula is off, ${points(habenula)} are lost.`;
   }
 }
@@ -174,13 +175,12 @@ async function effectOnMood(state, pathwayOff = null, block = null) {
   return interpolate(time, madrs.treated, DAY) - interpolate(time, madrs.control, DAY);
 }
 
-function lossTable(whole, losses) {
+function lossTable(state, whole, losses) {
   const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
   const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${formatNumber(-whole)} points more than the control.`;
   const row = ({ pathway, isOff, loss }) => {
     const points = loss.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
-    const oneLine = element("small", { class: "secondary", text: `${pathway.one_line} ` });
-    const label = element("div", {}, pathway.label, element("br"), oneLine);
+    const label = element("div", { class: "pathway" }, pathway.label, ...pathwayWords(state, pathway.name));
     const size = element("div", { class: "loss" }, bar(loss, largest, pathway.colour), evidenceBadges(pathway));
     return [label, size, isOff ? "off" : points];
   };
@@ -218,5 +218,6 @@ function attributionOfStory(state, components) {
     runJob("/api/jobs/attribution", { scenario: state.scenario, draws: DRAWS }, { place, show, submit });
   };
   const submit = button("Attribute", attribute, { class: "primary" });
-  return element("div", {}, paragraph(METHOD, "secondary"), submit, place, figure.node, sentences);
+  const parts = [paragraph(METHOD, "secondary"), submit, place, figure.node, sentences];
+  return element("div", { "data-from": "student" }, parts);
 }

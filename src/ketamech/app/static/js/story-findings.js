@@ -1,12 +1,11 @@
 // What a figure shows, in words, computed from its curves: the heading of each figure, and the values at the clock's time.
 // `tracks`: the latest curves of each track, in the order of data/tracks/curves.csv.
 
-import { extremum, formatNumber, formatTime, formatTimeLong, formatWithUnit, interpolate } from "./format.js";
+import { extremum, formatNumber, formatTime, formatWithUnit, interpolate } from "./format.js";
 
 const CURVE = { nmda: { interneurons: 1, pyramidal: 2 }, inflammation: { il6: 0, tnf: 1 } };
 const CHANGED = 0.02; // relative
 const capital = (text) => (/^[a-z]+\b/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
-const after = (hours) => `After ${formatTimeLong(hours)}`;
 const curveOf = (track, curve = 0) => track.curves[curve].treated;
 const valueAt = (track, hours, curve = 0) => interpolate(track.time, curveOf(track, curve), hours);
 const shownAt = (track, hours, curve) => formatWithUnit(valueAt(track, hours, curve), track.unit, 2);
@@ -121,44 +120,51 @@ const FINDINGS = {
 
 export const finding = (track) => FINDINGS[track.key]?.(track) ?? track.label;
 
-// The sentence of a chapter at the time of the clock; by the chapter's id.
+// The text of a caption; the number of the time beside it follows.
+export function writeCaption(place, text) {
+  place.textContent = text;
+  place.dispatchEvent(new Event("written"));
+}
+
+// What a chapter shows at the time of the clock, after "After 2 hours, "; by the chapter's id.
 export const CAPTIONS = {
   dose({ plasma }, hours) {
-    return `${after(hours)}, arterial ketamine is ${shownAt(plasma, hours)}.`;
+    return `arterial ketamine is ${shownAt(plasma, hours)}.`;
   },
   receptor({ nmda }, hours) {
     const { interneurons, pyramidal } = CURVE.nmda;
-    return `${after(hours)}, ${shownAt(nmda, hours, interneurons)} of NMDA receptors are blocked on interneurons and ${shownAt(nmda, hours, pyramidal)} on pyramidal cells.`;
+    return `${shownAt(nmda, hours, interneurons)} of NMDA receptors are blocked on interneurons and ${shownAt(nmda, hours, pyramidal)} on pyramidal cells.`;
   },
   glutamate({ glutamate }, hours) {
-    return `${after(hours)}, glutamate is ${numberAt(glutamate, hours)}× its level before the dose.`;
+    return `glutamate is ${numberAt(glutamate, hours)}× its level before the dose.`;
   },
   signalling({ ampa, bdnf, mtor, protein }, hours) {
     const fast = `AMPA current is ${numberAt(ampa, hours)}×, BDNF ${numberAt(bdnf, hours)}× and mTORC1 ${numberAt(mtor, hours)}× baseline`;
-    return `${after(hours)}, ${fast}. Synaptic protein is ${numberAt(protein, hours)}×.`;
+    return `${fast}. Synaptic protein is ${numberAt(protein, hours)}×.`;
   },
   synapses({ spines }, hours) {
-    return `${after(hours)}, there are ${rounded(100 * valueAt(spines, hours))} spines for every 100 in a healthy brain, against ${rounded(100 * firstOf(spines))} before.`;
+    return `there are ${rounded(100 * valueAt(spines, hours))} spines for every 100 in a healthy brain, against ${rounded(100 * firstOf(spines))} before.`;
   },
   networks({ habenula, networks }, hours) {
     const bursting = `${shownAt(habenula, hours)} of habenula cells fire in bursts (${formatWithUnit(firstOf(habenula), habenula.unit, 2)} before)`;
-    return `${after(hours)}, ${bursting}. Prefrontal connection is ${numberAt(networks, hours)} of the healthy value.`;
+    return `${bursting}. Prefrontal connection is ${numberAt(networks, hours)} of the healthy value.`;
   },
   inflammation({ inflammation }, hours) {
     const { il6, tnf } = CURVE.inflammation;
-    return `${after(hours)}, TNF is ${numberAt(inflammation, hours, tnf)}× and IL-6 ${numberAt(inflammation, hours, il6)}× the healthy value.`;
+    return `TNF is ${numberAt(inflammation, hours, tnf)}× and IL-6 ${numberAt(inflammation, hours, il6)}× the healthy value.`;
   },
   felt({ dissociation, sedation }, hours) {
-    return `${after(hours)}, the dissociation score is ${rounded(valueAt(dissociation, hours))} of 92 and sleepiness is ${shownAt(sedation, hours)} of anaesthesia.`;
+    return `the dissociation score is ${rounded(valueAt(dissociation, hours))} of 92 and sleepiness is ${shownAt(sedation, hours)} of anaesthesia.`;
   },
   safety({ haemodynamics }, hours) {
-    return `${after(hours)}, systolic pressure is ${rounded(valueAt(haemodynamics, hours))} mmHg above its level before the dose.`;
+    return `systolic pressure is ${rounded(valueAt(haemodynamics, hours))} mmHg above its level before the dose.`;
   },
   mood({ mood }, hours) {
     const score = curveOf(mood);
     const lowest = Math.min(...score);
     const time = formatTime(mood.time[score.indexOf(lowest)]);
     const control = interpolate(mood.time, mood.curves[0].control ?? score, hours);
-    return `${after(hours)}, the MADRS score is ${numberAt(mood, hours)}; without the drug it would be ${formatNumber(control)}. It is lowest, ${formatNumber(lowest)}, at ${time}.`;
+    return `the MADRS score is ${numberAt(mood, hours)}; without the drug it would be ${formatNumber(control)}. It is lowest, ${formatNumber(lowest)}, at ${time}.`;
   },
+  comparison: null, // written by the chapter itself
 };

@@ -1,9 +1,14 @@
 // The chapters of the story, built from the server's tables: question, text, claims, steps, controls, figures.
 
-import { collapsible, element, find } from "./dom.js";
+import { element, find } from "./dom.js";
+import { draggedTime } from "./drag-number.js";
 import { formatTimeLong } from "./format.js";
+import { Guess } from "./guess.js";
+import { shareOfPeople } from "./share-of-people.js";
+import { stageExcerpts } from "./stage-excerpt.js";
 import { TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
+import { CAPTIONS } from "./story-findings.js";
 import { dosePanel } from "./story-scenario.js";
 
 const NEAR = 1.12; // a step is current while the clock lies within this factor of its time
@@ -14,8 +19,7 @@ const CRISIS =
 // `context`: { state, population, showPopulation, openEvidence, trackInfo, withTerms, crisisLines }. Returns the chapters with their nodes.
 export function buildChapters(tables, context) {
   const chapters = tables.chapters.map((row, i) => {
-    const paragraphs = tables.paragraphs.filter(({ chapter }) => chapter === row.id);
-    return { ...row, ...chapterNode(row, i, paragraphs, context) };
+    return { ...row, ...chapterNode(row, i, tables, context) };
   });
   find("#chapters").append(...chapters.map(({ node }) => node));
   const link = ({ id, title }, i) =>
@@ -24,12 +28,14 @@ export function buildChapters(tables, context) {
   return chapters;
 }
 
-function chapterNode(row, i, paragraphs, context) {
-  const plain = paragraphs.filter(({ level }) => level === "plain");
-  const detail = paragraphs.filter(({ level }) => level === "detail");
+function chapterNode(row, i, tables, context) {
+  const ofChapter = (name) => tables[name].filter(({ chapter }) => chapter === row.id);
+  const [first, ...others] = ofChapter("paragraphs").map((one) => paragraphNodes(one, context.withTerms));
+  const guesses = ofChapter("guesses").map((one) => new Guess(one, context.openEvidence).node);
   const figures = element("div", { class: "figures", id: `${row.id}-figures` });
   const figuresByTrack = split(row.tracks, " ").map((key) => [key, addFigure(key, figures, context)]);
   if (row.id === "mood") figures.prepend(element("div", { id: "ten-people" }), element("div", { id: "score-bar" }));
+  figures.prepend(...ofChapter("shares").map((one) => shareOfPeople(one, context.state, context.openEvidence)));
   if (row.id === "unknown") figures.append(element("div", { class: "claims", id: "open-claims" }));
   const steps = new Steps(row);
   const node = element(
@@ -44,34 +50,33 @@ function chapterNode(row, i, paragraphs, context) {
     element(
       "div",
       { class: "text" },
-      plain.flatMap((one) => paragraphNodes(one, context.withTerms)),
+      [first, guesses, others, stageExcerpts(ofChapter("equations"), context.state)].flat(2),
       steps.node,
-      row.id === "unknown" ? null : element("p", { class: "current-values", "data-caption": row.id }),
+      row.id === "unknown" ? null : currentValues(row.id),
       row.mechanism ? element("p", { class: "mechanism-share", "data-mechanism": row.mechanism }) : null,
       row.controls ? dosePanel(row.controls, context) : null,
-      detail.length ? collapsibleDetail(detail, context.withTerms) : null,
     ),
     figures,
   );
   return { node, steps, figures: figuresByTrack };
 }
 
-function collapsibleDetail(paragraphs, withTerms) {
-  const details = collapsible(
-    "In more detail",
-    paragraphs.flatMap((one) => paragraphNodes(one, withTerms)),
-  );
-  details.classList.add("detail");
-  return details;
+// What is shown at the clock's time; the time can be dragged.
+function currentValues(id) {
+  const caption = element("span", { "data-caption": id });
+  if (!(id in CAPTIONS)) return element("p", { class: "current-values" }, caption);
+  const time = draggedTime((show) => caption.addEventListener("written", show)); // never another time than the values
+  return element("p", { class: "current-values" }, "After ", time, ", ", caption);
 }
 
 // A paragraph, with its claims and published values below it, never at the end of a sentence.
-function paragraphNodes({ text, claims, evidence }, withTerms) {
+function paragraphNodes({ level, text, claims, evidence }, withTerms) {
+  const from = level === "plain" ? null : level;
   const button = (attributes) => element("button", { type: "button", text: "evidence", ...attributes });
   const badges = split(claims).map((id) => button({ "data-claim": id }));
   if (evidence) badges.push(button({ "data-evidence": split(evidence).join(",") }));
-  const place = badges.length ? element("div", { class: "claims" }, badges) : null;
-  return [element("p", {}, withTerms(text)), place].filter(Boolean);
+  const place = badges.length ? element("div", { class: "claims", "data-from": from }, badges) : null;
+  return [element("p", { "data-from": from }, withTerms(text)), place].filter(Boolean);
 }
 
 function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {

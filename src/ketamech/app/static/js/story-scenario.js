@@ -182,11 +182,19 @@ const CONTROLS = {
 
 const withHint = (text, hint) => [`${text} `, element("small", { text: hint })];
 
+// What a pathway is, in plain words; for students also in those of the field.
+export function pathwayWords(state, id) {
+  const { one_line: oneLine } = state.pathways.get(id);
+  const words = state.tables.pathway_words.get(id)?.words;
+  const inField = element("small", { "data-from": words ? "student" : null, text: ` ${oneLine}` });
+  return words ? [element("small", { text: words }), inField] : [inField];
+}
+
 function pathwayCheckbox(state, id) {
-  const { label, one_line: oneLine } = state.pathways.get(id);
+  const { label } = state.pathways.get(id);
   const set = (on) => state.toggle(state.pathwaysOff, id, on);
   const isOn = () => state.pathwaysOff.has(id);
-  return stateCheckbox(state, withHint(`${label}: off`, oneLine), isOn, set, { "data-toggle": id });
+  return stateCheckbox(state, [`${label}: off `, ...pathwayWords(state, id)], isOn, set, { "data-toggle": id });
 }
 
 // A checkbox that follows the state.

@@ -14,10 +14,11 @@ import { markUnmeasured, measuredIn } from "./measurement-notes.js";
 import { ChapterScroll } from "./chapter-scroll.js";
 import { Scene } from "./scene/scene.js";
 import { linkFiguresToWorkbench, setUpPresentation } from "./presentation.js";
+import { readingLevel, setUpReadingLevel } from "./reading-level.js";
 import { linkTo } from "./share-link.js";
 import { StoryAddress } from "./story-address.js";
 import { pathwayContributions, treatmentComparison } from "./story-chapters.js";
-import { CAPTIONS, finding } from "./story-findings.js";
+import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
@@ -71,6 +72,7 @@ async function start() {
   trackInfo = new Map(metadata.tracks.map((track) => [track.key, track]));
   scene = new Scene(find("#scene"), metadata.story.bindings);
   address = new StoryAddress(state, VIEW);
+  setUpReadingLevel(() => address.replace());
   setPictureSource(() => ({ treatment: [state.description, ...state.changes].join("; "), version: metadata.version }));
   hero = new Hero(metadata.story, { state, scene, openEvidence, showBands });
   selectedTime.onChange((hours) => scene.show(hours));
@@ -230,6 +232,10 @@ function showPopulation(shown) {
 
 // What the address holds besides the treatment and the time.
 const VIEW = {
+  read: {
+    get: () => (readingLevel.level === "plain" ? null : readingLevel.level),
+    set: (level) => readingLevel.set(level),
+  },
   without: {
     get: () => (leftOut.size ? [...leftOut].join(" ") : null),
     set(text) {
@@ -285,7 +291,7 @@ function showCaptions(places = findAll("[data-caption]")) {
   for (const place of places) {
     const caption = CAPTIONS[place.dataset.caption];
     try {
-      if (caption) place.textContent = caption(tracks, selectedTime.hours);
+      if (caption) writeCaption(place, caption(tracks, selectedTime.hours));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // a track has not arrived yet
     }

@@ -17,6 +17,7 @@ import {
 } from "./dom.js";
 import { citation, openEvidence } from "./evidence.js";
 import { StageDiagram } from "./stage-diagram.js";
+import { equationNode } from "./stage-excerpt.js";
 
 const FIRST_STAGE = "nmda";
 const INTRODUCTION =
@@ -98,13 +99,6 @@ function paperCells({ citation: text, url, evidence, parameters }) {
   const count = `${evidence.length} ${evidence.length === 1 ? "value" : "values"}`;
   const open = () => openEvidence(evidence, text);
   return [citation({ citation: text, url }), parameters.join(", "), linkButton(count, open)];
-}
-
-function equationNode({ left, terms }) {
-  const term = ([text, reason]) => element("li", {}, element("code", { text }), element("small", { text: reason }));
-  const name = element("code", { class: "left-side", text: `${left} =` });
-  const attributes = { class: "equation", tabindex: "0", role: "group", "aria-label": left };
-  return element("div", attributes, name, element("ul", {}, terms.map(term)));
 }
 
 function parameterCells(row) {

@@ -1,0 +1,209 @@
+"""What a reader of the story does: chooses a reading level, draws a guess and reveals the answer, drags numbers."""
+
+import re
+
+import pytest
+from browser_helpers import CHAPTERS, at_both_widths, findings, fits_the_width, open_story, until
+
+from ketamech.app.routes.metadata import load_story_texts
+
+TABLES = load_story_texts()
+GUESSES = {row["id"]: row for row in TABLES["guesses"]}
+SHOWN = "[...document.querySelectorAll('.chapter .text > p')].filter(e => e.checkVisibility()).map(e => e.textContent)"
+LEVEL = "document.documentElement.dataset.reading"
+
+
+def texts(level):
+    return {row["text"] for row in TABLES["paragraphs"] if row["level"] == level}
+
+
+def choose(page, level):
+    page.locator(f"#reading-level input[value={level}]").check(force=True)
+
+
+def test_each_level_shows_what_the_one_before_it_shows_and_more(page, address):
+    open_story(page, address)
+    assert page.evaluate(LEVEL) == "plain", "the default"
+    shown = set(page.evaluate(SHOWN))
+    assert texts("plain") <= shown
+    assert not shown & (texts("student") | texts("expert"))
+    choose(page, "student")
+    shown = set(page.evaluate(SHOWN))
+    assert texts("plain") | texts("student") <= shown
+    assert not shown & texts("expert")
+    choose(page, "expert")
+    assert texts("plain") | texts("student") | texts("expert") <= set(page.evaluate(SHOWN))
+
+
+def test_the_level_is_in_the_address_and_remembered(page, address):
+    open_story(page, address)
+    choose(page, "student")
+    until(page, "location.hash.includes('read=student')")
+    link = page.url
+    open_story(page, address)
+    assert page.evaluate(LEVEL) == "student", "remembered for the next visit"
+    choose(page, "plain")
+    until(page, "!location.hash.includes('read=')")
+    page.goto("about:blank")
+    open_story(page, link)
+    assert page.evaluate(LEVEL) == "student", "the address counts more than the memory"
+    assert page.locator("#reading-level input[value=student]").is_checked()
+
+
+def test_an_expert_sees_equation_parameters_and_links_of_each_chapter(page, address):
+    open_story(page, f"{address}/#&read=expert")
+    for chapter in {row["chapter"] for row in TABLES["equations"]}:
+        rows = [row for row in TABLES["equations"] if row["chapter"] == chapter]
+        for i, row in enumerate(rows):
+            place = page.locator(f"#{chapter} .stage-excerpt").nth(i)
+            place.scroll_into_view_if_needed()
+            place.locator(".equation").wait_for()
+            assert row["quantity"] in place.locator(".equation").inner_text()
+            names = place.locator("tbody th").all_inner_texts()
+            assert names == row["parameters"].split(";")
+            assert "tab=equations" in place.locator("a").get_attribute("href")
+    page.locator("#mood .stage-excerpt button").first.click()
+    assert page.locator("dialog[open]").is_visible()
+
+
+def draw(page, guess, shares):
+    """A line by mouse through heights, as shares of the axis, evenly spaced from left to right."""
+    area = guess.locator(".guess-area")
+    area.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box = area.bounding_box()
+    places = [
+        (box["x"] + 1 + (box["width"] - 2) * i / (len(shares) - 1), box["y"] + box["height"] * (1 - share))
+        for i, share in enumerate(shares)
+    ]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("name", list(GUESSES))
+def test_a_guess_is_drawn_and_revealed(page, address, name):
+    row = GUESSES[name]
+    open_story(page, address)
+    guess = page.locator(f"#guess-{name}")
+    assert guess.locator(".guess-curve, .published-point").count() == 0
+    guess.get_by_role("button", name="Reveal").click()
+    assert "Draw your line first" in guess.locator(".guess-result").inner_text()
+    draw(page, guess, [0.5, 0.5])
+    guess.get_by_role("button", name="Reveal").click()
+    until(page, f"document.querySelector('#guess-{name}').classList.contains('revealed')")
+    said = guess.locator(".guess-comparison").inner_text()
+    mean, _, own, model = map(float, re.findall(r"\d+(?:\.\d+)?", said.replace("model's", "")))
+    assert own == pytest.approx((row["y_from"] + row["y_to"]) / 2, abs=0.02 * (row["y_to"] - row["y_from"]) + 0.5)
+    assert mean <= abs(own - model) + 1, "the mean distance is at most the largest one"
+    assert row["lesson"] in guess.locator(".guess-result").inner_text()
+    assert guess.locator(".guess-curve").count() == 1
+    assert guess.locator(".published-point").count() >= 4
+    guess.locator("summary").click()
+    cells = guess.locator("table").first.locator("tbody td").all_inner_texts()
+    assert len(cells) == 2 * len(row["points"].split(";")), "the numbers for readers who do not see the chart"
+    assert not {"not revealed", "–"} & set(cells)
+    guess.get_by_role("button", name="Try again").click()
+    assert guess.locator(".guess-curve").count() == 0
+    assert page.console_errors == []
+
+
+def test_a_guess_is_drawn_by_the_keyboard_alone(page, address):
+    open_story(page, address)
+    guess = page.locator("#guess-mood")
+    handle = guess.locator("[role=slider]")
+    handle.first.focus()
+    assert handle.first.get_attribute("aria-valuetext") == "not drawn"
+    page.keyboard.press("ArrowDown")
+    first = int(handle.first.get_attribute("aria-valuenow"))
+    assert first == 32, "one point below the score before the dose"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("PageDown")
+    assert handle.nth(1).evaluate("e => e === document.activeElement")
+    assert int(handle.nth(1).get_attribute("aria-valuenow")) == first - 5
+    guess.get_by_role("button", name="Reveal").press("Enter")
+    until(page, "document.querySelector('#guess-mood').classList.contains('revealed')")
+    assert "On average" in guess.locator("[role=status]").inner_text()
+
+
+def test_a_guess_is_drawn_by_touch(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, reduced_motion="reduce")
+    page = context.new_page()
+    open_story(page, address)
+    area = page.locator("#guess-felt .guess-area")
+    area.evaluate("e => e.scrollIntoView({ block: 'end' })")
+    page.wait_for_timeout(500)
+    box = area.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    assert page.locator("#guess-felt .guess-handle.is-drawn").count() == 1
+    assert page.locator("#guess-felt svg").first.evaluate("e => getComputedStyle(e).touchAction") == "none"
+    context.close()
+
+
+def test_numbers_in_the_text_can_be_dragged(page, address):
+    open_story(page, address)
+    dose = page.locator("#mood-now .drag-number[aria-label=dose]")
+    box = dose.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 45, box["y"] + 5, steps=4)
+    page.mouse.up()
+    until(page, "document.querySelector('.current-scenario strong').textContent.includes('0.8 mg/kg')")
+    assert dose.inner_text() == "0.8 mg/kg"
+    assert dose.is_visible(), "the same node, so that a drag goes on"
+    time = page.locator("#glutamate .drag-number")
+    time.scroll_into_view_if_needed()
+    time.focus()
+    page.keyboard.press("End")
+    until(page, "document.querySelector('#glutamate .drag-number').textContent.includes('30')")
+    assert page.locator(".selected-time").inner_text().startswith("30")
+
+
+def test_one_word_for_expectancy(page, address):
+    open_story(page, address)
+    until(page, "document.querySelector('.people-row') !== null")
+    for level in ("plain", "expert"):
+        choose(page, level)
+        text = page.locator("body").inner_text()
+        assert "expectancy" in text
+        assert not re.search(r"\b(?:expectation|hope)\b", text)
+
+
+@at_both_widths
+def test_levels_and_guesses_have_no_accessibility_findings(page, address):
+    open_story(page, f"{address}/#&read=expert")
+    until(page, "document.querySelector('.people-row') !== null")
+    page.locator("#guess-felt .guess-area").scroll_into_view_if_needed()
+    page.locator("#mood .stage-excerpt").scroll_into_view_if_needed()
+    page.locator("#mood .stage-excerpt .equation").wait_for()
+    assert findings(page) == []
+    assert fits_the_width(page)
+
+
+def test_every_chapter_of_the_list_has_its_place(page, address):
+    open_story(page, address)
+    ids = page.evaluate("[...document.querySelectorAll('section.chapter')].map(e => e.id)")
+    assert ids == list(CHAPTERS)
+    titles = page.locator("section.chapter h2").all_inner_texts()
+    assert all(title.endswith("?") for title in titles)
+
+
+def test_of_100_people_how_many_are_affected(page, address, client):
+    open_story(page, address)
+    for row in TABLES["shares"]:
+        request = {"track": row["track"], "until": 4, "patients": 100, "individuals": 100}
+        scenario = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
+        answer = client.post("/api/population", json={"scenario": scenario, **request}).json()
+        people = answer["curves"][0]["individuals"]
+        count = sum(max(values) > row["threshold"] for values in people)
+        place = page.locator(f"#share-{row['id']}")
+        place.scroll_into_view_if_needed()
+        until(page, f"document.querySelector('#share-{row['id']} h3').textContent.startsWith('Of 100 people')")
+        said = int(re.search(r"like these, (\d+)", place.locator("h3").inner_text())[1])
+        assert said == pytest.approx(count, abs=2)
+        assert 0 < said < 100
+        assert place.locator("circle.is-affected").count() == said
+        until(page, f"document.querySelector('#share-{row['id']} p').textContent.length > 20")
+        assert not re.search(r"[{}?]", place.locator("p").inner_text())
