@@ -9,7 +9,7 @@ from typing import Any
 from lark.parsers.lalr_analysis import Shift
 
 from ketamech.app.app_state import LIMITS
-from ketamech.app.routes.simulation import MOST_ROWS_OF_SUBJECT, MOST_SUBJECTS
+from ketamech.app.routes.simulation import MOST_RECORDS, MOST_ROWS_OF_SUBJECT, MOST_SUBJECTS
 from ketamech.core import unit
 from ketamech.core.units import SPELLINGS, format_dimensions
 from ketamech.dosing import (
@@ -133,7 +133,7 @@ def file_tables() -> dict[str, Any]:
         "aliases": csv_cells.ALIASES,
         "synonyms": csv_cells.SYNONYMS,
         "unrelated": csv_cells.UNRELATED,
-        "rows": csv_cells.MAX_ROWS,
+        "rows": MOST_RECORDS,
         "codes": dose_records.CMT_CODES,
         "places": dose_records.compartments(),
         "no_route": NO_ROUTE,
