@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ketamech.core import InputError, convert
 from ketamech.parameters import HUMAN, ParameterTable
@@ -21,29 +22,42 @@ def refuse_target(target: Path) -> None:
 
 def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
     """The text of a scenario file; a weight is written out where doses go by weight."""
-    lines = [f"title: {json.dumps(scenario.title, ensure_ascii=False)}"]
-    if scenario.description:
-        lines.append(f"description: {json.dumps(scenario.description, ensure_ascii=False)}")
-    lines.append("treatments:")
-    lines += [f"  - {json.dumps(words)}" for words in scenario.regimen.sentences()]
-    if scenario.perturbations:
-        lines.append("perturbations:")
-        lines += [f"  - {json.dumps(given.text)}" for given in scenario.perturbations]
-    if scenario.species != HUMAN:
-        lines.append(f"species: {scenario.species}")
-    values = own_values(scenario.values, scenario.species)
-    if scenario.species == HUMAN and is_weight_based(scenario.regimen):
-        values.setdefault("person.weight", parameters["person.weight"].canonical)
-    if values:
-        lines.append("parameters:")
-        lines += [f"  {name}: {_quantity(value, name, parameters)}" for name, value in values.items()]
-    lines += [f"horizon: {scenario.horizon:.10f}".rstrip("0").rstrip(".") + " h", f"seed: {scenario.seed}"]
-    if not scenario.control:
-        lines.append("control: false")
+    lines = []
+    for key, value in scenario_keys(scenario, parameters).items():
+        if isinstance(value, list):
+            lines += [f"{key}:", *(f"  - {json.dumps(words)}" for words in value)]
+        elif isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {number}" for name, number in value.items())]
+        else:
+            lines.append(f"{key}: {json.dumps(value, ensure_ascii=False) if key in QUOTED else value}")
     return "\n".join(lines) + "\n"
 
 
-def _quantity(value: float, name: str, parameters: ParameterTable) -> str:
+QUOTED = ("title", "description", "control")
+
+
+def scenario_keys(scenario: Scenario, parameters: ParameterTable) -> dict[str, Any]:
+    """The keys of a scenario file; parameters with their units."""
+    values = own_values(scenario.values, scenario.species)
+    if scenario.species == HUMAN and is_weight_based(scenario.regimen):
+        values.setdefault("person.weight", parameters["person.weight"].canonical)
+    keys = {
+        "title": scenario.title, "description": scenario.description, "treatments": list(scenario.regimen.sentences()),
+        "perturbations": [given.text for given in scenario.perturbations],
+        "species": "" if scenario.species == HUMAN else scenario.species,
+        "parameters": {name: _quantity(value, name, parameters) for name, value in values.items()},
+    }  # fmt: skip
+    found: dict[str, Any] = {key: value for key, value in keys.items() if value or key == "title"}
+    horizon = f"{scenario.horizon:.10f}".rstrip("0").rstrip(".")
+    return {
+        **found,
+        "horizon": f"{horizon} h",
+        "seed": scenario.seed,
+        **({} if scenario.control else {"control": False}),
+    }
+
+
+def _quantity(value: float, name: str, parameters: ParameterTable) -> float | str:
     row = parameters[name]
-    number = convert(value, row.canonical_unit, row.unit)
-    return f"{number!r}" if row.unit == "1" else f"{number!r} {row.unit}"
+    number = float(convert(value, row.canonical_unit, row.unit))
+    return number if row.unit == "1" else f"{number!r} {row.unit}"

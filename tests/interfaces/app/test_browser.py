@@ -118,6 +118,7 @@ def test_an_error_in_a_treatment_appears_at_its_field_and_goes_when_corrected(pa
     error = page.locator(".treatment .field-error").first.inner_text()
     assert "'racemc' (character 1) is not a known treatment" in error
     assert "nearest: racemic" in error
+    assert "key:" not in error, "the error stands at its field"
     described_by = field.get_attribute("aria-describedby").split()
     assert len(described_by) == 2, "the hint and the error"
     assert all(page.locator(f"#{name}").count() == 1 for name in described_by)

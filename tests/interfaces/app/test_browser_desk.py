@@ -4,6 +4,7 @@ import json
 
 from browser_helpers import findings, fits_the_width, open_story, open_workbench, until
 
+BAR_NOTE = "getComputedStyle(document.querySelector('#time-bar'), '::after').content"
 ARM = "esketamine 56 mg nasal on day 1, then 56 to 84 mg by response and tolerability on days 4, 8"
 
 
@@ -22,6 +23,10 @@ def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, 
     first = page.locator("#panel .findings .finding").first.inner_text()
     assert "points lower on" in first or "points higher on" in first
     assert "than on placebo" in first
+    figure = page.locator("#panel figure").first
+    assert figure.locator("h3").inner_text().startswith("Day 7: ")
+    assert {"1", "7"} <= set(figure.locator("svg text").all_text_contents()), "the axis has the days of the visits"
+    assert "follow the selected time" in page.evaluate(BAR_NOTE)
     for name in ("Small", "Again"):
         page.get_by_label("Name of this run").fill(name)
         page.get_by_role("button", name="Store this run").click()

@@ -46,6 +46,18 @@ def test_every_chapter_is_drawn_without_asking_a_server(story, site_address):
     assert story.console_errors == []
 
 
+SHIFTS = """window.layoutShift = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())
+if (!one.hadRecentInput) window.layoutShift += one.value; }).observe({ type: "layout-shift", buffered: true });"""
+
+
+@helpers.at_both_widths
+def test_nothing_moves_while_the_page_loads(page, site_address):
+    page.add_init_script(SHIFTS)
+    open_page(page, site_address)
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.layoutShift") < 0.05
+
+
 def test_a_slider_changes_the_curves_and_reset_restores_them(story):
     before = story.locator("#mood-now").inner_text()
     helpers.set_slider(story, story.locator("[data-dose]").first, 0.0)

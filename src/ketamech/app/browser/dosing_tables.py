@@ -9,7 +9,7 @@ from typing import Any
 from lark.parsers.lalr_analysis import Shift
 
 from ketamech.app.app_state import LIMITS
-from ketamech.app.routes.simulation import MAX_ROWS_OF_SUBJECT, MAX_SUBJECTS
+from ketamech.app.routes.simulation import MAX_RECORDS, MAX_ROWS_OF_SUBJECT, MAX_SUBJECTS
 from ketamech.core import unit
 from ketamech.core.units import TIME_UNIT_SPELLINGS, format_dimensions
 from ketamech.dosing import (
@@ -136,7 +136,7 @@ def file_tables() -> dict[str, Any]:
         "aliases": csv_cells.ALIASES,
         "synonyms": csv_cells.SYNONYMS,
         "unrelated": csv_cells.NOT_MISSPELLED,
-        "rows": csv_cells.MAX_ROWS,
+        "rows": MAX_RECORDS,
         "codes": dose_records.CMT_CODES,
         "places": dose_records.compartments(),
         "no_route": NO_ROUTE,

@@ -26,12 +26,12 @@ from ketamech.app.schemas import (
 )
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, doses_in
+from ketamech.exchange.scenario_yaml import scenario_keys
 from ketamech.exchange.simulate_any import scenario_of as scenario_of_subject
-from ketamech.simulation.load_scenario import keys_from_text
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_schema import ScenarioFile
 
-MAX_SUBJECTS = 200  # larger tables: command line
+MAX_SUBJECTS, MAX_RECORDS = 200, 4000  # larger tables: command line
 MAX_ROWS_OF_SUBJECT = 400  # the time to write a regimen rises with the square of its doses
 PERSON = "person."
 
@@ -94,6 +94,10 @@ def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]
     if len(table.subjects) > MAX_SUBJECTS:
         what = f"{len(table.subjects)} subjects in one table"
         raise InputError(what, file=name, expected=f"at most {MAX_SUBJECTS} on the page; the command line reads more")
+    records = sum(len(occasion.every) for subject in table.subjects for occasion in subject.occasions)
+    if records > MAX_RECORDS:
+        expected = f"at most {MAX_RECORDS} on the page; the command line reads more"
+        raise InputError(f"{records} records in one table", file=name, expected=expected)
     found, errors = [], []
     for subject in table.subjects:
         try:
@@ -114,7 +118,8 @@ def _scenario_of_subject(table: DoseTable, subject: DoseTableSubject, model: Mod
         raise InputError(what, file=table.path, expected=f"at most {MAX_ROWS_OF_SUBJECT}; the command line takes more")
     if not count:
         raise InputError(f"no dose for ID {subject.name}", file=table.path, expected="rows with AMT above 0")
-    keys = keys_from_text(scenario_of_subject(table, subject, model.parameters).source, table.path.name)
+    scenario = scenario_of_subject(table, subject, model.parameters)
+    keys = ScenarioFile.model_validate(scenario_keys(scenario, model.parameters))
     person = {n.removeprefix(PERSON): v for n, v in keys.parameters.items() if n.startswith(PERSON)}
     others = {n: v for n, v in keys.parameters.items() if not n.startswith(PERSON)}
     found = keys.model_copy(update={"person": person, "parameters": others})

@@ -8,11 +8,11 @@ const QUESTIONS = {
   "/api/outputs": ["outputs", "typical patient"],
   "/api/published-values": ["publishedValues", "typical patient"],
   "/api/population": ["population", "virtual patients"],
+  "/api/scenario/read": ["scenarioOfFile", "typical patient"],
+  "/api/scenario/dose-table": ["doseTable", "typical patient"],
   // A server writes more into these.
   ...(isStaticSite && {
     "/api/scenario/check": ["check", "typical patient"],
-    "/api/scenario/read": ["scenarioOfFile", "typical patient"],
-    "/api/scenario/dose-table": ["doseTable", "typical patient"],
     "/api/export/csv": ["csv", "typical patient"],
     "/api/jobs/attribution": ["attribution", "virtual patients"],
   }),

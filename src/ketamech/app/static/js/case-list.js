@@ -178,7 +178,7 @@ export class CaseList {
       general.textContent = error.message;
       return;
     }
-    showFieldError(input, error.message);
+    showFieldError(input, error.message.replace(/\n *key: .*/, "")); // it stands at the field of the key
     offerSuggestion(input, error);
     for (let box = input.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
   }

@@ -311,10 +311,10 @@ const CHART_MARGIN = { left: 50, right: 16, top: 12, bottom: 40 };
 const MAX_TABLE_ROWS = 300;
 
 export class XyChart extends Figure {
-  constructor({ xLabel = "", height = 280, ...settings }) {
+  // `ticks`: values of the axis, thinned where they are close; without them round numbers.
+  constructor({ xLabel = "", height = 280, ticks = null, ...settings }) {
     super({ ...settings, height });
-    this.xLabel = xLabel;
-    this.series = [];
+    Object.assign(this, { xLabel, ticks, series: [] });
   }
 
   // series: [{ label, index, x, y, low, high, steps, plain, band, points }]; `plain`: a line without markers; `band`: an
@@ -374,11 +374,23 @@ export class XyChart extends Figure {
   }
 
   axes(x, y, width) {
-    const ticks = roundTicks(x.from, x.to, width > 500 ? 8 : 5).ticks.filter((value) => value <= x.to);
+    const round = () => roundTicks(x.from, x.to, width > 500 ? 8 : 5).ticks.filter((value) => value <= x.to);
+    const ticks = this.ticks ? apart(this.ticks, x) : round();
     const labels = ticks.map((value) => ({ value, text: formatNumber(value), anchor: "middle" }));
     const place = { x: (x.start + x.end) / 2, y: this.height - 5, "text-anchor": "middle" };
     return [axesOf(x, y, labels), svgElement("text", place, this.xLabel)];
   }
+}
+
+const TICK_GAP = 26; // px
+
+// The values that do not lie close to a later one that is kept.
+function apart(values, x) {
+  const found = [];
+  for (const value of [...values].reverse()) {
+    if (!found.length || x.at(found[0]) - x.at(value) >= TICK_GAP) found.unshift(value);
+  }
+  return found;
 }
 
 function sampleOf(one) {

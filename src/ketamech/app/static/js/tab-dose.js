@@ -7,7 +7,7 @@ import { DoseFigure } from "./dose-figure.js";
 import { openEvidence } from "./evidence.js";
 import { formatTimeLong, formatWithUnit, interpolate } from "./format.js";
 import { selectedTime } from "./time-slider.js";
-import { DOSE, regimenText } from "./treatment-form.js";
+import { DOSE, doseNumber, regimenText } from "./treatment-form.js";
 
 const SHARES = [0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.4, 2, 3, 4]; // of the dose of the case
 const SAME = 1e-6;
@@ -92,13 +92,14 @@ export function doseTab(workbench) {
 // largest dose of a study of mood by the same route, 0 where the tables have none.
 function variedDoses(scenario, routes) {
   const text = regimenText(scenario.treatments[0]);
-  const [, number, written] = DOSE.exec(text) ?? [];
-  if (!number) return null;
+  const [, typed, written] = DOSE.exec(text) ?? [];
+  if (!typed) return null;
+  const number = doseNumber(typed);
   const unit = written.trim();
   const row = routes.find((one) => !one.species && one.unit === unit && routeOf(one).test(text));
   const studied = row?.tested_doses ?? [];
-  const most = SHARES.at(-1) * Number(number);
-  const doses = [...SHARES.map((share) => share * Number(number)), ...studied.filter((dose) => dose < most)];
+  const most = SHARES.at(-1) * number;
+  const doses = [...SHARES.map((share) => share * number), ...studied.filter((dose) => dose < most)];
   const distinct = [...new Set(doses.map((dose) => Number(dose.toPrecision(3))))].sort((a, b) => a - b);
   const keysOf = (dose) => {
     const first = text.replace(DOSE, `${dose}${written}`);

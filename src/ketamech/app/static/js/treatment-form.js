@@ -2,7 +2,8 @@
 
 import { button, collapsible, doseSlider, element, field, linkButton, options, select, uniqueId } from "./dom.js";
 
-export const DOSE = /(\d+(?:\.\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
+export const DOSE = /(\d+(?:[.,]\d+)?)(\s*(?:mg\/kg\/h|ug\/kg\/min|mg\/kg|ug\/kg|mg\/h|mg|ug|g)(?![a-z/]))/i;
+export const doseNumber = (text) => Number(text.replace(",", "."));
 const MIDDLE = 25; // slider position of the typed dose; 100 is four times as much
 const UNITS = ["mg/kg", "mg", "mg/h", "ug/kg/min"];
 const INFUSED = ["IV", "SC"];
@@ -92,7 +93,7 @@ function treatmentDoseSlider(input, changed) {
     slider.node.hidden = !match;
     if (!match) return;
     const [, dose, unit] = match;
-    typedDose = Number(dose);
+    typedDose = doseNumber(dose);
     const range = `${rounded(typedDose / MIDDLE)} to ${rounded((100 / MIDDLE) * typedDose)}${unit}`;
     slider.show(`${dose}${unit}`, MIDDLE, `${range}; type another dose for a wider range`);
   };

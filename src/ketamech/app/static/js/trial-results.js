@@ -70,27 +70,39 @@ function resultCharts(found) {
     groupBy(rows, key).map(([label, list], i) => ({ label, index: order.get(label) ?? i, ...make(list) }));
   const days = { xLabel: "days" };
   const charts = Object.entries(found.means).map(([scale, rows]) =>
-    new XyChart({ title: `${scale}, mean of each arm`, unit: "points", ...days }).show(series(rows, "arm", meanSeries)),
+    shownWithFinding({ title: `${scale}, mean of each arm`, unit: "points", ...days }, series(rows, "arm", meanSeries)),
   );
   for (const [scale, rows] of Object.entries(found.response_rates)) {
     const hours = new Map(found.means[scale].map(({ visit, hour }) => [visit, hour]));
     const visits = rows.filter(({ visit }) => visit !== "baseline");
-    const chart = new XyChart({ title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days });
-    charts.push(chart.show(series(visits, "arm", (list) => responderSeries(list, hours))));
+    const settings = { title: `${scale}, responders`, unit: "% of each arm", range: [0, 100], ...days };
+    charts.push(shownWithFinding(settings, series(visits, "arm", (list) => responderSeries(list, hours))));
   }
   if (found.survival.length) {
     const title = "Responders without relapse";
-    const chart = new XyChart({ title, unit: "fraction", xLabel: "days since response", range: [0, 1] });
-    charts.push(chart.show(series(found.survival, "group", survivalSeries)));
+    const settings = { title, unit: "fraction", xLabel: "days since response", range: [0, 1] };
+    charts.push(shownWithFinding(settings, series(found.survival, "group", survivalSeries)));
   }
   if (new Set(columnOf(found.power, "n_per_arm")).size > 1) {
     const unit = `% of trials: ${found.criterion}`;
-    const chart = new XyChart({ title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] });
-    chart.show(series(found.power, "arm", powerSeries));
+    const settings = { title: `Power: ${found.primary}`, unit, xLabel: "patients per arm", range: [0, 100] };
+    const chart = shownWithFinding(settings, series(found.power, "arm", powerSeries));
     if (found.sample_size?.length) charts.unshift(chart);
     else charts.push(chart);
   }
   return charts;
+}
+
+// A chart whose heading states the last value of every line; the axis has the days of the visits.
+function shownWithFinding(settings, series) {
+  const isOfDays = settings.xLabel === "days";
+  const ticks = isOfDays ? [...new Set(series.flatMap(({ x }) => x))].sort((a, b) => a - b) : null;
+  const chart = new XyChart({ ...settings, ticks }).show(series);
+  const last = Math.max(...series.flatMap(({ x }) => x));
+  const values = series.map(({ label, y }) => `${label} ${formatNumber(y.at(-1))}`);
+  const place = isOfDays ? `Day ${formatNumber(last)}` : `At ${formatNumber(last)} ${settings.xLabel}`;
+  if (series.length) chart.setFinding(`${place}: ${values.join(", ")}`);
+  return chart;
 }
 
 const columnOf = (rows, name) => rows.map((row) => row[name]);
@@ -149,7 +161,7 @@ function notes(found) {
     ...found.assumptions,
     found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
-    hazardRatioText(found.hazard_ratio),
+    hazardRatioText(found),
     ...Object.entries(found.not_estimated).map(([quantity, reason]) => `Not estimated: ${quantity}: ${reason}.`),
   ].filter(Boolean);
   if (!lines.length) return [];
@@ -163,12 +175,12 @@ function relapseText({ group, median_days: median, low, high }) {
   return `${group}: median time to relapse ${formatNumber(median)} days${interval}.`;
 }
 
-function hazardRatioText({ hazard_ratio: ratio, low, high }) {
+function hazardRatioText({ hazard_ratio: { hazard_ratio: ratio, low, high }, relapse }) {
   if (!ratio) return "";
-  if (low > 0 && Number.isFinite(high)) {
-    return `Hazard ratio ${formatNumber(ratio)} (${formatRange(low, high)}), first trial.`;
-  }
-  return "Hazard ratio: cannot be estimated from the first trial, because too few patients relapsed in one arm.";
+  const [first, second] = relapse.map(({ group }) => group);
+  const what = `Hazard ratio of relapse, ${second} against ${first}`;
+  if (low > 0 && Number.isFinite(high)) return `${what}: ${formatNumber(ratio)} (${formatRange(low, high)}), first trial.`;
+  return `${what}: cannot be estimated from the first trial, because too few patients relapsed in one arm.`;
 }
 
 // The trial as a file, a command and Python that give the same numbers.

@@ -21,12 +21,13 @@ import { trialTab } from "./tab-trial.js";
 import { RANGES, selectedTime, timeControls } from "./time-slider.js";
 import { regimenText } from "./treatment-form.js";
 
-// A tab is made when it is first opened: { node, update }. `program`: what a static site says in its place.
+// A tab is made when it is first opened: { node, update }. `program`: what a static site says in its place; `isTimed`: it
+// follows the selected time.
 const TABS = {
-  curves: { label: "Time courses", make: curvesTab },
-  population: { label: "Population", make: populationTab },
-  dose: { label: "Score by dose", make: doseTab },
-  attribution: { label: "Pathway contributions", make: attributionTab },
+  curves: { label: "Time courses", make: curvesTab, isTimed: true },
+  population: { label: "Population", make: populationTab, isTimed: true },
+  dose: { label: "Score by dose", make: doseTab, isTimed: true },
+  attribution: { label: "Pathway contributions", make: attributionTab, isTimed: true },
   trial: { label: "Trial", make: trialTab, program: needsProgram("Virtual trials need") },
   scorecard: { label: "Scorecard", make: scorecardTab },
   equations: { label: "Equations", make: equationsTab },
@@ -115,6 +116,7 @@ class Workbench {
     this.shown = this.tabs[name];
     find("#panel").replaceChildren(this.shown.node);
     find("#panel").setAttribute("aria-labelledby", `tab-${name}`);
+    find("#time-bar").classList.toggle("is-unused", !TABS[name].isTimed);
     this.shown.update?.();
     this.rememberSoon();
   }
