@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import listed_names
+from ketamech.cli.options import folder_name, listed_names
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
@@ -151,8 +151,6 @@ def _rules(lloq: float | None, window: str | None, trapezoids: str, *, zero_betw
 
 
 def _folder(out: Path | None, title: str) -> Path:
-    from ketamech.cli.simulate import folder_name
-
     folder = out or Path("runs") / folder_name(f"nca {title}")
     terminal.check_folder(folder)
     return folder

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.options import Drug, Receptors, Resume, Scheduler, Threads
+from ketamech.cli.options import Drug, Receptors, Resume, Scheduler, SimulateOptions, Threads, folder_name
 from ketamech.core import InputError
-from ketamech.core.environment import short_hash
+
+if TYPE_CHECKING:
+    from ketamech.cli.simulate_cohort import Records
 
 Scenario = Annotated[
     str,
@@ -20,7 +21,7 @@ Scenario = Annotated[
         " NONMEM-style dose table (.csv)"
     ),
 ]
-MAX_NAME_LENGTH, CURVES, MAX_ROWS = 60, "curves.csv", 12
+CURVES, MAX_ROWS = "curves.csv", 12
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")]
 Png = Annotated[bool, typer.Option("--png", help="Also write the overview figure as PNG")]
 Report = Annotated[
@@ -133,73 +134,79 @@ def simulate(
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
     """
-    of_many: dict[str, Any] = {
-        "seed": seed, "outputs": outputs, "times": times, "output_interval": output_interval,
-        "varying": varying, "threads": threads, "chunk": chunk, "tolerance": tolerance, "device": device,
-        "scheduler": scheduler, "resume": resume or None, "dry_run": dry_run or None,
-    }  # fmt: skip
-    options_given = {name: value for name, value in of_many.items() if value is not None}
-    from ketamech.cli import scenario_argument
+    run(SimulateOptions(**locals()))
 
-    added: dict[str, Any] = {
-        "person": scenario_argument.settings(person, "--person"),
-        "parameters": scenario_argument.settings(set_, "--set"),
-    }
-    of_table = {"replicates": replicates, "every_record": every_record or None}
-    of_table = {name: value for name, value in of_table.items() if value is not None}
-    if not report and (png or patients is not None):
-        what = f"--no-report with {'--png' if png else '--patients'}"
+
+OF_MANY_PATIENTS = (
+    "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device", "scheduler",
+    "resume", "dry_run",
+)  # fmt: skip
+OF_TABLES = ("replicates", "every_record")
+OF_SCENARIOS = ("outputs", "times", "output_interval")
+
+
+def run(options: SimulateOptions) -> None:
+    """Simulate virtual patients, a dose table or one scenario. Raises InputError for options that do not apply."""
+    from ketamech.cli.scenario_argument import is_table
+
+    if not options.report and (options.png or options.patients is not None):
+        what = f"--no-report with {'--png' if options.png else '--patients'}"
         raise InputError(what, key="--no-report", expected="--no-report alone, for one scenario")
-    if patients is not None:
-        _refuse_without_table(of_table)
-        from ketamech.cli.simulate_cohort import CohortOptions, simulate_cohort
+    if options.patients is None and is_table(options.scenario):
+        return _simulate_table(options)
+    _refuse_without_table(options.given(*OF_TABLES))
+    if options.patients is None:
+        return _simulate_scenario(options, options.given(*OF_MANY_PATIENTS))
+    from ketamech.cli.simulate_cohort import simulate_cohort
 
-        options_given |= {"png": png, "connectome": connectome, "receptors": receptors}
-        options_given |= {"species": species, "perturb": tuple(perturb or ()), "variant": variant}
-        options_given |= {"drug": drug, "subject": subject, "pk_model": pk_model, **added}
-        return simulate_cohort(scenario, out, CohortOptions(patients, **options_given), folder_name)
-    records = None
-    if scenario_argument.is_table(scenario):
-        from ketamech.cli.simulate_cohort import Records, simulate_table
+    return simulate_cohort(options)
 
-        scenario_argument.refuse_for_table({
-            "--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": set_,
-        })  # fmt: skip
-        options_given |= of_table
-        records = Records.read(scenario, drug, subject, options_given)
-        if not records.single_scenario:
-            options_given |= {k: v for k, v in (("connectome", connectome), ("receptors", receptors)) if v is not None}
-            return simulate_table(records, out, pk_model, folder_name, options_given)
-    if records is None:
-        _refuse_without_table(of_table)
-    chosen = {name: options_given.pop(name, None) for name in ("outputs", "times", "output_interval")}
-    _refuse_without_patients(options_given)
+
+def _simulate_table(options: SimulateOptions) -> None:
+    """Simulate every subject of a dose table, or the only one with a report."""
+    from ketamech.cli.scenario_argument import refuse_for_table
+    from ketamech.cli.simulate_cohort import Records, simulate_table
+
+    refuse_for_table({
+        "--species": options.species, "--perturb": options.perturb, "--variant": options.variant,
+        "--person": options.person, "--set": options.set_,
+    })  # fmt: skip
+    records = Records.read(options)
+    applied = records.applied_options
+    others = {k: v for k, v in options.given(*OF_MANY_PATIENTS, *OF_TABLES).items() if k not in applied}
+    if records.single_scenario:
+        return _simulate_scenario(options, others, records)
+    return simulate_table(records, options, others | options.given("connectome", "receptors"))
+
+
+def _simulate_scenario(options: SimulateOptions, given: dict[str, Any], records: Records | None = None) -> None:
+    """Simulate one scenario and write its report; `given` are the options that remain to be applied."""
+    chosen = {name: given.pop(name, None) for name in OF_SCENARIOS}
+    _refuse_without_patients(given)
     from ketamech.report.run_folder import write_run
     from ketamech.report.summary import exposure_rows, summary_rows
 
-    loaded = scenario_argument.scenario(
-        scenario, drug=drug, subject=subject, species=species, perturb=tuple(perturb or ()), variant=variant, **added
-    ).with_connectome(connectome, receptors)
-    folder = out or Path("runs") / folder_name(loaded.title)
+    loaded = options.loaded_scenario()
+    folder = options.out or Path("runs") / folder_name(loaded.title)
     terminal.check_folder(folder)
-    model = terminal.model(pk_model)
+    model = terminal.model(options.pk_model)
     terminal.print_regimen(loaded)
     console = terminal.progress()
     with console.status("Simulating ..."):
         curves, loaded, requested = _simulated(loaded, model, **chosen)
         tables = {CURVES: requested} | (records.report_tables(model) if records else {})
-    with console.status("Writing the report ..." if report else "Writing the results ..."):
-        write_run(folder, curves, loaded, model, terminal.command_line(), png=png, report=report, tables=tables)
+    with console.status("Writing the report ..." if options.report else "Writing the results ..."):
+        line = terminal.command_line()
+        write_run(folder, curves, loaded, model, line, png=options.png, report=options.report, tables=tables)
     terminal.print_assumptions(loaded.assumptions)
     terminal.table(summary_rows(curves), title=loaded.title)
     if chosen["times"] or chosen["output_interval"]:
         terminal.table(requested[0].head(MAX_ROWS).to_dict("records"))
     terminal.table(exposure_rows(curves, loaded, model.parameters))
     for name, (table, _) in tables.items():
-        if name == CURVES:
-            continue
-        console.print(f"{len(table)} records of the dose table: {terminal.escape_markup(folder / name)}")
-    if report:
+        if name != CURVES:
+            console.print(f"{len(table)} records of the dose table: {terminal.escape_markup(folder / name)}")
+    if options.report:
         terminal.print_open_hint(folder / "report.html")
     else:
         terminal.print_written_files([folder])
@@ -250,9 +257,3 @@ def _refuse_without_patients(options_given: dict[str, Any]) -> None:
         words = option if value is True else f"{option} {value}"
         what = f"{words} is for many patients"
         raise InputError(what, key=option, expected="also --patients", type_this=f"--patients 1000 {words}")
-
-
-def folder_name(title: str) -> str:
-    """The title as a folder name; a long one is cut and gets a hash, so that two long titles do not share a folder."""
-    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "run"
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}-{short_hash(title, 6)}"

@@ -6,7 +6,7 @@ Virtual patients are written to disk in chunks; for a dose table the outputs at 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ from rich.text import Text
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import listed_names
+from ketamech.cli.options import SimulateOptions, folder_name, listed_names
 from ketamech.core import InputError
 from ketamech.core.environment import short_hash
 
@@ -41,71 +41,38 @@ HOURS_AFTER_DOSE, MAX_DOSES = (
     40,
 )  # default output times: h after the first doses
 MAX_TIMES = 1_000_000
+DEFAULT_OUTPUT = "mood.madrs"
 SHARES, MAX_ROWS, ZERO_SHARE = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
 SHOWN_TIMES = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
 
 
-@dataclass(frozen=True)
-class CohortOptions:
-    """The options of the command line."""
-
-    patients: int
-    seed: int | None = None
-    outputs: str = "mood.madrs"
-    times: str | None = None
-    output_interval: float | None = None
-    varying: str | None = None
-    threads: int | None = None
-    chunk: int = 4096
-    tolerance: float = 6e-7
-    device: str = "cpu"
-    png: bool = False
-    resume: bool = False
-    scheduler: str | None = None
-    species: str | None = None
-    perturb: tuple[str, ...] = ()
-    variant: str | None = None
-    drug: str | None = None
-    subject: str | None = None
-    pk_model: Path | None = None
-    connectome: Path | None = None
-    receptors: Path | None = None
-    person: Mapping[str, str] | None = None
-    parameters: Mapping[str, str] | None = None
-    dry_run: bool = False
-
-
-def simulate_cohort(
-    source: str, folder: Path | None, options: CohortOptions, folder_name: Callable[[str], str]
-) -> None:
+def simulate_cohort(options: SimulateOptions) -> None:
     """Draw, solve and write virtual patients, then print quantiles and the number of failures."""
-    from ketamech.cli import scenario_argument
+    from ketamech.engine.solve import TOLERANCE
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
-    from ketamech.population.cohort import Cohort
+    from ketamech.population.cohort import CHUNK, Cohort
     from ketamech.report.analysis_figures import cohort_figure
     from ketamech.report.provenance import provenance_of
 
-    loaded = scenario_argument.scenario(
-        source, drug=options.drug, subject=options.subject,
-        species=options.species, perturb=options.perturb, variant=options.variant,
-        person=options.person, parameters=options.parameters,
-    )  # fmt: skip
-    scenario = loaded.with_connectome(options.connectome, options.receptors)
+    assert options.patients is not None
+    scenario = options.loaded_scenario()
     seed = scenario.seed if options.seed is None else options.seed
-    place = folder or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
+    place = options.out or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
     model = terminal.model(options.pk_model)
     times = output_times(options.times, options.output_interval, scenario)
+    tolerance = TOLERANCE if options.tolerance is None else options.tolerance
     cohort = Cohort(
-        model, scenario, options.patients, listed_names(options.outputs), times, seed,
-        vary=listed_names(options.varying) if options.varying else None, tolerance=options.tolerance,
-        threads=threads_of(options.threads, options.scheduler), chunk=options.chunk, device=options.device,
+        model, scenario, options.patients, listed_names(options.outputs or DEFAULT_OUTPUT), times, seed,
+        vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
+        threads=threads_of(options.threads, options.scheduler),
+        chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
     )  # fmt: skip
     if options.dry_run:
         terminal.table(_estimate(cohort, place, options.scheduler), title=f"Estimate: {scenario.title}")
         return
     require_disk_space(place, cohort.result_bytes)
     require_empty_folder(place)
-    facts = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": options.tolerance}
+    facts = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": tolerance}
     facts |= provenance_of(scenario, model, seed, terminal.command_line())
     terminal.print_regimen(scenario)
     how: dict[str, Any] = {"resume": options.resume, "scheduler": options.scheduler, "about": facts, "replace": False}
@@ -208,7 +175,7 @@ def _summary(curves: xr.Dataset, scenario: Scenario, chosen: np.ndarray | None) 
 
 
 def _shown_places(hours: np.ndarray, scenario: Scenario, chosen: np.ndarray | None) -> list[int]:
-    """Indices of the times in the table: those chosen, up to MOST_ROWS, or usual ones after the first dose."""
+    """Indices of the times in the table: those chosen, up to MAX_ROWS, or usual ones after the first dose."""
     if chosen is None:
         first = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
         wanted = np.array([*(first + moment for moment in SHOWN_TIMES), hours[-1]])
@@ -288,21 +255,24 @@ class Records:
     replicates: Replicates | None = None
 
     @classmethod
-    def read(cls, source: str, drug: str | None, subject: str | None, options: dict[str, Any]) -> Records:
-        """A dose table, or one subject of it; takes the `options` that tables have. Raises InputError."""
+    def read(cls, options: SimulateOptions) -> Records:
+        """A dose table, or one subject of it, with the options that tables have. Raises InputError."""
         from ketamech.cli import scenario_argument
         from ketamech.exchange.simulate_any import Replicates
         from ketamech.parameters import load_parameters
 
-        table = scenario_argument.doses(source, load_parameters(), drug)
-        chosen = table if subject is None else replace(table, subjects=(scenario_argument.one_of(table, subject),))
-        outputs, every = options.pop("outputs", None), options.pop("every_record", False)
-        replicates = None
-        if (count := options.pop("replicates", None)) is not None:
-            varying = options.pop("varying", None)
-            vary = listed_names(varying) if varying else None
-            replicates = Replicates(count, options.pop("seed", 1), vary)
-        return cls(chosen, outputs, every, replicates)
+        table, replicates = scenario_argument.doses(options.scenario, load_parameters(), options.drug), None
+        if options.subject is not None:
+            table = replace(table, subjects=(scenario_argument.one_of(table, options.subject),))
+        if options.replicates is not None:
+            vary = listed_names(options.varying) if options.varying else None
+            replicates = Replicates(options.replicates, 1 if options.seed is None else options.seed, vary)
+        return cls(table, options.outputs, options.every_record, replicates)
+
+    @property
+    def applied_options(self) -> tuple[str, ...]:
+        """Names of the options of many patients and of tables that these records apply."""
+        return ("outputs", "every_record", *(("replicates", "varying", "seed") if self.replicates else ()))
 
     @property
     def single_scenario(self) -> bool:
@@ -342,11 +312,11 @@ class Records:
         return {FILE: self.solved(model)} if wanted else {}
 
 
-def simulate_table(
-    records: Records, out: Path | None, pk_model: Path | None, folder_name: Callable[[str], str],
-    others: Mapping[str, object],
-) -> None:  # fmt: skip
-    """Solve every subject of a dose table and write `simulated.csv`: one row for each observation (of a replicate)."""
+def simulate_table(records: Records, options: SimulateOptions, others: Mapping[str, object]) -> None:
+    """Solve every subject of a dose table and write `simulated.csv`: one row for each observation (of a replicate).
+
+    Raises InputError for the first of the `others`, options that a table does not have.
+    """
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
@@ -359,9 +329,9 @@ def simulate_table(
             raise InputError(what, key=option, expected="also --replicates", type_this="--replicates 100")
         what = f"{option} {value} is for one scenario"
         raise InputError(what, key=option, expected="one subject of the table", type_this="--subject 1")
-    folder = out or Path("runs") / folder_name(table.path.stem)
+    folder = options.out or Path("runs") / folder_name(table.path.stem)
     terminal.check_folder(folder)
-    model = terminal.model(pk_model)
+    model = terminal.model(options.pk_model)
     console = terminal.progress()
     with console.status("Simulating ..."):
         found, units = records.solved(model)

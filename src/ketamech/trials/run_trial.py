@@ -24,6 +24,7 @@ from ketamech.simulation.ensemble import Ensemble, Integration
 from ketamech.simulation.model import Model, load_model
 from ketamech.trials.decision_rules import is_met
 from ketamech.trials.design import Trial
+from ketamech.trials.dropout import dropout_times
 from ketamech.trials.enrolment import Enrolment, enrol, enrol_eligible, lead_in_events
 from ketamech.trials.population_mixture import TrialPopulation, trial_population
 from ketamech.trials.trial_dataset import TrialState, dataset
@@ -157,7 +158,7 @@ class TrialRun:
         return state
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:
-        """Integrate from decision to decision; doses are planned from one decision to the next."""
+        """Integrate from decision to decision, with doses planned from one to the next; then decide who dropped out."""
         decisions, plan = state.decisions, np.array([hour for _, hour, _ in self.trial.visit_schedule])
         checks = crossing_checks(self.trial)
         advance = self._advance_each if checks else self._advance
@@ -173,6 +174,7 @@ class TrialRun:
                 begin, now = end, state.hours[:, visit] if plan[visit] == end else np.full(len(now), end)
                 now = now if reached is None else np.maximum(now, reached)
         state.status = integration.reasons
+        state.left, state.why_left = dropout_times(self.trial, state.dropout_uniforms, state.hours, state.scores())
 
     def _advance(
         self, state: TrialState, integration: Integration, begin: float, end: float, reached: np.ndarray | None

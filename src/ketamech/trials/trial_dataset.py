@@ -13,14 +13,13 @@ from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca import areas
 from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales_of
 from ketamech.trials.design import Trial
+from ketamech.trials.dropout import missed_visits
 from ketamech.trials.enrolment import Enrolment
 from ketamech.trials.trial_dosing import TrialDosing
 from ketamech.trials.visit_outcomes import (
     RelapseOutcomes,
     VisitRatings,
-    dropout_times,
     end_of_trial,
-    missed_visits,
     relapse_outcomes,
 )
 
@@ -35,8 +34,9 @@ class TrialState:
 
     The first times are the visits (`hours` [patient, visit]), the others the times at which exposure is recorded;
     `planned` [time] (h). In a crossover with a rule, `crossed_at` [patient] (h) is the start of the second period (NaN:
-    not yet), and `closed` [patient, time] marks the times that are past, or not reached in the first period. Random
-    numbers as in `Enrolment`.
+    not yet), and `closed` [patient, time] marks the times that are past, or not reached in the first period. `left`
+    [patient] (h) is the time at which a patient left (infinite: never) for the reason `why_left`, known at the end.
+    Random numbers as in `Enrolment`.
     """
 
     trial: Trial
@@ -54,6 +54,8 @@ class TrialState:
     baseline_ratings: Scores
     crossed_at: np.ndarray
     closed: np.ndarray
+    left: np.ndarray
+    why_left: np.ndarray
 
     @classmethod
     def create(
@@ -76,6 +78,8 @@ class TrialState:
             {n: np.concatenate([e.baseline_ratings[n] for e in enrolled]) for n in enrolled[0].baseline_ratings},
             np.full(len(hours), np.nan),
             np.zeros(times.shape, dtype=bool),
+            np.full(len(hours), np.inf),
+            np.full(len(hours), "", dtype=object),
         )  # fmt: skip
 
     @property
@@ -118,7 +122,7 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
     """Dims (replicate, patient, visit); see `run_trial`."""
     trial, scores = state.trial, state.scores()
     shape = (len(enrolled), trial.patients)
-    left, why = dropout_times(trial, state.dropout_uniforms, state.hours, scores)
+    left = state.left
     gone = state.hours > left[:, None]
     rated = {name: np.where(gone, np.nan, score) for name, score in scores.items()}
     relapse = _relapse(state, rated, len(enrolled))
@@ -157,7 +161,7 @@ def dataset(state: TrialState, enrolled: Sequence[Enrolment], seed: int) -> xr.D
         had = np.where(np.all(seen, axis=0), is_met(trial, rule, rated, state.hours.shape[1] - 1)[0], np.nan)
         put(f"{EVENT_PREFIX}{name}", had, "1", f"whether the event {name} was observed")
     put("left", np.where(np.isfinite(left), left, np.nan), "h", "time at which the patient left the trial")
-    put("why_left", why.astype(str), about="reason for leaving the trial")
+    put("why_left", state.why_left.astype(str), about="reason for leaving the trial")
     put("solve_status", state.status.astype(str), about="status of the solver")
     taken = [mask & (time <= left) for time, mask in state.dosing.doses_taken]
     doses = np.sum(taken, axis=0, dtype=int) if taken else np.zeros(len(left), dtype=int)

@@ -63,11 +63,11 @@ def test_a_full_disk_costs_time_only(folder, system, monkeypatch):
 
 
 def test_another_unit_or_another_source_is_another_system(folder, monkeypatch):
-    before = cache._key(TABLE)
-    assert cache._key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
-    assert cache._key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
+    before = cache._cache_key(TABLE)
+    assert cache._cache_key(TABLE | {"toy.delay": Value(5.0, "1/min")}) != before
+    assert cache._cache_key(TABLE | {"toy.delay": Value(6.0, "1/h")}) == before
     monkeypatch.setattr(cache, "_SOURCE_PATTERNS", (*cache._SOURCE_PATTERNS, "simulation/model.py"))
-    assert cache._key(TABLE) != before
+    assert cache._cache_key(TABLE) != before
 
 
 def test_every_stage_is_a_source_of_the_cache_key():
