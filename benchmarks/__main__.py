@@ -49,7 +49,8 @@ def engines(
     Example:  python -m benchmarks engines --quick
 
     Also measures slices, a thousand to a million patients, starts, replicates of a trial, and errors of many people:
-    every aim of the page. About 12 minutes on two idle cores.
+    every aim of the page. About 15 minutes on two idle cores, of which pydiffsol compiles for some. The page also shows
+    what `python -m benchmarks cluster` wrote into the same folder.
 
     Prints milliseconds a patient with the error beside them; writes benchmark.json, a picture and a page made from it.
     A program that is not installed is listed with what to type.
@@ -65,6 +66,8 @@ def engines(
     with console.status("Starting ...") as status:
         found = benchmark(lambda line: status.update(line), names=names, most=scale, repeats=repeats, quick=quick)
     out.mkdir(parents=True, exist_ok=True)
+    if (out / "cluster.json").is_file():
+        found["cluster"] = json.loads((out / "cluster.json").read_text(encoding="utf-8"))
     data = out / "benchmark.json"
     data.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     written = [data, *draw_benchmark(out, found)]

@@ -39,6 +39,7 @@ def benchmark_page(found: Mapping[str, Any], picture: str) -> str:
         _roofline(found["roofline"]),
         "## Many patients",
         _scaling(found),
+        *(["## On a cluster", _cluster(found["cluster"])] if "cluster" in found else []),
         "## Starts",
         _starts(found),
         "## Errors of many people",
@@ -207,6 +208,29 @@ def _scaling(found: Mapping[str, Any]) -> str:
         f"without a report: {sums['silent']}."
     )
     return f"{said}\n\n{_table(heads, rows)}\n\n{failures}"
+
+
+def _cluster(found: Mapping[str, Any]) -> str:
+    """A large cohort on Dask workers of this machine."""
+    rows = []
+    for row in found["rows"]:
+        stop = row.get("finished_at_stop")
+        rows.append([
+            str(row["workers"]), f"{row['finished']:,}", number(row["seconds"]), f"{number(row['speedup'])}",
+            number(1e3 * row["worker_seconds"] / row["finished"]), " ".join(f"{m:.0f}" for m in row["worker_mib"]),
+            " ".join(f"{m:.0f}" for m in row["command_mib"]), f"at {stop:,}" if stop else "no",
+        ])  # fmt: skip
+    said = (
+        f"`ketamech simulate --patients {found['patients']:,} --scheduler ...` with Dask workers of one thread each on "
+        f"loopback, on a machine with {found['cores']} cores: more workers than cores cannot be faster. Memory is the "
+        "largest in each quarter of the run. A run that was stopped was continued with `--resume`; its seconds are "
+        "those of both parts."
+    )
+    heads = (
+        "workers", "patients", "s in all", "times the first row", "processor ms a patient",
+        "MiB of a worker, by quarter", "MiB of the command", "stopped",
+    )  # fmt: skip
+    return f"{said}\n\n{_table(heads, rows)}"
 
 
 def _accuracy(found: Mapping[str, Any]) -> str:

@@ -253,6 +253,7 @@ def test_a_quick_run_writes_what_it_says(tmp_path):
         "elsewhere",
         "slices",
         "by_hand",
+        "roofline",
         "accuracy",
         "minutes",
     } == set(found)
