@@ -83,7 +83,7 @@ def compare_simulators(
     for kind, where in suites.items():
         if where is not None:
             return _suite(kind, where, out, sample, markdown)
-    from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives
+    from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives, require_amici
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
@@ -94,6 +94,8 @@ def compare_simulators(
         files = sorted(scenarios.glob("*.yaml")) or sorted(scenarios.glob("*.omex"))
     if not files:
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
+    if amici:
+        require_amici()
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
     model, written = terminal.model(), files[0].suffix.lower() == ".omex"
     loaded = {} if written else {file.stem: load_scenario(file, model.parameters) for file in files}

@@ -136,8 +136,8 @@ def _archive(path: Path) -> str:
         chosen = np.unique(np.linspace(0, len(runs) - 1, COMPARED_RUNS).round().astype(int))
         for course in (runs[i].course for i in chosen):
             model = import_sbml(path, course.model, start=course.start)
-            times = course.times if len(course.times) else STEADY_TIMES[:COMPARED_STEADY]
-            if difference := roadrunner_difference(course.model, model, times[times > 0]):
+            times = course.times if len(course.times) else course.start + STEADY_TIMES[:COMPARED_STEADY]
+            if difference := roadrunner_difference(course.model, model, times[times > course.start], course.start):
                 return f"{name}: {difference}"
     empty = next((name for name, report in reports.items() if report.isna().all(axis=None)), None)
     return f"{empty} has no values" if empty is not None else ""

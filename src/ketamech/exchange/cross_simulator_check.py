@@ -10,6 +10,7 @@ the classes directly, to solve one loaded model for many patients.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,10 +80,10 @@ class RoadRunnerModel:
         self._simulator.integrator.relative_tolerance = relative
         self._simulator.integrator.absolute_tolerance = [absolute[state] for state in self.states]
 
-    def simulate(self, times: np.ndarray) -> np.ndarray:
-        """Outputs [time, output]. Raises SolverError."""
+    def simulate(self, times: np.ndarray, start: float = 0.0) -> np.ndarray:
+        """Outputs [time, output] at `times` after `start`. Raises SolverError."""
         try:
-            return np.array(self._simulator.simulate(times=[0.0, *times.tolist()]))[1:]
+            return np.array(self._simulator.simulate(times=[start, *times.tolist()]))[1:]
         except RuntimeError as problem:
             raise SolverError(f"libRoadRunner could not solve the model: {problem}") from None
 
@@ -200,6 +201,16 @@ class AmiciModel:
         )
 
 
+def require_amici() -> None:
+    """Raise InputError, before any work, that names what AMICI needs and what is missing here."""
+    import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+    tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
+    if missing := [name for tool, name in tools.items() if shutil.which(tool) is None]:
+        what = f"AMICI needs {', '.join(missing)}, not found on the PATH"
+        raise InputError(what, key="--amici", expected="SWIG, CMake and a C++ compiler",
+                         type_this="pip install swig cmake; apt install g++")  # fmt: skip
+
+
 def simulate_roadrunner(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
     """Curves [time, id] by CVODE, with one absolute tolerance for each state."""
     model = RoadRunnerModel(sbml, ids)
@@ -233,27 +244,27 @@ FINE, FINER = 1e-11, 1e-12  # of libRoadRunner for these models
 TRACE = 1e-9  # of the scale of a state: differences below MAX_DIFFERENCE of this do not count
 
 
-def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray) -> str:
+def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray, start: float = 0.0) -> str:
     """The first state of an imported model that differs from libRoadRunner by more than MAX_DIFFERENCE of its largest
-    value at `times`; empty where there is none.
+    value at `times`, after a `start` that the model has too; empty where there is none.
 
     Raises NotComparable where libRoadRunner cannot run the model, or differs from itself at a finer tolerance (chaos).
     """
     scales = {name.split(".")[1]: scale for name, scale in model.scales.items()}
-    theirs = _roadrunner_states(text, scales, times, FINE)
+    theirs = _roadrunner_states(text, scales, times, start, FINE)
     difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), theirs, scales, times)
-    if difference and _difference(_roadrunner_states(text, scales, times, FINER), theirs, scales, times):
+    if difference and _difference(_roadrunner_states(text, scales, times, start, FINER), theirs, scales, times):
         raise NotComparable("libRoadRunner gives other values at a finer tolerance")
     return difference
 
 
 def _roadrunner_states(
-    text: str, scales: Mapping[str, float], times: np.ndarray, relative: float
+    text: str, scales: Mapping[str, float], times: np.ndarray, start: float, relative: float
 ) -> dict[str, np.ndarray]:
     try:
         other = RoadRunnerModel(text)
         other.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in other.states})
-        return dict(zip(other.states, other.simulate(times).T, strict=True))
+        return dict(zip(other.states, other.simulate(times, start).T, strict=True))
     except (RuntimeError, SolverError) as problem:
         raise NotComparable(f"libRoadRunner: {' '.join(str(problem).split())[:150]}") from None
 

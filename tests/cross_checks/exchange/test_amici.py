@@ -1,9 +1,13 @@
 """AMICI on what is exported: derivatives that are numbers at rest, and a whole scenario where it is installed."""
 
+import sys
+
 import numpy as np
 import pytest
 import sympy
 
+from ketamech.core import InputError
+from ketamech.exchange import cross_simulator_check
 from ketamech.exchange.cross_simulator_check import SLOW_ENGINES, compare_simulators
 from ketamech.exchange.sbml.export import FUNCTIONS
 from ketamech.simulation.load_scenario import load_scenario
@@ -37,6 +41,16 @@ def test_positive_is_exact():
     assert sympy.lambdify(X, written("positive", X), "numpy")(values) == pytest.approx(
         np.maximum(values, 0), abs=1e-150
     )
+
+
+def test_what_amici_lacks_is_named_before_any_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "amici.importers.sbml", None)
+    with pytest.raises(InputError, match="amici, which is not installed"):
+        cross_simulator_check.require_amici()
+    monkeypatch.setattr(cross_simulator_check, "import_optional", lambda *_: None)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="SWIG, CMake, a C\\+\\+ compiler"):
+        cross_simulator_check.require_amici()
 
 
 @pytest.mark.slow

@@ -127,6 +127,7 @@ def test_what_is_not_read_is_named(old, new, message, tmp_path):
 
 
 def test_archives_are_judged_and_written_by_the_command(tmp_path):
+    assert judge("archives", written(tmp_path, repeated())) == ("passed", "")
     path = written(tmp_path, SEDML.replace('initialTime="1"', 'initialTime="0"'))
     assert judge("archives", path) == ("passed", "")
     ended = run("import", "run.sedml", "--to", "curves.csv", cwd=tmp_path)
