@@ -48,8 +48,8 @@ class FitCalibration:
     parameters: tuple[str, ...] = PARAMETERS
     persons: int = 8
     periods: int = 1
-    warm_up: int = 100
-    draws: int = 250
+    warm_up: int = 50
+    draws: int = 100
     threads: int = 2
     seed: int = 1
 

@@ -52,6 +52,10 @@ Lloq = Annotated[
     float | None, typer.Option(help="Limit of quantification in the unit of the levels [default: 0.1 % of the highest]")
 ]
 
+DrugName = Annotated[str, typer.Argument(help="racemic, esketamine, arketamine ...")]
+TargetOutput = Annotated[str, typer.Argument(help='Level and unit, e.g. "venous.ketamine [ng/mL]"')]
+Levels = Annotated[str, typer.Argument(help="Target levels in this order, joined by ','")]
+Each = Annotated[str, typer.Option(help="How long each level is held")]
 Draws = Annotated[
     int, typer.Option(min=0, help="Persons drawn from the population, over which to average [default: the typical one]")
 ]
@@ -156,6 +160,38 @@ def sampling_times(
     terminal.table(
         table.to_dict("records"), title="Expected of a person (SD of the logarithm; of the logit of a share)"
     )
+
+
+def target_infusion(
+    drug: DrugName, observe: TargetOutput, levels: Levels, each: Each = "1 h", pk_model: PkModel = None,
+    threads: Threads = None,
+) -> None:  # fmt: skip
+    """Find the steps of an infusion that hold the typical person at target levels, for research.
+
+    Example:  ketamech target-infusion racemic "venous.ketamine [ng/mL]" 100
+
+    The rates are those with which the simulated level is nearest to each target from 10 min after its begin on (open
+    loop: levels are not measured). The last line is the regimen for ketamech simulate.
+
+    More examples:
+
+      ketamech target-infusion esketamine "venous.esketamine [ng/mL]" "50, 100, 150" --each "30 min"
+    """
+    import numpy as np
+
+    from ketamech.dosing.parse import parse_time
+    from ketamech.fitting.individual_dose import NOTE
+    from ketamech.fitting.individual_dose import target_infusion as found_infusion
+    from ketamech.fitting.observations import observed_output, parse_observe
+
+    model = terminal.model(pk_model)
+    dvid, output, unit = parse_observe(observe)
+    measured = observed_output(dvid or output, output, unit, model)
+    found = found_infusion(model, drug, measured, _hours(levels, "LEVELS"), parse_time(each), threads_of(threads, None))
+    terminal.table(found.table.to_dict("records"), title="Steps of the infusion")
+    terminal.progress().print(f"Level / target from 10 min on: {found.ratio.min():.3f} to {found.ratio.max():.3f}, "
+                              f"median {np.median(found.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip
+    typer.echo(found.sentence)
 
 
 def _range(text: str) -> tuple[float, float] | None:

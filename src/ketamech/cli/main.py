@@ -69,6 +69,7 @@ for command in (
     fit.vpc,
     individualise.individualise,
     individualise.sampling_times,
+    individualise.target_infusion,
     sensitivity.sensitivity,
     design.design,
     nca.nca,

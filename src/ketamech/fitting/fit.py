@@ -26,7 +26,7 @@ from ketamech.fitting.fitted_parameters import (
 )
 from ketamech.fitting.group_model import GroupModel, GroupValues, group_model, iterative_two_stage, means_of_persons
 from ketamech.fitting.group_sampler import CHAINS, EFFECTIVE, MAX_R_HAT, WARM_UP, GroupDraws, sample_group
-from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval
+from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval, posterior_sample
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
 from ketamech.fitting.predictive_distribution import PredictiveDistribution
@@ -75,7 +75,8 @@ class Fit:
 
     `mean` [person, p] and `covariance` [p, p] of the group (of the prior, where each person was fitted alone); `mode`
     [person, p] and its `spread` [person, p, p]; `predicted` and `population_predicted` [measurement] in units of DV.
-    With variability between periods, deviations in the periods follow the p parameters, as in `GroupModel`.
+    `sample` [person, draw, p] of the posterior of persons that were fitted alone. With variability between periods,
+    deviations in the periods follow the p parameters, as in `GroupModel`.
     """
 
     predictor: Predictor
@@ -91,6 +92,7 @@ class Fit:
     notes: tuple[str, ...]
     model: GroupModel | None = None
     draws: GroupDraws | None = None
+    sample: np.ndarray | None = None
 
     @property
     def distribution(self) -> PredictiveDistribution:
@@ -122,15 +124,19 @@ class Fit:
         return 1 - np.diagonal(self.spread, axis1=1, axis2=2) / np.diag(self.covariance)
 
     def drawn_persons(self, count: int, chance: np.random.Generator) -> np.ndarray:
-        """Posterior draws [person, draw, p] on the free scale, of Laplace approximations where there is no group."""
-        if self.draws is None:
-            noise = chance.standard_normal((len(self.mode), count, self.mode.shape[1]))
-            return np.asarray(self.mode[:, None] + noise @ np.swapaxes(np.linalg.cholesky(self.spread), 1, 2))
-        flat = self.draws.free.reshape(-1, *self.draws.free.shape[2:])
+        """Posterior draws [person, draw, p] on the free scale."""
+        if self.draws is not None:
+            flat = self.draws.free.reshape(-1, *self.draws.free.shape[2:])
+        else:
+            assert self.sample is not None
+            flat = np.swapaxes(self.sample, 0, 1)
         return np.swapaxes(flat[chance.choice(len(flat), count, replace=len(flat) < count)], 0, 1)
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds [person, p] on the free scale."""
+        """Bounds [person, p] on the free scale: quantiles of the sample, or of a normal distribution in a group."""
+        if self.sample is not None:
+            low, high = np.quantile(self.sample, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+            return low, high
         return normal_interval(self.mode, np.sqrt(np.diagonal(self.spread, axis1=1, axis2=2)), level)
 
 
@@ -158,7 +164,7 @@ def fit(
     _require_predictions(predictor)
     if is_group:
         return _fit_group(predictor, population, errors, how, checkpoint, progress)
-    return _fit_each(predictor, population, errors)
+    return _fit_each(predictor, population, errors, how.seed)
 
 
 def chosen_parameters(
@@ -202,12 +208,14 @@ def _require_predictions(predictor: Predictor) -> None:
         raise one.row.error("the model could not be solved here with population values", "TIME", "other doses or times")
 
 
-def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...]) -> Fit:
+def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...], seed: int) -> Fit:
     mean, covariance = predictor.typical, prior_covariance(predictor.parameters, population)
     found = map_estimates(predictor, mean, covariance, errors)
+    sample = posterior_sample(predictor, mean, covariance, errors, found, np.random.default_rng([seed, 19]))
     made = Fit(
         predictor, population, errors, mean, covariance, found.mode, found.covariance, found.predicted,
         predictor.predictions(mean[None])[0], predictor.data.flags, predictor.data.notes,
+        sample=sample,
     )  # fmt: skip
     return _with_flags(made, found)
 

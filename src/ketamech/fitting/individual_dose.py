@@ -8,18 +8,19 @@ limits of what is allowed. Not a recommendation of a dose.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import nnls
 
 from ketamech.analysis.sensitivity import Endpoint, parse_endpoints
 from ketamech.core import InputError, closest_match
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.fitted_parameters import candidates, canonical_values, prior_covariance, typical_values
-from ketamech.fitting.observations import observed_output
+from ketamech.fitting.observations import ObservedOutput, observed_output
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
@@ -33,6 +34,9 @@ BAND = (5, 50, 95)  # percentiles over draws
 AREA, LEAST, MOST, EQUAL = "auc", ">=", "<=", "="
 GOAL = re.compile(r"(?P<what>[^<>=]+?)\s*(?P<relation><=?|>=?|=)\s*(?P<value>[-+.\deE]+)\s*(?P<unit>\S.*)?")
 EXAMPLE = '--goal "venous.ketamine peak = 200 ng/mL"'
+LOADING, STEP, GROWTH = 2.0, 8.0, 1.25  # min: loading step of a target level, the next step, and how steps lengthen
+SETTLED, CHECKED = 10.0, 1.0  # min after a new target level from which, and distance at which, levels are compared
+CORRECTIONS = 3  # solves in which the rates of a target-controlled infusion are corrected for what is not linear
 NOTE = "for research only: results of the model, not a recommendation of a dose"
 
 
@@ -309,3 +313,89 @@ def dose_table(finder: DoseFinder, found: Mapping[str, FoundDose]) -> pd.DataFra
                 "probability": float(goal.chance(values)), "remark": one.why,
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class TargetInfusion:
+    """An infusion of a `drug` in steps: `begins` and `lengths` (h), `rates` (mg/h), and the levels that it reaches.
+
+    `levels` and `targets` at `times` (h), in the unit of `output`; they are compared where `settled`.
+    """
+
+    drug: str
+    output: ObservedOutput
+    begins: np.ndarray
+    lengths: np.ndarray
+    rates: np.ndarray
+    times: np.ndarray
+    targets: np.ndarray
+    settled: np.ndarray
+    levels: np.ndarray
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Levels relative to the targets, at the times at which they are compared."""
+        return (self.levels / self.targets)[self.settled]
+
+    @property
+    def sentence(self) -> str:
+        """The regimen, as `ketamech simulate` reads it."""
+        steps = zip(self.begins * 60, self.lengths * 60, self.rates, strict=True)
+        return "; ".join(f"{self.drug} {rate:.4g} mg/h IV over {length:.6g} min at {begin:.6g} min"
+                         for begin, length, rate in steps if rate > 0)  # fmt: skip
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per step: begin and length, rate, and the level at its end."""
+        level = np.interp(self.begins + self.lengths, self.times, self.levels)
+        return pd.DataFrame({
+            "begin_min": self.begins * 60, "length_min": self.lengths * 60, "rate_mg_per_h": self.rates,
+            f"level_at_end_{self.output.unit}": level,
+        })  # fmt: skip
+
+
+def target_infusion(
+    model: Model, drug: str, output: ObservedOutput, levels: Sequence[float], each: float, threads: int = 1
+) -> TargetInfusion:
+    """The infusion with which the typical person reaches each of `levels` (unit of `output`) for `each` h.
+
+    Rates (not negative) minimise the relative distance from the targets from SETTLED min after each change on. The
+    response to each step is simulated alone; the sum is corrected by simulations of all steps.
+    """
+    if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < each < np.inf:
+        expected = f"levels above 0, each for more than {SETTLED:g} min"
+        raise InputError("no target levels that can be reached", key="--levels", expected=expected)
+    edges = np.concatenate([start * each + _step_edges(each) for start in range(len(levels))])
+    begins, lengths = edges, np.diff(np.append(edges, len(levels) * each))
+    after = np.arange(CHECKED, 60 * each + 1e-9, CHECKED) / 60
+    settled = np.tile(after >= SETTLED / 60 - 1e-9, len(levels))
+    times = np.concatenate([start * each + after for start in range(len(levels))])
+    targets = np.repeat(np.asarray(levels, dtype=float), len(after))
+
+    def made(rates: np.ndarray, reached: np.ndarray) -> TargetInfusion:
+        return TargetInfusion(drug, output, begins, lengths, rates, times, targets, settled, reached)
+
+    def simulated(rates: np.ndarray) -> np.ndarray:
+        scenario = load_scenario(made(rates, targets).sentence, model.parameters)
+        solved = ensemble_of_scenario(model, scenario, {}, 1, times[-1] + 1).solve(
+            times, [output.output], tolerance=TOLERANCE, threads=threads
+        )
+        return np.asarray(solved.values[0, :, 0] * output.factor)
+
+    unit = np.eye(len(begins)) * max(levels) / 100  # mg/h, small enough for any limit
+    response = np.array([simulated(one) / one.sum() for one in unit]).T
+    scaled = (response / targets[:, None])[settled]
+    rates = nnls(scaled, np.ones(len(scaled)))[0]
+    for _ in range(CORRECTIONS):
+        apart = 1 - (simulated(rates) / targets)[settled]
+        rates = nnls(scaled, scaled @ rates + apart)[0]
+    return made(rates, simulated(rates))
+
+
+def _step_edges(length: float) -> np.ndarray:
+    """Begins (h) of the steps of one target level: a loading step, then steps that lengthen; whole minutes."""
+    edges, size = [0.0, LOADING], STEP
+    while edges[-1] + 1.5 * size < length * 60:
+        edges.append(edges[-1] + size)
+        size = np.round(size * GROWTH)
+    return np.array(edges) / 60

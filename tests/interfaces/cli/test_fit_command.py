@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from command_line import refused, run
+from ketamech.dosing.regimen import Regimen
 
 HEADER = "ID,TIME,AMT,ROUTE,DUR,DRUG,DVID,DV,CENS"
 UNIT = "venous.ketamine [ng/mL]"
@@ -110,6 +111,16 @@ def test_sampling_times_are_printed_with_what_they_inform(tmp_path):
     assert "D-efficiency of 0.5, 1 h" in ended.stderr
 
 
+def test_steps_of_a_target_infusion_are_a_regimen(tmp_path):
+    ended = run(
+        "target-infusion", "esketamine", "venous.esketamine [ng/mL]", "50, 100", "--each", "20 min", cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "not a recommendation of a dose" in " ".join(ended.stderr.split())
+    sentence = ended.stdout.splitlines()[-1]
+    assert Regimen.parse(sentence).treatments[0].duration == pytest.approx(2 / 60)
+
+
 def test_a_check_of_the_tables_needs_no_fit(tmp_path):
     written(tmp_path / "levels.csv", 3)
     ended = run("vpc", "levels.csv", "--observe", UNIT, "--corrected", "--out", "check", cwd=tmp_path)
@@ -131,6 +142,9 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
         (("fit", "levels.csv", "--observe", UNIT, "--compare", "nowhere"), ["holds no fit of a group"]),
         (("individualise", "nowhere", "racemic {dose} mg/kg IV"), ["holds no fit"]),
         (("sampling-times", "racemic 0.5 mg/kg IV"), ["no output is observed", "--observe"]),
+        (("target-infusion", "racemic", UNIT, "100", "--each", "5 min"), ["no target levels", "more than 10 min"]),
+        (("target-infusion", "racemic", "venous.ketamine", "100"), ["has no unit"]),
+        (("target-infusion", "ketamin", UNIT, "100"), ["'ketamin' (character 1)", "nearest: ketamine"]),
         (("fit", "levels.csv", "--observe", UNIT, "--parameters", "clearance"), ["intrinsic_clearance_s"]),
         (("fit", "missing.csv", "--observe", UNIT), ["missing.csv"]),
     ],

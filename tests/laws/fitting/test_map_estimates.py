@@ -94,7 +94,7 @@ def test_precise_levels_give_the_true_parameters(model):
     np.testing.assert_allclose(shown, true, rtol=0.12)
 
 
-def test_laplace_intervals_cover_the_true_parameters(model):
+def test_intervals_cover_the_true_parameters(model):
     data, known, true = simulated(model, 200, 11)
     made = fit(data, model, FitSettings(NAMES, ("proportional 0.15",), group=False))
     low, high = made.interval(0.9)
@@ -103,6 +103,21 @@ def test_laplace_intervals_cover_the_true_parameters(model):
     assert 0.84 < inside.mean() < 0.95  # 0.9 expected; SD of the mean of 800 is about 0.01
     assert inside.mean(axis=0).min() > 0.84
     assert (made.spread[:, 0, 0] < 0.8 * made.covariance[0, 0]).all()
+
+
+def test_an_interval_is_that_of_the_integrated_posterior(model):
+    """Second method: one wide parameter on a grid. The normal approximation differs."""
+    rows = [DOSE.format("1"), "1,0.3,0,.,.,.,venous.ketamine,90,0", "1,2,0,.,.,.,venous.ketamine,60,0"]
+    made = fit(data_of(model, table(*rows)), model, FitSettings(("shallow_volume",), group=False))
+    sd = np.sqrt(made.covariance[0, 0])
+    grid = made.mean[0, 0] + np.linspace(-5, 5, 401) * sd
+    terms = likelihood_terms(made.data, made.errors, made.predictor.predictions(grid[:, None, None]))[0].sum(axis=1)
+    weight = np.exp(terms - terms.max() - 0.5 * ((grid - made.mean[0, 0]) / sd) ** 2)
+    total = np.cumsum(weight) / weight.sum()
+    low, high = made.interval(0.9)
+    own = np.sqrt(made.spread[0, 0, 0])
+    np.testing.assert_allclose([low[0, 0], high[0, 0]], np.interp([0.05, 0.95], total, grid), atol=0.25 * own)
+    assert np.std(made.drawn_persons(400, np.random.default_rng(1))) == pytest.approx(own, rel=0.3)
 
 
 def test_values_below_the_limit_inform_the_fit(model):
