@@ -258,6 +258,7 @@ export function synapse() {
 
   return {
     node,
+    wideHeight: 430, // px
     cameras: {
       wide: FRAME,
       medium: [190, 0, 1000, 744],
