@@ -144,6 +144,8 @@ def test_a_guess_is_drawn_by_touch(browser, address):
 
 def test_numbers_in_the_text_can_be_dragged(page, address):
     open_story(page, address)
+    until(page, "document.querySelector('#mood-now').textContent.includes('nine in ten')")
+    until(page, "document.querySelector('#habenula-share').textContent.length > 20")  # nothing above moves any more
     dose = page.locator("#mood-now .drag-number[aria-label=dose]")
     box = dose.bounding_box()
     page.mouse.move(box["x"] + 5, box["y"] + 5)
@@ -207,3 +209,16 @@ def test_of_100_people_how_many_are_affected(page, address, client):
         assert place.locator("circle.is-affected").count() == said
         until(page, f"document.querySelector('#share-{row['id']} p').textContent.length > 20")
         assert not re.search(r"[{}?]", place.locator("p").inner_text())
+
+
+def test_every_term_of_a_level_opens_its_card(page, address):
+    open_story(page, f"{address}/#&read=expert")
+    shown = page.evaluate("[...document.querySelectorAll('.chapter .term')].map(e => e.title.slice(8, -1))")
+    assert {row["term"] for row in TABLES["glossary"]} == set(shown)
+    for level in ("plain", "student", "expert"):
+        choose(page, level)
+        term = page.locator("#receptor .term:visible").first
+        term.click()
+        card = page.locator(".term-card:popover-open")
+        assert len(card.locator("p").first.inner_text()) > 20
+        page.keyboard.press("Escape")

@@ -184,7 +184,10 @@ def test_crisis_lines_of_countries_stand_beside_the_figure_of_suicidal_thoughts(
     assert "Last compared on 20" in box.inner_text()
 
 
-SIZES = {"full": (1366, 850), "tablet": (1024, 768), "200 %": (683, 425), "phone": (390, 844), "400 %": (341, 300)}
+SIZES = {
+    "full": (1366, 850), "laptop": (1366, 768), "tablet": (1024, 768), "200 %": (683, 425), "phone": (390, 844),
+    "400 %": (341, 300),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -203,9 +206,9 @@ def test_no_label_lies_over_another_and_nothing_is_clipped(page, address, size):
     assert page.evaluate(LABELS) == {"overlaps": [], "clipped": [], "scrolls": False}
 
 
-@pytest.mark.parametrize("size", ["tablet", "full", "phone"])
+@pytest.mark.parametrize("size", ["tablet", "full", "phone", "laptop", "small laptop"])
 def test_figure_dose_and_clock_fit_one_screen(page, address, size):
-    width, height = SIZES[size]
+    width, height = {**SIZES, "small laptop": (1280, 720)}[size]
     page.set_viewport_size({"width": width, "height": height})
     open_story(page, address)
     until(page, f"{NOW}.includes('nine in ten')")

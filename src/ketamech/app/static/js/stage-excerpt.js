@@ -44,10 +44,12 @@ function excerpt({ name, equations, outputs, parameters }, { quantity, parameter
   ];
 }
 
+const countOf = ({ length }) => `${length} ${length === 1 ? "value" : "values"}`;
+
 function parameterCells([name, value, unit, , status, sources]) {
   const [ids] = sources.split(" (");
   const open = () => openEvidence(ids.split("; "), name);
-  const button = ids === "none" ? "none" : linkButton(`${ids.split("; ").length} published`, open);
+  const button = ids === "none" ? "none" : linkButton(countOf(ids.split("; ")), open);
   return [name, value, unit, status, button];
 }
 

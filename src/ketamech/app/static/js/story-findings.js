@@ -129,7 +129,7 @@ export function writeCaption(place, text) {
 // What a chapter shows at the time of the clock, after "After 2 hours, "; by the chapter's id.
 export const CAPTIONS = {
   dose({ plasma }, hours) {
-    return `arterial ketamine is ${shownAt(plasma, hours)}.`;
+    return `the blood in the arteries holds ${shownAt(plasma, hours)} of ketamine.`;
   },
   receptor({ nmda }, hours) {
     const { interneurons, pyramidal } = CURVE.nmda;

@@ -102,14 +102,15 @@ export class Scene {
     this.size = isLow || width < MEDIUM ? "narrow" : width >= WIDE ? "wide" : "medium";
     this.isLate = this.hours > LATE;
     for (const name of LEVELS) {
-      const { cameras } = this.levels[name];
+      const { cameras, wideHeight = 0 } = this.levels[name];
+      const size = this.size === "wide" && height < wideHeight ? "medium" : this.size;
       const isLate = this.size === "narrow" && cameras.narrowLate && this.isLate;
-      const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[this.size];
+      const [x, y, w, h] = isLate ? cameras.narrowLate : cameras[size];
       const scale = Math.max(h / height, w / width); // the camera always fits
       const [across, down] = [scale * width, scale * height];
       const svg = this.drawings[name];
       setAttribute(svg, "viewBox", [x + (w - across) / 2, y + (h - down) / 2, across, down].map((value) => value.toFixed(1)).join(" "));
-      setAttribute(svg, "data-size", isLate ? "narrow-late" : this.size);
+      setAttribute(svg, "data-size", isLate ? "narrow-late" : size);
       svg.style.setProperty("--unit", `${scale.toFixed(3)}px`);
     }
   }

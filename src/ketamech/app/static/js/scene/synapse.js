@@ -258,6 +258,7 @@ export function synapse() {
 
   return {
     node,
+    wideHeight: 430, // px
     cameras: {
       wide: FRAME,
       medium: [190, 0, 1000, 744],
@@ -354,7 +355,8 @@ function labels(bdnf) {
     label(1180, 362, ["Helper cell", "takes up glutamate"], { anchor: "end", sizes: "wide medium" }),
     label(546, 478, ["NMDA"], { anchor: "middle", leader: [RECEPTORS[6].x, 460, RECEPTORS[6].x, 416], ...all }),
     label(650, 478, ["AMPA"], { anchor: "middle", leader: [RECEPTORS[10].x, 460, RECEPTORS[10].x, 416], ...all }),
-    label(840, 572, ["BDNF"], { leader: [836, 572, ...bdnf], sizes: "wide medium" }),
+    label(840, 572, ["BDNF"], { leader: [836, 572, ...bdnf], sizes: "wide" }),
+    label(822, 572, ["BDNF"], { leader: [818, 572, ...bdnf], sizes: "medium" }),
     label(888, 592, ["BDNF"], { anchor: "end", sizes: "narrow-late" }),
     label(846, 634, ["TrkB"], { leader: [843, 628, TRKB_PLACES.at(-1) + 8, 630], sizes: "wide medium" }),
     label(30, 592, ["Habenula"], { sizes: "wide" }),
