@@ -13,7 +13,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout, threads_of
-from ketamech.cli.options import Resume, Scheduler, Seed, Threads
+from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def calibrate(
     design_points: DesignPoints = 600, patients: Patients = 120, draws: Draws = 200, seed: Seed = 1,
     threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, write_tables: WriteTables = None,
     publish: Publish = False, out: Out = Path("runs/calibration"), resume: Resume = False,
-    scheduler: Scheduler = None,
+    scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Estimate parameters from published trials.
 
@@ -68,10 +68,11 @@ def calibrate(
     """
     from ketamech.estimation import calibration as kit
     from ketamech.estimation import update_parameter_tables
+    from ketamech.estimation.posterior import posterior_folder
 
     require_extra("calibrate")
     terminal.refuse_file(out)
-    model = terminal.model()
+    model = terminal.model(variant=variant)
     task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
     facts = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(facts)
@@ -80,7 +81,7 @@ def calibrate(
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
         posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
     if checkout:
-        terminal.wrote(_publish(out))
+        terminal.wrote(_publish(out, posterior_folder(model)))
     if write_tables:
         lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = update_parameter_tables.write_updated_tables(
@@ -164,14 +165,13 @@ def _diagnose(
     return {tables.TITLES[name]: table for name, table in found.items() if name in tables.TITLES}
 
 
-def _publish(out: Path) -> list[Path]:
+def _publish(out: Path, folder: Path) -> list[Path]:
     """Copy the posterior and its diagnostics to the tables of this source checkout."""
     import shutil
 
-    from ketamech.estimation.clinical_targets import DIRECTORY
     from ketamech.report.calibration_report import PUBLISHED
 
-    return [Path(shutil.copy(out / name, DIRECTORY / name)) for name in PUBLISHED if (out / name).exists()]
+    return [Path(shutil.copy(out / name, folder / name)) for name in PUBLISHED if (out / name).exists()]
 
 
 def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
