@@ -15,6 +15,7 @@ from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout, threads_of
 from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,9 +69,12 @@ def calibrate(
     """
     from ketamech.estimation import calibration as kit
     from ketamech.estimation import update_parameter_tables
-    from ketamech.estimation.posterior import posterior_folder
+    from ketamech.estimation.clinical_targets import DIRECTORY
+    from ketamech.simulation.model import folder_of_equations
 
     require_extra("calibrate")
+    if variant and write_tables:
+        raise InputError(f"--write-tables with --variant {variant}", key="--write-tables", expected="the full model")
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
     task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
@@ -81,7 +85,7 @@ def calibrate(
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
         posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
     if checkout:
-        terminal.wrote(_publish(out, posterior_folder(model)))
+        terminal.wrote(_publish(out, folder_of_equations(variant) if variant else DIRECTORY))
     if write_tables:
         lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = update_parameter_tables.write_updated_tables(

@@ -18,8 +18,13 @@ FILE = DATA / "calibration" / "posterior.csv"
 
 
 def posterior_folder(model: Model) -> Path:
-    """The folder with the shipped posterior of a model: of its variant, if it has equations of its own."""
-    return folder_of_equations(model.variant) if model.variant else FILE.parent
+    """The folder with the shipped posterior of a model.
+
+    A variant with equations of its own has its own posterior once it was calibrated; until then it uses that of the
+    full model, which varies the parameters that both have.
+    """
+    own = folder_of_equations(model.variant) if model.variant else FILE.parent
+    return own if (own / FILE.name).exists() else FILE.parent
 
 
 def posterior_of(model: Model, source: str | Path) -> list[dict[str, float]]:
