@@ -190,7 +190,7 @@ def load_variant(name: str, *, announce: Callable[[str], None] | None = None) ->
 
     Raises UnknownNameError.
     """
-    from ketamech.model.stages.reduced_core import reduced_stages
+    from ketamech.model.reduced_core import reduced_stages
 
     own = load_parameters(folder_of_equations(name) / "parameters")
     model = load_model(ParameterTable({**load_parameters(), **own}), reduced_stages(), announce=announce)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import ketamech
 from ketamech.analysis.model_checks import run_checks
 from ketamech.core import InputError, UnknownNameError
 from ketamech.engine.scope import Scope
@@ -78,6 +79,15 @@ def test_its_prior_adds_two_parameters_and_its_posterior_fits_it(core: Model) ->
     }
     assert set(posterior_of(core, "shipped")[0]) <= estimated
     assert load_left_out(posterior_folder(core), core.parameters).keys() == load_left_out().keys()
+
+
+def test_a_trial_runs_on_it_with_the_same_patients(core: Model, model: Model) -> None:
+    trial = ketamech.Trial("murrough2013")
+    ours, theirs = (trial.run(one, replicates=2, seed=3).dataset for one in (ketamech.Model(variant=VARIANT), model))
+    assert np.array_equal(ours["MADRS-24h"][:, :, 0], theirs["MADRS-24h"][:, :, 0])  # baselines
+    change = [float((one["MADRS-24h"][:, :, 4] - one["MADRS-24h"][:, :, 0]).mean()) for one in (ours, theirs)]
+    assert change[0] != change[1]
+    assert change[0] == pytest.approx(change[1], abs=1.5)
 
 
 def test_a_scenario_refuses_it_and_an_unknown_name_is_refused() -> None:
