@@ -20,7 +20,7 @@ from ketamech.analysis.model_checks import CheckResult, run_checks
 from ketamech.core import InputError, UnknownNameError, closest_match
 from ketamech.estimation import calibration
 from ketamech.estimation.clinical_targets import shipped_trial
-from ketamech.estimation.posterior import load_posterior
+from ketamech.estimation.posterior import posterior_of
 from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
 from ketamech.exchange import simulate_any
 from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
@@ -35,7 +35,7 @@ from ketamech.report import bibliography
 from ketamech.report.provenance import papers_behind, papers_of_run
 from ketamech.simulation.load_scenario import Settings, is_table, load_scenario
 from ketamech.simulation.model import Model as CompiledModel
-from ketamech.simulation.model import StageFunction, load_model, with_stage
+from ketamech.simulation.model import StageFunction, load_model, load_variant, with_stage
 from ketamech.simulation.scenario import Scenario as CheckedScenario
 from ketamech.simulation.simulate import as_scenario
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
@@ -63,15 +63,17 @@ class Model(CompiledModel):
 
     `parameters`: other values, e.g. `load_parameters().with_values({"person.weight": "80 kg"})`. `stages`: other stage
     functions than the shipped ones; see `with_stage`. The first construction on a machine compiles the equations (10 to
-    15 s); later ones read them from the cache. `announce` receives one line before each slow step. Raises UnitError for
-    a term whose unit does not fit, ModelError for equations that do not fit together.
+    15 s); later ones read them from the cache. `variant`: a model variant with equations of its own, "reduced-core",
+    instead. `announce` receives one line before each slow step. Raises UnitError for a term whose unit does not fit,
+    ModelError for equations that do not fit together, UnknownNameError for another variant.
     """
 
     def __init__(
         self, parameters: ParameterTable | None = None, stages: Sequence[StageFunction] | None = None, *,
-        announce: Callable[[str], None] | None = None,
+        variant: str = "", announce: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(**_fields(load_model(parameters, stages, announce=announce)))
+        own = load_variant(variant, announce=announce) if variant else None
+        super().__init__(**_fields(own or load_model(parameters, stages, announce=announce)))
 
     def simulate(
         self: CompiledModel, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
@@ -245,7 +247,7 @@ class Trial(TrialDesign):
         """
         chosen = model or load_model()
         data = run_trial(
-            self, chosen, replicates=replicates, seed=seed, threads=threads, posterior=_draws(posterior),
+            self, chosen, replicates=replicates, seed=seed, threads=threads, posterior=_draws(posterior, chosen),
             progress=progress,
         )  # fmt: skip
         return TrialResult(data.assign_attrs({PAPERS: " ".join(papers_behind(chosen))}), self)
@@ -257,10 +259,10 @@ def _read_trial(source: Mapping[str, Any] | Path | str) -> TrialDesign:
     return shipped_trial(str(source))
 
 
-def _draws(posterior: Posterior) -> Sequence[Mapping[str, float]]:
+def _draws(posterior: Posterior, model: CompiledModel) -> Sequence[Mapping[str, float]]:
     if isinstance(posterior, Path | str):
-        return [] if posterior == "none" else load_posterior(None if posterior == "shipped" else posterior)
-    rows = load_parameters()
+        return posterior_of(model, posterior)
+    rows = model.parameters
     return [{name: rows[name].with_value(value).canonical for name, value in draw.items()} for draw in posterior]
 
 

@@ -84,10 +84,13 @@ def trial_scorecard(
 ) -> TrialScorecard:  # fmt: skip
     """Run every required trial (or those in `names`) on both bases and compare.
 
-    `left_out`: draws without each trial, as `load_left_out` returns them. `progress` receives the number of finished
-    trials and what is next; `work` stores checkpoints.
+    A trial that records an output which the model does not have is left out. `left_out`: draws without each trial, as
+    `load_left_out` returns them. `progress` receives the number of finished trials and what is next; `work` stores
+    checkpoints.
     """
-    clinical = [row for row in load_clinical_targets() if not names or row.trial in names]
+    targets = [row for row in load_clinical_targets() if not names or row.trial in names]
+    known = set(model.layout.output_names)
+    clinical = [r for r in targets if known.issuperset(s.output for s in shipped_trial(r.trial).scales.values())]
     wanted = list(dict.fromkeys([*(row.trial for row in clinical), *(() if names else ADDITIONAL_TRIALS)]))
     predicted: Trials = {}
     fitted: Trials = {}

@@ -13,8 +13,9 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout, threads_of
-from ketamech.cli.options import Resume, Scheduler, Seed, Threads
+from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ def calibrate(
     design_points: DesignPoints = 600, patients: Patients = 120, draws: Draws = 200, seed: Seed = 1,
     threads: Threads = None, profiles: Profiles = True, sbc: Sbc = 0, write_tables: WriteTables = None,
     publish: Publish = False, out: Out = Path("runs/calibration"), resume: Resume = False,
-    scheduler: Scheduler = None,
+    scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Estimate parameters from published trials.
 
@@ -68,10 +69,14 @@ def calibrate(
     """
     from ketamech.estimation import calibration as kit
     from ketamech.estimation import surrogate_posterior
+    from ketamech.estimation.clinical_targets import DIRECTORY
+    from ketamech.simulation.model import folder_of_equations
 
     require_extra("calibrate")
+    if variant and write_tables:
+        raise InputError(f"--write-tables with --variant {variant}", key="--write-tables", expected="the full model")
     terminal.refuse_file(out)
-    model = terminal.model()
+    model = terminal.model(variant=variant)
     task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
     facts = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(facts)
@@ -80,7 +85,7 @@ def calibrate(
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
         posterior, emulator = _estimate(replace(task, executor=work), design_points, draws, seed, profiles, sbc, out)
     if checkout:
-        terminal.print_written_files(_publish(out))
+        terminal.print_written_files(_publish(out, folder_of_equations(variant) if variant else DIRECTORY))
     if write_tables:
         lines = surrogate_posterior.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = surrogate_posterior.write_updated_tables(task, surrogate_posterior.of_stages(lines, write_tables))
@@ -162,14 +167,13 @@ def _diagnose(
     return {tables.TITLES[name]: table for name, table in diagnostics.items() if name in tables.TITLES}
 
 
-def _publish(out: Path) -> list[Path]:
+def _publish(out: Path, folder: Path) -> list[Path]:
     """Copy the posterior and its diagnostics to the tables of this source checkout."""
     import shutil
 
-    from ketamech.estimation.clinical_targets import DIRECTORY
     from ketamech.report.calibration_report import PUBLISHED
 
-    return [Path(shutil.copy(out / name, DIRECTORY / name)) for name in PUBLISHED if (out / name).exists()]
+    return [Path(shutil.copy(out / name, folder / name)) for name in PUBLISHED if (out / name).exists()]
 
 
 def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:

@@ -27,6 +27,10 @@ Scheduler = Annotated[
         help="Dask scheduler to compute on, e.g. tcp://HOST:8786; does not change the results [default: this process]"
     ),
 ]
+Equations = Annotated[
+    str | None,
+    typer.Option("--variant", help="A model variant with equations of its own: reduced-core [default: the full model]"),
+]
 FigurePng = Annotated[bool, typer.Option("--png", help="Also write the figure as PNG")]
 Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
 Receptors = Annotated[

@@ -9,8 +9,9 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout, threads_of
-from ketamech.cli.options import FigurePng, Resume, Scheduler
+from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
+from ketamech.core import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ Freeze = Annotated[
 def scorecard(
     out: Out = Path("runs/scorecard"), rows: Everything = False, png: FigurePng = False, trials: Trials = True,
     replicates: Replicates = 60, markdown: Markdown = None, publish: Publish = False,
-    freeze_references: Freeze = False, resume: Resume = False, scheduler: Scheduler = None,
+    freeze_references: Freeze = False, resume: Resume = False, scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Compare simulated with published values.
 
@@ -57,12 +58,14 @@ def scorecard(
     if freeze_references:
         terminal.print_written_files([_freeze()])
         return
+    if publish and variant:
+        raise InputError(f"--publish with --variant {variant}", key="--publish", expected="the full model")
     checkout = source_checkout("--publish", "--markdown FILE") if publish else None
     terminal.refuse_file(out)
-    model = terminal.model()
+    model = terminal.model(variant=variant)
     job = {"command": "scorecard", "replicates": replicates}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
-        written = _by_patient(draft, model, rows, png)
+        written = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
             page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
             written += _by_trials(draft, model, replicates, page, work, threads_of(None, scheduler), checkout)
@@ -99,13 +102,15 @@ def _by_trials(
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.estimation.leave_one_trial_out import load_left_out
-    from ketamech.estimation.posterior import load_posterior
+    from ketamech.estimation.posterior import load_posterior, posterior_folder
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
     from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
 
+    folder, table = posterior_folder(model), model.parameters
+    draws = load_posterior(folder / "posterior.csv", table)
     with terminal.progress_bar("Virtual trials", count_of_trials()) as update:
         card = trial_scorecard(
-            model, load_posterior(), load_left_out(), replicates=replicates, threads=threads, work=work,
+            model, draws, load_left_out(folder, table), replicates=replicates, threads=threads, work=work,
             progress=lambda done, name: update(done, label=f"Virtual trials: {name}"),
         )  # fmt: skip
     paths = _write_tables(out, card, terminal.provenance("scorecard", model))

@@ -224,9 +224,9 @@ def command_line() -> str:
     return shlex.join(["ketamech", *sys.argv[1:]])
 
 
-def model(pk_model: Path | None = None) -> Any:
-    """The compiled model, with the pharmacokinetics of the file `pk_model` if there is one."""
-    from ketamech.simulation.model import load_model
+def model(pk_model: Path | None = None, variant: str | None = None) -> Any:
+    """The compiled model: with the pharmacokinetics of the file `pk_model`, or of a variant with its own equations."""
+    from ketamech.simulation.model import load_model, load_variant
 
     console = progress()
     if pk_model is not None:
@@ -235,6 +235,8 @@ def model(pk_model: Path | None = None) -> Any:
         with console.status("Building the model with these pharmacokinetics ..."):
             return load_kinetics_model(pk_model)
     with console.status("Loading the model ...") as status:
+        if variant:
+            return load_variant(variant, announce=lambda line: status.update(line))
         return load_model(announce=lambda line: status.update(line))
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout, threads_of
-from ketamech.cli.options import Resume, Scheduler, Threads
+from ketamech.cli.options import Equations, Resume, Scheduler, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
 
@@ -76,7 +76,7 @@ def trial(
     files: Files, replicates: Replicates = 1, patients: Patients = None, seed: Seed = None, threads: Threads = None,
     posterior: Posterior = "shipped", power: Sizes = None, sample_size: TargetPower = None, alpha: Alpha = 0.05,
     margin: Margin = None, weight_to_published: Weighted = False, publish: Publish = False, out: Out = None,
-    resume: Resume = False, scheduler: Scheduler = None,
+    resume: Resume = False, scheduler: Scheduler = None, variant: Equations = None,
 ) -> None:  # fmt: skip
     """Run a virtual trial and compare its arms.
 
@@ -101,7 +101,7 @@ def trial(
     has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
     'all', only trials with such arms are run; --publish writes the table that the site shows.
     """
-    from ketamech.estimation.posterior import posterior_hash
+    from ketamech.estimation.posterior import posterior_hash, posterior_of
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.calibration_report import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
@@ -124,9 +124,9 @@ def trial(
     if sample_size and (sizes or patients):
         what = "--sample-size together with --power or --patients"
         raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
-    draws = _draws(posterior)
     folders = _folders(out, [name for name, _ in chosen])
-    model = terminal.model()
+    model = terminal.model(variant=variant)
+    draws = posterior_of(model, posterior)
     console = terminal.progress()
     weighted = []
     for folder, (name, planned) in zip(folders, chosen, strict=True):
@@ -265,14 +265,6 @@ def _published(name: str) -> list[PublishedArm]:
             what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped(True))
         )
     return arms
-
-
-def _draws(posterior: str) -> list[dict[str, float]]:
-    from ketamech.estimation.posterior import load_posterior
-
-    if posterior == "none":
-        return []
-    return load_posterior(None if posterior == "shipped" else posterior)
 
 
 def _sizes(text: str | None) -> list[int]:

@@ -29,7 +29,8 @@ def variants(
 
     Example:  ketamech variants
 
-    Each variant is another hypothesis of how ketamine improves mood, fitted to the same trials and experiments.
+    Each variant is another hypothesis of how ketamine improves mood, fitted to the same trials and experiments. The
+    variant reduced-core has equations of its own and no experiments: ketamech trial NAME --variant reduced-core.
 
     More examples:
 

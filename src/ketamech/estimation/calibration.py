@@ -34,7 +34,7 @@ from ketamech.estimation.clinical_targets import (
     statistic,
 )
 from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.model import Model, folder_of_equations, load_model
 from ketamech.trials.design import Trial
 from ketamech.trials.run_trial import run_trial
 
@@ -65,12 +65,16 @@ class EstimatedParameter:
     gain_unit: str = ""
 
 
-def load_estimated(table: ParameterTable | None = None) -> tuple[EstimatedParameter, ...]:
-    """The parameters of data/calibration/parameters.csv. Raises InputError for an unknown one."""
+def load_estimated(table: ParameterTable | None = None, variant: str = "") -> tuple[EstimatedParameter, ...]:
+    """The parameters of data/calibration/parameters.csv, and those of a variant with equations of its own.
+
+    Raises InputError for an unknown one.
+    """
     known = table or load_parameters()
     parameters = []
     columns = ("parameter", "prior_middle", "prior_spread", "why", "gain")
-    for row in read_table(DIRECTORY / "parameters.csv", columns, optional=("gain",)):
+    folders = [DIRECTORY, *([folder_of_equations(variant)] if variant else [])]
+    for row in (row for at in folders for row in read_table(at / "parameters.csv", columns, optional=("gain",))):
         name = row.known("parameter", known, "a name", what="no parameter")
         middle = row.number("prior_middle") * unit(known[name].unit).factor
         parameters.append(EstimatedParameter(name, middle, row.number("prior_spread"), row["gain"]))
@@ -348,9 +352,10 @@ def calibration(
 ) -> Calibration:
     """The shipped calibration: every row and spread marked fitted against the parameters of the table."""
     subset = model or load_model()
+    estimated = load_estimated(subset.parameters, subset.variant)
     targets = (*load_clinical_targets(), *load_spread_targets())
     rows = tuple(row for row in targets if row.fitted and row.row.use == "calibrate")
-    return Calibration(subset, load_estimated(subset.parameters), rows, persons, threads or os.cpu_count() or 1)
+    return Calibration(subset, estimated, rows, persons, threads or os.cpu_count() or 1)
 
 
 def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:

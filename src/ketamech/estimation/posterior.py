@@ -12,8 +12,26 @@ from ketamech.core import InputError, require_known, unit
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA, short_hash
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.simulation.model import Model, folder_of_equations
 
 FILE = DATA / "calibration" / "posterior.csv"
+
+
+def posterior_folder(model: Model) -> Path:
+    """The folder with the shipped posterior of a model.
+
+    A variant with equations of its own has its own posterior once it was calibrated; until then it uses that of the
+    full model, which varies the parameters that both have.
+    """
+    own = folder_of_equations(model.variant) if model.variant else FILE.parent
+    return own if (own / FILE.name).exists() else FILE.parent
+
+
+def posterior_of(model: Model, source: str | Path) -> list[dict[str, float]]:
+    """Draws for runs of a model: "shipped", "none" (the values of its tables) or a file. Raises InputError."""
+    if source == "none":
+        return []
+    return load_posterior(posterior_folder(model) / FILE.name if source == "shipped" else source, model.parameters)
 
 
 def load_posterior(file: str | Path | None = None, table: ParameterTable | None = None) -> list[dict[str, float]]:

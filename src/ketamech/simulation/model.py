@@ -6,14 +6,14 @@ A run of which only some outputs are read needs less of the model (a scope, from
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ketamech.core import InputError
+from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.engine import Kernel, load_kernel
@@ -100,6 +100,7 @@ class Model:
 
     The symbolic equations are built (slowly) only when `system` is read. `state_aliases` {compartment: state} redirects
     doses where the pharmacokinetics are a user's own. `stages` are the stage functions, None for the shipped ones.
+    `variant`: the name of a model variant with equations of its own, which has its own posterior; else empty.
     """
 
     layout: SystemLayout
@@ -108,10 +109,11 @@ class Model:
     build_system: Callable[[], System] | None = field(default=None, repr=False, compare=False)
     state_aliases: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageFunction, ...] | None = field(default=None, repr=False)
+    variant: str = ""
 
-    def __reduce__(self) -> tuple[Callable[..., Model], tuple[ParameterTable, tuple[StageFunction, ...] | None, str]]:
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:
         """A pickled model holds its parameter values and stage functions; it is compiled where it is loaded."""
-        return _unpickle, (self.parameters, self.stages, self.layout.fingerprint)
+        return _unpickle, (self.parameters, self.stages, self.layout.fingerprint, self.variant)
 
     @cached_property
     def system(self) -> System:
@@ -182,6 +184,29 @@ def load_model(
     return Model(layout, table, load_kernel(layout, build_system, announce=announce), build_system, stages=functions)
 
 
+def load_variant(name: str, *, announce: Callable[[str], None] | None = None) -> Model:
+    """The model of a variant with equations of its own: its stages, and its rows in place of the shipped ones.
+
+    Raises UnknownNameError.
+    """
+    from ketamech.model.reduced_core import reduced_stages
+
+    own = load_parameters(folder_of_equations(name) / "parameters")
+    model = load_model(ParameterTable({**load_parameters(), **own}), reduced_stages(), announce=announce)
+    return replace(model, variant=name)
+
+
+def folder_of_equations(name: str) -> Path:
+    """The folder with parameter tables, priors and posterior of a variant with equations of its own.
+
+    Raises UnknownNameError.
+    """
+    found = {path.name.replace("_", "-"): path for path in (DATA / "variants").iterdir() if path.is_dir()}
+    what = f"there is no model variant '{name}' with equations of its own"
+    require_known(name, found, what, key="variant", expected=", ".join(found))
+    return found[name]
+
+
 def with_stage(
     model: Model, stage: StageFunction, table: str | Path | ParameterTable | None = None
 ) -> tuple[ParameterTable, tuple[StageFunction, ...]]:
@@ -199,8 +224,10 @@ def with_stage(
     return ParameterTable({**model.parameters, **rows}), stages
 
 
-def _unpickle(parameters: ParameterTable, stages: tuple[StageFunction, ...] | None, fingerprint: str) -> Model:
-    made = load_model(parameters, stages)
+def _unpickle(
+    parameters: ParameterTable, stages: tuple[StageFunction, ...] | None, fingerprint: str, variant: str
+) -> Model:
+    made = replace(load_model(parameters, stages), variant=variant)
     if made.layout.fingerprint != fingerprint:
         here = made.layout.fingerprint
         raise InputError(f"the equations here are {here}, not {fingerprint}", expected="the same version everywhere")

@@ -2,6 +2,7 @@
 
 A variant sets parameters by assumption (`data/variants/settings.csv`) and others by fitting it to the same evidence as
 the other variants (`fitted.csv`). A scenario that names a variant takes both; values of the scenario take precedence.
+A variant with equations of its own has a folder in `data/variants`; `ketamech.simulation.model` loads it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ketamech.core import require_known, unit
+from ketamech.core import InputError, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.parameters import ParameterTable
@@ -63,6 +64,9 @@ def model_variant(name: str, table: ParameterTable) -> ModelVariant:
     """One variant by name; the unchanged tables for "". Raises UnknownNameError with the nearest name."""
     if not name:
         return ModelVariant("", "", "", (), (), {}, {})
+    if (DIRECTORY / name.replace("-", "_")).is_dir():
+        what, expected = f"'{name}' has equations of its own", "a variant of the full model ('ketamech variants')"
+        raise InputError(what, key="variant", expected=expected, type_this=f"ketamech trial NAME --variant {name}")
     known = load_model_variants(table)
     what, expected = f"there is no model variant '{name}'", ", ".join(known)
     require_known(name, known, what, key="variant", expected=expected, type_this="ketamech variants")
