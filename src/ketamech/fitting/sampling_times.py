@@ -146,7 +146,9 @@ def _sensitivities(
     hours: np.ndarray, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Predictions [output, time] and exact derivatives [output, time, p] on the free scale, in the units of DV."""
-    values = {one.name: one.typical for one in parameters} | dict(pair for one in parameters for pair in one.tied)
+    values = {one.name: one.typical for one in parameters} | dict(
+        pair for one in parameters for pair in one.shared_factors
+    )
     names = tuple(dict.fromkeys(one.output for one in outputs))
     grid = np.unique(np.concatenate([[0.0], hours]))
     curves, derivatives = scenario_sensitivities(
@@ -159,6 +161,6 @@ def _sensitivities(
         own = one.factor * derivatives[one.output].values[0, place]  # [time, parameter]
         for j, parameter in enumerate(parameters):
             relative = 1 - parameter.typical if parameter.is_share else 1.0  # change of the logarithm
-            for name in (parameter.name, *dict(parameter.tied)):
+            for name in (parameter.name, *dict(parameter.shared_factors)):
                 slopes[i, :, j] += relative * values[name] * own[:, rows.index(name)]
     return predicted, slopes
