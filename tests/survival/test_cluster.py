@@ -193,7 +193,9 @@ def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, 
         there = run_trial(trial, model, replicates=3, executor=Executor(cluster=dask))
         parts = {int(part.patient[0]): part for part in cohort.chunks(cluster=dask)}
         assert all(part.identical(parts[int(part.patient[0])]) for part in cohort.chunks())
-        elsewhere = sensitivity.SensitivityProblem(model, given, question.endpoints, rows, work=Executor(cluster=dask))
+        elsewhere = sensitivity.SensitivityProblem(
+            model, given, question.endpoints, rows, executor=Executor(cluster=dask)
+        )
         ranks = np.random.default_rng(1).random((20, len(rows)))
         assert np.array_equal(question.evaluate(ranks), elsewhere.evaluate(ranks))
     assert here.identical(there)

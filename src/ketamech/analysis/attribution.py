@@ -20,7 +20,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.sensitivity import Endpoint, output_hours, parse_endpoints, read_endpoint
+from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, read_endpoint, times_of_endpoints
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
@@ -137,7 +137,7 @@ class CoalitionSimulator:
     @property
     def times(self) -> np.ndarray:
         """Hours (h) at which anything is read."""
-        read = output_hours([endpoint for _, endpoint in self.outcomes], self.scenario)
+        read = times_of_endpoints([endpoint for _, endpoint in self.outcomes], self.scenario)
         return np.union1d(read, self.hours)
 
     @property

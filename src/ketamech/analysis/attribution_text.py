@@ -102,7 +102,7 @@ def dependence(attribution: Attribution, parameters: ParameterTable) -> pd.DataF
 
 def describe_attribution(attribution: Attribution, parameters: ParameterTable, outcome: str | None = None) -> list[str]:
     """Sentences on one outcome (default: MADRS at 24 h, else the first): sizes, and dependence on assumptions."""
-    chosen = outcome or _headline(attribution)
+    chosen = outcome or _total_effect_text(attribution)
     rows = attribution.table[attribution.table["outcome"] == chosen].sort_values("shapley", key=abs, ascending=False)
     total = next(row for row in attribution.totals.to_dict("records") if row["outcome"] == chosen)
     unit = "" if total["unit"] == "1" else f" {total['unit']}"
@@ -118,14 +118,16 @@ def describe_attribution(attribution: Attribution, parameters: ParameterTable, o
     correlations = correlations[correlations["outcome"] == chosen]
     large = rows[rows["shapley"].abs() >= SMALL_SHARE * abs(total["pathways"])]
     for row in large.to_dict("records"):
-        sentences.append(_size_text(row) + " " + _rests_on(str(row["pathway"]), correlations, parameters, attribution))
+        sentences.append(
+            _size_text(row) + " " + _parameters_text(str(row["pathway"]), correlations, parameters, attribution)
+        )
     small = [label_in_sentence(str(p)) for p in rows["pathway"] if p not in set(large["pathway"])]
     if small:
         sentences.append(f"Below {100 * SMALL_SHARE:.0f} % of it: {', '.join(small)}.")
     return [*sentences, _joined_text(rows, float(total["pathways"]))]
 
 
-def _headline(attribution: Attribution) -> str:
+def _total_effect_text(attribution: Attribution) -> str:
     names = list(attribution.totals["outcome"])
     return next((name for name in names if name.startswith("MADRS at 24 h")), names[0])
 
@@ -142,7 +144,9 @@ def _size_text(row: dict[str, object]) -> str:
     return f"{name}: {_signed_text(row['shapley'])}{interval}{share}. {parts}"
 
 
-def _rests_on(pathway: str, correlations: pd.DataFrame, parameters: ParameterTable, attribution: Attribution) -> str:
+def _parameters_text(
+    pathway: str, correlations: pd.DataFrame, parameters: ParameterTable, attribution: Attribution
+) -> str:
     """How many parameters of a pathway are assumed, and with which ones its contribution correlates."""
     own = [name for name in pathway_parameters().get(f"pathway.{pathway}", {}) if name in parameters]
     if not own:

@@ -92,7 +92,7 @@ class Claim:
     evidence_items: tuple[EvidenceItem, ...] = ()
     points: tuple[FigurePoint, ...] = ()
 
-    def side(self, side: str) -> tuple[EvidenceItem, ...]:
+    def evidence_of_side(self, side: str) -> tuple[EvidenceItem, ...]:
         """The evidence for, or against."""
         return tuple(item for item in self.evidence_items if item.side == side)
 
@@ -173,11 +173,11 @@ def claim_verdict(items: Iterable[EvidenceItem], level: str, rule: Rule) -> Clai
     Each paper counts once per side, with its largest weight. Balance = (for - against) / (for + against).
     """
     listed = list(items)
-    (pro, pro_people), (con, con_people) = (_side(listed, side, level, rule) for side in SIDES)
+    (pro, pro_people), (con, con_people) = (_side_weights(listed, side, level, rule) for side in SIDES)
     return ClaimVerdict(*_verdict(pro, con, pro_people, con_people, rule), pro, con)
 
 
-def _side(items: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
+def _side_weights(items: list[EvidenceItem], side: str, level: str, rule: Rule) -> tuple[float, float]:
     """Weight of one side, and the part of it that can decide a claim at this level."""
     papers: dict[str, tuple[float, str]] = {}
     for item in items:
@@ -351,7 +351,7 @@ def evaluate_claims(
     Every arm is always simulated on one time grid, so that a single claim gives identical results.
     """
     claims = load_claims(load_evidence())
-    chosen = _chosen(claims, only)
+    chosen = _requested_claims(claims, only)
     arms = load_arms()
     _check_outputs(claims.values(), model)
     check_settings(arms, model.parameters)
@@ -380,7 +380,7 @@ def _evaluate(
     return ClaimResult(claim, verdict, test_results, sum(same), len(same), claim_curves)
 
 
-def _chosen(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
+def _requested_claims(claims: dict[str, Claim], only: Iterable[str]) -> dict[str, Claim]:
     names = list(only) or list(claims)
     for name in names:
         if name not in claims:

@@ -67,7 +67,7 @@ def _per_stage(model: Model) -> Iterable[tuple[str, list[int]]]:
             yield stage.name, moving_states
 
 
-def _alone(model: Model, **values: float) -> tuple[Ensemble, InitialCondition]:
+def _stage_system(model: Model, **values: float) -> tuple[Ensemble, InitialCondition]:
     """One patient without dose events, and the initial condition."""
     one = Ensemble.of(model, {f"person.{name}": value for name, value in values.items()}, (), 1)
     return one, one.initial()
@@ -78,7 +78,7 @@ def _sizes(model: Model, state: np.ndarray) -> np.ndarray:
 
 
 def _check_steady_state(model: Model) -> Iterable[CheckResult]:
-    one, first = _alone(model)
+    one, first = _stage_system(model)
     state = first.state[0]
     later = one.solve(np.array([0.0, FOUR_WEEKS]), model.system.state_names, tolerance=1e-6)
     drift = np.abs(later.values[0, -1] - state) / _sizes(model, state)
@@ -91,7 +91,7 @@ def _check_steady_state(model: Model) -> Iterable[CheckResult]:
 
 def _check_recovery(model: Model) -> Iterable[CheckResult]:
     """Halve and double each state in turn; after ten of the slowest time constants it must have returned."""
-    one, first = _alone(model)
+    one, first = _stage_system(model)
     state = first.state[0]
     slowest = 10.0 / -_slowest(model, state, first.inputs[0])
     moving_states = [i for _, checks in _per_stage(model) for i in checks]
@@ -164,13 +164,13 @@ def _check_response(model: Model) -> Iterable[CheckResult]:
     )
     for stage in model.system.stages:
         stage_events = tuple(e for e in own if e.compartment in stage.states)
-        to, (name, moved) = "the drug", _largest_move(model, stage, drug)
+        to, (name, moved) = "the drug", _largest_change(model, stage, drug)
         if moved <= RESPONSE:
-            to, (name, moved) = "what enters its own states", _largest_move(model, stage, stage_events)
+            to, (name, moved) = "what enters its own states", _largest_change(model, stage, stage_events)
         yield CheckResult(stage.name, "responds", moved > RESPONSE, f"to {to}: {name} moves by {moved:.3g}")
 
 
-def _largest_move(model: Model, stage: Stage, events: tuple[DoseEvent, ...]) -> tuple[str, float]:
+def _largest_change(model: Model, stage: Stage, events: tuple[DoseEvent, ...]) -> tuple[str, float]:
     """The output of a stage that moves most, and how far, in its own unit."""
     curves = run_subjects(model, [Subject("given", events)], output_times(FOUR_WEEKS, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.is_sink}
@@ -182,7 +182,7 @@ def _largest_move(model: Model, stage: Stage, events: tuple[DoseEvent, ...]) -> 
 
 def _decays(model: Model) -> Iterable[CheckResult]:
     for word, stress in (("depressed", 1.0), ("healthy", 0.0)):
-        _, first = _alone(model, stress=stress)
+        _, first = _stage_system(model, stress=stress)
         has_decayed = bool(first.found[0])
         top = _slowest(model, first.state[0], first.inputs[0]) if has_decayed else np.inf
         detail = f"slowest mode {top:.2e} 1/h" if has_decayed else "no rest state found"

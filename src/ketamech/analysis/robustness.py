@@ -58,7 +58,7 @@ class RobustnessProblem:
     parameters: tuple[Parameter, ...]
     seed: int = 1
     threads: int = 1
-    work: Executor = LOCAL_EXECUTOR
+    executor: Executor = LOCAL_EXECUTOR
 
     @classmethod
     def of(cls, model: Model, *, seed: int = 1, threads: int = 1, work: Executor = LOCAL_EXECUTOR) -> RobustnessProblem:
@@ -78,7 +78,7 @@ class RobustnessProblem:
         units: dict[str, int | None] = {TABLES: None}
         units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}
         parts = []
-        for chunk_answers in self.work.map(units, self.evaluate_chunk):
+        for chunk_answers in self.executor.map(units, self.evaluate_chunk):
             parts.append(chunk_answers)
             if progress:
                 progress(min(sets, max(0, len(parts) - 1) * CHUNK), sets)

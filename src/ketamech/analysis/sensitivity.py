@@ -36,7 +36,7 @@ from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of
 from ketamech.trials.rating_scales import load_scales
 
 CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
-LOW, HIGH = 0.05, 0.95
+LOW_RANK, HIGH_RANK = 0.05, 0.95
 MIN_POINTS = 16  # fewest base points for an index
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
 SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
@@ -70,16 +70,16 @@ def parse_endpoints(text: str, model: Model) -> tuple[Endpoint, ...]:
     except InputError as problem:
         what = f"'{text}' is not an endpoint: {problem.what}"
         raise InputError(what, key="--endpoints", expected=problem.expected, type_this=problem.type_this) from None
-    parsed = (_parse_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in phrases)
-    return tuple(replace(one, **_shown_unit(one.output, model)) for one in parsed)
+    parsed = (_endpoint(endpoint, text[endpoint.start : endpoint.end]) for endpoint in phrases)
+    return tuple(replace(one, **_display_unit(one.output, model)) for one in parsed)
 
 
-def _shown_unit(output: str, model: Model) -> dict[str, Any]:
+def _display_unit(output: str, model: Model) -> dict[str, Any]:
     factor, words = shown(output, model.layout.units[output])
     return {"factor": factor, "unit": words}
 
 
-def _parse_endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
+def _endpoint(endpoint: ParsedEndpoint, words: str) -> Endpoint:
     if endpoint.time is None:
         return Endpoint(words, endpoint.output, endpoint.extreme)
     hour = hours_of(endpoint.time)
@@ -140,7 +140,7 @@ def quantile(row: Parameter, u: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SensitivityProblem:
-    """A scenario, its endpoints and the varied parameters; a chunk of points is a unit of `work`.
+    """A scenario, its endpoints and the varied parameters; a chunk of points is a unit of `executor`.
 
     Endpoints are read from the difference of treated patient and control, with `absolute` from the treated patient.
     Raises InputError where both are given the same.
@@ -151,7 +151,7 @@ class SensitivityProblem:
     endpoints: tuple[Endpoint, ...]
     parameters: tuple[Parameter, ...]
     threads: int = 1
-    work: Executor = LOCAL_EXECUTOR
+    executor: Executor = LOCAL_EXECUTOR
     absolute: bool = False
 
     def __post_init__(self) -> None:
@@ -174,24 +174,24 @@ class SensitivityProblem:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
         chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
-        for arrays in self.work.map({self._name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
-            parts.append(arrays["found"])
+        for arrays in self.executor.map({self._chunk_name(chunk): chunk for chunk in chunks}, self.evaluate_chunk):
+            parts.append(arrays["outcomes"])
             if progress:
                 progress(sum(map(len, parts)), len(ranks))
         return np.concatenate(parts)
 
     def evaluate_chunk(self, ranks: np.ndarray) -> Arrays:
         """Endpoints of one chunk of points."""
-        return {"found": self._chunk(ranks)}
+        return {"outcomes": self._outcomes(ranks)}
 
-    def _name(self, ranks: np.ndarray) -> str:
+    def _chunk_name(self, ranks: np.ndarray) -> str:
         varied = " ".join(row.name for row in self.parameters).encode()
         kind = b"absolute" if self.absolute else b"difference"
         return f"points-{short_hash(kind + varied + ranks.tobytes(), 20)}"
 
-    def _chunk(self, ranks: np.ndarray) -> np.ndarray:
+    def _outcomes(self, ranks: np.ndarray) -> np.ndarray:
         values = {row.name: quantile(row, ranks[:, k]) for k, row in enumerate(self.parameters)}
-        times = output_hours(self.endpoints, self.scenario)
+        times = times_of_endpoints(self.endpoints, self.scenario)
         until = max(float(times[-1]) + 1.0, self.scenario.horizon)
         outputs = tuple(dict.fromkeys(endpoint.output for endpoint in self.endpoints))
         curves = self._curves(values, len(ranks), until, times, outputs)
@@ -215,11 +215,11 @@ def is_own_control(scenario: Scenario, parameters: ParameterTable) -> bool:
     return all(len(control_events(events)) == len(events) for events in (scenario_events.doses, scenario_events.cycle))
 
 
-def output_hours(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:
+def times_of_endpoints(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.ndarray:
     """Output times (h) of endpoints; for a peak, dense after every dose and daily to the horizon."""
     hours = {0.0, *(endpoint.hour for endpoint in endpoints if endpoint.statistic == "at")}
     if any(endpoint.statistic != "at" for endpoint in endpoints):
-        hours |= set(reading_hours(scenario, scenario.horizon))
+        hours |= set(times_resolving_peaks(scenario, scenario.horizon))
     return np.array(sorted(hours))
 
 
@@ -230,28 +230,28 @@ def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> 
     return np.asarray(values.max(axis=-1) if endpoint.statistic == "peak" else values.min(axis=-1))
 
 
-def tornado(question: SensitivityProblem, progress: Progress | None = None) -> pd.DataFrame:
+def tornado(problem: SensitivityProblem, progress: Progress | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing, unit; largest swing first.
     """
-    n = len(question.parameters)
+    n = len(problem.parameters)
     ranks = np.full((2 * n + 1, n), 0.5)
     for k in range(n):
-        ranks[2 * k, k], ranks[2 * k + 1, k] = LOW, HIGH
-    results = question.evaluate(ranks, progress)
+        ranks[2 * k, k], ranks[2 * k + 1, k] = LOW_RANK, HIGH_RANK
+    results = problem.evaluate(ranks, progress)
     lines = []
-    for j, outcome in enumerate(question.endpoints):
-        for k, row in enumerate(question.parameters):
+    for j, outcome in enumerate(problem.endpoints):
+        for k, row in enumerate(problem.parameters):
             low, high = results[2 * k, j], results[2 * k + 1, j]
             extremes = {"low": low, "high": high, "usual": results[-1, j], "swing": abs(high - low)}
             lines.append({"outcome": outcome.text, "parameter": row.name, **extremes, "unit": outcome.unit})
     table = pd.DataFrame(lines).sort_values(["outcome", "swing"], ascending=[True, False], ignore_index=True)
-    return _counted(table, results)
+    return _with_solve_counts(table, results)
 
 
 def morris(
-    question: SensitivityProblem, trajectories: int, seed: int = 1, progress: Progress | None = None
+    problem: SensitivityProblem, trajectories: int, seed: int = 1, progress: Progress | None = None
 ) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width), sigma and unit.
 
@@ -261,21 +261,21 @@ def morris(
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as sample
 
-    problem = _problem(question, LOW)
-    ranks = sample.sample(problem, trajectories, seed=seed)
-    results = question.evaluate(ranks, progress)
+    salib_problem = _salib_problem(problem, LOW_RANK)
+    ranks = sample.sample(salib_problem, trajectories, seed=seed)
+    results = problem.evaluate(ranks, progress)
 
     def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
-        return analyse.analyze(problem, ranks[solved], outcomes, seed=seed)
+        return analyse.analyze(salib_problem, ranks[solved], outcomes, seed=seed)
 
-    table = _index_table(question, results, len(question.parameters) + 1, indices, MORRIS_COLUMNS)
-    units = {endpoint.text: endpoint.unit for endpoint in question.endpoints}
+    table = _index_table(problem, results, len(problem.parameters) + 1, indices, MORRIS_COLUMNS)
+    units = {endpoint.text: endpoint.unit for endpoint in problem.endpoints}
     table["unit"] = table["outcome"].map(units)
     table = table.sort_values(["outcome", "mu_star"], ascending=[True, False], ignore_index=True)
-    return _counted(table, results)
+    return _with_solve_counts(table, results)
 
 
-def sobol(question: SensitivityProblem, base: int, seed: int = 1, progress: Progress | None = None) -> pd.DataFrame:
+def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: Progress | None = None) -> pd.DataFrame:
     """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves.
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
@@ -283,21 +283,21 @@ def sobol(question: SensitivityProblem, base: int, seed: int = 1, progress: Prog
     from SALib.analyze import sobol as analyse
     from SALib.sample import sobol as sample
 
-    problem, block = _problem(question, RANK_MARGIN), len(question.parameters) + 2
-    results = question.evaluate(sample.sample(problem, base, calc_second_order=False, seed=seed), progress)
+    salib_problem, block = _salib_problem(problem, RANK_MARGIN), len(problem.parameters) + 2
+    results = problem.evaluate(sample.sample(salib_problem, base, calc_second_order=False, seed=seed), progress)
 
     def indices(solved: np.ndarray, outcomes: np.ndarray) -> Mapping[str, Any]:
-        return analyse.analyze(problem, outcomes, calc_second_order=False, seed=seed)
+        return analyse.analyze(salib_problem, outcomes, calc_second_order=False, seed=seed)
 
     parts = [b for b in (base // 8, base // 4, base // 2) if b >= MIN_POINTS] + [base]
-    steps = [_index_table(question, results[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
+    steps = [_index_table(problem, results[: b * block], block, indices, SOBOL_COLUMNS).assign(base=b) for b in parts]
     table = steps[-1].drop(columns="base").sort_values(["outcome", "total"], ascending=[True, False], ignore_index=True)
     table.attrs["convergence"] = pd.concat(steps, ignore_index=True)
-    return _counted(table, results)
+    return _with_solve_counts(table, results)
 
 
 def _index_table(
-    question: SensitivityProblem, results: np.ndarray, block: int,
+    problem: SensitivityProblem, results: np.ndarray, block: int,
     indices: Callable[[np.ndarray, np.ndarray], Mapping[str, Any]], columns: Mapping[str, str],
 ) -> pd.DataFrame:  # fmt: skip
     """A line for each outcome and parameter, from the blocks of points that were all solved.
@@ -310,28 +310,28 @@ def _index_table(
         what, expected = "too few points could be solved", "more points, or fewer parameters"
         raise InputError(what, key="--trajectories", expected=expected)
     lines = []
-    for j, outcome in enumerate(question.endpoints):
+    for j, outcome in enumerate(problem.endpoints):
         result = indices(solved, results[solved, j])
-        for k, row in enumerate(question.parameters):
+        for k, row in enumerate(problem.parameters):
             numbers = {column: float(result[name][k]) for column, name in columns.items()}
             lines.append({"outcome": outcome.text, "parameter": row.name, **numbers})
     return pd.DataFrame(lines)
 
 
-def reading_hours(scenario: Scenario, until: float) -> list[float]:
+def times_resolving_peaks(scenario: Scenario, until: float) -> list[float]:
     """Times that resolve every peak: dense after every dose, and daily."""
     starts = {0.0, *(float(at) for t in scenario.regimen.treatments for at in t.starts(until))}
     close = {round(at + after, 4) for at in starts for after in np.geomspace(0.1, 48, 40)}
     return sorted({*starts, *(h for h in close if h < until), *map(float, np.arange(24.0, until, 24.0))})
 
 
-def _counted(table: pd.DataFrame, results: np.ndarray) -> pd.DataFrame:
+def _with_solve_counts(table: pd.DataFrame, results: np.ndarray) -> pd.DataFrame:
     table.attrs |= {"solves": len(results), "failed": int((~np.isfinite(results).all(axis=1)).sum())}
     return table
 
 
-def _problem(question: SensitivityProblem, edge: float) -> Mapping[str, Any]:
-    names = [row.name for row in question.parameters]
+def _salib_problem(problem: SensitivityProblem, edge: float) -> Mapping[str, Any]:
+    names = [row.name for row in problem.parameters]
     if len(names) < 2:
         raise InputError(f"{len(names)} parameters vary", key="--parameters", expected="at least 2 with a spread")
     return {"num_vars": len(names), "names": names, "bounds": [[edge, 1 - edge]] * len(names)}

@@ -259,7 +259,7 @@ def _published_value(
         **{name: rounded_number(getattr(point, name) * scale) for name in ("value", "low", "high")},
         "translated": point.translated,
         "label": point.label,
-        "how": point.how,
+        "how": point.measure_text,
     }
 
 

@@ -101,7 +101,7 @@ def _test_robustness(
     job = {"command": "claims --robust", "seed": seed, "conclusions": len(problem.conclusions)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
         with terminal.progress_bar("Parameter sets", sets) as update:
-            answers = replace(problem, work=work).evaluate(sets, update)
+            answers = replace(problem, executor=work).evaluate(sets, update)
         with replace_folder(out) as draft:
             written = [out / path.name for path in write_robustness(draft, answers)]
     _print_robustness(answers)

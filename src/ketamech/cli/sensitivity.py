@@ -74,7 +74,7 @@ def sensitivity(
     scene = short_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
     job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in targets], "absolute": absolute}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
-        problem = replace(question, work=work)
+        problem = replace(question, executor=work)
         first = _analyse(problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
     terminal.print_open_hint(out / first)
 

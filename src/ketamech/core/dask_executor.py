@@ -55,7 +55,7 @@ def connect(address: str) -> Iterator[DaskCluster]:
             yield DaskCluster(loop, client)
         finally:
             with suppress(OSError):  # TimeoutError too: the rest ends with the loop
-                loop.ask(client.close, CLOSE_SECONDS)
+                loop.run_coroutine(client.close, CLOSE_SECONDS)
     finally:
         loop.close()
 
@@ -64,7 +64,7 @@ def _client(loop: EventLoop, address: str) -> Any:
     """A Dask client that belongs to the loop. Dask itself sets no time limit to the first message from a scheduler."""
     try:
         _probe(address)
-        return loop.ask(partial(_started, address), REPLY_SECONDS)
+        return loop.run_coroutine(partial(_started, address), REPLY_SECONDS)
     except (OSError, ValueError) as problem:
         raise InputError(
             f"no scheduler answers at '{address}'", key="--scheduler", expected="tcp://HOST:PORT of a dask scheduler",
@@ -85,7 +85,7 @@ async def _started(address: str) -> Any:
 
 def _await_worker(loop: EventLoop, client: Any, address: str) -> None:
     try:
-        loop.ask(partial(client.wait_for_workers, 1), WORKER_WAIT_SECONDS)
+        loop.run_coroutine(partial(client.wait_for_workers, 1), WORKER_WAIT_SECONDS)
     except TimeoutError:
         what = f"the scheduler at '{address}' has no workers"
         raise InputError(what, key="--scheduler", type_this=f"dask worker {address}") from None
@@ -98,7 +98,7 @@ def _check_workers(loop: EventLoop, client: Any) -> None:
     """
     query = partial(client.run, pickle.loads, pickle.dumps(_WorkerInfo()), on_error="return")
     try:
-        replies = loop.ask(query, WORKER_WAIT_SECONDS)
+        replies = loop.run_coroutine(query, WORKER_WAIT_SECONDS)
     except TimeoutError:
         what = f"not every worker answers within {WORKER_WAIT_SECONDS:.0f} s"
         raise InputError(what, key="--scheduler", expected="workers that run", type_this=WORKER_COMMAND) from None
@@ -171,7 +171,7 @@ class DaskCluster:
             raise _lost() from problem
         finally:
             with suppress(OSError, CancelledError, ClosedClientError):
-                self._loop.ask(partial(self._client.cancel, list(number_of)), CLOSE_SECONDS)
+                self._loop.run_coroutine(partial(self._client.cancel, list(number_of)), CLOSE_SECONDS)
 
     def _done(self, futures: dict[Any, int]) -> list[Any]:
         """The finished futures, at least one, in the order of the units."""
@@ -215,7 +215,7 @@ class DaskCluster:
         if self._client.status != "running":
             raise _lost()
         try:
-            return sum(self._loop.ask(self._client.nthreads, REPLY_SECONDS).values())
+            return sum(self._loop.run_coroutine(self._client.nthreads, REPLY_SECONDS).values())
         except TimeoutError:
             pass
         except OSError as problem:
@@ -256,7 +256,7 @@ class EventLoop:
 
         return asyncio.run_coroutine_threadsafe(called(), self._loop)
 
-    def ask(self, call: Callable[[], Awaitable[Reply]], limit: float) -> Reply:
+    def run_coroutine(self, call: Callable[[], Awaitable[Reply]], limit: float) -> Reply:
         """The result of the coroutine that `call` returns. Raises TimeoutError after `limit` seconds."""
         running = self.start(call)
         try:

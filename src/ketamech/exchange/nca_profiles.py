@@ -152,7 +152,7 @@ def profiles_of_curves(
                 litres = litres_per_dose(given.unit, printed, None)
                 stated = replace(dose, litres=litres)
                 if not known:
-                    stated = replace(stated, amount=None, why_unknown=OTHER_SUBSTANCE)
+                    stated = replace(stated, amount=None, missing_reason=OTHER_SUBSTANCE)
                 found.profiles.append(
                     ConcentrationProfile(name, output, time, own, printed, stated, given.unit, number, 1, given.time)
                 )

@@ -39,7 +39,7 @@ class FittedParameter:
     unit: str
     factor: float
     origin: str
-    tied: tuple[tuple[str, float], ...] = ()
+    shared_factors: tuple[tuple[str, float], ...] = ()
 
     def free(self, value: np.ndarray | float) -> np.ndarray:
         """Canonical values on the free scale."""
@@ -74,7 +74,7 @@ def _tied(
     others = [second if first == one.name else first for first, second in _strong_pairs(population)
               if one.name in (first, second)]  # fmt: skip
     tied = ((name, known[name].typical) for name in others if name in known and name not in named)
-    return replace(one, tied=tuple(tied))
+    return replace(one, shared_factors=tuple(tied))
 
 
 def _varying(population: Population, parameters: ParameterTable) -> list[str]:
@@ -208,7 +208,7 @@ def canonical_values(
     for i, one in enumerate(parameters):
         found[one.name] = one.canonical(free[..., i])
         ratio = found[one.name] / one.canonical(typical[..., i])
-        found |= {name: usual * ratio for name, usual in one.tied}
+        found |= {name: usual * ratio for name, usual in one.shared_factors}
     return found
 
 

@@ -76,9 +76,9 @@ def individuals(made: Fit, *, draws: int = DRAWS, seed: int = 1) -> Individuals:
     if made.model is not None and made.model.varying:  # a period to come
         within = made.model.parts(made.covariance)[1]
         free[..., made.model.varying] += np.sqrt(within) * chance.standard_normal((*free.shape[:2], len(within)))
-    taken = {name for one in fitted for name in (one.name, *dict(one.tied))}
+    taken = {name for one in fitted for name in (one.name, *dict(one.shared_factors))}
     others = [one for name, one in candidates(made.population, table).items()
-              if not taken & {name, *dict(one.tied)}]  # fmt: skip
+              if not taken & {name, *dict(one.shared_factors)}]  # fmt: skip
     joint, count = prior_covariance((*fitted, *others), made.population), len(fitted)
     slope = np.linalg.solve(joint[:count, :count], joint[:count, count:])
     rest = joint[count:, count:] - joint[count:, :count] @ slope

@@ -185,6 +185,6 @@ def _sensitivities(
         own = one.factor * derivatives[one.output].values[:, place]  # [draw, time, parameter]
         for j, parameter in enumerate(parameters):
             relative = 1 - values[parameter.name] if parameter.is_share else 1.0  # change of the logarithm
-            for name in (parameter.name, *dict(parameter.tied)):
+            for name in (parameter.name, *dict(parameter.shared_factors)):
                 slopes[:, i, :, j] += (relative * values[name])[:, None] * own[..., rows.index(name)]
     return predicted, slopes

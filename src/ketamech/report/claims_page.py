@@ -275,7 +275,7 @@ def quoted_evidence(items: Iterable[EvidenceItem], rule: Rule) -> list[QuotedEvi
 
 
 def _card(answer: ClaimResult, rule: Rule) -> dict[str, object]:
-    sides = [(side, quoted_evidence(answer.claim.side(side), rule)) for side in SIDES]
+    sides = [(side, quoted_evidence(answer.claim.evidence_of_side(side), rule)) for side in SIDES]
     return {
         "claim": answer.claim, "judgement": answer.verdict, "answer": answer, "model": model_result(answer),
         "drawing": draw(answer), "sides": sides, "robustness": load_robustness().claim(answer.claim.id),
@@ -392,7 +392,7 @@ def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
         lines += ["", f"Evidence {side}:", ""]
         items = [
             f"- {item.item.why} ({item.kind}). {item.paper.citation}: {', '.join(f'`{name}`' for name in item.ids)}"
-            for item in quoted_evidence(claim.side(side), rule)
+            for item in quoted_evidence(claim.evidence_of_side(side), rule)
         ]
         lines += items or ["- no row in the evidence tables"]
     return "\n".join(lines)

@@ -157,8 +157,8 @@ def _page(
         criteria=_rounded(tables.get("criteria")), comparison=_rounded(tables.get("comparison")),
         figures=figures, command_line=facts.get("ketamech command_line", ""),
         origins=list(dict.fromkeys(parameter.origin for parameter in made.parameters)),
-        tied=[f"{parameter.name} changes {', '.join(name for name, _ in parameter.tied)} by the same factor"
-              for parameter in made.parameters if parameter.tied],
+        tied=[f"{parameter.name} changes {', '.join(name for name, _ in parameter.shared_factors)} by the same factor"
+              for parameter in made.parameters if parameter.shared_factors],
     )  # fmt: skip
 
 

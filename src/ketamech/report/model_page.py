@@ -257,7 +257,7 @@ def _with_fewest_crossings(layers: list[list[str]], links: Sequence[tuple[str, s
     for sweep in range(ORDERING_SWEEPS):
         backwards = sweep % 2 == 1
         for i in reversed(range(len(current))) if backwards else range(len(current)):
-            place = _places_in_layers(current)
+            place = _node_positions(current)
             wanted = {
                 name: _mean([place[neighbour] for neighbour in _neighbours(name, links, backwards)], place[name])
                 for name in current[i]
@@ -275,7 +275,7 @@ def _neighbours(name: str, links: Sequence[tuple[str, str]], targets: bool) -> l
     return [source for source, target in links if target == name]
 
 
-def _places_in_layers(layers: Sequence[Sequence[str]]) -> dict[str, float]:
+def _node_positions(layers: Sequence[Sequence[str]]) -> dict[str, float]:
     """The row of every name, with layers centred."""
     return {name: k - (len(layer) - 1) / 2 for layer in layers for k, name in enumerate(layer)}
 
@@ -286,7 +286,7 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 def crossings(layers: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> int:
     """Number of pairs of links that cross, each a straight line from layer to layer."""
-    place = _places_in_layers(layers)
+    place = _node_positions(layers)
     layer = {name: i for i, names in enumerate(layers) for name in names}
     lines = [_Line(layer[a], layer[b], place[a], place[b]) for a, b in links]
     return sum(lines[i].crosses(lines[j]) for i in range(len(lines)) for j in range(i))

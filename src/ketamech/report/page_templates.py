@@ -49,11 +49,11 @@ def sentence(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {line.value_in_words(line.baseline)}."
     words = f"from {line.value_in_words(line.baseline)} at baseline; {line.in_words()}"
-    day = line.moments.get("24 h")
+    day = line.values_at.get("24 h")
     words += f"; {line.value_in_words(day)} at 24 h" if day is not None else ""
     gap = line.difference.get("24 h")
     words += f" ({line.text(gap, sign=True)} compared with control)" if gap is not None else ""
-    return words + f"; {line.value_in_words(line.moments['end'])} at the end."
+    return words + f"; {line.value_in_words(line.values_at['end'])} at the end."
 
 
 def alternative_text(run: RunDescription, lines: Sequence[SummaryRow]) -> str:

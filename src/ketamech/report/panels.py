@@ -20,7 +20,7 @@ from ketamech.report.time_axis import Frame, TimeScale, round_steps
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import names_in, value_of
 
-_MARKERS, _MAX_PAPERS_NAMED, _LINE, _LETTER = (
+_MARKERS, _MAX_PAPERS_NAMED, _LINE_HEIGHT, _LETTER_WIDTH = (
     "osD^vP",
     6,
     8.5,
@@ -52,12 +52,12 @@ def draw_key(
     x = np.append(x, [frame.at((point.start + point.end) / 2) for point in points])
     y = np.append(y, frame.y(np.array([point.value for point in points]) * scale))
     shown = labels if len(labels) <= _MAX_PAPERS_NAMED else [f"{len(labels)} papers"]
-    wide, tall = 12 + _LETTER * max(map(len, shown)), _LINE * len(shown) + 3
+    wide, tall = 12 + _LETTER_WIDTH * max(map(len, shown)), _LINE_HEIGHT * len(shown) + 3
     left, top = min(_corners(frame, wide, tall), key=lambda corner: _overlap_count(corner, wide, tall, x, y))
     canvas.box(left, top, wide, tall, colour=BACKGROUND, opacity=0.8)
     for i, label in enumerate(shown):
         colour, kind = _marker_style(i)
-        middle = top + _LINE * (i + 0.5) + 1.5
+        middle = top + _LINE_HEIGHT * (i + 0.5) + 1.5
         if len(labels) <= _MAX_PAPERS_NAMED:
             canvas.mark(left + 5, middle, kind, size=4, fill=colour, edge=colour)
         canvas.text(left + 10, middle, label, size=6.5, colour=MUTED_COLOUR, edge="center")
@@ -88,7 +88,7 @@ def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colo
     if math.isfinite(point.low) and math.isfinite(point.high):
         ends = frame.y(np.array([min(point.low, point.value), max(point.high, point.value)]) * scale)
         caps = [(x - 2, float(end), x + 2, float(end)) for end in ends]
-        canvas.rules([(x, float(ends[0]), x, float(ends[1])), *caps], colour=colour, width=0.9)
+        canvas.segments([(x, float(ends[0]), x, float(ends[1])), *caps], colour=colour, width=0.9)
     title = f"{point.label}: {point.evidence}"
     if point.shape == "level":
         canvas.line([x - 6.5, x + 6.5], [y, y], colour=colour, width=1.8, title=title)
@@ -203,7 +203,7 @@ def _panel(
 def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
     """Time axis, value ticks and unit label."""
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
-    canvas.rules([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
+    canvas.segments([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
     for tick, y in ticks.items():
         canvas.text(frame.left - 4, y, plain(tick), size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     frame.draw_axes(canvas, size=7.5)

@@ -124,9 +124,9 @@ def _score(line: SummaryRow) -> str:
     text = f"{number(line.baseline)} before, {word} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
     gap = line.difference.get(EXTREMUM)
     text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
-    week = line.moments.get("7 d")
+    week = line.values_at.get("7 d")
     text += f"; {number(week)} after a week" if week is not None else ""
-    return f"{text}; {number(line.moments['end'])} at the end"
+    return f"{text}; {number(line.values_at['end'])} at the end"
 
 
 def patient_summary_html(report: RunReport) -> str:

@@ -30,26 +30,26 @@ SCALES = {
     "left": (0.0, 2.0), "harm": (0.0, 2.0), "effect": (0.0, 1.6), "ratio": (0.0, 2.5), "points": (-15.0, 5.0),
     "responds": (0.0, 1.0),
 }  # fmt: skip
-_WIDTH, _LINE, _TOP, _LEGEND_TOP, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
-_LEFT, _RIGHT, _RESULT_LEFT, _LABEL = 430.0, 640.0, 660.0, 74
+_WIDTH, _LINE_HEIGHT, _TOP, _LEGEND_TOP, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.0, 16.0, 40.0
+_LEFT, _RIGHT, _RESULT_LEFT, _MAX_LABEL_LETTERS = 430.0, 640.0, 660.0, 74
 
 
 def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
     """One panel per statistic, one line per experiment; grey bar: published interval or predefined band."""
     panels = [(kind, _of(lines, kind)) for kind in PANELS]
     undecided = _records(lines[lines.verdict == "undecided"])
-    drawn = sum(_GAP + _LINE * (len(rows) - 1) for _, rows in panels if rows)
-    height = _TOP + drawn + _GAP + _LINE * len(undecided) + 30
+    drawn = sum(_GAP + _LINE_HEIGHT * (len(rows) - 1) for _, rows in panels if rows)
+    height = _TOP + drawn + _GAP + _LINE_HEIGHT * len(undecided) + 30
     canvas = Canvas(_WIDTH, height)
     _header(canvas, counts)
     y = _TOP
     for kind, rows in panels:
         if rows:
             y = _panel(canvas, kind, rows, y)
-    y += _GAP - _LINE
+    y += _GAP - _LINE_HEIGHT
     canvas.text(_MARGIN, y, "undecided: the model cannot represent these experiments", bold=True, edge="center")
     for row in undecided:
-        y += _LINE
+        y += _LINE_HEIGHT
         _label(canvas, y, row)
         why = textwrap.shorten(row["why"], 110, placeholder=" …")
         canvas.text(_LEFT, y, why, size=7.5, colour=MUTED_COLOUR, edge="center")
@@ -86,16 +86,16 @@ def _records(lines: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: float) -> float:
     low, high = SCALES[kind]
-    y = top + _GAP - _LINE
+    y = top + _GAP - _LINE_HEIGHT
     canvas.text(_MARGIN, y, PANELS[kind], bold=True, edge="center")
-    bottom = y + _LINE * (len(rows) + 0.5)
+    bottom = y + _LINE_HEIGHT * (len(rows) + 0.5)
     for tick in (low, 0.0, 1.0, high):
         if low <= tick <= high:
             x = _x(tick, kind)
-            canvas.rules([(x, y + 8, x, bottom)], colour=GRID_COLOUR, width=0.7)
+            canvas.segments([(x, y + 8, x, bottom)], colour=GRID_COLOUR, width=0.7)
             canvas.text(x, y, plain(tick), size=7.5, colour=MUTED_COLOUR, anchor="center", edge="center")
     for row in rows:
-        y += _LINE
+        y += _LINE_HEIGHT
         _line(canvas, y, kind, row)
     return y
 
@@ -129,7 +129,9 @@ def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
 
 def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
     done = " + ".join(part for part in (row["regimen"], row["with"]) if part)
-    text = textwrap.shorten(f"{row['evidence']}: {done}" if done else row["evidence"], _LABEL, placeholder=" …")
+    text = textwrap.shorten(
+        f"{row['evidence']}: {done}" if done else row["evidence"], _MAX_LABEL_LETTERS, placeholder=" …"
+    )
     canvas.text(_MARGIN + 6, y, text, size=8, edge="center")
 
 

@@ -44,7 +44,7 @@ class PublishedPoint:
     high: float
     translated: bool
     label: str
-    how: str
+    measure_text: str
 
 
 def published_points(

@@ -178,7 +178,7 @@ def _page(report: RunReport, timelines: list[dict[str, Any]], panels: list[dict[
     from ketamech.report.page_templates import counts, plain_words, render, sentence
 
     lines, changed = report.lines, report.provenance["changed_parameters"]
-    moments = list(lines[0].moments) if lines else []
+    moments = list(lines[0].values_at) if lines else []
     return render(
         "report.html.j2",
         run=report.run,

@@ -36,8 +36,12 @@ MARKS = {
 }
 FIGURES = ("scorecard.svg", "scorecard.png")
 FOLD_LIMIT, DISTANCE_LIMIT = 8.0, 4.0
-_WIDTH, _LINE, _TOP, _BOTTOM, _MARGIN = 862.0, 15.5, 107.0, 68.0, 16.0
-_LABEL, _LETTER, _NOTE = 50, 4.6, 60  # letters of a source name, letter width, letters of a remark
+_WIDTH, _LINE_HEIGHT, _TOP, _BOTTOM, _MARGIN = 862.0, 15.5, 107.0, 68.0, 16.0
+_MAX_SOURCE_LETTERS, _LETTER_WIDTH, _MAX_REMARK_LETTERS = (
+    50,
+    4.6,
+    60,
+)  # letters of a source name, letter width, letters of a remark
 _FOLDS = (("÷8", 1 / 8), ("÷4", 1 / 4), ("÷2", 1 / 2), ("1", 1.0), ("×2", 2.0), ("×4", 4.0), ("×8", 8.0))
 
 
@@ -71,10 +75,10 @@ STRIPS = {
 def scorecard_figure(rows: pd.DataFrame) -> Canvas:
     """Fold errors, distances and signs of every comparison; `rows` as in `Scorecard.rows`."""
     lines = _lines(rows)
-    canvas = Canvas(_WIDTH, _TOP + _LINE * len(lines) + _BOTTOM)
+    canvas = Canvas(_WIDTH, _TOP + _LINE_HEIGHT * len(lines) + _BOTTOM)
     _draw_strips(canvas)
     for place, (stage, part) in enumerate(lines):
-        y = _TOP + _LINE * (place + 0.5)
+        y = _TOP + _LINE_HEIGHT * (place + 0.5)
         if part is None:
             canvas.text(_MARGIN, y, stage, bold=True, edge="center")
         else:
@@ -107,11 +111,11 @@ def _draw_strips(canvas: Canvas) -> None:
             left, right = strip.x(-band), strip.x(band)
             canvas.box(left, top, right - left, bottom - top, colour=GRID_COLOUR, opacity=opacity)
         if strip.bands:
-            canvas.rules([(strip.x(0), top, strip.x(0), bottom)], colour=MUTED_COLOUR, width=0.6)
+            canvas.segments([(strip.x(0), top, strip.x(0), bottom)], colour=MUTED_COLOUR, width=0.6)
         for text, value in strip.ticks:
             canvas.text(strip.x(value), bottom + 4, text, size=8, colour=MUTED_COLOUR, anchor="center", edge="top")
             canvas.text(strip.x(value), top - 3, text, size=8, colour=MUTED_COLOUR, anchor="center")
-            canvas.rules(
+            canvas.segments(
                 [(strip.x(value), y, strip.x(value), y + 3) for y in (top - 2, bottom)], colour=MUTED_COLOUR, width=0.6
             )
         middle = (strip.left + strip.right) / 2
@@ -122,7 +126,7 @@ def _draw_strips(canvas: Canvas) -> None:
 
 
 def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
-    name = textwrap.shorten(part.citation.iloc[0], _LABEL, placeholder=" …")
+    name = textwrap.shorten(part.citation.iloc[0], _MAX_SOURCE_LETTERS, placeholder=" …")
     canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
     records: list[dict[Any, Any]] = part.to_dict("records")
     places: list[tuple[str, float]] = []
@@ -132,7 +136,7 @@ def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
         places.append((kind, x))
     for kind in ("fold", "distance"):
         along = [x for other, x in places if other == kind]
-        canvas.rules([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=MUTED_COLOUR, width=0.7)
+        canvas.segments([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=MUTED_COLOUR, width=0.7)
     for (_, x), row in zip(places, records, strict=True):
         _mark(canvas, x, y, row)
     _remark(canvas, y, records)
@@ -165,7 +169,7 @@ def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None
     text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
     more = f" (+{misses - 1} more)" if misses > 1 else ""
     colour = TEXT_COLOUR if worst["verdict"] in ("miss", "no result") else MUTED_COLOUR
-    words = textwrap.shorten(text, _NOTE, placeholder=" …") + more
+    words = textwrap.shorten(text, _MAX_REMARK_LETTERS, placeholder=" …") + more
     canvas.text(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
 
 
@@ -182,7 +186,7 @@ def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
     for word, (kind, colour, size, hollow) in key.items():
         canvas.mark(x, 63, kind, size=size, fill=BACKGROUND if hollow else colour, edge=colour, width=0.8)
         canvas.text(x + 7, 63, word, edge="center")
-        x += 24 + _LETTER * len(word)
+        x += 24 + _LETTER_WIDTH * len(word)
 
 
 def write_scorecard(

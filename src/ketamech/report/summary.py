@@ -19,7 +19,7 @@ from ketamech.report.tracks import Track, TrackCurve, tracks_of
 from ketamech.simulation.nca_tables import analysed, nca_parameters
 from ketamech.simulation.scenario import Scenario
 
-MOMENTS = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
+SUMMARY_TIMES = {"2 h": 2.0, "24 h": 24.0, "7 d": 168.0}
 VENOUS = "venous."
 EXPOSURE = {  # heading: CDISC codes, the first that is known counts
     "Cmax": ("CMAX",), "Tmax": ("TMAX",), "AUC": ("AUCIFO", "AUCTAU"), "half-life": ("LAMZHL",),
@@ -32,8 +32,9 @@ _MIN_RELATIVE_CHANGE, _PLATEAU_MARGIN, _ZERO_SHARE, EXTREMUM = 0.005, 0.005, 0.0
 class SummaryRow:
     """One curve in numbers. Times (h) count from the first treatment; values in `unit`.
 
-    `extremum` is the value farthest from baseline in the direction of the track, reached at `extremum_time`. `moments`
-    and `difference` (from control, also at the extremum) are by name of the time; times after the end are missing.
+    `extremum` is the value farthest from baseline in the direction of the track, reached at `extremum_time`.
+    `values_at` and `difference` (from control, also at the extremum) are by name of the time; times after the end are
+    missing.
     """
 
     key: str
@@ -45,7 +46,7 @@ class SummaryRow:
     baseline: float
     extremum: float
     extremum_time: float
-    moments: Mapping[str, float]
+    values_at: Mapping[str, float]
     difference: Mapping[str, float]
     is_primary: bool
 
@@ -153,7 +154,7 @@ def _extremum(y: np.ndarray, start: float, direction: str) -> int:
 
 
 def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    values = {name: float(np.interp(h, hours, y)) for name, h in MOMENTS.items() if h <= hours[-1] + 1e-9}
+    values = {name: float(np.interp(h, hours, y)) for name, h in SUMMARY_TIMES.items() if h <= hours[-1] + 1e-9}
     return {**values, "end": float(y[-1])}
 
 
@@ -201,7 +202,7 @@ def _plain(line: SummaryRow) -> dict[str, Any]:
     return {
         "output": line.outputs, "label": line.label, "unit": line.unit, "baseline": _rounded(line.baseline),
         "extremum": _rounded(line.extremum), "extremum_at_h": _rounded(line.extremum_time), "in_words": line.in_words(),
-        "values_at": {name: _rounded(value) for name, value in line.moments.items()},
+        "values_at": {name: _rounded(value) for name, value in line.values_at.items()},
         "difference_from_control": {name: _rounded(value) for name, value in line.difference.items()},
     }  # fmt: skip
 
@@ -218,14 +219,14 @@ def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     difference from control at 24 h and at the end.
     """
     lines = _reported(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))
-    moments = list(lines[0].moments) if lines else []
+    moments = list(lines[0].values_at) if lines else []
     compared = compared_times(lines)
     rows = []
     for line in lines:
         row = {"output": line.label, "unit": line.unit, "baseline": number(line.baseline)}
         row |= {"peak or lowest": number(line.extremum) if line.moved else "–"}
         row |= {"when": hours_in_words(line.extremum_time) if line.moved else "–"}
-        row |= {name: line.text(line.moments[name]) for name in moments}
+        row |= {name: line.text(line.values_at[name]) for name in moments}
         against = {name: line.difference.get(name) for name in compared}
         rows.append(row | {
             f"vs control, {name}": "–" if value is None else line.text(value, sign=True)

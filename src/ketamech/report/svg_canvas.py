@@ -54,14 +54,14 @@ class SvgText:
     bold: bool
     italic: bool
     halo: bool
-    turn: float
+    rotation: float
 
 
 @dataclass(frozen=True)
 class Shape:
     """A polyline or, when `fill` is set, an area. Several pieces if the curve has gaps."""
 
-    pieces: tuple[np.ndarray, ...]
+    paths: tuple[np.ndarray, ...]
     stroke: str
     width: float
     fill: str
@@ -95,7 +95,7 @@ class Canvas:
         pieces = _pieces(np.asarray(x, float), np.asarray(y, float))
         self.shapes.append(Shape(pieces, colour, width, "", opacity, dash, title))
 
-    def rules(
+    def segments(
         self, segments: Sequence[tuple[float, float, float, float]], *, colour: str = TEXT_COLOUR, width: float = 0.8
     ) -> None:
         """Straight lines, each from (x, y) to (x, y), as one shape."""
@@ -166,7 +166,7 @@ def _path(points: np.ndarray, closed: bool) -> str:
 
 
 def _path_element(shape: Shape) -> str:
-    path_data = "".join(_path(piece, bool(shape.fill)) for piece in shape.pieces)
+    path_data = "".join(_path(piece, bool(shape.fill)) for piece in shape.paths)
     attributes: dict[str, object] = {"fill": shape.fill or "none"}
     if shape.stroke and shape.width:
         attributes |= {"stroke": shape.stroke, "stroke-width": f"{shape.width:g}", "stroke-linejoin": "round"}
@@ -187,8 +187,8 @@ def _text_element(words: SvgText) -> str:
         attributes["font-style"] = "italic"
     if words.halo:
         attributes |= {"stroke": BACKGROUND, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
-    if words.turn:
-        attributes["transform"] = f"rotate({-words.turn:g} {words.x:.1f} {words.y:.1f})"
+    if words.rotation:
+        attributes["transform"] = f"rotate({-words.rotation:g} {words.x:.1f} {words.y:.1f})"
     return f"<text{_attributes(attributes)}>{escape(words.text, quote=False)}</text>"
 
 
@@ -217,7 +217,7 @@ def _words(axes: Axes, words: SvgText, order: int) -> None:
 
     drawn = axes.text(
         words.x, words.y, words.text, fontsize=words.size, color=words.colour, ha=words.anchor, va="baseline",
-        rotation=words.turn, rotation_mode="anchor", fontweight="bold" if words.bold else "normal",
+        rotation=words.rotation, rotation_mode="anchor", fontweight="bold" if words.bold else "normal",
         fontstyle="italic" if words.italic else "normal", zorder=order,
     )  # fmt: skip
     if words.halo:
@@ -228,7 +228,7 @@ def _outline(axes: Axes, shape: Shape, order: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Polygon
 
-    for piece in shape.pieces:
+    for piece in shape.paths:
         if shape.fill:
             edge = {"edgecolor": shape.stroke, "linewidth": shape.width} if shape.stroke else {"linewidth": 0.0}
             axes.add_patch(Polygon(piece, facecolor=shape.fill, alpha=shape.opacity, zorder=order, **edge))

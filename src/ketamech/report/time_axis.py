@@ -10,12 +10,12 @@ from ketamech.core.units import MINUTE
 from ketamech.report.palette import AXIS_COLOUR, GRID_COLOUR, MUTED_COLOUR
 from ketamech.report.svg_canvas import Canvas
 
-LETTER = 0.5  # width of a letter, as a share of its size
+LETTER_WIDTH = 0.5  # width of a letter, as a share of its size
 _TICKS = (
     (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 d"), (168, "1 wk"), (672, "4 wk"),
     (2016, "12 wk"), (8760, "1 y"),
 )  # fmt: skip
-_ERAS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9, "weeks"))
+_SPANS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9, "weeks"))
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class TimeScale:
             return np.asarray(np.log(np.divide(at, low)) / np.log(high / low))
         return (np.asarray(at) - low) / (high - low)
 
-    def eras(self) -> list[tuple[float, float, str]]:
+    def spans(self) -> list[tuple[float, float, str]]:
         """Start and end of minutes, hours, days and weeks (logarithmic axis only)."""
-        eras = [(a, min(b, self.horizon), word) for a, b, word in _ERAS if a < self.horizon * 0.99]
+        eras = [(a, min(b, self.horizon), word) for a, b, word in _SPANS if a < self.horizon * 0.99]
         return eras if self.logarithmic else []
 
 
@@ -131,13 +131,13 @@ class Frame:
         """Draw grid lines, the time axis and, with `words`, the tick labels."""
         places, texts = self.clock.ticks()
         ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
-        canvas.rules([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
-        canvas.rules([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
+        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
+        canvas.segments([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if words:
-            canvas.rules([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
+            canvas.segments([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
             free = np.inf  # labels that would touch the next one are left out
             for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
-                wide, last = LETTER * size * len(text), x > self.right - 0.02 * self.width
+                wide, last = LETTER_WIDTH * size * len(text), x > self.right - 0.02 * self.width
                 is_first = x < self.left + 0.01 * self.width  # apart from the labels of the value axis
                 right = x if last else x + wide if is_first else x + wide / 2
                 if right < free:

@@ -16,7 +16,7 @@ from ketamech.report.palette import AXIS_COLOUR, BACKGROUND, GRID_COLOUR, MUTED_
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import Canvas
-from ketamech.report.time_axis import LETTER, Frame, TimeScale
+from ketamech.report.time_axis import LETTER_WIDTH, Frame, TimeScale
 from ketamech.report.tracks import Track, load_groups, load_tracks, series_colours, tracks_of
 
 _UNCHANGED_TRACK_HEIGHT, _LETTER = 0.6, 0.0103
@@ -120,7 +120,7 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
             canvas.text(frame.left - 6, y, text, size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     if np.isfinite(line.baseline):
         rest = float(frame.y(line.baseline))
-        canvas.rules([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
+        canvas.segments([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
 
 
 def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
@@ -156,7 +156,7 @@ def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
     space = x - MARGIN - _GROUP_BAR_WIDTH
     size, below = (min(usual, space / (letter * len(words))) for usual, letter, words in (
-        (9.5, BOLD_LETTER, track.label), (8.0, LETTER, track.unit)
+        (9.5, BOLD_LETTER, track.label), (8.0, LETTER_WIDTH, track.unit)
     ))  # fmt: skip
     canvas.text(x, middle - 2.5, track.label, size=size, bold=True, anchor="right")
     canvas.text(x, middle + 2, track.unit, size=below, colour=MUTED_COLOUR, anchor="right", edge="top")
@@ -225,7 +225,7 @@ def draw_header(canvas: Canvas, scene: TimelineData) -> None:
     canvas.text(MARGIN, 14, scene.run.title, size=16, bold=True, edge="top")
     canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=MUTED_COLOUR, edge="top")
     frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
-    _eras(canvas, frame)
+    _draw_spans(canvas, frame)
     _doses(canvas, frame, scene)
 
 
@@ -239,8 +239,8 @@ def _legend(run: RunDescription) -> str:
     return "  ".join(parts)
 
 
-def _eras(canvas: Canvas, frame: Frame) -> None:
-    for i, (start, end, word) in enumerate(frame.clock.eras()):
+def _draw_spans(canvas: Canvas, frame: Frame) -> None:
+    for i, (start, end, word) in enumerate(frame.clock.spans()):
         left, right = frame.at(start), frame.at(end)
         canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
         if right - left > 0.07 * frame.width:

@@ -44,7 +44,7 @@ class NcaDose:
     steady_state: bool = False
     carried_over: bool = False
     litres: float | None = 1.0
-    why_unknown: str = NO_DOSE
+    missing_reason: str = NO_DOSE
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class _Profile:
     dose: NcaDose
     trapezoids: str
     terminal: TerminalFit | None
-    why_none: str
+    missing_reason: str
     has_origin: bool
 
     def parameters(self) -> tuple[dict[str, float], dict[str, str]]:
@@ -270,7 +270,7 @@ class _Profile:
         by_dose = self._by_dose(values)
         values = {code: float(v) if math.isfinite(v) else math.nan for code, v in (values | by_dose).items()}
         missing = [code for code, value in values.items() if math.isnan(value)]
-        return values, {c: (self._why_without_dose(c) if c in by_dose else "") or self.why_none for c in missing}
+        return values, {c: (self._why_without_dose(c) if c in by_dose else "") or self.missing_reason for c in missing}
 
     @cached_property
     def _last(self) -> int:
@@ -386,7 +386,7 @@ class _Profile:
         """The reason why a parameter that needs the dose is missing; "" if the dose is not the reason."""
         dose = self.dose
         if dose.amount is None:
-            return dose.why_unknown
+            return dose.missing_reason
         if code.endswith("D"):
             return ""
         if dose.litres is None:

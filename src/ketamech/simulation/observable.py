@@ -131,13 +131,13 @@ def _crossing_time(time: np.ndarray, excess: np.ndarray) -> np.ndarray:
     return np.array([time[i] - excess[i] * (time[i + 1] - time[i]) / (excess[i + 1] - excess[i])])
 
 
-def _extreme(best: Callable[[np.ndarray], int], give: str) -> Callable[[TimeCourseWindow], float]:
+def _extreme(best: Callable[[np.ndarray], int], field: str) -> Callable[[TimeCourseWindow], float]:
     def statistic(trace: TimeCourseWindow) -> float:
         hours, values = trace.window()
         if np.isnan(values).any():
             return float("nan")
         i = best(values)
-        return float(values[i] if give == "value" else hours[i])
+        return float(values[i] if field == "value" else hours[i])
 
     return statistic
 

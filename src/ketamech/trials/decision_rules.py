@@ -75,7 +75,7 @@ class DecisionRules:
                 if k < len(step.regimens) and step.regimens[k] is None:
                     self.dosing.belief[mask] = step.belief
                 else:
-                    self.dosing.begin(step_course(number, k), mask, hour, added=step.rescue)
+                    self.dosing.start_course(step_course(number, k), mask, hour, added=step.rescue)
                     self.decided_at[mask] = hour
                 if len(groups) > 1:
                     self.decision[mask] = words

@@ -208,7 +208,7 @@ def enrol_eligible(trial: Trial, model: Model, draw: Draw, tolerance: float, thr
     for attempt in range(MAX_CANDIDATES):
         candidates = missing + attempt * CANDIDATE_STEP
         enrolled, values = draw(candidates)
-        eligible, rated = _examine(trial, model, enrolled, values, tolerance, threads)
+        eligible, rated = _rate_candidates(trial, model, enrolled, values, tolerance, threads)
         here = missing[eligible]
         chosen[here] = candidates[eligible]
         screened[missing] += 1
@@ -241,7 +241,7 @@ def _recorded_baseline(trial: Trial) -> tuple[str, ...]:
     return () if trial.eligibility.independent else trial.eligibility.scales
 
 
-def _examine(
+def _rate_candidates(
     trial: Trial, model: Model, enrolled: Enrolment, values: Mapping[str, Quantity], tolerance: float, threads: int
 ) -> tuple[np.ndarray, Scores]:
     """Mask of eligible candidates [patient], and their ratings [patient, screening and baseline]."""

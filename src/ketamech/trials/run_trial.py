@@ -197,8 +197,8 @@ class TrialRun:
     ) -> np.ndarray | None:  # fmt: skip
         """The same where patients cross over at their own times: each to the own times up to `end` (h)."""
         last = np.full(len(state.times), -np.inf) if reached is None else reached
-        due = ~state.closed & (state.times <= end)
-        state.closed |= due
+        due = ~state.is_settled & (state.times <= end)
+        state.is_settled |= due
         count = int(due.sum(axis=1).max())
         if not count:
             return reached
@@ -303,8 +303,8 @@ def cross_over(state: TrialState, hour: float, visit: int) -> None:
     left_out = np.flatnonzero(np.array([v.time for v in trial.visits]) > hour + 1e-9)
     state.times[np.ix_(moved, second)] += hour - trial.period_length
     state.times[np.ix_(moved, left_out)] = hour
-    state.closed[np.ix_(moved, left_out)] = True
+    state.is_settled[np.ix_(moved, left_out)] = True
     state.hours[moved] = state.times[moved, :count]
     for number in np.unique(state.dosing.course[moved]):
         first = state.dosing.courses[number].name
-        state.dosing.begin(second_period_course(first), moved & (state.dosing.course == number), hour)
+        state.dosing.start_course(second_period_course(first), moved & (state.dosing.course == number), hour)

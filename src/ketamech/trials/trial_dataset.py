@@ -53,7 +53,7 @@ class TrialState:
     status: np.ndarray
     baseline_ratings: Scores
     crossed_at: np.ndarray
-    closed: np.ndarray
+    is_settled: np.ndarray
     left: np.ndarray
     why_left: np.ndarray
 

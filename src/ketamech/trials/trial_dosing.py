@@ -27,7 +27,7 @@ from ketamech.trials.population_mixture import TrialPopulation
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
 ADHERENCE_BLOCK = 1000  # of the stream "adherence"; a cohort's own blocks count from 0
-BIOAVAILABILITY_BY_ROUTE = {
+BIOAVAILABILITY_PARAMETERS = {
     "nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f",
     "rectal": "pharmacokinetics.rectal_f",
 }  # fmt: skip
@@ -71,9 +71,9 @@ class TrialDosing:
         self.visits = Visits(self._value("expectancy.visit_gap"))
         self._draws: dict[tuple[str, str, int], np.ndarray] = {}
         if trial.add_on:
-            self.begin("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
+            self.start_course("add-on", np.ones(self.size, dtype=bool), 0.0, added=True)
 
-    def begin(self, name: str, mask: np.ndarray, hour: float, *, added: bool = False) -> None:
+    def start_course(self, name: str, mask: np.ndarray, hour: float, *, added: bool = False) -> None:
         """Patients of `mask` change to the course `name` at `hour`, or receive it in addition where `added`."""
         number = [course.name for course in self.courses].index(name)
         if added:
@@ -174,7 +174,7 @@ class TrialDosing:
         """Bioavailability of this dose [patient], where it varies between occasions."""
         name = treatment.substance.nasal_bioavailability_parameters.get(
             treatment.route
-        ) or BIOAVAILABILITY_BY_ROUTE.get(treatment.route)
+        ) or BIOAVAILABILITY_PARAMETERS.get(treatment.route)
         if name is None:
             return {}
         key = ("people", name, 0)
@@ -193,7 +193,7 @@ def treatment_courses(trial: Trial) -> tuple[TreatmentCourse, ...]:
         if trial.crossover_rule is not None:
             courses.append(TreatmentCourse(_sequence_name(arms), _with_belief(arms[0].regimen, arms[0].belief)))
             continue
-        doses = [_with_belief(shifted(arm.regimen, p * trial.washout), arm.belief) for p, arm in enumerate(arms)]
+        doses = [_with_belief(delayed(arm.regimen, p * trial.washout), arm.belief) for p, arm in enumerate(arms)]
         adaptation = arms[0].adaptive_dosing
         less = adaptation and adaptation.reduced_schedule
         reduced = _with_belief(less, arms[0].belief) if less else ()
@@ -273,6 +273,6 @@ def _with_belief(regimen: Regimen, belief: str) -> tuple[tuple[Treatment, str], 
     return tuple((treatment, belief) for treatment in regimen.treatments)
 
 
-def shifted(regimen: Regimen, hours: float) -> Regimen:
+def delayed(regimen: Regimen, hours: float) -> Regimen:
     """The regimen delayed by `hours`."""
     return Regimen(tuple(replace(t, start=t.start + hours) for t in regimen.treatments)) if hours else regimen

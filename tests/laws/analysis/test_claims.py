@@ -210,8 +210,8 @@ def test_other_rules_move_some_verdicts(claims, rule):
 def test_every_claim_has_evidence_and_contested_ones_on_both_sides(claims):
     assert [name for name, claim in claims.items() if not claim.evidence_items] == []
     for name in ("suicidality", "faster", "inflammation", "glutamate-rises", "many-ways", "mood", "opioid-needed"):
-        assert claims[name].side("for"), name
-        assert claims[name].side("against"), name
+        assert claims[name].evidence_of_side("for"), name
+        assert claims[name].evidence_of_side("against"), name
 
 
 def spoiled(folder, table, change):

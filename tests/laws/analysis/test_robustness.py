@@ -95,7 +95,7 @@ def test_sets_without_an_answer_are_not_counted(found):
 
 def test_more_sets_add_to_fewer_and_another_seed_gives_others(problem, found):
     more = problem.evaluate(CHUNK + 40)
-    assert more.sets == CHUNK + 40
+    assert more.n_sets == CHUNK + 40
     np.testing.assert_array_equal(more.values[: CHUNK + 1], found.values)
     again = replace(problem, seed=2).evaluate(CHUNK)
     assert not np.array_equal(again.values, found.values)
@@ -112,10 +112,10 @@ def test_a_stopped_run_continues_with_the_same_bits(problem, tmp_path):
     """The second run computes only what the first one had not finished."""
     whole = problem.evaluate(2 * CHUNK)
     with open_checkpoint(tmp_path, {"job": "toy"}) as pieces:
-        replace(problem, work=Executor(pieces)).evaluate(CHUNK)
+        replace(problem, executor=Executor(pieces)).evaluate(CHUNK)
         assert set(pieces) == {TABLES, "sets-1-0"}
     with open_checkpoint(tmp_path, {"job": "toy"}, resume=True) as pieces:
-        continued = replace(problem, work=Executor(pieces)).evaluate(2 * CHUNK)
+        continued = replace(problem, executor=Executor(pieces)).evaluate(2 * CHUNK)
         assert set(pieces) == {TABLES, "sets-1-0", "sets-1-1"}
     np.testing.assert_array_equal(continued.values, whole.values)
     np.testing.assert_array_equal(continued.answers, whole.answers)

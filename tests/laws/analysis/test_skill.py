@@ -108,7 +108,7 @@ def test_the_common_scale(by_id):
     assert by_id["murrough13-resp-ket"].published == pytest.approx(64 / 5)
     assert by_id["murrough13-or"].published == pytest.approx(5 * np.log(2.18))
     assert by_id["diaz10-d-d2"].published == pytest.approx(-8)  # negative is improvement
-    edges = by_id["murrough13-resp-ket"].for_intervals(np.array([0.0, 50.0, 100.0]))
+    edges = by_id["murrough13-resp-ket"].on_interval_scale(np.array([0.0, 50.0, 100.0]))
     assert np.isfinite(edges).all()
     assert edges[1] == pytest.approx(0)
 

@@ -144,7 +144,7 @@ def test_the_chosen_parameters_matter_and_dose_parameters_are_among_them(model):
     assert "pharmacokinetics.intrinsic_clearance_s" in names
     assert not any("nose" in name or "nasal" in name for name in names)
     clearance = infused.parameters[names.index("pharmacokinetics.intrinsic_clearance_s")]
-    assert clearance.tied[0][0] == "pharmacokinetics.intrinsic_clearance_r"
+    assert clearance.shared_factors[0][0] == "pharmacokinetics.intrinsic_clearance_r"
     sprayed = [line.replace("IV,0.6667", "nasal,.") for line in person()]
     nasal = fit(data_of(model, table(*sprayed)), model, FitSettings(group=False))
     assert "pharmacokinetics.racemic_nasal_f" in [one.name for one in nasal.parameters]

@@ -287,7 +287,7 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
     evidence = {
         f"evidence_{side}": [
             {**evidence_row(item.row, app_state), "strength": item.strength, "description": item.why}
-            for item in claim.side(side)
+            for item in claim.evidence_of_side(side)
         ]
         for side in ("for", "against")
     }

@@ -111,7 +111,7 @@ NO_DOSE = "visits of a trial are not analysed by dose"
 def exposure_of_visits(dataset: xr.Dataset, names: tuple[str, ...]) -> list[AnalysedProfile]:
     """Levels at the visits of the first replicate, analysed: one profile for each patient and substance."""
     hours = dataset["visit_time"].values[0]
-    dose = NcaDose(why_unknown=NO_DOSE)
+    dose = NcaDose(missing_reason=NO_DOSE)
     profiles = []
     for name in (level for level in names if level in dataset):
         unit = str(dataset[name].attrs.get("units", ""))
