@@ -97,7 +97,7 @@ def test_grouping_and_threads_change_no_bit(model):
         ({"crossover_when": "MADRS > 3"}, "crossover_when", "not rated in this trial"),
     ],
 )
-def test_what_cannot_be_is_refused(change, key, said):
+def test_impossible_keys_are_refused(change, key, said):
     with pytest.raises(InputError) as refused:
         load_trial({**KEYS, "crossover_when": RULE, **change})
     assert refused.value.key == key
