@@ -34,7 +34,7 @@ fuzz: $(READY)  ## Fuzz every reader with damaged files, e.g. make fuzz RUNS=200
 	$(BIN)/python tests/survival/fuzz/fuzz.py --runs $(or $(RUNS),20000) $(if $(RESUME),--resume $(RESUME))
 
 survive: $(READY)  ## Kill a small job and a cohort 200 times each and resume them; test a local cluster
-	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survival/test_kills.py tests/survival/test_cluster.py tests/survival/test_cluster_ends.py tests/survival/test_checkpoints.py tests/survival/test_stopped_commands.py
+	KETAMECH_KILLS=200 $(BIN)/python -m pytest tests/survival/test_killed_runs.py tests/survival/test_cluster.py tests/survival/test_cluster_ends.py tests/survival/test_checkpoints.py tests/survival/test_stopped_commands.py
 
 sbom: $(READY)  ## Write the bill of materials of the locked dependencies to build/sbom.json (needs cyclonedx-bom)
 	mkdir -p build && cyclonedx-py requirements requirements.lock --output-file build/sbom.json

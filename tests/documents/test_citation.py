@@ -32,7 +32,7 @@ def test_the_citation_file_is_one():
     assert found["license"] == project["license"]
 
 
-def test_changes_are_told_by_semantic_version():
+def test_changes_follow_semantic_versions():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     told = re.findall(r"^## (\S+)", text, flags=re.M)
     assert told[0] == "Unreleased" or told[0] == ketamech.__version__

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import law
 import pytest
+import runner_law as law
 
 PAGE = Path(__file__).parents[2] / "docs" / "runner-law.md"
 
@@ -35,5 +35,5 @@ def test_runs_of_all_outputs_and_of_some_agree_within_the_tolerance_of_the_solve
 
 
 def test_the_table_in_the_documents_is_the_programs(model):
-    """Made by `python tests/runners/law.py`."""
+    """Made by `python tests/runners/runner_law.py`."""
     assert law.table(model) in PAGE.read_text(encoding="utf-8")

@@ -139,7 +139,7 @@ def test_a_journal_without_its_head_is_refused(tmp_path, text):
     assert (tmp_path / "pieces" / "u0.npz").exists()
 
 
-def test_unfinished_work_is_not_thrown_away_by_mistake(tmp_path):
+def test_unfinished_work_is_not_deleted_by_mistake(tmp_path):
     do(tmp_path, 2)
     with pytest.raises(InputError, match="2 finished units of an interrupted run") as problem:
         do(tmp_path, 2, resume=False)
@@ -162,14 +162,14 @@ def test_another_job_or_other_versions_are_refused_by_name(tmp_path, monkeypatch
 kit_made_with = kit.environment()
 
 
-def test_a_job_of_which_nothing_came_leaves_nothing(tmp_path):
+def test_a_job_without_results_leaves_no_file(tmp_path):
     for there, left in (("a/b", []), ("", [])):
         with pytest.raises(ZeroDivisionError), open_checkpoint(tmp_path / there, JOB):
             raise ZeroDivisionError
         assert list(tmp_path.iterdir()) == left
 
 
-def test_python_objects_are_never_kept(tmp_path):
+def test_python_objects_are_never_stored(tmp_path):
     with open_checkpoint(tmp_path, JOB) as pieces, pytest.raises(TypeError, match="Python objects"):
         pieces.save("u0", {"x": np.array([{}], dtype=object)})
 
@@ -189,7 +189,7 @@ def test_two_writers_do_not_share_a_folder(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the lock of POSIX")
-def test_a_disk_that_carries_no_locks_is_said(tmp_path, monkeypatch):
+def test_a_disk_without_locks_is_reported(tmp_path, monkeypatch):
     import fcntl
 
     def unknown(*_):

@@ -59,7 +59,7 @@ def test_units_come_back_in_order_and_from_several_workers(cluster):
     assert os.getpid() not in workers
 
 
-def test_a_killed_worker_costs_its_unit_and_nothing_else(cluster, tmp_path):
+def test_a_killed_worker_loses_only_its_unit(cluster, tmp_path):
     log = tmp_path / "begun.txt"
     with connect(cluster.scheduler_address) as dask, open_checkpoint(tmp_path, {}) as pieces:
         found, killed = [], None
@@ -97,7 +97,7 @@ def test_a_worker_of_another_version_is_refused(cluster, monkeypatch):
         pass
 
 
-def test_a_worker_that_comes_later_is_asked_too(cluster, monkeypatch):
+def test_a_worker_that_connects_later_is_checked_too(cluster, monkeypatch):
     import ketamech.core.dask_executor as kit
 
     usual = kit.environment()
@@ -136,7 +136,7 @@ def test_a_worker_without_the_package_is_named(tmp_path):
             worker.wait(10)
 
 
-def test_a_piece_over_which_every_worker_dies_is_said(cluster, monkeypatch):
+def test_a_unit_that_ends_every_worker_is_reported(cluster, monkeypatch):
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     with (
         connect(cluster.scheduler_address) as dask,
@@ -154,7 +154,7 @@ def do_and_leave(address, pieces, leave):
 
 
 @pytest.mark.parametrize("ending", ["workers", "scheduler"])
-def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_path, monkeypatch):
+def test_a_lost_cluster_is_reported_and_finished_units_are_kept(ending, tmp_path, monkeypatch):
     import ketamech.core.dask_executor as kit
 
     monkeypatch.setattr(kit, "RECONNECT_SECONDS", 1.0)
@@ -167,7 +167,7 @@ def test_a_cluster_that_goes_away_is_said_and_what_arrived_is_kept(ending, tmp_p
         assert 3 <= len(list(pieces)) < len(UNITS)
 
 
-def test_an_address_where_nobody_answers_is_said(monkeypatch):
+def test_an_address_without_an_answer_is_reported(monkeypatch):
     monkeypatch.setattr("ketamech.core.dask_executor.REPLY_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense", "gopher://x", "tcp://127.0.0.1", "tcp://127.0.0.1:99999"):
         with pytest.raises(InputError, match="no scheduler answers at"), connect(address):

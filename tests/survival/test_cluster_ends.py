@@ -71,7 +71,7 @@ def each_unit(address, then, one=time.sleep, units=PAUSES):
             then(number, dask)
 
 
-def test_a_scheduler_that_stands_still_is_said(scheduler, request):
+def test_a_stalled_scheduler_is_reported(scheduler, request):
     address, process = scheduler
 
     def stop(number, _):

@@ -42,7 +42,7 @@ def load_components() -> dict[str, Pathway]:
 
 
 def component(name: str) -> Pathway:
-    """One component; a name that no table holds is its own label."""
+    """One component; a name without a row in the tables is its own label."""
     label = name.replace("_", " ")
     return load_components().get(name) or Pathway(name, label[:1].upper() + label[1:], UNLISTED_COLOUR)
 

@@ -1,4 +1,4 @@
-"""Conclusions that are drawn from the model, each with the simulated arms from which it is read.
+"""Conclusions from the model, each with the simulated arms from which it is read.
 
 Five kinds: claims (data/claims/experiments.csv), the drug effect on MADRS, the shares of pathways in it, contrasts of
 doses, routes and times (data/claims/contrasts.csv), and published perturbations (data/perturbations/rows.csv). Every
@@ -161,7 +161,7 @@ def value_at(curves: TimeCourse, output: str, hour: float) -> float:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Drug effect (treated minus control) of one treatment and time against that of another: does the relation hold?"""
+    """Drug effect (treated minus control) of one treatment and time in relation to that of another."""
 
     id: str
     quantity: str

@@ -341,7 +341,8 @@ class SensitivityRank:
     """Numerical identifiability over all scored readings.
 
     `rank`: directions that change some reading by at least 1 % of its size when moved by one standard deviation;
-    `invisible`: parameters that change none so; `parallel`: groups whose effects on all readings are proportional.
+    `invisible`: parameters that change no reading by as much; `parallel`: groups whose effects on all readings are
+    proportional.
     """
 
     parameters: int

@@ -90,7 +90,7 @@ def _check_steady_state(model: Model) -> Iterable[CheckResult]:
 
 
 def _check_recovery(model: Model) -> Iterable[CheckResult]:
-    """Halve and double each state in turn; after ten of the slowest time constants it must have returned."""
+    """Check that each state, halved or doubled, returns within ten of the slowest time constants."""
     one, first = _stage_system(model)
     state = first.state[0]
     slowest = 10.0 / -_slowest(model, state, first.inputs[0])
@@ -171,7 +171,7 @@ def _check_response(model: Model) -> Iterable[CheckResult]:
 
 
 def _largest_change(model: Model, stage: Stage, events: tuple[DoseEvent, ...]) -> tuple[str, float]:
-    """The output of a stage that moves most, and how far, in its own unit."""
+    """The output of a stage with the largest change, and this change in the unit of the output."""
     curves = run_subjects(model, [Subject("given", events)], output_times(FOUR_WEEKS, per_dose=24))
     sinks = {state.name for state in stage.states.values() if state.is_sink}
     names = [name for name in (*stage.states, *stage.outputs) if name in curves and name not in sinks]

@@ -41,7 +41,7 @@ class NetworkPrediction:
     failed: int
 
     def change(self, name: str) -> np.ndarray:
-        """Change from the own baseline in percent [draw, time]."""
+        """Change from the baseline of the same draw in percent [draw, time]."""
         return 100 * (self.curves[name].values / baseline_of(self.curves, name)[:, None] - 1)
 
     def table(self) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Reference forecasts that know nothing of the mechanism, and published differences beside curves of the model.
+"""Reference forecasts without a mechanistic model, and published differences to compare with curves of the model.
 
 The class mean is the mean and SD of the scored rows of the other trials in the same class, without dose or time. The
 meta-analysis is the random-effects mean (REML) of the differences from control in the other trials. A prediction must
@@ -70,7 +70,7 @@ def reference_forecasts(rows: Sequence[ScoredRow], today: str = "") -> list[Refe
 
 
 def _comparison_class(row: ScoredRow, others: list[ScoredRow]) -> tuple[str, list[ScoredRow]]:
-    """The rows of other trials in the class, or in its family where the class has too few, and the name of these."""
+    """The rows of other trials in the class, or in its family where it has too few, after the name of the latter."""
     family = [other for other in others if (other.statistic, other.family) == (row.statistic, row.family)]
     own = [other for other in family if other.arm == row.arm]
     for name, rows in (("", own), (f"{row.family}, {row.statistic}", family)):

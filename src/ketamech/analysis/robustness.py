@@ -1,10 +1,10 @@
 """Robustness of conclusions: all assumed parameters vary jointly over their spreads (Latin hypercubes).
 
 A conclusion is the answer at the values of the tables. For each one the share of parameter sets with the same answer is
-computed, and the parameters that separate the sets in which it holds from the others: the share in the lowest and in
-the highest fifth of the parameter. Sets are drawn in chunks, each a Latin hypercube with its own random stream, so that
-more sets add to fewer. (A Sobol sequence in hundreds of dimensions has correlated columns for thousands of points.)
-The result of the last sweep is stored in data/claims/robustness.csv.
+computed. A parameter separates the sets in which the conclusion holds from the others if this share differs between the
+lowest and the highest fifth of the parameter. Sets are drawn in chunks, each a Latin hypercube with its own random
+stream, so that more sets add to fewer. (A Sobol sequence in hundreds of dimensions has correlated columns for thousands
+of points.) The result of the last sweep is stored in data/claims/robustness.csv.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def assumed_parameters(model: Model) -> tuple[Parameter, ...]:
 
 @dataclass(frozen=True)
 class RobustnessProblem:
-    """Conclusions, the arms that they read and the parameters that vary; a chunk of sets is a unit of `work`."""
+    """Conclusions, the arms that they read and the parameters that vary; a chunk of sets is a unit of `executor`."""
 
     model: Model
     conclusions: tuple[Conclusion, ...]
@@ -87,7 +87,7 @@ class RobustnessProblem:
         return ParameterSetAnswers(self, answers, values)
 
     def evaluate_chunk(self, chunk: int | None) -> Arrays:
-        """Answers and numbers [set, conclusion] of a chunk; None: of the values of the tables."""
+        """Answers and numbers [set, conclusion] of a chunk; the chunk None holds the values of the tables."""
         drawn: dict[str, np.ndarray] = {}
         if chunk is not None:
             ranks = self.ranks(chunk)
@@ -103,7 +103,7 @@ class RobustnessProblem:
         return {"answers": answers, "values": values}
 
     def curves(self, arm: Arm, drawn: Mapping[str, np.ndarray], size: int) -> ArmCurves:
-        """Curves of one arm for all sets of a chunk; what the scenario sets does not vary."""
+        """Curves of one arm for all sets of a chunk; parameters that the scenario sets keep their value."""
         values = {name: column for name, column in drawn.items() if name not in arm.scenario.values}
         until = max(arm.hours)
         ensemble = ensemble_of_scenario(self.model, arm.scenario, values, size, until + 1e-3, change=arm.change)
@@ -282,7 +282,7 @@ class RobustnessRow:
 
     @property
     def text(self) -> str:
-        """The percentage, and the mark below 90 %."""
+        """The percentage, with the label of an assumption where it is below 90 %."""
         if math.isnan(self.holds):
             return "no result"
         return f"{percent(self.holds)} %" + (f", {ASSUMPTION_LABEL}" if self.is_consequence else "")

@@ -1,4 +1,4 @@
-"""The scorecard: published numbers of a typical patient, each compared with its simulation, misses included.
+"""The scorecard: published numbers of a typical patient, each compared with its simulation, including those missed.
 
 The acceptance criteria of the model are in data/scorecard/acceptance_criteria.csv.
 """
@@ -165,7 +165,7 @@ class Scorecard:
     rows: id, stage, reference, trial, citation, protocol, output, unit, simulated, published, spread, comparison,
     expected, fold_error, log_fold, z, distance (in limits of "inside"), verdict, reading_source, use, translated,
     fitted, role ("fitted", "same trial" as a fitted row, or "independent"). Rows of use "context" have no address that
-    can be opened: they are compared and not counted.
+    can be opened: they are compared but not counted.
     `seconds`: duration of the simulations, including compilation on first use.
     """
 
@@ -253,7 +253,7 @@ def _expected(target: Target) -> str:
 
 
 def counted(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose source can be opened."""
+    """The rows whose source has a public address."""
     return rows[rows["use"] == "calibrate"]
 
 

@@ -76,7 +76,7 @@ def load_targets(
 ) -> tuple[Target, ...]:
     """Every comparison. Raises InputError for an unknown id, protocol or word.
 
-    A context row without an address that can be opened is compared and not counted; other context rows are refused.
+    A context row without a public address is compared but not counted; other context rows are refused.
     """
     targets = []
     for row in read_table(path, COLUMNS):
@@ -272,8 +272,10 @@ def named_rows(evidence: Evidence, parameters: Mapping[str, Parameter] | None = 
 def rows_set_by_hand(
     evidence: Evidence, parameters: Mapping[str, Parameter], estimated: Collection[str]
 ) -> frozenset[str]:
-    """Ids that set a value other than the `estimated` parameters: leaving their trial out of the posterior does not
-    undo this."""
+    """Ids of rows that determine values of parameters that are not `estimated`.
+
+    These values stay the same when the trial of the row is left out of the posterior.
+    """
     ids = {name for key, parameter in parameters.items() if key not in estimated for name in parameter.evidence}
     for row in _records(NAMING_TABLES[1:]):
         ids.update(expanded_ids(row.cells.get("evidence", ""), evidence))

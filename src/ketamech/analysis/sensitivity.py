@@ -35,7 +35,7 @@ from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
 
-CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that the progress is up to date
+CHUNK, TOLERANCE, RANK_MARGIN = 1024, 1e-4, 1e-6  # small chunks, so that progress is reported often
 LOW_RANK, HIGH_RANK = 0.05, 0.95
 MIN_POINTS = 16  # fewest base points for an index
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
@@ -255,8 +255,8 @@ def morris(
 ) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width), sigma and unit.
 
-    The change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado.
-    Morris steps span the whole range: between ranks 0 and 1 the farthest tails of the spreads would decide the ranking.
+    The change of the outcome as a parameter goes from its 5th to its 95th percentile, as in the tornado. Morris steps
+    span the whole range: between ranks 0 and 1 the extreme tails of the spreads would determine the ranking.
     """
     from SALib.analyze import morris as analyse
     from SALib.sample import morris as sample

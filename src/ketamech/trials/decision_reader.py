@@ -73,7 +73,7 @@ def _groups(file: SourceFile, where: Path_, stated: str | list[str], names: Sequ
 
 
 def _option(file: SourceFile, where: Path_, text: str) -> Regimen | None:
-    """The regimen of a step: of a sentence, none at all, or None for the present one."""
+    """The regimen of a step: that of a sentence, one without doses, or None to continue the present one."""
     word = text.strip().lower()
     if word == NO_CHANGE:
         return None
@@ -181,7 +181,7 @@ def _amount(file: SourceFile, where: Path_, text: str, like: Treatment) -> float
 def dropout_rules(
     file: SourceFile, listed: Sequence[DropoutKeys], default_rule: DropoutRule
 ) -> tuple[DropoutRule, ...]:
-    """Dropout rules for lack of effect (`poor`, and those of the file) and for side effects."""
+    """Dropout rules for lack of effect (`default_rule`, and those of the file) and for side effects."""
     rules = [default_rule] if default_rule.chance else []
     for i, keys in enumerate(listed):
         where: Path_ = ("leave", i)
@@ -246,20 +246,20 @@ def crossover(file: SourceFile, keys: TrialFile, visits: Sequence[Visit]) -> tup
     """The condition on which a patient crosses over after the washout, and the latest time (h) for it."""
     if keys.crossover_when is None:
         if keys.crossover_latest is not None:
-            what = "a longest wait without the condition that is waited for"
+            what = "a latest time of the crossover without its condition"
             raise file.error(("crossover_latest",), what, "a crossover_when: key", type_="crossover_when: MADRS > 20")
         return None, 0.0
     where: Path_ = ("crossover_when",)
     if keys.crossover is None:
         raise file.error(where, "a condition of a crossover without a crossover", "a crossover: key", type_="7 days")
     if len(keys.arms) != 2 or keys.window or any(" with " in text for text in _sentences(keys)):
-        what = "a crossover on a condition with other than two arms, a window or perturbations"
+        what = "a crossover on a condition with a window, with perturbations, or not with exactly two arms"
         raise file.error(where, what, "two arms, visits at fixed times, no perturbations")
     rule = with_look_back(file.condition(where, keys.crossover_when), LAST_VISIT)
     washout, last = file.time(("crossover",), keys.crossover), max(visit.time for visit in visits)
     latest = file.time(("crossover_latest",), keys.crossover_latest) if keys.crossover_latest else max(last, washout)
     if latest < max(washout, last):
-        what = f"the longest wait of {latest:g} h ends before the washout or the last visit"
+        what = f"the latest time of the crossover, {latest:g} h, is before the end of the washout or the last visit"
         raise file.error(("crossover_latest",), what, "a later time", type_=f"{max(washout, last) / 24:g} days")
     return rule, latest
 

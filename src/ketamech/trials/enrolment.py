@@ -236,7 +236,7 @@ def lead_in_events(trial: Trial, model: Model, values: Mapping[str, Quantity]) -
 
 
 def _recorded_baseline(trial: Trial) -> tuple[str, ...]:
-    """Scales whose rating at baseline is that of the examination for eligibility."""
+    """Scales whose rating for eligibility is recorded as the baseline."""
     assert trial.eligibility is not None
     return () if trial.eligibility.independent else trial.eligibility.scales
 

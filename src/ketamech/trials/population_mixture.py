@@ -110,7 +110,7 @@ def trial_population(text: str) -> TrialPopulation:
 
 
 def read_population(file: SourceFile, stated: str | Mapping[str, float]) -> TrialPopulation:
-    """The population that a trial file states."""
+    """The population of a trial file, by name or as shares."""
     if isinstance(stated, str):
         return file.with_location(("population",), partial(load_population, stated))
     for name in stated:

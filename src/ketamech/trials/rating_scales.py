@@ -66,7 +66,7 @@ class RatingScale:
 
     @property
     def is_output(self) -> bool:
-        """Whether the score without error is the output in its unit, but for a background below one step."""
+        """Whether the score without error equals the output, apart from a background of less than one step."""
         usual = self.factor == shown(self.output, self.unit)[0] and not self.carried_share
         return usual and self.background_median <= self.step
 

@@ -100,7 +100,7 @@ class TrialDosing:
         return events
 
     def _expectancy_events(self, dose: DueDose, taken: np.ndarray, now: np.ndarray) -> Iterator[DoseEvent]:
-        """Expectancy of the patients who take a dose; a missed dose is no visit."""
+        """Expectancy events of the patients who take a dose; a patient who misses a dose has no visit."""
         size = belief_size(dose.belief, self._value)
         for own in sorted(set(self.belief[dose.mask]) - {""}):
             size = np.where(self.belief == own, belief_size(own, self._value), size)

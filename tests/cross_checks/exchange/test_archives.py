@@ -50,7 +50,7 @@ def parameters(found):
     return [found.getParameter(i) for i in range(found.getNumParameters())]
 
 
-def test_an_archive_gives_back_every_file(made, tmp_path):
+def test_reading_an_archive_returns_every_file(made, tmp_path):
     write_archive(tmp_path / "x.omex", made)
     assert read_archive(tmp_path / "x.omex") == made.files
     assert [path.name for path in tmp_path.iterdir()] == ["x.omex"]

@@ -71,7 +71,7 @@ def test_the_table_is_long_tidy_and_has_units(tmp_path):
     assert row[["value", "unit"]].to_numpy().tolist() == [[22.0, "points"]]
 
 
-def test_nothing_half_written_is_left_behind(tmp_path):
+def test_no_partial_file_is_left(tmp_path):
     with pytest.raises(RuntimeError, match="power cut"):
         write_until_the_power_fails(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -187,7 +187,7 @@ def running(folder, moment, seconds):
 
 @POSIX
 @pytest.mark.parametrize("moment", ["writing", "between"])
-def test_what_a_killed_run_left_is_tidied_and_nothing_finished_is_lost(moment, tmp_path):
+def test_files_of_a_killed_run_are_removed_and_finished_units_are_kept(moment, tmp_path):
     finished(tmp_path / "run")
     other = running(tmp_path / "run", moment, 60)
     other.kill()

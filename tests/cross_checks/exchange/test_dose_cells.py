@@ -89,7 +89,7 @@ def test_what_cannot_be_meant_is_refused_with_file_line_and_column(text):
         assert part in str(refused.value)
 
 
-def test_a_decimal_comma_is_said():
+def test_a_decimal_comma_is_reported():
     assert "numbers have a decimal comma" in read("TIME;AMT;CMT\n0;2,5;IV\n").notes
     assert read("TIME;AMT;CMT\n0;2;IV\n").notes == read("TIME,AMT,CMT\n0,2,IV\n").notes
 

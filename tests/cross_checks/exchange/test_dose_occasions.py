@@ -171,7 +171,7 @@ def test_a_steady_state_that_goes_on_is_a_scenario_and_others_are_a_table(folder
         scenario_of(off, off.subjects[0], TABLE)
 
 
-def test_what_a_start_stands_for_is_said_in_words(folder):
+def test_the_meaning_of_a_start_is_reported_in_words(folder):
     (constant,) = read(folder, HEAD + HOURLY.format(at=0) + LOOK.format(at=0)).subjects[0].occasions
     assert constant.description == "after 1 mg/h racemic ketamine IV"
     (both,) = read(folder, HEAD + MORNING.format(more=0) + EVENING.format(more=0)).subjects[0].occasions

@@ -65,7 +65,7 @@ def put_in(regimen, horizon=HORIZON):
 
 @settings(max_examples=60)
 @given(regimens)
-def test_any_regimen_is_found_again_in_what_enters(regimen):
+def test_any_regimen_is_inferred_from_its_inputs(regimen):
     try:
         wanted = put_in(regimen)
     except InputError:
@@ -85,7 +85,7 @@ def test_what_is_no_dose_is_named():
         infer_regimen(wanted, TABLE, {})
 
 
-def test_two_things_that_enter_differently_are_told_apart():
+def test_two_parameters_with_different_effects_are_separated():
     one, other = (put_in(Regimen.parse(f"racemic {n} mg IV over 1 h")) for n in ("20", "20.001"))
     assert one.first_difference(other).startswith("pharmacokinetics.central_s at 0 h")
     assert one.first_difference(one) == ""
@@ -110,7 +110,7 @@ def asked(model):
     return load_scenario(LONG, model.parameters)
 
 
-def test_sbml_gives_back_what_it_puts_in(model, asked, tmp_path):
+def test_sbml_export_and_import_are_inverse(model, asked, tmp_path):
     treated = subjects(asked, model)[0]
     (tmp_path / "m.xml").write_text(course_sbml(model, treated), encoding="utf-8")
     (found,) = read_scenarios(tmp_path / "m.xml", TABLE).values()

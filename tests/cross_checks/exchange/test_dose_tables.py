@@ -356,14 +356,14 @@ def test_any_table_is_read_or_refused(folder, rows):
         scenarios(folder, text)
 
 
-def test_what_is_lost_is_said():
+def test_losses_of_an_export_are_reported():
     asked = load_scenario("racemic 1 mg/kg IV daily missing 10 %; placebo weekly", TABLE)
     found = "\n".join(lossy_features(replace(asked, horizon=99.0)))
     for part in ("up to 99 h", "chance", "per kilogram", "without a mass", "how it is absorbed"):
         assert part in found
 
 
-def test_what_is_no_dose_is_said_to_be_lost():
+def test_records_without_a_dose_are_reported_as_lost():
     asked = load_scenario(
         "racemic 10 mg/kg IP", TABLE, species="rat", perturbations=["NBQX 10 mg/kg IP at 1 h"],
         variant="habenula-parallel",

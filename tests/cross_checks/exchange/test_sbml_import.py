@@ -340,7 +340,7 @@ LEADING = "x=1; x'=rateOf(y)-x; y=1; y'=1"
 
 
 @pytest.mark.parametrize(("instead", "complaint"), [("x", "cyclic dependency"), ("q", "rateOf of q")])
-def test_a_rate_of_change_that_cannot_be_told(instead, complaint, tmp_path):
+def test_a_rate_of_change_that_cannot_be_determined(instead, complaint, tmp_path):
     document = sbml(LEADING).replace("<ci> y </ci>", f"<ci> {instead} </ci>")
     with pytest.raises(InputError, match=complaint):
         simulate_imported(arrived(tmp_path, document), TIMES)

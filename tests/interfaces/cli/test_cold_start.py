@@ -95,7 +95,7 @@ def test_help_and_tables_load_nothing_heavy(words):
         (("sensitivity",), "SALib", "calibrate"),
     ],
 )
-def test_a_library_that_is_not_installed_is_said_before_any_work(words, library, extra, monkeypatch):
+def test_a_missing_library_is_reported_before_any_work(words, library, extra, monkeypatch):
     from ketamech.cli import terminal
     from ketamech.cli.main import app
 

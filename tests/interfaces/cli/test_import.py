@@ -121,7 +121,7 @@ def test_a_slip_is_one_clear_error(case, folder):
     assert sorted(folder.iterdir()) == before
 
 
-def test_a_model_is_told_and_run(folder):
+def test_a_model_is_described_and_run(folder):
     ended = run("import", "model.xml", "--end", "3", "--steps", "3", "--to", "c.csv", cwd=folder)
     assert ended.returncode == 0, ended.stderr
     assert "states\t1" in ended.stdout

@@ -177,7 +177,7 @@ def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
     assert found["mood.madrs"].notnull().all()
 
 
-def test_a_device_that_is_not_there_is_said(tmp_path, model):
+def test_a_missing_device_is_reported(tmp_path, model):
     done = simulate("--patients", "5", "--device", "gpu", "--out", str(tmp_path / "c"))
     assert "cuda" in str(done.exception)
 

@@ -143,7 +143,7 @@ def test_text_is_folded_between_words_on_a_terminal_only(screen, monkeypatch, ca
     assert capsys.readouterr().out == text + "\n"
 
 
-def test_a_warning_of_ours_is_shown_in_plain_words(monkeypatch, capsys):
+def test_a_warning_of_the_program_is_shown_in_plain_words(monkeypatch, capsys):
     def warn():
         warnings.warn("the cache folder '/x' cannot be written to", CacheWarning, stacklevel=1)
 

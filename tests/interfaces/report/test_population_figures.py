@@ -45,7 +45,7 @@ def test_the_peak_of_each_patient_is_found_however_much_is_read_at_once(monkeypa
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_cohort_in_which_everybody_failed_is_still_drawn(tmp_path):
+def test_a_cohort_in_which_every_patient_failed_is_still_drawn(tmp_path):
     curves = cohort([0, 0])
     assert np.isnan(percentiles(curves, "mood.madrs", (5, 50), [0, 1])).all()
     assert np.isnan(extremes(curves, "mood.madrs")[1]).all()

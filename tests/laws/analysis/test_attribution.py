@@ -50,12 +50,12 @@ def test_shapley_values_are_the_mean_over_all_orders(n):
     np.testing.assert_allclose(shapley(worth), by_permutation(worth), atol=1e-12)
 
 
-def test_the_values_of_all_add_up_to_everybody_minus_nobody():
+def test_shapley_values_sum_to_the_effect_of_the_full_coalition():
     worth = games(8)
     np.testing.assert_allclose(shapley(worth).sum(axis=-1), worth[:, -1] - worth[:, 0], atol=1e-10)
 
 
-def test_players_who_add_the_same_get_the_same_and_one_who_adds_nothing_gets_nothing():
+def test_shapley_values_are_symmetric_and_zero_for_a_null_player():
     inside = coalition_matrix(4)
     alike, dummy = inside[:, :2].sum(axis=1), inside[:, 3]
     worth = 1.0 * alike**2 + alike * inside[:, 2]  # player 3 appears nowhere
@@ -125,7 +125,7 @@ def test_a_pathway_that_the_scenario_switches_off_does_not_play(model):
     assert len(found.active_pathways) == 7
 
 
-def test_nothing_to_share_out_is_refused(model):
+def test_an_outcome_without_a_drug_effect_is_refused(model):
     off = {name: 0.0 for name in model.parameters if name.startswith("pathway.")}
     with pytest.raises(InputError, match="every pathway is off"):
         attribute(model, replace(load_scenario(INFUSION), values=off), draws=0)

@@ -151,7 +151,7 @@ def test_the_esketamine_claim_is_contradicted_by_its_own_label_rows(claims, rule
     assert verdict(label, "people", rule) == "contradicted"
 
 
-def test_turning_its_rows_round_turns_the_esketamine_verdict(claims, rule):
+def test_swapping_the_sides_of_its_rows_reverses_the_esketamine_verdict(claims, rule):
     label = [e for e in claims[ESKETAMINE].evidence_items if e.row.id.startswith("spravato-diss-")]
     assert verdict(turned(label), "people", rule) == "supported"
     assert verdict(turned(claims[ESKETAMINE].evidence_items), "people", rule) == "supported"
@@ -261,7 +261,7 @@ def test_an_unknown_claim_suggests_the_nearest(model):
         evaluate_claims(model, ["esketamine"])
 
 
-def test_a_claim_asked_alone_gives_the_same_bits(model, answers):
+def test_a_single_claim_gives_the_same_bits(model, answers):
     alone = evaluate_claims(model, ["suicidality"])
     assert list(alone) == ["suicidality"]
     assert [o.value for o in alone["suicidality"].test_results] == [

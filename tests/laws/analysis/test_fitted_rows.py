@@ -102,7 +102,7 @@ def test_printed_intervals_are_used_as_printed():
     assert published_interval(CLINICAL["murrough13-diff-24h"]) == (-12.71, -3.2)
 
 
-def test_shares_have_exact_intervals_between_nobody_and_everybody():
+def test_shares_have_exact_intervals_from_0_to_100_percent():
     for target in CLINICAL.values():
         low, high = published_interval(target)
         if target.is_share and np.isfinite(low):

@@ -261,7 +261,7 @@ def test_levels_are_read_in_the_unit_that_is_shown():
     assert level.factor == pytest.approx(model.parameters["drug.ketamine_molar_mass"].value)
 
 
-def test_the_front_holds_what_nothing_beats():
+def test_the_pareto_front_holds_the_points_that_are_not_dominated():
     points = np.array([[1.0, 1.0], [2.0, 0.5], [0.5, 2.0], [0.9, 0.9], [1.0, 1.0], [np.nan, 3.0]])
     assert pareto_front(points).tolist() == [True, True, True, False, True, False]
 

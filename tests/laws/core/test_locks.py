@@ -14,7 +14,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="folders are locked on POS
 
 
 @POSIX
-def test_a_lock_that_is_never_given_up_is_said(tmp_path, monkeypatch):
+def test_a_lock_that_is_never_released_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic_files, "LOCK_WAIT", 0.1)
     with locked(tmp_path), pytest.raises(InputError, match=r"another process has held the lock on '.*' for 0\.1 s"):
         locked(tmp_path, wait=True).__enter__()
@@ -36,7 +36,7 @@ def test_a_lock_that_is_given_up_is_had(tmp_path, monkeypatch):
     assert looks == [atomic_files.LOCK_POLL]
 
 
-def test_a_benchmark_whose_process_does_not_end_is_said(monkeypatch):
+def test_a_benchmark_whose_process_does_not_end_is_reported(monkeypatch):
     from benchmarks import scaling, startup_time
 
     monkeypatch.setattr(startup_time, "PROCESS_LIMIT", 0.2)

@@ -254,7 +254,7 @@ def test_a_long_infusion_is_looked_at_to_its_end():
     assert load_scenario(INFUSION).horizon == 4 * WEEK
 
 
-def test_an_infusion_that_is_cut_short_is_said(tmp_path):
+def test_a_truncated_infusion_is_reported(tmp_path):
     path = tmp_path / "cut.yaml"
     path.write_text("treatments: [esketamine 500 mg IV over 100 h]\nhorizon: 2 days\n", encoding="utf-8")
     assert any("ends after 100 h is simulated for 2 days only" in note for note in load_scenario(path).assumptions)

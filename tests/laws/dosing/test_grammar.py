@@ -267,7 +267,7 @@ def test_perturbations_by_position_and_number():
         read_perturbation("NBQX 3 mL")
 
 
-def test_damaged_tables_on_disk_are_made_anew(tmp_path, monkeypatch):
+def test_damaged_tables_on_disk_are_computed_again(tmp_path, monkeypatch):
     monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
     anew = partial(parse_text.__wrapped__, "time", "40 min", regimens())
     parser.cache_clear()

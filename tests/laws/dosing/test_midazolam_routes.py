@@ -66,7 +66,7 @@ def test_a_treatment_without_a_mechanism_is_refused_with_the_reason(text, said, 
     assert refused.value.nearest is None
 
 
-def test_the_same_is_said_after_with():
+def test_the_same_is_reported_after_with():
     with pytest.raises(InputError, match=r"'quetiapine' .*cannot be simulated"):
         read_perturbation("quetiapine 300 mg oral")
     assert not_modelled_error("ketamine", "drug") is None

@@ -154,7 +154,7 @@ def test_ptx_rounds_every_operation_and_needs_nothing_else(system):
         assert f"{name}_param_{len(kinds)}" not in text
 
 
-def test_progress_is_told_and_ctrl_c_begins_nobody_else(kernel, people, pretend):
+def test_progress_is_reported_and_ctrl_c_starts_no_further_patient(kernel, people, pretend):
     driver, told = pretend(), []
     course(kernel, people, "cuda", progress=told.append)
     assert told

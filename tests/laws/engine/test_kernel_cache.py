@@ -26,7 +26,7 @@ def counted(calls, **made):
     return make
 
 
-def test_what_was_made_is_found_again(folder):
+def test_stored_results_are_read_again(folder):
     calls = []
     for _ in range(2):
         assert kept._cache_file(folder / "k", counted(calls, code=b"abc", facts=b"{}")) == {
@@ -38,7 +38,7 @@ def test_what_was_made_is_found_again(folder):
 
 
 @pytest.mark.parametrize("damage", [b"", b"ab", b"abd"])
-def test_what_is_damaged_is_made_anew(folder, damage):
+def test_damaged_files_are_computed_again(folder, damage):
     calls = []
     kept._cache_file(folder / "k", counted(calls, code=b"abc"))
     (folder / "k" / "code").write_bytes(damage)
@@ -48,7 +48,7 @@ def test_what_is_damaged_is_made_anew(folder, damage):
 
 
 @pytest.mark.parametrize("seals", ["", "{", "[]", "{}", '{"other": "x"}', "7"])
-def test_damaged_seals_are_made_anew(folder, seals):
+def test_files_with_damaged_checksums_are_computed_again(folder, seals):
     calls = []
     kept._cache_file(folder / "k", counted(calls, code=b"abc"))
     (folder / "k" / "checksums.json").write_text(seals, encoding="utf-8")
@@ -57,7 +57,7 @@ def test_damaged_seals_are_made_anew(folder, seals):
 
 
 @pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_where_nothing_can_be_kept_it_is_made_each_time(folder, problem, monkeypatch):
+def test_without_a_writable_cache_results_are_computed_each_time(folder, problem, monkeypatch):
     def refused(*_):
         raise OSError(problem, os.strerror(problem))
 
@@ -69,7 +69,7 @@ def test_where_nothing_can_be_kept_it_is_made_each_time(folder, problem, monkeyp
     assert not list((folder / "k").iterdir())
 
 
-def test_what_is_kept_may_be_read_by_others_as_any_file(folder):
+def test_stored_files_have_the_usual_permissions(folder):
     (folder / "usual").write_bytes(b"")
     kept._cache_file(folder / "k", counted([], code=b"abc"))
     assert (folder / "k" / "code").stat().st_mode == (folder / "usual").stat().st_mode

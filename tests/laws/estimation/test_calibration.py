@@ -149,7 +149,7 @@ def test_study_effects_are_those_of_a_random_effects_model():
     assert task.log_likelihood(x, found, gradients, rows=some) == pytest.approx(part + np.log(2 * np.pi))
 
 
-def test_a_killed_calibration_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_killed_calibration_continues_with_the_same_numbers(tmp_path):
     whole = DesignPoints(Toy()).sample(40, quiet)
     with pytest.raises(KeyboardInterrupt), open_checkpoint(tmp_path, {}) as pieces:
         DesignPoints(Toy(killed_at=17, executor=Executor(pieces))).sample(40, quiet)

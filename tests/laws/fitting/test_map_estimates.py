@@ -129,7 +129,7 @@ def test_values_below_the_limit_inform_the_fit(model):
     assert with_limit.mode[0, 0] > without.mode[0, 0] + 0.2
 
 
-def test_parameters_without_information_keep_their_prior_and_this_is_said(model):
+def test_parameters_without_information_keep_their_prior_with_a_note(model):
     rows = [DOSE.format("1"), "1,0.7,0,.,.,.,venous.ketamine,150,0"]
     made = fit(data_of(model, table(*rows)), model, FitSettings(("gut_ka", "intrinsic_clearance_s"), group=False))
     assert made.mode[0, 0] == pytest.approx(made.mean[0, 0], abs=1e-3)

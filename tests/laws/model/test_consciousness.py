@@ -77,7 +77,7 @@ def test_feeling_the_drug_raises_belief_and_sleep_prevents_it(model):
     assert slept == pytest.approx(placebo_asleep, rel=0.03)
 
 
-def test_anticipation_of_a_felt_drug_stays_below_that_of_one_who_knows(model):
+def test_anticipation_of_a_felt_drug_stays_below_that_of_an_open_treatment(model):
     days = course(model, "esketamine 20 mg/h IV for 100 h")
     anticipation = run_subjects(model, [days], np.linspace(0, 120, 40))["expectancy.anticipation"].values
     assert anticipation.max() < model.parameters["expectancy.open_belief"].canonical + 1e-6

@@ -28,7 +28,7 @@ def refuse():
     raise AssertionError("the system was built although it was kept")
 
 
-def test_what_is_kept_is_not_built_again(folder, system):
+def test_a_stored_layout_is_not_built_again(folder, system):
     first = cached_layout(TABLE, lambda: system), cached_expression_trees(TABLE, lambda: system)
     assert first == (system.layout, expression_trees_of(system))
     assert (cached_layout(TABLE, refuse), cached_expression_trees(TABLE, refuse)) == first
@@ -38,7 +38,7 @@ def test_what_is_kept_is_not_built_again(folder, system):
 @pytest.mark.parametrize(
     "damage", [lambda text: text[: len(text) // 2], lambda text: text.replace("umol", "mmol"), str]
 )
-def test_a_damaged_file_is_made_anew(damage, folder, system):
+def test_a_damaged_file_is_computed_again(damage, folder, system):
     cached_layout(TABLE, lambda: system)
     (path,) = folder.rglob("*.layout.json")
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
@@ -46,7 +46,7 @@ def test_a_damaged_file_is_made_anew(damage, folder, system):
     assert cached_layout(TABLE, refuse) == system.layout
 
 
-def test_a_sealed_text_that_is_no_layout_is_made_anew(folder, system):
+def test_a_checksummed_text_that_is_no_layout_is_computed_again(folder, system):
     cached_layout(TABLE, lambda: system)
     (path,) = folder.rglob("*.layout.json")
     atomic_write_checksummed(path, "{}")

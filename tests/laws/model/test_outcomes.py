@@ -95,7 +95,7 @@ def test_the_end_of_an_infusion_dissociates_half_as_much_as_its_bolus(day):
 
 
 @pytest.mark.parametrize("course", ["bolus", "anaesthesia"])
-def test_nobody_reports_dissociation_while_unconscious(day, course):
+def test_unconscious_patients_report_no_dissociation(day, course):
     depth, awake, cadss, rating = (
         curve(day, name, course).values
         for name in (

@@ -66,7 +66,7 @@ def test_the_lasting_relief_of_dahan_emerges_from_sensitisation(curves, model):
     assert np.abs(ours - published).max() < 0.02
 
 
-def test_half_of_sensitisation_is_held_down_at_the_published_level(model):
+def test_half_of_sensitisation_is_suppressed_at_the_published_level(model):
     """A very long infusion that holds 10.5 ng/mL of S-ketamine: sensitisation settles at one half."""
     rate = 0.0442 / 0.0490  # plasma at 1 mg/h is 0.0490 umol/L
     entries = dose_events_from_text(f"esketamine {rate:.4f} mg/h IV for 4000 h", model.parameters, HEALTHY, 4000.0)
@@ -136,7 +136,7 @@ def test_no_score_leaves_the_scale(curves):
         assert float(curves[f"pain.{name}"].max()) <= 10.0
 
 
-def test_nobody_feels_the_operation_while_asleep(curves):
+def test_an_operation_causes_no_pain_under_anaesthesia(curves):
     assert at(curves, "acute", "operation", 1.0) < 0.5
     assert at(curves, "acute", "operation", 2.5) > 5.0
 

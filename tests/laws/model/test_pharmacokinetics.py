@@ -91,7 +91,7 @@ def test_s_ketamine_is_the_same_alone_and_in_the_racemate(curves):
         assert np.max(np.abs(alone - mixed)) < 1e-3 * mixed.max(), name
 
 
-def test_s_ketamine_alone_never_becomes_r(curves):
+def test_s_ketamine_is_not_converted_into_r_ketamine(curves):
     for name in ("plasma.arketamine", "venous.r_norketamine", "brain.arketamine"):
         assert np.all(curves("esketamine", name) == 0)
 

@@ -62,7 +62,7 @@ def test_a_need_in_another_unit_clashes():
         build_system(TABLE, [kinetics, wrong])
 
 
-def test_a_need_nobody_offers_names_the_nearest():
+def test_an_input_that_no_stage_declares_names_the_nearest():
     def wrong(m):
         m.output("wrong.output", m.input("kinetics.concentrations", "umol/L"), "umol/L")
 

@@ -236,14 +236,14 @@ def test_a_steady_state_repeats_itself(model):
 @pytest.mark.parametrize(
     "words", ["general anaesthesia over 2 h; racemic 0.5 mg/kg IV over 40 min", "racemic 3 mg/kg IV over 1 h"]
 )
-def test_nobody_fails_where_couplings_between_areas_fall_to_nothing(model, words):
+def test_no_patient_fails_where_couplings_between_areas_vanish(model, words):
     asked = Cohort(model, load_scenario(words, model.parameters), 400, ("cognition.rumination",), TIMES)
     found = all_of(asked)
     assert (found["solve_status"] == "ok").all()
     assert (found["cognition.rumination"] >= 0).all()
 
 
-def test_a_patient_who_cannot_be_solved_is_told_apart(model):
+def test_a_patient_who_cannot_be_solved_is_distinguished(model):
     scenario = load_scenario("racemic 0.5 mg/kg IV over 40 min", model.parameters)
     asked = Cohort(model, scenario, 3, OUTPUTS, TIMES, tolerance=1e-13)
     object.__setattr__(asked, "tolerance", 2e-14)
@@ -351,7 +351,7 @@ def test_many_outputs_at_many_times_make_smaller_chunks(model):
     assert many.chunk_size >= 1
 
 
-def test_the_typical_person_is_told_what_chance_spares_him(model):
+def test_a_note_names_the_randomness_that_the_typical_patient_lacks(model):
     notes = load_scenario("esketamine 84 mg nasal weekly, missing 10 %", model.parameters).assumptions
     assert any("misses no dose at random" in note for note in notes)
 

@@ -32,7 +32,7 @@ def load_at(events, hour, rate):
     )
 
 
-def test_the_events_of_a_patient_depend_on_nobody_else_and_on_no_end():
+def test_the_events_of_a_patient_depend_on_no_other_patient_and_no_horizon():
     many = course().events(1, MANY[:200], 0.0, 60 * WEEK)
     two = course().events(1, [150, 3], 0.0, 60 * WEEK)
     short = course().events(1, MANY[:200], 0.0, 8 * WEEK)

@@ -46,7 +46,7 @@ def test_distributions_are_as_written():
     assert crowd.covariates["covariate.male"].mean() == pytest.approx(0.4, abs=0.03)
 
 
-def test_a_fixed_value_is_that_value_in_everybody_and_in_every_setting():
+def test_a_fixed_value_is_the_same_in_every_patient_and_setting():
     fixed = load_population().with_marginals({"weight": "fixed 70", "responsiveness": "fixed 0.8"}, TABLE)
     for replicate in (0, 3):
         crowd = fixed.draw(TABLE, 1, range(300), replicate=replicate)
@@ -89,7 +89,7 @@ def test_correlations_come_out_and_a_covariate_acts_on_its_parameter():
     assert ratio == pytest.approx(np.exp(0.17), rel=0.05)
 
 
-def test_population_values_move_everybody():
+def test_population_values_change_every_patient():
     higher = load_population().draw(TABLE, 1, range(20), base={"suicidality.mood_weight": 6.0})
     usual = load_population().draw(TABLE, 1, range(20))
     ratio = higher.values["suicidality.mood_weight"] / usual.values["suicidality.mood_weight"]

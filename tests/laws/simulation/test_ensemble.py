@@ -26,7 +26,7 @@ def treated(model):
     return [subjects(load_scenario(sentence, model.parameters), model)[0] for sentence in SENTENCES]
 
 
-def test_nobody_depends_on_who_else_is_there(model, treated):
+def test_no_patient_depends_on_the_others(model, treated):
     """Early events, cycles of different lengths and drug-free starts in one batch: the bits of each alone."""
     together = Ensemble.of_subjects(model, treated).solve(TIMES, OUTPUTS, threads=2)
     assert list(together.reasons) == ["ok"] * len(treated)

@@ -30,7 +30,7 @@ def notes(text, **more):
         ("racemic 35 mg IV over 40 h", "an infusion of racemic ketamine lasts 40 h"),
     ],
 )
-def test_what_is_assumed_or_unusual_is_said(text, words):
+def test_assumed_and_unusual_values_are_reported(text, words):
     assert words in notes(text)
     assert words not in notes(INFUSION)
     assert words not in notes(f"{INFUSION} twice weekly for 2 weeks")

@@ -91,13 +91,13 @@ def test_grouping_and_threads_change_no_bit(model):
     ("change", "key", "said"),
     [
         ({"crossover": None}, "crossover_when", "without a crossover"),
-        ({"crossover_latest": "8 d"}, "crossover_latest", "ends before the washout or the last visit"),
+        ({"crossover_latest": "8 d"}, "crossover_latest", "before the end of the washout or the last visit"),
         ({"window": "12 h"}, "crossover_when", "a window"),
-        ({"crossover_when": None, "crossover_latest": "28 d"}, "crossover_latest", "without the condition"),
+        ({"crossover_when": None, "crossover_latest": "28 d"}, "crossover_latest", "without its condition"),
         ({"crossover_when": "MADRS > 3"}, "crossover_when", "not rated in this trial"),
     ],
 )
-def test_what_cannot_be_is_refused(change, key, said):
+def test_impossible_keys_are_refused(change, key, said):
     with pytest.raises(InputError) as refused:
         load_trial({**KEYS, "crossover_when": RULE, **change})
     assert refused.value.key == key

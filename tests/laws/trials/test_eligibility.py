@@ -32,7 +32,7 @@ def change(found, name, visit="day 29"):
     return (found[name].sel(visit=visit) - found[name].sel(visit="baseline")).values
 
 
-def test_everybody_meets_the_criterion_as_rated_and_the_failures_are_counted(selected):
+def test_every_patient_meets_the_criterion_as_rated_and_failures_are_counted(selected):
     assert selected["MADRS"].sel(visit="baseline").values.min() >= 28
     assert selected["true_MADRS"].sel(visit="baseline").values.min() < 26
     assert selected["screened"].values.min() == 1
@@ -126,7 +126,7 @@ def test_impossible_criteria_are_refused(rules, words):
         trial(rules)
 
 
-def test_a_criterion_that_nobody_meets_says_how_many_do(model):
+def test_a_criterion_without_eligible_candidates_reports_their_share(model):
     with pytest.raises(InputError, match="none of 200 candidates") as refused:
         run_trial(trial({"include": "MADRS > 59"}), model, patients=2)
     assert refused.value.key == "eligibility"

@@ -76,7 +76,7 @@ def test_admissions_need_the_rating_that_they_are_bound_to():
     assert np.isfinite(hits).mean() == ((hits > 120) & (hits <= 168)).mean()
 
 
-def test_nobody_is_admitted_after_leaving():
+def test_no_patient_is_admitted_after_leaving():
     rows = np.tile([40.0, 10, 10, NAN, NAN, NAN], (2000, 1))
     found = outcomes(rows, HOURS, 24, np.random.default_rng(3).random(rows.shape), admission="50 %")
     assert np.nanmax(found.relapsed_at) <= 72

@@ -90,7 +90,7 @@ def test_replicates_are_other_people(held):
     assert not np.any(np.isclose(weights[0], weights[1]))
 
 
-def test_a_posterior_draw_is_true_of_everybody_in_its_replicate_and_the_middle_of_replicate_0(model):
+def test_a_posterior_draw_applies_to_its_whole_replicate_and_the_median_to_replicate_0(model):
     draws = [{"mood.connectivity_weight": w, "mood.habenula_weight": 0.0} for w in (0.0, 2.0, 50.0)]
     middle = trial(parameters={"mood.connectivity_weight": 2.0, "mood.habenula_weight": 0.0})
     drawn = run_trial(trial(), model, replicates=2, threads=1, posterior=draws)
@@ -230,7 +230,7 @@ def test_adherence_beyond_its_bounds_is_refused():
         trial(adherence="101 %")
 
 
-def test_in_a_crossover_everybody_gets_everything_and_something_is_carried_over(model):
+def test_in_a_crossover_every_patient_gets_all_arms_with_carry_over(model):
     arms = {"ketamine": {"treatment": KETAMINE, "n": 40}, "saline": {"treatment": "placebo IV", "n": 40}}
     found = run_trial(trial(arms=arms, crossover="7 days", visits={"MADRS": ["24 h"]}), model, replicates=2, threads=1)
     assert found.sizes["patient"] == 40

@@ -62,7 +62,7 @@ def test_three_patients_give_a_difference_without_an_error():
 
 
 @pytest.mark.parametrize("gone", ["drug", "placebo"])
-def test_an_arm_of_which_nobody_is_rated_is_not_an_arm_without_effect(gone):
+def test_an_arm_without_ratings_is_not_an_arm_without_effect(gone):
     arms = ["drug"] * 4 + ["placebo"] * 4
     scores = [[30 + i, 20, np.nan if arm == gone else 12 + i % 3] for i, arm in enumerate(arms)]
     found = compared(scores, arms)
@@ -70,7 +70,7 @@ def test_an_arm_of_which_nobody_is_rated_is_not_an_arm_without_effect(gone):
     assert found["reason"] == f"no patient in '{gone}' is rated"
 
 
-def test_everybody_gone_gives_a_row_of_nothing():
+def test_a_trial_without_rated_patients_gives_an_empty_row():
     found = compared([[30, 20, np.nan]] * 6, ["drug", "placebo"] * 3)
     assert found[NUMBERS].isna().all()
     assert found["n"] == 0
@@ -158,7 +158,7 @@ def with_days(data):
     return with_relapse(data, [24 * k for k in range(data.sizes["visit"])], 24)
 
 
-def test_nobody_at_risk_and_nobody_relapsing_are_said():
+def test_no_patient_at_risk_and_no_relapse_are_reported():
     found = time_to_relapse(with_days(rated([[40, 39, 38, 37]], ["drug"])))
     assert len(found.events) == 0
     assert "no patient is at risk" in found.reason
@@ -184,7 +184,7 @@ def test_groups_that_relapse_one_after_all_of_the_other_have_no_ratio():
     assert "does not converge" in found.reason
 
 
-def test_groups_are_compared_in_the_order_that_is_asked_for():
+def test_groups_are_compared_in_the_requested_order():
     rows = [[30, 30, 10], [10, 30, 30], [10, 10, 10], [30, 30, 30], [10, 10, 10], [10, 30, 30]]
     data = rated([[40, 10, *row] for row in rows], ["drug"] * 6, ["others", "b", "a", "b", "a", "a"])
     found = time_to_relapse(with_days(data), order=("a", "b"))
@@ -221,7 +221,7 @@ def test_small_shipped_trials_of_two_replicates_give_a_folder(name, model, tmp_p
     found_in(trial, model, tmp_path, replicates=2)
 
 
-def test_a_trial_that_everybody_leaves_gives_a_folder(model, tmp_path):
+def test_a_trial_that_every_patient_leaves_gives_a_folder(model, tmp_path):
     keys = {
         "title": "gone",
         "arms": {"drug": {"treatment": "racemic 35 mg IV", "n": 4}, "saline": {"treatment": "placebo IV", "n": 4}},

@@ -110,7 +110,7 @@ def test_a_condition_by_hand(text, madrs, found, known):
     assert met(text, madrs) == (found, known)
 
 
-def test_fewer_visits_than_asked_for_are_not_enough():
+def test_fewer_visits_than_required_are_not_enough():
     assert met("MADRS <= 12 at 3 of the last 4 visits", [40, 10, 10, NAN, NAN], visit=2) == (False, True)
     assert met("MADRS <= 12 at 2 of the last 4 visits", [40, 10, 10, NAN, NAN], visit=2) == (True, True)
 

@@ -94,7 +94,7 @@ def test_ups_and_downs_are_alike_when_close_and_keep_their_spread():
     assert found.std(axis=0) == pytest.approx(rated.fluctuation_sd, rel=0.05)
 
 
-def test_a_crossover_gives_everybody_everything_in_random_order(model):
+def test_a_crossover_gives_every_patient_all_arms_in_random_order(model):
     data = run_trial(shipped_trial("crossover_saline"), model, patients=40)
     first, second = data.arm.values[0, :, 0], data.arm.values[0, :, -1]
     assert (first != second).all()
@@ -112,7 +112,7 @@ def test_decisions_at_visits_change_what_is_given(model):
     assert np.nanmedian(remitted[decided == "placebo"]) < np.nanmedian(remitted[decided == "the others"])
 
 
-def test_belief_is_what_people_are_told(model, trial):
+def test_belief_follows_the_blinding(model, trial):
     steady = "parameters: {people.load_sd: 0, people.life_event_rate: 0, people.remission_exponent: 0}\n"
     text = (PLAIN + steady).replace("n: 8}", "n: 8, belief: open}").replace("n: 12}", "n: 12, belief: none}")
     data = run_trial(trial(text.replace("racemic 0.5 mg/kg IV over 40 min", "placebo IV")), model, patients=100)

@@ -70,7 +70,7 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("good", "bad"), [(b"PK\x03\x04", b"PK\x03\x05"), (b"KISAO", b"KISAX")])
-def test_a_damaged_archive_is_an_error_of_ours_and_leaves_nothing(tmp_path, monkeypatch, good, bad):
+def test_a_damaged_archive_is_an_input_error_and_leaves_no_file(tmp_path, monkeypatch, good, bad):
     """Its end is there, its entries are not, or are not what was packed."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "damaged.omex"
@@ -89,7 +89,7 @@ def test_entities_that_grow_a_billionfold_are_refused(name):
 
 
 @pytest.mark.parametrize("seals", ['["code"]', '"code"', "7", "[" * 100_000, '{"code": 1}'])
-def test_seals_of_kept_code_that_are_none_count_as_damaged(seals):
+def test_stored_code_without_a_valid_checksum_counts_as_damaged(seals):
     fuzz_targets.kept_code(seals.encode())
 
 
@@ -112,7 +112,7 @@ def test_bombs_are_refused_at_once(tmp_path, name):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1", "cp037"])
-def test_another_encoding_is_said(tmp_path, encoding):
+def test_another_encoding_is_reported(tmp_path, encoding):
     path = tmp_path / "s.yaml"
     path.write_bytes("title: Ké\ntreatments: [racemic 1 mg IV]\n".encode(encoding))
     with pytest.raises(InputError, match="not text"):

@@ -234,12 +234,12 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
 
 
 def reference_arm(trial: Trial) -> str:
-    """The control arm: the first whose name contains one of CONTROLS, else the last arm."""
+    """The control arm: the first whose name contains one of CONTROL_WORDS, else the last arm."""
     return next((arm.name for arm in trial.arms if is_control(arm.name)), trial.arms[-1].name)
 
 
 def is_control(arm: str) -> bool:
-    """Whether the name of an arm contains one of CONTROLS."""
+    """Whether the name of an arm contains one of CONTROL_WORDS."""
     return any(word in arm.lower() for word in CONTROL_WORDS)
 
 

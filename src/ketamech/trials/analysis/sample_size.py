@@ -1,4 +1,4 @@
-"""The number of patients that gives a wanted power, from the simulated power of trials of several sizes.
+"""The number of patients that gives a required power, from the simulated power of trials of several sizes.
 
 The success of trials of n patients follows Phi((effect sqrt(n) - z) / sqrt(1 + spread^2 n)): a normal test whose effect
 varies between trials with the standard deviation `spread`, because each trial has other parameter values and another
@@ -86,9 +86,9 @@ def find_sample_size(
 ) -> SampleSizeSearch:
     """Simulate trials of doubling size until the power of every comparison reaches the `target` (percent).
 
-    `run` simulates replicates of the trial with so many patients in all; `most` is the largest number that it may be
-    given. The search also ends when the interval of the number lies above `most`. Raises InputError for a trial without
-    a comparison, or for a target that is not possible.
+    `run` simulates replicates of the trial with a total number of patients, which is at most `most`. The search also
+    ends when the interval of the number lies above `most`. Raises InputError for a trial without a comparison, or for a
+    target that is not possible.
     """
     check_sample_size(trial, target)
     patients = min(most, FIRST_PER_ARM * len(trial.arms))
@@ -240,7 +240,7 @@ def _patients(effect: float, spread: float, z: float, wanted: float) -> float:
 def _interval(
     n: np.ndarray, hits: np.ndarray, counts: np.ndarray, z: float, wanted: float
 ) -> tuple[float, float]:  # fmt: skip
-    """95 % interval of the number of patients: replicates, each with all its smaller trials, are drawn again."""
+    """95 % interval of the number of patients by resampling replicates, each with all its smaller trials."""
     chosen = np.random.default_rng(RESAMPLING_SEED).integers(len(hits), size=(RESAMPLES, len(hits)))
     effects, spreads = _fit(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
     numbers = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]

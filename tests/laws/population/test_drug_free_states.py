@@ -13,7 +13,7 @@ TWO_STATES = {**MILD, "mood.self_maintenance_weight": "uniform 3 6"}
 
 @pytest.mark.parametrize("words", [{}, MILD, TWO_STATES])
 @pytest.mark.parametrize("name", ["trd", "mdd"])
-def test_no_patient_is_missing_and_everybody_rests_at_the_own_score(model, name, words):
+def test_every_patient_has_a_drug_free_state_at_the_own_score(model, name, words):
     population = load_population(name).with_marginals(words, model.parameters)
     people = population.draw(model.parameters, 1, np.arange(PEOPLE))
     initial = Ensemble.of(model, people.values, [], PEOPLE).initial(threads=2)

@@ -132,7 +132,7 @@ def test_too_few_steps_are_reported_and_tried_again(kernel, people):
     assert np.isnan(found.values).all()
 
 
-def test_the_last_state_can_be_gone_on_from(kernel, people):
+def test_a_run_continues_from_the_last_state(kernel, people):
     start, inputs, given = people
     whole = solve(kernel, start, inputs, given, np.array([48.0]), tolerance=1e-9)
     half = solve(kernel, start, inputs, given, np.array([40.0]), tolerance=1e-9)

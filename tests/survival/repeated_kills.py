@@ -1,8 +1,8 @@
-"""Kills a job again and again at random instants, begins it again with --resume's means, and looks at what is left.
+"""Kills a job repeatedly at random instants, resumes it, and checks what is left.
 
-Run as a program: `kill_loop.py KIND FOLDER KILLS SEED`. The job is done by a forked child that says through a pipe what
-it has finished; the parent kills it (SIGKILL) after a random time, checks that everything said is in the journal, and
-goes on. At the end the files are compared with those of a run that nobody disturbed. Prints one line of JSON.
+Run as a program: `repeated_kills.py KIND FOLDER KILLS SEED`. A forked child runs the job and reports through a pipe
+what it has finished. The parent kills it (SIGKILL) after a random time, checks that every reported unit is in the
+journal, and continues. At the end the files are compared with those of an undisturbed run. Prints one line of JSON.
 """
 
 import hashlib

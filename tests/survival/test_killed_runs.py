@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks and kills")
-LOOP = Path(__file__).with_name("kill_loop.py")
+LOOP = Path(__file__).with_name("repeated_kills.py")
 OFTEN = int(os.environ.get("KETAMECH_KILLS", "20"))  # of a real cohort; `make survive` asks for 200
 
 

@@ -1,6 +1,6 @@
 """The same scenarios through every runner of the package, and what each makes of them.
 
-`python tests/runners/law.py` prints the table of docs/runner-law.md.
+`python tests/runners/runner_law.py` prints the table of docs/runner-law.md.
 """
 
 from __future__ import annotations
