@@ -230,9 +230,9 @@ def test_one_output_may_be_named_by_its_text(model):
     assert "is a bolus" in curves.attrs["assumed"]
 
 
-def test_draws_of_a_user_are_in_the_units_of_the_tables():
-    assert _draws([{"person.age": 50, "person.weight": "60 kg"}]) == [
+def test_draws_of_a_user_are_in_the_units_of_the_tables(model):
+    assert _draws([{"person.age": 50, "person.weight": "60 kg"}], model) == [
         {"person.age": pytest.approx(50 * 8766), "person.weight": 60.0}
     ]
     with pytest.raises(InputError, match=r"person\.age cannot be 500"):
-        _draws([{"person.age": 500}])
+        _draws([{"person.age": 500}], model)
