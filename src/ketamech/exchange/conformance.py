@@ -121,7 +121,7 @@ def _models(folder: Path) -> list[Path]:
 
 
 COMPARED_RUNS = 12  # of a repeated task
-COMPARED_STEADY = 5  # times on the way to a steady state
+COMPARED_STEADY = 3  # times on the way to a steady state
 
 
 def _archives(folder: Path) -> list[Path]:

@@ -40,7 +40,8 @@ LONG_NAMES = {
     "visit_name": "name of the visit",
     "period": "period of a crossover",
 }  # of coordinates
-TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start", "standard_name": "time", "axis": "T"}
+TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start"}  # CF: the standard name time is that of dates
+HISTORY = ("ketamech date", "ketamech command_line")  # facts that become the attribute history of CF
 
 
 def read_results(folder: Path | str) -> xr.Dataset:
@@ -98,12 +99,17 @@ def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
     for name in LONG_NAMES.keys() & set(found.coords):
         found[name].attrs.setdefault("long_name", LONG_NAMES[name])
     found["time"].attrs = dict(TIME_ATTRIBUTES)
-    facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None}
+    facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None and key != "Conventions"}
+    if history := ": ".join(str(facts[key]) for key in HISTORY if key in facts):
+        facts.setdefault("history", history)
     text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]
     words = {name: found[name].astype(str).astype(object) for name in text}
     found = found.assign({name: values for name, values in words.items() if name in found.data_vars})
     found = found.assign_coords({name: values for name, values in words.items() if name in found.coords})
-    return found.drop_encoding().assign_attrs(**facts, Conventions=CONVENTIONS)
+    found = found.drop_encoding().assign_attrs(**facts, Conventions=CONVENTIONS)
+    for name in found.coords:
+        found[name].encoding["_FillValue"] = None  # CF: a coordinate is never missing
+    return found
 
 
 def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
@@ -115,6 +121,8 @@ def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
             found["counted_in"] = counted
     if "units" in found or "." in name:
         found.setdefault("long_name", name.replace(".", ", ").replace("_", " "))
+    if "." in name:
+        found.setdefault("alias", name.replace(".", "__"))  # of letters, digits and underscores, as in SBML
     return found
 
 
@@ -218,16 +226,23 @@ def _no_results(path: Path) -> InputError:
 
 
 def long_table(dataset: xr.Dataset) -> pd.DataFrame:
-    """One line per value: replicate, arm, patient, time, variable, value, unit; missing values left out."""
+    """One line per value: replicate, arm, patient, time, variable, value, unit; missing values left out.
+
+    Variables with a unit of letters come first: a reader that infers the type of the unit from the first rows would
+    take the unit 1 for a number.
+    """
     parts = []
-    for name in names_of(dataset):
+    for name in sorted(names_of(dataset), key=lambda name: _unit_of(dataset[name]) == "1"):
         values = dataset[name].transpose(*DIMS)
         if values.dtype.kind in "fiub":
             part = values.drop_vars([c for c in values.coords if c not in DIMS]).to_series().dropna().reset_index()
             part.columns = [*DIMS, "value"]
-            unit = values.attrs.get("counted_in") or values.attrs.get("units", "1")
-            parts.append(part.assign(variable=str(name), unit=unit)[list(COLUMNS)])
+            parts.append(part.assign(variable=str(name), unit=_unit_of(values))[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _unit_of(values: xr.DataArray) -> str:
+    return str(values.attrs.get("counted_in") or values.attrs.get("units", "1"))
 
 
 def _opened(path: Path) -> xr.DataTree:

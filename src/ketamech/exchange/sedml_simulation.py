@@ -35,6 +35,7 @@ ARCHIVE = ".omex"
 TOLERANCE = 1e-9
 STOCHASTIC = ("27", "29", "38", "39", "40", "45", "51", "241", "278", "329", "330", "333")  # KiSAO numbers
 _ID = re.compile(r"\[\s*@id\s*=\s*['\"](\w+)['\"]\s*\]")
+_BIOMODEL = re.compile(r"(?:BIOMD|MODEL)\d{10}")  # in an address of the BioModels database
 _ATTRIBUTE = re.compile(r"/@(?:\w+:)?(\w+)\Z")
 EXPECTED = "time courses and steady states of SBML models"
 MAX_RUNS = 20_000  # of a repeated task
@@ -356,7 +357,12 @@ class SedmlFile:
     def _file(self, source: str) -> str:
         name = source.removeprefix("./")
         if "://" in name or name.startswith("urn:"):
-            raise InputError(f"the model is at an address ({name[:80]})", expected="a model beside the SED-ML")
+            identifier = _BIOMODEL.search(name)
+            beside = self.path.parent / f"{identifier[0] if identifier else ''}.xml"
+            if not identifier or not beside.is_file():
+                expected = f"the model beside this file{f', as {beside.name}' if identifier else ''}"
+                raise InputError(f"the model is at an address ({name[:80]})", expected=expected)
+            return read_text(beside, "an SBML model")
         if Path(name).is_absolute() or (self.files is None and ".." in Path(name).parts):
             raise InputError(f"'{name}' is not beside this file", expected="a file in its folder")
         if self.files is None:

@@ -234,3 +234,12 @@ def test_columns_of_measured_data_are_read(tmp_path):
     assert report["ten A"].to_numpy() == pytest.approx(WANTED, rel=1e-7)
     with pytest.raises(InputError, match="no column 'B'"):
         SedmlFile(written(tmp_path, text.replace('value="A"/>', 'value="B"/>'))).reports()
+
+
+def test_a_model_of_biomodels_is_taken_from_beside(tmp_path):
+    path = written(tmp_path, SEDML.replace('source="model.xml"', 'source="urn:miriam:biomodels.db:BIOMD0000000001"'))
+    with pytest.raises(InputError) as refused:
+        SedmlFile(path).reports()
+    assert "BIOMD0000000001.xml" in str(refused.value)
+    (tmp_path / "model.xml").rename(tmp_path / "BIOMD0000000001.xml")
+    assert SedmlFile(path).reports()["r"]["ten A"].to_numpy() == pytest.approx(WANTED, rel=1e-7)

@@ -95,6 +95,23 @@ OWN = {
 }
 
 
+FITTED = {
+    **OWN,
+    "parameters.tsv": b"parameterId\tlowerBound\tupperBound\tnominalValue\testimate\tpriorDistribution\tprior"
+    b"Parameters\nmood__rate_constant\t0.1\t9\t1.5\ttrue\tlog-normal\t0.4;0.5\n",
+    "observables.tsv": b"observableId\tobservableFormula\tnoiseFormula\tnoisePlaceholders\no\t33 - mood__madrs\tn\tn\n",
+    "measurements.tsv": b"observableId\texperimentId\ttime\tmeasurement\tnoiseParameters\no\te\t24.0\t0\t1.5\n",
+}
+REPEATED = b"""<listOfTasks><repeatedTask id="t" range="i" resetModel="false"><listOfRanges><vectorRange id="i">
+<value>1</value><value>2</value></vectorRange><uniformRange id="u" start="1"
+end="2" numberOfSteps="3" type="log"/><functionalRange
+id="f" range="i"><math xmlns="http://www.w3.org/1998/Math/MathML"><apply><plus/><ci>i</ci><ci>u</ci></apply></math>
+</functionalRange></listOfRanges><listOfChanges><setValue modelReference="m" range="f" target="/sbml:sbml/sbml:model/
+sbml:listOfParameters/sbml:parameter[@id='mood__pace']"><math xmlns="http://www.w3.org/1998/Math/MathML"><ci>f</ci>
+</math></setValue></listOfChanges><listOfSubTasks><subTask order="1" task="one"/></listOfSubTasks></repeatedTask>
+<task id="one" modelReference="m" simulationReference="s"/></listOfTasks>"""
+
+
 MANIFEST = b"""<?xml version="1.0" encoding="UTF-8"?>
 <omexManifest xmlns="http://identifiers.org/combine.specifications/omex-manifest">
 <content location="." format="http://identifiers.org/combine.specifications/omex"/>
@@ -242,6 +259,42 @@ def petab_doses(data: bytes) -> None:
 
     with warnings.catch_warnings(action="ignore"):
         read_scenarios(_problem(data, OWN), known())
+
+
+def petab_fit(data: bytes) -> None:
+    from ketamech.exchange.petab_fit import read_fit_problem
+
+    with warnings.catch_warnings(action="ignore"):
+        problem = read_fit_problem(_problem(data, FITTED), model())
+        problem.predictions(np.log([[one.nominal for one in problem.parameters]]))
+
+
+def estimates_hdf5(data: bytes) -> None:
+    from ketamech.exchange.petab_fit import read_estimates
+
+    read_estimates(file("estimates.hdf5", data))
+
+
+def estimates_table(data: bytes) -> None:
+    from ketamech.exchange.petab_fit import read_estimates
+
+    for suffix in (".tsv", ".csv"):
+        with suppress(KetaMechError):
+            read_estimates(file(f"estimates{suffix}", data))
+
+
+@cache
+def estimates() -> bytes:
+    """A result of pyPESTO with two starts."""
+    import h5py
+
+    held = io.BytesIO()
+    with h5py.File(held, "w") as made:
+        made["problem/x_names"], made["problem/x_scales"] = ["mood__rate_constant"], ["log10"]
+        for start in ("0", "1"):
+            made[f"optimization/results/{start}/x"] = np.array([0.2])
+            made[f"optimization/results/{start}"].attrs["fval"] = 3.0
+    return held.getvalue()
 
 
 def kinetics(data: bytes) -> None:
@@ -490,7 +543,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     for f in (
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
-        results_netcdf, archive, sbml_doses, sedml, sedml_reports, petab_doses, petab_problem, people, omex_doses,
+        results_netcdf, archive, sbml_doses, sedml, sedml_reports, petab_doses, petab_problem, petab_fit,
+        estimates_hdf5, estimates_table, people, omex_doses,
         suite_settings, suite_results, page_scenario, page_doses, results_zarr, trial_store, kept_code,
         kept_system,
     )
@@ -509,6 +563,7 @@ def seeds(name: str) -> list[bytes]:
         "archive": zipped,
         "omex_doses": zipped,
         "piece": kept,
+        "estimates_hdf5": estimates,
     }
     if name in binary:
         return [binary[name](), *BAD]
@@ -524,9 +579,14 @@ def seeds(name: str) -> list[bytes]:
         "sbml": [SBML],
         "sbml_doses": [GIVEN],
         "sedml": [SEDML],
-        "sedml_reports": [SEDML.replace(b"</sedML>", REPORT)],
+        "sedml_reports": [
+            SEDML.replace(b"</sedML>", REPORT),
+            SEDML.replace(b"</sedML>", REPEATED + REPORT[REPORT.index(b"<listOfDataGenerators>") :]),
+        ],
         "petab_problem": list(FOREIGN.values()),
         "petab_doses": list(OWN.values()),
+        "petab_fit": list(FITTED.values()),
+        "estimates_table": [b"parameterId\tnominalValue\na\t1\n", b"parameterId,nominalValue\na,1e999\n"],
         "people": [b"normal 33 5", b"normal 33 5 in 20 60", b"mixture 0.5 | normal 1 1 | normal 2 1"],
         "suite_settings": [b"start: 0\nduration: 5\nsteps: 50\nvariables: S1, S2\nabsolute: 1e-7\nrelative: 1e-4\n"],
         "suite_results": [b"time,S1\n0,1\n1,0.5\n"],
