@@ -226,7 +226,7 @@ function saveFigure(figure, kind) {
 }
 
 const ROW = 16;
-const HEAD_LETTER = 7; // px, about, of a letter of the heading
+const HEAD_LETTER = 7.8; // px, about, of a letter of the heading
 const LETTER = 5.4; // px, about, of small letters
 
 // A copy with its computed styles written into it.
