@@ -207,8 +207,8 @@ def test_of_100_people_how_many_are_affected(page, address, client):
         assert said == pytest.approx(count, abs=2)
         assert 0 < said < 100
         assert place.locator("circle.is-affected").count() == said
-        until(page, f"document.querySelector('#share-{row['id']} p').textContent.length > 20")
-        assert not re.search(r"[{}?]", place.locator("p").inner_text())
+        until(page, f"document.querySelector('#share-{row['id']} .caption').textContent.length > 20")
+        assert not re.search(r"[{}?]", place.locator(".caption").inner_text())
 
 
 def test_every_term_of_a_level_opens_its_card(page, address):

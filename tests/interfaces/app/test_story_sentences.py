@@ -82,3 +82,22 @@ def test_what_a_guess_states_before_it_is_revealed(curves, client):
         },
     ).json()
     assert 0.4 < max(fallen["values"]["sedation.depth"]) < 0.9, "50 mg/kg nearly puts a rat to sleep"
+
+
+def test_what_the_expert_texts_state_of_the_parameters(model):
+    rows = dict(model.parameters.items())
+    hours = {"1/h": 1, "1/day": 24}
+    names = ("ect_decay_rate", "tms_decay_rate", "skill_forgetting_rate", "desensitisation_rate_constant")
+    rates = {name: rows[f"other_treatments.{name}"] for name in names}
+    days = {name: np.log(2) / row.value * hours[row.unit] / 24 for name, row in rates.items()}
+    assert "a bounded pool that decays over months" in TEXT
+    assert 30 < days["ect_decay_rate"] < 365
+    assert 30 < days["tms_decay_rate"] < 365
+    assert "train a skill that decays over a year" in TEXT
+    assert 200 < days["skill_forgetting_rate"] < 800
+    assert "desensitise 5-HT1A autoreceptors within weeks" in TEXT
+    assert 3 < days["desensitisation_rate_constant"] < 30
+    assert "the excess of synaptic protein and, less, of BDNF" in TEXT
+    assert rows["spines.protein_formation"].value > rows["spines.bdnf_formation"].value > 0
+    assert "A part of the extracellular pool does not depend on firing" in TEXT
+    assert 0 < rows["glutamate.vesicular_share"].value < 1

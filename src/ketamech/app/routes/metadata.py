@@ -56,7 +56,7 @@ TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "crisis_lines": ("country", "number", "name", "source", "checked"),
     "equations": ("chapter", "stage", "quantity", "parameters"),
     "pathway_words": ("id", "words"),
-    "shares": ("id", "chapter", "track", "threshold", "words", "published", "evidence"),
+    "shares": ("id", "chapter", "title", "track", "threshold", "words", "published", "evidence"),
     "guesses": (
         "id", "chapter", "question", "hint", "x_label", "x_unit", "x_from", "x_to", "points", "y_label", "y_unit",
         "y_from", "y_to", "given", "regimen", "species", "output", "reads", "threshold", "factor", "dots", "lesson",

@@ -240,8 +240,8 @@ function saveFigure(figure, kind) {
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
 }
 
-const HEAD = 34; // px above the drawing
 const ROW = 16;
+const HEAD_LETTER = 7.8; // px, about, of a letter of the heading
 const LETTER = 5.4; // px, about, of small letters
 
 // A copy with its computed styles written into it.
@@ -293,14 +293,16 @@ function standaloneSvg({ svg, title, unit, titleNode, legend }) {
       below.push(text(line, 12, y, 9.5));
     }
   }
-  const whole = HEAD + y + 8;
   const heading = titleNode.textContent === title ? title : `${titleNode.textContent} (${title})`;
-  const ground = svgElement("rect", { x: 0, y: -HEAD, width, height: whole, fill: page.backgroundColor });
-  copy.setAttribute("viewBox", `0 ${-HEAD} ${width} ${whole}`);
+  const headLines = lines(unit ? `${heading}, ${unit}` : heading, (width - 24) / HEAD_LETTER);
+  const head = 18 + ROW * headLines.length; // px above the drawing
+  const whole = head + y + 8;
+  const ground = svgElement("rect", { x: 0, y: -head, width, height: whole, fill: page.backgroundColor });
+  copy.setAttribute("viewBox", `0 ${-head} ${width} ${whole}`);
   copy.setAttribute("width", width);
   copy.setAttribute("height", whole);
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  copy.prepend(ground, text(unit ? `${heading}, ${unit}` : heading, 12, -12, 13));
+  copy.prepend(ground, ...headLines.map((line, i) => text(line, 12, -12 - ROW * (headLines.length - 1 - i), 13)));
   copy.append(...below);
   return copy;
 }

@@ -162,7 +162,8 @@ export class Hero {
       ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of people such as those drawn above, whose scores have none of the ups and downs of real ratings, ${people} of 100 respond.`
       : "";
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
-    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open));
+    const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
+    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open), plan);
   }
 
   async simulatePeople() {

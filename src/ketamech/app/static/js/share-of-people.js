@@ -1,12 +1,13 @@
 // Of 100 simulated people, in how many an output goes above a threshold: a number and 100 dots, beside what trials found.
 
 import { getJson, LatestTask, postJson, ServerError } from "./api.js";
-import { debounce, element, linkButton, svgElement } from "./dom.js";
+import { debounce, linkButton, svgElement, table } from "./dom.js";
+import { Figure } from "./figure.js";
 
 const PEOPLE = 100;
 const HOURS = 4;
 const COLUMNS = 20;
-const STEP = 16; // px
+const MAX_STEP = 24; // px between two people
 const NOT_IN_ANIMALS = "Choose a route in people to see how many of 100 people are affected.";
 
 // The number of people of 100 in whom the first curve of a track goes above a threshold within some hours of the dose.
@@ -16,57 +17,71 @@ export async function shareAbove(scenario, track, threshold) {
   return curves[0].individuals.filter((values) => Math.max(...values) > threshold).length;
 }
 
-// `row`: of the server's table; it follows the treatment of the story while it is in view.
-export function shareOfPeople(row, state, openEvidence) {
-  const title = element("h3", { text: "Simulating 100 people …" });
-  const dots = element("div", {});
-  const published = element("p", { class: "secondary" });
-  const node = element("div", { class: "share-of-people", id: `share-${row.id}` }, title, dots, published);
-  const task = new LatestTask(async () => {
-    if (state.species) {
-      title.textContent = NOT_IN_ANIMALS;
-      return dots.replaceChildren();
-    }
+// A row of the server's table as a figure; it follows the treatment of the story while it is in view.
+export class ShareFigure extends Figure {
+  constructor(row, state, openEvidence) {
+    super({ title: row.title, unit: "of 100 simulated people", openEvidence });
+    Object.assign(this, { row, state, count: null, isInView: false });
+    this.node.id = `share-${row.id}`;
+    this.node.classList.add("share-of-people");
+    this.task = new LatestTask(() => this.simulate());
+    this.update = debounce(400, () => this.isInView && this.task.run());
+    state.onChange(this.update);
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.isInView = isIntersecting;
+      if (!isIntersecting) return;
+      this.update();
+      if (!this.caption.textContent) this.showPublished();
+    }).observe(this.node);
+  }
+
+  async simulate() {
+    const { row, state } = this;
     try {
-      const count = await shareAbove(state.scenario, row.track, row.threshold);
-      title.textContent = `Of 100 people like these, ${count} ${row.words}`;
-      dots.replaceChildren(hundredDots(count));
+      this.count = state.species ? null : await shareAbove(state.scenario, row.track, row.threshold);
+      this.setFinding(state.species ? NOT_IN_ANIMALS : `Of 100 people like these, ${this.count} ${row.words}`);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      title.textContent = error.message;
+      this.count = null;
+      this.setFinding(error.message);
     }
-  });
-  let isInView = false;
-  const update = debounce(400, () => isInView && task.run());
-  state.onChange(update);
-  const observer = new IntersectionObserver(([{ isIntersecting }]) => {
-    isInView = isIntersecting;
-    if (!isInView) return;
-    update();
-    if (!published.childNodes.length) showPublished(row, published, openEvidence);
-  });
-  observer.observe(node);
-  return node;
-}
+    this.redraw();
+    this.fillTable();
+  }
 
-function hundredDots(count) {
-  const size = { width: COLUMNS * STEP, height: (PEOPLE / COLUMNS) * STEP };
-  const dot = (_, i) =>
-    svgElement("circle", {
-      class: i < count ? "is-affected" : "is-not",
-      cx: (i % COLUMNS) * STEP + STEP / 2,
-      cy: Math.floor(i / COLUMNS) * STEP + STEP / 2,
-      r: 5.2,
-    });
-  const attributes = { viewBox: `0 0 ${size.width} ${size.height}`, role: "img", "aria-label": `${count} of 100 dots are filled` };
-  return svgElement("svg", attributes, Array.from({ length: PEOPLE }, dot));
-}
+  redraw() {
+    const width = Math.round(this.node.clientWidth);
+    if (!width || !this.row) return;
+    const step = Math.min(MAX_STEP, width / COLUMNS);
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${(PEOPLE / COLUMNS) * step}`);
+    const dot = (_, i) =>
+      svgElement("circle", {
+        class: i < this.count ? "is-affected" : "is-not",
+        cx: (i % COLUMNS) * step + step / 2,
+        cy: Math.floor(i / COLUMNS) * step + step / 2,
+        r: 0.33 * step,
+      });
+    this.svg.replaceChildren(...(this.count === null ? [] : Array.from({ length: PEOPLE }, dot)));
+    this.svg.setAttribute("aria-label", this.titleNode.textContent);
+  }
 
-// What trials found: the values of the evidence rows that the text names in braces.
-async function showPublished({ published, evidence, words }, place, openEvidence) {
-  const ids = evidence.split(";");
-  const { rows } = await getJson(`/api/evidence?ids=${ids.join(",")}`);
-  const valueOf = (id) => rows.find((row) => row.id === id)?.value ?? "?";
-  const text = published.replace(/\{([\w-]+)\}/g, (_, id) => valueOf(id));
-  place.replaceChildren(text, " ", linkButton("Open the values", () => openEvidence(ids, words)));
+  rows() {
+    const head = ["what", "people", "of"];
+    return this.count === null || !this.row ? [] : [head, [this.row.words, this.count, PEOPLE]];
+  }
+
+  fillTable() {
+    const [head, ...rows] = this.rows();
+    if (head) this.tablePlace.replaceChildren(table(this.title, head, rows));
+  }
+
+  // What trials found: the values of the evidence rows that the text names in braces.
+  async showPublished() {
+    const { published, evidence, words } = this.row;
+    const ids = evidence.split(";");
+    const { rows } = await getJson(`/api/evidence?ids=${ids.join(",")}`);
+    const valueOf = (id) => rows.find((row) => row.id === id)?.value ?? "?";
+    const text = published.replace(/\{([\w-]+)\}/g, (_, id) => valueOf(id));
+    this.caption.replaceChildren(text, " ", linkButton("Open the values", () => this.openEvidence(ids, words)));
+  }
 }

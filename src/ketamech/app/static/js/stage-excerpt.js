@@ -38,12 +38,13 @@ function excerpt({ name, equations, outputs, parameters }, { quantity, parameter
   state.onChange(show);
   show();
   return [
-    equationNode({ left: quantity, terms }),
+    equationNode({ left: quantity, terms: terms.map(([text, reason]) => [typeset(text), reason]) }),
     table("Parameters", ["name", "value", "unit", "status", "sources"], known.map(parameterCells)),
     element("p", { class: "secondary" }, link),
   ];
 }
 
+const typeset = (text) => text.replace(/\^2/g, "²").replace(/\*/g, " · ");
 const countOf = ({ length }) => `${length} ${length === 1 ? "value" : "values"}`;
 
 function parameterCells([name, value, unit, , status, sources]) {

@@ -4,7 +4,7 @@ import { element, find } from "./dom.js";
 import { draggedTime } from "./drag-number.js";
 import { formatTimeLong } from "./format.js";
 import { Guess } from "./guess.js";
-import { shareOfPeople } from "./share-of-people.js";
+import { ShareFigure } from "./share-of-people.js";
 import { stageExcerpts } from "./stage-excerpt.js";
 import { TimeFigure } from "./time-figure.js";
 import { selectedTime } from "./time-slider.js";
@@ -35,7 +35,7 @@ function chapterNode(row, i, tables, context) {
   const figures = element("div", { class: "figures", id: `${row.id}-figures` });
   const figuresByTrack = split(row.tracks, " ").map((key) => [key, addFigure(key, figures, context)]);
   if (row.id === "mood") figures.prepend(element("div", { id: "ten-people" }), element("div", { id: "score-bar" }));
-  figures.prepend(...ofChapter("shares").map((one) => shareOfPeople(one, context.state, context.openEvidence)));
+  figures.prepend(...ofChapter("shares").map((one) => new ShareFigure(one, context.state, context.openEvidence).node));
   if (row.id === "unknown") figures.append(element("div", { class: "claims", id: "open-claims" }));
   const steps = new Steps(row);
   const node = element(
