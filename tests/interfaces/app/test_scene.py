@@ -108,7 +108,8 @@ def test_every_crisis_line_has_a_number_a_source_and_the_date_of_its_check(clien
 def test_the_largest_tested_dose_comes_from_the_evidence(client):
     routes = {row["id"]: row for row in client.get("/api/metadata").json()["story"]["routes"]}
     assert routes["infusion"]["tested"] == 1.0  # Fava 2018
-    assert {0.1, 0.2, 0.5, 1.0} <= set(routes["infusion"]["tested_doses"])
+    assert {0.1, 0.2, 0.5, 1.0} <= set(routes["infusion"]["tested_doses"]["racemic"])
+    assert routes["nasal"]["tested_doses"]["esketamine"][-1] == 84.0
     assert routes["nasal"]["tested"] == 84.0
     assert routes["rat"]["tested"] == 0.0
 

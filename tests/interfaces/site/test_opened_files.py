@@ -31,6 +31,7 @@ UNUSUAL = (
     "ID,TIME,AMT,CMT\n1,0,56,3\n2,0,56,3\n1,24,56,3\n", "ID,TIME,AMT,CMT\n1.0E+00,0,56,3\n1.0000E+00,24,56,3\n",
     "TIME,AMT,DATE,CMT\n0,56,1,3\n24,56,2,3\n", "SUBJID,TIME,AMT,CMT,WGT\n001,0,56,3,80\n002,10:00,56,3,80\n",
     "TIME,AMT,DRUG,ROUTE\n0,56,esketamine,nasal\n0,56,esketamine,nasal\n", "TIME,AMT,RATE,SS,CMT\n0,0,5,1,1\n",
+    "TIME,AMT,DRUG,CMT\n0,56,constructor,3\n",
     "TIME,AMT,II,ADDL,SS,CMT\n12,56,84,7,1,nasal\n100,.,.,.,.,.\n",
 )  # fmt: skip
 
@@ -115,6 +116,8 @@ BROKEN = (
     "horizon: 28\ntreatments: [ECT]\n", f"treatments: ['{'x' * 501}']\n", f"treatments: ['{INFUSION}']\n",
     "treatments: [ECT]\ncontrol: perhaps\n", "treatments: [ECT]\nperson: {weight: 900 kg}\n",
     "treatments: [ECT]\nhorizon: soon\n", "treatments: [ECT]\nseed: -1\n",
+    "treatments: [ECT]\nspecies: constructor\n", "treatments: [ECT]\nvariant: constructor\n",
+    "treatments: [ECT]\nparameters: {constructor: 1}\n", "treatments: [constructor 1 mg IV]\n",
     "title: A\ntitle: B\ntreatments: [ECT]\n", "treatments: [ECT]\ntitle: 2026-01-02\n", "\0", "x" * 60_001,
 )  # fmt: skip
 

@@ -220,11 +220,13 @@ def test_the_outcome_is_drawn_by_dose_with_published_values_and_a_grey_area_beyo
     page.locator("#panel .published-point").first.press("Enter")
     page.wait_for_selector("dialog[open] .evidence-list li")
     page.keyboard.press("Escape")
-    page.get_by_label("Case", exact=True).select_option("1")  # a spray
-    helpers.until(
-        page, "document.querySelector('#panel figure h3').textContent.includes('84 mg, the largest dose studied')"
-    )
-    helpers.until(page, f"{helpers.LINK_CONTENT}.includes('dose.case')")
+    page.get_by_label("Case, or drug and route").select_option("1")  # a spray
+    title = "document.querySelector('#panel figure h3').textContent"
+    helpers.until(page, f"{title}.includes('84 mg, the largest dose studied')")
+    page.get_by_label("Case, or drug and route").select_option("racemic ketamine, oral")
+    helpers.until(page, f"{title}.includes('at 200 mg')")
+    assert "No study of mood" in page.locator("#panel [role=status]").last.inner_text()
+    helpers.until(page, f"{helpers.LINK_CONTENT}.includes('racemic.mouth')")
     assert helpers.findings(page) == []
     assert page.console_errors == []
 

@@ -71,7 +71,7 @@ NUMBERS = {
     "usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit", "x_from", "x_to", "y_from", "y_to",
     "threshold",
 }  # fmt: skip
-TableRow = dict[str, str | float | list[float]]
+TableRow = dict[str, str | float | dict[str, list[float]]]
 
 
 class Row(BaseModel):
@@ -335,15 +335,19 @@ MG_PER_KG = re.compile(r"([\d.]+) mg/kg")
 
 
 def _with_tested_doses(story: dict[str, list[TableRow]], evidence: Evidence) -> dict[str, list[TableRow]]:
-    """The story with the doses of each route that studies of mood in people gave, and the largest; 0 where none did."""
+    """The story with the doses of each route in studies of mood in people, by drug, and the largest; 0 for none."""
+    rows = evidence.select(stage="mood")
     for route in story["routes"]:
-        is_given = bool(route["unit"]) and not route["species"]
-        doses = {dose for row in evidence.select(stage="mood") for dose in _doses(row, route)} if is_given else set()
-        studied = sorted(dose for dose in doses if dose > 0)
-        route |= {"tested": max(studied, default=0.0), "tested_doses": studied}
+        doses: dict[str, set[float]] = {drug: set() for drug in DRUGS}
+        for row in rows if route["unit"] and not route["species"] else ():
+            drug = next((name for name in DRUGS if name in row.drug), DRUGS[-1])
+            doses[drug] |= {dose for dose in _doses(row, route) if dose > 0}
+        tested = {drug: sorted(found) for drug, found in doses.items() if found}
+        route |= {"tested": max((found[-1] for found in tested.values()), default=0.0), "tested_doses": tested}
     return story
 
 
+DRUGS = ("esketamine", "arketamine", "racemic")  # the last for all other names of ketamine
 ROUTE_WORDS = {"infusion": "infusion", "nasal": "nasal", "muscle": "IM", "mouth": "oral", "tongue": "sublingual"}
 
 

@@ -72,8 +72,9 @@ export class ScenarioReader {
 
   speciesOf(word) {
     const plain = word.trim().toLowerCase();
-    const species = this.tables.species_aliases[plain] ?? plain;
-    if (species in this.tables.species) return species;
+    const aliases = this.tables.species_aliases;
+    const species = Object.hasOwn(aliases, plain) ? aliases[plain] : plain;
+    if (Object.hasOwn(this.tables.species, species)) return species;
     const expected = Object.keys(this.tables.species).join(", ");
     throw new InputError(`there are no tables for the species '${word}'`, { key: "species", expected });
   }
@@ -81,7 +82,7 @@ export class ScenarioReader {
   variant(name) {
     if (!name) return {};
     const known = this.tables.variants;
-    if (name in known) return known[name];
+    if (Object.hasOwn(known, name)) return known[name];
     const expected = Object.keys(known).join(", ");
     throw new InputError(`there is no model variant '${name}'`, { key: "variant", expected });
   }
@@ -99,7 +100,8 @@ export class ScenarioReader {
 
   number(section, prefix, name, given, species) {
     const key = `${section}.${name}`;
-    const parameter = this.tables.parameters[prefix + name];
+    const { parameters } = this.tables;
+    const parameter = Object.hasOwn(parameters, prefix + name) ? parameters[prefix + name] : null;
     if (!parameter) throw new InputError(`there is no '${name}' in ${section}`, { key });
     const { unit, factor } = parameter;
     const text = typeof given === "string" ? given.trim() : String(Number(given));

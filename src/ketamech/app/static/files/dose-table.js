@@ -60,7 +60,7 @@ export class DoseTableReader {
   personColumns(columns) {
     const names = [...columns.keys()].filter((name) => !this.tables.columns.includes(name));
     const parameterOf = (name) => (name.includes(".") ? name.toLowerCase() : `${PERSON}${name.toLowerCase()}`);
-    return new Map(names.map((name) => [name, parameterOf(name)]).filter(([, parameter]) => parameter in this.parameters));
+    return new Map(names.map((name) => [name, parameterOf(name)]).filter(([, parameter]) => Object.hasOwn(this.parameters, parameter)));
   }
 
   // [{ row, kind, time, ss, dose }] of one subject, in order.
@@ -102,8 +102,9 @@ export class DoseTableReader {
     try {
       const name = row.text("DRUG") || otherDrug;
       if (!name) throw row.error("no drug is stated", "DRUG", "a column DRUG, or one drug for all", { typeThis: "--drug esketamine" });
-      const [drug] = this.dosing.drug_words[name.trim().toLowerCase()] ?? [];
-      if (!drug) throw unknownDrugError(name, this.dosing);
+      const word = name.trim().toLowerCase();
+      if (!Object.hasOwn(this.dosing.drug_words, word)) throw unknownDrugError(name, this.dosing);
+      const [drug] = this.dosing.drug_words[word];
       const { is_session: isSession } = this.dosing.drugs[drug];
       if (row.number("AMT") === 0 && row.number("RATE") && !isSession) throw this.needsProgram(row, "AMT of 0 with a RATE: a constant infusion", "AMT");
       return this.doseOf(row, drug, isSession);

@@ -1,8 +1,8 @@
-// One outcome at the selected time against the dose of the first treatment of a case.
+// One outcome at the selected time against the dose: of a drug by a route, or of the first treatment of a case.
 
 import { LatestTask, postJson, ServerError } from "./api.js";
 import { caseSelect } from "./case-list.js";
-import { element, field, select, tabContent, toolbar } from "./dom.js";
+import { element, field, options, select, tabContent, toolbar } from "./dom.js";
 import { DoseFigure } from "./dose-figure.js";
 import { openEvidence } from "./evidence.js";
 import { formatTimeLong, formatWithUnit, interpolate } from "./format.js";
@@ -14,23 +14,33 @@ const SAME = 1e-6;
 const NEAR = 0.25; // of the selected time, between it and that of a published value
 const PERCENTS = [5, 25, 50, 75, 95];
 const INTRODUCTION =
-  "The dose of the first treatment of a case is varied, from none (the same visits without the drug) to four times the dose " +
-  "of the case. Points are published values of about the selected time. Grey: no study of mood in the tables gave a dose this large.";
+  "The dose of a drug by a route, or of the first treatment of a case, is varied from none (the same visits without the drug) " +
+  "to four times its usual value. Points are published values of about the selected time. Grey: no study of mood in the tables gave a dose this large.";
 const REFUSED = "The case cannot be simulated: see the error at its field.";
 const NO_DOSE = "The first treatment of this case has no dose that can be varied: write one such as 0.5 mg/kg or 84 mg.";
 
 export function doseTab(workbench) {
   const tracks = new Map(workbench.metadata.tracks.map((one) => [one.key, one]));
   const update = () => {
-    refill();
+    refillAll();
     simulation.run();
   };
-  const { input, refill, scenario } = caseSelect(workbench);
+  const { input, refill, scenario: chosenCase } = caseSelect(workbench);
+  const singleDoses = new Map(scenariosOfRoutes(workbench.metadata.story));
+  const titles = options([...singleDoses.keys()], (id) => singleDoses.get(id).title);
+  const group = element("optgroup", { label: "A single dose of" }, titles);
+  const scenario = () => singleDoses.get(input.value) ?? chosenCase();
+  const refillAll = (chosen = input.value) => {
+    refill();
+    input.append(group);
+    input.value = chosen;
+    if (!input.value) input.value = "0";
+  };
   input.addEventListener("change", update);
   const track = select([...tracks.keys()], (key) => tracks.get(key).label, { onchange: update });
   track.value = "mood";
   workbench.bindToLink("dose.track", track);
-  refill(workbench.view["dose.case"]);
+  refillAll("0");
   workbench.bindToLink("dose.case", input);
   const figure = new DoseFigure({ title: "Outcome by dose", height: 380, openEvidence });
   const status = element("p", { class: "secondary", role: "status" });
@@ -38,7 +48,7 @@ export function doseTab(workbench) {
 
   const simulation = new LatestTask(async (isNewerWaiting) => {
     const { caseList, metadata } = workbench;
-    const i = Number(input.value);
+    const i = Number(input.value); // not a number for a single dose
     found = null;
     figure.node.classList.add("stale");
     try {
@@ -84,12 +94,25 @@ export function doseTab(workbench) {
   }
 
   selectedTime.onChange(() => figure.node.isConnected && show());
-  const fields = toolbar(field("Case", input), field("Outcome", track));
+  const fields = toolbar(field("Case, or drug and route", input), field("Outcome", track));
   return { node: tabContent("Score by dose", INTRODUCTION, fields, figure.node, status), update };
 }
 
+// [id, scenario] of a single dose of each drug by each route in people.
+function scenariosOfRoutes({ drugs, routes }) {
+  const given = routes.filter(({ unit, species }) => unit && !species);
+  return given.flatMap((route) => {
+    const own = drugs.filter(({ id }) => !route.only_drug || id === route.only_drug);
+    return own.map((drug) => {
+      const treatments = [`${drug.id} ${route.usual} ${route.unit} ${route.regimen}`];
+      const title = `${drug.description}, ${route.description}`;
+      return [`${drug.id}.${route.id}`, { title, treatments, person: { weight: "70 kg" } }];
+    });
+  });
+}
+
 // { unit, tested, doses: [{ dose, keys, isControl }] } of a case; null where its first treatment has no dose. `tested`: the
-// largest dose of a study of mood by the same route, 0 where the tables have none.
+// largest dose of a study of mood with the same drug and route, 0 where the tables have none.
 function variedDoses(scenario, routes) {
   const text = regimenText(scenario.treatments[0]);
   const [, typed, written] = DOSE.exec(text) ?? [];
@@ -97,7 +120,7 @@ function variedDoses(scenario, routes) {
   const number = doseNumber(typed);
   const unit = written.trim();
   const row = routes.find((one) => !one.species && one.unit === unit && routeOf(one).test(text));
-  const studied = row?.tested_doses ?? [];
+  const studied = row?.tested_doses[drugOf(text)] ?? [];
   const most = SHARES.at(-1) * number;
   const doses = [...SHARES.map((share) => share * number), ...studied.filter((dose) => dose < most)];
   const distinct = [...new Set(doses.map((dose) => Number(dose.toPrecision(3))))].sort((a, b) => a - b);
@@ -109,6 +132,8 @@ function variedDoses(scenario, routes) {
   const tested = scenario.species && scenario.species !== "human" ? 0 : (studied.at(-1) ?? 0);
   return { unit, tested, doses: [control, ...distinct.map((dose) => ({ dose, keys: keysOf(dose), isControl: false }))] };
 }
+
+const drugOf = (text) => /(esketamine|arketamine)/i.exec(text)?.[1].toLowerCase() ?? "racemic";
 
 // The first word of the regimen of a route, e.g. IV or nasal.
 const routeOf = ({ regimen }) => new RegExp(`\\b${regimen.split(" ")[0]}\\b`, "i");
