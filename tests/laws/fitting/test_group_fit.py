@@ -158,7 +158,7 @@ def test_without_information_the_posterior_is_the_prior(model, monkeypatch):
 
 
 def test_without_a_number_of_draws_chains_run_until_they_agree(model, monkeypatch):
-    for name, value in {"INNER_STEPS": 5, "GROUP_STEPS": 5, "DRAWS": 50, "EFFECTIVE": 60, "CONVERGED": 1.1}.items():
+    for name, value in {"INNER_STEPS": 5, "GROUP_STEPS": 5, "DRAWS": 50, "EFFECTIVE": 60, "MAX_R_HAT": 1.1}.items():
         monkeypatch.setattr(group_sampler, name, value)
     data, _ = grouped(model, 3, 5)
     parameters = named_parameters(("gut_ka",), load_population(), model.parameters)
