@@ -56,7 +56,7 @@ def test_a_picture_of_thousands_of_times_reads_a_hundred(tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(MODULE, "percentiles", lambda c, n, s, p: read.extend(p) or np.zeros((len(s), len(p))))
     cohort_figure(tmp_path / "bands.svg", cohort([1] * 3, times=5000), "long")
-    assert len(read) == MODULE.MOST_DRAWN
+    assert len(read) == MODULE.MAX_TIMES_DRAWN
     assert (read[0], read[-1]) == (0, 4999)
 
 
