@@ -219,6 +219,8 @@ def read_fit_problem(path: Path, model: Model, names: Sequence[str] = ()) -> Pet
     if not rows:
         raise InputError("the problem has no measurements", file=path, expected=EXPECTED)
     doses = doses_of_petab(path, model.parameters)
+    if lost := next((row["experimentId"] for row in rows if row["experimentId"] not in doses), None):
+        raise InputError(f"there is no experiment '{lost}'", file=path, key=str(lost), expected="one in the tables")
     return PetabFitProblem(path, model, parameters, doses, fixed, pd.DataFrame(rows), formulas)
 
 

@@ -22,7 +22,7 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.omex import TIME, read_archive
 from ketamech.exchange.optional_libraries import libsbml, libsedml
-from ketamech.exchange.sbml.edited_model import EditedModel, steady_state
+from ketamech.exchange.sbml.edited_model import EditedModel, changed_sbml, element_of, ids_of, steady_state
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import TIME as MATH_TIME
 from ketamech.exchange.sbml.mathml import Formulas
@@ -34,9 +34,7 @@ from ketamech.model.stage import symbol
 ARCHIVE = ".omex"
 TOLERANCE = 1e-9
 STOCHASTIC = ("27", "29", "38", "39", "40", "45", "51", "241", "278", "329", "330", "333")  # KiSAO numbers
-_ID = re.compile(r"\[\s*@id\s*=\s*['\"](\w+)['\"]\s*\]")
 _BIOMODEL = re.compile(r"(?:BIOMD|MODEL)\d{10}")  # in an address of the BioModels database
-_ATTRIBUTE = re.compile(r"/@(?:\w+:)?(\w+)\Z")
 EXPECTED = "time courses and steady states of SBML models"
 MAX_RUNS = 20_000  # of a repeated task
 
@@ -256,7 +254,7 @@ class SedmlFile:
         for one in (element.getParameter(i) for i in range(element.getNumParameters())):
             values[one.getId()] = one.getValue()
         for one in (element.getVariable(i) for i in range(element.getNumVariables())):
-            target = _ID.findall(one.getTarget())[-1:] or [one.getTarget()]
+            target = ids_of(one.getTarget())[-1:] or [one.getTarget()]
             start = import_sbml(self.path, self._present(one.getModelReference(), states).text).values_at_start
             if f"{STAGE}.{target[0]}" not in start:
                 raise InputError(f"'{name}' reads {target[0]}, which is not in the model", key=name)
@@ -269,8 +267,8 @@ class SedmlFile:
         if change.getElementName() != "setValue":
             raise InputError(f"a repeated task has a {change.getElementName()}", expected="setValue")
         value, edited = self._number(change, known, states), EditedModel(self._present(model, states).document)
-        ids = _ID.findall(where)
-        local = _element(edited.model, ids, where) if len(ids) == 2 else None
+        ids = ids_of(where)
+        local = element_of(edited.model, ids, where) if len(ids) == 2 else None
         if local is not None:
             local.setValue(value)
         elif not ids or ids[-1] in edited.assigned or not edited.set_value(ids[-1], value):
@@ -308,7 +306,7 @@ class SedmlFile:
             if one.getTarget().startswith("#"):
                 known[one.getId()] = self._measured(one.getTarget()[1:])
                 continue
-            target = _ID.findall(one.getTarget())[-1:] or [TIME_KEY if one.getSymbol() == TIME else one.getSymbol()]
+            target = ids_of(one.getTarget())[-1:] or [TIME_KEY if one.getSymbol() == TIME else one.getSymbol()]
             parts = [run.curves for run in self.runs[one.getTaskReference()]]
             if any(target[0] not in part for part in parts):
                 raise InputError(f"'{name}' reads {target[0] or one.getTarget()}, which is not computed", key=name)
@@ -404,41 +402,3 @@ def _evaluated(element: Any, known: Mapping[str, np.ndarray], label: str) -> np.
     formula = Formulas(libsbml(), symbols, {}, label).value(math)
     sizes = np.broadcast_arrays(*known.values()) if known else [np.array(0.0)]
     return np.array(np.broadcast_to(compile_vector(formula, list(known))(np.array(sizes)), sizes[0].shape))
-
-
-def changed_sbml(text: str, changes: list[Any]) -> str:
-    """SBML text after changes of attributes. Raises InputError for other changes and unknown elements."""
-    if not changes:
-        return text
-    document = libsbml().readSBMLFromString(text)
-    model = document.getModel()
-    for one in changes:
-        kind, where = one.getElementName(), one.getTarget()
-        ids, attribute = _ID.findall(where), _ATTRIBUTE.search(where)
-        name = attribute[1] if attribute else "value"
-        if kind != "changeAttribute" or not ids or name not in ATTRIBUTES:
-            if kind == "changeAttribute" and name == "name":
-                continue
-            what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
-            raise InputError(what, expected=f"changeAttribute of a {', '.join(ATTRIBUTES)}")
-        element = _element(model, ids, where) if model is not None else None
-        change = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
-        if change is None:
-            raise InputError(f"the SED-ML changes the {name} of '{ids[-1]}', which is not in the model")
-        try:
-            change(float(one.getNewValue()))
-        except ValueError:
-            what = f"the SED-ML sets {where[:80]} to '{one.getNewValue()[:40]}'"
-            raise InputError(what, expected="a number") from None
-    return str(libsbml().writeSBMLToString(document))
-
-
-ATTRIBUTES = ("value", "initialConcentration", "initialAmount", "size", "stoichiometry")
-
-
-def _element(model: Any, ids: list[str], where: str) -> Any:
-    """The element of a target; the parameter of a rate law is known only with its reaction."""
-    if len(ids) == 2 and "kineticLaw" in where:
-        reaction = model.getReaction(ids[0])
-        return reaction.getKineticLaw().getParameter(ids[1]) if reaction and reaction.isSetKineticLaw() else None
-    return model.getElementBySId(ids[-1])

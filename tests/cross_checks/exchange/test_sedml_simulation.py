@@ -181,6 +181,19 @@ def test_repeated_tasks_continue_or_begin_again(tmp_path):
     assert list(report["hours"]) == [2, 4, 2, 4]
 
 
+def test_an_event_that_has_fired_does_not_fire_again_when_the_model_continues(tmp_path):
+    event = f"{MODEL}; E: at time >= 3: A = 5"
+    report = SedmlFile(written(tmp_path, repeated(), event)).reports()["r"]
+    assert report["ten A"].to_numpy() == pytest.approx([40 * np.exp(-1), *50 * np.exp([-0.5, -2.5, -4.5])], rel=1e-7)
+
+
+def test_a_range_may_be_logarithmic(tmp_path):
+    vector = '<vectorRange id="i"><value>0.25</value><value>0.5</value></vectorRange>'
+    log = '<uniformRange id="i" start="0.125" end="0.5" numberOfPoints="2" type="log"/>'
+    report = SedmlFile(written(tmp_path, repeated("true", **{vector: log}))).reports()["r"]
+    assert report["ten A"].to_numpy() == pytest.approx(40 * np.exp([-0.5, -1, -1, -2, -2, -4]), rel=1e-7)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -1,7 +1,8 @@
-"""An SBML document whose values are set, and that continues from computed values or from a steady state."""
+"""An SBML document whose values are set or changed, and that continues from computed values or from a steady state."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from ketamech.exchange.optional_libraries import libsbml, with_fields
 STEADY_TIMES = np.geomspace(1.0, 1e10, 11)  # after the start of a search for a steady state, in units of the model
 STEADY_TOLERANCE = 1e-6  # relative, between the last two of these times
 TRIGGER = "trigger_of_event_{}"
+_ID = re.compile(r"\[\s*@id\s*=\s*['\"](\w+)['\"]\s*\]")
+_ATTRIBUTE = re.compile(r"/@(?:\w+:)?(\w+)\Z")
 
 
 class EditedModel:
@@ -104,3 +107,46 @@ def steady_state(simulate: Callable[[np.ndarray], Curves], start: float) -> dict
         if name != "time" and abs(curve[-1] - curve[-2]) > STEADY_TOLERANCE * np.abs(curve).max():
             raise SolverError(f"no steady state is reached: {name} is still changing")
     return {name: float(curve[-1]) for name, curve in curves.items()}
+
+
+def ids_of(target: str) -> list[str]:
+    """The ids of elements in an XPath."""
+    return _ID.findall(target)
+
+
+def changed_sbml(text: str, changes: list[Any]) -> str:
+    """SBML text after changes of attributes. Raises InputError for other changes and unknown elements."""
+    if not changes:
+        return text
+    document = libsbml().readSBMLFromString(text)
+    model = document.getModel()
+    for one in changes:
+        kind, where = one.getElementName(), one.getTarget()
+        ids, attribute = ids_of(where), _ATTRIBUTE.search(where)
+        name = attribute[1] if attribute else "value"
+        if kind != "changeAttribute" or not ids or name not in ATTRIBUTES:
+            if kind == "changeAttribute" and name == "name":
+                continue
+            what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
+            raise InputError(what, expected=f"changeAttribute of a {', '.join(ATTRIBUTES)}")
+        element = element_of(model, ids, where) if model is not None else None
+        change = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
+        if change is None:
+            raise InputError(f"the SED-ML changes the {name} of '{ids[-1]}', which is not in the model")
+        try:
+            change(float(one.getNewValue()))
+        except ValueError:
+            what = f"the SED-ML sets {where[:80]} to '{one.getNewValue()[:40]}'"
+            raise InputError(what, expected="a number") from None
+    return str(libsbml().writeSBMLToString(document))
+
+
+ATTRIBUTES = ("value", "initialConcentration", "initialAmount", "size", "stoichiometry")
+
+
+def element_of(model: Any, ids: list[str], where: str) -> Any:
+    """The element of a target; the parameter of a rate law is known only with its reaction."""
+    if len(ids) == 2 and "kineticLaw" in where:
+        reaction = model.getReaction(ids[0])
+        return reaction.getKineticLaw().getParameter(ids[1]) if reaction and reaction.isSetKineticLaw() else None
+    return model.getElementBySId(ids[-1])
