@@ -55,6 +55,10 @@ def test_amounts_are_milligrams_of_free_base(profiles):
     assert (heavy.dose.amount, heavy.dose_unit) == (40.0, "mg")
     (unknown,) = profiles(head + "1,0,0.5,IV,mg/kg,base,.,.\n1,1,0,.,.,.,.,9\n").profiles
     assert (unknown.dose.amount, unknown.dose_unit) == (0.5, "mg/kg")
+    (surface,) = profiles(head + "1,0,20,IV,mg/m2,base,70,.\n1,1,0,.,.,.,70,9\n").profiles
+    assert (surface.dose.amount, surface.dose_unit) == (pytest.approx(36.59, abs=0.01), "mg")
+    with pytest.raises(InputError, match="per body surface needs a weight"):
+        profiles(head + "1,0,20,IV,mg/m2,base,.,.\n1,1,0,.,.,.,.,9\n")
     (salt,) = profiles(head + "1,0,40000,IV,ug,hydrochloride,.,.\n1,1,0,.,.,.,.,9\n").profiles
     assert salt.dose.amount == pytest.approx(40 * TABLE["drug.hydrochloride_factor"].value)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.atomic_files import read_text
+from ketamech.dosing.dose_events import body_size
 from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
 from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
@@ -283,10 +284,16 @@ def _same_drug(one: str, other: str) -> bool:
 
 
 def _milligrams(record: DoseRecord, row: DoseRow, hydrochloride_factor: float) -> tuple[float, str]:
-    """The amount of free base in mg; in mg/kg where a dose is per body weight and the weight is not known."""
+    """The amount of free base in mg; in mg/kg where a dose is per body weight and the weight is not known.
+
+    Raises InputError for a dose per body surface without a weight.
+    """
     assert record.amount is not None
-    amount = convert(record.amount, record.unit.removesuffix(PER_KG), "mg")
+    mass, _, body = record.unit.partition("/")
+    amount = convert(record.amount, mass, "mg")
     amount *= hydrochloride_factor if record.salt == "hydrochloride" else 1.0
-    if not record.unit.endswith(PER_KG):
-        return amount, "mg"
-    return (amount * row.number("WEIGHT"), "mg") if "WEIGHT" in row.cells else (amount, f"mg{PER_KG}")
+    if "WEIGHT" in row.cells or not body:
+        return amount * (body_size(record.unit, row.number("WEIGHT")) if body else 1.0), "mg"
+    if f"/{body}" != PER_KG:
+        raise row.error("a dose per body surface needs a weight", "UNIT", "a column WT, or doses in mg")
+    return amount, f"mg{PER_KG}"
