@@ -68,7 +68,7 @@ def _one(patients: int, count: int, *, stopped: bool) -> dict[str, Any]:
         row: dict[str, Any] = {"workers": count}
         began = time.perf_counter()
         samples = _followed(command, workers, patients, state if stopped else None)
-        if stopped:
+        if stopped and _finished(state) < patients:
             row["finished_at_stop"] = _finished(state)
             again = time.perf_counter()
             samples += _followed([*command, "--resume"], workers, patients, None)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
-from time import perf_counter
+from time import process_time
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def isolated(engine: Engine) -> Engine:
 
 
 class EngineProcess:
-    """A loaded engine in a child of this process. `seconds`: of its last run, measured there.
+    """A loaded engine in a child of this process. `seconds`: processor time of its last run.
 
     Loading and every run raise SolverError when the child fails, aborts or takes too long; one that ended stays so.
     """
@@ -79,16 +79,16 @@ class EngineProcess:
 
 
 def _serve(load: Callable[[BenchmarkCase], Run], case: BenchmarkCase, pipe: Connection, errors: IO[bytes]) -> None:
-    """In the child: load the engine, then answer every tolerance with the seconds of the run and its curves."""
+    """In the child: load the engine, then answer every tolerance with processor seconds and curves."""
     os.dup2(errors.fileno(), 2)
     parent = os.getppid()
     act: Callable[[], Any] = partial(load, case)
     run: Run | None = None
     while True:
         try:
-            began = perf_counter()
+            began = process_time()
             found = act()
-            answer = (False, None if run is None else (perf_counter() - began, found))
+            answer = (False, None if run is None else (process_time() - began, found))
             run = run or found
         except Exception as problem:
             answer = (True, (str(problem).splitlines() or [type(problem).__name__])[0])

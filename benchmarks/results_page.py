@@ -271,8 +271,9 @@ def _how(found: Mapping[str, Any]) -> str:
         "One core, each peer in a process of its own, in turn and our engine after each; medians with least and most "
         f"of {task['repeats']} repeats. Peers solve {task['peer_patients']} patients; our engine and the kernel in C "
         f"{task['our_patients']}.",
-        "Time counts setting a patient's parameters and start, solving, and reading the outputs. It does not count "
-        "compiling or loading, which stands beside it, nor finding the drug-free rest state, which all are given.",
+        "Time is processor time of the process. It counts setting a patient's parameters and start, solving, and "
+        "reading the outputs. It does not count compiling or loading, which stands beside it, nor finding the "
+        "drug-free rest state, which all are given.",
         "Tolerance is relative, with an absolute one that is tolerance times the declared size of a state. pydiffsol "
         "takes one absolute tolerance for all, so it gets its states in units of their size; COPASI takes one and "
         "scales it by each state's start itself.",
