@@ -48,7 +48,8 @@ export function readScenario(text, name, limits) {
     throw new InputError(`${name} has ${text.length.toLocaleString("en")} characters`, { expected });
   }
   const given = Object.entries(parsed(source)).filter(([, value]) => value !== null);
-  const keys = Object.fromEntries(given.map(([key, value]) => [key === "wiring" ? "variant" : key, value]));
+  const keys = { title: "Untitled" };
+  Object.assign(keys, Object.fromEntries(given.map(([key, value]) => [key === "wiring" ? "variant" : key, value])));
   for (const [key, value] of Object.entries(keys)) checkKey(source, key, value);
   if (!keys.treatments) throw at(source, "treatments", "'treatments' is missing", { expected: "treatments: ...", typeThis: "treatments:" });
   refuseLongTexts(source, keys, limits.text);
