@@ -7,6 +7,7 @@ import pytest
 
 import ketamech
 from ketamech.analysis.model_checks import run_checks
+from ketamech.analysis.trial_scorecard import trial_scorecard
 from ketamech.core import InputError, UnknownNameError
 from ketamech.engine.scope import Scope
 from ketamech.estimation.calibration import load_estimated
@@ -88,6 +89,12 @@ def test_a_trial_runs_on_it_with_the_same_patients(core: Model, model: Model) ->
     change = [float((one["MADRS-24h"][:, :, 4] - one["MADRS-24h"][:, :, 0]).mean()) for one in (ours, theirs)]
     assert change[0] != change[1]
     assert change[0] == pytest.approx(change[1], abs=1.5)
+
+
+def test_its_scorecard_leaves_out_trials_of_outputs_that_it_does_not_have(core: Model) -> None:
+    draws = posterior_of(core, "shipped")
+    card = trial_scorecard(core, draws, {}, replicates=3, threads=1, names=("synapse", "sigtermans2009"))
+    assert set(card.rows["trial"]) == {"synapse"}
 
 
 def test_a_scenario_refuses_it_and_an_unknown_name_is_refused() -> None:
