@@ -88,9 +88,7 @@ def trial_scorecard(
     `load_left_out` returns them. `progress` receives the number of finished trials and what is next; `work` stores
     checkpoints.
     """
-    targets = [row for row in load_clinical_targets() if not names or row.trial in names]
-    known = set(model.layout.output_names)
-    clinical = [r for r in targets if known.issuperset(s.output for s in shipped_trial(r.trial).scales.values())]
+    clinical = recordable([row for row in load_clinical_targets() if not names or row.trial in names], model)
     wanted = list(dict.fromkeys([*(row.trial for row in clinical), *(() if names else ADDITIONAL_TRIALS)]))
     predicted: Trials = {}
     fitted: Trials = {}
@@ -130,6 +128,12 @@ def trial_scorecard(
         published,
         predicted,
     )
+
+
+def recordable(targets: Sequence[ClinicalTarget], model: Model) -> list[ClinicalTarget]:
+    """The targets of trials of which the model has every output."""
+    known = set(model.layout.output_names)
+    return [row for row in targets if known.issuperset(s.output for s in shipped_trial(row.trial).scales.values())]
 
 
 def count_of_trials() -> int:

@@ -7,9 +7,11 @@ import pytest
 
 import ketamech
 from ketamech.analysis.model_checks import run_checks
+from ketamech.analysis.trial_scorecard import recordable
 from ketamech.core import InputError, UnknownNameError
 from ketamech.engine.scope import Scope
 from ketamech.estimation.calibration import load_estimated
+from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.leave_one_trial_out import load_left_out
 from ketamech.estimation.posterior import posterior_folder, posterior_of
 from ketamech.simulation.load_scenario import load_scenario
@@ -88,6 +90,12 @@ def test_a_trial_runs_on_it_with_the_same_patients(core: Model, model: Model) ->
     change = [float((one["MADRS-24h"][:, :, 4] - one["MADRS-24h"][:, :, 0]).mean()) for one in (ours, theirs)]
     assert change[0] != change[1]
     assert change[0] == pytest.approx(change[1], abs=1.5)
+
+
+def test_its_scorecard_leaves_out_the_trial_of_pain(core: Model, model: Model) -> None:
+    targets = load_clinical_targets()
+    assert recordable(targets, model) == list(targets)
+    assert {row.trial for row in targets} - {row.trial for row in recordable(targets, core)} == {"sigtermans2009"}
 
 
 def test_a_scenario_refuses_it_and_an_unknown_name_is_refused() -> None:
