@@ -183,6 +183,9 @@ def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLoo
     if route == "prolonged release":
         released_over = treatment.duration or number("pharmacokinetics.prolonged_release_duration")
         return [(0.0, "gut", 1.0, released_over)]
+    if route == "inhaled":
+        duration = np.maximum(number("pharmacokinetics.inhaled_duration"), treatment.duration)
+        return [(0.0, "central", number("pharmacokinetics.inhaled_f"), duration)]
     if route == "rectal":
         absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.swallowed_duration")
         return [(0.0, "rectum", absorbed, duration), (0.0, "gut", 1 - absorbed, duration)]

@@ -17,13 +17,13 @@ from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Phase, Treatment
 
 # Numbers in tables that KetaMech writes. A name is safer, since other programs number compartments by their own model.
-CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP", "rectal", "prolonged release")
+CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP", "rectal", "prolonged release", "inhaled")
 _PLACES = {
     "central": "IV", "gut": "oral", "depot": "oral", "nose": "nasal", "muscle": "IM", "skin": "SC",
     "mouth": "sublingual", "rectum": "rectal", NO_ROUTE: "",
 }  # fmt: skip
 # Routes with a duration of absorption that belongs to the model (RATE -2).
-ABSORPTION_ROUTES = ("oral", "nasal", "sublingual", "rectal", "prolonged release")
+ABSORPTION_ROUTES = ("oral", "nasal", "sublingual", "rectal", "prolonged release", "inhaled")
 
 
 def compartment_number(route: str) -> int:

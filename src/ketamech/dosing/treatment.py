@@ -65,7 +65,7 @@ class Phase:
 
 PER_BODY = ("/kg", "/m^2")  # in the unit of a dose
 ROUTES_WITHOUT_VISIT = ("oral", "prolonged release")  # routes without a visit
-TIMED_ROUTES = ("IV", "SC", "prolonged release")  # routes of a dose that enters over a stated time
+TIMED_ROUTES = ("IV", "SC", "prolonged release", "inhaled")  # routes of a dose that enters over a stated time
 
 
 @dataclass(frozen=True)

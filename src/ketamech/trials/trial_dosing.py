@@ -29,7 +29,7 @@ HALF_DAY = 12.0  # h: doses of one half day share their adherence and their vari
 ADHERENCE_BLOCK = 1000  # of the stream "adherence"; a cohort's own blocks count from 0
 BIOAVAILABILITY_PARAMETERS = {
     "nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f",
-    "rectal": "pharmacokinetics.rectal_f",
+    "rectal": "pharmacokinetics.rectal_f", "inhaled": "pharmacokinetics.inhaled_f",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ ROUTES = {
     "racemic nasal": "racemic 30 mg nasal",
     "nasal drops": "esketamine 30 mg nasal drops",
     "rectal": "racemic 50 mg rectal",
+    "inhaled": "esketamine 50 mg inhaled",
     "prolonged release": "racemic 120 mg oral prolonged-release tablet",
 }
 OTHERS = {
@@ -154,6 +155,13 @@ def test_a_rectal_dose_escapes_the_first_pass_in_part(kinetics, curves):
     expected = (direct + (1 - direct) * swallowed) / swallowed
     ratio = curves.area("esketamine rectal", VEIN) / curves.area("esketamine tablet", VEIN)
     assert ratio == pytest.approx(expected, rel=0.01)
+
+
+def test_the_lung_absorbs_a_share_without_first_pass(kinetics, curves):
+    share = kinetics.parameters["pharmacokinetics.inhaled_f"].value
+    assert curves.given["inhaled"] == pytest.approx(share * 50e3 / kinetics.parameters["drug.ketamine_molar_mass"].value)
+    assert curves.area("inhaled", VEIN) == pytest.approx(curves.given["inhaled"] / clearance(kinetics, "s"), rel=0.02)
+    assert 0.5 < curves.peak_hour("inhaled", VEIN) < 1
 
 
 def test_a_prolonged_release_tablet_peaks_when_the_release_ends_and_loses_nothing(curves):

@@ -92,6 +92,9 @@ function absorbedParts(treatment, amount, number, { injection_sites: sites }) {
   if (route === "prolonged release") {
     return [absorbed(0, "gut", 1, duration || value("prolonged_release_duration"))];
   }
+  if (route === "inhaled") {
+    return [absorbed(0, "central", value("inhaled_f"), Math.max(value("inhaled_duration"), duration))];
+  }
   if (route === "rectal") {
     const [share, lasting] = [value("rectal_f"), value("swallowed_duration")];
     return [absorbed(0, "rectum", share, lasting), absorbed(0, "gut", 1 - share, lasting)];
