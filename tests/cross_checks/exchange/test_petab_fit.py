@@ -1,10 +1,13 @@
 """PEtab problems of our own model: fits that find the true values, and estimates of other programs that come back."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from petab.v1 import CompositeProblem, calculate_llh
+from scipy.stats import lognorm
 
 from command_line import run
 from ketamech.core import InputError
@@ -62,6 +65,13 @@ def test_the_likelihood_is_that_of_the_petab_library(folder, problem):
     simulated = part.measurement_df.drop(columns="measurement").assign(simulation=predicted)
     tables = (part.measurement_df, simulated, part.observable_df, whole.parameter_df)
     assert problem.negative_log_likelihood(predicted) == pytest.approx(-calculate_llh(*tables), rel=1e-9)
+
+
+def test_log_normal_noise_has_the_density_of_the_measurement(problem):
+    some = problem.table[problem.table["measurement"] > 1].head(5).assign(log=True, noise=0.2)
+    logged, predicted = replace(problem, table=some), some["measurement"].to_numpy() * 1.1
+    density = lognorm.logpdf(some["measurement"], 0.2, scale=predicted)
+    assert logged.negative_log_likelihood(predicted) == pytest.approx(-density.sum())
 
 
 @pytest.mark.parametrize("scale", ["log", "log10", "lin"])
