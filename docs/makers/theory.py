@@ -8,8 +8,14 @@ from ketamech.model.stage import Flux, Output, Stage
 from ketamech.model.system import System
 from ketamech.report.model_page import stage_section
 from ketamech.report.page_templates import counts
+from makers.chain import chain_picture
 from makers.markdown import NOTICE, code, table
 from makers.mathematics import LONG, mathml
+
+CHAIN = (
+    "Every box is a stage and leads to its equations. Lines lead down from a stage to those that read it (pale: across "
+    "layers; dashed: feedback, or within a layer). The drawing is made from the model that runs."
+)
 
 
 def theory_pages(system: System) -> dict[str, str]:
@@ -23,7 +29,9 @@ def theory_pages(system: System) -> dict[str, str]:
 def _order(system: System) -> str:
     """The table of contents in story order, to be included by the page above."""
     entries = [f"made/theory/{stage.name}" for stage in system.stages]
-    return "\n".join([NOTICE, "", "```{toctree}", ":hidden:", "", "made/theory/size", *entries, "```", ""])
+    titles = {stage.name: title_of(stage.name) for stage in system.stages}
+    drawing = ["```{raw} html", chain_picture(system, titles), "```", "", CHAIN, ""]
+    return "\n".join([NOTICE, "", *drawing, "```{toctree}", ":hidden:", "", "made/theory/size", *entries, "```", ""])
 
 
 def title_of(stage: str) -> str:

@@ -88,6 +88,18 @@ def test_theory_shows_every_flux_value_and_output(model):
     assert all(f"`{name}`" in outputs for name in model.system.output_names)
 
 
+def test_the_drawing_of_the_chain_has_every_stage_and_every_reader(model):
+    from makers.chain import layers, readers
+    from makers.theory import theory_pages
+
+    drawing = theory_pages(model.system)["theory/order"]
+    assert all(f"made/theory/{stage.name}.html" in drawing for stage in model.system.stages)
+    reads, layer = readers(model.system), layers(model.system)
+    assert drawing.count("<path") == sum(map(len, reads.values()))
+    assert {"brain"} <= reads["nmda"] and {"nmda"} <= reads["circuit"] and {"glutamate"} <= reads["ampa"]
+    assert layer["pharmacokinetics"] < layer["nmda"] < layer["plasticity"] < layer["mood"]
+
+
 def test_an_equation_is_drawn_as_it_is():
     import sympy
     from makers.mathematics import mathml

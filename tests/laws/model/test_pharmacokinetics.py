@@ -159,7 +159,9 @@ def test_a_rectal_dose_escapes_the_first_pass_in_part(kinetics, curves):
 
 def test_the_lung_absorbs_a_share_without_first_pass(kinetics, curves):
     share = kinetics.parameters["pharmacokinetics.inhaled_f"].value
-    assert curves.given["inhaled"] == pytest.approx(share * 50e3 / kinetics.parameters["drug.ketamine_molar_mass"].value)
+    assert curves.given["inhaled"] == pytest.approx(
+        share * 50e3 / kinetics.parameters["drug.ketamine_molar_mass"].value
+    )
     assert curves.area("inhaled", VEIN) == pytest.approx(curves.given["inhaled"] / clearance(kinetics, "s"), rel=0.02)
     assert 0.5 < curves.peak_hour("inhaled", VEIN) < 1
 
