@@ -96,7 +96,9 @@ def test_the_drawing_of_the_chain_has_every_stage_and_every_reader(model):
     assert all(f"made/theory/{stage.name}.html" in drawing for stage in model.system.stages)
     reads, layer = readers(model.system), layers(model.system)
     assert drawing.count("<path") == sum(map(len, reads.values()))
-    assert all(source in reads[name] for source, name in (("brain", "nmda"), ("nmda", "circuit"), ("glutamate", "ampa")))
+    assert all(
+        source in reads[name] for source, name in (("brain", "nmda"), ("nmda", "circuit"), ("glutamate", "ampa"))
+    )
     assert layer["pharmacokinetics"] < layer["nmda"] < layer["plasticity"] < layer["mood"]
 
 
