@@ -121,7 +121,9 @@ class TreatmentKeys(BaseModel, extra="forbid"):
 
     drug: str = Field(description="racemic ketamine, esketamine, memantine, midazolam, antidepressant, ECT, TMS ...")
     dose: str | None = Field(None, description="amount with unit, e.g. 0.5 mg/kg, 84 mg, 22 mg/h; none for sessions")
-    route: str = Field("", description="IV, IM, SC, oral, prolonged release, sublingual, nasal, nasal drops, rectal, inhaled")
+    route: str = Field(
+        "", description="IV, IM, SC, oral, prolonged release, sublingual, nasal, nasal drops, rectal, inhaled"
+    )
     over: str | None = Field(None, description="duration of an infusion, e.g. 40 min")
     at: str | None = Field(None, description="when it starts, e.g. 3 h, day 8")
     schedule: str | None = Field(None, description="e.g. twice weekly for 4 weeks, then weekly")
