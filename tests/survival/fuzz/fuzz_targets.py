@@ -269,7 +269,7 @@ def petab_fit(data: bytes) -> None:
         problem.predictions(np.log([[one.nominal for one in problem.parameters]]))
 
 
-def estimates_hdf5(data: bytes) -> None:
+def estimates_hdf(data: bytes) -> None:
     from ketamech.exchange.petab_fit import read_estimates
 
     read_estimates(file("estimates.hdf5", data))
@@ -544,7 +544,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         scenario, trial, sentence, scenario_sentence, unit_text, posterior, connectome, receptors, table, run_manifest,
         run_papers, cohort_state, store, journal, piece, dose_table, sbml, kinetics, results_csv, results_parquet,
         results_netcdf, archive, sbml_doses, sedml, sedml_reports, petab_doses, petab_problem, petab_fit,
-        estimates_hdf5, estimates_table, people, omex_doses,
+        estimates_hdf, estimates_table, people, omex_doses,
         suite_settings, suite_results, page_scenario, page_doses, results_zarr, trial_store, kept_code,
         kept_system,
     )
@@ -563,7 +563,7 @@ def seeds(name: str) -> list[bytes]:
         "archive": zipped,
         "omex_doses": zipped,
         "piece": kept,
-        "estimates_hdf5": estimates,
+        "estimates_hdf": estimates,
     }
     if name in binary:
         return [binary[name](), *BAD]
