@@ -131,6 +131,8 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
         missing = missing if missing.startswith("-") else missing.upper()
         what = f"'{name}' needs {missing}"
         return InputError(what, type_this=example(command.help or "") or _typed([*path, "--help"]))
+    if "unexpected extra argument" in str(getattr(problem, "message", "")):
+        return _extra_words(command, ctx, args)
     if kind != "NoSuchOption":
         return problem
     option = str(getattr(problem, "option_name", ""))
@@ -138,6 +140,22 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
     near = closest_match(option, [text for text in options if text.startswith("--")])
     instead = [*path, *(_corrected(word, option, near) for word in args)] if near else [*path, "--help"]
     return UnknownNameError(f"'{name}' has no option '{option}'", nearest=near, type_this=_typed(instead))
+
+
+def _extra_words(command: Any, ctx: Any, args: list[str]) -> InputError:
+    """The error about more words than a command takes: a sentence without quotes, or a folder without --out."""
+    path = _path(ctx)
+    first_option = next((i for i, word in enumerate(args) if word.startswith("-")), len(args))
+    words, options = args[:first_option], args[first_option:]
+    takes = [parameter for parameter in command.get_params(ctx) if parameter.param_type_name == "argument"]
+    count = f"{len(takes) or 'no'} argument{'s' * (len(takes) != 1)}"
+    what = f"'{' '.join(path[1:])}' takes {count}" + (f", not {len(words)}" if len(words) > len(takes) else "")
+    if len(takes) == 1 and len(words) > 1:
+        return InputError(what, type_this=_typed([*path, " ".join(words), *options]))
+    has_folder = any("--out" in parameter.opts for parameter in command.get_params(ctx))
+    if not takes and len(words) == 1 and "/" in words[0] and has_folder:
+        return InputError(what, type_this=_typed([*path, "--out", *words, *options]))
+    return InputError(what, type_this=_typed([*path, "--help"]))
 
 
 def _corrected(word: str, option: str, near: str) -> str:

@@ -147,6 +147,18 @@ def test_a_bad_sentence(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        ("simulate racemic 0.5 mg/kg IV --no-report", 'type: ketamech simulate "racemic 0.5 mg/kg IV" --no-report'),
+        ("site build/web", "type: ketamech site --out build/web"),
+        ("claims insula", "type: ketamech claims --help"),
+    ],
+)
+def test_words_beyond_the_arguments_of_a_command(words, instead, tmp_path):
+    assert instead in refused(run_alone(*words.split(), cwd=tmp_path), folder=tmp_path)
+
+
 def test_an_unknown_stage_and_an_unknown_evidence_row(tmp_path):
     assert "nearest: shaffer-ket-ic50" in refused(
         run("evidence", "show", "shafer-ket-ic50", cwd=tmp_path), folder=tmp_path
