@@ -258,7 +258,7 @@ def test_text_fields_take_500_characters(page, address):
 def test_pathway_contributions_are_drawn_in_the_colours_of_the_table(page, address):
     from ketamech.analysis.attribution_text import load_components, load_pathways
 
-    open_story(page, address)
+    open_story(page, f"{address}/#&read=student")
     page.locator("#pathways").scroll_into_view_if_needed()
     until(page, f"document.querySelectorAll('#pathways tbody tr').length === {len(load_pathways())}")
     bars = page.evaluate(

@@ -277,8 +277,9 @@ def test_the_clock_and_the_levels_drive_the_drawing_and_its_sentence(story):
 
 def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
     story.wait_for_selector("#mood-figure .published-point .hit", state="attached")
-    hit = story.locator("#mood-figure .published-point .hit").first
-    box = hit.bounding_box()
+    area = "document.querySelector('#mood-figure .published-point .hit').getBoundingClientRect()"
+    story.wait_for_load_state("networkidle")  # the figure is drawn again while the page loads
+    box = story.evaluate(f"{area}.toJSON()")
     assert box["width"] >= 24
     assert box["height"] >= 24
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
