@@ -1,11 +1,17 @@
 """Sentences of the story that need more than one number; the others are in data/story/sentence_checks.csv."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import ketamech.app
 from ketamech.analysis.attribution_text import load_pathways
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA
+from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 TEXT = " ".join(row["text"] for row in read_records(DATA / "story" / "paragraphs.csv"))
@@ -16,14 +22,14 @@ GUESSES = {row["id"]: row for row in read_records(DATA / "story" / "guesses.csv"
 def curves(client):
     """Treated values [curve] of a track as functions of the time in hours."""
 
-    def simulate(track, treatment=INFUSION, **keys):
+    def simulated(track, treatment=INFUSION, **keys):
         person = {} if keys.get("species") else {"weight": "70 kg"}
         scenario = {"treatments": [treatment], "person": person, **keys}
         answer = client.post("/api/curves", json={"scenario": scenario, "tracks": [track]}).json()
         found = answer["tracks"][0]["curves"]
         return np.array(answer["time"]), [np.array(one["treated"]) for one in found], np.array(found[0]["control"])
 
-    return simulate
+    return simulated
 
 
 def effect_after_a_day(curves, **keys):
@@ -47,6 +53,36 @@ def test_pathways_are_not_additive(curves):
     whole = effect_after_a_day(curves)
     losses = [effect_after_a_day(curves, pathways={name: False}) - whole for name in load_pathways()]
     assert abs(sum(losses) + whole) > 0.1 * abs(whole)
+
+
+def test_the_opioid_pathway_carries_less_than_in_either_trial(curves):
+    assert "This model loses less than either." in TEXT
+    whole = effect_after_a_day(curves)
+    assert 0 < (effect_after_a_day(curves, pathways={"opioid": False}) - whole) / -whole < 0.25
+
+
+def test_in_the_first_hour_the_felt_effect_carries_most(model):
+    """The sentence beside the mood curve on the first hour: without the felt effect most of the drug effect is gone."""
+    sentence = "In the first hour most of it comes from what the drug makes people feel"
+    script = Path(ketamech.app.__file__).parent / "static" / "js" / "story-chapters.js"
+    assert sentence in script.read_text(encoding="utf-8")
+    scenario = load_scenario(INFUSION)
+
+    def drug_effect(**values):
+        run = simulate(replace(scenario, values={**scenario.values, **values}), model=model, times=[0.0, 0.6667])
+        return float(run["mood.madrs"].sel(patient="treated")[-1] - run["mood.madrs"].sel(patient="control")[-1])
+
+    assert drug_effect(**{"mood.acute_effect_weight": 0.0}) > 0.5 * drug_effect()
+
+
+def test_the_habenula_stays_blocked(model):
+    assert "so the bursts stay low for days" in TEXT
+    outputs = ["nmda.blocked_habenula", "brain.esketamine", "habenula.bursting"]
+    run = simulate(INFUSION.replace("0.5 mg/kg", "35 mg"), model=model, times=[0.0, 1.0, 3.0, 24.0, 48.0])
+    run = run.sel(patient="treated")
+    left = {name: float(run[name].sel(time=24) / run[name].max()) for name in outputs[:2]}
+    assert left["nmda.blocked_habenula"] > 10 * left["brain.esketamine"]
+    assert float(run["habenula.bursting"].sel(time=48)) < 0.9 * float(run["habenula.bursting"].sel(time=0))
 
 
 def share_above(client, guess, dose):

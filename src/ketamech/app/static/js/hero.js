@@ -163,7 +163,7 @@ export class Hero {
       : "";
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
     const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
-    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the trial", open), plan);
+    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the two published values", open), plan);
   }
 
   async simulatePeople() {

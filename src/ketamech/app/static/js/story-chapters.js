@@ -149,7 +149,7 @@ async function showMechanisms(state, whole, losses) {
   const isShown = whole >= 1 && !isOff;
   const ofWhole = `of the ${points(whole)} points that the drug adds after a day`;
   find("#habenula-share").textContent = isShown
-    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain.`
+    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain. In the first hour most of it comes from what the drug makes people feel, not from the steps drawn here.`
     : "";
   for (const place of places) {
     const [kind, id] = place.dataset.mechanism.split(":");
@@ -198,7 +198,7 @@ function lossCaption(whole, losses) {
   const [first] = losses;
   const sum = losses.reduce((total, { loss }) => total + loss, 0);
   const largest = `${formatNumber(first.loss, 2)} of ${formatNumber(-whole)} points`;
-  return `The largest loss is with “${first.pathway.label}” off: ${largest}. The losses sum to ${formatNumber(sum)} points.`;
+  return `The largest loss is with “${first.pathway.label}” off: ${largest}. The losses sum to ${formatNumber(sum)} points; they need not add up to the whole, because some ways replace each other and some need each other.`;
 }
 
 function attributionOfStory(state, components) {

@@ -88,15 +88,16 @@ function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {
   return figure;
 }
 
-// Where to call, by country, with the page that states each number.
+// Numbers to call, by country, with the page that states each number.
 function crisisBox(rows) {
   const checks = rows.map(({ checked }) => checked).filter(Boolean).sort();
   const line = ({ country, number, name, source, checked }) => {
-    const link = element("a", { href: source, rel: "noreferrer", text: name });
-    return element("li", {}, `${country}: `, element("strong", { text: number }), " ", link, checked ? "" : " *");
+    const call = number.split(" or ").flatMap((text) => [" or ", element("a", { href: `tel:${text.replace(/[^+\d]/g, "")}`, text })]).slice(1);
+    const page = element("a", { href: source, rel: "noreferrer", class: "secondary", text: "source" });
+    return element("li", {}, `${country}: `, element("strong", {}, call), ` ${name} (`, page, checked ? ")" : ") *");
   };
   const items = element("ul", {}, rows.map(line));
-  const note = `Each name leads to the page that states the number. Last compared on ${checks.at(-1)}; * not yet compared.`;
+  const note = `Not in the list? Call your local emergency number. Source: the page that states the number, last compared on ${checks.at(-1)}; * not yet compared.`;
   return element("div", { class: "crisis", id: "crisis-lines" }, element("p", { text: CRISIS }), items, element("p", { class: "secondary", text: note }));
 }
 

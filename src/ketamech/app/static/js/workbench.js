@@ -28,7 +28,7 @@ const TABS = {
   population: { label: "Population", make: populationTab, isTimed: true },
   dose: { label: "Score by dose", make: doseTab, isTimed: true },
   attribution: { label: "Pathway contributions", make: attributionTab, isTimed: true },
-  trial: { label: "Trial", make: trialTab, program: needsProgram("Virtual trials need") },
+  trial: { label: "Trial", make: trialTab, program: needsProgram("A web page cannot run virtual trials (arms, sample size, power, blinding). They need") },
   scorecard: { label: "Scorecard", make: scorecardTab },
   equations: { label: "Equations", make: equationsTab },
   evidence: { label: "Evidence", make: evidenceTab },
