@@ -68,7 +68,7 @@ def calibrate(
     --write-tables writes the posterior median into the parameter tables, where trials inform it; review the changes.
     """
     from ketamech.estimation import calibration as kit
-    from ketamech.estimation import surrogate_posterior
+    from ketamech.estimation import update_parameter_tables
     from ketamech.estimation.clinical_targets import DIRECTORY
     from ketamech.simulation.model import folder_of_equations
 
@@ -87,8 +87,10 @@ def calibrate(
     if checkout:
         terminal.print_written_files(_publish(out, folder_of_equations(variant) if variant else DIRECTORY))
     if write_tables:
-        lines = surrogate_posterior.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
-        files = surrogate_posterior.write_updated_tables(task, surrogate_posterior.of_stages(lines, write_tables))
+        lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
+        files = update_parameter_tables.write_updated_tables(
+            task, update_parameter_tables.of_stages(lines, write_tables)
+        )
         terminal.progress().print(
             f"Parameter tables written; review the changes: {', '.join(str(file) for file in files)}"
         )

@@ -11,11 +11,12 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import require_known
+from ketamech.core.constants import Z95
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
-from ketamech.trials.analysis.treatment_effects import Z95, baselines, scores
+from ketamech.trials.analysis.treatment_effects import baselines, scores
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_reader import load_trial
 

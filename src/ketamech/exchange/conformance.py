@@ -24,8 +24,8 @@ from ketamech.core.atomic_files import read_text
 from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotComparable, roadrunner_difference
 from ketamech.exchange.petab_simulation import simulate_petab
 from ketamech.exchange.sbml import semantic_suite
-from ketamech.exchange.sbml.edited_model import STEADY_TIMES
 from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.model_editor import STEADY_TIMES
 from ketamech.exchange.sedml_simulation import SedmlFile
 
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"

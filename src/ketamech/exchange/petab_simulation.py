@@ -18,8 +18,8 @@ import sympy
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.optional_libraries import import_optional, libsbml, with_fields
-from ketamech.exchange.sbml.edited_model import EditedModel, steady_state
 from ketamech.exchange.sbml.importer import import_sbml
+from ketamech.exchange.sbml.model_editor import ModelEditor, steady_state
 from ketamech.exchange.sbml.sbml_model import compile_vector
 from ketamech.exchange.sbml.simulate import simulate_imported
 from ketamech.model.stage import symbol
@@ -96,7 +96,7 @@ class _Experiment:
 
     def __init__(self, path: Path, problem: Any, periods: Sequence[Any], scales: dict[str, float]) -> None:
         self.path, self.problem, self.scales = path, problem, scales
-        self.edited = EditedModel(problem.model.sbml_model.getSBMLDocument())
+        self.edited = ModelEditor(problem.model.sbml_model.getSBMLDocument())
         self.model = self.edited.model
         self.numbers: dict[str, sympy.Expr] = {}
         for one in problem.parameters:

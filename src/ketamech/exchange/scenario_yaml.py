@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from ketamech.core import InputError, convert
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario, is_weight_based
+from ketamech.simulation.scenario_schema import ScenarioFile
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -22,18 +22,7 @@ def refuse_target(target: Path) -> None:
 
 def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
     """The text of a scenario file; a weight is written out where doses go by weight."""
-    lines = []
-    for key, value in scenario_keys(scenario, parameters).items():
-        if isinstance(value, list):
-            lines += [f"{key}:", *(f"  - {json.dumps(words)}" for words in value)]
-        elif isinstance(value, dict):
-            lines += [f"{key}:", *(f"  {name}: {number}" for name, number in value.items())]
-        else:
-            lines.append(f"{key}: {json.dumps(value, ensure_ascii=False) if key in QUOTED else value}")
-    return "\n".join(lines) + "\n"
-
-
-QUOTED = ("title", "description", "control")
+    return ScenarioFile.model_validate(scenario_keys(scenario, parameters)).text()
 
 
 def scenario_keys(scenario: Scenario, parameters: ParameterTable) -> dict[str, Any]:

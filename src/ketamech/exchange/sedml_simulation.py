@@ -22,10 +22,10 @@ from ketamech.core import InputError
 from ketamech.core.atomic_files import read_text
 from ketamech.exchange.omex import TIME, read_archive
 from ketamech.exchange.optional_libraries import libsbml, libsedml
-from ketamech.exchange.sbml.edited_model import EditedModel, changed_sbml, element_of, ids_of, steady_state
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import TIME as MATH_TIME
 from ketamech.exchange.sbml.mathml import Formulas
+from ketamech.exchange.sbml.model_editor import ModelEditor, changed_sbml, element_of, ids_of, steady_state
 from ketamech.exchange.sbml.sbml_model import STAGE, compile_vector
 from ketamech.exchange.sbml.simulate import TIME as TIME_KEY
 from ketamech.exchange.sbml.simulate import newton_steady_state, simulate_imported
@@ -60,7 +60,7 @@ class _ModelStates:
     """The present content and time of each model during a task; `ended`: values from which a model continues."""
 
     def __init__(self) -> None:
-        self.models, self.times = dict[str, EditedModel](), dict[str, float]()
+        self.models, self.times = dict[str, ModelEditor](), dict[str, float]()
         self.ended = dict[str, Mapping[str, float]]()
 
     def take(self, other: _ModelStates) -> _ModelStates:
@@ -203,14 +203,14 @@ class SedmlFile:
             for one in subtasks:
                 yield from self._execute(one.getTask(), states, (*within, name))
 
-    def _present(self, model: str, states: _ModelStates) -> EditedModel:
+    def _present(self, model: str, states: _ModelStates) -> ModelEditor:
         """The present content of a model, which continues where its last run ended."""
         if model in states.ended:
-            edited = EditedModel(states.models[model].document)
+            edited = ModelEditor(states.models[model].document)
             edited.continue_from(states.ended.pop(model))
             states.models[model] = edited
         elif model not in states.models:
-            states.models[model] = EditedModel.of_text(self._model(model))
+            states.models[model] = ModelEditor.of_text(self._model(model))
             states.models[model].show_triggers()
         return states.models[model]
 
@@ -266,7 +266,7 @@ class SedmlFile:
         where, model = change.getTarget(), change.getModelReference()
         if change.getElementName() != "setValue":
             raise InputError(f"a repeated task has a {change.getElementName()}", expected="setValue")
-        value, edited = self._number(change, known, states), EditedModel(self._present(model, states).document)
+        value, edited = self._number(change, known, states), ModelEditor(self._present(model, states).document)
         ids = ids_of(where)
         local = element_of(edited.model, ids, where) if len(ids) == 2 else None
         if local is not None:

@@ -40,25 +40,25 @@ def reduced_core(stage: Stage) -> None:
 
 def pharmacokinetics(stage: Stage) -> None:
     """Both enantiomers from every route to plasma, as in the full model, without metabolites, urine and peritoneum."""
-    full._body(stage)
+    full.add_body_size(stage)
     for enantiomer, drug in full.NAMES.items():
-        liver = full._liver(stage, enantiomer)
+        liver = full.well_stirred_liver(stage, enantiomer)
         central, eliminated = (
             stage.state(f"pharmacokinetics.{name}_{enantiomer}", "umol", kind="amount", description=f"{drug} {words}",
                         is_sink=name == "eliminated")
             for name, words in (("central", "in arterial blood"), ("eliminated", "eliminated in any form"))
         )  # fmt: skip
-        level = central / full._volume(stage, "central_volume")
+        level = central / full.scaled_volume(stage, "central_volume")
         plasma = stage.output(f"plasma.{drug}", level, "umol/L", description=f"{drug} in arterial plasma")
-        full._depots(stage, enantiomer, central)
-        full._oral_depot(stage, enantiomer, central, eliminated, eliminated, liver)
+        full.add_depots(stage, enantiomer, central)
+        full.add_oral_depot(stage, enantiomer, central, eliminated, eliminated, liver)
         for tissue in ("shallow", "middle", "deep"):
-            flow = full._flow(stage, f"{tissue}_intercompartmental_clearance")
-            full._tissue(
-                stage, f"{tissue}_{enantiomer}", central, plasma, flow, full._volume(stage, f"{tissue}_volume")
+            flow = full.scaled_flow(stage, f"{tissue}_intercompartmental_clearance")
+            full.add_tissue(
+                stage, f"{tissue}_{enantiomer}", central, plasma, flow, full.scaled_volume(stage, f"{tissue}_volume")
             )
         stage.transfer(central, eliminated, liver["clearance"] * plasma, because="hepatic clearance")
-        full._vein(stage, drug, plasma)
+        full.add_vein(stage, drug, plasma)
         stage.output(f"plasma.{enantiomer}_norketamine", sympy.Integer(0), "umol/L", description="not modelled")
     both = stage.ref("venous.esketamine") + stage.ref("venous.arketamine")
     stage.output("venous.ketamine", both, "umol/L", description="ketamine in venous plasma, both enantiomers")

@@ -18,8 +18,9 @@ from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.engine import Kernel, load_kernel
 from ketamech.engine.scope import Scope, Slice
+from ketamech.model.cache import cached_expression_trees, cached_layout
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of
-from ketamech.model.layout import SystemLayout, cached_expression_trees, cached_layout
+from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
-from ketamech.estimation import surrogate_posterior
+from ketamech.estimation import update_parameter_tables
 from ketamech.estimation.calibration import Calibration, EstimatedParameter, StudyEffect, calibration, load_estimated
 from ketamech.estimation.clinical_targets import (
     TRIALS,
@@ -222,7 +222,7 @@ def test_every_spread_is_one_of_a_row_and_lies_behind_its_printed_error():
 
 def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     """What is known better than before gets value, spread and evidence; what is not keeps its row, as do all others."""
-    source = surrogate_posterior.DIRECTORY
+    source = update_parameter_tables.DIRECTORY
     for file in source.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     table = load_parameters()
@@ -235,12 +235,12 @@ def test_the_middle_of_a_posterior_becomes_reviewed_rows(tmp_path):
     draws = rng.normal(size=(4000, 2)) * [0.5, 1.0] + [1.0, 0.0]
     middle, weights = np.zeros(2), np.zeros((6, 2))
     weights[1] = task.noise  # the first parameter moves both rows by their noise
-    rows = surrogate_posterior.updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))
+    rows = update_parameter_tables.updated_rows(task, draws, QuadraticEmulator(middle, weights, np.zeros(2)))
     assert list(rows) == ["mood.expectancy_weight"]
-    assert surrogate_posterior.of_stages(rows, "mood") == rows
+    assert update_parameter_tables.of_stages(rows, "mood") == rows
     with pytest.raises(UnknownNameError, match="people"):
-        surrogate_posterior.of_stages(rows, "people")
-    surrogate_posterior.write_updated_tables(task, rows, tmp_path)
+        update_parameter_tables.of_stages(rows, "people")
+    update_parameter_tables.write_updated_tables(task, rows, tmp_path)
     found = load_parameters(tmp_path)
     assert found["mood.expectancy_weight"].value == pytest.approx(
         table["mood.expectancy_weight"].value * np.exp(0.4), rel=0.02

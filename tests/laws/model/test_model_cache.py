@@ -6,10 +6,10 @@ import os
 import pytest
 
 from ketamech.core.atomic_files import atomic_write_checksummed, read_checksummed
-from ketamech.model import layout as cache
+from ketamech.model import cache
 from ketamech.model.assemble import build_system
+from ketamech.model.cache import cached_expression_trees, cached_layout
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of, live_names
-from ketamech.model.layout import cached_expression_trees, cached_layout
 from toy_models import TABLE, Value, kinetics, response
 
 

@@ -11,12 +11,12 @@ from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import adqs, adsl, exposure_response
 from ketamech.trials.analysis.power import power
 from ketamech.trials.analysis.repeated_measures import mmrm
+from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
     ancova,
     mean_change_by_arm,
     responders,
     share_interval,
-    time_to_relapse,
 )
 
 VISITS = ("baseline", "24 h", "day 8")

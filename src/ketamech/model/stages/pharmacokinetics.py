@@ -25,7 +25,7 @@ def pharmacokinetics(stage: Stage) -> None:
     and differ in clearance. Structure after Simons 2022 and Perez-Ruixo 2021; weight by allometry, enzymes of children
     by age. Unconjugated drug and metabolites are collected in urine, both enantiomers together.
     """
-    _body(stage)
+    add_body_size(stage)
     for analyte in EXCRETED:
         stage.state(
             f"pharmacokinetics.urine_{analyte}",
@@ -34,7 +34,7 @@ def pharmacokinetics(stage: Stage) -> None:
             is_sink=True,
             description=f"unconjugated {analyte} in urine since the start, both enantiomers",
         )
-    liver = {enantiomer: _liver(stage, enantiomer) for enantiomer in NAMES}
+    liver = {enantiomer: well_stirred_liver(stage, enantiomer) for enantiomer in NAMES}
     for enantiomer in NAMES:
         _enantiomer(stage, enantiomer, liver[enantiomer])
     for moiety, enantiomers in (
@@ -45,7 +45,7 @@ def pharmacokinetics(stage: Stage) -> None:
         stage.output(f"venous.{moiety}", total, "umol/L", description=f"{moiety} in venous plasma, both enantiomers")
 
 
-def _body(stage: Stage) -> None:
+def add_body_size(stage: Stage) -> None:
     """Body size relative to the published reference and its effect on flows and rates; maturity of the enzymes."""
     weight, reference = stage.parameter("person.weight"), stage.parameter("pharmacokinetics.reference_weight")
     size = stage.constant(
@@ -67,12 +67,12 @@ def _body(stage: Stage) -> None:
     )
 
 
-def _volume(stage: Stage, name: str) -> sympy.Expr:
+def scaled_volume(stage: Stage, name: str) -> sympy.Expr:
     """A volume (L), in proportion to body weight."""
     return stage.parameter(f"pharmacokinetics.{name}") * stage.ref("pharmacokinetics.size")
 
 
-def _flow(stage: Stage, name: str) -> sympy.Expr:
+def scaled_flow(stage: Stage, name: str) -> sympy.Expr:
     """A clearance or flow (L/h), by body weight to the allometric power."""
     return stage.parameter(f"pharmacokinetics.{name}") * stage.ref("pharmacokinetics.flow_size")
 
@@ -87,7 +87,7 @@ def _covariate(stage: Stage, factor: str, flag: str) -> sympy.Expr:
     return 1 + (stage.parameter(f"pharmacokinetics.{factor}") - 1) * stage.parameter(flag)
 
 
-def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
+def well_stirred_liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
     """Well-stirred liver: hepatic clearance, extraction, fraction that becomes norketamine, gut-wall escape.
 
     CYP2B6 and CYP3A4 demethylate to norketamine; other enzymes form other metabolites. An inhibitor or inducer acts on
@@ -109,9 +109,9 @@ def _liver(stage: Stage, enantiomer: str) -> dict[str, sympy.Expr]:
     demethylation = (1 - cyp3a4_share) * cyp2b6_activity + cyp3a4_share * cyp3a4_activity
     relative_activity = demethylation + other_enzymes * other_activity
     metabolic_activity = stage.ref("pharmacokinetics.enzyme_maturity") * relative_activity / (1 + other_enzymes)
-    flow = _flow(stage, "hepatic_flow") - _flow(stage, "flow_loss_per_year") * years_above_threshold
+    flow = scaled_flow(stage, "hepatic_flow") - scaled_flow(stage, "flow_loss_per_year") * years_above_threshold
     perfusion = _patient_constant(stage, f"liver_flow_{enantiomer}", flow, "L/h", "hepatic plasma flow of this person")
-    intrinsic = _flow(stage, f"intrinsic_clearance_{enantiomer}") * stage.parameter("person.liver_function")
+    intrinsic = scaled_flow(stage, f"intrinsic_clearance_{enantiomer}") * stage.parameter("person.liver_function")
     capacity = _patient_constant(
         stage,
         f"liver_capacity_{enantiomer}",
@@ -170,19 +170,22 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
         description=f"{drug} eliminated in any form",
     )
     concentration = stage.output(
-        f"plasma.{drug}", central / _volume(stage, "central_volume"), "umol/L", description=f"{drug} in arterial plasma"
+        f"plasma.{drug}",
+        central / scaled_volume(stage, "central_volume"),
+        "umol/L",
+        description=f"{drug} in arterial plasma",
     )
-    _depots(stage, enantiomer, central)
-    _oral_depot(stage, enantiomer, central, delay, eliminated, liver)
+    add_depots(stage, enantiomer, central)
+    add_oral_depot(stage, enantiomer, central, delay, eliminated, liver)
     _peritoneal(stage, enantiomer, central, delay, eliminated, liver)
     for tissue in ("shallow", "middle", "deep"):
-        _tissue(
+        add_tissue(
             stage,
             f"{tissue}_{enantiomer}",
             central,
             concentration,
-            _flow(stage, f"{tissue}_intercompartmental_clearance"),
-            _volume(stage, f"{tissue}_volume"),
+            scaled_flow(stage, f"{tissue}_intercompartmental_clearance"),
+            scaled_volume(stage, f"{tissue}_volume"),
         )
     clearance_rate = liver["clearance"] * concentration
     stage.transfer(
@@ -198,11 +201,11 @@ def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> 
     )
     norketamine = _norketamine(stage, enantiomer, delay)
     _later_metabolites(stage, enantiomer, norketamine, eliminated)
-    _vein(stage, drug, concentration)
-    _vein(stage, f"{enantiomer}_norketamine", stage.ref(f"plasma.{enantiomer}_norketamine"))
+    add_vein(stage, drug, concentration)
+    add_vein(stage, f"{enantiomer}_norketamine", stage.ref(f"plasma.{enantiomer}_norketamine"))
 
 
-def _depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
+def add_depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
     """First-order absorption from the depots of the routes."""
     for site, rate_constant in DEPOTS.items():
         depot = stage.state(
@@ -219,7 +222,7 @@ def _depots(stage: Stage, enantiomer: str, central: sympy.Symbol) -> None:
         )
 
 
-def _oral_depot(
+def add_oral_depot(
     stage: Stage,
     enantiomer: str,
     central: sympy.Symbol,
@@ -267,7 +270,7 @@ def _peritoneal(
     )
 
 
-def _tissue(
+def add_tissue(
     stage: Stage,
     name: str,
     central: sympy.Symbol,
@@ -275,6 +278,7 @@ def _tissue(
     flow: sympy.Expr,
     volume: sympy.Expr,
 ) -> None:
+    """A tissue that exchanges drug with the central compartment; `flow` in L/h, `volume` in L."""
     tissue = stage.state(f"pharmacokinetics.{name}", "umol", kind="amount", description=f"drug in tissue, {name}")
     stage.transfer(central, tissue, flow * concentration, because="distribution into tissue")
     stage.transfer(tissue, central, flow * tissue / volume, because="return from tissue")
@@ -297,15 +301,18 @@ def _norketamine(stage: Stage, enantiomer: str, transit_one: sympy.Symbol) -> sy
     )
     stage.transfer(transit_one, transit_two, ktr * transit_one, because="first step of formation delay")
     stage.transfer(transit_two, norketamine, ktr * transit_two, because="second step of formation delay")
-    volume = _volume(stage, "central_volume")
+    volume = scaled_volume(stage, "central_volume")
     plasma = stage.output(
         f"plasma.{enantiomer}_norketamine",
         norketamine / volume,
         "umol/L",
         description=f"{enantiomer.upper()}-norketamine in arterial plasma",
     )
-    flow, tissue = _flow(stage, "norketamine_intercompartmental_clearance"), _volume(stage, "norketamine_tissue_volume")
-    _tissue(stage, f"norketamine_tissue_{enantiomer}", norketamine, plasma, flow, tissue)
+    flow, tissue = (
+        scaled_flow(stage, "norketamine_intercompartmental_clearance"),
+        scaled_volume(stage, "norketamine_tissue_volume"),
+    )
+    add_tissue(stage, f"norketamine_tissue_{enantiomer}", norketamine, plasma, flow, tissue)
     return norketamine
 
 
@@ -317,7 +324,7 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
     """
     plasma = stage.ref(f"plasma.{enantiomer}_norketamine")
     clearance_rate = (
-        _flow(stage, f"norketamine_clearance_{enantiomer}")
+        scaled_flow(stage, f"norketamine_clearance_{enantiomer}")
         * _covariate(stage, "asian_norketamine", "person.asian")
         * plasma
     )
@@ -350,16 +357,16 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
     for name, amount in (("dehydronorketamine", dehydronorketamine), ("hydroxynorketamine", hydroxynorketamine)):
         level = stage.output(
             f"plasma.{enantiomer}_{name}",
-            amount / _volume(stage, "central_volume"),
+            amount / scaled_volume(stage, "central_volume"),
             "umol/L",
             description=f"{enantiomer.upper()}-{name} in arterial plasma",
         )
-        eliminate(name, amount, _flow(stage, f"{name}_clearance_{enantiomer}") * level)
+        eliminate(name, amount, scaled_flow(stage, f"{name}_clearance_{enantiomer}") * level)
     flow, volume = (
-        _flow(stage, "hydroxynorketamine_intercompartmental_clearance"),
-        _volume(stage, "hydroxynorketamine_tissue_volume"),
+        scaled_flow(stage, "hydroxynorketamine_intercompartmental_clearance"),
+        scaled_volume(stage, "hydroxynorketamine_tissue_volume"),
     )
-    _tissue(
+    add_tissue(
         stage,
         f"hydroxynorketamine_tissue_{enantiomer}",
         hydroxynorketamine,
@@ -369,7 +376,7 @@ def _later_metabolites(stage: Stage, enantiomer: str, norketamine: sympy.Symbol,
     )
 
 
-def _vein(stage: Stage, name: str, artery: sympy.Expr) -> None:
+def add_vein(stage: Stage, name: str, artery: sympy.Expr) -> None:
     """Venous plasma is a mixture of blood that passed fast (skin, shunts) and slowly (muscle) through the arm.
 
     Two delays, as in Kamp 2020 (Anesthesiology 133:1192): a bolus is in the vein within two minutes, yet an infusion

@@ -17,15 +17,14 @@ import xarray as xr
 from ketamech.simulation.nca import NcaDose
 from ketamech.simulation.nca_tables import AnalysedProfile, ConcentrationProfile, analysed
 from ketamech.trials.analysis.repeated_measures import mmrm
+from ketamech.trials.analysis.survival import RelapseAnalysis, time_to_relapse
 from ketamech.trials.analysis.treatment_effects import (
-    RelapseAnalysis,
     ancova,
     baselines,
     mean_change_by_arm,
     responders,
     response_differences,
     share_interval,
-    time_to_relapse,
 )
 from ketamech.trials.design import Trial
 from ketamech.trials.trial_dataset import EVENT_PREFIX

@@ -19,7 +19,7 @@ _ID = re.compile(r"\[\s*@id\s*=\s*['\"](\w+)['\"]\s*\]")
 _ATTRIBUTE = re.compile(r"/@(?:\w+:)?(\w+)\Z")
 
 
-class EditedModel:
+class ModelEditor:
     """A copy of an SBML document, converted to Level 3."""
 
     def __init__(self, document: Any) -> None:
@@ -35,7 +35,7 @@ class EditedModel:
         self._fields = dict(zip(kinds, fields, strict=True))
 
     @classmethod
-    def of_text(cls, text: str) -> EditedModel:
+    def of_text(cls, text: str) -> ModelEditor:
         """The model in a text."""
         return cls(libsbml().readSBMLFromString(text))
 
