@@ -9,7 +9,7 @@ from ketamech.core import InputError, convert
 from ketamech.parameters import HUMAN, ParameterTable
 from ketamech.parameters.species_tables import own_values
 from ketamech.simulation.scenario import Scenario, is_weight_based
-from ketamech.simulation.scenario_schema import ScenarioFile
+from ketamech.simulation.scenario_schema import keys_as_yaml
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -22,7 +22,7 @@ def refuse_target(target: Path) -> None:
 
 def scenario_yaml(scenario: Scenario, parameters: ParameterTable) -> str:
     """The text of a scenario file; a weight is written out where doses go by weight."""
-    return ScenarioFile.model_validate(scenario_keys(scenario, parameters)).text()
+    return keys_as_yaml(scenario_keys(scenario, parameters))
 
 
 def scenario_keys(scenario: Scenario, parameters: ParameterTable) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def scenario_keys(scenario: Scenario, parameters: ParameterTable) -> dict[str, A
         "species": "" if scenario.species == HUMAN else scenario.species,
         "parameters": {name: _quantity(value, name, parameters) for name, value in values.items()},
     }  # fmt: skip
-    found: dict[str, Any] = {key: value for key, value in keys.items() if value or key == "title"}
+    found: dict[str, Any] = {key: value for key, value in keys.items() if value or key in ("title", "treatments")}
     horizon = f"{scenario.horizon:.10f}".rstrip("0").rstrip(".")
     return {
         **found,

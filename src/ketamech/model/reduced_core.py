@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import sympy
 
+from ketamech.model import kinetics
 from ketamech.model.functions import hill
 from ketamech.model.stage import Stage
 from ketamech.model.stages import all_stages
-from ketamech.model.stages import pharmacokinetics as full
 
 REPLACED = (
     "tool_compounds", "pharmacokinetics", "brain", "memantine", "nmda", "circuit", "glutamate", "ampa", "plasticity",
@@ -40,25 +40,30 @@ def reduced_core(stage: Stage) -> None:
 
 def pharmacokinetics(stage: Stage) -> None:
     """Both enantiomers from every route to plasma, as in the full model, without metabolites, urine and peritoneum."""
-    full.add_body_size(stage)
-    for enantiomer, drug in full.NAMES.items():
-        liver = full.well_stirred_liver(stage, enantiomer)
+    kinetics.add_body_size(stage)
+    for enantiomer, drug in kinetics.NAMES.items():
+        liver = kinetics.well_stirred_liver(stage, enantiomer)
         central, eliminated = (
             stage.state(f"pharmacokinetics.{name}_{enantiomer}", "umol", kind="amount", description=f"{drug} {words}",
                         is_sink=name == "eliminated")
             for name, words in (("central", "in arterial blood"), ("eliminated", "eliminated in any form"))
         )  # fmt: skip
-        level = central / full.scaled_volume(stage, "central_volume")
+        level = central / kinetics.scaled_volume(stage, "central_volume")
         plasma = stage.output(f"plasma.{drug}", level, "umol/L", description=f"{drug} in arterial plasma")
-        full.add_depots(stage, enantiomer, central)
-        full.add_oral_depot(stage, enantiomer, central, eliminated, eliminated, liver)
+        kinetics.add_depots(stage, enantiomer, central)
+        kinetics.add_oral_depot(stage, enantiomer, central, eliminated, eliminated, liver)
         for tissue in ("shallow", "middle", "deep"):
-            flow = full.scaled_flow(stage, f"{tissue}_intercompartmental_clearance")
-            full.add_tissue(
-                stage, f"{tissue}_{enantiomer}", central, plasma, flow, full.scaled_volume(stage, f"{tissue}_volume")
+            flow = kinetics.scaled_flow(stage, f"{tissue}_intercompartmental_clearance")
+            kinetics.add_tissue(
+                stage,
+                f"{tissue}_{enantiomer}",
+                central,
+                plasma,
+                flow,
+                kinetics.scaled_volume(stage, f"{tissue}_volume"),
             )
         stage.transfer(central, eliminated, liver["clearance"] * plasma, because="hepatic clearance")
-        full.add_vein(stage, drug, plasma)
+        kinetics.add_vein(stage, drug, plasma)
         stage.output(f"plasma.{enantiomer}_norketamine", sympy.Integer(0), "umol/L", description="not modelled")
     both = stage.ref("venous.esketamine") + stage.ref("venous.arketamine")
     stage.output("venous.ketamine", both, "umol/L", description="ketamine in venous plasma, both enantiomers")

@@ -176,20 +176,25 @@ class ScenarioFile(BaseModel, extra="forbid", title="KetaMech scenario"):
 
     def text(self) -> str:
         """The keys as YAML text; default values are left out."""
-        lines = []
-        for key, value in self.model_dump(exclude_defaults=True).items():
-            if isinstance(value, list):
-                lines += [f"{key}:", *(f"  - {_flow(item)}" for item in value)]
-            elif isinstance(value, dict):
-                lines += [f"{key}:", *(f"  {json.dumps(name)}: {_flow(item)}" for name, item in value.items())]
-            else:
-                lines.append(f"{key}: {_flow(value)}")
-        return "\n".join(lines) + "\n"
+        return keys_as_yaml(self.model_dump(exclude_defaults=True))
 
 
 SCENARIO_FILE = FileSchema(
     "scenario", ScenarioFile, {"treatments": TreatmentKeys}, {"treatments": "a sentence, or drug:, dose:, route: ..."}
 )
+
+
+def keys_as_yaml(keys: Mapping[str, Any]) -> str:
+    """The keys of a scenario file as YAML text, one line per item."""
+    lines = []
+    for key, value in keys.items():
+        if isinstance(value, list):
+            lines += [f"{key}:", *(f"  - {_flow(item)}" for item in value)]
+        elif isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {json.dumps(name)}: {_flow(item)}" for name, item in value.items())]
+        else:
+            lines.append(f"{key}: {_flow(value)}")
+    return "\n".join(lines) + "\n"
 
 
 def _flow(value: Any) -> str:
