@@ -62,7 +62,9 @@ def read_yaml_text(text: str, path: Path) -> tuple[dict[str, Any], dict[Path_, i
         line = mark.line + 1 if mark else None
         what = (problem.problem or "not valid YAML").splitlines()[0]
         raise InputError(what, file=path, line=line, expected="a YAML mapping of keys and values") from None
-    except (YAMLError, ValueError, TypeError, RecursionError) as problem:  # TypeError: a mapping or a list as a key
+    except TypeError:  # ruamel cannot use it as a key
+        raise InputError("a key is a list or a mapping", file=path, expected="words as keys: treatments: ...") from None
+    except (YAMLError, ValueError, RecursionError) as problem:
         what = f"not valid YAML: {str(problem).splitlines()[0]}"
         raise InputError(what, file=path, expected="a YAML mapping") from None
     if not isinstance(content, dict):

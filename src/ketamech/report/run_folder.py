@@ -212,6 +212,8 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
         sources=card.by_source.to_dict("records"),
         verdicts=rows["verdict"].value_counts().to_dict(),
         fitted=int(rows["fitted"].sum()),
+        openable=len(rows),
+        total=len(card.rows),
         picture=paths[0].relative_to(place).as_posix() if paths else "",
         has_claims=(place / "claims" / "claims.html").is_file(),
         has_model=(place / "model.html").is_file(),

@@ -6,7 +6,7 @@ from command_line import refused, run, run_alone
 
 CASES = {
     "unknown key": ("title: x\ntretments:\n  - racemic 1 mg IV\n", ["bad.yaml:2", "nearest: treatments"]),
-    "a list as a key": ("title: x\n? [a, {b: c}]\n: 1\n? [a, {b: c}]\n: 2\n", ["not valid YAML", "a YAML mapping"]),
+    "a list as a key": ("title: x\n? [a, {b: c}]\n: 1\n? [a, {b: c}]\n: 2\n", ["a key is a list or a mapping"]),
     "unknown person": ("treatments: [racemic 1 mg IV]\nperson:\n  wieght: 70 kg\n", ["bad.yaml:3", "nearest: weight"]),
     "wrong unit": ("treatments: [racemic 1 mg IV]\nperson:\n  weight: 70 L\n", ["bad.yaml:3", "quantity in kg"]),
     "negative weight": (
