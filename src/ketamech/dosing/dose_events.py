@@ -19,6 +19,7 @@ from ketamech.core import InputError, convert
 from ketamech.dosing.drugs import load_absorption, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
+from ketamech.parameters import load_parameters
 
 Quantity = Any  # a float, or an array [patient] where dose events of many patients are worked out together
 
@@ -42,7 +43,6 @@ AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that every visit raises in humans
 ANTICIPATION = "expectancy.anticipation"  # the state that a visit for a procedure raises too
 ROUNDING = 1e-9  # relative allowance for rounding when a dose is compared with its limit
-SURFACE, SURFACE_POWER = 0.1173, 0.6466  # body surface (m2) of weight (kg): Livingston and Lee 2001
 INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 
@@ -108,10 +108,17 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
     return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
 
 
+def body_surface_constants() -> tuple[float, float]:
+    """Body surface (m2) at a weight of 1 kg, and the power of the weight."""
+    rows = load_parameters()
+    return rows["drug.body_surface"].value, rows["drug.body_surface_exponent"].value
+
+
 def body_size(unit: str, weight: Quantity) -> Quantity:
     """What a dose in `unit` is multiplied by: the `weight` (kg), the body surface (m2) at this weight, or 1."""
     if "/m^2" in unit:
-        return SURFACE * weight**SURFACE_POWER
+        coefficient, exponent = body_surface_constants()
+        return coefficient * weight**exponent
     return weight if "/kg" in unit else 1.0
 
 

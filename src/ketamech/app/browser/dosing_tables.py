@@ -48,7 +48,7 @@ def dosing_tables() -> dict[str, Any]:
         "starts": parse_errors.STARTS,
         "keys": parse_errors.KEYS,
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "frequencies": lexicon.FREQUENCIES},
-        "surface": [dose_events.SURFACE, dose_events.SURFACE_POWER],
+        "surface": dose_events.body_surface_constants(),
         "injection_sites": dose_events.INJECTION_SITES,
         "timed_routes": treatment.TIMED_ROUTES,
         "tablets": treatment.ROUTES_WITHOUT_VISIT,
