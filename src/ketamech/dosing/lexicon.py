@@ -154,16 +154,8 @@ def common_words(*kinds: str) -> Iterable[str]:
 MAX_TEXT_LENGTH = 20_000  # characters of several treatments together
 MAX_PART_LENGTH = 500  # characters of one of them
 TERMINALS_BEFORE_UNIT = ("NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO")
-COUNTED_TERMINALS = (
-    "UNIT",
-    "MASS",
-    "TIMES",
-    "X",
-    "PERCENT",
-    "DOSE",
-    "SLASH",
-    "PER",
-)  # terminals that a number may belong to
+# Terminals that a number may belong to.
+COUNTED_TERMINALS = ("UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER")
 FREQUENCIES = "how often, such as twice a week or every 2 weeks"
 
 

@@ -89,12 +89,12 @@ def scenario_from_keys(
 ) -> Scenario:  # fmt: skip
     """The checked scenario of valid keys. `lines` may be empty where there is no file. Raises InputError."""
     file = YamlSource(path, lines)
-    sentences = [_sentence(perturbations, i, file) for i, perturbations in enumerate(parsed.treatments)]
+    sentences = [_sentence(item, i, file) for i, item in enumerate(parsed.treatments)]
     first_day = 0 if any(sentence.names_day_zero for sentence in sentences) else 1
     listed = [
         (i, treatment)
-        for i, (perturbations, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
-        for treatment in _treatments(perturbations, sentence, first_day, i, file)
+        for i, (item, sentence) in enumerate(zip(parsed.treatments, sentences, strict=True))
+        for treatment in _treatments(item, sentence, first_day, i, file)
     ]
     regimen = Regimen(tuple(treatment for _, treatment in listed))
     animal = file.with_location(("species",), partial(load_species, species or parsed.species))

@@ -21,11 +21,8 @@ R2_TIE = 1e-4  # regressions with nearly the best adjusted R squared: the one wi
 MRT = {BOLUS: "MRTIB", INFUSION: "MRTIC", EXTRAVASCULAR: "MRTEV"}
 NO_LEVEL, ALL_BLQ = "no level was measured", "every level is below the limit of quantification"
 NO_DOSE, CARRIED_OVER = "the dose is not known", "earlier doses add to the levels, and no steady state is stated"
-MAX_EXTRAPOLATED_PERCENT, MIN_ADJUSTED_R2, MIN_TERMINAL_SPAN = (
-    20.0,
-    0.8,
-    2.0,
-)  # percent, 1, half-lives: usual limits of acceptance
+# Usual limits of acceptance: percent, 1, half-lives.
+MAX_EXTRAPOLATED_PERCENT, MIN_ADJUSTED_R2, MIN_TERMINAL_SPAN = 20.0, 0.8, 2.0
 
 
 @dataclass(frozen=True)
