@@ -11,6 +11,7 @@ the mean, and rows are drawn independently. Parameter values therefore vary more
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -21,6 +22,11 @@ from ketamech.parameters import Parameter, ParameterTable
 STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps", "study_effects", "course")
 # Append only: the index of a stream determines its numbers.
 _WORD = 2**64
+
+
+def number_of_name(name: str) -> int:
+    """A number from 0 to 2^32 - 1 that depends on the name only, for a seed or a block."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
 def patient_streams(

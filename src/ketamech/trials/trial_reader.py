@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ketamech.core.deprecated_names import current_name
 from ketamech.core.yaml_lines import Path_, read_yaml
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.population.random_draws import number_of_name
 from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.decision_reader import (
     MAX_DROPOUT_RULES,
@@ -77,7 +77,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         strata=_strata(file, keys),
         add_on=file.regimen(("add_on",), keys.add_on) if keys.add_on else None,
         steps=decisions,
-        seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
+        seed=number_of_name(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
         relapse=relapse_rule(file, keys.relapse, visits, names),
         events=event_rules(file, keys.events),
         eligibility=eligibility(file, keys.eligibility),
@@ -89,11 +89,6 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     _check_decisions(file, trial)
     _check_blocks(file, trial)
     return trial
-
-
-def seed_of(name: str) -> int:
-    """The seed of a trial without one: a number from its name, so that two trials have different patients."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
 def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:
