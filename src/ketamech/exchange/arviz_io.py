@@ -32,8 +32,8 @@ def _tree(
     `observed` {row: printed number}, `noise` [row]. `metadata` become attributes of the root and of every group.
     """
     attributes = {str(key): value for key, value in metadata.items()}
-    parameter_rows = {name: parameters[name] for name in draws}
-    groups = {"posterior": _posterior({n: (x, parameter_rows[n].unit, parameter_rows[n].reason or n) for n, x in draws.items()})}
+    table = {name: parameters[name] for name in draws}
+    groups = {"posterior": _posterior({n: (x, table[n].unit, table[n].reason or n) for n, x in draws.items()})}
     if logs is not None:
         groups["sample_stats"] = xr.Dataset({"lp": (("chain", "draw"), logs, {"long_name": "log posterior density"})})
     names = list(observed)
@@ -46,7 +46,7 @@ def _tree(
     if noise is not None:
         noise_variable = (ROW, np.asarray(noise), {"long_name": "standard deviation of printed about simulated"})
         groups["constant_data"] = xr.Dataset({"noise": noise_variable}, {ROW: names})
-    return _joined(groups, attributes)
+    return _with_metadata(groups, attributes)
 
 
 def _posterior(variables: Mapping[str, tuple[np.ndarray, str, str]]) -> xr.Dataset:
@@ -59,7 +59,7 @@ def _posterior(variables: Mapping[str, tuple[np.ndarray, str, str]]) -> xr.Datas
     return xr.Dataset(data_variables, {"chain": np.arange(chains), "draw": np.arange(count)})
 
 
-def _joined(groups: Mapping[str, xr.Dataset], metadata: Mapping[str, object]) -> xr.DataTree:
+def _with_metadata(groups: Mapping[str, xr.Dataset], metadata: Mapping[str, object]) -> xr.DataTree:
     """The groups as a tree, with the same attributes everywhere."""
     attributed_groups = {f"/{name}": group.assign_attrs(metadata) for name, group in groups.items()}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=metadata), **attributed_groups})
@@ -79,7 +79,7 @@ def fit_tree(
         "sample_stats": xr.Dataset({"lp": logs["measurement"].sum("row").assign_attrs(long_name="log-likelihood")}),
         "observed_data": xr.Dataset({"DV": (ROW, np.array(list(observed.values())))}, {ROW: list(observed)}),
     }
-    return _joined(groups, {str(key): value for key, value in metadata.items()})
+    return _with_metadata(groups, {str(key): value for key, value in metadata.items()})
 
 
 def shipped_posterior(parameters: ParameterTable, metadata: Mapping[str, object]) -> xr.DataTree:
