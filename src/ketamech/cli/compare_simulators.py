@@ -183,7 +183,7 @@ def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Pat
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        results = run_suite(kind, folder, cases, progress=status.update, done=done)
+        results = run_suite(kind, folder, cases, progress=status.update, on_result=done)
     if markdown is not None:
         markdown.write_text(suite_page(kind, results), encoding="utf-8")
     terminal.table(summary(results), title=f"{len(results)} cases: {SUITES[kind].title}")

@@ -194,7 +194,7 @@ def _fit_problem(problem: Path, names: tuple[str, ...], estimates: Path | None, 
         save_posterior(draft / "posterior.csv", list(made.values), made.draws(seed))
         for name, text in made.scenarios().items():
             atomic_write(draft / f"scenario-{name}.yaml", text.encode())
-    terminal.table(made.table, title=f"Estimates of {made.found_by}")
+    terminal.table(made.table, title=f"Estimates of {made.program}")
     terminal.progress().print(f"Negative log-likelihood: {made.negative_log_likelihood:.6g}")
     if not made.converged:
         terminal.progress().print("Check: the search for the most probable parameters did not converge.")

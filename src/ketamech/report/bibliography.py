@@ -70,17 +70,17 @@ def _keys_of_dataset(dataset: xr.Dataset) -> list[str]:
 def _keys(place: Path) -> list[str]:
     """Keys of the papers that results owe."""
     from ketamech.exchange.cohort_store import STATE
-    from ketamech.exchange.result_io import SUFFIXES, TRIAL, facts_of, read_results
+    from ketamech.exchange.result_io import SUFFIXES, TRIAL, metadata_of, read_results
 
     if read_manifest(place) and (place / FILE).is_file():
         return _listed(place / FILE)
     if place.suffix.lower() in SUFFIXES and place.exists():
-        owed = facts_of(place).get(PAPERS)
+        owed = metadata_of(place).get(PAPERS)
     elif place.is_dir() and any((place / name).exists() for name in (TRIAL, STATE)):
         owed = read_results(place).attrs.get(PAPERS)
     elif read_manifest(place):
         files = (path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES)
-        owed = next((keys for path in files if (keys := facts_of(path).get(PAPERS))), None)
+        owed = next((keys for path in files if (keys := metadata_of(path).get(PAPERS))), None)
     else:
         what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
         kinds = ", ".join(SUFFIXES)

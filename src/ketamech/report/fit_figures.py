@@ -62,7 +62,7 @@ def individual_doses(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> Figu
     for axis, (name, one, i) in zip(axes, panels, strict=True):
         goal = finder.goals[i]
         near = (one.grid >= one.dose / SHOWN_RATIO) & (one.grid <= one.dose * SHOWN_RATIO)
-        low, middle, high = np.nanpercentile(one.found[i][near], DOSE_BAND, axis=-1)
+        low, middle, high = np.nanpercentile(one.endpoints[i][near], DOSE_BAND, axis=-1)
         axis.fill_between(one.grid[near], low, high, color=PERSON, alpha=0.25, lw=0)
         axis.plot(one.grid[near], middle, color=PERSON)
         if goal.endpoint.output in molar_masses():
@@ -201,7 +201,7 @@ class _Curves:
         predictor = made.predictor
         self.made, self.times = made, predictor.dense_times(POINTS)
         self.values, slopes = curve_sensitivities(predictor, made.mode, self.times)
-        spread = made.spread[made.data.person_of_occasion]
+        spread = made.person_covariance[made.data.person_of_occasion]
         self.sd = np.sqrt(np.einsum("ontp,opq,ontq->ont", slopes, spread, slopes))
         self.population = predictor.curves(made.mean[None], self.times)[0].swapaxes(1, 2)
 
@@ -237,7 +237,7 @@ def deviations(made: Fit) -> Figure:
     count = len(made.parameters)
     sd = np.sqrt(np.diag(made.covariance))
     apart = (made.mode - made.mean) / sd
-    wide = np.sqrt(np.diagonal(made.spread, axis1=1, axis2=2)) / sd
+    wide = np.sqrt(np.diagonal(made.person_covariance, axis1=1, axis2=2)) / sd
     figure, panels = panel_page(count, min(3, count), max(5.5, 3.1 * min(3, count)), 2.5, "Deviations between people")
     for j, (axes, one) in enumerate(zip(panels, made.parameters, strict=True)):
         if len(made.mode) >= 5:
