@@ -62,7 +62,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         bar.update(task, description="scorecard")
         result = scorecard(model)
         metadata = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
-        write_scorecard(folder / "scorecard", result, facts=metadata)
+        write_scorecard(folder / "scorecard", result, metadata=metadata)
         bar.advance(task)
         bar.update(task, description="claims")
         metadata = provenance_of_many("claims", "", model, "ketamech claims")

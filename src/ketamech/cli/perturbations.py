@@ -42,7 +42,7 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
     reduced_summary = f"Without the terms that exist for one experiment: {perturbation_counts(reduced_rows)}"
     summary = f"{perturbation_counts(rows)}.\n{reduced_summary}"
     metadata = terminal.provenance("experiments", model)
-    paths = save_experiments(out, rows, summary, png=png, facts=metadata)
+    paths = save_experiments(out, rows, summary, png=png, metadata=metadata)
     terminal.table(_wrong_first(rows)[list(SHOWN)], title="Predicted against observed, wrong first")
     terminal.table(tally_by_evidence(rows), title="By evidence row")
     console.print(summary)

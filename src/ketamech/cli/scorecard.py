@@ -81,7 +81,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
         result = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
-    paths = write_scorecard(out, result, png=png, facts=terminal.provenance("scorecard", model))
+    paths = write_scorecard(out, result, png=png, metadata=terminal.provenance("scorecard", model))
     table = result.rows if rows else result.by_source
     terminal.table(table, title="Simulated against published values")
     terminal.table(result.criteria, title="Acceptance criteria")
