@@ -140,9 +140,11 @@ def _parameter(row: Parameter) -> dict[str, Any]:
     low, high = bounds(row)
     found: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
     names = named_values().get(row.name)
-    return found | ({"names": names} if names else {}) | {
-        key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)
-    }
+    return (
+        found
+        | ({"names": names} if names else {})
+        | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
+    )
 
 
 def _species(name: str, model: Model) -> dict[str, Any]:

@@ -140,7 +140,7 @@ function listItem(row) {
   const people = [row.species, row.population, row.n && `n = ${row.n}`].filter(Boolean).join(", ");
   const treatment = [row.drug, row.dose, row.route].filter(Boolean).join(" ");
   const comparator = row.comparator && `compared with ${row.comparator}`;
-  const conditions = [people, treatment, comparator, READING[row.reading_source]].filter(Boolean).join(" · ");
+  const conditions = [people, treatment, comparator, READING[row.reading_source], row.fitted && "used to fit the model"].filter(Boolean).join(" · ");
   return element(
     "li",
     {},

@@ -6,6 +6,7 @@ import { getJson, postJson, ServerError } from "./api.js";
 import { button, element, paragraph, svgElement, table } from "./dom.js";
 import { axesOf, Figure, Scale } from "./figure.js";
 import { formatNumber, formatRange, interpolate } from "./format.js";
+import { kindWords, pointEntries, pointMark } from "./point-marks.js";
 import { shareAbove } from "./share-of-people.js";
 
 const HOURS = 24; // of a day
@@ -235,13 +236,11 @@ export class Guess extends Figure {
   legendEntries() {
     const sample = (...marks) => svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, marks);
     const line = (name) => svgElement("path", { class: name, d: "M1 6H29" });
-    const dot = (name) => svgElement("circle", { class: `point${name}`, cx: 15, cy: 6, r: 4.4 });
     const entries = [
       [line("guess-line revealed"), "your line"],
       [line("curve main stroke-0"), "model"],
-      ...[false, true].filter((hollow) => this.found.dots.some((one) => one.hollow === hollow)).map((hollow) => [dot(hollow ? " hollow" : ""), hollow ? "published, rescaled or not confirmed" : "published"]),
     ];
-    return entries.map(([mark, text]) => element("li", {}, sample(mark), text));
+    return [...entries.map(([mark, text]) => element("li", {}, sample(mark), text)), ...pointEntries(this.found.dots)];
   }
 
   answer() {
@@ -251,18 +250,18 @@ export class Guess extends Figure {
     return [svgElement("path", path), ...dots.map((dot) => this.dot(dot))];
   }
 
-  dot({ x, end, value, label, evidence, hollow }) {
+  dot(point) {
+    const { x, end, value, label, evidence } = point;
     const { xScale, yScale } = this;
     const open = () => this.openEvidence([evidence], label);
-    const name = `${label}: ${formatNumber(value)} at ${end > x ? `${x} to ${end}` : formatNumber(x)} ${this.row.x_unit}. Open the published value`;
+    const name = `${label}: ${formatNumber(value)} at ${end > x ? `${x} to ${end}` : formatNumber(x)} ${this.row.x_unit}; ${kindWords(point)}. Open the published value`;
     const group = svgElement("g", { class: "published-point", role: "button", tabindex: "0", "aria-haspopup": "dialog", "aria-label": name, onclick: open });
     group.addEventListener("keydown", ({ key }) => key === "Enter" && open());
-    const kind = `point${hollow ? " hollow" : ""}`;
     const [left, right, middle] = [xScale.at(x), xScale.at(end), yScale.at(value)];
-    const shape = end > x
-      ? svgElement("rect", { class: kind, x: left, y: middle - 2.4, width: right - left, height: 4.8, rx: 2 })
-      : svgElement("circle", { class: kind, cx: left, cy: middle, r: 4.8 });
-    group.append(svgElement("title", {}, name), shape, svgElement("circle", { class: "hit", cx: (left + right) / 2, cy: middle, r: 12.5 }));
+    const shape = end > x ? svgElement("rect", { x: left, y: middle - 2.4, width: right - left, height: 4.8, rx: 2 }) : null;
+    const center = (left + right) / 2;
+    const mark = pointMark(point, center, middle, { shape });
+    group.append(svgElement("title", {}, name), ...mark, svgElement("circle", { class: "hit", cx: center, cy: middle, r: 12.5 }));
     return group;
   }
 
@@ -331,7 +330,7 @@ async function dotsOf(row) {
   if (!row.dots.includes(":")) {
     const { published_values: found } = await postJson("/api/published-values", { scenario: treatmentOf(row, row.x_from).scenario });
     const own = found.filter((point) => point.track === row.dots && point.value !== null);
-    return own.map(({ start, value, label, evidence, translated }) => ({ x: start / HOURS, end: start / HOURS, value, label, evidence, hollow: Boolean(translated) }));
+    return own.map((point) => ({ ...point, x: point.start / HOURS, end: point.start / HOURS }));
   }
   const places = list(row.dots).map((cell) => cell.split(":"));
   const { rows } = await getJson(`/api/evidence?ids=${places.map(([id]) => id).join(",")}`);
@@ -340,6 +339,6 @@ async function dotsOf(row) {
     const [x, end = x] = range.split("-").map(Number);
     if (!found) return [];
     const label = /^.*?(?:\d{4}|(?=,)|$)/.exec(found.citation)[0];
-    return [{ x, end, value: Number(found.value), label, evidence: id, hollow: found.reading_source === "recalled" }];
+    return [{ x, end, value: Number(found.value), label, evidence: id, fitted: found.fitted, recalled: found.reading_source === "recalled" }];
   });
 }

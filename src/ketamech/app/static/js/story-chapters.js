@@ -48,7 +48,7 @@ export function treatmentComparison(state, leftOut, changed) {
       { ...curves.get("ketamine"), label, kind: "main" },
       ...shown().map((one) => ({ ...curves.get(one.id), label: `${one.label}, ${one.schedule}`, kind: "minor" })),
     ];
-    figure.show({ series, points: series.flatMap((one) => one.points), caption: COMPARISON_CAPTION });
+    figure.show({ series, points: shown().flatMap(({ id }) => curves.get(id).points), caption: COMPARISON_CAPTION });
     figure.setFinding(comparisonFinding(series));
     showCaption(selectedTime.hours);
   };
