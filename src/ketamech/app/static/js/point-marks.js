@@ -53,7 +53,7 @@ export function pointEntries(points) {
   const fitted = points.find((point) => point.fitted);
   if (!fitted) return entries;
   const isFrame = fitted.index !== undefined;
-  return [...entries, entry({ index: fitted.index, fitted: true, translated: true }, `${isFrame ? "framed" : "square"}: ${FITTED} the model`)];
+  return [...entries, entry({ index: fitted.index, fitted: true, translated: true }, `${isFrame ? "framed" : "square"}: ${FITTED}`)];
 }
 
 // E.g. " 9 published points: 8 partly from the model, 7 used to fit." for a text alternative.
