@@ -25,7 +25,7 @@ from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
 from ketamech.report.number_format import unit_in_words
-from ketamech.report.published_points import PublishedPoint, published_points
+from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
@@ -260,6 +260,8 @@ def _published_value(
         "end": round(point.end, 5),
         **{name: rounded_number(getattr(point, name) * scale) for name in ("value", "low", "high")},
         "translated": point.translated,
+        "partly_model": is_partly_model(point.model_part, track.is_relative),
+        "fitted": point.fitted,
         "label": point.label,
         "how": point.measure_text,
     }

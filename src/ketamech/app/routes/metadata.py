@@ -44,7 +44,7 @@ STORY_COLUMNS = {
     "drugs": ("id", "label", "description"),
     "schedules": ("id", "label", "regimen", "description"),
     "perturbations": ("id", "label", "phrase", "without"),
-    "compared_treatments": ("id", "label", "schedule", "regimen"),
+    "compared_treatments": ("id", "label", "schedule", "regimen", "course", "published", "evidence"),
 }  # by table; data/presets/README.md explains the columns
 TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (
@@ -69,7 +69,7 @@ BINDING_COLUMNS = (
 DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
 NUMBERS = {
     "usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit", "x_from", "x_to", "y_from", "y_to",
-    "threshold",
+    "threshold", "course",
 }  # fmt: skip
 TableRow = dict[str, str | float | dict[str, list[float]]]
 

@@ -12,11 +12,10 @@ import {
   Figure,
   legendSample,
   marker,
-  POINT_NAMES,
-  pointSample,
   Scale,
   timeScale,
 } from "./figure.js";
+import { kindWords, pointCount, pointEntries, pointMark } from "./point-marks.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
@@ -154,10 +153,10 @@ export class TimeFigure extends Figure {
       const ends = { x1: left, x2: left, y1: y.at(point.low), y2: y.at(point.high) };
       group.append(svgElement("line", { class: "whisker", ...ends }));
     }
-    const shape = pointShape(point, left, right, middle);
-    const colour = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
-    shape.setAttribute("class", `${colour}${point.translated ? " hollow" : ""}`);
-    group.append(shape, svgElement("circle", { class: "hit", cx: left, cy: middle, r: HIT_RADIUS }));
+    const className = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
+    const center = point.shape === "span" ? (left + right) / 2 : left;
+    group.append(...pointMark(point, center, middle, { shape: pointShape(point, left, right, middle), className }));
+    group.append(svgElement("circle", { class: "hit", cx: left, cy: middle, r: HIT_RADIUS }));
     return group;
   }
 
@@ -197,7 +196,7 @@ export class TimeFigure extends Figure {
     const spread = hasSpread(point) ? ` (${formatRange(point.low, point.high)})` : "";
     const time = point.shape === "level" ? "time not published" : formatTime(point.start);
     const how = point.how ? `; ${point.how}` : "";
-    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${how}`;
+    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}; ${kindWords(point)}${how}`;
   }
 
   // The cursor, a marker on each curve, and the legend; the time moves them without making new nodes.
@@ -212,8 +211,7 @@ export class TimeFigure extends Figure {
     const entries = this.listed.map(({ one, shown }) => element("li", {}, legendSample(one), `${one.label} `, shown));
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
-    const isOpen = (hollow) => this.data.points.some((point) => point.index === undefined && this.isShown(point) && Boolean(point.translated) === hollow);
-    entries.push(...[false, true].filter(isOpen).map((hollow) => element("li", {}, pointSample(hollow), POINT_NAMES[Number(hollow)])));
+    entries.push(...pointEntries(this.data.points.filter((point) => this.isShown(point))));
     this.timeMarks.replaceChildren(this.cursor, ...this.moving.map(({ mark }) => mark));
     this.legend.replaceChildren(...entries);
   }
@@ -249,8 +247,7 @@ export class TimeFigure extends Figure {
       ...points
         .filter((point) => point.value !== null)
         .map((point) => {
-          const published = point.translated ? "published, translated" : "published";
-          return [point.label, published, point.start, point.value, point.low ?? "", point.high ?? "", this.unit];
+          return [point.label, kindWords(point), point.start, point.value, point.low ?? "", point.high ?? "", this.unit];
         }),
     ];
   }
@@ -263,9 +260,7 @@ export class TimeFigure extends Figure {
       return `${one.label}: ${first}, ${formatWithUnit(far.value, this.unit)} at ${formatTime(far.hours)}`;
     });
     const unit = this.unit ? `, ${this.unit}` : "";
-    const count = this.data.points.length;
-    const points = count ? ` ${count} published points.` : "";
-    return `${this.title}${unit}. ${parts.join("; ")}.${points} The table below holds the numbers.`;
+    return `${this.title}${unit}. ${parts.join("; ")}.${pointCount(this.data.points)} The table below holds the numbers.`;
   }
 
   fillTable() {
@@ -281,7 +276,7 @@ export class TimeFigure extends Figure {
     const points = this.data.points.filter((point) => point.value !== null);
     if (!points.length) return;
     const published = points.map((point) => this.pointRow(point));
-    this.tablePlace.append(table("Published values", ["source", "time", "value", "spread", "measured"], published));
+    this.tablePlace.append(table("Published values", ["source", "time", "value", "spread", "kind"], published));
   }
 
   pointRow(point) {
@@ -291,7 +286,7 @@ export class TimeFigure extends Figure {
       point.shape === "level" ? "not published" : formatTime(point.start),
       formatNumber(point.value),
       point.low === null ? "–" : formatRange(point.low, point.high),
-      point.translated ? "translated" : "in people",
+      kindWords(point),
     ];
   }
 }
@@ -335,10 +330,10 @@ function bandPath(band, x, y, clock) {
   return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y, clock)}${back.join("")}Z` });
 }
 
-// A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
+// A bar over a span of time, a short dash for a level whose time was not published; null: a mark at a time.
 function pointShape(point, left, right, middle) {
   if (point.index !== undefined) return marker(point.index, left, middle);
-  if (point.shape === "point") return svgElement("circle", { cx: left, cy: middle, r: 4.8 });
+  if (point.shape === "point") return null;
   const isSpan = point.shape === "span";
   const width = isSpan ? Math.max(8, right - left) : 16;
   return svgElement("rect", { x: isSpan ? left : left - 8, y: middle - 2.4, width, height: 4.8, rx: 2 });
