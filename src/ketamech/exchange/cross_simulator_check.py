@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -279,11 +279,15 @@ COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale"
 
 @dataclass(frozen=True)
 class CrossSimulatorCheck:
-    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the package versions."""
+    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the package versions.
+
+    `failures`: the reason, by scenario and simulator, where an archive could not be executed.
+    """
 
     table: pd.DataFrame
     versions: Mapping[str, str]
     fingerprint: str
+    failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def largest(self) -> float:
@@ -335,13 +339,16 @@ def compare_archives(
         return _differences(told[case[0]], model, scales, engines[case[1]], case[1] in ARCHIVE_ENGINES)
 
     names, units, found = model.layout.output_names, model.layout.units, list[tuple[object, ...]]()
+    failures: dict[tuple[str, str], str] = {}
     for (name, engine), here in zip(cases.values(), executor.map(cases, differences), strict=True):
+        if "failure" in here:
+            failures[name, engine] = str(here["failure"])
+            continue
         for i, difference, hour in zip(here["output"], here["difference"], here["hour"], strict=True):
             output = names[int(i)]
             found.append((name, output, engine, float(difference), float(hour), units[output], scales[output]))
-    return CrossSimulatorCheck(
-        pd.DataFrame(found, columns=list(COLUMNS)), package_versions(engines), model.layout.fingerprint
-    )
+    table = pd.DataFrame(found, columns=list(COLUMNS))
+    return CrossSimulatorCheck(table, package_versions(engines), model.layout.fingerprint, failures)
 
 
 @dataclass(frozen=True)
@@ -384,10 +391,18 @@ def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
 def _differences(
     here: _KetaMechCurves, model: Model, scales: Mapping[str, float], simulate: Simulate, from_archive: bool
 ) -> Arrays:
-    """The place of each output among those of the model, its largest difference, and when; only what is reported."""
+    """The place of each output among those of the model, its largest difference, and when; only what is reported.
+
+    The reason (`failure`) where an archive cannot be executed: its solver and tolerances are part of it.
+    """
     names = model.layout.output_names
     ids, source = {name: sbml_id(name) for name in names}, here.path if from_archive else here.sbml
-    theirs = simulate(source, here.times, list(ids.values()), {ids[name]: scale for name, scale in scales.items()})
+    try:
+        theirs = simulate(source, here.times, list(ids.values()), {ids[name]: scale for name, scale in scales.items()})
+    except SolverError as problem:
+        if not from_archive:
+            raise
+        return {"failure": np.array(str(problem))}
     ours = np.stack([here.curves[name].values[0] for name in names], axis=1)
     apart = np.abs(ours - theirs) / np.array([scales[name] for name in names])
     worst = np.argmax(np.where(np.isnan(apart), np.inf, apart), axis=0)
