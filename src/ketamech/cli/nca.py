@@ -190,10 +190,9 @@ def _of_scenario(
     from ketamech.cli.simulate_cohort import output_times
     from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
-    from ketamech.exchange.simulate_any import select_outputs
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.output_ranges import require_outputs
-    from ketamech.simulation.simulate import simulate, subjects, times_of_scenario
+    from ketamech.simulation.simulate import simulate_scenario, subjects, times_of_scenario
 
     loaded = scenario_argument.scenario(source)
     folder = _folder(out, loaded.title)
@@ -208,7 +207,7 @@ def _of_scenario(
     with terminal.progress().status("Simulating ..."):
         if patients is None:
             hours = None if grid is None else grid.tolist()
-            curves = select_outputs(simulate(loaded, model=model, times=hours), model, names)
+            curves = simulate_scenario(loaded, model, outputs=names, times=hours)
         else:
             dense = times_of_scenario(loaded, subjects(loaded, model)[0]) if grid is None else grid
             cohort = Cohort(model, loaded, patients, names, dense, seed, threads=threads_of(None, None))

@@ -64,6 +64,7 @@ class SimulateOptions:
     species: str | None
     variant: str | None
     patients: int | None
+    population: str | None
     seed: int | None
     outputs: str | None
     times: str | None

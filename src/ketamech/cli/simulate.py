@@ -48,6 +48,14 @@ Variant = Annotated[str | None, typer.Option(help="A model variant; 'ketamech va
 Patients = Annotated[
     int | None, typer.Option(help="Simulate this many virtual patients instead of the typical patient")
 ]
+Population = Annotated[
+    str | None,
+    typer.Option(
+        help="With --patients: people of this population (trd, mdd, bipolar, suicidal, elderly, healthy, crps or"
+        " surgical), with covariates and correlations [default: each parameter is drawn from its own spread,"
+        " independently; such bands are not those of a clinical sample]"
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -98,10 +106,10 @@ Device = Annotated[str | None, typer.Option(help="Device of the solver, cpu or c
 
 def simulate(
     scenario: Scenario, out: Out = None, png: Png = False, perturb: Perturb = None, species: Species = None,
-    variant: Variant = None, patients: Patients = None, seed: Seed = None, outputs: Outputs = None, times: Times = None,
-    output_interval: OutputInterval = None, varying: Varying = None, threads: Threads = None, chunk: Chunk = None,
-    tolerance: Tolerance = None, device: Device = None, resume: Resume = False, scheduler: Scheduler = None,
-    person: Person = None, set_: SetValue = None,
+    variant: Variant = None, patients: Patients = None, population: Population = None, seed: Seed = None,
+    outputs: Outputs = None, times: Times = None, output_interval: OutputInterval = None, varying: Varying = None,
+    threads: Threads = None, chunk: Chunk = None, tolerance: Tolerance = None, device: Device = None,
+    resume: Resume = False, scheduler: Scheduler = None, person: Person = None, set_: SetValue = None,
     drug: Drug = None, subject: Subject = None, replicates: RecordReplicates = None, every_record: EveryRecord = False,
     dry_run: DryRun = False,
     pk_model: PkModel = None, connectome: Connectome = None, receptors: Receptors = None, report: Report = True,
@@ -113,8 +121,11 @@ def simulate(
     The results are a folder with curves (curves.csv holds --outputs at --times), a summary, figures and an HTML report.
     A dose table gives simulated.csv: the outputs of every subject at the observation times (EVID 0); for a single
     subject also the report. With --replicates it also gives bands.csv: percentiles at each record.
-    With --patients, virtual patients are drawn from the spreads of the parameters; the results are quantile bands and a
-    Zarr store of the curves.
+    With --patients, the results are quantile bands and a Zarr store of the curves of virtual patients. By default each
+    parameter is drawn from its own spread, independently of the others; a spread may also hold the uncertainty of a
+    mean. Bands of receptors and synapses are then several times as wide as in a sample of people, those of mood about
+    as wide, those of concentrations narrower. With --population, the patients are people with covariates and correlated
+    parameters, as `ketamech population` and `ketamech trial` draw them.
 
     More examples:
 
@@ -133,13 +144,15 @@ def simulate(
       ketamech simulate "racemic 35 mg IV" --pk-model my_kinetics.yaml
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
+
+      ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 1000 --population trd
     """
     run(SimulateOptions(**locals()))
 
 
 OF_MANY_PATIENTS = (
-    "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device", "scheduler",
-    "resume", "dry_run",
+    "population", "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device",
+    "scheduler", "resume", "dry_run",
 )  # fmt: skip
 OF_TABLES = ("replicates", "every_record")
 OF_SCENARIOS = ("outputs", "times", "output_interval")
@@ -221,12 +234,10 @@ def _simulated(
     from ketamech.cli.simulate_cohort import listed_names, output_times
     from ketamech.engine.solve import validate_outputs, validate_times
     from ketamech.exchange.curves_io import shown_curves
-    from ketamech.exchange.simulate_any import OUTPUTS
     from ketamech.simulation.output_ranges import exists_in, require_outputs
-    from ketamech.simulation.simulate import as_scenario, subjects, times_of_scenario
-    from ketamech.simulation.simulate import simulate as study_simulate
+    from ketamech.simulation.simulate import DEFAULT_OUTPUTS, simulate_scenario, subjects, times_of_scenario
 
-    names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else OUTPUTS
+    names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else DEFAULT_OUTPUTS
     if outputs:
         require_outputs(scenario.group, names)
     hours = None
@@ -234,10 +245,10 @@ def _simulated(
         hours = validate_times(output_times(times, output_interval, scenario), 1)
         if hours.min() < 0:
             raise InputError("output times must not be negative", key="--times", expected="hours, e.g. 0, 0.5, 24")
-        scenario = as_scenario(scenario, model, times=hours.tolist())
+        scenario = scenario.lasting_until(float(hours.max()))
     grid = times_of_scenario(scenario, subjects(scenario, model)[0])
     both = None if hours is None else np.union1d(grid, hours).tolist()
-    curves = study_simulate(scenario, model=model, times=both)
+    curves = simulate_scenario(scenario, model, times=both)
     present = [name for name in names if exists_in(scenario.group, name)]
     return curves, scenario, shown_curves(curves, present, grid if hours is None else hours)
 
