@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ketamech.interface import calibrate as calibrate
     from ketamech.interface import check as check
     from ketamech.interface import fit as fit
+    from ketamech.interface import sample_parameters as sample_parameters
     from ketamech.interface import sensitivity as sensitivity
     from ketamech.interface import simulate as simulate
     from ketamech.parameters import load_connectome as load_connectome
@@ -44,6 +45,7 @@ _MODULES = {
     "load_connectome": "parameters.connectome",
     "load_evidence": "evidence.load_evidence",
     "load_parameters": "parameters.load_parameters",
+    "sample_parameters": "interface",
     "scorecard": "analysis.scorecard",
     "sensitivity": "interface",
     "simulate": "interface",

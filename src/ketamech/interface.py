@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +16,19 @@ import xarray as xr
 from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import InputError
 from ketamech.estimation import calibration
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.estimation.posterior import posterior_of
 from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
-from ketamech.exchange import simulate_any
+from ketamech.exchange.nonmem.solve_table import simulate_table
 from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.fitting.fit import Fit, FitSettings
 from ketamech.fitting.fit import fit as fit_data
 from ketamech.fitting.observations import read_measurements
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.population.cohort import independent_patients
 from ketamech.population.virtual_population import Population as PopulationDistribution
 from ketamech.population.virtual_population import VirtualPatients, load_population
 from ketamech.report import bibliography
@@ -37,7 +37,7 @@ from ketamech.simulation.load_scenario import Settings, is_table, load_scenario
 from ketamech.simulation.model import Model as CompiledModel
 from ketamech.simulation.model import StageFunction, load_model, load_variant, with_stage
 from ketamech.simulation.scenario import Scenario as CheckedScenario
-from ketamech.simulation.simulate import as_scenario
+from ketamech.simulation.simulate import as_scenario, select_outputs, simulate_scenario
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import ALPHA, power, success_criterion
 from ketamech.trials.analysis.sample_size import sample_sizes
@@ -76,47 +76,16 @@ class Model(CompiledModel):
         super().__init__(**_fields(own or load_model(parameters, stages, announce=announce)))
 
     def simulate(
-        self: CompiledModel, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
+        self, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
         person: Settings | None = None, parameters: Settings | None = None, perturb: Sequence[str] = (),
         species: str | None = None, variant: str | None = None, outputs: str | Sequence[str] | None = None,
-        times: Sequence[float] | None = None, drug: str | None = None, **unknown: Any,
+        times: Sequence[float] | None = None, drug: str | None = None,
     ) -> xr.Dataset:  # fmt: skip
-        """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
-
-        `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient; they vary about
-        the parameter values of this model. `person` and `parameters` are those keys of a scenario file, e.g.
-        person={"weight": "90 kg", "age": 75} and parameters={"mood.expectancy_weight": 0}; a bare number is in the unit
-        of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at
-        -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as
-        "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of people and
-        tables). `times` (h, rising): output times in place of the usual ones, which are dense after each dose. `drug`:
-        what a table without a column DRUG gives.
-
-        Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
-        'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
-        patient that could not be solved is NaN, with the reason in `solve_status`. The accessor `.ketamech` has the
-        methods of `Results`.
-
-        Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
-        SolverError if nothing could be solved.
-        """
-        refuse_unknown_options(unknown)
-        outputs = _output_names(outputs)
-        _check_people_and_times(people, times)
-        if people is None and not (isinstance(scenario, Path | str) and is_table(scenario)):
-            chosen_scenario = as_scenario(
-                scenario, self, species, perturb, variant, person=person, parameters=parameters
-            )  # fmt: skip
-            curves = simulate_any.simulate(chosen_scenario, model=self, drug=drug, times=times)
-            papers = papers_of_run(curves, chosen_scenario, self) if times is None else papers_behind(self)
-            curves = simulate_any.select_outputs(curves, self, outputs)
-        else:
-            curves = simulate_any.simulate(
-                scenario, people, model=self, person=person, parameters=parameters, perturb=perturb, species=species,
-                variant=variant, outputs=outputs, times=times, drug=drug,
-            )  # fmt: skip
-            papers = papers_behind(self)
-        return curves.assign_attrs({PAPERS: " ".join(papers)})
+        """Simulate on this model; arguments, result and errors are those of `ketamech.simulate`."""
+        return simulate(
+            scenario, people, model=self, person=person, parameters=parameters, perturb=perturb, species=species,
+            variant=variant, outputs=outputs, times=times, drug=drug,
+        )  # fmt: skip
 
     def with_stage(self, stage: StageFunction, table: ParameterTable | Path | str | None = None) -> Model:
         """The model with one stage function more, or with the stage of the same name replaced; compiled.
@@ -130,18 +99,69 @@ class Model(CompiledModel):
 
 def simulate(
     scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
-    model: CompiledModel | None = None, announce: Callable[[str], None] | None = None, **options: Any,
+    model: CompiledModel | None = None, person: Settings | None = None, parameters: Settings | None = None,
+    perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
+    outputs: str | Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """Simulate on `model` (default: the shipped one); `options`, result and errors are those of `Model.simulate`."""
-    return Model.simulate(model or load_model(announce=announce), scenario, people, **options)
+    """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
+
+    `people`: virtual patients, as `Population.sample` or `sample_parameters` draws them, in place of the typical
+    patient; they vary about the parameter values of the model. `person` and `parameters` are those keys of a scenario
+    file, e.g. person={"weight": "90 kg", "age": 75} and parameters={"mood.expectancy_weight": 0}; a bare number is in
+    the unit of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg
+    IP at -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as
+    "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of people and
+    tables). `times` (h, rising): output times in place of the usual ones, which are dense after each dose. `drug`:
+    what a table without a column DRUG gives.
+
+    Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
+    'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
+    patient that could not be solved is NaN, with the reason in `solve_status`. The accessor `.ketamech` has the
+    methods of `Results`.
+
+    Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
+    SolverError if nothing could be solved.
+    """
+    chosen = model or load_model(announce=announce)
+    names = _output_names(outputs)
+    _check_people_and_times(people, times)
+    if isinstance(scenario, Path | str) and is_table(scenario):
+        _refuse_for_table(
+            people=people, species=species, perturb=perturb, variant=variant, times=times, person=person,
+            parameters=parameters,
+        )  # fmt: skip
+        curves = simulate_table(scenario, chosen, drug=drug, outputs=names)
+        return _with_papers(curves, papers_behind(chosen))
+    if drug is not None:
+        raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
+    checked = as_scenario(
+        scenario, chosen, species=species, perturb=perturb, variant=variant, person=person, parameters=parameters
+    )
+    if people is not None:
+        curves = simulate_scenario(checked, chosen, people, outputs=names, times=times)
+        return _with_papers(curves, papers_behind(chosen))
+    curves = simulate_scenario(checked, chosen, times=times)
+    papers = papers_of_run(curves, checked, chosen) if times is None else papers_behind(chosen)
+    return _with_papers(select_outputs(curves, chosen, names), papers)
 
 
-def refuse_unknown_options(unknown: Mapping[str, object]) -> None:
-    """Raise UnknownNameError for an option that `Model.simulate` does not have, with the nearest one."""
-    names = [name for name in inspect.signature(Model.simulate).parameters if name not in ("self", "unknown")]
-    for name in unknown:
-        what, near = f"simulate has no option '{name}'", closest_match(name, names)
-        raise UnknownNameError(what, key=name, expected=", ".join(names), nearest=near)
+def _require_patients(patients: int) -> None:
+    if patients < 1:
+        raise InputError(f"{patients} patients", key="patients", expected="at least 1")
+
+
+def _with_papers(result: xr.Dataset, papers: Sequence[str]) -> xr.Dataset:
+    """The result with the keys of the papers behind it, which `cite` reads."""
+    return result.assign_attrs({PAPERS: " ".join(papers)})
+
+
+def _refuse_for_table(**added: Any) -> None:
+    """Raise InputError for an argument with a value that a table of doses states itself or does not have."""
+    for key, value in added.items():
+        if value is not None and len(value):
+            expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
+            raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
 
 
 def _output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
@@ -159,6 +179,22 @@ def _check_people_and_times(people: object, times: Any) -> None:
     numbers = np.ndim(times) == 1 and np.issubdtype(np.asarray(times).dtype, np.number) if times is not None else True
     if not numbers:
         raise InputError(f"times of {times!r}", key="times", expected="a list of hours", type_this="times=[0, 2, 24]")
+
+
+def sample_parameters(
+    patients: int, *, seed: int = 1, first: int = 0, vary: Sequence[str] | None = None,
+    model: CompiledModel | None = None,
+) -> VirtualPatients:  # fmt: skip
+    """Virtual patients in whom each parameter is drawn from its own spread, as `ketamech simulate --patients` draws.
+
+    Draws are independent, and a spread may also hold the uncertainty of a mean: receptors and synapses vary several
+    times as much as in people of `Population.sample`, which have covariates and correlations; moods vary about as much,
+    concentrations less. `vary`: parameters or stages that are drawn (default: all with a spread). Raises InputError for
+    fewer than one patient, UnknownNameError.
+    """
+    _require_patients(patients)
+    chosen = model or load_model()
+    return independent_patients(chosen.parameters, range(first, first + patients), model=chosen, seed=seed, vary=vary)
 
 
 class Scenario(CheckedScenario):
@@ -206,8 +242,7 @@ class Population(PopulationDistribution):
         same patients about those of a model, as `Model.simulate` simulates them. Raises InputError for fewer than one
         patient.
         """
-        if patients < 1:
-            raise InputError(f"{patients} patients", key="patients", expected="at least 1")
+        _require_patients(patients)
         return self.draw(load_parameters(), self.seed, range(first, first + patients))
 
 

@@ -130,6 +130,7 @@ def test_public_names():
         "load_connectome",
         "load_evidence",
         "load_parameters",
+        "sample_parameters",
         "scorecard",
         "sensitivity",
         "simulate",

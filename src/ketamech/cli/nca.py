@@ -213,10 +213,9 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     from ketamech.cli.simulate_cohort import output_times
     from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
-    from ketamech.exchange.simulate_any import select_outputs
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.output_ranges import require_outputs
-    from ketamech.simulation.simulate import simulate, subjects, times_of_scenario
+    from ketamech.simulation.simulate import simulate_scenario, subjects, times_of_scenario
 
     loaded, patients = scenario_argument.scenario(options.source), options.patients
     folder = _folder(options.out, loaded.title)
@@ -231,7 +230,7 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     with terminal.progress().status("Simulating ..."):
         if patients is None:
             hours = None if grid is None else grid.tolist()
-            curves = select_outputs(simulate(loaded, model=model, times=hours), model, names)
+            curves = simulate_scenario(loaded, model, outputs=names, times=hours)
         else:
             dense = times_of_scenario(loaded, subjects(loaded, model)[0]) if grid is None else grid
             cohort = Cohort(model, loaded, patients, names, dense, options.seed, threads=threads_of(None, None))

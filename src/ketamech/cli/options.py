@@ -116,6 +116,14 @@ class SimulateOptions:
     patients: Annotated[
         int | None, typer.Option(help="Simulate this many virtual patients instead of the typical patient")
     ] = None
+    population: Annotated[
+        str | None,
+        typer.Option(
+            help="With --patients: people of this population (trd, mdd, bipolar, suicidal, elderly, healthy, crps or"
+            " surgical), with covariates and correlations [default: each parameter is drawn from its own spread,"
+            " independently; such bands are not those of a clinical sample]"
+        ),
+    ] = None
     seed: Annotated[
         int | None,
         typer.Option(

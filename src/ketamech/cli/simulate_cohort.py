@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketamech.exchange.nonmem.read import DoseTable
-    from ketamech.exchange.simulate_any import Replicates
+    from ketamech.exchange.nonmem.solve_table import Replicates
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.model import Model
     from ketamech.simulation.scenario import Scenario
@@ -41,6 +41,10 @@ HOURS_AFTER_DOSE, MAX_DOSES = (
     40,
 )  # default output times: h after the first doses
 MAX_TIMES = 1_000_000
+INDEPENDENT_DRAW = (
+    "Each parameter was drawn from its own spread, independently: the bands are not those of a clinical sample."
+    " For people with covariates and correlations: --population trd"
+)
 DEFAULT_OUTPUT = "mood.madrs"
 SHARES, MAX_ROWS, ZERO_SHARE = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
 SHOWN_TIMES = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
@@ -51,13 +55,16 @@ def simulate_cohort(options: SimulateOptions) -> None:
     from ketamech.engine.solve import TOLERANCE
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import CHUNK, Cohort
+    from ketamech.population.virtual_population import load_population
     from ketamech.report.analysis_figures import cohort_figure
     from ketamech.report.provenance import provenance_of
 
     assert options.patients is not None
     scenario = options.loaded_scenario()
     seed = scenario.seed if options.seed is None else options.seed
-    folder = options.out or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
+    title = f"{scenario.title} {options.patients} {options.population or ''} patients seed {seed}"
+    folder = options.out or Path("runs") / folder_name(title)
+    population = load_population(options.population) if options.population else None
     model = terminal.model(options.pk_model)
     times = output_times(options.times, options.output_interval, scenario)
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
@@ -66,6 +73,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
         vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
         threads=threads_of(options.threads, options.scheduler),
         chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
+        population=population,
     )  # fmt: skip
     if options.dry_run:
         terminal.table(_estimate(cohort, folder, options.scheduler), title=f"Estimate: {scenario.title}")
@@ -73,6 +81,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     require_disk_space(folder, cohort.result_bytes)
     require_empty_folder(folder)
     metadata = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": tolerance}
+    metadata |= {"population": options.population or "each parameter drawn from its spread"}
     metadata |= provenance_of(scenario, model, seed, terminal.command_line())
     terminal.print_regimen(scenario)
     how: dict[str, Any] = {
@@ -95,6 +104,8 @@ def simulate_cohort(options: SimulateOptions) -> None:
     terminal.table(_summary(curves, scenario, chosen_times), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
+    if population is None:
+        terminal.progress().print(INDEPENDENT_DRAW)
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
     terminal.print_open_hint(figures[0])
 
@@ -140,6 +151,7 @@ def _job(cohort: Cohort) -> dict[str, Any]:
         "command": "simulate",
         "scenario": short_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
+        **({"population": cohort.population.name} if cohort.population else {}),
         "times": short_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
     }
@@ -265,7 +277,7 @@ class Records:
     def read(cls, options: SimulateOptions) -> Records:
         """A dose table, or one subject of it, with the options that tables have. Raises InputError."""
         from ketamech.cli import scenario_argument
-        from ketamech.exchange.simulate_any import Replicates
+        from ketamech.exchange.nonmem.solve_table import Replicates
         from ketamech.parameters import load_parameters
 
         table, replicates = scenario_argument.doses(options.scenario, load_parameters(), options.drug), None
@@ -294,7 +306,7 @@ class Records:
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The records in the units that are shown, and the units of their columns."""
-        from ketamech.exchange.simulate_any import shown_records, solve_table
+        from ketamech.exchange.nonmem.solve_table import shown_records, solve_table
 
         options: dict[str, Any] = {"replicates": self.replicates, "every_record": self.every_record}
         return shown_records(solve_table(self.table, model, self.names, **options), model)
@@ -302,13 +314,13 @@ class Records:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the outputs."""
-        from ketamech.exchange.simulate_any import OUTPUTS
+        from ketamech.simulation.simulate import DEFAULT_OUTPUTS
 
-        return listed_names(self.outputs) if self.outputs else OUTPUTS
+        return listed_names(self.outputs) if self.outputs else DEFAULT_OUTPUTS
 
     def bands(self, records: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Percentiles over replicates at each record, and the units of the columns."""
-        from ketamech.exchange.simulate_any import bands_of
+        from ketamech.exchange.nonmem.solve_table import bands_of
 
         table = bands_of(records, self.names)
         return table, {name: units[name.split(" ")[0]] for name in table.columns if name.split(" ")[0] in units}

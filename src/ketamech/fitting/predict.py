@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError
-from ketamech.exchange.simulate_any import checked_subject_of, observation_times, pre_dose_delay, subject_of
+from ketamech.exchange.nonmem.subjects import checked_subject_of, observation_times, pre_dose_delay, subject_of
 from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
 from ketamech.fitting.observations import FitData
 from ketamech.simulation.ensemble import Change, Ensemble

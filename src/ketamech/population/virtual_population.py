@@ -26,7 +26,8 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import WEEK
-from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent
+from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import ParameterTable
 from ketamech.population.population_tables import (
     BASE_POPULATION,
@@ -35,7 +36,7 @@ from ketamech.population.population_tables import (
     load_tables,
     marginal,
 )
-from ketamech.population.random_draws import patient_streams
+from ketamech.population.random_draws import adherence_function, patient_streams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +162,8 @@ class VirtualPatients:
 
     `values` vary about those of `parameters`; `units` names the canonical unit of each, and `table()` has the units of
     the parameter tables. `seed` and `replicate` are those of their random numbers; `redraw(table, patients=numbers)`
-    draws patients about the values of another table (None: no population has drawn them).
+    draws patients about the values of another table (None: no population has drawn them). `independent`: every value
+    was drawn from the spread of its own parameter; such patients also vary about the values that a scenario sets.
     """
 
     patient_ids: np.ndarray
@@ -171,6 +173,7 @@ class VirtualPatients:
     seed: int = 1
     replicate: int = 0
     redraw: Callable[..., VirtualPatients] | None = field(default=None, repr=False, compare=False)
+    independent: bool = False
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -183,6 +186,17 @@ class VirtualPatients:
         before, after = (self.redraw(one, patients=self.patient_ids).values for one in (self.parameters, table))
         moved = {n: np.where(self.values[n] == before[n], after[n], self.values[n]) for n in before if n in self.values}
         return replace(self, values={**self.values, **moved}, parameters=table)
+
+    def values_in(self, parameters: ParameterTable, own: Mapping[str, float]) -> Mapping[str, np.ndarray]:
+        """Values that vary about `parameters` in a scenario that sets the values `own` (canonical units)."""
+        if self.independent:
+            return self.with_parameters(parameters.with_canonical_values(own)).values
+        drawn = self.with_parameters(parameters).values
+        return {name: numbers for name, numbers in drawn.items() if name not in own}
+
+    def adherence(self, regimen: Regimen, until: float) -> AdherenceFunction:
+        """The doses before `until` (h) that each patient takes; some are missed by chance where the regimen says so."""
+        return adherence_function(regimen, until, self.seed, self.patient_ids, self.replicate)
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of the patients, by index or mask."""

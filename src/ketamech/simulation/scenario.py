@@ -54,6 +54,10 @@ class Scenario:
         """The species, or `child` for a patient below the age of any rating; see `output_ranges`."""
         return group_of(self.species, self.values)
 
+    def lasting_until(self, hour: float) -> Scenario:
+        """The scenario with a horizon of at least `hour` h."""
+        return replace(self, horizon=max(self.horizon, hour))
+
     def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""
         events = [entry for perturbation in self.perturbations for entry in perturbation.events(number)]

@@ -347,7 +347,8 @@ def test_response_rates_stand_in_one_table(page, address):
     page.wait_for_selector(".published-response table", state="attached")
     rows = page.locator(".published-response tbody tr")
     assert rows.count() == 3
-    numbers = [list(map(int, re.findall(r"\d+", " ".join(rows.nth(i).locator("td").all_inner_texts())))) for i in (0, 1, 2)]
+    cells = [rows.nth(i).locator("td").all_inner_texts() for i in range(3)]
+    numbers = [list(map(int, re.findall(r"\d+", " ".join(row)))) for row in cells]
     assert numbers[0] == [64, 28], "the two published values"
     assert all(drug > other for drug, other in numbers)
 

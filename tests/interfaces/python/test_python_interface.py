@@ -11,8 +11,10 @@ import ketamech as km
 from ketamech.core import InputError, UnitError, UnknownNameError
 from ketamech.dosing.regimen import Regimen
 from ketamech.interface import _draws
-from ketamech.population.cohort import adherence, simulate_patients
-from ketamech.simulation.simulate import simulate as simulate_scenario
+from ketamech.population.cohort import Cohort, simulate_patients
+from ketamech.population.random_draws import adherence
+from ketamech.population.virtual_population import load_population
+from ketamech.simulation.simulate import as_scenario, simulate_scenario
 from ketamech.trials.analysis.power import power
 from ketamech.trials.run_trial import run_trial
 
@@ -57,7 +59,7 @@ def result(public):
 def test_a_scenario_gives_the_same_curves_as_the_function_below(public, model):
     perturb = ["naltrexone 50 mg oral"]
     run = public.simulate(SENTENCE, perturb=perturb, outputs=MADRS)
-    expected = simulate_scenario(SENTENCE, model=model, perturbations=perturb)
+    expected = simulate_scenario(as_scenario(SENTENCE, model, perturb=perturb), model)
     xr.testing.assert_equal(run["mood.madrs"], expected["mood.madrs"])
     assert list(run.data_vars) == MADRS
     xr.testing.assert_identical(run, km.simulate(SENTENCE, model=model, perturb=perturb, outputs=MADRS))
@@ -111,6 +113,35 @@ def test_virtual_patients_miss_doses_by_chance(public, people):
     some = people.subset(np.array([3, 1]))
     again = public.simulate(f"{words}, missing 50 %", some, **level)["plasma.esketamine"].values[:, 0]
     np.testing.assert_array_equal(again, found[[3, 1]])
+
+
+def test_both_draws_of_the_command_are_offered_and_give_its_numbers(public):
+    """`simulate --patients 4`, with and without `--population trd`, of a scenario that sets the weight."""
+    scenario, hours = km.Scenario(SENTENCE, person={"weight": "90 kg"}), [2.0, 24.0]
+    outputs = ("mood.madrs", "venous.ketamine")
+    trd, spreads = km.Population("trd", seed=3).sample(4), km.sample_parameters(4, seed=3, model=public)
+    for people, how in ((trd, {"population": load_population("trd")}), (spreads, {})):
+        run = public.simulate(scenario, people, outputs=outputs, times=hours)
+        command = Cohort(public, scenario, 4, outputs, np.array(hours), seed=3, **how).solve_patients(range(4))
+        for name in outputs:
+            np.testing.assert_array_equal(run[name], command[name])
+    assert not trd.independent
+    assert spreads.independent
+    assert set(km.sample_parameters(2, vary=["person.weight"], model=public).values) >= {"person.weight"}
+    with pytest.raises(InputError, match="0 patients"):
+        km.sample_parameters(0, model=public)
+
+
+def test_the_two_draws_differ_as_the_help_says(public):
+    """Independent spreads: wider bands of receptors, about the same of mood, narrower of concentrations."""
+    samples = km.sample_parameters(200, model=public), km.Population("trd").sample(200)
+    wanted = {"outputs": ["nmda.occupancy", "mood.madrs", "venous.ketamine"], "times": [0.667, 24.0]}
+    runs = [public.simulate(SENTENCE, people, **wanted).quantile([0.05, 0.95], "patient") for people in samples]
+    spreads, people = (run.isel(quantile=1) - run.isel(quantile=0) for run in runs)
+    ratio = spreads / people
+    assert ratio["nmda.occupancy"].sel(time=0.667) > 2
+    assert 0.7 < ratio["mood.madrs"].sel(time=24.0) < 1.4
+    assert ratio["venous.ketamine"].sel(time=0.667) < 0.9
 
 
 def test_patient_i_is_the_same_in_every_sample():
@@ -211,8 +242,6 @@ def test_calibration_refuses_a_parameter_that_is_not_estimated(public):
         ({"outputs": "venous.ketamin"}, "nearest: venous.ketamine"),
         ({"times": "24 h"}, r"times=\[0, 2, 24\]"),
         ({"times": 24}, r"times=\[0, 2, 24\]"),
-        ({"time": [24]}, "nearest: times"),
-        ({"persons": {"weight": 90}}, "nearest: person"),
         ({"people": {"person.weight": 90}}, r'parameters=\{"person.weight": 90\}'),
         ({"person": {"age": 300}}, "between 0.25 and 110 year"),
     ],

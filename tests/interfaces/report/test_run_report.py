@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import load_evidence
@@ -25,7 +26,6 @@ from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_tracks, tracks_of
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 

@@ -9,6 +9,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.analysis.attribution import (
     attribute,
     coalition_matrix,
@@ -22,7 +23,6 @@ from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.core import InputError
 from ketamech.parameters.load_parameters import ParameterTable
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 WANTED = "mood.madrs at 24 h; spines.density_change at 72 h; dissociation.cadss peak; mood.madrs lowest"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ketamech
+from ketamech import simulate
 from ketamech.analysis.model_checks import run_checks
 from ketamech.analysis.trial_scorecard import recordable
 from ketamech.core import InputError, UnknownNameError
@@ -16,7 +17,6 @@ from ketamech.estimation.leave_one_trial_out import load_left_out
 from ketamech.estimation.posterior import posterior_folder, posterior_of
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_variant
-from ketamech.simulation.simulate import simulate
 
 VARIANT = "reduced-core"
 TIMES = np.array([0.25, 0.67, 1.5, 4.0, 12.0, 24.0])
