@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.environment import available_threads
 from ketamech.estimation import calibration
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.estimation.posterior import posterior_of
@@ -365,7 +365,7 @@ def attribute(
     chosen = model or load_model()
     chosen_scenario = as_scenario(scenario, chosen)
     return attribution.attribute(
-        chosen, chosen_scenario, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
+        chosen, chosen_scenario, wanted=endpoints, draws=draws, seed=seed, threads=available_threads(threads)
     )
 
 
@@ -388,7 +388,7 @@ def sensitivity(
     chosen_scenario = as_scenario(scenario, chosen)
     rows = sensitivity_analysis.varied_parameters(chosen, parameters, chosen_scenario.values)
     parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
-    cores = threads or os.cpu_count() or 1
+    cores = available_threads(threads)
     problem = sensitivity_analysis.SensitivityProblem(chosen, chosen_scenario, parsed, rows, cores, absolute=absolute)
     if method == "tornado":
         return sensitivity_analysis.tornado(problem)
@@ -453,7 +453,7 @@ def fit(
     known = load_population(population) if isinstance(population, str) else population
     settings = FitSettings(
         tuple(parameters), _texts(error), known.name, group, full, tuple(covariates), tuple(iov), seed,
-        threads=threads or os.cpu_count() or 1,
+        threads=available_threads(threads),
     )  # fmt: skip
     settings = settings if draws is None else dataclasses.replace(settings, draws=draws)
     data = read_measurements(table, chosen, observe=_texts(observe), drug=drug, lloq=_texts(lloq))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
+from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +78,7 @@ def calibrate(
         raise InputError(f"--write-tables with --variant {variant}", key="--write-tables", expected="the full model")
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
-    task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
+    task = kit.calibration(model, persons=patients, threads=available_threads(threads, scheduler))
     facts = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(facts)
     job = {"command": "calibrate", **task.job_description}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Resume, Scheduler, Seed, Threads
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     from ketamech.analysis.robustness import ParameterSetAnswers
@@ -49,7 +50,7 @@ def claims(
 
     model = terminal.model()
     if robust:
-        _test_robustness(model, robust, seed, threads_of(threads, scheduler), out, resume, scheduler)
+        _test_robustness(model, robust, seed, available_threads(threads, scheduler), out, resume, scheduler)
         return
     terminal.check_folder(out)
     _compare(model, out, claim, markdown)

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import FigureFolder, Resume, Scheduler, Seed
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads
 
 Doses = Annotated[
     list[str] | None,
@@ -87,7 +88,7 @@ def design(
         with terminal.progress_bar("Regimens", len(regimens) * len(known)) as update:
             table = kit.compare_regimens(
                 model, regimens, weeks=weeks, persons=patients, population=population, seed=seed,
-                posterior=known, draws=draws, threads=threads_of(None, scheduler), work=work,
+                posterior=known, draws=draws, threads=available_threads(None, scheduler), work=work,
                 progress=update,
             )  # fmt: skip
         with replace_folder(out) as draft:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Drug, Resume, Seed, Threads, listed_names
 from ketamech.cli.simulate import PkModel
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def fit(
     names = listed_names(parameters or "")
     settings = FitSettings(
         names, tuple(error or ()), population, group, full, tuple(covariate or ()), listed_names(iov), seed,
-        warm_up=warm_up, draws=draws, threads=threads_of(threads, None),
+        warm_up=warm_up, draws=draws, threads=available_threads(threads),
     )  # fmt: skip
     job: dict[str, object] = {
         "command": "fit",
@@ -227,7 +227,7 @@ def vpc(
     table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
-        known = _distribution(table, model, fit, names, tuple(error or ()), people, threads_of(threads, None))
+        known = _distribution(table, model, fit, names, tuple(error or ()), people, available_threads(threads))
         simulated = known.replicates(REPLICATES, seed)
         predicted = known.predictor.predictions(known.mean[None])[0]
     how: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
@@ -295,7 +295,7 @@ def _bins(text: str) -> int | list[float]:
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return short_hash(path.read_bytes())
 
 
 def _facts(data: Path, model: Any, seed: int) -> dict[str, str]:

@@ -9,10 +9,10 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.fit import PopulationName, check_kinetics, population_of
-from ketamech.cli.long_run import threads_of
 from ketamech.cli.options import ScenarioOrFile, Threads, listed_names
 from ketamech.cli.simulate import PkModel
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads
 
 FitFolder = Annotated[Path, typer.Argument(help="Folder written by ketamech fit, with the posterior of each person")]
 Template = Annotated[str, typer.Argument(help='A regimen with {dose}, e.g. "racemic {dose} mg/kg IV over 40 min"')]
@@ -95,7 +95,7 @@ def individualise(
     model = terminal.model(pk_model)
     check_kinetics(fit, known.values, model)
     goals = tuple(parse_goal(text, model) for text in goal or ())
-    finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
+    finder = DoseFinder(model, regimen, goals, probability, available_threads(threads))
     limits = limits or finder.range()
     with terminal.progress_bar("Persons", len(names)) as update:
         found_doses = {}
@@ -143,7 +143,7 @@ def sampling_times(
         design = sampling_design(
             model, loaded, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
             parameters=listed_names(parameters or ""), errors=tuple(error or ()), draws=draws,
-            threads=threads_of(threads, None),
+            threads=available_threads(threads),
         )  # fmt: skip
     best, median = design.best(samples), np.median(design.predicted, axis=0)
     rows = [
@@ -187,7 +187,9 @@ def target_infusion(
     model = terminal.model(pk_model)
     dvid, output, unit = parse_observe(observe)
     measured = observed_output(dvid or output, output, unit, model)
-    found = found_infusion(model, drug, measured, _hours(levels, "LEVELS"), parse_time(each), threads_of(threads, None))
+    found = found_infusion(
+        model, drug, measured, _hours(levels, "LEVELS"), parse_time(each), available_threads(threads)
+    )
     terminal.table(found.table.to_dict("records"), title="Steps of the infusion")
     terminal.progress().print(f"Level / target from 10 min on: {found.ratio.min():.3f} to {found.ratio.max():.3f}, "
                               f"median {np.median(found.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip

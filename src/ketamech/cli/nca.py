@@ -186,8 +186,8 @@ def _of_scenario(
     lloq: bool,
 ) -> tuple[str, Path, Profiles]:  # fmt: skip
     from ketamech.cli import scenario_argument
-    from ketamech.cli.long_run import threads_of
     from ketamech.cli.simulate_cohort import output_times
+    from ketamech.core.environment import available_threads
     from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
     from ketamech.exchange.simulate_any import select_outputs
@@ -211,7 +211,7 @@ def _of_scenario(
             curves = select_outputs(simulate(loaded, model=model, times=hours), model, names)
         else:
             dense = times_of_scenario(loaded, subjects(loaded, model)[0]) if grid is None else grid
-            cohort = Cohort(model, loaded, patients, names, dense, seed, threads=threads_of(None, None))
+            cohort = Cohort(model, loaded, patients, names, dense, seed, threads=available_threads())
             curves = cohort.solve_patients(range(patients))
     profiles = profiles_of_curves(
         curves, loaded, model.parameters, names, lloq=lloq, per_kilogram=patients is not None

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
 from ketamech.core.deprecated_names import current_name
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     from ketamech.analysis.sensitivity import SensitivityProblem
@@ -69,7 +69,9 @@ def sensitivity(
     model = terminal.model()
     names = [current_name(name.strip()) for name in parameters.split(",")] if parameters else None
     targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
-    question = kit.SensitivityProblem(model, loaded, targets, rows, threads_of(threads, scheduler), absolute=absolute)
+    question = kit.SensitivityProblem(
+        model, loaded, targets, rows, available_threads(threads, scheduler), absolute=absolute
+    )
     terminal.print_regimen(loaded)
     scene = short_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
     job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in targets], "absolute": absolute}

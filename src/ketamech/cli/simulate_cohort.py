@@ -20,10 +20,10 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import SimulateOptions, folder_name, listed_names
 from ketamech.core import InputError
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     cohort = Cohort(
         model, scenario, options.patients, listed_names(options.outputs or DEFAULT_OUTPUT), times, seed,
         vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
-        threads=threads_of(options.threads, options.scheduler),
+        threads=available_threads(options.threads, options.scheduler),
         chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
     )  # fmt: skip
     if options.dry_run:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
+from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, Resume, Scheduler, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,7 +134,7 @@ def trial(
         mark = posterior_hash(draws)
         job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
-            run = Simulation(model, replicates, seed, threads_of(threads, scheduler), draws, work)
+            run = Simulation(model, replicates, seed, available_threads(threads, scheduler), draws, work)
             criterion = success_criterion(planned, alpha, margin)
             search = _search(planned, run, sample_size, criterion) if sample_size else None
             if search:

@@ -11,7 +11,6 @@ standard deviations that are estimated. Parameters vary on the logarithmic scale
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +20,7 @@ import numpy as np
 from ketamech.core import require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import read_table
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
@@ -111,7 +110,7 @@ class Calibration:
     estimated: tuple[EstimatedParameter, ...]
     rows: tuple[ClinicalTarget, ...]
     patients_per_arm: int = PATIENTS_PER_ARM
-    threads: int = os.cpu_count() or 1
+    threads: int = available_threads()
     executor: Executor = LOCAL_EXECUTOR
     data: np.ndarray | None = field(default=None, compare=False)
 
@@ -355,7 +354,7 @@ def calibration(
     estimated = load_estimated(subset.parameters, subset.variant)
     targets = (*load_clinical_targets(), *load_spread_targets())
     rows = tuple(row for row in targets if row.fitted and row.row.use == "calibrate")
-    return Calibration(subset, estimated, rows, persons, threads or os.cpu_count() or 1)
+    return Calibration(subset, estimated, rows, persons, available_threads(threads))
 
 
 def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ the classes directly, to solve one loaded model for many patients.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +23,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.environment import short_hash
 from ketamech.exchange.omex import (
     SCENARIO,
     TOLERANCE,
@@ -158,7 +158,7 @@ class AmiciModel:
         import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
         importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
         # a process loads a module of one name only once
-        name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
+        name = f"ketamech_{short_hash(sbml, 12)}"
         self._outputs, self._folder = list(outputs), tempfile.TemporaryDirectory()
         source = Path(self._folder.name) / "model.xml"
         source.write_text(sbml, encoding="utf-8")

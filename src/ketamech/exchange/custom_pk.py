@@ -7,7 +7,6 @@ the file.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import sympy
 from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.core import InputError, ModelError, convert, unit
+from ketamech.core.environment import short_hash
 from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
 from ketamech.exchange.optional_libraries import libsbml
@@ -131,7 +131,7 @@ def read_kinetics(path: Path) -> CustomPk:
             )
             raise InputError(what, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
     text = (path.parent / told.model).read_bytes() + path.read_bytes()
-    return CustomPk(imported, told, path, hashlib.sha256(text).hexdigest()[:8])
+    return CustomPk(imported, told, path, short_hash(text, 8))
 
 
 def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:

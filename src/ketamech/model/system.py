@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import sympy
 
+from ketamech.core.environment import short_hash
 from ketamech.model.layout import OutputInfo, StateInfo, SystemLayout
 from ketamech.model.stage import Flux, Output, Stage, State
 from ketamech.parameters import ParameterTable
@@ -100,4 +100,4 @@ class System:
         lines = [f"{s.name}|{s.unit}|{s.is_sink}|{s.scale!r}" for s in self.states]
         lines += [sympy.srepr(rate) for rate in self.rates]
         lines += [f"{o.name}={sympy.srepr(o.expression)}" for o in self.outputs]
-        return hashlib.sha256("\n".join((*lines, *self.inputs)).encode()).hexdigest()[:16]
+        return short_hash("\n".join((*lines, *self.inputs)))

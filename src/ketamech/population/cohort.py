@@ -6,7 +6,6 @@ and any number of threads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
+from ketamech.core.environment import available_threads
 from ketamech.core.execution import ClusterProtocol
 from ketamech.dosing.dose_events import AdherenceFunction
 from ketamech.dosing.regimen import Regimen
@@ -212,7 +212,7 @@ def simulate_sample(
     if not len(patients):
         raise InputError("the sample is empty", key="people", expected="at least one patient")
     grid = times_of_scenario(scenario, subjects(scenario, model)[0]) if times is None else np.array(times, dtype=float)
-    curves = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, threads or os.cpu_count() or 1)
+    curves = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, available_threads(threads))
     if (curves.reasons != OK).all():
         raise SolverError(f"no patient could be solved: {curves.reasons[0]}")
     return curves.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
