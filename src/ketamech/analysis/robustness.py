@@ -27,6 +27,7 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.statistics import percentiles
 from ketamech.parameters import Parameter
 from ketamech.simulation.ensemble import output_times
 from ketamech.simulation.model import Model
@@ -197,14 +198,13 @@ class ParameterSetAnswers:
         for j, conclusion in enumerate(self.problem.conclusions):
             answered, calibrated = self.has_answer[:, j], self.has_answer[:, j] & self.calibrated
             nominal = int(self.answers[0, j])
-            numbers = self.values[1:, j][np.isfinite(self.values[1:, j])]
-            low, median, high = np.percentile(numbers, [5, 50, 95]) if len(numbers) else (np.nan,) * 3
+            low, median, high = map(float, percentiles(self.values[1:, j], (5, 50, 95)))
             lines.append({
                 "kind": conclusion.kind, "conclusion": conclusion.id, "statement": conclusion.statement,
                 "finding": conclusion.words[nominal] if nominal != NO_RESULT else "no result",
                 "value": float(self.values[0, j]), "holds": _percent(self.holds[answered, j]),
                 "calibrated": _percent(self.holds[calibrated, j]), "results": int(answered.sum()),
-                "low": float(low), "median": float(median), "high": float(high), "separated_by": separating[j],
+                "low": low, "median": median, "high": high, "separated_by": separating[j],
             })  # fmt: skip
         return pd.DataFrame(lines)
 

@@ -20,6 +20,7 @@ from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
+from ketamech.core.statistics import percentiles
 from ketamech.core.units import MONTH
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
@@ -228,8 +229,7 @@ def _track_curves(track: Track, found: xr.Dataset, model: Model) -> dict[str, An
 def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     """Percentiles [time] of the patients [patient, time] whose curves are complete, by per cent."""
     complete = y[np.isfinite(y).all(axis=1)]
-    rows = np.percentile(complete, PERCENTILES, axis=0) if len(complete) else y[[0] * len(PERCENTILES)] * np.nan
-    return {str(percent): rounded(row) for percent, row in zip(PERCENTILES, rows, strict=True)}
+    return {str(p): rounded(row) for p, row in zip(PERCENTILES, percentiles(complete, PERCENTILES), strict=True)}
 
 
 def _individuals(y: np.ndarray, times: np.ndarray, at: float, count: int) -> list[list[float | None]]:

@@ -182,11 +182,12 @@ def _publish(out: Path, folder: Path) -> list[Path]:
 def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
+    from ketamech.core.statistics import MEDIAN_AND_95, percentiles
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
-    low, middle, high = np.percentile(kit.in_table_units(task, posterior.draws), [2.5, 50, 97.5], axis=0)
+    low, middle, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95)
     flat = posterior.chain.reshape(-1, len(best))
     top, narrower = kit.in_table_units(task, best[None])[0], prior_contraction(flat)
     correlation = np.corrcoef(flat.T) - np.eye(len(best))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ketamech.core import require_known
 from ketamech.core.environment import DATA
+from ketamech.core.statistics import INTERVAL_95, percentiles
 from ketamech.estimation.calibration import Calibration, in_table_units
 from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.parameters import Parameter
@@ -30,7 +31,7 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
     """
     middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
     values = in_table_units(task, middle[None])[0]
-    low, high = np.percentile(in_table_units(task, draws), [2.5, 97.5], axis=0)
+    low, high = percentiles(in_table_units(task, draws), INTERVAL_95)
     ids = informative_rows(task, emulator, middle)
     rows = {}
     for i, p in enumerate(task.estimated):

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ketamech.analysis.attribution import Attribution
 from ketamech.analysis.attribution_text import component, dependence, describe_attribution
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.statistics import INTERVAL_95, percentiles
 from ketamech.exchange.result_metadata import write_table
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number
@@ -113,7 +114,7 @@ def _course(attribution: Attribution) -> Figure:
     if draws:
         drawn = attribution.madrs_decomposition[:, 1:]
         _stack(panels[0], attribution, drawn.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
-        for edge in np.percentile(drawn.sum(axis=0), [2.5, 97.5], axis=0):
+        for edge in percentiles(drawn.sum(axis=0), INTERVAL_95):
             panels[0].plot(attribution.times, edge, color=TEXT_COLOUR, lw=0.8, ls="--")
     _stack(panels[-1], attribution, attribution.madrs_decomposition[:, 0], "at the table values")
     legend = panels[-1].get_legend_handles_labels()

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.core.constants import Z95
+from ketamech.core.statistics import percentiles
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
@@ -62,7 +63,7 @@ def individual_doses(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> Figu
     for axis, (name, one, i) in zip(axes, panels, strict=True):
         goal = finder.goals[i]
         near = (one.grid >= one.dose / SHOWN_RATIO) & (one.grid <= one.dose * SHOWN_RATIO)
-        low, middle, high = np.nanpercentile(one.found[i][near], DOSE_BAND, axis=-1)
+        low, middle, high = percentiles(one.found[i][near], DOSE_BAND, axis=-1)
         axis.fill_between(one.grid[near], low, high, color=PERSON, alpha=0.25, lw=0)
         axis.plot(one.grid[near], middle, color=PERSON)
         if goal.endpoint.output in molar_masses():

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.statistics import percentiles
 from ketamech.parameters import load_brain_areas
 from ketamech.report.number_format import hours_in_words, markdown_table, number, signed
 from ketamech.report.palette import DARK_GREY, OKABE_ITO
@@ -91,7 +92,7 @@ def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) ->
 def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
     """Median, 50 % and 90 % bands of the draws."""
     times = prediction.curves["time"].values[1:]
-    edges = dict(zip(QUANTILES, np.percentile(prediction.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
+    edges = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES), strict=True))
     for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
         axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.statistics import interval
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
@@ -102,13 +103,13 @@ def _replicates(part: pd.DataFrame, better: Callable[[float], str], alpha: float
     if not len(differences):
         nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
         return {**nothing, _hits(alpha): hits, "in words": f"not tested: {unknown}"}
-    low, high = np.percentile(differences, [2.5, 97.5])
+    low, high = interval(differences)
     mean = float(differences.mean())
     same = int(((np.sign(part["difference"]) == np.sign(mean)) & (part["p"] < alpha)).sum())
     words = f"{better(mean)} on average, with p < {alpha:g} in {same} of {len(part)} trials"
     words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
     return {
-        "difference": mean, "low": float(low), "high": float(high), "p": p_value(float(part["p"].median())),
+        "difference": mean, "low": low, "high": high, "p": p_value(float(part["p"].median())),
         _hits(alpha): hits, "n": int(part["n"].median()), "in words": words,
     }  # fmt: skip
 
