@@ -12,6 +12,7 @@ import ast
 import math
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -51,6 +52,23 @@ def duration_text(hours: float, *, exact: bool = True) -> str:
         if count and same and (size < DAY or count.is_integer()):
             return f"{number_text(count)} {name}" + ("s" if size >= DAY and count != 1 else "")
     return f"{number_text(hours, exact=exact)} h"
+
+
+def time_text(hours: float) -> str:
+    """A time after the dose (h), as the web page writes it: 38 min, 2.3 h, 1.5 days, 12 days."""
+    if not math.isfinite(hours):
+        return "never"
+    if abs(hours) < 0.5 * MINUTE:
+        return "the start"
+    if hours < 1.5:
+        return f"{_half_up(60 * hours, 0)} min"
+    count, name = (hours, "h") if hours < 1.5 * DAY else (hours / DAY, "days")
+    return f"{_half_up(count, 1 if abs(count) < 9.95 else 0).removesuffix('.0')} {name}"
+
+
+def _half_up(value: float, decimals: int) -> str:
+    """A number with fixed decimals; a tie is rounded up, as in JavaScript."""
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
 def number_text(value: float, *, exact: bool = True) -> str:

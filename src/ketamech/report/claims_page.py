@@ -26,9 +26,10 @@ from ketamech.analysis.claims import (
 from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.units import time_text
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import hours_in_words, markdown_table, number, plain, with_interval
+from ketamech.report.number_format import markdown_table, number, plain, with_interval
 from ketamech.report.page_templates import render
 from ketamech.report.time_axis import enclosing_steps
 from ketamech.simulation.observable import value_of
@@ -110,7 +111,7 @@ def draw(answer: ClaimResult) -> Drawing:
         [(sheet.x(at), text) for at, text in hour_ticks],
         [(sheet.y(at), plain(at)) for at in steps],
         clock, _table(curves, [at for at, _ in hour_ticks]),
-        f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {text}.",
+        f"Model, {answer.claim.figure.axis}, {time_text(sheet.start)} to {time_text(sheet.end)}. {text}.",
     )  # fmt: skip
 
 
@@ -173,14 +174,14 @@ def _words(hours: np.ndarray, values: np.ndarray) -> str:
     if abs(values[most] - first) < 1e-6:
         return f"stays at {number(float(first))}"
     return (
-        f"from {number(float(first))} to {number(float(values[most]))} after {hours_in_words(float(hours[most]))}, "
+        f"from {number(float(first))} to {number(float(values[most]))} after {time_text(float(hours[most]))}, "
         f"{number(float(last))} at the end"
     )
 
 
 def _table(curves: dict[str, tuple[np.ndarray, np.ndarray]], moments: list[float]) -> list[list[str]]:
     """Values at the ticks: one row per time, one column per curve."""
-    rows = ([hours_in_words(at), *(number(float(np.interp(at, *c))) for c in curves.values())] for at in moments)
+    rows = ([time_text(at), *(number(float(np.interp(at, *c))) for c in curves.values())] for at in moments)
     return [["After", *curves], *rows]
 
 

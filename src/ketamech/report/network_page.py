@@ -12,8 +12,9 @@ from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readout
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.statistics import percentiles
+from ketamech.core.units import time_text
 from ketamech.parameters import load_brain_areas
-from ketamech.report.number_format import hours_in_words, markdown_table, number, signed
+from ketamech.report.number_format import markdown_table, number, signed
 from ketamech.report.palette import DARK_GREY, OKABE_ITO
 from ketamech.report.provenance import today
 from ketamech.report.style import figure_file, log_time_axis, page
@@ -47,7 +48,7 @@ def write_areas_page(path: Path, prediction: NetworkPrediction, title: str) -> P
         moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
         rest = number(float(row["baseline"]))
-        rows.append((row["readout"], rest, hours_in_words(row["hours"]), moved, interval, rise))
+        rows.append((row["readout"], rest, time_text(row["hours"]), moved, interval, rise))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
     atomic_write(path, f"{text}\n{markdown_table(head, rows)}\n".encode())
     return path

@@ -17,7 +17,8 @@ from matplotlib.textpath import TextToPath
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.report.number_format import hours_in_words, number
+from ketamech.core.units import time_text
+from ketamech.report.number_format import number
 from ketamech.report.page_templates import counts, plain_words, render
 from ketamech.report.palette import TEXT_COLOUR
 from ketamech.report.run_description import RunDescription
@@ -121,7 +122,7 @@ def _score(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {number(line.baseline)}"
     word = "highest" if line.rises else "lowest"
-    text = f"{number(line.baseline)} before, {word} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
+    text = f"{number(line.baseline)} before, {word} {number(line.extremum)} after {time_text(line.extremum_time)}"
     gap = line.difference.get(EXTREMUM)
     text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
     week = line.values_at.get("7 d")
