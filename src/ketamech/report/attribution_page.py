@@ -37,7 +37,6 @@ INTRODUCTION = (
     " exists. `ketamech variants` compares model variants.",
 )
 MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
-TICKS: dict[float, str] = {1: "1 h", 4: "4 h", 12: "12 h", 24: "1 d", 72: "3 d", 168: "7 d", 336: "14 d", 672: "28 d"}
 PANELS_PER_ROW = 3
 
 
@@ -141,7 +140,7 @@ def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, words: str) 
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
     """A logarithmic axis in hours after one dose, a linear axis in days after several."""
     if doses < 2:
-        log_time_axis(axes, TICKS, times[0], times[-1])
+        log_time_axis(axes, times[0], times[-1])
         return
     days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
     axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)

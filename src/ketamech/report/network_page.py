@@ -33,8 +33,7 @@ results of a study vary more.
 
 ![Areas and networks](../pictures/areas.png)
 """
-TICKS = {0.1: "6 min", 1.0: "1 h", 6.0: "6 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
-FEWER_TICKS = {hour: TICKS[hour] for hour in (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)}
+FIRST_TIME = 0.1  # h: start of the time axes
 LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
 PANELS_PER_ROW = 3
 MIN_RANGE = 1.0  # percent: smallest range of colours and axes
@@ -87,7 +86,7 @@ def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) ->
     axes.invert_yaxis()
     axes.set_title("Activity of each area, median", fontsize=9, loc="left")
     figure.colorbar(drawn, ax=axes, label="%", pad=0.01)
-    log_time_axis(axes, TICKS, min(TICKS), times[-1])
+    log_time_axis(axes, FIRST_TIME, times[-1])
 
 
 def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
@@ -104,4 +103,4 @@ def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> 
     axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks], fontsize=7)
     axes.set_ylim(1.15 * low, 1.15 * high)
     axes.set_title(f"{label}, %", fontsize=8, loc="left")
-    log_time_axis(axes, FEWER_TICKS, min(TICKS), times[-1])
+    log_time_axis(axes, FIRST_TIME, times[-1], min_ratio=4)

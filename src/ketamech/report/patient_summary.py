@@ -43,8 +43,7 @@ LIMITS = (
 )
 TABLE = DIRECTORY / "patient_page.csv"
 PANELS = 4
-PANEL_TICKS = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
-MIN_TICK_RATIO = 6.0  # smallest ratio of two tick times whose labels do not overlap
+MIN_TICK_RATIO = 10.0  # smallest ratio of two tick times whose labels do not overlap
 PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
 LEFT, RIGHT, TOP, BOTTOM, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
 
@@ -203,19 +202,13 @@ def _panel(axes: Axes, track: Track, report: RunReport) -> None:
         axes.plot(hours[shown], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
     _points(axes, track, series.outputs, report)
     last = max(1.0, float(hours[-1]))
-    log_time_axis(axes, _ticks(last), 1 / 60, last)
+    log_time_axis(axes, 1 / 60, last, min_ratio=MIN_TICK_RATIO, long=True)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eceef0", linewidth=0.6)
     axes.set_title(f"{track.label}, {track.unit}", size=8.5, loc="left", weight="bold")
     if len(axes.get_lines()) > 1 and track.key == "mood":
         axes.legend(fontsize=6.5, frameon=False, loc="lower left")
-
-
-def _ticks(last: float) -> dict[float, str]:
-    """Ticks up to the last hour, without those whose labels would overlap."""
-    inside = [hour for hour in PANEL_TICKS if hour <= last]
-    return {hour: PANEL_TICKS[hour] for hour in inside if hour == inside[-1] or hour * MIN_TICK_RATIO <= inside[-1]}
 
 
 def _points(axes: Axes, track: Track, outputs: str, report: RunReport) -> None:
