@@ -15,6 +15,7 @@ from ketamech.report.svg_canvas import Canvas
 
 LETTER_WIDTH = 0.5  # width of a letter, as a share of its size
 TICKS_TABLE = DATA / "tracks" / "time_ticks.csv"
+MAX_HOURS_LABELLED = 96.0  # longest linear axis with hours, not days
 _SPANS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9, "weeks"))
 
 
@@ -64,7 +65,11 @@ class TimeScale:
         if self.logarithmic:
             ticks = time_ticks(MINUTE, self.horizon, min_ratio=3 if self.horizon >= DAY else 2)
             return list(ticks), list(ticks.values())
-        days = self.horizon / 24
+        if self.horizon <= MAX_HOURS_LABELLED:
+            step = next(s for s in (0.5, 1, 2, 6, 12, 24) if self.horizon / s <= 9)
+            hours = np.arange(0, self.horizon + 1e-6, step)
+            return [h / DAY for h in hours], [f"{h:g} h" for h in hours]
+        days = self.horizon / DAY
         step = next((s for s in (1, 2, 7, 14, 28, 56, 182) if days / s <= 9), 364)
         places = list(np.arange(0, days + 0.01, step))
         return places, [f"day {p:.0f}" for p in places]
@@ -145,11 +150,13 @@ class Frame:
         """y coordinates of values."""
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
-    def draw_axes(self, canvas: Canvas, *, words: bool = True, axis: str = GRID_COLOUR, size: float = 8.0) -> None:
+    def draw_axes(
+        self, canvas: Canvas, *, words: bool = True, axis: str = GRID_COLOUR, grid: str = "#eceff2", size: float = 8.0
+    ) -> None:  # fmt: skip
         """Draw grid lines, the time axis and, with `words`, the tick labels."""
         places, texts = self.clock.ticks()
         ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
-        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
+        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour=grid)
         canvas.segments([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if words:
             canvas.segments([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
