@@ -39,6 +39,7 @@ from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
 from ketamech.parameters.species_tables import SPECIES_ALIASES
 from ketamech.population.random_draws import draw_parameters
 from ketamech.report.tracks import Track, load_tracks
+from ketamech.simulation import periodic_steady_state as steady
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, exists_in
@@ -63,6 +64,10 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "status": list(SOLVER_STATUS),
         "ok": OK,
         "steady_state_tolerance": STEADY_STATE_TOLERANCE,
+        "periodic": {
+            "relative_tolerance": steady.RELATIVE_TOLERANCE, "remaining_change": steady.MAX_REMAINING_CHANGE,
+            "cycles": steady.MAX_CYCLES, "tolerance_divisor": steady.TOLERANCE_DIVISOR, "same_time": steady.SAME_TIME,
+        },
         "guess": [state.initial_guess for state in layout.states],
         "scales": [state.scale for state in layout.states],
         "sinks": [state.is_sink for state in layout.states],
@@ -80,7 +85,7 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "inputs": list(layout.parameter_names),
         "outputs": outputs,
         "compartments": dict(model.compartment_index),
-    }
+    }  # fmt: skip
 
 
 def scenario_tables(model: Model) -> dict[str, Any]:
