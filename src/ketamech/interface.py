@@ -17,6 +17,7 @@ from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
 from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core.csv_table import parts
 from ketamech.core.environment import available_threads
 from ketamech.estimation import calibration
 from ketamech.estimation.clinical_targets import shipped_trial
@@ -146,7 +147,7 @@ def refuse_unknown_options(unknown: Mapping[str, object]) -> None:
 
 def _output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
     """Names of outputs; a text holds one name, or several joined by commas."""
-    return [name.strip() for name in outputs.split(",") if name.strip()] if isinstance(outputs, str) else outputs
+    return list(parts(outputs, ",")) if isinstance(outputs, str) else outputs
 
 
 def _check_people_and_times(people: object, times: Any) -> None:

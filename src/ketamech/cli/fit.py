@@ -12,7 +12,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Drug, Resume, Seed, Threads, listed_names
+from ketamech.cli.options import Drug, Resume, Seed, Threads, listed_names, listed_numbers
 from ketamech.cli.simulate import PkModel
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
@@ -284,14 +284,11 @@ def check_kinetics(folder: Path, names: Iterable[str], model: Any) -> None:
 
 
 def _bins(text: str) -> int | list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        numbers = []
-    if not numbers or (len(numbers) == 1 and not (numbers[0].is_integer() and numbers[0] >= 1)):
+    edges = listed_numbers(text, "--bins", "0, 1, 4, 24")
+    if len(edges) == 1 and not (edges[0].is_integer() and edges[0] >= 1):
         raise InputError(f"'{text}' are no bins", key="--bins", expected="a number of bins or edges in hours",
                          type_this='--bins "0, 1, 4, 24"')  # fmt: skip
-    return int(numbers[0]) if len(numbers) == 1 else numbers
+    return int(edges[0]) if len(edges) == 1 else edges
 
 
 def _hash(path: Path) -> str:

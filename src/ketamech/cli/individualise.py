@@ -9,7 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.fit import PopulationName, check_kinetics, population_of
-from ketamech.cli.options import ScenarioOrFile, Threads, listed_names
+from ketamech.cli.options import ScenarioOrFile, Threads, listed_names, listed_numbers
 from ketamech.cli.simulate import PkModel
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads
@@ -137,8 +137,8 @@ def sampling_times(
     from ketamech.fitting.sampling_times import USUAL, sampling_design
 
     loaded, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
-    hours = USUAL if candidates is None else _hours(candidates, "--candidates")
-    others = () if compare is None else _hours(compare, "--compare")
+    hours = USUAL if candidates is None else tuple(listed_numbers(candidates, "--candidates", "0.5, 2, 24"))
+    others = () if compare is None else tuple(listed_numbers(compare, "--compare", "0.5, 2, 24"))
     with terminal.progress().status("Derivatives ..."):
         design = sampling_design(
             model, loaded, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
@@ -188,7 +188,12 @@ def target_infusion(
     dvid, output, unit = parse_observe(observe)
     measured = observed_output(dvid or output, output, unit, model)
     found = found_infusion(
-        model, drug, measured, _hours(levels, "LEVELS"), parse_time(each), available_threads(threads)
+        model,
+        drug,
+        measured,
+        tuple(listed_numbers(levels, "LEVELS", "100, 200")),
+        parse_time(each),
+        available_threads(threads),
     )
     terminal.table(found.table.to_dict("records"), title="Steps of the infusion")
     terminal.progress().print(f"Level / target from 10 min on: {found.ratio.min():.3f} to {found.ratio.max():.3f}, "
@@ -197,18 +202,11 @@ def target_infusion(
 
 
 def _range(text: str) -> tuple[float, float] | None:
-    bounds = _hours(text, "--doses") if text else ()
+    bounds = listed_numbers(text, "--doses", "0.1, 1") if text else ()
     if text and (len(bounds) != 2 or not 0 < bounds[0] < bounds[1]):
         raise InputError(f"'{text}' is not a range of doses", key="--doses", expected="a lower and a higher dose",
                          type_this='--doses "0.1, 1"')  # fmt: skip
     return (bounds[0], bounds[1]) if bounds else None
-
-
-def _hours(text: str, key: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise InputError(f"'{text}' is not a list of numbers", key=key, expected="numbers joined by ','") from None
 
 
 def _facts(title: str, model: Any) -> dict[str, str]:

@@ -158,6 +158,7 @@ def _folder(out: Path | None, title: str) -> Path:
 
 def _of_table(source: str, options: dict[str, Any]) -> Profiles:
     from ketamech.core import closest_match
+    from ketamech.core.csv_table import parts
     from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
     from ketamech.exchange.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
@@ -165,7 +166,7 @@ def _of_table(source: str, options: dict[str, Any]) -> Profiles:
     settings = TableSettings(
         options["--unit"], options["--dv"] or DV, options["--route"], options["--drug"], options["--molar-mass"],
         options["--tau"], bool(options["--steady-state"]),
-        tuple(part.strip() for part in (options["--analytes"] or "").split(",") if part.strip()),
+        parts(options["--analytes"] or "", ","),
     )  # fmt: skip
     for name in ("--molar-mass", "--tau"):
         if options[name] is not None and not options[name] > 0:

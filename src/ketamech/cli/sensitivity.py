@@ -10,10 +10,9 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads
+from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads, listed_names
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
-from ketamech.core.deprecated_names import current_name
 from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def sensitivity(
     if sobol_top == 1:
         raise InputError("Sobol of one parameter", key="--sobol-top", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
-    names = [current_name(name.strip()) for name in parameters.split(",")] if parameters else None
+    names = list(listed_names(parameters)) if parameters else None
     targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
     question = kit.SensitivityProblem(
         model, loaded, targets, rows, available_threads(threads, scheduler), absolute=absolute

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import SimulateOptions, folder_name, listed_names
+from ketamech.cli.options import SimulateOptions, folder_name, listed_names, listed_numbers
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
 
@@ -215,11 +215,7 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
         return _default_times(scenario)
     if interval is not None:
         return _even_times(interval, scenario.horizon, text)
-    try:
-        return np.array([float(word) for word in str(text).split(",") if word.strip()])
-    except ValueError:
-        what = f"times '{text}'"
-        raise InputError(what, key="--times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
+    return np.array(listed_numbers(str(text), "--times", "0, 2, 24, 672"))
 
 
 def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray:

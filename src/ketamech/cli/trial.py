@@ -11,7 +11,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run, source_checkout
-from ketamech.cli.options import Equations, Resume, Scheduler, Threads
+from ketamech.cli.options import Equations, Resume, Scheduler, Threads, listed_numbers
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
 from ketamech.core.environment import available_threads
@@ -269,10 +269,8 @@ def _published(name: str) -> list[PublishedArm]:
 
 
 def _sizes(text: str | None) -> list[int]:
-    if text is None:
-        return []
-    try:
-        return [int(part) for part in re.split(r"[,\s]+", text.strip())]
-    except ValueError:
-        what = f"'{text}' is not a list of numbers"
-        raise InputError(what, key="--power", type_this="--power '20, 40, 80'") from None
+    sizes = listed_numbers(text, "--power", "20, 40, 80") if text is not None else []
+    if not all(size.is_integer() for size in sizes):
+        raise InputError(f"'{text}' are not numbers of patients", key="--power", expected="whole numbers",
+                         type_this="--power '20, 40, 80'")  # fmt: skip
+    return [int(size) for size in sizes]
