@@ -16,6 +16,7 @@ from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def _write(
         "emulator_error": posterior.emulator_error,
         "effective_draws": posterior.effective_size,
         "equations": task.model.layout.fingerprint,
-        "disclaimer": terminal.DISCLAIMER,
+        "disclaimer": DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     save_results(_tree(task, posterior, origin), out / "posterior.zarr")

@@ -71,7 +71,6 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
         terminal.print_line(claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         for remark in remarks:
             terminal.print_note(remark)
-        console.print(terminal.DISCLAIMER)
         return
     facts = terminal.provenance("claims", model)
     with atomic_folder(out) as draft:

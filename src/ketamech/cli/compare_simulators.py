@@ -10,6 +10,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,7 @@ def compare_simulators(
         _write_certificate(markdown, comparison)
     terminal.table(_largest_differences(comparison), title="Largest difference, relative to the scale of the output")
     word = "within" if comparison.within_goal else "ABOVE"
-    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4. {terminal.DISCLAIMER}")
+    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4.")
     if not comparison.within_goal:
         sys.exit(1)
 
@@ -133,7 +134,7 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     head = INTRODUCTION.format(
         engines=" and ".join([", ".join(ENGINE_NAMES[one] for one in used[:-1]), ENGINE_NAMES[used[-1]]]),
         options=" --amici" if "AMICI" in used else "",
-        disclaimer=terminal.DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
+        disclaimer=DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
         versions=versions, verdict="reached" if comparison.within_goal else "missed",
     )  # fmt: skip
     rows = [

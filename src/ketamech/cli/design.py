@@ -114,8 +114,6 @@ def _doses(texts: list[str]) -> dict[str, list[float]]:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
             what = f"'{text}' does not name doses"
-            raise InputError(what, key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"')
-        doses_by_drug[words.strip()] = listed_numbers(
-            amounts, "--doses", "esketamine {dose} mg nasal = 28, 84", positive=True
-        )
+            raise InputError(what, key="--doses", type_this=f'--doses "{example}"')
+        doses_by_drug[words.strip()] = listed_numbers(amounts, "--doses", example, positive=True)
     return doses_by_drug

@@ -33,4 +33,3 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
     understood = Regimen.parse(dose).sentence(exact=False)
     equivalents = equivalent_dose(dose, source, target, route=route, model=terminal.model())
     terminal.table(equivalents, title=f"{understood}, from {source} to {target}")
-    terminal.progress().print(terminal.DISCLAIMER)

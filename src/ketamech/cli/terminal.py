@@ -285,14 +285,16 @@ def print_note(text: str) -> None:
 
 def print_open_hint(path: object, before: str = "") -> None:
     """Print which file to open; its path is not folded."""
-    console = progress()
-    console.print(f"{before}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
-    console.print(DISCLAIMER)
+    progress().print(f"{before}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
 
 
 def print_written_files(paths: Sequence[object]) -> None:
     """Print which files were written."""
     print_note(f"Written: {', '.join(map(str, paths))}")
+
+
+def print_disclaimer(*_result: object, **_options: object) -> None:
+    """Print the disclaimer on the error stream: the last line of every command that ends well."""
     progress().print(DISCLAIMER)
 
 
