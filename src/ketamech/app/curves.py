@@ -28,7 +28,7 @@ from ketamech.population.cohort import Cohort
 from ketamech.report.number_format import unit_in_words
 from ketamech.report.published_points import PublishedPoint, published_points
 from ketamech.report.run_description import describe_run
-from ketamech.report.summary import curve_values
+from ketamech.report.summary import curve_values, drug_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
@@ -98,7 +98,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     )  # fmt: skip
     found = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
     failures = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         "time": np.round(times - first, 5).tolist(),
         "track": track.key,
@@ -217,7 +217,7 @@ def output_times(horizon: float, starts: Sequence[float], *, n_log: int = 150, m
 
 
 def _track_curves(track: Track, found: xr.Dataset, model: Model) -> dict[str, Any]:
-    curves, values = [], drug_parameters(model)
+    curves, values = [], drug_values(model.parameters)
     for curve in available_curves(track, model):
         y = curve_values(curve, track, found, values)
         control = rounded(y[1]) if len(y) > 1 else None
@@ -246,7 +246,7 @@ def _individuals(y: np.ndarray, times: np.ndarray, at: float, count: int) -> lis
 def _published_value(
     point: PublishedPoint, track: Track, curve: TrackCurve, found: xr.Dataset, model: Model
 ) -> dict[str, Any]:
-    scale = track.factor(curve, drug_parameters(model))
+    scale = track.factor(curve, drug_values(model.parameters))
     if track.is_relative:
         scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in curve.names]))
     return {
@@ -275,11 +275,6 @@ def curves_by_sum(model: Model) -> dict[str, tuple[Track, TrackCurve]]:
 def sorted_sum(expression: str) -> str:
     """A sum of outputs with its terms in alphabetical order."""
     return " + ".join(sorted(term.strip() for term in expression.split("+")))
-
-
-def drug_parameters(model: Model) -> dict[str, float]:
-    """Drug parameters in the units of their tables; tracks use them as scale factors."""
-    return {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
 
 
 def rounded(y: np.ndarray) -> list[float | None]:

@@ -23,6 +23,7 @@ SECOND, MINUTE, HOUR, DAY, WEEK = 1 / 3600, 1 / 60, 1.0, 24.0, 168.0
 YEAR = 365.25 * DAY
 MONTH = YEAR / 12  # 30.4375 days
 LONG_UNITS = ((YEAR, "year"), (MONTH, "month"), (WEEK, "week"), (DAY, "day"))
+GRAMS_PER_MOLE = 1e9  # g/mol in 1 kg/umol, the canonical unit of a molar mass
 MAX_COUNT = 1e6  # largest count of one unit in a duration
 DECIMALS = {True: 4, False: 2}  # decimals of a short number, exact or rounded
 ROUNDING_TOLERANCE = 1e-6  # relative difference that is attributed to rounding
@@ -279,7 +280,7 @@ def convert(value: float, source: str, target: str, *, molar_mass: float | None 
     if a.same_kind(b):
         return value * a.factor / b.factor
     if molar_mass is not None:
-        per_kilogram = 1e9 / molar_mass  # umol in a kilogram
+        per_kilogram = GRAMS_PER_MOLE / molar_mass  # umol in a kilogram
         for sign in (1, -1):
             if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
                 return value * a.factor * per_kilogram**sign / b.factor

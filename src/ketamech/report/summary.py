@@ -89,7 +89,7 @@ class SummaryRow:
 
 
 def drug_values(parameters: ParameterTable) -> dict[str, float]:
-    """Values of the parameters drug.*, such as molar masses."""
+    """Values of the parameters drug.*, such as molar masses, in the units of their tables: scales of tracks."""
     return {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
 
 

@@ -19,7 +19,6 @@ from ketamech.app.curves import (
     POPULATION_TOLERANCE,
     TOLERANCE,
     available_curves,
-    drug_parameters,
     single_output_track,
 )
 from ketamech.app.scenarios import MAX_OCCASIONS
@@ -38,6 +37,7 @@ from ketamech.engine.solve import (
 from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
 from ketamech.parameters.species_tables import SPECIES_ALIASES
 from ketamech.population.random_draws import draw_parameters
+from ketamech.report.summary import drug_values
 from ketamech.report.tracks import Track, load_tracks
 from ketamech.simulation import periodic_steady_state as steady
 from ketamech.simulation.model import Model
@@ -90,7 +90,7 @@ def kernel_tables(model: Model) -> dict[str, Any]:
 
 def scenario_tables(model: Model) -> dict[str, Any]:
     """What `scenario.js` and `curves.js` need: parameters with bounds, species, tracks, output times, tolerances."""
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         "parameters": {name: _parameter(row) for name, row in model.parameters.items()},
         "species": {name: _species(name, model) for name in SPECIES},
@@ -113,7 +113,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
 
 def output_tables(model: Model) -> dict[str, Any]:
     """Every output as a track of its own, by name, and its unit in the model."""
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
         for name, unit_text in model.layout.units.items()
