@@ -12,7 +12,7 @@ the player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import factorial
@@ -24,6 +24,7 @@ from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, read_endpoi
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.execution import Progress
 from ketamech.core.statistics import interval
 from ketamech.dosing.dose_events import control_events
 from ketamech.estimation.posterior import load_posterior
@@ -67,7 +68,6 @@ PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
 MAX_SHOWN_HOURS, HOURS_AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

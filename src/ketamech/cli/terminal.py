@@ -22,6 +22,7 @@ from rich.table import Table
 
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
+from ketamech.exchange.optional_libraries import EXTRAS, how_to_install
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,17 +163,6 @@ def _distributed_widths(least: Mapping[str, int], natural: Mapping[str, int], wi
     return widths
 
 
-EXTRAS = {
-    "trials": ("lifelines", "scoringrules"),
-    "calibrate": ("emcee", "SALib", "arviz"),
-    "exchange": ("libsbml", "libsedml", "libcombine", "petab", "h5netcdf"),
-    "bench": ("roadrunner", "pydiffsol", "COPASI"),
-    "web": ("fastapi", "uvicorn"),
-    "site": ("ziglang",),
-    "distributed": ("distributed",),
-}
-
-
 def require_extra(extra: str) -> None:
     """Raise InputError if a library of an extra is not installed."""
     for name in EXTRAS[extra]:
@@ -182,9 +172,7 @@ def require_extra(extra: str) -> None:
 
 def missing(name: str) -> InputError:
     """The error for a library that is not installed, with the command that installs it."""
-    extra = next((extra for extra, names in EXTRAS.items() if name.split(".")[0] in names), None)
-    what = f"this needs {name}, which is not installed"
-    return InputError(what, type_this=f'pip install "ketamech[{extra}]"' if extra else f"pip install {name}")
+    return InputError(f"this needs {name}, which is not installed", type_this=how_to_install(name))
 
 
 def progress() -> Console:

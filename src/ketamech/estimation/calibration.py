@@ -81,7 +81,7 @@ def load_estimated(table: ParameterTable | None = None, variant: str = "") -> tu
 
 
 @dataclass(frozen=True)
-class StudyEffect:
+class TrialEffect:
     """A difference between trials: the parameter of its SD, and the parameters that act as it does in one trial."""
 
     name: str
@@ -89,13 +89,13 @@ class StudyEffect:
     parameters: tuple[str, ...]
 
 
-def load_study_effects() -> tuple[StudyEffect, ...]:
+def load_study_effects() -> tuple[TrialEffect, ...]:
     """The rows of data/calibration/study_effects.csv. Raises InputError."""
     rows = read_table(DIRECTORY / "study_effects.csv", ("study_effect", "sd_parameter", "parameter", "why"))
     by_effect: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         by_effect.setdefault((row["study_effect"], row["sd_parameter"]), []).append(row["parameter"])
-    return tuple(StudyEffect(name, sd, tuple(parameters)) for (name, sd), parameters in by_effect.items())
+    return tuple(TrialEffect(name, sd, tuple(parameters)) for (name, sd), parameters in by_effect.items())
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class Calibration:
         return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
 
     @cached_property
-    def study_effects(self) -> tuple[StudyEffect, ...]:
+    def study_effects(self) -> tuple[TrialEffect, ...]:
         """The study effects whose SD is estimated."""
         names = [p.name for p in self.estimated]
         return tuple(e for e in load_study_effects() if e.sd_parameter in names and set(e.parameters) & set(names))

@@ -53,7 +53,7 @@ class RoadRunnerModel:
 
     def __init__(self, sbml: str, outputs: Sequence[str] | None = None) -> None:
         """Load a model that reports `outputs` (default: its states)."""
-        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE, "bench")
+        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE)
         roadrunner.Logger.disableLogging()
         self._simulator = roadrunner.RoadRunner(sbml)
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
@@ -94,7 +94,7 @@ class CopasiModel:
     """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
-        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE, "bench")
+        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE)
         self._outputs, self._times = list(outputs), times
         self._data = self._copasi.CRootContainer.addDatamodel()
         if not self._data.importSBMLFromString(sbml):
@@ -154,9 +154,9 @@ class AmiciModel:
     """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
-        amici = import_optional("amici", "amici", PURPOSE, "amici")
-        import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
-        importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+        amici = import_optional("amici", "amici", PURPOSE)
+        import_optional("amici.sim.sundials", "amici", PURPOSE)
+        importer = import_optional("amici.importers.sbml", "amici", PURPOSE)
         # a process loads a module of one name only once
         name = f"ketamech_{short_hash(sbml, 12)}"
         self._outputs, self._folder = list(outputs), tempfile.TemporaryDirectory()
@@ -203,7 +203,7 @@ class AmiciModel:
 
 def require_amici() -> None:
     """Raise InputError, before any work, that names what AMICI needs and what is missing here."""
-    import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+    import_optional("amici.importers.sbml", "amici", PURPOSE)
     tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
     if missing := [name for tool, name in tools.items() if shutil.which(tool) is None]:
         what = f"AMICI needs {', '.join(missing)}, not found on the PATH"

@@ -140,7 +140,7 @@ def _waic(logs: xr.Dataset, kind: str) -> Any:
 
 
 def _arviz() -> Any:
-    return import_optional("arviz", "ArviZ", "comparing fits", "calibrate")
+    return import_optional("arviz", "ArviZ", "comparing fits")
 
 
 def _inference_data(logs: xr.Dataset) -> Any:
