@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,8 @@ from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
 from ketamech.core import InputError
+from ketamech.core.csv_table import parts
+from ketamech.core.environment import available_threads
 from ketamech.estimation import calibration
 from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.estimation.posterior import posterior_of
@@ -166,7 +167,7 @@ def _refuse_for_table(**added: Any) -> None:
 
 def _output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
     """Names of outputs; a text holds one name, or several joined by commas."""
-    return [name.strip() for name in outputs.split(",") if name.strip()] if isinstance(outputs, str) else outputs
+    return list(parts(outputs, ",")) if isinstance(outputs, str) else outputs
 
 
 def _check_people_and_times(people: object, times: Any) -> None:
@@ -400,7 +401,7 @@ def attribute(
     chosen = model or load_model()
     chosen_scenario = as_scenario(scenario, chosen)
     return attribution.attribute(
-        chosen, chosen_scenario, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
+        chosen, chosen_scenario, wanted=endpoints, draws=draws, seed=seed, threads=available_threads(threads)
     )
 
 
@@ -423,7 +424,7 @@ def sensitivity(
     chosen_scenario = as_scenario(scenario, chosen)
     rows = sensitivity_analysis.varied_parameters(chosen, parameters, chosen_scenario.values)
     parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
-    cores = threads or os.cpu_count() or 1
+    cores = available_threads(threads)
     problem = sensitivity_analysis.SensitivityProblem(chosen, chosen_scenario, parsed, rows, cores, absolute=absolute)
     if method == "tornado":
         return sensitivity_analysis.tornado(problem)
@@ -488,7 +489,7 @@ def fit(
     known = load_population(population) if isinstance(population, str) else population
     settings = FitSettings(
         tuple(parameters), _texts(error), known.name, group, full, tuple(covariates), tuple(iov), seed,
-        threads=threads or os.cpu_count() or 1,
+        threads=available_threads(threads),
     )  # fmt: skip
     settings = settings if draws is None else dataclasses.replace(settings, draws=draws)
     data = read_measurements(table, chosen, observe=_texts(observe), drug=drug, lloq=_texts(lloq))

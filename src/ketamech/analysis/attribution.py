@@ -12,7 +12,7 @@ the player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import factorial
@@ -24,6 +24,8 @@ from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, read_endpoi
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.execution import Progress
+from ketamech.core.statistics import interval
 from ketamech.dosing.dose_events import control_events
 from ketamech.estimation.posterior import load_posterior
 from ketamech.population.random_draws import draw_parameters
@@ -65,9 +67,7 @@ DIRECTORY = DATA / "attribution"
 PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
-LOW, HIGH = 2.5, 97.5
 MAX_SHOWN_HOURS, HOURS_AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -340,8 +340,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
     """Mean and 95 % interval of the draws; values[0] is at the table values and is returned alone without draws."""
     if len(values) == 1:
         return float(values[0]), float("nan"), float("nan")
-    low, high = np.percentile(values[1:], [LOW, HIGH])
-    return float(values[1:].mean()), float(low), float(high)
+    return float(values[1:].mean()), *interval(values[1:])
 
 
 def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, closest_match, convert
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
@@ -116,7 +116,8 @@ def _per_kilogram(model: Model, species: Species, dose: Treatment) -> float:
         return values[name] if name in values else model.parameters[name].canonical
 
     molar_mass = model.parameters["drug.ketamine_molar_mass"].value
-    return float(micromoles(dose, number)) * molar_mass / 1000 / _weight(model, species)
+    milligrams = convert(float(micromoles(dose, number)), "umol", "mg", molar_mass=molar_mass)
+    return milligrams / _weight(model, species)
 
 
 def _surface() -> dict[str, float]:

@@ -35,7 +35,7 @@ from ketamech.analysis.scorecard_targets import (
     roles,
 )
 from ketamech.core import InputError
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.units import WEEK
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.evidence.load_evidence import analyte, canonical_unit
@@ -139,7 +139,7 @@ def mean_fold_error(rows: pd.DataFrame, pattern: str) -> float:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, part.strip()) for part in pattern.split(";"))
+    return any(fnmatch.fnmatchcase(name, part) for part in parts(pattern))
 
 
 def solve_milliseconds(model: Model, protocol: Protocol) -> float:

@@ -22,7 +22,7 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor, Progress
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
@@ -40,7 +40,6 @@ LOW_RANK, HIGH_RANK = 0.05, 0.95
 MIN_POINTS = 16  # fewest base points for an index
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
 SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

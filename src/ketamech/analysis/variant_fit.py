@@ -19,6 +19,7 @@ import pandas as pd
 from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_table
+from ketamech.core.statistics import INTERVAL_95, weighted_percentiles
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.model_variants import DIRECTORY, FITTED, ModelVariant
 
@@ -269,7 +270,7 @@ def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tu
     """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
-        edges = [weighted_quantile(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
+        edges = weighted_percentiles(fit.draws[:, i], fit.weights, INTERVAL_95)
         factor = unit(table[name].unit).factor
         value, low, high = (_short(task.defaults[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
         lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", FITTED_TO))
@@ -282,12 +283,6 @@ def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tup
     chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), ladder).clip(0, len(fit.draws) - 1)]
     factors = np.array([unit(table[name].unit).factor for name in task.names])
     return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
-
-
-def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """Quantile of weighted draws, interpolated."""
-    order = np.argsort(values)
-    return float(np.interp(share, np.cumsum(weights[order]), values[order]))
 
 
 def _short(value: object) -> str:

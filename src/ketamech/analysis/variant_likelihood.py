@@ -33,6 +33,7 @@ from ketamech.analysis.perturbation_scorecard import (
 from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, load_protocols
 from ketamech.analysis.scorecard_targets import NO_CHANGE, Target, load_targets
 from ketamech.core.csv_table import read_table
+from ketamech.core.execution import Progress
 from ketamech.evidence import Observation, load_evidence, standard_error
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
 from ketamech.simulation.model import Model
@@ -42,7 +43,6 @@ from ketamech.simulation.observable import TimeCourse, names_in
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
 ParameterPoint = Mapping[str, float]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
+from ketamech.core.statistics import percentiles
 from ketamech.core.units import MONTH
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
@@ -27,7 +28,7 @@ from ketamech.population.cohort import Cohort
 from ketamech.report.number_format import unit_in_words
 from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
-from ketamech.report.summary import curve_values
+from ketamech.report.summary import curve_values, drug_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
@@ -99,7 +100,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     )  # fmt: skip
     curves = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
     failures = Counter(str(reason).split(" at ")[0] for reason in curves["solve_status"].values if reason != "ok")
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         "time": np.round(times - first_start, 5).tolist(),
         "track": track.key,
@@ -218,7 +219,7 @@ def output_times(horizon: float, starts: Sequence[float], *, n_log: int = 150, m
 
 
 def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, Any]:
-    curves, values = [], drug_parameters(model)
+    curves, values = [], drug_values(model.parameters)
     for curve in available_curves(track, model):
         y = curve_values(curve, track, dataset, values)
         control = rounded(y[1]) if len(y) > 1 else None
@@ -230,8 +231,7 @@ def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, 
 def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     """Percentiles [time] of the patients [patient, time] whose curves are complete, by per cent."""
     complete = y[np.isfinite(y).all(axis=1)]
-    rows = np.percentile(complete, PERCENTILES, axis=0) if len(complete) else y[[0] * len(PERCENTILES)] * np.nan
-    return {str(percent): rounded(row) for percent, row in zip(PERCENTILES, rows, strict=True)}
+    return {str(p): rounded(row) for p, row in zip(PERCENTILES, percentiles(complete, PERCENTILES), strict=True)}
 
 
 def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> list[list[float | None]]:
@@ -248,7 +248,7 @@ def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> l
 def _published_value(
     point: PublishedPoint, track: Track, curve: TrackCurve, dataset: xr.Dataset, model: Model
 ) -> dict[str, Any]:
-    scale = track.factor(curve, drug_parameters(model))
+    scale = track.factor(curve, drug_values(model.parameters))
     if track.is_relative:
         scale = 1.0 / float(np.sum([dataset.variables[name].values[0, 0] for name in curve.names]))
     return {
@@ -279,11 +279,6 @@ def curves_by_sum(model: Model) -> dict[str, tuple[Track, TrackCurve]]:
 def sorted_sum(expression: str) -> str:
     """A sum of outputs with its terms in alphabetical order."""
     return " + ".join(sorted(term.strip() for term in expression.split("+")))
-
-
-def drug_parameters(model: Model) -> dict[str, float]:
-    """Drug parameters in the units of their tables; tracks use them as scale factors."""
-    return {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
 
 
 def rounded(y: np.ndarray) -> list[float | None]:

@@ -11,6 +11,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.options import Resume
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import short_hash
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def compare_simulators(
     for (name, engine), reason in comparison.failures.items():
         console.print(f"{name} was not executed by {engine}: {terminal.escape_markup(reason)}")
     word = "within" if comparison.within_goal else "ABOVE"
-    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4. {terminal.DISCLAIMER}")
+    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4.")
     if not comparison.within_goal:
         sys.exit(1)
 
@@ -156,7 +157,7 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     head = INTRODUCTION.format(
         engines=f"{', '.join(first)} and {last}", note=TELLURIUM_NOTE if "Tellurium" in used else "",
         options="".join(f" --{one.lower()}" for one in ("AMICI", "Tellurium") if one in used),
-        disclaimer=terminal.DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
+        disclaimer=DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
         versions=versions, verdict="reached" if comparison.within_goal else "missed",
     )  # fmt: skip
     rows = [

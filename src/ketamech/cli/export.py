@@ -251,7 +251,7 @@ def _figures(to: Path) -> None:
         for f in drawable
     ]
     terminal.table(lines, title="Published figures", right=("points",))
-    terminal.print_note(f"Written: {len(drawable)} archives and {FIGURE_LIST} in {to}. {terminal.DISCLAIMER}")
+    terminal.print_note(f"Written: {len(drawable)} archives and {FIGURE_LIST} in {to}.")
     for figure in figures:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")

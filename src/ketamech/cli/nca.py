@@ -185,13 +185,14 @@ def _folder(out: Path | None, title: str) -> Path:
 
 def _table_profiles(options: NcaOptions) -> Profiles:
     from ketamech.core import closest_match
+    from ketamech.core.csv_table import parts
     from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
     from ketamech.exchange.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
 
     settings = TableSettings(
         options.unit, options.column or DV, options.route, options.drug, options.molar_mass, options.tau,
-        options.steady_state, tuple(part.strip() for part in (options.analytes or "").split(",") if part.strip()),
+        options.steady_state, parts(options.analytes or "", ","),
     )  # fmt: skip
     for name, value in (("--molar-mass", options.molar_mass), ("--tau", options.tau)):
         if value is not None and not value > 0:
@@ -209,8 +210,8 @@ def _table_profiles(options: NcaOptions) -> Profiles:
 
 def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     from ketamech.cli import scenario_argument
-    from ketamech.cli.long_run import threads_of
     from ketamech.cli.simulate_cohort import output_times
+    from ketamech.core.environment import available_threads
     from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
     from ketamech.population.cohort import Cohort
@@ -233,7 +234,7 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
             curves = simulate_scenario(loaded, model, outputs=names, times=hours)
         else:
             dense = times_of_scenario(loaded, subjects(loaded, model)[0]) if grid is None else grid
-            cohort = Cohort(model, loaded, patients, names, dense, options.seed, threads=threads_of(None, None))
+            cohort = Cohort(model, loaded, patients, names, dense, options.seed, threads=available_threads())
             curves = cohort.solve_patients(range(patients))
     profiles = profiles_of_curves(
         curves, loaded, model.parameters, names, lloq=options.lloq is not None, per_kilogram=patients is not None

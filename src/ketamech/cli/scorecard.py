@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
+from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def scorecard(
         drafts = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
             page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
-            drafts += _by_trials(draft, model, replicates, page, work, threads_of(None, scheduler), checkout)
+            drafts += _by_trials(draft, model, replicates, page, work, available_threads(None, scheduler), checkout)
         final_paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in drafts]
     terminal.print_written_files(final_paths)
 

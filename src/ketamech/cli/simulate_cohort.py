@@ -20,10 +20,10 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import SimulateOptions, folder_name, listed_names
+from ketamech.cli.long_run import long_run
+from ketamech.cli.options import SimulateOptions, folder_name, listed_names, listed_numbers
 from ketamech.core import InputError
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     cohort = Cohort(
         model, scenario, options.patients, listed_names(options.outputs or DEFAULT_OUTPUT), times, seed,
         vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
-        threads=threads_of(options.threads, options.scheduler),
+        threads=available_threads(options.threads, options.scheduler),
         chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
         population=population,
     )  # fmt: skip
@@ -234,11 +234,7 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
         return _default_times(scenario)
     if interval is not None:
         return _even_times(interval, scenario.horizon, text)
-    try:
-        return np.array([float(word) for word in str(text).split(",") if word.strip()])
-    except ValueError:
-        what = f"times '{text}'"
-        raise InputError(what, key="--times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
+    return np.array(listed_numbers(str(text), "--times", "0, 2, 24, 672"))
 
 
 def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
-from ketamech.cli.options import Equations, Resume, Scheduler, Threads
+from ketamech.cli.long_run import long_run, source_checkout
+from ketamech.cli.options import Equations, Resume, Scheduler, Threads, listed_numbers
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,7 +138,7 @@ def trial(
         key = posterior_hash(draws)
         job = {"command": "trial", "trial": design.fingerprint, "patients": patients, "seed": seed, "posterior": key}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
-            run = Simulation(model, replicates, seed, threads_of(threads, scheduler), draws, work)
+            run = Simulation(model, replicates, seed, available_threads(threads, scheduler), draws, work)
             criterion = success_criterion(design, alpha, margin)
             search = _search(design, run, sample_size, criterion) if sample_size else None
             if search:
@@ -272,10 +273,8 @@ def _arms_of_trial(name: str) -> list[PublishedArm]:
 
 
 def _parse_sizes(text: str | None) -> list[int]:
-    if text is None:
-        return []
-    try:
-        return [int(part) for part in re.split(r"[,\s]+", text.strip())]
-    except ValueError:
-        what = f"'{text}' is not a list of numbers"
-        raise InputError(what, key="--power", type_this="--power '20, 40, 80'") from None
+    sizes = listed_numbers(text, "--power", "20, 40, 80") if text is not None else []
+    if not all(size.is_integer() for size in sizes):
+        raise InputError(f"'{text}' are not numbers of patients", key="--power", expected="whole numbers",
+                         type_this="--power '20, 40, 80'")  # fmt: skip
+    return [int(size) for size in sizes]

@@ -12,6 +12,7 @@ import ast
 import math
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,7 @@ SECOND, MINUTE, HOUR, DAY, WEEK = 1 / 3600, 1 / 60, 1.0, 24.0, 168.0
 YEAR = 365.25 * DAY
 MONTH = YEAR / 12  # 30.4375 days
 LONG_UNITS = ((YEAR, "year"), (MONTH, "month"), (WEEK, "week"), (DAY, "day"))
+GRAMS_PER_MOLE = 1e9  # g/mol in 1 kg/umol, the canonical unit of a molar mass
 MAX_COUNT = 1e6  # largest count of one unit in a duration
 DECIMALS = {True: 4, False: 2}  # decimals of a short number, exact or rounded
 ROUNDING_TOLERANCE = 1e-6  # relative difference that is attributed to rounding
@@ -51,6 +53,23 @@ def duration_text(hours: float, *, exact: bool = True) -> str:
         if count and same and (size < DAY or count.is_integer()):
             return f"{number_text(count)} {name}" + ("s" if size >= DAY and count != 1 else "")
     return f"{number_text(hours, exact=exact)} h"
+
+
+def time_text(hours: float) -> str:
+    """A time after the dose (h), as the web page writes it: 38 min, 2.3 h, 1.5 days, 12 days."""
+    if not math.isfinite(hours):
+        return "never"
+    if abs(hours) < 0.5 * MINUTE:
+        return "the start"
+    if hours < 1.5:
+        return f"{_half_up(60 * hours, 0)} min"
+    count, name = (hours, "h") if hours < 1.5 * DAY else (hours / DAY, "days")
+    return f"{_half_up(count, 1 if abs(count) < 9.95 else 0).removesuffix('.0')} {name}"
+
+
+def _half_up(value: float, decimals: int) -> str:
+    """A number with fixed decimals; a tie is rounded up, as in JavaScript."""
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
 def number_text(value: float, *, exact: bool = True) -> str:
@@ -261,7 +280,7 @@ def convert(value: float, source: str, target: str, *, molar_mass: float | None 
     if a.same_kind(b):
         return value * a.factor / b.factor
     if molar_mass is not None:
-        per_kilogram = 1e9 / molar_mass  # umol in a kilogram
+        per_kilogram = GRAMS_PER_MOLE / molar_mass  # umol in a kilogram
         for sign in (1, -1):
             if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
                 return value * a.factor * per_kilogram**sign / b.factor

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError, convert
+from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.dosing.drugs import load_absorption, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
@@ -105,7 +106,7 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
     if drug.dose:
         return milligrams / number("person.weight") / milligrams_per_kilogram(drug.dose, number)
     assert drug.molar_mass is not None
-    return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
+    return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * GRAMS_PER_MOLE)
 
 
 def body_surface_constants() -> tuple[float, float]:
@@ -215,7 +216,7 @@ def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLooku
         swallowed = number("pharmacokinetics.racemic_nasal_swallowed_share") * (1 - absorbed)
         spread = number("pharmacokinetics.mouth_duration")
         return [(0.0, "racemic_nose", absorbed, spread), (0.0, "gut", swallowed, duration)]
-    molar_mass = number("drug.ketamine_molar_mass") * 1e9
+    molar_mass = number("drug.ketamine_molar_mass") * GRAMS_PER_MOLE
     device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
     each = np.maximum(1, np.rint(amount / device))
     n = int(np.max(each))

@@ -25,7 +25,7 @@ import numpy as np
 
 from ketamech.core import UnknownNameError, cache_folder, closest_match, environment
 from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
-from ketamech.core.environment import source_hash
+from ketamech.core.environment import short_hash, source_hash
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
@@ -395,7 +395,7 @@ def _portable_folder(*parts: str) -> Path:
 
 
 def _named_folder(*parts: str) -> Path:
-    return cache_folder() / "kernels" / hashlib.sha256("|".join([*parts, _code_generator()]).encode()).hexdigest()[:20]
+    return cache_folder() / "kernels" / short_hash("|".join([*parts, _code_generator()]), 20)
 
 
 def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:

@@ -7,7 +7,6 @@ The choice of code is therefore one of speed only, and may depend on what is com
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ketamech.core.environment import short_hash
 from ketamech.model.layout import SystemLayout
 
 
@@ -28,7 +28,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Scope:
-    """`outputs` (indices in `layout.outputs`) that may be read, with all states that they depend on; its `slices`.
+    """`outputs` (indices in `layout.output_names`) that may be read, with all states that they depend on; its `slices`.
 
     Slices come in the order in which they are preferred.
     """
@@ -42,7 +42,7 @@ class Scope:
     def of(cls, layout: SystemLayout, name: str, wanted: Iterable[str], slices: tuple[Slice, ...] = ()) -> Scope:
         """The scope of the outputs `wanted`: these, all that they depend on, and what is computed from that."""
         found = set(layout.needed_outputs(wanted))
-        computed = range(len(layout.states), len(layout.outputs))
+        computed = range(len(layout.states), len(layout.output_names))
         while new := {i for i in computed if i not in found and found.issuperset(layout.reads[i])}:
             found |= new
         return cls(layout, name, frozenset(found), slices)
@@ -66,4 +66,4 @@ class Scope:
     def identity(self, part: Slice) -> str:
         """A text that differs for any other slice of any other scope."""
         text = json.dumps([sorted(self.outputs), sorted(part.receivers)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return short_hash(text)

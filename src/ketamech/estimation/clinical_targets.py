@@ -114,7 +114,10 @@ def published_interval(row: ClinicalTarget) -> tuple[float, float]:
 
 
 def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
-    """Clopper-Pearson 95 % interval (percent) of a share of `n` patients."""
+    """Clopper-Pearson 95 % interval (percent) of a share of `n` patients.
+
+    For published shares, which are data: it holds the true share at least 95 % of the time, however few the patients.
+    """
     from scipy.stats import binomtest
 
     interval = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")

@@ -10,7 +10,6 @@ the classes directly, to solve one loaded model for many patients.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +24,7 @@ import xarray as xr
 
 from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays
-from ketamech.core.environment import package_version
+from ketamech.core.environment import package_version, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.exchange.omex import (
     SCENARIO,
@@ -54,7 +53,7 @@ class RoadRunnerModel:
 
     def __init__(self, sbml: str, outputs: Sequence[str] | None = None) -> None:
         """Load a model that reports `outputs` (default: its states)."""
-        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE, "bench")
+        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE)
         roadrunner.Logger.disableLogging()
         self._simulator = roadrunner.RoadRunner(sbml)
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
@@ -95,7 +94,7 @@ class CopasiModel:
     """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
-        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE, "bench")
+        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE)
         self._outputs, self._times = list(outputs), times
         self._data = self._copasi.CRootContainer.addDatamodel()
         if not self._data.importSBMLFromString(sbml):
@@ -156,11 +155,11 @@ class AmiciModel:
     """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
-        amici = import_optional("amici", "amici", PURPOSE, "amici")
-        import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
-        importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+        amici = import_optional("amici", "amici", PURPOSE)
+        import_optional("amici.sim.sundials", "amici", PURPOSE)
+        importer = import_optional("amici.importers.sbml", "amici", PURPOSE)
         # a process loads a module name only once
-        name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
+        name = f"ketamech_{short_hash(sbml, 12)}"
         self._outputs, self._folder = list(outputs), tempfile.TemporaryDirectory()
         source = Path(self._folder.name) / "model.xml"
         source.write_text(sbml, encoding="utf-8")
@@ -205,7 +204,7 @@ class AmiciModel:
 
 def require_amici() -> None:
     """Raise InputError, before any work, that names what AMICI needs and what is missing here."""
-    import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+    import_optional("amici.importers.sbml", "amici", PURPOSE)
     tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
     if missing_tools := [name for tool, name in tools.items() if shutil.which(tool) is None]:
         what = f"AMICI needs {', '.join(missing_tools)}, not found on the PATH"
@@ -215,7 +214,7 @@ def require_amici() -> None:
 
 def import_tellurium() -> Any:
     """The module of Tellurium that executes archives. Raises InputError where it is not installed."""
-    return import_optional("tellurium.sedml.tesedml", "tellurium", PURPOSE, "tellurium")
+    return import_optional("tellurium.sedml.tesedml", "tellurium", PURPOSE)
 
 
 def simulate_roadrunner(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:

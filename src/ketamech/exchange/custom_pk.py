@@ -7,7 +7,6 @@ the file.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ import sympy
 from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.core import InputError, ModelError, convert, unit
+from ketamech.core.environment import short_hash
+from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
 from ketamech.exchange.optional_libraries import libsbml
@@ -25,6 +26,7 @@ from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import Formulas
 from ketamech.exchange.sbml.sbml_model import CLOCK, STAGE, SbmlModel
 from ketamech.model.assemble import build_system
+from ketamech.model.kinetics import MOIETIES, add_venous_total
 from ketamech.model.stage import Stage, declare_stage, symbol
 from ketamech.model.stages import all_stages
 from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
@@ -33,10 +35,6 @@ from ketamech.simulation.scenario_schema import FileSchema, validated
 
 REPLACED_STATES = "pharmacokinetics"
 REQUIRED_PREFIXES = ("plasma.", "venous.")
-TOTALS = {
-    "venous.ketamine": ("venous.esketamine", "venous.arketamine"),
-    "venous.norketamine": ("venous.s_norketamine", "venous.r_norketamine"),
-}
 KETAMINE = "drug.ketamine_molar_mass"
 
 
@@ -131,11 +129,11 @@ def read_kinetics(path: Path) -> CustomPk:
             )
             raise InputError(what, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
     file_contents = (path.parent / settings.model).read_bytes() + path.read_bytes()
-    return CustomPk(imported, settings, path, hashlib.sha256(file_contents).hexdigest()[:8])
+    return CustomPk(imported, settings, path, short_hash(file_contents, 8))
 
 
 def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
-    required = [name for name in _required_concentrations(parameters) if name not in TOTALS]
+    required = [name for name in _required_concentrations(parameters) if name.removeprefix("venous.") not in MOIETIES]
     missing = [name for name in required if name not in kinetics.settings.outputs]
     unknown = [name for name in kinetics.settings.outputs if name not in _required_concentrations(parameters)]
     if missing:
@@ -166,7 +164,7 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     """States, rates and outputs of the imported model, in the stage language."""
     amount, level, pace = (m.parameter(name) for name in _units(kinetics))
     model, told = kinetics.sbml_model, kinetics.settings
-    per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * 1e9)
+    per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
     hours = unit(told.time).factor
     entering = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
     known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
@@ -220,18 +218,13 @@ def _outputs(
         if node is None:
             what = f"'{output.formula}' is no formula"
             raise InputError(what, file=kinetics.path, key=name, expected="ids, + - * / ( )")
-        mass = output.molar_mass or parameters[KETAMINE].canonical * 1e9
+        mass = output.molar_mass or parameters[KETAMINE].canonical * GRAMS_PER_MOLE
         factor = convert(1.0, output.unit, "umol/L", molar_mass=mass)
         value = formulas.value(node).xreplace(dict(known)) * factor * level
         m.output(name, value, "umol/L", description=_output_description(name, model))
-    for name, summands in TOTALS.items():
-        if name not in kinetics.settings.outputs:
-            m.output(
-                name,
-                sympy.Add(*(m.ref(part) for part in summands)),
-                "umol/L",
-                description=_output_description(name, model),
-            )
+    for moiety in MOIETIES:
+        if f"venous.{moiety}" not in kinetics.settings.outputs:
+            add_venous_total(m, moiety, f"by {model.title}")
 
 
 def _output_description(name: str, model: SbmlModel) -> str:

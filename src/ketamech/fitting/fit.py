@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
+from ketamech.core.environment import available_threads
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
@@ -61,7 +61,7 @@ class FitSettings:
     chains: int = CHAINS
     warm_up: int = WARM_UP
     draws: int | None = None
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=available_threads)
 
     @property
     def job(self) -> dict[str, object]:

@@ -18,6 +18,7 @@ from scipy.optimize import nnls
 
 from ketamech.analysis.sensitivity import Endpoint, parse_endpoints
 from ketamech.core import InputError, closest_match
+from ketamech.core.statistics import percentiles
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.fitted_parameters import candidates, canonical_values, prior_covariance, typical_values
 from ketamech.fitting.observations import ObservedOutput, observed_output
@@ -311,7 +312,7 @@ def dose_table(finder: DoseFinder, found: Mapping[str, FoundDose]) -> pd.DataFra
     rows = []
     for name, one in found.items():
         for goal, values in zip(finder.goals, one.endpoints_at_dose, strict=True):
-            low, median, high = np.nanpercentile(values, BAND)
+            low, median, high = percentiles(values, BAND)
             rows.append({
                 "ID": name, "dose": one.dose, "window_low": one.window[0], "window_high": one.window[1],
                 "goal": goal.text, "predicted": median, "low": low, "high": high, "unit": goal.unit,

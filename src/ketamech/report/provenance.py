@@ -25,6 +25,7 @@ import xarray as xr
 from ketamech.core import unit
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA, package_version, short_hash
+from ketamech.dosing.drugs import load_drugs
 from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
@@ -42,11 +43,6 @@ ROUTES = {
     "mouth_": ("sublingual_",),
     "rectum_": ("rectal_", "swallowed_"),
     "gut_": ("oral_", "prolonged_release_"),
-}
-_DRUGS = {
-    "pharmacokinetics.": "drug.ketamine_molar_mass",
-    "memantine.": "drug.memantine_molar_mass",
-    "other_treatments.midazolam": "drug.midazolam_molar_mass",
 }
 
 
@@ -100,7 +96,8 @@ def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> se
 
 def _dosing(run: RunDescription, model: Model) -> set[str]:
     states = {event.compartment for subject in run.subjects for event in subject.events}
-    names = {mass for prefix, mass in _DRUGS.items() if any(state.startswith(prefix) for state in states)}
+    entered = [(drug.compartment or "pharmacokinetics.", drug.molar_mass) for drug in load_drugs()]
+    names = {mass for prefix, mass in entered if mass and any(state.startswith(prefix) for state in states)}
     for site, prefixes in ROUTES.items():
         if any(state.startswith(f"pharmacokinetics.{site}") for state in states):
             full_prefixes = tuple(f"pharmacokinetics.{start}" for start in prefixes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.environment import available_threads
 from ketamech.core.units import MINUTE
 from ketamech.dosing.dose_events import (
     AdherenceFunction,
@@ -185,7 +185,7 @@ def _curves_of_patients(
     names = validate_outputs(model.kernel, tuple(present if outputs is None else outputs))
     require_outputs(scenario.group, names)
     ensemble = ensemble_of_patients(model, people, scenario, scenario.horizon)
-    curves = ensemble.solve(grid, names, threads=os.cpu_count() or 1)
+    curves = ensemble.solve(grid, names, threads=available_threads())
     if (curves.reasons != OK).all():
         raise SolverError(f"no patient could be solved: {curves.reasons[0]}")
     return curves.dataset(people.patient_ids.tolist())

@@ -6,7 +6,6 @@ only, so that the numbers are bit-identical for any number of threads and any gr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
@@ -61,7 +60,7 @@ class TrialRun:
         chosen, made = trial if patients is None else with_sample_size(trial, patients), model or load_model()
         population = trial_population(chosen.population).with_marginals(chosen.people, made.parameters)
         seed = chosen.seed if seed is None else seed
-        return cls(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
+        return cls(chosen, made, population, seed, available_threads(threads), posterior)
 
     def iterate(
         self, replicates: int, *, first: int = 0, progress: Callable[[int], None] | None = None,

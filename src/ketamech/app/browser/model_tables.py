@@ -19,7 +19,6 @@ from ketamech.app.curves import (
     POPULATION_TOLERANCE,
     TOLERANCE,
     available_curves,
-    drug_parameters,
     single_output_track,
 )
 from ketamech.app.scenarios import MAX_OCCASIONS
@@ -38,7 +37,9 @@ from ketamech.engine.solve import (
 from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
 from ketamech.parameters.species_tables import SPECIES_ALIASES
 from ketamech.population.random_draws import draw_parameters
+from ketamech.report.summary import drug_values
 from ketamech.report.tracks import Track, load_tracks
+from ketamech.simulation import periodic_steady_state as steady
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, exists_in
@@ -63,6 +64,10 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "status": list(SOLVER_STATUS),
         "ok": OK,
         "steady_state_tolerance": STEADY_STATE_TOLERANCE,
+        "periodic": {
+            "relative_tolerance": steady.RELATIVE_TOLERANCE, "remaining_change": steady.MAX_REMAINING_CHANGE,
+            "cycles": steady.MAX_CYCLES, "tolerance_divisor": steady.TOLERANCE_DIVISOR, "same_time": steady.SAME_TIME,
+        },
         "guess": [state.initial_guess for state in layout.states],
         "scales": [state.scale for state in layout.states],
         "sinks": [state.is_sink for state in layout.states],
@@ -80,12 +85,12 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "inputs": list(layout.parameter_names),
         "outputs": outputs,
         "compartments": dict(model.compartment_index),
-    }
+    }  # fmt: skip
 
 
 def scenario_tables(model: Model) -> dict[str, Any]:
     """What `scenario.js` and `curves.js` need: parameters with bounds, species, tracks, output times, tolerances."""
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         "parameters": {name: _parameter(row) for name, row in model.parameters.items()},
         "species": {name: _species(name, model) for name in SPECIES},
@@ -108,7 +113,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
 
 def output_tables(model: Model) -> dict[str, Any]:
     """Every output as a track of its own, by name, and its unit in the model."""
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
         for name, unit_text in model.layout.units.items()

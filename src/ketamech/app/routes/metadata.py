@@ -23,7 +23,7 @@ from ketamech.app.responses import cached_response
 from ketamech.app.schemas import PopulationRequest
 from ketamech.core import unit
 from ketamech.core.constants import DISCLAIMER
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.perturbations import Perturbation, load_perturbations
@@ -375,11 +375,11 @@ def load_presets(folder: Path = PRESETS) -> list[dict[str, Any]]:
 def _preset(row: CsvRow) -> dict[str, Any]:
     found: dict[str, Any] = {
         "title": row.required("title", "a name"),
-        "treatments": _list(row.required("treatments", "at least one treatment")),
-        "person": dict(_pair(row, cell) for cell in _list(row["person"])),
+        "treatments": parts(row.required("treatments", "at least one treatment")),
+        "person": dict(_pair(row, cell) for cell in parts(row["person"])),
     }
     if row["pathways_off"]:
-        found["pathways"] = dict.fromkeys(_list(row["pathways_off"]), False)
+        found["pathways"] = dict.fromkeys(parts(row["pathways_off"]), False)
     return found | ({"horizon": row["horizon"]} if row["horizon"] else {})
 
 
@@ -388,7 +388,3 @@ def _pair(row: CsvRow, cell: str) -> tuple[str, str]:
     if not colon or not value.strip():
         raise row.error("person", f"'{cell}' is not a setting", expected="name: value, e.g. weight: 70 kg")
     return name.strip(), value.strip()
-
-
-def _list(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split(";") if part.strip()]

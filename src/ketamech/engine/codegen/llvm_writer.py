@@ -65,8 +65,8 @@ def vector_integer_constant(number: int, lanes: int) -> str:
     return "<" + ", ".join([f"i64 {number}"] * lanes) + ">"
 
 
-class LlvmFunctionBuilder:
-    """Collects the lines of one function on vectors."""
+class InstructionLines:
+    """The lines of one function on vectors of `lanes` numbers; results are numbered."""
 
     def __init__(self, lanes: int) -> None:
         self.lanes, self.lines, self.count = lanes, list[str](), 0
@@ -77,6 +77,10 @@ class LlvmFunctionBuilder:
         self.count += 1
         self.lines.append(f"  %v{self.count} = {text}")
         return f"%v{self.count}"
+
+
+class LlvmFunctionBuilder(InstructionLines):
+    """Collects the lines of one function on vectors."""
 
     def c(self, number: float) -> str:
         """A constant."""
@@ -271,12 +275,12 @@ def _operations(block: BasicBlock) -> Iterator[Instruction]:
             yield item
 
 
-class _Writer:
+class _Writer(InstructionLines):
     """Writes one block; remembers what has been loaded and which results are where."""
 
     def __init__(self, rows: WorkspaceLayout, lanes: int, stride: int) -> None:
-        self.starts, self.lanes, self.stride, self.distance = rows.starts, lanes, stride, rows.distance
-        self.real, self.lines, self.count = f"<{lanes} x double>", list[str](), 0
+        super().__init__(lanes)
+        self.starts, self.stride, self.distance = rows.starts, stride, rows.distance
         self.held: dict[str | Slot, str] = {}
         self.row: str | None = None
         self.relative = False
@@ -304,23 +308,18 @@ class _Writer:
         if call.tangent:
             self._call_tangent(call, array_argument)
         else:
-            self._new(f"call i64 @{call.block}(ptr %w{array_argument})")
+            self.line(f"call i64 @{call.block}(ptr %w{array_argument})")
         self.held.clear()
 
     def _call_tangent(self, call: Call, array_argument: str) -> None:
-        used = self._new(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
-        wanted = self._new(f"fcmp oge double {used}, {bits(float(call.tangent))}")
+        used = self.line(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
+        wanted = self.line(f"fcmp oge double {used}, {bits(float(call.tangent))}")
         self.count += 1
         yes, after = f"call{self.count}", f"called{self.count}"
         self.lines += [f"  br i1 {wanted}, label %{yes}, label %{after}", f"{yes}:"]
         offset = call.tangent * self.distance * self.stride
-        self._new(f"call i64 @{call.block}(ptr %w{array_argument}, i64 {offset})")
+        self.line(f"call i64 @{call.block}(ptr %w{array_argument}, i64 {offset})")
         self.lines += [f"  br label %{after}", f"{after}:"]
-
-    def _new(self, text: str) -> str:
-        self.count += 1
-        self.lines.append(f"  %v{self.count} = {text}")
-        return f"%v{self.count}"
 
     def _op(self, op: Instruction) -> None:
         value = self._result(op.kind, [self._read(a) for a in op.arguments])
@@ -333,16 +332,16 @@ class _Writer:
         if kind == "copy":
             return arguments[0]
         if kind == "fnma":
-            minus = self._new(f"fneg {self.real} {arguments[0]}")
+            minus = self.line(f"fneg {self.real} {arguments[0]}")
             return self._result("fma", [minus, *arguments[1:]])
         if kind == "neg":
-            return self._new(f"fneg {typed}")
+            return self.line(f"fneg {typed}")
         if kind in _PLAIN:
-            return self._new(f"{_PLAIN[kind]} {self.real} {arguments[0]}, {arguments[1]}")
+            return self.line(f"{_PLAIN[kind]} {self.real} {arguments[0]}, {arguments[1]}")
         if kind in _CALLED:
-            return self._new(f"call {self.real} @{_CALLED[kind]}.v{self.lanes}f64({typed})")
+            return self.line(f"call {self.real} @{_CALLED[kind]}.v{self.lanes}f64({typed})")
         if kind in _OWN_FUNCTIONS:
-            return self._new(f"call {self.real} @{_OWN_FUNCTIONS[kind]}({typed})")
+            return self.line(f"call {self.real} @{_OWN_FUNCTIONS[kind]}({typed})")
         return self._choice(kind, arguments)
 
     def _choice(self, kind: str, arguments: list[str]) -> str:
@@ -353,15 +352,15 @@ class _Writer:
             a, yes, no = arguments
             how = {"if_positive": "ugt", "if_zero": "oeq"}[kind]
             test = f"fcmp {how} {self.real} {a}, {vector_constant(0.0, self.lanes)}"
-        truth = self._new(test)
-        return self._new(f"select <{self.lanes} x i1> {truth}, {self.real} {yes}, {self.real} {no}")
+        truth = self.line(test)
+        return self.line(f"select {self.truth} {truth}, {self.real} {yes}, {self.real} {no}")
 
     def _read(self, operand: Operand) -> str:
         if isinstance(operand, int | float):
             return vector_constant(float(operand), self.lanes)
         if operand not in self.held:
             assert isinstance(operand, Slot), f"{operand} is used before it is computed"
-            self.held[operand] = self._new(f"load {self.real}, ptr {self._address(operand)}, align {8 * self.lanes}")
+            self.held[operand] = self.line(f"load {self.real}, ptr {self._address(operand)}, align {8 * self.lanes}")
         return self.held[operand]
 
     def _address(self, place: Slot) -> str:
@@ -369,12 +368,12 @@ class _Writer:
         offset = 0 if own else place.tangent * self.distance
         if place.array == "B":
             base = "%tb" if own else "%b"
-            return self._new(f"getelementptr double, ptr {base}, i64 {((place.row or 0) + offset) * self.stride}")
+            return self.line(f"getelementptr double, ptr {base}, i64 {((place.row or 0) + offset) * self.stride}")
         start, base = (self.starts[place.array] + offset) * self.stride, "%t" if own else "%w"
         if place.row is not None:
-            return self._new(f"getelementptr double, ptr {base}, i64 {start + place.row * self.stride}")
-        array = self._new(f"getelementptr double, ptr {base}, i64 {start}")
-        return self._new(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
+            return self.line(f"getelementptr double, ptr {base}, i64 {start + place.row * self.stride}")
+        array = self.line(f"getelementptr double, ptr {base}, i64 {start}")
+        return self.line(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
 
     def _loop(self, loop: Loop) -> None:
         """A counted loop; what was held before stays valid inside only if it is not a row of the loop."""

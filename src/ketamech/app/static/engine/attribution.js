@@ -3,6 +3,7 @@
 
 import { InputError } from "./errors.js";
 import { geometric } from "./output-times.js";
+import { DAY } from "./units.js";
 
 const MOOD = "mood.madrs";
 const PREFIX = "pathway.";
@@ -10,7 +11,6 @@ const SMALLEST = 1e-4; // a smaller effect of the drug is not divided into share
 const DIGITS = 5;
 const BATCH = 64; // patients solved together, fewer where they have many values
 const BATCH_VALUES = 4e6;
-const DAY = 24;
 const SHOWN_HOURS = 48;
 const FIRST_HOUR = 12; // times in it
 const AFTER_A_DOSE = [0, 1, 2, 4, 8, 16];

@@ -14,7 +14,7 @@ const THOUSANDS = /^[-+]?[1-9]\d{0,2},\d{3}$/; // 1,000 may mean a thousand or o
 const MARKS = [THOUSANDS, DECIMAL_COMMA, DECIMAL_POINT];
 
 // One record; `cells` (Map by column) has no missing cells.
-export class Row {
+class Row {
   constructor(file, line, cells) {
     Object.assign(this, { file, line, cells });
   }
