@@ -370,9 +370,10 @@ def test_the_comparison_ranks_nothing_and_shows_the_published_effect_of_ect(page
 
 def test_full_screen_names_its_keys(page, address):
     open_story(page, address)
-    for place in ("#full-screen-keys", ".presentation-keys"):
-        for key in ("Page Down", "Page Up", "Esc", "→", "←"):
-            assert key in page.locator(place).text_content()
+    for key in ("→", "←", "Esc"):
+        assert key in page.locator("#full-screen-keys").text_content()
+        assert key in page.locator(".presentation-keys").text_content()
+    assert "Page Down" in page.locator("#full-screen-keys").text_content()
     page.click("#full-screen")
     assert page.locator(".presentation-keys").is_visible()
     page.keyboard.press("ArrowRight")

@@ -29,7 +29,7 @@ export class Hero {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
-    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420 });
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420, narrowHeight: 244 });
     scene.moodPlace.append(this.largeFigure.node);
     scene.moodSentence = (hours) => `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}`;
     find("#dose-control").append(storyDoseSlider(state));
