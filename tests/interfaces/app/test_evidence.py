@@ -142,4 +142,4 @@ def test_the_card_of_blood_pressure_states_the_value_of_each_row(client):
         assert re.search(rf"\b(?:{value:g}|{value:.0f}) (?:%|mmHg|h)", row["description"]), row["id"]
     stated = {row["id"]: row["value"] for row in rows}
     assert (stated["label-bp-sbp40-esk"], stated["label-bp-sbp40-esk65"]) == ("8", "17")
-    assert "8 of 100 patients on the spray and 17 of 100 from 65 years, against 0.5 and 2 of 100" in claim["note"]
+    assert "8 of 100 patients on the spray and in 17 of 100 from 65 years, against 0.5 and 2 of 100" in claim["note"]
