@@ -59,6 +59,12 @@ def test_the_model_makes_the_effect_of_ect_too_small(curves):
     assert f"{after['k']:g} of 100 were well after the drug and {after['e']:g} of 100 after ECT" in TEXT
 
 
+def test_three_in_four_values_are_assumed(model):
+    assert "about three in four of its values are assumed" in TEXT
+    assumed = [row.status == "assumed" for _, row in model.parameters.items()]
+    assert 0.7 < np.mean(assumed) < 0.8
+
+
 def test_pathways_are_not_additive(curves):
     assert "The losses do not add up" in TEXT
     whole = effect_after_a_day(curves)

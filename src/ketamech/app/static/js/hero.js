@@ -29,7 +29,7 @@ export class Hero {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
-    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420 });
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420, narrowHeight: 190 });
     scene.moodPlace.append(this.largeFigure.node);
     scene.moodSentence = (hours) => `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}`;
     find("#dose-control").append(storyDoseSlider(state));
@@ -158,7 +158,7 @@ export class Hero {
     const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
     const trial = drug.citation.split(" ").slice(0, 2).join(" ");
     const counted = [
-      [`People in a trial (${trial})`, drug.value, other.value],
+      [`People in a trial (${trial}; control: ${other.drug})`, drug.value, other.value],
       ["The same trial, simulated", ...copies.map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "–"))],
       ["The people drawn above, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
     ];
@@ -166,7 +166,7 @@ export class Hero {
     const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
     const links = element("p", {}, linkButton("Open the two published values", open), " ", plan);
     const caption = "Of 100 people, how many respond a day after the dose";
-    return element("div", { class: "published-response" }, table(caption, ["", "ketamine", `no ketamine (trial: ${other.drug})`], counted), links);
+    return element("div", { class: "published-response" }, table(caption, ["", "ketamine", "control"], counted), links);
   }
 
   async simulatePeople() {

@@ -14,12 +14,12 @@ const LINE = 14;
 const LOW = 27; // px: no name in a lower band
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence, height = 266 }) {
+  constructor({ bands, openEvidence, height = 266, narrowHeight = 184 }) {
     super({
       title: "Depression score, MADRS",
       unit: "lower is better",
       height,
-      narrowHeight: 184,
+      narrowHeight,
       range: RANGE,
       openEvidence,
     });

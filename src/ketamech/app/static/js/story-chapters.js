@@ -99,7 +99,7 @@ function publishedComparison(treatments) {
       const { time, y, control } = curves.get(id);
       const [before, after, without] = [y[0], interpolate(time, y, course), interpolate(time, control, course)];
       const open = () => openEvidence(evidence.split(";"), label);
-      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points, ${(without - after).toFixed(1)} lower than with the visits alone`;
+      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points, ${(without - after).toFixed(1)} lower than with visits alone`;
       return [label, element("span", {}, withValues(published, rows), " ", linkButton("open", open)), model];
     };
     const known = treatments.filter(({ id }) => curves.has(id));

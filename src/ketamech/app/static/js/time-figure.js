@@ -21,6 +21,7 @@ import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
 const NARROW = 480; // px
+const LETTER = 6.6; // px, about, of a tick
 const HIT_RADIUS = 12.5; // px: more than 24 across
 const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
 
@@ -120,7 +121,8 @@ export class TimeFigure extends Figure {
   axes(width) {
     const anchor = (hours) => (hours > 0.98 * this.clock.last ? "end" : hours <= FIRST_HOUR ? "start" : "middle");
     const ticks = visibleTicks(width, this.clock).map(([value, text]) => ({ value, text, anchor: anchor(value) }));
-    return axesOf(this.x, this.y, ticks);
+    const isFree = ({ value, text }, next) => !next || this.x.at(next.value) - this.x.at(value) > LETTER * (next.text.length + text.length / 2) + LETTER;
+    return axesOf(this.x, this.y, ticks.filter((tick, i) => i < ticks.length - 2 || isFree(tick, ticks[i + 1])));
   }
 
   doseMarks(height) {
