@@ -24,6 +24,7 @@ from ketamech.cli.long_run import long_run
 from ketamech.cli.options import SimulateOptions, folder_name, listed_names, listed_numbers
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
+from ketamech.simulation.output_times import table_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-HOURS_AFTER_DOSE, MAX_DOSES = (
-    (0, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 4, 8, 16),
-    40,
-)  # default output times: h after the first doses
 MAX_TIMES = 1_000_000
 DEFAULT_OUTPUT = "mood.madrs"
 SHARES, MAX_ROWS, ZERO_SHARE = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
@@ -177,7 +174,7 @@ def _summary(curves: xr.Dataset, scenario: Scenario, chosen: np.ndarray | None) 
 def _shown_places(hours: np.ndarray, scenario: Scenario, chosen: np.ndarray | None) -> list[int]:
     """Indices of the times in the table: those chosen, up to MAX_ROWS, or usual ones after the first dose."""
     if chosen is None:
-        first = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
+        first = min(scenario.regimen.starts(scenario.horizon), default=0.0)
         wanted = np.array([*(first + moment for moment in SHOWN_TIMES), hours[-1]])
         places = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in wanted if hour <= hours[-1]])
     else:
@@ -212,7 +209,8 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
     Raises InputError if both are given, if `text` holds no hours and if `interval` is not positive.
     """
     if text is None and interval is None:
-        return _default_times(scenario)
+        ends = [treatment.duration + treatment.lag for treatment in scenario.regimen.treatments]
+        return table_times(scenario.horizon, scenario.regimen.starts(scenario.horizon), ends)
     if interval is not None:
         return _even_times(interval, scenario.horizon, text)
     return np.array(listed_numbers(str(text), "--times", "0, 2, 24, 672"))
@@ -226,16 +224,6 @@ def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray
         expected = f"hours, more than {horizon / MAX_TIMES:.2g}"
         raise InputError(f"an output interval of {interval:g} h", key=key, expected=expected, type_this=example)
     return np.unique(np.append(np.arange(0.0, horizon, interval), horizon))
-
-
-def _default_times(scenario: Scenario) -> np.ndarray:
-    """Every day, and several times on the day of each of the first doses, and the end of each infusion."""
-    horizon = scenario.horizon
-    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MAX_DOSES]
-    ends = {treatment.duration + treatment.lag for treatment in scenario.regimen.treatments}
-    around = np.array([[at + hours for hours in (*HOURS_AFTER_DOSE, *ends)] for at in starts]).ravel()
-    times = np.concatenate([np.arange(0.0, horizon, 24.0), around, [horizon]])
-    return np.unique(times[times <= horizon])
 
 
 FILE, BANDS, SHOWN = "simulated.csv", "bands.csv", 20

@@ -22,10 +22,11 @@ from ketamech.dosing.dose_events import (
 )
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Ensemble, Subject, run_subjects
 from ketamech.simulation.load_scenario import Settings, load_scenario
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.output_ranges import without_human_outputs
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario
 
 Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
