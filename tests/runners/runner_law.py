@@ -245,7 +245,7 @@ def by_page(case: Case, model: Model) -> Readings:
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
     keys |= {"variant": case.variant} if case.variant else {}
     asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(case.outputs))
-    with mock.patch.object(page, "output_times", return_value=np.array([0.0, *HOURS])):
+    with mock.patch.object(page, "curve_times", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["tracks"]}
     found_values = {name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in case.outputs}  # ng/mL there

@@ -31,6 +31,7 @@ from ketamech.estimation.posterior import load_posterior
 from ketamech.population.random_draws import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
+from ketamech.simulation.output_times import daily_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 
@@ -67,7 +68,6 @@ DIRECTORY = DATA / "attribution"
 PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
 MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
-MAX_SHOWN_HOURS, HOURS_AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Attribution:
     @property
     def n_doses(self) -> int:
         """Number of doses."""
-        return len(dose_hours(self.scenario))
+        return len(self.scenario.regimen.starts(self.scenario.horizon))
 
 
 @dataclass(frozen=True)
@@ -280,18 +280,8 @@ def _requested_outcomes(
 
 
 def shown_hours(scenario: Scenario) -> np.ndarray:
-    """Times from 1 h to the horizon: logarithmic after one dose; daily, and denser after each dose, for several."""
-    horizon = scenario.horizon
-    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, MAX_SHOWN_HOURS)
-    if len(doses) > 1:
-        after = [at + h for at in doses[:MAX_SHOWN_HOURS] for h in (0.0, *HOURS_AFTER_DOSE)]
-        grid = np.unique([1.0, *np.arange(24.0, horizon, 24.0), *after, horizon])
-    return np.unique(np.round(grid[(grid >= 1.0) & (grid <= horizon)], 4))
-
-
-def dose_hours(scenario: Scenario) -> list[float]:
-    """Dose times (h), without duplicates."""
-    return sorted({at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)})
+    """Times (h) of a decomposition, see `daily_times`."""
+    return daily_times(scenario.horizon, scenario.regimen.starts(scenario.horizon))
 
 
 def _table(

@@ -14,8 +14,9 @@ from ketamech.dosing.dose_events import dose_events, micromoles
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species, load_species
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import perturbation_parameters
 
 SURFACE = DATA / "species" / "surface.csv"

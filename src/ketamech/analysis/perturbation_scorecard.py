@@ -21,9 +21,10 @@ from ketamech.dosing.perturbations import DOSABLE_KINDS, read_perturbations
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.evidence import load_evidence
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_parameters, load_species
-from ketamech.simulation.ensemble import Ensemble, Subject, output_times
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.simulate import events_of_scenario
 

@@ -29,9 +29,9 @@ from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor, Progress
 from ketamech.core.statistics import percentiles
 from ketamech.parameters import Parameter
-from ketamech.simulation.ensemble import output_times
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.simulate import ensemble_of_scenario
 
 CHUNK, TOLERANCE = 256, 1e-4
@@ -115,8 +115,7 @@ class RobustnessProblem:
 def _output_times(arm: Arm) -> np.ndarray:
     """Output times (h): the times that are read, and dense times after every dose in between."""
     until = max(arm.hours)
-    starts = {float(at) for t in arm.scenario.regimen.treatments for at in t.starts(until)}
-    dense = output_times(until, sorted({0.0, *starts}), per_dose=40)
+    dense = output_times(until, sorted({0.0, *arm.scenario.regimen.starts(until)}), per_dose=40)
     return np.unique(np.round(np.r_[dense, np.linspace(0, min(2.0, until), 21), arm.hours], 6))
 
 

@@ -40,9 +40,10 @@ from ketamech.core.units import WEEK
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.evidence.load_evidence import analyte, canonical_unit
 from ketamech.parameters import Parameter
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.output_times import output_times
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"

@@ -31,6 +31,7 @@ from ketamech.parameters import Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
+from ketamech.simulation.output_times import peak_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
@@ -218,7 +219,7 @@ def times_of_endpoints(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.
     """Output times (h) of endpoints; for a peak, dense after every dose and daily to the horizon."""
     hours = {0.0, *(endpoint.hour for endpoint in endpoints if endpoint.statistic == "at")}
     if any(endpoint.statistic != "at" for endpoint in endpoints):
-        hours |= set(times_resolving_peaks(scenario, scenario.horizon))
+        hours |= set(peak_times(scenario.horizon, scenario.regimen.starts(scenario.horizon)).tolist())
     return np.array(sorted(hours))
 
 
@@ -315,13 +316,6 @@ def _index_table(
             numbers = {column: float(result[name][k]) for column, name in columns.items()}
             lines.append({"outcome": outcome.text, "parameter": row.name, **numbers})
     return pd.DataFrame(lines)
-
-
-def times_resolving_peaks(scenario: Scenario, until: float) -> list[float]:
-    """Times that resolve every peak: dense after every dose, and daily."""
-    starts = {0.0, *(float(at) for t in scenario.regimen.treatments for at in t.starts(until))}
-    close = {round(at + after, 4) for at in starts for after in np.geomspace(0.1, 48, 40)}
-    return sorted({*starts, *(h for h in close if h < until), *map(float, np.arange(24.0, until, 24.0))})
 
 
 def _with_solve_counts(table: pd.DataFrame, results: np.ndarray) -> pd.DataFrame:

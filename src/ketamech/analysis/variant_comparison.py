@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
+from ketamech.analysis.attribution import MOOD, CoalitionSimulator, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
 from ketamech.analysis.variant_fit import VariantScore, load_draws, load_variant_scores
 from ketamech.analysis.variant_likelihood import VariantPredictor
@@ -96,7 +96,8 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
         variant_scenario = load_scenario(source, model.parameters, variant=name)
-        hours, doses = shown_hours(variant_scenario), len(dose_hours(variant_scenario))
+        hours = shown_hours(variant_scenario)
+        doses = len(variant_scenario.regimen.starts(variant_scenario.horizon))
         values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
         game = CoalitionSimulator(
             model, variant_scenario, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads

@@ -35,10 +35,11 @@ from ketamech.analysis.scorecard_targets import NO_CHANGE, Target, load_targets
 from ketamech.core.csv_table import read_table
 from ketamech.core.execution import Progress
 from ketamech.evidence import Observation, load_evidence, standard_error
-from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
+from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import DIRECTORY
 from ketamech.simulation.observable import TimeCourse, names_in
+from ketamech.simulation.output_times import output_times
 
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more

@@ -15,12 +15,12 @@ from ketamech.app.jobs import Progress, Work
 from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import AttributionRequest
+from ketamech.simulation.output_times import FIRST_HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
 
 THREADS = 2
-FIRST_HOUR = np.round(np.geomspace(1 / 60, 1.0, 12), 4)  # times (h) of the page before those of a report
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",

@@ -24,6 +24,7 @@ from ketamech.cli.long_run import long_run
 from ketamech.cli.options import SimulateOptions, folder_name, listed_names, listed_numbers
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
+from ketamech.simulation.output_times import table_times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
     from ketamech.simulation.scenario import Scenario
 
 
-HOURS_AFTER_DOSE, MAX_DOSES = (
-    (0, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 4, 8, 16),
-    40,
-)  # default output times: h after the first doses
 MAX_TIMES = 1_000_000
 INDEPENDENT_DRAW = (
     "Each parameter was drawn from its own spread, independently: the bands are not those of a clinical sample."
@@ -196,7 +193,7 @@ def _summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndarray | 
 def _shown_places(hours: np.ndarray, scenario: Scenario, chosen_times: np.ndarray | None) -> list[int]:
     """Indices of the times in the table: those chosen, up to MAX_ROWS, or usual ones after the first dose."""
     if chosen_times is None:
-        first_dose = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
+        first_dose = min(scenario.regimen.starts(scenario.horizon), default=0.0)
         target_times = np.array([*(first_dose + delay for delay in SHOWN_TIMES), hours[-1]])
         indices = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in target_times if hour <= hours[-1]])
     else:
@@ -231,7 +228,8 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
     Raises InputError if both are given, if `text` holds no hours and if `interval` is not positive.
     """
     if text is None and interval is None:
-        return _default_times(scenario)
+        ends = [treatment.duration + treatment.lag for treatment in scenario.regimen.treatments]
+        return table_times(scenario.horizon, scenario.regimen.starts(scenario.horizon), ends)
     if interval is not None:
         return _even_times(interval, scenario.horizon, text)
     return np.array(listed_numbers(str(text), "--times", "0, 2, 24, 672"))
@@ -245,16 +243,6 @@ def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray
         expected = f"hours, more than {horizon / MAX_TIMES:.2g}"
         raise InputError(f"an output interval of {interval:g} h", key=key, expected=expected, type_this=example)
     return np.unique(np.append(np.arange(0.0, horizon, interval), horizon))
-
-
-def _default_times(scenario: Scenario) -> np.ndarray:
-    """Every day, and several times on the day of each of the first doses, and the end of each infusion."""
-    horizon = scenario.horizon
-    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MAX_DOSES]
-    ends = {treatment.duration + treatment.lag for treatment in scenario.regimen.treatments}
-    around_doses = np.array([[at + hours for hours in (*HOURS_AFTER_DOSE, *ends)] for at in starts]).ravel()
-    times = np.concatenate([np.arange(0.0, horizon, 24.0), around_doses, [horizon]])
-    return np.unique(times[times <= horizon])
 
 
 FILE, BANDS, SHOWN = "simulated.csv", "bands.csv", 20

@@ -25,10 +25,11 @@ from ketamech.dosing.dose_events import (
 from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import validate_outputs
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.ensemble import OK, Ensemble, Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import OK, Ensemble, Subject, run_subjects
 from ketamech.simulation.load_scenario import Settings, load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs, without_human_outputs
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario
 
 Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]

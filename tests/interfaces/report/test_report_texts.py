@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ketamech.app.server import STATIC
+from ketamech.core.environment import PACKAGE
 from ketamech.core.units import time_text
 from ketamech.report.number_format import number, sentence_case, signed, stage_in_words
 from ketamech.report.time_axis import TICKS_TABLE, time_ticks
@@ -40,7 +40,14 @@ def written_by_page():
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node, which runs the JavaScript modules")
-    command = [node, "--input-type=module", "-e", SCRIPT, STATIC, Path(__file__).with_name("format_cases.json")]
+    command = [
+        node,
+        "--input-type=module",
+        "-e",
+        SCRIPT,
+        PACKAGE / "app" / "static",
+        Path(__file__).with_name("format_cases.json"),
+    ]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=60)
     return json.loads(done.stdout)
 

@@ -10,9 +10,6 @@ import numpy as np
 
 from ketamech.analysis.attribution import outcomes
 from ketamech.app.curves import (
-    FIRST_MINUTE,
-    HOURS_AFTER_DOSE,
-    LONG_HORIZON_TIMES,
     MAX_POPULATION_TIMES,
     PERCENTILES,
     POPULATION_TIMES,
@@ -23,7 +20,7 @@ from ketamech.app.curves import (
 )
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.core import unit
-from ketamech.core.units import MONTH, YEAR
+from ketamech.core.units import YEAR
 from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SIZES
 from ketamech.engine.solve import (
     FIRST_STEP,
@@ -39,6 +36,7 @@ from ketamech.parameters.species_tables import SPECIES_ALIASES
 from ketamech.population.random_draws import draw_parameters
 from ketamech.report.summary import drug_values
 from ketamech.report.tracks import Track, load_tracks
+from ketamech.simulation import output_times
 from ketamech.simulation import periodic_steady_state as steady
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
@@ -105,8 +103,9 @@ def scenario_tables(model: Model) -> dict[str, Any]:
             "most_times": MAX_POPULATION_TIMES, "patients": PEOPLE, "seed": SEED,
         },
         "times": {
-            "first_minute": FIRST_MINUTE, "after_a_dose": HOURS_AFTER_DOSE.tolist(), "month": MONTH,
-            "long_horizon": LONG_HORIZON_TIMES,
+            "after_a_dose": output_times.CURVE_HOURS.tolist(), "long_horizon": output_times.LONG_HORIZON_TIMES,
+            "daily": output_times.DAILY_HOURS, "most_daily": output_times.MAX_DAILY_TIMES,
+            "peaks": output_times.PEAK_HOURS, "first_hour": output_times.FIRST_HOUR.tolist(),
         },
     }  # fmt: skip
 
