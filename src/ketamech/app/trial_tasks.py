@@ -25,7 +25,7 @@ from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior, posterior_hash
-from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
+from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
     difference_sentences,
@@ -35,7 +35,7 @@ from ketamech.trials.analysis.power import (
     success_criterion,
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
-from ketamech.trials.design import PLACEBO, Arm, Trial, is_placebo, matched_placebo
+from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
 from ketamech.trials.run_trial import run_trial, with_sample_size
 from ketamech.trials.trial_reader import load_trial
 
@@ -93,7 +93,7 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
         return shipped_trial(request.shipped), ""
     keys, table = trial_keys(request), app_state.model.parameters
     trial = load_trial(keys, table)
-    if request.control == PLACEBO and not any(is_control(arm.name) or is_placebo(arm.regimen) for arm in trial.arms):
+    if request.control == PLACEBO and not any(is_control(arm.regimen) for arm in trial.arms):
         matched, differing = _most_visits(trial)
         control = list(matched_placebo(matched.regimen).sentences())
         keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}

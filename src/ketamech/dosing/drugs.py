@@ -16,15 +16,21 @@ DIRECTORY = DATA / "dosing"
 RACEMIC_NOSE = "racemic_nose"  # in absorption.csv: entered by drops, and by sprays that are no devices of 28 mg
 NO_ROUTE = "none"  # in the tables; the route of a treatment without one is ""
 COLUMNS = (
-    "drug", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session", "carries_expectancy",
-    "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes",
+    "drug", "class", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session",
+    "carries_expectancy", "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes",
 )  # fmt: skip
+
+
+KETAMINE, PLACEBO_CLASS, ACTIVE_PLACEBO, ANAESTHESIA = "ketamine", "placebo", "active placebo", "anaesthesia"
+NO_TREATMENT = (ANAESTHESIA, "challenge", "care")  # classes that both arms of a trial may receive
+CLASSES = (KETAMINE, PLACEBO_CLASS, ACTIVE_PLACEBO, *NO_TREATMENT, "treatment")
 
 
 @dataclass(frozen=True)
 class Drug:
-    """One drug or other treatment. `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
+    """One drug or other treatment of a `drug_class` (of CLASSES).
 
+    `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
     `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
     maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy,
     `is_procedure` whether a visit raises it at once (an infusion) or over weeks (tablets, psychotherapy);
@@ -34,6 +40,7 @@ class Drug:
     """
 
     name: str
+    drug_class: str
     aliases: tuple[str, ...]
     routes: tuple[str, ...]
     enantiomers: Mapping[str, float]
@@ -129,9 +136,9 @@ def _drug(row: CsvRow) -> Drug:
     known = {*load_routes().values(), NO_ROUTE}
     for name in (routes := row.listed("routes")):
         row.known("routes", known, ", ".join(sorted(known)), name=name, what="there is no route")
-    yes = {column: row.is_yes(column) for column in COLUMNS[5:9]}
+    yes = {column: row.is_yes(column) for column in COLUMNS[6:10]}
     return Drug(
-        row.required("drug", "a name"), row.listed("aliases"),
+        row.required("drug", "a name"), row.one_of("class", CLASSES), row.listed("aliases"),
         tuple(name.replace(NO_ROUTE, "") for name in routes),
         {name: float(share) for name, share in _pairs(row, "enantiomers").items()},
         row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
