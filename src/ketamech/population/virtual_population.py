@@ -152,7 +152,6 @@ def _cell(row: CsvRow) -> float | str:
 
 COVARIATE = "covariate."
 REFERENCE_STUDY_SIZE = "people.reference_study_size"
-FRACTION_SUFFIXES = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
 
 
 @dataclass(frozen=True)
@@ -268,7 +267,7 @@ class Population:
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
-        ids, values = np.asarray(patients), _clip_to_bounds(values)
+        ids, values = np.asarray(patients), _clip_to_bounds(values, parameters)
         return VirtualPatients(ids, values, others, parameters, seed, replicate, redraw)
 
     def study_effects(
@@ -364,9 +363,9 @@ def _uniform(z: np.ndarray) -> np.ndarray:
     return np.clip(ndtr(z), 1e-12, 1 - 1e-12)
 
 
-def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Values with absorbed fractions and shares limited to 1."""
-    return {n: np.minimum(v, 1.0) if n.endswith(FRACTION_SUFFIXES) else v for n, v in values.items()}
+def _clip_to_bounds(values: dict[str, np.ndarray], parameters: ParameterTable) -> dict[str, np.ndarray]:
+    """Values with fractions limited to 1."""
+    return {n: np.minimum(v, 1.0) if n in parameters and parameters[n].is_fraction else v for n, v in values.items()}
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:

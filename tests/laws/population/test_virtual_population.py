@@ -187,7 +187,7 @@ def test_the_spread_of_a_parameter_between_patients_is_the_one_of_the_table():
     assert len(rows) > 10
     for row in rows:
         logs = np.log(values[row.parameter] / value_of(row.parameter))
-        if values[row.parameter].max() < 0.999 or not row.parameter.endswith(("_f", "_first", "_share")):
+        if values[row.parameter].max() < 0.999 or not TABLE[row.parameter].is_fraction:
             assert np.std(logs) == pytest.approx(row.person, rel=0.05), row.parameter
             assert np.median(logs) == pytest.approx(0.0, abs=0.05 * row.person + 1e-9), row.parameter
 
@@ -214,7 +214,7 @@ def test_covariates_leave_the_population_centred_and_inside_its_bounds():
 
 def test_no_absorbed_share_exceeds_one():
     crowd = draw(range(4000)).values
-    shares = [name for name in crowd if name.endswith(("_share", "_f", "_f_first"))]
+    shares = [name for name in crowd if TABLE[name].is_fraction]
     assert {"pharmacokinetics.nasal_f_first", "pharmacokinetics.sublingual_f"} <= set(shares)
     assert max(crowd[name].max() for name in shares) <= 1
 
