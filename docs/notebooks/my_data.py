@@ -102,7 +102,7 @@ dose_table(finder, {"1": found}).drop(columns="ID").round(2)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
-for axis, goal, values in zip(axes, finder.goals, found.found, strict=True):
+for axis, goal, values in zip(axes, finder.goals, found.endpoints, strict=True):
     low, middle, high = np.percentile(values, [5, 50, 95], axis=1)
     axis.fill_between(found.grid, low, high, color="#1f5f8b", alpha=0.2)
     axis.plot(found.grid, middle, color="#1f5f8b")

@@ -1,4 +1,4 @@
-"""Connections that send no complete request within a time are closed, so that they cannot fill the server."""
+"""Closes connections that send no complete request in time, so that they cannot exhaust the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-REQUEST_SECONDS = 10.0  # until the head of a request is complete; the body has as long again
+REQUEST_SECONDS = 10.0  # for the head of a request; Limits.body_seconds for its body
 
 
 class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
@@ -29,12 +29,12 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             self._wait()
 
     def on_response_complete(self) -> None:
-        """The time of an idle connection is that of uvicorn (timeout_keep_alive)."""
+        """Stop waiting; uvicorn limits the time of an idle connection (timeout_keep_alive)."""
         self._stop_waiting()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Stop waiting when the connection is closed."""
         self._stop_waiting()
         super().connection_lost(exc)
 

@@ -80,9 +80,9 @@ def compare_simulators(
       ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
     suites = {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab, "archives": archives}
-    for kind, where in suites.items():
-        if where is not None:
-            return _suite(kind, where, out, sample, markdown)
+    for kind, suite_folder in suites.items():
+        if suite_folder is not None:
+            return _suite(kind, suite_folder, out, sample, markdown)
     from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives, require_amici
     from ketamech.exchange.cross_simulator_check import compare_simulators as compared
     from ketamech.exchange.output_folder import atomic_folder
@@ -97,22 +97,22 @@ def compare_simulators(
     if amici:
         require_amici()
     engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
-    model, written = terminal.model(), files[0].suffix.lower() == ".omex"
-    loaded = {} if written else {file.stem: load_scenario(file, model.parameters) for file in files}
+    model, are_archives = terminal.model(), files[0].suffix.lower() == ".omex"
+    loaded = {} if are_archives else {file.stem: load_scenario(file, model.parameters) for file in files}
     terminal.check_folder(out)
     console = terminal.progress()
     with atomic_folder(out) as folder, console.status("Archives ...") as status:
-        if written:
+        if are_archives:
             comparison = compare_archives(files, model, engines=engines, progress=status.update)
         else:
             comparison = compared(loaded, model, folder, engines=engines, progress=status.update)
-        facts = terminal.provenance("certificate", model)
-        write_table(comparison.table, folder / "differences.csv", facts)
+        metadata = terminal.provenance("certificate", model)
+        write_table(comparison.table, folder / "differences.csv", metadata)
     if markdown is not None:
         _write_certificate(markdown, comparison)
     terminal.table(_largest_differences(comparison), title="Largest difference, relative to the scale of the output")
-    word = "within" if comparison.within_goal else "ABOVE"
-    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4. {terminal.DISCLAIMER}")
+    relation = "within" if comparison.within_goal else "ABOVE"
+    console.print(f"Largest difference: {comparison.largest:.2g}, {relation} the limit of 1e-4. {terminal.DISCLAIMER}")
     if not comparison.within_goal:
         sys.exit(1)
 
@@ -130,8 +130,8 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
 
     versions = ",\n".join(f"{name} {version}" for name, version in comparison.versions.items())
     used = list(comparison.table["engine"].unique())
-    head = INTRODUCTION.format(
-        engines=" and ".join([", ".join(ENGINE_NAMES[one] for one in used[:-1]), ENGINE_NAMES[used[-1]]]),
+    introduction = INTRODUCTION.format(
+        engines=" and ".join([", ".join(ENGINE_NAMES[engine] for engine in used[:-1]), ENGINE_NAMES[used[-1]]]),
         options=" --amici" if "AMICI" in used else "",
         disclaimer=terminal.DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
         versions=versions, verdict="reached" if comparison.within_goal else "missed",
@@ -144,12 +144,12 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     by_output = comparison.table.pivot_table(
         index="output", columns="engine", values="difference", aggfunc="max", sort=False
     )
-    ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
-    lines = zip(ordered.index, ordered.to_numpy(), strict=True)
+    sorted_outputs = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
+    lines = zip(sorted_outputs.index, sorted_outputs.to_numpy(), strict=True)
     outputs = [[f"`{name}`", *(f"{share:.1e}" for share in line)] for name, line in lines]
-    parts = [head, "## By scenario", scenarios, "## By output, worst first"]
-    parts.append(markdown_table(["output", *map(str, ordered.columns)], outputs))
-    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
+    sections = [introduction, "## By scenario", scenarios, "## By output, worst first"]
+    sections.append(markdown_table(["output", *map(str, sorted_outputs.columns)], outputs))
+    atomic_write(path, ("\n\n".join(sections) + "\n").encode())
 
 
 def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Path | None) -> None:
@@ -179,16 +179,16 @@ def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Pat
         rows = csv.writer(file)
         rows.writerow(["case", "outcome", "reason"])
 
-        def done(one: CaseResult) -> None:
+        def write_result(one: CaseResult) -> None:
             rows.writerow([one.case, one.outcome, one.reason])
             file.flush()
 
-        results = run_suite(kind, folder, cases, progress=status.update, done=done)
+        results = run_suite(kind, folder, cases, progress=status.update, on_result=write_result)
     if markdown is not None:
         markdown.write_text(suite_page(kind, results), encoding="utf-8")
     terminal.table(summary(results), title=f"{len(results)} cases: {SUITES[kind].title}")
-    wrong = [result for result in results if result.outcome not in (PASSED, REFUSED, OTHER)]
-    for one in wrong[:20]:
+    failures = [result for result in results if result.outcome not in (PASSED, REFUSED, OTHER)]
+    for one in failures[:20]:
         console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
-    if wrong:
+    if failures:
         sys.exit(1)

@@ -59,21 +59,21 @@ class RoadRunnerModel:
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
         model = self._simulator.model
         species = model.getFloatingSpeciesIds()
-        ruled = {*self._simulator.getAssignmentRuleIds(), *self._simulator.getRateRuleIds()}
-        self.states = (*self._simulator.getRateRuleIds(), *(name for name in species if name not in ruled))
+        ids_with_rules = {*self._simulator.getAssignmentRuleIds(), *self._simulator.getRateRuleIds()}
+        self.states = (*self._simulator.getRateRuleIds(), *(name for name in species if name not in ids_with_rules))
         self._simulator.timeCourseSelections = list(self.states if outputs is None else outputs)
         self._place = {name: i for i, name in enumerate(model.getGlobalParameterIds())}
         self._species = {name: i for i, name in enumerate(species)}
 
     def set_values(self, ids: Sequence[str], values: np.ndarray) -> None:
-        """Go back to time 0 with these parameters and initial states; species are in places of 1 L."""
+        """Reset to time 0 with these parameters and initial states; every compartment has 1 L."""
         model = self._simulator.model
         self._simulator.reset()
-        given = dict(zip(ids, values.tolist(), strict=True))
-        parameters = [name for name in given if name in self._place]
-        species = [name for name in given if name in self._species]
-        model.setGlobalParameterValues([self._place[n] for n in parameters], [given[n] for n in parameters])
-        model.setFloatingSpeciesAmounts([self._species[n] for n in species], [given[n] for n in species])
+        value_by_id = dict(zip(ids, values.tolist(), strict=True))
+        parameters = [name for name in value_by_id if name in self._place]
+        species = [name for name in value_by_id if name in self._species]
+        model.setGlobalParameterValues([self._place[n] for n in parameters], [value_by_id[n] for n in parameters])
+        model.setFloatingSpeciesAmounts([self._species[n] for n in species], [value_by_id[n] for n in species])
 
     def set_tolerances(self, relative: float, absolute: Mapping[str, float]) -> None:
         """One absolute tolerance for each state: CVODE would multiply a single one by each present value."""
@@ -103,8 +103,8 @@ class CopasiModel:
         self._model, self._task = self._data.getModel(), self._data.getTask("Time-Course")
         self._task.setMethodType(self._copasi.CTaskEnum.Method_deterministic)
         self._task.getMethod().getParameter("Max Internal Steps").setUIntValue(MAX_STEPS)
-        exactly = " ".join(map(repr, [0.0, *times.tolist()]))
-        problem = with_fields(self._task.getProblem(), UseValues=True, Values=exactly)
+        time_values = " ".join(map(repr, [0.0, *times.tolist()]))
+        problem = with_fields(self._task.getProblem(), UseValues=True, Values=time_values)
         with_fields(problem, AutomaticStepSize=False, TimeSeriesRequested=True)
         self._task.setScheduled(True)
 
@@ -112,14 +112,14 @@ class CopasiModel:
         """Handles of some parameters and states, for `set_values`."""
         values = map(self._model.getModelValue, range(self._model.getNumModelValues()))
         species = map(self._model.getMetabolite, range(self._model.getNumMetabs()))
-        known = {quantity.getSBMLId(): quantity for quantity in (*values, *species)}
-        return [known[name] for name in ids]
+        quantity_by_id = {quantity.getSBMLId(): quantity for quantity in (*values, *species)}
+        return [quantity_by_id[name] for name in ids]
 
     def set_values(self, quantities: Sequence[Any], values: np.ndarray) -> None:
         """Initial values of some quantities."""
         for quantity, value in zip(quantities, values.tolist(), strict=True):
             if isinstance(quantity, self._copasi.CMetab):
-                quantity.setInitialConcentration(value)  # in places of 1 L: also the amount
+                quantity.setInitialConcentration(value)  # equal to the amount: every compartment has 1 L
             else:
                 quantity.setInitialValue(value)
         self._model.updateInitialValues(self._copasi.CCore.Framework_Concentration)
@@ -138,8 +138,9 @@ class CopasiModel:
         series = task.getTimeSeries()
         column = {series.getSBMLId(i, self._data): i for i in range(series.getNumVariables())}
         columns = [column[name] for name in self._outputs]
-        at = np.array([series.getConcentrationData(k, 0) for k in range(series.getRecordedSteps())])
-        rows = np.searchsorted(at, self._times * (1 + 1e-12), side="right") - 1  # an event has two rows: the later one
+        times = np.array([series.getConcentrationData(k, 0) for k in range(series.getRecordedSteps())])
+        # an event has two rows: take the later one
+        rows = np.searchsorted(times, self._times * (1 + 1e-12), side="right") - 1
         return np.array([[series.getConcentrationData(int(k), i) for i in columns] for k in rows])
 
     def close(self) -> None:
@@ -157,7 +158,7 @@ class AmiciModel:
         amici = import_optional("amici", "amici", PURPOSE, "amici")
         import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
         importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
-        # a process loads a module of one name only once
+        # a process loads a module name only once
         name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
         self._outputs, self._folder = list(outputs), tempfile.TemporaryDirectory()
         source = Path(self._folder.name) / "model.xml"
@@ -194,10 +195,10 @@ class AmiciModel:
         columns = {
             name: curve for names, curves in tables for name, curve in zip(names, np.transpose(curves), strict=True)
         }
-        constant = dict(zip(model.get_free_parameter_ids(), model.get_free_parameters(), strict=True))
-        count = len(result.x)
+        constants = dict(zip(model.get_free_parameter_ids(), model.get_free_parameters(), strict=True))
+        n_times = len(result.x)
         return np.stack(
-            [columns.get(name, np.full(count, constant.get(name, np.nan))) for name in self._outputs], axis=1
+            [columns.get(name, np.full(n_times, constants.get(name, np.nan))) for name in self._outputs], axis=1
         )
 
 
@@ -205,8 +206,8 @@ def require_amici() -> None:
     """Raise InputError, before any work, that names what AMICI needs and what is missing here."""
     import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
     tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
-    if missing := [name for tool, name in tools.items() if shutil.which(tool) is None]:
-        what = f"AMICI needs {', '.join(missing)}, not found on the PATH"
+    if missing_tools := [name for tool, name in tools.items() if shutil.which(tool) is None]:
+        what = f"AMICI needs {', '.join(missing_tools)}, not found on the PATH"
         raise InputError(what, key="--amici", expected="SWIG, CMake and a C++ compiler",
                          type_this="pip install swig cmake; apt install g++")  # fmt: skip
 
@@ -236,24 +237,24 @@ def simulate_amici(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Map
 
 
 class NotComparable(Exception):
-    """A model that the other simulator cannot run, or that is no simulation."""
+    """A model that the other simulator cannot run, or without a simulation."""
 
 
-OWN_TOLERANCE = 1e-10  # relative, for the models of other people, which may oscillate for long
+OWN_TOLERANCE = 1e-10  # relative; models of other authors may oscillate for a long time
 FINE, FINER = 1e-11, 1e-12  # of libRoadRunner for these models
-TRACE = 1e-9  # of the scale of a state: differences below MAX_DIFFERENCE of this do not count
+TRACE = 1e-9  # of the scale of a state: the smallest size to which a difference is related
 
 
 def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray, start: float = 0.0) -> str:
     """The first state of an imported model that differs from libRoadRunner by more than MAX_DIFFERENCE of its largest
-    value at `times`, after a `start` that the model has too; empty where there is none.
+    value at `times` (after `start`, the initial time of the model); an empty text where there is none.
 
     Raises NotComparable where libRoadRunner cannot run the model, or differs from itself at a finer tolerance (chaos).
     """
     scales = {name.split(".")[1]: scale for name, scale in model.scales.items()}
-    theirs = _roadrunner_states(text, scales, times, start, FINE)
-    difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), theirs, scales, times)
-    if difference and _difference(_roadrunner_states(text, scales, times, start, FINER), theirs, scales, times):
+    reference = _roadrunner_states(text, scales, times, start, FINE)
+    difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), reference, scales, times)
+    if difference and _difference(_roadrunner_states(text, scales, times, start, FINER), reference, scales, times):
         raise NotComparable("libRoadRunner gives other values at a finer tolerance")
     return difference
 
@@ -262,24 +263,24 @@ def _roadrunner_states(
     text: str, scales: Mapping[str, float], times: np.ndarray, start: float, relative: float
 ) -> dict[str, np.ndarray]:
     try:
-        other = RoadRunnerModel(text)
-        other.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in other.states})
-        return dict(zip(other.states, other.simulate(times, start).T, strict=True))
+        simulator = RoadRunnerModel(text)
+        simulator.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in simulator.states})
+        return dict(zip(simulator.states, simulator.simulate(times, start).T, strict=True))
     except (RuntimeError, SolverError) as problem:
         raise NotComparable(f"libRoadRunner: {' '.join(str(problem).split())[:150]}") from None
 
 
 def _difference(
-    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], scales: Mapping[str, float], times: np.ndarray
+    ours: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], scales: Mapping[str, float], times: np.ndarray
 ) -> str:
-    for name, curve in theirs.items():
-        own = ours.get(f"amount({name})", ours.get(name))
-        if own is None:
+    for name, curve in reference.items():
+        own_curve = ours.get(f"amount({name})", ours.get(name))
+        if own_curve is None:
             return f"{name} is not among the values that are computed"
-        apart = np.abs(own - curve) / max(np.abs(curve).max(), TRACE * scales.get(name, 1.0))
-        if not apart.max() <= MAX_DIFFERENCE:
-            at = int(np.argmax(~(apart <= MAX_DIFFERENCE)))
-            return f"{name} is {own[at]:.6g}, libRoadRunner {curve[at]:.6g}, at {times[at]:g}"
+        error = np.abs(own_curve - curve) / max(np.abs(curve).max(), TRACE * scales.get(name, 1.0))
+        if not error.max() <= MAX_DIFFERENCE:
+            index = int(np.argmax(~(error <= MAX_DIFFERENCE)))
+            return f"{name} is {own_curve[index]:.6g}, libRoadRunner {curve[index]:.6g}, at {times[index]:g}"
     return ""
 
 
@@ -333,16 +334,16 @@ def compare_archives(
 
     Raises InputError for an archive without the scenario and the simulation that `ketamech export` writes.
     """
-    told = {path.stem: _KetaMechCurves.of_archive(path, model) for path in paths}
+    archives = {path.stem: _KetaMechCurves.of_archive(path, model) for path in paths}
     reference = load_scenario(REFERENCE, model.parameters)
-    largest = _KetaMechCurves.of(reference, model, [one.times for one in time_courses(reference.horizon)])
-    scales = _scales(model, [*told.values(), largest])
-    found: list[tuple[object, ...]] = []
-    for name, here in told.items():
-        found += [(name, *row) for row in _differences(here, model, scales, engines, progress)]
+    largest = _KetaMechCurves.of(reference, model, [course.times for course in time_courses(reference.horizon)])
+    scales = _scales(model, [*archives.values(), largest])
+    rows: list[tuple[object, ...]] = []
+    for name, scenario in archives.items():
+        rows += [(name, *row) for row in _differences(scenario, model, scales, engines, progress)]
     packages = [*PACKAGES, *(package for engine, package in SLOW_PACKAGES.items() if engine in engines)]
     versions = {one: metadata.version(one) for one in packages}
-    return CrossSimulatorCheck(pd.DataFrame(found, columns=list(COLUMNS)), versions, model.layout.fingerprint)
+    return CrossSimulatorCheck(pd.DataFrame(rows, columns=list(COLUMNS)), versions, model.layout.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -356,9 +357,9 @@ class _KetaMechCurves:
 
     @classmethod
     def of(cls, scenario: Scenario, model: Model, grids: Iterable[np.ndarray], sbml: str = "") -> _KetaMechCurves:
-        treated = subjects(scenario, model)[0]
-        times = compared_times(treated, grids)
-        return cls(treated.label, times, run_subjects(model, [treated], times, tolerance=TOLERANCE), sbml)
+        subject = subjects(scenario, model)[0]
+        times = compared_times(subject, grids)
+        return cls(subject.label, times, run_subjects(model, [subject], times, tolerance=TOLERANCE), sbml)
 
     @classmethod
     def of_archive(cls, path: Path, model: Model) -> _KetaMechCurves:
@@ -368,36 +369,43 @@ class _KetaMechCurves:
             raise InputError(f"the archive holds no {SCENARIO}", file=path, expected="what ketamech export writes")
         scenario = scenario_from_text(text, model.parameters, f"{path.stem}:{SCENARIO}")
         courses = simulation.courses().values()
-        return cls.of(scenario, model, [one.times for one in courses], simulation.first_model())
+        return cls.of(scenario, model, [course.times for course in courses], simulation.first_model())
 
 
-def _scales(model: Model, told: Iterable[_KetaMechCurves]) -> dict[str, float]:
+def _scales(model: Model, scenarios: Iterable[_KetaMechCurves]) -> dict[str, float]:
     """The scale of each output: declared for states, otherwise the largest value in any scenario or the reference."""
-    declared, curves = {state.name: state.scale for state in model.layout.states}, [here.curves for here in told]
+    declared, curves = {state.name: state.scale for state in model.layout.states}, [item.curves for item in scenarios]
     names = model.layout.output_names
-    largest = {name: max(float(np.abs(each[name].values).max()) for each in curves) for name in names}
+    largest = {name: max(float(np.abs(dataset[name].values).max()) for dataset in curves) for name in names}
     return {name: declared.get(name) or largest[name] or 1.0 for name in names}
 
 
 def _differences(
-    here: _KetaMechCurves, model: Model, scales: Mapping[str, float], engines: Mapping[str, Simulate],
+    ours: _KetaMechCurves, model: Model, scales: Mapping[str, float], engines: Mapping[str, Simulate],
     progress: Callable[[str], None],
 ) -> Iterable[tuple[object, ...]]:  # fmt: skip
     """One row of differences per engine and output."""
     layout = model.layout
     ids = {name: sbml_id(name) for name in layout.output_names}
     for engine, simulate in engines.items():
-        progress(f"{engine}: {here.label}")
-        theirs = simulate(here.sbml, here.times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
+        progress(f"{engine}: {ours.label}")
+        other = simulate(ours.sbml, ours.times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
         for i, output in enumerate(layout.output_names):
-            apart = np.abs(here.curves[output].values[0] - theirs[:, i]) / scales[output]
-            worst = int(np.argmax(np.where(np.isnan(apart), np.inf, apart)))
-            yield output, engine, float(apart[worst]), float(here.times[worst]), layout.units[output], scales[output]
+            difference = np.abs(ours.curves[output].values[0] - other[:, i]) / scales[output]
+            worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
+            yield (
+                output,
+                engine,
+                float(difference[worst]),
+                float(ours.times[worst]),
+                layout.units[output],
+                scales[output],
+            )
 
 
-def compared_times(course: Subject, grids: Iterable[np.ndarray]) -> np.ndarray:
+def compared_times(subject: Subject, grids: Iterable[np.ndarray]) -> np.ndarray:
     """The times of all grids above 0, except the exact times of dose events."""
     times = np.unique(np.round(np.concatenate(list(grids)), 9))
     times = times[times > 0]
-    moments = np.array([t for e in course.events for t in (e.time, e.time + e.duration)] or [-1.0])
-    return times[np.abs(times[:, None] - moments).min(axis=1) > 1e-7]
+    event_times = np.array([t for e in subject.events for t in (e.time, e.time + e.duration)] or [-1.0])
+    return times[np.abs(times[:, None] - event_times).min(axis=1) > 1e-7]

@@ -60,40 +60,40 @@ OBSERVATION_EPSILON = 1e-9  # an observation before a dose is shifted by this fr
 
 def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: ParameterTable) -> Scenario:
     """The scenario of a subject with one occasion. Raises InputError for a subject with several."""
-    first, *others = subject.occasions
-    if others:
-        row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
-        what = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
+    occasion, *later_occasions = subject.occasions
+    if later_occasions:
+        row = later_occasions[0].rows[0] if later_occasions[0].rows else later_occasions[0].observations[0].row
+        what = f"ID {subject.name} is reset at TIME {later_occasions[0].begin:g}"
         raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
-    if first.changes:
+    if occasion.changes:
         what = f"covariates of ID {subject.name} change with time"
         expected = "constant covariates; those that change are solved as a table, with observation records"
-        raise first.every[0].row.error(what, "ID", expected)
-    if not first.is_scenario:
-        assert first.start is not None
+        raise occasion.every[0].row.error(what, "ID", expected)
+    if not occasion.is_scenario:
+        assert occasion.start is not None
         what = f"ID {subject.name} starts at the steady state of doses that are not given again"
-        raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
-    regimen = first.regimen
-    horizon = _horizon(first, regimen)
-    check_solvable(regimen, parameters, subject, first, horizon)
+        raise occasion.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
+    regimen = occasion.regimen
+    horizon = _horizon(occasion, regimen)
+    check_solvable(regimen, parameters, subject, occasion, horizon)
     weight = parameters["person.weight"]
-    assumed = is_weight_based(regimen) and "person.weight" not in subject.values
-    notes: tuple[str, ...] = (f"body weight {weight.value:g} {weight.unit}, none was given",) if assumed else ()
-    own = own_values(subject.values, subject.species)
-    notes += assumptions(regimen, horizon, parameters, subject.values, own, subject.species)
+    is_assumed = is_weight_based(regimen) and "person.weight" not in subject.values
+    notes: tuple[str, ...] = (f"body weight {weight.value:g} {weight.unit}, none was given",) if is_assumed else ()
+    overrides = own_values(subject.values, subject.species)
+    notes += assumptions(regimen, horizon, parameters, subject.values, overrides, subject.species)
     title = table.path.stem if len(table.subjects) == 1 else f"{table.path.stem}, ID {subject.name}"
-    found = Scenario(
+    scenario = Scenario(
         title, f"Doses of {table.path.name}.", regimen, subject.values, horizon, True, 1, "",
         (*table.notes, *notes), subject.species,
     )  # fmt: skip
-    return replace(found, source=scenario_yaml(found, parameters))
+    return replace(scenario, source=scenario_yaml(scenario, parameters))
 
 
 def _horizon(occasion: Occasion, regimen: Regimen) -> float:
     """The last observation; the horizon of the regimen where there is none, or where doses follow it."""
-    usual, last = min(regimen.horizon(), MAX_HORIZON_H), occasion.last_observation
-    if not last or any(start >= last for t in regimen.treatments for start in t.starts(usual)):
-        return usual
+    default, last = min(regimen.horizon(), MAX_HORIZON_H), occasion.last_observation
+    if not last or any(start >= last for t in regimen.treatments for start in t.starts(default)):
+        return default
     return max(last, 1.0)
 
 
@@ -128,11 +128,11 @@ def _cycle(
         return (), 0.0
     assert occasion.start is not None
     try:
-        repeated = species_events(subject.species, dose_events(frequencies, parameters, values, length))
-        running = without_expectancy(dose_events(constant, parameters, values, length))
+        cycle_events = species_events(subject.species, dose_events(frequencies, parameters, values, length))
+        infusion_events = without_expectancy(dose_events(constant, parameters, values, length))
     except InputError as problem:
         raise occasion.start.with_location(problem) from None
-    return (*repeated, *running), length
+    return (*cycle_events, *infusion_events), length
 
 
 @dataclass(frozen=True)
@@ -164,28 +164,28 @@ def solve_table(
     a dose has the values after all doses of its time. Raises InputError for a table without observations.
     """
     names = validate_outputs(model.kernel, tuple(outputs))
-    plain = [(s, o) for s in table.subjects for o in s.occasions] if every_record else observed_occasions(table)
-    occasions = _replicated(table, plain, model, replicates) if replicates else plain
-    looks = [occasion.every if every_record else occasion.observations for _, occasion in occasions]
-    hours = [observation_times(o, own) for (_, o), own in zip(occasions, looks, strict=True)]
-    counts = [len(own) for own in hours]
+    selected = [(s, o) for s in table.subjects for o in s.occasions] if every_record else observed_occasions(table)
+    occasions = _replicated(table, selected, model, replicates) if replicates else selected
+    records_by_occasion = [occasion.every if every_record else occasion.observations for _, occasion in occasions]
+    hours = [observation_times(o, records) for (_, o), records in zip(occasions, records_by_occasion, strict=True)]
+    counts = [len(times) for times in hours]
     longest = max(counts)
-    solved = _solve(occasions, model, names, np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours]))
-    records = [one for own in looks for one in own]
-    which, place = np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(count) for count in counts])
-    values = solved.values[which, place]
-    values[[one.time < occasions[i][1].begin for i, one in zip(which, records, strict=True)]] = np.nan
-    numbered: dict[str, Any] = {"REP": which // len(plain) + 1} if replicates else {}
-    found: dict[str, Any] = {
+    solved = _solve(occasions, model, names, np.array([np.pad(t, (0, longest - len(t)), "edge") for t in hours]))
+    records = [record for records in records_by_occasion for record in records]
+    index, slot = np.repeat(np.arange(len(counts)), counts), np.concatenate([np.arange(count) for count in counts])
+    values = solved.values[index, slot]
+    values[[record.time < occasions[i][1].begin for i, record in zip(index, records, strict=True)]] = np.nan
+    numbered: dict[str, Any] = {"REP": index // len(selected) + 1} if replicates else {}
+    columns: dict[str, Any] = {
         **numbered,
-        "ID": [occasions[i][0].name for i in which],
-        "TIME": [one.time for one in records],
-        **_carried_columns(table, [one.row for one in records], {*names, *numbered, STATUS, LINE}, every_record),
+        "ID": [occasions[i][0].name for i in index],
+        "TIME": [record.time for record in records],
+        **_carried_columns(table, [record.row for record in records], {*names, *numbered, STATUS, LINE}, every_record),
         **{name: values[:, n] for n, name in enumerate(names)},
-        STATUS: solved.reasons[which],
-        LINE: [one.row.line for one in records],
+        STATUS: solved.reasons[index],
+        LINE: [record.row.line for record in records],
     }
-    return pd.DataFrame(found)
+    return pd.DataFrame(columns)
 
 
 def _replicated(
@@ -195,40 +195,40 @@ def _replicated(
     from ketamech.population.cohort import adherence, drawn_values
 
     def doses_taken(occasion: Occasion, replicate: int) -> AdherenceFunction:
-        patient, end = order[id(occasion)], _dosing_end(occasion)
-        taken = adherence(occasion.regimen, end, replicates.seed, [patient], replicate)
-        return lambda i, k: float(taken[i, k][0]) if (i, k) in taken else 1.0
+        patient, dosing_end = index[id(occasion)], _dosing_end(occasion)
+        adherence_values = adherence(occasion.regimen, dosing_end, replicates.seed, [patient], replicate)
+        return lambda i, k: float(adherence_values[i, k][0]) if (i, k) in adherence_values else 1.0
 
-    found = []
-    order = {id(occasion): n for n, occasion in enumerate(o for subject in table.subjects for o in subject.occasions)}
+    replicated = []
+    index = {id(occasion): n for n, occasion in enumerate(o for subject in table.subjects for o in subject.occasions)}
     for number in range(1, replicates.count + 1):
-        ids = range(len(table.subjects))
+        patient_ids = range(len(table.subjects))
         drawn = drawn_values(
-            model, model.parameters, replicates.seed, ids, replicate=number, vary=replicates.vary
+            model, model.parameters, replicates.seed, patient_ids, replicate=number, vary=replicates.vary
         )  # fmt: skip
-        people = {
+        subjects = {
             subject.name: replace(
                 subject, values={**{name: float(values[i]) for name, values in drawn.items()}, **subject.values}
             )
             for i, subject in enumerate(table.subjects)
         }
         for subject, occasion in occasions:
-            found.append((people[subject.name], replace(occasion, adherence=doses_taken(occasion, number))))
-    return found
+            replicated.append((subjects[subject.name], replace(occasion, adherence=doses_taken(occasion, number))))
+    return replicated
 
 
 def _dosing_end(occasion: Occasion) -> float:
     """Time (h from the begin) before which doses are given: just after the last record."""
-    return max((one.time - occasion.begin for one in occasion.every), default=0.0) + 1e-6
+    return max((record.time - occasion.begin for record in occasion.every), default=0.0) + 1e-6
 
 
-def bands_of(found: pd.DataFrame, outputs: Sequence[str]) -> pd.DataFrame:
+def bands_of(records: pd.DataFrame, outputs: Sequence[str]) -> pd.DataFrame:
     """Percentiles over replicates (BAND) of each output at each record: LINE, ID, TIME, "OUTPUT p5" ..."""
-    groups = found.groupby(LINE, sort=False)
+    groups = records.groupby(LINE, sort=False)
     table = groups[["ID", "TIME"]].first().reset_index()
     for name in outputs:
-        for share in BAND:
-            table[f"{name} p{share}"] = groups[name].quantile(share / 100).to_numpy()
+        for percentile in BAND:
+            table[f"{name} p{percentile}"] = groups[name].quantile(percentile / 100).to_numpy()
     return table
 
 
@@ -245,30 +245,32 @@ def _solve(
     occasions: Sequence[tuple[DoseTableSubject, Occasion]], model: Model, names: tuple[str, ...], times: np.ndarray
 ) -> Trajectories:
     """Outputs of each occasion at `times` [occasion, time] (h from the begin); NaN for ratings of animals."""
-    courses = [checked_subject_of(subject, occasion, model) for subject, occasion in occasions]
-    found = Ensemble.of_subjects(model, courses).solve(times, names)
-    values = found.values.copy()
+    solver_subjects = [checked_subject_of(subject, occasion, model) for subject, occasion in occasions]
+    trajectories = Ensemble.of_subjects(model, solver_subjects).solve(times, names)
+    values = trajectories.values.copy()
     for i, (subject, occasion) in enumerate(occasions):
         values[
             i, :, [not exists_in(group_of(subject.species, subject.values_in(occasion)), name) for name in names]
         ] = np.nan
-    return replace(found, values=values)
+    return replace(trajectories, values=values)
 
 
 def _carried_columns(
-    table: DoseTable, rows: Sequence[DoseRow], taken: set[str], with_doses: bool
+    table: DoseTable, rows: Sequence[DoseRow], reserved: set[str], with_doses: bool
 ) -> dict[str, pd.Series]:
     """Columns of the table as named in the file, those that describe doses only `with_doses`."""
     left_out = {"ID", "TIME", "C", *(() if with_doses else DOSING)}
-    carried = {n: w for n, w in table.columns.items() if n not in left_out and w not in taken}
-    return {written: _column([row.cells.get(name) for row in rows]) for name, written in carried.items()}
+    carried_names = {
+        name: header for name, header in table.columns.items() if name not in left_out and header not in reserved
+    }
+    return {written: _column([row.cells.get(name) for row in rows]) for name, written in carried_names.items()}
 
 
-def _column(words: Sequence[str | None]) -> pd.Series:
+def _column(cells: Sequence[str | None]) -> pd.Series:
     """Numeric where all cells are numbers; codes with leading zeros and text are unchanged."""
-    column = pd.Series(list(words), dtype=object)
+    column = pd.Series(list(cells), dtype=object)
     with suppress(ValueError):
-        if not any(LEADING_ZERO.match(word) for word in words if word):
+        if not any(LEADING_ZERO.match(cell) for cell in cells if cell):
             return pd.to_numeric(column)
     return column
 
@@ -280,57 +282,57 @@ def checked_subject_of(subject: DoseTableSubject, occasion: Occasion, model: Mod
 
 
 def subject_of(subject: DoseTableSubject, occasion: Occasion, model: Model) -> Subject:
-    """The same without checks; with parameter values that are arrays [copy], the dose events hold arrays too."""
+    """As `checked_subject_of` without the checks; dose events are arrays [copy] where parameter values are."""
     regimen, parameters, values = occasion.regimen, model.parameters, subject.values_in(occasion)
-    repeated, length = _cycle(subject, occasion, parameters)
-    wait = pre_dose_delay(occasion)
-    given = _dose_events(regimen, parameters, values, occasion)
-    entering = species_events(subject.species, given)
-    delayed = tuple(replace(entry, time=entry.time + wait) for entry in entering)
-    changes = tuple((hour + wait, own) for hour, own in occasion.changes)
-    return Subject(subject.name, delayed, values, repeated, length, changes)
+    cycle_events, length = _cycle(subject, occasion, parameters)
+    delay = pre_dose_delay(occasion)
+    events = _dose_events(regimen, parameters, values, occasion)
+    species_dose_events = species_events(subject.species, events)
+    delayed = tuple(replace(entry, time=entry.time + delay) for entry in species_dose_events)
+    changes = tuple((hour + delay, changed_values) for hour, changed_values in occasion.changes)
+    return Subject(subject.name, delayed, values, cycle_events, length, changes)
 
 
 def _dose_events(
     regimen: Regimen, parameters: ParameterTable, values: Mapping[str, Any], occasion: Occasion
 ) -> tuple[DoseEvent, ...]:  # fmt: skip
     """Dose events of an occasion; a dose depends on the covariates at its start."""
-    horizon, taken = _dosing_end(occasion), occasion.adherence
-    whole = dose_events(regimen, parameters, values, horizon, taken)
+    horizon, adherence = _dosing_end(occasion), occasion.adherence
+    all_events = dose_events(regimen, parameters, values, horizon, adherence)
     if not occasion.changes:
-        return whole
+        return all_events
     starts = [treatment.starts(horizon) for treatment in regimen.treatments]
-    edges = [-np.inf, *(hour for hour, _ in occasion.changes), np.inf]
-    found = [event for event in whole if is_expectancy(event)]
-    current = dict(values)
-    for number, (begin, end) in enumerate(pairwise(edges)):
-        current |= occasion.changes[number - 1][1] if number else {}
+    change_times = [-np.inf, *(hour for hour, _ in occasion.changes), np.inf]
+    events = [event for event in all_events if is_expectancy(event)]
+    current_values = dict(values)
+    for number, (begin, end) in enumerate(pairwise(change_times)):
+        current_values |= occasion.changes[number - 1][1] if number else {}
 
         def share(i: int, k: int, begin: float = begin, end: float = end) -> Quantity:
             is_within = begin <= starts[i][k] < end
-            return (taken(i, k) if taken else 1.0) if is_within else 0.0
+            return (adherence(i, k) if adherence else 1.0) if is_within else 0.0
 
-        found += without_expectancy(dose_events(regimen, parameters, current, horizon, share))
-    return tuple(sorted(found, key=lambda event: float(np.min(event.time))))
+        events += without_expectancy(dose_events(regimen, parameters, current_values, horizon, share))
+    return tuple(sorted(events, key=lambda event: float(np.min(event.time))))
 
 
-def observation_times(occasion: Occasion, looks: Sequence[Observation] | None = None) -> list[float]:
+def observation_times(occasion: Occasion, observations: Sequence[Observation] | None = None) -> list[float]:
     """Times of some records (h from the begin; default: its observations), slightly earlier for one before a dose of
     the same time."""
     starts = {start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)}
-    looks = occasion.observations if looks is None else looks
-    hours = [max(0.0, seen.time - occasion.begin) for seen in looks]
+    observations = occasion.observations if observations is None else observations
+    hours = [max(0.0, observation.time - occasion.begin) for observation in observations]
     at_dose = [any(abs(hour - start) < OBSERVATION_EPSILON for start in starts) for hour in hours]
-    early = [seen.before and dosed for seen, dosed in zip(looks, at_dose, strict=True)]
-    wait = pre_dose_delay(occasion)
-    return [h * (1 - OBSERVATION_EPSILON) if sooner else h + wait for h, sooner in zip(hours, early, strict=True)]
+    is_early = [observation.before and dosed for observation, dosed in zip(observations, at_dose, strict=True)]
+    delay = pre_dose_delay(occasion)
+    return [h * (1 - OBSERVATION_EPSILON) if early else h + delay for h, early in zip(hours, is_early, strict=True)]
 
 
 def pre_dose_delay(occasion: Occasion) -> float:
     """The delay of all doses (h) that allows an observation before a dose at the begin."""
     return (
         OBSERVATION_EPSILON
-        if any(seen.before and seen.time == occasion.begin for seen in occasion.observations)
+        if any(observation.before and observation.time == occasion.begin for observation in occasion.observations)
         else 0.0
     )
 
@@ -372,30 +374,30 @@ def simulate(
       ID without observations is simulated as a scenario. `simulate_records` returns records instead.
 
     A patient that could not be solved is NaN, with the reason in the coordinate `solve_status`. Raises InputError for
-    what cannot be read or given, UnknownNameError for an output that does not exist, SolverError if nothing could be
-    solved.
+    input that cannot be read or simulated, UnknownNameError for an output that does not exist, SolverError if no
+    patient could be solved.
     """
-    chosen = model or load_model(announce=announce)
+    loaded_model = model or load_model(announce=announce)
     if isinstance(scenario, str | Path) and is_table(scenario):
-        added: dict[str, Any] = {"people": people, "species": species, "perturb": perturb, "variant": variant}
-        added |= {"times": times, "person": person, "parameters": parameters}
-        for key, given in added.items():
-            if given is not None and len(given):
+        unsupported: dict[str, Any] = {"people": people, "species": species, "perturb": perturb, "variant": variant}
+        unsupported |= {"times": times, "person": person, "parameters": parameters}
+        for key, argument in unsupported.items():
+            if argument is not None and len(argument):
                 expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
                 raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
-        table = read_doses(scenario, chosen.parameters, drug=drug)
+        table = read_doses(scenario, loaded_model.parameters, drug=drug)
         if len(table.subjects) > 1 or any(occasion.observations for occasion in table.subjects[0].occasions):
-            return curves_of(table, chosen, OUTPUTS if outputs is None else outputs)
-        scenario = scenario_of(table, table.subjects[0], chosen.parameters)
+            return curves_of(table, loaded_model, OUTPUTS if outputs is None else outputs)
+        scenario = scenario_of(table, table.subjects[0], loaded_model.parameters)
     elif drug is not None:
         raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
-    asked = as_scenario(scenario, chosen, species, perturb, variant, times, person, parameters)
+    prepared_scenario = as_scenario(scenario, loaded_model, species, perturb, variant, times, person, parameters)
     if people is not None:
         from ketamech.population.cohort import simulate_sample
 
-        names = [name for name in OUTPUTS if exists_in(asked.group, name)] if outputs is None else outputs
-        return simulate_sample(chosen, people, asked, names, times=times)
-    return select_outputs(simulate_scenario(asked, model=chosen, times=times), chosen, outputs)
+        names = [name for name in OUTPUTS if exists_in(prepared_scenario.group, name)] if outputs is None else outputs
+        return simulate_sample(loaded_model, people, prepared_scenario, names, times=times)
+    return select_outputs(simulate_scenario(prepared_scenario, model=loaded_model, times=times), loaded_model, outputs)
 
 
 def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
@@ -412,10 +414,10 @@ def simulate_records(
     replicates: Replicates | int | None = None, every_record: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """A table of dose records with the outputs of each ID at each observation record; see `solve_table`."""
-    chosen = model or load_model()
-    several = Replicates(replicates) if isinstance(replicates, int) else replicates
-    table = read_doses(source, chosen.parameters, drug=drug)
-    return solve_table(table, chosen, outputs, replicates=several, every_record=every_record)
+    loaded_model = model or load_model()
+    replicate_settings = Replicates(replicates) if isinstance(replicates, int) else replicates
+    table = read_doses(source, loaded_model.parameters, drug=drug)
+    return solve_table(table, loaded_model, outputs, replicates=replicate_settings, every_record=every_record)
 
 
 def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Dataset:
@@ -425,43 +427,43 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     """
     names = validate_outputs(model.kernel, tuple(outputs))
     occasions = observed_occasions(table)
-    observed = [[one.time for one in occasion.observations] for _, occasion in occasions]
-    hours = np.unique(np.concatenate(observed))
+    times_by_occasion = [[observation.time for observation in occasion.observations] for _, occasion in occasions]
+    hours = np.unique(np.concatenate(times_by_occasion))
     if len(occasions) * len(hours) * len(names) > MAX_VALUES:
         what = f"{len(occasions):,} occasions at {len(hours):,} times"
         raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
     begin = np.array([[occasion.begin] for _, occasion in occasions])
-    first, last = (np.array([[of(times)] for times in observed]) for of in (min, max))
-    own = np.clip(hours - begin, 0.0, last - begin) + np.array(
+    first, last = (np.array([[extreme(times)] for times in times_by_occasion]) for extreme in (min, max))
+    solver_times = np.clip(hours - begin, 0.0, last - begin) + np.array(
         [[pre_dose_delay(occasion)] for _, occasion in occasions]
     )
-    solved = _solve(occasions, model, names, own)
+    solved = _solve(occasions, model, names, solver_times)
     if all(reason != "ok" for reason in solved.reasons):
         raise SolverError(f"the table could not be solved: {solved.reasons[0]}")
     values = solved.values.copy()
     values[(hours < first) | (hours > last)] = np.nan
-    labels, numbers = [], []
+    labels, occasion_numbers = [], []
     for subject in table.subjects:
         for number, occasion in enumerate(subject.occasions, 1):
             if occasion.observations:
-                several = len(subject.occasions) > 1
-                labels.append(f"{subject.name}, occasion {number}" if several else subject.name)
-                numbers.append(number)
-    found = replace(solved, times=hours, values=values).dataset(labels)
-    found["time"].attrs["long_name"] = "TIME of the table"
+                has_several = len(subject.occasions) > 1
+                labels.append(f"{subject.name}, occasion {number}" if has_several else subject.name)
+                occasion_numbers.append(number)
+    dataset = replace(solved, times=hours, values=values).dataset(labels)
+    dataset["time"].attrs["long_name"] = "TIME of the table"
     names_of_subjects = [subject.name for subject, _ in occasions]
     return (
-        found.drop_vars(["solve_steps", "output", "baseline"], errors="ignore")
-        .assign_coords(ID=("patient", names_of_subjects), occasion=("patient", numbers))
+        dataset.drop_vars(["solve_steps", "output", "baseline"], errors="ignore")
+        .assign_coords(ID=("patient", names_of_subjects), occasion=("patient", occasion_numbers))
         .assign_attrs(title=table.path.stem, assumed="; ".join(table.notes))
     )
 
 
-def shown_records(found: pd.DataFrame, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
+def shown_records(records: pd.DataFrame, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
     """Records with concentrations in ng/mL, and the unit of every column that has one."""
     units = {"TIME": "h"}
-    table = found.copy()
-    for name in (column for column in found.columns if column in model.layout.units):
+    converted = records.copy()
+    for name in (column for column in records.columns if column in model.layout.units):
         factor, units[name] = shown(name, model.layout.units[name])
-        table[name] *= factor
-    return table, units
+        converted[name] *= factor
+    return converted, units

@@ -27,25 +27,25 @@ def npde(data: FitData, replicates: np.ndarray) -> np.ndarray:
     Measurements of a person are decorrelated with the mean and covariance of the replicates (Brendel 2006, Pharm Res
     23:2036). Standard normal where the model describes the data.
     """
-    found = np.full(len(data.value), np.nan)
+    errors = np.full(len(data.value), np.nan)
     for person in range(len(data.persons)):
-        own = np.flatnonzero((data.person == person) & (data.censored == NOT_CENSORED))
-        simulated = replicates[:, own]
+        selected = np.flatnonzero((data.person == person) & (data.censored == NOT_CENSORED))
+        simulated = replicates[:, selected]
         simulated = simulated[np.isfinite(simulated).all(axis=1)]
-        if not len(own) or len(simulated) <= len(own) + 1:
+        if not len(selected) or len(simulated) <= len(selected) + 1:
             continue
-        middle, covariance = simulated.mean(axis=0), np.atleast_2d(np.cov(simulated.T))
-        covariance += 1e-9 * np.trace(covariance) * np.eye(len(own))
+        mean, covariance = simulated.mean(axis=0), np.atleast_2d(np.cov(simulated.T))
+        covariance += 1e-9 * np.trace(covariance) * np.eye(len(selected))
         whitening = np.linalg.inv(np.linalg.cholesky(covariance))
-        apart, others = whitening @ (data.value[own] - middle), (simulated - middle) @ whitening.T
-        rank = (others < apart).sum(axis=0)
-        found[own] = ndtri((rank + 0.5) / (len(others) + 1))
-    return found
+        z, simulated_z = whitening @ (data.value[selected] - mean), (simulated - mean) @ whitening.T
+        rank = (simulated_z < z).sum(axis=0)
+        errors[selected] = ndtri((rank + 0.5) / (len(simulated_z) + 1))
+    return errors
 
 
-def residual_table(made: Fit, replicates: np.ndarray) -> pd.DataFrame:
+def residual_table(fit: Fit, replicates: np.ndarray) -> pd.DataFrame:
     """One row per measurement: DV, predictions of the population and of the person, residuals, and NPDE."""
-    data = made.data
+    data = fit.data
     names = {NOT_CENSORED: "", LEFT: "below"}
     return pd.DataFrame({
         "ID": [data.persons[i].name for i in data.person],
@@ -54,104 +54,104 @@ def residual_table(made: Fit, replicates: np.ndarray) -> pd.DataFrame:
         "unit": [data.outputs[i].unit for i in data.number],
         "DV": data.value,
         "censored": [names.get(int(code), "above") for code in data.censored],
-        "PRED": made.population_predicted,
-        "IPRED": made.predicted,
-        "IWRES": made.weighted_residuals,
+        "PRED": fit.population_predicted,
+        "IPRED": fit.predicted,
+        "IWRES": fit.weighted_residuals,
         "NPDE": npde(data, replicates),
-        "line": [one.row.line for one in data.measurements],
+        "line": [measurement.row.line for measurement in data.measurements],
     })  # fmt: skip
 
 
-def shrinkage(made: Fit) -> np.ndarray:
+def shrinkage(fit: Fit) -> np.ndarray:
     """Shrinkage of each parameter [p]: 1 - SD of the estimated deviations / SD between people; NaN for one person."""
-    if len(made.mode) < 2:
-        return np.full(made.mode.shape[1], np.nan)
-    return np.asarray(1 - (made.mode - made.mean).std(axis=0, ddof=1) / np.sqrt(np.diag(made.covariance)))
+    if len(fit.mode) < 2:
+        return np.full(fit.mode.shape[1], np.nan)
+    return np.asarray(1 - (fit.mode - fit.mean).std(axis=0, ddof=1) / np.sqrt(np.diag(fit.covariance)))
 
 
-def person_table(made: Fit) -> pd.DataFrame:
+def person_table(fit: Fit) -> pd.DataFrame:
     """One row per person and parameter: estimate with 95 % interval, population value, deviation in SDs."""
-    low, high = made.interval()
+    low, high = fit.interval()
     rows = []
-    for i, subject in enumerate(made.data.persons):
-        for j, one in enumerate(made.parameters):
+    for i, subject in enumerate(fit.data.persons):
+        for j, parameter in enumerate(fit.parameters):
             rows.append({
-                "ID": subject.name, "parameter": one.name, "unit": one.unit,
-                "estimate": float(one.shown(made.mode[i, j])), "low": float(one.shown(low[i, j])),
-                "high": float(one.shown(high[i, j])), "population": float(one.shown(made.mean[i, j])),
-                "deviation": float((made.mode[i, j] - made.mean[i, j]) / np.sqrt(made.covariance[j, j])),
-                "variance_reduction": float(made.variance_reduction[i, j]),
+                "ID": subject.name, "parameter": parameter.name, "unit": parameter.unit,
+                "estimate": float(parameter.shown(fit.mode[i, j])), "low": float(parameter.shown(low[i, j])),
+                "high": float(parameter.shown(high[i, j])), "population": float(parameter.shown(fit.mean[i, j])),
+                "deviation": float((fit.mode[i, j] - fit.mean[i, j]) / np.sqrt(fit.covariance[j, j])),
+                "variance_reduction": float(fit.variance_reduction[i, j]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def group_table(made: Fit) -> pd.DataFrame:
+def group_table(fit: Fit) -> pd.DataFrame:
     """One row per quantity of the group: posterior median with 95 % interval, relative standard error, prior, R-hat.
 
     Population medians are in the unit of the tables, SDs between people on the free scale (about the coefficient of
     variation), residual SDs in the unit of DV or as a fraction.
     """
-    assert made.model is not None
-    assert made.draws is not None
-    model, draws, count = made.model, made.draws, len(made.parameters)
+    assert fit.model is not None
+    assert fit.draws is not None
+    model, draws, count = fit.model, fit.draws, len(fit.parameters)
     rows = []
-    for j, one in enumerate(made.parameters):
-        row = _summary(one.name, one.unit, one.shown(draws.coefficients[:, :, j]), draws.coefficients[:, :, j])
+    for j, p in enumerate(fit.parameters):
+        row = _summary(p.name, p.unit, p.shown(draws.coefficients[:, :, j]), draws.coefficients[:, :, j])
         prior = normal_interval(model.mean[j], model.mean_sd[j])
         variance_reduction = 1 - draws.coefficients[:, :, j].var() / model.mean_sd[j] ** 2
-        rows.append(row | _prior(one.shown(model.mean[j]), [one.shown(x) for x in prior], variance_reduction))
+        rows.append(row | _prior(p.shown(model.mean[j]), [p.shown(x) for x in prior], variance_reduction))
     for j, effect in enumerate(model.effects):
-        name = f"{made.parameters[effect.parameter].name} ~ {effect.column}, per {effect.sd:.3g}"
+        name = f"{fit.parameters[effect.parameter].name} ~ {effect.column}, per {effect.sd:.3g}"
         values = draws.coefficients[:, :, count + j]
         variance_reduction = 1 - values.var() / model.mean_sd[count + j] ** 2
         bounds = normal_interval(np.zeros(1), model.mean_sd[count + j])
         rows.append(_summary(name, "", values, values) | _prior(0.0, bounds, variance_reduction))
-    for j, one in enumerate(made.parameters):
+    for j, p in enumerate(fit.parameters):
         sd = np.sqrt(draws.covariance[:, :, j, j])
-        row = _summary(f"SD between people of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
+        row = _summary(f"SD between people of {p.name}", "logit" if p.is_share else "log", sd, np.log(sd))
         rows.append(row | _prior(np.sqrt(model.covariance[j, j])))
-    for j, one in enumerate(made.parameters[i] for i in model.varying):
+    for j, p in enumerate(fit.parameters[i] for i in model.varying):
         sd = np.sqrt(model.parts(draws.covariance)[1][:, :, j])
-        row = _summary(f"SD between periods of {one.name}", "logit" if one.is_share else "log", sd, np.log(sd))
+        row = _summary(f"SD between periods of {p.name}", "logit" if p.is_share else "log", sd, np.log(sd))
         rows.append(row | _prior(np.sqrt(model.within[j])))
     names = [(f"{name} error of {output.output}", unit) for output, error in zip(
-        made.data.outputs, model.errors, strict=True) for name, unit in error.labels(output.unit)]  # fmt: skip
+        fit.data.outputs, model.errors, strict=True) for name, unit in error.labels(output.unit)]  # fmt: skip
     for j, (name, unit) in enumerate(names):
         values = np.exp(draws.log_errors[:, :, j])
         rows.append(_summary(name, unit, values, np.log(values)) | _prior(np.exp(model.error_start[j])))
     return pd.DataFrame(rows)
 
 
-def period_table(made: Fit) -> pd.DataFrame:
+def period_table(fit: Fit) -> pd.DataFrame:
     """One row per period of each person and parameter that varies between them: estimate with 95 % interval."""
-    assert made.model is not None
-    model, rows = made.model, []
-    for i, subject in enumerate(made.data.persons):
+    assert fit.model is not None
+    model, rows = fit.model, []
+    for i, subject in enumerate(fit.data.persons):
         for period in map(int, np.flatnonzero(model.has_period[i])):
             for k, j in enumerate(model.varying):
-                place, one = model.size + period * len(model.varying) + k, made.parameters[j]
-                middle = made.mode[i, j] + made.mode[i, place]
-                own = made.spread[i]
-                sd = np.sqrt(own[j, j] + own[place, place] + 2 * own[j, place])
-                low, high = (float(one.shown(edge)) for edge in normal_interval(middle, sd))
-                rows.append({"ID": subject.name, "period": period + 1, "parameter": one.name, "unit": one.unit,
-                             "estimate": float(one.shown(middle)), "low": low, "high": high})  # fmt: skip
+                column, p = model.size + period * len(model.varying) + k, fit.parameters[j]
+                estimate = fit.mode[i, j] + fit.mode[i, column]
+                covariance = fit.person_covariance[i]
+                sd = np.sqrt(covariance[j, j] + covariance[column, column] + 2 * covariance[j, column])
+                low, high = (float(p.shown(edge)) for edge in normal_interval(estimate, sd))
+                rows.append({"ID": subject.name, "period": period + 1, "parameter": p.name, "unit": p.unit,
+                             "estimate": float(p.shown(estimate)), "low": low, "high": high})  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def _summary(name: str, unit: str, values: np.ndarray, free: np.ndarray) -> dict[str, object]:
-    low, middle, high = np.percentile(values, BAND)
+    low, median, high = np.percentile(values, BAND)
     rhat, effective = convergence(free[:, :, None])
     error = 100 * float(values.std() / abs(values.mean())) if values.mean() else float("nan")
-    return {"parameter": name, "unit": unit, "estimate": middle, "low": low, "high": high, "RSE_percent": error,
+    return {"parameter": name, "unit": unit, "estimate": median, "low": low, "high": high, "RSE_percent": error,
             "R_hat": float(rhat[0]), "effective_draws": float(effective[0])}  # fmt: skip
 
 
 def _prior(
-    middle: float | np.ndarray, bounds: Sequence[object] = (), variance_reduction: float = np.nan
+    median: float | np.ndarray, bounds: Sequence[object] = (), variance_reduction: float = np.nan
 ) -> dict[str, object]:
     low, high = (float(np.asarray(x).ravel()[0]) for x in bounds) if len(bounds) else (np.nan, np.nan)
-    return {"prior": float(middle), "prior_low": low, "prior_high": high, "variance_reduction": variance_reduction}
+    return {"prior": float(median), "prior_low": low, "prior_high": high, "variance_reduction": variance_reduction}
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,9 @@ def visual_predictive_check(
     panels = []
     for number, output in enumerate(data.outputs):
         for stratum in dict.fromkeys(strata[data.number == number]):
-            own = np.flatnonzero((data.number == number) & (strata == stratum))
+            rows = np.flatnonzero((data.number == number) & (strata == stratum))
             label = output.output + (f", {stratify} {stratum}" if stratify else "")
-            panels.append(_panel(data, own, replicates[:, own], population_predicted[own], bins, corrected, label,
+            panels.append(_panel(data, rows, replicates[:, rows], population_predicted[rows], bins, corrected, label,
                                  output.unit))  # fmt: skip
     return panels
 
@@ -199,51 +199,51 @@ def _strata(data: FitData, stratify: str) -> np.ndarray:
     """The text of a column of the table for each measurement."""
     if not stratify:
         return np.full(len(data.value), "")
-    written = {shown.upper(): name for name, shown in data.table.columns.items()}
-    if stratify.upper() not in written:
+    names = {header.upper(): name for name, header in data.table.columns.items()}
+    if stratify.upper() not in names:
         raise InputError(f"the table has no column '{stratify}'", file=data.table.path, key="--stratify",
                          nearest=closest_match(stratify, data.table.columns.values()))  # fmt: skip
-    return np.array([one.row.text(written[stratify.upper()], "missing") for one in data.measurements])
+    return np.array([row.row.text(names[stratify.upper()], "missing") for row in data.measurements])
 
 
 def _panel(
-    data: FitData, own: np.ndarray, replicates: np.ndarray, predicted: np.ndarray, bins: int | Sequence[float],
+    data: FitData, rows: np.ndarray, replicates: np.ndarray, predicted: np.ndarray, bins: int | Sequence[float],
     corrected: bool, label: str, unit: str,
 ) -> VpcPanel:  # fmt: skip
-    time, value = data.column("time")[own].astype(float), data.value[own].copy()
-    below = data.censored[own] == LEFT
-    limit = value[below].max() if below.any() else -np.inf
+    time, value = data.column("time")[rows].astype(float), data.value[rows].copy()
+    is_censored = data.censored[rows] == LEFT
+    limit = value[is_censored].max() if is_censored.any() else -np.inf
     edges = _edges(time, bins)
-    place = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, len(edges) - 2)
+    bin_index = np.clip(np.searchsorted(edges, time, side="right") - 1, 0, len(edges) - 2)
     simulated = np.where(replicates < limit, -np.inf, replicates)
-    shown = value.copy()
+    corrected_value = value.copy()
     observed, bands, middle = [], [], []
     for number in range(len(edges) - 1):
-        inside = place == number
-        if not inside.any():
+        in_bin = bin_index == number
+        if not in_bin.any():
             continue
-        factor = np.median(predicted[inside]) / predicted[inside] if corrected else np.ones(inside.sum())
-        shown[inside] *= factor
-        marked = np.where(below[inside], -np.inf, value[inside] * factor)
-        observed.append(_percentiles(marked))
-        each = np.array([_percentiles(row * factor) for row in simulated[:, inside]])
-        bands.append([_percentiles(column, BAND) for column in each.T])
-        middle.append(np.median(time[inside]))
-    return VpcPanel(label, unit, time, shown, below, edges, np.array(middle), np.array(observed).T,
+        factor = np.median(predicted[in_bin]) / predicted[in_bin] if corrected else np.ones(in_bin.sum())
+        corrected_value[in_bin] *= factor
+        ranked = np.where(is_censored[in_bin], -np.inf, value[in_bin] * factor)
+        observed.append(_percentiles(ranked))
+        replicate_percentiles = np.array([_percentiles(row * factor) for row in simulated[:, in_bin]])
+        bands.append([_percentiles(column, BAND) for column in replicate_percentiles.T])
+        middle.append(np.median(time[in_bin]))
+    return VpcPanel(label, unit, time, corrected_value, is_censored, edges, np.array(middle), np.array(observed).T,
                     np.moveaxis(np.array(bands), 0, -1), corrected)  # fmt: skip
 
 
-def _percentiles(values: np.ndarray, which: Sequence[float] = PERCENTILES) -> np.ndarray:
+def _percentiles(values: np.ndarray, levels: Sequence[float] = PERCENTILES) -> np.ndarray:
     """Percentiles; NaN where they fall among values of -inf, which are censored."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return np.full(len(which), np.nan)
-    found = np.quantile(known, np.array(which) / 100, method="higher" if np.isneginf(known).any() else "linear")
-    return np.where(np.isneginf(found), np.nan, found)
+    valid = values[~np.isnan(values)]
+    if not len(valid):
+        return np.full(len(levels), np.nan)
+    percentiles = np.quantile(valid, np.array(levels) / 100, method="higher" if np.isneginf(valid).any() else "linear")
+    return np.where(np.isneginf(percentiles), np.nan, percentiles)
 
 
 def _edges(time: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
-    """Edges of the bins (h): as given, or midway between times so that bins hold about as many measurements."""
+    """Edges of the bins (h): as given, or midpoints between times, for about equal numbers of measurements."""
     if not isinstance(bins, int):
         edges = np.array(sorted(bins), dtype=float)
         if len(edges) < 2:
@@ -251,8 +251,8 @@ def _edges(time: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
         return edges
     if bins < 1:
         raise InputError(f"{bins} bins", key="--bins", expected="at least 1")
-    different = np.unique(time)
-    if len(different) > bins:
-        different = np.unique(np.quantile(time, np.linspace(0, 1, bins)))
-    between = (different[1:] + different[:-1]) / 2
-    return np.array([different[0] - 1e-9, *between, max(time.max(), different[-1]) + 1e-9])
+    distinct_times = np.unique(time)
+    if len(distinct_times) > bins:
+        distinct_times = np.unique(np.quantile(time, np.linspace(0, 1, bins)))
+    midpoints = (distinct_times[1:] + distinct_times[:-1]) / 2
+    return np.array([distinct_times[0] - 1e-9, *midpoints, max(time.max(), distinct_times[-1]) + 1e-9])

@@ -28,22 +28,24 @@ class PredictiveDistribution:
 
         The posterior of a group is included: every replicate has its own draw.
         """
-        chance = np.random.default_rng([seed, 7])
-        normal = chance.standard_normal((count, *self.mean.shape))
+        rng = np.random.default_rng([seed, 7])
+        normal = rng.standard_normal((count, *self.mean.shape))
         if self.model is None or self.draws is None:
             free = self.mean + normal @ np.linalg.cholesky(self.covariance).T
             errors = self.errors
         else:
-            flat = {name: getattr(self.draws, name).reshape(-1, *getattr(self.draws, name).shape[2:])
+            draws = {name: getattr(self.draws, name).reshape(-1, *getattr(self.draws, name).shape[2:])
                     for name in ("coefficients", "covariance", "log_errors")}  # fmt: skip
-            which = chance.integers(len(flat["coefficients"]), size=count)
-            factor = np.linalg.cholesky(self.model.joint(*self.model.parts(flat["covariance"][which])))
-            free = means_of_persons(self.model, flat["coefficients"][which]) + np.einsum("kij,knj->kni", factor, normal)
-            errors = self.model.errors_at(flat["log_errors"][which])
+            index = rng.integers(len(draws["coefficients"]), size=count)
+            factor = np.linalg.cholesky(self.model.joint(*self.model.parts(draws["covariance"][index])))
+            free = means_of_persons(self.model, draws["coefficients"][index]) + np.einsum(
+                "kij,knj->kni", factor, normal
+            )
+            errors = self.model.errors_at(draws["log_errors"][index])
         predicted = self.predictor.predictions(free)
-        noise = chance.standard_normal(predicted.shape)
-        found = np.empty_like(predicted)
+        noise = rng.standard_normal(predicted.shape)
+        simulated = np.empty_like(predicted)
         for number, error in enumerate(errors):
-            own = self.predictor.data.number == number
-            found[:, own] = error.simulated(predicted[:, own], noise[:, own])
-        return found
+            mask = self.predictor.data.number == number
+            simulated[:, mask] = error.simulated(predicted[:, mask], noise[:, mask])
+        return simulated

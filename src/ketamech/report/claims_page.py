@@ -101,25 +101,25 @@ class AxisBox:
 def draw(answer: ClaimResult) -> Drawing:
     """Draw the curves of this run and the published points."""
     curves = {label: _curve(answer, arm) for label, arm in answer.claim.figure.curves.items()}
-    sheet, steps = _sheet(answer, curves)
-    lines = [CurvePath(label, _path(sheet, *curve), _words(*curve)) for label, curve in curves.items()]
-    hour_ticks, clock = _hour_ticks(sheet)
+    box, y_ticks = _axis_box(answer, curves)
+    lines = [CurvePath(label, _path(box, *curve), _words(*curve)) for label, curve in curves.items()]
+    hour_ticks, clock = _hour_ticks(box)
     text = ". ".join(f"{line.label}: {line.words}" for line in lines)
     return Drawing(
-        lines, _marks(answer, sheet),
-        [(sheet.x(at), text) for at, text in hour_ticks],
-        [(sheet.y(at), plain(at)) for at in steps],
-        clock, _table(curves, [at for at, _ in hour_ticks]),
-        f"Model, {answer.claim.figure.axis}, {hours_in_words(sheet.start)} to {hours_in_words(sheet.end)}. {text}.",
+        lines, _marks(answer, box),
+        [(box.x(hour), text) for hour, text in hour_ticks],
+        [(box.y(value), plain(value)) for value in y_ticks],
+        clock, _table(curves, [hour for hour, _ in hour_ticks]),
+        f"Model, {answer.claim.figure.axis}, {hours_in_words(box.start)} to {hours_in_words(box.end)}. {text}.",
     )  # fmt: skip
 
 
 def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
     """Hours and values between the ends of the figure: output times, thinned, and even steps between them."""
     figure, curves = answer.claim.figure, answer.arms[arm]
-    inside = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
-    even = np.linspace(figure.start, figure.end, EVEN_POINTS)
-    hours = np.union1d(even, inside[:: max(1, len(inside) // MAX_POINTS)])
+    output_hours = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
+    even_hours = np.linspace(figure.start, figure.end, EVEN_POINTS)
+    hours = np.union1d(even_hours, output_hours[:: max(1, len(output_hours) // MAX_POINTS)])
     values = np.asarray(value_of(figure.output, curves.outputs), dtype=float)
     return hours, np.interp(hours, curves.time, values)
 
@@ -127,77 +127,77 @@ def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
 def _values(point: FigurePoint) -> list[float]:
     """Published value, low and high in the unit of the axis; the value where no spread is printed."""
     row = point.row
-    printed = (row.value, row.spread.low, row.spread.high)
-    return [point.plotted_value(row.value if number is None else number) for number in printed]
+    published_values = (row.value, row.spread.low, row.spread.high)
+    return [point.plotted_value(row.value if number is None else number) for number in published_values]
 
 
-def _marks(answer: ClaimResult, sheet: AxisBox) -> list[Mark]:
+def _marks(answer: ClaimResult, box: AxisBox) -> list[Mark]:
     order, marks = list(answer.claim.figure.curves.values()), []
     for point in answer.claim.points:
-        value, (y, low, high) = _values(point)[0], map(sheet.y, _values(point))
+        value, (y, low, high) = _values(point)[0], map(box.y, _values(point))
         title = f"{point.row.id}: {number(value)}. {point.why}"
-        hollow = point.row.species != "human"
-        marks.append(Mark(sheet.x(point.hours), y, low, high, hollow, title, order.index(point.arm)))
+        is_hollow = point.row.species != "human"
+        marks.append(Mark(box.x(point.hours), y, low, high, is_hollow, title, order.index(point.arm)))
     return marks
 
 
-def _sheet(answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[AxisBox, list[float]]:
-    heights = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
-    low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
-    pad = 0.06 * (high - low) or 0.1
-    steps = enclosing_steps(low - (0 if low == 0 else pad), high + (0 if high == 0 else pad))
+def _axis_box(answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[AxisBox, list[float]]:
+    all_values = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
+    low, high = float(np.nanmin(all_values)), float(np.nanmax(all_values))
+    margin = 0.06 * (high - low) or 0.1
+    steps = enclosing_steps(low - (0 if low == 0 else margin), high + (0 if high == 0 else margin))
     figure = answer.claim.figure
     return AxisBox(figure.start, figure.end, steps[0], steps[-1]), steps
 
 
-def _hour_ticks(sheet: AxisBox) -> tuple[list[tuple[float, str]], str]:
-    span = sheet.end - sheet.start
+def _hour_ticks(box: AxisBox) -> tuple[list[tuple[float, str]], str]:
+    span = box.end - box.start
     _, unit, clock, choices = next(c for c in CLOCKS if span <= c[0])
     step = next((s for s in choices if span / unit / s <= MAX_TICKS), choices[-1])
-    steps = np.arange(sheet.start / unit, sheet.end / unit + 1e-9, step)
-    return [(float(at) * unit, f"{at:g}") for at in steps], clock
+    steps = np.arange(box.start / unit, box.end / unit + 1e-9, step)
+    return [(float(tick) * unit, f"{tick:g}") for tick in steps], clock
 
 
-def _path(sheet: AxisBox, hours: np.ndarray, values: np.ndarray) -> str:
+def _path(box: AxisBox, hours: np.ndarray, values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return ""
-    places = (f"{sheet.x(h):.1f},{sheet.y(v):.1f}" for h, v in zip(hours, values, strict=True))
-    return "M" + "L".join(places)
+    points = (f"{box.x(h):.1f},{box.y(v):.1f}" for h, v in zip(hours, values, strict=True))
+    return "M" + "L".join(points)
 
 
 def _words(hours: np.ndarray, values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return "could not be solved"
     first, last = values[0], values[-1]
-    most = int(np.argmax(np.abs(values - first)))
-    if abs(values[most] - first) < 1e-6:
+    index = int(np.argmax(np.abs(values - first)))
+    if abs(values[index] - first) < 1e-6:
         return f"stays at {number(float(first))}"
     return (
-        f"from {number(float(first))} to {number(float(values[most]))} after {hours_in_words(float(hours[most]))}, "
+        f"from {number(float(first))} to {number(float(values[index]))} after {hours_in_words(float(hours[index]))}, "
         f"{number(float(last))} at the end"
     )
 
 
 def _table(curves: dict[str, tuple[np.ndarray, np.ndarray]], moments: list[float]) -> list[list[str]]:
     """Values at the ticks: one row per time, one column per curve."""
-    rows = ([hours_in_words(at), *(number(float(np.interp(at, *c))) for c in curves.values())] for at in moments)
+    rows = ([hours_in_words(hour), *(number(float(np.interp(hour, *c))) for c in curves.values())] for hour in moments)
     return [["After", *curves], *rows]
 
 
 def write_claims(
-    folder: Path | str, answers: Mapping[str, ClaimResult], facts: Mapping[str, object] | None = None
+    folder: Path | str, answers: Mapping[str, ClaimResult], metadata: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write `claims.html` (one self-contained file) and `claims.csv`, with `facts`; returns their paths."""
+    """Write `claims.html` (one self-contained file) and `claims.csv`, with `metadata`; returns their paths."""
     page, table = Path(folder) / "claims.html", Path(folder) / "claims.csv"
     atomic_write(page, claims_page(answers).encode())
-    write_table(pd.DataFrame(claim_rows(answers)), table, facts or {})
+    write_table(pd.DataFrame(claim_rows(answers)), table, metadata or {})
     return [page, table]
 
 
 def claims_page(answers: Mapping[str, ClaimResult]) -> str:
     """The claims page as HTML."""
     rule, why = load_rule()
-    counts = {word: sum(a.verdict.verdict == word for a in answers.values()) for word in VERDICTS}
+    counts = {verdict: sum(answer.verdict.verdict == verdict for answer in answers.values()) for verdict in VERDICTS}
     return render(
         "claims.html.j2",
         cards=[_card(answer, rule) for answer in answers.values()],
@@ -253,8 +253,8 @@ class QuotedEvidence:
     def kind(self) -> str:
         """Kind of study, weight, number of persons, and whether the row is from memory or set a value of the model."""
         row = self.item.row
-        counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
-        persons = f", n = {row.n_text}{counted}" if row.n_text else ""
+        counted_unit = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
+        persons = f", n = {row.n_text}{counted_unit}" if row.n_text else ""
         recalled = ", from memory" if row.reading_source == "recalled" else ""
         fitted = ", also used to fit the model" if self.item.is_fitted else ""
         return f"{self.item.strength}, weight {self.weight}{persons}{recalled}{fitted}"
@@ -314,13 +314,13 @@ Papers that pool the same trials are counted as separate papers; publication bia
 def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Path:
     """Write the document; returns its path."""
     rule, why = load_rule()
-    others = load_rule_variants(rule)
+    rule_variants = load_rule_variants(rule)
     numbers = "\n".join(f"| {name} | {number(value)} | {why[name]} |" for name, value in rule.values.items())
-    head = INTRODUCTION.format(
-        disclaimer=DISCLAIMER, tried=len(others), numbers=numbers, variants="; ".join(others),
+    introduction = INTRODUCTION.format(
+        disclaimer=DISCLAIMER, tried=len(rule_variants), numbers=numbers, variants="; ".join(rule_variants),
         lean=rule["lean"], enough=rule["enough.people"], total=rule["enough.total"],
     )  # fmt: skip
-    parts = [head, "## All statements", summary_table(answers), ROBUSTNESS_HEAD, *_robustness_tables()]
+    parts = [introduction, "## All statements", summary_table(answers), ROBUSTNESS_HEAD, *_robustness_tables()]
     parts += [f"## {name}\n\n{claim_in_full(answer, rule)}\n" for name, answer in answers.items()]
     atomic_write(path, ("\n".join(parts) + "\n").encode())
     return path

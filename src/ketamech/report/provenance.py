@@ -53,8 +53,8 @@ def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> t
     ids: dict[str, None] = {}
     for name in names:
         row = model.parameters[name]
-        replaced = name in run.values and not math.isclose(run.values[name], row.canonical, rel_tol=1e-9)
-        if not replaced and row.status not in ("set", "assumed"):
+        is_changed = name in run.values and not math.isclose(run.values[name], row.canonical, rel_tol=1e-9)
+        if not is_changed and row.status not in ("set", "assumed"):
             ids |= dict.fromkeys(row.evidence)
     return tuple(ids)
 
@@ -70,19 +70,19 @@ def _switched_off(run: RunDescription, model: Model) -> set[str]:
 
 def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
     yield from (term for state, term in outline.fluxes if state not in zero)
-    yield from (how for name, how in outline.outputs if name not in zero and name not in outline.fixed)
+    yield from (expression for name, expression in outline.outputs if name not in zero and name not in outline.fixed)
 
 
 def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
     """Names, and the names in the expressions of outputs that are constant for a person."""
-    behind = {name: how for name, how in outline.outputs if name in outline.fixed}
-    waiting, seen = list(names), set(names)
-    while waiting:
-        name = waiting.pop()
-        new = live_names(behind[name], zero) - seen if name in behind else set()
-        waiting += new
-        seen |= new
-    return seen
+    fixed_expressions = {name: expression for name, expression in outline.outputs if name in outline.fixed}
+    queue, found = list(names), set(names)
+    while queue:
+        name = queue.pop()
+        new_names = live_names(fixed_expressions[name], zero) - found if name in fixed_expressions else set()
+        queue += new_names
+        found |= new_names
+    return found
 
 
 def _dosing(run: RunDescription, model: Model) -> set[str]:
@@ -132,12 +132,12 @@ def provenance_of_many(
     title: str, source: str, model: Model, command_line: str, seed: int | None = None
 ) -> dict[str, str]:
     """Flat provenance for many patients without a scenario, and the papers of every parameter of the equations."""
-    facts = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
-    return _with_papers(facts, model)
+    metadata = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
+    return _with_papers(metadata, model)
 
 
-def _with_papers(facts: Mapping[str, Any], model: Model) -> dict[str, str]:
-    return {f"ketamech {name}": text for name, text in flattened(facts).items()} | {
+def _with_papers(metadata: Mapping[str, Any], model: Model) -> dict[str, str]:
+    return {f"ketamech {name}": text for name, text in flattened(metadata).items()} | {
         PAPERS: " ".join(papers_behind(model))
     }
 
@@ -152,16 +152,16 @@ def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[
 def papers_behind(model: Model) -> list[str]:
     """Keys of the papers of every parameter that is neither set nor assumed."""
     rows = (model.parameters[name] for name in model.layout.parameter_names)
-    ids = [one for row in rows if row.status not in ("set", "assumed") for one in row.evidence]
+    ids = [evidence_id for row in rows if row.status not in ("set", "assumed") for evidence_id in row.evidence]
     return [paper.key for paper in load_evidence().cite(ids)]
 
 
-def flattened(facts: Mapping[str, Any]) -> dict[str, str]:
+def flattened(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Provenance as a flat mapping of text, for dataset attributes and tables."""
     result: dict[str, str] = {}
-    for name, value in facts.items():
-        inside = value.items() if isinstance(value, Mapping) else [("", value)]
-        result |= {f"{name} {key}".strip(): str(text) for key, text in inside if text is not None}
+    for name, value in metadata.items():
+        items = value.items() if isinstance(value, Mapping) else [("", value)]
+        result |= {f"{name} {key}".strip(): str(text) for key, text in items if text is not None}
     return result
 
 
@@ -180,8 +180,8 @@ def today() -> str:
 def _now() -> str:
     """UTC, to the second; SOURCE_DATE_EPOCH makes runs repeatable to the byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _hash_of_values(table: ParameterTable) -> str:

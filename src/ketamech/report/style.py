@@ -44,7 +44,7 @@ def draw(folder: Path, name: str, make: Callable[[], Figure], *, vector: bool = 
 
 
 def figure_file(name: str) -> Callable[[Callable[P, Figure]], Callable[Concatenate[Path, P], list[Path]]]:
-    """Make a function that returns a figure write it: its first argument becomes the folder, as in `draw`."""
+    """A decorator for a function that returns a figure: it writes the figure to a folder, its new first argument."""
 
     def decorate(make: Callable[P, Figure]) -> Callable[Concatenate[Path, P], list[Path]]:
         @wraps(make)
@@ -79,15 +79,15 @@ def page(width: float, height: float, title: str) -> Figure:
 
 def log_time_axis(axes: Axes, ticks: Mapping[float, str], first: float, last: float) -> None:
     """A logarithmic time axis (h) with those of the labelled ticks that lie within it."""
-    inside = {hour: label for hour, label in ticks.items() if first <= hour <= last}
+    ticks_in_range = {hour: label for hour, label in ticks.items() if first <= hour <= last}
     axes.set_xscale("log")
-    axes.set_xticks(list(inside), list(inside.values()), fontsize=7)
+    axes.set_xticks(list(ticks_in_range), list(ticks_in_range.values()), fontsize=7)
     axes.minorticks_off()
     axes.set_xlim(first, last)
 
 
 def panel_page(count: int, columns: int, width: float, row: float, title: str, rest: float = 0.8) -> tuple[Figure, Any]:
-    """A page of `count` panels, `columns` in a row, and its axes [panel]; `row`, `rest`: inches of a row, and more."""
+    """A page of `count` panels, `columns` in a row, and its axes [panel]; heights `row` and `rest` in inches."""
     rows = -(-count // columns)
     figure = page(width, row * rows + rest, title)
     panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()

@@ -448,7 +448,7 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     case(tmp_path, "00004", "x=1; x'=-delay(x,x)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     case(tmp_path, "00005", "x=1", "x\n1\n", variables="x", duration="", steps="")
     found, at_once = [], []
-    found = run_suite("sbml-suite", tmp_path, find_cases("sbml-suite", tmp_path), done=at_once.append)
+    found = run_suite("sbml-suite", tmp_path, find_cases("sbml-suite", tmp_path), on_result=at_once.append)
     assert found == at_once
     assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused", "not applicable"]
     assert "2 of 4 applicable cases pass" in suite_page("sbml-suite", found)

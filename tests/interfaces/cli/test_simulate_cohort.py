@@ -65,7 +65,7 @@ def test_a_dry_run_says_time_disk_and_memory_and_writes_nothing(tmp_path, model)
     assert few["patients"] == "8 in 1 chunks of 8"
     assert many["patients"] == "8,000,000 in 1,000,000 chunks of 8"
     assert many["disk"].startswith("at most 269 MB; free: ")  # 1.05 * 8 bytes * 2 times and 2 facts
-    assert many["side by side"] == "2 threads"
+    assert many["parallel"] == "2 threads"
     assert few["time"].startswith("0:00:0")
     assert not many["time"].startswith("0:0")
     assert 50 < float(many["memory of each process"].split()[0]) < 5000
@@ -171,7 +171,7 @@ def test_ctrl_c_keeps_the_finished_chunks(tmp_path, model):
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
-    assert b"finished pieces are kept; continue with the same command and --resume" in said
+    assert b"finished parts are saved; continue with the same command and --resume" in said
     found = read_cohort(place)
     assert 64 <= found.sizes["patient"] < 400000
     assert found["mood.madrs"].notnull().all()

@@ -10,7 +10,7 @@ import xarray as xr
 
 from command_line import run
 from ketamech.exchange.output_folder import read_manifest
-from ketamech.exchange.result_io import SUFFIXES, facts_of
+from ketamech.exchange.result_io import SUFFIXES, metadata_of
 from ketamech.report.bibliography import cite
 from ketamech.trials.trial_reader import seed_of
 
@@ -21,7 +21,7 @@ def says_where_it_came_from(folder, seed=1):
     files = [path for path in folder.iterdir() if path.suffix in SUFFIXES]
     assert files
     for path in files:
-        facts = facts_of(path)
+        facts = metadata_of(path)
         for name in ("ketamech equations", "ketamech versions numpy", "ketamech command_line"):
             assert facts[name], (path.name, name)
         assert str(facts.get("seed", facts.get("ketamech seed"))) == str(seed), path.name
