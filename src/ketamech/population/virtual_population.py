@@ -376,3 +376,16 @@ def select_plausible(outputs: Mapping[str, np.ndarray], bounds: Mapping[str, tup
     """Mask [patient] of patients whose `outputs` {name: [patient]} all lie within `bounds`; NaN is not plausible."""
     masks = [(outputs[name] >= low) & (outputs[name] <= high) for name, (low, high) in bounds.items()]
     return np.all(masks, axis=0)
+
+
+def patients_at_quantiles_of_change(curves: np.ndarray, index: int, count: int) -> np.ndarray:
+    """Indices of `count` patients at even quantiles of their relative change from the first time to time `index`.
+
+    `curves` [patient, time]; patients whose curves are incomplete are left out.
+    """
+    complete = np.flatnonzero(np.isfinite(curves).all(axis=1))
+    if not count or not len(complete):
+        return np.array([], dtype=int)
+    change = curves[complete, index] / np.maximum(curves[complete, 0], 1e-9)
+    ranks = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
+    return complete[np.argsort(change, kind="stable")[ranks]]

@@ -10,7 +10,7 @@ import pytest
 from ketamech.core import InputError, UnknownNameError
 from ketamech.parameters import load_parameters
 from ketamech.population.population_tables import load_tables, marginal
-from ketamech.population.virtual_population import load_population, select_plausible
+from ketamech.population.virtual_population import load_population, patients_at_quantiles_of_change, select_plausible
 
 TABLE = load_parameters()
 
@@ -224,3 +224,11 @@ def test_values_have_units_and_the_table_those_of_the_parameter_tables():
     assert people.units["person.age"] == "h"
     assert people.table().attrs["units"]["person.age"] == "year"
     assert people.table()["person.age"].to_numpy() == pytest.approx(people.values["person.age"] / 8766)
+
+
+def test_patients_at_quantiles_of_change_are_complete_and_in_order_of_their_change():
+    curves = np.array([[10.0, 9.0], [10.0, np.nan], [20.0, 2.0], [10.0, 5.0], [1.0, 0.7]])
+    assert patients_at_quantiles_of_change(curves, 1, 2).tolist() == [3, 0]
+    assert patients_at_quantiles_of_change(curves, 1, 4).tolist() == [2, 3, 4, 0]
+    assert not len(patients_at_quantiles_of_change(curves, 1, 0))
+    assert not len(patients_at_quantiles_of_change(curves[1:2], 1, 3))
