@@ -175,7 +175,7 @@ references were frozen on {made}."""
 CONTRASTS = """Contrasts are differences between two published numbers: the same arm at two times, two doses in one
 trial, two routes, two settings. Their reference is no difference, with the error of the published numbers; the class
 mean and the meta-analysis have no answer to them. No trial here has an arm with a blocked pathway: see the
-[perturbations](experiments.md)."""
+[perturbations](perturbations.md)."""
 
 FIGURES = """![Skill of each group of rows, and histograms of the place of the published number](pictures/skill.png)
 
