@@ -296,7 +296,7 @@ def test_very_small_amounts_are_followed(tmp_path):
 REFUSED = {
     "x=1; x'=-delay(x, 1+x)": "a delay whose length changes",
     "x=1; x'=-delay(x, -1)": "a delay of -1",
-    "x=1; x'=factorial(x)": "factorials of what is not constant",
+    "x=1; x'=factorial(x)": "factorials of a value that is not constant",
     "species A in c; compartment c=1; J: A->; A": "no start",
 }
 
