@@ -26,7 +26,7 @@ from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
 from ketamech.population.virtual_population import patients_at_quantiles_of_change
 from ketamech.report.number_format import unit_in_words
-from ketamech.report.published_points import PublishedPoint, published_points
+from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.summary import curve_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
@@ -256,6 +256,8 @@ def _published_value(
         "end": round(point.end, 5),
         **{name: rounded_number(getattr(point, name) * scale) for name in ("value", "low", "high")},
         "translated": point.translated,
+        "partly_model": is_partly_model(point.model_part, track.is_relative),
+        "fitted": point.fitted,
         "label": point.label,
         "how": point.measure_text,
     }

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
-from ketamech.analysis.scorecard_targets import Target, load_targets
+from ketamech.analysis.scorecard_targets import Target, fitted_rows, load_targets
 from ketamech.core import unit
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
@@ -22,6 +22,8 @@ from ketamech.simulation.observable import names_in, value_of
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
 MAX_AGE_DIFFERENCE, MAX_OCCASION_GAP = 15.0, 0.75  # years; h between two doses of one occasion
 BASELINE_MEASURES = ("change", "fall", "rise")  # measures that count from the level before the dose
+AT_REST = 1e-9  # canonical unit: a level before the dose below it is zero
+MODEL_PARTS = {"change": "level", "fall": "level", "rise": "ratio", "of_rest": "ratio"}
 SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
 
 
@@ -31,7 +33,8 @@ class PublishedPoint:
 
     `shape`: point (value at `start`), level (peak or trough value, drawn at the simulated time) or span
     (a mean from `start` to `end`). `translated`: not measured in humans, or compared by an assumption, or a difference
-    from the control; `measure_text`: the steps of its conversion, empty where it is drawn as published.
+    from the control. `model_part`: what of the model its place contains (`part_of_model`). `fitted`: the number set a
+    value of the model. `measure_text`: the steps from the number to its place, empty where it is drawn as published.
     """
 
     evidence: str
@@ -43,6 +46,8 @@ class PublishedPoint:
     low: float
     high: float
     translated: bool
+    model_part: str
+    fitted: bool
     label: str
     measure_text: str
 
@@ -55,9 +60,10 @@ def published_points(
     run_values = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
     common_hours = {name: _hours_in_common(protocol, run, model, run_values) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], PublishedPoint] = {}
+    fitted = fitted_rows(evidence, model.parameters)
     for target in load_targets(evidence, protocols):
         end = min(common_hours[target.protocol], float(dataset.variables["time"].values[-1]))
-        if end > 0 and (point := _point(target, evidence, dataset, run, end)):
+        if end > 0 and (point := _point(target, evidence, fitted, dataset, run, end)):
             points.setdefault((target.evidence, point.output), point)
     return list(points.values())
 
@@ -107,7 +113,12 @@ def _is_same_event(first: DoseEvent, second: DoseEvent) -> bool:
 
 
 def _point(
-    target: Target, evidence: Evidence, dataset: xr.Dataset, run: RunDescription, until: float
+    target: Target,
+    evidence: Evidence,
+    fitted: frozenset[str],
+    dataset: xr.Dataset,
+    run: RunDescription,
+    until: float,
 ) -> PublishedPoint | None:
     measure, row = target.measure, evidence[target.evidence]
     if not is_drawable(target) or any(name not in dataset.variables for name in names_in(measure.output)):
@@ -122,10 +133,11 @@ def _point(
     value, low, high = (math.nan if number is None else number for number in numbers)
     low, high = min(low, high), max(low, high)
     translated = is_translated(target, row)
+    rest = drug_free_value(measure.output, dataset, run.index_of_main)
     label = evidence.references[row.reference].citation
     return PublishedPoint(
         row.id, measure.output, SHAPES[measure.statistic], start, end, value, low, high, translated,
-        short_citation(label), how_drawn(target, row),
+        part_of_model(target, rest), row.id in fitted, short_citation(label), how_drawn(target, row),
     )  # fmt: skip
 
 
@@ -138,6 +150,22 @@ def is_drawable(target: Target) -> bool:
 def is_translated(target: Target, row: Observation) -> bool:
     """Whether a number was not measured in humans, is compared by an assumption, or is a difference from a control."""
     return row.species != "human" or bool(target.assumption or target.measure.control_contrast)
+
+
+def part_of_model(target: Target, rest: float) -> str:
+    """What of the model the place of a published number contains.
+
+    control: its line without the drug; level: its level before the dose, `rest`; ratio: a multiple of that level, which
+    is nothing of the model on an axis relative to it; empty: nothing.
+    """
+    if target.measure.control_contrast:
+        return "control"
+    return MODEL_PARTS.get(target.measure.relative_to, "") if abs(rest) > AT_REST else ""
+
+
+def is_partly_model(model_part: str, is_relative: bool) -> bool:
+    """Whether the place of a published number contains a part of the model, on an axis that may be relative to rest."""
+    return bool(model_part) and not (model_part == "ratio" and is_relative)
 
 
 def how_drawn(target: Target, row: Observation) -> str:

@@ -46,7 +46,7 @@ STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
     "drugs": ("id", "label", "description"),
     "schedules": ("id", "label", "regimen", "description"),
     "perturbations": ("id", "label", "phrase", "without"),
-    "compared_treatments": ("id", "label", "schedule", "regimen"),
+    "compared_treatments": ("id", "label", "schedule", "regimen", "course", "published", "evidence"),
 }  # fmt: skip
 TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (
@@ -71,7 +71,7 @@ BINDING_COLUMNS = (
 DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
 NUMBERS = {
     "usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit", "x_from", "x_to", "y_from", "y_to",
-    "threshold",
+    "threshold", "course",
 }  # fmt: skip
 TableRow = dict[str, str | float | dict[str, list[float]]]
 
