@@ -46,14 +46,14 @@ def write_calibration(folder: Path) -> dict[str, str]:
     """{page: Markdown} of the calibration; pictures are written into `folder`."""
     draws = load_posterior()
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [NOTICE, "", "# How the calibration stands", "", DISCLAIMER, ""]
+    lines = [NOTICE, "", "# Diagnostics of the calibration", "", DISCLAIMER, ""]
     lines += [f"Posterior `{posterior_hash(draws)}`, {len(draws)} draws; made by {CALIBRATE}.", ""]
     lines += ["## Sampler and estimates", "", *_estimates()]
     lines += ["## Sensitivity to prior and data", "", SENSITIVITY, "", *_sensitivity(draws)]
     lines += ["## Directions of the pathway gains", "", DIRECTIONS, "", *_directions(draws, folder)]
     lines += ["## Inference on simulated data", "", *_simulated(draws, folder)]
     lines += ["## Virtual patients weighted to published arms", "", WEIGHTED, "", *_weighted(draws)]
-    return {"standing/calibration": "\n".join(lines) + "\n"}
+    return {"credibility/calibration": "\n".join(lines) + "\n"}
 
 
 def _estimates() -> list[str]:

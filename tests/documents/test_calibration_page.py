@@ -21,7 +21,7 @@ def page(tmp_path_factory):
     from makers.calibration import write_calibration
 
     folder = tmp_path_factory.mktemp("made")
-    return folder, write_calibration(folder)["standing/calibration"]
+    return folder, write_calibration(folder)["credibility/calibration"]
 
 
 def test_diagnostics_belong_to_the_shipped_posterior():
@@ -34,7 +34,7 @@ def test_diagnostics_belong_to_the_shipped_posterior():
 
 def test_every_parameter_and_arm_is_on_the_page_with_pictures(page):
     folder, text = page
-    assert "made/standing/calibration.md" in documents()["docs/trust.md"]
+    assert "made/credibility/calibration.md" in documents()["docs/trust.md"]
     assert "Not computed" not in text
     for one in load_estimated():
         assert text.count(f"| `{one.name}` |") >= 3

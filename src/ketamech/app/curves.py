@@ -24,6 +24,7 @@ from ketamech.core.statistics import percentiles
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
+from ketamech.population.virtual_population import patients_at_quantiles_of_change
 from ketamech.report.number_format import unit_in_words
 from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
@@ -215,13 +216,8 @@ def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
 
 def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> list[list[float | None]]:
     """Of the patients [patient, time] whose curves are complete, `count` at even quantiles of their relative fall."""
-    complete = y[np.isfinite(y).all(axis=1)]
-    if not count or not len(complete):
-        return []
-    change = complete[:, np.abs(times - hour).argmin()] / np.maximum(complete[:, 0], 1e-9)
-    order = np.argsort(change, kind="stable")
-    ranks = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
-    return [rounded(row) for row in complete[order[ranks]]]
+    chosen = patients_at_quantiles_of_change(y, int(np.abs(times - hour).argmin()), count)
+    return [rounded(y[patient]) for patient in chosen]
 
 
 def _published_value(

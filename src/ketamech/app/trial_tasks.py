@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -25,17 +23,18 @@ from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
 from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.estimation.posterior import load_posterior, posterior_hash
-from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
+from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
     difference_sentences,
-    mean_difference,
+    effect_table,
+    error_sentences,
     power,
     smallest_arms,
     success_criterion,
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
-from ketamech.trials.design import PLACEBO, Arm, Trial, is_placebo, matched_placebo
+from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
 from ketamech.trials.run_trial import run_trial, with_sample_size
 from ketamech.trials.trial_reader import load_trial
 
@@ -93,7 +92,7 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
         return shipped_trial(request.shipped), ""
     keys, table = trial_keys(request), app_state.model.parameters
     trial = load_trial(keys, table)
-    if request.control == PLACEBO and not any(is_control(arm.name) or is_placebo(arm.regimen) for arm in trial.arms):
+    if request.control == PLACEBO and not any(is_control(arm.regimen) for arm in trial.arms):
         matched, differing = _most_visits(trial)
         control = list(matched_placebo(matched.regimen).sentences())
         keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}
@@ -290,8 +289,8 @@ def _trial_response(
         "reference": analysis.reference,
         "criterion": task.criterion.text,
         "differences": difference_sentences(analysis, trial, task.criterion),
-        "effects": _effects(analysis, trial, task.criterion),
-        "missed": _error_sentences(analysis, trial, task.criterion),
+        "effects": json_rows(effect_table(analysis, trial, task.criterion)),
+        "missed": error_sentences(analysis, trial, task.criterion),
         "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
         "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
         "comparison": _comparison(analysis, task.criterion),
@@ -315,54 +314,6 @@ def _comparison(result: TrialAnalysis, criterion: SuccessCriterion) -> list[dict
     return json_rows(
         result.primary.assign(met=criterion.is_met(result.primary)) if len(result.primary) else result.primary
     )
-
-
-def _effects(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[dict[str, Any]]:
-    """The mean difference of each arm from the reference with the range of 95 % of the trials, and their successes."""
-    rows = []
-    for arm, comparisons in _compared(analysis, trial):
-        mean, low, high = mean_difference(comparisons, criterion.alpha)
-        if math.isfinite(mean):
-            success = 100 * float(criterion.is_met(comparisons).mean())
-            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_percent": success})
-    return json_rows(pd.DataFrame(rows))
-
-
-def _error_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """Sentences on how often trials of this size give the wrong answer, one per arm; none for a single replicate."""
-    return [f"{arm}: {_chance_of_error(rows, criterion)}" for arm, rows in _compared(analysis, trial) if len(rows) > 1]
-
-
-def _compared(analysis: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every arm that is compared with the reference, with its primary comparisons of all trials."""
-    for arm in (arm.name for arm in trial.arms):
-        comparisons = analysis.primary[analysis.primary["arm"] == arm] if len(analysis.primary) else analysis.primary
-        if len(comparisons):
-            yield arm, comparisons
-
-
-def _chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> str:
-    """The expected chance of a wrong answer from the trials of one comparison.
-
-    The mean over trials stands for the true difference. Within two standard errors of no difference (or of the margin)
-    it is not known whether success is the right answer.
-    """
-    n_trials, n_met = len(comparisons), int(criterion.is_met(comparisons).sum())
-    deficits = criterion.worse_by(comparisons["difference"])
-    deficits = deficits[np.isfinite(deficits)]
-    if criterion.better == "none" or len(deficits) < 2:
-        return f"{n_met} of {n_trials} trials of this size succeed ({criterion.text})."
-    worse, error = float(deficits.mean()), float(deficits.std(ddof=1) / math.sqrt(len(deficits)))
-    limit = criterion.margin or 0.0
-    true_effect = "better" if criterion.margin is None else f"within {limit:g} points of the reference or better"
-    if abs(worse - limit) < 2 * error:
-        return f"{n_trials} trials do not tell whether it is {true_effect} in the model; {n_met} of them succeed."
-    if worse < limit:
-        text = f"{n_trials - n_met} of {n_trials} trials of this size do not show it"
-        chance = f"an expected chance of {100 * (n_trials - n_met) / n_trials:.0f} % that a true effect is missed"
-        return f"it is {true_effect} in the model, and {text} ({criterion.text}): {chance}."
-    chance = f"an expected chance of {100 * n_met / n_trials:.0f} % of a false success"
-    return f"it is not {true_effect} in the model, and {n_met} of {n_trials} trials of this size succeed: {chance}."
 
 
 def _power(data: xr.Dataset, task: TrialTask) -> pd.DataFrame | None:

@@ -183,6 +183,7 @@ def fit(options: FitOptions) -> None:
     if options.estimates is not None:
         raise InputError("estimates belong to a PEtab problem", key="--estimates", expected="a problem (.yaml)")
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.fitting.diagnostics import summarise_fit
     from ketamech.fitting.fit import fit as fit_data
     from ketamech.fitting.leave_one_out import read_log_likelihoods
     from ketamech.report.fit_folder import write_fit
@@ -201,9 +202,10 @@ def fit(options: FitOptions) -> None:
             )
         metadata = _metadata(data, model, options.seed)
         with terminal.progress().status("Figures ..."), replace_folder(folder) as draft:
-            tables = write_fit(draft, result, settings, metadata, bins=edges, stratify=options.stratify,
-                               corrected=options.corrected, others=others)  # fmt: skip
-    _print(result, tables)
+            summary = summarise_fit(result, settings.seed, bins=edges, stratify=options.stratify,
+                                    corrected=options.corrected, others=others)  # fmt: skip
+            write_fit(draft, result, summary, settings, metadata)
+    _print(result, summary.tables)
     terminal.print_open_hint(folder / "report.html")
 
 
@@ -294,7 +296,8 @@ def _distribution(
     population: Population, threads: int,
 ) -> Any:  # fmt: skip
     """The population of the tables, or the posterior of a fit in `folder`."""
-    from ketamech.fitting.fit import FitSettings, population_distribution, posterior_distribution
+    from ketamech.fitting.diagnostics import population_distribution, posterior_distribution
+    from ketamech.fitting.fit import FitSettings
     from ketamech.report.fit_folder import DRAWS, SETTINGS
 
     if folder is None:

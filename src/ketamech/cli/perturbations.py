@@ -23,7 +23,7 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
     A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
     row codes only significance, in the acceptance band that was set before the comparison. The counts are repeated
     without the terms of data/perturbations/single_experiment.csv, which exist for one experiment each. Writes
-    experiments.csv and experiments.svg.
+    perturbations.csv and perturbations.svg.
     """
     from ketamech.analysis.perturbation_scorecard import (
         perturbation_counts,
@@ -31,7 +31,7 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
         tally_by_evidence,
         without_single_experiment_terms,
     )
-    from ketamech.report.perturbation_figure import save_experiments
+    from ketamech.report.perturbation_figure import save_perturbations
 
     terminal.refuse_file(out)
     model = terminal.model()
@@ -41,8 +41,8 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
         reduced_rows = score_perturbations(model, without_single_experiment_terms())
     reduced_summary = f"Without the terms that exist for one experiment: {perturbation_counts(reduced_rows)}"
     summary = f"{perturbation_counts(rows)}.\n{reduced_summary}"
-    metadata = terminal.provenance("experiments", model)
-    paths = save_experiments(out, rows, summary, png=png, metadata=metadata)
+    metadata = terminal.provenance("perturbations", model)
+    paths = save_perturbations(out, rows, summary, png=png, metadata=metadata)
     terminal.table(_wrong_first(rows)[list(SHOWN)], title="Predicted against observed, wrong first")
     terminal.table(tally_by_evidence(rows), title="By evidence row")
     console.print(summary)

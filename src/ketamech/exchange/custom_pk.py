@@ -163,9 +163,9 @@ def _units(kinetics: CustomPk) -> dict[str, str]:
 def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     """States, rates and outputs of the imported model, in the stage language."""
     amount, level, pace = (m.parameter(name) for name in _units(kinetics))
-    model, told = kinetics.sbml_model, kinetics.settings
-    per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
-    hours = unit(told.time).factor
+    model, settings = kinetics.sbml_model, kinetics.settings
+    per_micromole = convert(1.0, "umol", settings.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
+    hours = unit(settings.time).factor
     entering = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
     known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
     turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError, convert
 from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
-from ketamech.dosing.drugs import Drug, load_drugs
+from ketamech.dosing.drugs import Drug, load_drugs, timed_routes
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.treatment import TIMED_ROUTES, Treatment
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 
 AMOUNT, STEP = "amount", "step"  # kinds of inputs
@@ -256,5 +256,5 @@ def _probe_doses(drug: Drug, route: str, device: float) -> Iterator[tuple[float 
         yield from ((n * device, 0.0) for n in range(1, MAX_DEVICES + 1))
         return
     yield PROBE_DOSE, 0.0
-    if route in TIMED_ROUTES:
+    if route in timed_routes():
         yield PROBE_DOSE, PROBE_DURATION

@@ -1,21 +1,32 @@
-"""Residuals, prediction discrepancies, shrinkage and visual predictive checks of a fit."""
+"""Summary of a fit: simulated measurements, residuals, prediction discrepancies, shrinkage, predictive checks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.special import ndtri
 
 from ketamech.core import InputError, closest_match
 from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED
-from ketamech.fitting.fit import Fit
-from ketamech.fitting.group_sampler import convergence
+from ketamech.fitting.error_models import ErrorModel, error_models
+from ketamech.fitting.fit import Fit, FitSettings, varying_names
+from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance
+from ketamech.fitting.group_model import GroupModel, group_model, means_of_persons
+from ketamech.fitting.group_sampler import GroupDraws, convergence
+from ketamech.fitting.individual_dose import Individuals, individuals
+from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
 from ketamech.fitting.map_estimates import normal_interval
 from ketamech.fitting.observations import FitData
+from ketamech.fitting.predict import Predictor
+from ketamech.population.virtual_population import Population, load_population
+from ketamech.simulation.model import Model
 
 REPLICATES, BINS = 300, 8
 PERCENTILES = (5, 50, 95)  # of the measurements in a visual predictive check
@@ -256,3 +267,116 @@ def _edges(time: np.ndarray, bins: int | Sequence[float]) -> np.ndarray:
         distinct_times = np.unique(np.quantile(time, np.linspace(0, 1, bins)))
     midpoints = (distinct_times[1:] + distinct_times[:-1]) / 2
     return np.array([distinct_times[0] - 1e-9, *midpoints, max(time.max(), distinct_times[-1]) + 1e-9])
+
+
+@dataclass(frozen=True)
+class FitSummary:
+    """The numbers of the report of a fit: `tables` by name, panels of the visual predictive check, and draws.
+
+    `logs`: log densities of the measurements of a group; `individuals`: draws of the persons with other parameters.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    panels: list[VpcPanel]
+    individuals: Individuals
+    logs: xr.Dataset | None = None
+
+
+def summarise_fit(
+    fit: Fit, seed: int, *, bins: int | Sequence[float] = BINS, stratify: str = "", corrected: bool = False,
+    others: Mapping[str, xr.Dataset] | None = None,
+) -> FitSummary:  # fmt: skip
+    """Simulate the measurements of other people and summarise a fit; `others`: log densities of fits to compare with.
+
+    The table `criteria` is left out without the library ArviZ.
+    """
+    simulated = predictive_distribution(fit).replicates(REPLICATES, seed)
+    residuals = residual_table(fit, simulated)
+    panels = visual_predictive_check(
+        fit.data, simulated, fit.population_predicted, bins=bins, stratify=stratify, corrected=corrected
+    )
+    tables, logs = {"persons": person_table(fit), "residuals": residuals}, None
+    if fit.draws is not None:
+        tables = {"group": group_table(fit), **tables}
+        if fit.model is not None and fit.model.varying:
+            tables["periods"] = period_table(fit)
+        logs = log_likelihoods(fit, seed=seed)
+        if find_spec("arviz") is not None:
+            tables["criteria"] = criteria_table(logs)
+        if others:
+            tables["comparison"] = comparison_table({"this fit": logs, **others})
+    return FitSummary(tables, panels, individuals(fit, seed=seed), logs)
+
+
+@dataclass(frozen=True)
+class PredictiveDistribution:
+    """A population to simulate from: `mean` [person, p] and `covariance`, or posterior `draws` of a `model`."""
+
+    predictor: Predictor
+    errors: tuple[ErrorModel, ...]
+    mean: np.ndarray
+    covariance: np.ndarray
+    model: GroupModel | None = None
+    draws: GroupDraws | None = None
+
+    def replicates(self, count: int, seed: int) -> np.ndarray:
+        """Simulated measurements [replicate, measurement] of other people with the same doses and times.
+
+        The posterior of a group is included: every replicate has its own draw.
+        """
+        rng = np.random.default_rng([seed, 7])
+        normal = rng.standard_normal((count, *self.mean.shape))
+        if self.model is None or self.draws is None:
+            free = self.mean + normal @ np.linalg.cholesky(self.covariance).T
+            errors = self.errors
+        else:
+            draws = {name: getattr(self.draws, name).reshape(-1, *getattr(self.draws, name).shape[2:])
+                    for name in ("coefficients", "covariance", "log_errors")}  # fmt: skip
+            index = rng.integers(len(draws["coefficients"]), size=count)
+            factor = np.linalg.cholesky(self.model.joint(*self.model.parts(draws["covariance"][index])))
+            free = means_of_persons(self.model, draws["coefficients"][index]) + np.einsum(
+                "kij,knj->kni", factor, normal
+            )
+            errors = self.model.errors_at(draws["log_errors"][index])
+        predicted = self.predictor.predictions(free)
+        noise = rng.standard_normal(predicted.shape)
+        simulated = np.empty_like(predicted)
+        for number, error in enumerate(errors):
+            mask = self.predictor.data.number == number
+            simulated[:, mask] = error.simulated(predicted[:, mask], noise[:, mask])
+        return simulated
+
+
+def predictive_distribution(fit: Fit) -> PredictiveDistribution:
+    """The population of other people: the posterior of a group, or the prior of persons that were fitted alone."""
+    return PredictiveDistribution(fit.predictor, fit.errors, fit.mean, fit.covariance, fit.model, fit.draws)
+
+
+def population_distribution(
+    data: FitData, model: Model, settings: FitSettings, population: Population | None = None
+) -> PredictiveDistribution:
+    """The population of the tables, to simulate the measurements of other people."""
+    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
+    predictor = Predictor(model, data, (), threads=settings.threads)
+    names = settings.parameters or tuple(varying_names(predictor, population))
+    predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
+    covariance = prior_covariance(predictor.parameters, population)
+    return PredictiveDistribution(predictor, errors, predictor.typical, covariance)
+
+
+def posterior_distribution(
+    data: FitData, model: Model, settings: FitSettings, draws: Path, population: Population | None = None
+) -> PredictiveDistribution:
+    """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
+    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
+    parameters = named_parameters(settings.parameters, population, model.parameters)
+    predictor = Predictor(model, data, parameters, threads=settings.threads)
+    group = group_model(
+        predictor, population, errors, full=settings.full, covariates=settings.covariates, iov=settings.iov
+    )
+    predictor = replace(predictor, varying=group.varying)
+    with np.load(draws) as saved:
+        group_draws = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
+    mean = means_of_persons(group, group_draws.coefficients.mean(axis=(0, 1)))
+    covariance = group.joint(*group.parts(group_draws.covariance.mean(axis=(0, 1))))
+    return PredictiveDistribution(predictor, errors, mean, covariance, group, group_draws)

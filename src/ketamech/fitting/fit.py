@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +28,6 @@ from ketamech.fitting.group_sampler import CHAINS, EFFECTIVE, MAX_R_HAT, WARM_UP
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval, posterior_sample
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
-from ketamech.fitting.predictive_distribution import PredictiveDistribution
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
@@ -93,11 +91,6 @@ class Fit:
     model: GroupModel | None = None
     draws: GroupDraws | None = None
     sample: np.ndarray | None = None
-
-    @property
-    def distribution(self) -> PredictiveDistribution:
-        """The population of other people: the posterior of a group, or the prior of persons that were fitted alone."""
-        return PredictiveDistribution(self.predictor, self.errors, self.mean, self.covariance, self.model, self.draws)
 
     @property
     def data(self) -> FitData:
@@ -175,7 +168,7 @@ def chosen_parameters(
     if names:
         return named_parameters(names, population, table)
     by_name = candidates(population, table)
-    pool = [by_name[name] for name in _varying_names(predictor, population)]
+    pool = [by_name[name] for name in varying_names(predictor, population)]
     probe = predictor.with_parameters(pool)
     predicted, slopes = measured_sensitivities(probe, probe.typical)
     spread = np.ones_like(predicted)
@@ -348,37 +341,7 @@ def _notes_on_information(fit: Fit) -> list[str]:
     return notes
 
 
-def population_distribution(
-    data: FitData, model: Model, settings: FitSettings, population: Population | None = None
-) -> PredictiveDistribution:
-    """The population of the tables, to simulate the measurements of other people."""
-    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
-    predictor = Predictor(model, data, (), threads=settings.threads)
-    names = settings.parameters or tuple(_varying_names(predictor, population))
-    predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
-    covariance = prior_covariance(predictor.parameters, population)
-    return PredictiveDistribution(predictor, errors, predictor.typical, covariance)
-
-
-def _varying_names(predictor: Predictor, population: Population) -> list[str]:
+def varying_names(predictor: Predictor, population: Population) -> list[str]:
     """Names of parameters that vary between people and are not columns of the table."""
     measured = {name for subject in predictor.data.persons for name in subject.values}
     return [name for name in candidates(population, predictor.model.parameters) if name not in measured]
-
-
-def posterior_distribution(
-    data: FitData, model: Model, settings: FitSettings, draws: Path, population: Population | None = None
-) -> PredictiveDistribution:
-    """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
-    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
-    parameters = named_parameters(settings.parameters, population, model.parameters)
-    predictor = Predictor(model, data, parameters, threads=settings.threads)
-    group = group_model(
-        predictor, population, errors, full=settings.full, covariates=settings.covariates, iov=settings.iov
-    )
-    predictor = replace(predictor, varying=group.varying)
-    with np.load(draws) as saved:
-        group_draws = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
-    mean = means_of_persons(group, group_draws.coefficients.mean(axis=(0, 1)))
-    covariance = group.joint(*group.parts(group_draws.covariance.mean(axis=(0, 1))))
-    return PredictiveDistribution(predictor, errors, mean, covariance, group, group_draws)

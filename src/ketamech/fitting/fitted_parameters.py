@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 
 from ketamech.core import InputError, UnknownNameError, closest_match, unit
 from ketamech.parameters import Parameter, ParameterTable
-from ketamech.population.virtual_population import FRACTION_SUFFIXES, Population
+from ketamech.population.virtual_population import Population
 
 MIDDLE, UPPER, LOWER = 0.5, 0.8413, 0.1587  # probabilities of the median and of one SD about it
 MIN_PRIOR_EFFECT = 0.5  # effect of one prior SD, in SDs of the residual error of one measurement, that is worth fitting
@@ -95,7 +95,7 @@ def _is_measured(name: str) -> bool:
 
 
 def _with_variability(name: str, population: Population, parameters: ParameterTable) -> FittedParameter | None:
-    row, is_share = parameters[name], name.endswith(FRACTION_SUFFIXES)
+    row, is_share = parameters[name], parameters[name].is_fraction
     between = {row_of_table.parameter: row_of_table.person for row_of_table in population.tables.between}
     typical = row.canonical
     if name in population.marginals:
@@ -153,7 +153,7 @@ def named_parameters(
         if not sd or not row.value > 0:
             what = f"{name} cannot be fitted: it {'has no spread' if row.value > 0 else 'is not positive'}"
             raise InputError(what, key="--parameters", expected="a positive parameter with a spread")
-        is_share = name.endswith(FRACTION_SUFFIXES) and row.canonical < 1
+        is_share = row.is_fraction and row.canonical < 1
         scale = 1 / (1 - row.canonical) if is_share else 1.0
         fitted.append(_fitted_parameter(row, row.canonical, sd * scale, is_share, "spread of the parameter table"))
     if duplicate := next((parameter.name for i, parameter in enumerate(fitted) if parameter in fitted[:i]), None):

@@ -153,7 +153,6 @@ def _cell(row: CsvRow) -> float | str:
 
 COVARIATE = "covariate."
 REFERENCE_STUDY_SIZE = "people.reference_study_size"
-FRACTION_SUFFIXES = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
 
 
 @dataclass(frozen=True)
@@ -282,7 +281,7 @@ class Population:
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
-        ids, values = np.asarray(patients), _clip_to_bounds(values)
+        ids, values = np.asarray(patients), _clip_to_bounds(values, parameters)
         return VirtualPatients(ids, values, others, parameters, seed, replicate, redraw)
 
     def study_effects(
@@ -378,9 +377,9 @@ def _uniform(z: np.ndarray) -> np.ndarray:
     return np.clip(ndtr(z), 1e-12, 1 - 1e-12)
 
 
-def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Values with absorbed fractions and shares limited to 1."""
-    return {n: np.minimum(v, 1.0) if n.endswith(FRACTION_SUFFIXES) else v for n, v in values.items()}
+def _clip_to_bounds(values: dict[str, np.ndarray], parameters: ParameterTable) -> dict[str, np.ndarray]:
+    """Values with fractions limited to 1."""
+    return {n: np.minimum(v, 1.0) if n in parameters and parameters[n].is_fraction else v for n, v in values.items()}
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:
@@ -391,3 +390,16 @@ def select_plausible(outputs: Mapping[str, np.ndarray], bounds: Mapping[str, tup
     """Mask [patient] of patients whose `outputs` {name: [patient]} all lie within `bounds`; NaN is not plausible."""
     masks = [(outputs[name] >= low) & (outputs[name] <= high) for name, (low, high) in bounds.items()]
     return np.all(masks, axis=0)
+
+
+def patients_at_quantiles_of_change(curves: np.ndarray, index: int, count: int) -> np.ndarray:
+    """Indices of `count` patients at even quantiles of their relative change from the first time to time `index`.
+
+    `curves` [patient, time]; patients whose curves are incomplete are left out.
+    """
+    complete = np.flatnonzero(np.isfinite(curves).all(axis=1))
+    if not count or not len(complete):
+        return np.array([], dtype=int)
+    change = curves[complete, index] / np.maximum(curves[complete, 0], 1e-9)
+    ranks = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
+    return complete[np.argsort(change, kind="stable")[ranks]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,9 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.arviz_io import fit_tree
 from ketamech.exchange.result_io import save_results
 from ketamech.exchange.result_metadata import write_table
-from ketamech.fitting.diagnostics import (
-    BINS,
-    REPLICATES,
-    VpcPanel,
-    group_table,
-    period_table,
-    person_table,
-    residual_table,
-    visual_predictive_check,
-)
+from ketamech.fitting.diagnostics import FitSummary, VpcPanel
 from ketamech.fitting.fit import MIN_VARIANCE_REDUCTION, Fit, FitSettings
-from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
-from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
+from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
 from ketamech.report.number_format import number, with_interval
 from ketamech.report.page_templates import render
@@ -41,37 +30,21 @@ MAX_ROWS = 60  # of persons on the page; the tables hold all
 Row = dict[str, object]
 
 
-def write_fit(
-    folder: Path, fit: Fit, settings: FitSettings, metadata: Mapping[str, str], *, bins: int | Sequence[float] = BINS,
-    stratify: str = "", corrected: bool = False, others: Mapping[str, xr.Dataset] | None = None,
-) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """Write everything about a fit; returns its tables by name. `others`: log densities of fits to compare with."""
-    simulated = fit.distribution.replicates(REPLICATES, settings.seed)
-    residuals = residual_table(fit, simulated)
-    panels = visual_predictive_check(
-        fit.data, simulated, fit.population_predicted, bins=bins, stratify=stratify, corrected=corrected
-    )
-    tables = {"persons": person_table(fit), "residuals": residuals}
+def write_fit(folder: Path, fit: Fit, summary: FitSummary, settings: FitSettings, metadata: Mapping[str, str]) -> None:
+    """Write everything about a fit: tables, draws, figures, settings and the page."""
+    tables = summary.tables
     if fit.draws is not None:
-        tables = {"group": group_table(fit), **tables}
-        if fit.model is not None and fit.model.varying:
-            tables["periods"] = period_table(fit)
-        logs = log_likelihoods(fit, seed=settings.seed)
-        if find_spec("arviz") is not None:
-            tables["criteria"] = criteria_table(logs)
-        if others:
-            tables["comparison"] = comparison_table({"this fit": logs, **others})
         arrays = {name: value for name, value in vars(fit.draws).items() if name != "accepted"}
         np.savez(folder / DRAWS, **arrays)
-        save_results(_tree(fit, logs, metadata), folder / "posterior.zarr")
+    if summary.logs is not None:
+        save_results(_tree(fit, summary.logs, metadata), folder / "posterior.zarr")
     for name, table in tables.items():
         write_table(table, folder / f"{name}.csv", metadata, digits="%.6g")
-    individuals(fit, seed=settings.seed).save(folder / INDIVIDUALS)
+    summary.individuals.save(folder / INDIVIDUALS)
     write_table(_flag_table(fit), folder / "flags.csv", metadata)
-    captions = draw_fit(folder, fit, residuals, panels)
+    captions = draw_fit(folder, fit, tables["residuals"], summary.panels)
     (folder / SETTINGS).write_text(json.dumps(_summary(fit, settings, metadata), indent=1) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(_page(folder, fit, settings, metadata, tables, captions), encoding="utf-8")
-    return tables
 
 
 def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], metadata: Mapping[str, str]) -> Path:

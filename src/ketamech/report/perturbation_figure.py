@@ -34,7 +34,7 @@ _WIDTH, _LINE_HEIGHT, _TOP, _LEGEND_TOP, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.
 _LEFT, _RIGHT, _RESULT_LEFT, _MAX_LABEL_LETTERS = 430.0, 640.0, 660.0, 74
 
 
-def experiments_figure(table: pd.DataFrame, counts: str) -> Canvas:
+def perturbations_figure(table: pd.DataFrame, counts: str) -> Canvas:
     """One panel per statistic, one line per experiment; grey bar: published interval or predefined band."""
     panels = [(kind, _rows_of_kind(table, kind)) for kind in PANELS]
     undecided = _records(table[table.verdict == "undecided"])
@@ -57,17 +57,17 @@ def experiments_figure(table: pd.DataFrame, counts: str) -> Canvas:
     return canvas
 
 
-def save_experiments(
+def save_perturbations(
     folder: Path, table: pd.DataFrame, counts: str, *, png: bool = False, metadata: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write experiments.csv (with `metadata`), experiments.svg and, with `png`, experiments.png."""
+    """Write perturbations.csv (with `metadata`), perturbations.svg and, with `png`, perturbations.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "experiments.csv", folder / "experiments.svg"]
+    paths = [folder / "perturbations.csv", folder / "perturbations.svg"]
     write_table(table, paths[0], metadata or {}, digits="%.6g")
-    canvas = experiments_figure(table, counts)
+    canvas = perturbations_figure(table, counts)
     canvas.save(paths[1])
     if png:
-        paths.append(folder / "experiments.png")
+        paths.append(folder / "perturbations.png")
         save_png(canvas, paths[-1])
     return paths
 

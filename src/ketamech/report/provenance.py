@@ -25,7 +25,7 @@ import xarray as xr
 from ketamech.core import unit
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import DATA, package_version, short_hash
-from ketamech.dosing.drugs import load_drugs
+from ketamech.dosing.drugs import absorption
 from ketamech.evidence import load_evidence
 from ketamech.exchange.result_metadata import PAPERS
 from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
@@ -35,15 +35,6 @@ from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
 SWITCHES = ("pathway.", "perturbation.", "person.")
-ROUTES = {
-    "nose_": ("nasal_", "spray_", "swallowed_"),
-    "racemic_nose_": ("racemic_nasal_", "swallowed_"),
-    "muscle_": ("intramuscular_",),
-    "skin_": ("intramuscular_",),
-    "mouth_": ("sublingual_",),
-    "rectum_": ("rectal_", "swallowed_"),
-    "gut_": ("oral_", "prolonged_release_"),
-}
 
 
 def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
@@ -95,13 +86,14 @@ def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> se
 
 
 def _dosing(run: RunDescription, model: Model) -> set[str]:
-    states = {event.compartment for subject in run.subjects for event in subject.events}
-    entered = [(drug.compartment or "pharmacokinetics.", drug.molar_mass) for drug in load_drugs()]
-    names = {mass for prefix, mass in entered if mass and any(state.startswith(prefix) for state in states)}
-    for site, prefixes in ROUTES.items():
-        if any(state.startswith(f"pharmacokinetics.{site}") for state in states):
-            full_prefixes = tuple(f"pharmacokinetics.{start}" for start in prefixes)
-            names |= {name for name in model.parameters if name.startswith(full_prefixes)}
+    """Parameters that convert the doses of the regimen to dose events."""
+    names: set[str] = set()
+    for treatment in run.regimen.treatments if run.regimen else ():
+        drug = treatment.substance
+        if drug.molar_mass:
+            names.add(drug.molar_mass)
+        if not drug.is_session:
+            names.update(name for part in absorption(drug, treatment.route) for name in part.parameters)
     return {name for name in names if name in model.parameters}
 
 

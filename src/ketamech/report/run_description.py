@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
+from ketamech.dosing.regimen import Regimen
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
@@ -22,7 +23,8 @@ class RunDescription:
     """A run: title, treatments and one subject per patient, in the order of the Dataset.
 
     `treatments`: one sentence per treatment; `control`: label of the control patient, if there is one; `source` is
-    the scenario as text; `values` are the parameters that differ from the table (canonical units).
+    the scenario as text; `values` are the parameters that differ from the table (canonical units). `regimen`: the
+    treatments as they were read (None for curves alone).
     """
 
     title: str
@@ -34,6 +36,7 @@ class RunDescription:
     description: str = ""
     assumptions: tuple[str, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    regimen: Regimen | None = None
 
     @property
     def treated(self) -> tuple[int, ...]:
@@ -81,7 +84,7 @@ def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     treatments = (*scenario.regimen.sentences(exact=False), *perturbations)
     return RunDescription(
         scenario.title, treatments, patients, control, scenario.source, scenario.seed, scenario.description.strip(),
-        tuple(scenario.assumptions), scenario.values,
+        tuple(scenario.assumptions), scenario.values, scenario.regimen,
     )  # fmt: skip
 
 

@@ -175,7 +175,7 @@ references were frozen on {made}."""
 CONTRASTS = """Contrasts are differences between two published numbers: the same arm at two times, two doses in one
 trial, two routes, two settings. Their reference is no difference, with the error of the published numbers; the class
 mean and the meta-analysis have no answer to them. No trial here has an arm with a blocked pathway: see the
-[perturbations](experiments.md)."""
+[perturbations](perturbations.md)."""
 
 FIGURES = """![Skill of each group of rows, and histograms of the place of the published number](pictures/skill.png)
 
@@ -191,7 +191,7 @@ stands first."""
 LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
 exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the
 trial. Trials that are not listed gave nothing to the posterior. Other diagnostics of the posterior:
-[how the calibration stands](made/standing/calibration.md)."""
+[diagnostics of the calibration](made/credibility/calibration.md)."""
 
 SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are not rows of the
 evidence tables and do not count for any goal."""

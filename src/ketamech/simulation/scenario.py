@@ -14,6 +14,7 @@ from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import YEAR, duration_text
 from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, body_size, dose_events
+from ketamech.dosing.drugs import RACEMIC_NOSE, absorption
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
@@ -205,8 +206,9 @@ def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, 
 
 def notes_on_racemic_sprays(regimen: Regimen, table: ParameterTable, values: Mapping[str, float]) -> tuple[str, ...]:
     """Note on the absorbed share of sprays and drops that are no devices of 28 mg."""
-    names = {t.substance.nasal_bioavailability_parameters.get(t.route) for t in regimen.treatments} - {None}
-    shares = ", ".join(f"{values.get(name, table[name].canonical):.0%}" for name in sorted(filter(None, names)))
+    parts = (part for t in regimen.treatments for part in absorption(t.substance, t.route))
+    names = {part.fraction for part in parts if part.compartment == RACEMIC_NOSE}
+    shares = ", ".join(f"{values.get(name, table[name].canonical):.0%}" for name in sorted(names))
     what = f"the nose absorbs {shares} of a racemic spray or of drops"
     return (f"{what}; published shares differ three- to fourfold between devices",) if names else ()
 

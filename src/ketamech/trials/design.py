@@ -9,7 +9,7 @@ from itertools import permutations
 from ketamech.core import InputError
 from ketamech.core.environment import short_hash
 from ketamech.dosing.dose_events import ParameterLookup, Quantity
-from ketamech.dosing.drugs import drug
+from ketamech.dosing.drugs import ACTIVE_PLACEBO, KETAMINE, NO_TREATMENT, PLACEBO_CLASS, drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
@@ -278,6 +278,12 @@ class Trial:
         return tuple(permutations(range(len(self.arms)), None if self.washout else 1))
 
     @property
+    def regimens(self) -> dict[str, Regimen | None]:
+        """The regimen of every arm and of every named option of a step (None: the treatment continues)."""
+        options = {name: one for step in self.steps for name, one in zip(step.names, step.regimens, strict=False)}
+        return {**options, **{arm.name: arm.regimen for arm in self.arms}}
+
+    @property
     def fingerprint(self) -> str:
         """A short hash of the text of the file."""
         return short_hash(self.source)
@@ -313,9 +319,18 @@ def matched_placebo(regimen: Regimen) -> Regimen:
     return Regimen(tuple(sorted(dict.fromkeys(treatments), key=lambda one: one.start)))
 
 
-def is_placebo(regimen: Regimen) -> bool:
-    """Whether no treatment of a regimen has a drug."""
-    return all(treatment.drug == PLACEBO for treatment in regimen.treatments)
+def is_control(regimen: Regimen) -> bool:
+    """Whether a regimen is that of a control: a placebo or active placebo without ketamine, or no treatment.
+
+    Treatments of both arms of a trial, such as an antidepressant or an anaesthesia, may be part of it.
+    """
+    classes = drug_classes(regimen).difference(NO_TREATMENT)
+    return not classes or (KETAMINE not in classes and not classes.isdisjoint({PLACEBO_CLASS, ACTIVE_PLACEBO}))
+
+
+def drug_classes(regimen: Regimen) -> set[str]:
+    """Classes of the drugs of a regimen (column `class` of data/dosing/drugs.csv)."""
+    return {treatment.substance.drug_class for treatment in regimen.treatments}
 
 
 def _placebo(treatment: Treatment) -> Treatment:

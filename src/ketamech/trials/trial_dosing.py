@@ -16,6 +16,7 @@ from ketamech.dosing.dose_events import (
     parameter_lookup,
     without_expectancy,
 )
+from ketamech.dosing.drugs import bioavailability_parameter
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
@@ -27,10 +28,6 @@ from ketamech.trials.population_mixture import TrialPopulation
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
 ADHERENCE_BLOCK = 1000  # first block of the stream "adherence"; those of a cohort count from 0
-BIOAVAILABILITY_PARAMETERS = {
-    "nasal": "pharmacokinetics.nasal_f_first", "sublingual": "pharmacokinetics.sublingual_f",
-    "rectal": "pharmacokinetics.rectal_f", "inhaled": "pharmacokinetics.inhaled_f",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,10 +169,8 @@ class TrialDosing:
 
     def _occasion(self, treatment: Treatment, time: float) -> dict[str, Quantity]:
         """Bioavailability of this dose [patient], where it varies between occasions."""
-        name = treatment.substance.nasal_bioavailability_parameters.get(
-            treatment.route
-        ) or BIOAVAILABILITY_PARAMETERS.get(treatment.route)
-        if name is None:
+        name = bioavailability_parameter(treatment.substance, treatment.route)
+        if not name:
             return {}
         key = ("people", name, 0)
         if key not in self._draws:

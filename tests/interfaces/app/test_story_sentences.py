@@ -1,4 +1,4 @@
-"""Sentences of the story that need more than one number; the others are in data/story/sentence_checks.csv."""
+"""Sentences of the story that need more than one number; the others are in sentence_checks.csv."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -199,6 +199,9 @@ def test_arketamine_and_routes_count_only_when_given(model):
     assert "pharmacokinetics.intrinsic_clearance_r" in racemic - nasal
     assert "pharmacokinetics.nasal_f_first" in nasal - racemic
     assert "pharmacokinetics.spray_interval" in nasal - racemic
+    _, inhaled = used(model, "esketamine 20 mg inhaled")
+    assert "pharmacokinetics.inhaled_f" in inhaled - nasal - racemic
+    assert "pharmacokinetics.prolonged_release_duration" not in nasal | inhaled
 
 
 def test_a_pathway_switched_off_drops_its_papers(model):

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import DOSE, HEADER, UNIT, person, table
+from simulated_tables import Truth, simulated_table
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.exchange.nonmem.read import doses_in
@@ -21,7 +22,6 @@ from ketamech.fitting.fitted_parameters import named_parameters, prior_covarianc
 from ketamech.fitting.map_estimates import by_person, likelihood_terms, map_estimates
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor, measured_sensitivities
-from ketamech.fitting.simulate_data import Truth, simulated_table
 from ketamech.population.virtual_population import load_population
 
 NAMES = ("intrinsic_clearance_s", "shallow_volume", "arteriovenous_fast_share", "deep_volume")

@@ -12,8 +12,8 @@ import numpy as np
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_events import body_size
-from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
-from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
+from ketamech.dosing.dose_records import DoseRecord, cmt_text, route_of
+from ketamech.dosing.drugs import Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
 from ketamech.exchange.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
@@ -25,8 +25,6 @@ from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_
 
 CONCENTRATIONS = ("ng/mL", "umol/L")
 DEFAULT_DRUG = "racemic ketamine"  # all routes; for tables whose drug the model does not know
-NUMBERS = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-CMT_NOTE = f"CMT by number is {NUMBERS}; --route states another route"
 
 
 @dataclass(frozen=True)
@@ -171,7 +169,7 @@ class _TableReader:
             what, expected = "the route of the dose is not stated", "a column ROUTE or CMT, or one route for all doses"
             raise unrouted.error(what, "ROUTE", expected, type_this="--route IV")
         if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in rows) and not self.settings.route:
-            self.result.note(CMT_NOTE)
+            self.result.note(f"CMT by number is {cmt_text()}; --route states another route")
         drug_entry = spellings().get(drug_name.strip().lower())
         if drug_name and drug_entry is None:
             self.result.note(f"{drug_name} is no drug of the model: its amounts and routes are taken as they stand")

@@ -16,8 +16,7 @@ from pathlib import Path
 from ketamech.core import InputError, UnknownNameError, convert
 from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
-from ketamech.dosing.dose_records import CMT_CODES
-from ketamech.dosing.drugs import NO_ROUTE
+from ketamech.dosing.dose_records import cmt_text
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
@@ -111,8 +110,7 @@ def _notes(table: CsvTable, columns: Mapping[str, str], drug: str | None, parame
         yield f"columns that are not used: {', '.join(unused.values())}"
     yield from suspicions(table, (*COLUMNS, *columns), parameters)
     if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in table.rows):
-        numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-        yield f"CMT by number is {numbers}"
+        yield f"CMT by number is {cmt_text()}"
 
 
 def suspicions(table: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
