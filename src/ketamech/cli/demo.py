@@ -60,7 +60,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
             scenarios.append((file.stem, loaded.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
-        card = scorecard(model)
+        card = scorecard(model=model)
         source = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
         write_scorecard(folder / "scorecard", card, facts=source)
         bar.advance(task)

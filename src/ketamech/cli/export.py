@@ -13,7 +13,6 @@ from ketamech.cli.options import Drug
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
-    from ketamech.exchange.sbml.export import PatientModel
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
@@ -105,44 +104,39 @@ def _results(source: str, to: Path) -> None:
 
 
 def _doses(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.nonmem.write import doses_csv, lossy_features
-    from ketamech.parameters import load_parameters
+    from ketamech.exchange.nonmem.write import lossy_features
 
-    text = doses_csv(loaded.regimen, loaded.horizon, loaded.values, load_parameters(), species=loaded.species)
-    lost = lossy_features(loaded)
-    _write(to, text)
-    _report(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
+    _exported(loaded, to)
+    records = to.read_text(encoding="utf-8").count("\n") - 2
+    _report(to, loaded, f"{records} dose records", ["A dose table cannot carry:", *lossy_features(loaded)])
 
 
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.export import sbml_text
-
-    patient = _patient_model(loaded)
-    _write(to, sbml_text(patient))
-    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
+    what = f"{_exported(loaded, to)} states and the doses of {loaded.horizon:g} h"
     _report(to, loaded, what, [MODEL_LOST, *_doses_lost(loaded)])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.antimony_text import antimony_text
-
-    patient = _patient_model(loaded)
-    _write(to, antimony_text(patient))
+    what = f"{_exported(loaded, to)} states and the doses of {loaded.horizon:g} h"
     lost = f"{MODEL_LOST} Antimony states units and reasons in comments."
-    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
     _report(to, loaded, what, [lost, *_doses_lost(loaded, "once it is SBML")])
 
 
 def _r_model(loaded: LoadedScenario, to: Path) -> None:
     """Write a model file for R, and the table of its doses beside it."""
-    from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
+    program = "mrgsolve" if to.suffix.lower() == ".cpp" else "rxode2"
+    what = f"{_exported(loaded, to)} states for {program}, doses in {to.with_suffix('.csv').name}"
+    _report(to, loaded, what, [MODEL_LOST.replace("SBML", "A model file")])
 
-    patient, beside = _patient_model(loaded), to.with_suffix(".csv")
-    program, write = ("mrgsolve", mrgsolve_text) if to.suffix.lower() == ".cpp" else ("rxode2", rxode2_text)
-    _write(to, write(patient))
-    _write(beside, doses_table(patient))
-    lost = MODEL_LOST.replace("SBML", "A model file")
-    _report(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
+
+def _exported(loaded: LoadedScenario, to: Path) -> int:
+    """Write the file; the number of states of the model."""
+    from ketamech.exchange.export_scenario import export_scenario
+
+    model = terminal.model()
+    with terminal.progress().status("Writing equations and doses ..."):
+        export_scenario(loaded, to, model)
+    return len(model.layout.states)
 
 
 def _doses_lost(loaded: LoadedScenario | None, how: str = "") -> list[str]:
@@ -154,29 +148,16 @@ def _doses_lost(loaded: LoadedScenario | None, how: str = "") -> list[str]:
     return [f"{words}; lost are:", *lost] if lost else [f"{words}."]
 
 
-def _patient_model(loaded: LoadedScenario) -> PatientModel:
-    """The model and the doses of the treated patient."""
-    from ketamech.exchange.sbml.export import course_model
-    from ketamech.simulation.simulate import subjects
-
-    model = terminal.model()
-    with terminal.progress().status("Writing equations and doses ..."):
-        treated = subjects(loaded, model)[0]
-        notes = [f"Assumed: {assumption}." for assumption in loaded.assumptions]
-        return course_model(model, treated, name=loaded.title, notes=notes, species=loaded.species)
-
-
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
-    from ketamech.exchange.sbml.export import sbml_text
     from ketamech.exchange.sbml.reactions import species_ids
 
     beside = to.with_suffix(".xml")
     model = terminal.model()
     outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
     text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
-    _write(beside, sbml_text(_patient_model(loaded)))
+    _exported(loaded, beside)
     _write(to, text)
     what = f"a simulation of {beside.name} with {len(outputs)} outputs"
     _report(to, loaded, what, [MODEL_LOST, *_doses_lost(loaded)])

@@ -80,7 +80,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
 
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
-        card = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
+        card = analysis_scorecard(model=model, progress=lambda step, *_: status.update(step))
     written = write_scorecard(out, card, png=png, facts=terminal.provenance("scorecard", model))
     shown = card.rows if rows else card.by_source
     terminal.table(shown, title="Simulated against published values")
@@ -102,9 +102,9 @@ def _by_trials(
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.estimation.leave_one_trial_out import load_left_out
-    from ketamech.estimation.posterior import load_posterior, posterior_folder
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
     from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
+    from ketamech.trials.posterior import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
     draws = load_posterior(folder / "posterior.csv", table)
