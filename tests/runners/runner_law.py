@@ -174,7 +174,7 @@ def by_attribution(case: Case, model: Model) -> Readings:
         raise NotOffered  # it divides the change of MADRS
     words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
-        found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
+        found = attribution.attribute(model, case.scenario(model), endpoints=words, draws=0)
     totals = found.totals.set_index("outcome")
     hoped = totals["rest_tables"] + totals["expectancy_tables"]
     whole = hoped if case.patient == "control" else totals["full_tables"]

@@ -26,12 +26,12 @@ from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.statistics import interval
 from ketamech.dosing.drugs import KETAMINE
-from ketamech.estimation.clinical_targets import ClinicalTarget, shipped_trial
+from ketamech.estimation.clinical_targets import ClinicalTarget
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import scores
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")

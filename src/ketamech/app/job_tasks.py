@@ -38,7 +38,7 @@ def scorecard_work(app_state: AppState) -> Work:
             messages.append(message)
             progress(min(0.95, len(messages) / 40), message)
 
-        result = scorecard(app_state.model, report_line)
+        result = scorecard(model=app_state.model, progress=lambda step, *_: report_line(step))
         rows = result.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
         rows = rows.rename(columns={"distance": "deviation"})
         return {"rows": json_rows(rows), "criteria": json_rows(result.criteria), "uncovered": len(result.uncovered)}

@@ -21,8 +21,6 @@ from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import Progress, ResultWithFiles, Work
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
-from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
@@ -35,8 +33,9 @@ from ketamech.trials.analysis.power import (
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
 from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
-from ketamech.trials.run_trial import run_trial, with_sample_size
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
 PARTS = 12
@@ -197,7 +196,7 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Pro
         return task.simulate(report, patients, f"{patients} patients, ")
 
     search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=max_patients)
-    trial = with_sample_size(task.trial, search.data.sizes["patient"])
+    trial = task.trial.replace(patients=search.data.sizes["patient"])
     return _result(task, trial, search.data, search.power, search)
 
 
@@ -241,7 +240,7 @@ def reproduction(task: TrialTask, patients: int, *, is_search: bool = False) -> 
     if task.file:
         python = f"from pathlib import Path\n\n{python}Path({FILE!r}).write_text({task.file!r}, encoding={'utf-8'!r})\n"
     name = request.shipped or FILE
-    python += f"trial = ketamech.Trial({name!r}).replace(patients={patients})\n"
+    python += f"trial = ketamech.Trial.read({name!r}).replace(patients={patients})\n"
     python += f"result = trial.run(replicates={request.replicates}, seed={request.seed})\n"
     options = ["--replicates", request.replicates]
     if is_search:
@@ -306,7 +305,7 @@ def _simulated_arms(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
     """The arms with the number of patients that were simulated."""
     if trial is not task.trial:
         return trial.arms
-    return with_sample_size(trial, task.patients).arms
+    return trial.replace(patients=task.patients).arms
 
 
 def _comparison(result: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ def attribute(
     terminal.print_regimen(loaded)
     with terminal.progress_bar("Combinations of pathways") as update:
         result = attribution.attribute(
-            model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
+            model, loaded, endpoints=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
             threads=available_threads(threads), progress=update,
         )  # fmt: skip
     terminal.print_assumptions((*loaded.assumptions, *_notes(result)), "Note")

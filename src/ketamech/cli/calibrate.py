@@ -104,9 +104,9 @@ def _estimate(
     """Simulate, sample, write the results and print the estimates."""
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
-    from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.trials.posterior import save_posterior
 
     console = terminal.progress()
     points = DesignPoints(task, seed)
@@ -158,10 +158,10 @@ def _diagnose(
     out: Path, points: Design, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None, seed: int
 ) -> dict[str, pd.DataFrame]:
     """Write the diagnostics of the posterior beside it; returns the tables by title."""
-    from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_report as tables
     from ketamech.report.calibration_report import draw_gains, draw_ranks
+    from ketamech.trials.posterior import load_posterior, posterior_hash
 
     task = points.task
     diagnostics = tables.diagnostic_tables(points, emulator, posterior, ranks)

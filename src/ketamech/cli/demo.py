@@ -60,7 +60,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
             scenarios.append((file.stem, loaded.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
-        result = scorecard(model)
+        result = scorecard(model=model)
         metadata = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
         write_scorecard(folder / "scorecard", result, metadata=metadata)
         bar.advance(task)

@@ -65,9 +65,9 @@ def design(
       ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --schedules "weekly; every 2 weeks"
     """
     from ketamech.analysis import regimen_search as kit
-    from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.analysis_figures import draw_front
+    from ketamech.trials.posterior import load_posterior, posterior_hash
 
     terminal.refuse_file(out)
     regimens = kit.candidates(

@@ -20,7 +20,8 @@ from ketamech.core.environment import available_threads, short_hash
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.fitting.fit import Fit, FitSettings, Progress
+    from ketamech.core.progress import Progress
+    from ketamech.fitting.fit import Fit, FitSettings
     from ketamech.fitting.observations import FitData
     from ketamech.population.virtual_population import Population
 
@@ -212,10 +213,10 @@ def fit(options: FitOptions) -> None:
 def _fit_problem(options: FitOptions) -> None:
     """Fit a PEtab problem, or evaluate the estimates of another program for it."""
     from ketamech.core.atomic_files import atomic_write
-    from ketamech.estimation.posterior import save_posterior
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.exchange.petab_fit import evaluate_estimates, fit_problem, read_fit_problem
     from ketamech.exchange.result_metadata import write_table
+    from ketamech.trials.posterior import save_posterior
 
     folder, model = options.out or Path("runs") / f"fit-{options.data.parent.name}", terminal.model()
     terminal.refuse_file(folder)

@@ -81,7 +81,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
 
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
-        result = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
+        result = analysis_scorecard(model=model, progress=lambda step, *_: status.update(step))
     paths = write_scorecard(out, result, png=png, metadata=terminal.provenance("scorecard", model))
     table = result.rows if rows else result.by_source
     terminal.table(table, title="Simulated against published values")
@@ -103,9 +103,9 @@ def _by_trials(
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.estimation.leave_one_trial_out import load_left_out
-    from ketamech.estimation.posterior import load_posterior, posterior_folder
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
     from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
+    from ketamech.trials.posterior import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
     draws = load_posterior(folder / "posterior.csv", table)

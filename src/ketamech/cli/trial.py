@@ -102,7 +102,6 @@ def trial(
     has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
     'all', only trials with such arms are run; --publish writes the table that the site shows.
     """
-    from ketamech.estimation.posterior import posterior_hash, posterior_of
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.calibration_report import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
@@ -110,7 +109,7 @@ def trial(
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.run_trial import with_sample_size
+    from ketamech.trials.posterior import posterior_hash, posterior_of
 
     require_extra("trials")
     is_all = [file.name for file in files] == ["all"]
@@ -142,7 +141,7 @@ def trial(
             criterion = success_criterion(design, alpha, margin)
             search = _search(design, run, sample_size, criterion) if sample_size else None
             if search:
-                design = with_sample_size(design, search.data.sizes["patient"])
+                design = design.replace(patients=search.data.sizes["patient"])
             data = search.data if search else run(design, patients)
             data = data.assign_attrs(posterior=key)
             with console.status("Analysing ..."), replace_folder(folder) as draft:
@@ -241,8 +240,7 @@ def _folders(out: Path | None, names: list[str]) -> list[Path]:
 
 
 def _named_trial(file: Path) -> tuple[str, Trial]:
-    from ketamech.estimation.clinical_targets import shipped_trial
-    from ketamech.trials.trial_reader import load_trial
+    from ketamech.trials.trial_reader import load_trial, shipped_trial
 
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
@@ -251,8 +249,8 @@ def _named_trial(file: Path) -> tuple[str, Trial]:
 
 def _shipped_names(with_published_arms: bool) -> list[str]:
     """Names of the shipped trials, or of those that have published arms."""
-    from ketamech.estimation.clinical_targets import TRIALS
     from ketamech.estimation.published_arms import published_arms
+    from ketamech.trials.trial_reader import TRIALS
 
     if with_published_arms:
         return sorted({arm.trial for arm in published_arms()})

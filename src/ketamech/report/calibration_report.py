@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from ketamech.core.constants import Z95
 from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
     InformedDirection,
     PriorSensitivity,
@@ -37,6 +36,7 @@ from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metada
 from ketamech.report.number_format import number
 from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
+from ketamech.trials.posterior import posterior_hash
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"

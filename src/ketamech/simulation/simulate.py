@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.csv_table import parts
 from ketamech.core.environment import available_threads
 from ketamech.core.units import MINUTE
 from ketamech.dosing.dose_events import (
@@ -87,6 +88,7 @@ def ensemble_of_scenario(
     )
 
 
+@runtime_checkable
 class Patients(Protocol):
     """Virtual patients as a simulation reads them; see `population.virtual_population.VirtualPatients`."""
 
@@ -136,6 +138,23 @@ def as_scenario(
             what = f"{key} cannot be added to a Scenario"
             raise InputError(what, key=key, expected="a sentence or a scenario file")
     return source
+
+
+def output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
+    """Names of outputs; a text holds one name, or several joined by commas."""
+    return list(parts(outputs, ",")) if isinstance(outputs, str) else outputs
+
+
+def check_people_and_times(people: object, times: Any) -> None:
+    """Raise InputError for parameter values in place of patients, and for times that are not a list of numbers."""
+    if people is not None and not isinstance(people, Patients):
+        what, example = f"people of type {type(people).__name__}", 'Population.named("trd").sample(100)'
+        if isinstance(people, Mapping):
+            example = 'person={"weight": 90} or parameters={"person.weight": 90}'
+        raise InputError(what, key="people", expected="virtual patients", type_this=example)
+    numbers = np.ndim(times) == 1 and np.issubdtype(np.asarray(times).dtype, np.number) if times is not None else True
+    if not numbers:
+        raise InputError(f"times of {times!r}", key="times", expected="a list of hours", type_this="times=[0, 2, 24]")
 
 
 def subjects(scenario: Scenario, model: Model) -> list[Subject]:

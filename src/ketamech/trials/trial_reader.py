@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ketamech.core import closest_match
+from ketamech.core import closest_match, require_known
 from ketamech.core.deprecated_names import current_name
+from ketamech.core.environment import DATA
 from ketamech.core.yaml_lines import Path_, read_yaml
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.parameters import ParameterTable, load_parameters
@@ -32,6 +33,7 @@ from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
 from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
+TRIALS = DATA / "trials"
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
 
@@ -44,6 +46,14 @@ def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | N
         (content, lines), text = read_yaml(path), path.read_text(encoding="utf-8-sig")
     file = SourceFile(path, lines, load_parameters() if table is None else table)
     return _trial(file, validated(content, file, TRIAL_FILE), text)
+
+
+@cache
+def shipped_trial(name: str) -> Trial:
+    """A shipped trial by name. Raises InputError for an unknown one."""
+    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
+    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
+    return load_trial(files[name])
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:

@@ -59,7 +59,7 @@ def test_people_of_a_population_are_those_of_the_python_interface(tmp_path, mode
     done = simulate(*shared, "--population", "elderly", "--out", str(tmp_path / "people"))
     assert done.exit_code == 0, done.output
     assert "a clinical sample" not in done.output
-    people = km.Population("elderly", seed=3).sample(4)
+    people = km.Population.named("elderly", seed=3).sample(4)
     expected = km.simulate(WORDS, people, model=model, outputs=["mood.madrs"], times=[2.0, 24.0])
     np.testing.assert_array_equal(read_cohort(tmp_path / "people")["mood.madrs"], expected["mood.madrs"])
     facts = json.loads((tmp_path / "people" / "cohort.json").read_text(encoding="utf-8"))

@@ -5,13 +5,12 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.units import YEAR
-from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
 from ketamech.population.random_draws import number_of_name
 from ketamech.population.virtual_population import load_population
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.population_mixture import population_text, trial_population
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 KEYS = {
     "title": "two arms",

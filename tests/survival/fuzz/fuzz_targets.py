@@ -167,7 +167,7 @@ def unit_text(data: bytes) -> None:
 
 
 def posterior(data: bytes) -> None:
-    from ketamech.estimation.posterior import load_posterior
+    from ketamech.trials.posterior import load_posterior
 
     load_posterior(file("posterior.csv", data))
 
