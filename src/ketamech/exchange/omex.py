@@ -180,12 +180,13 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     treated, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.group)
     asked = time_courses(scenario.horizon)
     assumed = [f"Assumed: {one}." for one in scenario.assumptions]
+    curves = {EXPECTED.format("*"): "the curves of KetaMech at these times"}
     files = {
         MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
         SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked, species=species_ids(model.layout.states)),
         **{EXPECTED.format(one.name): _expected(model, treated, one, outputs) for one in asked},
         SCENARIO: scenario_yaml(scenario, model.parameters),
-        ABOUT: _about(scenario, assumed),
+        ABOUT: readme(scenario.title, scenario.description.strip(), "one typical patient", curves, assumed),
     }
     add_doses(files, scenario, model)
     return OmexArchive(scenario.title, files, asked, outputs)
@@ -277,13 +278,14 @@ def _description(omex: Any, text: str) -> Any:
     return found
 
 
-def _about(scenario: Scenario, assumed: Sequence[str]) -> str:
-    lines = [
-        f"# {scenario.title}", "", scenario.description.strip(), "", DISCLAIMER, "",
-        f"- `{MODEL}`: the model of KetaMech for one typical patient, with every dose as an event (SBML Level 3)",
-        f"- `{SIMULATION}`: how to simulate it (SED-ML)",
-        f"- `{EXPECTED.format('*')}`: the curves of KetaMech at these times",
-        f"- `{DOSES}`: the doses as a NONMEM-style table; `{SCENARIO}`: the scenario for `ketamech simulate`",
-        "", *assumed, "", LOSSY_FEATURES, "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+def readme(title: str, opening: str, model: str, others: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The text about an archive: `opening`, its files (`others` {file: content} beside the usual ones) and `notes`."""
+    files = {
+        MODEL: f"the model of KetaMech for {model}, with every dose as an event (SBML Level 3)",
+        SIMULATION: "how to simulate it (SED-ML)",
+        **others,
+        DOSES: "the doses as a NONMEM-style table",
+        SCENARIO: "the scenario for `ketamech simulate`",
+    }
+    listed = (f"- `{file}`: {content}" for file, content in files.items())
+    return "\n".join([f"# {title}", "", opening, "", DISCLAIMER, "", *listed, "", *notes, "", LOSSY_FEATURES, ""])
