@@ -145,7 +145,7 @@ def test_failures_are_counted_by_reason():
     [
         (["--patients", "0"], "0 patients"),
         (["--patients", "5", "--outputs", "mood.madsr"], "mood.madrs"),
-        (["--patients", "5", "--times", "0, x"], "times '0, x'"),
+        (["--patients", "5", "--times", "0, x"], "'0, x' is not a list of numbers"),
         (["--patients", "5", "--times", "24, 2"], "ascending order"),
         (["--patients", "5", "--times", "-1, 2"], "must not be negative"),
         (["--patients", "5", "--tolerance", "0"], "a tolerance of 0"),
