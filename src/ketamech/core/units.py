@@ -102,6 +102,7 @@ _COMMON_UNITS: dict[str, FastUnit] = {
     **{f"{p}M": (size * 1e6, _MOLAR) for p, size in _PREFIXES.items()},
     **{f"{p}molar": (size * 1e6, _MOLAR) for p, size in _LONG_PREFIXES.items()},
     "kg": (1.0, _MASS),
+    "m": (10.0, {"dm": 1}),
     "cm": (0.1, {"dm": 1}),
     "Hz": (3600.0, {"h": -1}),
     "hertz": (3600.0, {"h": -1}),
@@ -218,7 +219,7 @@ def unit(text: str) -> Unit:
         cleaned = re.sub(pattern, replacement, cleaned)
     if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
         raise InputError(f"'{text}' contains a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
-    if plain := fast_unit(cleaned):
+    if plain := fast_unit(cleaned.replace("^", "**")):
         return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
     return _parse_with_pint(text, cleaned)
 
@@ -240,9 +241,15 @@ def _evaluate_unit(node: ast.expr) -> FastUnit | None:
         return _COMMON_UNITS.get(node.id)
     if isinstance(node, ast.Constant) and node.value == 1 and type(node.value) is int:
         return 1.0, {}
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div | ast.Pow):
         return None
-    left, right = _evaluate_unit(node.left), _evaluate_unit(node.right)
+    left = _evaluate_unit(node.left)
+    if isinstance(node.op, ast.Pow):
+        power = node.right.value if isinstance(node.right, ast.Constant) else None
+        if left is None or type(power) is not int or power >= 10:
+            return None
+        return left[0] ** power, {name: size * power for name, size in left[1].items()}
+    right = _evaluate_unit(node.right)
     if left is None or right is None:
         return None
     times = isinstance(node.op, ast.Mult)
