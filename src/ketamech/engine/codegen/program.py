@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ketamech.engine.codegen.differentiate import Differentiator, named
+from ketamech.engine.codegen.differentiate import Differentiator, tangent_name
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
@@ -74,16 +74,16 @@ def without_infinities(entries: Iterable[int]) -> list[Instruction]:
 
 def _value_blocks(code: EquationCode, factors: SparseLU) -> tuple[list[BasicBlock], dict[str, int]]:
     """The blocks of the equations, and further rows of the workspace."""
-    prepare, spilled = split_block("prepare", by_store(code.prepare), PART_LENGTH)
-    slopes, more = split_block("slopes", by_store([*code.jacobian, *_entries(code)]), PART_LENGTH)
+    prepare, spilled_prepare = split_block("prepare", by_store(code.prepare), PART_LENGTH)
+    slopes, spilled_slopes = split_block("slopes", by_store([*code.jacobian, *_entries(code)]), PART_LENGTH)
     blocks = [
         *prepare,
         BasicBlock("observe", code.observe),
         *slopes,
         BasicBlock("linearise", (*_finite_entries(code), *factorise(code.pattern, factors))),
-        BasicBlock("stage", (*_sums(code), *substitute(factors)), takes=True),
+        BasicBlock("stage", (*_sums(code), *substitute(factors)), takes_array=True),
     ]
-    return blocks, {SPILLED: max(spilled, more)}
+    return blocks, {SPILLED: max(spilled_prepare, spilled_slopes)}
 
 
 def _entries(code: EquationCode) -> list[Instruction]:
@@ -108,33 +108,35 @@ def _blocks_with_tangents(
 
     A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + B' - (SHIFT' - J') b.
     """
-    found = list[BasicBlock]()
+    blocks = list[BasicBlock]()
 
-    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes: bool = False) -> None:
+    def add(
+        name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes_array: bool = False
+    ) -> None:
         values, slopes = Differentiator(1).split(ops)
         values = [op for op in values if not (_is_store(op, "J") or _is_store(op, "B"))]  # only tangents are stored
-        calls = [Call(f"{name}_tangent", "B" if takes else "", k) for k in range(1, 1 + tangents)]
-        if takes:
+        calls = [Call(f"{name}_tangent", "B" if takes_array else "", k) for k in range(1, 1 + tangents)]
+        if takes_array:
             calls += [Call("solve_tangent", "B", k) for k in range(1, 1 + tangents)]
-        found.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes, relative=True))
-        found.append(BasicBlock(name, (*values, *after, *calls), takes))
+        blocks.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes_array, relative=True))
+        blocks.append(BasicBlock(name, (*values, *after, *calls), takes_array))
 
     sums = [Instruction(Slot("B", i), "copy", (f"b{i}",)) for i in range(len(code.scales))]
     add("prepare", code.prepare)
     add("observe", code.observe)
     add("linearise", [*_finite_entries(code), *_entries(code)], factorise(code.pattern, factors))
-    found.append(BasicBlock("solve_tangent", tuple(_solve_tangent(code, factors)), takes=True, relative=True))
-    add("stage", [*_sums(code), *sums], substitute(factors), takes=True)
-    stored = {op.target for block in found for op in block.body if _is_store(op, "E")}
-    return found, {"E": len(stored), "DIRECTIONS": 1}
+    blocks.append(BasicBlock("solve_tangent", tuple(_solve_tangent(code, factors)), takes_array=True, relative=True))
+    add("stage", [*_sums(code), *sums], substitute(factors), takes_array=True)
+    stored = {op.target for block in blocks for op in block.body if _is_store(op, "E")}
+    return blocks, {"E": len(stored), "DIRECTIONS": 1}
 
 
 def _solve_tangent(code: EquationCode, factors: SparseLU) -> Iterator[Instruction]:
     """B' = (SHIFT - J)^-1 (B' - (SHIFT' - J') B) for one direction."""
     for i in range(len(code.scales)):
-        yield Instruction(named(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
+        yield Instruction(tangent_name(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
     for k, (row, column) in enumerate(code.pattern):
-        b = named(f"b{row}", 1)
+        b = tangent_name(f"b{row}", 1)
         yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
     yield from substitute(factors, 1)
 
