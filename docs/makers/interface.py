@@ -16,24 +16,25 @@ from makers.markdown import NOTICE, blocks
 PAGES = {  # package: modules that a user's program may import
     "dosing": ("regimen", "treatment", "dose_records", "dose_events"),
     "simulation": (
-        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables",
-        "forward_sensitivities",
+        "scenario", "load_scenario", "simulate", "ensemble", "model", "citations", "periodic_steady_state", "nca",
+        "nca_tables", "forward_sensitivities",
     ),
     "population": ("virtual_population", "weights", "cohort"),
     "trials": (
-        "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",
+        "design", "trial_reader", "run_trial", "trial_result", "posterior",
+        "analysis.analyse", "analysis.treatment_effects", "analysis.power",
         "analysis.repeated_measures",
     ),
-    "estimation": ("calibration", "surrogate_posterior", "posterior", "published_arms"),
+    "estimation": ("calibration", "surrogate_posterior", "published_arms"),
     "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),
     "exchange": ("result_io", "nonmem.read", "nonmem.subjects", "nonmem.solve_table", "nonmem.concentration_profiles",
-                 "nonmem.write", "sbml.export", "omex"),
+                 "nonmem.write", "export_scenario", "sbml.export", "omex"),
     "fitting": ("fit", "observations", "error_models", "fitted_parameters", "predict", "diagnostics",
                 "individual_dose", "sampling_times"),
     "parameters": ("load_parameters", "connectome", "species_tables"),
     "evidence": ("load_evidence", "evidence", "observation"),
     "model": ("stage", "assemble", "system"),
-    "core": ("errors", "checkpoint", "dask_executor", "execution"),
+    "core": ("errors", "progress", "checkpoint", "dask_executor", "execution"),
 }  # fmt: skip
 RESULTS = (Results, TrialResult)  # classes that no program constructs
 

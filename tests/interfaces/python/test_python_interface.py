@@ -79,7 +79,9 @@ def test_output_times_can_be_chosen(public, people):
     np.testing.assert_allclose(run["mood.madrs"].sel(time=24.0), usual["mood.madrs"].sel(time=24.0), rtol=1e-4)
     assert list(public.simulate(SENTENCE, people, outputs=MADRS, times=hours)["time"].values) == hours
     with pytest.raises(InputError, match="times is not for a table"):
-        public.simulate("doses.csv", times=hours)
+        km.simulate("doses.csv", times=hours, model=public)
+    with pytest.raises(InputError, match=r"type: ketamech\.simulate\('doses\.csv'\)"):
+        public.simulate("doses.csv")
 
 
 def test_virtual_patients_have_the_values_of_the_reader_of_single_hours(public, people):
@@ -297,9 +299,8 @@ def test_functions_below_the_interface_make_the_public_classes(model):
     assert isinstance(load_population("trd"), km.Population)
     assert isinstance(load_trial(PROTOCOL), km.Trial)
     with pytest.warns(RenamedWarning, match=r"Scenario\.read"):
-        assert km.Scenario(SENTENCE, horizon=800.0, seed=4) == replace(
-            km.Scenario.read(SENTENCE), horizon=800.0, seed=4
-        )
+        called = km.Scenario(SENTENCE, horizon=800.0, seed=4)
+    assert called == replace(km.Scenario.read(SENTENCE), horizon=800.0, seed=4)
 
 
 def _public_functions():
@@ -335,7 +336,7 @@ def test_progress_names_the_step_and_counts_to_the_end(public):
     endpoints = ["mood.madrs at 24 h", "dissociation.cadss peak"]
     how = {"model": public, "progress": lambda *call: calls.append(call)}
     table = km.sensitivity(SENTENCE, endpoints, parameters=["mood.habenula_weight"], **how)
-    assert list(dict.fromkeys(table["outcome"])) == endpoints
+    assert set(table["outcome"]) == set(endpoints)
     pd.testing.assert_frame_equal(
         table, km.sensitivity(SENTENCE, "; ".join(endpoints), parameters=["mood.habenula_weight"], model=public)
     )
