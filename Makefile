@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo wheel test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
+.PHONY: demo wheel kernel test test-quick check docs setup lock clean help app bench screenshots fuzz-app fuzz survive sbom audit
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,6 +20,9 @@ test-quick: $(READY)  ## Run the laws of the model and the law of the runners (u
 
 app: $(READY)  ## Start the local web page
 	$(BIN)/ketamech serve
+
+kernel: $(READY)  ## Store the WebAssembly module of the shipped model, after a change of equations or engine
+	$(BIN)/python scripts/package_kernel.py
 
 screenshots: $(READY)  ## Take screenshots of the web page for the documentation (needs Chromium)
 	$(BIN)/python -m benchmarks screenshots

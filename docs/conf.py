@@ -21,7 +21,7 @@ copyright = "The KetaMech authors. For research and education only: not treatmen
 version = release = ketamech.__version__
 
 extensions = ["myst_nb", "sphinx_copybutton"]
-INCLUDED = ["made/guides.md", "made/standing/counts.md", "made/theory/order.md"]  # parts of other pages
+INCLUDED = ["made/guides.md", "made/credibility/counts.md", "made/theory/order.md"]  # parts of other pages
 exclude_patterns = ["conf.py", "makers", "made/extra", "schema", *INCLUDED]
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"

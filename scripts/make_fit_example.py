@@ -6,14 +6,18 @@ examples/fit/ketamine_levels_truth.csv. Run again, it gives the same files.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from ketamech.fitting.simulate_data import Truth, simulated_table
 from ketamech.simulation.model import load_model
 
-FOLDER = Path(__file__).parents[1] / "examples" / "fit"
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "laws" / "fitting"))
+from simulated_tables import Truth, simulated_table  # noqa: E402
+
+FOLDER = ROOT / "examples" / "fit"
 TRUTH = Truth(
     parameters=("pharmacokinetics.intrinsic_clearance_s", "pharmacokinetics.shallow_volume",
                 "pharmacokinetics.arteriovenous_fast_share"),

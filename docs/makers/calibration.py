@@ -10,12 +10,12 @@ import pandas as pd
 from ketamech.core.constants import DISCLAIMER, Z95
 from ketamech.estimation.calibration import load_estimated
 from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.prior_sensitivity import THRESHOLD
 from ketamech.estimation.simulation_based_calibration import DRAWS, mean_coverage
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import ARMS, arm_lines, draw_gains, draw_ranks
 from ketamech.report.number_format import number
+from ketamech.trials.posterior import load_posterior, posterior_hash
 from makers.markdown import NOTICE, code, table
 
 CALIBRATE, WEIGH = "`ketamech calibrate --sbc 100 --publish`", "`ketamech trial all --weight-to-published --publish`"
@@ -46,14 +46,14 @@ def write_calibration(folder: Path) -> dict[str, str]:
     """{page: Markdown} of the calibration; pictures are written into `folder`."""
     draws = load_posterior()
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [NOTICE, "", "# How the calibration stands", "", DISCLAIMER, ""]
+    lines = [NOTICE, "", "# Diagnostics of the calibration", "", DISCLAIMER, ""]
     lines += [f"Posterior `{posterior_hash(draws)}`, {len(draws)} draws; made by {CALIBRATE}.", ""]
     lines += ["## Sampler and estimates", "", *_estimates()]
     lines += ["## Sensitivity to prior and data", "", SENSITIVITY, "", *_sensitivity(draws)]
     lines += ["## Directions of the pathway gains", "", DIRECTIONS, "", *_directions(draws, folder)]
     lines += ["## Inference on simulated data", "", *_simulated(draws, folder)]
     lines += ["## Virtual patients weighted to published arms", "", WEIGHTED, "", *_weighted(draws)]
-    return {"standing/calibration": "\n".join(lines) + "\n"}
+    return {"credibility/calibration": "\n".join(lines) + "\n"}
 
 
 def _estimates() -> list[str]:

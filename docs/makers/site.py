@@ -6,11 +6,11 @@ from pathlib import Path
 
 from makers.calibration import write_calibration
 from makers.commands import command_pages
+from makers.credibility import write_credibility
 from makers.files import file_pages
 from makers.guides import guides
 from makers.interface import interface_pages
 from makers.quantities import quantity_pages
-from makers.standing import write_standing
 from makers.theory import theory_pages
 
 
@@ -19,9 +19,9 @@ def made_pages(docs: Path) -> dict[str, str]:
     from ketamech.model.assemble import build_system
 
     system = build_system()
-    asked = command_pages() | interface_pages() | file_pages() | theory_pages(system) | quantity_pages(system)
-    folder = docs / "made" / "standing"
-    return asked | write_standing(system, folder) | write_calibration(folder) | {"guides": guides(docs)}
+    pages = command_pages() | interface_pages() | file_pages() | theory_pages(system) | quantity_pages(system)
+    folder = docs / "made" / "credibility"
+    return pages | write_credibility(system, folder) | write_calibration(folder) | {"guides": guides(docs)}
 
 
 def write_pages(docs: Path) -> None:

@@ -9,11 +9,11 @@ from document_texts import documents
 
 from ketamech.estimation.calibration import load_estimated
 from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.published_arms import published_arms
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import ARMS
+from ketamech.trials.posterior import load_posterior, posterior_hash
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def page(tmp_path_factory):
     from makers.calibration import write_calibration
 
     folder = tmp_path_factory.mktemp("made")
-    return folder, write_calibration(folder)["standing/calibration"]
+    return folder, write_calibration(folder)["credibility/calibration"]
 
 
 def test_diagnostics_belong_to_the_shipped_posterior():
@@ -34,7 +34,7 @@ def test_diagnostics_belong_to_the_shipped_posterior():
 
 def test_every_parameter_and_arm_is_on_the_page_with_pictures(page):
     folder, text = page
-    assert "made/standing/calibration.md" in documents()["docs/trust.md"]
+    assert "made/credibility/calibration.md" in documents()["docs/trust.md"]
     assert "Not computed" not in text
     for one in load_estimated():
         assert text.count(f"| `{one.name}` |") >= 3

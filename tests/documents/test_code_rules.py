@@ -116,6 +116,7 @@ def test_every_runner_solves_through_an_ensemble():
 
 def test_public_names():
     assert sorted(ketamech.__all__) == [
+        "KetaMechError",
         "Model",
         "Population",
         "Regimen",
@@ -126,10 +127,12 @@ def test_public_names():
         "check",
         "cite",
         "ev",
+        "export",
         "fit",
         "load_connectome",
         "load_evidence",
         "load_parameters",
+        "sample_parameters",
         "scorecard",
         "sensitivity",
         "simulate",

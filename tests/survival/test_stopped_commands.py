@@ -63,7 +63,7 @@ def test_a_stopped_command_goes_on_to_the_same_results(name, tmp_path, monkeypat
     monkeypatch.setattr(kit.Checkpoint, "record", stopped)
     done = call(name, tmp_path / "part")
     assert done.exit_code == 130, done.output + repr(done.exception)
-    assert "2 finished pieces are kept; continue with the same command and --resume" in done.stderr
+    assert "2 finished parts are saved; continue with the same command and --resume" in done.stderr
     monkeypatch.setattr(kit.Checkpoint, "record", usual)
     done = call(name, tmp_path / "part")
     assert isinstance(done.exception, InputError)

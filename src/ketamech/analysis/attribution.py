@@ -27,13 +27,13 @@ from ketamech.core.environment import DATA
 from ketamech.core.execution import Progress
 from ketamech.core.statistics import interval
 from ketamech.dosing.dose_events import control_events
-from ketamech.estimation.posterior import load_posterior
 from ketamech.population.random_draws import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.output_times import daily_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
+from ketamech.trials.posterior import load_posterior
 
 
 def coalition_matrix(players: int) -> np.ndarray:
@@ -187,18 +187,18 @@ class CoalitionSimulator:
 
 
 def attribute(
-    model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
-    progress: Progress | None = None, hours: np.ndarray | None = None,
+    model: Model, scenario: Scenario, *, endpoints: str | None = None, draws: int = DRAWS, seed: int = 1,
+    threads: int = 1, progress: Progress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the outcomes of a scenario to its pathways.
 
-    `wanted`: endpoints joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
+    `endpoints`: joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
     `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. `hours`:
     times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
     endpoint lies within the horizon.
     """
     require_outputs(scenario.group, [MOOD])
-    outcomes, skipped = _requested_outcomes(model, scenario, wanted)
+    outcomes, skipped = _requested_outcomes(model, scenario, endpoints)
     hours = shown_hours(scenario) if hours is None else hours
     game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)

@@ -25,12 +25,13 @@ from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.statistics import interval
-from ketamech.estimation.clinical_targets import ClinicalTarget, shipped_trial
+from ketamech.dosing.drugs import KETAMINE
+from ketamech.estimation.clinical_targets import ClinicalTarget
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import scores
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
@@ -248,7 +249,7 @@ def published_differences(rows: Sequence[ScoredRow]) -> list[PublishedDifference
 def _published(row: ScoredRow, value: float, error: float) -> PublishedDifference:
     trial = shipped_trial(row.target.trial)
     arm = next(arm for arm in trial.arms if arm.name == row.target.arm)
-    drugs = [treatment for treatment in arm.regimen.treatments if "ketamine" in treatment.drug]
+    drugs = [treatment for treatment in arm.regimen.treatments if treatment.substance.drug_class == KETAMINE]
     hour, dose = hour_of(row.target), drugs[-1]
     doses = sum(at < hour for drug in drugs for at in drug.starts(trial.horizon))
     curve = "infusion" if dose.route == "IV" else "series" if doses > 1 else "spray"

@@ -24,8 +24,7 @@ from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
-from ketamech.population.cohort import adherence_function
-from ketamech.population.random_draws import draw_parameters
+from ketamech.population.random_draws import adherence_function, draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario

@@ -12,15 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ketamech.core.constants import Z95
-from ketamech.estimation.clinical_targets import (
-    ClinicalTarget,
-    published_interval,
-    shipped_trial,
-    standard_error_of,
-)
+from ketamech.dosing.drugs import ANAESTHESIA, KETAMINE
+from ketamech.estimation.clinical_targets import ClinicalTarget, published_interval, standard_error_of
 from ketamech.estimation.leave_one_trial_out import fold_of
 from ketamech.evidence import RATIOS, log_standard_error
-from ketamech.trials.analysis.analyse import is_control
+from ketamech.trials.design import drug_classes, is_control
+from ketamech.trials.trial_reader import shipped_trial
 
 MADRS_POINTS = 1.33  # of one point of a Hamilton scale
 PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0
@@ -146,14 +143,14 @@ def _classified(target: ClinicalTarget) -> ScoredRow:
 
 def _kind_of_arm(target: ClinicalTarget) -> str:
     """drug awake, drug masked (during anaesthesia), control or comparator (another active treatment)."""
-    if is_control(target.arm):
-        return "control"
-    regimens = {arm.name: arm.regimen for arm in shipped_trial(target.trial).arms}
-    if target.arm not in regimens:  # a decision of the trial, after which the drug is continued
+    regimen = shipped_trial(target.trial).regimens[target.arm]
+    if regimen is None:  # a decision of the trial, after which the drug is continued
         return "drug awake"
-    drugs = " ".join(treatment.drug for treatment in regimens[target.arm].treatments)
-    if "ketamine" in drugs:
-        return "drug masked" if "anaesthesia" in drugs else "drug awake"
+    if is_control(regimen):
+        return "control"
+    classes = drug_classes(regimen)
+    if KETAMINE in classes:
+        return "drug masked" if ANAESTHESIA in classes else "drug awake"
     return "comparator"
 
 

@@ -33,7 +33,6 @@ from ketamech.estimation.clinical_targets import (
     load_clinical_targets,
     load_spread_targets,
     published_interval,
-    shipped_trial,
     standard_error_of,
     statistic,
 )
@@ -43,6 +42,7 @@ from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import shipped_trial
 
 REPLICATES, CURVE_REPLICATES = 60, 40  # of a trial; of the trials behind the curves
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row

@@ -14,6 +14,7 @@ import anyio
 from anyio import CapacityLimiter
 from pydantic import BaseModel, Field
 
+from ketamech.analysis.scorecard_targets import fitted_rows
 from ketamech.core import KetaMechError
 from ketamech.engine.packaged_kernel import packaged_files
 from ketamech.evidence import Evidence, load_evidence
@@ -127,6 +128,11 @@ class AppState:
     def evidence(self) -> Evidence:
         """Published numbers and papers."""
         return load_evidence()
+
+    @cached_property
+    def fitted(self) -> frozenset[str]:
+        """Ids of the evidence rows that set a value of the model."""
+        return fitted_rows(self.evidence, self.model.parameters)
 
     @cached_property
     def _limiters(self) -> dict[bool, CapacityLimiter]:

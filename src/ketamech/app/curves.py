@@ -24,8 +24,9 @@ from ketamech.core.statistics import percentiles
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
+from ketamech.population.virtual_population import patients_at_quantiles_of_change
 from ketamech.report.number_format import unit_in_words
-from ketamech.report.published_points import PublishedPoint, published_points
+from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.summary import curve_values, drug_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
@@ -49,7 +50,7 @@ POPULATION_TIMES, MAX_POPULATION_TIMES = 56, 150
 
 def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     """The response `schemas.CurvesResponse`. Raises UnknownNameError, InputError, SolverError."""
-    began, model = time.perf_counter(), app_state.model
+    start_time, model = time.perf_counter(), app_state.model
     scenario = scenario_of(request.scenario, model)
     tracks = [
         track
@@ -57,16 +58,16 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
         if all(exists_in(scenario.group, name) for series in track.curves for name in series.names)
     ]
     starts = treatment_times(scenario)
-    first = min(starts, default=0.0)
-    times = curve_times(end_time(scenario, first, request.until), starts)
-    found = _solve(model, subjects(scenario, model), times, _output_names(tracks, model))
+    first_start = min(starts, default=0.0)
+    times = curve_times(end_time(scenario, first_start, request.until), starts)
+    curves = _solve(model, subjects(scenario, model), times, _output_names(tracks, model))
     return {
-        "time": np.round(found["time"].values - first, 5).tolist(),
-        "tracks": [_track_curves(track, found, model) for track in tracks],
-        "treatment_times": np.round(np.array(starts) - first, 5).tolist(),
-        "horizon": scenario.horizon - first,
+        "time": np.round(curves["time"].values - first_start, 5).tolist(),
+        "tracks": [_track_curves(track, curves, model) for track in tracks],
+        "treatment_times": np.round(np.array(starts) - first_start, 5).tolist(),
+        "horizon": scenario.horizon - first_start,
         "treatments": list(scenario.regimen.sentences(exact=False)),
-        "milliseconds": _milliseconds_since(began),
+        "milliseconds": _milliseconds_since(start_time),
     }
 
 
@@ -76,46 +77,48 @@ def outputs_of(app_state: AppState, request: OutputsRequest) -> dict[str, Any]:
     scenario = scenario_of(request.scenario, model)
     times, names = np.array(request.times), tuple(dict.fromkeys(request.outputs))
     require_outputs(scenario.group, names)
-    found = _solve(model, subjects(scenario, model), times, names)
-    treated, *control = ({x: rounded(found[x].values[i]) for x in names} for i in range(found.sizes["patient"]))
+    curves = _solve(model, subjects(scenario, model), times, names)
+    treated, *control = (
+        {name: rounded(curves[name].values[i]) for name in names} for i in range(curves.sizes["patient"])
+    )
     return {"times": request.times, "values": treated, "control": control[0] if control else None}
 
 
 def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, Any]:
     """The response `schemas.PopulationResponse`. Raises InputError, UnknownNameError, LimitExceeded."""
-    began, model, limits = time.perf_counter(), app_state.model, app_state.limits
+    start_time, model, limits = time.perf_counter(), app_state.model, app_state.limits
     is_output = request.track in model.layout.units and request.track not in load_tracks()
     track = requested_tracks(model, [] if is_output else [request.track], [request.track] if is_output else [])[0]
     scenario = scenario_of(request.scenario, model)
     starts = treatment_times(scenario)
-    first = min(starts, default=0.0)
-    end = end_time(scenario, first, request.until)
+    first_start = min(starts, default=0.0)
+    end = end_time(scenario, first_start, request.until)
     times = curve_times(end, starts, count=POPULATION_TIMES, most=MAX_POPULATION_TIMES)
     cohort = Cohort(
         model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
         request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
         change=control_events if request.control else None,
     )  # fmt: skip
-    found = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
-    failures = Counter(str(reason).split(" at ")[0] for reason in found["solve_status"].values if reason != "ok")
+    curves = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
+    failures = Counter(str(reason).split(" at ")[0] for reason in curves["solve_status"].values if reason != "ok")
     values = drug_values(model.parameters)
     return {
-        "time": np.round(times - first, 5).tolist(),
+        "time": np.round(times - first_start, 5).tolist(),
         "track": track.key,
         "unit": track.unit,
         "curves": [
             {
                 "key": curve.outputs,
                 "label": curve.label or track.label,
-                "percentiles": _percentiles(y := curve_values(curve, track, found, values)),
-                "individuals": _individuals(y, times - first, request.ranked_at, request.individuals),
+                "percentiles": _percentiles(y := curve_values(curve, track, curves, values)),
+                "individuals": _individuals(y, times - first_start, request.ranked_at, request.individuals),
             }
             for curve in available_curves(track, model)
         ],
         "patients": request.patients,
         "failed": sum(failures.values()),
         "failure_reasons": dict(failures),
-        "milliseconds": _milliseconds_since(began),
+        "milliseconds": _milliseconds_since(start_time),
     }
 
 
@@ -124,24 +127,24 @@ def published_values_of(app_state: AppState, keys: ScenarioFile) -> dict[str, An
     model = app_state.model
     scenario = scenario_of(keys, model)
     run = describe_run(scenario, model)
-    found = _solve(model, run.subjects, curve_times(scenario.horizon, treatment_times(scenario)))
+    dataset = _solve(model, run.subjects, curve_times(scenario.horizon, treatment_times(scenario)))
     curves = curves_by_sum(model)
-    points = published_points(found, run, model, app_state.evidence)
-    shown = [(point, curves[key]) for point in points if (key := sorted_sum(point.output)) in curves]
-    return {"published_values": [_published_value(point, *place, found, model) for point, place in shown]}
+    points = published_points(dataset, run, model, app_state.evidence)
+    drawable = [(point, curves[key]) for point in points if (key := sorted_sum(point.output)) in curves]
+    return {"published_values": [_published_value(point, *place, dataset, model) for point, place in drawable]}
 
 
 def requested_tracks(model: Model, keys: Sequence[str], outputs: Sequence[str]) -> list[Track]:
     """Tracks by key, then single outputs as tracks; every track by default. Raises UnknownNameError."""
     tracks = load_tracks()
-    for kind, names, known in (("track", keys, tracks), ("output", outputs, model.layout.units)):
+    for kind, names, available in (("track", keys, tracks), ("output", outputs, model.layout.units)):
         for name in names:
-            if name not in known:
-                nearest = closest_match(name, known)
+            if name not in available:
+                nearest = closest_match(name, available)
                 raise UnknownNameError(f"there is no {kind} '{name}'", key=f"{kind}s", nearest=nearest)
-    chosen = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
+    selected = [tracks[key] for key in dict.fromkeys(keys)] if keys or outputs else list(tracks.values())
     single = [single_output_track(name, model) for name in dict.fromkeys(outputs)]
-    return [track for track in (*chosen, *single) if available_curves(track, model)]
+    return [track for track in (*selected, *single) if available_curves(track, model)]
 
 
 def single_output_track(name: str, model: Model) -> Track:
@@ -167,38 +170,38 @@ def _solve(
     model: Model, subjects: Sequence[Subject], times: np.ndarray, outputs: tuple[str, ...] | None = None
 ) -> xr.Dataset:
     """Treated and control at these times; all outputs by default. Raises SolverError."""
-    found = run_subjects(model, subjects, times, tolerance=TOLERANCE, outputs=outputs)
-    failures = [str(reason) for reason in found["solve_status"].values if reason != "ok"]
+    curves = run_subjects(model, subjects, times, tolerance=TOLERANCE, outputs=outputs)
+    failures = [str(reason) for reason in curves["solve_status"].values if reason != "ok"]
     if failures:
         raise SolverError(f"the scenario could not be solved: {failures[0]}")
-    return found
+    return curves
 
 
 # Times
 
 
-def end_time(scenario: Scenario, first: float, until: float | None) -> float:
+def end_time(scenario: Scenario, first_start: float, until: float | None) -> float:
     """Last output time (h): the horizon, or at most `until` hours after the first treatment."""
-    return scenario.horizon if until is None else min(scenario.horizon, first + until)
+    return scenario.horizon if until is None else min(scenario.horizon, first_start + until)
 
 
 def treatment_times(scenario: Scenario) -> list[float]:
     """Start times of treatments (h); starts within half an hour count as one."""
-    found: list[float] = []
+    times: list[float] = []
     treatments = scenario.regimen.treatments
-    for at in sorted({at + t.lag for t in treatments for at in t.taken(scenario.horizon).values()}):
-        if not found or at - found[-1] > 0.5:
-            found.append(float(at))
-    return found
+    for start in sorted({start + t.lag for t in treatments for start in t.taken(scenario.horizon).values()}):
+        if not times or start - times[-1] > 0.5:
+            times.append(float(start))
+    return times
 
 
 # JSON values
 
 
-def _track_curves(track: Track, found: xr.Dataset, model: Model) -> dict[str, Any]:
+def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, Any]:
     curves, values = [], drug_values(model.parameters)
     for curve in available_curves(track, model):
-        y = curve_values(curve, track, found, values)
+        y = curve_values(curve, track, dataset, values)
         control = rounded(y[1]) if len(y) > 1 else None
         label = curve.label or track.label
         curves.append({"key": curve.outputs, "label": label, "treated": rounded(y[0]), "control": control})
@@ -211,23 +214,18 @@ def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     return {str(p): rounded(row) for p, row in zip(PERCENTILES, percentiles(complete, PERCENTILES), strict=True)}
 
 
-def _individuals(y: np.ndarray, times: np.ndarray, at: float, count: int) -> list[list[float | None]]:
+def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> list[list[float | None]]:
     """Of the patients [patient, time] whose curves are complete, `count` at even quantiles of their relative fall."""
-    complete = y[np.isfinite(y).all(axis=1)]
-    if not count or not len(complete):
-        return []
-    change = complete[:, np.abs(times - at).argmin()] / np.maximum(complete[:, 0], 1e-9)
-    order = np.argsort(change, kind="stable")
-    places = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
-    return [rounded(row) for row in complete[order[places]]]
+    chosen = patients_at_quantiles_of_change(y, int(np.abs(times - hour).argmin()), count)
+    return [rounded(y[patient]) for patient in chosen]
 
 
 def _published_value(
-    point: PublishedPoint, track: Track, curve: TrackCurve, found: xr.Dataset, model: Model
+    point: PublishedPoint, track: Track, curve: TrackCurve, dataset: xr.Dataset, model: Model
 ) -> dict[str, Any]:
     scale = track.factor(curve, drug_values(model.parameters))
     if track.is_relative:
-        scale = 1.0 / float(np.sum([found.variables[name].values[0, 0] for name in curve.names]))
+        scale = 1.0 / float(np.sum([dataset.variables[name].values[0, 0] for name in curve.names]))
     return {
         "evidence": point.evidence,
         "track": track.key,
@@ -237,6 +235,8 @@ def _published_value(
         "end": round(point.end, 5),
         **{name: rounded_number(getattr(point, name) * scale) for name in ("value", "low", "high")},
         "translated": point.translated,
+        "partly_model": is_partly_model(point.model_part, track.is_relative),
+        "fitted": point.fitted,
         "label": point.label,
         "how": point.measure_text,
     }
@@ -260,10 +260,10 @@ def rounded(y: np.ndarray) -> list[float | None]:
     """Values rounded to `DIGITS` digits of the largest value; non-finite values become null."""
     finite = np.isfinite(y)
     largest = float(np.max(np.abs(y[finite]), initial=0.0))
-    places = DIGITS - 1 - (math.floor(math.log10(largest)) if largest > 0 else 0)
-    values = np.round(y, places).tolist()
+    decimals = DIGITS - 1 - (math.floor(math.log10(largest)) if largest > 0 else 0)
+    values = np.round(y, decimals).tolist()
     return values if finite.all() else [v if ok else None for v, ok in zip(values, finite.tolist(), strict=True)]
 
 
-def _milliseconds_since(began: float) -> float:
-    return round(1000 * (time.perf_counter() - began), 2)
+def _milliseconds_since(start_time: float) -> float:
+    return round(1000 * (time.perf_counter() - start_time), 2)

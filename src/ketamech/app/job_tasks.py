@@ -38,10 +38,10 @@ def scorecard_work(app_state: AppState) -> Work:
             messages.append(message)
             progress(min(0.95, len(messages) / 40), message)
 
-        found = scorecard(app_state.model, report_line)
-        rows = found.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
+        result = scorecard(model=app_state.model, progress=lambda step, *_: report_line(step))
+        rows = result.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
         rows = rows.rename(columns={"distance": "deviation"})
-        return {"rows": json_rows(rows), "criteria": json_rows(found.criteria), "uncovered": len(found.uncovered)}
+        return {"rows": json_rows(rows), "criteria": json_rows(result.criteria), "uncovered": len(result.uncovered)}
 
     return lambda progress: app_state.cache.get("scorecard", lambda: compare(progress))
 
@@ -55,22 +55,22 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
     scenario = scenario_of(request.scenario, model)
 
     def work(progress: Progress) -> dict[str, Any]:
-        def report_draws(done: int, total: int) -> None:
-            progress(0.95 * done / total, f"{done} of {total} draws")
+        def report_draws(count: int, total: int) -> None:
+            progress(0.95 * count / total, f"{count} of {total} draws")
 
         hours = np.union1d(FIRST_HOUR, shown_hours(scenario))
-        found = attribute(model, scenario, draws=request.draws, threads=THREADS, progress=report_draws, hours=hours)
+        result = attribute(model, scenario, draws=request.draws, threads=THREADS, progress=report_draws, hours=hours)
         progress(0.96, "writing sentences")
-        layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in found.madrs_decomposition)
+        layers = (draws[1:].mean(axis=0) if len(draws) > 1 else draws[0] for draws in result.madrs_decomposition)
         return {
-            "table": json_rows(found.table),
-            "totals": json_rows(found.totals),
-            "components": list(found.components),
-            "times": np.round(found.times, 4).tolist(),
+            "table": json_rows(result.table),
+            "totals": json_rows(result.totals),
+            "components": list(result.components),
+            "times": np.round(result.times, 4).tolist(),
             "contributions": [rounded(layer) for layer in layers],
-            "sentences": list(describe_attribution(found, model.parameters)),
-            "failed": int(found.failed),
-            "skipped": list(found.skipped),
+            "sentences": list(describe_attribution(result, model.parameters)),
+            "failed": int(result.failed),
+            "skipped": list(result.skipped),
         }
 
     return work

@@ -55,13 +55,13 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
 
-    def progress_callback(self, until: float) -> Progress:
+    def progress_callback(self, deadline: float) -> Progress:
         """A callback for the progress of the work; it raises when the job is cancelled or over time."""
 
         def report_progress(fraction: float, message: str) -> None:
             if self.cancelled:
                 raise Cancelled("cancelled")
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise LimitExceeded("this job took too long", "fewer patients, replicates or draws")
             self.progress, self.message = min(1.0, max(self.progress, fraction)), message
 
@@ -133,12 +133,12 @@ class Jobs:
             return
         job.state = "running"
         try:
-            found = work(job.progress_callback(time.monotonic() + self._limits.job_seconds))
-            if isinstance(found, ResultWithFiles):
-                job.result, job.write_files = found.value, found.write
+            result = work(job.progress_callback(time.monotonic() + self._limits.job_seconds))
+            if isinstance(result, ResultWithFiles):
+                job.result, job.write_files = result.value, result.write
                 self._drop_old_files()
             else:
-                job.result = found
+                job.result = result
             job.progress, job.state = 1.0, "done"
         except Cancelled:
             job.state = "cancelled"

@@ -51,10 +51,12 @@ def error_body(error: KetaMechError) -> ErrorResponse:
         details = {"expected": error.expected}
     what = getattr(error, "what", None) or str(error).splitlines()[0]
     fields = {"kind": type(error).__name__, "error": what, "text": str(error), **details}
-    return ErrorResponse.model_validate({name: _clean(x) if isinstance(x, str) else x for name, x in fields.items()})
+    return ErrorResponse.model_validate(
+        {name: _encodable(x) if isinstance(x, str) else x for name, x in fields.items()}
+    )
 
 
-def _clean(text: str) -> str:
+def _encodable(text: str) -> str:
     """Text that can be encoded: an unpaired surrogate becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
 

@@ -26,14 +26,14 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
     refuse_files(keys)
     refuse_long_texts(keys)
     try:
-        found = scenario_from_keys(keys, model.parameters, NAME, {})
+        scenario = scenario_from_keys(keys, model.parameters, NAME, {})
     except InputError as problem:
         raise without_file(problem) from None
-    count = sum(len(treatment.starts(found.horizon)) for treatment in found.regimen.treatments)
+    count = sum(len(treatment.starts(scenario.horizon)) for treatment in scenario.regimen.treatments)
     if count > MAX_OCCASIONS:
         what = f"{count} doses exceed the limit of the page"
         raise InputError(what, key="treatments", expected=f"at most {MAX_OCCASIONS}; the command line takes 5000")
-    return found
+    return scenario
 
 
 def refuse_files(keys: ScenarioFile) -> None:
@@ -58,11 +58,11 @@ def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield key, value
     elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _texts(inner, f"{key}.{name}" if key else str(name))
+        for name, item in value.items():
+            yield from _texts(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            yield from _texts(inner, f"{key}[{i}]")
+        for i, item in enumerate(value):
+            yield from _texts(item, f"{key}[{i}]")
 
 
 def without_file(problem: InputError) -> InputError:
@@ -75,22 +75,22 @@ def without_file(problem: InputError) -> InputError:
 
 def parse_uploaded(text: str, name: str, model: Model) -> ScenarioFile:
     """The keys of an uploaded scenario that can be run. Raises InputError with line and key."""
-    shown = shown_name(name)
+    file_name = shown_name(name)
     if len(text) > LIMITS.file_characters:
         expected = f"at most {LIMITS.file_characters:,} characters; the command line reads longer files"
-        raise InputError(f"{shown} has {len(text):,} characters", expected=expected)
-    keys = keys_from_text(text, shown)
+        raise InputError(f"{file_name} has {len(text):,} characters", expected=expected)
+    keys = keys_from_text(text, file_name)
     refuse_files(keys)
     refuse_long_texts(keys)
-    scenario_from_text(text, model.parameters, shown)
+    scenario_from_text(text, model.parameters, file_name)
     scenario_of(keys, model)
     return keys
 
 
 def shown_name(name: str) -> str:
     """The name of an uploaded file for messages: last part, printable, at most 60 characters."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(letter for letter in last if letter.isprintable())[:60] or "file"
+    last_part = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in last_part if letter.isprintable())[:60] or "file"
 
 
 def scenario_summary(keys: ScenarioFile, model: Model) -> dict[str, Any]:
@@ -118,8 +118,8 @@ def command(keys: ScenarioFile) -> str:
     sentence = _sentence(keys)
     if not sentence:
         return shlex.join(["ketamech", "simulate", str(NAME)])
-    options = [part for phrase in _perturbations(keys) for part in ("--perturb", phrase)]
-    options += [part for option, value in _options(keys).items() for part in (f"--{option}", value)]
+    options = [word for phrase in _perturbations(keys) for word in ("--perturb", phrase)]
+    options += [word for option, value in _options(keys).items() for word in (f"--{option}", value)]
     return shlex.join(["ketamech", "simulate", sentence, *options])
 
 
@@ -135,14 +135,14 @@ def python(keys: ScenarioFile) -> str:
     if not sentence:
         text = f"from pathlib import Path\n\nimport ketamech\n\nscenario = Path({str(NAME)!r})\n"
         text += f"scenario.write_text({keys.text()!r}, encoding={'utf-8'!r})\n"
-        return f"{text}curves = ketamech.simulate(scenario)\n{_printed(keys)}"
+        return f"{text}curves = ketamech.simulate(scenario)\n{_print_line(keys)}"
     options = "".join(f", {option}={value!r}" for option, value in _options(keys).items())
     perturbations = _perturbations(keys)
     options += f", perturb={perturbations!r}" if perturbations else ""
-    return f"import ketamech\n\ncurves = ketamech.simulate({sentence!r}{options})\n{_printed(keys)}"
+    return f"import ketamech\n\ncurves = ketamech.simulate({sentence!r}{options})\n{_print_line(keys)}"
 
 
-def _printed(keys: ScenarioFile) -> str:
+def _print_line(keys: ScenarioFile) -> str:
     """A line of Python that prints the main outcome: MADRS, or the behaviour of an animal."""
     output = "mood.madrs" if keys.species == HUMAN else "forced_swim.immobility"
     return f'print(curves["{output}"].to_series())\n'
@@ -163,7 +163,7 @@ def _sentence(keys: ScenarioFile) -> str:
     values: Mapping[str, Any] = keys.model_dump(exclude_defaults=True)
     if not set(values) <= PLAIN or isinstance(values.get("perturbations"), dict) or not _is_default_person(keys):
         return ""
-    return "; ".join(one if isinstance(one, str) else one.sentence() for one in keys.treatments)
+    return "; ".join(treatment if isinstance(treatment, str) else treatment.sentence() for treatment in keys.treatments)
 
 
 def _is_default_person(keys: ScenarioFile) -> bool:

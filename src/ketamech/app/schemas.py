@@ -193,6 +193,8 @@ class PublishedValue(BaseModel):
     low: float | None
     high: float | None
     translated: bool = Field(description="not measured in people, made comparable by an assumption, or a difference")
+    partly_model: bool = Field(description="a published difference or change, drawn from a line or level of the model")
+    fitted: bool = Field(description="the number set a value of the model: agreement is no test")
     label: str
     how: str = Field(description="by what steps the published number came to this value; empty: as published")
 

@@ -39,17 +39,17 @@ class SecurityMiddleware:
         self.app, self.limits = app, limits
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One request."""
+        """Check one request and pass it on."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         send = _with_headers(send)
-        if (refused := self._refused(headers)) is not None:
-            return await refused(scope, receive, send)
+        if (refusal := self._refused(headers)) is not None:
+            return await refusal(scope, receive, send)
         body: list[bytes] | None = None
-        with anyio.move_on_after(self.limits.body_seconds) as waiting:
+        with anyio.move_on_after(self.limits.body_seconds) as body_timeout:
             body = await _read(receive, self.limits.body_bytes)
-        if waiting.cancelled_caught:
+        if body_timeout.cancelled_caught:
             error = LimitExceeded(
                 "the request did not arrive completely", f"all of it within {self.limits.body_seconds:g} s"
             )
@@ -59,11 +59,11 @@ class SecurityMiddleware:
                 f"a request of more than {self.limits.body_bytes:,} bytes", f"at most {self.limits.body_bytes:,} bytes"
             )
             return await error_response(error, 413)(scope, receive, send)
-        await self.app(scope, _again(body, receive), send)
+        await self.app(scope, _replay(body, receive), send)
 
     def _refused(self, headers: dict[str, str]) -> Any:
         host = headers.get("host", "")
-        if _name(host) not in HOSTS:
+        if _host_name(host) not in HOSTS:
             return error_response(NotFound("this server answers to 127.0.0.1 and localhost only"), 400)
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
@@ -71,12 +71,12 @@ class SecurityMiddleware:
         return None
 
 
-def _name(host: str) -> str:
+def _host_name(host: str) -> str:
     return host.rsplit(":", 1)[0] if not host.endswith("]") else host
 
 
-async def _read(receive: Any, most: int) -> list[bytes] | None:
-    """The parts of a body; None when it is larger than `most`."""
+async def _read(receive: Any, max_bytes: int) -> list[bytes] | None:
+    """The parts of a body; None when it is larger than `max_bytes`."""
     parts: list[bytes] = []
     size = 0
     while True:
@@ -85,28 +85,28 @@ async def _read(receive: Any, most: int) -> list[bytes] | None:
             return parts
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > most:
+        if size > max_bytes:
             return None
         if not message.get("more_body"):
             return parts
 
 
-def _again(parts: list[bytes], receive: Any) -> Any:
+def _replay(parts: list[bytes], receive: Any) -> Any:
     """A receive function that returns a body already read, then further messages such as a disconnect."""
-    waiting = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+    pending = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
-    async def one() -> Any:
-        return waiting.pop() if waiting else await receive()
+    async def receive_next() -> Any:
+        return pending.pop() if pending else await receive()
 
-    return one
+    return receive_next
 
 
 def _with_headers(send: Any) -> Any:
-    async def sent(message: Any) -> None:
+    async def send_with_headers(message: Any) -> None:
         if message["type"] == "http.response.start":
-            given = {name.lower() for name, _ in message["headers"]}
-            own = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in given]
-            message = {**message, "headers": [*message["headers"], *own]}
+            present = {name.lower() for name, _ in message["headers"]}
+            added = [(k.encode(), v.encode()) for k, v in HEADERS.items() if k.encode() not in present]
+            message = {**message, "headers": [*message["headers"], *added]}
         await send(message)
 
-    return sent
+    return send_with_headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -20,9 +21,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ketamech.app.app_state import AppState
-from ketamech.app.connections import TimedProtocol
 from ketamech.app.curves import curves_of
 from ketamech.app.jobs import Jobs
 from ketamech.app.responses import NotFound, error_response
@@ -36,8 +37,49 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 
 PAGES = ("workbench", "exercises")  # addresses without a suffix
+REQUEST_SECONDS = 10.0  # for the head of a request; Limits.body_seconds for its body
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, populations, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
+
+
+class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """HTTP protocol of the server that closes a connection without a complete request head after REQUEST_SECONDS.
+
+    Open connections without a request thus cannot exhaust the server.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Start to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop waiting when a request is being answered; wait again for the rest of an incomplete head."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self._deadline is None:
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        """Stop waiting; uvicorn limits the time of an idle connection (timeout_keep_alive)."""
+        self._stop_waiting()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting when the connection is closed."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 def make_app(app_state: AppState | None = None) -> FastAPI:
@@ -48,14 +90,14 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
     jobs = Jobs(app_state.limits)
 
     @asynccontextmanager
-    async def living(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         Thread(target=_load_in_background, args=(app_state,), daemon=True).start()
         yield
         jobs.close()
 
     app = FastAPI(
         title="KetaMech", version=__version__, description=ABOUT, docs_url=None, redoc_url=None,
-        openapi_url="/api/openapi.json", lifespan=living, responses=ERRORS, redirect_slashes=False,
+        openapi_url="/api/openapi.json", lifespan=lifespan, responses=ERRORS, redirect_slashes=False,
     )  # fmt: skip
     app.add_middleware(SecurityMiddleware, limits=app_state.limits)
     _add_error_handlers(app)
@@ -70,8 +112,8 @@ def make_app(app_state: AppState | None = None) -> FastAPI:
 
 def _load_in_background(app_state: AppState) -> None:
     """Compile the model and compute the first figure before the first request."""
-    usual = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
-    curves_of(app_state, CurvesRequest.model_validate({"scenario": usual}))
+    scenario = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}}
+    curves_of(app_state, CurvesRequest.model_validate({"scenario": scenario}))
 
 
 WASM_PAGES = (".", "index.html", "engine")  # the story, and the folder of its worker: they compile WebAssembly
@@ -86,48 +128,48 @@ class PageFiles(StaticFiles):
             raise HTTPException(404)
         if path in PAGES:
             path = f"{path}.html"
-        found = await super().get_response(path, scope)
-        found.headers["cache-control"] = "no-cache"
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "no-cache"
         if path.split("/")[0] in WASM_PAGES:
-            found.headers["content-security-policy"] = WASM_POLICY + NO_FRAME
-        return found
+            response.headers["content-security-policy"] = WASM_POLICY + NO_FRAME
+        return response
 
 
 def _add_error_handlers(app: FastAPI) -> None:
     """Return every error with the text of the command line."""
 
     @app.exception_handler(KetaMechError)
-    async def ours(_: Request, error: KetaMechError) -> Response:
+    async def ketamech_error(_: Request, error: KetaMechError) -> Response:
         return error_response(error)
 
     @app.exception_handler(RequestValidationError)
-    async def badly_formed(_: Request, error: RequestValidationError) -> Response:
+    async def invalid_request(_: Request, error: RequestValidationError) -> Response:
         return error_response(_validation_error(list(error.errors())))
 
     @app.exception_handler(HTTPException)
-    async def elsewhere(request: Request, error: HTTPException) -> Response:
+    async def http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
             return error_response(NotFound(f"no page at {request.url.path[:80]}"))
         return error_response(InputError(str(error.detail)), error.status_code, error.headers)
 
     @app.exception_handler(Exception)  # outside the middleware, so it adds the security headers itself
-    async def defect(_: Request, error: Exception) -> Response:
+    async def internal_error(_: Request, error: Exception) -> Response:
         what = f"internal error: {type(error).__name__}; your settings are not lost"
         return error_response(KetaMechError(what), 500, HEADERS)
 
 
 def _validation_error(errors: list[Any]) -> InputError:
     """The error of an invalid request; a scenario in it gives the message of a scenario file."""
-    inside = [
+    scenario_errors = [
         {**error, "loc": error["loc"][2:]}
         for error in errors
         if error["loc"][:2] == ("body", "scenario") and len(error["loc"]) > 2
     ]
-    if inside:
-        return without_file(to_input_error(inside, NAME, {}, SCENARIO_FILE))
+    if scenario_errors:
+        return without_file(to_input_error(scenario_errors, NAME, {}, SCENARIO_FILE))
     first = errors[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
-    return InputError(f"{first['msg']}", key=where or "body", expected="what /api/openapi.json says")
+    field = ".".join(str(part) for part in first["loc"] if part != "body")
+    return InputError(f"{first['msg']}", key=field or "body", expected="a request as in /api/openapi.json")
 
 
 HOST, START_SECONDS = "127.0.0.1", 30.0
@@ -136,8 +178,8 @@ SHUTDOWN_SECONDS = 0.2  # for computations to end with the server
 
 def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_state: AppState | None = None) -> None:
     """Serve on 127.0.0.1 until Ctrl-C; port 0 takes a free one. Raises InputError when the port is taken."""
-    listening = _listening(port)
-    address = f"http://{HOST}:{listening.getsockname()[1]}/"
+    listener = _listening(port)
+    address = f"http://{HOST}:{listener.getsockname()[1]}/"
     config = uvicorn.Config(
         make_app(app_state), http=TimedProtocol, log_level="warning", access_log=False, timeout_graceful_shutdown=1,
         limit_concurrency=400, server_header=False,
@@ -145,18 +187,18 @@ def serve(port: int, *, browser: bool, announce: Callable[[str], None], app_stat
     server = uvicorn.Server(config)
     Thread(target=_open, args=(server, address, browser, announce), daemon=True).start()
     try:
-        server.run(sockets=[listening])
+        server.run(sockets=[listener])
     finally:
         _end_computations()
 
 
 def _end_computations() -> None:
     """End the process where computations still run: Python would wait for their threads, some for minutes."""
-    until, main = time.monotonic() + SHUTDOWN_SECONDS, threading.main_thread()
-    running = [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
-    for thread in running:
-        thread.join(max(0.0, until - time.monotonic()))
-    if any(thread.is_alive() for thread in running) and threading.current_thread() is main:
+    deadline, main = time.monotonic() + SHUTDOWN_SECONDS, threading.main_thread()
+    threads = [thread for thread in threading.enumerate() if thread is not main and not thread.daemon]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in threads) and threading.current_thread() is main:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)  # as after Ctrl-C
@@ -164,22 +206,22 @@ def _end_computations() -> None:
 
 def _listening(port: int) -> socket.socket:
     # The protocol is explicit, or asyncio leaves Nagle's algorithm on: 40 ms a response.
-    found = socket.socket(proto=socket.IPPROTO_TCP)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((HOST, port))
+        listener.bind((HOST, port))
     except (OSError, OverflowError):
-        found.close()
+        listener.close()
         raise InputError(
             f"port {port} cannot be used", key="--port", expected="a free port from 1024 to 65535", type_this="--port 0"
         ) from None
-    return found
+    return listener
 
 
 def _open(server: uvicorn.Server, address: str, browser: bool, announce: Callable[[str], None]) -> None:
     """Announce the address once the server answers, and open the browser."""
-    until = time.monotonic() + START_SECONDS
-    while not server.started and time.monotonic() < until:
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
     announce(address)
     if browser:

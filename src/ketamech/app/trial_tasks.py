@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -23,21 +21,21 @@ from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import Progress, ResultWithFiles, Work
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
-from ketamech.estimation.posterior import load_posterior, posterior_hash
-from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, is_control, reference_arm
+from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
     difference_sentences,
-    mean_difference,
+    effect_table,
+    error_sentences,
     power,
     smallest_arms,
     success_criterion,
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
-from ketamech.trials.design import PLACEBO, Arm, Trial, is_placebo, matched_placebo
-from ketamech.trials.run_trial import run_trial, with_sample_size
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
+from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
 PARTS = 12
@@ -48,10 +46,10 @@ TITRATION_WORD, TOLERABILITY, TOLERABILITY_VISITS = "tolerability", "CADSS <= 40
 
 def shipped_trials() -> list[dict[str, Any]]:
     """The trials of the package."""
-    found = {path.stem: shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))}
+    trials = {path.stem: shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))}
     return [
         {"name": name, "title": trial.title, "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
-        for name, trial in found.items()
+        for name, trial in trials.items()
     ]
 
 
@@ -93,7 +91,7 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
         return shipped_trial(request.shipped), ""
     keys, table = trial_keys(request), app_state.model.parameters
     trial = load_trial(keys, table)
-    if request.control == PLACEBO and not any(is_control(arm.name) or is_placebo(arm.regimen) for arm in trial.arms):
+    if request.control == PLACEBO and not any(is_control(arm.regimen) for arm in trial.arms):
         matched, differing = _most_visits(trial)
         control = list(matched_placebo(matched.regimen).sentences())
         keys["arms"][PLACEBO] = {"treatment": control, "n": request.patients_per_arm}
@@ -108,11 +106,11 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
 
 
 def _most_visits(trial: Trial) -> tuple[Arm, list[str]]:
-    """The arm with the most visits for treatment, and the names of arms whose placebo would be another."""
-    hours = {arm.name: sum(len(one.starts(trial.horizon)) for one in arm.regimen.treatments) for arm in trial.arms}
-    most = max(trial.arms, key=lambda arm: hours[arm.name])
-    control = matched_placebo(most.regimen)
-    return most, [arm.name for arm in trial.arms if matched_placebo(arm.regimen) != control]
+    """The arm with the most visits for treatment, and the names of arms whose matched placebo differs."""
+    counts = {arm.name: sum(len(t.starts(trial.horizon)) for t in arm.regimen.treatments) for arm in trial.arms}
+    most_visited = max(trial.arms, key=lambda arm: counts[arm.name])
+    control = matched_placebo(most_visited.regimen)
+    return most_visited, [arm.name for arm in trial.arms if matched_placebo(arm.regimen) != control]
 
 
 @dataclass(frozen=True)
@@ -143,18 +141,18 @@ class TrialTask:
         replicates = self.request.replicates
         draws = load_posterior(table=self.app_state.model.parameters)
         step = max(1, math.ceil(replicates / PARTS))
-        parts = []
+        datasets = []
         for first in range(0, replicates, step):
             progress(0.9 * first / replicates, f"{label}trial {first + 1} of {replicates}")
-            parts.append(
+            datasets.append(
                 run_trial(
                     self.trial, self.app_state.model, replicates=min(step, replicates - first), patients=patients,
                     seed=self.request.seed, threads=THREADS, posterior=draws, first=first,
                 )
             )  # fmt: skip
-        data = parts[0]
-        if len(parts) > 1:
-            joined = xr.concat(parts, "replicate", data_vars="all", coords="minimal", compat="override")
+        data = datasets[0]
+        if len(datasets) > 1:
+            joined = xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
             data = joined.assign_attrs(data.attrs)
         progress(0.92, "analysing")
         return data.assign_attrs(posterior=posterior_hash(draws))
@@ -164,9 +162,9 @@ def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
     """Title and work of a trial. Raises InputError, LimitExceeded before anything runs."""
     task = TrialTask.of(app_state, request)
     patients = task.patients * (len(task.trial.arms) if task.trial.washout else 1) * request.replicates
-    most = app_state.limits.trial_patients
-    if patients > most:
-        raise LimitExceeded(f"{patients:,} virtual patients", f"at most {most:,}: fewer patients or replicates")
+    max_patients = app_state.limits.trial_patients
+    if patients > max_patients:
+        raise LimitExceeded(f"{patients:,} virtual patients", f"at most {max_patients:,}: fewer patients or replicates")
     return task.trial.title, lambda progress: _run_trial(task, progress)
 
 
@@ -183,22 +181,22 @@ def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[s
 
 
 def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Progress) -> ResultWithFiles:
-    most = max(4 * len(task.trial.arms), task.app_state.limits.trial_patients // request.replicates)
+    max_patients = max(4 * len(task.trial.arms), task.app_state.limits.trial_patients // request.replicates)
     simulated = 0
 
     def run(patients: int) -> xr.Dataset:
         nonlocal simulated
         # Sizes double, so that all smaller trials together are about as long as this one.
-        part = patients / (2 * most)
-        done, simulated = simulated, simulated + patients
+        fraction_of_job = patients / (2 * max_patients)
+        simulated_before, simulated = simulated, simulated + patients
 
         def report(fraction: float, message: str) -> None:
-            progress(min(0.9, done / (2 * most) + part * fraction), message)
+            progress(min(0.9, simulated_before / (2 * max_patients) + fraction_of_job * fraction), message)
 
         return task.simulate(report, patients, f"{patients} patients, ")
 
-    search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=most)
-    trial = with_sample_size(task.trial, search.data.sizes["patient"])
+    search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=max_patients)
+    trial = task.trial.replace(patients=search.data.sizes["patient"])
     return _result(task, trial, search.data, search.power, search)
 
 
@@ -208,27 +206,27 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Pro
 def _result(
     task: TrialTask, trial: Trial, data: xr.Dataset, table: pd.DataFrame | None, search: SampleSizeSearch | None = None
 ) -> ResultWithFiles:
-    found = analyse(data, trial)
-    scripts = reproduction(task, data.sizes["patient"], searched=search is not None)
-    value = _trial_response(task, trial, found, table)
-    value |= {"sample_size": [one.row() for one in search.sizes] if search else [], "reproduction": scripts}
+    analysis = analyse(data, trial)
+    scripts = reproduction(task, data.sizes["patient"], is_search=search is not None)
+    value = _trial_response(task, trial, analysis, table)
+    value |= {"sample_size": [size.row() for size in search.sizes] if search else [], "reproduction": scripts}
     if search:  # stated with each sample size, for a trial of that size
         value["missed"] = []
-    write = partial(_write_files, task, trial, data, found, table, scripts)
+    write = partial(_write_files, task, trial, data, analysis, table, scripts)
     return ResultWithFiles(value, write)
 
 
 def _write_files(
-    task: TrialTask, trial: Trial, data: xr.Dataset, found: TrialAnalysis, table: pd.DataFrame | None,
+    task: TrialTask, trial: Trial, data: xr.Dataset, analysis: TrialAnalysis, table: pd.DataFrame | None,
     scripts: dict[str, str], folder: Path,
 ) -> None:  # fmt: skip
     """The files of `ketamech trial`, with the trial file and the script beside them."""
     from ketamech.report.provenance import provenance_of_many
     from ketamech.report.trial_folder import write_trial
 
-    facts = provenance_of_many(trial.title, trial.fingerprint, task.app_state.model, scripts["command"])
+    metadata = provenance_of_many(trial.title, trial.fingerprint, task.app_state.model, scripts["command"])
     write_trial(
-        folder, data.assign_attrs(facts), trial, found, power=table, alpha=task.criterion.alpha,
+        folder, data.assign_attrs(metadata), trial, analysis, power=table, alpha=task.criterion.alpha,
         command_line=scripts["command"],
     )  # fmt: skip
     if task.file:
@@ -236,16 +234,16 @@ def _write_files(
     (folder / "trial.py").write_text(scripts["python"], encoding="utf-8")
 
 
-def reproduction(task: TrialTask, patients: int, *, searched: bool = False) -> dict[str, str]:
+def reproduction(task: TrialTask, patients: int, *, is_search: bool = False) -> dict[str, str]:
     """The trial file (none for a shipped one), the command line and Python that give the same numbers."""
     request, python = task.request, "import ketamech\n\n"
     if task.file:
         python = f"from pathlib import Path\n\n{python}Path({FILE!r}).write_text({task.file!r}, encoding={'utf-8'!r})\n"
     name = request.shipped or FILE
-    python += f"trial = ketamech.Trial({name!r}).replace(patients={patients})\n"
+    python += f"trial = ketamech.Trial.read({name!r}).replace(patients={patients})\n"
     python += f"result = trial.run(replicates={request.replicates}, seed={request.seed})\n"
     options = ["--replicates", request.replicates]
-    if searched:
+    if is_search:
         assert isinstance(request, SampleSizeRequest)
         options += ["--sample-size", f"{request.target_power:g}"]
     else:
@@ -256,7 +254,7 @@ def reproduction(task: TrialTask, patients: int, *, searched: bool = False) -> d
     return {
         "file": task.file,
         "command": shlex.join(["ketamech", "trial", name, *map(str, options)]),
-        "python": python + (_search_script(request) if searched else "print(result.analyse().means)\n"),
+        "python": python + (_search_script(request) if is_search else "print(result.analyse().means)\n"),
     }
 
 
@@ -268,16 +266,18 @@ def _search_script(request: TrialRequest) -> str:
 
 
 def _trial_response(
-    task: TrialTask, trial: Trial, found: TrialAnalysis, table: pd.DataFrame | None
+    task: TrialTask, trial: Trial, analysis: TrialAnalysis, table: pd.DataFrame | None
 ) -> dict[str, Any]:  # fmt: skip
-    arms = [{"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing"} for arm in _with_n(task, trial)]
+    arms = [
+        {"name": arm.name, "n": arm.n, "treatment": arm.treatment or "nothing"} for arm in _simulated_arms(task, trial)
+    ]
     relapse: dict[str, Any] = {"survival": [], "relapse": [], "hazard_ratio": {}}
-    if found.relapse is not None:
-        curves = found.relapse.curves
+    if analysis.relapse is not None:
+        curves = analysis.relapse.curves
         relapse = {
             "survival": json_rows(curves.iloc[:: max(1, len(curves) // MOST_SURVIVAL_STEPS)]),
-            "relapse": json_rows(found.relapse.median),
-            "hazard_ratio": {name: x for name, x in found.relapse.hazard_ratio.items() if math.isfinite(x)},
+            "relapse": json_rows(analysis.relapse.median),
+            "hazard_ratio": {name: x for name, x in analysis.relapse.hazard_ratio.items() if math.isfinite(x)},
         }
     return {
         "title": trial.title,
@@ -285,80 +285,34 @@ def _trial_response(
         "arms": arms,
         "replicates": task.request.replicates,
         "primary": " at ".join(trial.primary),
-        "reference": found.reference,
+        "reference": analysis.reference,
         "criterion": task.criterion.text,
-        "differences": difference_sentences(found, trial, task.criterion),
-        "effects": _effects(found, trial, task.criterion),
-        "missed": _missed(found, trial, task.criterion),
-        "means": {scale: json_rows(rows) for scale, rows in found.means.items()},
-        "response_rates": {scale: json_rows(rows) for scale, rows in found.shares.items()},
-        "comparison": _comparison(found, task.criterion),
+        "differences": difference_sentences(analysis, trial, task.criterion),
+        "effects": json_rows(effect_table(analysis, trial, task.criterion)),
+        "missed": error_sentences(analysis, trial, task.criterion),
+        "means": {scale: json_rows(rows) for scale, rows in analysis.means.items()},
+        "response_rates": {scale: json_rows(rows) for scale, rows in analysis.shares.items()},
+        "comparison": _comparison(analysis, task.criterion),
         **relapse,
         "power": [] if table is None else json_rows(table),
-        "dropout_percent": {name: json_cell(value) for name, value in found.dropout.items()},
-        "not_estimated": found.not_estimated,
-        "failed_percent": round(100 * found.failed, 3),
+        "dropout_percent": {name: json_cell(value) for name, value in analysis.dropout.items()},
+        "not_estimated": analysis.not_estimated,
+        "failed_percent": round(100 * analysis.failed, 3),
     }
 
 
-def _with_n(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
+def _simulated_arms(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
     """The arms with the number of patients that were simulated."""
     if trial is not task.trial:
         return trial.arms
-    return with_sample_size(trial, task.patients).arms
+    return trial.replace(patients=task.patients).arms
 
 
-def _comparison(found: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:
+def _comparison(result: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:
     """The primary comparison of each trial and arm; `met`: whether it meets the criterion of the request."""
-    return json_rows(found.primary.assign(met=criterion.is_met(found.primary)) if len(found.primary) else found.primary)
-
-
-def _effects(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[dict[str, Any]]:
-    """The mean difference of each arm from the reference with the range of 95 % of the trials, and their successes."""
-    rows = []
-    for arm, part in _compared(found, trial):
-        mean, low, high = mean_difference(part, criterion.alpha)
-        if math.isfinite(mean):
-            success = 100 * float(criterion.is_met(part).mean())
-            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_percent": success})
-    return json_rows(pd.DataFrame(rows))
-
-
-def _missed(found: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
-    """How often trials of this size give the wrong answer, in words; nothing for a single replicate."""
-    return [f"{arm}: {_chance_of_error(part, criterion)}" for arm, part in _compared(found, trial) if len(part) > 1]
-
-
-def _compared(found: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every arm that is compared with the reference, with its primary comparisons of all trials."""
-    for arm in (arm.name for arm in trial.arms):
-        part = found.primary[found.primary["arm"] == arm] if len(found.primary) else found.primary
-        if len(part):
-            yield arm, part
-
-
-def _chance_of_error(part: pd.DataFrame, criterion: SuccessCriterion) -> str:
-    """The expected chance of a wrong answer from the trials of one comparison.
-
-    The mean over trials stands for the true difference. Within two standard errors of no difference (or of the margin)
-    it is not known whether success is the right answer.
-    """
-    trials, met = len(part), int(criterion.is_met(part).sum())
-    known = criterion.worse_by(part["difference"])
-    known = known[np.isfinite(known)]
-    if criterion.better == "none" or len(known) < 2:
-        return f"{met} of {trials} trials of this size succeed ({criterion.text})."
-    worse, error = float(known.mean()), float(known.std(ddof=1) / math.sqrt(len(known)))
-    limit = criterion.margin or 0.0
-    true_effect = "better" if criterion.margin is None else f"within {limit:g} points of the reference or better"
-    if abs(worse - limit) < 2 * error:
-        return f"{trials} trials do not tell whether it is {true_effect} in the model; {met} of them succeed."
-    if worse < limit:
-        missed = f"{trials - met} of {trials} trials of this size do not show it"
-        chance = f"an expected chance of {100 * (trials - met) / trials:.0f} % that a true effect is missed"
-        return f"it is {true_effect} in the model, and {missed} ({criterion.text}): {chance}."
-    chance = f"an expected chance of {100 * met / trials:.0f} % of a false success"
-    return f"it is not {true_effect} in the model, and {met} of {trials} trials of this size succeed: {chance}."
+    return json_rows(
+        result.primary.assign(met=criterion.is_met(result.primary)) if len(result.primary) else result.primary
+    )
 
 
 def _power(data: xr.Dataset, task: TrialTask) -> pd.DataFrame | None:

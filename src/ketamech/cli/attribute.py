@@ -58,7 +58,7 @@ def attribute(
     terminal.print_regimen(loaded)
     with terminal.progress_bar("Combinations of pathways") as update:
         result = attribution.attribute(
-            model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
+            model, loaded, endpoints=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
             threads=available_threads(threads), progress=update,
         )  # fmt: skip
     terminal.print_assumptions((*loaded.assumptions, *_notes(result)), "Note")
@@ -106,7 +106,7 @@ def _notes(result: Attribution) -> list[str]:
 def _refuse_other_command(scenario: str) -> None:
     """Raise UnknownNameError for a single word that is not a file, e.g. the name of a related command."""
     if scenario.isalpha() and not Path(scenario).exists():
-        near = closest_match(scenario, OTHER_COMMANDS)
-        example = f"ketamech {near}" if near else 'ketamech attribute "racemic 0.5 mg/kg IV over 40 min"'
+        nearest = closest_match(scenario, OTHER_COMMANDS)
+        example = f"ketamech {nearest}" if nearest else 'ketamech attribute "racemic 0.5 mg/kg IV over 40 min"'
         what = f"'{scenario}' is neither a regimen nor a scenario file"
-        raise UnknownNameError(what, key="SCENARIO", nearest=near, type_this=example)
+        raise UnknownNameError(what, key="SCENARIO", nearest=nearest, type_this=example)

@@ -80,8 +80,8 @@ def calibrate(
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
     task = kit.calibration(model, persons=patients, threads=available_threads(threads, scheduler))
-    facts = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
-    terminal.progress().print(facts)
+    size_text = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
+    terminal.progress().print(size_text)
     job = {"command": "calibrate", **task.job_description}
     checkout = source_checkout("--publish", "--out FOLDER") if publish else None
     with long_run(out, job, None, resume=resume, scheduler=scheduler) as work:
@@ -89,9 +89,9 @@ def calibrate(
     if checkout:
         terminal.print_written_files(_publish(out, folder_of_equations(variant) if variant else DIRECTORY))
     if write_tables:
-        lines = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
+        rows = update_parameter_tables.updated_rows(task, posterior.chain.reshape(-1, len(task.estimated)), emulator)
         files = update_parameter_tables.write_updated_tables(
-            task, update_parameter_tables.of_stages(lines, write_tables)
+            task, update_parameter_tables.of_stages(rows, write_tables)
         )
         terminal.progress().print(
             f"Parameter tables written; review the changes: {', '.join(str(file) for file in files)}"
@@ -104,33 +104,39 @@ def _estimate(
     """Simulate, sample, write the results and print the estimates."""
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
-    from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.trials.posterior import save_posterior
 
     console = terminal.progress()
     points = DesignPoints(task, seed)
     with _progress(design_points) as progress:
-        x, simulated = points.sample(design_points, progress)
-    emulator = QuadraticEmulator.fitted(x, simulated)
+        x_points, simulated = points.sample(design_points, progress)
+    emulator = QuadraticEmulator.fitted(x_points, simulated)
     with _progress(draws) as progress:
         posterior = sample_posterior(points, emulator, draws, progress, seed=seed)
     with _progress(len(folds(task.rows))) as progress:
-        without = list(leave_one_trial_out(points, emulator, posterior, draws, progress, seed=seed))
+        posteriors = list(leave_one_trial_out(points, emulator, posterior, draws, progress, seed=seed))
     ranks = _simulated_ranks(points, emulator, sbc, seed) if sbc else None
-    best, _, _ = points.map_and_covariance()
+    map_point, _, _ = points.map_and_covariance()
     with console.status("Profiles and figures ..."), replace_folder(out) as draft:
         names = [p.name for p in task.estimated]
         save_posterior(draft / "posterior.csv", names, kit.in_table_units(task, posterior.draws))
-        save_left_out(draft, task, without)
-        curves = _profiles(task, best) if profiles else {}
-        rows, met = _rows(task, posterior, best), _met(task, best, emulator.error)
-        _write(draft, task, posterior, seed, rows, met, curves)
+        save_left_out(draft, task, posteriors)
+        curves = _profiles(task, map_point) if profiles else {}
+        rows, fitted_rows = (
+            _parameter_rows(task, posterior, map_point),
+            _fitted_row_table(task, map_point, emulator.error),
+        )
+        _write_results(draft, task, posterior, seed, rows, fitted_rows, curves)
         diagnostics = _diagnose(draft, points, emulator, posterior, ranks, seed)
     terminal.table(rows, title="Parameters")
-    terminal.table(met, title="Fitted rows at the most probable point")
-    left = ("trial", "rows", "pareto_k", "effective_draws", "method")
-    terminal.table([{name: getattr(one, name) for name in left} for one in without], title="Posterior without a trial")
+    terminal.table(fitted_rows, title="Fitted rows at the most probable point")
+    columns = ("trial", "rows", "pareto_k", "effective_draws", "method")
+    terminal.table(
+        [{name: getattr(left_out, name) for name in columns} for left_out in posteriors],
+        title="Posterior without a trial",
+    )
     for title, table in diagnostics.items():
         terminal.table(table, title=title)
     console.print(f"Error of the emulator over {draws} draws: {posterior.emulator_error:.2f} standard errors of a row")
@@ -143,7 +149,7 @@ def _simulated_ranks(points: Design, emulator: QuadraticEmulator, count: int, se
     from ketamech.estimation.simulation_based_calibration import SimulatedDataSets
 
     with terminal.progress_bar("Simulated data sets", count) as update:
-        ranks, rhat = SimulatedDataSets(points, emulator, seed).ranks(count, lambda done, words: update(done))
+        ranks, rhat = SimulatedDataSets(points, emulator, seed).ranks(count, lambda finished, text: update(finished))
     terminal.progress().print(f"Largest R-hat of {count} simulated data sets: {rhat.max():.2f}")
     return ranks
 
@@ -152,15 +158,15 @@ def _diagnose(
     out: Path, points: Design, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None, seed: int
 ) -> dict[str, pd.DataFrame]:
     """Write the diagnostics of the posterior beside it; returns the tables by title."""
-    from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_report as tables
     from ketamech.report.calibration_report import draw_gains, draw_ranks
+    from ketamech.trials.posterior import load_posterior, posterior_hash
 
     task = points.task
     diagnostics = tables.diagnostic_tables(points, emulator, posterior, ranks)
-    mark = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
-    facts = terminal.provenance("calibration", task.model, seed) | {tables.POSTERIOR_HASH_KEY: mark}
+    posterior_key = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
+    facts = terminal.provenance("calibration", task.model, seed) | {tables.POSTERIOR_HASH_KEY: posterior_key}
     for name, table in diagnostics.items():
         (out / name).write_text(csv_with_metadata(table, facts, digits="%.4g"), encoding="utf-8")
     if tables.DIRECTIONS in diagnostics:
@@ -180,7 +186,7 @@ def _publish(out: Path, folder: Path) -> list[Path]:
     return [Path(shutil.copy(out / name, folder / name)) for name in PUBLISHED if (out / name).exists()]
 
 
-def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
+def _parameter_rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
     from ketamech.core.statistics import MEDIAN_AND_95, percentiles
@@ -188,29 +194,29 @@ def _rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dic
     from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
-    low, middle, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95)
-    flat = posterior.chain.reshape(-1, len(best))
-    top, narrower = kit.in_table_units(task, best[None])[0], prior_contraction(flat)
-    correlation = np.corrcoef(flat.T) - np.eye(len(best))
+    low, median, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95)
+    samples = posterior.chain.reshape(-1, len(best))
+    best_values, contraction = kit.in_table_units(task, best[None])[0], prior_contraction(samples)
+    correlation = np.corrcoef(samples.T) - np.eye(len(best))
     table, rows = task.model.parameters, []
     for i, p in enumerate(task.estimated):
-        other = int(np.argmax(np.abs(correlation[i])))
+        most_correlated = int(np.argmax(np.abs(correlation[i])))
         rows.append(
             {
-                "parameter": p.name, "unit": table[p.name].unit, "before": table[p.name].value, "best": top[i],
-                "median": middle[i], "low": low[i], "high": high[i], "narrower_than_prior": narrower[i],
-                "R_hat": rhat[i], "autocorrelation": time[i], "goes_with": task.estimated[other].name,
-                "correlation": correlation[i, other],
+                "parameter": p.name, "unit": table[p.name].unit, "before": table[p.name].value, "best": best_values[i],
+                "median": median[i], "low": low[i], "high": high[i], "narrower_than_prior": contraction[i],
+                "R_hat": rhat[i], "autocorrelation": time[i], "goes_with": task.estimated[most_correlated].name,
+                "correlation": correlation[i, most_correlated],
             }
         )  # fmt: skip
     return rows
 
 
-def _met(task: Calibration, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
+def _fitted_row_table(task: Calibration, best: np.ndarray, error: np.ndarray) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for row, value, noise, off in zip(task.rows, task.simulate(best), task.noise, error, strict=True):
+    for row, value, noise, emulator_error in zip(task.rows, task.simulate(best), task.noise, error, strict=True):
         names = ("row", "statistic", "published", "simulated", "z", "emulator_error")
-        numbers = (row.row.id, row.statistic, row.published, value, (value - row.published) / noise, off)
+        numbers = (row.row.id, row.statistic, row.published, value, (value - row.published) / noise, emulator_error)
         rows.append(dict(zip(names, numbers, strict=True)))
     return rows
 
@@ -220,16 +226,16 @@ def _profiles(task: Calibration, best: np.ndarray) -> dict[str, tuple[np.ndarray
 
     from ketamech.estimation import calibration as kit
 
-    reach = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    offsets = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     slopes = task.jacobian(best, task.simulate(best))
-    names = [p.name for p in task.estimated]
-    grids = [best[i] + reach for i in range(len(names))]
+    names = [parameter.name for parameter in task.estimated]
+    grids = [best[i] + offsets for i in range(len(names))]
     return {name: (grids[i], kit.profile(task, best, slopes, i, grids[i])) for i, name in enumerate(names)}
 
 
-def _write(
+def _write_results(
     out: Path, task: Calibration, posterior: Posterior, seed: int, rows: list[dict[str, object]],
-    met: list[dict[str, object]], profiles: dict[str, Any],
+    fitted_rows: list[dict[str, object]], profiles: dict[str, Any],
 ) -> None:  # fmt: skip
     import pandas as pd
 
@@ -237,10 +243,10 @@ def _write(
     from ketamech.exchange.result_metadata import csv_with_metadata, write_table
     from ketamech.report.calibration_report import draw_calibration
 
-    origin = terminal.provenance("calibration", task.model, seed)
-    text = csv_with_metadata(pd.DataFrame(rows), origin, digits="%.5g")  # a table of the package states its origin
+    metadata = terminal.provenance("calibration", task.model, seed)
+    text = csv_with_metadata(pd.DataFrame(rows), metadata, digits="%.5g")  # a table of the package states its origin
     (out / "proposed.csv").write_text(text, encoding="utf-8")
-    write_table(pd.DataFrame(met), out / "rows.csv", origin, digits="%.5g")
+    write_table(pd.DataFrame(fitted_rows), out / "rows.csv", metadata, digits="%.5g")
     facts = {
         "rows": len(task.rows),
         "parameters": len(task.estimated),
@@ -251,7 +257,7 @@ def _write(
         "disclaimer": DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    save_results(_tree(task, posterior, origin), out / "posterior.zarr")
+    save_results(_tree(task, posterior, metadata), out / "posterior.zarr")
     draw_calibration(out, [p.name for p in task.estimated], posterior.logs, posterior.draws, profiles)
 
 
@@ -274,9 +280,9 @@ def _progress(total: int) -> Iterator[Callable[[int, str], None]]:
     """A progress bar; the search for the most probable point has no total and counts as zero."""
     with terminal.progress_bar("Points", total) as update:
 
-        def progress(done: int, words: str) -> None:
-            searching = words.startswith("misfit")
-            label = f"{'Searching the most probable point' if searching else 'Points'}: {words}"
-            update(0 if searching else done, label=label)
+        def progress(count: int, text: str) -> None:
+            is_searching = text.startswith("misfit")
+            label = f"{'Searching the most probable point' if is_searching else 'Points'}: {text}"
+            update(0 if is_searching else count, label=label)
 
         yield progress

@@ -72,15 +72,15 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
         for remark in remarks:
             terminal.print_note(remark)
         return
-    facts = terminal.provenance("claims", model)
+    metadata = terminal.provenance("claims", model)
     with atomic_folder(out) as draft:
-        written = [out / path.relative_to(draft) for path in write_claims(draft, answers, facts)]
+        paths = [out / path.relative_to(draft) for path in write_claims(draft, answers, metadata)]
     if markdown:
-        written.append(write_claims_document(markdown, answers))
+        paths.append(write_claims_document(markdown, answers))
     terminal.table(claim_rows(answers), title="Statements about ketamine")
     for remark in remarks:
         terminal.print_note(remark)
-    terminal.print_written_files(written)
+    terminal.print_written_files(paths)
 
 
 def assumed_share(model: Model) -> str:
@@ -92,7 +92,7 @@ def assumed_share(model: Model) -> str:
 def _test_robustness(
     model: Model, sets: int, seed: int, threads: int, out: Path, resume: bool, scheduler: str | None
 ) -> None:
-    """Test every conclusion in `sets` parameter sets, write the tables and print what is not robust."""
+    """Test every conclusion in `sets` parameter sets, write tables and print the conclusions that are not robust."""
     from ketamech.analysis.robustness import RobustnessProblem, write_robustness
     from ketamech.exchange.output_folder import replace_folder
 
@@ -103,9 +103,9 @@ def _test_robustness(
         with terminal.progress_bar("Parameter sets", sets) as update:
             answers = replace(problem, executor=work).evaluate(sets, update)
         with replace_folder(out) as draft:
-            written = [out / path.name for path in write_robustness(draft, answers)]
+            paths = [out / path.name for path in write_robustness(draft, answers)]
     _print_robustness(answers)
-    terminal.print_written_files(written)
+    terminal.print_written_files(paths)
 
 
 def _print_robustness(answers: ParameterSetAnswers) -> None:
@@ -113,10 +113,10 @@ def _print_robustness(answers: ParameterSetAnswers) -> None:
     from ketamech.analysis.robustness import ASSUMPTION_LABEL, ROBUST
 
     table = answers.table()
-    weak = table[~(table["holds"] >= ROBUST)]
+    not_robust = table[~(table["holds"] >= ROBUST)]
     terminal.table(
-        weak[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {answers.n_sets} sets: {ASSUMPTION_LABEL}"
+        not_robust[list(SHOWN)], title=f"Holds in less than {ROBUST:g} % of {answers.n_sets} sets: {ASSUMPTION_LABEL}"
     )
-    for kind, part in table.groupby("kind", sort=False):
-        count = int((part["holds"] >= ROBUST).sum())
-        terminal.print_note(f"{kind}: {count} of {len(part)} conclusions hold in {ROBUST:g} % of the sets or more.")
+    for kind, rows in table.groupby("kind", sort=False):
+        count = int((rows["holds"] >= ROBUST).sum())
+        terminal.print_note(f"{kind}: {count} of {len(rows)} conclusions hold in {ROBUST:g} % of the sets or more.")

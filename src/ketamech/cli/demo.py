@@ -34,14 +34,14 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     from ketamech.report.run_folder import write_index, write_run
     from ketamech.report.scorecard_figure import write_scorecard
     from ketamech.simulation.load_scenario import load_scenario
-    from ketamech.simulation.simulate import simulate
+    from ketamech.simulation.simulate import simulate_scenario
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
         what = "no scenario files"
         raise InputError(what, file=examples, expected="a folder with .yaml files", type_this="--examples examples")
     terminal.refuse_file(folder)
-    began = time.perf_counter()
+    start_time = time.perf_counter()
     model = terminal.model()
     columns = (
         TextColumn("{task.description:40}"),
@@ -55,25 +55,25 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
             loaded = load_scenario(file, model.parameters)
-            curves = simulate(loaded, model=model)
+            curves = simulate_scenario(loaded, model)
             write_run(folder / file.stem, curves, loaded, model, f"ketamech simulate {examples.name}/{file.name}")
             scenarios.append((file.stem, loaded.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
-        card = scorecard(model)
-        source = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
-        write_scorecard(folder / "scorecard", card, facts=source)
+        result = scorecard(model=model)
+        metadata = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
+        write_scorecard(folder / "scorecard", result, metadata=metadata)
         bar.advance(task)
         bar.update(task, description="claims")
-        source = provenance_of_many("claims", "", model, "ketamech claims")
-        write_claims(folder / "claims", evaluate_claims(model), source)
+        metadata = provenance_of_many("claims", "", model, "ketamech claims")
+        write_claims(folder / "claims", evaluate_claims(model), metadata)
         bar.advance(task)
         bar.update(task, description="model page")
         (folder / "model.html").write_text(describe(model.system, html=True), encoding="utf-8")
         bar.advance(task)
-    index = write_index(folder, scenarios, card)
-    terminal.table(card.criteria, title="Acceptance criteria")
-    seconds = time.perf_counter() - began
+    index = write_index(folder, scenarios, result)
+    terminal.table(result.criteria, title="Acceptance criteria")
+    seconds = time.perf_counter() - start_time
     terminal.print_open_hint(index, f"{seconds:.0f} s. ")
     terminal.print_note(_next_command())
 
@@ -86,11 +86,11 @@ def _next_command() -> str:
     if shutil.which("ketamech") or not command.exists():
         return f"Next, type:  ketamech {arguments}"
     if not activate.exists():
-        return f"Next, type:  {_short(command)} {arguments}"
-    first = f"Next, type:  source {_short(activate)}  and then  ketamech {arguments}"
-    return f"{first}\nor, without activation:  {_short(command)} {arguments}"
+        return f"Next, type:  {_relative_path(command)} {arguments}"
+    text = f"Next, type:  source {_relative_path(activate)}  and then  ketamech {arguments}"
+    return f"{text}\nor, without activation:  {_relative_path(command)} {arguments}"
 
 
-def _short(path: Path) -> Path:
+def _relative_path(path: Path) -> Path:
     """The path relative to the working directory, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

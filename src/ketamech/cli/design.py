@@ -65,9 +65,9 @@ def design(
       ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --schedules "weekly; every 2 weeks"
     """
     from ketamech.analysis import regimen_search as kit
-    from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.analysis_figures import draw_front
+    from ketamech.trials.posterior import load_posterior, posterior_hash
 
     terminal.refuse_file(out)
     regimens = kit.candidates(
@@ -79,33 +79,33 @@ def design(
     from ketamech.dosing.regimen import Regimen
     from ketamech.exchange.result_metadata import write_table
 
-    for candidate in regimens:
-        Regimen.parse(candidate.sentence)  # errors show before anything is solved
+    for r in regimens:
+        Regimen.parse(r.sentence)  # errors show before anything is solved
     model = terminal.model()
-    known = load_posterior()[:draws]
+    posterior_draws = load_posterior()[:draws]
     job = {"command": "design", "regimens": [r.sentence for r in regimens], "weeks": weeks, "persons": patients}
-    job |= {"population": population, "seed": seed, "posterior": posterior_hash(known)}
+    job |= {"population": population, "seed": seed, "posterior": posterior_hash(posterior_draws)}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work:
-        with terminal.progress_bar("Regimens", len(regimens) * len(known)) as update:
+        with terminal.progress_bar("Regimens", len(regimens) * len(posterior_draws)) as update:
             table = kit.compare_regimens(
                 model, regimens, weeks=weeks, persons=patients, population=population, seed=seed,
-                posterior=known, draws=draws, threads=available_threads(None, scheduler), work=work,
+                posterior=posterior_draws, draws=draws, threads=available_threads(None, scheduler), work=work,
                 progress=update,
             )  # fmt: skip
         with replace_folder(out) as draft:
-            facts = terminal.provenance("design", model, seed)
-            write_table(table, draft / "design.csv", facts)
-            write_table(table, draft / "design.parquet", facts)
-            first = draw_front(draft, table)[0].relative_to(draft)
-    shown = table.sort_values("benefit", ascending=False)[[*SHOWN]].rename(columns=SHOWN)
-    terminal.table(shown, title="Regimens")
+            metadata = terminal.provenance("design", model, seed)
+            write_table(table, draft / "design.csv", metadata)
+            write_table(table, draft / "design.parquet", metadata)
+            first_figure = draw_front(draft, table)[0].relative_to(draft)
+    shown_table = table.sort_values("benefit", ascending=False)[[*SHOWN]].rename(columns=SHOWN)
+    terminal.table(shown_table, title="Regimens")
     if patients < kit.FEW_PATIENTS:
         note = f"{patients} patients are few: the intervals hold their sampling error; --patients 200 narrows them"
         terminal.print_note(f"Note: {note}.")
     counts = table["evidence"].value_counts().to_dict()
-    counted = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    terminal.print_note(f"Evidence of these {len(table)} regimens: {counted}.")
-    terminal.print_open_hint(out / first)
+    evidence_counts = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    terminal.print_note(f"Evidence of these {len(table)} regimens: {evidence_counts}.")
+    terminal.print_open_hint(out / first_figure)
 
 
 def _doses(texts: list[str]) -> dict[str, list[float]]:

@@ -27,8 +27,8 @@ def equations(out: Out = None) -> None:
         what = f"cannot write '{out}'"
         raise InputError(what, expected="a name ending in .html or .md", type_this="--out model.html")
     with terminal.progress().status("Building the equations ..."):
-        built = build_system()
-        text = report_describe(built, html=out is not None and out.suffix == ".html")
+        system = build_system()
+        text = report_describe(system, html=out is not None and out.suffix == ".html")
     if out is None:
         terminal.print_line(text, fold=False)
         return

@@ -32,14 +32,14 @@ def list_rows(
     """
     from ketamech import evidence
 
-    known = evidence.load_evidence()
+    evidence_tables = evidence.load_evidence()
     for key, filter_text in (("stage", stage), ("use", use)):
         if filter_text is not None:
-            valid = sorted({getattr(row, key) for row in known.observations.values()})
+            valid = sorted({getattr(row, key) for row in evidence_tables.observations.values()})
             require_known(
                 filter_text, valid, f"no evidence has {key} '{filter_text}'", key=f"--{key}", expected=", ".join(valid)
             )
-    rows = known.select(stage=stage, drug=drug, use=use, text=text)
+    rows = evidence_tables.select(stage=stage, drug=drug, use=use, text=text)
     if not rows:
         terminal.progress().print("No row matches.")
     terminal.table(evidence.format_listing(rows), title=f"{len(rows)} rows")

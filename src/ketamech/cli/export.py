@@ -13,7 +13,6 @@ from ketamech.cli.options import Drug
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
-    from ketamech.exchange.sbml.export import PatientModel
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
@@ -92,94 +91,76 @@ def _results(source: str, to: Path) -> None:
         facts = terminal.provenance("posterior", model)
         tree = shipped_posterior(model.parameters, facts)
         save_results(tree, to)
-        what = f"groups {', '.join(tree.children)}, as ArviZ names them"
+        summary = f"groups {', '.join(tree.children)}, as ArviZ names them"
     else:
         results = read_results(source)
         save_results(results.assign_attrs({"ketamech exported_by": terminal.command_line()}), to)
-        long = to.suffix.lower() in (".csv", ".parquet")
-        written = names_of(results) if long else list(results.data_vars)
-        what = f"{len(written)} variables, " + ", ".join(f"{results.sizes[dim]} {dim}" for dim in DIMS)
-        if len(written) < len(results.data_vars):
-            what += f"; a long table leaves out {len(results.data_vars) - len(written)} that have no time"
-    terminal.print_note(f"Written: {to}, {what}")
+        is_long_table = to.suffix.lower() in (".csv", ".parquet")
+        names = names_of(results) if is_long_table else list(results.data_vars)
+        summary = f"{len(names)} variables, " + ", ".join(f"{results.sizes[dim]} {dim}" for dim in DIMS)
+        if len(names) < len(results.data_vars):
+            summary += f"; a long table leaves out {len(results.data_vars) - len(names)} that have no time"
+    terminal.print_note(f"Written: {to}, {summary}")
 
 
 def _doses(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.nonmem.write import doses_csv, lossy_features
-    from ketamech.parameters import load_parameters
+    from ketamech.exchange.nonmem.write import lossy_features
 
-    text = doses_csv(loaded.regimen, loaded.horizon, loaded.values, load_parameters(), species=loaded.species)
-    lost = lossy_features(loaded)
-    _write(to, text)
-    _report(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lost])
+    _exported(loaded, to)
+    records = to.read_text(encoding="utf-8").count("\n") - 2
+    _report(to, loaded, f"{records} dose records", ["A dose table cannot carry:", *lossy_features(loaded)])
 
 
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.export import sbml_text
-
-    patient = _patient_model(loaded)
-    _write(to, sbml_text(patient))
-    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
-    _report(to, loaded, what, [MODEL_LOST, *_doses_lost(loaded)])
+    summary = f"{_exported(loaded, to)} states and the doses of {loaded.horizon:g} h"
+    _report(to, loaded, summary, [MODEL_LOST, *_doses_lost(loaded)])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.antimony_text import antimony_text
-
-    patient = _patient_model(loaded)
-    _write(to, antimony_text(patient))
-    lost = f"{MODEL_LOST} Antimony states units and reasons in comments."
-    what = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
-    _report(to, loaded, what, [lost, *_doses_lost(loaded, "once it is SBML")])
+    summary = f"{_exported(loaded, to)} states and the doses of {loaded.horizon:g} h"
+    lossy = f"{MODEL_LOST} Antimony states units and reasons in comments."
+    _report(to, loaded, summary, [lossy, *_doses_lost(loaded, "once it is SBML")])
 
 
 def _r_model(loaded: LoadedScenario, to: Path) -> None:
     """Write a model file for R, and the table of its doses beside it."""
-    from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
-
-    patient, beside = _patient_model(loaded), to.with_suffix(".csv")
-    program, write = ("mrgsolve", mrgsolve_text) if to.suffix.lower() == ".cpp" else ("rxode2", rxode2_text)
-    _write(to, write(patient))
-    _write(beside, doses_table(patient))
-    lost = MODEL_LOST.replace("SBML", "A model file")
-    _report(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {beside.name}", [lost])
+    program = "mrgsolve" if to.suffix.lower() == ".cpp" else "rxode2"
+    what = f"{_exported(loaded, to)} states for {program}, doses in {to.with_suffix('.csv').name}"
+    _report(to, loaded, what, [MODEL_LOST.replace("SBML", "A model file")])
 
 
-def _doses_lost(loaded: LoadedScenario | None, how: str = "") -> list[str]:
-    """What is lost when the doses of a scenario (None: of any) are written as events or changes of state."""
-    from ketamech.exchange.infer_regimen import lossy_features
-
-    lost = lossy_features(loaded)
-    words = f"Doses read back{f' {how}' if how else ''} are amounts by state and time"
-    return [f"{words}; lost are:", *lost] if lost else [f"{words}."]
-
-
-def _patient_model(loaded: LoadedScenario) -> PatientModel:
-    """The model and the doses of the treated patient."""
-    from ketamech.exchange.sbml.export import course_model
-    from ketamech.simulation.simulate import subjects
+def _exported(loaded: LoadedScenario, to: Path) -> int:
+    """Write the file; the number of states of the model."""
+    from ketamech.exchange.export_scenario import export_scenario
 
     model = terminal.model()
     with terminal.progress().status("Writing equations and doses ..."):
-        treated = subjects(loaded, model)[0]
-        notes = [f"Assumed: {assumption}." for assumption in loaded.assumptions]
-        return course_model(model, treated, name=loaded.title, notes=notes, species=loaded.species)
+        export_scenario(loaded, to, model)
+    return len(model.layout.states)
+
+
+def _doses_lost(loaded: LoadedScenario | None, condition: str = "") -> list[str]:
+    """Features that are lost when the doses of a scenario (None: of any) are written as events or changes of state."""
+    from ketamech.exchange.infer_regimen import lossy_features
+
+    lossy = lossy_features(loaded)
+    introduction = f"Doses read back{f' {condition}' if condition else ''} are amounts by state and time"
+    return [f"{introduction}; lost are:", *lossy] if lossy else [f"{introduction}."]
 
 
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
-    from ketamech.exchange.sbml.export import sbml_text
     from ketamech.exchange.sbml.reactions import species_ids
 
-    beside = to.with_suffix(".xml")
+    model_path = to.with_suffix(".xml")
     model = terminal.model()
     outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
-    text = write_sedml(loaded.title, beside.name, outputs, time_courses(loaded.horizon), species=species)
-    _write(beside, sbml_text(_patient_model(loaded)))
+    text = write_sedml(loaded.title, model_path.name, outputs, time_courses(loaded.horizon), species=species)
+    _exported(loaded, model_path)
     _write(to, text)
-    what = f"a simulation of {beside.name} with {len(outputs)} outputs"
-    _report(to, loaded, what, [MODEL_LOST, *_doses_lost(loaded)])
+    summary = f"a simulation of {model_path.name} with {len(outputs)} outputs"
+    _report(to, loaded, summary, [MODEL_LOST, *_doses_lost(loaded)])
 
 
 def _omex(loaded: LoadedScenario, to: Path) -> None:
@@ -187,13 +168,13 @@ def _omex(loaded: LoadedScenario, to: Path) -> None:
 
     model = terminal.model()
     with terminal.progress().status("Writing the model, its simulation and the expected curves ..."):
-        made = build_archive(loaded, model)
+        archive = build_archive(loaded, model)
         to.parent.mkdir(parents=True, exist_ok=True)
-        write_archive(to, made)
+        write_archive(to, archive)
     _report(
         to,
         loaded,
-        f"{len(made.files)} files: {', '.join(made.files)}",
+        f"{len(archive.files)} files: {', '.join(archive.files)}",
         [LOSSY_FEATURES, *_doses_lost(loaded, f"from {MODEL}")],
     )
 
@@ -216,12 +197,12 @@ def _calibration(to: Path) -> None:
 
     model = terminal.model()
     with terminal.progress().status("Writing the problems ..."):
-        cases, left = scorecard_cases(model)
+        cases, omitted = scorecard_cases(model)
         _write_folder(to, petab_files(cases, model))
     readings = sum(len(case.measurements) for case in cases)
-    lost = [*lossy_features(model), *(f"{number} rows: {reason}" for reason, number in left.items())]
+    lossy = [*lossy_features(model), *(f"{number} rows: {reason}" for reason, number in omitted.items())]
     description = f"versions 1 and 2, {readings} published readings of {len(cases)} courses"
-    _report(to, None, description, ["PEtab cannot carry:", *lost, *_doses_lost(None, "from version 2")])
+    _report(to, None, description, ["PEtab cannot carry:", *lossy, *_doses_lost(None, "from version 2")])
 
 
 def _figures(to: Path) -> None:
@@ -241,23 +222,25 @@ def _figures(to: Path) -> None:
     figures = published_figures(load_targets(evidence, protocols), evidence, protocols)
     console = terminal.progress()
     with atomic_folder(to) as draft, console.status("Writing archives ...") as status:
-        made = [figure for figure in figures if not figure.obstacle]
-        for figure, package in figure_packages(made, evidence, model):
-            status.update(figure.title)
-            write_archive(draft / f"{figure.name}.omex", package)
-        (draft / FIGURE_LIST).write_text(list_csv(made, evidence), encoding="utf-8")
+        drawable = [f for f in figures if not f.obstacle]
+        for f, package in figure_packages(drawable, evidence, model):
+            status.update(f.title)
+            write_archive(draft / f"{f.name}.omex", package)
+        (draft / FIGURE_LIST).write_text(list_csv(drawable, evidence), encoding="utf-8")
     lines = [
-        {"archive": f"{one.name}.omex", "points": len(one.targets), "hours": f"{one.hours[0]:g} to {one.hours[-1]:g}"}
-        for one in made
+        {"archive": f"{f.name}.omex", "points": len(f.targets), "hours": f"{f.hours[0]:g} to {f.hours[-1]:g}"}
+        for f in drawable
     ]
     terminal.table(lines, title="Published figures", right=("points",))
-    terminal.print_note(f"Written: {len(made)} archives and {FIGURE_LIST} in {to}.")
+    terminal.print_note(f"Written: {len(drawable)} archives and {FIGURE_LIST} in {to}.")
     for figure in figures:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")
-    left = len({evidence[target.evidence].reference for target in load_targets(evidence, protocols)})
-    left -= len({figure.reference for figure in figures})
-    console.print(f"- {left} papers report fewer than three times of any output, or only peaks, areas and directions.")
+    omitted = len({evidence[target.evidence].reference for target in load_targets(evidence, protocols)})
+    omitted -= len({figure.reference for figure in figures})
+    console.print(
+        f"- {omitted} papers report fewer than three times of any output, or only peaks, areas and directions."
+    )
 
 
 WRITERS: dict[str, Callable[[LoadedScenario, Path], None]] = {
@@ -276,14 +259,14 @@ def _write_folder(to: Path, files: dict[str, str]) -> None:
     from ketamech.exchange.output_folder import atomic_folder
 
     with atomic_folder(to) as draft:
-        for place, text in files.items():
-            _write(draft / place, text)
+        for path, text in files.items():
+            _write(draft / path, text)
 
 
-def _report(to: Path, loaded: LoadedScenario | None, what: str, remarks: list[str]) -> None:
+def _report(to: Path, loaded: LoadedScenario | None, summary: str, remarks: list[str]) -> None:
     if loaded:
         terminal.print_regimen(loaded)
         terminal.print_assumptions(loaded.assumptions)
-    terminal.print_note(f"Written: {to}, {what}. {remarks[0]}")
+    terminal.print_note(f"Written: {to}, {summary}. {remarks[0]}")
     for remark in remarks[1:]:
         terminal.print_note(f"- {remark}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,15 +13,15 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.long_run import long_run
-from ketamech.cli.options import Drug, Resume, Seed, Threads, listed_names, listed_numbers
-from ketamech.cli.simulate import PkModel
+from ketamech.cli.options import Drug, PkModel, Resume, Seed, Threads, listed_names, listed_numbers, with_options
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.fitting.fit import Fit, Progress
+    from ketamech.core.progress import Progress
+    from ketamech.fitting.fit import Fit, FitSettings
     from ketamech.fitting.observations import FitData
     from ketamech.population.virtual_population import Population
 
@@ -29,12 +30,6 @@ Data = Annotated[
     typer.Argument(
         help="Table of doses and measurements (.csv): ID, TIME, DV, DVID, AMT, CENS ... as in NONMEM; or a PEtab"
         " problem that KetaMech wrote (.yaml)"
-    ),
-]
-Estimates = Annotated[
-    Path | None,
-    typer.Option(
-        help="PEtab problem: estimates of pyPESTO (.hdf5) or a table of estimates (.tsv, .csv), not fitted again"
     ),
 ]
 Observe = Annotated[
@@ -66,28 +61,6 @@ Lloq = Annotated[
     ),
 ]
 PopulationName = Annotated[str, typer.Option("--population", help="Population whose variability is the prior")]
-Group = Annotated[
-    bool | None,
-    typer.Option("--group/--each", help="Fit a group, or each person alone [default: a group from 5 persons on]"),
-]
-Full = Annotated[bool, typer.Option("--full", help="Full covariance between people [default: diagonal]")]
-Covariate = Annotated[
-    list[str] | None,
-    typer.Option("--covariate", help='Covariate effect of a group: "central_volume ~ AGE"; may be repeated'),
-]
-Iov = Annotated[
-    str,
-    typer.Option(help="Group: parameters that differ between periods of a person (OCC, resets), joined by ','"),
-]
-Compare = Annotated[
-    list[Path] | None,
-    typer.Option("--compare", help="Folder of another fit of this group, to compare with; may be repeated"),
-]
-WarmUp = Annotated[int, typer.Option(min=10, help="Sweeps of each chain before the draws of a group")]
-Draws = Annotated[
-    int | None,
-    typer.Option(min=20, help="Posterior draws of each chain of a group [default: until chains agree, at most 2000]"),
-]
 Bins = Annotated[
     str, typer.Option(help="Predictive check: number of bins of time, or their edges in hours, joined by ','")
 ]
@@ -100,14 +73,90 @@ FitFolder = Annotated[
 ]
 
 
-def fit(
-    data: Data, observe: Observe = None, parameters: Parameters = None, error: Error = None, lloq: Lloq = None,
-    drug: Drug = None, population: PopulationName = "adult", group: Group = None, full: Full = False,
-    covariate: Covariate = None, iov: Iov = "", seed: Seed = 1, warm_up: WarmUp = 100, draws: Draws = None,
-    bins: Bins = "8", stratify: Stratify = "", corrected: Corrected = False, compare: Compare = None,
-    pk_model: PkModel = None, estimates: Estimates = None, threads: Threads = None, out: Out = None,
-    resume: Resume = False,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class FitOptions:
+    """The argument and the options of `ketamech fit`; None where an option was not given."""
+
+    data: Data
+    observe: Observe = None
+    parameters: Parameters = None
+    error: Error = None
+    lloq: Lloq = None
+    drug: Drug = None
+    population: PopulationName = "adult"
+    group: Annotated[
+        bool | None,
+        typer.Option("--group/--each", help="Fit a group, or each person alone [default: a group from 5 persons on]"),
+    ] = None
+    full: Annotated[bool, typer.Option("--full", help="Full covariance between people [default: diagonal]")] = False
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option("--covariate", help='Covariate effect of a group: "central_volume ~ AGE"; may be repeated'),
+    ] = None
+    iov: Annotated[
+        str,
+        typer.Option(help="Group: parameters that differ between periods of a person (OCC, resets), joined by ','"),
+    ] = ""
+    seed: Seed = 1
+    warm_up: Annotated[int, typer.Option(min=10, help="Sweeps of each chain before the draws of a group")] = 100
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=20, help="Posterior draws of each chain of a group [default: until chains agree, at most 2000]"
+        ),
+    ] = None
+    bins: Bins = "8"
+    stratify: Stratify = ""
+    corrected: Corrected = False
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option("--compare", help="Folder of another fit of this group, to compare with; may be repeated"),
+    ] = None
+    pk_model: PkModel = None
+    estimates: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEtab problem: estimates of pyPESTO (.hdf5) or a table of estimates (.tsv, .csv), not fitted again"
+        ),
+    ] = None
+    threads: Threads = None
+    out: Out = None
+    resume: Resume = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters to fit; empty for the default."""
+        return listed_names(self.parameters or "")
+
+    @property
+    def without_problem(self) -> dict[str, Any]:
+        """Options that do not apply to a PEtab problem, by name."""
+        return {
+            "--observe": self.observe, "--error": self.error, "--lloq": self.lloq, "--drug": self.drug,
+            "--group": self.group, "--full": self.full, "--covariate": self.covariate, "--iov": self.iov,
+            "--compare": self.compare, "--pk-model": self.pk_model, "--resume": self.resume,
+        }  # fmt: skip
+
+    @property
+    def settings(self) -> FitSettings:
+        """The settings of the fit."""
+        from ketamech.fitting.fit import FitSettings
+
+        return FitSettings(
+            self.names, tuple(self.error or ()), self.population, self.group, self.full, tuple(self.covariate or ()),
+            listed_names(self.iov), self.seed, warm_up=self.warm_up, draws=self.draws,
+            threads=available_threads(self.threads),
+        )  # fmt: skip
+
+    def job(self) -> dict[str, object]:
+        """The settings and hashes of the files that determine the result."""
+        files = {"table": _hash(self.data), "observe": list(self.observe or ()), "drug": self.drug, "lloq": self.lloq}
+        job = {"command": "fit", **files, **self.settings.job}
+        return job | ({"pk_model": _hash(self.pk_model)} if self.pk_model else {})
+
+
+@with_options(FitOptions)
+def fit(options: FitOptions) -> None:
     """Fit parameters to your own measurements, of one person or of a group.
 
     Example:  ketamech fit examples/fit/ketamine_levels.csv --observe "venous.ketamine [ng/mL]"
@@ -128,75 +177,63 @@ def fit(
 
       ketamech fit scenario.petab/v1/problem.yaml --estimates pypesto.hdf5
     """
-    if data.suffix.lower() in PROBLEMS:
-        unused = {"--observe": observe, "--error": error, "--lloq": lloq, "--drug": drug, "--group": group,
-                  "--full": full, "--covariate": covariate, "--iov": iov, "--compare": compare, "--pk-model": pk_model,
-                  "--resume": resume}  # fmt: skip
-        if key := next((key for key, value in unused.items() if value), None):
+    if options.data.suffix.lower() in PROBLEMS:
+        if key := next((key for key, value in options.without_problem.items() if value), None):
             raise InputError("a PEtab problem states its own data and noise", key=key, expected="no such option")
-        return _fit_problem(data, listed_names(parameters or ""), estimates, out, seed)
-    if estimates is not None:
+        return _fit_problem(options)
+    if options.estimates is not None:
         raise InputError("estimates belong to a PEtab problem", key="--estimates", expected="a problem (.yaml)")
     from ketamech.exchange.output_folder import replace_folder
-    from ketamech.fitting.fit import FitSettings
+    from ketamech.fitting.diagnostics import summarise_fit
     from ketamech.fitting.fit import fit as fit_data
     from ketamech.fitting.leave_one_out import read_log_likelihoods
     from ketamech.report.fit_folder import write_fit
 
-    folder = out or Path("runs") / f"fit-{data.stem}"
+    data, settings, pk_model = options.data, options.settings, options.pk_model
+    folder = options.out or Path("runs") / f"fit-{data.stem}"
     terminal.refuse_file(folder)
-    edges = _bins(bins)
-    model, people = terminal.model(pk_model), population_of(population, pk_model)
-    table = _measurements(data, model, observe, drug, lloq)
-    others = {str(path): read_log_likelihoods(path, table) for path in compare or ()}
-    names = listed_names(parameters or "")
-    settings = FitSettings(
-        names, tuple(error or ()), population, group, full, tuple(covariate or ()), listed_names(iov), seed,
-        warm_up=warm_up, draws=draws, threads=available_threads(threads),
-    )  # fmt: skip
-    job: dict[str, object] = {
-        "command": "fit",
-        "table": _hash(data),
-        "observe": list(observe or ()),
-        "drug": drug,
-        "lloq": lloq,
-    }
-    job |= settings.job | ({"pk_model": _hash(pk_model)} if pk_model else {})
-    with long_run(folder, job, model, resume=resume) as work:
-        with _progress() as tell:
-            made = fit_data(table, model, settings, population=people, checkpoint=work.checkpoint, progress=tell)
-        facts = _facts(data, model, seed)
+    edges = _bins(options.bins)
+    model, population = terminal.model(pk_model), population_of(options.population, pk_model)
+    table = _measurements(data, model, options.observe, options.drug, options.lloq)
+    others = {str(path): read_log_likelihoods(path, table) for path in options.compare or ()}
+    with long_run(folder, options.job(), model, resume=options.resume) as work:
+        with _progress() as progress:
+            result = fit_data(
+                table, model, settings, population=population, checkpoint=work.checkpoint, progress=progress
+            )
+        metadata = _metadata(data, model, options.seed)
         with terminal.progress().status("Figures ..."), replace_folder(folder) as draft:
-            tables = write_fit(draft, made, settings, facts, bins=edges, stratify=stratify, corrected=corrected,
-                               others=others)  # fmt: skip
-    _print(made, tables)
+            summary = summarise_fit(result, settings.seed, bins=edges, stratify=options.stratify,
+                                    corrected=options.corrected, others=others)  # fmt: skip
+            write_fit(draft, result, summary, settings, metadata)
+    _print(result, summary.tables)
     terminal.print_open_hint(folder / "report.html")
 
 
-def _fit_problem(problem: Path, names: tuple[str, ...], estimates: Path | None, out: Path | None, seed: int) -> None:
+def _fit_problem(options: FitOptions) -> None:
     """Fit a PEtab problem, or evaluate the estimates of another program for it."""
     from ketamech.core.atomic_files import atomic_write
-    from ketamech.estimation.posterior import save_posterior
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.exchange.petab_fit import evaluate_estimates, fit_problem, read_fit_problem
     from ketamech.exchange.result_metadata import write_table
+    from ketamech.trials.posterior import save_posterior
 
-    folder, model = out or Path("runs") / f"fit-{problem.parent.name}", terminal.model()
+    folder, model = options.out or Path("runs") / f"fit-{options.data.parent.name}", terminal.model()
     terminal.refuse_file(folder)
     with terminal.progress().status("Fitting ..."):
-        read = read_fit_problem(problem, model, names)
-        made = fit_problem(read) if estimates is None else evaluate_estimates(read, estimates)
+        problem, estimates = read_fit_problem(options.data, model, options.names), options.estimates
+        result = fit_problem(problem) if estimates is None else evaluate_estimates(problem, estimates)
     with replace_folder(folder) as draft:
-        facts = terminal.provenance("fit", model, seed)
-        write_table(made.table, draft / "estimates.csv", facts)
-        write_table(made.simulations, draft / "simulations.csv", facts)
-        atomic_write(draft / "parameters.tsv", made.parameter_table.encode())
-        save_posterior(draft / "posterior.csv", list(made.values), made.draws(seed))
-        for name, text in made.scenarios().items():
+        metadata = terminal.provenance("fit", model, options.seed)
+        write_table(result.table, draft / "estimates.csv", metadata)
+        write_table(result.simulations, draft / "simulations.csv", metadata)
+        atomic_write(draft / "parameters.tsv", result.parameter_table.encode())
+        save_posterior(draft / "posterior.csv", list(result.values), result.draws(options.seed))
+        for name, text in result.scenarios().items():
             atomic_write(draft / f"scenario-{name}.yaml", text.encode())
-    terminal.table(made.table, title=f"Estimates of {made.found_by}")
-    terminal.progress().print(f"Negative log-likelihood: {made.negative_log_likelihood:.6g}")
-    if not made.converged:
+    terminal.table(result.table, title=f"Estimates of {result.program}")
+    terminal.progress().print(f"Negative log-likelihood: {result.negative_log_likelihood:.6g}")
+    if not result.converged:
         terminal.progress().print("Check: the search for the most probable parameters did not converge.")
     terminal.print_note(f"Written: {folder}. Next: ketamech trial TRIAL --posterior {folder / 'posterior.csv'}")
 
@@ -227,13 +264,13 @@ def vpc(
     table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
-        known = _distribution(table, model, fit, names, tuple(error or ()), people, available_threads(threads))
-        simulated = known.replicates(REPLICATES, seed)
-        predicted = known.predictor.predictions(known.mean[None])[0]
-    how: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
+        distribution = _distribution(table, model, fit, names, tuple(error or ()), people, available_threads(threads))
+        simulated = distribution.replicates(REPLICATES, seed)
+        predicted = distribution.predictor.predictions(distribution.mean[None])[0]
+    vpc_options: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
     with atomic_folder(folder) as draft:
-        write_predictive_check(draft, visual_predictive_check(table, simulated, predicted, **how),
-                               _facts(data, model, seed))  # fmt: skip
+        write_predictive_check(draft, visual_predictive_check(table, simulated, predicted, **vpc_options),
+                               _metadata(data, model, seed))  # fmt: skip
     _print_flags(table.flags, table.notes)
     terminal.print_open_hint(folder / "predictive_check.svg")
 
@@ -251,29 +288,32 @@ def population_of(name: str, pk_model: Path | None) -> Population:
     from ketamech.exchange.population_pk import is_population_pk, read_population_pk
     from ketamech.population.virtual_population import load_population
 
-    known = load_population(name)
-    return read_population_pk(pk_model).population(known) if pk_model and is_population_pk(pk_model) else known
+    base = load_population(name)
+    return read_population_pk(pk_model).population(base) if pk_model and is_population_pk(pk_model) else base
 
 
 def _distribution(
     table: FitData, model: Any, folder: Path | None, names: tuple[str, ...], errors: tuple[str, ...],
-    people: Population, threads: int,
+    population: Population, threads: int,
 ) -> Any:  # fmt: skip
     """The population of the tables, or the posterior of a fit in `folder`."""
-    from ketamech.fitting.fit import FitSettings, population_distribution, posterior_distribution
+    from ketamech.fitting.diagnostics import population_distribution, posterior_distribution
+    from ketamech.fitting.fit import FitSettings
     from ketamech.report.fit_folder import DRAWS, SETTINGS
 
     if folder is None:
-        return population_distribution(table, model, FitSettings(names, errors, threads=threads), people)
+        return population_distribution(table, model, FitSettings(names, errors, threads=threads), population)
     if not (folder / DRAWS).is_file():
         raise InputError(
             f"'{folder}' holds no fit of a group", key="--fit", expected="a folder written by ketamech fit"
         )
-    stored: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
-    words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    check_kinetics(folder, words["parameters"], model)
-    settings = FitSettings(**words, threads=threads)
-    return posterior_distribution(table, model, settings, folder / DRAWS, people)
+    stored_settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+    settings_values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored_settings.items()
+    }
+    check_kinetics(folder, settings_values["parameters"], model)
+    settings = FitSettings(**settings_values, threads=threads)
+    return posterior_distribution(table, model, settings, folder / DRAWS, population)
 
 
 def check_kinetics(folder: Path, names: Iterable[str], model: Any) -> None:
@@ -295,7 +335,7 @@ def _hash(path: Path) -> str:
     return short_hash(path.read_bytes())
 
 
-def _facts(data: Path, model: Any, seed: int) -> dict[str, str]:
+def _metadata(data: Path, model: Any, seed: int) -> dict[str, str]:
     from ketamech.report.provenance import provenance_of_many
 
     return provenance_of_many(data.stem, data.read_text("utf-8-sig"), model, terminal.command_line(), seed)
@@ -307,17 +347,17 @@ def _progress() -> Iterator[Progress]:
     with ExitStack() as stack:
         bars: list[Callable[..., None]] = []
 
-        def tell(step: str, done: int, total: int) -> None:
+        def report(step: str, count: int, total: int) -> None:
             if not bars:
                 bars.append(stack.enter_context(terminal.progress_bar("Fit")))
-            bars[0](done, total or None, step)
+            bars[0](count, total or None, step)
 
-        yield tell
+        yield report
 
 
-def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
-    """Print what to check first, and the estimates."""
-    _print_flags(made.flags, made.notes)
+def _print(fit: Fit, tables: dict[str, pd.DataFrame]) -> None:
+    """Print flags, notes and the estimates."""
+    _print_flags(fit.flags, fit.notes)
     if "group" in tables:
         columns = [
             "parameter",
@@ -342,5 +382,5 @@ def _print(made: Fit, tables: dict[str, pd.DataFrame]) -> None:
 def _print_flags(flags: Any, notes: Any) -> None:
     terminal.print_assumptions(notes, "Note")
     for flag in flags:
-        where = f"ID {flag.subject}" + (f", line {flag.line}" if flag.line else "")
-        terminal.progress().print(f"Check: {terminal.escape_markup(where)}: {terminal.escape_markup(flag.text)}.")
+        location = f"ID {flag.subject}" + (f", line {flag.line}" if flag.line else "")
+        terminal.progress().print(f"Check: {terminal.escape_markup(location)}: {terminal.escape_markup(flag.text)}.")

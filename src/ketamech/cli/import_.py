@@ -81,8 +81,8 @@ def import_(
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
     from ketamech.cli import scenario_argument
     from ketamech.dosing.treatment import MAX_HORIZON_H
+    from ketamech.exchange.nonmem.subjects import check_solvable, scenario_of
     from ketamech.exchange.scenario_yaml import refuse_target
-    from ketamech.exchange.simulate_any import check_solvable, scenario_of
     from ketamech.parameters import load_parameters
 
     if to is not None:
@@ -90,12 +90,17 @@ def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -
     parameters = load_parameters()
     table = scenario_argument.doses(str(file), parameters, drug)
     rows: list[dict[str, object]] = []
-    for one in table.subjects:
-        for stay in one.occasions:
-            check_solvable(stay.regimen, parameters, one, stay, MAX_HORIZON_H)
-            observations = len(stay.observations)
+    for person in table.subjects:
+        for occasion in person.occasions:
+            check_solvable(occasion.regimen, parameters, person, occasion, MAX_HORIZON_H)
+            observations = len(occasion.observations)
             rows.append(
-                {"ID": one.name, "from (h)": stay.begin, "observations": observations, "doses": stay.description}
+                {
+                    "ID": person.name,
+                    "from (h)": occasion.begin,
+                    "observations": observations,
+                    "doses": occasion.description,
+                }
             )
     text = None
     if to is not None:
@@ -137,7 +142,7 @@ def _reads_scenarios(file: Path, to: Path | None) -> bool:
     return file.suffix.lower() in SIMULATIONS or file.name == PROBLEM or (scenario and file.suffix.lower() in MODELS)
 
 
-def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
+def _scenarios(file: Path, to: Path | None, subject: str | None) -> None:
     """Print the doses of each subject in a file of another program, and write those of one as a scenario."""
     from ketamech.exchange.import_scenarios import read_scenarios
     from ketamech.exchange.scenario_yaml import refuse_target
@@ -146,23 +151,23 @@ def _scenarios(file: Path, to: Path | None, wanted: str | None) -> None:
     if to is not None:
         refuse_target(to)
     scenarios = read_scenarios(file, load_parameters())
-    if wanted is not None and wanted not in scenarios:
-        what = f"there is no '{wanted}'"
+    if subject is not None and subject not in scenarios:
+        what = f"there is no '{subject}'"
         raise InputError(
-            what, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(wanted, scenarios)
+            what, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(subject, scenarios)
         )
-    if to is not None and wanted is None and len(scenarios) != 1:
+    if to is not None and subject is None and len(scenarios) != 1:
         what = f"the file holds {len(scenarios)} scenarios"
         raise InputError(what, file=file, type_this=f"--subject {next(iter(scenarios), 'NAME')}")
     rows: list[dict[str, object]] = []
-    for name, one in scenarios.items():
-        meant = one.regimen.sentence(exact=False) or "no treatment"
-        rows.append({"ID": name, "until (h)": one.horizon, "parameters set": len(one.values), "doses": meant})
+    for name, loaded in scenarios.items():
+        regimen = loaded.regimen.sentence(exact=False) or "no treatment"
+        rows.append({"ID": name, "until (h)": loaded.horizon, "parameters set": len(loaded.values), "doses": regimen})
     terminal.table(rows, title=str(file))
     if to is not None:
-        one = scenarios[wanted or next(iter(scenarios))]
-        terminal.print_assumptions(one.assumptions)
-        _write_scenario(to, one.source)
+        loaded = scenarios[subject or next(iter(scenarios))]
+        terminal.print_assumptions(loaded.assumptions)
+        _write_scenario(to, loaded.source)
 
 
 def _model(file: Path, to: Path | None, end: float | None, steps: int, tolerance: float) -> None:
@@ -176,11 +181,11 @@ def _model(file: Path, to: Path | None, end: float | None, steps: int, tolerance
         what = "the end time is missing"
         raise InputError(what, key="--end", expected="a time in the unit of the model", type_this="--end 24")
     model = import_sbml(file)
-    held = {
+    counts = {
         "states": len(model.rates) - 1, "computed values": len(model.rules), "constants": len(model.constants),
         "species": len(model.amounts), "events": len(model.events),
     }  # fmt: skip
-    terminal.table([{"part": part, "number": number} for part, number in held.items()], title=model.title)
+    terminal.table([{"part": kind, "number": number} for kind, number in counts.items()], title=model.title)
     terminal.print_assumptions(model.notes)
     if end is not None:
         _run(model, to, end, steps, tolerance)
@@ -197,7 +202,7 @@ def _run(model: SbmlModel, to: Path | None, end: float, steps: int, tolerance: f
         table = pd.DataFrame(simulate_imported(model, times, tolerance=tolerance))
     curves = table[["time", *(name for name in table.columns if name != "time")]]
     if to is None:
-        last = curves.iloc[-1]
-        terminal.table([{"value": str(name), f"at {end:g}": float(last[name])} for name in curves.columns])
+        final_values = curves.iloc[-1]
+        terminal.table([{"value": str(name), f"at {end:g}": float(final_values[name])} for name in curves.columns])
         return
     _write_values(curves, to)

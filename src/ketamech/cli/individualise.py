@@ -9,8 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.fit import PopulationName, check_kinetics, population_of
-from ketamech.cli.options import ScenarioOrFile, Threads, listed_names, listed_numbers
-from ketamech.cli.simulate import PkModel
+from ketamech.cli.options import PkModel, ScenarioOrFile, Threads, listed_names, listed_numbers
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads
 
@@ -89,21 +88,21 @@ def individualise(
     terminal.check_folder(folder)
     if not (fit / INDIVIDUALS).is_file():
         raise InputError(f"'{fit}' holds no fit", expected="a folder written by ketamech fit")
-    known, limits = Individuals.load(fit / INDIVIDUALS), _range(doses)
-    names = listed_names(person) or known.names
-    chosen = {name: known.of(name) for name in names}
+    individuals, dose_range = Individuals.load(fit / INDIVIDUALS), _range(doses)
+    names = listed_names(person) or individuals.names
+    selected = {name: individuals.of(name) for name in names}
     model = terminal.model(pk_model)
-    check_kinetics(fit, known.values, model)
+    check_kinetics(fit, individuals.values, model)
     goals = tuple(parse_goal(text, model) for text in goal or ())
     finder = DoseFinder(model, regimen, goals, probability, available_threads(threads))
-    limits = limits or finder.range()
+    dose_range = dose_range or finder.range()
     with terminal.progress_bar("Persons", len(names)) as update:
         found_doses = {}
-        for done, (name, values) in enumerate(chosen.items(), 1):
-            found_doses[name] = finder.find(values, limits)
-            update(done)
+        for count, (name, values) in enumerate(selected.items(), 1):
+            found_doses[name] = finder.find(values, dose_range)
+            update(count)
     with atomic_folder(folder) as draft:
-        table = write_doses(draft, finder, found_doses, _facts(f"{fit.name}: {regimen}", model))
+        table = write_doses(draft, finder, found_doses, _metadata(f"{fit.name}: {regimen}", model))
     columns = ["ID", "dose", "window_low", "window_high", "goal", "predicted", "low", "high", "probability", "remark"]
     terminal.table(table[columns].to_dict("records"), title="Doses")
     terminal.progress().print(f"Doses are {NOTE}.")
@@ -145,17 +144,17 @@ def sampling_times(
             parameters=listed_names(parameters or ""), errors=tuple(error or ()), draws=draws,
             threads=available_threads(threads),
         )  # fmt: skip
-    best, median = design.best(samples), np.median(design.predicted, axis=0)
+    best_indices, median = design.best(samples), np.median(design.predicted, axis=0)
     rows = [
         {"time_h": float(design.times[i]), **{f"{output.output}, {output.unit}": float(median[k, i])
-                                              for k, output in enumerate(design.outputs)}} for i in best
+                                              for k, output in enumerate(design.outputs)}} for i in best_indices
     ]  # fmt: skip
     terminal.table(rows, title="Best sampling times")
-    table = design.table(best)
+    table = design.table(best_indices)
     if others:
-        chosen = [int(i) for i in design.times.searchsorted(others)]
-        table["compared_sd"] = design.table(chosen)["expected_sd"]
-        share = design.efficiency(chosen, best)
+        compared_indices = [int(i) for i in design.times.searchsorted(others)]
+        table["compared_sd"] = design.table(compared_indices)["expected_sd"]
+        share = design.efficiency(compared_indices, best_indices)
         terminal.progress().print(f"D-efficiency of {compare} h relative to the best times: {share:.2f}")
     terminal.table(
         table.to_dict("records"), title="Expected of a person (SD of the logarithm; of the logit of a share)"
@@ -187,7 +186,7 @@ def target_infusion(
     model = terminal.model(pk_model)
     dvid, output, unit = parse_observe(observe)
     measured = observed_output(dvid or output, output, unit, model)
-    found = found_infusion(
+    result = found_infusion(
         model,
         drug,
         measured,
@@ -195,10 +194,10 @@ def target_infusion(
         parse_time(each),
         available_threads(threads),
     )
-    terminal.table(found.table.to_dict("records"), title="Steps of the infusion")
-    terminal.progress().print(f"Level / target from 10 min on: {found.ratio.min():.3f} to {found.ratio.max():.3f}, "
-                              f"median {np.median(found.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip
-    typer.echo(found.sentence)
+    terminal.table(result.table.to_dict("records"), title="Steps of the infusion")
+    terminal.progress().print(f"Level / target from 10 min on: {result.ratio.min():.3f} to {result.ratio.max():.3f}, "
+                              f"median {np.median(result.ratio):.3f}. Doses are {NOTE}.")  # fmt: skip
+    typer.echo(result.sentence)
 
 
 def _range(text: str) -> tuple[float, float] | None:
@@ -209,7 +208,7 @@ def _range(text: str) -> tuple[float, float] | None:
     return (bounds[0], bounds[1]) if bounds else None
 
 
-def _facts(title: str, model: Any) -> dict[str, str]:
+def _metadata(title: str, model: Any) -> dict[str, str]:
     from ketamech.report.provenance import provenance_of_many
 
     return provenance_of_many(title, "", model, terminal.command_line(), 1)

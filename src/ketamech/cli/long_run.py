@@ -22,9 +22,9 @@ EXIT_CODE_STOPPED = 130  # exit code after Ctrl-C
 @contextmanager
 def long_run(
     folder: Path, job: Mapping[str, Any], model: Any, *, resume: bool = False, scheduler: str | None = None,
-    about: Mapping[str, Any] | None = None, replace: bool = True,
+    metadata: Mapping[str, Any] | None = None, replace: bool = True,
 ) -> Iterator[Executor]:  # fmt: skip
-    """An executor whose finished pieces are kept as checkpoints in `folder` until the command ends.
+    """An executor that saves finished parts of a computation as checkpoints in `folder` until the command ends.
 
     `job` and, if given, the `model` with the shipped tables identify the computation. Without `replace`, results of
     another job are not overwritten. Ctrl-C exits with code 130 and prints how to continue.
@@ -38,19 +38,19 @@ def long_run(
     with ExitStack() as stack:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks are of errors reported below
         cluster = stack.enter_context(connect(scheduler)) if scheduler else None
-        whole = {**job, **(_tables(model) if model else {})}
-        how: dict[str, Any] = {"about": {**command, **(about or {})}, "resume": resume, "replace": replace}
-        pieces = stack.enter_context(open_checkpoint(folder, whole, **how))
-        for name in pieces.damaged:
+        full_job = {**job, **(_tables(model) if model else {})}
+        options: dict[str, Any] = {"about": {**command, **(metadata or {})}, "resume": resume, "replace": replace}
+        checkpoint = stack.enter_context(open_checkpoint(folder, full_job, **options))
+        for name in checkpoint.damaged:
             terminal.progress().print(f"Damaged checkpoint, computed again: {terminal.escape_markup(name)}")
         try:
-            with pieces._disk_full_guard():
-                yield Executor(pieces, cluster)
+            with checkpoint._disk_full_guard():
+                yield Executor(checkpoint, cluster)
         except KeyboardInterrupt:
-            finished = f"{len(list(pieces))} finished pieces are kept; continue with the same command and --resume"
-            sys.stderr.write(f"\nStopped; {finished}\n")
+            message = f"{len(list(checkpoint))} finished parts are saved; continue with the same command and --resume"
+            sys.stderr.write(f"\nStopped; {message}\n")
             sys.exit(EXIT_CODE_STOPPED)
-        pieces.finish()
+        checkpoint.finish()
 
 
 def source_checkout(option: str, instead: str) -> Path:

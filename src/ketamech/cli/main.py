@@ -57,7 +57,7 @@ Every parameter states its source or is marked as assumed; about three in four a
 
 {DISCLAIMER}
 """
-OBJECTS_BETWEEN_COLLECTIONS = 100_000  # importing libraries makes objects and no garbage: a tenth of a cold start
+OBJECTS_BETWEEN_COLLECTIONS = 100_000  # imports create no garbage; this saves a tenth of a cold start
 app = typer.Typer(cls=Group, help=HELP, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in (
     simulate.simulate,
@@ -141,19 +141,23 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         close_broken_pipe(sys.stdout)
-        expected = "more room, then the same command" if problem.errno in DISK_FULL_ERRORS else "a place to write to"
+        expected = (
+            "more disk space, then the same command"
+            if problem.errno in DISK_FULL_ERRORS
+            else "a path that can be written to"
+        )
         print_error(InputError(f"{problem.strerror or problem}", file=problem.filename, expected=expected))
         sys.exit(2)
 
 
-def _show_warning(usual: Callable[..., None]) -> Callable[..., None]:
+def _show_warning(default_show: Callable[..., None]) -> Callable[..., None]:
     """A function that shows warnings for users as one plain line, and any other warning as usual."""
 
-    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *arguments: Any, **keywords: Any) -> None:
         if issubclass(category, CacheWarning | RenamedWarning):
             sys.stderr.write(f"Warning: {message}\n")
         else:
-            usual(message, category, *rest, **more)
+            default_show(message, category, *arguments, **keywords)
 
     return show
 
@@ -182,7 +186,7 @@ def prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (for as long as we run)
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (open until exit)
         elif mode == "w" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=HANDLER)
 
@@ -190,9 +194,9 @@ def prepare_streams() -> None:
 def close_broken_pipe(stream: TextIO) -> None:
     """Discard the buffer of a stream, so that Python does not try to write it again at exit."""
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, stream.fileno())
+        os.close(null_device)
     except (OSError, ValueError):  # no stream of the system, as in a test
         return
 
@@ -205,8 +209,10 @@ def plain(text: str) -> str:
 def _plain(letter: str) -> str:
     if letter.isascii() or letter in ASCII_EQUIVALENTS:
         return ASCII_EQUIVALENTS.get(letter, letter)
-    bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-    return bare if letter.isalpha() and bare else "?"  # of a sign what is left may mean something else
+    base_letter = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return (
+        base_letter if letter.isalpha() and base_letter else "?"
+    )  # the ASCII part of a symbol may have another meaning
 
 
 def _in_ascii(problem: UnicodeError) -> tuple[str, int]:

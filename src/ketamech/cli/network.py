@@ -50,16 +50,16 @@ def network(
     with terminal.progress().status("Simulating ..."):
         prediction = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=available_threads(threads))
     table = prediction.table()
-    facts = provenance_of(loaded, model, seed, terminal.command_line())
+    metadata = provenance_of(loaded, model, seed, terminal.command_line())
     with atomic_folder(out) as draft:
-        write_table(table, draft / "areas.csv", facts)
+        write_table(table, draft / "areas.csv", metadata)
         paths = [out / path.name for path in draw_areas(draft, prediction, loaded.title)]
     if markdown:
-        picture = write_areas_page(markdown, prediction, loaded.title).parents[1] / "pictures"
-        picture.mkdir(parents=True, exist_ok=True)
-        shutil.copy(out / "areas.png", picture / "areas.png")
-    shown = ["readout", "hours", "change", "low", "high", "rising"]
-    terminal.table(table[shown], title=f"{loaded.title}: change from drug-free baseline, %")
+        pictures_folder = write_areas_page(markdown, prediction, loaded.title).parents[1] / "pictures"
+        pictures_folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(out / "areas.png", pictures_folder / "areas.png")
+    shown_columns = ["readout", "hours", "change", "low", "high", "rising"]
+    terminal.table(table[shown_columns], title=f"{loaded.title}: change from drug-free baseline, %")
     if prediction.failed:
         terminal.progress().print(f"{prediction.failed} of {draws} draws could not be solved and were left out")
     terminal.print_open_hint(paths[1])

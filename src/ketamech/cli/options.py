@@ -1,12 +1,18 @@
-"""Options and arguments that several commands share, and the options of `ketamech simulate` as one object."""
+"""Options and arguments that several commands share, and the options of `ketamech simulate` as one object.
+
+A command with many options takes one dataclass of them, see `with_options`.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -38,6 +44,10 @@ FigurePng = Annotated[bool, typer.Option("--png", help="Also write the figure as
 Drug = Annotated[str | None, typer.Option("--drug", help="Dose table: the drug, if there is no column DRUG")]
 Receptors = Annotated[
     Path | None, typer.Option(help="CSV file of receptor densities: area and any of nmda, glun2b, ampa")
+]
+PkModel = Annotated[
+    Path | None,
+    typer.Option(help="Your own pharmacokinetics (.yaml): names of an SBML model, or a model of 1 to 3 compartments"),
 ]
 FigureFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the table and the figure")]
 
@@ -73,39 +83,135 @@ def folder_name(title: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}-{short_hash(title, 6)}"
 
 
+Options = TypeVar("Options")
+
+
+def with_options(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """A decorator for a command that takes one object: the fields of the dataclass `options` become its arguments and
+    options, with the types, help texts and defaults of the fields.
+    """
+
+    def decorate(command: Callable[[Options], None]) -> Callable[..., None]:
+        @wraps(command)
+        def call(**values: Any) -> None:
+            command(options(**values))
+
+        types = get_type_hints(options, include_extras=True)
+        fields = signature(options).parameters.values()
+        call.__annotations__ = types
+        parameters = [field.replace(annotation=types[field.name]) for field in fields]
+        call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
 @dataclass(frozen=True)
 class SimulateOptions:
-    """The argument and the options of `ketamech simulate` as typed; None where an option was not given."""
+    """The argument and the options of `ketamech simulate`; None where an option was not given."""
 
-    scenario: str
-    out: Path | None
-    png: bool
-    perturb: list[str] | None
-    species: str | None
-    variant: str | None
-    patients: int | None
-    seed: int | None
-    outputs: str | None
-    times: str | None
-    output_interval: float | None
-    varying: str | None
-    threads: int | None
-    chunk: int | None
-    tolerance: float | None
-    device: str | None
-    resume: bool
-    dry_run: bool
-    scheduler: str | None
-    person: list[str] | None
-    set_: list[str] | None
-    drug: str | None
-    subject: str | None
-    replicates: int | None
-    every_record: bool
-    pk_model: Path | None
-    connectome: Path | None
-    receptors: Path | None
-    report: bool
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help='A regimen in words ("esketamine 84 mg nasal twice weekly for 4 weeks"), a scenario file (.yaml) or a'
+            " NONMEM-style dose table (.csv)"
+        ),
+    ]
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results [default: runs/<title>]")] = (
+        None
+    )
+    png: Annotated[bool, typer.Option("--png", help="Also write the overview figure as PNG")] = False
+    perturb: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--perturb", help='A perturbation: "NBQX 10 mg/kg IP at -30 min", "BDNF knock-out"; may be repeated'
+        ),
+    ] = None
+    species: Annotated[str | None, typer.Option(help="human, rat or mouse [default: as the file says, or human]")] = (
+        None
+    )
+    variant: Annotated[
+        str | None, typer.Option(help="A model variant; 'ketamech variants' lists them [default: none]")
+    ] = None
+    patients: Annotated[
+        int | None, typer.Option(help="Simulate this many virtual patients instead of the typical patient")
+    ] = None
+    population: Annotated[
+        str | None,
+        typer.Option(
+            help="With --patients: people of this population (trd, mdd, bipolar, suicidal, elderly, healthy, crps or"
+            " surgical), with covariates and correlations [default: each parameter is drawn from its own spread,"
+            " independently; such bands are not those of a clinical sample]"
+        ),
+    ] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Seed of the virtual patients; patient i is the same for any number [default: as the file says, or 1]",
+        ),
+    ] = None
+    outputs: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of the outputs to write, joined by ',' [default: mood.madrs; one patient: also venous levels]"
+        ),
+    ] = None
+    times: Annotated[
+        str | None,
+        typer.Option(help="Output times in hours, e.g. '0, 2, 24, 672' [default: every day and around doses]"),
+    ] = None
+    output_interval: Annotated[float | None, typer.Option(help="Hours between output times, instead of --times")] = None
+    varying: Annotated[
+        str | None,
+        typer.Option(
+            help="Parameters or stages that vary between patients, joined by ',' [default: all with a spread]"
+        ),
+    ] = None
+    threads: Threads = None
+    chunk: Annotated[
+        int | None, typer.Option(help="Patients per chunk on disk; does not change the results [default: 4096]")
+    ] = None
+    tolerance: Annotated[float | None, typer.Option(help="Relative tolerance of the solver [default: 6e-7]")] = None
+    device: Annotated[str | None, typer.Option(help="Device of the solver, cpu or cuda [default: cpu]")] = None
+    resume: Resume = False
+    scheduler: Scheduler = None
+    person: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--person",
+            help='A value of the person: "weight=90 kg", age=75, "cyp2b6=*6/*6", "liver_function=Child-Pugh B"; more'
+            " joined by ',' or in further options; a bare number is in the unit of the parameter table",
+        ),
+    ] = None
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any parameter by its full name: mood.expectancy_weight=0; may be repeated"),
+    ] = None
+    drug: Drug = None
+    subject: Annotated[str | None, typer.Option(help="Dose table: only the subject with this ID")] = None
+    replicates: Annotated[
+        int | None,
+        typer.Option(
+            "--replicates",
+            help="Dose table: solve each subject this many times with parameters drawn from their spreads; see --seed",
+        ),
+    ] = None
+    every_record: Annotated[
+        bool, typer.Option("--every-record", help="Dose table: a row for every record, also for those of doses")
+    ] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --patients: print the time, disk and memory that it needs, and stop")
+    ] = False
+    pk_model: PkModel = None
+    connectome: Annotated[
+        Path | None, typer.Option(help="CSV file of weights between brain areas (rows and columns)")
+    ] = None
+    receptors: Receptors = None
+    report: Annotated[
+        bool,
+        typer.Option("--report/--no-report", help="Draw figures and write report.html; without, curves and tables"),
+    ] = True
 
     def given(self, *names: str) -> dict[str, Any]:
         """The options of these names that were given, with their values."""

@@ -23,7 +23,7 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
     A row is right if its direction is. `inside` states whether its size lies in the published interval or, where the
     row codes only significance, in the acceptance band that was set before the comparison. The counts are repeated
     without the terms of data/perturbations/single_experiment.csv, which exist for one experiment each. Writes
-    experiments.csv and experiments.svg.
+    perturbations.csv and perturbations.svg.
     """
     from ketamech.analysis.perturbation_scorecard import (
         perturbation_counts,
@@ -31,24 +31,24 @@ def perturbations(out: FigureFolder = Path("runs/perturbations"), png: FigurePng
         tally_by_evidence,
         without_single_experiment_terms,
     )
-    from ketamech.report.perturbation_figure import save_experiments
+    from ketamech.report.perturbation_figure import save_perturbations
 
     terminal.refuse_file(out)
     model = terminal.model()
     console = terminal.progress()
     with console.status("Running the experiments ..."):
-        lines = score_perturbations(model)
-        reduced = score_perturbations(model, without_single_experiment_terms())
-    without = f"Without the terms that exist for one experiment: {perturbation_counts(reduced)}"
-    summary = f"{perturbation_counts(lines)}.\n{without}"
-    facts = terminal.provenance("experiments", model)
-    written = save_experiments(out, lines, summary, png=png, facts=facts)
-    terminal.table(_wrong_first(lines)[list(SHOWN)], title="Predicted against observed, wrong first")
-    terminal.table(tally_by_evidence(lines), title="By evidence row")
+        rows = score_perturbations(model)
+        reduced_rows = score_perturbations(model, without_single_experiment_terms())
+    reduced_summary = f"Without the terms that exist for one experiment: {perturbation_counts(reduced_rows)}"
+    summary = f"{perturbation_counts(rows)}.\n{reduced_summary}"
+    metadata = terminal.provenance("perturbations", model)
+    paths = save_perturbations(out, rows, summary, png=png, metadata=metadata)
+    terminal.table(_wrong_first(rows)[list(SHOWN)], title="Predicted against observed, wrong first")
+    terminal.table(tally_by_evidence(rows), title="By evidence row")
     console.print(summary)
-    terminal.print_written_files(written)
+    terminal.print_written_files(paths)
 
 
-def _wrong_first(lines: pd.DataFrame) -> pd.DataFrame:
+def _wrong_first(rows: pd.DataFrame) -> pd.DataFrame:
     order = {"wrong": 0, "undecided": 1, "right": 2}
-    return lines.assign(_o=lines.verdict.map(order)).sort_values("_o", kind="stable").drop(columns="_o")
+    return rows.assign(_o=rows.verdict.map(order)).sort_values("_o", kind="stable").drop(columns="_o")

@@ -76,26 +76,26 @@ def population(
 
     terminal.check_folder(out)
     parameters = load_parameters()
-    chosen = load_population(population).with_marginals(_changes(changed or []), parameters)
-    drawn = chosen.draw(parameters, seed, range(patients))
-    table, facts = drawn.table(), {"population": population, "drawn": patients, "seed": seed}
+    chosen_population = load_population(population).with_marginals(_changes(changed or []), parameters)
+    patients_drawn = chosen_population.draw(parameters, seed, range(patients))
+    table, metadata = patients_drawn.table(), {"population": population, "drawn": patients, "seed": seed}
     if plausible:
-        mask = _select(drawn, plausible, scenario)
-        table, facts["plausible"] = table[mask].reset_index(drop=True), int(mask.sum())
+        mask = _select(patients_drawn, plausible, scenario)
+        table, metadata["plausible"] = table[mask].reset_index(drop=True), int(mask.sum())
     if weight_to:
         weights = _weights(table, weight_to)
         table["weight_in_target"] = weights
-        facts["effective_size"] = round(effective_size(weights), 1)
-    shown = [name for name in SHOWN if name in table and table[name].nunique() > 1]
+        metadata["effective_size"] = round(effective_size(weights), 1)
+    shown_columns = [name for name in SHOWN if name in table and table[name].nunique() > 1]
     title = f"{len(table)} virtual patients: {population}"
-    provenance = facts | {"command_line": terminal.command_line(), "disclaimer": DISCLAIMER}
+    provenance = metadata | {"command_line": terminal.command_line(), "disclaimer": DISCLAIMER}
     with atomic_folder(out) as draft:
         write_table(table, draft / "people.parquet", provenance)
         write_table(table, draft / "people.csv", provenance)
-        paths = [out / path.name for path in draw_people(draft, table, title, shown)]
+        paths = [out / path.name for path in draw_people(draft, table, title, shown_columns)]
         (draft / "summary.json").write_text(json.dumps(provenance, indent=1), encoding="utf-8")
     terminal.table(_summary(table), title=title)
-    for name, value in facts.items():
+    for name, value in metadata.items():
         terminal.progress().print(f"{name}: {value}")
     terminal.print_open_hint(paths[0])
 
@@ -111,13 +111,13 @@ def _changes(texts: list[str]) -> dict[str, str]:
     return changes
 
 
-def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
+def _weights(table: pd.DataFrame, texts: list[str]) -> np.ndarray:
     from ketamech.population.weights import prevalence_weights
 
     groups: dict[str, Any] = {}
     shares: dict[str, dict[object, float]] = {}
     names = {name.removeprefix("person."): name for name in table.columns}
-    for text in targets:
+    for text in texts:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
             what = f"'{text}' is not a target share"
@@ -132,16 +132,16 @@ def _weights(table: pd.DataFrame, targets: list[str]) -> np.ndarray:
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)
 
 
-def _select(drawn: Any, plausible: list[str], scenario: str) -> np.ndarray:
+def _select(patients: Any, plausible: list[str], scenario: str) -> np.ndarray:
     """Whether the simulated outputs of each patient lie within the bounds [patient]."""
     from ketamech.population.cohort import simulate_patients
     from ketamech.population.virtual_population import select_plausible
 
     model = terminal.model()
     endpoints = [_bounded_endpoint(text, model) for text in plausible]
-    curves = simulate_patients(model, drawn, scenario, [(one.output, one.hour) for one, _ in endpoints])
-    named = {str(i): values for i, values in enumerate(curves)}
-    return select_plausible(named, {str(i): bounds for i, (_, bounds) in enumerate(endpoints)})
+    curves = simulate_patients(model, patients, scenario, [(e.output, e.hour) for e, _ in endpoints])
+    curves_by_index = {str(i): values for i, values in enumerate(curves)}
+    return select_plausible(curves_by_index, {str(i): bounds for i, (_, bounds) in enumerate(endpoints)})
 
 
 def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, float]]:
@@ -166,7 +166,7 @@ def _bounded_endpoint(text: str, model: Model) -> tuple[Endpoint, tuple[float, f
 
 def _summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, SD and quantiles of each variable that varies."""
-    varying = table.drop(columns="person").loc[:, lambda statistics: statistics.nunique() > 1]
+    varying_columns = table.drop(columns="person").loc[:, lambda statistics: statistics.nunique() > 1]
     names = {"mean": "mean", "std": "SD", "5%": "5 %", "50%": "median", "95%": "95 %"}
-    statistics = varying.describe(percentiles=[0.05, 0.5, 0.95]).T[list(names)].rename(columns=names)
+    statistics = varying_columns.describe(percentiles=[0.05, 0.5, 0.95]).T[list(names)].rename(columns=names)
     return statistics.rename_axis("variable").reset_index()

@@ -30,6 +30,6 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
     from ketamech.analysis.interspecies_dose import equivalent_dose
     from ketamech.dosing.regimen import Regimen
 
-    understood = Regimen.parse(dose).sentence(exact=False)
+    regimen_text = Regimen.parse(dose).sentence(exact=False)
     equivalents = equivalent_dose(dose, source, target, route=route, model=terminal.model())
-    terminal.table(equivalents, title=f"{understood}, from {source} to {target}")
+    terminal.table(equivalents, title=f"{regimen_text}, from {source} to {target}")

@@ -36,12 +36,12 @@ def scenario(
     refuse_for_table(
         {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
     )
-    from ketamech.exchange.simulate_any import scenario_of
+    from ketamech.exchange.nonmem.subjects import scenario_of
     from ketamech.parameters import load_parameters
 
-    known = table or load_parameters()
-    records = doses(source, known, drug)
-    return scenario_of(records, one_of(records, subject), known)
+    parameter_table = table or load_parameters()
+    records = doses(source, parameter_table, drug)
+    return scenario_of(records, one_of(records, subject), parameter_table)
 
 
 def settings(options: list[str] | None, option: str) -> dict[str, str]:
@@ -56,15 +56,15 @@ def settings(options: list[str] | None, option: str) -> dict[str, str]:
     return settings
 
 
-def refuse_for_table(added: Mapping[str, object]) -> None:
+def refuse_for_table(options: Mapping[str, object]) -> None:
     """Raise InputError for an option with a value that a dose table states in a column or does not have."""
     columns = {
         "--species": "a column SPECIES",
         "--person": "a column such as WEIGHT or AGE",
         "--set": "a column of the full name",
     }
-    for key, message in added.items():
-        if message:
+    for key, value in options.items():
+        if value:
             expected = columns.get(key, "a regimen in words or a scenario file")
             raise InputError(f"{key} is not for a dose table", key=key, expected=expected)
 

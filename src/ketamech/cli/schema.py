@@ -25,10 +25,10 @@ def schema(out: Out = None, trial: Trial = False) -> None:
 
       ketamech schema --trial --out docs/schema/trial.schema.json
     """
-    from ketamech.simulation.scenario_schema import schema as study_schema
+    from ketamech.simulation.scenario_schema import schema as scenario_schema
     from ketamech.trials.trial_schema import trial_schema
 
-    text = json.dumps(trial_schema() if trial else study_schema(), indent=2) + "\n"
+    text = json.dumps(trial_schema() if trial else scenario_schema(), indent=2) + "\n"
     if out is None:
         terminal.print_line(text, fold=False)
     else:

@@ -66,12 +66,12 @@ def scorecard(
     model = terminal.model(variant=variant)
     job = {"command": "scorecard", "replicates": replicates}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
-        written = [] if variant else _by_patient(draft, model, rows, png)
+        drafts = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
             page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
-            written += _by_trials(draft, model, replicates, page, work, available_threads(None, scheduler), checkout)
-        paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in written]
-    terminal.print_written_files(paths)
+            drafts += _by_trials(draft, model, replicates, page, work, available_threads(None, scheduler), checkout)
+        final_paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in drafts]
+    terminal.print_written_files(final_paths)
 
 
 def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
@@ -81,12 +81,12 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
 
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
-        card = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
-    written = write_scorecard(out, card, png=png, facts=terminal.provenance("scorecard", model))
-    shown = card.rows if rows else card.by_source
-    terminal.table(shown, title="Simulated against published values")
-    terminal.table(card.criteria, title="Acceptance criteria")
-    return list(written)
+        result = analysis_scorecard(model=model, progress=lambda step, *_: status.update(step))
+    paths = write_scorecard(out, result, png=png, metadata=terminal.provenance("scorecard", model))
+    table = result.rows if rows else result.by_source
+    terminal.table(table, title="Simulated against published values")
+    terminal.table(result.criteria, title="Acceptance criteria")
+    return list(paths)
 
 
 def _freeze() -> Path:
@@ -103,37 +103,37 @@ def _by_trials(
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.estimation.leave_one_trial_out import load_left_out
-    from ketamech.estimation.posterior import load_posterior, posterior_folder
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
     from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
+    from ketamech.trials.posterior import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
     draws = load_posterior(folder / "posterior.csv", table)
     with terminal.progress_bar("Virtual trials", count_of_trials()) as update:
-        card = trial_scorecard(
+        result = trial_scorecard(
             model, draws, load_left_out(folder, table), replicates=replicates, threads=threads, work=work,
             progress=lambda done, name: update(done, label=f"Virtual trials: {name}"),
         )  # fmt: skip
-    paths = _write_tables(out, card, terminal.provenance("scorecard", model))
-    _print_trials(card)
+    paths = _write_tables(out, result, terminal.provenance("scorecard", model))
+    _print_trials(result)
     if markdown:
-        paths.append(write_trial_scorecard(markdown, card))
+        paths.append(write_trial_scorecard(markdown, result))
     if checkout:
-        paths += write_skill(checkout, card.skill, terminal.provenance("scorecard", model), replicates)
-        draw_trial_scorecard(checkout / "docs" / "pictures", card, vector=False)
-    return [*paths, *draw_trial_scorecard(out, card)]
+        paths += write_skill(checkout, result.skill, terminal.provenance("scorecard", model), replicates)
+        draw_trial_scorecard(checkout / "docs" / "pictures", result, vector=False)
+    return [*paths, *draw_trial_scorecard(out, result)]
 
 
-def _write_tables(out: Path, card: TrialScorecard, facts: dict[str, str]) -> list[Path]:
+def _write_tables(out: Path, result: TrialScorecard, metadata: dict[str, str]) -> list[Path]:
     from ketamech.exchange.result_metadata import write_table
 
     tables = {
-        "skill": card.skill, "skill_rows": card.skill_rows, "contrasts": card.contrasts,
-        "chances": card.significance_probabilities,
-        "left_out": card.leave_out_methods, "trials": _worst_first(card.rows), "trial_goals": card.criteria,
+        "skill": result.skill, "skill_rows": result.skill_rows, "contrasts": result.contrasts,
+        "chances": result.significance_probabilities,
+        "left_out": result.leave_out_methods, "trials": _worst_first(result.rows), "trial_goals": result.criteria,
     }  # fmt: skip
     for name, table in tables.items():
-        write_table(table, out / f"{name}.csv", facts, digits="%.6g")
+        write_table(table, out / f"{name}.csv", metadata, digits="%.6g")
     return [out / f"{name}.csv" for name in tables]
 
 
@@ -144,13 +144,13 @@ def _worst_first(rows: pd.DataFrame) -> pd.DataFrame:
 def _print_trials(card: TrialScorecard) -> None:
     from ketamech.analysis.skill import verdicts
 
-    measured = ["group", "rows", "trials", "skill", "skill_low", "skill_high", "against", "coverage", "width_ratio"]
+    skill = ["group", "rows", "trials", "skill", "skill_low", "skill_high", "against", "coverage", "width_ratio"]
     left_out = card.skill[(card.skill["basis"] == "left out") & (card.skill["kind"] != "class")].sort_values("skill")
-    terminal.table(left_out[measured], title="Skill, each trial predicted without its data")
-    judged = ["question", "group", "measure", "value", "low", "high", "met"]
-    terminal.table(verdicts(card.skill)[judged], title="Acceptance criteria of skill")
-    chances = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
-    terminal.table(card.significance_probabilities[chances], title="Chance of p < 0.05, percent of virtual trials")
+    terminal.table(left_out[skill], title="Skill, each trial predicted without its data")
+    verdict_columns = ["question", "group", "measure", "value", "low", "high", "met"]
+    terminal.table(verdicts(card.skill)[verdict_columns], title="Acceptance criteria of skill")
+    chance = ["trial", "arm", "visit", "published", "low", "high", "significant", "chance"]
+    terminal.table(card.significance_probabilities[chance], title="Chance of p < 0.05, percent of virtual trials")
     shown = ["id", "statistic", "published", "low", "high", "simulated", "sim_low", "sim_high", "z", "inside", "role"]
     terminal.table(_worst_first(card.rows)[shown], title="Virtual against published trials")
     terminal.table(card.spreads[shown], title="Standard deviations within arms")

@@ -68,20 +68,20 @@ def sensitivity(
     model = terminal.model()
     names = list(listed_names(parameters)) if parameters else None
     targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
-    question = kit.SensitivityProblem(
+    analysis = kit.SensitivityProblem(
         model, loaded, targets, rows, available_threads(threads, scheduler), absolute=absolute
     )
     terminal.print_regimen(loaded)
-    scene = short_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
-    job = {"command": "sensitivity", "scenario": scene, "outcomes": [repr(o) for o in targets], "absolute": absolute}
+    key = short_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
+    job = {"command": "sensitivity", "scenario": key, "outcomes": [repr(t) for t in targets], "absolute": absolute}
     with long_run(out, job, model, resume=resume, scheduler=scheduler) as work, replace_folder(out) as draft:
-        problem = replace(question, executor=work)
-        first = _analyse(problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
-    terminal.print_open_hint(out / first)
+        running_problem = replace(analysis, executor=work)
+        first_figure = _analyse(running_problem, trajectories, sobol_n, sobol_top, seed, draft)[0].relative_to(draft)
+    terminal.print_open_hint(out / first_figure)
 
 
 def _analyse(
-    question: SensitivityProblem, trajectories: int, sobol_n: int, sobol_top: int, seed: int, out: Path
+    problem: SensitivityProblem, trajectories: int, sobol_n: int, sobol_top: int, seed: int, out: Path
 ) -> list[Path]:
     """Write tables and figures into `out` and print the tables; returns the figures."""
     from ketamech.analysis import sensitivity as kit
@@ -89,32 +89,30 @@ def _analyse(
     from ketamech.report.analysis_figures import draw_convergence, draw_indices, draw_tornado
     from ketamech.report.provenance import provenance_of
 
-    loaded, model = question.scenario, question.model
-    facts = provenance_of(loaded, model, seed, terminal.command_line())
+    loaded, model = problem.scenario, problem.model
+    metadata = provenance_of(loaded, model, seed, terminal.command_line())
     with terminal.progress_bar("Tornado") as progress:
-        swings = kit.tornado(question, progress)
+        tornado = kit.tornado(problem, progress)
     with terminal.progress_bar("Morris") as progress:
-        screened = kit.morris(question, trajectories, seed, progress)
-    paths = draw_tornado(out, swings, question.title)
-    paths += draw_indices(
-        out, screened, f"{question.title}\nMorris: mean absolute elementary effect and spread", "morris"
-    )
-    tables = {"tornado": swings, "morris": screened}
+        morris = kit.morris(problem, trajectories, seed, progress)
+    paths = draw_tornado(out, tornado, problem.title)
+    paths += draw_indices(out, morris, f"{problem.title}\nMorris: mean absolute elementary effect and spread", "morris")
+    tables = {"tornado": tornado, "morris": morris}
     if sobol_top:
-        top = list(dict.fromkeys(screened.sort_values("mu_star", ascending=False)["parameter"]))
-        best = dict.fromkeys(p for _, part in screened.groupby("outcome") for p in part["parameter"].head(sobol_top))
-        fewer = replace(question, parameters=kit.varied_parameters(model, [p for p in top if p in best]))
+        top = list(dict.fromkeys(morris.sort_values("mu_star", ascending=False)["parameter"]))
+        selected = dict.fromkeys(p for _, part in morris.groupby("outcome") for p in part["parameter"].head(sobol_top))
+        reduced_problem = replace(problem, parameters=kit.varied_parameters(model, [p for p in top if p in selected]))
         with terminal.progress_bar("Sobol") as progress:
-            tables["sobol"] = kit.sobol(fewer, sobol_n, seed, progress)
-        paths += draw_indices(out, tables["sobol"], f"{question.title}\nSobol: total and first-order index", "sobol")
-        steps = tables["sobol"].attrs.pop("convergence")
-        write_table(steps, out / "convergence.csv", facts)
-        paths += draw_convergence(out, steps, f"{question.title}\nSobol: total index, from ever more points")
+            tables["sobol"] = kit.sobol(reduced_problem, sobol_n, seed, progress)
+        paths += draw_indices(out, tables["sobol"], f"{problem.title}\nSobol: total and first-order index", "sobol")
+        convergence = tables["sobol"].attrs.pop("convergence")
+        write_table(convergence, out / "convergence.csv", metadata)
+        paths += draw_convergence(out, convergence, f"{problem.title}\nSobol: total index, from ever more points")
     for name, table in tables.items():
-        write_table(table, out / f"{name}.csv", facts)
-        write_table(table, out / f"{name}.parquet", facts)
-        shown = table.groupby("outcome", sort=False).head(8)
-        terminal.table(shown, title=f"{name}, {question.kind}")
+        write_table(table, out / f"{name}.csv", metadata)
+        write_table(table, out / f"{name}.parquet", metadata)
+        top_rows = table.groupby("outcome", sort=False).head(8)
+        terminal.table(top_rows, title=f"{name}, {problem.kind}")
         if table.attrs["failed"]:
             message = f"{name}: {table.attrs['failed']} of {table.attrs['solves']} solves failed and are left out"
             terminal.progress().print(message)

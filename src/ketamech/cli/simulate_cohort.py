@@ -31,13 +31,17 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ketamech.exchange.nonmem.read import DoseTable
-    from ketamech.exchange.simulate_any import Replicates
+    from ketamech.exchange.nonmem.solve_table import Replicates
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.model import Model
     from ketamech.simulation.scenario import Scenario
 
 
 MAX_TIMES = 1_000_000
+INDEPENDENT_DRAW = (
+    "Each parameter was drawn from its own spread, independently: the bands are not those of a clinical sample."
+    " For people with covariates and correlations: --population trd"
+)
 DEFAULT_OUTPUT = "mood.madrs"
 SHARES, MAX_ROWS, ZERO_SHARE = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
 SHOWN_TIMES = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
@@ -48,13 +52,16 @@ def simulate_cohort(options: SimulateOptions) -> None:
     from ketamech.engine.solve import TOLERANCE
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import CHUNK, Cohort
+    from ketamech.population.virtual_population import load_population
     from ketamech.report.analysis_figures import cohort_figure
     from ketamech.report.provenance import provenance_of
 
     assert options.patients is not None
     scenario = options.loaded_scenario()
     seed = scenario.seed if options.seed is None else options.seed
-    place = options.out or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
+    title = f"{scenario.title} {options.patients} {options.population or ''} patients seed {seed}"
+    folder = options.out or Path("runs") / folder_name(title)
+    population = load_population(options.population) if options.population else None
     model = terminal.model(options.pk_model)
     times = output_times(options.times, options.output_interval, scenario)
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
@@ -63,75 +70,85 @@ def simulate_cohort(options: SimulateOptions) -> None:
         vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
         threads=available_threads(options.threads, options.scheduler),
         chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
+        population=population,
     )  # fmt: skip
     if options.dry_run:
-        terminal.table(_estimate(cohort, place, options.scheduler), title=f"Estimate: {scenario.title}")
+        terminal.table(_estimate(cohort, folder, options.scheduler), title=f"Estimate: {scenario.title}")
         return
-    require_disk_space(place, cohort.result_bytes)
-    require_empty_folder(place)
-    facts = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": tolerance}
-    facts |= provenance_of(scenario, model, seed, terminal.command_line())
+    require_disk_space(folder, cohort.result_bytes)
+    require_empty_folder(folder)
+    metadata = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": tolerance}
+    metadata |= {"population": options.population or "each parameter drawn from its spread"}
+    metadata |= provenance_of(scenario, model, seed, terminal.command_line())
     terminal.print_regimen(scenario)
-    how: dict[str, Any] = {"resume": options.resume, "scheduler": options.scheduler, "about": facts, "replace": False}
+    how: dict[str, Any] = {
+        "resume": options.resume,
+        "scheduler": options.scheduler,
+        "metadata": metadata,
+        "replace": False,
+    }
     bar = terminal.progress_bar("Patients", options.patients, columns=(_PatientsPerSecond(),))
-    with _reading_hint(place), long_run(place, _job(cohort), model, **how) as work, bar as progress:
+    with _reading_hint(folder), long_run(folder, _job(cohort), model, **how) as work, bar as progress:
         chunks = partial(cohort.chunks, progress, cluster=work.cluster)
         assert work.checkpoint is not None
         state = write_cohort(work.checkpoint, chunks, options.patients, chunk=cohort.chunk_size)
-    curves = read_cohort(place)
-    pictures = [
-        cohort_figure(place / f"bands.{kind}", curves, scenario.title)
+    curves = read_cohort(folder)
+    figures = [
+        cohort_figure(folder / f"bands.{kind}", curves, scenario.title)
         for kind in ("svg", *(("png",) if options.png else ()))
     ]
-    chosen = output_times(options.times, options.output_interval, scenario) if options.times else None
-    terminal.table(_summary(curves, scenario, chosen), title=scenario.title)
+    chosen_times = output_times(options.times, options.output_interval, scenario) if options.times else None
+    terminal.table(_summary(curves, scenario, chosen_times), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
+    if population is None:
+        terminal.progress().print(INDEPENDENT_DRAW)
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
-    terminal.print_open_hint(pictures[0])
+    terminal.print_open_hint(figures[0])
 
 
-def _estimate(cohort: Cohort, place: Path, scheduler: str | None) -> list[dict[str, object]]:
+def _estimate(cohort: Cohort, folder: Path, scheduler: str | None) -> list[dict[str, object]]:
     """Time, disk and memory of a run, from its first chunk, which is solved and not written."""
     from ketamech.core.dask_executor import connect
     from ketamech.core.environment import peak_memory
     from ketamech.exchange.cohort_store import DISK_MARGIN, free_space, readable_size
 
-    cohort.model.kernel_for(cohort.outputs).compile_slices()  # as a long run does on its way
+    cohort.model.kernel_for(cohort.outputs).compile_slices()  # as the run itself does
     sample = replace(cohort, patients=min(cohort.patients, cohort.chunk_size))
-    for part in (replace(sample, patients=1), sample):  # the first loads the code
-        began = perf_counter()
-        part.chunk_at(0)
-        seconds = perf_counter() - began
-    side_by_side = 1
+    for sample_part in (replace(sample, patients=1), sample):  # the first loads the code
+        start_time = perf_counter()
+        sample_part.chunk_at(0)
+        seconds = perf_counter() - start_time
+    parallel = 1
     if scheduler:
         with connect(scheduler) as cluster:
-            side_by_side = cluster.threads
-    rounds = len(cohort.chunk_starts) / side_by_side
+            parallel = cluster.threads
+    n_rounds = len(cohort.chunk_starts) / parallel
     memory = peak_memory()
     rows: list[tuple[str, str]] = [
         ("patients", f"{cohort.patients:,} in {len(cohort.chunk_starts):,} chunks of {cohort.chunk_size:,}"),
-        ("time", f"{timedelta(seconds=round(seconds * rounds))} h:min:s, from {seconds:.2g} s for the first chunk"),
-        ("side by side", f"{side_by_side} threads of the cluster" if scheduler else f"{cohort.threads} threads"),
+        ("time", f"{timedelta(seconds=round(seconds * n_rounds))} h:min:s, from {seconds:.2g} s for the first chunk"),
+        ("parallel", f"{parallel} threads of the cluster" if scheduler else f"{cohort.threads} threads"),
         (
             "disk",
-            f"at most {readable_size(DISK_MARGIN * cohort.result_bytes)}; free: {readable_size(free_space(place))}",
+            f"at most {readable_size(DISK_MARGIN * cohort.result_bytes)}; free: {readable_size(free_space(folder))}",
         ),
         (
             "memory of each process",
             "not measured" if memory is None else f"{memory:.0f} MiB, for any number of patients",
         ),
     ]
-    return [{"what": what, "estimate": amount} for what, amount in rows]
+    return [{"what": quantity, "estimate": amount} for quantity, amount in rows]
 
 
 def _job(cohort: Cohort) -> dict[str, Any]:
-    """What determines the results, in addition to the model."""
+    """The inputs that determine the results, besides the model, {name: value}."""
     scenario = cohort.scenario
     return {
         "command": "simulate",
         "scenario": short_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
+        **({"population": cohort.population.name} if cohort.population else {}),
         "times": short_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
     }
@@ -139,67 +156,69 @@ def _job(cohort: Cohort) -> dict[str, Any]:
 
 def _outcome(state: dict[str, Any]) -> str:
     """The number of patients, the number of failures and their reasons."""
-    words = f"{state['finished']} patients; {state['failed']} failed"
+    text = f"{state['finished']} patients; {state['failed']} failed"
     if not state["failed"]:
-        return words
-    why = ", ".join(f"{count} {reason}" for reason, count in sorted(state["reasons"].items()))
-    return f"{words} ({100 * state['failed'] / state['finished']:.2g} %): {why}; see failures.csv"
+        return text
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(state["reasons"].items()))
+    return f"{text} ({100 * state['failed'] / state['finished']:.2g} %): {reasons}; see failures.csv"
 
 
-def _summary(curves: xr.Dataset, scenario: Scenario, chosen: np.ndarray | None) -> list[dict[str, object]]:
+def _summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndarray | None) -> list[dict[str, object]]:
     """Median, 5 % and 95 % quantile of each output at some times, and of the peak (or lowest value) of each patient.
 
-    The times are those `chosen` by the user, or usual ones after the first dose. The row of the peak names its median
+    The times are `chosen_times` (h), or default ones after the first dose. The row of the peak names its median
     time. Values that are negligible for an output are 0.
     """
     from ketamech.parameters.concentration_units import shown
     from ketamech.report.analysis_figures import extremes, percentiles
 
-    places = _shown_places(curves["time"].values, scenario, chosen)
+    indices = _shown_places(curves["time"].values, scenario, chosen_times)
     rows: list[dict[str, object]] = []
     for name in map(str, curves.data_vars):
         factor, unit = shown(name, curves[name].attrs["units"])
-        kind, peaks, when = extremes(curves, name)
-        shares = percentiles(curves, name, SHARES, places).T
-        row = {f"{curves['time'].values[i]:.4g}": share for i, share in zip(places, shares, strict=True)}
-        row[f"{kind} (at {when:.3g})"] = peaks
-        size = np.nanmax(np.abs([*row.values()])) if np.isfinite([*row.values()]).any() else 0.0
-        for hours, numbers in row.items():
-            plain = [0.0 if abs(number) < ZERO_SHARE * size else float(factor * number) for number in numbers]
-            quantiles = dict(zip(("5 %", "median", "95 %"), plain, strict=True))
+        extremum_name, peaks, median_time = extremes(curves, name)
+        percentile_table = percentiles(curves, name, SHARES, indices).T
+        row = {
+            f"{curves['time'].values[i]:.4g}": values_at for i, values_at in zip(indices, percentile_table, strict=True)
+        }
+        row[f"{extremum_name} (at {median_time:.3g})"] = peaks
+        largest = np.nanmax(np.abs([*row.values()])) if np.isfinite([*row.values()]).any() else 0.0
+        for hours, values in row.items():
+            displayed = [0.0 if abs(number) < ZERO_SHARE * largest else float(factor * number) for number in values]
+            quantiles = dict(zip(("5 %", "median", "95 %"), displayed, strict=True))
             rows.append({"output": name, "hours": hours, **quantiles, "unit": unit})
     return rows
 
 
-def _shown_places(hours: np.ndarray, scenario: Scenario, chosen: np.ndarray | None) -> list[int]:
+def _shown_places(hours: np.ndarray, scenario: Scenario, chosen_times: np.ndarray | None) -> list[int]:
     """Indices of the times in the table: those chosen, up to MAX_ROWS, or usual ones after the first dose."""
-    if chosen is None:
-        first = min(scenario.regimen.starts(scenario.horizon), default=0.0)
-        wanted = np.array([*(first + moment for moment in SHOWN_TIMES), hours[-1]])
-        places = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in wanted if hour <= hours[-1]])
+    if chosen_times is None:
+        first_dose = min(scenario.regimen.starts(scenario.horizon), default=0.0)
+        target_times = np.array([*(first_dose + delay for delay in SHOWN_TIMES), hours[-1]])
+        indices = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in target_times if hour <= hours[-1]])
     else:
-        places = np.searchsorted(hours, chosen)
-    if len(places) > MAX_ROWS:
-        terminal.progress().print(f"The table shows {MAX_ROWS} of the {len(places)} times; the folder holds all.")
-        places = places[np.linspace(0, len(places) - 1, MAX_ROWS).round().astype(int)]
-    return [int(place) for place in places]
+        indices = np.searchsorted(hours, chosen_times)
+    if len(indices) > MAX_ROWS:
+        terminal.progress().print(f"The table shows {MAX_ROWS} of the {len(indices)} times; the folder holds all.")
+        indices = indices[np.linspace(0, len(indices) - 1, MAX_ROWS).round().astype(int)]
+    return [int(index) for index in indices]
 
 
 class _PatientsPerSecond(ProgressColumn):
-    """Patients a second."""
+    """A column of the progress bar: patients per second."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} a second", style="progress.data.speed")
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:,.0f} a second", style="progress.data.speed")
 
 
 @contextmanager
-def _reading_hint(place: Path) -> Iterator[None]:
+def _reading_hint(folder: Path) -> Iterator[None]:
     """When the command is stopped, print how to read the results so far."""
     try:
         yield
     except SystemExit:
-        sys.stderr.write(f"To read the results so far: ketamech.exchange.cohort_store.read_cohort({str(place)!r})\n")
+        sys.stderr.write(f"To read the results so far: ketamech.exchange.cohort_store.read_cohort({str(folder)!r})\n")
         raise
 
 
@@ -242,7 +261,7 @@ class Records:
     def read(cls, options: SimulateOptions) -> Records:
         """A dose table, or one subject of it, with the options that tables have. Raises InputError."""
         from ketamech.cli import scenario_argument
-        from ketamech.exchange.simulate_any import Replicates
+        from ketamech.exchange.nonmem.solve_table import Replicates
         from ketamech.parameters import load_parameters
 
         table, replicates = scenario_argument.doses(options.scenario, load_parameters(), options.drug), None
@@ -261,52 +280,52 @@ class Records:
     @property
     def single_scenario(self) -> bool:
         """Whether the table holds one subject with one occasion, so that a report can be written."""
-        occasions = [stay for subject in self.table.subjects for stay in subject.occasions]
+        occasions = [occasion for subject in self.table.subjects for occasion in subject.occasions]
         return len(occasions) == 1 and occasions[0].is_scenario and self.replicates is None
 
     @property
     def has_observations(self) -> bool:
         """Whether any record is an observation."""
-        return any(stay.observations for subject in self.table.subjects for stay in subject.occasions)
+        return any(occasion.observations for subject in self.table.subjects for occasion in subject.occasions)
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The records in the units that are shown, and the units of their columns."""
-        from ketamech.exchange.simulate_any import shown_records, solve_table
+        from ketamech.exchange.nonmem.solve_table import shown_records, solve_table
 
-        how: dict[str, Any] = {"replicates": self.replicates, "every_record": self.every_record}
-        return shown_records(solve_table(self.table, model, self.names, **how), model)
+        options: dict[str, Any] = {"replicates": self.replicates, "every_record": self.every_record}
+        return shown_records(solve_table(self.table, model, self.names, **options), model)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the outputs."""
-        from ketamech.exchange.simulate_any import OUTPUTS
+        from ketamech.simulation.simulate import DEFAULT_OUTPUTS
 
-        return listed_names(self.outputs) if self.outputs else OUTPUTS
+        return listed_names(self.outputs) if self.outputs else DEFAULT_OUTPUTS
 
     def bands(self, records: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Percentiles over replicates at each record, and the units of the columns."""
-        from ketamech.exchange.simulate_any import bands_of
+        from ketamech.exchange.nonmem.solve_table import bands_of
 
         table = bands_of(records, self.names)
         return table, {name: units[name.split(" ")[0]] for name in table.columns if name.split(" ")[0] in units}
 
     def report_tables(self, model: Model) -> dict[str, tuple[pd.DataFrame, dict[str, str]]]:
         """The table for the folder of a report, if there are observations or outputs were named."""
-        wanted = self.has_observations or self.outputs or self.every_record
-        return {FILE: self.solved(model)} if wanted else {}
+        is_requested = self.has_observations or self.outputs or self.every_record
+        return {FILE: self.solved(model)} if is_requested else {}
 
 
-def simulate_table(records: Records, options: SimulateOptions, others: Mapping[str, object]) -> None:
+def simulate_table(records: Records, options: SimulateOptions, unused_options: Mapping[str, object]) -> None:
     """Solve every subject of a dose table and write `simulated.csv`: one row for each observation (of a replicate).
 
-    Raises InputError for the first of the `others`, options that a table does not have.
+    Raises InputError for the first of the `unused_options`, options that a table does not have.
     """
     from ketamech.exchange.output_folder import atomic_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.report.provenance import provenance_of_many
 
     table = records.table
-    for name, value in others.items():
+    for name, value in unused_options.items():
         option = f"--{name.replace('_', '-')}"
         if name in ("seed", "varying"):
             what = f"{option} {value} of a dose table is for replicates"
@@ -318,18 +337,21 @@ def simulate_table(records: Records, options: SimulateOptions, others: Mapping[s
     model = terminal.model(options.pk_model)
     console = terminal.progress()
     with console.status("Simulating ..."):
-        found, units = records.solved(model)
-    text, line = table.path.read_text("utf-8-sig"), terminal.command_line()
-    facts: dict[str, Any] = provenance_of_many(table.path.stem, text, model, line)
+        table_of_records, units = records.solved(model)
+    source, command_text = table.path.read_text("utf-8-sig"), terminal.command_line()
+    metadata: dict[str, Any] = provenance_of_many(table.path.stem, source, model, command_text)
     with atomic_folder(folder) as draft:
-        write_table(found, draft / FILE, facts | {f"units {name}": unit for name, unit in units.items()})
+        write_table(table_of_records, draft / FILE, metadata | {f"units {name}": unit for name, unit in units.items()})
         if records.replicates is not None:
-            bands, shown = records.bands(found, units)
-            write_table(bands, draft / BANDS, facts | {f"units {name}": unit for name, unit in shown.items()})
+            bands, band_units = records.bands(table_of_records, units)
+            write_table(bands, draft / BANDS, metadata | {f"units {name}": unit for name, unit in band_units.items()})
     terminal.print_assumptions(table.notes)
-    named = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
-    terminal.table(found.head(SHOWN).rename(columns=named), title=f"{table.path.name}: {len(found)} records")
-    bad = int((found["solve_status"] != "ok").sum())
+    headers = {name: f"{name} ({unit})" for name, unit in units.items() if unit != "1" and name != "TIME"}
+    terminal.table(
+        table_of_records.head(SHOWN).rename(columns=headers),
+        title=f"{table.path.name}: {len(table_of_records)} records",
+    )
+    n_failed = int((table_of_records["solve_status"] != "ok").sum())
     times = f", {records.replicates.count} replicates" if records.replicates else ""
-    console.print(f"{len(table.subjects)} subjects{times}; {bad} records without a value.")
+    console.print(f"{len(table.subjects)} subjects{times}; {n_failed} records without a value.")
     terminal.print_open_hint(folder / FILE)

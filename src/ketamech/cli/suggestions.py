@@ -35,31 +35,31 @@ def former_commands() -> dict[str, str]:
 
 def current_arguments(arguments: Sequence[str]) -> list[str]:
     """Command-line arguments with old names of commands and options replaced; prints one warning if there are any."""
-    command_at = next((i for i, word in enumerate(arguments) if not word.startswith("-")), None)
-    if command_at is None:
+    command_index = next((i for i, word in enumerate(arguments) if not word.startswith("-")), None)
+    if command_index is None:
         return list(arguments)
-    before, (typed, *rest) = arguments[:command_at], arguments[command_at:]
+    leading, (typed_command, *rest) = arguments[:command_index], arguments[command_index:]
     changes: dict[str, str] = {}
-    command, rest = _current_command(typed, rest, changes)
+    command, rest = _current_command(typed_command, rest, changes)
     options = {**renamed_words()[""], **renamed_words().get(command, {})}
     end = rest.index("--") if "--" in rest else len(rest)
-    current = [*before, command, *(_current_option(word, options, changes) for word in rest[:end]), *rest[end:]]
+    current = [*leading, command, *(_current_option(word, options, changes) for word in rest[:end]), *rest[end:]]
     if changes:
-        listed = ", ".join(f"'{old}' is now '{new}'" for old, new in changes.items())
-        sys.stderr.write(f"Warning: {listed}; the old names will stop working in the next release\n")
+        changes_text = ", ".join(f"'{old}' is now '{new}'" for old, new in changes.items())
+        sys.stderr.write(f"Warning: {changes_text}; the old names will stop working in the next release\n")
     return current
 
 
-def _current_command(typed: str, rest: list[str], changes: dict[str, str]) -> tuple[str, list[str]]:
+def _current_command(typed_command: str, rest: list[str], changes: dict[str, str]) -> tuple[str, list[str]]:
     """The present name of a command and the words after it; `explain wirings` was one command in two words."""
     commands = renamed_words()[""]
     for i, word in enumerate(rest):
-        if new := commands.get(f"{typed} {word}"):
-            changes[f"{typed} {word}"] = new
-            return new, rest[:i] + rest[i + 1 :]
-    if typed in commands:
-        changes[typed] = commands[typed]
-    return commands.get(typed, typed), rest
+        if renamed := commands.get(f"{typed_command} {word}"):
+            changes[f"{typed_command} {word}"] = renamed
+            return renamed, rest[:i] + rest[i + 1 :]
+    if typed_command in commands:
+        changes[typed_command] = commands[typed_command]
+    return commands.get(typed_command, typed_command), rest
 
 
 def _current_option(word: str, options: dict[str, str], changes: dict[str, str]) -> str:
@@ -76,7 +76,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raises UnknownNameError for an option that does not exist and InputError for a missing argument."""
-        return _parsed(self, ctx, args, super().parse_args)
+        return _parse(self, ctx, args, super().parse_args)
 
 
 class Group(TyperGroup):
@@ -84,7 +84,7 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Raises UnknownNameError for an option that does not exist."""
-        return _parsed(self, ctx, args, super().parse_args)
+        return _parse(self, ctx, args, super().parse_args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Raises UnknownNameError for a command that does not exist."""
@@ -94,14 +94,16 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def _no_command(self, path: list[str], args: list[str]) -> UnknownNameError:
-        former = former_commands() if "simulate" in self.commands else {}
-        near = closest_match(args[0], [*self.commands, *former])
-        near = former.get(near, near) if near else None
-        if near is None and " " in args[0] and "simulate" in self.commands:
+        renamed = former_commands() if "simulate" in self.commands else {}
+        closest_name = closest_match(args[0], [*self.commands, *renamed])
+        closest_name = renamed.get(closest_name, closest_name) if closest_name else None
+        if closest_name is None and " " in args[0] and "simulate" in self.commands:
             return UnknownNameError(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
         what = f"there is no command '{' '.join([*path[1:], args[0]])}'"
-        instead = _typed([*path, near, *args[1:]]) if near else _typed([*path, "--help"])
-        return UnknownNameError(what, nearest=near, type_this=instead)
+        suggested_command = (
+            _command_text([*path, closest_name, *args[1:]]) if closest_name else _command_text([*path, "--help"])
+        )
+        return UnknownNameError(what, nearest=closest_name, type_this=suggested_command)
 
 
 def example(text: str) -> str | None:
@@ -110,16 +112,16 @@ def example(text: str) -> str | None:
     return match[1].split("  #")[0].strip() if match else None
 
 
-def _parsed(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:
+def _parse(command: Any, ctx: Any, args: list[str], parse: Callable[[Any, list[str]], list[str]]) -> list[str]:
     """Parse arguments; an error says what to type instead."""
     arguments = list(args)
     try:
         return parse(ctx, args)
     except Exception as problem:
-        raise _better(command, ctx, arguments, problem) from None
+        raise _improved_error(command, ctx, arguments, problem) from None
 
 
-def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:
+def _improved_error(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exception:
     """An error that says what to type, if an option does not exist or an argument is missing; else the problem itself.
 
     Errors are recognised by name, because Typer uses Click's errors or its own copy, depending on its version.
@@ -127,19 +129,19 @@ def _better(command: Any, ctx: Any, args: list[str], problem: Exception) -> Exce
     kind, path = type(problem).__name__, _path(ctx)
     name = " ".join(path[1:]) or path[0]
     if kind == "MissingParameter":
-        missing = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
-        missing = missing if missing.startswith("-") else missing.upper()
-        what = f"'{name}' needs {missing}"
-        return InputError(what, type_this=example(command.help or "") or _typed([*path, "--help"]))
+        missing_name = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
+        missing_name = missing_name if missing_name.startswith("-") else missing_name.upper()
+        what = f"'{name}' needs {missing_name}"
+        return InputError(what, type_this=example(command.help or "") or _command_text([*path, "--help"]))
     if "unexpected extra argument" in str(getattr(problem, "message", "")):
         return _extra_words(command, ctx, args)
     if kind != "NoSuchOption":
         return problem
     option = str(getattr(problem, "option_name", ""))
     options = [text for parameter in command.get_params(ctx) for text in (*parameter.opts, *parameter.secondary_opts)]
-    near = closest_match(option, [text for text in options if text.startswith("--")])
-    instead = [*path, *(_corrected(word, option, near) for word in args)] if near else [*path, "--help"]
-    return UnknownNameError(f"'{name}' has no option '{option}'", nearest=near, type_this=_typed(instead))
+    nearest = closest_match(option, [text for text in options if text.startswith("--")])
+    suggestion = [*path, *(_corrected_option(word, option, nearest) for word in args)] if nearest else [*path, "--help"]
+    return UnknownNameError(f"'{name}' has no option '{option}'", nearest=nearest, type_this=_command_text(suggestion))
 
 
 def _extra_words(command: Any, ctx: Any, args: list[str]) -> InputError:
@@ -147,27 +149,27 @@ def _extra_words(command: Any, ctx: Any, args: list[str]) -> InputError:
     path = _path(ctx)
     first_option = next((i for i, word in enumerate(args) if word.startswith("-")), len(args))
     words, options = args[:first_option], args[first_option:]
-    takes = [parameter for parameter in command.get_params(ctx) if parameter.param_type_name == "argument"]
-    count = f"{len(takes) or 'no'} argument{'s' * (len(takes) != 1)}"
-    what = f"'{' '.join(path[1:])}' takes {count}" + (f", not {len(words)}" if len(words) > len(takes) else "")
-    if len(takes) == 1 and len(words) > 1:
-        return InputError(what, type_this=_typed([*path, " ".join(words), *options]))
+    arguments = [parameter for parameter in command.get_params(ctx) if parameter.param_type_name == "argument"]
+    count = f"{len(arguments) or 'no'} argument{'s' * (len(arguments) != 1)}"
+    what = f"'{' '.join(path[1:])}' takes {count}" + (f", not {len(words)}" if len(words) > len(arguments) else "")
+    if len(arguments) == 1 and len(words) > 1:
+        return InputError(what, type_this=_command_text([*path, " ".join(words), *options]))
     has_folder = any("--out" in parameter.opts for parameter in command.get_params(ctx))
-    if not takes and len(words) == 1 and "/" in words[0] and has_folder:
-        return InputError(what, type_this=_typed([*path, "--out", *words, *options]))
-    return InputError(what, type_this=_typed([*path, "--help"]))
+    if not arguments and len(words) == 1 and "/" in words[0] and has_folder:
+        return InputError(what, type_this=_command_text([*path, "--out", *words, *options]))
+    return InputError(what, type_this=_command_text([*path, "--help"]))
 
 
-def _corrected(word: str, option: str, near: str) -> str:
-    return near + word.removeprefix(option) if word == option or word.startswith(f"{option}=") else word
+def _corrected_option(word: str, option: str, closest_option: str) -> str:
+    return closest_option + word.removeprefix(option) if word == option or word.startswith(f"{option}=") else word
 
 
-def _typed(words: list[str]) -> str:
+def _command_text(words: list[str]) -> str:
     """A command line, with words that contain blanks in double quotes, which every shell accepts."""
-    plain = [
+    quoted_words = [
         f'"{word}"' if re.fullmatch(r"[^\s\"$`\\!]*(\s[^\"$`\\!]*)", word) else shlex.quote(word) for word in words
     ]
-    return " ".join(plain)
+    return " ".join(quoted_words)
 
 
 def _path(ctx: Any) -> list[str]:

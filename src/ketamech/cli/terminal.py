@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 COLUMN_GAP = 2  # characters between two columns
 MIN_COLUMN_WIDTHS = (12, 24)  # characters that a column of short and of long sentences needs at least
-MAX_CELL_LINES = 4  # in which a cell is to be read, where the width is between these two
+MAX_CELL_LINES = 4  # lines of a cell where the width of its column is between these two
 WORD_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._/,-])(?=[^\W\d_])")  # where a word that is longer than a line is folded
 NAME_FOLD_POINTS = re.compile(r"(?<=[^\W\d_][._])(?=[^\W\d_])")  # where a name may be folded so that more columns fit
 Row = Mapping[str, object]
@@ -59,20 +59,20 @@ def layout(columns: Sequence[str], rows: Sequence[Row], width: int) -> Layout:
 
     No word is broken where that can be avoided: names of parameters are folded at dots if all columns then fit.
     """
-    whole = {name: _min_width(name, rows, _longest_word) for name in columns}
-    folded = {name: _min_width(name, rows, _longest_part) for name in columns}
-    natural = {name: max(_lengths(name, rows)) for name in columns}
-    for least in (whole, folded):
-        if _total(least.values()) <= width:
-            return Layout(_distributed_widths(least, natural, width), ())
+    word_widths = {name: _min_width(name, rows, _longest_word) for name in columns}
+    folded_widths = {name: _min_width(name, rows, _longest_part) for name in columns}
+    natural_widths = {name: max(_cell_lengths(name, rows)) for name in columns}
+    for min_widths in (word_widths, folded_widths):
+        if _total_width(min_widths.values()) <= width:
+            return Layout(_distributed_widths(min_widths, natural_widths, width), ())
     shown: dict[str, int] = {}
     for name in columns:
-        if len(shown) >= 2 and _total([*shown.values(), whole[name]]) > width:
+        if len(shown) >= 2 and _total_width([*shown.values(), word_widths[name]]) > width:
             break
-        shown[name] = whole[name]
-    if _total(shown.values()) > width:
-        shown = {name: folded[name] for name in shown}
-    return Layout(_distributed_widths(shown, natural, width), columns[len(shown) :])
+        shown[name] = word_widths[name]
+    if _total_width(shown.values()) > width:
+        shown = {name: folded_widths[name] for name in shown}
+    return Layout(_distributed_widths(shown, natural_widths, width), columns[len(shown) :])
 
 
 def table_text(
@@ -98,10 +98,10 @@ def folded_text(text: str, width: int) -> list[str]:
     for paragraph in text.split("\n"):
         line = ""
         for word in paragraph.split():
-            for i, part in enumerate(_parts(word, width)):
-                gap = " " if line and not i else ""
-                if len(line) + len(gap) + len(part) <= width:
-                    line += gap + part
+            for i, part in enumerate(_word_pieces(word, width)):
+                separator = " " if line and not i else ""
+                if len(line) + len(separator) + len(part) <= width:
+                    line += separator + part
                 else:
                     lines.append(line)
                     line = part
@@ -109,8 +109,8 @@ def folded_text(text: str, width: int) -> list[str]:
     return lines
 
 
-def _parts(word: str, width: int) -> list[str]:
-    """A word that is longer than a line, in pieces that are not."""
+def _word_pieces(word: str, width: int) -> list[str]:
+    """A word in pieces that fit into a line."""
     if len(word) <= width:
         return [word]
     pieces: list[str] = []
@@ -126,7 +126,7 @@ def _heading(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _lengths(name: str, rows: Sequence[Row]) -> list[int]:
+def _cell_lengths(name: str, rows: Sequence[Row]) -> list[int]:
     """Length of the header and of every cell of a column."""
     return [len(_heading(name)), *(len(line) for row in rows for line in cell(row[name]).split("\n"))]
 
@@ -139,25 +139,23 @@ def _longest_part(text: str) -> int:
     return max((len(part) for word in text.split() for part in NAME_FOLD_POINTS.split(word)), default=0)
 
 
-def _min_width(name: str, rows: Sequence[Row], longest: Callable[[str], int]) -> int:
-    """The narrowest a column may be: its longest word, and room to read where there are sentences."""
-    words = max([_longest_word(_heading(name)), *(longest(cell(row[name])) for row in rows)])
-    sentences = max((len(cell(row[name])) for row in rows if " " in cell(row[name])), default=0)
-    return max(
-        words, min(sentences, max(MIN_COLUMN_WIDTHS[0], min(MIN_COLUMN_WIDTHS[1], sentences // MAX_CELL_LINES))), 1
-    )
+def _min_width(name: str, rows: Sequence[Row], longest_part: Callable[[str], int]) -> int:
+    """The minimum width of a column: its longest word, and more where its cells are sentences."""
+    word = max([_longest_word(_heading(name)), *(longest_part(cell(row[name])) for row in rows)])
+    sentence = max((len(cell(row[name])) for row in rows if " " in cell(row[name])), default=0)
+    return max(word, min(sentence, max(MIN_COLUMN_WIDTHS[0], min(MIN_COLUMN_WIDTHS[1], sentence // MAX_CELL_LINES))), 1)
 
 
-def _total(widths: Collection[int]) -> int:
+def _total_width(widths: Collection[int]) -> int:
     return sum(widths) + COLUMN_GAP * (len(widths) - 1)
 
 
-def _distributed_widths(least: Mapping[str, int], natural: Mapping[str, int], width: int) -> dict[str, int]:
-    """What is left of the width goes where it saves most lines."""
-    widths = dict(least)
-    for _ in range(width - _total(widths.values())):
-        name = max(widths, key=lambda n: natural[n] / widths[n])
-        if natural[name] <= widths[name]:
+def _distributed_widths(min_widths: Mapping[str, int], natural_widths: Mapping[str, int], width: int) -> dict[str, int]:
+    """The widths [column] with the remaining characters given to the columns where they save most lines."""
+    widths = dict(min_widths)
+    for _ in range(width - _total_width(widths.values())):
+        name = max(widths, key=lambda n: natural_widths[n] / widths[n])
+        if natural_widths[name] <= widths[name]:
             break
         widths[name] += 1
     return widths
@@ -196,9 +194,9 @@ def progress_bar(
         TimeRemainingColumn,
     )
 
-    usual = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*usual, *columns, *times, console=progress(), transient=True) as bar:
+    left_columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    right_columns = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*left_columns, *columns, *right_columns, console=progress(), transient=True) as bar:
         task = bar.add_task(label, total=total)
 
         def update(completed: int, total: int | None = None, label: str | None = None) -> None:
@@ -230,9 +228,9 @@ def model(pk_model: Path | None = None, variant: str | None = None) -> Any:
 
 def print_regimen(scenario: Scenario) -> None:
     """Print the regimen and the perturbations as they were understood."""
-    words = scenario.regimen.sentence(exact=False) or "no treatment"
-    beside = [perturbation.text for perturbation in scenario.perturbations]
-    print_note(f"Regimen: {' with '.join((words, *beside))}")
+    regimen_text = scenario.regimen.sentence(exact=False) or "no treatment"
+    perturbations = [perturbation.text for perturbation in scenario.perturbations]
+    print_note(f"Regimen: {' with '.join((regimen_text, *perturbations))}")
 
 
 def print_assumptions(notes: Iterable[str], label: str = "Assumed") -> None:
@@ -261,9 +259,9 @@ def refuse_file(folder: Path) -> None:
         raise InputError(f"'{folder}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
 
 
-def escape_markup(what: object) -> str:
+def escape_markup(text: object) -> str:
     """Text from the user with its square brackets escaped, so that they are not read as markup."""
-    return escape(str(what))
+    return escape(str(text))
 
 
 def print_note(text: str) -> None:
@@ -271,9 +269,9 @@ def print_note(text: str) -> None:
     progress().print(escape_markup(text), soft_wrap=True)
 
 
-def print_open_hint(path: object, before: str = "") -> None:
+def print_open_hint(path: object, prefix: str = "") -> None:
     """Print which file to open; its path is not folded."""
-    progress().print(f"{before}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
+    progress().print(f"{prefix}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
 
 
 def print_written_files(paths: Sequence[object]) -> None:
@@ -315,7 +313,7 @@ def table(
     table_layout = layout(columns, rows, console.width)
     console.print()
     console.print(table_text(rows, table_layout, title=title, right=right))
-    while table_layout.left_out:  # below, beside the first column again
+    while table_layout.left_out:  # the other columns below, after the first column again
         table_layout = layout([columns[0], *table_layout.left_out], rows, console.width)
         console.print()
         console.print(table_text(rows, table_layout, right=right))

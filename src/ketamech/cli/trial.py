@@ -102,7 +102,6 @@ def trial(
     has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
     'all', only trials with such arms are run; --publish writes the table that the site shows.
     """
-    from ketamech.estimation.posterior import posterior_hash, posterior_of
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.calibration_report import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
@@ -110,64 +109,68 @@ def trial(
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.run_trial import with_sample_size
+    from ketamech.trials.posterior import posterior_hash, posterior_of
 
     require_extra("trials")
-    everything = [file.name for file in files] == ["all"]
-    if publish and not (everything and weight_to_published):
+    is_all = [file.name for file in files] == ["all"]
+    if publish and not (is_all and weight_to_published):
         raise InputError("nothing to publish", key="--publish", type_this="ketamech trial all --weight-to-published")
     checkout = source_checkout("--publish", "--out FOLDER") if publish else None
-    chosen = [_found(Path(name)) for name in _shipped(weight_to_published)] if everything else list(map(_found, files))
-    arms = {name: _published(name) for name, _ in chosen} if weight_to_published else {}
-    sizes = _sizes(power)
-    if sizes and any(len(planned.arms) < 2 for _, planned in chosen):
+    trials = (
+        [_named_trial(Path(name)) for name in _shipped_names(weight_to_published)]
+        if is_all
+        else list(map(_named_trial, files))
+    )
+    arms = {name: _arms_of_trial(name) for name, _ in trials} if weight_to_published else {}
+    sizes = _parse_sizes(power)
+    if sizes and any(len(design.arms) < 2 for _, design in trials):
         raise InputError("power of a single arm", key="--power", expected="trials with two arms or more")
     if sample_size and (sizes or patients):
-        what = "--sample-size together with --power or --patients"
-        raise InputError(what, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
-    folders = _folders(out, [name for name, _ in chosen])
+        estimate = "--sample-size together with --power or --patients"
+        raise InputError(estimate, key="--sample-size", expected="one of them: --sample-size chooses the sizes itself")
+    folders = _folders(out, [name for name, _ in trials])
     model = terminal.model(variant=variant)
     draws = posterior_of(model, posterior)
     console = terminal.progress()
-    weighted = []
-    for folder, (name, planned) in zip(folders, chosen, strict=True):
-        mark = posterior_hash(draws)
-        job = {"command": "trial", "trial": planned.fingerprint, "patients": patients, "seed": seed, "posterior": mark}
+    weighted_tables = []
+    for folder, (name, design) in zip(folders, trials, strict=True):
+        key = posterior_hash(draws)
+        job = {"command": "trial", "trial": design.fingerprint, "patients": patients, "seed": seed, "posterior": key}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
             run = Simulation(model, replicates, seed, available_threads(threads, scheduler), draws, work)
-            criterion = success_criterion(planned, alpha, margin)
-            search = _search(planned, run, sample_size, criterion) if sample_size else None
+            criterion = success_criterion(design, alpha, margin)
+            search = _search(design, run, sample_size, criterion) if sample_size else None
             if search:
-                planned = with_sample_size(planned, search.data.sizes["patient"])
-            data = search.data if search else run(planned, patients)
-            data = data.assign_attrs(posterior=mark)
+                design = design.replace(patients=search.data.sizes["patient"])
+            data = search.data if search else run(design, patients)
+            data = data.assign_attrs(posterior=key)
             with console.status("Analysing ..."), replace_folder(folder) as draft:
-                analysis = analyse(data, planned)
-                table = search.power if search else None
+                analysis = analyse(data, design)
+                power_table = search.power if search else None
                 if sizes:
-                    table = power_of(data, *planned.primary, analysis.reference, sizes, criterion=criterion)
+                    power_table = power_of(data, *design.primary, analysis.reference, sizes, criterion=criterion)
                 line = terminal.command_line()
-                data = data.assign_attrs(provenance_of_many(planned.title, planned.fingerprint, model, line))
-                page = write_trial(draft, data, planned, analysis, power=table, alpha=alpha, command_line=line)
+                data = data.assign_attrs(provenance_of_many(design.title, design.fingerprint, model, line))
+                page = write_trial(draft, data, design, analysis, power=power_table, alpha=alpha, command_line=line)
                 if name in arms:
-                    weighted.append(write_weighted_arms(draft, data, arms[name]))
-        solved = [size.text for size in search.sizes] if search else []
-        for sentence in (*difference_sentences(analysis, planned, criterion), *solved):
+                    weighted_tables.append(write_weighted_arms(draft, data, arms[name]))
+        size_sentences = [size.text for size in search.sizes] if search else []
+        for sentence in (*difference_sentences(analysis, design, criterion), *size_sentences):
             console.print(terminal.escape_markup(sentence))
-        terminal.table(difference_rows(analysis, planned, alpha), title=TITLE)
+        terminal.table(difference_rows(analysis, design, alpha), title=TITLE)
         terminal.table(relapse_rows(analysis, alpha), title="Time to relapse, first trial")
         terminal.table(list(analysis.events), title="Patients with an event, percent")
-        terminal.table(summary_of(analysis), title=planned.title)
+        terminal.table(summary_of(analysis), title=design.title)
         terminal.table(other_scales(analysis), title="Other scales at the largest mean change of each arm")
-        console.print(_conditions(planned, data, analysis))
+        console.print(_conditions(design, data, analysis))
         if name in arms:
-            terminal.table(shown_weighted_arms(weighted[-1]), title="Patients weighted to the published arms")
+            terminal.table(shown_weighted_arms(weighted_tables[-1]), title="Patients weighted to the published arms")
         if "screened" in data:
             total = int(data["screened"].sum())
-            share = 1 - data["screened"].size / total
-            console.print(f"{total} candidates were screened; {share:.0%} were not eligible")
-        for what, reason in analysis.not_estimated.items():
-            console.print(f"Not estimated: {terminal.escape_markup(what)}: {terminal.escape_markup(reason)}.")
+            excluded_share = 1 - data["screened"].size / total
+            console.print(f"{total} candidates were screened; {excluded_share:.0%} were not eligible")
+        for estimate, reason in analysis.not_estimated.items():
+            console.print(f"Not estimated: {terminal.escape_markup(estimate)}: {terminal.escape_markup(reason)}.")
         if analysis.failed:
             console.print(
                 f"{100 * analysis.failed:.2g} % of the solves failed; they are missing values, with reasons in adsl.csv"
@@ -175,16 +178,16 @@ def trial(
         terminal.print_open_hint(folder / page.name)
     if checkout:
         terminal.print_written_files(
-            [publish_weighted_arms(weighted, {"command_line": line, "posterior": posterior_hash(draws)})]
+            [publish_weighted_arms(weighted_tables, {"command_line": line, "posterior": posterior_hash(draws)})]
         )
 
 
 def _conditions(trial: Trial, data: xr.Dataset, analysis: TrialAnalysis) -> str:
-    """Seed, drop-out, and what p values do not adjust for."""
+    """Seed, drop-out and the number of comparisons that p values are not adjusted for, as text."""
     lines = [f"Seed {int(data.attrs['seed'])}; --seed changes it."]
     if trial.dropout:
-        left = ", ".join(f"{percent:.0f} % of {arm}" for arm, percent in analysis.dropout.items())
-        lines.append(f"Drop-out {100 * trial.dropout:g} % a week; left before the end: {left}.")
+        dropout_text = ", ".join(f"{percent:.0f} % of {arm}" for arm, percent in analysis.dropout.items())
+        lines.append(f"Drop-out {100 * trial.dropout:g} % a week; left before the end: {dropout_text}.")
     if len(trial.arms) > 2:
         lines.append("p values are not adjusted for the number of comparisons.")
     return terminal.escape_markup(" ".join(lines))
@@ -212,15 +215,15 @@ class Simulation:
             )  # fmt: skip
 
 
-def _search(trial: Trial, run: Simulation, target: float, criterion: SuccessCriterion) -> SampleSizeSearch:
-    """The sample size by trials of doubling size, up to MOST_PATIENTS virtual patients in all replicates."""
+def _search(trial: Trial, simulation: Simulation, target: float, criterion: SuccessCriterion) -> SampleSizeSearch:
+    """The sample size by trials of doubling size, up to MAX_PATIENTS virtual patients in all replicates."""
     from ketamech.trials.analysis.sample_size import find_sample_size
 
     def simulate(patients: int) -> xr.Dataset:
-        return run(trial, patients, f"Trials of {patients} patients")
+        return simulation(trial, patients, f"Trials of {patients} patients")
 
-    most = max(4 * len(trial.arms), MAX_PATIENTS // run.replicates)
-    return find_sample_size(trial, simulate, target=target, criterion=criterion, most=most)
+    max_patients = max(4 * len(trial.arms), MAX_PATIENTS // simulation.replicates)
+    return find_sample_size(trial, simulate, target=target, criterion=criterion, most=max_patients)
 
 
 def _folders(out: Path | None, names: list[str]) -> list[Path]:
@@ -236,39 +239,38 @@ def _folders(out: Path | None, names: list[str]) -> list[Path]:
     return folders
 
 
-def _found(file: Path) -> tuple[str, Trial]:
-    from ketamech.estimation.clinical_targets import shipped_trial
-    from ketamech.trials.trial_reader import load_trial
+def _named_trial(file: Path) -> tuple[str, Trial]:
+    from ketamech.trials.trial_reader import load_trial, shipped_trial
 
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
     return file.name, shipped_trial(file.name)
 
 
-def _shipped(with_published_arms: bool) -> list[str]:
+def _shipped_names(with_published_arms: bool) -> list[str]:
     """Names of the shipped trials, or of those that have published arms."""
-    from ketamech.estimation.clinical_targets import TRIALS
     from ketamech.estimation.published_arms import published_arms
+    from ketamech.trials.trial_reader import TRIALS
 
     if with_published_arms:
         return sorted({arm.trial for arm in published_arms()})
     return sorted(path.stem for path in TRIALS.glob("*.yaml"))
 
 
-def _published(name: str) -> list[PublishedArm]:
+def _arms_of_trial(name: str) -> list[PublishedArm]:
     """The published arms of a shipped trial. Raises InputError where there is none."""
     from ketamech.estimation.published_arms import published_arms
 
     if not (arms := published_arms(name)):
         what = f"'{name}' has no arm with a published mean and SD"
-        expected = ", ".join(_shipped(True))
+        expected = ", ".join(_shipped_names(True))
         raise InputError(
-            what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped(True))
+            what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
         )
     return arms
 
 
-def _sizes(text: str | None) -> list[int]:
+def _parse_sizes(text: str | None) -> list[int]:
     sizes = listed_numbers(text, "--power", "20, 40, 80") if text is not None else []
     if not all(size.is_integer() for size in sizes):
         raise InputError(f"'{text}' are not numbers of patients", key="--power", expected="whole numbers",

@@ -50,14 +50,14 @@ def variants(
     console, command = terminal.progress(), terminal.command_line()
     if refit:
         _refit(model, workers, seed)
-    facts = provenance_of_many(model_average or "variants", model_average or "", model, command)
+    metadata = provenance_of_many(model_average or "variants", model_average or "", model, command)
     with console.status("Simulating every variant ..."):
         if model_average:
             averaged = average_variants(model, model_average, workers)
-            page, rows, title = write_average(out, averaged, command, facts), averaged.table, averaged.title
+            page, rows, title = write_average(out, averaged, command, metadata), averaged.table, averaged.title
         else:
             comparison = compare_variants(model, workers)
-            page, title = write_variants(out, comparison, command, facts), "Model variants"
+            page, title = write_variants(out, comparison, command, metadata), "Model variants"
             rows = comparison.table[list(SHOWN)]
             for line in outdated_fits_warning(comparison):
                 console.print(f"Note: {line}")
@@ -71,11 +71,11 @@ def _refit(model: Model, threads: int, seed: int) -> None:
     from ketamech.analysis.variant_likelihood import VariantPredictor
     from ketamech.simulation.model_variants import DIRECTORY, load_model_variants
 
-    task, fits = FitProblem.of(VariantPredictor(model, threads)), []
-    known = load_model_variants(model.parameters)
-    with terminal.progress_bar("Fitting variants", len(known)) as update:
-        for done, variant in enumerate(known.values(), 1):
-            fits.append(task.fit(variant, seed=seed))
+    problem, fits = FitProblem.of(VariantPredictor(model, threads)), []
+    model_variants = load_model_variants(model.parameters)
+    with terminal.progress_bar("Fitting variants", len(model_variants)) as update:
+        for done, variant in enumerate(model_variants.values(), 1):
+            fits.append(problem.fit(variant, seed=seed))
             update(done)
-    for path in write_fits(DIRECTORY, fits, task, model.parameters):
+    for path in write_fits(DIRECTORY, fits, problem, model.parameters):
         terminal.print_note(f"Written: {path}")

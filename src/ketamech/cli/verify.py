@@ -70,16 +70,16 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
     with terminal.progress().status("Invariances of the equations ..."):
         symmetries = shipped_invariances(model)
 
-    def mine(names: object) -> bool:
+    def is_relevant(names: object) -> bool:
         return stage is None or any(str(name).startswith(f"{stage}.") for name in names)  # type: ignore[attr-defined]
 
     rows = [
         {"kind": symmetry.kind, "parameters": symmetry.product}
         for symmetry in symmetries
-        if symmetry.kind != "combination" and mine(symmetry.exponents)
+        if symmetry.kind != "combination" and is_relevant(symmetry.exponents)
     ]
     for count, names in redundant_blocks(symmetries):
-        if mine(names):
+        if is_relevant(names):
             rows.append({"kind": f"{count} of {len(names)} redundant", "parameters": ", ".join(names)})
     terminal.table(rows, title="What no observed output can separate")
     with terminal.progress_bar("Sensitivities") as update:
@@ -88,6 +88,8 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
         f"Numerical rank over {rank.readings} scored readings: {rank.rank} of {rank.parameters} directions. "
         f"{len(rank.invisible)} parameters change no reading by 1 % of its size when moved by a standard deviation."
     )
-    lines = [{"parallel effects on all readings": ", ".join(group)} for group in rank.parallel if mine(group)]
-    lines += [{"parallel effects on all readings": f"no effect: {name}"} for name in rank.invisible if mine([name])]
+    lines = [{"parallel effects on all readings": ", ".join(group)} for group in rank.parallel if is_relevant(group)]
+    lines += [
+        {"parallel effects on all readings": f"no effect: {name}"} for name in rank.invisible if is_relevant([name])
+    ]
     terminal.table(lines, title="What the readings cannot separate in practice")

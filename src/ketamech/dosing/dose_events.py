@@ -17,7 +17,7 @@ import numpy as np
 
 from ketamech.core import InputError, convert
 from ketamech.core.units import GRAMS_PER_MOLE
-from ketamech.dosing.drugs import load_absorption, load_drugs
+from ketamech.dosing.drugs import Absorption, absorption, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
 from ketamech.parameters import load_parameters
@@ -44,7 +44,6 @@ AdherenceFunction = Callable[[int, int], Quantity]
 BELIEF = "expectancy.belief"  # the state that every visit raises in humans
 ANTICIPATION = "expectancy.anticipation"  # the state that a visit for a procedure raises too
 ROUNDING = 1e-9  # relative allowance for rounding when a dose is compared with its limit
-INJECTION_SITES = {"IM": "muscle", "SC": "skin"}
 
 
 def parameter_lookup(parameters: Mapping[str, object], values: Mapping[str, Quantity]) -> ParameterLookup:
@@ -153,17 +152,14 @@ def _events_of_dose(treatment: Treatment, start: float, number: ParameterLookup)
     if drug.is_session:
         return _session_events(treatment, start, number) if drug.compartment else []
     amount = micromoles(treatment, number)
+    parts = [part for row in absorption(drug, treatment.route) for part in _parts(row, treatment, amount, number)]
     if drug.compartment:
-        absorption = load_absorption().get((drug.name, treatment.route))
-        if absorption is None:
-            return [DoseEvent(start, drug.compartment, amount, treatment.duration)]
-        absorbed, duration = amount * number(absorption.fraction), number(absorption.duration)
-        return [DoseEvent(start, drug.compartment, absorbed, np.maximum(duration, treatment.duration))]
+        return [DoseEvent(start + delay, drug.compartment, part * amount, lasts) for delay, _, part, lasts in parts]
     return [
         DoseEvent(start + delay, f"pharmacokinetics.{site}_{enantiomer}", share * part * amount, duration)
         for enantiomer, share in drug.enantiomers.items()
         if share
-        for delay, site, part, duration in _absorbed_parts(treatment, amount, number)
+        for delay, site, part, duration in parts
     ]
 
 
@@ -178,55 +174,42 @@ def _session_events(treatment: Treatment, start: float, number: ParameterLookup)
     return events
 
 
-def _absorbed_parts(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
-    route = treatment.route
-    if route == "IV":
-        return [(0.0, "central", 1.0, treatment.duration)]
-    if route == "IP":
-        return [(0.0, "peritoneum", 1.0, 0.0)]
-    if route in INJECTION_SITES:
-        return [(0.0, INJECTION_SITES[route], number("pharmacokinetics.intramuscular_f"), treatment.duration)]
-    if route == "oral":
-        return [(0.0, "gut", 1.0, number("pharmacokinetics.oral_duration"))]
-    if route == "prolonged release":
-        released_over = treatment.duration or number("pharmacokinetics.prolonged_release_duration")
-        return [(0.0, "gut", 1.0, released_over)]
-    if route == "inhaled":
-        duration = np.maximum(number("pharmacokinetics.inhaled_duration"), treatment.duration)
-        return [(0.0, "central", number("pharmacokinetics.inhaled_f"), duration)]
-    if route == "rectal":
-        absorbed, duration = number("pharmacokinetics.rectal_f"), number("pharmacokinetics.swallowed_duration")
-        return [(0.0, "rectum", absorbed, duration), (0.0, "gut", 1 - absorbed, duration)]
-    if route == "sublingual":
-        absorbed, duration = number("pharmacokinetics.sublingual_f"), number("pharmacokinetics.mouth_duration")
-        swallowed = number("pharmacokinetics.swallowed_duration")
-        return [(0.0, "mouth", absorbed, duration), (0.0, "gut", 1 - absorbed, swallowed)]
-    return _nasal_events(treatment, amount, number)
+def _parts(row: Absorption, treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
+    """What enters one compartment: at once or over a duration, in one part or from consecutive devices of 28 mg."""
+    duration = _duration(row, treatment.duration, number)
+    if not row.device_interval:
+        return [(0.0, row.compartment, _fraction(row, number), duration)]
+    each = _devices(amount, number)
+    later, ratio = number(row.later_fraction), number(row.japanese_ratio)
+    japanese = 1 + (ratio - 1) * number("person.japanese")
+
+    def absorbed(name: str) -> Quantity:
+        """The mean absorbed fraction of the devices; later ones are absorbed less."""
+        return np.minimum(1.0, number(name) * japanese * (1 + (each - 1) * later) / each)
+
+    part, gap = _fraction(row, absorbed), number(row.device_interval)
+    shares = [np.where(i < each, 1 / each, 0.0)[()] for i in range(int(np.max(each)))]
+    return [(i * gap, row.compartment, part * share, duration) for i, share in enumerate(shares)]
 
 
-def _nasal_events(treatment: Treatment, amount: Quantity, number: ParameterLookup) -> list[AbsorbedPart]:
-    """A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed.
-
-    Drops, and sprays of racemic ketamine (routes with an absorbed share in drugs.csv), are given at once and spread
-    over the mucosa; most of the remainder drains out.
-    """
-    duration = number("pharmacokinetics.swallowed_duration")
-    if own_share := treatment.substance.nasal_bioavailability_parameters.get(treatment.route):
-        absorbed = number(own_share)
-        swallowed = number("pharmacokinetics.racemic_nasal_swallowed_share") * (1 - absorbed)
-        spread = number("pharmacokinetics.mouth_duration")
-        return [(0.0, "racemic_nose", absorbed, spread), (0.0, "gut", swallowed, duration)]
+def _devices(amount: Quantity, number: ParameterLookup) -> Quantity:
+    """Number of nasal devices of a dose (umol)."""
     molar_mass = number("drug.ketamine_molar_mass") * GRAMS_PER_MOLE
     device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
-    each = np.maximum(1, np.rint(amount / device))
-    n = int(np.max(each))
-    first, later = number("pharmacokinetics.nasal_f_first"), number("pharmacokinetics.nasal_f_later")
-    japanese = 1 + (number("pharmacokinetics.nasal_f_japanese_ratio") - 1) * number("person.japanese")
-    absorbed = np.minimum(1.0, first * japanese * (1 + (each - 1) * later) / each)
-    gap = number("pharmacokinetics.spray_interval")
-    share = [np.where(i < each, 1 / each, 0.0)[()] for i in range(n)]
-    nose: list[AbsorbedPart] = [(i * gap, "nose", absorbed * share[i], 0.0) for i in range(n)]
-    return nose + [(i * gap, "gut", (1 - absorbed) * share[i], duration) for i in range(n)]
+    return np.maximum(1, np.rint(amount / device))
+
+
+def _fraction(row: Absorption, absorbed: ParameterLookup) -> Quantity:
+    """The fraction of a dose that enters a compartment; `absorbed` returns the fraction that a parameter stands for."""
+    fraction = absorbed(row.fraction) if row.fraction else 1.0
+    return fraction * (1 - absorbed(row.remainder_of)) if row.remainder_of else fraction
+
+
+def _duration(row: Absorption, stated: float, number: ParameterLookup) -> Quantity:
+    """Duration (h) of entry: that of the model, or the `stated` one of the dose where it is longer or replaces it."""
+    if not row.duration or (stated and row.stated_duration == "replaces"):
+        return stated
+    return np.maximum(number(row.duration), stated) if stated else number(row.duration)
 
 
 @dataclass(frozen=True)

@@ -8,32 +8,48 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from numbers import Real
 
 from ketamech.core import InputError, closest_match
-from ketamech.dosing.drugs import NO_ROUTE, load_routes
+from ketamech.dosing.drugs import NO_ROUTE, load_absorption, load_routes, route_table
 from ketamech.dosing.drugs import drug as known_drug
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Phase, Treatment
 
-# Numbers in tables that KetaMech writes. A name is safer, since other programs number compartments by their own model.
-CMT_CODES = ("IV", "oral", "nasal", "IM", "SC", "sublingual", "", "IP", "rectal", "prolonged release", "inhaled")
-_PLACES = {
-    "central": "IV", "gut": "oral", "depot": "oral", "nose": "nasal", "muscle": "IM", "skin": "SC",
-    "mouth": "sublingual", "rectum": "rectal", NO_ROUTE: "",
-}  # fmt: skip
-# Routes with a duration of absorption that belongs to the model (RATE -2).
-ABSORPTION_ROUTES = ("oral", "nasal", "sublingual", "rectal", "prolonged release", "inhaled")
+
+@cache
+def cmt_routes() -> tuple[str, ...]:
+    """Routes in the order of their CMT numbers, which count from 1, in tables that KetaMech writes.
+
+    A name is safer, since other programs number compartments by their own model.
+    """
+    numbers = {route.number: route.name for route in route_table().values() if route.number is not None}
+    return tuple(numbers[i + 1] for i in range(len(numbers)))
+
+
+def cmt_text() -> str:
+    """The CMT numbers with their routes, for errors: "1 IV, 2 oral, ..."."""
+    return ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(cmt_routes(), 1))
 
 
 def compartment_number(route: str) -> int:
     """The CMT number of a route, from 1."""
-    return CMT_CODES.index(route) + 1
+    return cmt_routes().index(route) + 1
 
 
+@cache
 def compartments() -> dict[str, str]:
     """The route of every name of a compartment, lower case."""
-    return {**load_routes(), **_PLACES}
+    places = {name: route.name for route in route_table().values() for name in route.compartments}
+    return {**load_routes(), **places}
+
+
+@cache
+def absorption_routes() -> tuple[str, ...]:
+    """Routes of ketamine with a duration of absorption that belongs to the model (RATE -2)."""
+    rows = {route: parts for (drug, route), parts in load_absorption().items() if not drug}
+    return tuple(route for route, parts in rows.items() if any(part.duration for part in parts))
 
 
 def route_of(compartment: str | int | float) -> str:
@@ -46,14 +62,13 @@ def route_of(compartment: str | int | float) -> str:
     if number is not None and number < 0:
         what = f"CMT {compartment}: a negative compartment switches it off, which a route does not support"
         raise InputError(what, key="CMT", expected="a route")
-    if number is not None and number.is_integer() and 1 <= number <= len(CMT_CODES):
-        return CMT_CODES[int(number) - 1]
+    if number is not None and number.is_integer() and 1 <= number <= len(cmt_routes()):
+        return cmt_routes()[int(number) - 1]
     names = compartments()
     if word in names:
         return names[word]
-    numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-    what = f"there is no compartment '{compartment}'"
-    raise InputError(what, key="CMT", expected=f"a route by name, or {numbers}", nearest=closest_match(word, names))
+    what, expected = f"there is no compartment '{compartment}'", f"a route by name, or {cmt_text()}"
+    raise InputError(what, key="CMT", expected=expected, nearest=closest_match(word, names))
 
 
 MASSES = ("mg", "ug", "ng", "g", "mg/kg", "ug/kg", "ng/kg", "g/kg", "mg/m^2")
@@ -192,7 +207,7 @@ def duration(
     if rate == -1:
         rate = _require_positive(modelled_rate, "RATE of -1", "R", "the rate (amount per h)")
     elif rate == -2:
-        if route in ABSORPTION_ROUTES and not modelled_duration:
+        if route in absorption_routes() and not modelled_duration:
             return 0.0
         return _require_positive(modelled_duration, "RATE of -2", "D", "the duration (h)")
     if rate < 0 or dur < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
@@ -13,27 +13,34 @@ from ketamech.core.environment import DATA
 from ketamech.core.errors import misspelled
 
 DIRECTORY = DATA / "dosing"
+RACEMIC_NOSE = "racemic_nose"  # in absorption.csv: entered by drops, and by sprays that are no devices of 28 mg
 NO_ROUTE = "none"  # in the tables; the route of a treatment without one is ""
 COLUMNS = (
-    "drug", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session", "carries_expectancy",
-    "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes", "nasal_f",
+    "drug", "class", "aliases", "routes", "enantiomers", "molar_mass", "is_session", "infused_session",
+    "carries_expectancy", "is_procedure", "compartment", "max_dose", "maintenance_elimination", "dose", "brand_routes",
 )  # fmt: skip
+
+
+KETAMINE, PLACEBO_CLASS, ACTIVE_PLACEBO, ANAESTHESIA = "ketamine", "placebo", "active placebo", "anaesthesia"
+NO_TREATMENT = (ANAESTHESIA, "challenge", "care")  # classes that both arms of a trial may receive
+CLASSES = (KETAMINE, PLACEBO_CLASS, ACTIVE_PLACEBO, *NO_TREATMENT, "treatment")
 
 
 @dataclass(frozen=True)
 class Drug:
-    """One drug or other treatment. `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
+    """One drug or other treatment of a `drug_class` (of CLASSES).
 
+    `enantiomers`: fractions of S and R. `is_session`: counted, without an amount.
     `molar_mass` and `maintenance_elimination` are names of parameters; the latter is the elimination of a level that is
     maintained for the duration of a session. `carries_expectancy` says whether a visit for it adds expectancy,
     `is_procedure` whether a visit raises it at once (an infusion) or over weeks (tablets, psychotherapy);
     `infused_session` whether a session enters evenly over its duration. `dose` is the amount (mass per body weight)
     that the model counts as one dose, for a substance that it does not follow in umol. `routes_of_brands`: the one
-    route of an alias that is a brand. `nasal_bioavailability_parameters` name the share that the nose absorbs, by
-    route, of drops and of sprays that are no devices of 28 mg.
+    route of an alias that is a brand.
     """
 
     name: str
+    drug_class: str
     aliases: tuple[str, ...]
     routes: tuple[str, ...]
     enantiomers: Mapping[str, float]
@@ -47,27 +54,76 @@ class Drug:
     maintenance_elimination: str | None
     dose: str | None
     routes_of_brands: Mapping[str, str]
-    nasal_bioavailability_parameters: Mapping[str, str]
 
     def max_dose(self, route: str) -> str:
         """The dose above which a dose by this route is refused: a quantity or the name of a parameter."""
         return self.max_dose_parameters.get(route, "drug.max_dose")
 
 
+@dataclass(frozen=True)
+class Route:
+    """A route of administration. `number`: its CMT in dose tables, from 1 (None: named there by its words only).
+
+    `compartments`: names that stand for the route in dose tables. `timed`: whether a dose may enter over a stated time;
+    `visit`: whether a dose is a visit; `animals_only`: whether there are kinetics in animals only. `form_of`: a less
+    precise route that may be named beside it. `words` are lower case.
+    """
+
+    name: str
+    number: int | None
+    compartments: tuple[str, ...]
+    timed: bool
+    visit: bool
+    animals_only: bool
+    form_of: str
+    words: tuple[str, ...]
+
+
+ROUTE_COLUMNS = ("route", "number", "compartments", "timed", "visit", "animals_only", "form_of", "words")
+
+
+@cache
+def route_table() -> dict[str, Route]:
+    """Every route by name; that of treatments without a route is ""."""
+    rows = [_route(row) for row in read_table(DIRECTORY / "routes.csv", ROUTE_COLUMNS)]
+    return {row.name: row for row in rows}
+
+
+def _route(row: CsvRow) -> Route:
+    return Route(
+        row.required("route", "a name").replace(NO_ROUTE, ""), int(row["number"]) if row["number"] else None,
+        row.listed("compartments"), row.is_yes("timed"), row.is_yes("visit"), row.is_yes("animals_only"),
+        row["form_of"], row.listed("words"),
+    )  # fmt: skip
+
+
 @cache
 def load_routes() -> dict[str, str]:
     """The route of every word for one, lower case."""
-    return {row["word"]: row["route"] for row in _route_rows()}
+    return {word: route.name for route in route_table().values() for word in route.words}
 
 
 @cache
+def timed_routes() -> tuple[str, ...]:
+    """Routes of a dose that may enter over a stated time."""
+    return tuple(name for name, route in route_table().items() if route.timed)
+
+
+@cache
+def routes_without_visit() -> tuple[str, ...]:
+    """Routes of doses that are no visits."""
+    return tuple(name for name, route in route_table().items() if not route.visit)
+
+
+@cache
+def animal_routes() -> tuple[str, ...]:
+    """Routes with kinetics in animals only."""
+    return tuple(name for name, route in route_table().items() if route.animals_only)
+
+
 def dosage_forms() -> dict[str, str]:
     """The route that a more precise route may be named with: {"prolonged release": "oral"}."""
-    return {row["route"]: row["form_of"] for row in _route_rows() if row["form_of"]}
-
-
-def _route_rows() -> tuple[CsvRow, ...]:
-    return tuple(read_table(DIRECTORY / "routes.csv", ("word", "route", "form_of")))
+    return {name: route.form_of for name, route in route_table().items() if route.form_of}
 
 
 @cache
@@ -80,15 +136,14 @@ def _drug(row: CsvRow) -> Drug:
     known = {*load_routes().values(), NO_ROUTE}
     for name in (routes := row.listed("routes")):
         row.known("routes", known, ", ".join(sorted(known)), name=name, what="there is no route")
-    yes = {column: row.is_yes(column) for column in COLUMNS[5:9]}
+    yes = {column: row.is_yes(column) for column in COLUMNS[6:10]}
     return Drug(
-        row.required("drug", "a name"), row.listed("aliases"),
+        row.required("drug", "a name"), row.one_of("class", CLASSES), row.listed("aliases"),
         tuple(name.replace(NO_ROUTE, "") for name in routes),
         {name: float(share) for name, share in _pairs(row, "enantiomers").items()},
         row["molar_mass"] or None, **yes, compartment=row["compartment"] or None,
         max_dose_parameters=_pairs(row, "max_dose"), maintenance_elimination=row["maintenance_elimination"] or None,
         dose=row["dose"] or None, routes_of_brands=_pairs(row, "brand_routes"),
-        nasal_bioavailability_parameters=_pairs(row, "nasal_f"),
     )  # fmt: skip
 
 
@@ -98,17 +153,57 @@ def _pairs(row: CsvRow, column: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Absorption:
-    """Absorption of a drug by one route: names of the parameters of the absorbed fraction and of its duration."""
+    """A part of a dose by one route that enters one compartment; all but `compartment` name parameters ("": none).
 
-    fraction: str
-    duration: str
+    The part is the absorbed `fraction` (1 without one) times what `remainder_of` leaves (1 without one). It enters over
+    `duration`, or over the stated duration of the dose where that is longer or `stated_duration` is "replaces".
+    With a `device_interval` the dose is divided into devices at this interval; `later_fraction` is the fraction of
+    later devices relative to the first, `japanese_ratio` the ratio of the fraction in Japanese people.
+    `compartment` is "" for the one compartment of the drug, else the site without the enantiomer.
+    """
+
+    compartment: str = ""
+    fraction: str = ""
+    remainder_of: str = ""
+    duration: str = ""
+    stated_duration: str = ""
+    device_interval: str = ""
+    later_fraction: str = ""
+    japanese_ratio: str = ""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters of this part."""
+        names = (self.fraction, self.remainder_of, self.duration, self.device_interval, self.later_fraction,
+                 self.japanese_ratio)  # fmt: skip
+        return tuple(filter(None, names))
+
+
+ABSORPTION_COLUMNS = tuple(field.name for field in fields(Absorption))
 
 
 @cache
-def load_absorption() -> dict[tuple[str, str], Absorption]:
-    """Absorption {(drug, route)} of the drugs that enter one compartment; other routes lead there at once."""
-    rows = read_table(DIRECTORY / "absorption.csv", ("drug", "route", "fraction", "duration"))
-    return {(row["drug"], row["route"]): Absorption(row["fraction"], row["duration"]) for row in rows}
+def load_absorption() -> dict[tuple[str, str], tuple[Absorption, ...]]:
+    """The parts of a dose {(drug, route)}; those of drug "" hold for every drug that enters by enantiomer."""
+    parts: dict[tuple[str, str], tuple[Absorption, ...]] = {}
+    for row in read_table(DIRECTORY / "absorption.csv", ("drug", "route", *ABSORPTION_COLUMNS)):
+        row.one_of("stated_duration", ("", "replaces"))
+        key = row["drug"], row.known("route", route_table(), "a route of routes.csv", what="there is no route")
+        parts[key] = (*parts.get(key, ()), Absorption(*(row[column] for column in ABSORPTION_COLUMNS)))
+    return parts
+
+
+def absorption(drug: Drug, route: str) -> tuple[Absorption, ...]:
+    """The parts of a dose of a drug by a route; one that enters one compartment is absorbed at once without a row."""
+    rows = load_absorption()
+    general = rows.get(("", route), ()) if drug.enantiomers else (Absorption(),)
+    return rows.get((drug.name, route), general)
+
+
+def bioavailability_parameter(drug: Drug, route: str) -> str:
+    """The parameter of the absorbed fraction at the site of a route; "" for a dose that is absorbed completely."""
+    parts = absorption(drug, route)
+    return parts[0].fraction if parts else ""
 
 
 @cache

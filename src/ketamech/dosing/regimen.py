@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from ketamech.core import InputError, closest_match, require_known
 from ketamech.core.units import DAY, MONTH, WEEK, duration_text, number_text
+from ketamech.dosing.drugs import animal_routes
 from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.dosing.treatment import MAX_HORIZON_H, Phase, Treatment
 from ketamech.parameters import HUMAN, Species
@@ -154,9 +155,6 @@ def _list_words(numbers: Sequence[int]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-ANIMAL_ROUTES = ("IP",)
-
-
 def require_species_kinetics(regimen: Regimen, species: Species) -> None:
     """Raise InputError for a drug or route without kinetics in this species."""
     for treatment in regimen.treatments:
@@ -167,9 +165,9 @@ def require_species_kinetics(regimen: Regimen, species: Species) -> None:
 
 
 def _check_human_route(treatment: Treatment) -> None:
-    if treatment.route in ANIMAL_ROUTES and not treatment.substance.is_session:
+    if treatment.route in animal_routes() and not treatment.substance.is_session:
         what = f"there are no kinetics of {treatment.drug} by route {treatment.route} in humans"
-        expected = ", ".join(r for r in treatment.substance.routes if r and r not in ANIMAL_ROUTES) or "an animal"
+        expected = ", ".join(r for r in treatment.substance.routes if r and r not in animal_routes()) or "an animal"
         raise InputError(what, key="route", expected=expected, type_this="species: rat (in a file) or --species rat")
 
 

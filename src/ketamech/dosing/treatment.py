@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ketamech.core import InputError
 from ketamech.core.units import DAY, WEEK, YEAR
-from ketamech.dosing.drugs import Drug, drug, route
+from ketamech.dosing.drugs import Drug, drug, route, routes_without_visit, timed_routes
 
 MAX_HORIZON_H = 2 * YEAR  # longest simulated time
 MAX_DOSES = 5000
@@ -64,8 +64,6 @@ class Phase:
 
 
 PER_BODY = ("/kg", "/m^2")  # in the unit of a dose
-ROUTES_WITHOUT_VISIT = ("oral", "prolonged release")  # routes without a visit
-TIMED_ROUTES = ("IV", "SC", "prolonged release", "inhaled")  # routes of a dose that enters over a stated time
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Treatment:
     @property
     def is_procedure(self) -> bool:
         """Whether a visit raises expectancy at once: not for tablets and psychotherapy."""
-        return self.substance.is_procedure and self.route not in ROUTES_WITHOUT_VISIT
+        return self.substance.is_procedure and self.route not in routes_without_visit()
 
     def starts(self, horizon: float) -> list[float]:
         """Times (h) at which doses start, before `horizon` (h). Raises InputError above MAX_DOSES doses."""
@@ -158,7 +156,7 @@ class Treatment:
             raise InputError(what, key="dose", expected="a positive number")
         if self.unit.endswith("/h") and not self.duration:
             raise InputError("a rate needs a duration", key="dose", type_this=f"{self.amount:g} {self.unit} IV for 1 h")
-        if self.duration > 0 and self.route not in TIMED_ROUTES:
+        if self.duration > 0 and self.route not in timed_routes():
             expected = "IV or SC for an infusion, prolonged release for a tablet"
             raise InputError(f"an infusion by route {self.route}", key="route", expected=expected)
 

@@ -1,6 +1,6 @@
 """The WebAssembly module of the shipped model, stored in the package so that a page needs no compiler and no linker.
 
-`python -m ketamech.site.package_kernel` writes it again. The module is used only for the equations and the engine
+`python scripts/package_kernel.py` writes it again. The module is used only for the equations and the engine
 for which it was built; for others it is built anew. The same sources and the same versions of Numba, llvmlite and
 ziglang give the same bytes on every processor.
 """

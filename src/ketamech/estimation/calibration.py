@@ -28,7 +28,6 @@ from ketamech.estimation.clinical_targets import (
     TrialLikelihood,
     load_clinical_targets,
     load_spread_targets,
-    shipped_trial,
     standard_error_of,
     statistic,
 )
@@ -36,6 +35,7 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, folder_of_equations, load_model
 from ketamech.trials.design import Trial
 from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import shipped_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PATIENTS_PER_ARM = 120  # in each simulated arm

@@ -10,18 +10,15 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from ketamech.core import require_known
 from ketamech.core.constants import Z95
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.trials.analysis.treatment_effects import baselines, scores
-from ketamech.trials.design import Trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import shipped_trial
 
 DIRECTORY = DATA / "calibration"
-TRIALS = DATA / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
 SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
 FITTED_CODES = {
@@ -77,14 +74,6 @@ def load_spread_targets() -> tuple[ClinicalTarget, ...]:
         cells = {**row.cells, "against": "", "se": repr(error)}
         targets.append(replace(_clinical(replace(row, cells=cells), evidence), sd=sd))
     return tuple(targets)
-
-
-@cache
-def shipped_trial(name: str) -> Trial:
-    """A shipped trial by name. Raises InputError for an unknown one."""
-    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
-    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
-    return load_trial(files[name])
 
 
 def standard_error_of(row: ClinicalTarget) -> float:

@@ -72,7 +72,8 @@ def write_updated_tables(task: Calibration, rows: dict[str, list[str]], folder: 
         row = task.model.parameters[name]
         file = folder / Path(row.file).name
         lines = changed.setdefault(file, file.read_text(encoding="utf-8").splitlines(keepends=True))
-        lines[row.line - 1] = _line(cells)
+        bounds = " ".join(f"{edge:g}" for edge in row.row_bounds or ())
+        lines[row.line - 1] = _line([*cells, bounds] if "bounds" in lines[0].strip().split(",") else cells)
     for file, lines in changed.items():
         file.write_text("".join(lines), encoding="utf-8")
     return list(changed)

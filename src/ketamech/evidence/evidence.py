@@ -151,6 +151,15 @@ class Evidence:
         more = (row.time, row.comparator, row.locator, row.notes, self.references[row.reference].citation)
         return " ".join((*parts, *more)).lower()
 
+    def studied_doses(self, stage: str, drug: str, route: str, unit: str) -> list[float]:
+        """Single doses in `unit` (mg or mg/kg) of a drug by a route in human studies of a stage, from the smallest.
+
+        `drug` and `route` are parts of the text of a row; no doses for an empty route.
+        """
+        rows = [row for row in self.select(stage=stage) if row.species == "human" and drug in row.drug]
+        doses = {dose for row in rows if route and route.lower() in row.route.lower() for dose in row.doses_in(unit)}
+        return sorted(doses - {0.0})
+
     def cite(self, ids: Iterable[str]) -> list[Reference]:
         """The papers of these rows, each once, sorted by citation; raises UnknownNameError."""
         keys = {self[name].reference for name in ids}

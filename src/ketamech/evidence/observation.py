@@ -131,6 +131,10 @@ class Observation:
         """Whether `source_location` is a public address: a web address, DOI, PMCID, or a path in a repository."""
         return bool(_ADDRESS.match(self.source_location))
 
+    def doses_in(self, unit: str) -> list[float]:
+        """The numbers before `unit` in the text of the dose, e.g. [0.5] of "0.5 mg/kg over 40 min" in mg/kg."""
+        return [float(text.rstrip(".")) for text in re.findall(rf"([\d.]+) {re.escape(unit)}(?![/\w])", self.dose)]
+
     def canonical(self, printed: float) -> float:
         """A number in the published unit (such as `spread.low`) expressed in `canonical_unit`."""
         return printed * self.factor

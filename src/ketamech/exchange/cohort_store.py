@@ -50,10 +50,10 @@ def require_disk_space(folder: Path, size: int) -> None:
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that a cohort in `folder` may use: those free on its disk, and those of the cohort that is there."""
-    there = next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
-    held = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
-    return shutil.disk_usage(there).free + held
+    """Bytes available to a cohort in `folder`: free disk space and the size of the cohort that it replaces."""
+    existing = next(parent for parent in (folder.resolve(), *folder.resolve().parents) if parent.exists())
+    cohort_size = sum(path.stat().st_size for path in (folder / ZARR).rglob("*") if path.is_file())
+    return shutil.disk_usage(existing).free + cohort_size
 
 
 def require_empty_folder(folder: Path) -> None:
@@ -74,17 +74,17 @@ def write_cohort(
     _write_state(folder, pieces, patients, firsts)
     if ARRAY_FORMAT not in pieces:
         shutil.rmtree(folder / ZARR, ignore_errors=True)
-    for draft in (folder / ZARR).rglob("*.partial"):  # of the Zarr library, which renames complete files
-        draft.unlink()
-    missing = [first for first in firsts if ARRAY_FORMAT not in pieces or _name(first) not in pieces]
-    for part in chunks(missing):
+    for partial_file in (folder / ZARR).rglob("*.partial"):  # drafts of the Zarr library, which renames complete files
+        partial_file.unlink()
+    missing_chunks = [first for first in firsts if ARRAY_FORMAT not in pieces or _chunk_name(first) not in pieces]
+    for data in chunks(missing_chunks):
         with pieces._disk_full_guard():
             if ARRAY_FORMAT not in pieces:
-                pieces.record(ARRAY_FORMAT, _create_arrays(folder, part, patients, chunk, pieces.about))
-            written = _write(folder, part, chunk)
-            status = part["solve_status"].values
-            failed = [[int(part["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
-            pieces.record(_name(int(part["patient"].values[0])), written, {"failed": failed})
+                pieces.record(ARRAY_FORMAT, _create_arrays(folder, data, patients, chunk, pieces.about))
+            paths = _write_chunk(folder, data, chunk)
+            status = data["solve_status"].values
+            failed = [[int(data["patient"].values[i]), str(status[i])] for i in np.flatnonzero(status != "ok")]
+            pieces.record(_chunk_name(int(data["patient"].values[0])), paths, {"failed": failed})
             _write_state(folder, pieces, patients, firsts)
     return _write_state(folder, pieces, patients, firsts)
 
@@ -95,62 +95,64 @@ def read_cohort(folder: Path | str) -> xr.Dataset:
     Raises InputError when the folder is no cohort, when a file is missing or has another size, or when the metadata
     were changed; a changed chunk raises an error when it is read.
     """
-    place = Path(folder)
+    path = Path(folder)
     try:
-        state = read_json(place / STATE)
-        seal = state.pop(CHECKSUM_KEY, None)
-        finished, outputs = int(state["finished"]), state.get("outputs")
-        if finished < 1 or not (outputs is None or isinstance(outputs, list)):
+        state = read_json(path / STATE)
+        checksum = state.pop(CHECKSUM_KEY, None)
+        finished_patients, outputs = int(state["finished"]), state.get("outputs")
+        if finished_patients < 1 or not (outputs is None or isinstance(outputs, list)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        what = f"'{place.name}' holds no cohort"
+        what = f"'{path.name}' holds no cohort"
         raise InputError(what, expected="a folder written by ketamech simulate --patients N") from None
-    if seal is not None and seal != _checksum(state):
-        raise InputError(f"'{STATE}' was changed", file=place, expected="the files as they were", type_this="--resume")
-    _require_file_sizes(place, finished)
-    with store_errors(place / ZARR):
-        found = xr.open_zarr(place / ZARR, consolidated=False).isel(patient=slice(0, finished))
-        return found[list(outputs or found.data_vars)].assign_attrs(state)
+    if checksum is not None and checksum != _checksum(state):
+        raise InputError(f"'{STATE}' was changed", file=path, expected="the files as they were", type_this="--resume")
+    _require_file_sizes(path, finished_patients)
+    with store_errors(path / ZARR):
+        dataset = xr.open_zarr(path / ZARR, consolidated=False).isel(patient=slice(0, finished_patients))
+        return dataset[list(outputs or dataset.data_vars)].assign_attrs(state)
 
 
 def _require_file_sizes(folder: Path, finished: int) -> None:
-    for name, line in read_journal(folder).items():
+    for name, record in read_journal(folder).items():
         if name != ARRAY_FORMAT and (not name or int(name.split("-")[-1]) >= finished):
             continue
-        for path, (size, mark) in line["files"].items():
-            there = (folder / path).stat().st_size if (folder / path).is_file() else None
-            if there != size:
-                what = f"'{path}' is missing" if there is None else f"'{path}' has {there} bytes instead of {size}"
+        for path, (size, expected_hash) in record["files"].items():
+            actual = (folder / path).stat().st_size if (folder / path).is_file() else None
+            if actual != size:
+                what = f"'{path}' is missing" if actual is None else f"'{path}' has {actual} bytes instead of {size}"
                 raise InputError(what, file=folder, expected="the files as they were written", type_this="--resume")
-            if name == ARRAY_FORMAT and hashlib.sha256((folder / path).read_bytes()).hexdigest() != mark:
+            if name == ARRAY_FORMAT and hashlib.sha256((folder / path).read_bytes()).hexdigest() != expected_hash:
                 raise InputError(f"'{path}' was changed", file=folder, expected="the files as they were written")
 
 
-def _name(first: int) -> str:
+def _chunk_name(first: int) -> str:
     return f"patients-{first}"
 
 
-def _create_arrays(folder: Path, part: xr.Dataset, patients: int, chunk: int, about: Mapping[str, Any]) -> list[Path]:
+def _create_arrays(
+    folder: Path, data: xr.Dataset, patients: int, chunk: int, metadata: Mapping[str, Any]
+) -> list[Path]:
     """Create all arrays in full size and the attributes of the store; returns the files."""
     import zarr
 
     group = zarr.open_group(folder / ZARR, mode="w", zarr_format=3)
-    time, size = part["time"], min(chunk, patients)
+    time, size = data["time"], min(chunk, patients)
     array = group.create_array("time", data=np.asarray(time.values), dimension_names=("time",), compressors=_codecs())
     array.attrs.update(time.attrs)
-    for name in part.data_vars:
+    for name in data.data_vars:
         array = group.create_array(
             str(name), shape=(patients, time.size), chunks=(size, time.size), dtype="f8", fill_value=np.nan,
             dimension_names=("patient", "time"), compressors=_codecs(),
         )  # fmt: skip
-        array.attrs.update(dict(part[name].attrs))
+        array.attrs.update(dict(data[name].attrs))
     for name, dtype in (("patient", "i8"), ("solve_steps", "i4"), ("solved", "i1")):
         group.create_array(
             name, shape=(patients,), chunks=(size,), dtype=dtype, dimension_names=("patient",), compressors=_codecs(),
             fill_value=0,
         )  # fmt: skip
     group["solved"].attrs.update({"flag_values": [0, 1], "flag_meanings": "failed solved"})
-    group.attrs.update({**about, "coordinates": "solve_steps solved"})
+    group.attrs.update({**metadata, "coordinates": "solve_steps solved"})
     return sorted(path for path in (folder / ZARR).rglob("*") if path.is_file())
 
 
@@ -160,33 +162,35 @@ def _codecs() -> Any:
     return [ZstdCodec(level=0), Crc32cCodec()]
 
 
-def _write(folder: Path, part: xr.Dataset, chunk: int) -> list[Path]:
+def _write_chunk(folder: Path, data: xr.Dataset, chunk: int) -> list[Path]:
     """Write the rows of a chunk into every array; returns the files."""
     import zarr
 
     group: Any = zarr.open_group(folder / ZARR, mode="r+")
-    first, count = int(part["patient"].values[0]), part.sizes["patient"]
+    first, count = int(data["patient"].values[0]), data.sizes["patient"]
     rows = slice(first, first + count)
-    for name in part.data_vars:
-        group[str(name)][rows, :] = part[name].values
-    group["patient"][rows] = part["patient"].values
-    group["solve_steps"][rows] = part["solve_steps"].values
-    group["solved"][rows] = (part["solve_status"].values == "ok").astype("i1")
-    number = str(first // chunk)
-    places = [folder / ZARR / str(name) / "c" / number / "0" for name in part.data_vars]
-    places += [folder / ZARR / name / "c" / number for name in ("patient", "solve_steps", "solved")]
-    return [path for path in places if path.exists()]  # a chunk of fill values alone has no file
+    for name in data.data_vars:
+        group[str(name)][rows, :] = data[name].values
+    group["patient"][rows] = data["patient"].values
+    group["solve_steps"][rows] = data["solve_steps"].values
+    group["solved"][rows] = (data["solve_status"].values == "ok").astype("i1")
+    chunk_index = str(first // chunk)
+    paths = [folder / ZARR / str(name) / "c" / chunk_index / "0" for name in data.data_vars]
+    paths += [folder / ZARR / name / "c" / chunk_index for name in ("patient", "solve_steps", "solved")]
+    return [path for path in paths if path.exists()]  # a chunk of fill values alone has no file
 
 
 def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range) -> dict[str, Any]:
     """Write the number of finished patients and the failures; returns the contents of cohort.json."""
-    count = next((first for first in firsts if _name(first) not in pieces), patients)
-    failed = [line for first in firsts if first < count for line in pieces.metadata(_name(first))["failed"]]
-    reasons = dict(Counter(reason.split(" at ")[0] for _, reason in failed))
-    state = {**pieces.about, "patients": patients, "finished": count, "failed": len(failed), "reasons": reasons}
+    finished = next((first for first in firsts if _chunk_name(first) not in pieces), patients)
+    failures = [
+        failure for first in firsts if first < finished for failure in pieces.metadata(_chunk_name(first))["failed"]
+    ]
+    reasons = dict(Counter(reason.split(" at ")[0] for _, reason in failures))
+    state = {**pieces.about, "patients": patients, "finished": finished, "failed": len(failures), "reasons": reasons}
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([("patient", "reason"), *failed])
-    if count or (folder / STATE).exists():
+    csv.writer(text).writerows([("patient", "reason"), *failures])
+    if finished or (folder / STATE).exists():
         _replace(folder / FAILURES, text.getvalue())
         _replace(sidecar_path(folder / FAILURES), csv_metadata(FAILURES, dict(sorted(pieces.about.items()))))
         _replace(folder / STATE, json.dumps({**state, CHECKSUM_KEY: _checksum(state)}, indent=1) + "\n")
@@ -199,9 +203,9 @@ def _checksum(state: dict[str, Any]) -> str:
 
 def _replace(target: Path, text: str) -> None:
     """Replace a file atomically."""
-    draft = target.with_suffix(".tmp")
-    draft.write_text(text, encoding="utf-8", newline="")
-    os.replace(draft, target)
+    temporary_file = target.with_suffix(".tmp")
+    temporary_file.write_text(text, encoding="utf-8", newline="")
+    os.replace(temporary_file, target)
 
 
 def readable_size(size: float) -> str:

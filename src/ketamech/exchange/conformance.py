@@ -19,22 +19,24 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from ketamech.core import InputError, KetaMechError
+from ketamech.core import InputError, KetaMechError, SolverError
 from ketamech.core.atomic_files import read_text
-from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotComparable, roadrunner_difference
+from ketamech.exchange.cross_simulator_check import MAX_DIFFERENCE, RoadRunnerModel
 from ketamech.exchange.petab_simulation import simulate_petab
 from ketamech.exchange.sbml import semantic_suite
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.model_editor import STEADY_TIMES
+from ketamech.exchange.sbml.sbml_model import SbmlModel
+from ketamech.exchange.sbml.simulate import simulate_imported
 from ketamech.exchange.sedml_simulation import SedmlFile
 
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
-OTHER = "not applicable"  # no simulation, or none by the program that it is compared with
+OTHER = "not applicable"  # no simulation, or none by the reference program
 RESULT_ORDER = (PASSED, WRONG, CRASHED, FAILED, REFUSED, OTHER)
 TIME_LIMIT = 120.0  # s of a processor, of one case
 WALL_TIME_FACTOR = 10.0  # how many times as long a case may take on a busy machine
 SEED = 1  # of a sample
-MODEL_TIMES = np.linspace(0.0, 99.7, 101)[1:]  # events of models are often at whole times, where two values are right
+MODEL_TIMES = np.linspace(0.0, 99.7, 101)[1:]  # not whole: at the time of an event two values are correct
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,54 @@ class Suite:
     find: Callable[[Path], list[Path]]
     run: Callable[[Path], str]
     expected: str
+
+
+class NotComparable(Exception):
+    """A model that the other simulator cannot run, or that is no simulation."""
+
+
+OWN_TOLERANCE = 1e-10  # relative, for the models of other people, which may oscillate for long
+FINE, FINER = 1e-11, 1e-12  # of libRoadRunner for these models
+TRACE = 1e-9  # of the scale of a state: differences below MAX_DIFFERENCE of this do not count
+
+
+def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray, start: float = 0.0) -> str:
+    """The first state of an imported model that differs from libRoadRunner by more than MAX_DIFFERENCE of its largest
+    value at `times`, after a `start` that the model has too; empty where there is none.
+
+    Raises NotComparable where libRoadRunner cannot run the model, or differs from itself at a finer tolerance (chaos).
+    """
+    scales = {name.split(".")[1]: scale for name, scale in model.scales.items()}
+    theirs = _roadrunner_states(text, scales, times, start, FINE)
+    difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), theirs, scales, times)
+    if difference and _difference(_roadrunner_states(text, scales, times, start, FINER), theirs, scales, times):
+        raise NotComparable("libRoadRunner gives other values at a finer tolerance")
+    return difference
+
+
+def _roadrunner_states(
+    text: str, scales: Mapping[str, float], times: np.ndarray, start: float, relative: float
+) -> dict[str, np.ndarray]:
+    try:
+        other = RoadRunnerModel(text)
+        other.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in other.states})
+        return dict(zip(other.states, other.simulate(times, start).T, strict=True))
+    except (RuntimeError, SolverError) as problem:
+        raise NotComparable(f"libRoadRunner: {' '.join(str(problem).split())[:150]}") from None
+
+
+def _difference(
+    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], scales: Mapping[str, float], times: np.ndarray
+) -> str:
+    for name, curve in theirs.items():
+        own = ours.get(f"amount({name})", ours.get(name))
+        if own is None:
+            return f"{name} is not among the values that are computed"
+        apart = np.abs(own - curve) / max(np.abs(curve).max(), TRACE * scales.get(name, 1.0))
+        if not apart.max() <= MAX_DIFFERENCE:
+            at = int(np.argmax(~(apart <= MAX_DIFFERENCE)))
+            return f"{name} is {own[at]:.6g}, libRoadRunner {curve[at]:.6g}, at {times[at]:g}"
+    return ""
 
 
 def _semantic_case(folder: Path) -> str:
@@ -78,26 +128,25 @@ def _petab_problems(folder: Path) -> list[Path]:
 
 def _petab_problem(path: Path) -> str:
     solution = path.with_name(f"{path.stem}_solution.yaml")
-    stated = yaml.safe_load(read_text(solution, "a solution")) if solution.is_file() else {}
-    names = stated.get("simulation_files") or [file.name for file in path.parent.glob("simul*.tsv")]
-    if not names:
+    solution_values = yaml.safe_load(read_text(solution, "a solution")) if solution.is_file() else {}
+    simulation_files = solution_values.get("simulation_files") or [file.name for file in path.parent.glob("simul*.tsv")]
+    if not simulation_files:
         raise NotComparable("no simulated data beside it")
     problem = yaml.safe_load(read_text(path, "a problem"))
-    measured = [name for part in (problem, *problem.get("problems", ())) for name in part.get("measurement_files", ())]
-    rows = _rows(path.parent, measured)
-    wanted = _matching_rows(rows, _rows(path.parent, names))
-    if not stated and np.mean(wanted == rows["measurement"].to_numpy()) > MOST_EQUAL:
+    files = [name for part in (problem, *problem.get("problems", ())) for name in part.get("measurement_files", ())]
+    measurements = _rows(path.parent, files)
+    expected = _matching_rows(measurements, _rows(path.parent, simulation_files))
+    if not solution_values and np.mean(expected == measurements["measurement"].to_numpy()) > MOST_EQUAL:
         raise NotComparable("the simulated data repeat the measurements")
-    found = simulate_petab(path)
-    largest = found.assign(size=np.abs(wanted)).groupby("observableId")["size"].transform("max").to_numpy()
-    apart = np.abs(found["simulation"].to_numpy() - wanted)
-    wrong = ~(apart <= stated.get("tol_simulations", PETAB_TOLERANCE * largest))
+    simulated = simulate_petab(path)
+    largest = simulated.assign(size=np.abs(expected)).groupby("observableId")["size"].transform("max").to_numpy()
+    difference = np.abs(simulated["simulation"].to_numpy() - expected)
+    wrong = ~(difference <= solution_values.get("tol_simulations", PETAB_TOLERANCE * largest))
     if not wrong.any():
         return ""
-    row = found.iloc[int(np.argmax(wrong))]
-    return (
-        f"{row['observableId']} is {row['simulation']:.6g}, expected {wanted[np.argmax(wrong)]:.6g}, at {row['time']:g}"
-    )
+    row = simulated.iloc[int(np.argmax(wrong))]
+    value = expected[np.argmax(wrong)]
+    return f"{row['observableId']} is {row['simulation']:.6g}, expected {value:.6g}, at {row['time']:g}"
 
 
 def _rows(folder: Path, files: Sequence[str]) -> pd.DataFrame:
@@ -106,14 +155,14 @@ def _rows(folder: Path, files: Sequence[str]) -> pd.DataFrame:
 
 def _matching_rows(measured: pd.DataFrame, simulated: pd.DataFrame) -> np.ndarray:
     """The simulated value of each measurement, by observable, condition and time; equal ones are in order."""
-    value = next(name for name in ("simulation", "measurement") if name in simulated)
+    column = next(name for name in ("simulation", "measurement") if name in simulated)
     shared = [name for name in PETAB_KEYS if name in measured and name in simulated]
-    keys = [table[shared].fillna("").assign(time=table["time"].astype(float)) for table in (measured, simulated)]
-    first, second = (rows.assign(repeat=rows.groupby(shared).cumcount()) for rows in keys)
-    joined = first.merge(second.assign(value=simulated[value]), how="left", on=[*shared, "repeat"])
-    if joined["value"].isna().any():
+    keys = [data[shared].fillna("").assign(time=data["time"].astype(float)) for data in (measured, simulated)]
+    left, right = (table.assign(repeat=table.groupby(shared).cumcount()) for table in keys)
+    merged = left.merge(right.assign(value=simulated[column]), how="left", on=[*shared, "repeat"])
+    if merged["value"].isna().any():
         raise NotComparable("the simulated data have other rows than the measurements")
-    return joined["value"].to_numpy(dtype=float)
+    return merged["value"].to_numpy(dtype=float)
 
 
 def _models(folder: Path) -> list[Path]:
@@ -133,14 +182,14 @@ def _archive(path: Path) -> str:
     simulation = SedmlFile(path)
     reports = simulation.reports()
     for name, runs in simulation.runs.items():
-        chosen = np.unique(np.linspace(0, len(runs) - 1, COMPARED_RUNS).round().astype(int))
-        for course in (runs[i].course for i in chosen):
+        compared_runs = np.unique(np.linspace(0, len(runs) - 1, COMPARED_RUNS).round().astype(int))
+        for course in (runs[i].course for i in compared_runs):
             model = import_sbml(path, course.model, start=course.start)
             times = course.times if len(course.times) else course.start + STEADY_TIMES[:COMPARED_STEADY]
             if difference := roadrunner_difference(course.model, model, times[times > course.start], course.start):
                 return f"{name}: {difference}"
-    empty = next((name for name, report in reports.items() if report.isna().all(axis=None)), None)
-    return f"{empty} has no values" if empty is not None else ""
+    empty_report = next((name for name, report in reports.items() if report.isna().all(axis=None)), None)
+    return f"{empty_report} has no values" if empty_report is not None else ""
 
 
 SUITES: Mapping[str, Suite] = {
@@ -168,25 +217,25 @@ def find_cases(kind: str, folder: Path, sample: int | None = None) -> list[Path]
     if not cases:
         what, expected = f"no cases for --{kind}", SUITES[kind].expected
         raise InputError(what, file=folder, expected=expected, type_this=f"--{kind} FOLDER")
-    chosen = random.Random(SEED).sample(cases, min(sample or len(cases), len(cases)))
-    return sorted(chosen)
+    selected = random.Random(SEED).sample(cases, min(sample or len(cases), len(cases)))
+    return sorted(selected)
 
 
 def run_suite(
     kind: str, folder: Path, cases: Sequence[Path], *, time_limit: float = TIME_LIMIT,
-    progress: Callable[[str], None] = lambda line: None, done: Callable[[CaseResult], None] = lambda one: None,
+    progress: Callable[[str], None] = lambda line: None, on_result: Callable[[CaseResult], None] = lambda result: None,
 ) -> list[CaseResult]:  # fmt: skip
-    """The cases of a folder in order; `done` gets each result at once."""
-    found, worker = [], _Worker()
+    """The cases of a folder in order; `on_result` gets each result at once."""
+    results, worker = [], _Worker()
     try:
         for i, case in enumerate(cases):
             name = str(case.relative_to(folder))
             progress(f"{name}, {i} of {len(cases)}")
-            found.append(CaseResult(name, *worker.judge(kind, case, time_limit)))
-            done(found[-1])
+            results.append(CaseResult(name, *worker.judge(kind, case, time_limit)))
+            on_result(results[-1])
     finally:
         worker.end()
-    return found
+    return results
 
 
 def judge(kind: str, case: Path) -> tuple[str, str]:
@@ -213,23 +262,23 @@ class _Worker:
     def judge(self, kind: str, case: Path, time_limit: float) -> tuple[str, str]:
         """As `judge`, but also for a case that does not end or ends its process."""
         if self.process is None:
-            start = multiprocessing.get_context("spawn")
-            self.pipe, theirs = start.Pipe()
-            self.process = start.Process(target=_serve, args=(theirs,), daemon=True)
+            context = multiprocessing.get_context("spawn")
+            self.pipe, child_pipe = context.Pipe()
+            self.process = context.Process(target=_serve, args=(child_pipe,), daemon=True)
             self.process.start()
-            theirs.close()
+            child_pipe.close()
             self.pipe.recv()  # it has started: this time is not part of a case
         try:
             self.pipe.send((kind, case, time_limit))
             if self.pipe.poll(WALL_TIME_FACTOR * time_limit):
                 outcome, reason = self.pipe.recv()
                 return outcome, reason
-            late = True
+            timed_out = True
         except (EOFError, OSError):
             self.process.join()
-            late = self.process.exitcode == -signal.SIGPROF
+            timed_out = self.process.exitcode == -signal.SIGPROF
         self.end()
-        return (FAILED, f"no result within {time_limit:g} s") if late else (CRASHED, "the process has ended")
+        return (FAILED, f"no result within {time_limit:g} s") if timed_out else (CRASHED, "the process has ended")
 
     def end(self) -> None:
         """End the process."""
@@ -252,26 +301,26 @@ def _serve(pipe: Connection) -> None:
 
 def summary(outcomes: Sequence[CaseResult]) -> list[dict[str, object]]:
     """Number of cases by outcome and reason."""
-    counts = Counter((one.outcome, _reason(one)) for one in outcomes)
-    ordered = sorted(counts.items(), key=lambda item: (RESULT_ORDER.index(item[0][0]), -item[1]))
-    return [{"outcome": word, "cases": number, "why": why} for (word, why), number in ordered]
+    counts = Counter((result.outcome, _reason(result)) for result in outcomes)
+    sorted_counts = sorted(counts.items(), key=lambda item: (RESULT_ORDER.index(item[0][0]), -item[1]))
+    return [{"outcome": outcome, "cases": count, "why": reason} for (outcome, reason), count in sorted_counts]
 
 
-def _reason(one: CaseResult) -> str:
-    """The reason without names of the model."""
-    if one.outcome not in (REFUSED, OTHER):
+def _reason(result: CaseResult) -> str:
+    """The reason without quoted names, so that equal reasons are counted together."""
+    if result.outcome not in (REFUSED, OTHER):
         return ""
-    return " ".join(word for word in one.reason.split() if not word.startswith(("'", '"')))
+    return " ".join(word for word in result.reason.split() if not word.startswith(("'", '"')))
 
 
 def suite_page(kind: str, outcomes: Sequence[CaseResult]) -> str:
     """The counts as a page of Markdown, with each case that neither passes nor is refused."""
-    applicable = [one for one in outcomes if one.outcome != OTHER]
-    passed = sum(one.outcome == PASSED for one in applicable)
+    results = [one for one in outcomes if one.outcome != OTHER]
+    passed = sum(one.outcome == PASSED for one in results)
     lines = [
         f"# {SUITES[kind].title}", "", f"Written by `ketamech compare-simulators --{kind} DIR --markdown FILE`.", "",
-        f"{passed} of {len(applicable)} applicable cases pass.", "", "| outcome | cases | reason |", "|---|---|---|",
+        f"{passed} of {len(results)} applicable cases pass.", "", "| outcome | cases | reason |", "|---|---|---|",
         *(f"| {row['outcome']} | {row['cases']} | {row['why']} |" for row in summary(outcomes)), "",
-        *(f"- {one.case}: {one.outcome}, {one.reason}" for one in applicable if one.outcome not in (PASSED, REFUSED)),
+        *(f"- {one.case}: {one.outcome}, {one.reason}" for one in results if one.outcome not in (PASSED, REFUSED)),
     ]  # fmt: skip
     return "\n".join(lines).rstrip() + "\n"

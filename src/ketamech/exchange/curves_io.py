@@ -30,51 +30,51 @@ _TYPES = {"f": ("float64", "<f8", "NaN"), "i": ("int64", "<i8", 0), "b": ("bool"
 def write_zarr(path: Path, dataset: xr.Dataset) -> None:
     """Write every variable and coordinate with its attributes, and consolidated metadata, into a new folder."""
     path.mkdir()
-    beside = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
+    coordinates = " ".join(str(name) for name in dataset.coords if name not in dataset.dims)
     arrays = {}
     for name, variable in dataset.variables.items():
-        more = {"coordinates": beside} if beside and name in dataset.data_vars else {}
-        arrays[str(name)] = _write_array(path / str(name), variable.values, variable.dims, {**variable.attrs, **more})
-    inside = {"kind": "inline", "must_understand": False, "metadata": arrays}
+        extra = {"coordinates": coordinates} if coordinates and name in dataset.data_vars else {}
+        arrays[str(name)] = _write_array(path / str(name), variable.values, variable.dims, {**variable.attrs, **extra})
+    consolidated = {"kind": "inline", "must_understand": False, "metadata": arrays}
     group = {"zarr_format": 3, "node_type": "group", "attributes": _plain(dataset.attrs)}
-    (path / "zarr.json").write_text(json.dumps(group | {"consolidated_metadata": inside}), encoding="utf-8")
+    (path / "zarr.json").write_text(json.dumps(group | {"consolidated_metadata": consolidated}), encoding="utf-8")
 
 
 def _write_array(folder: Path, values: np.ndarray, dims: Any, attributes: dict[Any, Any]) -> dict[str, Any]:
     """One array in one chunk; returns its metadata."""
-    kind, first, fill, data = _bytes_of(values)
+    data_type, first_codec, fill_value, data = _bytes_of(values)
     folder.mkdir()
     chunk = ".".join(["c", *("0" for _ in values.shape)])  # beside the metadata: each folder costs as much as ten files
     (folder / chunk).write_bytes(pa.compress(data, codec="zstd", asbytes=True))
     configuration = {"chunk_shape": [max(1, size) for size in values.shape]}
-    found = {
+    array_metadata = {
         "zarr_format": 3,
         "node_type": "array",
         "shape": list(values.shape),
-        "data_type": kind,
+        "data_type": data_type,
         "chunk_grid": {"name": "regular", "configuration": configuration},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        "fill_value": fill,
-        "codecs": [first, {"name": "zstd", "configuration": {"level": 0, "checksum": False}}],
+        "fill_value": fill_value,
+        "codecs": [first_codec, {"name": "zstd", "configuration": {"level": 0, "checksum": False}}],
         "attributes": _plain(attributes),
         "dimension_names": [str(name) for name in dims],
         "storage_transformers": [],
     }
-    (folder / "zarr.json").write_text(json.dumps(found), encoding="utf-8")
-    return found
+    (folder / "zarr.json").write_text(json.dumps(array_metadata), encoding="utf-8")
+    return array_metadata
 
 
 def _bytes_of(values: np.ndarray) -> tuple[str, dict[str, Any], Any, bytes]:
     """Data type, first codec, fill value and bytes of an array; other types are stored as text."""
     if values.dtype.kind not in _TYPES:
-        words = [str(word).encode() for word in values.ravel()]
-        sizes = (np.array([len(word)], dtype="<u4").tobytes() for word in words)
-        parts = [part for pair in zip(sizes, words, strict=True) for part in pair]
-        data = np.array([len(words)], dtype="<u4").tobytes() + b"".join(parts)
+        encoded_values = [str(word).encode() for word in values.ravel()]
+        length_prefixes = (np.array([len(word)], dtype="<u4").tobytes() for word in encoded_values)
+        parts = [part for pair in zip(length_prefixes, encoded_values, strict=True) for part in pair]
+        data = np.array([len(encoded_values)], dtype="<u4").tobytes() + b"".join(parts)
         return "string", {"name": "vlen-utf8", "configuration": {}}, "", data
-    kind, order, fill = _TYPES[values.dtype.kind]
-    data = np.ascontiguousarray(values, dtype=order).tobytes()
-    return kind, {"name": "bytes", "configuration": {"endian": "little"}}, fill, data
+    data_type, byte_order, fill_value = _TYPES[values.dtype.kind]
+    data = np.ascontiguousarray(values, dtype=byte_order).tobytes()
+    return data_type, {"name": "bytes", "configuration": {"endian": "little"}}, fill_value, data
 
 
 def _plain(attributes: Any) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def write_curves(folder: Path, dataset: xr.Dataset) -> list[Path]:
     metadata in both.
     """
     write_zarr(folder / ZARR, dataset)
-    facts = {str(name): value for name, value in dataset.attrs.items()}
-    write_parquet(to_long_table(dataset), folder / PARQUET, facts, use_dictionary=list(COLUMNS))
+    metadata = {str(name): value for name, value in dataset.attrs.items()}
+    write_parquet(to_long_table(dataset), folder / PARQUET, metadata, use_dictionary=list(COLUMNS))
     return [folder / ZARR, folder / PARQUET]
 
 
@@ -100,33 +100,35 @@ def read_run(folder: Path | str) -> xr.Dataset:
     """The curves of a run folder, with units in the attributes; raises InputError for a folder that is no run and for
     changed curves.
     """
-    place = Path(folder)
-    if not read_manifest(place) or not (place / ZARR).is_dir():
-        what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no folder '{folder}'"
+    path = Path(folder)
+    if not read_manifest(path) or not (path / ZARR).is_dir():
+        what = f"'{path.name}' is not a KetaMech run" if path.exists() else f"there is no folder '{folder}'"
         raise InputError(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
-    require_unchanged(place, ZARR)
-    with store_errors(place / ZARR), xr.open_zarr(place / ZARR, consolidated=True) as dataset:
-        found = dataset.load()
-    text = [name for name in found.coords if found[name].dtype.kind not in "iufbM"]
-    return found.assign_coords({name: (found[name].dims, [str(word) for word in found[name].values]) for name in text})
+    require_unchanged(path, ZARR)
+    with store_errors(path / ZARR), xr.open_zarr(path / ZARR, consolidated=True) as dataset:
+        curves = dataset.load()
+    texts = [name for name in curves.coords if curves[name].dtype.kind not in "iufbM"]
+    return curves.assign_coords(
+        {name: (curves[name].dims, [str(value) for value in curves[name].values]) for name in texts}
+    )
 
 
 def shown_curves(dataset: xr.Dataset, names: Sequence[str], hours: np.ndarray) -> tuple[pd.DataFrame, dict[str, str]]:
     """A row for each patient and time of some outputs, in the units that are shown, and the unit of each column."""
     import pandas as pd
 
-    places = np.searchsorted(dataset.variables["time"].values, hours)
+    time_indices = np.searchsorted(dataset.variables["time"].values, hours)
     patients, units = [str(label) for label in dataset["patient"].values], {"time": "h"}
     columns: dict[str, Any] = {
-        "patient": np.repeat(patients, len(places)),
-        "time": np.tile(dataset.variables["time"].values[places], len(patients)),
+        "patient": np.repeat(patients, len(time_indices)),
+        "time": np.tile(dataset.variables["time"].values[time_indices], len(patients)),
     }
     for name in names:
         factor, units[name] = shown(name, str(dataset.variables[name].attrs.get("units", "1")))
-        columns[name] = factor * dataset.variables[name].transpose("patient", "time").values[:, places].ravel()
-    headed = {name: f"{name} ({unit})" if unit != "1" else name for name, unit in units.items()}
-    table = pd.DataFrame(columns).rename(columns=headed)
-    return table, {headed[name]: unit for name, unit in units.items()}
+        columns[name] = factor * dataset.variables[name].transpose("patient", "time").values[:, time_indices].ravel()
+    headers = {name: f"{name} ({unit})" if unit != "1" else name for name, unit in units.items()}
+    table = pd.DataFrame(columns).rename(columns=headers)
+    return table, {headers[name]: unit for name, unit in units.items()}
 
 
 def to_long_table(dataset: xr.Dataset) -> pa.Table:
@@ -146,7 +148,7 @@ def to_long_table(dataset: xr.Dataset) -> pa.Table:
     return pa.table(columns)
 
 
-def _repeated(words: list[str], codes: np.ndarray) -> pa.DictionaryArray:
-    unique = list(dict.fromkeys(words))
-    place = np.array([unique.index(word) for word in words], dtype=np.int32)
-    return pa.DictionaryArray.from_arrays(pa.array(place[codes], pa.int32()), pa.array(unique))
+def _repeated(labels: list[str], codes: np.ndarray) -> pa.DictionaryArray:
+    categories = list(dict.fromkeys(labels))
+    index_of_code = np.array([categories.index(label) for label in labels], dtype=np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(index_of_code[codes], pa.int32()), pa.array(categories))

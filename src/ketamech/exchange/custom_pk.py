@@ -74,12 +74,12 @@ class CustomPk:
     def shared_states(self) -> dict[str, str]:
         """Dosed states that share a species with an earlier one: {name: the first name}."""
         first = self.initial_state
-        return {name: first[into] for name, into in self.settings.doses.items() if first[into] != name}
+        return {name: first[species] for name, species in self.settings.doses.items() if first[species] != name}
 
     @property
     def initial_state(self) -> dict[str, str]:
         """{species: the first dosed state that enters it}."""
-        return {into: name for name, into in reversed(self.settings.doses.items())}
+        return {species: name for name, species in reversed(self.settings.doses.items())}
 
     def stage(self, parameters: ParameterTable) -> Callable[[Stage], None]:
         """The stage function that replaces the built-in one."""
@@ -101,10 +101,10 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
         return load_population_pk(Path(path), table)[0]
     kinetics = read_kinetics(Path(path))
     _refuse_missing(kinetics, table)
-    why, fixed = "Gives numbers of an imported model their unit", Distribution("fixed")
-    units = {n: Parameter(n, 1.0, of, fixed, "set", (), "", why, "", 1) for n, of in _units(kinetics).items()}
+    note, fixed = "Gives numbers of an imported model their unit", Distribution("fixed")
+    units = {n: Parameter(n, 1.0, unit, fixed, "set", (), "", note, "", 1) for n, unit in _units(kinetics).items()}
     rows = ParameterTable({**dict(table), **units})
-    stages = [kinetics.stage(rows) if write.__name__ == REPLACED_STATES else write for write in all_stages()]
+    stages = [kinetics.stage(rows) if stage.__name__ == REPLACED_STATES else stage for stage in all_stages()]
     try:
         system = build_system(rows, stages)
     except ModelError as problem:
@@ -116,26 +116,26 @@ def load_kinetics_model(path: Path | str, parameters: ParameterTable | None = No
 def read_kinetics(path: Path) -> CustomPk:
     """A file of kinetics and its model. Raises InputError with file, line and key."""
     content, lines = read_yaml(path)
-    told: KineticsFile = validated(content, YamlSource(path, lines), KINETICS_FILE)
-    imported = import_sbml(path.parent / told.model)
+    settings: KineticsFile = validated(content, YamlSource(path, lines), KINETICS_FILE)
+    imported = import_sbml(path.parent / settings.model)
     if imported.events:
-        what = f"'{told.model}' has events: doses come from the scenario"
+        what = f"'{settings.model}' has events: doses come from the scenario"
         raise InputError(what, file=path, key="model", expected="the model without doses")
-    for name, into in told.doses.items():
-        if into not in imported.state_of_id:
+    for name, species in settings.doses.items():
+        if species not in imported.state_of_id:
             what, line = (
-                f"'{into}' is no species of '{told.model}' that an amount can enter",
+                f"'{species}' is no species of '{settings.model}' that an amount can enter",
                 lines.get(("doses", name)),
             )
             raise InputError(what, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
-    text = (path.parent / told.model).read_bytes() + path.read_bytes()
-    return CustomPk(imported, told, path, short_hash(text, 8))
+    file_contents = (path.parent / settings.model).read_bytes() + path.read_bytes()
+    return CustomPk(imported, settings, path, short_hash(file_contents, 8))
 
 
 def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
-    needed = [name for name in _offered(parameters) if name.removeprefix("venous.") not in MOIETIES]
-    missing = [name for name in needed if name not in kinetics.settings.outputs]
-    unknown = [name for name in kinetics.settings.outputs if name not in _offered(parameters)]
+    required = [name for name in _required_concentrations(parameters) if name.removeprefix("venous.") not in MOIETIES]
+    missing = [name for name in required if name not in kinetics.settings.outputs]
+    unknown = [name for name in kinetics.settings.outputs if name not in _required_concentrations(parameters)]
     if missing:
         what, expected, example = (
             f"kinetics without {', '.join(missing)}",
@@ -144,14 +144,14 @@ def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
         )
         raise InputError(what, file=kinetics.path, key="outputs", expected=expected, type_this=example)
     if unknown:
-        expected = ", ".join(needed)
+        expected = ", ".join(required)
         raise InputError(f"no stage knows '{unknown[0]}'", file=kinetics.path, key="outputs", expected=expected)
 
 
-def _offered(parameters: ParameterTable) -> list[str]:
+def _required_concentrations(parameters: ParameterTable) -> list[str]:
     """Concentrations that the built-in kinetics provide."""
-    own = declare_stage(next(write for write in all_stages() if write.__name__ == REPLACED_STATES), parameters)
-    return [name for name in (*own.states, *own.outputs) if name.startswith(REQUIRED_PREFIXES)]
+    built_in = declare_stage(next(stage for stage in all_stages() if stage.__name__ == REPLACED_STATES), parameters)
+    return [name for name in (*built_in.states, *built_in.outputs) if name.startswith(REQUIRED_PREFIXES)]
 
 
 def _units(kinetics: CustomPk) -> dict[str, str]:
@@ -163,9 +163,9 @@ def _units(kinetics: CustomPk) -> dict[str, str]:
 def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     """States, rates and outputs of the imported model, in the stage language."""
     amount, level, pace = (m.parameter(name) for name in _units(kinetics))
-    model, told = kinetics.sbml_model, kinetics.settings
-    per_micromole = convert(1.0, "umol", told.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
-    hours = unit(told.time).factor
+    model, settings = kinetics.sbml_model, kinetics.settings
+    per_micromole = convert(1.0, "umol", settings.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
+    hours = unit(settings.time).factor
     entering = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
     known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
     turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
@@ -189,16 +189,16 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
         else:
             rest = model.values_at_start[name]
             own = m.state(
-                _named(name), "1", initial_guess=rest, bounds=(None, None), scale=model.scales[name], is_sink=silent,
-                description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
+                _imported_name(name), "1", initial_guess=rest, bounds=(None, None), scale=model.scales[name],
+                is_sink=silent, description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
             )  # fmt: skip
             known[symbol(name)], back = own, sympy.Integer(1)
         turned[name] = (own, back)
     for name in model.rules:
-        known[symbol(name)] = symbol(_named(name))
+        known[symbol(name)] = symbol(_imported_name(name))
     for offer in model.system.outputs:
         about = f"{offer.name.removeprefix(f'{STAGE}.')} of {model.title}"
-        m.output(_named(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", description=about)
+        m.output(_imported_name(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", description=about)
     for name, (own, back) in turned.items():
         rate = sympy.sympify(moving[name]).xreplace(known)
         m.rate(own, rate * back * pace / hours, because=f"as in {model.title}")
@@ -211,28 +211,28 @@ def _outputs(
 ) -> None:  # fmt: skip
     """The required concentrations as formulas of the ids of the model."""
     names, model = libsbml(), kinetics.sbml_model
-    for name, told in kinetics.settings.outputs.items():
-        given = told if isinstance(told, Output) else Output(formula=told, molar_mass=None)
+    for name, declared in kinetics.settings.outputs.items():
+        output = declared if isinstance(declared, Output) else Output(formula=declared, molar_mass=None)
         formulas = Formulas(names, model.symbol_of_id, {}, f"the formula of {name}")
-        node = names.parseL3Formula(str(given.formula))
+        node = names.parseL3Formula(str(output.formula))
         if node is None:
-            what = f"'{given.formula}' is no formula"
+            what = f"'{output.formula}' is no formula"
             raise InputError(what, file=kinetics.path, key=name, expected="ids, + - * / ( )")
-        mass = given.molar_mass or parameters[KETAMINE].canonical * GRAMS_PER_MOLE
-        factor = convert(1.0, given.unit, "umol/L", molar_mass=mass)
+        mass = output.molar_mass or parameters[KETAMINE].canonical * GRAMS_PER_MOLE
+        factor = convert(1.0, output.unit, "umol/L", molar_mass=mass)
         value = formulas.value(node).xreplace(dict(known)) * factor * level
-        m.output(name, value, "umol/L", description=_about(name, model))
+        m.output(name, value, "umol/L", description=_output_description(name, model))
     for moiety in MOIETIES:
         if f"venous.{moiety}" not in kinetics.settings.outputs:
             add_venous_total(m, moiety, f"by {model.title}")
 
 
-def _about(name: str, model: SbmlModel) -> str:
-    where, _, what = name.partition(".")
-    return f"{what.replace('_', '-')} in {where}, by {model.title}"
+def _output_description(name: str, model: SbmlModel) -> str:
+    site, _, substance = name.partition(".")
+    return f"{substance.replace('_', '-')} in {site}, by {model.title}"
 
 
-def _named(name: str) -> str:
+def _imported_name(name: str) -> str:
     """The name of an imported quantity in the stage."""
     words = re.findall(r"[A-Za-z0-9]+", name.removeprefix(f"{STAGE}."))
     return f"{REPLACED_STATES}.imported_{'_'.join(words) or 'x'}"

@@ -44,7 +44,7 @@ VALUE_TOLERANCE = 1e-12  # relative; values have 15 digits
 
 @dataclass(frozen=True)
 class ParsedDoses:
-    """The input profile, and the parameters that differ from the tables (canonical units)."""
+    """The input profile, and the parameters that differ from the parameter tables (canonical units)."""
 
     profile: InputProfile
     values: Mapping[str, float]
@@ -57,33 +57,34 @@ def doses_of_sbml(text: str, parameters: ParameterTable) -> ParsedDoses:
     severe = (libsbml().LIBSBML_SEV_ERROR, libsbml().LIBSBML_SEV_FATAL)
     if model is None or any(document.getNumErrors(severity) for severity in severe):
         raise InputError("this is no valid SBML", expected=EXPECTED)
-    held = {p.getId(): p.getValue() for p in (model.getParameter(i) for i in range(model.getNumParameters()))}
-    ruled = {model.getRule(i).getVariable() for i in range(model.getNumRules()) if model.getRule(i).isRate()}
-    for one in (model.getSpecies(i) for i in range(model.getNumSpecies())):
-        held[one.getId()] = one.getInitialAmount() if one.isSetInitialAmount() else one.getInitialConcentration()
-        ruled.add(one.getId())
-    if sbml_id(BELIEF) not in held:
+    values = {p.getId(): p.getValue() for p in (model.getParameter(i) for i in range(model.getNumParameters()))}
+    state_ids = {model.getRule(i).getVariable() for i in range(model.getNumRules()) if model.getRule(i).isRate()}
+    for species in (model.getSpecies(i) for i in range(model.getNumSpecies())):
+        is_amount = species.isSetInitialAmount()
+        values[species.getId()] = species.getInitialAmount() if is_amount else species.getInitialConcentration()
+        state_ids.add(species.getId())
+    if sbml_id(BELIEF) not in values:
         raise InputError("this is no model of KetaMech", expected=EXPECTED, type_this="--to result.csv")
-    found = InputProfile()
-    _start(found, {own_name(name): value for name, value in held.items() if name in ruled})
-    flowing = {own_name(name): value for name, value in held.items() if name.startswith(f"{INFLOW}__")}
+    profile = InputProfile()
+    _add_initial_doses(profile, {own_name(name): value for name, value in values.items() if name in state_ids})
+    flowing = {own_name(name): value for name, value in values.items() if name.startswith(f"{INFLOW}__")}
     for state, speed in flowing.items():
         if _number(speed, state):
-            found.step(state, 0.0, speed)
-    for at, changes in sorted(_changes(model), key=lambda one: one[0]):
+            profile.step(state, 0.0, speed)
+    for time, changes in sorted(_changes(model), key=lambda item: item[0]):
         for variable, kind, size in changes:
             state = own_name(variable)
             if kind == INFLOW:
-                _set_inflow(found, flowing, at, state, size)
+                _set_inflow(profile, flowing, time, state, size)
             else:
-                found.add(state, at, size)
-    return ParsedDoses(found, _values(held, parameters))
+                profile.add(state, time, size)
+    return ParsedDoses(profile, _changed_values(values, parameters))
 
 
-def _set_inflow(profile: InputProfile, flowing: dict[str, float], at: float, state: str, speed: float) -> None:
-    """Change the inflow into a state from a time on; `flowing`: what it was."""
-    profile.step(state, at, speed - flowing.get(state, 0.0))
-    flowing[state] = speed
+def _set_inflow(profile: InputProfile, inflows: dict[str, float], time: float, state: str, speed: float) -> None:
+    """Change the inflow into a state from a time on; `inflows`: the rates before it."""
+    profile.step(state, time, speed - inflows.get(state, 0.0))
+    inflows[state] = speed
 
 
 def dosed_states() -> frozenset[str]:
@@ -93,13 +94,13 @@ def dosed_states() -> frozenset[str]:
     return frozenset(ketamine | others | {BELIEF, ANTICIPATION})
 
 
-def _start(found: InputProfile, starts: Mapping[str, float]) -> None:
+def _add_initial_doses(profile: InputProfile, initial_values: Mapping[str, float]) -> None:
     """Doses at 0 h are part of the initial values."""
     dosed = dosed_states()
-    for state, value in starts.items():
+    for state, value in initial_values.items():
         if state in dosed:
             if _number(value, state):
-                found.add(state, 0.0, value)
+                profile.add(state, 0.0, value)
         elif state.startswith(KINETICS) and _number(value, state):
             what = f"the model starts with a drug in the body ({state}): a steady state whose schedule is unknown"
             raise InputError(what, key=state, expected="a drug-free start")
@@ -110,43 +111,43 @@ def _changes(model: Any) -> Iterator[tuple[float, list[tuple[str, str, float]]]]
         label = event.getId() or "an event"
         if event.isSetDelay():
             raise InputError(f"event '{label}' has a delay", key=label, expected=EXPECTED)
-        begin = _MOMENT.match(_formula_text(event.getTrigger()))
-        if begin is None:
+        trigger_match = _MOMENT.match(_formula_text(event.getTrigger()))
+        if trigger_match is None:
             what = f"event '{label}' does not begin at a time"
             raise InputError(what, key=label, expected="time >= a number of hours")
         changes = [_change(event.getEventAssignment(k), label) for k in range(event.getNumEventAssignments())]
-        yield _number(begin[1], label), changes
+        yield _number(trigger_match[1], label), changes
 
 
 def _change(assignment: Any, label: str) -> tuple[str, str, float]:
-    """(variable, whether an amount or an inflow, size)."""
+    """Variable, kind (amount or INFLOW) and size of an event assignment."""
     variable, text = assignment.getVariable(), _formula_text(assignment)
-    if variable.startswith(f"{INFLOW}__") and (found := _SPEED.match(text)):
-        return variable, INFLOW, _number(found[1], label)
-    if (found := _AMOUNT.match(text)) and found[1] == variable:
-        return variable, "amount", _number(found[2], label)
-    what = f"event '{label}' does more to {variable} than a dose"
+    if variable.startswith(f"{INFLOW}__") and (match := _SPEED.match(text)):
+        return variable, INFLOW, _number(match[1], label)
+    if (match := _AMOUNT.match(text)) and match[1] == variable:
+        return variable, "amount", _number(match[2], label)
+    what = f"event '{label}' changes {variable} in another way than a dose"
     raise InputError(what, key=label, expected="the state plus a number")
 
 
-def _formula_text(part: Any) -> str:
+def _formula_text(node: Any) -> str:
     """A formula as text; node types are not used, because libSEDML changes their class."""
-    return str(libsbml().formulaToL3String(part.getMath()) or "") if part is not None and part.isSetMath() else ""
+    return str(libsbml().formulaToL3String(node.getMath()) or "") if node is not None and node.isSetMath() else ""
 
 
-def _number(value: float | str | sympy.Expr, where: str) -> float:
-    """A finite number. Raises InputError, naming `where` it stands, for another."""
+def _number(value: float | str | sympy.Expr, label: str) -> float:
+    """A finite number. Raises InputError, which names `label`, for another value."""
     with suppress(ValueError, TypeError):
         if math.isfinite(number := float(value)):
             return number
-    what = f"'{where}' has a value that is no number ({str(value)[:60]})"
-    raise InputError(what, key=where, expected="a finite number")
+    what = f"'{label}' has a value that is no number ({str(value)[:60]})"
+    raise InputError(what, key=label, expected="a finite number")
 
 
-def _values(held: Mapping[str, float], parameters: ParameterTable) -> dict[str, float]:
-    values = {own_name(name): value for name, value in held.items() if own_name(name) in parameters}
-    usual = {name: parameters[name].canonical for name in values}
-    return {n: _number(v, n) for n, v in values.items() if abs(v - usual[n]) > VALUE_TOLERANCE * abs(usual[n])}
+def _changed_values(values_by_id: Mapping[str, float], parameters: ParameterTable) -> dict[str, float]:
+    values = {own_name(name): value for name, value in values_by_id.items() if own_name(name) in parameters}
+    defaults = {name: parameters[name].canonical for name in values}
+    return {n: _number(v, n) for n, v in values.items() if abs(v - defaults[n]) > VALUE_TOLERANCE * abs(defaults[n])}
 
 
 def doses_of_petab(path: Path, parameters: ParameterTable) -> dict[str, tuple[ParsedDoses, float]]:
@@ -156,32 +157,32 @@ def doses_of_petab(path: Path, parameters: ParameterTable) -> dict[str, tuple[Pa
     """
     problem = read_problem(path)
     model = libsbml().writeSBMLToString(problem.model.sbml_model.getSBMLDocument())
-    last: dict[str, float] = {}
-    for one in problem.measurements:
-        name = one.experiment_id or path.stem
-        last[name] = max(last.get(name, 0.0), _number(one.time, name))
-    found = {}
-    if path.stem in last:
-        found[path.stem] = (doses_of_sbml(model, parameters), last[path.stem])
+    last_time: dict[str, float] = {}
+    for measurement in problem.measurements:
+        name = measurement.experiment_id or path.stem
+        last_time[name] = max(last_time.get(name, 0.0), _number(measurement.time, name))
+    doses_by_experiment = {}
+    if path.stem in last_time:
+        doses_by_experiment[path.stem] = (doses_of_sbml(model, parameters), last_time[path.stem])
     for experiment in problem.experiments:
-        begun, flowing = doses_of_sbml(model, parameters), dict[str, float]()
+        doses, inflows = doses_of_sbml(model, parameters), dict[str, float]()
         for period in experiment.sorted_periods:
-            at = _number(period.time, experiment.id)
+            time = _number(period.time, experiment.id)
             for change in changes_of(problem, period):
-                _add_change(begun.profile, flowing, at, change.target_id, change.target_value)
-        found[experiment.id] = (begun, last.get(experiment.id, 0.0))
-    return found
+                _add_change(doses.profile, inflows, time, change.target_id, change.target_value)
+        doses_by_experiment[experiment.id] = (doses, last_time.get(experiment.id, 0.0))
+    return doses_by_experiment
 
 
-def _add_change(profile: InputProfile, flowing: dict[str, float], at: float, target: str, value: sympy.Expr) -> None:
+def _add_change(profile: InputProfile, inflows: dict[str, float], time: float, target: str, value: sympy.Expr) -> None:
     """Add a change of a period; at time 0 a value is the dose itself, because the dosed states start at 0."""
-    more = value - sympy.Symbol(target, real=True)  # as the PEtab library reads names
+    added_amount = value - sympy.Symbol(target, real=True)  # as the PEtab library reads names
     if target.startswith(f"{INFLOW}__") and value.is_number:
-        _set_inflow(profile, flowing, at, own_name(target), _number(value, target))
-    elif more.is_number or (value.is_number and at == 0):
-        profile.add(own_name(target), at, _number(more if more.is_number else value, target))
+        _set_inflow(profile, inflows, time, own_name(target), _number(value, target))
+    elif added_amount.is_number or (value.is_number and time == 0):
+        profile.add(own_name(target), time, _number(added_amount if added_amount.is_number else value, target))
     else:
-        what = f"a condition does more to {target} than a dose"
+        what = f"a condition changes {target} in another way than a dose"
         raise InputError(what, key=target, expected="the state plus a number")
 
 
@@ -194,8 +195,8 @@ REST_TOLERANCE = 1e-9  # relative, of a value that was written and read
 def read_scenarios(path: Path, parameters: ParameterTable) -> dict[str, Scenario]:
     """The scenario of each subject in a file, by name. Raises InputError for unsupported or missing content."""
     try:
-        courses = _courses_in_file(path, parameters)
-        return {name: scenario_of_doses(name, path, *course, parameters) for name, course in courses.items()}
+        doses_by_name = _courses_in_file(path, parameters)
+        return {name: scenario_of_doses(name, path, *entry, parameters) for name, entry in doses_by_name.items()}
     except InputError as problem:
         raise problem.at(path) from None
 
@@ -210,25 +211,25 @@ def _courses_in_file(path: Path, parameters: ParameterTable) -> Mapping[str, tup
 
 
 def scenario_of_doses(
-    name: str, path: Path, found: ParsedDoses, horizon: float, parameters: ParameterTable
+    name: str, path: Path, doses: ParsedDoses, horizon: float, parameters: ParameterTable
 ) -> Scenario:
-    """The scenario of doses and parameter values that a file contains. Raises InputError for doses of no regimen."""
-    species = _species_of(found.values)
-    values = {**species.canonical, **found.values}
-    regimen = infer_regimen(found.profile, parameters, values, species.name)
-    looked = horizon or min(regimen.horizon(), MAX_HORIZON_H)
-    validate(regimen, parameters, values, looked, species)
-    note = () if horizon else ("the horizon, which the file does not contain",)
-    made = Scenario(name, f"Doses of {path.name}.", regimen, values, looked, True, 1, "", note, species.name)
-    return replace(made, source=scenario_yaml(made, parameters))
+    """The scenario of doses and parameter values. Raises InputError where no regimen expresses the doses."""
+    species = _species_of(doses.values)
+    values = {**species.canonical, **doses.values}
+    regimen = infer_regimen(doses.profile, parameters, values, species.name)
+    end = horizon or min(regimen.horizon(), MAX_HORIZON_H)
+    validate(regimen, parameters, values, end, species)
+    assumptions = () if horizon else ("the horizon, which the file does not contain",)
+    scenario = Scenario(name, f"Doses of {path.name}.", regimen, values, end, True, 1, "", assumptions, species.name)
+    return replace(scenario, source=scenario_yaml(scenario, parameters))
 
 
 def _species_of(values: Mapping[str, float]) -> Species:
-    """The species most of whose values (canonical units) these are, else human; other values were set."""
+    """The species whose values (canonical units) most of `values` equal; human where there is none."""
     for name in SPECIES:
-        usual = load_species(name).canonical
-        known = {key: value for key, value in values.items() if key in usual}
-        alike = [key for key, value in known.items() if math.isclose(value, usual[key], rel_tol=REST_TOLERANCE)]
-        if 2 * len(alike) > len(usual):
+        species = load_species(name).canonical
+        shared = {key: value for key, value in values.items() if key in species}
+        equal = [key for key, value in shared.items() if math.isclose(value, species[key], rel_tol=REST_TOLERANCE)]
+        if 2 * len(equal) > len(species):
             return load_species(name)
     return load_species(HUMAN)

@@ -51,9 +51,9 @@ class Samples:
     before: np.ndarray
 
     def between(self, begin: float, until: float) -> np.ndarray:
-        """Which were taken after a dose at `begin` and before or at the time of the next dose, at `until` [sample]."""
-        after = (self.time > begin + SAME_TIME) | ((np.abs(self.time - begin) < SAME_TIME) & ~self.before)
-        return after & ((self.time < until - SAME_TIME) | (self.before & (self.time < until + SAME_TIME)))
+        """Mask [sample] of those taken after a dose at `begin` and up to the next dose, at `until` (h)."""
+        is_after = (self.time > begin + SAME_TIME) | ((np.abs(self.time - begin) < SAME_TIME) & ~self.before)
+        return is_after & ((self.time < until - SAME_TIME) | (self.before & (self.time < until + SAME_TIME)))
 
 
 @dataclass
@@ -75,57 +75,59 @@ Split = tuple[int, NcaDose, GivenDose, np.ndarray, np.ndarray]
 def split_by_dose(
     doses: Iterable[GivenDose], samples: Samples, interval: float | None = None, *, steady_state: bool = False
 ) -> list[Split]:
-    """The levels after each dose: (number of the dose, dose, as given, h after it, levels).
+    """The levels after each dose: (number of the dose, dose for the NCA, dose as given, h after it, levels).
 
     A level before a dose of the same time ends the interval before, and begins that of the dose unless it is a bolus.
     `interval` (h) between doses, if not as given; `steady_state`: after the first dose, or the only one.
     """
-    given = _together(doses)
-    found = []
-    for k, one in enumerate(given):
-        own = samples.between(one.time, given[k + 1].time if k + 1 < len(given) else math.inf)
-        now = np.abs(samples.time - one.time) < SAME_TIME
-        if one.kind != BOLUS and not (own & now).any():
-            own |= now & samples.before
-        if not own.any() or (len(given) > 1 and own.sum() < FEWEST):
+    given = _merge_simultaneous(doses)
+    splits = []
+    for k, source in enumerate(given):
+        selected = samples.between(source.time, given[k + 1].time if k + 1 < len(given) else math.inf)
+        at_dose = np.abs(samples.time - source.time) < SAME_TIME
+        if source.kind != BOLUS and not (selected & at_dose).any():
+            selected |= at_dose & samples.before
+        if not selected.any() or (len(given) > 1 and selected.sum() < FEWEST):
             continue
-        steady = one.steady_state or (steady_state and (k > 0 or len(given) == 1))
+        is_steady = source.steady_state or (steady_state and (k > 0 or len(given) == 1))
         dose = NcaDose(
-            one.amount, one.kind, one.duration, interval or _interval(given, k), steady,
-            carried_over=k > 0 or one.steady_state,
+            source.amount, source.kind, source.duration, interval or _interval(given, k), is_steady,
+            carried_over=k > 0 or source.steady_state,
         )  # fmt: skip
-        found.append((k + 1, dose, one, np.maximum(samples.time[own] - one.time, 0.0), samples.level[own]))
-    return found
+        splits.append(
+            (k + 1, dose, source, np.maximum(samples.time[selected] - source.time, 0.0), samples.level[selected])
+        )
+    return splits
 
 
-def _together(doses: Iterable[GivenDose]) -> list[GivenDose]:
+def _merge_simultaneous(doses: Iterable[GivenDose]) -> list[GivenDose]:
     """Doses in order of time; those of one time are one dose, over the longest of their durations."""
-    found: list[GivenDose] = []
+    merged: list[GivenDose] = []
     for one in sorted(doses, key=lambda dose: dose.time):
-        if found and abs(found[-1].time - one.time) < SAME_TIME:
-            last = found[-1]
-            found[-1] = replace(last, amount=last.amount + one.amount, duration=max(last.duration, one.duration))
+        if merged and abs(merged[-1].time - one.time) < SAME_TIME:
+            last = merged[-1]
+            merged[-1] = replace(last, amount=last.amount + one.amount, duration=max(last.duration, one.duration))
         else:
-            found.append(one)
-    return found
+            merged.append(one)
+    return merged
 
 
-def _interval(given: Sequence[GivenDose], k: int) -> float | None:
+def _interval(doses: Sequence[GivenDose], k: int) -> float | None:
     """Hours to the next dose; after the last dose, those of its frequency or of the dose before."""
-    if k + 1 < len(given):
-        return given[k + 1].time - given[k].time
-    return given[k].interval or (given[k].time - given[k - 1].time if k else None)
+    if k + 1 < len(doses):
+        return doses[k + 1].time - doses[k].time
+    return doses[k].interval or (doses[k].time - doses[k - 1].time if k else None)
 
 
 def dosed_outputs(scenario: Scenario) -> tuple[str, ...]:
     """The drug of a scenario in venous blood: ketamine, or the enantiomer if only one is given; none without doses."""
-    given = [
+    enantiomers_given = [
         one for treatment in scenario.regimen.treatments for one, x in treatment.substance.enantiomers.items() if x
     ]
-    if not given:
+    if not enantiomers_given:
         return ()
-    kinds = set(given)
-    return (f"venous.{'ketamine' if len(kinds) > 1 else 'esketamine' if kinds == {'s'} else 'arketamine'}",)
+    enantiomers = set(enantiomers_given)
+    return (f"venous.{'ketamine' if len(enantiomers) > 1 else 'esketamine' if enantiomers == {'s'} else 'arketamine'}",)
 
 
 def profiles_of_curves(
@@ -135,39 +137,43 @@ def profiles_of_curves(
     """A profile for each patient, output and dose of a simulated scenario; concentrations in blood in ng/mL.
 
     `lloq`: a limit of quantification follows; without one, levels below a thousandth of the highest count as BLQ.
-    `per_kilogram`: doses per body weight stay so, for patients of different weights.
+    `per_kilogram`: doses stay per kilogram, for patients of different weights.
     """
-    found = Profiles()
+    profiles = Profiles()
     hours, names = curves["time"].values, [str(name) for name in curves["patient"].values if name != "control"]
     for output in outputs:
-        factor, printed = shown(output, str(curves[output].attrs["units"]))
+        factor, unit = shown(output, str(curves[output].attrs["units"]))
         doses = _doses_of(scenario, parameters, output, float(hours[-1]), per_kilogram=per_kilogram)
-        known = bool(doses)
-        every = doses or _doses_of(scenario, parameters, None, float(hours[-1]), per_kilogram=per_kilogram)
+        is_parent = bool(doses)
+        all_doses = doses or _doses_of(scenario, parameters, None, float(hours[-1]), per_kilogram=per_kilogram)
         values = curves[output].transpose("patient", "time").values[: len(names)] * factor
         for name, level in zip(names, values, strict=True):
             limit = 0.0 if lloq else SIMULATED_LLOQ * np.max(level, initial=0.0, where=np.isfinite(level))
-            limited = np.where(level < limit, 0.0, level)
-            for number, dose, given, time, own in split_by_dose(every, _samples_of(every, hours, limited)):
-                litres = litres_per_dose(given.unit, printed, None)
-                stated = replace(dose, litres=litres)
-                if not known:
-                    stated = replace(stated, amount=None, missing_reason=OTHER_SUBSTANCE)
-                found.profiles.append(
-                    ConcentrationProfile(name, output, time, own, printed, stated, given.unit, number, 1, given.time)
+            censored = np.where(level < limit, 0.0, level)
+            for number, dose, source, time, levels in split_by_dose(all_doses, _samples_of(all_doses, hours, censored)):
+                litres = litres_per_dose(source.unit, unit, None)
+                nca_dose = replace(dose, litres=litres)
+                if not is_parent:
+                    nca_dose = replace(nca_dose, amount=None, missing_reason=OTHER_SUBSTANCE)
+                profiles.profiles.append(
+                    ConcentrationProfile(
+                        name, output, time, levels, unit, nca_dose, source.unit, number, 1, source.time
+                    )
                 )
     if not lloq:
-        found.note(f"levels below {100 * SIMULATED_LLOQ:g} % of the highest count as below the limit of quantification")
-    return found
+        profiles.note(
+            f"levels below {100 * SIMULATED_LLOQ:g} % of the highest count as below the limit of quantification"
+        )
+    return profiles
 
 
 def _samples_of(doses: Sequence[GivenDose], hours: np.ndarray, level: np.ndarray) -> Samples:
     """The points of a curve; at a later dose that is no bolus the level is also that before the dose."""
-    starts = np.array([dose.time for dose in doses if dose.kind != BOLUS and dose.time > 0])
-    both = np.flatnonzero(np.isin(np.round(hours, 6), np.round(starts, 6)))
-    time, value = np.insert(hours, both, hours[both]), np.insert(level, both, level[both])
+    dose_times = np.array([dose.time for dose in doses if dose.kind != BOLUS and dose.time > 0])
+    doubled = np.flatnonzero(np.isin(np.round(hours, 6), np.round(dose_times, 6)))
+    time, value = np.insert(hours, doubled, hours[doubled]), np.insert(level, doubled, level[doubled])
     before = np.zeros(len(time), dtype=bool)
-    before[both + np.arange(len(both))] = True
+    before[doubled + np.arange(len(doubled))] = True
     return Samples(time, value, before)
 
 
@@ -176,20 +182,20 @@ def _doses_of(
 ) -> list[GivenDose]:
     """The doses of the substance of an output (of any drug for None) up to `until` (h), in mg or mg/kg."""
     enantiomers = "sr" if output is None else parent_enantiomers(output)
-    found = []
+    doses = []
     for treatment in scenario.regimen.treatments:
         drug = treatment.substance
-        share = sum(drug.enantiomers.get(one, 0.0) for one in enantiomers)
+        share = sum(drug.enantiomers.get(enantiomer, 0.0) for enantiomer in enantiomers)
         if treatment.amount is None or not share:
             continue
-        amount, printed = _amount(treatment, scenario.values, parameters, per_kilogram=per_kilogram)
+        amount, unit = _amount(treatment, scenario.values, parameters, per_kilogram=per_kilogram)
         interval = treatment.schedule[0].interval if treatment.schedule else None
         for start in treatment.taken(until).values():
-            found.append(GivenDose(
-                start, share * amount, printed, treatment.route, treatment.duration, interval,
+            doses.append(GivenDose(
+                start, share * amount, unit, treatment.route, treatment.duration, interval,
                 treatment.at_steady_state,
             ))  # fmt: skip
-    return found
+    return doses
 
 
 def _amount(

@@ -50,7 +50,7 @@ class UniformTimeCourse:
     """Evenly spaced times from 0 to `end` (h) in `steps` steps."""
 
     name: str
-    about: str
+    description: str
     end: float
     steps: int
 
@@ -62,9 +62,9 @@ class UniformTimeCourse:
 
 def time_courses(horizon: float) -> tuple[UniformTimeCourse, ...]:
     """The time courses of a scenario with a `horizon` in hours."""
-    first = min(horizon, DAY)
-    whole = UniformTimeCourse("whole", "the whole horizon, by the hour", horizon, max(1, round(horizon)))
-    return (UniformTimeCourse("first_day", "the first day, by the minute", first, max(1, round(first * 60))), whole)
+    end = min(horizon, DAY)
+    whole_course = UniformTimeCourse("whole", "the whole horizon, by the hour", horizon, max(1, round(horizon)))
+    return (UniformTimeCourse("first_day", "the first day, by the minute", end, max(1, round(end * 60))), whole_course)
 
 
 def write_sedml(
@@ -95,7 +95,7 @@ class _Simulations:
     def add_time_course(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
         """One time course, its task, and a report of time and outputs."""
         simulation = with_fields(
-            self._document.createUniformTimeCourse(), Id=course.name, Name=course.about, InitialTime=0.0,
+            self._document.createUniformTimeCourse(), Id=course.name, Name=course.description, InitialTime=0.0,
             OutputStartTime=0.0, OutputEndTime=course.end, NumberOfSteps=course.steps,
         )  # fmt: skip
         algorithm = with_fields(simulation.createAlgorithm(), KisaoID=CVODE)
@@ -103,11 +103,11 @@ class _Simulations:
             with_fields(algorithm.createAlgorithmParameter(), KisaoID=term, Value=value)
         task = f"task_{course.name}"
         with_fields(self._document.createTask(), Id=task, ModelReference="model", SimulationReference=course.name)
-        report = with_fields(self._document.createReport(), Id=f"report_{course.name}", Name=course.about)
+        report = with_fields(self._document.createReport(), Id=f"report_{course.name}", Name=course.description)
         for output in (None, *outputs, *([DISPLAY_COURSES] if self._seen else [])):
             label = sbml_id(output) if output else "time"
-            place, source = f"shown_{course.name}_{label}", self._generator(course, output)
-            with_fields(report.createDataSet(), Id=place, Label=label, DataReference=source)
+            data_set_id, generator_id = f"shown_{course.name}_{label}", self._generator(course, output)
+            with_fields(report.createDataSet(), Id=data_set_id, Label=label, DataReference=generator_id)
 
     def plot(self, course: UniformTimeCourse, outputs: Sequence[str]) -> None:
         """Outputs of a course over time."""
@@ -123,21 +123,21 @@ class _Simulations:
         return str(self._libsedml.writeSedMLToString(self._document))
 
     def _generator(self, course: UniformTimeCourse, output: str | None) -> str:
-        made = with_fields(self._document.createDataGenerator(), Id=_generator_id(course, output))
+        generator = with_fields(self._document.createDataGenerator(), Id=_generator_id(course, output))
         if output is None:
-            math = with_fields(self._variable(made, course), Symbol=TIME).getId()
+            formula = with_fields(self._variable(generator, course), Symbol=TIME).getId()
         else:
-            made.setName(output)
-            math = self._seen if output == DISPLAY_COURSES else sbml_id(output)
-            for name in dict.fromkeys(_ID.findall(math)):
-                variable = self._variable(made, course, f"_of_{name}" if output == DISPLAY_COURSES else "")
+            generator.setName(output)
+            formula = self._seen if output == DISPLAY_COURSES else sbml_id(output)
+            for name in dict.fromkeys(_ID.findall(formula)):
+                variable = self._variable(generator, course, f"_of_{name}" if output == DISPLAY_COURSES else "")
                 variable.setTarget((SPECIES if name in self._species else PARAMETER).format(name))
-                math = re.sub(rf"\b{name}\b", variable.getId(), math)
-        made.setMath(self._libsedml.parseFormula(math))
-        return str(made.getId())
+                formula = re.sub(rf"\b{name}\b", variable.getId(), formula)
+        generator.setMath(self._libsedml.parseFormula(formula))
+        return str(generator.getId())
 
-    def _variable(self, generator: Any, course: UniformTimeCourse, which: str = "") -> Any:
-        name = f"value_{generator.getId()}{which}"
+    def _variable(self, generator: Any, course: UniformTimeCourse, suffix: str = "") -> Any:
+        name = f"value_{generator.getId()}{suffix}"
         return with_fields(generator.createVariable(), Id=name, TaskReference=f"task_{course.name}")
 
 
@@ -177,19 +177,19 @@ def shown_outputs(model: Model, group: str) -> tuple[str, ...]:
 
 def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     """The archive of the treated patient of a scenario. Raises InputError where a library is missing."""
-    treated, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.group)
-    asked = time_courses(scenario.horizon)
-    assumed = [f"Assumed: {one}." for one in scenario.assumptions]
+    treated_subject, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.group)
+    courses = time_courses(scenario.horizon)
+    assumptions = [f"Assumed: {assumption}." for assumption in scenario.assumptions]
     curves = {EXPECTED.format("*"): "the curves of KetaMech at these times"}
     files = {
-        MODEL: course_sbml(model, treated, name=scenario.title, notes=assumed, species=scenario.species),
-        SIMULATION: write_sedml(scenario.title, MODEL, outputs, asked, species=species_ids(model.layout.states)),
-        **{EXPECTED.format(one.name): _expected(model, treated, one, outputs) for one in asked},
+        MODEL: course_sbml(model, treated_subject, name=scenario.title, notes=assumptions, species=scenario.species),
+        SIMULATION: write_sedml(scenario.title, MODEL, outputs, courses, species=species_ids(model.layout.states)),
+        **{EXPECTED.format(course.name): _expected(model, treated_subject, course, outputs) for course in courses},
         SCENARIO: scenario_yaml(scenario, model.parameters),
-        ABOUT: readme(scenario.title, scenario.description.strip(), "one typical patient", curves, assumed),
+        ABOUT: readme(scenario.title, scenario.description.strip(), "one typical patient", curves, assumptions),
     }
     add_doses(files, scenario, model)
-    return OmexArchive(scenario.title, files, asked, outputs)
+    return OmexArchive(scenario.title, files, courses, outputs)
 
 
 def add_doses(files: dict[str, str], scenario: Scenario, model: Model) -> None:
@@ -201,9 +201,9 @@ def add_doses(files: dict[str, str], scenario: Scenario, model: Model) -> None:
         files[ABOUT] += f"\nNo table of doses: {problem.what}.\n"
 
 
-def _expected(model: Model, course: Subject, asked: UniformTimeCourse, outputs: Sequence[str]) -> str:
-    times = asked.times
-    curves = run_subjects(model, [course], times, tolerance=TOLERANCE)
+def _expected(model: Model, subject: Subject, time_course: UniformTimeCourse, outputs: Sequence[str]) -> str:
+    times = time_course.times
+    curves = run_subjects(model, [subject], times, tolerance=TOLERANCE)
     return curves_csv(times, {sbml_id(name): curves[name].values[0] for name in outputs})
 
 
@@ -216,28 +216,28 @@ def curves_csv(times: np.ndarray, curves: Mapping[str, np.ndarray]) -> str:
     return text.getvalue()
 
 
-def write_archive(target: Path, made: OmexArchive) -> None:
+def write_archive(target: Path, contents: OmexArchive) -> None:
     """Write an archive as an OMEX file. Raises InputError without python-libcombine."""
     omex = libcombine()
     archive = omex.CombineArchive()
     formats = {".xml": "sbml", ".sedml": "sed-ml", ".csv": "csv", ".yaml": "yaml", ".md": "md"}
     with tempfile.TemporaryDirectory() as folder:
-        for place, text in made.files.items():
-            local = Path(folder) / place.replace("/", "-")
-            local.write_text(text, encoding="utf-8")
-            kind = formats[Path(place).suffix]
-            known = str(omex.KnownFormats.lookupFormat(kind)) or f"{MEDIA}/{MEDIA_TYPES[kind]}"
-            archive.addFile(str(local), place, known, place == SIMULATION)
+        for location, text in contents.files.items():
+            local_path = Path(folder) / location.replace("/", "-")
+            local_path.write_text(text, encoding="utf-8")
+            format_key = formats[Path(location).suffix]
+            format_uri = str(omex.KnownFormats.lookupFormat(format_key)) or f"{MEDIA}/{MEDIA_TYPES[format_key]}"
+            archive.addFile(str(local_path), location, format_uri, location == SIMULATION)
         with_fields(archive.getManifest().createContent(), Location=".", Format=OMEX_SELF_FORMAT)
-        archive.addMetadata(".", _description(omex, f"{made.title}. {DISCLAIMER}"))
-        draft = target.with_name(f".{target.name}.partial")
+        archive.addMetadata(".", _description(omex, f"{contents.title}. {DISCLAIMER}"))
+        temporary_file = target.with_name(f".{target.name}.partial")
         try:
-            if not archive.writeToFile(str(draft)):
+            if not archive.writeToFile(str(temporary_file)):
                 what = f"'{target}' could not be written"
                 raise InputError(what, expected="a file in a folder that can be written to")
-            draft.replace(target)
+            temporary_file.replace(target)
         finally:
-            draft.unlink(missing_ok=True)
+            temporary_file.unlink(missing_ok=True)
 
 
 def read_archive(path: Path) -> dict[str, str]:
@@ -247,15 +247,15 @@ def read_archive(path: Path) -> dict[str, str]:
     """
     archive = libcombine().CombineArchive()
     try:
-        with zipfile.ZipFile(path) as held:
-            if (size := sum(entry.file_size for entry in held.infolist())) > MAX_BYTES:  # it would fill the memory
+        with zipfile.ZipFile(path) as zip_file:
+            if (size := sum(entry.file_size for entry in zip_file.infolist())) > MAX_BYTES:  # it would fill the memory
                 what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
                 raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
             if archive.initializeFromArchive(str(path)):
                 # libCombine would unpack into the working folder and leave damaged entries there
-                packed = {name.removeprefix("./"): name for name in held.namelist()}
-                places = [str(one).removeprefix("./") for one in archive.getAllLocations()]
-                entries = {place: held.read(packed[place]) for place in places if place in packed}
+                member_names = {name.removeprefix("./"): name for name in zip_file.namelist()}
+                locations = [str(location).removeprefix("./") for location in archive.getAllLocations()]
+                entries = {place: zip_file.read(member_names[place]) for place in locations if place in member_names}
                 return {place: data.decode("utf-8-sig") for place, data in entries.items() if is_text(data)}
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile):
         pass  # a damaged manifest is a RuntimeError of libCombine
@@ -272,10 +272,10 @@ def is_text(data: bytes) -> bool:
 
 def _description(omex: Any, text: str) -> Any:
     now = omex.OmexDescription.getCurrentDateAndTime()
-    found = with_fields(omex.OmexDescription(), About=".", Description=text, Created=now)
-    words = {"GivenName": "KetaMech", "FamilyName": "authors", "Organization": "The KetaMech authors"}
-    found.addCreator(with_fields(omex.VCard(), **words))
-    return found
+    description = with_fields(omex.OmexDescription(), About=".", Description=text, Created=now)
+    author_fields = {"GivenName": "KetaMech", "FamilyName": "authors", "Organization": "The KetaMech authors"}
+    description.addCreator(with_fields(omex.VCard(), **author_fields))
+    return description
 
 
 def readme(title: str, opening: str, model: str, others: Mapping[str, str], notes: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ EXTRAS = {  # modules of the optional dependencies of pyproject.toml
     "exchange": ("libsbml", "libsedml", "libcombine", "petab", "h5netcdf", "h5py"),
     "bench": ("roadrunner", "pydiffsol", "COPASI"),
     "amici": ("amici",),
+    "tellurium": ("tellurium",),
     "web": ("fastapi", "uvicorn"),
     "site": ("ziglang",),
     "distributed": ("distributed",),

@@ -70,32 +70,32 @@ def replace_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _folder_errors(folder: Path) -> Iterator[None]:
-    """Turn an error of the system about a folder that cannot be made into InputError."""
+    """Convert the permission error of a folder that cannot be created into InputError."""
     try:
         yield
     except PermissionError as problem:
         what = f"'{folder}' cannot be written: {problem.strerror}"
-        raise InputError(what, expected="a folder in which files can be made", type_this="--out FOLDER") from None
+        raise InputError(what, expected="a folder in which files can be created", type_this="--out FOLDER") from None
 
 
-def _replace_files(draft: Path, folder: Path, aside: Path) -> None:
-    """Move the files of `draft` into `folder`, the manifest last; former ones move to `aside` and back on an error."""
+def _replace_files(draft: Path, folder: Path, backup: Path) -> None:
+    """Move the files of `draft` into `folder`, the manifest last; former ones move to `backup` and back on an error."""
     names = sorted((path.name for path in draft.iterdir()), key=lambda name: name == MANIFEST)
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
+    shutil.rmtree(backup, ignore_errors=True)
+    backup.mkdir()
     try:
         for name in reversed(names):
             if (folder / name).exists():
-                os.replace(folder / name, aside / name)
+                os.replace(folder / name, backup / name)
         for name in names:
             os.replace(draft / name, folder / name)
     except BaseException:
-        for path in sorted(aside.iterdir(), key=lambda path: path.name == MANIFEST):
+        for path in sorted(backup.iterdir(), key=lambda path: path.name == MANIFEST):
             _remove(folder / path.name)
             path.rename(folder / path.name)
         raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(backup, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:
@@ -107,7 +107,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn library errors about a damaged file or store of results into InputError."""
+    """Convert library errors about a damaged file or store of results into InputError."""
     try:
         yield
     except KetaMechError:
@@ -129,15 +129,15 @@ def _causes(problem: BaseException | None) -> str:
     return "; caused by: ".join(lines)
 
 
-def require_unchanged(folder: Path, inside: str = "") -> None:
-    """Raise InputError when a file of the manifest (whose path starts with `inside`) is missing or was changed."""
-    for name, mark in read_manifest(folder).get("files", {}).items():
+def require_unchanged(folder: Path, prefix: str = "") -> None:
+    """Raise InputError when a file of the manifest (whose path starts with `prefix`) is missing or was changed."""
+    for name, expected_hash in read_manifest(folder).get("files", {}).items():
         path = folder / name
-        if not name.startswith(inside):
+        if not name.startswith(prefix):
             continue
         if not path.is_file():
             raise InputError(f"'{name}' is missing", file=folder, expected="the files as they were written")
-        if short_hash(path.read_bytes()) != mark:
+        if short_hash(path.read_bytes()) != expected_hash:
             raise InputError(f"'{name}' was changed after it was written", file=folder, expected="what was written")
 
 
@@ -155,11 +155,11 @@ def require_own_folder(folder: Path) -> None:
 def read_manifest(folder: Path | str) -> dict[str, Any]:
     """The manifest of a run folder: `made_by` and the hash of every file; empty when the folder is no run."""
     try:
-        found = read_json(Path(folder) / MANIFEST)
+        manifest = read_json(Path(folder) / MANIFEST)
     except (OSError, ValueError):
         return {}
-    ours = isinstance(found, dict) and found.get("made_by") == MAKER and isinstance(found.get("files"), dict)
-    return found if ours else {}
+    is_own = isinstance(manifest, dict) and manifest.get("made_by") == MAKER and isinstance(manifest.get("files"), dict)
+    return manifest if is_own else {}
 
 
 def _write_manifest(folder: Path) -> None:
@@ -171,16 +171,16 @@ def _write_manifest(folder: Path) -> None:
 
 def _remove_drafts(final: Path) -> None:
     """Remove drafts of killed runs; restore a run that was moved aside, or keep its files of other origin."""
-    for left in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL_SUFFIX}*")):
-        with locked(left) as free:
-            if not free:
+    for leftover in sorted(final.parent.glob(f".{glob.escape(final.name)}-????????{PARTIAL_SUFFIX}*")):
+        with locked(leftover) as is_unlocked:
+            if not is_unlocked:
                 continue
-            if left.name.endswith(OLD_SUFFIX) and not final.exists():
-                left.rename(final)
+            if leftover.name.endswith(OLD_SUFFIX) and not final.exists():
+                leftover.rename(final)
                 continue
-            if left.name.endswith(OLD_SUFFIX):
-                _keep_foreign(left, final)
-            shutil.rmtree(left, ignore_errors=True)
+            if leftover.name.endswith(OLD_SUFFIX):
+                _move_other_files(leftover, final)
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _move_into_place(draft: Path, final: Path) -> None:
@@ -188,21 +188,21 @@ def _move_into_place(draft: Path, final: Path) -> None:
     if not final.exists():
         draft.rename(final)
         return
-    aside = draft.with_name(draft.name + OLD_SUFFIX)
-    final.rename(aside)
+    backup = draft.with_name(draft.name + OLD_SUFFIX)
+    final.rename(backup)
     try:
         draft.rename(final)
     except OSError:
-        aside.rename(final)
+        backup.rename(final)
         raise
-    _keep_foreign(aside, final)
-    shutil.rmtree(aside, ignore_errors=True)
+    _move_other_files(backup, final)
+    shutil.rmtree(backup, ignore_errors=True)
 
 
-def _keep_foreign(old: Path, new: Path) -> None:
-    own = {*read_manifest(old).get("files", {}), MANIFEST}
-    for path in sorted(old.rglob("*")):
-        place = path.relative_to(old)
-        if path.is_file() and place.as_posix() not in own and not (new / place).exists():
-            (new / place).parent.mkdir(parents=True, exist_ok=True)
-            path.rename(new / place)
+def _move_other_files(old_folder: Path, new_folder: Path) -> None:
+    own_files = {*read_manifest(old_folder).get("files", {}), MANIFEST}
+    for path in sorted(old_folder.rglob("*")):
+        relative_path = path.relative_to(old_folder)
+        if path.is_file() and relative_path.as_posix() not in own_files and not (new_folder / relative_path).exists():
+            (new_folder / relative_path).parent.mkdir(parents=True, exist_ok=True)
+            path.rename(new_folder / relative_path)

@@ -75,25 +75,25 @@ class PetabCondition:
 def scorecard_cases(model: Model) -> tuple[tuple[PetabCondition, ...], dict[str, int]]:
     """Every condition of the scorecard that PEtab can express, and the reasons for the rows that are left out."""
     evidence, protocols = load_evidence(), load_protocols()
-    wanted: dict[str, list[Target]] = {}
-    left: Counter[str] = Counter()
+    targets_by_protocol: dict[str, list[Target]] = {}
+    omitted: Counter[str] = Counter()
     for target in load_targets(evidence, protocols):
         reason = _obstacle(target, evidence[target.evidence])
         if reason:
-            left[reason] += 1
+            omitted[reason] += 1
         else:
-            wanted.setdefault(target.protocol, []).append(target)
-    cases = tuple(_case(protocols[name], targets, evidence, model) for name, targets in wanted.items())
-    return cases, dict(left)
+            targets_by_protocol.setdefault(target.protocol, []).append(target)
+    cases = tuple(_case(protocols[name], targets, evidence, model) for name, targets in targets_by_protocol.items())
+    return cases, dict(omitted)
 
 
 def _obstacle(target: Target, row: Observation) -> str:
-    how = target.measure
+    measure = target.measure
     if target.comparison not in ("fold", "z"):
         return "compared with a band or a direction"
-    if how.statistic != "at" or not is_hour(how.time):
-        return f"not a reading at one moment ({how.statistic})"
-    if how.control_contrast or "|" in how.output or how.relative_to not in OBSERVABLE_FORMULAS:
+    if measure.statistic != "at" or not is_hour(measure.time):
+        return f"not a reading at one moment ({measure.statistic})"
+    if measure.control_contrast or "|" in measure.output or measure.relative_to not in OBSERVABLE_FORMULAS:
         return "compared with another course, or with its own peak"
     if target.comparison == "fold" and not row.canonical_value > 0:
         return "no ratio: the published value is not positive"
@@ -112,52 +112,52 @@ def is_hour(text: str) -> bool:
 
 def _case(protocol: Protocol, targets: Sequence[Target], evidence: Evidence, model: Model) -> PetabCondition:
     values = protocol.values(model.parameters)
-    course = Subject(protocol.id, protocol.events(model.parameters), values)
-    rest = baseline_values(model, values)
-    return PetabCondition(protocol.id, course, tuple(_measurement(target, evidence, rest) for target in targets))
+    subject = Subject(protocol.id, protocol.events(model.parameters), values)
+    baseline = baseline_values(model, values)
+    return PetabCondition(protocol.id, subject, tuple(_measurement(target, evidence, baseline) for target in targets))
 
 
 def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, float]:
     """Every output of a drug-free subject with parameter `values` (canonical)."""
-    found = run_subjects(model, [Subject("rest", (), values)], np.array([0.0]))
-    return {str(name): float(found[name].values[0, 0]) for name in found.data_vars}
+    curves = run_subjects(model, [Subject("rest", (), values)], np.array([0.0]))
+    return {str(name): float(curves[name].values[0, 0]) for name in curves.data_vars}
 
 
-def _measurement(target: Target, evidence: Evidence, rest: Mapping[str, float]) -> Measurement:
+def _measurement(target: Target, evidence: Evidence, baseline: Mapping[str, float]) -> Measurement:
     row, how = evidence[target.evidence], target.measure
     log = target.comparison == "fold"
     noise = math.log(FOLD_LIMITS[0]) if log else standard_error(row) * row.factor
     paper = evidence.references[row.reference].citation
     return Measurement(
-        formula(how.output, how.relative_to, how.factor, rest), float(how.time), row.canonical_value, noise, log,
+        formula(how.output, how.relative_to, how.factor, baseline), float(how.time), row.canonical_value, noise, log,
         row.canonical_unit, row.id, paper,
     )  # fmt: skip
 
 
-def formula(output: str, seen_as: str, factor: float, rest: Mapping[str, float]) -> str:
+def formula(output: str, relative_to: str, factor: float, baseline: Mapping[str, float]) -> str:
     """An expression of outputs in SBML ids, as a value or relative to the baseline."""
-    y = _NAME.sub(lambda found: sbml_id(found[0]), output)
-    at_rest = 0.0 if seen_as == "value" else float(value_of(output, rest))
-    text = OBSERVABLE_FORMULAS[seen_as].format(y=y, rest=at_rest)
+    expression = _NAME.sub(lambda match: sbml_id(match[0]), output)
+    baseline_value = 0.0 if relative_to == "value" else float(value_of(output, baseline))
+    text = OBSERVABLE_FORMULAS[relative_to].format(y=expression, rest=baseline_value)
     return text if factor == 1 else f"{factor!r} * ({text})"
 
 
 def scenario_case(scenario: Scenario, model: Model) -> PetabCondition:
     """The treated patient of a scenario with simulated measurements, for a test of another engine."""
-    treated = subjects(scenario, model)[0]
-    starts = sorted({entry.time for entry in treated.events})
-    found = run_subjects(model, [treated], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
+    treated_subject = subjects(scenario, model)[0]
+    starts = sorted({entry.time for entry in treated_subject.events})
+    curves = run_subjects(model, [treated_subject], output_times(scenario.horizon, starts, per_dose=12), tolerance=1e-9)
     measurements = []
     for name in SIMULATED_OUTPUTS:
-        if name not in found.data_vars or not exists_in(scenario.group, name):
+        if name not in curves.data_vars or not exists_in(scenario.group, name):
             continue
-        curve, unit = found[name].values[0], str(found[name].attrs["units"])
+        curve, unit = curves[name].values[0], str(curves[name].attrs["units"])
         noise = RELATIVE_NOISE * float(np.abs(curve).max()) or RELATIVE_NOISE
         measurements += [
             Measurement(sbml_id(name), float(time), float(value), noise, False, unit, "simulated", "KetaMech")
-            for time, value in zip(found["time"].values, curve, strict=True)
+            for time, value in zip(curves["time"].values, curve, strict=True)
         ]
-    return PetabCondition("treated", treated, tuple(measurements))
+    return PetabCondition("treated", treated_subject, tuple(measurements))
 
 
 PRIOR_SD_BOUND = 4.0  # distance of the bounds from the table value in SD of the prior
@@ -182,37 +182,39 @@ class _PreparedSubject:
 def petab_files(cases: Sequence[PetabCondition], model: Model) -> dict[str, str]:
     """Text of every file of the problems, by path. Raises SolverError where no steady state is found."""
     patients = Ensemble.of_subjects(model, [case.subject for case in cases])
-    first = patients.initial()
-    if not first.found.all():
-        failed = int(np.argmin(first.found))
-        raise SolverError(f"no start was found for {cases[failed].name}: {first.reasons[failed]}")
-    given = [patients.events.patient(i) for i in range(len(cases))]
-    ready = [_PreparedSubject(*parts) for parts in zip(cases, first.inputs, first.state, given, strict=True)]
-    estimated = [one for one in load_estimated(model.parameters) if one.name in model.system.parameter_names]
-    return {**_version_1(ready, model, estimated), **_version_2(ready, model, estimated)}
+    initial = patients.initial()
+    if not initial.found.all():
+        failed_index = int(np.argmin(initial.found))
+        raise SolverError(f"no start was found for {cases[failed_index].name}: {initial.reasons[failed_index]}")
+    dose_events = [patients.events.patient(i) for i in range(len(cases))]
+    prepared = [
+        _PreparedSubject(*parts) for parts in zip(cases, initial.inputs, initial.state, dose_events, strict=True)
+    ]
+    estimated = [p for p in load_estimated(model.parameters) if p.name in model.system.parameter_names]
+    return {**_version_1(prepared, model, estimated), **_version_2(prepared, model, estimated)}
 
 
 def lossy_features(model: Model) -> list[str]:
-    """Features that the problems lose."""
-    inside = model.system.parameter_names
-    outside = [one.name for one in load_estimated(model.parameters) if one.name not in inside]
-    left = f"population parameters, which are in no equation: {', '.join(outside)}" if outside else ""
-    return [*LOSSY_FEATURES, left] if left else list(LOSSY_FEATURES)
+    """Features that the PEtab problems cannot express."""
+    model_parameters = model.system.parameter_names
+    outside = [p.name for p in load_estimated(model.parameters) if p.name not in model_parameters]
+    note = f"population parameters, which are in no equation: {', '.join(outside)}" if outside else ""
+    return [*LOSSY_FEATURES, note] if note else list(LOSSY_FEATURES)
 
 
 def _version_1(
-    ready: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]
+    prepared: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]
 ) -> dict[str, str]:
     files, problems = {"v1/parameters.tsv": _tsv(_parameters_1(estimated))}, []
-    for one in ready:
-        name, about = _identifier(one.condition.name), _Observables(one.condition.measurements)
+    for case in prepared:
+        name, observables = _identifier(case.condition.name), _Observables(case.condition.measurements)
         text = write_sbml(
-            model.system, one.inputs, one.start, one.events, name=one.condition.name, without_annotations=True
+            model.system, case.inputs, case.start, case.events, name=case.condition.name, without_annotations=True
         )
         rows: dict[str, Rows] = {
-            "condition": [{"conditionId": name, "conditionName": one.condition.name}],
-            "observable": about.rows_1,
-            "measurement": _measurements(one.condition, about, "simulationConditionId"),
+            "condition": [{"conditionId": name, "conditionName": case.condition.name}],
+            "observable": observables.rows_1,
+            "measurement": _measurements(case.condition, observables, "simulationConditionId"),
         }
         files |= {f"v1/{name}.xml": text, **{f"v1/{name}_{kind}s.tsv": _tsv(table) for kind, table in rows.items()}}
         tables = {f"{kind}_files": [f"{name}_{kind}s.tsv"] for kind in rows}
@@ -222,39 +224,42 @@ def _version_1(
 
 
 def _version_2(
-    ready: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]
+    prepared: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]
 ) -> dict[str, str]:
-    persons: dict[str, list[_PreparedSubject]] = {}
-    for one in ready:
-        persons.setdefault(json.dumps(sorted(one.condition.subject.parameters.items())), []).append(one)
+    cases_by_person: dict[str, list[_PreparedSubject]] = {}
+    for case in prepared:
+        cases_by_person.setdefault(json.dumps(sorted(case.condition.subject.parameters.items())), []).append(case)
     files: dict[str, str] = {}
-    for number, group in enumerate(persons.values(), 1):
-        place = f"v2/person_{number:02d}"
-        files |= {f"{place}/{name}": text for name, text in _person(group, model, estimated).items()}
+    for number, group in enumerate(cases_by_person.values(), 1):
+        folder = f"v2/person_{number:02d}"
+        files |= {f"{folder}/{name}": text for name, text in _person(group, model, estimated).items()}
     return files
 
 
 def _person(group: Sequence[_PreparedSubject], model: Model, estimated: Sequence[EstimatedParameter]) -> dict[str, str]:
     """One model and its experiments."""
     system, first = model.system, group[0]
-    about = _Observables([reading for one in group for reading in one.condition.measurements])
+    observables = _Observables([measurement for case in group for measurement in case.condition.measurements])
     conditions, experiments, measurements = _Conditions(system.states), Rows(), Rows()
-    infused = {int(i) for one in group for i in one.events.state[one.events.kind != BOLUS_KIND]}
-    for one in group:
-        name = _identifier(one.condition.name)
-        doses = dose_changes(system, one.start, one.events)
-        periods = [(0.0, conditions.first(doses)), *((at, conditions.after_dose(c)) for at, c in doses.changes.items())]
+    infused = {int(i) for case in group for i in case.events.state[case.events.kind != BOLUS_KIND]}
+    for case in group:
+        name = _identifier(case.condition.name)
+        doses = dose_changes(system, case.start, case.events)
+        periods = [
+            (0.0, conditions.first(doses)),
+            *((time, conditions.after_dose(c)) for time, c in doses.changes.items()),
+        ]
         experiments += [{"experimentId": name, "time": at, "conditionId": condition} for at, condition in periods]
-        measurements += _measurements(one.condition, about, "experimentId")
+        measurements += _measurements(case.condition, observables, "experimentId")
     text = write_sbml(
         system, first.inputs, first.start, events([]), always_infused=sorted(infused), without_annotations=True
     )
-    used = [name for one in group for name in one.condition.subject.parameters]
+    used = [name for case in group for name in case.condition.subject.parameters]
     tables: dict[str, Rows] = {
         "parameter": _parameters_2([e for e in estimated if e.name not in used]),
         "condition": conditions.rows,
         "experiment": experiments,
-        "observable": about.rows_2,
+        "observable": observables.rows_2,
         "measurement": measurements,
     }
     config = {
@@ -285,7 +290,7 @@ class _Conditions:
         return self._id(targets, change)
 
     def _id(self, amounts: list[tuple[str, str]], change: EventAssignment) -> str:
-        """Empty where nothing changes."""
+        """The id of the condition with these changes; empty without a change."""
         inflows = [(inflow_id(self._names[i]), repr(speed)) for i, speed in change.inflows.items()]
         targets = (*amounts, *inflows)
         if targets and targets not in self._known:
@@ -297,8 +302,8 @@ class _Conditions:
 class _Observables:
     """One observable per formula and kind of noise, with the noise of each measurement as a placeholder."""
 
-    def __init__(self, readings: Iterable[Measurement]) -> None:
-        keys = dict.fromkeys((reading.formula, reading.log) for reading in readings)
+    def __init__(self, measurements: Iterable[Measurement]) -> None:
+        keys = dict.fromkeys((measurement.formula, measurement.log) for measurement in measurements)
         self._ids: dict[tuple[str, bool], str] = {}
         for key in keys:
             self._ids[key] = self._unused(_observable_name(*key))
@@ -307,9 +312,9 @@ class _Observables:
         number = 1 + sum(re.fullmatch(rf"{name}(_\d+)?", other) is not None for other in self._ids.values())
         return name if number == 1 else f"{name}_{number}"
 
-    def id(self, reading: Measurement) -> str:
+    def id(self, measurement: Measurement) -> str:
         """The observable id of a measurement."""
-        return self._ids[reading.formula, reading.log]
+        return self._ids[measurement.formula, measurement.log]
 
     @property
     def rows_1(self) -> Rows:
@@ -331,41 +336,42 @@ class _Observables:
 
 
 def _observable_name(formula: str, log: bool) -> str:
-    """The name of an observable: the outputs that it reads, and how they are changed and compared."""
+    """The name of an observable: its outputs, their transformation and the scale of its noise."""
     outputs = "_and_".join(dict.fromkeys(re.findall(r"[a-z]\w*__\w+", formula)))
-    changed = "_relative" if " / " in formula else "_change" if " - " in formula else "_of"
-    return f"observable_{outputs}{'' if formula == outputs else changed}{'_log' if log else ''}"
+    suffix = "_relative" if " / " in formula else "_change" if " - " in formula else "_of"
+    return f"observable_{outputs}{'' if formula == outputs else suffix}{'_log' if log else ''}"
 
 
-def _measurements(case: PetabCondition, about: _Observables, condition: str) -> Rows:
+def _measurements(case: PetabCondition, observables: _Observables, condition: str) -> Rows:
     return [
-        {"observableId": about.id(one), condition: _identifier(case.name), "measurement": one.value, "time": one.time,
-         "noiseParameters": one.noise, "unit": one.unit, "source": one.source, "citation": one.citation}
-        for one in case.measurements
+        {"observableId": observables.id(row), condition: _identifier(case.name), "measurement": row.value,
+         "time": row.time, "noiseParameters": row.noise, "unit": row.unit, "source": row.source,
+         "citation": row.citation}
+        for row in case.measurements
     ]  # fmt: skip
 
 
 def _parameters_1(estimated: Iterable[EstimatedParameter]) -> Rows:
     return [
-        {"parameterId": sbml_id(one.name), "parameterScale": "log", "lowerBound": _bound(one, -1),
-         "upperBound": _bound(one, 1), "nominalValue": one.prior_median, "estimate": 1,
+        {"parameterId": sbml_id(p.name), "parameterScale": "log", "lowerBound": _bound(p, -1),
+         "upperBound": _bound(p, 1), "nominalValue": p.prior_median, "estimate": 1,
          "objectivePriorType": "parameterScaleNormal",
-         "objectivePriorParameters": f"{math.log(one.prior_median)!r};{one.prior_log_sd!r}"}
-        for one in estimated
+         "objectivePriorParameters": f"{math.log(p.prior_median)!r};{p.prior_log_sd!r}"}
+        for p in estimated
     ]  # fmt: skip
 
 
 def _parameters_2(estimated: Iterable[EstimatedParameter]) -> Rows:
     return [
-        {"parameterId": sbml_id(one.name), "lowerBound": _bound(one, -1), "upperBound": _bound(one, 1),
-         "nominalValue": one.prior_median, "estimate": "true", "priorDistribution": "log-normal",
-         "priorParameters": f"{math.log(one.prior_median)!r};{one.prior_log_sd!r}"}
-        for one in estimated
+        {"parameterId": sbml_id(p.name), "lowerBound": _bound(p, -1), "upperBound": _bound(p, 1),
+         "nominalValue": p.prior_median, "estimate": "true", "priorDistribution": "log-normal",
+         "priorParameters": f"{math.log(p.prior_median)!r};{p.prior_log_sd!r}"}
+        for p in estimated
     ]  # fmt: skip
 
 
-def _bound(one: EstimatedParameter, side: int) -> float:
-    return one.prior_median * math.exp(side * PRIOR_SD_BOUND * one.prior_log_sd)
+def _bound(parameter: EstimatedParameter, side: int) -> float:
+    return parameter.prior_median * math.exp(side * PRIOR_SD_BOUND * parameter.prior_log_sd)
 
 
 def _identifier(name: str) -> str:

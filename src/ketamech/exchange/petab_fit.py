@@ -79,8 +79,8 @@ class PetabFitProblem:
     @cached_property
     def _patients(self) -> Ensemble:
         subjects = [
-            Subject(name, _dose_events(found.profile), {**found.values, **self.values})
-            for name, (found, _) in self.doses.items()
+            Subject(name, _dose_events(doses.profile), {**doses.values, **self.values})
+            for name, (doses, _) in self.doses.items()
         ]
         return Ensemble.of_subjects(self.model, subjects)
 
@@ -88,30 +88,30 @@ class PetabFitProblem:
     def _times(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Times [experiment, time] (h), and the experiment and time of each measurement."""
         names = list(self.doses)
-        own = [np.unique(self.table.loc[self.table["experimentId"] == name, "time"]) for name in names]
-        longest = max(map(len, own))
-        padded = np.array([np.pad(t, (0, longest - len(t)), "edge") if len(t) else np.zeros(longest) for t in own])
-        place = self.table["experimentId"].map(names.index).to_numpy(dtype=int)
-        rows = zip(place, self.table["time"], strict=True)
-        return padded, place, np.array([np.searchsorted(own[i], at) for i, at in rows])
+        grids = [np.unique(self.table.loc[self.table["experimentId"] == name, "time"]) for name in names]
+        longest = max(map(len, grids))
+        padded = np.array([np.pad(t, (0, longest - len(t)), "edge") if len(t) else np.zeros(longest) for t in grids])
+        experiment_index = self.table["experimentId"].map(names.index).to_numpy(dtype=int)
+        rows = zip(experiment_index, self.table["time"], strict=True)
+        return padded, experiment_index, np.array([np.searchsorted(grids[i], time) for i, time in rows])
 
     def predictions(self, logs: np.ndarray) -> np.ndarray:
         """Observables [copy, measurement] at logarithms [copy, parameter]. Raises SolverError."""
-        grid, experiment, slot = self._times
+        grid, experiment, time_index = self._times
         copies, count = len(logs), len(self.doses)
-        values = {one.name: np.repeat(np.exp(logs[:, i]), count) for i, one in enumerate(self.parameters)}
+        values = {p.name: np.repeat(np.exp(logs[:, i]), count) for i, p in enumerate(self.parameters)}
         solved = self._patients.tiled(copies, values).solve(np.tile(grid, (copies, 1)), self.outputs,
                                                             tolerance=TOLERANCE)  # fmt: skip
-        curves = solved.values.reshape(copies, count, *solved.values.shape[1:])[:, experiment, slot]
+        curves = solved.values.reshape(copies, count, *solved.values.shape[1:])[:, experiment, time_index]
         ids = [sbml_id(name) for name in self.outputs]
-        found = np.empty(curves.shape[:2])
+        predicted = np.empty(curves.shape[:2])
         for name, formula in self.formulas.items():
-            own = (self.table["observableId"] == name).to_numpy()
-            rows = np.moveaxis(curves[:, own], -1, 0).reshape(len(ids), -1)
-            found[:, own] = np.broadcast_to(compile_vector(formula, ids)(rows), rows.shape[1:]).reshape(copies, -1)
-        if not np.isfinite(found).all():
+            mask = (self.table["observableId"] == name).to_numpy()
+            rows = np.moveaxis(curves[:, mask], -1, 0).reshape(len(ids), -1)
+            predicted[:, mask] = np.broadcast_to(compile_vector(formula, ids)(rows), rows.shape[1:]).reshape(copies, -1)
+        if not np.isfinite(predicted).all():
             raise SolverError("the model could not be solved with these values")
-        return found
+        return predicted
 
     def residuals(self, predicted: np.ndarray) -> np.ndarray:
         """Measured minus predicted in units of the noise [..., measurement]."""
@@ -136,33 +136,33 @@ class PetabEstimates:
     covariance: np.ndarray
     predicted: np.ndarray
     negative_log_likelihood: float
-    found_by: str
+    program: str
     converged: bool = True
 
     @property
     def values(self) -> dict[str, float]:
         """Canonical values by parameter."""
-        return {one.name: float(np.exp(x)) for one, x in zip(self.problem.parameters, self.logs, strict=True)}
+        return {p.name: float(np.exp(x)) for p, x in zip(self.problem.parameters, self.logs, strict=True)}
 
     @property
     def table(self) -> pd.DataFrame:
         """One row per parameter, in the unit of its table."""
         rows, sd = [], np.sqrt(np.diag(self.covariance))
-        for i, (one, x) in enumerate(zip(self.problem.parameters, self.logs, strict=True)):
-            row = self.problem.model.parameters[one.name]
+        for i, (parameter, log) in enumerate(zip(self.problem.parameters, self.logs, strict=True)):
+            row = self.problem.model.parameters[parameter.name]
             factor = unit(row.unit).factor
-            low, high = (np.exp(x + side * LEVEL_Z * sd[i]) / factor for side in (-1, 1))
-            rows.append({"parameter": one.name, "estimate": np.exp(x) / factor, "low": low, "high": high,
-                         "unit": row.unit, "nominal": one.nominal / factor, "in_model": row.value,
-                         "learned": 1 - min((sd[i] / one.prior_sd) ** 2, 1.0)})  # fmt: skip
+            low, high = (np.exp(log + side * LEVEL_Z * sd[i]) / factor for side in (-1, 1))
+            rows.append({"parameter": parameter.name, "estimate": np.exp(log) / factor, "low": low, "high": high,
+                         "unit": row.unit, "nominal": parameter.nominal / factor, "in_model": row.value,
+                         "learned": 1 - min((sd[i] / parameter.prior_sd) ** 2, 1.0)})  # fmt: skip
         return pd.DataFrame(rows)
 
     def draws(self, seed: int = 1) -> np.ndarray:
         """Draws [draw, parameter] of the Laplace approximation within the bounds, in the units of the tables."""
         noise = np.random.default_rng(seed).multivariate_normal(self.logs, self.covariance, DRAWS)
-        known = self.problem.parameters
-        bounds = np.log([one.lower for one in known]), np.log([one.upper for one in known])
-        factors = [unit(self.problem.model.parameters[one.name].unit).factor for one in known]
+        parameters = self.problem.parameters
+        bounds = np.log([p.lower for p in parameters]), np.log([p.upper for p in parameters])
+        factors = [unit(self.problem.model.parameters[p.name].unit).factor for p in parameters]
         return np.asarray(np.exp(np.clip(noise, *bounds)) / factors)
 
     @property
@@ -179,15 +179,15 @@ class PetabEstimates:
 
     def scenarios(self) -> dict[str, str]:
         """The scenario file of each experiment whose doses can be expressed, with the estimates as its parameters."""
-        problem, found = self.problem, {}
+        problem, texts = self.problem, {}
         for name, (doses, horizon) in problem.doses.items():
             try:
-                own = replace(doses, values={**doses.values, **problem.values, **self.values})
-                made = scenario_of_doses(name, problem.path, own, horizon, problem.model.parameters)
+                estimated = replace(doses, values={**doses.values, **problem.values, **self.values})
+                scenario = scenario_of_doses(name, problem.path, estimated, horizon, problem.model.parameters)
             except InputError:
                 continue
-            found[name] = made.source
-        return found
+            texts[name] = scenario.source
+        return texts
 
 
 def read_fit_problem(path: Path, model: Model, names: Sequence[str] = ()) -> PetabFitProblem:
@@ -196,24 +196,24 @@ def read_fit_problem(path: Path, model: Model, names: Sequence[str] = ()) -> Pet
     Raises InputError for another problem, and for noise or priors other than normal and log-normal.
     """
     problem = read_problem(path)
-    known = {one.id: own_name(one.id) for one in problem.parameters}
-    if strange := next((own for own in known.values() if own not in model.parameters), None):
-        raise InputError(f"'{strange}' is no parameter of KetaMech", file=path, expected=EXPECTED)
-    own_numbers = {known[one.id]: _finite(one.nominal_value, one.id) for one in problem.parameters}
-    free = [known[one.id] for one in problem.parameters if one.estimate]
+    name_by_id = {p.id: own_name(p.id) for p in problem.parameters}
+    if unknown_name := next((own for own in name_by_id.values() if own not in model.parameters), None):
+        raise InputError(f"'{unknown_name}' is no parameter of KetaMech", file=path, expected=EXPECTED)
+    nominal_values = {name_by_id[one.id]: _finite(one.nominal_value, one.id) for one in problem.parameters}
+    free = [name_by_id[one.id] for one in problem.parameters if one.estimate]
     if unknown := next((name for name in names if name not in free), None):
         raise InputError(f"'{unknown}' is not estimated in this problem", file=path, key="--parameters",
                          nearest=closest_match(unknown, free), expected=", ".join(free))  # fmt: skip
-    chosen = [one for one in problem.parameters if one.estimate and (not names or known[one.id] in names)]
+    chosen = [p for p in problem.parameters if p.estimate and (not names or name_by_id[p.id] in names)]
     if not chosen:
         raise InputError("the problem estimates no parameter", file=path, expected=EXPECTED)
-    parameters = tuple(_parameter(one, known[one.id], path) for one in chosen)
-    fixed = {name: value for name, value in own_numbers.items() if name not in {one.name for one in parameters}}
+    parameters = tuple(_parameter(one, name_by_id[one.id], path) for one in chosen)
+    fixed = {name: value for name, value in nominal_values.items() if name not in {one.name for one in parameters}}
     formulas = observable_formulas(problem)
     readable = set(map(sbml_id, model.layout.output_names))
     for name, expression in formulas.items():
-        if strange := next((s.name for s in expression.free_symbols if s.name not in readable), None):
-            raise InputError(f"observable '{name}' reads '{strange}', which is no output of KetaMech", file=path,
+        if unknown_name := next((s.name for s in expression.free_symbols if s.name not in readable), None):
+            raise InputError(f"observable '{name}' reads '{unknown_name}', which is no output of KetaMech", file=path,
                              expected=EXPECTED)  # fmt: skip
     rows = [_measurement(problem, one, path) for one in problem.measurements]
     if not rows:
@@ -233,105 +233,112 @@ def _finite(value: Any, name: str) -> float:
     raise InputError(f"'{name}' has a value that is no number ({str(value)[:60]})", key=name, expected="a number")
 
 
-def _parameter(one: Any, name: str, path: Path) -> PetabParameter:
+def _parameter(entry: Any, name: str, path: Path) -> PetabParameter:
     """An estimated parameter of the PEtab library. Raises InputError."""
-    nominal, lower, upper = (_finite(value, one.id) for value in (one.nominal_value, one.lb, one.ub))
+    nominal, lower, upper = (_finite(value, entry.id) for value in (entry.nominal_value, entry.lb, entry.ub))
     if not 0 < lower < upper or not nominal > 0:
-        raise InputError(f"'{one.id}' may be 0 or negative", file=path, key=one.id, expected="positive bounds")
-    kind = str(getattr(one.prior_distribution, "value", one.prior_distribution) or "")
+        raise InputError(f"'{entry.id}' may be 0 or negative", file=path, key=entry.id, expected="positive bounds")
+    kind = str(getattr(entry.prior_distribution, "value", entry.prior_distribution) or "")
     if kind == "log-normal":
-        mean, sd = (_finite(value, one.id) for value in one.prior_parameters)
+        mean, sd = (_finite(value, entry.id) for value in entry.prior_parameters)
         if not sd > 0:
-            raise InputError(f"the prior of '{one.id}' has the SD {sd:g}", file=path, key=one.id, expected="above 0")
+            raise InputError(
+                f"the prior of '{entry.id}' has the SD {sd:g}", file=path, key=entry.id, expected="above 0"
+            )
     elif kind in ("", "None", "uniform", "log-uniform"):
         mean, sd = math.log(nominal), math.inf
     else:
-        raise InputError(f"'{one.id}' has a {kind} prior", file=path, key=one.id, expected="a log-normal prior or none")
+        raise InputError(
+            f"'{entry.id}' has a {kind} prior", file=path, key=entry.id, expected="a log-normal prior or none"
+        )
     return PetabParameter(name, nominal, lower, upper, mean, sd)
 
 
-def _measurement(problem: Any, one: Any, path: Path) -> dict[str, object]:
+def _measurement(problem: Any, measurement: Any, path: Path) -> dict[str, object]:
     """One row of the table of measurements. Raises InputError for noise that is not a number."""
-    about = problem[one.observable_id]
-    kind = str(getattr(about.noise_distribution, "value", about.noise_distribution))
+    observable = problem[measurement.observable_id]
+    kind = str(getattr(observable.noise_distribution, "value", observable.noise_distribution))
     if kind not in ("normal", "log-normal"):
-        raise InputError(f"{kind} noise of '{about.id}'", file=path, expected="normal or log-normal noise")
-    given = {str(place): value for place, value in zip(about.noise_placeholders, one.noise_parameters, strict=False)}
-    noise = sympy.sympify(about.noise_formula)
-    noise = noise.xreplace({s: sympy.sympify(given[s.name]) for s in noise.free_symbols if s.name in given})
-    if not noise.is_number or not (size := _finite(noise, about.id)) > 0:
-        raise InputError(f"the noise of '{about.id}' is no positive number", file=path, expected=EXPECTED)
-    time, value = _finite(one.time, about.id), _finite(one.measurement, about.id)
+        raise InputError(f"{kind} noise of '{observable.id}'", file=path, expected="normal or log-normal noise")
+    noises = {
+        str(name): value
+        for name, value in zip(observable.noise_placeholders, measurement.noise_parameters, strict=False)
+    }
+    noise = sympy.sympify(observable.noise_formula)
+    noise = noise.xreplace({s: sympy.sympify(noises[s.name]) for s in noise.free_symbols if s.name in noises})
+    if not noise.is_number or not (sd := _finite(noise, observable.id)) > 0:
+        raise InputError(f"the noise of '{observable.id}' is no positive number", file=path, expected=EXPECTED)
+    time, value = _finite(measurement.time, observable.id), _finite(measurement.measurement, observable.id)
     if time < 0 or (kind == "log-normal" and value <= 0):
-        what = f"a measurement of '{about.id}' is {value:g} at {time:g} h"
+        what = f"a measurement of '{observable.id}' is {value:g} at {time:g} h"
         expected = "times of 0 h or later, and positive values where the noise is log-normal"
         raise InputError(what, file=path, expected=expected)
-    experiment = one.experiment_id or path.stem
-    return {"observableId": about.id, "experimentId": experiment, "time": time, "measurement": value, "noise": size,
+    experiment = measurement.experiment_id or path.stem
+    return {"observableId": observable.id, "experimentId": experiment, "time": time, "measurement": value, "noise": sd,
             "log": kind == "log-normal"}  # fmt: skip
 
 
 def _dose_events(profile: InputProfile) -> tuple[DoseEvent, ...]:
     """Boluses, and inflows as infusions between their changes."""
-    found = []
+    events = []
     for (kind, state), sizes in profile.sizes.items():
         if kind == AMOUNT:
-            found += [DoseEvent(at, state, sizes[at]) for at in sizes]
+            events += [DoseEvent(time, state, sizes[time]) for time in sizes]
             continue
-        times, speed = list(sizes), 0.0
+        times, rate = list(sizes), 0.0
         for begin, end in zip(times, [*times[1:], math.inf], strict=True):
-            speed += sizes[begin]
-            if abs(speed) <= ROUNDING * sizes.largest:
+            rate += sizes[begin]
+            if abs(rate) <= ROUNDING * sizes.largest:
                 continue
             if not math.isfinite(end):
                 raise InputError(f"the inflow into {state} does not end", key=state, expected="doses that end")
-            found.append(DoseEvent(begin, state, speed * (end - begin), end - begin))
-    return tuple(sorted(found, key=lambda event: event.time))
+            events.append(DoseEvent(begin, state, rate * (end - begin), end - begin))
+    return tuple(sorted(events, key=lambda event: event.time))
 
 
-def _slopes(problem: PetabFitProblem, logs: np.ndarray) -> np.ndarray:
+def _residual_jacobian(problem: PetabFitProblem, logs: np.ndarray) -> np.ndarray:
     """Derivatives of the residuals [measurement, parameter] by the logarithms: all copies in one solve."""
     steps = STEP * np.eye(len(logs))
-    found = problem.residuals(problem.predictions(np.concatenate([logs + steps, logs - steps])))
-    return np.asarray((found[: len(logs)] - found[len(logs) :]).T / (2 * STEP))
+    residuals = problem.residuals(problem.predictions(np.concatenate([logs + steps, logs - steps])))
+    return np.asarray((residuals[: len(logs)] - residuals[len(logs) :]).T / (2 * STEP))
 
 
 def fit_problem(problem: PetabFitProblem) -> PetabEstimates:
     """The most probable values, from the nominal values on. Raises SolverError."""
     from scipy.optimize import least_squares
 
-    known = problem.parameters
-    bounds = np.log([one.lower for one in known]), np.log([one.upper for one in known])
-    mean, weight = np.array([one.prior_mean for one in known]), np.array([1 / one.prior_sd for one in known])
-    found = least_squares(
+    parameters = problem.parameters
+    bounds = np.log([p.lower for p in parameters]), np.log([p.upper for p in parameters])
+    mean, weight = np.array([p.prior_mean for p in parameters]), np.array([1 / p.prior_sd for p in parameters])
+    solution = least_squares(
         lambda logs: np.concatenate([problem.residuals(problem.predictions(logs[None])[0]), (mean - logs) * weight]),
-        np.clip(np.log([one.nominal for one in known]), bounds[0] + 1e-9, bounds[1] - 1e-9),
-        jac=lambda logs: np.concatenate([_slopes(problem, logs), -np.diag(weight)]),
+        np.clip(np.log([p.nominal for p in parameters]), bounds[0] + 1e-9, bounds[1] - 1e-9),
+        jac=lambda logs: np.concatenate([_residual_jacobian(problem, logs), -np.diag(weight)]),
         bounds=bounds, x_scale="jac", xtol=1e-6, ftol=1e-8,
     )  # fmt: skip
-    return replace(_at(problem, found.x, "KetaMech"), converged=bool(found.success))
+    return replace(_estimates_at(problem, solution.x, "KetaMech"), converged=bool(solution.success))
 
 
 def evaluate_estimates(problem: PetabFitProblem, file: Path) -> PetabEstimates:
     """The estimates of another program as the result of a fit. Raises InputError for a file of another problem."""
     values = read_estimates(file)
-    names = {own_name(name): value for name, value in values.items()}
+    estimates = {own_name(name): value for name, value in values.items()}
     logs = []
-    for one in problem.parameters:
-        if one.name not in names:
-            raise InputError(f"there is no estimate of '{one.name}'", file=file, key=one.name, expected=ESTIMATES)
-        value = names[one.name]
-        if not one.lower * (1 - 1e-6) <= value <= one.upper * (1 + 1e-6):
-            raise InputError(f"the estimate of '{one.name}' is {value:g}", file=file, key=one.name,
-                             expected=f"a value from {one.lower:g} to {one.upper:g}")  # fmt: skip
+    for p in problem.parameters:
+        if p.name not in estimates:
+            raise InputError(f"there is no estimate of '{p.name}'", file=file, key=p.name, expected=ESTIMATES)
+        value = estimates[p.name]
+        if not p.lower * (1 - 1e-6) <= value <= p.upper * (1 + 1e-6):
+            raise InputError(f"the estimate of '{p.name}' is {value:g}", file=file, key=p.name,
+                             expected=f"a value from {p.lower:g} to {p.upper:g}")  # fmt: skip
         logs.append(math.log(value))
-    return _at(problem, np.array(logs), file.name)
+    return _estimates_at(problem, np.array(logs), file.name)
 
 
-def _at(problem: PetabFitProblem, logs: np.ndarray, found_by: str) -> PetabEstimates:
+def _estimates_at(problem: PetabFitProblem, logs: np.ndarray, found_by: str) -> PetabEstimates:
     """The estimates at a point, with the covariance there."""
-    predicted, slopes = problem.predictions(logs[None])[0], _slopes(problem, logs)
-    precision = np.diag([one.prior_sd**-2 for one in problem.parameters])
+    predicted, slopes = problem.predictions(logs[None])[0], _residual_jacobian(problem, logs)
+    precision = np.diag([p.prior_sd**-2 for p in problem.parameters])
     covariance = np.linalg.pinv(slopes.T @ slopes + precision, hermitian=True)
     return PetabEstimates(problem, logs, covariance, predicted, problem.negative_log_likelihood(predicted), found_by)
 
@@ -353,10 +360,10 @@ def read_estimates(file: Path) -> dict[str, float]:
 def _pypesto_estimates(file: Path) -> dict[str, float]:
     h5py = import_optional("h5py", "h5py", "reading a result of pyPESTO")
     try:
-        with h5py.File(file, "r") as held:
-            names, scales = ([str(one, "utf-8") for one in held[f"problem/x_{key}"][()]] for key in ("names", "scales"))
-            starts = held["optimization/results"].values()
-            best = min((one for one in starts if "x" in one), key=lambda one: float(one.attrs["fval"]))
+        with h5py.File(file, "r") as store:
+            names, scales = ([str(x, "utf-8") for x in store[f"problem/x_{key}"][()]] for key in ("names", "scales"))
+            starts = store["optimization/results"].values()
+            best = min((start for start in starts if "x" in start), key=lambda one: float(one.attrs["fval"]))
             point = np.asarray(best["x"][()], dtype=float)
             return {n: _finite(SCALES[s](x), n) for n, s, x in zip(names, scales, point, strict=True)}
     except (KeyError, OSError, TypeError, ValueError, OverflowError, RuntimeError) as problem:

@@ -83,17 +83,17 @@ class PopulationPk:
     def rows(self, table: ParameterTable) -> dict[str, Parameter]:
         """Parameter rows by name."""
         errors = {name.lower(): value for name, value in self.file.standard_errors.items()}
-        found = {}
-        for name, (value, text) in self.values.items():
+        rows_by_name = {}
+        for name, (value, unit_text) in self.values.items():
             spread = Distribution("lognormal", errors[name]) if errors.get(name) else Distribution("fixed")
-            found[f"{OWN}.{name}"] = self._row(name, value, text, spread)
+            rows_by_name[f"{OWN}.{name}"] = self._row(name, value, unit_text, spread)
         for name, effect in self.file.covariates.items():
-            own, fixed = table[effect.covariate].unit, Distribution("fixed")
-            found[f"{OWN}.{name.lower()}_power"] = self._row(f"{name.lower()}_power", effect.power, "1", fixed)
-            found[f"{OWN}.{name.lower()}_reference"] = self._row(
-                f"{name.lower()}_reference", effect.reference, own, fixed
+            covariate_unit, fixed = table[effect.covariate].unit, Distribution("fixed")
+            rows_by_name[f"{OWN}.{name.lower()}_power"] = self._row(f"{name.lower()}_power", effect.power, "1", fixed)
+            rows_by_name[f"{OWN}.{name.lower()}_reference"] = self._row(
+                f"{name.lower()}_reference", effect.reference, covariate_unit, fixed
             )
-        return found
+        return rows_by_name
 
     def _row(self, name: str, value: float, text: str, spread: Distribution) -> Parameter:
         return Parameter(f"{OWN}.{name}", value, text, spread, "set", (), "", self.file.title, str(self.path), 1)
@@ -117,26 +117,26 @@ class PopulationPk:
             add_venous_total(m, moiety, "by the population model")
 
     def _write_enantiomer(self, m: Stage, letter: str, drug: str) -> None:
-        size = {name: self._individual(m, name) for name in self.values}
+        value = {name: self._individual(m, name) for name in self.values}
         central = m.state(f"{REPLACED}.central_{letter}", "umol", description=f"{drug} in the central compartment")
-        m.rate(central, -size["cl"] / size["v1"] * central, because="elimination")
+        m.rate(central, -value["cl"] / value["v1"] * central, because="elimination")
         for number in range(2, self.file.compartments + 1):
-            other = m.state(
+            peripheral = m.state(
                 f"{REPLACED}.peripheral_{number}_{letter}", "umol", description=f"{drug} in compartment {number}"
             )
-            flow, volume = size[f"q{number}"], size[f"v{number}"]
-            m.transfer(central, other, flow / size["v1"] * central, because="distribution")
-            m.transfer(other, central, flow / volume * other, because="return from the tissue")
-        if "ka" in size:
+            flow, volume = value[f"q{number}"], value[f"v{number}"]
+            m.transfer(central, peripheral, flow / value["v1"] * central, because="distribution")
+            m.transfer(peripheral, central, flow / volume * peripheral, because="return from the tissue")
+        if "ka" in value:
             gut = m.state(f"{REPLACED}.gut_{letter}", "umol", description=f"{drug} that was swallowed")
-            m.rate(gut, -size["ka"] * gut, because="absorption")
-            m.rate(central, size["ka"] * size.get("f", sympy.Integer(1)) * gut, because="absorption of the share F")
+            m.rate(gut, -value["ka"] * gut, because="absorption")
+            m.rate(central, value["ka"] * value.get("f", sympy.Integer(1)) * gut, because="absorption of the share F")
         for place in ("plasma", "venous"):
-            m.output(f"{place}.{drug}", central / size["v1"], "umol/L", description=f"{drug} in {place}")
+            m.output(f"{place}.{drug}", central / value["v1"], "umol/L", description=f"{drug} in {place}")
 
     def _individual(self, m: Stage, name: str) -> sympy.Expr:
         """A parameter with the effect of its covariate."""
-        effect = next((one for key, one in self.file.covariates.items() if key.lower() == name), None)
+        effect = next((power_effect for key, power_effect in self.file.covariates.items() if key.lower() == name), None)
         value = m.parameter(f"{OWN}.{name}")
         if effect is None:
             return value
@@ -157,11 +157,11 @@ class PopulationPk:
 
 def load_population_pk(path: Path, parameters: ParameterTable | None = None) -> tuple[Model, PopulationPk]:
     """The model with the kinetics of a file. Raises InputError with file, line and key."""
-    table, made = parameters or load_parameters(), read_population_pk(path)
-    rows = ParameterTable({**dict(table), **made.rows(table)})
-    stages = [made.stage if write.__name__ == REPLACED else write for write in all_stages()]
+    table, source = parameters or load_parameters(), read_population_pk(path)
+    rows = ParameterTable({**dict(table), **source.rows(table)})
+    stages = [source.stage if stage.__name__ == REPLACED else stage for stage in all_stages()]
     system = build_system(rows, stages)
-    return Model(system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system), made
+    return Model(system.layout, rows, load_kernel(system.layout, lambda: system), lambda: system), source
 
 
 def read_population_pk(path: Path) -> PopulationPk:
@@ -169,25 +169,25 @@ def read_population_pk(path: Path) -> PopulationPk:
     content, lines = read_yaml(path)
     file: PopulationPkFile = validated(content, YamlSource(path, lines), SCHEMA)
 
-    def refuse(what: str, where: tuple[str, ...], **more: Any) -> InputError:
-        return InputError(what, file=path, line=lines.get(where), key=where[-1], **more)
+    def refuse(what: str, key_path: tuple[str, ...], **details: Any) -> InputError:
+        return InputError(what, file=path, line=lines.get(key_path), key=key_path[-1], **details)
 
     values = {}
     for name, text in file.parameters.items():
         if name.lower() not in UNITS:
             expected = ", ".join(UNITS).upper()
             raise refuse(f"there is no parameter '{name}'", ("parameters", name), expected=expected,
-                         nearest=closest_match(name.upper(), [one.upper() for one in UNITS]))  # fmt: skip
+                         nearest=closest_match(name.upper(), [known.upper() for known in UNITS]))  # fmt: skip
         values[name.lower()] = _value(text, UNITS[name.lower()], refuse, name)
-    needed = NEEDED[: 2 * file.compartments]
-    missing = [name.upper() for name in needed if name not in values]
+    required = NEEDED[: 2 * file.compartments]
+    missing = [name.upper() for name in required if name not in values]
     if missing:
         what = f"a model of {file.compartments} compartments without {', '.join(missing)}"
-        raise refuse(what, ("parameters",), expected=", ".join(needed).upper())
+        raise refuse(what, ("parameters",), expected=", ".join(required).upper())
     for key in ("standard_errors", "between", "covariates"):
-        unknown = next((name for name in getattr(file, key) if name.lower() not in values), None)
-        if unknown is not None:
-            raise refuse(f"'{unknown}' has no value", (key, unknown), expected=", ".join(values).upper())
+        unknown_name = next((name for name in getattr(file, key) if name.lower() not in values), None)
+        if unknown_name is not None:
+            raise refuse(f"'{unknown_name}' has no value", (key, unknown_name), expected=", ".join(values).upper())
     for pair in file.correlations:
         if not all(name in file.between for name in pair.split()) or len(pair.split()) != 2:
             raise refuse(f"'{pair}' is no pair of parameters that vary", ("correlations", pair), expected='"CL V1"')
@@ -195,11 +195,11 @@ def read_population_pk(path: Path) -> PopulationPk:
         raise refuse(
             "correlations that contradict each other", ("correlations",), expected="a positive definite matrix"
         )
-    known = load_parameters()
+    parameter_table = load_parameters()
     for name, effect in file.covariates.items():
-        if effect.covariate not in known:
-            near = closest_match(effect.covariate, known)
-            raise refuse(f"there is no covariate '{effect.covariate}'", ("covariates", name), nearest=near)
+        if effect.covariate not in parameter_table:
+            closest_name = closest_match(effect.covariate, parameter_table)
+            raise refuse(f"there is no covariate '{effect.covariate}'", ("covariates", name), nearest=closest_name)
     return PopulationPk(path, file, values)
 
 
@@ -213,13 +213,15 @@ def _correlations(file: PopulationPkFile) -> np.ndarray:
     return matrix
 
 
-def _value(text: str | float, own: str, refuse: Any, name: str) -> tuple[float, str]:
+def _value(text: str | float, usual: str, refuse: Any, name: str) -> tuple[float, str]:
     """Value and unit of a text such as "80 L/h"; a share has no unit."""
     number, _, words = str(text).strip().partition(" ")
     try:
-        value, stated = float(number), unit(words.strip() or "1")
+        value, parsed = float(number), unit(words.strip() or "1")
     except (ValueError, InputError):
-        value, stated = -1.0, unit("1")
-    if not 0 < value < math.inf or not stated.same_kind(unit(own)):
-        raise refuse(f"{name} of '{text}'", ("parameters", name), expected=f"a number above 0 in a unit such as {own}")
+        value, parsed = -1.0, unit("1")
+    if not 0 < value < math.inf or not parsed.same_kind(unit(usual)):
+        raise refuse(
+            f"{name} of '{text}'", ("parameters", name), expected=f"a number above 0 in a unit such as {usual}"
+        )
     return value, words.strip() or "1"

@@ -66,10 +66,10 @@ class PublishedFigure:
 
     @property
     def name(self) -> str:
-        """A name for files."""
-        seen = self.measure.relative_to if self.measure.relative_to != "value" else ""
-        words = (self.reference, self.protocol.id, self.measure.output, seen, self.measure.control_contrast)
-        return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
+        """The file name without suffix."""
+        relative_to = self.measure.relative_to if self.measure.relative_to != "value" else ""
+        parts = (self.reference, self.protocol.id, self.measure.output, relative_to, self.measure.control_contrast)
+        return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
 
     @property
     def title(self) -> str:
@@ -96,25 +96,25 @@ def published_figures(
     targets: Iterable[Target], evidence: Evidence, protocols: Mapping[str, Protocol]
 ) -> tuple[PublishedFigure, ...]:
     """Every figure of the scorecard, including those with an obstacle; published directions are no points."""
-    found: dict[tuple[object, ...], list[Target]] = {}
+    groups: dict[tuple[object, ...], list[Target]] = {}
     for target in targets:
-        how = target.measure
-        if how.statistic == "at" and target.comparison != "sign" and is_hour(how.time):
+        read = target.measure
+        if read.statistic == "at" and target.comparison != "sign" and is_hour(read.time):
             paper = evidence[target.evidence].reference
-            key = (paper, target.protocol, how.output, how.relative_to, how.control_contrast, how.factor)
-            found.setdefault(key, []).append(target)
-    figures = [PublishedFigure(str(key[0]), protocols[str(key[1])], tuple(rows)) for key, rows in found.items()]
+            key = (paper, target.protocol, read.output, read.relative_to, read.control_contrast, read.factor)
+            groups.setdefault(key, []).append(target)
+    figures = [PublishedFigure(str(key[0]), protocols[str(key[1])], tuple(rows)) for key, rows in groups.items()]
     return tuple(figure for figure in figures if len(figure.hours) >= MIN_POINTS)
 
 
 def list_csv(figures: Iterable[PublishedFigure], evidence: Evidence) -> str:
     """One line per figure: archive, output, treatment, number of points, paper."""
     rows = []
-    for one in figures:
-        paper, how, protocol = evidence.references[one.reference], one.measure, one.protocol
+    for figure in figures:
+        paper, how, protocol = evidence.references[figure.reference], figure.measure, figure.protocol
         rows.append((
-            f"{one.name}.omex", how.output, how.relative_to, protocol.species, protocol.treatment, len(one.targets),
-            len(one.hours), paper.citation, paper.doi,
+            f"{figure.name}.omex", how.output, how.relative_to, protocol.species, protocol.treatment,
+            len(figure.targets), len(figure.hours), paper.citation, paper.doi,
         ))  # fmt: skip
     return pd.DataFrame(rows, columns=list(LIST_COLUMNS)).to_csv(index=False, lineterminator="\n")
 
@@ -154,27 +154,27 @@ class _Person:
             protocol.treatment, species=protocol.species, perturbations=protocol.perturbations,
         )  # fmt: skip
         course = subjects(scenario, model)[0]
-        text = course_sbml(model, course, name=protocol.treatment, species=protocol.species)
-        return cls(course, baseline_values(model, values), text, scenario)
+        sbml = course_sbml(model, course, name=protocol.treatment, species=protocol.species)
+        return cls(course, baseline_values(model, values), sbml, scenario)
 
 
 def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model: Model) -> OmexArchive:
-    how, course = figure.measure, figure.course
-    outputs = tuple(dict.fromkeys(names_in(how.output)))
-    grid = course.times
-    times = np.unique(np.concatenate([grid, figure.hours]))
-    found = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
-    curves = TimeCourse(times, {name: found[name].to_numpy()[0] for name in outputs}, person.rest)
-    seen = formula(how.output, how.relative_to, how.factor, person.rest)
+    measure, course = figure.measure, figure.course
+    outputs = tuple(dict.fromkeys(names_in(measure.output)))
+    times_of_course = course.times
+    times = np.unique(np.concatenate([times_of_course, figure.hours]))
+    simulated = run_subjects(model, [person.course], times, tolerance=TOLERANCE)
+    curves = TimeCourse(times, {name: simulated[name].to_numpy()[0] for name in outputs}, person.rest)
+    display_formula = formula(measure.output, measure.relative_to, measure.factor, person.rest)
     files = {
         MODEL: person.sbml,
         SIMULATION: write_sedml(
-            figure.title, MODEL, outputs, [course], species=species_ids(model.layout.states), seen=seen
+            figure.title, MODEL, outputs, [course], species=species_ids(model.layout.states), seen=display_formula
         ),
         POINTS: _points(figure, curves, evidence),
-        EXPECTED.format(NAME): _expected(how, curves, grid),
+        EXPECTED.format(NAME): _expected(measure, curves, times_of_course),
         SCENARIO: scenario_yaml(person.scenario, model.parameters),
-        README: _about(figure, evidence, model),
+        README: _readme(figure, evidence, model),
     }
     add_doses(files, person.scenario, model)
     return OmexArchive(figure.title, files, (course,), outputs)
@@ -183,7 +183,7 @@ def _package(figure: PublishedFigure, person: _Person, evidence: Evidence, model
 def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> str:
     """Every published value, printed and canonical, with its source and the simulated value."""
     rows = []
-    for target in sorted(figure.targets, key=lambda one: float(one.measure.time)):
+    for target in sorted(figure.targets, key=lambda target_item: float(target_item.measure.time)):
         row = evidence[target.evidence]
         paper = evidence.references[row.reference]
         rows.append((
@@ -196,14 +196,14 @@ def _points(figure: PublishedFigure, curves: TimeCourse, evidence: Evidence) -> 
 
 def _expected(how: Observable, curves: TimeCourse, grid: np.ndarray) -> str:
     """The curves of KetaMech: time (h), each output, and the observable of the paper."""
-    rest = float(value_of(how.output, curves.baseline))
-    seen = RELATIVE_TO[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), rest) * how.factor
-    shown = {**{sbml_id(name): curve for name, curve in curves.outputs.items()}, DISPLAY_COURSES: seen}
-    return curves_csv(grid, {name: np.interp(grid, curves.time, curve) for name, curve in shown.items()})
+    baseline = float(value_of(how.output, curves.baseline))
+    observed = RELATIVE_TO[how.relative_to](np.asarray(value_of(how.output, curves.outputs)), baseline) * how.factor
+    columns = {**{sbml_id(name): curve for name, curve in curves.outputs.items()}, DISPLAY_COURSES: observed}
+    return curves_csv(grid, {name: np.interp(grid, curves.time, curve) for name, curve in columns.items()})
 
 
-def _about(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
-    assumed = dict.fromkeys(target.assumption for target in figure.targets if target.assumption)
+def _readme(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
+    assumptions = dict.fromkeys(target.assumption for target in figure.targets if target.assumption)
     how, paper = figure.measure, evidence.references[figure.reference]
     unit = evidence[figure.targets[0].evidence].canonical_unit
     others = {
@@ -212,5 +212,5 @@ def _about(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
         EXPECTED.format(NAME): f"the curves of KetaMech at these times; `{DISPLAY_COURSES}` is {how.output} as in the"
         f" paper ({how.relative_to}), the other outputs are in the units of the model",
     }
-    notes = [*(f"Assumed: {one}." for one in assumed), f"Equations: {model.layout.fingerprint}"]
+    notes = [*(f"Assumed: {assumption}." for assumption in assumptions), f"Equations: {model.layout.fingerprint}"]
     return readme(figure.title, paper.citation, f"a typical {figure.protocol.species}", others, notes)

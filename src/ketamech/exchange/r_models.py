@@ -30,7 +30,7 @@ class _R(Formula):
         return f"log({self._print(expr.args[0])})"
 
     def _print_hill(self, expr: sympy.Expr) -> str:
-        x, half, n = (self._print(part) for part in expr.args)
+        x, half, n = (self._print(argument) for argument in expr.args)
         ratio = f"({x})/({half})"
         return f"(1 - 1/(1 + {self._raised(f'({ratio} + {self.size}({ratio} + 1e-150))/2', n)}))"
 
@@ -68,10 +68,10 @@ def rxode2_text(patient: PatientModel) -> str:
         *(f"  {line}" for line in _equations(patient, write, "d/dt({0}) <- {1}", "{0} <- {1}")),
         "})",
         "parameters <- c(",
-        *_listed([f"{name} = {value!r}" for name, value, _ in _parameters(patient)]),
+        *_list_items([f"{name} = {value!r}" for name, value, _ in _parameters(patient)]),
         ")",
         "initial <- c(",
-        *_listed([f"{sbml_id(name)} = {value!r}" for name, value in patient.starts.items()]),
+        *_list_items([f"{sbml_id(name)} = {value!r}" for name, value in patient.starts.items()]),
         ")",
         "# doses <- read.csv('doses.csv')",
         "# run <- rxSolve(ketamech, parameters, doses, inits = initial, atol = 1e-10, rtol = 1e-8)",
@@ -89,7 +89,7 @@ def mrgsolve_text(patient: PatientModel) -> str:
         *(f"{name} : {value!r} : {about}" for name, value, about in _parameters(patient)),
         "$INIT @annotated",
         *(
-            f"{sbml_id(state.name)} : {patient.starts[state.name]!r} : {_said(state.unit, state.description)}"
+            f"{sbml_id(state.name)} : {patient.starts[state.name]!r} : {_remark(state.unit, state.description)}"
             for state in patient.system.states
         ),
         "$ODE",
@@ -104,22 +104,22 @@ def mrgsolve_text(patient: PatientModel) -> str:
 def doses_table(patient: PatientModel) -> str:
     """The doses after time 0 as records: boluses, and infusions by their rate until it changes."""
     rows: list[tuple[float, dict[str, object]]] = []
-    flowing: dict[str, tuple[float, float]] = {}
+    inflow_since: dict[str, tuple[float, float]] = {}
     names = patient.system.state_names
-    for at, change in patient.doses.changes.items():
-        rows += [(at, _record(at, names[i], amount, 0.0)) for i, amount in change.amounts.items()]
+    for time, change in patient.doses.changes.items():
+        rows += [(time, _record(time, names[i], amount, 0.0)) for i, amount in change.amounts.items()]
         for i, rate in change.inflows.items():
-            begin, before = flowing.get(names[i], (0.0, patient.inflows[names[i]]))
-            rows += _infused(names[i], begin, at, before)
-            flowing[names[i]] = (at, rate)
+            begin, previous_rate = inflow_since.get(names[i], (0.0, patient.inflows[names[i]]))
+            rows += _infused(names[i], begin, time, previous_rate)
+            inflow_since[names[i]] = (time, rate)
     for name, rate in patient.inflows.items():
-        begin, last = flowing.get(name, (0.0, rate))
-        rows += _infused(name, begin, begin + UNENDED_DURATION, last)
-    made = io.StringIO()
-    table = csv.DictWriter(made, EVENT_COLUMNS, lineterminator="\n")
+        begin, final_rate = inflow_since.get(name, (0.0, rate))
+        rows += _infused(name, begin, begin + UNENDED_DURATION, final_rate)
+    buffer = io.StringIO()
+    table = csv.DictWriter(buffer, EVENT_COLUMNS, lineterminator="\n")
     table.writeheader()
-    table.writerows(row for _, row in sorted(rows, key=lambda one: one[0]))
-    return made.getvalue()
+    table.writerows(row for _, row in sorted(rows, key=lambda item: item[0]))
+    return buffer.getvalue()
 
 
 UNENDED_DURATION = 1e5  # h: the length of an infusion that does not end
@@ -146,16 +146,16 @@ def _parameters(patient: PatientModel) -> Iterator[tuple[str, float, str]]:
     """(id, value, remark) of every parameter and baseline value."""
     system = patient.system
     for name in system.parameter_names:
-        about = " ".join(patient.source_of(name)[0].replace(":", ",").split())
-        yield sbml_id(name), patient.values[name], _said(system.parameters[name].unit, about)
+        remark = " ".join(patient.source_of(name)[0].replace(":", ",").split())
+        yield sbml_id(name), patient.values[name], _remark(system.parameters[name].unit, remark)
     for name in system.baseline_names:
-        rest = f"rest({name})"
-        yield sbml_id(rest), patient.values[rest], _said(system.units[name], f"drug-free value of {name}")
+        label = f"rest({name})"
+        yield sbml_id(label), patient.values[label], _remark(system.units[name], f"drug-free value of {name}")
 
 
-def _said(unit_text: str, text: str) -> str:
+def _remark(unit_text: str, text: str) -> str:
     return f"{' '.join(text.replace(':', ',').split())} ({format_dimensions(unit(unit_text).dims)})"
 
 
-def _listed(items: list[str]) -> list[str]:
+def _list_items(items: list[str]) -> list[str]:
     return [f"  {item}," for item in items[:-1]] + [f"  {item}" for item in items[-1:]]

@@ -41,7 +41,7 @@ LONG_NAMES = {
     "period": "period of a crossover",
 }  # of coordinates
 TIME_ATTRIBUTES = {"units": "h", "long_name": "time since the start"}  # CF: the standard name time is that of dates
-HISTORY = ("ketamech date", "ketamech command_line")  # facts that become the attribute history of CF
+HISTORY = ("ketamech date", "ketamech command_line")  # metadata that become the attribute history of CF
 
 
 def read_results(folder: Path | str) -> xr.Dataset:
@@ -49,8 +49,8 @@ def read_results(folder: Path | str) -> xr.Dataset:
     place = Path(folder)
     if (place / TRIAL).is_dir():
         require_unchanged(place, TRIAL)
-        with store_errors(place / TRIAL), xr.open_zarr(place / TRIAL) as found:
-            return from_trial(found.load())
+        with store_errors(place / TRIAL), xr.open_zarr(place / TRIAL) as trial:
+            return from_trial(trial.load())
     if (place / STATE).is_file():
         cohort = read_cohort(place)
         with store_errors(place):
@@ -58,9 +58,9 @@ def read_results(folder: Path | str) -> xr.Dataset:
     if (place / MANIFEST).is_file() and (place / CURVES).is_dir():
         return from_run(read_run(place))
     what = f"'{place.name}' holds no results" if place.exists() else f"there is no folder '{folder}'"
-    inside = next((path.parent for path in sorted(place.glob(f"*/{TRIAL}"))), None)
+    trial_folder = next((path.parent for path in sorted(place.glob(f"*/{TRIAL}"))), None)
     expected = "a folder of ketamech simulate or ketamech trial; tables open as they are"
-    raise InputError(what, file=place, expected=expected, type_this=str(inside) if inside else None)
+    raise InputError(what, file=place, expected=expected, type_this=str(trial_folder) if trial_folder else None)
 
 
 def from_run(curves: xr.Dataset) -> xr.Dataset:
@@ -76,54 +76,56 @@ def from_cohort(curves: xr.Dataset) -> xr.Dataset:
 def from_trial(trial: xr.Dataset) -> xr.Dataset:
     """A trial (dims replicate, patient, visit): scores and visit times by arm and planned hour."""
     arms = list(dict.fromkeys(str(name) for name in np.unique(trial["arm"].values)))
-    inside = trial["arm"].astype(str) == xr.DataArray(arms, dims="arm")
-    found = trial.drop_vars("arm").assign_coords(arm=arms)
+    is_arm = trial["arm"].astype(str) == xr.DataArray(arms, dims="arm")
+    by_arm = trial.drop_vars("arm").assign_coords(arm=arms)
     for name, values in trial.data_vars.items():
         if "visit" in values.dims and name != "arm" and values.dtype.kind == "f":
-            found[name] = values.where(inside).assign_attrs(values.attrs)
+            by_arm[name] = values.where(is_arm).assign_attrs(values.attrs)
     hours = trial["hour"].values
     if np.unique(hours).size != hours.size:
         raise InputError("two visits are planned for one hour", expected="visits at different hours")
-    found = found.assign_coords(visit_name=("visit", [str(v) for v in trial["visit"].values]), visit=hours)
-    return with_attributes(found.rename(visit="time").drop_vars("hour"))
+    by_arm = by_arm.assign_coords(visit_name=("visit", [str(v) for v in trial["visit"].values]), visit=hours)
+    return with_attributes(by_arm.rename(visit="time").drop_vars("hour"))
 
 
 def with_attributes(dataset: xr.Dataset) -> xr.Dataset:
     """Ordered dimensions, CF attributes, and only values that files can store."""
     ordered = [dim for dim in DIMS if dim in dataset.dims]
-    found = dataset.transpose(*ordered, ...)
-    for name in found.variables:
-        found[name].attrs = cf_attributes(str(name), found[name].attrs)
-        if "flag_values" in found[name].attrs:  # CF: of the type of the variable
-            found[name].attrs["flag_values"] = np.asarray(dataset[name].attrs["flag_values"], found[name].dtype)
-    for name in LONG_NAMES.keys() & set(found.coords):
-        found[name].attrs.setdefault("long_name", LONG_NAMES[name])
-    found["time"].attrs = dict(TIME_ATTRIBUTES)
-    facts = {key: _plain(value) for key, value in dataset.attrs.items() if value is not None and key != "Conventions"}
-    if history := ": ".join(str(facts[key]) for key in HISTORY if key in facts):
-        facts.setdefault("history", history)
-    text = [name for name, variable in found.variables.items() if variable.dtype.kind in "OUT"]
-    words = {name: found[name].astype(str).astype(object) for name in text}
-    found = found.assign({name: values for name, values in words.items() if name in found.data_vars})
-    found = found.assign_coords({name: values for name, values in words.items() if name in found.coords})
-    found = found.drop_encoding().assign_attrs(**facts, Conventions=CONVENTIONS)
-    for name in found.coords:
-        found[name].encoding["_FillValue"] = None  # CF: a coordinate is never missing
-    return found
+    result = dataset.transpose(*ordered, ...)
+    for name in result.variables:
+        result[name].attrs = cf_attributes(str(name), result[name].attrs)
+        if "flag_values" in result[name].attrs:  # CF: of the type of the variable
+            result[name].attrs["flag_values"] = np.asarray(dataset[name].attrs["flag_values"], result[name].dtype)
+    for name in LONG_NAMES.keys() & set(result.coords):
+        result[name].attrs.setdefault("long_name", LONG_NAMES[name])
+    result["time"].attrs = dict(TIME_ATTRIBUTES)
+    metadata = {
+        key: _plain(value) for key, value in dataset.attrs.items() if value is not None and key != "Conventions"
+    }
+    if history := ": ".join(str(metadata[key]) for key in HISTORY if key in metadata):
+        metadata.setdefault("history", history)
+    text_names = [name for name, variable in result.variables.items() if variable.dtype.kind in "OUT"]
+    texts = {name: result[name].astype(str).astype(object) for name in text_names}
+    result = result.assign({name: values for name, values in texts.items() if name in result.data_vars})
+    result = result.assign_coords({name: values for name, values in texts.items() if name in result.coords})
+    result = result.drop_encoding().assign_attrs(**metadata, Conventions=CONVENTIONS)
+    for name in result.coords:
+        result[name].encoding["_FillValue"] = None  # CF: a coordinate is never missing
+    return result
 
 
 def cf_attributes(name: str, attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """CF attributes: `units` of UDUNITS, `counted_in` for counted units, a long name."""
-    found = {str(key): _plain(value) for key, value in attributes.items() if value is not None}
-    if "units" in found:
-        found["units"], counted = cf_units(str(found["units"]))
+    cf = {str(key): _plain(value) for key, value in attributes.items() if value is not None}
+    if "units" in cf:
+        cf["units"], counted = cf_units(str(cf["units"]))
         if counted:
-            found["counted_in"] = counted
-    if "units" in found or "." in name:
-        found.setdefault("long_name", name.replace(".", ", ").replace("_", " "))
+            cf["counted_in"] = counted
+    if "units" in cf or "." in name:
+        cf.setdefault("long_name", name.replace(".", ", ").replace("_", " "))
     if "." in name:
-        found.setdefault("alias", name.replace(".", "__"))  # of letters, digits and underscores, as in SBML
-    return found
+        cf.setdefault("alias", name.replace(".", "__"))  # of letters, digits and underscores, as in SBML
+    return cf
 
 
 def cf_units(text: str) -> tuple[str, str]:
@@ -135,8 +137,8 @@ def cf_units(text: str) -> tuple[str, str]:
         dims = unit(text).dims
     except Exception:  # a unit that is only a label stays one
         return text, ""
-    rest = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED_UNITS]
-    return " ".join(rest) or "1", " ".join(counted)
+    other_units = [f"{name}{'' if power == 1 else power}" for name, power in dims if name not in COUNTED_UNITS]
+    return " ".join(other_units) or "1", " ".join(counted)
 
 
 def _plain(value: object) -> object:
@@ -178,17 +180,17 @@ def save_results(results: Results, target: Path | str) -> Path:
         raise InputError("groups go into .nc or .zarr", expected="such a name", type_this=f"--to {path.stem}.nc")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as folder:
-        draft = Path(folder) / path.name
-        _write(results, draft)
-        former = path.rename(Path(folder) / "former") if path.is_dir() else None
+        temporary_file = Path(folder) / path.name
+        _write(results, temporary_file)
+        backup = path.rename(Path(folder) / "former") if path.is_dir() else None
         try:
-            os.replace(draft, path)
+            os.replace(temporary_file, path)
         except OSError:
-            if former:
-                former.rename(path)
+            if backup:
+                backup.rename(path)
             raise
-        if sidecar_path(draft).is_file():
-            os.replace(sidecar_path(draft), sidecar_path(path))
+        if sidecar_path(temporary_file).is_file():
+            os.replace(sidecar_path(temporary_file), sidecar_path(path))
     return path
 
 
@@ -201,12 +203,12 @@ def open_results(source: Path | str) -> xr.Dataset:
         if path.suffix.lower() in TABLES:
             return _load_table(path)
         with _opened(path) as tree:
-            found = _renamed(tree.to_dataset().load(), _with_blanks)
-            assert isinstance(found, xr.Dataset)
-            return found
+            results = _renamed(tree.to_dataset().load(), _with_blanks)
+            assert isinstance(results, xr.Dataset)
+            return results
 
 
-def facts_of(source: Path | str) -> dict[str, Any]:
+def metadata_of(source: Path | str) -> dict[str, Any]:
     """Metadata of a file of results: model hash, seed, versions, command line, papers. Raises InputError."""
     path = Path(source)
     suffix = path.suffix.lower()
@@ -231,14 +233,14 @@ def long_table(dataset: xr.Dataset) -> pd.DataFrame:
     Variables with a unit of letters come first: a reader that infers the type of the unit from the first rows would
     take the unit 1 for a number.
     """
-    parts = []
+    tables = []
     for name in sorted(names_of(dataset), key=lambda name: _unit_of(dataset[name]) == "1"):
         values = dataset[name].transpose(*DIMS)
         if values.dtype.kind in "fiub":
-            part = values.drop_vars([c for c in values.coords if c not in DIMS]).to_series().dropna().reset_index()
-            part.columns = [*DIMS, "value"]
-            parts.append(part.assign(variable=str(name), unit=_unit_of(values))[list(COLUMNS)])
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+            rows = values.drop_vars([c for c in values.coords if c not in DIMS]).to_series().dropna().reset_index()
+            rows.columns = [*DIMS, "value"]
+            tables.append(rows.assign(variable=str(name), unit=_unit_of(values))[list(COLUMNS)])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _unit_of(values: xr.DataArray) -> str:
@@ -277,12 +279,12 @@ def _with_blanks(name: str) -> str:
 
 
 def _renamed(results: Results, rename: Callable[[str], str]) -> Results:
-    """Results with other names of the attributes of the whole."""
+    """The results with global attributes renamed by `rename`."""
 
     def renamed(dataset: xr.Dataset) -> xr.Dataset:
-        found = dataset.copy()
-        found.attrs = {rename(str(name)): value for name, value in dataset.attrs.items()}
-        return found
+        copy = dataset.copy()
+        copy.attrs = {rename(str(name)): value for name, value in dataset.attrs.items()}
+        return copy
 
     if isinstance(results, xr.Dataset):
         return renamed(results)
@@ -293,13 +295,13 @@ def _load_table(path: Path) -> xr.Dataset:
     """A long table as a dataset, its arms in order of appearance."""
     is_csv = path.suffix.lower() == ".csv"
     table = pd.read_csv(path, comment="#", dtype={"arm": str}) if is_csv else pd.read_parquet(path)
-    lacking = [name for name in COLUMNS if name not in table]
-    if lacking:
+    missing_columns = [name for name in COLUMNS if name not in table]
+    if missing_columns:
         expected = f"columns {', '.join(COLUMNS)}; pandas reads others"
-        raise InputError(f"a table without '{lacking[0]}'", expected=expected)
-    found = xr.Dataset()
-    for name, part in table.groupby("variable", sort=False):
-        values = part.set_index(list(DIMS))["value"].to_xarray()
-        found[str(name)] = values.assign_attrs(units=str(part["unit"].iloc[0]))
-    facts = {name: value for name, value in facts_of(path).items() if name != "Conventions"}
-    return with_attributes(found.sel(arm=list(dict.fromkeys(table["arm"]))).assign_attrs(facts))
+        raise InputError(f"a table without '{missing_columns[0]}'", expected=expected)
+    dataset = xr.Dataset()
+    for name, rows in table.groupby("variable", sort=False):
+        values = rows.set_index(list(DIMS))["value"].to_xarray()
+        dataset[str(name)] = values.assign_attrs(units=str(rows["unit"].iloc[0]))
+    metadata = {name: value for name, value in metadata_of(path).items() if name != "Conventions"}
+    return with_attributes(dataset.sel(arm=list(dict.fromkeys(table["arm"]))).assign_attrs(metadata))

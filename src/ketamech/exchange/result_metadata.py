@@ -18,17 +18,16 @@ import pyarrow.parquet as pq
 HEADER_PREFIX, SIDECAR_SUFFIX = "# ", "-metadata.json"
 PLAIN_KEY = "ketamech"  # key in the metadata of a file
 KEY = PLAIN_KEY.encode()
-PAPERS = "ketamech papers"  # keys of the papers behind a result, joined by blanks
 
 
-def write_table(table: pd.DataFrame, path: Path, facts: Mapping[str, object], *, digits: str | None = None) -> None:
+def write_table(table: pd.DataFrame, path: Path, metadata: Mapping[str, object], *, digits: str | None = None) -> None:
     """Write a .csv or .parquet file with metadata; `digits`: number format in a CSV file, such as %.6g."""
     if path.suffix == ".parquet":
-        write_parquet(pa.Table.from_pandas(table, preserve_index=False), path, facts)
+        write_parquet(pa.Table.from_pandas(table, preserve_index=False), path, metadata)
         return
     path.write_text(table.to_csv(index=False, lineterminator="\n", float_format=digits), encoding="utf-8")
-    if facts:
-        sidecar_path(path).write_text(csv_metadata(path.name, facts), encoding="utf-8")
+    if metadata:
+        sidecar_path(path).write_text(csv_metadata(path.name, metadata), encoding="utf-8")
 
 
 def sidecar_path(path: Path) -> Path:
@@ -36,27 +35,29 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
-def csv_metadata(name: str, facts: Mapping[str, object]) -> str:
+def csv_metadata(name: str, metadata: Mapping[str, object]) -> str:
     """The metadata of the CSV file `name` as CSV on the Web."""
-    content = {"@context": "http://www.w3.org/ns/csvw", "url": name, PLAIN_KEY: dict(facts)}
+    content = {"@context": "http://www.w3.org/ns/csvw", "url": name, PLAIN_KEY: dict(metadata)}
     return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
-def csv_with_metadata(table: pd.DataFrame, facts: Mapping[str, object], *, digits: str | None = None) -> str:
+def csv_with_metadata(table: pd.DataFrame, metadata: Mapping[str, object], *, digits: str | None = None) -> str:
     """CSV text with one line `# name: value` per item of metadata at the top, for tables of the package itself."""
-    return metadata_header(facts) + str(table.to_csv(index=False, lineterminator="\n", float_format=digits))
+    return metadata_header(metadata) + str(table.to_csv(index=False, lineterminator="\n", float_format=digits))
 
 
-def metadata_header(facts: Mapping[str, object]) -> str:
+def metadata_header(metadata: Mapping[str, object]) -> str:
     """The comment lines at the top of a CSV file."""
-    return "".join(f"{HEADER_PREFIX}{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in facts.items())
+    return "".join(
+        f"{HEADER_PREFIX}{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in metadata.items()
+    )
 
 
-def write_parquet(table: pa.Table, path: Path, facts: Mapping[str, object], **how: Any) -> None:
+def write_parquet(table: pa.Table, path: Path, metadata: Mapping[str, object], **options: Any) -> None:
     """Write a Parquet file with the metadata in its schema."""
-    said = json.dumps({str(name): value for name, value in facts.items()}, default=str).encode()
-    marked = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: said})
-    pq.write_table(marked, path, compression="zstd", **how)
+    encoded_metadata = json.dumps({str(name): value for name, value in metadata.items()}, default=str).encode()
+    table_with_metadata = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: encoded_metadata})
+    pq.write_table(table_with_metadata, path, compression="zstd", **options)
 
 
 def read_parquet_metadata(path: Path) -> dict[str, object]:
@@ -68,14 +69,14 @@ def read_csv_metadata(path: Path) -> dict[str, object]:
     """The metadata beside a CSV file, or those at its top, as versions before 0.3 wrote them; empty without either."""
     if sidecar_path(path).is_file():
         return dict(json.loads(sidecar_path(path).read_text(encoding="utf-8"))[PLAIN_KEY])
-    found: dict[str, object] = {}
+    metadata: dict[str, object] = {}
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             if not line.startswith(HEADER_PREFIX):
                 break
             name, _, value = line.removeprefix(HEADER_PREFIX).partition(": ")
             try:
-                found[name] = json.loads(value)
+                metadata[name] = json.loads(value)
             except ValueError:
                 continue
-    return found
+    return metadata

@@ -1,6 +1,4 @@
-"""
-
-Route templates: the dose events of one mg, or one session, of every drug by every route.
+"""Route templates: the dose events of one mg, or one session, of every drug by every route.
 
 Input profile: boluses and piecewise-constant inflows by state, independent of the regimen that causes them.
 """
@@ -14,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from ketamech.core import InputError, convert
 from ketamech.dosing.dose_events import DoseEvent, dose_events, without_expectancy
-from ketamech.dosing.drugs import Drug, load_drugs
+from ketamech.dosing.drugs import Drug, load_drugs, timed_routes
 from ketamech.dosing.regimen import Regimen
-from ketamech.dosing.treatment import TIMED_ROUTES, Treatment
+from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import ParameterTable
 
 AMOUNT, STEP = "amount", "step"  # kinds of inputs
@@ -31,20 +29,20 @@ class TimeMap:
         self._times: list[float] = []
         self._sizes: dict[float, float] = {}
 
-    def add(self, at: float, size: float) -> None:
+    def add(self, time: float, size: float) -> None:
         """Add to the size at a time."""
-        where = self._known(at)
-        if where is None:
-            insort(self._times, where := at)
-        self._sizes[where] = self._sizes.get(where, 0.0) + size
+        known_time = self._known_time(time)
+        if known_time is None:
+            insort(self._times, known_time := time)
+        self._sizes[known_time] = self._sizes.get(known_time, 0.0) + size
 
-    def __getitem__(self, at: float) -> float:
-        known = self._known(at)
-        return 0.0 if known is None else self._sizes[known]
+    def __getitem__(self, time: float) -> float:
+        known_time = self._known_time(time)
+        return 0.0 if known_time is None else self._sizes[known_time]
 
-    def from_time(self, at: float) -> Iterator[tuple[float, float]]:
+    def from_time(self, time: float) -> Iterator[tuple[float, float]]:
         """Times and sizes from a time on."""
-        for i in range(bisect_left(self._times, at - TIME_TOLERANCE), len(self._times)):
+        for i in range(bisect_left(self._times, time - TIME_TOLERANCE), len(self._times)):
             yield self._times[i], self._sizes[self._times[i]]
 
     def __iter__(self) -> Iterator[float]:
@@ -55,9 +53,9 @@ class TimeMap:
         """The largest size, either way."""
         return max(map(abs, self._sizes.values()), default=0.0)
 
-    def _known(self, at: float) -> float | None:
-        i = bisect_left(self._times, at - TIME_TOLERANCE)
-        return self._times[i] if i < len(self._times) and self._times[i] <= at + TIME_TOLERANCE else None
+    def _known_time(self, time: float) -> float | None:
+        i = bisect_left(self._times, time - TIME_TOLERANCE)
+        return self._times[i] if i < len(self._times) and self._times[i] <= time + TIME_TOLERANCE else None
 
 
 @dataclass
@@ -67,24 +65,24 @@ class InputProfile:
     sizes: defaultdict[tuple[str, str], TimeMap] = field(default_factory=lambda: defaultdict(TimeMap))
 
     @classmethod
-    def of(cls, entries: Iterable[DoseEvent]) -> InputProfile:
+    def of(cls, events: Iterable[DoseEvent]) -> InputProfile:
         """The profile of dose events."""
-        found = cls()
-        for entry in entries:
-            found.add(entry.compartment, float(entry.time), float(entry.amount), float(entry.duration))
-        return found
+        profile = cls()
+        for event in events:
+            profile.add(event.compartment, float(event.time), float(event.amount), float(event.duration))
+        return profile
 
-    def add(self, state: str, at: float, amount: float, duration: float = 0.0) -> None:
+    def add(self, state: str, time: float, amount: float, duration: float = 0.0) -> None:
         """Add a bolus, or an infusion over a `duration` (h); a negative amount is subtracted."""
         if duration:
-            self.step(state, at, amount / duration)
-            self.step(state, at + duration, -amount / duration)
+            self.step(state, time, amount / duration)
+            self.step(state, time + duration, -amount / duration)
         else:
-            self.sizes[AMOUNT, state].add(at, amount)
+            self.sizes[AMOUNT, state].add(time, amount)
 
-    def step(self, state: str, at: float, size: float) -> None:
+    def step(self, state: str, time: float, size: float) -> None:
         """Change an inflow from a time on."""
-        self.sizes[STEP, state].add(at, size)
+        self.sizes[STEP, state].add(time, size)
 
     def of_kind(self, kind: str, state: str) -> TimeMap:
         """The boluses into a state (AMOUNT), or the changes of its inflow (STEP)."""
@@ -92,28 +90,28 @@ class InputProfile:
 
     def inflow(self, state: str, begin: float, end: float, since: float) -> float:
         """The smallest inflow into a state from `begin` to `end`; 0 before `since`."""
-        speed, levels = 0.0, []
-        for at, size in self.of_kind(STEP, state).from_time(since):
-            if at >= end - TIME_TOLERANCE:
+        rate, rates = 0.0, []
+        for time, size in self.of_kind(STEP, state).from_time(since):
+            if time >= end - TIME_TOLERANCE:
                 break
-            if at > begin + TIME_TOLERANCE:
-                levels.append(speed)
-            speed += size
-        return min([*levels, speed])
+            if time > begin + TIME_TOLERANCE:
+                rates.append(rate)
+            rate += size
+        return min([*rates, rate])
 
     def changes(self, state: str, after: float) -> Iterator[float]:
         """Times after `after` at which the inflow into a state changes."""
         steps = self.of_kind(STEP, state).from_time(after)
-        return (at for at, size in steps if at > after + TIME_TOLERANCE and size)
+        return (time for time, size in steps if time > after + TIME_TOLERANCE and size)
 
     def first_difference(self, other: InputProfile) -> str:
         """The state and time of the first difference; empty for equal profiles."""
         for kind, state in sorted({**self.sizes, **other.sizes}, key=lambda key: key[0]):
-            one, two = self.of_kind(kind, state), other.of_kind(kind, state)
-            least = ROUNDING * max(one.largest, two.largest)
-            wrong = (at for at in sorted({*one, *two}) if abs(one[at] - two[at]) > least)
-            if (at := next(wrong, None)) is not None:
-                return f"{state} at {at:g} h"
+            mine, theirs = self.of_kind(kind, state), other.of_kind(kind, state)
+            tolerance = ROUNDING * max(mine.largest, theirs.largest)
+            differing = (time for time in sorted({*mine, *theirs}) if abs(mine[time] - theirs[time]) > tolerance)
+            if (time := next(differing, None)) is not None:
+                return f"{state} at {time:g} h"
         return ""
 
 
@@ -147,101 +145,104 @@ class RouteTemplate:
     @property
     def is_mixed(self) -> bool:
         """Whether one part is a bolus and another an infusion (nasal, sublingual)."""
-        return not self.is_infused and len({part.duration > 0 for part in self.events}) > 1
+        return not self.is_infused and len({event.duration > 0 for event in self.events}) > 1
 
     @property
     def compartments(self) -> frozenset[str]:
         """Compartments of the events at time 0."""
-        return frozenset(part.compartment for part in self.events if not part.time)
+        return frozenset(event.compartment for event in self.events if not event.time)
 
-    def duration_at(self, remaining: InputProfile, at: float) -> float | None:
+    def duration_at(self, remaining: InputProfile, time: float) -> float | None:
         """The duration (h) at a time, where it is variable; None where the template does not fit."""
         if not self.is_infused:
             return 0.0
-        flows = [part for part in self.events if part.duration]
+        infusions = [event for event in self.events if event.duration]
         if self.is_maintained:
-            least = min(part.amount / PROBE_DURATION for part in flows) * (1 - SESSION_TOLERANCE)
-            state = flows[0].compartment
-            ends = [end for end in remaining.changes(state, at) if remaining.inflow(state, at, end, at) >= least]
-            return max(ends) - at if ends else None
+            lowest = min(event.amount / PROBE_DURATION for event in infusions) * (1 - SESSION_TOLERANCE)
+            state = infusions[0].compartment
+            ends = [end for end in remaining.changes(state, time) if remaining.inflow(state, time, end, time) >= lowest]
+            return max(ends) - time if ends else None
         if self.is_counted:
-            speed = remaining.inflow(flows[0].compartment, at, at + 2 * TIME_TOLERANCE, at)
-            return flows[0].amount / speed if speed > 0 else None
-        change = min((next(remaining.changes(part.compartment, at), at) for part in flows), default=at)
-        return change - at if change > at else None
+            rate = remaining.inflow(infusions[0].compartment, time, time + 2 * TIME_TOLERANCE, time)
+            return infusions[0].amount / rate if rate > 0 else None
+        first = min((next(remaining.changes(event.compartment, time), time) for event in infusions), default=time)
+        return first - time if first > time else None
 
-    def max_amount(self, left: InputProfile, at: float, lasting: float) -> float:
+    def max_amount(self, remaining: InputProfile, time: float, duration: float) -> float:
         """The largest amount (mg, sessions) contained in the remaining profile at a time."""
-        return min(self._found(part, left, at, lasting) / self._size(part, lasting) for part in self.events)
+        return min(
+            self._contained_amount(event, remaining, time, duration) / self._size(event, duration)
+            for event in self.events
+        )
 
-    def explains_all(self, left: InputProfile, at: float, amount: float, lasting: float) -> bool:
+    def explains_all(self, remaining: InputProfile, time: float, amount: float, duration: float) -> bool:
         """Whether this amount explains all inputs at its times."""
-        for part in self.events:
-            moment, size = at + part.time, amount * self._size(part, lasting)
-            state, duration = part.compartment, self._duration(part, lasting)
-            there = left.of_kind(STEP if duration else AMOUNT, state)[moment] * (duration or 1.0)
-            if there > size * (1 + SESSION_TOLERANCE):
+        for event in self.events:
+            event_time, size = time + event.time, amount * self._size(event, duration)
+            state, event_duration = event.compartment, self._duration(event, duration)
+            present = remaining.of_kind(STEP if event_duration else AMOUNT, state)[event_time] * (event_duration or 1.0)
+            if present > size * (1 + SESSION_TOLERANCE):
                 return False
         return True
 
-    def ends_there(self, left: InputProfile, at: float, amount: float, lasting: float) -> bool:
+    def ends_there(self, remaining: InputProfile, time: float, amount: float, duration: float) -> bool:
         """Whether every inflow of this template also ends in the remaining profile, and is no part of a longer one."""
-        for part in self.events:
-            duration = self._duration(part, lasting)
-            speed = amount * self._size(part, lasting) / (duration or 1.0)
-            end = left.of_kind(STEP, part.compartment)[at + part.time + duration]
-            if duration and end > -speed * (1 - SESSION_TOLERANCE):
+        for event in self.events:
+            event_duration = self._duration(event, duration)
+            rate = amount * self._size(event, duration) / (event_duration or 1.0)
+            end = remaining.of_kind(STEP, event.compartment)[time + event.time + event_duration]
+            if event_duration and end > -rate * (1 - SESSION_TOLERANCE):
                 return False
         return True
 
-    def subtract(self, left: InputProfile, at: float, amount: float, lasting: float) -> None:
+    def subtract(self, remaining: InputProfile, time: float, amount: float, duration: float) -> None:
         """Subtract this amount from the profile."""
-        for part in self.events:
-            size = -amount * self._size(part, lasting)
-            left.add(part.compartment, at + part.time, size, self._duration(part, lasting))
+        for event in self.events:
+            size = -amount * self._size(event, duration)
+            remaining.add(event.compartment, time + event.time, size, self._duration(event, duration))
 
-    def treatment_of(self, at: float, amount: float, lasting: float) -> Treatment:
+    def treatment_of(self, time: float, amount: float, duration: float) -> Treatment:
         """This amount as a treatment."""
-        return replace(self.treatment, start=at, amount=None if self.is_counted else amount, duration=lasting)
+        return replace(self.treatment, start=time, amount=None if self.is_counted else amount, duration=duration)
 
-    def _found(self, part: DoseEvent, left: InputProfile, at: float, lasting: float) -> float:
-        begin, duration = at + part.time, self._duration(part, lasting)
-        if not duration:
-            return left.of_kind(AMOUNT, part.compartment)[begin]
-        return left.inflow(part.compartment, begin, begin + duration, at) * duration
+    def _contained_amount(self, event: DoseEvent, remaining: InputProfile, time: float, duration: float) -> float:
+        begin, event_duration = time + event.time, self._duration(event, duration)
+        if not event_duration:
+            return remaining.of_kind(AMOUNT, event.compartment)[begin]
+        return remaining.inflow(event.compartment, begin, begin + event_duration, time) * event_duration
 
-    def _duration(self, part: DoseEvent, lasting: float) -> float:
-        return lasting if self.is_infused and part.duration else float(part.duration)
+    def _duration(self, event: DoseEvent, duration: float) -> float:
+        return duration if self.is_infused and event.duration else float(event.duration)
 
-    def _size(self, part: DoseEvent, lasting: float) -> float:
-        return float(part.amount * (lasting / PROBE_DURATION if self.is_maintained and part.duration else 1.0))
+    def _size(self, event: DoseEvent, duration: float) -> float:
+        return float(event.amount * (duration / PROBE_DURATION if self.is_maintained and event.duration else 1.0))
 
 
 def route_templates(parameters: ParameterTable, values: Mapping[str, float]) -> list[RouteTemplate]:
     """All templates, those with most events first (a part of a nasal dose is swallowed)."""
-    found = [way for drug in load_drugs() for way in _templates_of_drug(drug, parameters, values)]
-    kinds = {
-        (*((part.time, part.compartment, part.duration) for part in way.events), way.is_infused): way
-        for way in found[::-1]
+    templates = [template for drug in load_drugs() for template in _templates_of_drug(drug, parameters, values)]
+    template_by_events = {
+        (*((event.time, event.compartment, event.duration) for event in template.events), template.is_infused): template
+        for template in templates[::-1]
     }
-    return sorted(kinds.values(), key=lambda way: (-len(way.events), way.is_infused))
+    return sorted(template_by_events.values(), key=lambda template: (-len(template.events), template.is_infused))
 
 
 def _templates_of_drug(drug: Drug, parameters: ParameterTable, values: Mapping[str, float]) -> Iterator[RouteTemplate]:
-    weight = values.get("drug.nasal_device", parameters["drug.nasal_device"].canonical)
-    device = convert(weight, parameters["drug.nasal_device"].canonical_unit, "mg")
+    device_amount = values.get("drug.nasal_device", parameters["drug.nasal_device"].canonical)
+    device = convert(device_amount, parameters["drug.nasal_device"].canonical_unit, "mg")
     for route in drug.routes:
         for amount, duration in _probe_doses(drug, route, device):
             unit = "" if drug.is_session else "mg"
             treatment = Treatment(drug.name, amount, unit, route, duration)
             try:
-                given = dose_events(Regimen((treatment,)), parameters, values, PROBE_DURATION)
+                events = dose_events(Regimen((treatment,)), parameters, values, PROBE_DURATION)
             except InputError:  # beyond the dose limits
                 continue
             size = 1.0 if amount is None else amount
-            parts = tuple(replace(e, amount=e.amount / size) for e in without_expectancy(given) if e.amount)
-            if parts:
-                yield RouteTemplate(treatment, parts, duration > 0)
+            unit_events = tuple(replace(e, amount=e.amount / size) for e in without_expectancy(events) if e.amount)
+            if unit_events:
+                yield RouteTemplate(treatment, unit_events, duration > 0)
 
 
 def _probe_doses(drug: Drug, route: str, device: float) -> Iterator[tuple[float | None, float]]:
@@ -255,5 +256,5 @@ def _probe_doses(drug: Drug, route: str, device: float) -> Iterator[tuple[float 
         yield from ((n * device, 0.0) for n in range(1, MAX_DEVICES + 1))
         return
     yield PROBE_DOSE, 0.0
-    if route in TIMED_ROUTES:
+    if route in timed_routes():
         yield PROBE_DOSE, PROBE_DURATION

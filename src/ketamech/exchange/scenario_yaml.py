@@ -32,14 +32,14 @@ def scenario_keys(scenario: Scenario, parameters: ParameterTable) -> dict[str, A
         values.setdefault("person.weight", parameters["person.weight"].canonical)
     keys = {
         "title": scenario.title, "description": scenario.description, "treatments": list(scenario.regimen.sentences()),
-        "perturbations": [given.text for given in scenario.perturbations],
+        "perturbations": [perturbation.text for perturbation in scenario.perturbations],
         "species": "" if scenario.species == HUMAN else scenario.species,
         "parameters": {name: _quantity(value, name, parameters) for name, value in values.items()},
     }  # fmt: skip
-    found: dict[str, Any] = {key: value for key, value in keys.items() if value or key in ("title", "treatments")}
+    content: dict[str, Any] = {key: value for key, value in keys.items() if value or key in ("title", "treatments")}
     horizon = f"{scenario.horizon:.10f}".rstrip("0").rstrip(".")
     return {
-        **found,
+        **content,
         "horizon": f"{horizon} h",
         "seed": scenario.seed,
         **({} if scenario.control else {"control": False}),

@@ -57,15 +57,15 @@ class SimulatedRun:
 
 
 class _ModelStates:
-    """The present content and time of each model during a task; `ended`: values from which a model continues."""
+    """The present content and time of each model during a task; `final_values`: final values of its last run."""
 
     def __init__(self) -> None:
         self.models, self.times = dict[str, ModelEditor](), dict[str, float]()
-        self.ended = dict[str, Mapping[str, float]]()
+        self.final_values = dict[str, Mapping[str, float]]()
 
     def take(self, other: _ModelStates) -> _ModelStates:
-        """Become the same as others."""
-        self.models, self.times, self.ended = dict(other.models), dict(other.times), dict(other.ended)
+        """Copy the states of `other`; returns this object."""
+        self.models, self.times, self.final_values = dict(other.models), dict(other.times), dict(other.final_values)
         return self
 
 
@@ -79,10 +79,10 @@ class SedmlFile:
         text = read_text(path, "SED-ML") if self.files is None else self._main()
         self.document = libsedml().readSedMLFromString(text)
         errors = [self.document.getError(i) for i in range(self.document.getNumErrors())]
-        severe = [one for one in errors if one.getSeverity() >= libsedml().LIBSEDML_SEV_ERROR]
+        severe = [error for error in errors if error.getSeverity() >= libsedml().LIBSEDML_SEV_ERROR]
         if severe or not self.document.getNumModels():
-            why = " ".join(severe[0].getMessage().split())[:200] if severe else "it has no model"
-            raise InputError(f"this is no SED-ML with a model: {why}", file=path, expected=EXPECTED)
+            reason = " ".join(severe[0].getMessage().split())[:200] if severe else "it has no model"
+            raise InputError(f"this is no SED-ML with a model: {reason}", file=path, expected=EXPECTED)
 
     def _main(self) -> str:
         assert self.files is not None
@@ -105,7 +105,7 @@ class SedmlFile:
             raise InputError("nothing is simulated", expected="a uniform time course")
         return float(max(ends))
 
-    def _simple_course(self, task: Any, text: str, now: float) -> SimulatedCourse:
+    def _simple_course(self, task: Any, text: str, start_time: float) -> SimulatedCourse:
         """The time course of a task that is not repeated. Raises InputError for another kind of simulation."""
         name, simulation = task.getId(), self.document.getSimulation(task.getSimulationReference())
         kind = "missing" if simulation is None else simulation.getElementName()
@@ -116,11 +116,11 @@ class SedmlFile:
         if re.sub(r"\D+0*", "", algorithm) in STOCHASTIC:
             raise InputError(f"'{name}' is a stochastic simulation ({algorithm})", expected=EXPECTED)
         if kind == "steadyState":
-            return SimulatedCourse(text, now, np.empty(0))
+            return SimulatedCourse(text, start_time, np.empty(0))
         if kind == "oneStep":
             if not 0 < simulation.getStep() < np.inf:
                 raise InputError(f"'{name}' has a step of {simulation.getStep():g}", expected="a step above 0")
-            return SimulatedCourse(text, now, np.array([now + simulation.getStep()]))
+            return SimulatedCourse(text, start_time, np.array([start_time + simulation.getStep()]))
         steps = simulation.getNumberOfSteps()
         if not 0 < steps <= MAX_STEPS:
             raise InputError(f"'{name}' has {steps} steps", expected=f"at most {MAX_STEPS:,} steps")
@@ -138,7 +138,7 @@ class SedmlFile:
             for generator in map(self.document.getDataGenerator, sources.values()):
                 variables = [generator.getVariable(i) for i in range(generator.getNumVariables())] if generator else []
                 used |= dict.fromkeys(
-                    one.getTaskReference() for one in variables if not one.getTarget().startswith("#")
+                    variable.getTaskReference() for variable in variables if not variable.getTarget().startswith("#")
                 )
         if not used:
             raise InputError("nothing is reported or plotted", file=self.path, expected="a report")
@@ -148,13 +148,13 @@ class SedmlFile:
 
     def courses(self) -> dict[str, SimulatedCourse]:
         """The time course of each used task, without running them. Raises InputError for repeated tasks."""
-        found = {}
+        courses = {}
         for name in self.tasks:
             task = self._task(name)
             if task.getElementName() != "task":
                 raise InputError(f"'{name}' is a {task.getElementName()}", key=name, expected="a single task")
-            found[name] = self._simple_course(task, self._model(task.getModelReference()), 0.0)
-        return found
+            courses[name] = self._simple_course(task, self._model(task.getModelReference()), 0.0)
+        return courses
 
     def _task(self, name: str) -> Any:
         task = self.document.getTask(name)
@@ -166,7 +166,7 @@ class SedmlFile:
     @cached_property
     def runs(self) -> dict[str, tuple[SimulatedRun, ...]]:
         """The runs of each used task. Raises InputError and SolverError."""
-        found = {}
+        runs_by_task = {}
         for name in self.tasks:
             runs = []
             for run in self._execute(name, _ModelStates(), ()):
@@ -175,40 +175,40 @@ class SedmlFile:
                     raise InputError(f"'{name}' has more than {MAX_RUNS:,} runs", key=name, expected="fewer")
             if not runs:
                 raise InputError(f"'{name}' runs nothing", key=name, expected="a range with values and a subtask")
-            found[name] = tuple(runs)
-        return found
+            runs_by_task[name] = tuple(runs)
+        return runs_by_task
 
-    def _execute(self, name: str, states: _ModelStates, within: tuple[str, ...]) -> Iterator[SimulatedRun]:
+    def _execute(self, name: str, states: _ModelStates, enclosing: tuple[str, ...]) -> Iterator[SimulatedRun]:
         """The runs of a task, which leave the models in their final states."""
         task = self._task(name)
-        if name in within:
+        if name in enclosing:
             raise InputError(f"'{name}' repeats itself", key=name, expected="a task without a loop")
         if task.getElementName() == "task":
             model = task.getModelReference()
             course = self._simple_course(task, self._present(model, states).text, states.times.get(model, 0.0))
             run = SimulatedRun(course, self._curves(course, model))
             values = {name: float(curve[-1]) for name, curve in run.curves.items()}
-            states.ended[model], states.times[model] = values, values[TIME_KEY]
+            states.final_values[model], states.times[model] = values, values[TIME_KEY]
             yield run
             return
-        before = _ModelStates().take(states)
+        saved = _ModelStates().take(states)
         subtasks = sorted((task.getSubTask(i) for i in range(task.getNumSubTasks())), key=lambda one: one.getOrder())
-        if any(one.getNumTaskChanges() for one in subtasks):
+        if any(subtask.getNumTaskChanges() for subtask in subtasks):
             raise InputError(f"a subtask of '{name}' changes values", key=name, expected="changes of the repeated task")
-        for known in self._iterations(task, states):
+        for range_values in self._iterations(task, states):
             if task.getResetModel():
-                states.take(before)
+                states.take(saved)
             for change in (task.getTaskChange(i) for i in range(task.getNumTaskChanges())):
-                self._set_value(change, known(), states)
-            for one in subtasks:
-                yield from self._execute(one.getTask(), states, (*within, name))
+                self._set_value(change, range_values(), states)
+            for subtask in subtasks:
+                yield from self._execute(subtask.getTask(), states, (*enclosing, name))
 
     def _present(self, model: str, states: _ModelStates) -> ModelEditor:
         """The present content of a model, which continues where its last run ended."""
-        if model in states.ended:
-            edited = ModelEditor(states.models[model].document)
-            edited.continue_from(states.ended.pop(model))
-            states.models[model] = edited
+        if model in states.final_values:
+            editor = ModelEditor(states.models[model].document)
+            editor.continue_from(states.final_values.pop(model))
+            states.models[model] = editor
         elif model not in states.models:
             states.models[model] = ModelEditor.of_text(self._model(model))
             states.models[model].show_triggers()
@@ -216,19 +216,19 @@ class SedmlFile:
 
     def _curves(self, course: SimulatedCourse, model: str) -> Mapping[str, np.ndarray]:
         imported = import_sbml(self.path, course.model, start=course.start)
-        known = self._scales.setdefault(model, imported.scales)
-        if known.keys() == imported.scales.keys():
-            imported.scales = known  # other ones would need another compilation
+        first_scales = self._scales.setdefault(model, imported.scales)
+        if first_scales.keys() == imported.scales.keys():
+            imported.scales = first_scales  # other scales would need another compilation
         if len(course.times):
             return simulate_imported(imported, course.times, tolerance=TOLERANCE)
-        found = newton_steady_state(imported) or steady_state(
+        steady_values = newton_steady_state(imported) or steady_state(
             lambda times: simulate_imported(imported, times, tolerance=TOLERANCE), course.start
         )
-        return {name: np.array([value]) for name, value in found.items()}
+        return {name: np.array([value]) for name, value in steady_values.items()}
 
     def _iterations(self, task: Any, states: _ModelStates) -> Iterator[Callable[[], dict[str, float]]]:
         """A function for each iteration that gives the values of the ranges, from the present states."""
-        ranges = {one.getId(): one for one in (task.getRange(i) for i in range(task.getNumRanges()))}
+        ranges = {element.getId(): element for element in (task.getRange(i) for i in range(task.getNumRanges()))}
         fixed = {name: values for name, one in ranges.items() if (values := _fixed_range(one)) is not None}
         main = task.getRangeId()
         while main in ranges and main not in fixed and ranges[main].getRange() != main:
@@ -239,20 +239,20 @@ class SedmlFile:
             raise InputError(f"range '{short}' has fewer values than '{main}'", key=short, expected="as many")
         for i in range(len(fixed[main])):
 
-            def at(i: int = i) -> dict[str, float]:
-                known = {name: float(all_values[i]) for name, all_values in fixed.items()}
+            def values_at(i: int = i) -> dict[str, float]:
+                range_values = {name: float(all_values[i]) for name, all_values in fixed.items()}
                 for name, one in ranges.items():
                     if name not in fixed:
-                        known[name] = self._number(one, known, states)
-                return known
+                        range_values[name] = self._number(one, range_values, states)
+                return range_values
 
-            yield at
+            yield values_at
 
-    def _number(self, element: Any, known: Mapping[str, float], states: _ModelStates) -> float:
+    def _number(self, element: Any, range_values: Mapping[str, float], states: _ModelStates) -> float:
         """The value of the formula of a range or a change, whose variables are present values of models."""
-        values, name = dict(known), element.getId() or element.getElementName()
-        for one in (element.getParameter(i) for i in range(element.getNumParameters())):
-            values[one.getId()] = one.getValue()
+        values, name = dict(range_values), element.getId() or element.getElementName()
+        for parameter in (element.getParameter(i) for i in range(element.getNumParameters())):
+            values[parameter.getId()] = parameter.getValue()
         for one in (element.getVariable(i) for i in range(element.getNumVariables())):
             target = ids_of(one.getTarget())[-1:] or [one.getTarget()]
             start = import_sbml(self.path, self._present(one.getModelReference(), states).text).values_at_start
@@ -261,93 +261,93 @@ class SedmlFile:
             values[one.getId()] = start[f"{STAGE}.{target[0]}"]
         return float(_evaluated(element, {key: np.array(value) for key, value in values.items()}, f"'{name}'"))
 
-    def _set_value(self, change: Any, known: Mapping[str, float], states: _ModelStates) -> None:
+    def _set_value(self, change: Any, range_values: Mapping[str, float], states: _ModelStates) -> None:
         """Set a value of a model. Raises InputError for a target that cannot be set."""
-        where, model = change.getTarget(), change.getModelReference()
+        target, model = change.getTarget(), change.getModelReference()
         if change.getElementName() != "setValue":
             raise InputError(f"a repeated task has a {change.getElementName()}", expected="setValue")
-        value, edited = self._number(change, known, states), ModelEditor(self._present(model, states).document)
-        ids = ids_of(where)
-        local = element_of(edited.model, ids, where) if len(ids) == 2 else None
-        if local is not None:
-            local.setValue(value)
-        elif not ids or ids[-1] in edited.assigned or not edited.set_value(ids[-1], value):
+        value, editor = self._number(change, range_values, states), ModelEditor(self._present(model, states).document)
+        ids = ids_of(target)
+        local_parameter = element_of(editor.model, ids, target) if len(ids) == 2 else None
+        if local_parameter is not None:
+            local_parameter.setValue(value)
+        elif not ids or ids[-1] in editor.assigned or not editor.set_value(ids[-1], value):
             raise InputError(
-                f"a repeated task sets {where[:80]}", expected="a value that no rule of the model computes"
+                f"a repeated task sets {target[:80]}", expected="a value that no rule of the model computes"
             )
-        states.models[model] = edited
+        states.models[model] = editor
 
     def reports(self) -> dict[str, pd.DataFrame]:
         """The values of each report, or of each plot where there is no report; those of repeated tasks one after
         another, in the order of the iterations."""
-        found = {}
+        tables = {}
         for name, sources in self._outputs() if self.tasks else ():
             columns = {label: self._values(source) for label, source in sources.items()}
-            found[name] = pd.DataFrame({label: pd.Series(values) for label, values in columns.items()})
-        return found
+            tables[name] = pd.DataFrame({label: pd.Series(values) for label, values in columns.items()})
+        return tables
 
     def _outputs(self) -> Iterator[tuple[str, dict[str, str]]]:
         """(id, {label: data generator}) of each report, or of each plot where there is no report."""
         outputs = [self.document.getOutput(i) for i in range(self.document.getNumOutputs())]
-        reports = [one for one in outputs if one.getElementName() == "report"]
+        reports = [output for output in outputs if output.getElementName() == "report"]
         for one in reports:
-            sets = [one.getDataSet(i) for i in range(one.getNumDataSets())]
-            yield one.getId(), {each.getLabel() or each.getId(): each.getDataReference() for each in sets}
+            data_sets = [one.getDataSet(i) for i in range(one.getNumDataSets())]
+            yield one.getId(), {item.getLabel() or item.getId(): item.getDataReference() for item in data_sets}
         for one in outputs if not reports else ():
             curves = [one.getCurve(i) for i in range(one.getNumCurves())] if one.getElementName() == "plot2D" else []
-            sides = [side for each in curves for side in (each.getXDataReference(), each.getYDataReference())]
-            yield one.getId(), {side: side for side in sides}
+            ids = [id_ for item in curves for id_ in (item.getXDataReference(), item.getYDataReference())]
+            yield one.getId(), {id_: id_ for id_ in ids}
 
     def _values(self, name: str) -> np.ndarray:
         """The values of a data generator."""
         generator = self.document.getDataGenerator(name)
-        known: dict[str, np.ndarray] = {}
+        values_by_id: dict[str, np.ndarray] = {}
         for one in (generator.getVariable(i) for i in range(generator.getNumVariables())) if generator else ():
             if one.getTarget().startswith("#"):
-                known[one.getId()] = self._measured(one.getTarget()[1:])
+                values_by_id[one.getId()] = self._measured(one.getTarget()[1:])
                 continue
             target = ids_of(one.getTarget())[-1:] or [TIME_KEY if one.getSymbol() == TIME else one.getSymbol()]
-            parts = [run.curves for run in self.runs[one.getTaskReference()]]
-            if any(target[0] not in part for part in parts):
+            curve_parts = [run.curves for run in self.runs[one.getTaskReference()]]
+            if any(target[0] not in run_curves for run_curves in curve_parts):
                 raise InputError(f"'{name}' reads {target[0] or one.getTarget()}, which is not computed", key=name)
-            known[one.getId()] = np.concatenate([part[target[0]] for part in parts])
+            values_by_id[one.getId()] = np.concatenate([run_curves[target[0]] for run_curves in curve_parts])
         for one in (generator.getParameter(i) for i in range(generator.getNumParameters())) if generator else ():
-            known[one.getId()] = np.array(one.getValue())
-        if not known or generator.getMath() is None:
+            values_by_id[one.getId()] = np.array(one.getValue())
+        if not values_by_id or generator.getMath() is None:
             raise InputError(f"there is no data generator '{name}' with variables", key=name)
-        if len({len(values) for values in known.values() if values.ndim}) > 1:
+        if len({len(array) for array in values_by_id.values() if array.ndim}) > 1:
             raise InputError(f"'{name}' joins values of different numbers of times", key=name, expected="one task")
-        return _evaluated(generator, known, f"data generator '{name}'")
+        return _evaluated(generator, values_by_id, f"data generator '{name}'")
 
     def _measured(self, identifier: str) -> np.ndarray:
         """The column of a CSV file that a data source names. Raises InputError for another kind of data."""
-        for data in (self.document.getDataDescription(i) for i in range(self.document.getNumDataDescriptions())):
-            source = data.getDataSource(identifier)
+        for entry in (self.document.getDataDescription(i) for i in range(self.document.getNumDataDescriptions())):
+            source = entry.getDataSource(identifier)
             if source is None:
                 continue
-            if "csv" not in data.getFormat().lower() or source.getNumSlices() != 1:
-                what = f"data source '{identifier}' is no column of a CSV file ({data.getFormat() or 'no format'})"
+            if "csv" not in entry.getFormat().lower() or source.getNumSlices() != 1:
+                what = f"data source '{identifier}' is no column of a CSV file ({entry.getFormat() or 'no format'})"
                 raise InputError(what, key=identifier, expected="format urn:sedml:format:csv and one slice")
             column = source.getSlice(0).getValue()
             try:
-                table = pd.read_csv(io.StringIO(self._file(data.getSource())), comment="#", skipinitialspace=True)
+                table = pd.read_csv(io.StringIO(self._file(entry.getSource())), comment="#", skipinitialspace=True)
                 return table[column].to_numpy(dtype=float)
             except (KeyError, ValueError) as problem:
-                what = f"{data.getSource()} has no column '{column}' of numbers"
+                what = f"{entry.getSource()} has no column '{column}' of numbers"
                 raise InputError(what, key=identifier, expected="a CSV file with a header") from problem
         raise InputError(f"there is no data source '{identifier}'", key=identifier, expected="a listOfDataSources")
 
-    def _model(self, identifier: str, within: tuple[str, ...] = ()) -> str:
+    def _model(self, identifier: str, enclosing: tuple[str, ...] = ()) -> str:
         """SBML text of a model with its changes; a model may be another one of the file with more changes."""
         model = self.document.getModel(identifier)
-        if model is None or identifier in within:
+        if model is None or identifier in enclosing:
             raise InputError(f"there is no model '{identifier}'", key=identifier, expected=EXPECTED)
         if model.getLanguage() and "sbml" not in model.getLanguage().lower():
             raise InputError(f"'{identifier}' is a model in {model.getLanguage()}", key=identifier, expected=EXPECTED)
         source = model.getSource()
-        other = source.removeprefix("#")
-        if source.startswith("#") or self.document.getModel(other) is not None:
-            text = self._model(other, (*within, identifier))
+        other_model = source.removeprefix("#")
+        if source.startswith("#") or self.document.getModel(other_model) is not None:
+            text = self._model(other_model, (*enclosing, identifier))
         else:
             text = self._file(source)
         return changed_sbml(text, [model.getChange(i) for i in range(model.getNumChanges())])
@@ -356,49 +356,49 @@ class SedmlFile:
         name = source.removeprefix("./")
         if "://" in name or name.startswith("urn:"):
             identifier = _BIOMODEL.search(name)
-            beside = self.path.parent / f"{identifier[0] if identifier else ''}.xml"
-            if not identifier or not beside.is_file():
-                expected = f"the model beside this file{f', as {beside.name}' if identifier else ''}"
+            local_copy = self.path.parent / f"{identifier[0] if identifier else ''}.xml"
+            if not identifier or not local_copy.is_file():
+                expected = f"the model beside this file{f', as {local_copy.name}' if identifier else ''}"
                 raise InputError(f"the model is at an address ({name[:80]})", expected=expected)
-            return read_text(beside, "an SBML model")
+            return read_text(local_copy, "an SBML model")
         if Path(name).is_absolute() or (self.files is None and ".." in Path(name).parts):
             raise InputError(f"'{name}' is not beside this file", expected="a file in its folder")
         if self.files is None:
             return read_text(self.path.parent / name, "an SBML model")
-        places = (str(Path(self.folder) / name), name)
-        found = next((self.files[place] for place in places if place in self.files), None)
-        if found is None:
+        paths = (str(Path(self.folder) / name), name)
+        text = next((self.files[path] for path in paths if path in self.files), None)
+        if text is None:
             raise InputError(f"the archive holds no text '{name}'", expected="the model that its SED-ML names")
-        return found
+        return text
 
 
 MAX_STEPS = 1_000_000
 
 
-def _fixed_range(one: Any) -> np.ndarray | None:
+def _fixed_range(range_element: Any) -> np.ndarray | None:
     """The values of a uniform range or a vector; None for a functional range. Raises InputError for others."""
-    kind, name = one.getElementName(), one.getId()
+    kind, name = range_element.getElementName(), range_element.getId()
     if kind == "functionalRange":
         return None
     if kind == "vectorRange":
-        return np.array(list(one.getValues()), dtype=float)
+        return np.array(list(range_element.getValues()), dtype=float)
     if kind != "uniformRange":
         raise InputError(f"'{name}' is a {kind}", key=name, expected="a uniform, vector or functional range")
-    start, end, steps = one.getStart(), one.getEnd(), one.getNumberOfSteps()
-    log = one.getType().lower().startswith("log")
-    if not (0 <= steps <= MAX_RUNS and np.isfinite([start, end]).all()) or (log and not min(start, end) > 0):
+    start, end, steps = range_element.getStart(), range_element.getEnd(), range_element.getNumberOfSteps()
+    is_log = range_element.getType().lower().startswith("log")
+    if not (0 <= steps <= MAX_RUNS and np.isfinite([start, end]).all()) or (is_log and not min(start, end) > 0):
         raise InputError(f"range '{name}' has {steps} steps from {start:g} to {end:g}", key=name, expected="numbers")
-    return np.asarray((np.geomspace if log else np.linspace)(start, end, steps + 1))
+    return np.asarray((np.geomspace if is_log else np.linspace)(start, end, steps + 1))
 
 
-def _evaluated(element: Any, known: Mapping[str, np.ndarray], label: str) -> np.ndarray:
+def _evaluated(element: Any, values: Mapping[str, np.ndarray], label: str) -> np.ndarray:
     """The formula of an element at values by id. Raises InputError for a formula that cannot be read."""
     if element.getMath() is None:
         raise InputError(f"{label} has no formula", expected="MathML")
-    math = libsbml().parseL3Formula(libsbml().formulaToL3String(element.getMath()))
-    symbols = {n: symbol(n) for n in known}
-    if TIME_KEY in known:
+    node = libsbml().parseL3Formula(libsbml().formulaToL3String(element.getMath()))
+    symbols = {name: symbol(name) for name in values}
+    if TIME_KEY in values:
         symbols[MATH_TIME] = symbols[TIME_KEY]  # a formula that was written as text and read takes an id for the clock
-    formula = Formulas(libsbml(), symbols, {}, label).value(math)
-    sizes = np.broadcast_arrays(*known.values()) if known else [np.array(0.0)]
-    return np.array(np.broadcast_to(compile_vector(formula, list(known))(np.array(sizes)), sizes[0].shape))
+    formula = Formulas(libsbml(), symbols, {}, label).value(node)
+    arrays = np.broadcast_arrays(*values.values()) if values else [np.array(0.0)]
+    return np.array(np.broadcast_to(compile_vector(formula, list(values))(np.array(arrays)), arrays[0].shape))

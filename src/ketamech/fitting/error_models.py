@@ -22,8 +22,13 @@ from ketamech.fitting.observations import FitData, ObservedOutput
 
 FILE = DATA / "fitting" / "error_models.csv"
 ADDITIVE, PROPORTIONAL, COMBINED, BOUNDED = "additive", "proportional", "combined", "bounded"
-KINDS = {ADDITIVE: (1, 0), PROPORTIONAL: (0, 1), COMBINED: (1, 1), BOUNDED: (1, 0)}  # numbers that each kind has
-MARGIN = 0.5  # of a point, by which a bounded scale is widened so that its ends have a logit
+KINDS = {
+    ADDITIVE: (1, 0),
+    PROPORTIONAL: (0, 1),
+    COMBINED: (1, 1),
+    BOUNDED: (1, 0),
+}  # whether a kind has an additive and a proportional SD
+MARGIN = 0.5  # points added at both ends of a bounded scale, so that its ends have a logit
 FLOOR = 1e-3  # smallest prediction of a proportional error, relative to the median DV
 ADDITIVE_SHARE = 0.05  # additive part where none is given, relative to the median DV
 TINY = 1e-300
@@ -45,10 +50,10 @@ class ErrorModel:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The SDs that this kind has, by name."""
-        has = KINDS[self.kind]
-        named = {"additive": self.additive, "proportional": self.proportional}
-        return {name: value for (name, value), used in zip(named.items(), has, strict=True) if used}
+        """The SDs of this kind, {name: SD}."""
+        used_numbers = KINDS[self.kind]
+        values = {"additive": self.additive, "proportional": self.proportional}
+        return {name: value for (name, value), is_used in zip(values.items(), used_numbers, strict=True) if is_used}
 
     def labels(self, unit: str) -> list[tuple[str, str]]:
         """Name and unit of each of `numbers`, for an output in `unit`."""
@@ -58,8 +63,8 @@ class ErrorModel:
 
     def with_numbers(self, values: Sequence[Any]) -> ErrorModel:
         """The same kind with other SDs (numbers or arrays), in the order of `numbers`."""
-        named: dict[str, Any] = dict(zip(self.numbers, values, strict=True))
-        return replace(self, **named)
+        value_by_name: dict[str, Any] = dict(zip(self.numbers, values, strict=True))
+        return replace(self, **value_by_name)
 
     def transformed(self, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values on the scale of the error, and the derivative of that scale."""
@@ -71,11 +76,11 @@ class ErrorModel:
 
     def sd(self, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """SD of the error and its derivative by the prediction (on the scale of the error)."""
-        own = KINDS[self.kind]
-        size = np.maximum(np.abs(predicted), self.floor)
-        variance = own[0] * self.additive**2 + own[1] * self.proportional**2 * size**2
+        used = KINDS[self.kind]
+        magnitude = np.maximum(np.abs(predicted), self.floor)
+        variance = used[0] * self.additive**2 + used[1] * self.proportional**2 * magnitude**2
         spread = np.sqrt(variance)
-        slope = np.where(np.abs(predicted) > self.floor, own[1] * self.proportional**2 * predicted / spread, 0.0)
+        slope = np.where(np.abs(predicted) > self.floor, used[1] * self.proportional**2 * predicted / spread, 0.0)
         return spread, slope
 
     def terms(
@@ -95,22 +100,22 @@ class ErrorModel:
             score = z / spread + change / spread * (z**2 - 1)
             information = 1 / spread**2 + 2 * (change / spread) ** 2
             for kind, sign in ((LEFT, 1), (RIGHT, -1)):
-                own = censored == kind
-                if own.any():
-                    tail = _tail(sign * z[..., own], sign * by_f[..., own])
-                    value[..., own], score[..., own], information[..., own] = tail
-            own = (censored == LEFT) & np.isfinite(limit)
-            if own.any():
-                lowest = (self.transformed(np.maximum(limit, self.low))[0] - f)[..., own] / spread[..., own]
-                between = np.maximum(ndtr(z[..., own]) - ndtr(lowest), TINY)
-                by_lowest = (-1 - lowest * change[..., own]) / spread[..., own]
-                density = (_normal(z[..., own]) * by_f[..., own] - _normal(lowest) * by_lowest) / between
-                value[..., own], score[..., own], information[..., own] = np.log(between), density, density**2
-            bad = ~np.isfinite(predicted)
-            return np.where(bad, -np.inf, value), score * slope, information * slope**2
+                mask = censored == kind
+                if mask.any():
+                    tail = _tail(sign * z[..., mask], sign * by_f[..., mask])
+                    value[..., mask], score[..., mask], information[..., mask] = tail
+            mask = (censored == LEFT) & np.isfinite(limit)
+            if mask.any():
+                lower_z = (self.transformed(np.maximum(limit, self.low))[0] - f)[..., mask] / spread[..., mask]
+                probability = np.maximum(ndtr(z[..., mask]) - ndtr(lower_z), TINY)
+                by_lowest = (-1 - lower_z * change[..., mask]) / spread[..., mask]
+                density = (_normal(z[..., mask]) * by_f[..., mask] - _normal(lower_z) * by_lowest) / probability
+                value[..., mask], score[..., mask], information[..., mask] = np.log(probability), density, density**2
+            is_invalid = ~np.isfinite(predicted)
+            return np.where(is_invalid, -np.inf, value), score * slope, information * slope**2
 
     def constant(self, observed: np.ndarray, censored: np.ndarray) -> np.ndarray:
-        """What `terms` leaves out of the log density of DV [measurement]; 0 for censored values."""
+        """The constants that `terms` omits from the log density of DV [measurement]; 0 for censored values."""
         with np.errstate(all="ignore"):
             slope = self.transformed(observed)[1]
         return np.where(censored == NOT_CENSORED, np.log(slope) - 0.5 * np.log(2 * np.pi), 0.0)
@@ -131,9 +136,9 @@ class ErrorModel:
 
 def _tail(z: np.ndarray, by_f: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log probability of a value below, its derivative by the prediction, and the expected information."""
-    chance = log_ndtr(z)
-    ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - chance)  # density over probability
-    return chance, ratio * by_f, ratio * (z + ratio) * by_f**2
+    log_probability = log_ndtr(z)
+    ratio = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - log_probability)  # density over probability
+    return log_probability, ratio * by_f, ratio * (z + ratio) * by_f**2
 
 
 def _normal(z: np.ndarray) -> np.ndarray:
@@ -153,60 +158,62 @@ def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, 
 
     Raises InputError for a text that is no error model.
     """
-    chosen: dict[str, str] = {}
-    names = {name: one.output for one in data.outputs for name in (one.output, one.dvid)}
+    text_by_output: dict[str, str] = {}
+    names = {name: output.output for output in data.outputs for name in (output.output, output.dvid)}
     for text in texts:
-        name, _, words = text.rpartition(":")
+        name, _, model_text = text.rpartition(":")
         if name and name.strip() not in names:
             what = f"no measurement is of '{name.strip()}'"
             raise InputError(what, key="--error", expected=", ".join(o.output for o in data.outputs),
                              nearest=closest_match(name.strip(), names))  # fmt: skip
-        for output in [names[name.strip()]] if name else [one.output for one in data.outputs]:
-            chosen[output] = words.strip()
-    found = []
-    for number, one in enumerate(data.outputs):
-        own = data.number == number
-        measured = own & (data.censored == NOT_CENSORED)
-        values = np.abs(data.value[measured if measured.any() else own])
-        found.append(error_model(one, values, chosen.get(one.output, "")))
-    return tuple(found)
+        for output_name in [names[name.strip()]] if name else [output.output for output in data.outputs]:
+            text_by_output[output_name] = model_text.strip()
+    models = []
+    for number, output in enumerate(data.outputs):
+        mask = data.number == number
+        measured = mask & (data.censored == NOT_CENSORED)
+        values = np.abs(data.value[measured if measured.any() else mask])
+        models.append(error_model(output, values, text_by_output.get(output.output, "")))
+    return tuple(models)
 
 
 def error_model(output: ObservedOutput, values: np.ndarray, text: str = "") -> ErrorModel:
     """The error model of one output, whose size is about that of `values`. Raises InputError as `error_models`."""
     low, high = output.limits
-    has_ends = bool(np.isfinite([low, high]).all())
+    is_bounded_scale = bool(np.isfinite([low, high]).all())
     kind, additive, proportional = _defaults()[
-        "concentration" if output.is_concentration else "rating" if has_ends else "other"
+        "concentration" if output.is_concentration else "rating" if is_bounded_scale else "other"
     ]
-    middle = float(np.median(values))
+    median = float(np.median(values))
     if text:
-        kind, numbers = _parsed(text, has_ends, output)
-        given = dict(zip(("additive", "proportional"), (None, None), strict=True)) | numbers
-        additive = given["additive"] or (additive if kind == BOUNDED else 0.0)
-        proportional = given["proportional"] or proportional or _defaults()["concentration"][2]
+        kind, numbers = _parse_error_model(text, is_bounded_scale, output)
+        stated = dict(zip(("additive", "proportional"), (None, None), strict=True)) | numbers
+        additive = stated["additive"] or (additive if kind == BOUNDED else 0.0)
+        proportional = stated["proportional"] or proportional or _defaults()["concentration"][2]
     if KINDS[kind][0] and not additive:
-        additive = ADDITIVE_SHARE * (middle or 1.0)
-    ends = (low, high) if kind == BOUNDED else (-np.inf, np.inf)
-    return ErrorModel(kind, additive, proportional, FLOOR * (middle or 1.0), *ends)
+        additive = ADDITIVE_SHARE * (median or 1.0)
+    bounds = (low, high) if kind == BOUNDED else (-np.inf, np.inf)
+    return ErrorModel(kind, additive, proportional, FLOOR * (median or 1.0), *bounds)
 
 
-def _parsed(text: str, has_ends: bool, output: ObservedOutput) -> tuple[str, dict[str, float | None]]:
+def _parse_error_model(
+    text: str, is_bounded_scale: bool, output: ObservedOutput
+) -> tuple[str, dict[str, float | None]]:
     """Kind and numbers of a text. Raises InputError."""
     kind, *rest = text.split()
     expected = "additive SD, proportional CV, combined SD CV, or bounded SD"
     if kind not in KINDS:
         raise InputError(f"'{kind}' is not an error model", key="--error", expected=expected,
                          nearest=closest_match(kind, KINDS), type_this='--error "proportional 0.2"')  # fmt: skip
-    if kind == BOUNDED and not has_ends:
+    if kind == BOUNDED and not is_bounded_scale:
         raise InputError(f"{output.output} has no lowest and highest value", key="--error",
                          expected="additive, proportional or combined")  # fmt: skip
-    wanted = [name for name, used in zip(("additive", "proportional"), KINDS[kind], strict=True) if used]
+    names = [name for name, is_used in zip(("additive", "proportional"), KINDS[kind], strict=True) if is_used]
     try:
         numbers = [float(word.rstrip("%")) / (100 if word.endswith("%") else 1) for word in rest]
     except ValueError:
         numbers = [-1.0]
-    if len(numbers) not in (0, len(wanted)) or any(not 0 < number < np.inf for number in numbers):
+    if len(numbers) not in (0, len(names)) or any(not 0 < number < np.inf for number in numbers):
         raise InputError(f"'{text}' is not an error model", key="--error", expected=expected,
                          type_this='--error "proportional 0.2"')  # fmt: skip
-    return kind, dict(zip(wanted, numbers, strict=False))
+    return kind, dict(zip(names, numbers, strict=False))

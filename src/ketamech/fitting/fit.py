@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
 from ketamech.core.environment import available_threads
+from ketamech.core.progress import Progress
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
@@ -29,21 +30,19 @@ from ketamech.fitting.group_sampler import CHAINS, EFFECTIVE, MAX_R_HAT, WARM_UP
 from ketamech.fitting.map_estimates import MapEstimates, map_estimates, normal_interval, posterior_sample
 from ketamech.fitting.observations import FitData, Flag, observed_output
 from ketamech.fitting.predict import Predictor, measured_sensitivities
-from ketamech.fitting.predictive_distribution import PredictiveDistribution
 from ketamech.parameters.concentration_units import DISPLAY_UNIT, MODEL_UNIT, molar_masses
 from ketamech.population.virtual_population import Population, load_population
 from ketamech.simulation.model import Model
 
-MIN_GROUP_SIZE = 5  # persons from which a group is fitted by default
+MIN_GROUP_SIZE = 5  # number of persons from which a group is fitted by default
 SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
 FLAG_PROBABILITY = 1e-4  # probability below which the fit of a person is flagged
 MIN_VARIANCE_REDUCTION = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
-Progress = Callable[[str, int, int], None]  # step, done, total
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How to fit: names of `parameters` (default: those the data inform), texts of residual `errors`, the `population`.
+    """Settings of a fit: names of `parameters` (default: those that the data inform), texts of residual `errors`.
 
     `group`: True, False, or None (a group from 5 persons on). `full`: full covariance between people. `covariates`:
     effects such as "central_volume ~ AGE". `iov`: parameters that differ between periods of a person. `chains`,
@@ -65,7 +64,7 @@ class FitSettings:
 
     @property
     def job(self) -> dict[str, object]:
-        """Everything that determines the numbers."""
+        """The settings that determine the results, {name: value}."""
         return {name: value for name, value in vars(self).items() if name != "threads"}
 
 
@@ -85,7 +84,7 @@ class Fit:
     mean: np.ndarray
     covariance: np.ndarray
     mode: np.ndarray
-    spread: np.ndarray
+    person_covariance: np.ndarray
     predicted: np.ndarray
     population_predicted: np.ndarray
     flags: tuple[Flag, ...]
@@ -94,10 +93,23 @@ class Fit:
     draws: GroupDraws | None = None
     sample: np.ndarray | None = None
 
-    @property
-    def distribution(self) -> PredictiveDistribution:
-        """The population of other people: the posterior of a group, or the prior of persons that were fitted alone."""
-        return PredictiveDistribution(self.predictor, self.errors, self.mean, self.covariance, self.model, self.draws)
+    def person_table(self) -> pd.DataFrame:
+        """One row for each person and parameter: estimate, interval and how much the data informed it."""
+        from ketamech.fitting.diagnostics import person_table
+
+        return person_table(self)
+
+    def group_table(self) -> pd.DataFrame:
+        """One row for each quantity of the group: medians, variability, residual error, covariate effects."""
+        from ketamech.fitting.diagnostics import group_table
+
+        return group_table(self)
+
+    def residual_table(self, *, replicates: int = 300, seed: int = 1) -> pd.DataFrame:
+        """One row for each measurement: prediction, residuals and their NPDE over simulated `replicates`."""
+        from ketamech.fitting.diagnostics import predictive_distribution, residual_table
+
+        return residual_table(self, predictive_distribution(self).replicates(replicates, seed))
 
     @property
     def data(self) -> FitData:
@@ -112,32 +124,32 @@ class Fit:
     @cached_property
     def weighted_residuals(self) -> np.ndarray:
         """Individual weighted residuals [measurement]; NaN where censored."""
-        found = np.full(len(self.data.value), np.nan)
+        residuals = np.full(len(self.data.value), np.nan)
         for number, error in enumerate(self.errors):
-            own = (self.data.number == number) & (self.data.censored == NOT_CENSORED)
-            found[own] = error.weighted_residual(self.data.value[own], self.predicted[own])
-        return found
+            mask = (self.data.number == number) & (self.data.censored == NOT_CENSORED)
+            residuals[mask] = error.weighted_residual(self.data.value[mask], self.predicted[mask])
+        return residuals
 
     @cached_property
     def variance_reduction(self) -> np.ndarray:
         """1 - posterior variance / prior variance of each parameter of each person [person, p]."""
-        return 1 - np.diagonal(self.spread, axis1=1, axis2=2) / np.diag(self.covariance)
+        return 1 - np.diagonal(self.person_covariance, axis1=1, axis2=2) / np.diag(self.covariance)
 
-    def drawn_persons(self, count: int, chance: np.random.Generator) -> np.ndarray:
+    def drawn_persons(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Posterior draws [person, draw, p] on the free scale."""
         if self.draws is not None:
-            flat = self.draws.free.reshape(-1, *self.draws.free.shape[2:])
+            samples = self.draws.free.reshape(-1, *self.draws.free.shape[2:])
         else:
             assert self.sample is not None
-            flat = np.swapaxes(self.sample, 0, 1)
-        return np.swapaxes(flat[chance.choice(len(flat), count, replace=len(flat) < count)], 0, 1)
+            samples = np.swapaxes(self.sample, 0, 1)
+        return np.swapaxes(samples[rng.choice(len(samples), count, replace=len(samples) < count)], 0, 1)
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Bounds [person, p] on the free scale: quantiles of the sample, or of a normal distribution in a group."""
         if self.sample is not None:
             low, high = np.quantile(self.sample, [0.5 - level / 2, 0.5 + level / 2], axis=1)
             return low, high
-        return normal_interval(self.mode, np.sqrt(np.diagonal(self.spread, axis1=1, axis2=2)), level)
+        return normal_interval(self.mode, np.sqrt(np.diagonal(self.person_covariance, axis1=1, axis2=2)), level)
 
 
 def fit(
@@ -154,8 +166,8 @@ def fit(
     is_group = len(data.persons) >= MIN_GROUP_SIZE if how.group is None else how.group
     if is_group and len(data.persons) < 2:
         raise InputError("one person is not a group", key="--group", expected="two persons or more")
-    of_group = {"--covariate": how.covariates, "--full": how.full, "--iov": how.iov}
-    if key := next((key for key, value in of_group.items() if value and not is_group), None):
+    group_only = {"--covariate": how.covariates, "--full": how.full, "--iov": how.iov}
+    if key := next((key for key, value in group_only.items() if value and not is_group), None):
         what = "covariates, covariances and variability between periods are those of a group"
         raise InputError(what, key=key, expected="a fit of a group")
     predictor = Predictor(model, data, (), threads=how.threads)
@@ -174,50 +186,52 @@ def chosen_parameters(
     table = predictor.model.parameters
     if names:
         return named_parameters(names, population, table)
-    known = candidates(population, table)
-    pool = [known[name] for name in _varying_names(predictor, population)]
-    wide = predictor.with_parameters(pool)
-    predicted, slopes = measured_sensitivities(wide, wide.typical)
+    by_name = candidates(population, table)
+    pool = [by_name[name] for name in varying_names(predictor, population)]
+    probe = predictor.with_parameters(pool)
+    predicted, slopes = measured_sensitivities(probe, probe.typical)
     spread = np.ones_like(predicted)
     for number, error in enumerate(errors):
-        own = predictor.data.number == number
-        value, slope = error.transformed(predicted[own])
-        spread[own] = error.sd(value)[0] / slope
-    effects = slopes * np.array([one.sd for one in pool]) / spread[:, None]
-    least = MIN_PRIOR_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
-    chosen = informed(effects, MAX_GROUP_PARAMETERS if is_group else MAX_PERSON_PARAMETERS, least)
-    return tuple(pool[i] for i in chosen or informed(effects, 1, 0.0))
+        mask = predictor.data.number == number
+        value, slope = error.transformed(predicted[mask])
+        spread[mask] = error.sd(value)[0] / slope
+    effects = slopes * np.array([parameter.sd for parameter in pool]) / spread[:, None]
+    min_effect = MIN_PRIOR_EFFECT * (np.sqrt(len(predictor.data.persons)) if is_group else 1.0)
+    indices = informed(effects, MAX_GROUP_PARAMETERS if is_group else MAX_PERSON_PARAMETERS, min_effect)
+    return tuple(pool[i] for i in indices or informed(effects, 1, 0.0))
 
 
 def _refuse_measured(predictor: Predictor) -> None:
-    """Raise InputError for a parameter that the table gives."""
+    """Raise InputError for a parameter whose value is in the table."""
     for subject in predictor.data.persons:
         changing = {name for occasion in subject.occasions for _, values in occasion.changes for name in values}
-        both = [one.name for one in predictor.parameters if one.name in changing
-                or (one.name.startswith("person.") and one.name in subject.values)]  # fmt: skip
-        if both:
-            raise InputError(f"{both[0]} is a column of the table", file=predictor.data.table.path, key="--parameters",
-                             expected="a parameter that was not measured")  # fmt: skip
+        in_table = [p.name for p in predictor.parameters if p.name in changing
+                    or (p.name.startswith("person.") and p.name in subject.values)]  # fmt: skip
+        if in_table:
+            what, expected = f"{in_table[0]} is a column of the table", "a parameter that was not measured"
+            raise InputError(what, file=predictor.data.table.path, key="--parameters", expected=expected)
 
 
 def _require_predictions(predictor: Predictor) -> None:
     """Raise InputError where the model cannot be solved at the population values."""
-    lost = np.flatnonzero(~np.isfinite(predictor.predictions(predictor.typical[None])[0]))
-    if len(lost):
-        one = predictor.data.measurements[int(lost[0])]
-        raise one.row.error("the model could not be solved here with population values", "TIME", "other doses or times")
+    failed = np.flatnonzero(~np.isfinite(predictor.predictions(predictor.typical[None])[0]))
+    if len(failed):
+        first = predictor.data.measurements[int(failed[0])]
+        raise first.row.error(
+            "the model could not be solved here with population values", "TIME", "other doses or times"
+        )
 
 
 def _fit_each(predictor: Predictor, population: Population, errors: tuple[ErrorModel, ...], seed: int) -> Fit:
     mean, covariance = predictor.typical, prior_covariance(predictor.parameters, population)
-    found = map_estimates(predictor, mean, covariance, errors)
-    sample = posterior_sample(predictor, mean, covariance, errors, found, np.random.default_rng([seed, 19]))
-    made = Fit(
-        predictor, population, errors, mean, covariance, found.mode, found.covariance, found.predicted,
+    estimates = map_estimates(predictor, mean, covariance, errors)
+    sample = posterior_sample(predictor, mean, covariance, errors, estimates, np.random.default_rng([seed, 19]))
+    result = Fit(
+        predictor, population, errors, mean, covariance, estimates.mode, estimates.covariance, estimates.predicted,
         predictor.predictions(mean[None])[0], predictor.data.flags, predictor.data.notes,
         sample=sample,
     )  # fmt: skip
-    return _with_flags(made, found)
+    return _with_flags(result, estimates)
 
 
 def _fit_group(
@@ -230,32 +244,32 @@ def _fit_group(
         raise InputError(what, file=predictor.data.table.path, key="--iov", expected=expected)
     predictor = replace(predictor, varying=model.varying)
 
-    def tell(step: str, total: int) -> Callable[[int], None]:
-        return lambda done: progress(step, done, total) if progress else None
+    def progress_of(step: str, total: int) -> Callable[[int], None]:
+        return lambda count: progress(step, count, total) if progress else None
 
-    start, persons = _start(predictor, model, checkpoint, tell("Start", 0))
-    drawn = sample_group(
+    start, persons = _start(predictor, model, checkpoint, progress_of("Start", 0))
+    draws = sample_group(
         predictor, model, start, persons, seed=how.seed, chains=how.chains, warm_up=how.warm_up, draws=how.draws,
-        checkpoint=checkpoint, progress=tell("Sweeps", how.warm_up + how.draws if how.draws else 0),
+        checkpoint=checkpoint, progress=progress_of("Sweeps", how.warm_up + how.draws if how.draws else 0),
     )  # fmt: skip
-    return group_fit(predictor, population, model, drawn, persons)
+    return group_fit(predictor, population, model, draws, persons)
 
 
 def group_fit(
-    predictor: Predictor, population: Population, model: GroupModel, drawn: GroupDraws, persons: MapEstimates
+    predictor: Predictor, population: Population, model: GroupModel, draws: GroupDraws, persons: MapEstimates
 ) -> Fit:
     """The fit of a group from its posterior draws: posterior means of the group, means and covariances of persons."""
-    mean = means_of_persons(model, drawn.coefficients.mean(axis=(0, 1)))
-    free = drawn.free.reshape(-1, *drawn.free.shape[2:])
+    mean = means_of_persons(model, draws.coefficients.mean(axis=(0, 1)))
+    free = draws.free.reshape(-1, *draws.free.shape[2:])
     mode, centred = free.mean(axis=0), free - free.mean(axis=0)
     spread = np.einsum("dni,dnj->nij", centred, centred) / (len(free) - 1)
-    errors = model.errors_at(drawn.log_errors.mean(axis=(0, 1)))
+    errors = model.errors_at(draws.log_errors.mean(axis=(0, 1)))
     predicted = predictor.predictions(np.stack([mode, mean]))
-    made = Fit(
-        predictor, population, errors, mean, drawn.covariance.mean(axis=(0, 1)), mode, spread, predicted[0],
-        predicted[1], predictor.data.flags, predictor.data.notes, model, drawn,
+    result = Fit(
+        predictor, population, errors, mean, draws.covariance.mean(axis=(0, 1)), mode, spread, predicted[0],
+        predicted[1], predictor.data.flags, predictor.data.notes, model, draws,
     )  # fmt: skip
-    return _with_flags(made, persons)
+    return _with_flags(result, persons)
 
 
 def _start(
@@ -269,111 +283,84 @@ def _start(
                             | {f"p_{n}": x for n, x in vars(persons).items()})  # fmt: skip
         return values, persons
     saved = checkpoint.read("start")
-    parts = [{name[2:]: x for name, x in saved.items() if name[0] == kind} for kind in "vp"]
-    return GroupValues(**parts[0]), MapEstimates(**parts[1])
+    fields = [{name[2:]: x for name, x in saved.items() if name[0] == kind} for kind in "vp"]
+    return GroupValues(**fields[0]), MapEstimates(**fields[1])
 
 
-def _with_flags(made: Fit, found: MapEstimates) -> Fit:
-    """The fit with flags of persons that it does not describe, and notes on what the data cannot hold."""
-    flags = [flag for i in range(len(made.data.persons)) for flag in _flags_of_person(made, found, i)]
-    notes = [*made.notes, *_notes_on_information(made)]
-    return replace(made, flags=(*made.flags, *flags), notes=tuple(notes))
+def _with_flags(fit: Fit, estimates: MapEstimates) -> Fit:
+    """The fit with flags of persons that it does not describe, and notes on parameters that the data do not inform."""
+    flags = [flag for i in range(len(fit.data.persons)) for flag in _flags_of_person(fit, estimates, i)]
+    notes = [*fit.notes, *_notes_on_information(fit)]
+    return replace(fit, flags=(*fit.flags, *flags), notes=tuple(notes))
 
 
-def _flags_of_person(made: Fit, found: MapEstimates, person: int) -> list[Flag]:
+def _flags_of_person(fit: Fit, estimates: MapEstimates, person: int) -> list[Flag]:
     from scipy.special import chdtrc  # scipy.stats takes a second to import
 
-    name, own = made.data.persons[person].name, made.data.person == person
+    name, mask = fit.data.persons[person].name, fit.data.person == person
     flags = []
-    if not made.draws and not found.converged[person]:
+    if not fit.draws and not estimates.converged[person]:
         flags.append(Flag(name, 0, "the search for the most probable parameters did not converge"))
-    apart = made.mode[person] - made.mean[person]
-    residuals = made.weighted_residuals[own]
-    there = np.isfinite(residuals)
-    size = float(np.nansum(residuals**2) + apart @ np.linalg.solve(made.covariance, apart))
-    if there.any() and chdtrc(there.sum(), size) < FLAG_PROBABILITY:
+    deviation = fit.mode[person] - fit.mean[person]
+    residuals = fit.weighted_residuals[mask]
+    is_finite = np.isfinite(residuals)
+    chi_square = float(np.nansum(residuals**2) + deviation @ np.linalg.solve(fit.covariance, deviation))
+    if is_finite.any() and chdtrc(is_finite.sum(), chi_square) < FLAG_PROBABILITY:
         text = "no probable parameters explain the measurements; check doses, times and units"
-        flags.append(Flag(name, 0, text + _hint_about_units(made, own)))
+        flags.append(Flag(name, 0, text + _hint_about_units(fit, mask)))
     return flags
 
 
-def _hint_about_units(made: Fit, own: np.ndarray) -> str:
+def _hint_about_units(fit: Fit, mask: np.ndarray) -> str:
     """The unit in which DV of a person would agree with the predictions, if all differ from them by one factor."""
-    data, number = made.data, int(made.data.number[own][0])
-    there = own & (data.number == number) & (data.censored == NOT_CENSORED) & (data.value > 0)
-    logs = np.log(data.value[there] / np.maximum(made.population_predicted[there], 1e-12))
+    data, number = fit.data, int(fit.data.number[mask][0])
+    usable = mask & (data.number == number) & (data.censored == NOT_CENSORED) & (data.value > 0)
+    logs = np.log(data.value[usable] / np.maximum(fit.population_predicted[usable], 1e-12))
     if not logs.size or np.std(logs) > SAME_FACTOR:
         return ""
     output, ratio = data.outputs[number], float(np.exp(np.median(logs)))
     factors = {1e-3: "a unit 1000 times larger", 1e3: "a unit 1000 times smaller"}
     if output.output in molar_masses():
         units = [
-            observed_output(output.dvid, output.output, one, made.predictor.model) for one in (DISPLAY_UNIT, MODEL_UNIT)
+            observed_output(output.dvid, output.output, unit, fit.predictor.model)
+            for unit in (DISPLAY_UNIT, MODEL_UNIT)
         ]
-        factors |= {one.factor / output.factor: one.unit for one in units}
-    near = [words for factor, words in factors.items() if not 0.5 < factor < 2 and 0.5 < ratio / factor < 2]
-    return f" (measured / predicted is about {ratio:.3g}: is DV in {near[-1]}?)" if near else ""
+        factors |= {output_in_unit.factor / output.factor: output_in_unit.unit for output_in_unit in units}
+    matches = [words for factor, words in factors.items() if not 0.5 < factor < 2 and 0.5 < ratio / factor < 2]
+    return f" (measured / predicted is about {ratio:.3g}: is DV in {matches[-1]}?)" if matches else ""
 
 
-def _notes_on_information(made: Fit) -> list[str]:
-    """What the data cannot hold: parameters whose posterior is the prior, persons with fewer values than parameters."""
+def _notes_on_information(fit: Fit) -> list[str]:
+    """Notes on parameters whose posterior equals the prior and on persons with fewer measurements than parameters."""
     notes = []
-    names = [one.name for one in made.parameters]
-    if made.model is None or made.draws is None:
-        best = made.variance_reduction.max(axis=0)
-        few = [s.name for i, s in enumerate(made.data.persons) if (made.data.person == i).sum() < len(names)]
-        if few:
-            shown = ", ".join(few[:5]) + (" ..." if len(few) > 5 else "")
-            notes.append(f"{len(names)} parameters cannot be identified from the measurements of ID {shown}; "
-                         "what these do not inform keeps its prior distribution")  # fmt: skip
+    names = [parameter.name for parameter in fit.parameters]
+    if fit.model is None or fit.draws is None:
+        best = fit.variance_reduction.max(axis=0)
+        under_determined = [s.name for i, s in enumerate(fit.data.persons) if (fit.data.person == i).sum() < len(names)]
+        if under_determined:
+            ids = ", ".join(under_determined[:5]) + (" ..." if len(under_determined) > 5 else "")
+            notes.append(f"{len(names)} parameters cannot be identified from the measurements of ID {ids}; "
+                         "those that they do not inform keep their prior distribution")  # fmt: skip
     else:
-        drawn = made.draws.coefficients.reshape(-1, len(made.model.mean))
-        best = 1 - drawn.var(axis=0)[: len(names)] / made.model.mean_sd[: len(names)] ** 2
-        if not made.draws.has_converged:
-            rhat, effective = made.draws.convergence
+        draws = fit.draws.coefficients.reshape(-1, len(fit.model.mean))
+        best = 1 - draws.var(axis=0)[: len(names)] / fit.model.mean_sd[: len(names)] ** 2
+        if not fit.draws.has_converged:
+            rhat, effective = fit.draws.convergence
             notes.append(f"the chains have not converged: R-hat is {rhat:.3f} (at most {MAX_R_HAT:g}), with "
                          f"{effective:.0f} effective draws (at least {EFFECTIVE}); use more (--draws)")  # fmt: skip
-    same = [
+    unlearned = [
         name
         for name, variance_reduction in zip(names, best, strict=True)
         if variance_reduction < MIN_VARIANCE_REDUCTION
     ]
-    if same:
-        notes.append(f"the data say almost nothing about {', '.join(same)}: posterior and prior are nearly the same")
+    if unlearned:
+        notes.append(
+            f"the data say almost nothing about {', '.join(unlearned)}: posterior and prior are nearly the same"
+        )
     return notes
 
 
-def population_distribution(
-    data: FitData, model: Model, settings: FitSettings, population: Population | None = None
-) -> PredictiveDistribution:
-    """The population of the tables, to simulate the measurements of other people."""
-    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
-    predictor = Predictor(model, data, (), threads=settings.threads)
-    names = settings.parameters or tuple(_varying_names(predictor, population))
-    predictor = predictor.with_parameters(named_parameters(names, population, model.parameters))
-    covariance = prior_covariance(predictor.parameters, population)
-    return PredictiveDistribution(predictor, errors, predictor.typical, covariance)
-
-
-def _varying_names(predictor: Predictor, population: Population) -> list[str]:
-    """Every parameter that varies between people and that the table does not give."""
-    given = {name for subject in predictor.data.persons for name in subject.values}
-    return [name for name in candidates(population, predictor.model.parameters) if name not in given]
-
-
-def posterior_distribution(
-    data: FitData, model: Model, settings: FitSettings, draws: Path, population: Population | None = None
-) -> PredictiveDistribution:
-    """The posterior of a group whose draws were saved, to simulate the measurements of these people."""
-    population, errors = population or load_population(settings.population), error_models(data, settings.errors)
-    parameters = named_parameters(settings.parameters, population, model.parameters)
-    predictor = Predictor(model, data, parameters, threads=settings.threads)
-    group = group_model(
-        predictor, population, errors, full=settings.full, covariates=settings.covariates, iov=settings.iov
-    )
-    predictor = replace(predictor, varying=group.varying)
-    with np.load(draws) as saved:
-        drawn = GroupDraws(**{name: saved[name] for name in saved.files}, accepted={})
-    mean = means_of_persons(group, drawn.coefficients.mean(axis=(0, 1)))
-    covariance = group.joint(*group.parts(drawn.covariance.mean(axis=(0, 1))))
-    return PredictiveDistribution(predictor, errors, mean, covariance, group, drawn)
+def varying_names(predictor: Predictor, population: Population) -> list[str]:
+    """Names of parameters that vary between people and are not columns of the table."""
+    measured = {name for subject in predictor.data.persons for name in subject.values}
+    return [name for name in candidates(population, predictor.model.parameters) if name not in measured]

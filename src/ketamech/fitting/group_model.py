@@ -42,7 +42,7 @@ class FittedEffect:
 
 @dataclass(frozen=True)
 class GroupModel:
-    """Everything that determines the posterior of a group but the data; q coefficients, p parameters.
+    """The prior distribution and error models of a group; q coefficients, p parameters.
 
     `design` [person, P, q], prior `mean` and `mean_sd` [q], prior covariance between people [p, p], `errors` at their
     prior medians, whether the covariance is full, and the covariate `effects`, whose coefficients come last.
@@ -76,9 +76,9 @@ class GroupModel:
     def joint(self, between: np.ndarray, within: np.ndarray) -> np.ndarray:
         """Covariance [..., P, P] of a person from that between people [..., p, p] and variances [..., r] of periods."""
         values = np.concatenate([np.diagonal(between, axis1=-2, axis2=-1), within], axis=-1)[..., self.variances]
-        found = values[..., None] * np.eye(len(self.variances))
-        found[..., : self.size, : self.size] = between
-        return found
+        covariance = values[..., None] * np.eye(len(self.variances))
+        covariance[..., : self.size, : self.size] = between
+        return covariance
 
     def parts(self, joint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Covariance between people [..., p, p] and variances between periods [..., r] of a joint covariance."""
@@ -88,8 +88,8 @@ class GroupModel:
 
     def scatter_of_periods(self, squares: np.ndarray) -> tuple[np.ndarray, int]:
         """Sum [r] of squared deviations [person, P] over the periods that persons have, and their number."""
-        own = squares[:, self.size :].reshape(*self.has_period.shape, -1) if self.varying else np.zeros((0, 0, 0))
-        return (own[self.has_period].sum(axis=0), int(self.has_period.sum())) if self.varying else (np.zeros(0), 0)
+        periods = squares[:, self.size :].reshape(*self.has_period.shape, -1) if self.varying else np.zeros((0, 0, 0))
+        return (periods[self.has_period].sum(axis=0), int(self.has_period.sum())) if self.varying else (np.zeros(0), 0)
 
     @property
     def error_start(self) -> np.ndarray:
@@ -99,15 +99,15 @@ class GroupModel:
     def errors_at(self, logs: np.ndarray) -> tuple[ErrorModel, ...]:
         """Error models with SDs exp(logs) [..., number]; arrays [..., 1] where there are more dimensions."""
         values = np.exp(logs)
-        found, place = [], 0
+        models, offset = [], 0
         for model in self.errors:
-            own = [
-                values[..., place + i, None] if values.ndim > 1 else values[place + i]
+            sds = [
+                values[..., offset + i, None] if values.ndim > 1 else values[offset + i]
                 for i in range(len(model.numbers))
             ]
-            found.append(model.with_numbers(own))
-            place += len(own)
-        return tuple(found)
+            models.append(model.with_numbers(sds))
+            offset += len(sds)
+        return tuple(models)
 
 
 @dataclass(frozen=True)
@@ -138,49 +138,49 @@ def group_model(
     covariance = prior_covariance(parameters, population)
     if not full:
         covariance = np.diag(np.diag(covariance))
-    typical = [float(one.free(one.typical)) for one in parameters]
+    typical = [float(parameter.free(parameter.typical)) for parameter in parameters]
     mean = np.array([*typical, *([0.0] * len(effects))])
-    sd = np.array([*(one.mean_sd for one in parameters), *([EFFECT_PRIOR_SD] * len(effects))])
-    known = {row.parameter: row.occasion / row.person for row in population.tables.between if row.person}
-    within = np.array([((known.get(parameters[i].name) or PERIOD_SHARE) * parameters[i].sd) ** 2 for i in varying])
+    sd = np.array([*(parameter.mean_sd for parameter in parameters), *([EFFECT_PRIOR_SD] * len(effects))])
+    ratios = {row.parameter: row.occasion / row.person for row in population.tables.between if row.person}
+    within = np.array([((ratios.get(parameters[i].name) or PERIOD_SHARE) * parameters[i].sd) ** 2 for i in varying])
     return GroupModel(design, mean, sd, covariance, tuple(errors), full, effects, varying, within, has_period)
 
 
 def _index(name: str, parameters: Sequence[FittedParameter]) -> int | None:
     """The fitted parameter of a name or of last words."""
-    return next((i for i, one in enumerate(parameters) if name in (one.name, one.name.rpartition(".")[2])), None)
+    return next((i for i, p in enumerate(parameters) if name in (p.name, p.name.rpartition(".")[2])), None)
 
 
 def _varying_parameters(iov: Sequence[str], parameters: Sequence[FittedParameter]) -> tuple[int, ...]:
-    names, found = [one.name for one in parameters], [_index(name, parameters) for name in iov]
-    for name, index in zip(iov, found, strict=True):
+    names, indices = [parameter.name for parameter in parameters], [_index(name, parameters) for name in iov]
+    for name, index in zip(iov, indices, strict=True):
         if index is None:
             raise InputError(f"'{name}' is not fitted", key="--iov", expected=f"one of {', '.join(names)}",
                              nearest=closest_match(name, names))  # fmt: skip
-    return tuple(index for index in found if index is not None)
+    return tuple(index for index in indices if index is not None)
 
 
 def _periods_of_persons(data: FitData) -> np.ndarray:
     """Whether a person has a period [person, period]."""
-    own = [{number for i in np.flatnonzero(data.person_of_occasion == person) for _, number in data.periods[i]}
+    periods = [{number for i in np.flatnonzero(data.person_of_occasion == person) for _, number in data.periods[i]}
            for person in range(len(data.persons))]  # fmt: skip
-    return np.array([[number in numbers for number in range(max(map(len, own)))] for numbers in own])
+    return np.array([[number in numbers for number in range(max(map(len, periods)))] for numbers in periods])
 
 
 def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> FittedEffect:
     """The effect in a text such as "central_volume ~ AGE". Raises InputError."""
     name, _, column = (part.strip() for part in text.partition("~"))
-    names = [one.name for one in parameters]
+    names = [parameter.name for parameter in parameters]
     index = _index(name, parameters)
     if index is None or not column:
         what = f"'{text}' is not the effect of a covariate on a fitted parameter"
         raise InputError(what, key="--covariate", expected=f"PARAMETER ~ COLUMN, with one of {', '.join(names)}",
                          nearest=closest_match(name, names))  # fmt: skip
-    written = {shown.upper(): key for key, shown in data.table.columns.items()}
-    if column.upper() not in written:
+    name_by_header = {header.upper(): name_of_column for name_of_column, header in data.table.columns.items()}
+    if column.upper() not in name_by_header:
         raise InputError(f"the table has no column '{column}'", file=data.table.path, key="--covariate",
                          nearest=closest_match(column, data.table.columns.values()))  # fmt: skip
-    effect = FittedEffect(index, written[column.upper()], 0.0, 1.0)
+    effect = FittedEffect(index, name_by_header[column.upper()], 0.0, 1.0)
     values = covariate_values(data, effect.column)
     if np.isnan(values).any():
         missing = data.persons[int(np.flatnonzero(np.isnan(values))[0])].name
@@ -194,14 +194,14 @@ def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> 
 
 def covariate_values(data: FitData, column: str) -> np.ndarray:
     """The first number of each person in a column [person]; NaN where there is none. Raises InputError for text."""
-    found = np.full(len(data.persons), np.nan)
-    for place, (_, occasion) in enumerate(data.occasions):
-        person = data.person_of_occasion[place]
-        rows = [*occasion.rows, *(seen.row for seen in occasion.observations)]
+    values = np.full(len(data.persons), np.nan)
+    for i, (_, occasion) in enumerate(data.occasions):
+        person = data.person_of_occasion[i]
+        rows = [*occasion.rows, *(observation.row for observation in occasion.observations)]
         for row in rows:
-            if np.isnan(found[person]) and column in row.cells:
-                found[person] = row.number(column)
-    return found
+            if np.isnan(values[person]) and column in row.cells:
+                values[person] = row.number(column)
+    return values
 
 
 def _standardised(effect: FittedEffect, data: FitData) -> np.ndarray:
@@ -228,39 +228,41 @@ def iterative_two_stage(
     """Start of a group fit: persons given the group by Laplace approximation, then the group given the persons."""
     values = GroupValues(model.mean, model.joint(model.covariance, model.within), model.error_start)
     estimates: MapEstimates | None = None
-    for turn in range(ROUNDS):
-        before = None if estimates is None else estimates.mode
+    for round_number in range(ROUNDS):
+        previous = None if estimates is None else estimates.mode
         estimates = map_estimates(
             predictor, means_of_persons(model, values.coefficients), values.covariance,
-            model.errors_at(values.log_errors), start=before, iterations=SCORING_STEPS,
+            model.errors_at(values.log_errors), start=previous, iterations=SCORING_STEPS,
         )  # fmt: skip
-        updated = _updated(predictor, model, values, estimates)
-        apart = np.abs(updated.coefficients - values.coefficients) / model.mean_sd
-        wide = np.abs(np.log(np.diag(updated.covariance) / np.diag(values.covariance))) / 2
+        updated = _maximise_group(predictor, model, values, estimates)
+        mean_change = np.abs(updated.coefficients - values.coefficients) / model.mean_sd
+        sd_change = np.abs(np.log(np.diag(updated.covariance) / np.diag(values.covariance))) / 2
         values = updated
         if progress:
-            progress(turn + 1)
-        if max(apart.max(), wide.max()) < CONVERGENCE_TOLERANCE:
+            progress(round_number + 1)
+        if max(mean_change.max(), sd_change.max()) < CONVERGENCE_TOLERANCE:
             break
     assert estimates is not None
     return values, estimates
 
 
-def _updated(predictor: Predictor, model: GroupModel, values: GroupValues, found: MapEstimates) -> GroupValues:
+def _maximise_group(
+    predictor: Predictor, model: GroupModel, values: GroupValues, estimates: MapEstimates
+) -> GroupValues:
     """The group given the persons: expectation maximisation with the Laplace covariance of each person."""
-    coefficients, _ = coefficient_posterior(model, found.mode, values.covariance)
-    apart = found.mode - means_of_persons(model, coefficients)
-    scatter, _ = model.parts(apart.T @ apart + found.covariance.sum(axis=0))
-    between = (PRIOR_PEOPLE * model.covariance + scatter) / (PRIOR_PEOPLE + len(apart))
+    coefficients, _ = coefficient_posterior(model, estimates.mode, values.covariance)
+    deviation = estimates.mode - means_of_persons(model, coefficients)
+    scatter, _ = model.parts(deviation.T @ deviation + estimates.covariance.sum(axis=0))
+    between = (PRIOR_PEOPLE * model.covariance + scatter) / (PRIOR_PEOPLE + len(deviation))
     if not model.is_full:
         between = np.diag(np.diag(between))
-    squares, count = model.scatter_of_periods(apart**2 + found.sd**2)
+    squares, count = model.scatter_of_periods(deviation**2 + estimates.sd**2)
     covariance = model.joint(between, (PRIOR_PEOPLE * model.within + squares) / (PRIOR_PEOPLE + count))
-    spread = found.covariance[predictor.data.person]
-    uncertainty = np.einsum("mi,mij,mj->m", found.slopes, spread, found.slopes)
+    spread = estimates.covariance[predictor.data.person]
+    uncertainty = np.einsum("mi,mij,mj->m", estimates.slopes, spread, estimates.slopes)
 
     def cost(logs: np.ndarray) -> float:
-        value, _, information = likelihood_terms(predictor.data, model.errors_at(logs), found.predicted)
+        value, _, information = likelihood_terms(predictor.data, model.errors_at(logs), estimates.predicted)
         prior = 0.5 * np.sum(((logs - model.error_start) / ERROR_PRIOR_SD) ** 2)
         return float(prior - np.sum(np.where(np.isfinite(value), value - 0.5 * information * uncertainty, 0.0)))
 

@@ -76,7 +76,7 @@ class GroupDraws:
 
     @property
     def has_converged(self) -> bool:
-        """Whether both are as they should be."""
+        """Whether R-hat and the effective draws meet MAX_R_HAT and EFFECTIVE."""
         rhat, effective = self.convergence
         return rhat <= MAX_R_HAT and effective >= EFFECTIVE
 
@@ -118,9 +118,9 @@ def sample_group(
         if checkpoint is not None and name in checkpoint:
             block = checkpoint.read(name)
         else:
-            chance = np.random.default_rng([seed, number])
+            rng = np.random.default_rng([seed, number])
             state = state or sampler.first_state(chains, np.random.default_rng([seed, 10**6]))
-            block = sampler.block(state, sweeps, chance, warm_up - first)
+            block = sampler.block(state, sweeps, rng, warm_up - first)
             if checkpoint is not None:
                 checkpoint.save(name, block)
         state = _State(**{key.removeprefix("state_"): value for key, value in block.items() if key[:6] == "state_"})
@@ -128,20 +128,24 @@ def sample_group(
         first += sweeps
         if progress:
             progress(first)
-        if draws is None and first == total < warm_up + MAX_DRAWS and not _joined(blocks, warm_up).has_converged:
+        if (
+            draws is None
+            and first == total < warm_up + MAX_DRAWS
+            and not _draws_of_blocks(blocks, warm_up).has_converged
+        ):
             total += DRAWS
-    return _joined(blocks, warm_up)
+    return _draws_of_blocks(blocks, warm_up)
 
 
-def _joined(blocks: list[Arrays], warm_up: int) -> GroupDraws:
-    def part(name: str) -> np.ndarray:
+def _draws_of_blocks(blocks: list[Arrays], warm_up: int) -> GroupDraws:
+    def values_of(name: str) -> np.ndarray:
         return np.swapaxes(np.concatenate([block[name] for block in blocks])[warm_up:], 0, 1)
 
     kinds = ("persons", "group")
     shares = np.concatenate([block["accepted"] for block in blocks])[warm_up:].mean(axis=0)
     names = ("coefficients", "covariance", "log_errors", "free", "log_likelihood")
-    found = {name: part(name) for name in names}
-    return GroupDraws(**found, accepted=dict(zip(kinds, map(float, shares), strict=True)))
+    draws = {name: values_of(name) for name in names}
+    return GroupDraws(**draws, accepted=dict(zip(kinds, map(float, shares), strict=True)))
 
 
 class _Surrogate:
@@ -154,37 +158,37 @@ class _Surrogate:
         count = persons.mode.shape[1]
         self.mode, self.inverse, self.person = persons.mode, np.linalg.inv(factor), predictor.data.person
         degree = DEGREE if comb(count + DEGREE, DEGREE) <= MOST_TERMS else 2
-        self.powers = [part for n in range(1, degree + 1) for part in combinations_with_replacement(range(count), n)]
+        self.powers = [power for n in range(1, degree + 1) for power in combinations_with_replacement(range(count), n)]
         points = SURROGATE_SPREAD * np.random.default_rng(0).standard_normal(
             (POINTS_OF_TERM * (1 + len(self.powers)), count)
         )
         points[0] = 0.0
-        found = predictor.predictions(persons.mode + np.einsum("nij,kj->kni", factor, points))
-        found = np.where(np.isfinite(found), found, persons.predicted)
-        positive = np.array([one.is_concentration for one in predictor.data.outputs])[predictor.data.number]
-        self.is_log = positive & (found > 0).all(axis=0) & (persons.predicted > 0)
-        found[:, self.is_log] = np.log(found[:, self.is_log] / persons.predicted[self.is_log])
+        predicted = predictor.predictions(persons.mode + np.einsum("nij,kj->kni", factor, points))
+        predicted = np.where(np.isfinite(predicted), predicted, persons.predicted)
+        positive = np.array([output.is_concentration for output in predictor.data.outputs])[predictor.data.number]
+        self.is_log = positive & (predicted > 0).all(axis=0) & (persons.predicted > 0)
+        predicted[:, self.is_log] = np.log(predicted[:, self.is_log] / persons.predicted[self.is_log])
         self.predicted = persons.predicted
-        self.weights = np.linalg.lstsq(self._terms(points), found, rcond=None)[0].T
+        self.weights = np.linalg.lstsq(self._terms(points), predicted, rcond=None)[0].T
 
     def _terms(self, points: np.ndarray) -> np.ndarray:
         """Terms [..., term] of the polynomials at standardised parameters [..., p]."""
-        far = np.linalg.norm(points, axis=-1, keepdims=True)
-        points = points * np.minimum(1.0, FARTHEST / np.maximum(far, FARTHEST))
-        found = np.ones((*points.shape[:-1], 1 + len(self.powers)))
-        place = {power: i for i, power in enumerate(self.powers, 1)} | {(): 0}
-        for power, i in place.items():
+        distance = np.linalg.norm(points, axis=-1, keepdims=True)
+        points = points * np.minimum(1.0, FARTHEST / np.maximum(distance, FARTHEST))
+        terms = np.ones((*points.shape[:-1], 1 + len(self.powers)))
+        term_index = {power: i for i, power in enumerate(self.powers, 1)} | {(): 0}
+        for power, i in term_index.items():
             if power:
-                np.multiply(found[..., place[power[:-1]]], points[..., power[-1]], out=found[..., i])
-        return found
+                np.multiply(terms[..., term_index[power[:-1]]], points[..., power[-1]], out=terms[..., i])
+        return terms
 
     def predictions(self, free: np.ndarray) -> np.ndarray:
         """Approximate predictions [chain, measurement] of parameters [chain, person, P], without a solve."""
         terms = self._terms(np.einsum("nij,cnj->cni", self.inverse, free - self.mode))
-        found = np.einsum("cmt,mt->cm", terms[:, self.person], self.weights)
+        approximate = np.einsum("cmt,mt->cm", terms[:, self.person], self.weights)
         with np.errstate(all="ignore"):
-            logarithmic = self.predicted * np.exp(np.clip(found, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
-        return np.where(self.is_log, logarithmic, found)
+            logarithmic = self.predicted * np.exp(np.clip(approximate, -MAX_LOG_CHANGE, MAX_LOG_CHANGE))
+        return np.where(self.is_log, logarithmic, approximate)
 
 
 class _Sampler:
@@ -195,20 +199,20 @@ class _Sampler:
         self.mean_factor = _mean_factor(model, persons, start)
         self.surrogate = _Surrogate(self.predictor, persons, self.factor)
 
-    def first_state(self, chains: int, chance: np.random.Generator) -> _State:
+    def first_state(self, chains: int, rng: np.random.Generator) -> _State:
         """Chains whose persons are spread about their most probable parameters."""
-        people, count = self.persons.mode.shape
-        noise = chance.standard_normal((chains, people, count))
+        persons, count = self.persons.mode.shape
+        noise = rng.standard_normal((chains, persons, count))
         free = self.persons.mode + OVERDISPERSION * np.einsum("nij,cnj->cni", self.factor, noise)
         coefficients = np.tile(self.start.coefficients, (chains, 1))
-        coefficients += OVERDISPERSION * chance.standard_normal(coefficients.shape) @ self.mean_factor.T
+        coefficients += OVERDISPERSION * rng.standard_normal(coefficients.shape) @ self.mean_factor.T
         logs = np.tile(self.start.log_errors, (chains, 1))
-        lost = ~np.isfinite(self._likelihood(self.predictor.predictions(free), logs))
-        free = np.where(lost[:, :, None], self.persons.mode, free)
+        is_failed = ~np.isfinite(self._likelihood(self.predictor.predictions(free), logs))
+        free = np.where(is_failed[:, :, None], self.persons.mode, free)
         predicted = self.predictor.predictions(free)
         return _State(
             free, coefficients, np.tile(self.start.covariance, (chains, 1, 1)), logs, predicted,
-            self._likelihood(predicted, logs), np.full((chains, people), 2.0 / np.sqrt(count)),
+            self._likelihood(predicted, logs), np.full((chains, persons), 2.0 / np.sqrt(count)),
             np.full((chains, 1), 1.0), np.full((chains, 1), 1.0),
         )  # fmt: skip
 
@@ -220,155 +224,159 @@ class _Sampler:
         """Log density [chain, measurement] of each DV."""
         return log_densities(self.predictor.data, self.model.errors_at(state.log_errors), state.predicted)
 
-    def block(self, state: _State, sweeps: int, chance: np.random.Generator, warm_up_left: int) -> Arrays:
+    def block(self, state: _State, sweeps: int, rng: np.random.Generator, warm_up_left: int) -> Arrays:
         """Run sweeps; step sizes are adapted while `warm_up_left` is above the number of the sweep."""
-        kept: dict[str, list[np.ndarray]] = {}
+        saved: dict[str, list[np.ndarray]] = {}
         for sweep in range(sweeps):
             adapt = sweep < warm_up_left
-            together = np.mean([self._together(state, chance, adapt) for _ in range(JOINT_UPDATES)])
-            shares = np.array([self._persons(state, chance, adapt), together])
-            self._persons_plainly(state, chance)
-            self._group(state, chance)
-            self._errors(state, chance)
+            joint_share = np.mean([self._update_group_jointly(state, rng, adapt) for _ in range(JOINT_UPDATES)])
+            shares = np.array([self._update_persons(state, rng, adapt), joint_share])
+            self._update_persons_exactly(state, rng)
+            self._draw_group(state, rng)
+            self._update_errors(state, rng)
             values = {name: getattr(state, name) for name in ("coefficients", "covariance", "log_errors", "free")}
             values |= {"log_likelihood": self._log_densities(state), "accepted": shares}
             for name, value in values.items():
-                kept.setdefault(name, []).append(value.copy())
-        return {**{name: np.array(values) for name, values in kept.items()}, **state.arrays()}
+                saved.setdefault(name, []).append(value.copy())
+        return {**{name: np.array(values) for name, values in saved.items()}, **state.arrays()}
 
     def _prior(self, state: _State, free: np.ndarray) -> np.ndarray:
-        apart = free - means_of_persons(self.model, state.coefficients)
-        return -0.5 * np.einsum("cni,cij,cnj->cn", apart, np.linalg.inv(state.covariance), apart)
+        deviation = free - means_of_persons(self.model, state.coefficients)
+        return -0.5 * np.einsum("cni,cij,cnj->cn", deviation, np.linalg.inv(state.covariance), deviation)
 
-    def _persons(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
+    def _update_persons(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
         """Update every person; returns the accepted share of the ends of the inner chains."""
         free = state.free.copy()
-        first = approximate = self._likelihood(self.surrogate.predictions(free), state.log_errors)
+        initial = approximate = self._likelihood(self.surrogate.predictions(free), state.log_errors)
         for _ in range(INNER_STEPS):
-            walks = chance.random(approximate.shape) < 0.5
-            proposed, ratio = self._proposal(state, free, walks, chance)
-            there = self._likelihood(self.surrogate.predictions(proposed), state.log_errors)
-            accepted = np.log(chance.random(ratio.shape)) < ratio + there - approximate
+            is_walk = rng.random(approximate.shape) < 0.5
+            proposed, ratio = self._proposal(state, free, is_walk, rng)
+            proposed_likelihood = self._likelihood(self.surrogate.predictions(proposed), state.log_errors)
+            accepted = np.log(rng.random(ratio.shape)) < ratio + proposed_likelihood - approximate
             free = np.where(accepted[:, :, None], proposed, free)
-            approximate = np.where(accepted, there, approximate)
+            approximate = np.where(accepted, proposed_likelihood, approximate)
             if adapt:
                 state.walk_size = state.walk_size * np.exp(
-                    0.03 * np.where(walks, accepted - TARGET_ACCEPTANCE_RATE, 0.0)
+                    0.03 * np.where(is_walk, accepted - TARGET_ACCEPTANCE_RATE, 0.0)
                 )
         predicted = self.predictor.predictions(free)
         likelihood = self._likelihood(predicted, state.log_errors)
-        gain = likelihood - state.likelihood - (approximate - first)
-        accepted = np.log(chance.random(gain.shape)) < gain
-        self._take(state, accepted, free, predicted, likelihood)
+        log_ratio = likelihood - state.likelihood - (approximate - initial)
+        accepted = np.log(rng.random(log_ratio.shape)) < log_ratio
+        self._accept(state, accepted, free, predicted, likelihood)
         return float(accepted.mean())
 
-    def _persons_plainly(self, state: _State, chance: np.random.Generator) -> None:
-        """One Metropolis step of every person without the surrogate, which a chain in its tails could not leave."""
-        walks = chance.random(state.likelihood.shape) < 0.5
-        free, ratio = self._proposal(state, state.free, walks, chance)
+    def _update_persons_exactly(self, state: _State, rng: np.random.Generator) -> None:
+        """One Metropolis step of every person under the model itself, to leave the tails of the surrogate."""
+        is_walk = rng.random(state.likelihood.shape) < 0.5
+        free, ratio = self._proposal(state, state.free, is_walk, rng)
         predicted = self.predictor.predictions(free)
         likelihood = self._likelihood(predicted, state.log_errors)
-        accepted = np.log(chance.random(ratio.shape)) < ratio + likelihood - state.likelihood
-        self._take(state, accepted, free, predicted, likelihood)
+        accepted = np.log(rng.random(ratio.shape)) < ratio + likelihood - state.likelihood
+        self._accept(state, accepted, free, predicted, likelihood)
 
     def _proposal(
-        self, state: _State, free: np.ndarray, walks: np.ndarray, chance: np.random.Generator
+        self, state: _State, free: np.ndarray, is_walk: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Proposals [chain, person, p]: a walk, or independent of `free`; and the log ratio without likelihoods."""
         count = free.shape[2]
-        normal = np.einsum("nij,cnj->cni", self.factor, chance.standard_normal(free.shape))
-        stretch = np.sqrt(PROPOSAL_DF / chance.chisquare(PROPOSAL_DF, free.shape[:2]))[:, :, None]
+        normal = np.einsum("nij,cnj->cni", self.factor, rng.standard_normal(free.shape))
+        stretch = np.sqrt(PROPOSAL_DF / rng.chisquare(PROPOSAL_DF, free.shape[:2]))[:, :, None]
         independent = self.persons.mode + PROPOSAL_SCALE * stretch * normal
-        proposed = np.where(walks[:, :, None], free + state.walk_size[:, :, None] * normal, independent)
+        proposed = np.where(is_walk[:, :, None], free + state.walk_size[:, :, None] * normal, independent)
 
-        def density(at: np.ndarray) -> np.ndarray:
-            apart = at - self.persons.mode
-            square = np.einsum("cni,nij,cnj->cn", apart, self.precision, apart)
-            return -0.5 * (PROPOSAL_DF + count) * np.log1p(square / PROPOSAL_DF)
+        def density(point: np.ndarray) -> np.ndarray:
+            deviation = point - self.persons.mode
+            quadratic_form = np.einsum("cni,nij,cnj->cn", deviation, self.precision, deviation)
+            return -0.5 * (PROPOSAL_DF + count) * np.log1p(quadratic_form / PROPOSAL_DF)
 
         ratio = self._prior(state, proposed) - self._prior(state, free)
-        return proposed, ratio + np.where(walks, 0.0, density(free) - density(proposed))
+        return proposed, ratio + np.where(is_walk, 0.0, density(free) - density(proposed))
 
-    def _take(
+    def _accept(
         self, state: _State, accepted: np.ndarray, free: np.ndarray, predicted: np.ndarray, likelihood: np.ndarray
     ) -> None:
         state.free = np.where(accepted[:, :, None], free, state.free)
         state.likelihood = np.where(accepted, likelihood, state.likelihood)
         state.predicted = np.where(accepted[:, self.predictor.data.person], predicted, state.predicted)
 
-    def _group(self, state: _State, chance: np.random.Generator) -> None:
+    def _draw_group(self, state: _State, rng: np.random.Generator) -> None:
         """Coefficients and covariance of each chain, from their full conditional distributions."""
         model = self.model
         for i in range(len(state.free)):
             mean, precision = coefficient_posterior(model, state.free[i], state.covariance[i])
-            normal = chance.standard_normal(len(mean))
+            normal = rng.standard_normal(len(mean))
             state.coefficients[i] = mean + np.linalg.solve(np.linalg.cholesky(precision).T, normal)
-            apart = state.free[i] - means_of_persons(model, state.coefficients[i])
-            scale = PRIOR_PEOPLE * model.covariance + model.parts(apart.T @ apart)[0]
-            between = _drawn_covariance(scale, len(apart), model.size, model.is_full, chance)
-            squares, count = model.scatter_of_periods(apart**2)
+            deviation = state.free[i] - means_of_persons(model, state.coefficients[i])
+            scale = PRIOR_PEOPLE * model.covariance + model.parts(deviation.T @ deviation)[0]
+            between = _drawn_covariance(scale, len(deviation), model.size, model.is_full, rng)
+            squares, count = model.scatter_of_periods(deviation**2)
             scale = PRIOR_PEOPLE * model.within + squares
-            within = scale / 2 / chance.gamma((PRIOR_PEOPLE + 2 + count) / 2, size=len(scale))
+            within = scale / 2 / rng.gamma((PRIOR_PEOPLE + 2 + count) / 2, size=len(scale))
             state.covariance[i] = model.joint(between, within)
 
-    def _errors(self, state: _State, chance: np.random.Generator) -> None:
+    def _update_errors(self, state: _State, rng: np.random.Generator) -> None:
         """Random walks of the residual SDs; no solve."""
 
         def prior(logs: np.ndarray) -> np.ndarray:
             return -0.5 * np.sum(((logs - self.model.error_start) / ERROR_PRIOR_SD) ** 2, axis=1)
 
         for _ in range(ERROR_STEPS):
-            logs = state.log_errors + ERROR_STEP * chance.standard_normal(state.log_errors.shape)
+            logs = state.log_errors + ERROR_STEP * rng.standard_normal(state.log_errors.shape)
             likelihood = self._likelihood(state.predicted, logs)
-            gain = (likelihood - state.likelihood).sum(axis=1) + prior(logs) - prior(state.log_errors)
-            accepted = np.log(chance.random(len(gain))) < gain
+            log_ratio = (likelihood - state.likelihood).sum(axis=1) + prior(logs) - prior(state.log_errors)
+            accepted = np.log(rng.random(len(log_ratio))) < log_ratio
             state.log_errors = np.where(accepted[:, None], logs, state.log_errors)
             state.likelihood = np.where(accepted[:, None], likelihood, state.likelihood)
 
-    def _together(self, state: _State, chance: np.random.Generator, adapt: bool) -> float:
+    def _update_group_jointly(self, state: _State, rng: np.random.Generator, adapt: bool) -> float:
         """Update means and SDs with the standardised deviations of all persons fixed."""
-        inner = replace(state)
-        first = approximate = self._likelihood(self.surrogate.predictions(state.free), state.log_errors).sum(axis=1)
-        for shifts in chance.random(GROUP_STEPS) < 0.5:
-            coefficients, covariance, free, ratio = (self._shifted if shifts else self._widened)(inner, chance)
-            there = self._likelihood(self.surrogate.predictions(free), state.log_errors).sum(axis=1)
-            accepted = np.log(chance.random(len(ratio))) < ratio + there - approximate
-            inner.coefficients = np.where(accepted[:, None], coefficients, inner.coefficients)
-            inner.covariance = np.where(accepted[:, None, None], covariance, inner.covariance)
-            inner.free = np.where(accepted[:, None, None], free, inner.free)
-            approximate = np.where(accepted, there, approximate)
+        trial = replace(state)
+        initial = approximate = self._likelihood(self.surrogate.predictions(state.free), state.log_errors).sum(axis=1)
+        for is_shift in rng.random(GROUP_STEPS) < 0.5:
+            coefficients, covariance, free, ratio = (self._propose_shift if is_shift else self._propose_scaling)(
+                trial, rng
+            )
+            proposed_likelihood = self._likelihood(self.surrogate.predictions(free), state.log_errors).sum(axis=1)
+            accepted = np.log(rng.random(len(ratio))) < ratio + proposed_likelihood - approximate
+            trial.coefficients = np.where(accepted[:, None], coefficients, trial.coefficients)
+            trial.covariance = np.where(accepted[:, None, None], covariance, trial.covariance)
+            trial.free = np.where(accepted[:, None, None], free, trial.free)
+            approximate = np.where(accepted, proposed_likelihood, approximate)
             if adapt:
-                size = "shift_size" if shifts else "width_size"
-                setattr(inner, size, getattr(inner, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
-        predicted = self.predictor.predictions(inner.free)
+                size = "shift_size" if is_shift else "width_size"
+                setattr(trial, size, getattr(trial, size) * np.exp(0.05 * (accepted[:, None] - TARGET_ACCEPTANCE_RATE)))
+        predicted = self.predictor.predictions(trial.free)
         likelihood = self._likelihood(predicted, state.log_errors)
-        gain = (likelihood - state.likelihood).sum(axis=1) - (approximate - first)
-        accepted = np.log(chance.random(len(gain))) < gain
-        state.coefficients = np.where(accepted[:, None], inner.coefficients, state.coefficients)
-        state.covariance = np.where(accepted[:, None, None], inner.covariance, state.covariance)
-        state.shift_size, state.width_size = inner.shift_size, inner.width_size
-        self._take(state, np.repeat(accepted[:, None], inner.free.shape[1], axis=1), inner.free, predicted, likelihood)
+        log_ratio = (likelihood - state.likelihood).sum(axis=1) - (approximate - initial)
+        accepted = np.log(rng.random(len(log_ratio))) < log_ratio
+        state.coefficients = np.where(accepted[:, None], trial.coefficients, state.coefficients)
+        state.covariance = np.where(accepted[:, None, None], trial.covariance, state.covariance)
+        state.shift_size, state.width_size = trial.shift_size, trial.width_size
+        self._accept(
+            state, np.repeat(accepted[:, None], trial.free.shape[1], axis=1), trial.free, predicted, likelihood
+        )
         return float(accepted.mean())
 
-    def _shifted(
-        self, state: _State, chance: np.random.Generator
+    def _propose_shift(
+        self, state: _State, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Other means, with all persons shifted; and the log ratio of the priors."""
         model = self.model
-        step = state.shift_size * chance.standard_normal(state.coefficients.shape) @ self.mean_factor.T
+        step = state.shift_size * rng.standard_normal(state.coefficients.shape) @ self.mean_factor.T
         coefficients = state.coefficients + step
-        before, after = (
-            -0.5 * np.sum(((at - model.mean) / model.mean_sd) ** 2, axis=1) for at in (state.coefficients, coefficients)
+        prior_before, prior_after = (
+            -0.5 * np.sum(((x - model.mean) / model.mean_sd) ** 2, axis=1) for x in (state.coefficients, coefficients)
         )
-        return coefficients, state.covariance, state.free + means_of_persons(model, step), after - before
+        return coefficients, state.covariance, state.free + means_of_persons(model, step), prior_after - prior_before
 
-    def _widened(
-        self, state: _State, chance: np.random.Generator
+    def _propose_scaling(
+        self, state: _State, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Other SDs between people and periods, with all deviations scaled; and the log ratio of the priors."""
-        people, size = state.free.shape[1], self.model.size
-        steps = chance.standard_normal((len(state.free), size + len(self.model.varying)))
-        logs = state.width_size / np.sqrt(2 * people) * steps
+        persons, size = state.free.shape[1], self.model.size
+        steps = rng.standard_normal((len(state.free), size + len(self.model.varying)))
+        logs = state.width_size / np.sqrt(2 * persons) * steps
         factor = np.exp(logs)[:, self.model.variances]
         mean = means_of_persons(self.model, state.coefficients)
         free = mean + factor[:, None] * (state.free - mean)
@@ -398,26 +406,26 @@ def _inverse_gamma(variance: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def _mean_factor(model: GroupModel, persons: MapEstimates, start: GroupValues) -> np.ndarray:
     """Cholesky factor [q, q] of the approximate posterior covariance of the coefficients.
 
-    Each person counts with what the data say about it: the inverse of the sum of its own uncertainty without the prior
+    The weight of a person is its information: the inverse of the sum of its own uncertainty without the prior
     and the covariance between people.
     """
     weight = np.linalg.inv(start.covariance)
-    own = weight - weight @ persons.covariance @ weight
-    precision = np.diag(model.mean_sd**-2.0) + np.einsum("npq,npr,nrs->qs", model.design, own, model.design)
+    information = weight - weight @ persons.covariance @ weight
+    precision = np.diag(model.mean_sd**-2.0) + np.einsum("npq,npr,nrs->qs", model.design, information, model.design)
     return np.linalg.cholesky(np.linalg.inv(precision))
 
 
 def _drawn_covariance(
-    scale: np.ndarray, people: int, count: int, is_full: bool, chance: np.random.Generator
+    scale: np.ndarray, persons: int, count: int, is_full: bool, rng: np.random.Generator
 ) -> np.ndarray:
     """A draw of the covariance between people given their scatter; its mean is scale / (PRIOR_PEOPLE + people)."""
     if is_full:
         from scipy.stats import invwishart
 
-        df = PRIOR_PEOPLE + count + 1 + people
-        return np.atleast_2d(invwishart.rvs(df, scale, random_state=chance)).reshape(count, count)
-    shape = (PRIOR_PEOPLE + 2 + people) / 2
-    return np.diag(np.diag(scale) / 2 / chance.gamma(shape, size=count))
+        df = PRIOR_PEOPLE + count + 1 + persons
+        return np.atleast_2d(invwishart.rvs(df, scale, random_state=rng)).reshape(count, count)
+    shape = (PRIOR_PEOPLE + 2 + persons) / 2
+    return np.diag(np.diag(scale) / 2 / rng.gamma(shape, size=count))
 
 
 def convergence(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,8 +1,8 @@
 """Research on individual doses: the dose with which a fitted person reaches an exposure or stays within a bound.
 
 Every draw of the posterior of a person is one virtual patient. Parameters that were not fitted vary as in the
-population, given those that were; residual error does not count. A grid of doses is simulated, then doses about the
-limits of what is allowed. Not a recommendation of a dose.
+population, given those that were; residual error does not count. A grid of doses is simulated, then doses near the
+limits of the goals. Not a recommendation of a dose.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ BAND = (5, 50, 95)  # percentiles over draws
 AREA, LEAST, MOST, EQUAL = "auc", ">=", "<=", "="
 GOAL = re.compile(r"(?P<what>[^<>=]+?)\s*(?P<relation><=?|>=?|=)\s*(?P<value>[-+.\deE]+)\s*(?P<unit>\S.*)?")
 EXAMPLE = '--goal "venous.ketamine peak = 200 ng/mL"'
-LOADING, STEP, GROWTH = 2.0, 8.0, 1.25  # min: loading step of a target level, the next step, and how steps lengthen
-SETTLED, CHECKED = 10.0, 1.0  # min after a new target level from which, and distance at which, levels are compared
-CORRECTIONS = 3  # solves in which the rates of a target-controlled infusion are corrected for what is not linear
+LOADING, STEP, GROWTH = 2.0, 8.0, 1.25  # min: loading step and next step of a target level; growth of later steps
+SETTLED, CHECKED = 10.0, 1.0  # min: levels are compared from SETTLED after a new target on, every CHECKED
+CORRECTIONS = 3  # solves that correct the rates of a target-controlled infusion for nonlinearity
 NOTE = "for research only: results of the model, not a recommendation of a dose"
 
 
@@ -69,35 +69,37 @@ class Individuals:
             return cls(tuple(saved["persons"].tolist()), values)
 
 
-def individuals(made: Fit, *, draws: int = DRAWS, seed: int = 1) -> Individuals:
+def individuals(fit: Fit, *, draws: int = DRAWS, seed: int = 1) -> Individuals:
     """Draws of the persons of a fit; parameters that were not fitted are drawn given those that were."""
-    chance, fitted = np.random.default_rng([seed, 11]), made.parameters
-    table, persons = made.predictor.model.parameters, made.data.persons
-    free = made.drawn_persons(draws, chance)[..., : len(fitted)]
-    if made.model is not None and made.model.varying:  # a period to come
-        within = made.model.parts(made.covariance)[1]
-        free[..., made.model.varying] += np.sqrt(within) * chance.standard_normal((*free.shape[:2], len(within)))
-    taken = {name for one in fitted for name in (one.name, *dict(one.shared_factors))}
-    others = [one for name, one in candidates(made.population, table).items()
-              if not taken & {name, *dict(one.shared_factors)}]  # fmt: skip
-    joint, count = prior_covariance((*fitted, *others), made.population), len(fitted)
+    rng, fitted = np.random.default_rng([seed, 11]), fit.parameters
+    table, persons = fit.predictor.model.parameters, fit.data.persons
+    free = fit.drawn_persons(draws, rng)[..., : len(fitted)]
+    if fit.model is not None and fit.model.varying:  # a future period
+        within = fit.model.parts(fit.covariance)[1]
+        free[..., fit.model.varying] += np.sqrt(within) * rng.standard_normal((*free.shape[:2], len(within)))
+    fitted_names = {name for parameter in fitted for name in (parameter.name, *dict(parameter.shared_factors))}
+    others = [parameter for name, parameter in candidates(fit.population, table).items()
+              if not fitted_names & {name, *dict(parameter.shared_factors)}]  # fmt: skip
+    joint, count = prior_covariance((*fitted, *others), fit.population), len(fitted)
     slope = np.linalg.solve(joint[:count, :count], joint[:count, count:])
-    rest = joint[count:, count:] - joint[count:, :count] @ slope
-    factor = np.linalg.cholesky(rest + 1e-9 * np.eye(len(others)))
-    known = [subject.values for subject in persons]
-    typical = [typical_values(own, known)[:, None] for own in (fitted, others)]
-    noise = chance.standard_normal((*free.shape[:2], len(others))) @ factor.T
-    other = typical[1] + (free - made.mean[:, None, :count]) @ slope + noise
-    values = canonical_values(others, other, typical[1])
-    for name in dict.fromkeys(name for own in known for name in own):
-        usual = values.get(name, np.full(free.shape[:2], table[name].canonical))
-        values[name] = np.array([np.full(draws, own[name]) if name in own else usual[i] for i, own in enumerate(known)])
+    conditional = joint[count:, count:] - joint[count:, :count] @ slope
+    factor = np.linalg.cholesky(conditional + 1e-9 * np.eye(len(others)))
+    measured = [subject.values for subject in persons]
+    typical = [typical_values(group_of_parameters, measured)[:, None] for group_of_parameters in (fitted, others)]
+    noise = rng.standard_normal((*free.shape[:2], len(others))) @ factor.T
+    other_free = typical[1] + (free - fit.mean[:, None, :count]) @ slope + noise
+    values = canonical_values(others, other_free, typical[1])
+    for name in dict.fromkeys(name for row in measured for name in row):
+        default = values.get(name, np.full(free.shape[:2], table[name].canonical))
+        values[name] = np.array(
+            [np.full(draws, row[name]) if name in row else default[i] for i, row in enumerate(measured)]
+        )
     return Individuals(tuple(s.name for s in persons), values | canonical_values(fitted, free, typical[0]))
 
 
 @dataclass(frozen=True)
 class Goal:
-    """An endpoint and what it shall be: `relation` to a `value` in `unit`; `factor`: units in one unit of the model."""
+    """A goal for an endpoint: `relation` to a `value` in `unit`; `factor`: units in one unit of the model."""
 
     text: str
     endpoint: Endpoint
@@ -123,15 +125,15 @@ class Goal:
 
     def margin(self, values: np.ndarray, probability: float) -> np.ndarray:
         """How far that percentile [...] is above the value (below, for an upper bound), relative to the value."""
-        apart = (self.percentile(values, probability) - self.value) / (abs(self.value) or 1.0)
-        return -apart if self.relation == MOST else apart
+        distance = (self.percentile(values, probability) - self.value) / (abs(self.value) or 1.0)
+        return -distance if self.relation == MOST else distance
 
     def chance(self, values: np.ndarray) -> np.ndarray:
         """Share of draws [..., draw] that meet a bound; NaN for a target."""
         if self.relation == EQUAL:
             return np.full(values.shape[:-1], np.nan)
-        met = values <= self.value if self.relation == MOST else values >= self.value
-        return np.asarray(np.nanmean(np.where(np.isnan(values), np.nan, met), axis=-1))
+        is_met = values <= self.value if self.relation == MOST else values >= self.value
+        return np.asarray(np.nanmean(np.where(np.isnan(values), np.nan, is_met), axis=-1))
 
 
 def parse_goal(text: str, model: Model) -> Goal:
@@ -185,14 +187,14 @@ class DoseFinder:
             raise InputError("no goal", key="--goal", type_this=EXAMPLE)
 
     def scenario(self, dose: float) -> Scenario:
-        """The regimen with one dose. Raises InputError for a dose that the program refuses."""
+        """The regimen with one dose. Raises InputError for a dose above the limits of the program."""
         return load_scenario(self.regimen.replace("{dose}", f"{dose:.6g}"), self.model.parameters)
 
     def is_allowed(self, dose: float) -> bool:
         """Whether the program simulates this dose."""
         try:
-            made = self.scenario(dose)
-            events_of_scenario(made, self.model.parameters, {}, made.horizon)
+            scenario = self.scenario(dose)
+            events_of_scenario(scenario, self.model.parameters, {}, scenario.horizon)
         except InputError:
             return False
         return True
@@ -210,8 +212,8 @@ class DoseFinder:
         count, parts, scenarios = len(next(iter(values.values()))), [], [self.scenario(dose) for dose in doses]
         times = self._times(scenarios[-1])
         for scenario in scenarios:
-            own = {name: value for name, value in values.items() if name not in scenario.values}
-            parts.append(ensemble_of_scenario(self.model, scenario, own, count, float(times[-1]) + 1e-6))
+            free_values = {name: value for name, value in values.items() if name not in scenario.values}
+            parts.append(ensemble_of_scenario(self.model, scenario, free_values, count, float(times[-1]) + 1e-6))
         outputs = tuple(dict.fromkeys(goal.endpoint.output for goal in self.goals))
         solved = Ensemble.joined(parts).solve(times, outputs, tolerance=TOLERANCE, threads=self.threads)
         curves = solved.values.reshape(len(doses), count, len(times), len(outputs))
@@ -227,64 +229,67 @@ class DoseFinder:
         """The dose for one person, within `doses`."""
         low, high = doses or self.range()
         grid = np.geomspace(low, high, GRID)
-        found = self.simulate(values, grid)
-        between = {i for margin in self._margins(found) for i in np.flatnonzero(np.diff(np.sign(margin)))}
-        finer = [np.geomspace(grid[i], grid[i + 1], REFINED_DOSES + 2)[1:-1] for i in sorted(between)]
-        if finer:
-            more = np.concatenate(finer)
-            grid, found = np.concatenate([grid, more]), np.concatenate([found, self.simulate(values, more)], axis=1)
+        endpoints = self.simulate(values, grid)
+        crossings = {i for margin in self._margins(endpoints) for i in np.flatnonzero(np.diff(np.sign(margin)))}
+        refined = [np.geomspace(grid[i], grid[i + 1], REFINED_DOSES + 2)[1:-1] for i in sorted(crossings)]
+        if refined:
+            more = np.concatenate(refined)
+            grid, endpoints = (
+                np.concatenate([grid, more]),
+                np.concatenate([endpoints, self.simulate(values, more)], axis=1),
+            )
             order = np.argsort(grid)
-            grid, found = grid[order], found[:, order]
-        dose, window, why = self._choose(grid, self._margins(found))
-        return FoundDose(dose, window, why, grid, found, self.simulate(values, np.array([dose]))[:, 0])
+            grid, endpoints = grid[order], endpoints[:, order]
+        dose, window, why = self._choose(grid, self._margins(endpoints))
+        return FoundDose(dose, window, why, grid, endpoints, self.simulate(values, np.array([dose]))[:, 0])
 
-    def _margins(self, found: np.ndarray) -> np.ndarray:
-        return np.array([goal.margin(part, self.probability) for goal, part in zip(self.goals, found, strict=True)])
+    def _margins(self, endpoints: np.ndarray) -> np.ndarray:
+        return np.array([goal.margin(x, self.probability) for goal, x in zip(self.goals, endpoints, strict=True)])
 
     def _choose(self, grid: np.ndarray, margins: np.ndarray) -> tuple[float, tuple[float, float], str]:
         """The dose, the lowest range of doses that meets the bounds, and a remark."""
         is_bound = np.array([goal.relation != EQUAL for goal in self.goals])
-        least = margins[is_bound].min(axis=0) if is_bound.any() else np.ones_like(grid)
-        logs, ranges = np.log(grid), _positive_ranges(np.log(grid), least)
+        bound_margin = margins[is_bound].min(axis=0) if is_bound.any() else np.ones_like(grid)
+        logs, ranges = np.log(grid), _positive_ranges(np.log(grid), bound_margin)
         if not ranges:
-            nearest = float(grid[int(np.argmax(least))])
-            return nearest, (np.nan, np.nan), "no dose in the range meets the bounds; the nearest is used"
+            nearest_dose = float(grid[int(np.argmax(bound_margin))])
+            return nearest_dose, (np.nan, np.nan), "no dose in the range meets the bounds; the nearest is used"
         low, high = ranges[0]
-        aims = [(goal, margin) for goal, margin in zip(self.goals, margins, strict=True) if goal.relation == EQUAL]
-        if not aims:
+        targets = [(goal, margin) for goal, margin in zip(self.goals, margins, strict=True) if goal.relation == EQUAL]
+        if not targets:
             dose = low if low > logs[0] else high
-            why = "the end of the range of doses" if dose == logs[-1] else ""
+            remark = "the end of the range of doses" if dose == logs[-1] else ""
         else:
-            wanted = [_crossing(logs, margin) for _, margin in aims]
-            reached = next((at for at in wanted if at is not None), float(logs[np.argmin(np.abs(aims[0][1]))]))
+            crossings = [_crossing(logs, margin) for _, margin in targets]
+            reached = next((x for x in crossings if x is not None), float(logs[np.argmin(np.abs(targets[0][1]))]))
             dose = float(np.clip(reached, low, high))
-            why = "limited by a bound" if dose != reached else ""
-            missed = [goal.text for (goal, _), at in zip(aims, wanted, strict=True) if at is None]
-            why = f"not reached by any dose in the range: {'; '.join(missed)}" if missed else why
+            remark = "limited by a bound" if dose != reached else ""
+            unreached = [goal.text for (goal, _), x in zip(targets, crossings, strict=True) if x is None]
+            remark = f"not reached by any dose in the range: {'; '.join(unreached)}" if unreached else remark
         window = (float(np.exp(low)), float(np.exp(high))) if is_bound.any() else (np.nan, np.nan)
-        return float(np.exp(dose)), window, why
+        return float(np.exp(dose)), window, remark
 
 
 def _crossing(x: np.ndarray, y: np.ndarray) -> float | None:
     """The first x at which y changes sign, by linear interpolation."""
-    places = np.flatnonzero(np.diff(np.sign(y)))
-    if not len(places):
+    sign_changes = np.flatnonzero(np.diff(np.sign(y)))
+    if not len(sign_changes):
         return None
-    i = places[0]
+    i = sign_changes[0]
     return float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
 
 
 def _positive_ranges(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
     """Ranges of x with y of 0 or more, by linear interpolation."""
-    found, begin = [], x[0] if y[0] >= 0 else None
+    ranges, begin = [], x[0] if y[0] >= 0 else None
     for i in np.flatnonzero(np.diff(y >= 0)):
         edge = float(x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i]))
         if begin is None:
             begin = edge
         else:
-            found.append((float(begin), edge))
+            ranges.append((float(begin), edge))
             begin = None
-    return found if begin is None else [*found, (float(begin), float(x[-1]))]
+    return ranges if begin is None else [*ranges, (float(begin), float(x[-1]))]
 
 
 @dataclass(frozen=True)
@@ -296,22 +301,22 @@ class FoundDose:
 
     dose: float
     window: tuple[float, float]
-    why: str
+    remark: str
     grid: np.ndarray
-    found: np.ndarray
-    reached: np.ndarray
+    endpoints: np.ndarray
+    endpoints_at_dose: np.ndarray
 
 
 def dose_table(finder: DoseFinder, found: Mapping[str, FoundDose]) -> pd.DataFrame:
     """One row per person and goal: the dose, and what is predicted with it."""
     rows = []
     for name, one in found.items():
-        for goal, values in zip(finder.goals, one.reached, strict=True):
-            low, middle, high = percentiles(values, BAND)
+        for goal, values in zip(finder.goals, one.endpoints_at_dose, strict=True):
+            low, median, high = percentiles(values, BAND)
             rows.append({
                 "ID": name, "dose": one.dose, "window_low": one.window[0], "window_high": one.window[1],
-                "goal": goal.text, "predicted": middle, "low": low, "high": high, "unit": goal.unit,
-                "probability": float(goal.chance(values)), "remark": one.why,
+                "goal": goal.text, "predicted": median, "low": low, "high": high, "unit": goal.unit,
+                "probability": float(goal.chance(values)), "remark": one.remark,
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -356,47 +361,47 @@ class TargetInfusion:
 
 
 def target_infusion(
-    model: Model, drug: str, output: ObservedOutput, levels: Sequence[float], each: float, threads: int = 1
+    model: Model, drug: str, output: ObservedOutput, levels: Sequence[float], duration: float, threads: int = 1
 ) -> TargetInfusion:
-    """The infusion with which the typical person reaches each of `levels` (unit of `output`) for `each` h.
+    """The infusion with which the typical person reaches each of `levels` (unit of `output`) for `duration` h.
 
     Rates (not negative) minimise the relative distance from the targets from SETTLED min after each change on. The
     response to each step is simulated alone; the sum is corrected by simulations of all steps.
     """
-    if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < each < np.inf:
+    if not levels or not all(0 < level < np.inf for level in levels) or not SETTLED / 60 < duration < np.inf:
         expected = f"levels above 0, each for more than {SETTLED:g} min"
         raise InputError("no target levels that can be reached", key="--levels", expected=expected)
-    edges = np.concatenate([start * each + _step_edges(each) for start in range(len(levels))])
-    begins, lengths = edges, np.diff(np.append(edges, len(levels) * each))
-    after = np.arange(CHECKED, 60 * each + 1e-9, CHECKED) / 60
-    settled = np.tile(after >= SETTLED / 60 - 1e-9, len(levels))
-    times = np.concatenate([start * each + after for start in range(len(levels))])
-    targets = np.repeat(np.asarray(levels, dtype=float), len(after))
+    edges = np.concatenate([start * duration + _step_edges(duration) for start in range(len(levels))])
+    begins, lengths = edges, np.diff(np.append(edges, len(levels) * duration))
+    times_in_step = np.arange(CHECKED, 60 * duration + 1e-9, CHECKED) / 60
+    settled = np.tile(times_in_step >= SETTLED / 60 - 1e-9, len(levels))
+    times = np.concatenate([start * duration + times_in_step for start in range(len(levels))])
+    targets = np.repeat(np.asarray(levels, dtype=float), len(times_in_step))
 
-    def made(rates: np.ndarray, reached: np.ndarray) -> TargetInfusion:
+    def infusion(rates: np.ndarray, reached: np.ndarray) -> TargetInfusion:
         return TargetInfusion(drug, output, begins, lengths, rates, times, targets, settled, reached)
 
     def simulated(rates: np.ndarray) -> np.ndarray:
-        scenario = load_scenario(made(rates, targets).sentence, model.parameters)
+        scenario = load_scenario(infusion(rates, targets).sentence, model.parameters)
         solved = ensemble_of_scenario(model, scenario, {}, 1, times[-1] + 1).solve(
             times, [output.output], tolerance=TOLERANCE, threads=threads
         )
         return np.asarray(solved.values[0, :, 0] * output.factor)
 
     unit = np.eye(len(begins)) * max(levels) / 100  # mg/h, small enough for any limit
-    response = np.array([simulated(one) / one.sum() for one in unit]).T
+    response = np.array([simulated(unit_rate) / unit_rate.sum() for unit_rate in unit]).T
     scaled = (response / targets[:, None])[settled]
     rates = nnls(scaled, np.ones(len(scaled)))[0]
     for _ in range(CORRECTIONS):
-        apart = 1 - (simulated(rates) / targets)[settled]
-        rates = nnls(scaled, scaled @ rates + apart)[0]
-    return made(rates, simulated(rates))
+        shortfall = 1 - (simulated(rates) / targets)[settled]
+        rates = nnls(scaled, scaled @ rates + shortfall)[0]
+    return infusion(rates, simulated(rates))
 
 
 def _step_edges(length: float) -> np.ndarray:
     """Begins (h) of the steps of one target level: a loading step, then steps that lengthen; whole minutes."""
-    edges, size = [0.0, LOADING], STEP
-    while edges[-1] + 1.5 * size < length * 60:
-        edges.append(edges[-1] + size)
-        size = np.round(size * GROWTH)
+    edges, step = [0.0, LOADING], STEP
+    while edges[-1] + 1.5 * step < length * 60:
+        edges.append(edges[-1] + step)
+        step = np.round(step * GROWTH)
     return np.array(edges) / 60

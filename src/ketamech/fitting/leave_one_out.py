@@ -1,7 +1,7 @@
 """Comparison of fits to one data set: expected log predictive density by LOO (Pareto smoothed) and WAIC, with ArviZ.
 
-Two questions have two answers: how well is another measurement of a known person predicted (given the parameters of the
-person), and how well a new person (parameters integrated out)? The integral of each person and draw is computed by
+Two predictions are scored: another measurement of a known person (given the parameters of the person), and the
+measurements of a new person (parameters integrated out). The integral of each person and draw is computed by
 importance sampling with one set of points, so that it costs one solve for each point and not for each draw.
 """
 
@@ -29,63 +29,63 @@ from ketamech.fitting.observations import FitData
 if TYPE_CHECKING:
     import pandas as pd
 
-POINTS, DF, VARIANCE_INFLATION = 200, 5.0, 1.3  # importance points of a person: t distribution, variances times WIDER
+POINTS, DF, VARIANCE_INFLATION = 200, 5.0, 1.3  # importance points of a person: t distribution, variance factor
 MAX_DRAWS = 1200  # of all chains
 MAX_PARETO_K = 0.7  # Pareto shape above which a left-out density is unreliable (Vehtari 2017, Stat Comput 27:1413)
 KINDS = {"measurement": "another measurement of the same persons", "person": "another person"}
 GROUP = "log_likelihood"
 
 
-def log_likelihoods(made: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Dataset:
+def log_likelihoods(fit: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Dataset:
     """Log densities of each measurement given its person [chain, draw, row], and of each person [chain, draw, ID].
 
-    Of more than MOST_DRAWS draws every second, third ... is used.
+    More than MAX_DRAWS draws are thinned.
     """
-    assert made.draws is not None
-    chains, count = made.draws.log_likelihood.shape[:2]
+    assert fit.draws is not None
+    chains, count = fit.draws.log_likelihood.shape[:2]
     step = -(-chains * count // MAX_DRAWS)
-    thinned = {name: value[:, ::step] for name, value in vars(made.draws).items() if name != "accepted"}
-    made = replace(made, draws=GroupDraws(**thinned, accepted=made.draws.accepted))
+    thinned = {name: value[:, ::step] for name, value in vars(fit.draws).items() if name != "accepted"}
+    fit = replace(fit, draws=GroupDraws(**thinned, accepted=fit.draws.accepted))
     logs = thinned["log_likelihood"]
-    rows = [f"line {one.row.line}" for one in made.data.measurements]
+    rows = [f"line {measurement.row.line}" for measurement in fit.data.measurements]
     return xr.Dataset(
         {"measurement": (("chain", "draw", "row"), logs),
-         "person": (("chain", "draw", "ID"), marginal_log_likelihood(made, points, seed))},
+         "person": (("chain", "draw", "ID"), marginal_log_likelihood(fit, points, seed))},
         {"chain": np.arange(chains), "draw": np.arange(0, count, step), "row": rows,
-         "ID": [subject.name for subject in made.data.persons]},
-        {"data": _mark(made.data)},
+         "ID": [subject.name for subject in fit.data.persons]},
+        {"data": _data_hash(fit.data)},
     )  # fmt: skip
 
 
-def _mark(data: FitData) -> str:
+def _data_hash(data: FitData) -> str:
     """A hash of the measurements, the same for fits that can be compared."""
-    text = repr([(one.output, one.factor) for one in data.outputs]) + repr(data.value.tolist())
+    text = repr([(output.output, output.factor) for output in data.outputs]) + repr(data.value.tolist())
     return short_hash(text)
 
 
-def marginal_log_likelihood(made: Fit, points: int = POINTS, seed: int = 1) -> np.ndarray:
+def marginal_log_likelihood(fit: Fit, points: int = POINTS, seed: int = 1) -> np.ndarray:
     """Log density [chain, draw, person] of the measurements of each person, without its parameters."""
-    assert made.model is not None
-    assert made.draws is not None
-    model, draws, data = made.model, made.draws, made.data
-    people, size = made.mode.shape
-    chance = np.random.default_rng([seed, 13])
-    factor = np.sqrt(VARIANCE_INFLATION) * np.linalg.cholesky(made.spread)
-    stretch = np.sqrt(DF / chance.chisquare(DF, (points, people, 1)))
-    standard = stretch * chance.standard_normal((points, people, size))
-    free = made.mode + np.einsum("nij,mnj->mni", factor, standard)
+    assert fit.model is not None
+    assert fit.draws is not None
+    model, draws, data = fit.model, fit.draws, fit.data
+    persons, size = fit.mode.shape
+    rng = np.random.default_rng([seed, 13])
+    factor = np.sqrt(VARIANCE_INFLATION) * np.linalg.cholesky(fit.person_covariance)
+    stretch = np.sqrt(DF / rng.chisquare(DF, (points, persons, 1)))
+    standard = stretch * rng.standard_normal((points, persons, size))
+    free = fit.mode + np.einsum("nij,mnj->mni", factor, standard)
     proposal = _log_t(standard) - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    predicted = made.predictor.predictions(free)
-    found = np.empty((*draws.log_likelihood.shape[:2], people))
-    for place in np.ndindex(found.shape[:2]):
-        errors = model.errors_at(draws.log_errors[place])
-        own = by_person(data, log_densities(data, errors, predicted))
-        apart = free - means_of_persons(model, draws.coefficients[place])
-        weight = np.linalg.inv(draws.covariance[place])
-        square = ((apart @ weight) * apart).sum(axis=-1)
-        prior = 0.5 * (np.linalg.slogdet(weight)[1] - square - size * np.log(2 * np.pi))
-        found[place] = logsumexp(own + prior - proposal, axis=0) - np.log(points)
-    return found
+    predicted = fit.predictor.predictions(free)
+    log_density = np.empty((*draws.log_likelihood.shape[:2], persons))
+    for index in np.ndindex(log_density.shape[:2]):
+        errors = model.errors_at(draws.log_errors[index])
+        likelihood = by_person(data, log_densities(data, errors, predicted))
+        deviation = free - means_of_persons(model, draws.coefficients[index])
+        weight = np.linalg.inv(draws.covariance[index])
+        quadratic_form = ((deviation @ weight) * deviation).sum(axis=-1)
+        prior = 0.5 * (np.linalg.slogdet(weight)[1] - quadratic_form - size * np.log(2 * np.pi))
+        log_density[index] = logsumexp(likelihood + prior - proposal, axis=0) - np.log(points)
+    return log_density
 
 
 def _log_t(standard: np.ndarray) -> np.ndarray:
@@ -100,10 +100,10 @@ def criteria_table(logs: xr.Dataset) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for kind, words in KINDS.items():
+    for kind, label in KINDS.items():
         loo, waic = _loo(logs, kind), _waic(logs, kind)
         rows.append({
-            "predicted": words, "elpd_loo": float(loo.elpd_loo), "se": float(loo.se), "p_loo": float(loo.p_loo),
+            "predicted": label, "elpd_loo": float(loo.elpd_loo), "se": float(loo.se), "p_loo": float(loo.p_loo),
             "elpd_waic": float(waic.elpd_waic), "p_waic": float(waic.p_waic), "items": int(logs[kind].shape[-1]),
             "unreliable": int((loo.pareto_k.values > MAX_PARETO_K).sum()),
         })  # fmt: skip
@@ -114,23 +114,23 @@ def comparison_table(fits: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Fits to one data set, the best first: elpd by LOO, its difference from the best, and stacking weights."""
     import pandas as pd
 
-    parts = []
-    for kind, words in KINDS.items():
+    tables = []
+    for kind, label in KINDS.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table = _arviz().compare({name: _loo(logs, kind) for name, logs in fits.items()})
         table = table.reset_index(names="fit").rename(columns={"elpd_diff": "difference", "dse": "se_difference"})
-        table.insert(0, "predicted", words)
-        parts.append(table[["predicted", "fit", "elpd_loo", "se", "p_loo", "difference", "se_difference", "weight"]])
-    return pd.concat(parts, ignore_index=True)
+        table.insert(0, "predicted", label)
+        tables.append(table[["predicted", "fit", "elpd_loo", "se", "p_loo", "difference", "se_difference", "weight"]])
+    return pd.concat(tables, ignore_index=True)
 
 
 def _loo(logs: xr.Dataset, kind: str) -> Any:
     total = logs[kind].values.sum(axis=-1, keepdims=True)
-    share = float(convergence(total)[1][0]) / total.size
+    relative_efficiency = float(convergence(total)[1][0]) / total.size
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _arviz().loo(_inference_data(logs), var_name=kind, pointwise=True, reff=share)
+        return _arviz().loo(_inference_data(logs), var_name=kind, pointwise=True, reff=relative_efficiency)
 
 
 def _waic(logs: xr.Dataset, kind: str) -> Any:
@@ -152,7 +152,7 @@ def read_log_likelihoods(folder: Path, data: FitData) -> xr.Dataset:
 
     Raises InputError for a folder without them, and for a fit to other measurements.
     """
-    _arviz()  # if it is not installed, say so before the fit
+    _arviz()  # raises before the fit where it is not installed
     path = folder / "posterior.zarr"
     if not path.is_dir():
         raise InputError(f"'{folder}' holds no fit of a group", key="--compare", expected="a folder of ketamech fit")
@@ -160,7 +160,7 @@ def read_log_likelihoods(folder: Path, data: FitData) -> xr.Dataset:
     if GROUP not in tree.children:
         raise InputError(f"'{folder}' was written by an earlier version", key="--compare", expected="the fit once more")
     logs = tree[GROUP].to_dataset().load()
-    if logs.attrs["data"] != _mark(data):
+    if logs.attrs["data"] != _data_hash(data):
         what, expected = f"'{folder}' is a fit to other measurements", "fits to the same DV, in the same unit"
         raise InputError(what, key="--compare", expected=expected)
     return logs

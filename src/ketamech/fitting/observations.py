@@ -1,4 +1,4 @@
-"""Measurements of a dose table: which output each DV measures, in which unit, and what is wrong with it.
+"""Measurements of a dose table: the output and unit of each DV, and flags of doubtful records.
 
 DVID (or ANALYTE) holds names of outputs or codes of an observation map such as "1=venous.ketamine [ng/mL]".
 """
@@ -55,13 +55,13 @@ class ObservedOutput:
         """The lowest and highest possible value, in the unit of DV."""
         if self.is_concentration:
             return 0.0, np.inf
-        found = load_ranges().get(self.output)
-        return (found.lower * self.factor, found.upper * self.factor) if found else (-np.inf, np.inf)
+        limits = load_ranges().get(self.output)
+        return (limits.lower * self.factor, limits.upper * self.factor) if limits else (-np.inf, np.inf)
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A doubtful record or person: the `subject`, the `line` in the table (0: none), and what is doubtful."""
+    """A doubtful record or person: the `subject`, the `line` in the table (0: none), and the reason as `text`."""
 
     subject: str
     line: int
@@ -101,8 +101,8 @@ class FitData:
     @cached_property
     def person_of_occasion(self) -> np.ndarray:
         """Index of the person of each occasion."""
-        place = {subject.name: i for i, subject in enumerate(self.persons)}
-        return np.array([place[subject.name] for subject, _ in self.occasions])
+        index_of_person = {subject.name: i for i, subject in enumerate(self.persons)}
+        return np.array([index_of_person[subject.name] for subject, _ in self.occasions])
 
     @cached_property
     def periods(self) -> tuple[tuple[tuple[float, int], ...], ...]:
@@ -111,17 +111,17 @@ class FitData:
         Numbers count those of a person. A period is a value of the column OCC if there is one, else an occasion.
         """
         numbers: list[dict[object, int]] = [{} for _ in self.persons]
-        found = []
-        for place, (_, occasion) in enumerate(self.occasions):
-            known, own = numbers[self.person_of_occasion[place]], []
-            for begin, label in _period_labels(occasion, place):
-                own.append((begin, known.setdefault(label, len(known))))
-            found.append(tuple(own))
-        return tuple(found)
+        periods = []
+        for i, (_, occasion) in enumerate(self.occasions):
+            numbers_of_person, periods_of_occasion = numbers[self.person_of_occasion[i]], []
+            for begin, label in _period_labels(occasion, i):
+                periods_of_occasion.append((begin, numbers_of_person.setdefault(label, len(numbers_of_person))))
+            periods.append(tuple(periods_of_occasion))
+        return tuple(periods)
 
     def column(self, name: str) -> np.ndarray:
         """One field of all measurements."""
-        return np.array([getattr(one, name) for one in self.measurements])
+        return np.array([getattr(measurement, name) for measurement in self.measurements])
 
     @cached_property
     def person(self) -> np.ndarray:
@@ -154,14 +154,14 @@ class FitData:
         return tuple(note for note in self.table.notes if "not used" not in note)
 
 
-def _period_labels(occasion: Occasion, place: int) -> Iterator[tuple[float, object]]:
+def _period_labels(occasion: Occasion, occasion_index: int) -> Iterator[tuple[float, object]]:
     """Begin and label of each period of an occasion."""
-    now: object = None
-    for seen in occasion.every:
-        label = seen.row.text(PERIOD) or now or place
-        if label != now:
-            yield (0.0 if now is None else seen.time - occasion.begin), label
-        now = label
+    current: object = None
+    for record in occasion.every:
+        label = record.row.text(PERIOD) or current or occasion_index
+        if label != current:
+            yield (0.0 if current is None else record.time - occasion.begin), label
+        current = label
 
 
 def parse_observe(text: str) -> tuple[str | None, str, str | None]:
@@ -179,18 +179,18 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
     if output not in model.layout.output_names:
         nearest = _suggestion(output, model.layout.output_names)
         raise UnknownNameError(f"there is no output '{output}'", key="--observe", nearest=nearest)
-    own = model.layout.units[output]
+    model_unit = model.layout.units[output]
     if not unit:
-        if own in (MODEL_UNIT, "umol"):
-            shown = DISPLAY_UNIT if output in molar_masses() else own
-            raise InputError(f"DV of {output} has no unit", key="--observe", expected=f"a unit such as {shown}",
-                             type_this=f'--observe "{dvid}={output} [{shown}]"')  # fmt: skip
-        return ObservedOutput(dvid, output, own, 1.0)
+        if model_unit in (MODEL_UNIT, "umol"):
+            example = DISPLAY_UNIT if output in molar_masses() else model_unit
+            raise InputError(f"DV of {output} has no unit", key="--observe", expected=f"a unit such as {example}",
+                             type_this=f'--observe "{dvid}={output} [{example}]"')  # fmt: skip
+        return ObservedOutput(dvid, output, model_unit, 1.0)
     mass = molar_masses().get(output)
     try:
-        factor = convert(1.0, own, unit, molar_mass=model.parameters[mass].value if mass else None)
+        factor = convert(1.0, model_unit, unit, molar_mass=model.parameters[mass].value if mass else None)
     except InputError:
-        alternatives = f"{DISPLAY_UNIT} or {own}" if mass else own
+        alternatives = f"{DISPLAY_UNIT} or {model_unit}" if mass else model_unit
         raise InputError(f"{output} cannot be measured in {unit}", key="--observe", expected=alternatives,
                          type_this=f'--observe "{dvid}={output} [{alternatives.split()[0]}]"') from None  # fmt: skip
     return ObservedOutput(dvid, output, unit, factor)
@@ -199,10 +199,10 @@ def observed_output(dvid: str, output: str, unit: str | None, model: Model) -> O
 def _suggestion(name: str, outputs: Sequence[str]) -> str | None:
     """The output with the same last words ("plasma.venous.ketamine": venous.ketamine), or the most similar one."""
     name = ".".join(name.split())  # "plasma ketamine" as "plasma.ketamine"
-    ends = [output for output in outputs if name.lower().endswith("." + output.lower())]
-    same = [output for output in outputs if output.split(".")[-1].lower() == name.split(".")[-1].lower()]
-    preferred = [output for output in same if output.startswith("venous.")] or same
-    return next(iter(ends or preferred), None) or closest_match(name, outputs)
+    suffixes = [output for output in outputs if name.lower().endswith("." + output.lower())]
+    same_last_word = [output for output in outputs if output.split(".")[-1].lower() == name.split(".")[-1].lower()]
+    preferred = [output for output in same_last_word if output.startswith("venous.")] or same_last_word
+    return next(iter(suffixes or preferred), None) or closest_match(name, outputs)
 
 
 def _code(text: str) -> str:
@@ -221,35 +221,37 @@ def read_measurements(
 
 
 def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (), lloq: Sequence[str] = ()) -> FitData:
-    """The same for a table that has been read; `observe` as in `parse_observe`.
+    """The measurements of a table that has been read; `observe` as in `parse_observe`.
 
     `lloq`: limits of quantification in the unit of DV, of all concentrations ("0.5") or of one output or DVID
-    ("venous.ketamine: 0.5"). Lower values are below the limit, and so are records marked so without a limit.
+    ("venous.ketamine: 0.5"). Lower values are below the limit, as are records marked as censored.
     """
     reader = _Reader(table, model, [parse_observe(text) for text in observe], limits_of(lloq))
     occasions = tuple((s, o) for s in table.subjects for o in s.occasions)
-    found = list(reader.measurements(occasions))
+    measurements = list(reader.measurements(occasions))
     reader.refuse_unused_limits()
     if DV not in table.columns:
-        unused = [word for name, word in table.columns.items() if name not in COLUMNS]
+        unused = [header for name, header in table.columns.items() if name not in COLUMNS]
         expected = f"measurements in a column DV (other columns: {', '.join(unused) or 'none'})"
         raise InputError("there is no column DV", file=table.path, line=1, key=DV, expected=expected)
-    if not found:
+    if not measurements:
         what = "the table has no measurement"
         raise InputError(what, file=table.path, key="DV", expected="records with EVID 0, MDV 0 and a number in DV")
-    found, flags = _without_duplicates(found, table)
-    early = [one for one in found if _is_before_any_dose(one, occasions[one.occasion][1], reader.outputs[one.number])]
-    flags += [Flag(_name(table, one), one.row.line,
-                   "a level before any dose: the model predicts 0; left out") for one in early if one.value > 0
-              and not one.censored]  # fmt: skip
-    kept = [one for one in found if one not in early]
-    if not kept:
-        row = found[0].row
+    measurements, flags = _without_duplicates(measurements, table)
+    before_dose = [
+        m for m in measurements if _is_before_any_dose(m, occasions[m.occasion][1], reader.outputs[m.number])
+    ]
+    flags += [Flag(_subject_id(table, m), m.row.line,
+                   "a level before any dose: the model predicts 0; left out") for m in before_dose if m.value > 0
+              and not m.censored]  # fmt: skip
+    used = [m for m in measurements if m not in before_dose]
+    if not used:
+        row = measurements[0].row
         raise row.error("every level is before the first dose", "TIME", "doses before the levels, or SS of 1")
-    data = _compact(FitData(table, tuple(reader.outputs), occasions, tuple(kept), ()))
-    used = {subject.name for subject in data.persons}
+    data = _drop_unused_occasions(FitData(table, tuple(reader.outputs), occasions, tuple(used), ()))
+    used_ids = {subject.name for subject in data.persons}
     flags += [
-        Flag(s.name, 0, "no measurement that can be used; left out") for s in table.subjects if s.name not in used
+        Flag(s.name, 0, "no measurement that can be used; left out") for s in table.subjects if s.name not in used_ids
     ]
     flags += _missing_covariates(data.table, model)
     return replace(data, flags=tuple([*reader.flags, *flags]))
@@ -257,36 +259,36 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (),
 
 def limits_of(texts: Sequence[str]) -> dict[str, float]:
     """Limits of quantification by output or DVID, "" for all concentrations. Raises InputError."""
-    found = {}
+    limits = {}
     for text in texts:
-        name, _, words = text.rpartition(":")
+        name, _, number_text = text.rpartition(":")
         try:
-            found[_code(name)] = float(words)
+            limits[_code(name)] = float(number_text)
         except ValueError:
-            found[_code(name)] = -1.0
-        if not 0 < found[_code(name)] < np.inf:
+            limits[_code(name)] = -1.0
+        if not 0 < limits[_code(name)] < np.inf:
             raise InputError(f"'{text}' is not a limit of quantification", key="--lloq",
                              expected="a number above 0 in the unit of DV",
                              type_this='--lloq "venous.ketamine: 0.5"')  # fmt: skip
-    return found
+    return limits
 
 
-def _compact(data: FitData) -> FitData:
-    """The data with occasions that have measurements only."""
-    used = sorted({one.occasion for one in data.measurements})
-    place = {old: new for new, old in enumerate(used)}
+def _drop_unused_occasions(data: FitData) -> FitData:
+    """The data without occasions that have no measurement."""
+    used = sorted({m.occasion for m in data.measurements})
+    occasion = {index: new for new, index in enumerate(used)}
     persons = {data.occasions[i][0].name for i in used}
     table = replace(data.table, subjects=tuple(s for s in data.table.subjects if s.name in persons))
-    number = {subject.name: i for i, subject in enumerate(table.subjects)}
-    moved = tuple(
-        replace(one, occasion=place[one.occasion], person=number[data.occasions[one.occasion][0].name])
-        for one in data.measurements
+    person = {subject.name: i for i, subject in enumerate(table.subjects)}
+    renumbered = tuple(
+        replace(m, occasion=occasion[m.occasion], person=person[data.occasions[m.occasion][0].name])
+        for m in data.measurements
     )
-    return replace(data, table=table, occasions=tuple(data.occasions[i] for i in used), measurements=moved)
+    return replace(data, table=table, occasions=tuple(data.occasions[i] for i in used), measurements=renumbered)
 
 
 class _Reader:
-    """Reads the DV of every record; outputs are found as their DVID occurs."""
+    """Reads the DV of every record; `outputs` grows with each new DVID."""
 
     def __init__(
         self, table: DoseTable, model: Model, named: Sequence[tuple[str | None, str, str | None]],
@@ -295,19 +297,19 @@ class _Reader:
         self.table, self.model, self.limits = table, model, limits
         self.outputs: list[ObservedOutput] = []
         self.flags: list[Flag] = []
-        self.known: dict[str, tuple[str, str | None]] = {}
+        self.mapping: dict[str, tuple[str, str | None]] = {}
         for dvid, output, unit in named:
-            self.known[dvid if dvid is not None else output] = (output, unit)
-        self.only = named[0] if len(named) == 1 and named[0][0] is None else None
+            self.mapping[dvid if dvid is not None else output] = (output, unit)
+        self.single = named[0] if len(named) == 1 and named[0][0] is None else None
         for dvid, output, unit in named:
             if unit or output not in model.layout.output_names:
                 observed_output(dvid or output, output, unit, model)
 
     def measurements(self, occasions: Sequence[tuple[DoseTableSubject, Occasion]]) -> Iterator[MeasuredValue]:
         """Every DV that is not marked as missing."""
-        for place, (subject, occasion) in enumerate(occasions):
-            for slot, seen in enumerate(occasion.observations):
-                row, measured = seen.row, measurement_of(seen.row)
+        for occasion_index, (subject, occasion) in enumerate(occasions):
+            for slot, record in enumerate(occasion.observations):
+                row, measured = record.row, measurement_of(record.row)
                 if measured is None:
                     if DV not in row.cells and row.number("MDV", 1) == 0 and row.number("EVID") == 0:
                         self.flags.append(Flag(subject.name, row.line, "MDV of 0 without a DV; left out"))
@@ -315,11 +317,11 @@ class _Reader:
                 number = self._output(row)
                 require_outputs(subject.species, [self.outputs[number].output])
                 value, censored, limit = self._value(row, measured, self.outputs[number])
-                yield MeasuredValue(row, 0, place, slot, number, seen.time, value, censored, limit)
+                yield MeasuredValue(row, 0, occasion_index, slot, number, record.time, value, censored, limit)
 
     def refuse_unused_limits(self) -> None:
         """Raise InputError for a limit of quantification of an output that is not measured."""
-        names = [name for one in self.outputs for name in (one.output, one.dvid)]
+        names = [name for output in self.outputs for name in (output.output, output.dvid)]
         unused = next((name for name in self.limits if name and name not in names), None)
         if unused is not None:
             what, known = f"no measurement is of '{unused}'", ", ".join(dict.fromkeys(names))
@@ -327,51 +329,51 @@ class _Reader:
 
     def _lloq(self, output: ObservedOutput) -> float:
         """The limit of quantification of --lloq in the unit of DV; NaN without one."""
-        usual = self.limits.get("", np.nan) if output.is_concentration else np.nan
-        return self.limits.get(output.output, self.limits.get(output.dvid, usual))
+        default = self.limits.get("", np.nan) if output.is_concentration else np.nan
+        return self.limits.get(output.output, self.limits.get(output.dvid, default))
 
     def _output(self, row: DoseRow) -> int:
         """The index of the output that a record measures."""
-        written = analyte_of(row)
-        if not written:
-            if self.only is None:
+        analyte = analyte_of(row)
+        if not analyte:
+            if self.single is None:
                 what = "which output does DV measure?"
                 raise row.error(
                     what, "DVID", "a column DVID, or one observed output", type_this=EXAMPLE.replace("1=", "")
                 )
-            written = self.only[1]
-        code = _code(written)
-        index = next((i for i, one in enumerate(self.outputs) if one.dvid == code), None)
+            analyte = self.single[1]
+        code = _code(analyte)
+        index = next((i for i, known_output in enumerate(self.outputs) if known_output.dvid == code), None)
         if index is not None:
             return index
-        output, unit = self._named(row, code)
+        output, unit = self._mapped_output(row, code)
         try:
-            found = observed_output(code, output, unit or unit_of(row, self._own_unit(output)), self.model)
+            new_output = observed_output(code, output, unit or unit_of(row, self._own_unit(output)), self.model)
         except InputError as problem:
             raise row.with_location(problem) from None
-        self.outputs.append(found)
+        self.outputs.append(new_output)
         return len(self.outputs) - 1
 
     def _own_unit(self, output: str) -> str:
         return self.model.layout.units.get(output, "1")
 
-    def _named(self, row: DoseRow, code: str) -> tuple[str, str | None]:
-        if code in self.known:
-            return self.known[code]
-        if self.only is not None and code.replace(".", "").isdigit():
-            return self.only[1], self.only[2]
+    def _mapped_output(self, row: DoseRow, code: str) -> tuple[str, str | None]:
+        if code in self.mapping:
+            return self.mapping[code]
+        if self.single is not None and code.replace(".", "").isdigit():
+            return self.single[1], self.single[2]
         if code in self.model.layout.output_names:
             return code, None
-        raise self._unknown(row, code)
+        raise self._unknown_analyte(row, code)
 
-    def _unknown(self, row: DoseRow, code: str) -> InputError:
+    def _unknown_analyte(self, row: DoseRow, code: str) -> InputError:
         what = f"DVID {code} is not an output"
         if code.replace(".", "").isdigit():
-            known = ", ".join(self.known) or "none"
-            example = None if self.known else EXAMPLE.replace("1=", f"{code}=")
+            known = ", ".join(self.mapping) or "none"
+            example = None if self.mapping else EXAMPLE.replace("1=", f"{code}=")
             return row.error(what, "DVID", f"a code that --observe maps to an output (mapped: {known})",
                              type_this=example)  # fmt: skip
-        names = [*self.known, *self.model.layout.output_names]
+        names = [*self.mapping, *self.model.layout.output_names]
         return row.error(
             what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
         )
@@ -399,49 +401,53 @@ class _Reader:
 
     def _scale(self, row: DoseRow, output: ObservedOutput) -> float:
         """The factor from the UNIT of the record to that of the output."""
-        own = unit_of(row, output.unit)
-        if own is None or own == output.unit:
+        unit = unit_of(row, output.unit)
+        if unit is None or unit == output.unit:
             return 1.0
         mass = molar_masses().get(output.output)
         try:
-            return convert(1.0, own, output.unit, molar_mass=self.model.parameters[mass].value if mass else None)
+            return convert(1.0, unit, output.unit, molar_mass=self.model.parameters[mass].value if mass else None)
         except InputError as problem:
             raise row.with_location(problem) from None
 
 
-def _name(table: DoseTable, one: MeasuredValue) -> str:
-    return one.row.text("ID", "1")
+def _subject_id(table: DoseTable, measurement: MeasuredValue) -> str:
+    return measurement.row.text("ID", "1")
 
 
-def _without_duplicates(found: Iterable[MeasuredValue], table: DoseTable) -> tuple[list[MeasuredValue], list[Flag]]:
+def _without_duplicates(
+    measurements: Iterable[MeasuredValue], table: DoseTable
+) -> tuple[list[MeasuredValue], list[Flag]]:
     """Each measurement once; of two different values at one time both are kept, with a flag."""
-    kept: list[MeasuredValue] = []
+    unique: list[MeasuredValue] = []
     first: dict[tuple[int, float, int], MeasuredValue] = {}
     flags: list[Flag] = []
-    for one in found:
-        key = (one.occasion, one.time, one.number)
-        before = first.setdefault(key, one)
-        same = (before.value, before.censored) == (one.value, one.censored)
-        if before is one:
-            kept.append(one)
-        elif same:
+    for m in measurements:
+        key = (m.occasion, m.time, m.number)
+        earlier = first.setdefault(key, m)
+        is_equal = (earlier.value, earlier.censored) == (m.value, m.censored)
+        if earlier is m:
+            unique.append(m)
+        elif is_equal:
             flags.append(
-                Flag(_name(table, one), one.row.line, f"the same level as in line {before.row.line}; left out")
+                Flag(_subject_id(table, m), m.row.line, f"the same level as in line {earlier.row.line}; left out")
             )
         else:
-            flags.append(Flag(_name(table, one), one.row.line, f"a second level at the time of line {before.row.line}"))
-            kept.append(one)
-    return kept, flags
+            flags.append(
+                Flag(_subject_id(table, m), m.row.line, f"a second level at the time of line {earlier.row.line}")
+            )
+            unique.append(m)
+    return unique, flags
 
 
-def _is_before_any_dose(one: MeasuredValue, occasion: Occasion, output: ObservedOutput) -> bool:
+def _is_before_any_dose(measurement: MeasuredValue, occasion: Occasion, output: ObservedOutput) -> bool:
     """Whether a concentration was measured before the first dose of an occasion that starts drug-free."""
     if not output.is_concentration or occasion.start is not None:
         return False
     starts = [start for t in occasion.regimen.treatments for start in t.starts(MAX_HORIZON_H)[:1]]
-    seen = occasion.observations[one.slot]
-    hour, first = seen.time - occasion.begin, min(starts, default=np.inf)
-    return hour < first or (hour == first and seen.before)
+    observation = occasion.observations[measurement.slot]
+    time, first_dose = observation.time - occasion.begin, min(starts, default=np.inf)
+    return time < first_dose or (time == first_dose and observation.before)
 
 
 def _missing_covariates(table: DoseTable, model: Model) -> list[Flag]:
@@ -449,13 +455,17 @@ def _missing_covariates(table: DoseTable, model: Model) -> list[Flag]:
     columns: Mapping[str, str] = person_columns(table.columns, model.parameters)
     flags = []
     for column, name in columns.items():
-        written, usual = table.columns[column], model.parameters[name]
+        header, default = table.columns[column], model.parameters[name]
         for subject in table.subjects:
             if name not in subject.values:
-                flags.append(Flag(subject.name, 0, f"no {written}; {usual.value:g} {usual.unit} is used"))
+                flags.append(Flag(subject.name, 0, f"no {header}; {default.value:g} {default.unit} is used"))
                 continue
-            rows = [row for one in subject.occasions for row in (*one.rows, *(seen.row for seen in one.observations))]
-            without = sorted(row.line for row in rows if column not in row.cells)
-            if without and len({row.cells[column] for row in rows if column in row.cells}) > 1:
-                flags.append(Flag(subject.name, without[0], f"no {written}; the value before is used"))
+            rows = [
+                row
+                for occasion in subject.occasions
+                for row in (*occasion.rows, *(seen.row for seen in occasion.observations))
+            ]
+            lines = sorted(row.line for row in rows if column not in row.cells)
+            if lines and len({row.cells[column] for row in rows if column in row.cells}) > 1:
+                flags.append(Flag(subject.name, lines[0], f"no {header}; the value before is used"))
     return flags

@@ -14,7 +14,7 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.core.environment import available_threads
-from ketamech.exchange.simulate_any import checked_subject_of, observation_times, pre_dose_delay, subject_of
+from ketamech.exchange.nonmem.subjects import checked_subject_of, observation_times, pre_dose_delay, subject_of
 from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
 from ketamech.fitting.observations import FitData
 from ketamech.simulation.ensemble import Change, Ensemble
@@ -23,7 +23,7 @@ from ketamech.simulation.model import Model
 STEP = 0.01  # of a central difference, on the free scale
 TOLERANCE = 1e-6  # of the solver
 CHUNK = 4096  # patients solved at once
-PROBE_STEP = 0.1  # change of a parameter by which it is found out whether doses depend on it
+PROBE_STEP = 0.1  # change of a parameter that tests whether doses depend on it
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Predictor:
     @cached_property
     def outputs(self) -> tuple[str, ...]:
         """Names of the measured outputs."""
-        return tuple(dict.fromkeys(one.output for one in self.data.outputs))
+        return tuple(dict.fromkeys(output.output for output in self.data.outputs))
 
     @cached_property
     def times(self) -> np.ndarray:
         """Observation times [occasion, time] (h from the begin); the last one is repeated for shorter occasions."""
         hours = [observation_times(occasion) for _, occasion in self.data.occasions]
-        longest = max(len(own) for own in hours)
-        return np.array([np.pad(own, (0, longest - len(own)), "edge") for own in hours])
+        longest = max(len(times) for times in hours)
+        return np.array([np.pad(times, (0, longest - len(times)), "edge") for times in hours])
 
     @cached_property
     def _base(self) -> Ensemble:
@@ -73,27 +73,30 @@ class Predictor:
         if not self.parameters:
             return False
         changed = self._values(np.stack([self.typical, self.typical + PROBE_STEP]))
-        both = self._dosed(changed, 2)
-        tables = [both.events.of(np.arange(i, both.size, 2)) for i in range(2)]
+        copies = self._ensemble_with_doses(changed, 2)
+        tables = [copies.events.of(np.arange(i, copies.size, 2)) for i in range(2)]
         return not all(np.array_equal(getattr(tables[0], n), getattr(tables[1], n)) for n in ("time", "size", "state"))
 
     @cached_property
     def _periods(self) -> tuple[np.ndarray, np.ndarray]:
         """Begin (h; infinity: none) and number of the periods [period, occasion] of each occasion."""
-        most = max(len(own) for own in self.data.periods)
-        begins, numbers = np.full((most, len(self.data.periods)), np.inf), np.zeros((most, len(self.data.periods)), int)
-        for i, own in enumerate(self.data.periods):
-            begins[: len(own), i], numbers[: len(own), i] = zip(*own, strict=True)
+        count = max(len(periods) for periods in self.data.periods)
+        begins, numbers = (
+            np.full((count, len(self.data.periods)), np.inf),
+            np.zeros((count, len(self.data.periods)), int),
+        )
+        for i, periods in enumerate(self.data.periods):
+            begins[: len(periods), i], numbers[: len(periods), i] = zip(*periods, strict=True)
         return begins, numbers
 
     def _values(self, free: np.ndarray, period: int = 0) -> dict[str, np.ndarray]:
         """Canonical values {parameter: [copy, occasion]} in a period, of values [copy, person, p] on the free scale."""
-        person, count, several = self.data.person_of_occasion, len(self.parameters), len(self.varying)
-        own = free[:, person, :count]
+        person, count, n_varying = self.data.person_of_occasion, len(self.parameters), len(self.varying)
+        person_values = free[:, person, :count]
         if free.shape[2] > count:
-            place = count + several * self._periods[1][period][:, None] + np.arange(several)
-            own[:, :, self.varying] += np.take_along_axis(free[:, person], place[None], axis=2)
-        return canonical_values(self.parameters, own, self.typical[person])
+            period_index = count + n_varying * self._periods[1][period][:, None] + np.arange(n_varying)
+            person_values[:, :, self.varying] += np.take_along_axis(free[:, person], period_index[None], axis=2)
+        return canonical_values(self.parameters, person_values, self.typical[person])
 
     def _changes(self, free: np.ndarray) -> tuple[Change, ...]:
         """Changes of values between periods of an occasion, for patients [copy, occasion]."""
@@ -108,22 +111,22 @@ class Predictor:
             for k in range(1, len(begins))
         )
 
-    def _dosed(self, values: dict[str, np.ndarray], copies: int) -> Ensemble:
-        """Patients [occasion, copy] whose doses are worked out from their own values."""
+    def _ensemble_with_doses(self, values: dict[str, np.ndarray], copies: int) -> Ensemble:
+        """Patients [occasion, copy] with doses computed from their own parameter values."""
         names = self._base.values
         parts = []
         for i, (subject, occasion) in enumerate(self.data.occasions):
             own: dict[str, Any] = {name: column[:, i] for name, column in values.items()}
-            given = subject_of(replace(subject, values={**subject.values, **own}), occasion, self.model)
-            usual = {
+            dosed = subject_of(replace(subject, values={**subject.values, **own}), occasion, self.model)
+            base = {
                 name: np.full(copies, np.broadcast_to(column, self._base.size)[i]) for name, column in names.items()
             }
             parts.append(
-                Ensemble.of(self.model, {**usual, **own}, given.events, copies, cycle=given.steady_state_events,
-                            length=given.cycle_length)
+                Ensemble.of(self.model, {**base, **own}, dosed.events, copies, cycle=dosed.steady_state_events,
+                            length=dosed.cycle_length)
             )  # fmt: skip
         order = np.repeat(np.arange(len(parts)), copies)
-        return replace(Ensemble.joined(parts), changes=tuple(one.of(order) for one in self._base.changes))
+        return replace(Ensemble.joined(parts), changes=tuple(change.of(order) for change in self._base.changes))
 
     def curves(self, free: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
         """Outputs [copy, occasion, time, output] in the units of the model, NaN for a failure.
@@ -132,32 +135,32 @@ class Predictor:
         those of the observations).
         """
         grid = self.times if times is None else times
-        size = max(1, CHUNK // len(grid))
-        parts = [self._solved(free[i : i + size], grid) for i in range(0, len(free), size)]
+        chunk = max(1, CHUNK // len(grid))
+        parts = [self._solve_curves(free[i : i + chunk], grid) for i in range(0, len(free), chunk)]
         return np.concatenate(parts)
 
-    def _solved(self, free: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    def _solve_curves(self, free: np.ndarray, grid: np.ndarray) -> np.ndarray:
         copies, values = len(free), self._values(free)
         if self._doses_depend:
             self._changes(free)
-            ensemble, shape = self._dosed(values, copies), (len(grid), copies)
+            ensemble, shape = self._ensemble_with_doses(values, copies), (len(grid), copies)
             times = np.repeat(grid, copies, axis=0)
         else:
             flat = {name: column.ravel() for name, column in values.items()}
             ensemble, shape = self._base.tiled(copies, flat), (copies, len(grid))
             ensemble = replace(ensemble, changes=self._changes(free) or ensemble.changes)
             times = np.tile(grid, (copies, 1))
-        found = ensemble.solve(times, self.outputs, tolerance=self.tolerance, threads=self.threads).values
-        ordered = found.reshape(*shape, *found.shape[1:])
+        outputs = ensemble.solve(times, self.outputs, tolerance=self.tolerance, threads=self.threads).values
+        ordered = outputs.reshape(*shape, *outputs.shape[1:])
         return ordered.swapaxes(0, 1) if self._doses_depend else ordered
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Occasion, time, output and unit factor of each measurement."""
         data = self.data
-        which = np.array([self.outputs.index(one.output) for one in data.outputs])
-        factor = np.array([one.factor for one in data.outputs])
-        return data.column("occasion"), data.column("slot"), which[data.number], factor[data.number]
+        output_index = np.array([self.outputs.index(output.output) for output in data.outputs])
+        factor = np.array([output.factor for output in data.outputs])
+        return data.column("occasion"), data.column("slot"), output_index[data.number], factor[data.number]
 
     def measured(self, curves: np.ndarray) -> np.ndarray:
         """Values [..., measurement] in the units of DV from arrays [..., occasion, time, output]."""
@@ -189,10 +192,10 @@ def curve_sensitivities(
     differences, with all perturbed copies in one solve; `simulation.forward_sensitivities` has the exact derivatives.
     """
     steps = STEP * np.eye(free.shape[-1])[:, None]
-    found = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)
+    curves = predictor.curves(np.concatenate([free[None], free + steps, free - steps]), times).swapaxes(2, 3)
     count = free.shape[-1]
-    slopes = (found[1 : 1 + count] - found[1 + count :]) / (2 * STEP)
-    return found[0], np.moveaxis(slopes, 0, -1)
+    slopes = (curves[1 : 1 + count] - curves[1 + count :]) / (2 * STEP)
+    return curves[0], np.moveaxis(slopes, 0, -1)
 
 
 def measured_sensitivities(predictor: Predictor, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

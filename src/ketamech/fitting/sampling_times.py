@@ -40,7 +40,7 @@ USUAL = (0.1, 0.25, 0.5, 0.67, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12
 
 @dataclass(frozen=True)
 class SamplingDesign:
-    """What samples at candidate `times` (h) say about a person; every output is measured in every sample.
+    """Information of samples at candidate `times` (h) about a person; every output is measured in every sample.
 
     `predicted` [draw, output, time] in the units of `outputs`; `slopes` [draw, output, time, p] by the free scale of
     `parameters`; `information` [draw, output, time]: of a prediction; prior `covariance` [p, p]. The only draw is the
@@ -60,41 +60,41 @@ class SamplingDesign:
         """Information matrix [time, draw, p, p] of a sample at each candidate time."""
         return np.asarray(np.einsum("dot,doti,dotj->tdij", self.information, self.slopes, self.slopes))
 
-    def precision(self, chosen: Sequence[int]) -> np.ndarray:
-        """Expected posterior precision [draw, p, p] with samples at `chosen` candidates (indices)."""
-        return np.asarray(np.linalg.inv(self.covariance) + self.of_sample[list(chosen)].sum(axis=0))
+    def precision(self, indices: Sequence[int]) -> np.ndarray:
+        """Expected posterior precision [draw, p, p] with samples at `indices` candidates (indices)."""
+        return np.asarray(np.linalg.inv(self.covariance) + self.of_sample[list(indices)].sum(axis=0))
 
-    def criterion(self, chosen: Sequence[int]) -> float:
+    def criterion(self, indices: Sequence[int]) -> float:
         """Logarithm of the determinant of the posterior precision, mean of all draws."""
-        return float(np.linalg.slogdet(self.precision(chosen))[1].mean())
+        return float(np.linalg.slogdet(self.precision(indices))[1].mean())
 
     def best(self, count: int) -> list[int]:
         """Indices of `count` times: one after another, then exchanges until none improves the criterion."""
-        left = range(len(self.times))
-        if not 0 < count <= len(left):
-            expected = f"1 to {len(left)}, the number of candidate times"
+        candidates = range(len(self.times))
+        if not 0 < count <= len(candidates):
+            expected = f"1 to {len(candidates)}, the number of candidate times"
             raise InputError(f"{count} samples", key="--samples", expected=expected)
         chosen: list[int] = []
         for _ in range(count):
-            chosen.append(max((i for i in left if i not in chosen), key=lambda i: self.criterion([*chosen, i])))
+            chosen.append(max((i for i in candidates if i not in chosen), key=lambda i: self.criterion([*chosen, i])))
         while True:
-            now = self.criterion(chosen)
-            swaps = [[*chosen[:k], i, *chosen[k + 1 :]] for k in range(count) for i in left if i not in chosen]
-            better = max(swaps, key=self.criterion, default=chosen)
-            if self.criterion(better) <= now + 1e-9:
+            current = self.criterion(chosen)
+            swaps = [[*chosen[:k], i, *chosen[k + 1 :]] for k in range(count) for i in candidates if i not in chosen]
+            best_swap = max(swaps, key=self.criterion, default=chosen)
+            if self.criterion(best_swap) <= current + 1e-9:
                 return sorted(chosen)
-            chosen = better
+            chosen = best_swap
 
-    def efficiency(self, chosen: Sequence[int], best: Sequence[int]) -> float:
+    def efficiency(self, indices: Sequence[int], best_indices: Sequence[int]) -> float:
         """D-efficiency of times relative to the best ones, 1 if equal."""
-        return float(np.exp((self.criterion(chosen) - self.criterion(best)) / len(self.parameters)))
+        return float(np.exp((self.criterion(indices) - self.criterion(best_indices)) / len(self.parameters)))
 
-    def table(self, chosen: Sequence[int]) -> pd.DataFrame:
-        """One row per parameter: SD between people and expected posterior SD on the free scale, and what is learned."""
-        posterior = np.linalg.inv(self.precision(chosen)).mean(axis=0)
+    def table(self, indices: Sequence[int]) -> pd.DataFrame:
+        """One row per parameter: SD between people, expected posterior SD (both free scale), variance reduction."""
+        posterior = np.linalg.inv(self.precision(indices)).mean(axis=0)
         prior, expected = np.diag(self.covariance), np.diag(posterior)
         return pd.DataFrame({
-            "parameter": [one.name for one in self.parameters], "prior_sd": np.sqrt(prior),
+            "parameter": [parameter.name for parameter in self.parameters], "prior_sd": np.sqrt(prior),
             "expected_sd": np.sqrt(expected), "variance_reduction": 1 - expected / prior,
         })  # fmt: skip
 
@@ -106,7 +106,7 @@ def sampling_design(
 ) -> SamplingDesign:  # fmt: skip
     """The design problem of one person of a scenario; arguments as in a fit.
 
-    `lloq`: in the unit of the levels (default: a thousandth of the highest level); lower levels inform of nothing.
+    `lloq`: in the unit of the levels (default: a thousandth of the highest level); lower levels carry no information.
     `draws`: number of persons from the prior distribution to average over; 0: the typical person. Without `parameters`,
     those that samples at all times would inform. Raises InputError.
     """
@@ -117,25 +117,25 @@ def sampling_design(
     hours = np.unique(np.array(times, dtype=float))
     if not len(hours) or hours[0] < 0:
         raise InputError("sampling times before 0 h", key="--candidates", expected="hours from 0 on")
-    known = named_parameters(parameters, population, model.parameters) if parameters else tuple(
+    pool = named_parameters(parameters, population, model.parameters) if parameters else tuple(
         candidates(population, model.parameters).values())  # fmt: skip
-    typical = np.array([[float(one.free(one.typical)) for one in known]])
-    predicted, slopes = _sensitivities(model, scenario, known, typical, outputs, hours, threads)
-    levels = [_levels(one, predicted[0, i], _text_of(one, errors), lloq) for i, one in enumerate(outputs)]
+    typical = np.array([[float(parameter.free(parameter.typical)) for parameter in pool]])
+    predicted, slopes = _sensitivities(model, scenario, pool, typical, outputs, hours, threads)
+    levels = [_levels(output, predicted[0, i], _error_text(output, errors), lloq) for i, output in enumerate(outputs)]
     information = _information(predicted, levels)
-    chosen = list(range(len(known)))
+    indices = list(range(len(pool)))
     if not parameters:
-        effects = np.sqrt(information)[..., None] * slopes * np.array([one.sd for one in known])
-        flat = effects.reshape(-1, len(known))
-        chosen = informed(flat, MAX_PERSON_PARAMETERS) or informed(flat, 1, 0.0)
-    kept = tuple(known[i] for i in chosen)
-    covariance, slopes = prior_covariance(kept, population), slopes[..., chosen]
+        effects = np.sqrt(information)[..., None] * slopes * np.array([parameter.sd for parameter in pool])
+        effects_by_sample = effects.reshape(-1, len(pool))
+        indices = informed(effects_by_sample, MAX_PERSON_PARAMETERS) or informed(effects_by_sample, 1, 0.0)
+    fitted = tuple(pool[i] for i in indices)
+    covariance, slopes = prior_covariance(fitted, population), slopes[..., indices]
     if draws:
-        normal = np.random.default_rng([seed, 17]).standard_normal((draws, len(kept)))
-        free = typical[:, chosen] + normal @ np.linalg.cholesky(covariance).T
-        predicted, slopes = _sensitivities(model, scenario, kept, free, outputs, hours, threads)
+        normal = np.random.default_rng([seed, 17]).standard_normal((draws, len(fitted)))
+        free = typical[:, indices] + normal @ np.linalg.cholesky(covariance).T
+        predicted, slopes = _sensitivities(model, scenario, fitted, free, outputs, hours, threads)
         information = _information(predicted, levels)
-    return SamplingDesign(hours, outputs, kept, predicted, slopes, information, covariance)
+    return SamplingDesign(hours, outputs, fitted, predicted, slopes, information, covariance)
 
 
 def _levels(output: ObservedOutput, predicted: np.ndarray, text: str, lloq: float | None) -> tuple[ErrorModel, float]:
@@ -143,27 +143,27 @@ def _levels(output: ObservedOutput, predicted: np.ndarray, text: str, lloq: floa
     if not output.is_concentration:
         return error_model(output, predicted, text), -np.inf
     limit = SIMULATED_LLOQ * float(predicted.max()) if lloq is None else lloq
-    own = predicted > limit
-    return error_model(output, predicted[own] if own.any() else predicted, text), limit
+    is_measured = predicted > limit
+    return error_model(output, predicted[is_measured] if is_measured.any() else predicted, text), limit
 
 
 def _information(predicted: np.ndarray, levels: Sequence[tuple[ErrorModel, float]]) -> np.ndarray:
     """Expected information [draw, output, time] of a level about its prediction."""
-    found, none = np.zeros_like(predicted), np.full(predicted.shape[-1], NOT_CENSORED)
+    information, no_censoring = np.zeros_like(predicted), np.full(predicted.shape[-1], NOT_CENSORED)
     for i, (error, limit) in enumerate(levels):
-        own = predicted[:, i]
-        terms = error.terms(own, own, none, np.full(own.shape[-1], -np.inf))
-        found[:, i] = np.where(own > limit, terms[2], 0.0)
-    return found
+        level = predicted[:, i]
+        terms = error.terms(level, level, no_censoring, np.full(level.shape[-1], -np.inf))
+        information[:, i] = np.where(level > limit, terms[2], 0.0)
+    return information
 
 
-def _text_of(output: ObservedOutput, errors: Sequence[str]) -> str:
-    """The error model that a text names for an output; the last one counts."""
-    found = ""
+def _error_text(output: ObservedOutput, errors: Sequence[str]) -> str:
+    """The text of the error model of an output; the last one counts."""
+    chosen = ""
     for text in errors:
-        name, _, words = text.rpartition(":")
-        found = words.strip() if name.strip() in ("", output.output, output.dvid) else found
-    return found
+        name, _, model_text = text.rpartition(":")
+        chosen = model_text.strip() if name.strip() in ("", output.output, output.dvid) else chosen
+    return chosen
 
 
 def _sensitivities(
@@ -171,20 +171,20 @@ def _sensitivities(
     outputs: Sequence[ObservedOutput], hours: np.ndarray, threads: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Predictions [draw, output, time] in the units of DV and exact derivatives [draw, output, time, p] by `free`."""
-    typical = np.array([float(one.free(one.typical)) for one in parameters])
+    typical = np.array([float(parameter.free(parameter.typical)) for parameter in parameters])
     values = canonical_values(parameters, free, typical)
-    names = tuple(dict.fromkeys(one.output for one in outputs))
+    names = tuple(dict.fromkeys(output.output for output in outputs))
     grid = np.unique(np.concatenate([[0.0], hours]))
     curves, derivatives = scenario_sensitivities(
         model, scenario, tuple(values), grid, names, values=values, size=len(free), threads=threads
     )
-    place, rows = np.searchsorted(grid, hours), list(values)
-    predicted = np.stack([one.factor * curves[one.output].values[:, place] for one in outputs], axis=1)
+    time_index, names_of_values = np.searchsorted(grid, hours), list(values)
+    predicted = np.stack([output.factor * curves[output.output].values[:, time_index] for output in outputs], axis=1)
     slopes = np.zeros((*predicted.shape, len(parameters)))
-    for i, one in enumerate(outputs):
-        own = one.factor * derivatives[one.output].values[:, place]  # [draw, time, parameter]
+    for i, output in enumerate(outputs):
+        derivative = output.factor * derivatives[output.output].values[:, time_index]  # [draw, time, parameter]
         for j, parameter in enumerate(parameters):
-            relative = 1 - values[parameter.name] if parameter.is_share else 1.0  # change of the logarithm
+            scale = 1 - values[parameter.name] if parameter.is_share else 1.0  # change of the logarithm
             for name in (parameter.name, *dict(parameter.shared_factors)):
-                slopes[:, i, :, j] += (relative * values[name])[:, None] * own[..., rows.index(name)]
+                slopes[:, i, :, j] += (scale * values[name])[:, None] * derivative[..., names_of_values.index(name)]
     return predicted, slopes

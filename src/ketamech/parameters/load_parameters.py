@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ketamech.core import InputError, UnknownNameError, closest_match, convert, unit
 from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
-from ketamech.core.units import YEAR, format_dimensions
+from ketamech.core.units import format_dimensions
 from ketamech.evidence import Evidence, load_evidence
 
 if TYPE_CHECKING:
@@ -40,22 +40,15 @@ class Distribution:
 
 
 Bounds = tuple[float, float]
-BOUNDS: Mapping[str, Bounds] = {  # canonical units
-    "person.weight": (5.0, 300.0),
-    "person.age": (0.25 * YEAR, 110 * YEAR),
-    "person.baseline_madrs": (0.5, 59.5),
-    "person.baseline_ideation": (0.1, 38.0),
-    "person.baseline_pain": (0.0, 10.0),
-    "person.expectancy": (0.0, 2.0),
-    "perturbation.cyp3a4_induction": (0.0, 20.0),
-}
-FRACTION_STAGES = ("person", "pathway", "perturbation")  # 0 to 1 unless BOUNDS or a lognormal spread says otherwise
+SWITCHES = ("person", "pathway", "perturbation")  # 0 to 1 unless the row or a lognormal spread says otherwise
 BOUND_SDS = 4.0  # a lognormal value of a person may be this many SD of the logarithm above that of the table
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A named value in the unit of its source, with its location (`file`, `line` of the table).
+
+    `row_bounds`: lowest and highest value in the unit of the table, where its row states them.
 
     status: measured (read from a source) | derived (arithmetic on published numbers) | calibrated (fitted to rows) |
     assumed | set (given by the user in place of the table's value).
@@ -71,6 +64,7 @@ class Parameter:
     reason: str
     file: str
     line: int
+    row_bounds: Bounds | None = None
 
     @property
     def canonical(self) -> float:
@@ -85,16 +79,22 @@ class Parameter:
     @property
     def bounds(self) -> Bounds:
         """Lowest and highest value (canonical units) that a user may give, in a human."""
-        if self.name in BOUNDS:
-            return BOUNDS[self.name]
+        if self.row_bounds is not None:
+            low, high = (edge * unit(self.unit).factor for edge in self.row_bounds)
+            return low, high
         stage, is_ratio = self.name.split(".")[0], self.spread.kind == "lognormal"
         if stage == "person" and is_ratio:
             return 0.0, self.canonical * math.exp(BOUND_SDS * (self.spread.a or 0.0))
-        if stage in FRACTION_STAGES:
+        if stage in SWITCHES:
             return 0.0, 1.0
         if stage == "drug":
             return math.ulp(0.0), math.inf
         return (0.0 if is_ratio else -math.inf), math.inf
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether the row states that the value is a fraction: drawn values are limited to 1, fits use the logit."""
+        return self.row_bounds == (0.0, 1.0)
 
     def range_text(self, low: float, high: float) -> str:
         """The range of two bounds (canonical units) as text in the unit of the table."""
@@ -239,7 +239,8 @@ def _flat(row: Parameter) -> dict[str, object]:
 
 
 DIRECTORY = DATA / "parameters"
-COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "locator", "reason")
+OPTIONAL_COLUMNS = ("bounds",)
+COLUMNS = ("name", "value", "unit", "spread", "status", "evidence", "locator", "reason", *OPTIONAL_COLUMNS)
 STATUSES = ("measured", "derived", "calibrated", "assumed")
 _PREFIXES = {
     "pathways": "pathway",
@@ -284,7 +285,7 @@ def _read(place: Path, known: Evidence) -> ParameterTable:
     if not files:
         raise InputError("no parameter tables here", file=place, expected="CSV files, one per stage")
     parameters: dict[str, Parameter] = {}
-    for row in (row for file in files for row in read_table(file, COLUMNS)):
+    for row in (row for file in files for row in read_table(file, COLUMNS, OPTIONAL_COLUMNS)):
         parameter = parameter_of(row, known, _name(row))
         if parameter.name in parameters:
             first = parameters[parameter.name]
@@ -309,7 +310,22 @@ def parameter_of(row: CsvRow, known: Evidence, name: str) -> Parameter:
         reason=row.required("reason", "one line"),
         file=str(row.file),
         line=row.line,
+        row_bounds=_bounds(row, value),
     )
+
+
+def _bounds(row: CsvRow, value: float) -> Bounds | None:
+    """The bounds of a row ("0 1"), which must contain its value; None for an empty cell. Raises InputError."""
+    if not row["bounds"]:
+        return None
+    expected = "the lowest and the highest value in the unit of the row, e.g. 0 1"
+    try:
+        low, high = (float(text) for text in row["bounds"].split())
+    except ValueError as problem:
+        raise row.error("bounds", f"'{row['bounds']}' is not two numbers", expected=expected) from problem
+    if not low <= value <= high or low == high:
+        raise row.error("bounds", f"the value {value:g} is not within '{row['bounds']}'", expected=expected)
+    return low, high
 
 
 def _name(row: CsvRow) -> str:

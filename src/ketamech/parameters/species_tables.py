@@ -10,7 +10,7 @@ from ketamech.core import UnknownNameError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
-from ketamech.parameters.load_parameters import COLUMNS, Parameter, load_parameters, parameter_of
+from ketamech.parameters.load_parameters import COLUMNS, OPTIONAL_COLUMNS, Parameter, load_parameters, parameter_of
 
 DIRECTORY = DATA / "species"
 HUMAN = "human"
@@ -57,7 +57,7 @@ def _shipped(name: str) -> Species:
     if name == HUMAN:
         return Species(name, {}, {})
     known, evidence = load_parameters(), load_evidence()
-    rows = read_table(DIRECTORY / f"{name}.csv", COLUMNS)
+    rows = read_table(DIRECTORY / f"{name}.csv", COLUMNS, OPTIONAL_COLUMNS)
     values = {}
     for row in rows:
         key = row.known("name", known, "a name of data/parameters", what="no parameter")

@@ -24,10 +24,12 @@ import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import DATA
 from ketamech.core.units import WEEK
-from ketamech.dosing.dose_events import DoseEvent
-from ketamech.parameters import ParameterTable
+from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent
+from ketamech.dosing.regimen import Regimen
+from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.population_tables import (
     BASE_POPULATION,
     MarginalDistribution,
@@ -35,7 +37,7 @@ from ketamech.population.population_tables import (
     load_tables,
     marginal,
 )
-from ketamech.population.random_draws import patient_streams
+from ketamech.population.random_draws import adherence_function, patient_streams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +154,6 @@ def _cell(row: CsvRow) -> float | str:
 
 COVARIATE = "covariate."
 REFERENCE_STUDY_SIZE = "people.reference_study_size"
-FRACTION_SUFFIXES = ("_share", "_f", "_f_first", "_fraction")  # ends of names of parameters that cannot exceed 1
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ class VirtualPatients:
 
     `values` vary about those of `parameters`; `units` names the canonical unit of each, and `table()` has the units of
     the parameter tables. `seed` and `replicate` are those of their random numbers; `redraw(table, patients=numbers)`
-    draws patients about the values of another table (None: no population has drawn them).
+    draws patients about the values of another table (None: no population has drawn them). `independent`: every value
+    was drawn from the spread of its own parameter; such patients also vary about the values that a scenario sets.
     """
 
     patient_ids: np.ndarray
@@ -171,6 +173,7 @@ class VirtualPatients:
     seed: int = 1
     replicate: int = 0
     redraw: Callable[..., VirtualPatients] | None = field(default=None, repr=False, compare=False)
+    independent: bool = False
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -183,6 +186,17 @@ class VirtualPatients:
         before, after = (self.redraw(one, patients=self.patient_ids).values for one in (self.parameters, table))
         moved = {n: np.where(self.values[n] == before[n], after[n], self.values[n]) for n in before if n in self.values}
         return replace(self, values={**self.values, **moved}, parameters=table)
+
+    def values_in(self, parameters: ParameterTable, own: Mapping[str, float]) -> Mapping[str, np.ndarray]:
+        """Values that vary about `parameters` in a scenario that sets the values `own` (canonical units)."""
+        if self.independent:
+            return self.with_parameters(parameters.with_canonical_values(own)).values
+        drawn = self.with_parameters(parameters).values
+        return {name: numbers for name, numbers in drawn.items() if name not in own}
+
+    def adherence(self, regimen: Regimen, until: float) -> AdherenceFunction:
+        """The doses before `until` (h) that each patient takes; some are missed by chance where the regimen says so."""
+        return adherence_function(regimen, until, self.seed, self.patient_ids, self.replicate)
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of the patients, by index or mask."""
@@ -206,17 +220,37 @@ class VirtualPatients:
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(metaclass=LoadedByCall, loader="named"):
     """A population: every variable with its distribution, and the tables of effects and correlations.
 
-    `user_defined` are the variables whose distribution the user gave: covariates do not act on these, so that the draws
-    have the requested mean and bounds.
+    `Population.named("trd")` is a shipped one. `seed`: patient i is the same in every sample of a seed. `user_defined`
+    are the variables whose distribution the user gave: covariates do not act on these, so that the draws have the
+    requested mean and bounds.
     """
 
     name: str
     marginals: Mapping[str, MarginalDistribution]
     tables: PeopleTables = field(repr=False)
     user_defined: frozenset[str] = frozenset()
+    seed: int = 1
+
+    @classmethod
+    def named(cls, name: str = "trd", *, seed: int = 1) -> Population:
+        """The population trd, mdd, bipolar, suicidal, elderly, healthy, crps, surgical or adult.
+
+        Raises UnknownNameError for another name.
+        """
+        return replace(load_population(name), seed=seed)
+
+    def sample(self, patients: int, *, first: int = 0) -> VirtualPatients:
+        """Patients number `first` to `first + patients - 1`, with covariates and parameter values of their own.
+
+        `.values` {parameter: [patient]} in canonical units; `.table()` is one row per patient in the units of the
+        parameter tables. They vary about the shipped parameter values; `.with_parameters(model.parameters)` are the
+        same patients about those of a model, as `Model.simulate` simulates them. Raises InputError for fewer than one
+        patient.
+        """
+        return self.draw(load_parameters(), self.seed, patient_numbers(patients, first))
 
     def with_marginals(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
         """The population with other distributions of some variables, e.g. {"person.age": "normal 70 4 in 65 85"}.
@@ -268,7 +302,7 @@ class Population:
         values = {name: numbers for name, numbers in drawn.items() if not name.startswith(COVARIATE)}
         others = {name: numbers for name, numbers in drawn.items() if name.startswith(COVARIATE)}
         redraw = partial(self.draw, seed=seed, replicate=replicate, base=base, study_size=study_size)
-        ids, values = np.asarray(patients), _clip_to_bounds(values)
+        ids, values = np.asarray(patients), _clip_to_bounds(values, parameters)
         return VirtualPatients(ids, values, others, parameters, seed, replicate, redraw)
 
     def study_effects(
@@ -350,6 +384,13 @@ class Population:
         return plain
 
 
+def patient_numbers(patients: int, first: int = 0) -> range:
+    """The numbers of so many patients from `first` on. Raises InputError for fewer than one."""
+    if patients < 1:
+        raise InputError(f"{patients} patients", key="patients", expected="at least 1")
+    return range(first, first + patients)
+
+
 def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:
     """A population of data/people/populations.csv. Raises UnknownNameError."""
     known = load_tables() if tables is None else tables
@@ -364,9 +405,9 @@ def _uniform(z: np.ndarray) -> np.ndarray:
     return np.clip(ndtr(z), 1e-12, 1 - 1e-12)
 
 
-def _clip_to_bounds(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Values with absorbed fractions and shares limited to 1."""
-    return {n: np.minimum(v, 1.0) if n.endswith(FRACTION_SUFFIXES) else v for n, v in values.items()}
+def _clip_to_bounds(values: dict[str, np.ndarray], parameters: ParameterTable) -> dict[str, np.ndarray]:
+    """Values with fractions limited to 1."""
+    return {n: np.minimum(v, 1.0) if n in parameters and parameters[n].is_fraction else v for n, v in values.items()}
 
 
 def _factor(parameters: ParameterTable, name: str) -> float:
@@ -377,3 +418,16 @@ def select_plausible(outputs: Mapping[str, np.ndarray], bounds: Mapping[str, tup
     """Mask [patient] of patients whose `outputs` {name: [patient]} all lie within `bounds`; NaN is not plausible."""
     masks = [(outputs[name] >= low) & (outputs[name] <= high) for name, (low, high) in bounds.items()]
     return np.all(masks, axis=0)
+
+
+def patients_at_quantiles_of_change(curves: np.ndarray, index: int, count: int) -> np.ndarray:
+    """Indices of `count` patients at even quantiles of their relative change from the first time to time `index`.
+
+    `curves` [patient, time]; patients whose curves are incomplete are left out.
+    """
+    complete = np.flatnonzero(np.isfinite(curves).all(axis=1))
+    if not count or not len(complete):
+        return np.array([], dtype=int)
+    change = curves[complete, index] / np.maximum(curves[complete, 0], 1e-9)
+    ranks = ((np.arange(count) + 0.5) / count * len(complete)).astype(int)
+    return complete[np.argsort(change, kind="stable")[ranks]]

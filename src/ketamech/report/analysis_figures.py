@@ -35,26 +35,26 @@ def draw_indices(folder: Path, table: pd.DataFrame, title: str, name: str) -> li
 
 def _outcome_panels(table: pd.DataFrame, height: float, title: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
     """A figure with one panel for each outcome, and the axes and the rows of each."""
-    parts = [table[table["outcome"] == name] for name in dict.fromkeys(table["outcome"])]
-    figure = page(9, height * len(parts) + 0.6, title)
-    panels = list(np.atleast_1d(figure.subplots(len(parts), 1)))
-    for axes, part in zip(panels, parts, strict=True):
+    tables = [table[table["outcome"] == name] for name in dict.fromkeys(table["outcome"])]
+    figure = page(9, height * len(tables) + 0.6, title)
+    panels = list(np.atleast_1d(figure.subplots(len(tables), 1)))
+    for axes, part in zip(panels, tables, strict=True):
         unit = part["unit"].iloc[0] if "unit" in part else "1"
         axes.set_title(part["outcome"].iloc[0] + ("" if unit == "1" else f" ({unit})"), fontsize=8, loc="left")
-    return figure, list(zip(panels, parts, strict=True))
+    return figure, list(zip(panels, tables, strict=True))
 
 
 @figure_file("tornado")
 def draw_tornado(table: pd.DataFrame, title: str) -> Figure:
     """Tornado plot of each outcome, largest effect on top."""
-    words = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
-    figure, panels = _outcome_panels(table, 3.2, words)
+    heading = f"{title}\none parameter at its 5th (blue) and 95th (orange) percentile"
+    figure, panels = _outcome_panels(table, 3.2, heading)
     for axes, part in panels:
         part = part.head(MAX_PARAMETERS_SHOWN)[::-1]
-        y, usual = np.arange(len(part)), part["usual"].iloc[0]
-        axes.barh(y, part["low"] - usual, left=usual, color=OKABE_ITO[0], height=0.7)
-        axes.barh(y, part["high"] - usual, left=usual, color=OKABE_ITO[1], height=0.7)
-        axes.axvline(usual, color=DARK_GREY, lw=0.8)
+        y, usual_value = np.arange(len(part)), part["usual"].iloc[0]
+        axes.barh(y, part["low"] - usual_value, left=usual_value, color=OKABE_ITO[0], height=0.7)
+        axes.barh(y, part["high"] - usual_value, left=usual_value, color=OKABE_ITO[1], height=0.7)
+        axes.axvline(usual_value, color=DARK_GREY, lw=0.8)
         axes.set_yticks(y, part["parameter"], fontsize=7)
     return figure
 
@@ -80,15 +80,15 @@ def draw_convergence(table: pd.DataFrame, title: str) -> Figure:
     """The largest total indices of each outcome with their intervals, against the number of base points."""
     figure, panels = _outcome_panels(table, 2.8, title)
     for axes, part in panels:
-        last = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
-        for k, parameter in enumerate(last["parameter"]):
-            line = part[part["parameter"] == parameter]
+        final_rows = part[part["base"] == part["base"].max()].nlargest(len(OKABE_ITO) - 2, "total")
+        for k, parameter in enumerate(final_rows["parameter"]):
+            rows = part[part["parameter"] == parameter]
             axes.errorbar(
-                line["base"] * 1.04 ** (k - 2), line["total"], yerr=line["total_half_width"], fmt="o-", ms=4, lw=1,
+                rows["base"] * 1.04 ** (k - 2), rows["total"], yerr=rows["total_half_width"], fmt="o-", ms=4, lw=1,
                 elinewidth=0.8, capsize=2, color=OKABE_ITO[k], label=parameter,
             )  # fmt: skip
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sorted(set(part["base"])), [str(b) for b in sorted(set(part["base"]))])
+        axes.set_xticks(sorted(set(part["base"])), [str(base) for base in sorted(set(part["base"]))])
         axes.set_ylabel("total index")
         axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.set_xlabel("base points")
@@ -106,14 +106,14 @@ def draw_front(table: pd.DataFrame) -> Figure:
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0, 0.03, 0.78, 0.97))  # type: ignore[call-arg]
-    kinds = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
-    best = table[table["front"]].sort_values("benefit").reset_index(drop=True)
-    others = table[~table["front"]].sort_values("benefit")
-    listed = pd.concat([best, others], ignore_index=True).head(MAX_REGIMENS_LISTED)
+    groups = table["regimen"].str.extract(r"^(\S+).*?\b(IV|IM|SC|nasal|oral|sublingual)\b").agg(" ".join, axis=1)
+    front_rows = table[table["front"]].sort_values("benefit").reset_index(drop=True)
+    other_rows = table[~table["front"]].sort_values("benefit")
+    numbered_rows = pd.concat([front_rows, other_rows], ignore_index=True).head(MAX_REGIMENS_LISTED)
     costs = (("cadss", "mean peak CADSS, points"), ("systolic", "mean peak rise, mmHg systolic"))
     for axes, (cost, label) in zip(figure.subplots(1, 2), costs, strict=True):
-        for k, kind in enumerate(dict.fromkeys(kinds)):
-            part = table[kinds == kind]
+        for k, kind in enumerate(dict.fromkeys(groups)):
+            part = table[groups == kind]
             x, y = part[cost], part["benefit"]
             axes.errorbar(
                 x, y, xerr=np.abs([x - part[f"{cost}_low"], part[f"{cost}_high"] - x]),
@@ -123,19 +123,21 @@ def draw_front(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
         unstudied = table[table["evidence"] == WITHOUT]
         axes.plot(unstudied[cost], unstudied["benefit"], "o", ms=2, mfc="white", mec="white", lw=0)
-        axes.plot(best[cost], best["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
-        for i, row in listed.iterrows():
-            place, size = (row[cost], row["benefit"]), 8 if row["front"] else 6
+        axes.plot(front_rows[cost], front_rows["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
+        for i, row in numbered_rows.iterrows():
+            position, size = (row[cost], row["benefit"]), 8 if row["front"] else 6
             axes.annotate(
-                str(int(str(i)) + 1), place, xytext=(-4, 4), textcoords="offset points", fontsize=size, ha="right"
+                str(int(str(i)) + 1), position, xytext=(-4, 4), textcoords="offset points", fontsize=size, ha="right"
             )
         axes.set_xlabel(label)
         axes.set_ylabel("benefit, points")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
-    lines = [f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(listed.itertuples())]
+    lines = [f"{i + 1}  {row.regimen} ({row.evidence})" for i, row in enumerate(numbered_rows.itertuples())]
     lines = [textwrap.fill(line, LIST_WIDTH, subsequent_indent="     ") for line in lines]
-    front, rest = ("\n".join(part) for part in (lines[: len(best)], lines[len(best) :]))
-    figure.text(0.79, 0.93, f"Pareto front (circled):\n{front}\nOther regimens:\n{rest}", fontsize=5.5, va="top")
+    front_text, rest_text = ("\n".join(rows) for rows in (lines[: len(front_rows)], lines[len(front_rows) :]))
+    figure.text(
+        0.79, 0.93, f"Pareto front (circled):\n{front_text}\nOther regimens:\n{rest_text}", fontsize=5.5, va="top"
+    )
     return figure
 
 
@@ -154,8 +156,8 @@ def percentiles(curves: xr.Dataset, name: str, shares: Sequence[float], places: 
     solved = curves["solved"].values == 1
     step = max(1, BLOCK_BYTES // (8 * max(1, solved.size)))
     for first in range(0, len(places) if solved.any() else 0, step):
-        some = slice(first, first + step)
-        values[:, some] = np.percentile(curves[name].isel(time=list(places[some])).values[solved], shares, axis=0)
+        block = slice(first, first + step)
+        values[:, block] = np.percentile(curves[name].isel(time=list(places[block])).values[solved], shares, axis=0)
     return values
 
 
@@ -173,24 +175,24 @@ def extremes(curves: xr.Dataset, name: str) -> tuple[str, np.ndarray, float]:
     high, low = first.copy(), first.copy()
     high_at, low_at = np.full(first.size, hours[0]), np.full(first.size, hours[0])
     for i in range(0, len(hours), step):
-        block, own = curves[name].isel(time=slice(i, i + step)).values[solved], hours[i : i + step]
-        for best, at, place, better in (
+        block, block_hours = curves[name].isel(time=slice(i, i + step)).values[solved], hours[i : i + step]
+        for extreme_values, extreme_times, index, is_better in (
             (high, high_at, block.argmax(1), np.greater),
             (low, low_at, block.argmin(1), np.less),
         ):
-            values = block[np.arange(len(block)), place]
-            is_new = better(values, best)
-            best[is_new], at[is_new] = values[is_new], own[place][is_new]
+            values = block[np.arange(len(block)), index]
+            is_new = is_better(values, extreme_values)
+            extreme_values[is_new], extreme_times[is_new] = values[is_new], block_hours[index][is_new]
     is_peak = np.median(high - first) >= np.median(first - low)
-    values, at = (high, high_at) if is_peak else (low, low_at)
-    return "peak" if is_peak else "lowest", np.percentile(values, (5, 50, 95)), float(np.median(at))
+    values, extreme_times = (high, high_at) if is_peak else (low, low_at)
+    return "peak" if is_peak else "lowest", np.percentile(values, (5, 50, 95)), float(np.median(extreme_times))
 
 
 def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
     """Draw every output of a cohort (dims patient, time) over time into an SVG or PNG file; returns its path."""
     names = [str(name) for name in curves.data_vars if curves[name].dims == ("patient", "time")]
-    places = np.unique(np.linspace(0, curves.sizes["time"] - 1, MAX_TIMES_DRAWN).round().astype(int)).tolist()
-    days = curves["time"].values[places] / 24
+    time_indices = np.unique(np.linspace(0, curves.sizes["time"] - 1, MAX_TIMES_DRAWN).round().astype(int)).tolist()
+    days = curves["time"].values[time_indices] / 24
     solved = int((curves["solved"].values == 1).sum())
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(WIDTH, ROW * len(names) + 1.0), layout="constrained")
@@ -198,7 +200,7 @@ def cohort_figure(path: Path, curves: xr.Dataset, title: str) -> Path:
         for axes, name in zip(np.atleast_1d(figure.subplots(len(names), 1, sharex=True)), names, strict=True):
             factor, unit = shown(name, curves[name].attrs["units"])
             axes.set_ylabel(name if unit == "1" else f"{name}\n({unit})")
-            _bands(axes, days, factor * percentiles(curves, name, SHARES, places))
+            _bands(axes, days, factor * percentiles(curves, name, SHARES, time_indices))
         axes.set_xlabel("days")
         axes.legend(loc="best", fontsize=7, frameon=False)
         figure.text(0.99, 0.005, DISCLAIMER, ha="right", size=6)
@@ -222,15 +224,15 @@ def draw_people(table: pd.DataFrame, title: str, columns: Sequence[str]) -> Figu
     weights = table.get("weight_in_target")
     for axes, name in zip(panels, columns, strict=True):
         values = table[name]
-        whole = np.all(values == np.round(values)) and values.nunique() < 12
-        bins = np.arange(values.min() - 0.5, values.max() + 1.5) if whole else 40
-        wide = 0.7 if whole else None
-        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, rwidth=wide, label="drawn")
-        if whole:
+        is_integer = np.all(values == np.round(values)) and values.nunique() < 12
+        bins = np.arange(values.min() - 0.5, values.max() + 1.5) if is_integer else 40
+        bar_width = 0.7 if is_integer else None
+        axes.hist(values, bins=bins, color=OKABE_ITO[0], alpha=0.7, density=True, rwidth=bar_width, label="drawn")
+        if is_integer:
             axes.set_xticks(sorted(set(values)))
         if weights is not None:
-            outline = {"color": OKABE_ITO[1], "histtype": "step", "label": "weighted"}
-            axes.hist(values, bins=bins, weights=weights, density=True, **outline)
+            step_style = {"color": OKABE_ITO[1], "histtype": "step", "label": "weighted"}
+            axes.hist(values, bins=bins, weights=weights, density=True, **step_style)
         unit = table.attrs.get("units", {}).get(name, "1")
         axes.set_title(name.removeprefix("person.") + ("" if unit == "1" else f" ({unit})"), fontsize=8)
         axes.set_yticks([])
@@ -253,8 +255,8 @@ def draw_profiles(folder: Path, rows: Sequence[AnalysedProfile]) -> list[Path]:
 
 
 def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:
-    words = f"{title}: levels (those of the terminal regression are filled) and regression line"
-    figure, panels = panel_page(len(rows), min(2, len(rows)), 8.0, 3.0, words)
+    heading = f"{title}: levels (those of the terminal regression are filled) and regression line"
+    figure, panels = panel_page(len(rows), min(2, len(rows)), 8.0, 3.0, heading)
     for axes, row in zip(panels, rows, strict=True):
         _panel(axes, row)
     return figure
@@ -262,17 +264,17 @@ def _figure(rows: Sequence[AnalysedProfile], title: str) -> Figure:
 
 def _panel(axes: Axes, row: AnalysedProfile) -> None:
     profile, result = row.profile, row.result
-    t, c = result.time, result.level
-    shown = c > 0
-    many = int(shown.sum()) > MAX_MARKED_LEVELS
-    axes.plot(t[shown], c[shown], "-" if many else "o-", color=OKABE_ITO[0], mfc="white", ms=4, lw=1.0)
+    time, level = result.time, result.level
+    positive = level > 0
+    is_dense = int(positive.sum()) > MAX_MARKED_LEVELS
+    axes.plot(time[positive], level[positive], "-" if is_dense else "o-", color=OKABE_ITO[0], mfc="white", ms=4, lw=1.0)
     if (fit := result.terminal) is not None:
-        used = shown & (t >= fit.first) & (t <= fit.last)
-        if not many:
-            axes.plot(t[used], c[used], "o", color=OKABE_ITO[0], ms=4)
-        ends = np.array([fit.first, fit.last + 0.1 * (fit.last - fit.first)])
-        axes.plot(ends, [fit.level(end) for end in ends], "--", color=OKABE_ITO[1], lw=1.4)
-    if shown.any():
+        in_regression = positive & (time >= fit.first) & (time <= fit.last)
+        if not is_dense:
+            axes.plot(time[in_regression], level[in_regression], "o", color=OKABE_ITO[0], ms=4)
+        line_times = np.array([fit.first, fit.last + 0.1 * (fit.last - fit.first)])
+        axes.plot(line_times, [fit.level(end) for end in line_times], "--", color=OKABE_ITO[1], lw=1.4)
+    if positive.any():
         axes.set_yscale("log")
     axes.set_xlabel("h after the dose", fontsize=8)
     axes.set_ylabel(f"{profile.analyte} ({profile.level_unit})", fontsize=8)
@@ -282,12 +284,12 @@ def _panel(axes: Axes, row: AnalysedProfile) -> None:
 def _title(row: AnalysedProfile) -> str:
     """Which dose, and the main results."""
     profile, result = row.profile, row.result
-    parts = [f"dose {profile.dose_number} at {number(profile.dose_time)} h"]
+    texts = [f"dose {profile.dose_number} at {number(profile.dose_time)} h"]
     if profile.occasion > 1:
-        parts.insert(0, f"occasion {profile.occasion}")
+        texts.insert(0, f"occasion {profile.occasion}")
     if result.terminal is not None:
-        area = f"AUCIFO {number(result['AUCIFO'])} {profile.unit('AUCIFO')}"
-        parts += [f"half-life {number(result['LAMZHL'])} h from {result.terminal.points} levels", area]
+        area_text = f"AUCIFO {number(result['AUCIFO'])} {profile.unit('AUCIFO')}"
+        texts += [f"half-life {number(result['LAMZHL'])} h from {result.terminal.points} levels", area_text]
     else:
-        parts.append(next(iter(result.reasons.values()), ""))
-    return ", ".join(parts)
+        texts.append(next(iter(result.reasons.values()), ""))
+    return ", ".join(texts)

@@ -58,26 +58,26 @@ def write_page(path: Path, title: str, opening: Sequence[str], sections: Sequenc
 
 
 def write_attribution(
-    folder: Path, attribution: Attribution, parameters: ParameterTable, command: str, facts: Mapping[str, object]
+    folder: Path, attribution: Attribution, parameters: ParameterTable, command: str, metadata: Mapping[str, object]
 ) -> Path:
-    """Write tables (CSV, with `facts`), figures and `explain.html` of an attribution; returns the page."""
+    """Write tables (CSV, with `metadata`), figures and `explain.html` of an attribution; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    sensitivities = dependence(attribution, parameters)
+    dependence_table = dependence(attribution, parameters)
     for name, table in {
         "shapley": attribution.table,
         "totals": attribution.totals,
-        "dependence": sensitivities,
+        "dependence": dependence_table,
     }.items():
-        write_table(table, folder / f"{name}.csv", facts)
-    write_table(_course_table(attribution), folder / "course.csv", facts)
+        write_table(table, folder / f"{name}.csv", metadata)
+    write_table(_course_table(attribution), folder / "course.csv", metadata)
     draw_attribution(folder, attribution)
     outcomes = list(attribution.totals["outcome"])
     labels = attribution.table["pathway"].map(lambda name: component(name).label)
     rows = attribution.table[list(SHOWN)].assign(pathway=labels).to_dict("records")
-    first = [describe_attribution(attribution, parameters, name)[0] for name in outcomes]
+    first_sentences = [describe_attribution(attribution, parameters, name)[0] for name in outcomes]
     sections = [
         Section("MADRS over time", describe_attribution(attribution, parameters), "course.svg"),
-        Section("All outcomes", first, "shares.svg", rows),
+        Section("All outcomes", first_sentences, "shares.svg", rows),
     ]
     title = f"Pathway contributions: {attribution.scenario.title}"
     return write_page(folder / "explain.html", title, INTRODUCTION, sections, command)
@@ -86,9 +86,9 @@ def write_attribution(
 def _course_table(attribution: Attribution) -> Any:
     """MADRS change by component and hour: mean of the draws, and at the table values."""
     points = attribution.madrs_decomposition
-    own = points[:, 1:].mean(axis=1) if points.shape[1] > 1 else points[:, 0]
-    columns = {"hour": attribution.times, **dict(zip(attribution.components, own, strict=True))}
-    return pd.DataFrame(columns | {f"{part} (tables)": points[i, 0] for i, part in enumerate(attribution.components)})
+    component_means = points[:, 1:].mean(axis=1) if points.shape[1] > 1 else points[:, 0]
+    columns = {"hour": attribution.times, **dict(zip(attribution.components, component_means, strict=True))}
+    return pd.DataFrame(columns | {f"{name} (tables)": points[i, 0] for i, name in enumerate(attribution.components)})
 
 
 def draw_attribution(folder: Path, attribution: Attribution) -> list[Path]:
@@ -100,8 +100,8 @@ def outcomes_with_contributions(attribution: Attribution) -> list[str]:
     """Outcomes with a pathway contribution large enough to draw."""
     rows = attribution.totals
     size = rows[["pathways", "pathways_tables"]].abs().max(axis=1)
-    whole = (rows["full"] - rows["rest"]).abs()
-    return list(rows.loc[(size > MIN_SHARE_DRAWN * whole) & (size > 1e-6), "outcome"])
+    total = (rows["full"] - rows["rest"]).abs()
+    return list(rows.loc[(size > MIN_SHARE_DRAWN * total) & (size > 1e-6), "outcome"])
 
 
 def _course(attribution: Attribution) -> Figure:
@@ -111,10 +111,10 @@ def _course(attribution: Attribution) -> Figure:
     )
     panels = figure.subplots(1, 2 if draws else 1, sharey=True, squeeze=False)[0]
     if draws:
-        drawn = attribution.madrs_decomposition[:, 1:]
-        _stack(panels[0], attribution, drawn.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
-        for edge in percentiles(drawn.sum(axis=0), INTERVAL_95):
-            panels[0].plot(attribution.times, edge, color=TEXT_COLOUR, lw=0.8, ls="--")
+        samples = attribution.madrs_decomposition[:, 1:]
+        _stack(panels[0], attribution, samples.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
+        for limit in percentiles(samples.sum(axis=0), INTERVAL_95):
+            panels[0].plot(attribution.times, limit, color=TEXT_COLOUR, lw=0.8, ls="--")
     _stack(panels[-1], attribution, attribution.madrs_decomposition[:, 0], "at the table values")
     legend = panels[-1].get_legend_handles_labels()
     figure.legend(*legend, loc="outside right center", frameon=False, fontsize=8)
@@ -122,7 +122,7 @@ def _course(attribution: Attribution) -> Figure:
     return figure
 
 
-def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, words: str) -> None:
+def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, heading: str) -> None:
     """Parts [part, time] stacked from zero, decreases below and increases above; the line is their sum."""
     below, above = np.zeros(parts.shape[1]), np.zeros(parts.shape[1])
     for name, values in zip(attribution.components, parts, strict=True):
@@ -132,7 +132,7 @@ def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, words: str) 
         axes.fill_between(attribution.times, above, above + up, color=colour, lw=0)
         below, above = below + down, above + up
     axes.plot(attribution.times, parts.sum(axis=0), color=TEXT_COLOUR, lw=1.6, label="sum")
-    axes.set_title(words, fontsize=8, loc="left")
+    axes.set_title(heading, fontsize=8, loc="left")
     time_axis(axes, attribution.times, attribution.n_doses)
     axes.axhline(0, color=TEXT_COLOUR, lw=0.6)
 
@@ -149,10 +149,10 @@ def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
 
 def _shares(attribution: Attribution) -> Figure:
     names = outcomes_with_contributions(attribution) or list(attribution.totals["outcome"])[:1]
-    rest = [name for name in attribution.totals["outcome"] if name not in names]
-    key = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
-    title = f"{attribution.scenario.title}\nPathway contributions: {key}"
-    title += f"\nno pathway contributes to: {'; '.join(rest)}" if rest else ""
+    unaffected = [name for name in attribution.totals["outcome"] if name not in names]
+    legend = "bar, Shapley value; line, 95 % of draws; circle, lost when off; triangle, alone"
+    title = f"{attribution.scenario.title}\nPathway contributions: {legend}"
+    title += f"\nno pathway contributes to: {'; '.join(unaffected)}" if unaffected else ""
     figure, panels = panel_page(len(names), PANELS_PER_ROW, 11, 1.95, title, 1.1)
     order = _order(attribution, names)
     for k, (axes, name) in enumerate(zip(panels, names, strict=True)):

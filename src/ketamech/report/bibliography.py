@@ -1,4 +1,4 @@
-"""The papers a run owes, as text and as BibTeX."""
+"""The papers that a run cites, as text and as BibTeX."""
 
 from __future__ import annotations
 
@@ -11,37 +11,39 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
+from ketamech.core.constants import PAPERS
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange.output_folder import read_manifest
-from ketamech.exchange.result_metadata import PAPERS
 
 FILE = "bibliography.json"
 
 
 def bibliography(
-    parameters: Mapping[str, Iterable[str]], drawn: Iterable[str], evidence: Evidence
+    parameters: Mapping[str, Iterable[str]], drawn_rows: Iterable[str], evidence: Evidence
 ) -> list[dict[str, Any]]:
-    """One entry a paper: key, citation, links, the parameters it stands behind and the rows drawn in figures.
+    """One entry a paper: key, citation, links, its parameters and its evidence rows drawn in figures.
 
-    `parameters`: evidence ids by parameter name; `drawn`: ids of the published points over the curves.
+    `parameters`: evidence ids by parameter name; `drawn_rows`: ids of the published points over the curves.
     """
-    shown = tuple(dict.fromkeys(drawn))
-    behind: dict[str, dict[str, Any]] = {}
+    shown_rows = tuple(dict.fromkeys(drawn_rows))
+    papers_cited: dict[str, dict[str, Any]] = {}
     for name, ids in parameters.items():
         for row in ids:
-            entry = behind.setdefault(evidence[row].reference, {"evidence": {}, "parameters": {}, "drawn": []})
+            entry = papers_cited.setdefault(evidence[row].reference, {"evidence": {}, "parameters": {}, "drawn": []})
             entry["evidence"][row] = None
             entry["parameters"][name] = None
-    for row in shown:
-        behind.setdefault(evidence[row].reference, {"evidence": {}, "parameters": {}, "drawn": []})["drawn"].append(row)
-    papers = evidence.cite([*(row for ids in parameters.values() for row in ids), *shown])
-    return [_entry(paper, behind[paper.key]) for paper in papers]
+    for row in shown_rows:
+        papers_cited.setdefault(evidence[row].reference, {"evidence": {}, "parameters": {}, "drawn": []})[
+            "drawn"
+        ].append(row)
+    papers = evidence.cite([*(row for ids in parameters.values() for row in ids), *shown_rows])
+    return [_entry(paper, papers_cited[paper.key]) for paper in papers]
 
 
-def _entry(paper: Reference, behind: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(paper: Reference, entry: Mapping[str, Any]) -> dict[str, Any]:
     links = {"key": paper.key, "citation": paper.citation, "title": paper.title}
     links |= {"doi": paper.doi, "pmid": paper.pmid, "url": paper.url}
-    return links | {name: list(behind[name]) for name in ("parameters", "evidence", "drawn")}
+    return links | {name: list(entry[name]) for name in ("parameters", "evidence", "drawn")}
 
 
 def cite(run: xr.Dataset | Path | str, *, bibtex: bool = False) -> str:
@@ -50,13 +52,15 @@ def cite(run: xr.Dataset | Path | str, *, bibtex: bool = False) -> str:
     `run` is a Dataset of `ketamech.simulate` or of a trial, a folder of results, or a file of them (.nc, .zarr,
     .parquet, .csv). Raises InputError for anything else, and for results of a version that cites other papers.
     """
-    known = load_evidence().references
-    keys, name = (_keys_of_dataset(run), "the Dataset") if isinstance(run, xr.Dataset) else (_keys(Path(run)), str(run))
-    missing = [key for key in keys if key not in known]
+    references = load_evidence().references
+    keys, name = (
+        (_keys_of_dataset(run), "the Dataset") if isinstance(run, xr.Dataset) else (_cited_keys(Path(run)), str(run))
+    )
+    missing = [key for key in keys if key not in references]
     if missing:
         what = f"'{name}' cites '{missing[0]}', which this version does not ship"
         raise InputError(what, expected="results of this version", type_this="ketamech simulate SCENARIO")
-    papers = [known[key] for key in keys]
+    papers = [references[key] for key in keys]
     return as_bibtex(papers) if bibtex else as_text(papers)
 
 
@@ -67,31 +71,33 @@ def _keys_of_dataset(dataset: xr.Dataset) -> list[str]:
     return str(dataset.attrs[PAPERS]).split()
 
 
-def _keys(place: Path) -> list[str]:
-    """Keys of the papers that results owe."""
+def _cited_keys(source: Path) -> list[str]:
+    """Keys of the papers that results cite."""
     from ketamech.exchange.cohort_store import STATE
-    from ketamech.exchange.result_io import SUFFIXES, TRIAL, facts_of, read_results
+    from ketamech.exchange.result_io import SUFFIXES, TRIAL, metadata_of, read_results
 
-    if read_manifest(place) and (place / FILE).is_file():
-        return _listed(place / FILE)
-    if place.suffix.lower() in SUFFIXES and place.exists():
-        owed = facts_of(place).get(PAPERS)
-    elif place.is_dir() and any((place / name).exists() for name in (TRIAL, STATE)):
-        owed = read_results(place).attrs.get(PAPERS)
-    elif read_manifest(place):
-        files = (path for path in sorted(place.iterdir()) if path.suffix in SUFFIXES)
-        owed = next((keys for path in files if (keys := facts_of(path).get(PAPERS))), None)
+    if read_manifest(source) and (source / FILE).is_file():
+        return _bibliography_keys(source / FILE)
+    if source.suffix.lower() in SUFFIXES and source.exists():
+        papers = metadata_of(source).get(PAPERS)
+    elif source.is_dir() and any((source / name).exists() for name in (TRIAL, STATE)):
+        papers = read_results(source).attrs.get(PAPERS)
+    elif read_manifest(source):
+        files = (path for path in sorted(source.iterdir()) if path.suffix in SUFFIXES)
+        papers = next((keys for path in files if (keys := metadata_of(path).get(PAPERS))), None)
     else:
-        what = f"'{place.name}' is not a KetaMech run" if place.exists() else f"there is no '{place}'"
+        what = f"'{source.name}' is not a KetaMech run" if source.exists() else f"there is no '{source}'"
         kinds = ", ".join(SUFFIXES)
         expected = f"a folder that ketamech wrote results to, or a file of results ({kinds})"
         raise InputError(what, expected=expected, type_this="ketamech simulate SCENARIO")
-    if not owed:
-        raise InputError(f"'{place.name}' does not say which papers it owes", expected="results that KetaMech wrote")
-    return str(owed).split()
+    if not papers:
+        raise InputError(
+            f"'{source.name}' does not list the papers that it cites", expected="results that KetaMech wrote"
+        )
+    return str(papers).split()
 
 
-def _listed(path: Path) -> list[str]:
+def _bibliography_keys(path: Path) -> list[str]:
     try:
         return [str(entry["key"]) for entry in read_json(path)]
     except (ValueError, TypeError, KeyError):

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from ketamech.core.constants import Z95
 from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
     InformedDirection,
     PriorSensitivity,
@@ -37,6 +36,7 @@ from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metada
 from ketamech.report.number_format import number
 from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
+from ketamech.trials.posterior import posterior_hash
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -58,13 +58,13 @@ def diagnostic_tables(
     points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None = None
 ) -> dict[str, pd.DataFrame]:
     """{file: table} of a calibration; `ranks` [data set, parameter] of simulated data sets, if there are any."""
-    task, pool = points.task, posterior.thinned()
-    names = [p.name for p in task.estimated]
+    task, samples = points.task, posterior.thinned()
+    names = [parameter.name for parameter in task.estimated]
     _, _, gradients = points.map_and_covariance()
-    logs = task.log_likelihood(pool, emulator(pool), gradients, emulator_allowance(task, emulator))
-    tables = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, pool, logs))}
-    if sum(bool(p.gain_unit) for p in task.estimated) > 1:
-        tables[DIRECTIONS] = directions_table(informed_directions(task.estimated, pool))
+    logs = task.log_likelihood(samples, emulator(samples), gradients, emulator_allowance(task, emulator))
+    tables = {SENSITIVITY: sensitivity_table(prior_sensitivity(names, samples, logs))}
+    if sum(bool(parameter.gain_unit) for parameter in task.estimated) > 1:
+        tables[DIRECTIONS] = directions_table(informed_directions(task.estimated, samples))
     if ranks is not None:
         tables[UNIFORMITY] = uniformity_table(rank_uniformity(names, ranks))
         tables[RANKS] = pd.DataFrame(ranks, columns=names)
@@ -107,17 +107,17 @@ def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float
 def draw_ranks(ranks: pd.DataFrame) -> Figure:
     """Rank ECDF minus the uniform one for each parameter; `ranks`: one column per parameter, one row per data set."""
     count, names = len(ranks), list(ranks)
-    share = np.arange(1, DRAWS + 1) / (DRAWS + 1)
+    fraction = np.arange(1, DRAWS + 1) / (DRAWS + 1)
     title = f"Ranks of true values in {count} simulated data sets: distribution function minus the uniform one"
-    words = "\n(pale: 95 % band of one parameter; line: of all parameters together)"
-    figure, panels = panel_page(len(names), 5, 11, 1.6, title + words)
-    alone, together = (ecdf_band(count, DRAWS, level) for level in (TEST_LEVEL, TEST_LEVEL / len(names)))
+    remark = "\n(pale: 95 % band of one parameter; line: of all parameters together)"
+    figure, panels = panel_page(len(names), 5, 11, 1.6, title + remark)
+    single_band, joint_band = (ecdf_band(count, DRAWS, level) for level in (TEST_LEVEL, TEST_LEVEL / len(names)))
     for axes, name in zip(panels, names, strict=True):
-        below = np.cumsum(np.bincount(ranks[name], minlength=DRAWS + 1))[:-1] / count
-        axes.fill_between(share, alone[0] - share, alone[1] - share, color=BAND_GREY, lw=0)
-        for limit in together:
-            axes.plot(share, limit - share, color=RULE_GREY, lw=0.7)
-        axes.plot(share, below - share, color=OKABE_ITO[0], lw=1.2)
+        ecdf = np.cumsum(np.bincount(ranks[name], minlength=DRAWS + 1))[:-1] / count
+        axes.fill_between(fraction, single_band[0] - fraction, single_band[1] - fraction, color=BAND_GREY, lw=0)
+        for limit in joint_band:
+            axes.plot(fraction, limit - fraction, color=RULE_GREY, lw=0.7)
+        axes.plot(fraction, ecdf - fraction, color=OKABE_ITO[0], lw=1.2)
         axes.set_title(name, fontsize=6)
         axes.tick_params(labelsize=6)
     return figure
@@ -130,10 +130,10 @@ def draw_gains(names: Sequence[str], draws: np.ndarray) -> Figure:
     title = "Pathway gains in SD of the prior from its median (grey: 95 % of the prior, orange: of the posterior)"
     figure, panels = panel_page(len(pairs), 3, 8.5, 2.6, title)
     for axes, (i, j) in zip(panels, pairs, strict=True):
-        pair = draws[:, [j, i]]
-        axes.plot(*pair.T, ".", color=OKABE_ITO[0], ms=3, alpha=0.5)
+        gains = draws[:, [j, i]]
+        axes.plot(*gains.T, ".", color=OKABE_ITO[0], ms=3, alpha=0.5)
         _ellipse(axes, np.zeros(2), np.eye(2), RULE_GREY)
-        _ellipse(axes, pair.mean(axis=0), np.cov(pair.T), OKABE_ITO[1])
+        _ellipse(axes, gains.mean(axis=0), np.cov(gains.T), OKABE_ITO[1])
         axes.set_xlabel(names[j], fontsize=8)
         axes.set_ylabel(names[i], fontsize=8)
         axes.set_aspect("equal", "datalim")
@@ -183,15 +183,15 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     left.axvspan(-Z95, Z95, color=BAND_GREY, lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")
     left.plot(middle, y, "o", color=OKABE_ITO[1], ms=4, label="median")
-    numbered = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
-    left.set_yticks(y, numbered, fontsize=7)
+    labels = [f"{name}  {i}" for i, name in enumerate(names, 1)]  # as in the matrix on the right
+    left.set_yticks(y, labels, fontsize=7)
     left.invert_yaxis()
     left.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=3)
     matrix = np.corrcoef(draws.T)
-    shown = right.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+    image = right.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
     right.set_xticks(y, [str(i + 1) for i in y], fontsize=6)
     right.set_yticks(y, [str(i + 1) for i in y], fontsize=6)
-    figure.colorbar(shown, ax=right, shrink=0.7, label="correlation")
+    figure.colorbar(image, ax=right, shrink=0.7, label="correlation")
     return figure
 
 
@@ -213,9 +213,9 @@ def write_weighted_arms(folder: Path, dataset: xr.Dataset, arms: list[PublishedA
     """Write the weights of a simulated trial; returns the table of its arms."""
     weighted = list(weigh_arms(dataset, arms))
     table = arms_table(weighted)
-    facts = {str(name): value for name, value in dataset.attrs.items()}
-    write_table(table, folder / ARMS, facts, digits="%.6g")
-    write_table(patients_table(dataset, weighted), folder / PATIENTS, facts, digits="%.8g")
+    metadata = {str(name): value for name, value in dataset.attrs.items()}
+    write_table(table, folder / ARMS, metadata, digits="%.6g")
+    write_table(patients_table(dataset, weighted), folder / PATIENTS, metadata, digits="%.8g")
     return table
 
 
@@ -223,26 +223,31 @@ def arms_table(arms: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each arm, visit and replicate: patients, effective patients, each moment as published and simulated
     without weights, and why there are no weights where there are none."""
     rows = []
-    for one in arms:
-        arm, count = one.arm, len(one.patients)
-        row: dict[str, object] = {"trial": arm.trial, "replicate": one.replicate, "arm": arm.arm, "scale": arm.scale}
-        row |= {"visit": arm.visit, "patients": count, "effective": one.effective_size}
-        row |= {"effective_percent": 100 * one.effective_size / count if count else float("nan")}
+    for weighted in arms:
+        arm, count = weighted.arm, len(weighted.patients)
+        row: dict[str, object] = {
+            "trial": arm.trial,
+            "replicate": weighted.replicate,
+            "arm": arm.arm,
+            "scale": arm.scale,
+        }
+        row |= {"visit": arm.visit, "patients": count, "effective": weighted.effective_size}
+        row |= {"effective_percent": 100 * weighted.effective_size / count if count else float("nan")}
         for name in (name for name in MOMENTS if name in arm.moments):
-            row |= {name: arm.moments[name], f"simulated {name}": one.simulated[name]}
-        rows.append(row | {"reason": one.reason, "evidence": ";".join(arm.evidence)})
+            row |= {name: arm.moments[name], f"simulated {name}": weighted.simulated[name]}
+        rows.append(row | {"reason": weighted.reason, "evidence": ";".join(arm.evidence)})
     return _with_texts_last(pd.DataFrame(rows))
 
 
 def _with_texts_last(table: pd.DataFrame) -> pd.DataFrame:
-    last = ["reason", "evidence"]
-    return table[[*table.columns.difference(last, sort=False), *last]]
+    text_columns = ["reason", "evidence"]
+    return table[[*table.columns.difference(text_columns, sort=False), *text_columns]]
 
 
 def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataFrame:
     """One row for each patient and published arm, with CDISC names: REPLIC, USUBJID, TRTP, PARAMCD, AVISIT, WEIGHT."""
     numbers = dataset["patient"].values
-    parts = [
+    tables = [
         pd.DataFrame(
             {
                 "REPLIC": arm.replicate, "USUBJID": [f"{arm.replicate}-{numbers[i]}" for i in arm.patients],
@@ -253,20 +258,20 @@ def patients_table(dataset: xr.Dataset, arms: Sequence[WeightedArm]) -> pd.DataF
         if arm.weights.size
     ]  # fmt: skip
     empty = pd.DataFrame(columns=["REPLIC", "USUBJID", "TRTP", "PARAMCD", "AVISIT", "WEIGHT"])
-    return pd.concat(parts, ignore_index=True) if parts else empty
+    return pd.concat(tables, ignore_index=True) if tables else empty
 
 
 def shown_weighted_arms(table: pd.DataFrame) -> pd.DataFrame:
     """The first replicate for the terminal."""
-    first = table[table["replicate"] == table["replicate"].iloc[0]]
-    return first[["arm", "visit", "patients", "effective", "effective_percent", "reason"]]
+    first_replicate = table[table["replicate"] == table["replicate"].iloc[0]]
+    return first_replicate[["arm", "visit", "patients", "effective", "effective_percent", "reason"]]
 
 
-def publish_weighted_arms(tables: Sequence[pd.DataFrame], facts: Mapping[str, object]) -> Path:
-    """Write the first replicate of all trials to data/calibration; `facts` name command line and posterior."""
+def publish_weighted_arms(tables: Sequence[pd.DataFrame], metadata: Mapping[str, object]) -> Path:
+    """Write the first replicate of all trials to data/calibration; `metadata` name command line and posterior."""
     table = pd.concat(tables, ignore_index=True)
     first = table[table["replicate"] == 0].drop(columns="replicate")
-    (DIRECTORY / ARMS).write_text(csv_with_metadata(_with_texts_last(first), facts, digits="%.4g"), encoding="utf-8")
+    (DIRECTORY / ARMS).write_text(csv_with_metadata(_with_texts_last(first), metadata, digits="%.4g"), encoding="utf-8")
     return DIRECTORY / ARMS
 
 
@@ -275,7 +280,7 @@ def arm_lines(table: pd.DataFrame) -> list[tuple[object, ...]]:
     lines: list[tuple[object, ...]] = []
     for row in table.to_dict("records"):
         names = [str(name) for name in row if f"simulated {name}" in row and row[name] == row[name]]
-        parts = [f"{name} {number(row[name])} ({number(row[f'simulated {name}'])})" for name in names]
+        moments = [f"{name} {number(row[name])} ({number(row[f'simulated {name}'])})" for name in names]
         effective = f"{row['effective']:.0f} ({row['effective_percent']:.0f} %)" if row["effective"] else "**refused**"
-        lines.append((row["trial"], row["arm"], row["visit"], "; ".join(parts), row["patients"], effective))
+        lines.append((row["trial"], row["arm"], row["visit"], "; ".join(moments), row["patients"], effective))
     return lines

@@ -87,7 +87,7 @@ def draw(answer: ClaimResult) -> Drawing:
     ]
     keys = [CurveKey(label, _sample(i), _words(*curve)) for i, (label, curve) in enumerate(curves.items())]
     text = ". ".join(f"{key.label}: {key.words}" for key in keys)
-    moments = [DAY * at for at in frame.clock.ticks()[0]]
+    moments = [DAY * day for day in frame.clock.ticks()[0]]
     words = f"Model, {figure.axis}, {time_text(figure.start)} to {time_text(figure.end)}. {text}."
     return Drawing(canvas, frame, keys, marks, _table(curves, moments), words)
 
@@ -106,9 +106,9 @@ def _sample(curve: int) -> Canvas:
 def _curve(answer: ClaimResult, arm: str) -> Curve:
     """Hours and values between the ends of the figure: output times, thinned, and even steps between them."""
     figure, curves = answer.claim.figure, answer.arms[arm]
-    inside = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
-    even = np.linspace(figure.start, figure.end, EVEN_POINTS)
-    hours = np.union1d(even, inside[:: max(1, len(inside) // MAX_POINTS)])
+    output_hours = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
+    even_hours = np.linspace(figure.start, figure.end, EVEN_POINTS)
+    hours = np.union1d(even_hours, output_hours[:: max(1, len(output_hours) // MAX_POINTS)])
     values = np.asarray(value_of(figure.output, curves.outputs), dtype=float)
     return hours, np.interp(hours, curves.time, values)
 
@@ -116,8 +116,8 @@ def _curve(answer: ClaimResult, arm: str) -> Curve:
 def _values(point: FigurePoint) -> list[float]:
     """Published value, low and high in the unit of the axis; the value where no spread is printed."""
     row = point.row
-    printed = (row.value, row.spread.low, row.spread.high)
-    return [point.plotted_value(row.value if number is None else number) for number in printed]
+    published_values = (row.value, row.spread.low, row.spread.high)
+    return [point.plotted_value(row.value if number is None else number) for number in published_values]
 
 
 def _mark(point: FigurePoint, frame: Frame, canvas: Canvas, curve: int) -> Mark:
@@ -134,10 +134,10 @@ def _mark(point: FigurePoint, frame: Frame, canvas: Canvas, curve: int) -> Mark:
 
 def _axes(answer: ClaimResult, curves: Mapping[str, Curve], canvas: Canvas) -> Frame:
     """Draw the axes; the frame contains every curve and published value."""
-    heights = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
-    low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
-    pad = 0.06 * (high - low) or 0.1
-    steps = enclosing_steps(low - (0 if low == 0 else pad), high + (0 if high == 0 else pad))
+    all_values = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
+    low, high = float(np.nanmin(all_values)), float(np.nanmax(all_values))
+    margin = 0.06 * (high - low) or 0.1
+    steps = enclosing_steps(low - (0 if low == 0 else margin), high + (0 if high == 0 else margin))
     plot = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     frame = Frame(LEFT, TOP, *plot, TimeScale(False, answer.claim.figure.end), steps[0], steps[-1])
     frame.draw_axes(canvas, axis="var(--grid)", grid="var(--grid)", size=LETTERS)
@@ -153,35 +153,35 @@ def _words(hours: np.ndarray, values: np.ndarray) -> str:
     if not np.isfinite(values).all():
         return "could not be solved"
     first, last = values[0], values[-1]
-    most = int(np.argmax(np.abs(values - first)))
-    if abs(values[most] - first) < 1e-6:
+    index = int(np.argmax(np.abs(values - first)))
+    if abs(values[index] - first) < 1e-6:
         return f"stays at {number(float(first))}"
     return (
-        f"from {number(float(first))} to {number(float(values[most]))} after {time_text(float(hours[most]))}, "
+        f"from {number(float(first))} to {number(float(values[index]))} after {time_text(float(hours[index]))}, "
         f"{number(float(last))} at the end"
     )
 
 
 def _table(curves: Mapping[str, Curve], moments: list[float]) -> list[list[str]]:
     """Values at the ticks: one row per time, one column per curve."""
-    rows = ([time_text(at), *(number(float(np.interp(at, *c))) for c in curves.values())] for at in moments)
+    rows = ([time_text(hour), *(number(float(np.interp(hour, *c))) for c in curves.values())] for hour in moments)
     return [["After", *curves], *rows]
 
 
 def write_claims(
-    folder: Path | str, answers: Mapping[str, ClaimResult], facts: Mapping[str, object] | None = None
+    folder: Path | str, answers: Mapping[str, ClaimResult], metadata: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write `claims.html` (one self-contained file) and `claims.csv`, with `facts`; returns their paths."""
+    """Write `claims.html` (one self-contained file) and `claims.csv`, with `metadata`; returns their paths."""
     page, table = Path(folder) / "claims.html", Path(folder) / "claims.csv"
     atomic_write(page, claims_page(answers).encode())
-    write_table(pd.DataFrame(claim_rows(answers)), table, facts or {})
+    write_table(pd.DataFrame(claim_rows(answers)), table, metadata or {})
     return [page, table]
 
 
 def claims_page(answers: Mapping[str, ClaimResult]) -> str:
     """The claims page as HTML."""
     rule, why = load_rule()
-    counts = {word: sum(a.verdict.verdict == word for a in answers.values()) for word in VERDICTS}
+    counts = {verdict: sum(answer.verdict.verdict == verdict for answer in answers.values()) for verdict in VERDICTS}
     return render(
         "claims.html.j2",
         cards=[_card(answer, rule) for answer in answers.values()],
@@ -236,8 +236,8 @@ class QuotedEvidence:
     def kind(self) -> str:
         """Kind of study, weight, number of persons, and whether the row is from memory or set a value of the model."""
         row = self.item.row
-        counted = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
-        persons = f", n = {row.n_text}{counted}" if row.n_text else ""
+        counted_unit = f" {row.unit}" if row.unit in UNITS_OF_STUDIES else ""
+        persons = f", n = {row.n_text}{counted_unit}" if row.n_text else ""
         recalled = ", from memory" if row.reading_source == "recalled" else ""
         fitted = ", also used to fit the model" if self.item.is_fitted else ""
         return f"{self.item.strength}, weight {self.weight}{persons}{recalled}{fitted}"
@@ -297,13 +297,13 @@ Papers that pool the same trials are counted as separate papers; publication bia
 def write_claims_document(path: Path, answers: Mapping[str, ClaimResult]) -> Path:
     """Write the document; returns its path."""
     rule, why = load_rule()
-    others = load_rule_variants(rule)
+    rule_variants = load_rule_variants(rule)
     numbers = "\n".join(f"| {name} | {number(value)} | {why[name]} |" for name, value in rule.values.items())
-    head = INTRODUCTION.format(
-        disclaimer=DISCLAIMER, tried=len(others), numbers=numbers, variants="; ".join(others),
+    introduction = INTRODUCTION.format(
+        disclaimer=DISCLAIMER, tried=len(rule_variants), numbers=numbers, variants="; ".join(rule_variants),
         lean=rule["lean"], enough=rule["enough.people"], total=rule["enough.total"],
     )  # fmt: skip
-    parts = [head, "## All statements", summary_table(answers), ROBUSTNESS_HEAD, *_robustness_tables()]
+    parts = [introduction, "## All statements", summary_table(answers), ROBUSTNESS_HEAD, *_robustness_tables()]
     parts += [f"## {name}\n\n{claim_in_full(answer, rule)}\n" for name, answer in answers.items()]
     atomic_write(path, ("\n".join(parts) + "\n").encode())
     return path

@@ -26,25 +26,25 @@ from ketamech.report.style import draw, page, panel_page
 
 MAX_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
 MAX_DOSED_PERSONS, SHOWN_RATIO = 8, 20.0  # persons in the figure of doses; range of doses about the dose that was found
-MEAZ95D, BELOW, PERSON, GROUP = TEXT_COLOUR, RULE_GREY, OKABE_ITO[0], OKABE_ITO[1]
+MEASURED, BELOW, PERSON, GROUP = TEXT_COLOUR, RULE_GREY, OKABE_ITO[0], OKABE_ITO[1]
 
 
-def draw_fit(folder: Path, made: Fit, residuals: pd.DataFrame, panels: Sequence[VpcPanel]) -> list[tuple[str, str]]:
+def draw_fit(folder: Path, fit: Fit, residuals: pd.DataFrame, panels: Sequence[VpcPanel]) -> list[tuple[str, str]]:
     """Write the figures of a fit as PNG and SVG; returns the name and the caption of each."""
     figures = [
         ("individual_fits", "Measurements (points) with the curve of the person and its 95 % interval (blue), and the "
          "curve of the population values (orange, dashed). Open triangles: below the limit of quantification.",
-         lambda: individual_fits(made)),
+         lambda: individual_fits(fit)),
         ("goodness_of_fit", "Measurements against predictions of the population (PRED) and of the person (IPRED), "
          "weighted residuals and normalised prediction distribution errors, which are standard normal if the model "
          "describes the data.", lambda: goodness_of_fit(residuals)),
         ("parameters", "Parameters of the persons in SDs between people from the population value. Grey: the "
-         "population.", lambda: deviations(made)),
+         "population.", lambda: deviations(fit)),
         ("predictive_check", "Visual predictive check: 5th, 50th and 95th percentile of the measurements (lines) "
          "and 95 % bands of the same percentiles in simulated groups.", lambda: predictive_check(panels)),
     ]  # fmt: skip
-    if made.draws is not None:
-        figures.append(("chains", "Chains of the population medians, after the warm-up.", lambda: chains(made)))
+    if fit.draws is not None:
+        figures.append(("chains", "Chains of the population medians, after the warm-up.", lambda: chains(fit)))
     for name, _, make in figures:
         draw(folder, name, make)
     return [(name, caption) for name, caption, _ in figures]
@@ -59,19 +59,19 @@ def individual_doses(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> Figu
     title = f"Doses in '{finder.regimen}',\n{RESEARCH}"
     columns = len(finder.goals)
     figure, axes = panel_page(len(shown) * columns, columns, min(3.6 * columns + 1, 11), 2.5, title)
-    panels = [(name, one, i) for name, one in shown.items() for i in range(columns)]
-    for axis, (name, one, i) in zip(axes, panels, strict=True):
+    panels = [(name, result, i) for name, result in shown.items() for i in range(columns)]
+    for axis, (name, result, i) in zip(axes, panels, strict=True):
         goal = finder.goals[i]
-        near = (one.grid >= one.dose / SHOWN_RATIO) & (one.grid <= one.dose * SHOWN_RATIO)
-        low, middle, high = percentiles(one.found[i][near], DOSE_BAND, axis=-1)
-        axis.fill_between(one.grid[near], low, high, color=PERSON, alpha=0.25, lw=0)
-        axis.plot(one.grid[near], middle, color=PERSON)
+        is_shown = (result.grid >= result.dose / SHOWN_RATIO) & (result.grid <= result.dose * SHOWN_RATIO)
+        low, middle, high = percentiles(result.endpoints[i][is_shown], DOSE_BAND, axis=-1)
+        axis.fill_between(result.grid[is_shown], low, high, color=PERSON, alpha=0.25, lw=0)
+        axis.plot(result.grid[is_shown], middle, color=PERSON)
         if goal.endpoint.output in molar_masses():
             _axis_of_values(axis, middle)
-        axis.axhline(goal.value, color=MEAZ95D, lw=0.8, ls="--")
-        axis.axvline(one.dose, color=GROUP)
-        if np.isfinite(one.window).all():
-            edges = np.clip(one.window, one.grid[near][0], one.grid[near][-1])
+        axis.axhline(goal.value, color=MEASURED, lw=0.8, ls="--")
+        axis.axvline(result.dose, color=GROUP)
+        if np.isfinite(result.window).all():
+            edges = np.clip(result.window, result.grid[is_shown][0], result.grid[is_shown][-1])
             axis.axvspan(*edges, color=BELOW, alpha=0.15, lw=0)
         _logarithmic(axis.xaxis)
         axis.set_xlabel("dose, as in the regimen")
@@ -84,8 +84,8 @@ def predictive_check(panels: Sequence[VpcPanel]) -> Figure:
     """Panels of a visual predictive check."""
     title = "Visual predictive check" + (", prediction-corrected" if panels[0].corrected else "")
     figure, axes = panel_page(len(panels), min(2, len(panels)), 8.5, 3.4, title)
-    for one, panel in zip(axes, panels, strict=True):
-        _predictive_panel(one, panel)
+    for axis, panel in zip(axes, panels, strict=True):
+        _predictive_panel(axis, panel)
     axes[0].legend(frameon=False, fontsize=7)
     return figure
 
@@ -97,12 +97,12 @@ def _predictive_panel(axes: Axes, panel: VpcPanel) -> None:
         low, _, high = panel.simulated[i]
         axes.fill_between(panel.middle, low, high, color=colour, alpha=0.35, lw=0, label=label)
         style = "-" if share == 50 else "--"
-        axes.plot(panel.middle, panel.observed[i], style, color=MEAZ95D, lw=1.3,
+        axes.plot(panel.middle, panel.observed[i], style, color=MEASURED, lw=1.3,
                   label="measured: 5, 50, 95 %" if share == 50 else None)  # fmt: skip
-    there = ~panel.is_censored
-    axes.plot(panel.time[there], panel.value[there], "o", ms=2.5, color=MEAZ95D, alpha=0.35, mew=0)
-    axes.plot(panel.time[~there], panel.value[~there], "v", ms=3, color=BELOW, alpha=0.6, mew=0)
-    _axis_of_values(axes, panel.value[there])
+    is_observed = ~panel.is_censored
+    axes.plot(panel.time[is_observed], panel.value[is_observed], "o", ms=2.5, color=MEASURED, alpha=0.35, mew=0)
+    axes.plot(panel.time[~is_observed], panel.value[~is_observed], "v", ms=3, color=BELOW, alpha=0.6, mew=0)
+    _axis_of_values(axes, panel.value[is_observed])
     axes.set_xlabel("TIME, h")
     axes.set_ylabel(panel.unit)
     axes.set_title(panel.label, fontsize=8)
@@ -128,8 +128,8 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
     """Measured against predicted, and residuals."""
     figure = page(10, 6.6, "Measured and predicted")
     axes = figure.subplots(2, 3)
-    known = table[table["censored"] == ""]
-    for i, (output, part) in enumerate(known.groupby("output", sort=False)):
+    observed = table[table["censored"] == ""]
+    for i, (output, rows) in enumerate(observed.groupby("output", sort=False)):
         point_style: dict[str, Any] = {
             "ms": 3,
             "alpha": 0.6,
@@ -139,10 +139,10 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
         }
         for axis, (x, y) in zip(axes.ravel(), (("PRED", "DV"), ("IPRED", "DV"), ("IPRED", "IWRES"), ("TIME", "IWRES"),
                                                ("TIME", "NPDE")), strict=False):  # fmt: skip
-            axis.plot(part[x], part[y], "o", **point_style)
+            axis.plot(rows[x], rows[y], "o", **point_style)
     for axis, name in zip(axes[0, :2], ("PRED", "IPRED"), strict=True):
-        _against_identity(axis, known[name].to_numpy(), known["DV"].to_numpy())
-        units = " or ".join(dict.fromkeys(known["unit"]))
+        _against_identity(axis, observed[name].to_numpy(), observed["DV"].to_numpy())
+        units = " or ".join(dict.fromkeys(observed["unit"]))
         axis.set_xlabel(f"{name}, {units}")
         axis.set_ylabel(f"DV, {units}")
     for axis, (x, y) in zip((axes[0, 2], axes[1, 0], axes[1, 1]), (("IPRED", "IWRES"), ("TIME, h", "IWRES"),
@@ -151,16 +151,16 @@ def goodness_of_fit(table: pd.DataFrame) -> Figure:
             axis.axhline(level, color=BELOW, lw=0.8, ls=style)
         axis.set_xlabel(x)
         axis.set_ylabel(y)
-    if known["IPRED"].min() > 0:
+    if observed["IPRED"].min() > 0:
         _logarithmic(axes[0, 2].xaxis)
-    _normal_quantiles(axes[1, 2], known["NPDE"].dropna().to_numpy())
+    _normal_quantiles(axes[1, 2], observed["NPDE"].dropna().to_numpy())
     axes[0, 0].legend(frameon=False, fontsize=7)
     return figure
 
 
 def _against_identity(axes: Axes, predicted: np.ndarray, measured: np.ndarray) -> None:
-    both = np.concatenate([predicted, measured])
-    low, high = float(both.min()), float(both.max())
+    values = np.concatenate([predicted, measured])
+    low, high = float(values.min()), float(values.max())
     axes.plot([low, high], [low, high], color=BELOW, lw=0.8, zorder=0)
     if low > 0 and high > 5 * low:
         _logarithmic(axes.xaxis)
@@ -178,17 +178,17 @@ def _normal_quantiles(axes: Axes, values: np.ndarray) -> None:
     axes.set_ylabel("NPDE")
 
 
-def individual_fits(made: Fit) -> Figure:
+def individual_fits(fit: Fit) -> Figure:
     """A panel per person and output with measurements and curves."""
-    data = made.data
-    curves = _Curves(made)
-    pairs = [(i, n) for i in range(len(data.occasions)) for n in range(len(data.outputs))
-             if ((data.column("occasion") == i) & (data.number == n)).any()]  # fmt: skip
+    data = fit.data
+    curves = _Curves(fit)
+    pairs = [(i, number_of_output) for i in range(len(data.occasions)) for number_of_output in range(len(data.outputs))
+             if ((data.column("occasion") == i) & (data.number == number_of_output)).any()]  # fmt: skip
     shown = pairs[:MAX_PERSONS]
-    more = f" (the first {MAX_PERSONS} of {len(pairs)})" if len(pairs) > MAX_PERSONS else ""
+    remark = f" (the first {MAX_PERSONS} of {len(pairs)})" if len(pairs) > MAX_PERSONS else ""
     columns = min(4, len(shown))
     figure, panels = panel_page(len(shown), columns, max(5.5, 2.7 * columns), 2.3 if columns > 1 else 3.6,
-                                f"Individual fits{more}")  # fmt: skip
+                                f"Individual fits{remark}")  # fmt: skip
     for axes, (occasion, number) in zip(panels, shown, strict=True):
         curves.draw(axes, occasion, number)
     panels[0].legend(frameon=False, fontsize=6)
@@ -198,55 +198,55 @@ def individual_fits(made: Fit) -> Figure:
 class _Curves:
     """Curves of the persons with their intervals, and of the population."""
 
-    def __init__(self, made: Fit) -> None:
-        predictor = made.predictor
-        self.made, self.times = made, predictor.dense_times(POINTS)
-        self.values, slopes = curve_sensitivities(predictor, made.mode, self.times)
-        spread = made.spread[made.data.person_of_occasion]
-        self.sd = np.sqrt(np.einsum("ontp,opq,ontq->ont", slopes, spread, slopes))
-        self.population = predictor.curves(made.mean[None], self.times)[0].swapaxes(1, 2)
+    def __init__(self, fit: Fit) -> None:
+        predictor = fit.predictor
+        self.fit, self.times = fit, predictor.dense_times(POINTS)
+        self.values, slopes = curve_sensitivities(predictor, fit.mode, self.times)
+        covariance = fit.person_covariance[fit.data.person_of_occasion]
+        self.sd = np.sqrt(np.einsum("ontp,opq,ontq->ont", slopes, covariance, slopes))
+        self.population = predictor.curves(fit.mean[None], self.times)[0].swapaxes(1, 2)
 
     def draw(self, axes: Axes, occasion: int, number: int) -> None:
         """One occasion and output."""
-        data, output = self.made.data, self.made.data.outputs[number]
-        index = self.made.predictor.outputs.index(output.output)
+        data, output = self.fit.data, self.fit.data.outputs[number]
+        index = self.fit.predictor.outputs.index(output.output)
         hours = data.occasions[occasion][1].begin + self.times[occasion]
-        middle, sd, usual = (part[occasion, index] * output.factor for part in (self.values, self.sd, self.population))
+        centre, sd, typical = (x[occasion, index] * output.factor for x in (self.values, self.sd, self.population))
         with np.errstate(all="ignore"):
-            relative = np.exp(np.minimum(Z95 * sd / middle, 20.0))
-        low, high = (middle / relative, middle * relative) if output.is_concentration else (
-            middle - Z95 * sd, middle + Z95 * sd)  # fmt: skip
+            relative = np.exp(np.minimum(Z95 * sd / centre, 20.0))
+        low, high = (centre / relative, centre * relative) if output.is_concentration else (
+            centre - Z95 * sd, centre + Z95 * sd)  # fmt: skip
         axes.fill_between(hours, low, high, color=PERSON, alpha=0.25, lw=0)
-        axes.plot(hours, middle, color=PERSON, lw=1.3, label="person")
-        axes.plot(hours, usual, "--", color=GROUP, lw=1, label="population")
-        own = (data.column("occasion") == occasion) & (data.number == number)
-        time, value, exact = data.column("time")[own], data.value[own], data.censored[own] == NOT_CENSORED
-        axes.plot(time[exact], value[exact], "o", ms=3.5, color=MEAZ95D, mew=0, label="measured")
-        axes.plot(time[~exact], value[~exact], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3)
+        axes.plot(hours, centre, color=PERSON, lw=1.3, label="person")
+        axes.plot(hours, typical, "--", color=GROUP, lw=1, label="population")
+        mask = (data.column("occasion") == occasion) & (data.number == number)
+        time, value, is_observed = data.column("time")[mask], data.value[mask], data.censored[mask] == NOT_CENSORED
+        axes.plot(time[is_observed], value[is_observed], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
+        axes.plot(time[~is_observed], value[~is_observed], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3)
         first, last = hours[0], float(time.max())
         axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
         if output.is_concentration and (value > 0).all():
             _logarithmic(axes.yaxis)
-            axes.set_ylim(0.3 * value.min(), 3 * max(value.max(), np.nanmax(middle)))
+            axes.set_ylim(0.3 * value.min(), 3 * max(value.max(), np.nanmax(centre)))
         axes.set_title(f"ID {data.occasions[occasion][0].name}: {output.output}, {output.unit}", fontsize=7)
         axes.set_xlabel("TIME, h", fontsize=6)
         axes.tick_params(labelsize=6)
 
 
-def deviations(made: Fit) -> Figure:
+def deviations(fit: Fit) -> Figure:
     """Histograms of the deviations of a group, or intervals of a few persons, in SDs between people."""
-    count = len(made.parameters)
-    sd = np.sqrt(np.diag(made.covariance))
-    apart = (made.mode - made.mean) / sd
-    wide = np.sqrt(np.diagonal(made.spread, axis1=1, axis2=2)) / sd
+    count = len(fit.parameters)
+    sd = np.sqrt(np.diag(fit.covariance))
+    deviation = (fit.mode - fit.mean) / sd
+    width = np.sqrt(np.diagonal(fit.person_covariance, axis1=1, axis2=2)) / sd
     figure, panels = panel_page(count, min(3, count), max(5.5, 3.1 * min(3, count)), 2.5, "Deviations between people")
-    for j, (axes, one) in enumerate(zip(panels, made.parameters, strict=True)):
-        if len(made.mode) >= 5:
-            _histogram(axes, apart[:, j])
-            title = f"{one.name}\nshrinkage {100 * shrinkage(made)[j]:.0f} %"
+    for j, (axes, parameter) in enumerate(zip(panels, fit.parameters, strict=True)):
+        if len(fit.mode) >= 5:
+            _histogram(axes, deviation[:, j])
+            title = f"{parameter.name}\nshrinkage {100 * shrinkage(fit)[j]:.0f} %"
         else:
-            _intervals(axes, apart[:, j], wide[:, j], [subject.name for subject in made.data.persons])
-            title = one.name
+            _intervals(axes, deviation[:, j], width[:, j], [subject.name for subject in fit.data.persons])
+            title = parameter.name
         axes.set_title(title, fontsize=7)
         axes.set_xlabel("SDs from the population value", fontsize=7)
     return figure
@@ -258,23 +258,23 @@ def _histogram(axes: Axes, values: np.ndarray) -> None:
     axes.plot(grid, np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi), color=BELOW, lw=1)
 
 
-def _intervals(axes: Axes, values: np.ndarray, wide: np.ndarray, names: Sequence[str]) -> None:
+def _intervals(axes: Axes, values: np.ndarray, widths: np.ndarray, names: Sequence[str]) -> None:
     y = np.arange(len(values))
     axes.axvspan(-Z95, Z95, color=BAND_GREY, lw=0)
-    axes.hlines(y, values - Z95 * wide, values + Z95 * wide, color=PERSON, lw=3)
+    axes.hlines(y, values - Z95 * widths, values + Z95 * widths, color=PERSON, lw=3)
     axes.plot(values, y, "o", color=GROUP, ms=4)
     axes.set_yticks(y, [f"ID {name}" for name in names], fontsize=7)
     axes.set_ylim(-0.7, len(values) - 0.3)
 
 
-def chains(made: Fit) -> Figure:
+def chains(fit: Fit) -> Figure:
     """The draws of the population medians of each chain."""
-    assert made.draws is not None
-    count = len(made.parameters)
+    assert fit.draws is not None
+    count = len(fit.parameters)
     figure, panels = panel_page(count, min(2, count), 8.5, 2.4, "Chains")
-    for j, (axes, one) in enumerate(zip(panels, made.parameters, strict=True)):
-        for i, values in enumerate(made.draws.coefficients[:, :, j]):
-            axes.plot(one.shown(values), color=OKABE_ITO[i % len(OKABE_ITO)], lw=0.6, alpha=0.8)
-        axes.set_title(f"{one.name}, {one.unit}", fontsize=7)
+    for j, (axes, parameter) in enumerate(zip(panels, fit.parameters, strict=True)):
+        for i, values in enumerate(fit.draws.coefficients[:, :, j]):
+            axes.plot(parameter.shown(values), color=OKABE_ITO[i % len(OKABE_ITO)], lw=0.6, alpha=0.8)
+        axes.set_title(f"{parameter.name}, {parameter.unit}", fontsize=7)
         axes.set_xlabel("draw", fontsize=7)
     return figure

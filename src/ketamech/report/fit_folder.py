@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +14,9 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.arviz_io import fit_tree
 from ketamech.exchange.result_io import save_results
 from ketamech.exchange.result_metadata import write_table
-from ketamech.fitting.diagnostics import (
-    BINS,
-    REPLICATES,
-    VpcPanel,
-    group_table,
-    period_table,
-    person_table,
-    residual_table,
-    visual_predictive_check,
-)
+from ketamech.fitting.diagnostics import FitSummary, VpcPanel
 from ketamech.fitting.fit import MIN_VARIANCE_REDUCTION, Fit, FitSettings
-from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table, individuals
-from ketamech.fitting.leave_one_out import comparison_table, criteria_table, log_likelihoods
+from ketamech.fitting.individual_dose import DoseFinder, FoundDose, dose_table
 from ketamech.report.fit_figures import draw_fit, individual_doses, predictive_check
 from ketamech.report.number_format import number, with_interval
 from ketamech.report.page_templates import render
@@ -41,40 +30,24 @@ MAX_ROWS = 60  # of persons on the page; the tables hold all
 Row = dict[str, object]
 
 
-def write_fit(
-    folder: Path, made: Fit, settings: FitSettings, facts: Mapping[str, str], *, bins: int | Sequence[float] = BINS,
-    stratify: str = "", corrected: bool = False, others: Mapping[str, xr.Dataset] | None = None,
-) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """Write everything about a fit; returns its tables by name. `others`: log densities of fits to compare with."""
-    simulated = made.distribution.replicates(REPLICATES, settings.seed)
-    residuals = residual_table(made, simulated)
-    panels = visual_predictive_check(
-        made.data, simulated, made.population_predicted, bins=bins, stratify=stratify, corrected=corrected
-    )
-    tables = {"persons": person_table(made), "residuals": residuals}
-    if made.draws is not None:
-        tables = {"group": group_table(made), **tables}
-        if made.model is not None and made.model.varying:
-            tables["periods"] = period_table(made)
-        logs = log_likelihoods(made, seed=settings.seed)
-        if find_spec("arviz") is not None:
-            tables["criteria"] = criteria_table(logs)
-        if others:
-            tables["comparison"] = comparison_table({"this fit": logs, **others})
-        arrays = {name: value for name, value in vars(made.draws).items() if name != "accepted"}
+def write_fit(folder: Path, fit: Fit, summary: FitSummary, settings: FitSettings, metadata: Mapping[str, str]) -> None:
+    """Write everything about a fit: tables, draws, figures, settings and the page."""
+    tables = summary.tables
+    if fit.draws is not None:
+        arrays = {name: value for name, value in vars(fit.draws).items() if name != "accepted"}
         np.savez(folder / DRAWS, **arrays)
-        save_results(_tree(made, logs, facts), folder / "posterior.zarr")
+    if summary.logs is not None:
+        save_results(_tree(fit, summary.logs, metadata), folder / "posterior.zarr")
     for name, table in tables.items():
-        write_table(table, folder / f"{name}.csv", facts, digits="%.6g")
-    individuals(made, seed=settings.seed).save(folder / INDIVIDUALS)
-    write_table(_flag_table(made), folder / "flags.csv", facts)
-    captions = draw_fit(folder, made, residuals, panels)
-    (folder / SETTINGS).write_text(json.dumps(_summary(made, settings, facts), indent=1) + "\n", encoding="utf-8")
-    (folder / "report.html").write_text(_page(folder, made, settings, facts, tables, captions), encoding="utf-8")
-    return tables
+        write_table(table, folder / f"{name}.csv", metadata, digits="%.6g")
+    summary.individuals.save(folder / INDIVIDUALS)
+    write_table(_flag_table(fit), folder / "flags.csv", metadata)
+    captions = draw_fit(folder, fit, tables["residuals"], summary.panels)
+    (folder / SETTINGS).write_text(json.dumps(_summary(fit, settings, metadata), indent=1) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(_page(folder, fit, settings, metadata, tables, captions), encoding="utf-8")
 
 
-def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapping[str, str]) -> Path:
+def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], metadata: Mapping[str, str]) -> Path:
     """Write a visual predictive check alone: figure and table; returns the figure."""
     paths = draw(folder, "predictive_check", lambda: predictive_check(panels))
     rows = [
@@ -82,83 +55,83 @@ def write_predictive_check(folder: Path, panels: Sequence[VpcPanel], facts: Mapp
          "low": panel.simulated[i, 0, k], "median": panel.simulated[i, 1, k], "high": panel.simulated[i, 2, k]}
         for panel in panels for k, time in enumerate(panel.middle) for i, share in enumerate((5, 50, 95))
     ]  # fmt: skip
-    write_table(pd.DataFrame(rows), folder / "predictive_check.csv", facts, digits="%.6g")
+    write_table(pd.DataFrame(rows), folder / "predictive_check.csv", metadata, digits="%.6g")
     return paths[-1]
 
 
 def write_doses(
-    folder: Path, finder: DoseFinder, doses: Mapping[str, FoundDose], facts: Mapping[str, str]
+    folder: Path, finder: DoseFinder, doses: Mapping[str, FoundDose], metadata: Mapping[str, str]
 ) -> pd.DataFrame:
     """Write the table and the figure of individual doses; returns the table."""
     table = dose_table(finder, doses)
-    write_table(table, folder / "doses.csv", {**facts, "note": DISCLAIMER}, digits="%.6g")
+    write_table(table, folder / "doses.csv", {**metadata, "note": DISCLAIMER}, digits="%.6g")
     draw(folder, "doses", lambda: individual_doses(finder, doses))
     return table
 
 
-def _flag_table(made: Fit) -> pd.DataFrame:
-    rows = [{"ID": flag.subject, "line": flag.line or "", "flag": flag.text} for flag in made.flags]
+def _flag_table(fit: Fit) -> pd.DataFrame:
+    rows = [{"ID": flag.subject, "line": flag.line or "", "flag": flag.text} for flag in fit.flags]
     return pd.DataFrame(rows, columns=["ID", "line", "flag"])
 
 
-def _summary(made: Fit, settings: FitSettings, facts: Mapping[str, str]) -> dict[str, Any]:
-    names = [parameter.name for parameter in made.parameters]
-    observed = [{"dvid": output.dvid, "output": output.output, "unit": output.unit} for output in made.data.outputs]
+def _summary(fit: Fit, settings: FitSettings, metadata: Mapping[str, str]) -> dict[str, Any]:
+    names = [parameter.name for parameter in fit.parameters]
+    observed = [{"dvid": output.dvid, "output": output.output, "unit": output.unit} for output in fit.data.outputs]
     return {
-        "kind": "person" if made.draws is None else "group",
-        "persons": len(made.data.persons),
-        "measurements": len(made.data.value),
-        "below_limit": int((made.data.censored == 1).sum()),
+        "kind": "person" if fit.draws is None else "group",
+        "persons": len(fit.data.persons),
+        "measurements": len(fit.data.value),
+        "below_limit": int((fit.data.censored == 1).sum()),
         "parameters": names,
         "observed": observed,
         "settings": {**settings.job, "parameters": names},
-        "notes": list(made.notes),
-        "equations": facts.get("ketamech equations", ""),
+        "notes": list(fit.notes),
+        "equations": metadata.get("ketamech equations", ""),
         "disclaimer": DISCLAIMER,
     }
 
 
-def _tree(made: Fit, logs: xr.Dataset, facts: Mapping[str, str]) -> Any:
+def _tree(fit: Fit, logs: xr.Dataset, metadata: Mapping[str, str]) -> Any:
     """The posterior of a group under ArviZ's group names."""
-    assert made.draws is not None
-    draws = made.draws
+    assert fit.draws is not None
+    draws = fit.draws
     variables = {
         parameter.name: (parameter.shown(draws.coefficients[:, :, j]), parameter.unit, "population median")
-        for j, parameter in enumerate(made.parameters)
+        for j, parameter in enumerate(fit.parameters)
     }
     variables |= {
         f"{parameter.name} sd": (np.sqrt(draws.covariance[:, :, j, j]), "1", "SD between people on the free scale")
-        for j, parameter in enumerate(made.parameters)
+        for j, parameter in enumerate(fit.parameters)
     }
-    assert made.model is not None
+    assert fit.model is not None
     variables |= {
-        f"{made.parameters[i].name} period sd": (np.sqrt(made.model.parts(draws.covariance)[1][:, :, j]), "1",
+        f"{fit.parameters[i].name} period sd": (np.sqrt(fit.model.parts(draws.covariance)[1][:, :, j]), "1",
                                                  "SD between periods of a person on the free scale")
-        for j, i in enumerate(made.model.varying)
+        for j, i in enumerate(fit.model.varying)
     }  # fmt: skip
-    names = [f"{output.output} {name} error" for output, error in zip(made.data.outputs, made.model.errors, strict=True)
+    names = [f"{output.output} {name} error" for output, error in zip(fit.data.outputs, fit.model.errors, strict=True)
              for name in error.numbers]  # fmt: skip
     variables |= {name: (np.exp(draws.log_errors[:, :, j]), "1", "residual SD") for j, name in enumerate(names)}
-    rows = {f"line {measurement.row.line}": measurement.value for measurement in made.data.measurements}
-    return fit_tree(variables, rows, logs, facts)
+    rows = {f"line {measurement.row.line}": measurement.value for measurement in fit.data.measurements}
+    return fit_tree(variables, rows, logs, metadata)
 
 
 def _page(
-    folder: Path, made: Fit, settings: FitSettings, facts: Mapping[str, str], tables: Mapping[str, pd.DataFrame],
+    folder: Path, fit: Fit, settings: FitSettings, metadata: Mapping[str, str], tables: Mapping[str, pd.DataFrame],
     captions: Sequence[tuple[str, str]],
 ) -> str:  # fmt: skip
     figures = [(name, caption, (folder / f"{name}.svg").read_text(encoding="utf-8")) for name, caption in captions]
     return render(
-        "fit.html.j2", title=f"Fit of {made.data.table.path.name}", summary=_summary(made, settings, facts),
+        "fit.html.j2", title=f"Fit of {fit.data.table.path.name}", summary=_summary(fit, settings, metadata),
         persons=_person_rows(tables["persons"])[:MAX_ROWS], count=len(tables["persons"]),
         group=_group_rows(tables["group"]) if "group" in tables else [],
-        flags=_flag_table(made).to_dict("records"),
-        errors=[f"{o.output}: {_in_words(e, o.unit)}" for o, e in zip(made.data.outputs, made.errors, strict=True)],
+        flags=_flag_table(fit).to_dict("records"),
+        errors=[f"{o.output}: {_error_text(e, o.unit)}" for o, e in zip(fit.data.outputs, fit.errors, strict=True)],
         criteria=_rounded(tables.get("criteria")), comparison=_rounded(tables.get("comparison")),
-        figures=figures, command_line=facts.get("ketamech command_line", ""),
-        origins=list(dict.fromkeys(parameter.origin for parameter in made.parameters)),
+        figures=figures, command_line=metadata.get("ketamech command_line", ""),
+        origins=list(dict.fromkeys(parameter.origin for parameter in fit.parameters)),
         tied=[f"{parameter.name} changes {', '.join(name for name, _ in parameter.shared_factors)} by the same factor"
-              for parameter in made.parameters if parameter.shared_factors],
+              for parameter in fit.parameters if parameter.shared_factors],
     )  # fmt: skip
 
 
@@ -169,10 +142,10 @@ def _rounded(table: pd.DataFrame | None) -> list[Row]:
             for row in table.to_dict("records")]  # fmt: skip
 
 
-def _in_words(error: Any, unit: str) -> str:
+def _error_text(error: Any, unit: str) -> str:
     """Such as "combined error, additive SD 2 ng/mL, proportional SD 0.2"."""
     labels = zip(error.labels(unit), error.numbers.values(), strict=True)
-    sds = [f"{name} SD {number(value)}{'' if one == '1' else f' {one}'}" for (name, one), value in labels]
+    sds = [f"{name} SD {number(value)}{'' if u == '1' else f' {u}'}" for (name, u), value in labels]
     return f"{error.kind} error, " + ", ".join(sds)
 
 

@@ -43,33 +43,33 @@ def describe(system: System, *, html: bool = False) -> str:
     """The system as Markdown, or as one self-contained HTML page."""
     sections = [stage_section(system, stage) for stage in system.stages]
     used = [system.parameters[name] for name in system.parameter_names]
-    size = f"{len(system.states)} states, {len(system.outputs)} outputs, {len(system.fluxes)} fluxes"
-    size += f", {len(used)} parameters"
+    size_text = f"{len(system.states)} states, {len(system.outputs)} outputs, {len(system.fluxes)} fluxes"
+    size_text += f", {len(used)} parameters"
     if html:
         return render(
-            "describe.html.j2", sections=sections, size=size, counts=counts(used), fingerprint=system.fingerprint
+            "describe.html.j2", sections=sections, size=size_text, counts=counts(used), fingerprint=system.fingerprint
         )
-    return _markdown(sections, size, counts(used))
+    return _markdown(sections, size_text, counts(used))
 
 
 def stage_section(system: System, stage: Stage) -> StageSection:
     """The text and tables of one stage."""
-    title, _, about = stage.description.partition("\n")
+    title, _, description = stage.description.partition("\n")
     return StageSection(
         stage.name,
         title.strip(),
-        " ".join(about.split()),
+        " ".join(description.split()),
         list(stage.inputs.items()),
         [_equation(stage, name) for name in stage.states],
-        [_state(system, name) for name in stage.states],
-        [_output(offer, stage) for offer in stage.outputs.values()],
-        [_row(system.parameters[name]) for name in stage.used_parameters],
+        [_state_cells(system, name) for name in stage.states],
+        [_output_cells(offer, stage) for offer in stage.outputs.values()],
+        [_parameter_cells(system.parameters[name]) for name in stage.used_parameters],
     )
 
 
 def _equation(stage: Stage, name: str) -> tuple[str, list[tuple[str, str]]]:
     terms = [(_signed(_readable(flux.term, stage)), flux.because) for flux in stage.fluxes if flux.state == name]
-    return f"d {_own(name, stage)} / dt", terms
+    return f"d {_local_name(name, stage)} / dt", terms
 
 
 def _readable(expression: sympy.Expr, stage: Stage) -> str:
@@ -78,7 +78,7 @@ def _readable(expression: sympy.Expr, stage: Stage) -> str:
     return text.replace("**", "^")
 
 
-def _own(name: str, stage: Stage) -> str:
+def _local_name(name: str, stage: Stage) -> str:
     return name.removeprefix(f"{stage.name}.")
 
 
@@ -86,7 +86,7 @@ def _signed(text: str) -> str:
     return f"- {text[1:].strip()}" if text.startswith("-") else f"+ {text}"
 
 
-def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
+def _state_cells(system: System, name: str) -> tuple[str, str, str, str, str]:
     state = next(s for s in system.states if s.name == name)
     low, high = state.bounds
     bounds = f"{'−∞' if low is None else number(low)} to {'∞' if high is None else number(high)}"
@@ -94,15 +94,15 @@ def _state(system: System, name: str) -> tuple[str, str, str, str, str]:
     return name, state.unit, rest, bounds, state.description
 
 
-def _output(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
-    about = offer.description + (" (fixed for a person)" if offer.is_constant else "")
-    return offer.name, offer.unit, about, _readable(offer.expression, stage)
+def _output_cells(offer: Output, stage: Stage) -> tuple[str, str, str, str]:
+    description = offer.description + (" (fixed for a person)" if offer.is_constant else "")
+    return offer.name, offer.unit, description, _readable(offer.expression, stage)
 
 
-def _row(row: Parameter) -> tuple[str, str, str, str, str, str, str]:
+def _parameter_cells(row: Parameter) -> tuple[str, str, str, str, str, str, str]:
     sources = "; ".join(row.evidence) or "none"
-    place = f" ({row.locator})" if row.locator and row.locator != "none" else ""
-    return row.name, number(row.value, 4), row.unit, _spread(row.spread), row.status, sources + place, row.reason
+    location = f" ({row.locator})" if row.locator and row.locator != "none" else ""
+    return row.name, number(row.value, 4), row.unit, _spread(row.spread), row.status, sources + location, row.reason
 
 
 def _spread(spread: Distribution) -> str:
@@ -119,37 +119,37 @@ def _markdown(sections: list[StageSection], size: str, sources: list[tuple[str, 
         "",
     ]
     lines += [markdown_table(("status", "parameters", "meaning"), sources), ""]
-    for part in sections:
-        lines += _markdown_section(part)
+    for section in sections:
+        lines += _markdown_section(section)
     return "\n".join([*lines, *_markdown_sources(sections)]) + "\n"
 
 
-def _markdown_section(part: StageSection) -> list[str]:
-    lines = [f"## {part.name}", "", f"**{part.title}**", "", part.about, ""]
-    if part.inputs:
-        lines += ["Inputs: " + ", ".join(f"`{name}` ({unit})" for name, unit in part.inputs), ""]
-    if part.equations:
-        lines += ["```", *(line for equation in part.equations for line in _plain(equation)), "```", ""]
-    lines += _table(("state", "unit", "initial guess", "bounds", "meaning"), part.states)
+def _markdown_section(section: StageSection) -> list[str]:
+    lines = [f"## {section.name}", "", f"**{section.title}**", "", section.about, ""]
+    if section.inputs:
+        lines += ["Inputs: " + ", ".join(f"`{name}` ({unit})" for name, unit in section.inputs), ""]
+    if section.equations:
+        lines += ["```", *(line for equation in section.equations for line in _equation_lines(equation)), "```", ""]
+    lines += _table(("state", "unit", "initial guess", "bounds", "meaning"), section.states)
     lines += _table(
-        ("output", "unit", "meaning", "definition"), [(n, u, a, f"`{how}`") for n, u, a, how in part.outputs]
+        ("output", "unit", "meaning", "definition"), [(n, u, a, f"`{how}`") for n, u, a, how in section.outputs]
     )
-    lines += _table(("parameter", "value", "unit", "spread", "status", "sources", "reason"), part.parameters)
+    lines += _table(("parameter", "value", "unit", "spread", "status", "sources", "reason"), section.parameters)
     return lines
 
 
-def _plain(equation: tuple[str, list[tuple[str, str]]]) -> list[str]:
+def _equation_lines(equation: tuple[str, list[tuple[str, str]]]) -> list[str]:
     left, terms = equation
     return [f"{left} =", *(f"    {term}\n        # {reason}" for term, reason in terms), ""]
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return [markdown_table(head, escaped), ""] if rows else []
+    return [markdown_table(header, escaped), ""] if rows else []
 
 
 def _markdown_sources(sections: list[StageSection]) -> list[str]:
-    ids = {name for part in sections for row in part.parameters for name in re.split(r"; | \(", row[5])}
+    ids = {name for section in sections for row in section.parameters for name in re.split(r"; | \(", row[5])}
     evidence = load_evidence()
     papers = evidence.cite(name for name in sorted(ids) if name in evidence.observations)
     return ["## Papers behind the parameters", "", *(f"- {p.citation}{f'. {p.url}' if p.url else ''}" for p in papers)]
@@ -224,8 +224,8 @@ def stage_links(system: System) -> list[StageLink]:
             source = system.stage_of.get(name, "")
             if source and source != stage.name:
                 quantities.setdefault(source, []).append(name)
-        for source, read in quantities.items():
-            links.append(StageLink(source, stage.name, tuple(read), order[source] > order[stage.name]))
+        for source, names_read in quantities.items():
+            links.append(StageLink(source, stage.name, tuple(names_read), order[source] > order[stage.name]))
     return links
 
 
@@ -235,34 +235,34 @@ def ordered_layers(names: Sequence[str], links: Iterable[tuple[str, str]]) -> li
     Raises ValueError for a link against that order.
     """
     order = {name: i for i, name in enumerate(names)}
-    joined = list(links)
-    if any(order[source] >= order[target] for source, target in joined):
+    link_list = list(links)
+    if any(order[source] >= order[target] for source, target in link_list):
         raise ValueError("a link leads against the order of the names")
     layer: dict[str, int] = {}
-    filled: dict[int, int] = {}
+    counts: dict[int, int] = {}
     for name in names:
-        first = 1 + max((layer[source] for source, target in joined if target == name), default=-1)
-        while filled.get(first, 0) >= MAX_NODES_IN_LAYER:
-            first += 1
-        layer[name] = first
-        filled[first] = filled.get(first, 0) + 1
+        index = 1 + max((layer[source] for source, target in link_list if target == name), default=-1)
+        while counts.get(index, 0) >= MAX_NODES_IN_LAYER:
+            index += 1
+        layer[name] = index
+        counts[index] = counts.get(index, 0) + 1
     layers = [[name for name in names if layer[name] == i] for i in range(max(layer.values()) + 1)]
-    return _with_fewest_crossings(layers, joined)
+    return _with_fewest_crossings(layers, link_list)
 
 
 def _with_fewest_crossings(layers: list[list[str]], links: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """The layers with the order of rows of fewest crossings that the sweeps reach."""
+    """The layers in the order with the fewest crossings of all sweeps."""
     best, fewest = layers, crossings(layers, links)
     current = [list(layer) for layer in layers]
     for sweep in range(ORDERING_SWEEPS):
-        backwards = sweep % 2 == 1
-        for i in reversed(range(len(current))) if backwards else range(len(current)):
-            place = _node_positions(current)
-            wanted = {
-                name: _mean([place[neighbour] for neighbour in _neighbours(name, links, backwards)], place[name])
+        back = sweep % 2 == 1
+        for i in reversed(range(len(current))) if back else range(len(current)):
+            positions = _node_positions(current)
+            mean_positions = {
+                name: _mean([positions[neighbour] for neighbour in _neighbours(name, links, back)], positions[name])
                 for name in current[i]
             }
-            current[i].sort(key=wanted.__getitem__)
+            current[i].sort(key=mean_positions.__getitem__)
         if (count := crossings(current, links)) < fewest:
             best, fewest = [list(layer) for layer in current], count
     return best
@@ -286,9 +286,9 @@ def _mean(values: Sequence[float], otherwise: float) -> float:
 
 def crossings(layers: Sequence[Sequence[str]], links: Sequence[tuple[str, str]]) -> int:
     """Number of pairs of links that cross, each a straight line from layer to layer."""
-    place = _node_positions(layers)
+    positions = _node_positions(layers)
     layer = {name: i for i, names in enumerate(layers) for name in names}
-    lines = [_Line(layer[a], layer[b], place[a], place[b]) for a, b in links]
+    lines = [_Line(layer[source], layer[target], positions[source], positions[target]) for source, target in links]
     return sum(lines[i].crosses(lines[j]) for i in range(len(lines)) for j in range(i))
 
 
@@ -310,5 +310,5 @@ class _Line:
         start, end = max(self.start, other.start), min(self.end, other.end)
         if start >= end:
             return False
-        before, after = self.at(start) - other.at(start), self.at(end) - other.at(end)
-        return before * after < 0
+        difference_at_start, difference_at_end = self.at(start) - other.at(start), self.at(end) - other.at(end)
+        return difference_at_start * difference_at_end < 0

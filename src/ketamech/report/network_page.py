@@ -41,15 +41,15 @@ MIN_RANGE = 1.0  # percent: smallest range of colours and axes
 
 def write_areas_page(path: Path, prediction: NetworkPrediction, title: str) -> Path:
     """Write the page as Markdown."""
-    facts = {"title": title, "draws": prediction.curves.sizes["patient"], "failed": prediction.failed, "date": today()}
-    head, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
+    values = {"title": title, "draws": prediction.curves.sizes["patient"], "failed": prediction.failed, "date": today()}
+    header, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
     for row in prediction.table().to_dict("records"):
-        moved, rise = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
+        change, rising_share = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
-        rest = number(float(row["baseline"]))
-        rows.append((row["readout"], rest, time_text(row["hours"]), moved, interval, rise))
-    text = INTRODUCTION.format(disclaimer=DISCLAIMER, **facts)
-    atomic_write(path, f"{text}\n{markdown_table(head, rows)}\n".encode())
+        baseline = number(float(row["baseline"]))
+        rows.append((row["readout"], baseline, time_text(row["hours"]), change, interval, rising_share))
+    text = INTRODUCTION.format(disclaimer=DISCLAIMER, **values)
+    atomic_write(path, f"{text}\n{markdown_table(header, rows)}\n".encode())
     return path
 
 
@@ -75,30 +75,30 @@ def draw_areas(prediction: NetworkPrediction, title: str) -> Figure:
 def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) -> None:
     """Median change of the activity of every area."""
     areas, times = load_brain_areas(), prediction.curves["time"].values[1:]
-    moved = np.array(
+    changes = np.array(
         [np.median(prediction.change(f"brain_network.{area.area}_activity"), axis=0)[1:] for area in areas]
     )
-    most = max(MIN_RANGE, float(np.abs(moved).max()))
-    drawn = axes.pcolormesh(
-        times, np.arange(len(areas)), moved, cmap="RdBu_r", vmin=-most, vmax=most, shading="nearest"
+    limit = max(MIN_RANGE, float(np.abs(changes).max()))
+    mesh = axes.pcolormesh(
+        times, np.arange(len(areas)), changes, cmap="RdBu_r", vmin=-limit, vmax=limit, shading="nearest"
     )
     axes.set_yticks(range(len(areas)), [f"{area.label} ({area.network})" for area in areas], fontsize=7)
     axes.invert_yaxis()
     axes.set_title("Activity of each area, median", fontsize=9, loc="left")
-    figure.colorbar(drawn, ax=axes, label="%", pad=0.01)
+    figure.colorbar(mesh, ax=axes, label="%", pad=0.01)
     log_time_axis(axes, FIRST_TIME, times[-1])
 
 
 def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
     """Median, 50 % and 90 % bands of the draws."""
     times = prediction.curves["time"].values[1:]
-    edges = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES), strict=True))
-    for first, last, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
-        axes.fill_between(times, edges[first], edges[last], color=OKABE_ITO[0], alpha=opacity, lw=0)
-    axes.plot(times, edges[50], color=OKABE_ITO[0], lw=1.6)
+    limits = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES), strict=True))
+    for low_p, high_p, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
+        axes.fill_between(times, limits[low_p], limits[high_p], color=OKABE_ITO[0], alpha=opacity, lw=0)
+    axes.plot(times, limits[50], color=OKABE_ITO[0], lw=1.6)
     axes.axhline(0, color=DARK_GREY, lw=0.6)
     axes.set_yscale("symlog", linthresh=LINEAR_LIMIT)
-    low, high = min(-MIN_RANGE, float(edges[5].min())), max(MIN_RANGE, float(edges[95].max()))
+    low, high = min(-MIN_RANGE, float(limits[5].min())), max(MIN_RANGE, float(limits[95].max()))
     ticks = [tick for tick in (-100, -30, -10, -5, 0, 5, 10, 30, 100) if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks], fontsize=7)
     axes.set_ylim(1.15 * low, 1.15 * high)

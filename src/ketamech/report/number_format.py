@@ -50,11 +50,11 @@ def stage_in_words(name: str) -> str:
 
 def sentence_case(words: str) -> str:
     """Text with an initial capital, unless its first word contains a capital, such as mTORC1."""
-    first = words.split(" ", 1)[0]
-    return words if any(letter.isupper() for letter in first) else words[:1].upper() + words[1:]
+    first_word = words.split(" ", 1)[0]
+    return words if any(letter.isupper() for letter in first_word) else words[:1].upper() + words[1:]
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     """A Markdown table without a line break at its end."""
     cells = (" | ".join(str(cell).replace("\n", " ") for cell in row) for row in rows)
-    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(f"| {line} |" for line in cells)])
+    return "\n".join([f"| {' | '.join(header)} |", "|" + "---|" * len(header), *(f"| {line} |" for line in cells)])

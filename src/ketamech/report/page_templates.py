@@ -52,15 +52,15 @@ def sentence(line: SummaryRow) -> str:
     words = f"from {line.value_in_words(line.baseline)} at baseline; {line.in_words()}"
     day = line.values_at.get("24 h")
     words += f"; {line.value_in_words(day)} at 24 h" if day is not None else ""
-    gap = line.difference.get("24 h")
-    words += f" ({line.text(gap, sign=True)} compared with control)" if gap is not None else ""
+    difference = line.difference.get("24 h")
+    words += f" ({line.text(difference, sign=True)} compared with control)" if difference is not None else ""
     return words + f"; {line.value_in_words(line.values_at['end'])} at the end."
 
 
 def alternative_text(run: RunDescription, lines: Sequence[SummaryRow]) -> str:
     """Alternative text of the timeline figure."""
-    parts = [f"{line.label}: {line.in_words()}" for line in lines if line.is_primary]
-    return f"{run.title}. One track per stage over time since the first treatment. " + ". ".join(parts) + "."
+    sentences = [f"{line.label}: {line.in_words()}" for line in lines if line.is_primary]
+    return f"{run.title}. One track per stage over time since the first treatment. " + ". ".join(sentences) + "."
 
 
 def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
@@ -72,9 +72,11 @@ def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
 def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
     """The simulated scenario in plain sentences."""
     treatments = "; ".join(run.treatments) or "nothing"
-    words = [f"One typical virtual patient gets {treatments}. The simulation covers {time_text(horizon)}."]
+    sentences = [f"One typical virtual patient gets {treatments}. The simulation covers {time_text(horizon)}."]
     if run.index_of_control is not None:
-        words.append("The dashed control is the same person with the same expectancy and perturbations but no drug.")
+        sentences.append(
+            "The dashed control is the same person with the same expectancy and perturbations but no drug."
+        )
     if changed:
-        words.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")
-    return words + [f"Assumed: {note}." for note in run.assumptions]
+        sentences.append("Set for this run: " + "; ".join(f"{name} = {value}" for name, value in changed.items()) + ".")
+    return sentences + [f"Assumed: {note}." for note in run.assumptions]

@@ -40,7 +40,7 @@ def draw_points(canvas: Canvas, frame: Frame, points: Sequence[PublishedPoint], 
         colour, kind = _marker_style(i)
         for point in points:
             if point.label == label:
-                _one(canvas, frame, point, scale, colour, kind)
+                _draw_point(canvas, frame, point, scale, colour, kind)
 
 
 def draw_key(
@@ -53,15 +53,15 @@ def draw_key(
     x = np.append(x, [frame.at((point.start + point.end) / 2) for point in points])
     y = np.append(y, frame.y(np.array([point.value for point in points]) * scale))
     shown = labels if len(labels) <= _MAX_PAPERS_NAMED else [f"{len(labels)} papers"]
-    wide, tall = 12 + _LETTER_WIDTH * max(map(len, shown)), _LINE_HEIGHT * len(shown) + 3
-    left, top = min(_corners(frame, wide, tall), key=lambda corner: _overlap_count(corner, wide, tall, x, y))
-    canvas.box(left, top, wide, tall, colour=BACKGROUND, opacity=0.8)
+    width, height = 12 + _LETTER_WIDTH * max(map(len, shown)), _LINE_HEIGHT * len(shown) + 3
+    left, top = min(_corners(frame, width, height), key=lambda corner: _overlap_count(corner, width, height, x, y))
+    canvas.box(left, top, width, height, colour=BACKGROUND, opacity=0.8)
     for i, label in enumerate(shown):
         colour, kind = _marker_style(i)
-        middle = top + _LINE_HEIGHT * (i + 0.5) + 1.5
+        y_of_line = top + _LINE_HEIGHT * (i + 0.5) + 1.5
         if len(labels) <= _MAX_PAPERS_NAMED:
-            canvas.mark(left + 5, middle, kind, size=4, fill=colour, edge=colour)
-        canvas.text(left + 10, middle, label, size=6.5, colour=MUTED_COLOUR, edge="center")
+            canvas.mark(left + 5, y_of_line, kind, size=4, fill=colour, edge=colour)
+        canvas.text(left + 10, y_of_line, label, size=6.5, colour=MUTED_COLOUR, edge="center")
 
 
 def _papers(points: Sequence[PublishedPoint]) -> list[str]:
@@ -72,24 +72,24 @@ def _marker_style(i: int) -> tuple[str, str]:
     return OKABE_ITO[(i + 1) % len(OKABE_ITO)], _MARKERS[i % len(_MARKERS)]
 
 
-def _corners(frame: Frame, wide: float, tall: float) -> list[tuple[float, float]]:
+def _corners(frame: Frame, width: float, height: float) -> list[tuple[float, float]]:
     """Upper left corner of the legend for each corner of the panel, upper right first."""
-    return [(left, top) for top in (frame.top, frame.bottom - tall) for left in (frame.right - wide, frame.left)]
+    return [(left, top) for top in (frame.top, frame.bottom - height) for left in (frame.right - width, frame.left)]
 
 
-def _overlap_count(corner: tuple[float, float], wide: float, tall: float, x: np.ndarray, y: np.ndarray) -> int:
+def _overlap_count(corner: tuple[float, float], width: float, height: float, x: np.ndarray, y: np.ndarray) -> int:
     left, top = corner
-    return int(((x > left) & (x < left + wide) & (y > top) & (y < top + tall)).sum())
+    return int(((x > left) & (x < left + width) & (y > top) & (y < top + height)).sum())
 
 
-def _one(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colour: str, kind: str) -> None:
+def _draw_point(canvas: Canvas, frame: Frame, point: PublishedPoint, scale: float, colour: str, kind: str) -> None:
     x, y = frame.at((point.start + point.end) / 2), float(frame.y(point.value * scale))
     if point.shape == "span":
         canvas.line([frame.at(point.start), frame.at(point.end)], [y, y], colour=colour, width=2, opacity=0.7)
     if math.isfinite(point.low) and math.isfinite(point.high):
-        ends = frame.y(np.array([min(point.low, point.value), max(point.high, point.value)]) * scale)
-        caps = [(x - 2, float(end), x + 2, float(end)) for end in ends]
-        canvas.segments([(x, float(ends[0]), x, float(ends[1])), *caps], colour=colour, width=0.9)
+        limits = frame.y(np.array([min(point.low, point.value), max(point.high, point.value)]) * scale)
+        caps = [(x - 2, float(end), x + 2, float(end)) for end in limits]
+        canvas.segments([(x, float(limits[0]), x, float(limits[1])), *caps], colour=colour, width=0.9)
     title = f"{point.label}: {point.evidence}"
     if point.shape == "level":
         canvas.line([x - 6.5, x + 6.5], [y, y], colour=colour, width=1.8, title=title)
@@ -122,8 +122,8 @@ def stage_panels(
     plan: Mapping[str, Sequence[str]],
 ) -> dict[str, Canvas]:  # fmt: skip
     """One figure per stage of the plan."""
-    about, layout = dict(model.expression_trees.stages), model.layout
-    return {name: _figure(dataset, run, layout, (name, about[name]), outputs, points) for name, outputs in plan.items()}
+    texts, layout = dict(model.expression_trees.stages), model.layout
+    return {name: _figure(dataset, run, layout, (name, texts[name]), outputs, points) for name, outputs in plan.items()}
 
 
 def panel_outputs(
@@ -132,13 +132,13 @@ def panel_outputs(
     """Outputs to draw: those with published points first, then outputs and states that change."""
     outputs = [row.name for row in layout.time_varying_outputs if row.stage == stage]
     levels = [row.name for row in layout.states if row.stage == stage and row.kind != "amount" and not row.is_sink]
-    pointed = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
-    there = [name for name in (*outputs, *levels) if name in dataset.variables]
-    moving = [name for name in there if _moves(dataset.variables[name].values[run.index_of_main])]
-    return list(dict.fromkeys([*pointed, *moving]))[:MOST]
+    with_points = [p.output for p in points if layout.stage_of.get(names_in(p.output)[0]) == stage]
+    available = [name for name in (*outputs, *levels) if name in dataset.variables]
+    changing = [name for name in available if _is_changing(dataset.variables[name].values[run.index_of_main])]
+    return list(dict.fromkeys([*with_points, *changing]))[:MOST]
 
 
-def _moves(y: np.ndarray) -> bool:
+def _is_changing(y: np.ndarray) -> bool:
     return bool(np.isfinite(y).all()) and float(np.ptp(y)) > 1e-4 * max(1e-6, float(np.max(np.abs(y))))
 
 
@@ -148,42 +148,42 @@ def _figure(
 ) -> Canvas:  # fmt: skip
     rows = math.ceil(len(outputs) / COLUMNS)
     canvas = Canvas(_WIDTH, _TOP + _PLOT_HEIGHT * rows + _BOTTOM)
-    name, about = stage_in_words(stage[0]), stage[1].splitlines()[0]
+    name, description = stage_in_words(stage[0]), stage[1].splitlines()[0]
     canvas.text(_MARGIN, 11, name, size=14, bold=True, edge="top")
-    canvas.text(_MARGIN, 33, f"{about}   ·   {run.title}", colour=MUTED_COLOUR, edge="top")
+    canvas.text(_MARGIN, 33, f"{description}   ·   {run.title}", colour=MUTED_COLOUR, edge="top")
     clock = TimeScale(True, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     for i, output in enumerate(outputs):
         left = _MARGIN + _TICK_HEIGHT + _PANEL_WIDTH * (i % COLUMNS)
         top = _TOP + _PLOT_HEIGHT * (i // COLUMNS) + _TITLE_HEIGHT
         frame = Frame(left, top, _PANEL_WIDTH - _TICK_HEIGHT - 12, _PLOT_HEIGHT - _TITLE_HEIGHT - 24, clock)
         _panel(canvas, frame, dataset, run, layout, output, [p for p in points if p.output == output])
-    below = canvas.height - 10
-    canvas.text(_MARGIN, below, _legend(run, outputs, points), size=7.5, colour=MUTED_COLOUR)
-    canvas.text(_WIDTH - _MARGIN, below, DISCLAIMER, size=7.5, colour=MUTED_COLOUR, anchor="right")
+    footer_y = canvas.height - 10
+    canvas.text(_MARGIN, footer_y, _legend(run, outputs, points), size=7.5, colour=MUTED_COLOUR)
+    canvas.text(_WIDTH - _MARGIN, footer_y, DISCLAIMER, size=7.5, colour=MUTED_COLOUR, anchor="right")
     return canvas
 
 
 def _legend(run: RunDescription, outputs: Sequence[str], points: Sequence[PublishedPoint]) -> str:
     parts = ["Line: simulated."] + (["Dashed: control."] if run.index_of_control is not None else [])
-    shown = [point for point in points if point.output in outputs]
-    if shown:
+    shown_points = [point for point in points if point.output in outputs]
+    if shown_points:
         parts.append("Filled: measured in humans. Bars: published spread.")
-    if any(point.translated for point in shown):
+    if any(point.translated for point in shown_points):
         parts.append("Hollow: converted from animals, another scale or another time.")
-    if any(point.shape == "level" for point in shown):
+    if any(point.shape == "level" for point in shown_points):
         parts.append("Flat dash: published peak value, drawn at the time of the simulated peak.")
     return "  ".join(parts)
 
 
 def _panel(
-    canvas: Canvas, place: Frame, dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, output: str,
+    canvas: Canvas, area: Frame, dataset: xr.Dataset, run: RunDescription, layout: SystemLayout, output: str,
     points: Sequence[PublishedPoint],
 ) -> None:  # fmt: skip
     values = _values(dataset, output)
     scale, unit = _scale(output, layout, values[run.index_of_main])
     hours, curves = dataset.variables["time"].values - run.first_dose_time, [y * scale for y in values]
     low, high = _limits(curves, points, scale)
-    frame = Frame(place.left, place.top, place.width, place.height, place.clock, low, high)
+    frame = Frame(area.left, area.top, area.width, area.height, area.clock, low, high)
     _draw_frame(canvas, frame, unit)
     x = frame.x(hours)
     if run.index_of_control is not None:
@@ -196,9 +196,9 @@ def _panel(
     draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
     main_curve = curves[run.index_of_main]
     peak = int(np.argmax(np.abs(main_curve - scale * drug_free_value(output, dataset, run.index_of_main))))
-    words = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {time_text(float(hours[peak]))}"
-    canvas.text(frame.left, frame.top - 14, _name(output, layout), size=8.5, bold=True)
-    canvas.text(frame.left, frame.top - 4, f"{output}   {words}", size=7, colour=MUTED_COLOUR)
+    peak_text = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {time_text(float(hours[peak]))}"
+    canvas.text(frame.left, frame.top - 14, _short_description(output, layout), size=8.5, bold=True)
+    canvas.text(frame.left, frame.top - 4, f"{output}   {peak_text}", size=7, colour=MUTED_COLOUR)
 
 
 def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
@@ -216,22 +216,22 @@ def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
 
 def _limits(curves: Sequence[np.ndarray], points: Sequence[PublishedPoint], scale: float) -> tuple[float, float]:
     """Axis limits of curves and points, with a margin."""
-    drawn = np.concatenate([*curves, values_and_spreads(points) * scale])
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = (float(drawn.min()), float(drawn.max())) if drawn.size else (0.0, 1.0)
-    room = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
-    return low - room, high + room
+    values = np.concatenate([*curves, values_and_spreads(points) * scale])
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    return low - margin, high + margin
 
 
 def _scale(output: str, layout: SystemLayout, main_curve: np.ndarray) -> tuple[float, str]:
     """Scale factor and unit: plasma levels in ng/mL, other small concentrations in nmol/L."""
     names = names_in(output)
     text = layout.units.get(names[0], "1")
-    level = {shown(name, text) for name in names}
-    if len(level) == 1 and names[0] in factors() and not set("*/") & set(output):
-        return level.pop()
-    top = float(np.nanmax(np.abs(main_curve), initial=0.0))
-    return (1000.0, "nmol/L") if text == "umol/L" and top < 0.1 else (1.0, unit_in_words(text))
+    scales = {shown(name, text) for name in names}
+    if len(scales) == 1 and names[0] in factors() and not set("*/") & set(output):
+        return scales.pop()
+    largest = float(np.nanmax(np.abs(main_curve), initial=0.0))
+    return (1000.0, "nmol/L") if text == "umol/L" and largest < 0.1 else (1.0, unit_in_words(text))
 
 
 def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
@@ -240,7 +240,7 @@ def _values(dataset: xr.Dataset, output: str) -> list[np.ndarray]:
         return list(np.asarray(value_of(output, outputs), dtype=float))
 
 
-def _name(output: str, layout: SystemLayout) -> str:
+def _short_description(output: str, layout: SystemLayout) -> str:
     """The description of an output, shortened to one line."""
     words = sentence_case(layout.descriptions.get(output, output))
     return words if len(words) <= 50 else words[:47].rsplit(" ", 1)[0] + " ..."

@@ -65,7 +65,7 @@ def patient_summary(report: RunReport) -> PatientSummary:
     lines = {line.key: line for line in reversed(report.lines) if line.is_primary}
     run = report.run
     end = float(report.dataset.variables["time"].values[-1])
-    assumed = {status: n for status, n, _ in counts(report.used)}.get("assumed", 0)
+    assumed = {status: count for status, count, _ in counts(report.used)}.get("assumed", 0)
     share = f"{assumed} of the {len(report.used)} values behind these curves are assumed, the others come from papers."
     papers = sorted(report.papers, key=lambda paper: (not paper["drawn"], paper["citation"]))
     return PatientSummary(
@@ -79,24 +79,24 @@ def patient_summary(report: RunReport) -> PatientSummary:
 
 
 def _short(run: RunDescription) -> RunDescription:
-    """The description with at most MOST_GIVEN treatments."""
-    treatments, more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
-    return replace(run, treatments=(*treatments, f"and {more} more treatments")) if more > 0 else run
+    """The description with at most MAX_TREATMENTS treatments."""
+    treatments, n_more = run.treatments[:MAX_TREATMENTS], len(run.treatments) - MAX_TREATMENTS
+    return replace(run, treatments=(*treatments, f"and {n_more} more treatments")) if n_more > 0 else run
 
 
 def _first_settings(changed: Mapping[str, str]) -> dict[str, str]:
-    """Changed parameters as text, at most MOST_SETTINGS."""
+    """Changed parameters as text, at most MAX_SETTINGS."""
     settings = dict(_setting_text(name, value) for name, value in changed.items())
-    shown, more = dict(list(settings.items())[:MAX_SETTINGS]), len(settings) - MAX_SETTINGS
-    return {**shown, f"and {more} more": "in the scenario file"} if more > 0 else shown
+    shown, n_more = dict(list(settings.items())[:MAX_SETTINGS]), len(settings) - MAX_SETTINGS
+    return {**shown, f"and {n_more} more": "in the scenario file"} if n_more > 0 else shown
 
 
 def _setting_text(name: str, value: str) -> tuple[str, str]:
     """pathway.habenula, '0 1 (usually 1)' -> habenula pathway, off."""
-    kind, words = name.split(".", 1)[0], name.split(".", 1)[-1].replace("_", " ")
+    kind, label = name.split(".", 1)[0], name.split(".", 1)[-1].replace("_", " ")
     if kind == "pathway":
-        return f"{words} pathway", "off" if value.startswith("0 ") else "on"
-    return words if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
+        return f"{label} pathway", "off" if value.startswith("0 ") else "on"
+    return label if kind in ("person", "perturbation") else name, value.replace(" 1 (", " (")
 
 
 @cache
@@ -120,12 +120,12 @@ def _results(lines: Mapping[str, SummaryRow]) -> list[str]:
 def _score(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {number(line.baseline)}"
-    word = "highest" if line.rises else "lowest"
-    text = f"{number(line.baseline)} before, {word} {number(line.extremum)} after {time_text(line.extremum_time)}"
+    extreme = "highest" if line.rises else "lowest"
+    text = f"{number(line.baseline)} before, {extreme} {number(line.extremum)} after {time_text(line.extremum_time)}"
     gap = line.difference.get(EXTREMUM)
     text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
-    week = line.values_at.get("7 d")
-    text += f"; {number(week)} after a week" if week is not None else ""
+    week_value = line.values_at.get("7 d")
+    text += f"; {number(week_value)} after a week" if week_value is not None else ""
     return f"{text}; {number(line.values_at['end'])} at the end"
 
 
@@ -133,41 +133,41 @@ def patient_summary_html(report: RunReport) -> str:
     """The page as one HTML file with inline figures; it prints on one A4 page."""
     figure = sheet(7.2, 4.3)
     draw_panels(figure, report, top=0.99, bottom=0.03)
-    held = io.StringIO()
+    buffer = io.StringIO()
     with matplotlib.rc_context(SETTINGS):
-        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
-    drawn = held.getvalue()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
     return render(
         "one_page.html.j2", page=patient_summary(report), warning=WARNING, how=HOW_TO_READ,
-        picture=drawn[drawn.index("<svg") :],
+        picture=svg[svg.index("<svg") :],
     )  # fmt: skip
 
 
 def patient_summary_pdf(report: RunReport) -> bytes:
     """The page as PDF, A4."""
     page, figure = patient_summary(report), sheet(8.27, 11.69)
-    write = Sheet(figure)
-    write.line(page.title, size=15, weight="bold", most=2)
-    write.line(WARNING, size=8.8, colour="#7a2b00")
-    write.at -= GAP
+    writer = Sheet(figure)
+    writer.line(page.title, size=15, weight="bold", max_lines=2)
+    writer.line(WARNING, size=8.8, colour="#7a2b00")
+    writer.at -= GAP
     for text in page.simulated:
-        write.line(text)
-    top = write.at - 0.012
+        writer.line(text)
+    top = writer.at - 0.012
     draw_panels(figure, report, top=top, bottom=top - 0.37)
-    write.at = top - 0.375
-    write.line(HOW_TO_READ, size=7.6, colour="#55606c")
+    writer.at = top - 0.375
+    writer.line(HOW_TO_READ, size=7.6, colour="#55606c")
     for title, lines in (("What happens", page.results), ("Limits", page.limits)):
-        write.head(title)
+        writer.head(title)
         for text in lines:
-            write.line(f"• {text}")
-    write.head("Sources")
-    more = f"; and {page.papers_left_out} more in the full report" if page.papers_left_out else ""
-    write.line("; ".join(page.papers) + more + ".", size=7.4)
+            writer.line(f"• {text}")
+    writer.head("Sources")
+    remark = f"; and {page.papers_left_out} more in the full report" if page.papers_left_out else ""
+    writer.line("; ".join(page.papers) + remark + ".", size=7.4)
     figure.text(0.06, 0.02, DISCLAIMER, size=8, weight="bold")
-    held = io.BytesIO()
-    facts = {"Title": page.title, "Subject": DISCLAIMER, "CreationDate": None, "Creator": "KetaMech", "Producer": None}
-    figure.savefig(held, format="pdf", metadata=facts)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    info = {"Title": page.title, "Subject": DISCLAIMER, "CreationDate": None, "Creator": "KetaMech", "Producer": None}
+    figure.savefig(buffer, format="pdf", metadata=info)
+    return buffer.getvalue()
 
 
 def draw_panels(figure: Figure, report: RunReport, *, top: float, bottom: float) -> None:
@@ -176,8 +176,8 @@ def draw_panels(figure: Figure, report: RunReport, *, top: float, bottom: float)
     with matplotlib.rc_context(SETTINGS):
         for i, key in enumerate(_shown(report)):
             left = PANEL_LEFT + (i % 2) * (width + PANEL_GAP)
-            low = top - (i // 2 + 1) * row
-            axes = figure.add_axes((left, low + 0.12 * row, width, row * (1 - TITLE_SHARE)))
+            row_bottom = top - (i // 2 + 1) * row
+            axes = figure.add_axes((left, row_bottom + 0.12 * row, width, row * (1 - TITLE_SHARE)))
             _panel(axes, load_tracks()[key], report)
 
 
@@ -185,8 +185,10 @@ def _shown(report: RunReport) -> list[str]:
     """Four tracks, if possible those that change, in order of the table; displayed in track order."""
     moved = {line.key for line in report.lines if line.moved} | {"mood"}
     first, second = ([row["track"] for row in _tracks() if row["panel"] == choice] for choice in ("first", "second"))
-    chosen = [*(key for key in (*first, *second) if key in moved), *(key for key in first if key not in moved)][:PANELS]
-    return [key for key in load_tracks() if key in chosen]
+    selected = [*(key for key in (*first, *second) if key in moved), *(key for key in first if key not in moved)][
+        :PANELS
+    ]
+    return [key for key in load_tracks() if key in selected]
 
 
 def _panel(axes: Axes, track: Track, report: RunReport) -> None:
@@ -194,12 +196,12 @@ def _panel(axes: Axes, track: Track, report: RunReport) -> None:
     series = track.present(dataset)[0]
     y = curve_values(series, track, dataset, drug_values(report.model.parameters))
     hours = dataset.variables["time"].values - run.first_dose_time
-    shown = hours >= 1 / 60 - 1e-6
+    is_shown = hours >= 1 / 60 - 1e-6
     colour = load_groups()[track.group].colour
-    axes.plot(hours[shown], y[run.index_of_main][shown], color=colour, lw=1.6, label="with the drug")
+    axes.plot(hours[is_shown], y[run.index_of_main][is_shown], color=colour, lw=1.6, label="with the drug")
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
-        other, words = y[run.index_of_control][shown], "same expectancy, no drug"
-        axes.plot(hours[shown], other, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=words)
+        control, label = y[run.index_of_control][is_shown], "same expectancy, no drug"
+        axes.plot(hours[is_shown], control, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=label)
     _points(axes, track, series.outputs, report)
     last = max(1.0, float(hours[-1]))
     log_time_axis(axes, 1 / 60, last, min_ratio=MIN_TICK_RATIO, long=True)
@@ -216,8 +218,8 @@ def _points(axes: Axes, track: Track, outputs: str, report: RunReport) -> None:
     if track.display_mode != "unit" or isinstance(track.scale, str):
         return
     for point in (p for p in report.points if p.output == outputs and p.shape == "point" and math.isfinite(p.value)):
-        face = "white" if point.translated else TEXT_COLOUR
-        axes.plot(point.start, point.value, "o", ms=3.5, color=TEXT_COLOUR, mfc=face, mew=0.8)
+        fill = "white" if point.translated else TEXT_COLOUR
+        axes.plot(point.start, point.value, "o", ms=3.5, color=TEXT_COLOUR, mfc=fill, mew=0.8)
 
 
 def sheet(width: float, height: float) -> Figure:
@@ -234,20 +236,20 @@ class Sheet:
     at: float = TOP
 
     def line(
-        self, text: str, *, size: float = 9.2, colour: str = TEXT_COLOUR, weight: str = "normal", most: int = 99
+        self, text: str, *, size: float = 9.2, colour: str = TEXT_COLOUR, weight: str = "normal", max_lines: int = 99
     ) -> None:
-        """A wrapped paragraph of at most `most` lines."""
-        wide, high = self.figure.get_size_inches() * POINTS
-        printable = "".join(letter for letter in text if letter.isprintable())
-        parts = wrapped(printable, (RIGHT - LEFT) * wide, size, weight)
-        if len(parts) > most:
-            parts = [*parts[: most - 1], f"{parts[most - 1][:-1]}…"]
-        for part in parts:
+        """A wrapped paragraph of at most `max_lines` lines."""
+        page_width, page_height = self.figure.get_size_inches() * POINTS
+        printable_text = "".join(letter for letter in text if letter.isprintable())
+        lines_of_text = wrapped(printable_text, (RIGHT - LEFT) * page_width, size, weight)
+        if len(lines_of_text) > max_lines:
+            lines_of_text = [*lines_of_text[: max_lines - 1], f"{lines_of_text[max_lines - 1][:-1]}…"]
+        for part in lines_of_text:
             if self.at < BOTTOM:
                 return
             shown = part.replace("$", r"\$")
             self.figure.text(LEFT, self.at, shown, size=size, color=colour, weight=weight, va="top")
-            self.at -= size * LINE / high
+            self.at -= size * LINE / page_height
 
     def head(self, text: str) -> None:
         """A heading."""
@@ -255,36 +257,36 @@ class Sheet:
         self.line(text, size=10.8, weight="bold")
 
 
-def wrapped(text: str, room: float, size: float, weight: str = "normal") -> list[str]:
-    """Lines of a text, none wider than `room` (points)."""
-    lines, now = [], ""
-    for word in _words(text, room, size, weight):
-        longer = f"{now} {word}" if now else word
-        if now and _width(longer, size, weight) > room:
-            lines.append(now)
-            longer = word
-        now = longer
-    return [*lines, now]
+def wrapped(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """Lines of a text, none wider than `width` (points)."""
+    lines, current = [], ""
+    for word in _split_words(text, width, size, weight):
+        extended = f"{current} {word}" if current else word
+        if current and _width(extended, size, weight) > width:
+            lines.append(current)
+            extended = word
+        current = extended
+    return [*lines, current]
 
 
-def _words(text: str, room: float, size: float, weight: str) -> Iterable[str]:
-    """The words of a text; a word wider than `room` is split."""
+def _split_words(text: str, width: float, size: float, weight: str) -> Iterable[str]:
+    """The words of a text; a word wider than `width` is split."""
     for word in text.split():
-        left = word
-        while _width(left, size, weight) > room:
-            most = next(n for n in range(len(left) - 1, 0, -1) if _width(left[:n], size, weight) <= room)
-            yield left[:most]
-            left = left[most:]
-        yield left
+        remaining = word
+        while _width(remaining, size, weight) > width:
+            length = next(n for n in range(len(remaining) - 1, 0, -1) if _width(remaining[:n], size, weight) <= width)
+            yield remaining[:length]
+            remaining = remaining[length:]
+        yield remaining
 
 
 def _width(text: str, size: float, weight: str) -> float:
     """Width of a text (points)."""
-    return sum(_letter(one, size, weight) for one in text)
+    return sum(_letter(letter, size, weight) for letter in text)
 
 
 @cache
-def _letter(one: str, size: float, weight: str) -> float:
+def _letter(letter: str, size: float, weight: str) -> float:
     with matplotlib.rc_context(SETTINGS):
         font = FontProperties(size=size, weight=weight)
-        return float(TextToPath().get_text_width_height_descent(one, font, False)[0])
+        return float(TextToPath().get_text_width_height_descent(letter, font, False)[0])

@@ -34,57 +34,57 @@ _WIDTH, _LINE_HEIGHT, _TOP, _LEGEND_TOP, _MARGIN, _GAP = 900.0, 14.0, 104.0, 90.
 _LEFT, _RIGHT, _RESULT_LEFT, _MAX_LABEL_LETTERS = 430.0, 640.0, 660.0, 74
 
 
-def experiments_figure(lines: pd.DataFrame, counts: str) -> Canvas:
+def perturbations_figure(table: pd.DataFrame, counts: str) -> Canvas:
     """One panel per statistic, one line per experiment; grey bar: published interval or predefined band."""
-    panels = [(kind, _of(lines, kind)) for kind in PANELS]
-    undecided = _records(lines[lines.verdict == "undecided"])
-    drawn = sum(_GAP + _LINE_HEIGHT * (len(rows) - 1) for _, rows in panels if rows)
-    height = _TOP + drawn + _GAP + _LINE_HEIGHT * len(undecided) + 30
+    panels = [(kind, _rows_of_kind(table, kind)) for kind in PANELS]
+    undecided = _records(table[table.verdict == "undecided"])
+    panels_height = sum(_GAP + _LINE_HEIGHT * (len(rows) - 1) for _, rows in panels if rows)
+    height = _TOP + panels_height + _GAP + _LINE_HEIGHT * len(undecided) + 30
     canvas = Canvas(_WIDTH, height)
-    _header(canvas, counts)
+    _draw_header(canvas, counts)
     y = _TOP
     for kind, rows in panels:
         if rows:
-            y = _panel(canvas, kind, rows, y)
+            y = _draw_panel(canvas, kind, rows, y)
     y += _GAP - _LINE_HEIGHT
     canvas.text(_MARGIN, y, "undecided: the model cannot represent these experiments", bold=True, edge="center")
     for row in undecided:
         y += _LINE_HEIGHT
-        _label(canvas, y, row)
-        why = textwrap.shorten(row["why"], 110, placeholder=" …")
-        canvas.text(_LEFT, y, why, size=7.5, colour=MUTED_COLOUR, edge="center")
+        _draw_label(canvas, y, row)
+        reason = textwrap.shorten(row["why"], 110, placeholder=" …")
+        canvas.text(_LEFT, y, reason, size=7.5, colour=MUTED_COLOUR, edge="center")
     canvas.text(_MARGIN, height - 10, DISCLAIMER, size=8, colour=MUTED_COLOUR)
     return canvas
 
 
-def save_experiments(
-    folder: Path, lines: pd.DataFrame, counts: str, *, png: bool = False, facts: Mapping[str, object] | None = None
+def save_perturbations(
+    folder: Path, table: pd.DataFrame, counts: str, *, png: bool = False, metadata: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write experiments.csv (with `facts`), experiments.svg and, with `png`, experiments.png."""
+    """Write perturbations.csv (with `metadata`), perturbations.svg and, with `png`, perturbations.png."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "experiments.csv", folder / "experiments.svg"]
-    write_table(lines, paths[0], facts or {}, digits="%.6g")
-    picture = experiments_figure(lines, counts)
-    picture.save(paths[1])
+    paths = [folder / "perturbations.csv", folder / "perturbations.svg"]
+    write_table(table, paths[0], metadata or {}, digits="%.6g")
+    canvas = perturbations_figure(table, counts)
+    canvas.save(paths[1])
     if png:
-        paths.append(folder / "experiments.png")
-        save_png(picture, paths[-1])
+        paths.append(folder / "perturbations.png")
+        save_png(canvas, paths[-1])
     return paths
 
 
-def _of(lines: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
-    of_kind = lines[lines.statistic.str.split().str[0].eq(kind) & lines.verdict.ne("undecided")]
-    ordered = of_kind.assign(bad=of_kind.verdict.eq("wrong")).sort_values(
+def _rows_of_kind(table: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
+    selected = table[table.statistic.str.split().str[0].eq(kind) & table.verdict.ne("undecided")]
+    sorted_rows = selected.assign(bad=selected.verdict.eq("wrong")).sort_values(
         ["bad", "observed"], ascending=False, kind="stable"
     )
-    return _records(ordered)
+    return _records(sorted_rows)
 
 
-def _records(lines: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in lines.to_dict("records")]
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: float) -> float:
+def _draw_panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: float) -> float:
     low, high = SCALES[kind]
     y = top + _GAP - _LINE_HEIGHT
     canvas.text(_MARGIN, y, PANELS[kind], bold=True, edge="center")
@@ -96,7 +96,7 @@ def _panel(canvas: Canvas, kind: str, rows: Sequence[Mapping[str, Any]], top: fl
             canvas.text(x, y, plain(tick), size=7.5, colour=MUTED_COLOUR, anchor="center", edge="center")
     for row in rows:
         y += _LINE_HEIGHT
-        _line(canvas, y, kind, row)
+        _draw_row(canvas, y, kind, row)
     return y
 
 
@@ -105,8 +105,8 @@ def _x(value: float, kind: str) -> float:
     return _LEFT + (min(max(value, low), high) - low) / (high - low) * (_RIGHT - _LEFT)
 
 
-def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
-    _label(canvas, y, row)
+def _draw_row(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
+    _draw_label(canvas, y, row)
     low = SCALES[kind][0] if math.isnan(row["low"]) else row["low"]
     high = SCALES[kind][1] if math.isnan(row["high"]) else row["high"]
     if row["band"]:
@@ -116,33 +116,33 @@ def _line(canvas: Canvas, y: float, kind: str, row: Mapping[str, Any]) -> None:
     fill = colour if row["inside"] or row["inside"] is None else BACKGROUND
     title = f"{row['evidence']}: predicted {row['predicted']} ({number(row['size'])}), observed {row['observed']}"
     canvas.mark(_x(row["size"], kind), y, mark, size=5.5, fill=fill, edge=colour, width=0.9, title=title)
-    words = f"{number(row['size'])}  predicted {row['predicted']}, observed {row['observed']}"
+    text = f"{number(row['size'])}  predicted {row['predicted']}, observed {row['observed']}"
     canvas.text(
         _RESULT_LEFT,
         y,
-        words,
+        text,
         size=7.5,
         colour=TEXT_COLOUR if row["verdict"] == "wrong" else MUTED_COLOUR,
         edge="center",
     )
 
 
-def _label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
-    done = " + ".join(part for part in (row["regimen"], row["with"]) if part)
+def _draw_label(canvas: Canvas, y: float, row: Mapping[str, Any]) -> None:
+    intervention = " + ".join(part for part in (row["regimen"], row["with"]) if part)
     text = textwrap.shorten(
-        f"{row['evidence']}: {done}" if done else row["evidence"], _MAX_LABEL_LETTERS, placeholder=" …"
+        f"{row['evidence']}: {intervention}" if intervention else row["evidence"], _MAX_LABEL_LETTERS, placeholder=" …"
     )
     canvas.text(_MARGIN + 6, y, text, size=8, edge="center")
 
 
-def _header(canvas: Canvas, counts: str) -> None:
+def _draw_header(canvas: Canvas, counts: str) -> None:
     canvas.text(_MARGIN, 27, "Experiments: predicted against observed", size=15, bold=True)
     for i, line in enumerate(counts.split(". ")):
         canvas.text(_MARGIN, 44 + 14 * i, line, colour=MUTED_COLOUR)
     x = _MARGIN + 4
-    for word, (mark, colour) in MARKS.items():
+    for verdict, (mark, colour) in MARKS.items():
         canvas.mark(x, _LEGEND_TOP, mark, size=5.5, fill=colour, edge=colour, width=0.9)
-        canvas.text(x + 8, _LEGEND_TOP, f"{word} direction", edge="center")
+        canvas.text(x + 8, _LEGEND_TOP, f"{verdict} direction", edge="center")
         x += 118
     canvas.mark(x, _LEGEND_TOP, "o", size=5.5, fill=BACKGROUND, edge=MUTED_COLOUR, width=0.9)
     canvas.text(x + 8, _LEGEND_TOP, "open: size outside", edge="center")

@@ -1,12 +1,4 @@
-"""Provenance of a run: versions, hashes, seed, command line, date; and the parameters that affect the run.
-
-The rule for these parameters, in order: switched-off pathways and absent perturbations are set to 0; a state or
-output that stays at 0 in every patient is set to 0 and its equation is removed; parameters that remain in an
-equation, or in a constant output that an equation uses, are used parameters. So the parameters of a comparator,
-enantiomer, route or second blocker count only if it was given. The parameters that convert doses to dose events count
-as well: molar masses of the drugs given and absorbed fractions of the routes used. A value set by the user cites no
-paper.
-"""
+"""Provenance of a run: versions, hashes, seed, command line, date."""
 
 from __future__ import annotations
 
@@ -19,91 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
 from ketamech.core import unit
-from ketamech.core.constants import DISCLAIMER
+from ketamech.core.constants import DISCLAIMER, PAPERS
 from ketamech.core.environment import DATA, package_version, short_hash
-from ketamech.dosing.drugs import load_drugs
-from ketamech.evidence import load_evidence
-from ketamech.exchange.result_metadata import PAPERS
-from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
 from ketamech.parameters import ParameterTable
-from ketamech.report.run_description import RunDescription, describe_run
+from ketamech.report.run_description import RunDescription
+from ketamech.simulation.citations import papers_behind
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-
-SWITCHES = ("pathway.", "perturbation.", "person.")
-ROUTES = {
-    "nose_": ("nasal_", "spray_", "swallowed_"),
-    "racemic_nose_": ("racemic_nasal_", "swallowed_"),
-    "muscle_": ("intramuscular_",),
-    "skin_": ("intramuscular_",),
-    "mouth_": ("sublingual_",),
-    "rectum_": ("rectal_", "swallowed_"),
-    "gut_": ("oral_", "prolonged_release_"),
-}
-
-
-def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
-    """Names of the parameters that affect this run, in model order."""
-    zero = {*_always_zero(dataset), *_switched_off(run, model)}
-    names: set[str] = set(_dosing(run, model))
-    for expression in _equations(model.expression_trees, zero):
-        names |= live_names(expression, zero)
-    names = _with_fixed(names, model.expression_trees, zero)
-    order = dict.fromkeys((*model.layout.parameter_names, *model.parameters))
-    return tuple(name for name in order if name in names)
-
-
-def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> tuple[str, ...]:
-    """Evidence rows of these parameters without duplicates; set and assumed values cite nothing."""
-    ids: dict[str, None] = {}
-    for name in names:
-        row = model.parameters[name]
-        replaced = name in run.values and not math.isclose(run.values[name], row.canonical, rel_tol=1e-9)
-        if not replaced and row.status not in ("set", "assumed"):
-            ids |= dict.fromkeys(row.evidence)
-    return tuple(ids)
-
-
-def _always_zero(dataset: xr.Dataset) -> set[str]:
-    return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
-
-
-def _switched_off(run: RunDescription, model: Model) -> set[str]:
-    names = [name for name in model.layout.parameter_names if name.startswith(SWITCHES)]
-    return {name for name in names if run.values.get(name, model.parameters[name].canonical) == 0}
-
-
-def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
-    yield from (term for state, term in outline.fluxes if state not in zero)
-    yield from (how for name, how in outline.outputs if name not in zero and name not in outline.fixed)
-
-
-def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
-    """Names, and the names in the expressions of outputs that are constant for a person."""
-    behind = {name: how for name, how in outline.outputs if name in outline.fixed}
-    waiting, seen = list(names), set(names)
-    while waiting:
-        name = waiting.pop()
-        new = live_names(behind[name], zero) - seen if name in behind else set()
-        waiting += new
-        seen |= new
-    return seen
-
-
-def _dosing(run: RunDescription, model: Model) -> set[str]:
-    states = {entry.compartment for course in run.subjects for entry in course.events}
-    entered = [(drug.compartment or "pharmacokinetics.", drug.molar_mass) for drug in load_drugs()]
-    names = {mass for start, mass in entered if mass and any(state.startswith(start) for state in states)}
-    for site, starts in ROUTES.items():
-        if any(state.startswith(f"pharmacokinetics.{site}") for state in states):
-            wanted = tuple(f"pharmacokinetics.{start}" for start in starts)
-            names |= {name for name in model.parameters if name.startswith(wanted)}
-    return {name for name in names if name in model.parameters}
-
 
 PACKAGES = (
     "ketamech", "numpy", "scipy", "numba", "sympy", "pandas", "pyarrow", "xarray", "zarr", "matplotlib", "jinja2",
@@ -140,36 +55,22 @@ def provenance_of_many(
     title: str, source: str, model: Model, command_line: str, seed: int | None = None
 ) -> dict[str, str]:
     """Flat provenance for many patients without a scenario, and the papers of every parameter of the equations."""
-    facts = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
-    return _with_papers(facts, model)
+    metadata = provenance(RunDescription(title, (), (), source=source, seed=seed), model, command_line)
+    return _with_papers(metadata, model)
 
 
-def _with_papers(facts: Mapping[str, Any], model: Model) -> dict[str, str]:
-    return {f"ketamech {name}": text for name, text in flattened(facts).items()} | {
+def _with_papers(metadata: Mapping[str, Any], model: Model) -> dict[str, str]:
+    return {f"ketamech {name}": text for name, text in flattened(metadata).items()} | {
         PAPERS: " ".join(papers_behind(model))
     }
 
 
-def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
-    """Keys of the papers behind the parameters that shaped the curves of a scenario."""
-    run = describe_run(scenario, model)
-    ids = cited_evidence(used_parameters(curves, run, model), run, model)
-    return [paper.key for paper in load_evidence().cite(ids)]
-
-
-def papers_behind(model: Model) -> list[str]:
-    """Keys of the papers of every parameter that is neither set nor assumed."""
-    rows = (model.parameters[name] for name in model.layout.parameter_names)
-    ids = [one for row in rows if row.status not in ("set", "assumed") for one in row.evidence]
-    return [paper.key for paper in load_evidence().cite(ids)]
-
-
-def flattened(facts: Mapping[str, Any]) -> dict[str, str]:
+def flattened(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Provenance as a flat mapping of text, for dataset attributes and tables."""
     result: dict[str, str] = {}
-    for name, value in facts.items():
-        inside = value.items() if isinstance(value, Mapping) else [("", value)]
-        result |= {f"{name} {key}".strip(): str(text) for key, text in inside if text is not None}
+    for name, value in metadata.items():
+        items = value.items() if isinstance(value, Mapping) else [("", value)]
+        result |= {f"{name} {key}".strip(): str(text) for key, text in items if text is not None}
     return result
 
 
@@ -188,8 +89,8 @@ def today() -> str:
 def _now() -> str:
     """UTC, to the second; SOURCE_DATE_EPOCH makes runs repeatable to the byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _hash_of_values(table: ParameterTable) -> str:

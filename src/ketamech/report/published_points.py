@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
-from ketamech.analysis.scorecard_targets import Target, load_targets
+from ketamech.analysis.scorecard_targets import Target, fitted_rows, load_targets
 from ketamech.core import unit
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
 from ketamech.evidence import Evidence, Observation
@@ -22,6 +22,8 @@ from ketamech.simulation.observable import names_in, value_of
 SAME_PERSON = ("person.asian", "person.japanese", "pathway.", "perturbation.")
 MAX_AGE_DIFFERENCE, MAX_OCCASION_GAP = 15.0, 0.75  # years; h between two doses of one occasion
 BASELINE_MEASURES = ("change", "fall", "rise")  # measures that count from the level before the dose
+AT_REST = 1e-9  # canonical unit: a level before the dose below it is zero
+MODEL_PARTS = {"change": "level", "fall": "level", "rise": "ratio", "of_rest": "ratio"}
 SHAPES = {"at": "point", "max": "level", "min": "level", "mean": "span"}  # of a point, by statistic
 
 
@@ -31,7 +33,8 @@ class PublishedPoint:
 
     `shape`: point (value at `start`), level (peak or trough value, drawn at the simulated time) or span
     (a mean from `start` to `end`). `translated`: not measured in humans, or compared by an assumption, or a difference
-    from the control; `how` says by what steps the number came to its place, empty where it is drawn as published.
+    from the control. `model_part`: what of the model its place contains (`part_of_model`). `fitted`: the number set a
+    value of the model. `measure_text`: the steps from the number to its place, empty where it is drawn as published.
     """
 
     evidence: str
@@ -43,6 +46,8 @@ class PublishedPoint:
     low: float
     high: float
     translated: bool
+    model_part: str
+    fitted: bool
     label: str
     measure_text: str
 
@@ -53,11 +58,12 @@ def published_points(
     """Every published point whose protocol has the same treatment and the same kind of person."""
     protocols = load_protocols()
     run_values = {name: run.values.get(name, row.canonical) for name, row in model.parameters.items()}
-    shared = {name: _hours_in_common(protocol, run, model, run_values) for name, protocol in protocols.items()}
+    common_hours = {name: _hours_in_common(protocol, run, model, run_values) for name, protocol in protocols.items()}
     points: dict[tuple[str, str], PublishedPoint] = {}
+    fitted = fitted_rows(evidence, model.parameters)
     for target in load_targets(evidence, protocols):
-        until = min(shared[target.protocol], float(dataset.variables["time"].values[-1]))
-        if until > 0 and (point := _point(target, evidence, dataset, run, until)):
+        end = min(common_hours[target.protocol], float(dataset.variables["time"].values[-1]))
+        if end > 0 and (point := _point(target, evidence, fitted, dataset, run, end)):
             points.setdefault((target.evidence, point.output), point)
     return list(points.values())
 
@@ -74,58 +80,64 @@ def _hours_in_common(protocol: Protocol, run: RunDescription, model: Model, pers
     if (
         not protocol_events
         or len(protocol_events) > len(run_events)
-        or not all(map(_close, protocol_events, run_events))
+        or not all(map(_is_same_event, protocol_events, run_events))
     ):
         return 0.0
-    following = run_events[len(protocol_events)].time if len(run_events) > len(protocol_events) else math.inf
-    return following if following - run_events[len(protocol_events) - 1].time >= MAX_OCCASION_GAP else 0.0
+    next_time = run_events[len(protocol_events)].time if len(run_events) > len(protocol_events) else math.inf
+    return next_time if next_time - run_events[len(protocol_events) - 1].time >= MAX_OCCASION_GAP else 0.0
 
 
 def _same_person(protocol: Protocol, run: RunDescription, model: Model, run_values: Mapping[str, float]) -> bool:
     """Same pathways, perturbations and ancestry, about the same age; other covariates may differ."""
     values = protocol.values(model.parameters)
     for name in {*values, *run.values}:
-        other = values.get(name, model.parameters[name].canonical)
+        value = values.get(name, model.parameters[name].canonical)
         if name.startswith(SAME_PERSON) or not name.startswith("person."):
-            if not math.isclose(other, run_values[name], rel_tol=1e-6, abs_tol=1e-12):
+            if not math.isclose(value, run_values[name], rel_tol=1e-6, abs_tol=1e-12):
                 return False
-        elif name == "person.age" and abs(other - run_values[name]) > MAX_AGE_DIFFERENCE * unit("year").factor:
+        elif name == "person.age" and abs(value - run_values[name]) > MAX_AGE_DIFFERENCE * unit("year").factor:
             return False
     return True
 
 
-def drug_events_in_order(entries: Iterable[DoseEvent]) -> list[DoseEvent]:
+def drug_events_in_order(events: Iterable[DoseEvent]) -> list[DoseEvent]:
     """Dose events without expectancy, in order of time."""
-    drugs = without_expectancy(entries)
-    return sorted(drugs, key=lambda entry: (round(entry.time, 4), entry.compartment))
+    drugs = without_expectancy(events)
+    return sorted(drugs, key=lambda event: (round(event.time, 4), event.compartment))
 
 
-def _close(a: DoseEvent, b: DoseEvent) -> bool:
+def _is_same_event(first: DoseEvent, second: DoseEvent) -> bool:
     """The same state at the same time; amounts may differ by a tenth (body weight)."""
-    times = abs(a.time - b.time) < 0.02 and abs(a.duration - b.duration) < 0.02
-    return a.compartment == b.compartment and times and math.isclose(a.amount, b.amount, rel_tol=0.1)
+    times = abs(first.time - second.time) < 0.02 and abs(first.duration - second.duration) < 0.02
+    return first.compartment == second.compartment and times and math.isclose(first.amount, second.amount, rel_tol=0.1)
 
 
 def _point(
-    target: Target, evidence: Evidence, dataset: xr.Dataset, run: RunDescription, until: float
+    target: Target,
+    evidence: Evidence,
+    fitted: frozenset[str],
+    dataset: xr.Dataset,
+    run: RunDescription,
+    until: float,
 ) -> PublishedPoint | None:
     measure, row = target.measure, evidence[target.evidence]
     if not is_drawable(target) or any(name not in dataset.variables for name in names_in(measure.output)):
         return None
-    when = _measured_times(target, dataset, run, until)
-    if when is None:
+    interval = _measured_times(target, dataset, run, until)
+    if interval is None:
         return None
-    start, end = when
+    start, end = interval
     numbers = [_plotted_value(value, target, dataset, run, start) for value in published_numbers(target, row)]
     if numbers[0] is None:
         return None
     value, low, high = (math.nan if number is None else number for number in numbers)
     low, high = min(low, high), max(low, high)
     translated = is_translated(target, row)
+    rest = drug_free_value(measure.output, dataset, run.index_of_main)
     label = evidence.references[row.reference].citation
     return PublishedPoint(
         row.id, measure.output, SHAPES[measure.statistic], start, end, value, low, high, translated,
-        short_citation(label), how_drawn(target, row),
+        part_of_model(target, rest), row.id in fitted, short_citation(label), how_drawn(target, row),
     )  # fmt: skip
 
 
@@ -138,6 +150,22 @@ def is_drawable(target: Target) -> bool:
 def is_translated(target: Target, row: Observation) -> bool:
     """Whether a number was not measured in humans, is compared by an assumption, or is a difference from a control."""
     return row.species != "human" or bool(target.assumption or target.measure.control_contrast)
+
+
+def part_of_model(target: Target, rest: float) -> str:
+    """What of the model the place of a published number contains.
+
+    control: its line without the drug; level: its level before the dose, `rest`; ratio: a multiple of that level, which
+    is nothing of the model on an axis relative to it; empty: nothing.
+    """
+    if target.measure.control_contrast:
+        return "control"
+    return MODEL_PARTS.get(target.measure.relative_to, "") if abs(rest) > AT_REST else ""
+
+
+def is_partly_model(model_part: str, is_relative: bool) -> bool:
+    """Whether the place of a published number contains a part of the model, on an axis that may be relative to rest."""
+    return bool(model_part) and not (model_part == "ratio" and is_relative)
 
 
 def how_drawn(target: Target, row: Observation) -> str:
@@ -179,12 +207,12 @@ def _measured_times(
     if bounds[-1] > until + 1e-6 and target.measure.statistic != "max":
         return None
     if target.measure.statistic in ("max", "min"):
-        inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
-        y = np.where(inside, _curve(target, dataset, run.index_of_main), np.nan)
-        best = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
-        if bounds[-1] > until and best == np.flatnonzero(inside)[-1]:
+        is_inside = (time >= bounds[0]) & (time <= min(bounds[-1], until))
+        y = np.where(is_inside, _curve(target, dataset, run.index_of_main), np.nan)
+        index = np.nanargmax(y) if target.measure.statistic == "max" else np.nanargmin(y)
+        if bounds[-1] > until and index == np.flatnonzero(is_inside)[-1]:
             return None  # the curve still moves when the common time ends
-        bounds = [float(time[best])]
+        bounds = [float(time[index])]
     return bounds[0] - run.first_dose_time, bounds[-1] - run.first_dose_time
 
 
@@ -207,18 +235,18 @@ def _plotted_value(
     """The published value on the scale of the curve: the inverse of the measure."""
     measure = target.measure
     level = value / measure.factor
-    rest = drug_free_value(measure.output, dataset, run.index_of_main)
-    base = 0.0
+    baseline = drug_free_value(measure.output, dataset, run.index_of_main)
+    offset = 0.0
     if measure.control_contrast == "difference" and run.index_of_control is not None:
-        other = _curve(target, dataset, run.index_of_control)
-        base = float(np.interp(start + run.first_dose_time, dataset.variables["time"].values, other)) - rest * (
-            measure.relative_to in BASELINE_MEASURES
-        )
+        control_curve = _curve(target, dataset, run.index_of_control)
+        offset = float(
+            np.interp(start + run.first_dose_time, dataset.variables["time"].values, control_curve)
+        ) - baseline * (measure.relative_to in BASELINE_MEASURES)
     elif measure.control_contrast:
         return None
-    by_measure = {"value": level, "of_rest": level * rest, "change": rest + level, "fall": rest - level}
-    by_measure["rise"] = rest * (1 + level)
-    return None if measure.relative_to not in by_measure else by_measure[measure.relative_to] + base
+    values = {"value": level, "of_rest": level * baseline, "change": baseline + level, "fall": baseline - level}
+    values["rise"] = baseline * (1 + level)
+    return None if measure.relative_to not in values else values[measure.relative_to] + offset
 
 
 def short_citation(citation: str) -> str:

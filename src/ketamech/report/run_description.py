@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ketamech.dosing.dose_events import DoseEvent, without_expectancy
+from ketamech.dosing.regimen import Regimen
 from ketamech.simulation.ensemble import Subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
@@ -22,7 +23,8 @@ class RunDescription:
     """A run: title, treatments and one subject per patient, in the order of the Dataset.
 
     `treatments`: one sentence per treatment; `control`: label of the control patient, if there is one; `source` is
-    the scenario as text; `values` are the parameters that differ from the table (canonical units).
+    the scenario as text; `values` are the parameters that differ from the table (canonical units). `regimen`: the
+    treatments as they were read (None for curves alone).
     """
 
     title: str
@@ -34,11 +36,12 @@ class RunDescription:
     description: str = ""
     assumptions: tuple[str, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
+    regimen: Regimen | None = None
 
     @property
     def treated(self) -> tuple[int, ...]:
         """Indices of the patients other than the control."""
-        return tuple(i for i, course in enumerate(self.subjects) if course.label != self.control)
+        return tuple(i for i, subject in enumerate(self.subjects) if subject.label != self.control)
 
     @property
     def index_of_main(self) -> int:
@@ -48,7 +51,7 @@ class RunDescription:
     @property
     def index_of_control(self) -> int | None:
         """Index of the control patient."""
-        return next((i for i, course in enumerate(self.subjects) if course.label == self.control), None)
+        return next((i for i, subject in enumerate(self.subjects) if subject.label == self.control), None)
 
     @property
     def dose_events(self) -> tuple[DoseEvent, ...]:
@@ -59,14 +62,14 @@ class RunDescription:
     @property
     def first_dose_time(self) -> float:
         """Start of the first treatment (h)."""
-        return min((entry.time for entry in self.dose_events if entry.time >= 0), default=0.0)
+        return min((event.time for event in self.dose_events if event.time >= 0), default=0.0)
 
-    def occasions(self, apart: float = 0.75) -> list[tuple[float, float]]:
-        """Start and end (h) of every treatment occasion; entries closer than `apart` hours are one occasion."""
+    def occasions(self, max_gap: float = 0.75) -> list[tuple[float, float]]:
+        """Start and end (h) of every treatment occasion; entries closer than `max_gap` hours are one occasion."""
         occasions: list[tuple[float, float]] = []
-        for entry in sorted((e for e in self.dose_events if e.time >= 0), key=lambda e: e.time):
+        for entry in sorted((event for event in self.dose_events if event.time >= 0), key=lambda event: event.time):
             end = entry.time + (entry.duration if entry.compartment.split(".")[-1].startswith("central") else 0.0)
-            if occasions and entry.time - occasions[-1][1] < apart:
+            if occasions and entry.time - occasions[-1][1] < max_gap:
                 occasions[-1] = (occasions[-1][0], max(occasions[-1][1], end))
             else:
                 occasions.append((entry.time, end))
@@ -75,13 +78,13 @@ class RunDescription:
 
 def describe_run(scenario: Scenario, model: Model) -> RunDescription:
     """The description of a scenario."""
-    both = tuple(subjects(scenario, model))
-    control = CONTROL if any(course.label == CONTROL for course in both) else None
+    patients = tuple(subjects(scenario, model))
+    control = CONTROL if any(subject.label == CONTROL for subject in patients) else None
     perturbations = (f"with {perturbation.text}" for perturbation in scenario.perturbations)
     treatments = (*scenario.regimen.sentences(exact=False), *perturbations)
     return RunDescription(
-        scenario.title, treatments, both, control, scenario.source, scenario.seed, scenario.description.strip(),
-        tuple(scenario.assumptions), scenario.values,
+        scenario.title, treatments, patients, control, scenario.source, scenario.seed, scenario.description.strip(),
+        tuple(scenario.assumptions), scenario.values, scenario.regimen,
     )  # fmt: skip
 
 
@@ -92,6 +95,6 @@ def describe_dataset(dataset: xr.Dataset) -> RunDescription:
     return RunDescription(str(dataset.attrs.get("title", "")), (), tuple(Subject(label) for label in labels), control)
 
 
-def solved(dataset: xr.Dataset, place: int) -> bool:
+def solved(dataset: xr.Dataset, patient: int) -> bool:
     """Whether a patient was solved: the curves of a failed solve are NaN."""
-    return any(bool(np.isfinite(variable.values[place]).any()) for variable in dataset.data_vars.values())
+    return any(bool(np.isfinite(variable.values[patient]).any()) for variable in dataset.data_vars.values())

@@ -1,6 +1,7 @@
 """Write a run to a folder: curves, summary, figures, report, bibliography, provenance, scenario; and a page of runs.
 
-What only figures and pages need is imported where they are made: a run without a report starts in half the time.
+Libraries of figures and pages are imported in the functions that need them: a run without a report starts in half the
+time.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from ketamech.core.constants import PAPERS
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import write_curves
 from ketamech.exchange.output_folder import atomic_folder
-from ketamech.exchange.result_metadata import PAPERS, write_table
+from ketamech.exchange.result_metadata import write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.number_format import number, stage_in_words
-from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
+from ketamech.report.provenance import flattened, provenance
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.report.summary import (
     SummaryRow,
@@ -33,6 +35,7 @@ from ketamech.report.summary import (
     summary,
     summary_rows_of,
 )
+from ketamech.simulation.citations import cited_evidence, used_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -68,18 +71,18 @@ def write_run(
 
     The folder is written atomically and replaces an earlier run. Raises InputError when it holds other files.
     """
-    collected = collect_report(dataset, scenario, model, command_line, drawn=report)
+    data = collect_report(dataset, scenario, model, command_line, drawn=report)
     with atomic_folder(folder) as draft:
-        facts = {f"ketamech {k}": v for k, v in flattened(collected.provenance).items()}
-        facts[PAPERS] = " ".join(entry["key"] for entry in collected.papers)
-        write_curves(draft, dataset.assign_attrs({**dataset.attrs, **facts}))
-        _write_tables(draft, collected)
+        metadata = {f"ketamech {k}": v for k, v in flattened(data.provenance).items()}
+        metadata[PAPERS] = " ".join(entry["key"] for entry in data.papers)
+        write_curves(draft, dataset.assign_attrs({**dataset.attrs, **metadata}))
+        _write_tables(draft, data)
         for name, (table, units) in (tables or {}).items():
-            write_table(table, draft / name, facts | {f"units {n}": unit for n, unit in units.items()})
+            write_table(table, draft / name, metadata | {f"units {n}": unit for n, unit in units.items()})
         if report:
-            place = draft / "figures"
-            place.mkdir()
-            page = _page(collected, _timelines(place, collected, png=png), _panels(place, collected))
+            figures = draft / "figures"
+            figures.mkdir()
+            page = _page(data, _timelines(figures, data, png=png), _panels(figures, data))
             (draft / "report.html").write_text(page, encoding="utf-8")
     return sorted(path for path in Path(folder).iterdir())
 
@@ -97,9 +100,9 @@ def collect_report(
 
         points = published_points(dataset, run, model, evidence)
         plan = panel_plan(dataset, run, model, points)
-    shown = {output for outputs in plan.values() for output in outputs}
-    names = used_parameters(dataset, run, model)
-    behind = {name: cited_evidence([name], run, model) for name in names}
+    drawn_outputs = {output for outputs in plan.values() for output in outputs}
+    names = used_parameters(dataset, model, run.values, run.regimen)
+    ids = {name: cited_evidence([name], model, run.values) for name in names}
     return RunReport(
         dataset,
         run,
@@ -108,21 +111,21 @@ def collect_report(
         points,
         plan,
         tuple(model.parameters[name] for name in names),
-        papers.bibliography(behind, (point.evidence for point in points if point.output in shown), evidence),
+        papers.bibliography(ids, (point.evidence for point in points if point.output in drawn_outputs), evidence),
         provenance(run, model, command_line),
         exposure_summary(dataset, scenario, model.parameters),
     )
 
 
 def _write_tables(folder: Path, report: RunReport) -> None:
-    numbers = summary(report.dataset, report.run, report.lines)
-    numbers |= {"non_compartmental": report.exposure, "provenance": report.provenance}
-    contents = {"summary.json": numbers, papers.FILE: report.papers, "provenance.json": report.provenance}
+    summary_values = summary(report.dataset, report.run, report.lines)
+    summary_values |= {"non_compartmental": report.exposure, "provenance": report.provenance}
+    contents = {"summary.json": summary_values, papers.FILE: report.papers, "provenance.json": report.provenance}
     for name, content in contents.items():
         text = json.dumps(content, indent=1, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
-    known = load_evidence().references
-    references = [known[entry["key"]] for entry in report.papers]
+    references_by_key = load_evidence().references
+    references = [references_by_key[entry["key"]] for entry in report.papers]
     (folder / "bibliography.txt").write_text(papers.as_text(references) + "\n", encoding="utf-8")
     (folder / "bibliography.bib").write_text(papers.as_bibtex(references) + "\n", encoding="utf-8")
     (folder / "scenario.yaml").write_text(_scenario_text(report.run), encoding="utf-8")
@@ -137,55 +140,57 @@ def _scenario_text(run: RunDescription) -> str:
     return f"treatments:\n{treatments}{weight}"
 
 
-def _timelines(place: Path, report: RunReport, *, png: bool) -> list[dict[str, Any]]:
+def _timelines(folder: Path, report: RunReport, *, png: bool) -> list[dict[str, Any]]:
     """The timeline on a logarithmic axis and, for several treatments, also in days."""
     from ketamech.report.page_templates import alternative_text
     from ketamech.report.svg_canvas import save_png
     from ketamech.report.timeline_figure import timeline_figure
 
-    clocks = [("timeline", True)] + ([("timeline_days", False)] if len(report.run.occasions()) > 1 else [])
-    alt, shown = alternative_text(report.run, report.lines), []
-    for name, logarithmic in clocks:
+    axes = [("timeline", True)] + ([("timeline_days", False)] if len(report.run.occasions()) > 1 else [])
+    alt_text, figures = alternative_text(report.run, report.lines), []
+    for name, logarithmic in axes:
         canvas = timeline_figure(
             report.dataset, report.run, report.model.parameters,
             logarithmic=logarithmic, sources=len(report.papers), lines=report.lines,
         )  # fmt: skip
         files = [f"figures/{name}.svg"] + ([f"figures/{name}.png"] if png else [])
         if png:
-            save_png(canvas, place / f"{name}.png")
-        clock = "logarithmic, from one minute on" if logarithmic else "in days"
-        caption = f"Every track over one time axis, {clock}; the dot marks the peak or the lowest point."
-        shown.append({"picture": canvas.save(place / f"{name}.svg", alt=alt), "caption": caption, "files": files})
-    return shown
+            save_png(canvas, folder / f"{name}.png")
+        axis_text = "logarithmic, from one minute on" if logarithmic else "in days"
+        caption = f"Every track over one time axis, {axis_text}; the dot marks the peak or the lowest point."
+        figures.append(
+            {"picture": canvas.save(folder / f"{name}.svg", alt=alt_text), "caption": caption, "files": files}
+        )
+    return figures
 
 
-def _panels(place: Path, report: RunReport) -> list[dict[str, Any]]:
+def _panels(folder: Path, report: RunReport) -> list[dict[str, Any]]:
     from ketamech.report.panels import stage_panels
 
-    shown = []
-    drawn = stage_panels(report.dataset, report.run, report.model, report.points, report.plan)
-    for count, (stage, canvas) in enumerate(drawn.items(), 1):
+    panels = []
+    canvases = stage_panels(report.dataset, report.run, report.model, report.points, report.plan)
+    for count, (stage, canvas) in enumerate(canvases.items(), 1):
         outputs = report.plan[stage]
         title = stage_in_words(stage)
         points = [point for point in report.points if point.output in outputs]
         alt = f"{title}: simulated curves of {', '.join(outputs)}, with {len(points)} published points."
-        picture = canvas.save(place / f"stage_{count:02d}_{stage}.svg", alt=alt)
-        shown.append({"stage": stage, "title": title, "picture": picture, "points": points})
-    return shown
+        picture = canvas.save(folder / f"stage_{count:02d}_{stage}.svg", alt=alt)
+        panels.append({"stage": stage, "title": title, "picture": picture, "points": points})
+    return panels
 
 
 def _page(report: RunReport, timelines: list[dict[str, Any]], panels: list[dict[str, Any]]) -> str:
     from ketamech.report.page_templates import counts, plain_words, render, sentence
 
     lines, changed = report.lines, report.provenance["changed_parameters"]
-    moments = list(lines[0].values_at) if lines else []
+    times_shown = list(lines[0].values_at) if lines else []
     return render(
         "report.html.j2",
         run=report.run,
         plain=plain_words(report.run, float(report.dataset.variables["time"].values[-1]), changed),
         failed=[patient for patient in solver_status(report.dataset) if patient["solve"] != "ok"],
         groups=[(group, list(rows)) for group, rows in groupby(lines, key=lambda line: line.group)],
-        moments=moments,
+        moments=times_shown,
         compared=compared_times(lines),
         outcomes=[(line, sentence(line)) for line in lines if line.is_primary],
         points=[p for picture in panels for p in picture["points"]],
@@ -203,22 +208,22 @@ def write_index(folder: Path | str, runs: Sequence[tuple[str, str]], card: Score
     from ketamech.analysis.scorecard import counted
     from ketamech.report.page_templates import render
 
-    place, rows = Path(folder), counted(card.rows)
-    paths = sorted(place.glob("scorecard/*.svg"))
+    path, rows = Path(folder), counted(card.rows)
+    paths = sorted(path.glob("scorecard/*.svg"))
     page = render(
         "index.html.j2",
-        runs=[{"name": name, "title": title, "data": _timeline_of(place, name)} for name, title in runs],
+        runs=[{"name": name, "title": title, "data": _timeline_of(path, name)} for name, title in runs],
         goals=[row | {"wanted": _target(row["low"], row["high"])} for row in card.criteria.to_dict("records")],
         sources=card.by_source.to_dict("records"),
         verdicts=rows["verdict"].value_counts().to_dict(),
         fitted=int(rows["fitted"].sum()),
         openable=len(rows),
         total=len(card.rows),
-        picture=paths[0].relative_to(place).as_posix() if paths else "",
-        has_claims=(place / "claims" / "claims.html").is_file(),
-        has_model=(place / "model.html").is_file(),
+        picture=paths[0].relative_to(path).as_posix() if paths else "",
+        has_claims=(path / "claims" / "claims.html").is_file(),
+        has_model=(path / "model.html").is_file(),
     )
-    target = place / "index.html"
+    target = path / "index.html"
     target.write_text(page, encoding="utf-8")
     return target
 

@@ -58,8 +58,8 @@ class Strip:
 
     def x(self, value: float) -> float:
         """Coordinate of a value, limited to the strip."""
-        share = (min(max(value, -self.edge), self.edge) / self.edge + 1) / 2
-        return self.left + share * (self.right - self.left)
+        fraction = (min(max(value, -self.edge), self.edge) / self.edge + 1) / 2
+        return self.left + fraction * (self.right - self.left)
 
 
 STRIPS = {
@@ -77,25 +77,25 @@ def scorecard_figure(rows: pd.DataFrame) -> Canvas:
     lines = _lines(rows)
     canvas = Canvas(_WIDTH, _TOP + _LINE_HEIGHT * len(lines) + _BOTTOM)
     _draw_strips(canvas)
-    for place, (stage, part) in enumerate(lines):
-        y = _TOP + _LINE_HEIGHT * (place + 0.5)
-        if part is None:
+    for line_number, (stage, rows_of_source) in enumerate(lines):
+        y = _TOP + _LINE_HEIGHT * (line_number + 0.5)
+        if rows_of_source is None:
             canvas.text(_MARGIN, y, stage, bold=True, edge="center")
         else:
-            _source(canvas, y, part)
-    _header(canvas, rows)
+            _draw_source(canvas, y, rows_of_source)
+    _draw_header(canvas, rows)
     canvas.text(_MARGIN, canvas.height - 10, DISCLAIMER, size=8, colour=MUTED_COLOUR)
     return canvas
 
 
 def _lines(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame | None]]:
     """A heading and the sources of each stage; stages with the largest share of misses first."""
-    stages = rows.assign(bad=~rows.verdict.isin(["inside", "near"])).groupby("stage").bad.mean()
+    miss_shares = rows.assign(bad=~rows.verdict.isin(["inside", "near"])).groupby("stage").bad.mean()
     lines: list[tuple[str, pd.DataFrame | None]] = []
-    for stage in stages.sort_values(ascending=False, kind="stable").index:
+    for stage in miss_shares.sort_values(ascending=False, kind="stable").index:
         lines.append((stage, None))
-        parts = [part for _, part in rows[rows.stage == stage].groupby("reference", sort=False)]
-        lines += [(stage, part) for part in sorted(parts, key=_distance_order, reverse=True)]
+        sources = [source for _, source in rows[rows.stage == stage].groupby("reference", sort=False)]
+        lines += [(stage, source) for source in sorted(sources, key=_distance_order, reverse=True)]
     return lines
 
 
@@ -119,80 +119,83 @@ def _draw_strips(canvas: Canvas) -> None:
                 [(strip.x(value), y, strip.x(value), y + 3) for y in (top - 2, bottom)], colour=MUTED_COLOUR, width=0.6
             )
         middle = (strip.left + strip.right) / 2
-        for i, words in enumerate(strip.title):
-            canvas.text(middle, bottom + 17 + 10.5 * i, words, anchor="center", edge="top")
-            above = top - 16 - 9 * (len(strip.title) - 1 - i)
-            canvas.text(middle, above, words, size=8, colour=MUTED_COLOUR, anchor="center")
+        for i, title in enumerate(strip.title):
+            canvas.text(middle, bottom + 17 + 10.5 * i, title, anchor="center", edge="top")
+            title_y = top - 16 - 9 * (len(strip.title) - 1 - i)
+            canvas.text(middle, title_y, title, size=8, colour=MUTED_COLOUR, anchor="center")
 
 
-def _source(canvas: Canvas, y: float, part: pd.DataFrame) -> None:
-    name = textwrap.shorten(part.citation.iloc[0], _MAX_SOURCE_LETTERS, placeholder=" …")
+def _draw_source(canvas: Canvas, y: float, rows_of_source: pd.DataFrame) -> None:
+    name = textwrap.shorten(rows_of_source.citation.iloc[0], _MAX_SOURCE_LETTERS, placeholder=" …")
     canvas.text(_MARGIN + 6, y, name, size=8, edge="center")
-    records: list[dict[Any, Any]] = part.to_dict("records")
-    places: list[tuple[str, float]] = []
+    records: list[dict[Any, Any]] = rows_of_source.to_dict("records")
+    positions: list[tuple[str, float]] = []
     for kind, value in map(_strip_position, records):
-        before = sum(other == "sign" for other, _ in places)
-        x = STRIPS["sign"].left + 3 + min(before, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
-        places.append((kind, x))
+        n_signs = sum(kind_of_position == "sign" for kind_of_position, _ in positions)
+        x = STRIPS["sign"].left + 3 + min(n_signs, 5) * 5.5 if kind == "sign" else STRIPS[kind].x(value)
+        positions.append((kind, x))
     for kind in ("fold", "distance"):
-        along = [x for other, x in places if other == kind]
-        canvas.segments([(min(along), y, max(along), y)] if len(along) > 1 else [], colour=MUTED_COLOUR, width=0.7)
-    for (_, x), row in zip(places, records, strict=True):
-        _mark(canvas, x, y, row)
-    _remark(canvas, y, records)
+        xs = [x for kind_of_position, x in positions if kind_of_position == kind]
+        canvas.segments([(min(xs), y, max(xs), y)] if len(xs) > 1 else [], colour=MUTED_COLOUR, width=0.7)
+    for (_, x), row in zip(positions, records, strict=True):
+        _draw_mark(canvas, x, y, row)
+    _draw_remark(canvas, y, records)
 
 
 def _strip_position(row: Mapping[Any, Any]) -> tuple[str, float]:
     """The strip of a comparison and its value."""
-    beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
-    if (row["comparison"] == "fold" or beyond) and np.isfinite(row["log_fold"]):
+    is_beyond = row["comparison"] in ("at_least", "at_most") and row["verdict"] != "inside"
+    if (row["comparison"] == "fold" or is_beyond) and np.isfinite(row["log_fold"]):
         return "fold", float(row["log_fold"])
     if np.isfinite(row["z"]):
         return "distance", float(np.sign(row["z"]) * row["distance"])
     return "sign", 0.0
 
 
-def _mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> None:
+def _draw_mark(canvas: Canvas, x: float, y: float, row: Mapping[str, Any]) -> None:
     kind, colour, size = MARKS[row["verdict"]]
-    face = BACKGROUND if row["fitted"] else colour
+    fill = BACKGROUND if row["fitted"] else colour
     title = f"{row['id']}: {number(row['simulated'])} against {row['expected'] or number(row['published'])}"
-    canvas.mark(x, y, kind, size=size, fill=face, edge=colour, width=0.8, title=title)
+    canvas.mark(x, y, kind, size=size, fill=fill, edge=colour, width=0.8, title=title)
 
 
-def _remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None:
+def _draw_remark(canvas: Canvas, y: float, rows: Sequence[Mapping[str, Any]]) -> None:
     """Label the worst row of a source that is not inside."""
-    bad = [row for row in rows if row["verdict"] != "inside"]
-    if not bad:
+    not_inside = [row for row in rows if row["verdict"] != "inside"]
+    if not not_inside:
         return
-    worst = max(bad, key=lambda row: np.inf if np.isnan(row["distance"]) else row["distance"])
+    worst = max(not_inside, key=lambda row: np.inf if np.isnan(row["distance"]) else row["distance"])
     misses = sum(row["verdict"] == "miss" for row in rows)
     text = f"{worst['id']}: {number(worst['simulated'])} against {worst['expected'] or number(worst['published'])}"
-    more = f" (+{misses - 1} more)" if misses > 1 else ""
+    suffix = f" (+{misses - 1} more)" if misses > 1 else ""
     colour = TEXT_COLOUR if worst["verdict"] in ("miss", "no result") else MUTED_COLOUR
-    words = textwrap.shorten(text, _MAX_REMARK_LETTERS, placeholder=" …") + more
+    words = textwrap.shorten(text, _MAX_REMARK_LETTERS, placeholder=" …") + suffix
     canvas.text(STRIPS["sign"].right + 10, y, words, size=7.5, colour=colour, edge="center")
 
 
-def _header(canvas: Canvas, rows: pd.DataFrame) -> None:
+def _draw_header(canvas: Canvas, rows: pd.DataFrame) -> None:
     counts = rows.verdict.value_counts()
     canvas.text(_MARGIN, 27, "Simulated against published", size=15, bold=True)
-    verdicts = ", ".join(f"{counts.get(word, 0)} {word}" for word in MARKS if counts.get(word, 0))
+    verdicts = ", ".join(f"{counts.get(name, 0)} {name}" for name in MARKS if counts.get(name, 0))
     canvas.text(
         _MARGIN, 46, f"{len(rows)} comparisons: {verdicts}. Misses are labelled on the right.", colour=MUTED_COLOUR
     )
     canvas.text(STRIPS["sign"].right + 10, _TOP - 8, "worst row of the source", size=8, colour=MUTED_COLOUR)
-    key = {**{word: (*style, False) for word, style in MARKS.items()}, "open: fitted": ("o", MUTED_COLOUR, 4.7, True)}
+    legend = {
+        **{label: (*style, False) for label, style in MARKS.items()},
+        "open: fitted": ("o", MUTED_COLOUR, 4.7, True),
+    }
     x = _MARGIN + 4
-    for word, (kind, colour, size, hollow) in key.items():
+    for label, (kind, colour, size, hollow) in legend.items():
         canvas.mark(x, 63, kind, size=size, fill=BACKGROUND if hollow else colour, edge=colour, width=0.8)
-        canvas.text(x + 7, 63, word, edge="center")
-        x += 24 + _LETTER_WIDTH * len(word)
+        canvas.text(x + 7, 63, label, edge="center")
+        x += 24 + _LETTER_WIDTH * len(label)
 
 
 def write_scorecard(
-    folder: str | Path, card: Scorecard, *, png: bool = False, facts: Mapping[str, object] | None = None
+    folder: str | Path, card: Scorecard, *, png: bool = False, metadata: Mapping[str, object] | None = None
 ) -> list[Path]:
-    """Write scorecard.csv (worst first), by_source, acceptance_criteria, uncovered (with `facts`), and scorecard.svg.
+    """Write scorecard.csv (worst first), by_source, acceptance_criteria, uncovered and scorecard.svg, with `metadata`.
 
     `png`: also scorecard.png.
     """
@@ -205,9 +208,9 @@ def write_scorecard(
         "uncovered": card.uncovered,
     }
     for name, table in tables.items():
-        write_table(table, target / f"{name}.csv", facts or {}, digits="%.6g")
-    picture = scorecard_figure(card.rows)
-    picture.save(target / "scorecard.svg")
+        write_table(table, target / f"{name}.csv", metadata or {}, digits="%.6g")
+    canvas = scorecard_figure(card.rows)
+    canvas.save(target / "scorecard.svg")
     if png:
-        save_png(picture, target / "scorecard.png")
+        save_png(canvas, target / "scorecard.png")
     return [target / name for name in (*(f"{name}.csv" for name in tables), *FIGURES[: 1 + png])]

@@ -45,7 +45,7 @@ def draw(folder: Path, name: str, make: Callable[[], Figure], *, vector: bool = 
 
 
 def figure_file(name: str) -> Callable[[Callable[P, Figure]], Callable[Concatenate[Path, P], list[Path]]]:
-    """Make a function that returns a figure write it: its first argument becomes the folder, as in `draw`."""
+    """A decorator for a function that returns a figure: it writes the figure to a folder, its new first argument."""
 
     def decorate(make: Callable[P, Figure]) -> Callable[Concatenate[Path, P], list[Path]]:
         @wraps(make)
@@ -90,7 +90,7 @@ def log_time_axis(
 
 
 def panel_page(count: int, columns: int, width: float, row: float, title: str, rest: float = 0.8) -> tuple[Figure, Any]:
-    """A page of `count` panels, `columns` in a row, and its axes [panel]; `row`, `rest`: inches of a row, and more."""
+    """A page of `count` panels, `columns` in a row, and its axes [panel]; heights `row` and `rest` in inches."""
     rows = -(-count // columns)
     figure = page(width, row * rows + rest, title)
     panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()

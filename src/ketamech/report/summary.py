@@ -65,8 +65,8 @@ class SummaryRow:
     def text(self, value: float, *, sign: bool = False) -> str:
         """A value for a table; values negligible for the size of the curve are 0."""
         size = max(abs(self.baseline), abs(self.extremum))
-        shown = 0.0 if abs(value) < _ZERO_SHARE * size else value
-        return signed(shown) if sign else number(shown)
+        displayed = 0.0 if abs(value) < _ZERO_SHARE * size else value
+        return signed(displayed) if sign else number(displayed)
 
     def in_words(self) -> str:
         """Text such as "peak 1.42× at 38 min"."""
@@ -114,28 +114,30 @@ def summary_rows_of(dataset: xr.Dataset, run: RunDescription, parameters: Parame
     """Every curve of every track of the main patient, in display order."""
     values = drug_values(parameters)
     return [
-        _line(track, series, i == 0, dataset, values, run)
+        _summary_row(track, series, i == 0, dataset, values, run)
         for track in tracks_of(dataset)
         for i, series in enumerate(track.present(dataset))
     ]
 
 
-def _line(
+def _summary_row(
     track: Track, series: TrackCurve, main: bool, dataset: xr.Dataset, values: Mapping[str, float], run: RunDescription
 ) -> SummaryRow:  # fmt: skip
-    y, rest = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
+    y, baselines_of_patients = curve_values(series, track, dataset, values), baselines(series, track, dataset, values)
     hours = dataset.variables["time"].values - run.first_dose_time
     main_curve = y[run.index_of_main]
-    start = float(rest[run.index_of_main]) if np.isfinite(main_curve[0]) else float(main_curve[0])
-    place = _extremum(main_curve, start, track.direction)
-    other = y[run.index_of_control] if run.index_of_control is not None else None
+    start = float(baselines_of_patients[run.index_of_main]) if np.isfinite(main_curve[0]) else float(main_curve[0])
+    index = _extremum(main_curve, start, track.direction)
+    control = y[run.index_of_control] if run.index_of_control is not None else None
     difference = (
-        {} if other is None else {**_at(hours, main_curve - other), EXTREMUM: float((main_curve - other)[place])}
+        {}
+        if control is None
+        else {**_values_at_times(hours, main_curve - control), EXTREMUM: float((main_curve - control)[index])}
     )
     label = f"{track.label}: {series.label}" if series.label else track.label
     return SummaryRow(
-        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(main_curve[place]),
-        float(hours[place]), _at(hours, main_curve), difference, main,
+        track.key, track.group, series.outputs, label, track.unit, track.display_mode, start, float(main_curve[index]),
+        float(hours[index]), _values_at_times(hours, main_curve), difference, main,
     )  # fmt: skip
 
 
@@ -147,14 +149,14 @@ def _extremum(y: np.ndarray, start: float, direction: str) -> int:
     if not np.isfinite(y).all():
         return 0
     rise, fall = float(np.max(y)) - start, start - float(np.min(y))
-    up = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(direction, rise >= fall)
-    reached = y >= np.max(y) - _PLATEAU_MARGIN * rise if up else y <= np.min(y) + _PLATEAU_MARGIN * fall
-    first = int(np.argmax(reached))
-    summit = slice(first, first + max(1, int(np.argmin(reached[first:])) or len(y)))
-    return first + int(np.argmax(y[summit]) if up else np.argmin(y[summit]))
+    is_rise = {"peak": rise > 0.02 * fall, "trough": fall <= 0.02 * rise}.get(direction, rise >= fall)
+    is_plateau = y >= np.max(y) - _PLATEAU_MARGIN * rise if is_rise else y <= np.min(y) + _PLATEAU_MARGIN * fall
+    first = int(np.argmax(is_plateau))
+    plateau = slice(first, first + max(1, int(np.argmin(is_plateau[first:])) or len(y)))
+    return first + int(np.argmax(y[plateau]) if is_rise else np.argmin(y[plateau]))
 
 
-def _at(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def _values_at_times(hours: np.ndarray, y: np.ndarray) -> dict[str, float]:
     values = {name: float(np.interp(h, hours, y)) for name, h in SUMMARY_TIMES.items() if h <= hours[-1] + 1e-9}
     return {**values, "end": float(y[-1])}
 
@@ -174,7 +176,7 @@ def summary(dataset: xr.Dataset, run: RunDescription, lines: list[SummaryRow]) -
         "title": run.title, "treatments": list(run.treatments), "disclaimer_applies": True,
         "horizon_h": float(dataset.variables["time"].values[-1]),
         "times_count_from": f"first treatment at {run.first_dose_time:g} h",
-        "patients": solver_status(dataset), "outputs": [_plain(line) for line in lines],
+        "patients": solver_status(dataset), "outputs": [_json_row(line) for line in lines],
     }  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def _rounded(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def _plain(line: SummaryRow) -> dict[str, Any]:
+def _json_row(line: SummaryRow) -> dict[str, Any]:
     return {
         "output": line.outputs, "label": line.label, "unit": line.unit, "baseline": _rounded(line.baseline),
         "extremum": _rounded(line.extremum), "extremum_at_h": _rounded(line.extremum_time), "in_words": line.in_words(),
@@ -219,29 +221,29 @@ def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     Output, unit, baseline, peak or lowest value and its time, values at fixed times after the first treatment, and the
     difference from control at 24 h and at the end.
     """
-    lines = _reported(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))
-    moments = list(lines[0].values_at) if lines else []
-    compared = compared_times(lines)
+    lines = _main_rows(summary_rows_of(dataset, describe_dataset(dataset), load_parameters()))
+    time_names = list(lines[0].values_at) if lines else []
+    compared_names = compared_times(lines)
     rows = []
     for line in lines:
         row = {"output": line.label, "unit": line.unit, "baseline": number(line.baseline)}
         row |= {"peak or lowest": number(line.extremum) if line.moved else "–"}
         row |= {"when": time_text(line.extremum_time) if line.moved else "–"}
-        row |= {name: line.text(line.values_at[name]) for name in moments}
-        against = {name: line.difference.get(name) for name in compared}
+        row |= {name: line.text(line.values_at[name]) for name in time_names}
+        differences = {name: line.difference.get(name) for name in compared_names}
         rows.append(row | {
             f"vs control, {name}": "–" if value is None else line.text(value, sign=True)
-            for name, value in against.items()
+            for name, value in differences.items()
         })  # fmt: skip
     return rows
 
 
-def _reported(lines: Iterable[SummaryRow]) -> list[SummaryRow]:
+def _main_rows(lines: Iterable[SummaryRow]) -> list[SummaryRow]:
     """The line of each track that papers report: the level in venous blood where there is one, else the first curve."""
     by_track: dict[str, list[SummaryRow]] = {}
     for line in lines:
         by_track.setdefault(line.key, []).append(line)
-    return [next((one for one in own if one.outputs.startswith(VENOUS)), own[0]) for own in by_track.values()]
+    return [next((row for row in group if row.outputs.startswith(VENOUS)), group[0]) for group in by_track.values()]
 
 
 def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: ParameterTable) -> list[dict[str, str]]:
@@ -251,13 +253,15 @@ def exposure_rows(dataset: xr.Dataset, scenario: Scenario, parameters: Parameter
     norketamine over that of the drug, in mass, from the first dose on.
     """
     rows = []
-    for one in exposure_summary(dataset, scenario, parameters):
-        row = {"venous level": str(one["output"]).removeprefix(VENOUS), "dose": str(one["dose"])}
+    for exposure in exposure_summary(dataset, scenario, parameters):
+        row = {"venous level": str(exposure["output"]).removeprefix(VENOUS), "dose": str(exposure["dose"])}
         for heading_text, codes in EXPOSURE.items():
-            entry = next((one["parameters"][code] for code in codes if code in one["parameters"]), None)
+            entry = next((exposure["parameters"][code] for code in codes if code in exposure["parameters"]), None)
             value = None if entry is None else entry["value"]
             row[heading_text] = "–" if entry is None or value is None else f"{number(value)} {entry['unit']}".strip()
-        row["norketamine ratio"] = _norketamine_ratio(dataset, str(one["output"])) if one["dose"] == 1 else "–"
+        row["norketamine ratio"] = (
+            _norketamine_ratio(dataset, str(exposure["output"])) if exposure["dose"] == 1 else "–"
+        )
         rows.append(row)
     empty = {name for name in EXPOSURE if all(row[name] == "–" for row in rows)}
     return [{name: text for name, text in row.items() if name not in empty} for row in rows]
@@ -270,8 +274,8 @@ def _norketamine_ratio(dataset: xr.Dataset, output: str) -> str:
         return "–"
     hours = dataset.variables["time"].values
     variables = dataset.variables  # a DataArray would import more libraries
-    formed, dosed = (
+    metabolite_area, parent_area = (
         float(np.trapezoid(variables[name].transpose("patient", "time").values[0], hours)) * factors().get(name, 1.0)
         for name in (metabolite, output)
     )
-    return number(formed / dosed) if dosed > 0 else "–"
+    return number(metabolite_area / parent_area) if parent_area > 0 else "–"

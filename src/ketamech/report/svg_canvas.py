@@ -146,8 +146,8 @@ class Canvas:
         size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
         label = f' role="img" aria-label="{escape(alt)}"' if alt else ""
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{label}>'
-        sheet = f'<rect width="100%" height="100%" fill="{paper}"/>'
-        return "\n".join([head, sheet, *filter(None, map(_element, self.shapes)), "</svg>\n"])
+        background = f'<rect width="100%" height="100%" fill="{paper}"/>'
+        return "\n".join([head, background, *filter(None, map(_element, self.shapes)), "</svg>\n"])
 
     def save(self, path: Path, *, alt: str = "") -> str:
         """Write the SVG to a file; returns it."""
@@ -158,9 +158,9 @@ class Canvas:
 
 def _pieces(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
     """Continuous pieces of a curve, thinned to visible points."""
-    there = np.isfinite(x) & np.isfinite(y)
-    cuts = np.flatnonzero(np.diff(there.astype(np.int8))) + 1
-    runs = (np.column_stack([x[i], y[i]]) for i in np.split(np.arange(len(x)), cuts) if len(i) and there[i[0]])
+    is_finite = np.isfinite(x) & np.isfinite(y)
+    breaks = np.flatnonzero(np.diff(is_finite.astype(np.int8))) + 1
+    runs = (np.column_stack([x[i], y[i]]) for i in np.split(np.arange(len(x)), breaks) if len(i) and is_finite[i[0]])
     return tuple(_thinned(run) for run in runs)
 
 
@@ -176,9 +176,9 @@ def _thinned(points: np.ndarray) -> np.ndarray:
     return points[visible]
 
 
-def _path(points: np.ndarray, closed: bool) -> str:
+def _path(points: np.ndarray, is_closed: bool) -> str:
     flat = points.round(1).ravel().tolist()
-    return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if closed else "")
+    return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if is_closed else "")
 
 
 def _element(shape: SvgText | Shape | Group) -> str:
@@ -200,18 +200,18 @@ def _path_element(shape: Shape) -> str:
     return f'<path d="{path_data}"{_attributes(attributes)}>{title}</path>' if path_data else ""
 
 
-def _text_element(words: SvgText) -> str:
-    attributes: dict[str, object] = {"x": f"{words.x:.1f}", "y": f"{words.y:.1f}", "font-size": f"{words.size:g}"}
-    attributes |= {"fill": words.colour, "text-anchor": _ANCHORS[words.anchor]}
-    if words.bold:
+def _text_element(text: SvgText) -> str:
+    attributes: dict[str, object] = {"x": f"{text.x:.1f}", "y": f"{text.y:.1f}", "font-size": f"{text.size:g}"}
+    attributes |= {"fill": text.colour, "text-anchor": _ANCHORS[text.anchor]}
+    if text.bold:
         attributes["font-weight"] = "bold"
-    if words.italic:
+    if text.italic:
         attributes["font-style"] = "italic"
-    if words.halo:
+    if text.halo:
         attributes |= {"stroke": BACKGROUND, "stroke-width": 3, "stroke-opacity": 0.85, "paint-order": "stroke"}
-    if words.rotation:
-        attributes["transform"] = f"rotate({-words.rotation:g} {words.x:.1f} {words.y:.1f})"
-    return f"<text{_attributes(attributes)}>{escape(words.text, quote=False)}</text>"
+    if text.rotation:
+        attributes["transform"] = f"rotate({-text.rotation:g} {text.x:.1f} {text.y:.1f})"
+    return f"<text{_attributes(attributes)}>{escape(text.text, quote=False)}</text>"
 
 
 def _attributes(attributes: Mapping[str, object]) -> str:
@@ -231,23 +231,23 @@ def save_png(canvas: Canvas, path: Path) -> None:
     axes.set_ylim(canvas.height, 0)
     shapes = (one for shape in canvas.shapes for one in (shape.shapes if isinstance(shape, Group) else (shape,)))
     for order, shape in enumerate(shapes):
-        _words(axes, shape, order) if isinstance(shape, SvgText) else _outline(axes, shape, order)
+        _draw_text(axes, shape, order) if isinstance(shape, SvgText) else _draw_shape(axes, shape, order)
     figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
 
 
-def _words(axes: Axes, words: SvgText, order: int) -> None:
+def _draw_text(axes: Axes, text: SvgText, order: int) -> None:
     from matplotlib.patheffects import withStroke
 
-    drawn = axes.text(
-        words.x, words.y, words.text, fontsize=words.size, color=words.colour, ha=words.anchor, va="baseline",
-        rotation=words.rotation, rotation_mode="anchor", fontweight="bold" if words.bold else "normal",
-        fontstyle="italic" if words.italic else "normal", zorder=order,
+    artist = axes.text(
+        text.x, text.y, text.text, fontsize=text.size, color=text.colour, ha=text.anchor, va="baseline",
+        rotation=text.rotation, rotation_mode="anchor", fontweight="bold" if text.bold else "normal",
+        fontstyle="italic" if text.italic else "normal", zorder=order,
     )  # fmt: skip
-    if words.halo:
-        drawn.set_path_effects([withStroke(linewidth=3, foreground=BACKGROUND, alpha=0.85)])
+    if text.halo:
+        artist.set_path_effects([withStroke(linewidth=3, foreground=BACKGROUND, alpha=0.85)])
 
 
-def _outline(axes: Axes, shape: Shape, order: int) -> None:
+def _draw_shape(axes: Axes, shape: Shape, order: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Polygon
 

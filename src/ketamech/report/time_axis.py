@@ -52,8 +52,8 @@ class TimeScale:
 
     def along(self, hours: np.ndarray) -> np.ndarray:
         """Axis values of a curve; NaN before the first minute on the logarithmic axis."""
-        early = self.logarithmic & (hours < 0.999 * MINUTE)
-        return np.where(early, np.nan, self.place(hours))
+        is_early = self.logarithmic & (hours < 0.999 * MINUTE)
+        return np.where(is_early, np.nan, self.place(hours))
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -71,24 +71,24 @@ class TimeScale:
             return [h / DAY for h in hours], [f"{h:g} h" for h in hours]
         days = self.horizon / DAY
         step = next((s for s in (1, 2, 7, 14, 28, 56, 182) if days / s <= 9), 364)
-        places = list(np.arange(0, days + 0.01, step))
-        return places, [f"day {p:.0f}" for p in places]
+        values = list(np.arange(0, days + 0.01, step))
+        return values, [f"day {p:.0f}" for p in values]
 
     def fraction(self, hours: float) -> float:
         """The position of a time between the left (0) and right (1) edge."""
         return float(self.fraction_of(self.place(hours)))
 
-    def fraction_of(self, at: np.ndarray | float) -> np.ndarray:
+    def fraction_of(self, values: np.ndarray | float) -> np.ndarray:
         """Axis values as fractions of the axis width."""
         low, high = self.limits
         if self.logarithmic:
-            return np.asarray(np.log(np.divide(at, low)) / np.log(high / low))
-        return (np.asarray(at) - low) / (high - low)
+            return np.asarray(np.log(np.divide(values, low)) / np.log(high / low))
+        return (np.asarray(values) - low) / (high - low)
 
     def spans(self) -> list[tuple[float, float, str]]:
         """Start and end of minutes, hours, days and weeks (logarithmic axis only)."""
-        eras = [(a, min(b, self.horizon), word) for a, b, word in _SPANS if a < self.horizon * 0.99]
-        return eras if self.logarithmic else []
+        periods = [(start, min(end, self.horizon), unit) for start, end, unit in _SPANS if start < self.horizon * 0.99]
+        return periods if self.logarithmic else []
 
 
 def round_steps(low: float, high: float) -> list[float]:
@@ -108,7 +108,7 @@ def enclosing_steps(low: float, high: float) -> list[float]:
 def round_step(size: float) -> float:
     """The next round number: 1, 2, 2.5 or 5 times a power of ten."""
     power = 10.0 ** np.floor(np.log10(size))
-    return float(power * next(f for f in (1, 2, 2.5, 5, 10) if f * power >= size * 0.999))
+    return float(power * next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= size * 0.999))
 
 
 def _multiples(step: float, first: int, last: int) -> list[float]:
@@ -151,21 +151,21 @@ class Frame:
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
     def draw_axes(
-        self, canvas: Canvas, *, words: bool = True, axis: str = GRID_COLOUR, grid: str = "#eceff2", size: float = 8.0
+        self, canvas: Canvas, *, labels: bool = True, axis: str = GRID_COLOUR, grid: str = "#eceff2", size: float = 8.0
     ) -> None:  # fmt: skip
-        """Draw grid lines, the time axis and, with `words`, the tick labels."""
-        places, texts = self.clock.ticks()
-        ticks = [self.left + float(share) * self.width for share in self.clock.fraction_of(np.array(places))]
+        """Draw grid lines, the time axis and, with `labels`, the tick labels."""
+        values, texts = self.clock.ticks()
+        ticks = [self.left + float(fraction) * self.width for fraction in self.clock.fraction_of(np.array(values))]
         canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour=grid)
         canvas.segments([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
-        if words:
+        if labels:
             canvas.segments([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
-            free = np.inf  # labels that would touch the next one are left out
+            right_limit = np.inf  # labels that would touch the next one are left out
             for x, text in sorted(zip(ticks, texts, strict=True), reverse=True):
-                wide, last = LETTER_WIDTH * size * len(text), x > self.right - 0.02 * self.width
+                text_width, is_last = LETTER_WIDTH * size * len(text), x > self.right - 0.02 * self.width
                 is_first = x < self.left + 0.01 * self.width  # apart from the labels of the value axis
-                right = x if last else x + wide if is_first else x + wide / 2
-                if right < free:
-                    anchor = "right" if last else "left" if is_first else "center"
+                text_right = x if is_last else x + text_width if is_first else x + text_width / 2
+                if text_right < right_limit:
+                    anchor = "right" if is_last else "left" if is_first else "center"
                     canvas.text(x, self.bottom + 4.5, text, size=size, colour=MUTED_COLOUR, anchor=anchor, edge="top")
-                    free = right - wide - size / 2
+                    right_limit = text_right - text_width - size / 2

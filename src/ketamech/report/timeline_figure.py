@@ -33,42 +33,42 @@ def timeline_figure(
     sources: int | None = None, lines: list[SummaryRow] | None = None,
 ) -> Canvas:  # fmt: skip
     """Every track of the run over one time axis; time and value of each extremum are labelled."""
-    clock = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
+    time_scale = TimeScale(logarithmic, float(dataset.variables["time"].values[-1]) - run.first_dose_time)
     rows = summary_rows_of(dataset, run, parameters) if lines is None else lines
-    scene = TimelineData(dataset, run, clock, rows, drug_values(parameters))
-    tracks = tuple(_sized(track, scene.lines) for track in tracks_of(dataset))
+    data = TimelineData(dataset, run, time_scale, rows, drug_values(parameters))
+    tracks = tuple(_with_height(track, data.lines) for track in tracks_of(dataset))
     tops = track_tops(tracks)
     canvas = Canvas(WIDTH, TOP + TRACK_HEIGHT * sum(track.relative_height for track in tracks) + BOTTOM)
     draw_group_bars(canvas, tracks)
-    draw_header(canvas, scene)
+    draw_header(canvas, data)
     for top, track in zip(tops, tracks, strict=True):
-        _draw_track(canvas, top, track, scene, last=track is tracks[-1])
-    draw_footer(canvas, scene, sources)
+        _draw_track(canvas, top, track, data, last=track is tracks[-1])
+    draw_footer(canvas, data, sources)
     return canvas
 
 
-def _sized(track: Track, lines: list[SummaryRow]) -> Track:
+def _with_height(track: Track, lines: list[SummaryRow]) -> Track:
     """A track without change is drawn lower."""
-    moved = any(line.moved for line in lines if line.key == track.key)
-    return track if moved else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
+    is_changed = any(line.moved for line in lines if line.key == track.key)
+    return track if is_changed else replace(track, relative_height=_UNCHANGED_TRACK_HEIGHT)
 
 
-def _draw_track(canvas: Canvas, top: float, track: Track, scene: TimelineData, *, last: bool) -> None:
+def _draw_track(canvas: Canvas, top: float, track: Track, data: TimelineData, *, last: bool) -> None:
     colours = series_colours(track.group, len(track.curves))
-    lines = [line for line in scene.lines if line.key == track.key]
-    curves = [curve_values(series, track, scene.dataset, scene.values) for series in track.present(scene.dataset)]
-    tall = TRACK_HEIGHT * track.relative_height
+    lines = [line for line in data.lines if line.key == track.key]
+    curves = [curve_values(series, track, data.dataset, data.values) for series in track.present(data.dataset)]
+    height = TRACK_HEIGHT * track.relative_height
     limits = _limits(track, lines, curves)
-    frame = Frame(WIDTH * LEFT, top + 0.06 * tall, _PLOT_WIDTH, 0.94 * tall, scene.clock, *limits)
-    frame.draw_axes(canvas, words=last, axis=TEXT_COLOUR if last else GRID_COLOUR)
-    edge = _outermost(lines[0], curves)
+    frame = Frame(WIDTH * LEFT, top + 0.06 * height, _PLOT_WIDTH, 0.94 * height, data.clock, *limits)
+    frame.draw_axes(canvas, labels=last, axis=TEXT_COLOUR if last else GRID_COLOUR)
+    edge = _outermost_value(lines[0], curves)
     _scale(canvas, frame, lines[0], edge)
-    x = frame.x(scene.hours)
+    x = frame.x(data.hours)
     for line, y, colour in reversed(list(zip(lines, curves, colours, strict=False))):
-        _draw(canvas, frame, x, y, line, colour, scene.run)
+        _draw(canvas, frame, x, y, line, colour, data.run)
     _extremum(canvas, frame, lines[0], colours[0], edge)
     _label(canvas, frame, track)
-    _key(canvas, frame, lines, colours)
+    _draw_legend(canvas, frame, lines, colours)
 
 
 def _draw(
@@ -81,8 +81,10 @@ def _draw(
             canvas.line(
                 x, frame.y(y[run.index_of_control]), colour=MUTED_COLOUR, width=1.2, dash=(4, 2), title="control"
             )
-        for other in (i for i in run.treated if i != run.index_of_main):
-            canvas.line(x, frame.y(y[other]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[other].label)
+        for i_patient in (i for i in run.treated if i != run.index_of_main):
+            canvas.line(
+                x, frame.y(y[i_patient]), colour=colour, width=1.2, dash=(1, 1.2), title=run.subjects[i_patient].label
+            )
     title = f"{line.label}: {line.in_words()}"
     canvas.line(x, main_curve, colour=colour, width=2.0 if line.is_primary else 1.2, title=title)
 
@@ -93,38 +95,38 @@ def _limits(track: Track, lines: list[SummaryRow], curves: Sequence[np.ndarray])
     high = max(float(np.nanmax(y, initial=-np.inf)) for y in curves)
     if not np.isfinite([low, high]).all():
         low, high = 0.0, 1.0
-    least = {"relative_to_baseline": 0.04, "relative_to_healthy": 0.04, "percent": 2.0}
-    floor = least.get(track.display_mode, 0.02 * max(abs(lines[0].baseline), 1e-3))
-    size = max(high - low, floor)
+    min_ranges = {"relative_to_baseline": 0.04, "relative_to_healthy": 0.04, "percent": 2.0}
+    min_range = min_ranges.get(track.display_mode, 0.02 * max(abs(lines[0].baseline), 1e-3))
+    span = max(high - low, min_range)
     middle = (low + high) / 2
-    low, high = min(low, middle - size / 2), max(high, middle + size / 2)
-    up = lines[0].rises or not lines[0].moved
-    return low - size * (0.15 if up else 0.62), high + size * (0.62 if up else 0.15)
+    low, high = min(low, middle - span / 2), max(high, middle + span / 2)
+    is_rise = lines[0].rises or not lines[0].moved
+    return low - span * (0.15 if is_rise else 0.62), high + span * (0.62 if is_rise else 0.15)
 
 
-def _outermost(line: SummaryRow, curves: Sequence[np.ndarray]) -> float:
+def _outermost_value(line: SummaryRow, curves: Sequence[np.ndarray]) -> float:
     """The value of any curve of a track that is farthest in the direction of its first curve."""
     values = [float((np.nanmax if line.rises else np.nanmin)(y)) for y in curves if np.isfinite(y).any()]
     return (max if line.rises else min)([line.extremum, *values])
 
 
 def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
-    """The baseline as a line, and tick labels at the baseline, the extremum and, if it is far from it, the `edge`."""
-    apart, shown = 0.22 * (frame.high - frame.low), [line.baseline]
+    """Draw the baseline as a line, and tick labels at the baseline, the extremum and, if it is far, the `edge`."""
+    min_distance, ticks = 0.22 * (frame.high - frame.low), [line.baseline]
     for tick in (line.extremum, edge) if line.moved else ():
-        shown += [tick] if abs(tick - shown[-1]) >= apart else []
-    for tick in shown:
+        ticks += [tick] if abs(tick - ticks[-1]) >= min_distance else []
+    for tick in ticks:
         if np.isfinite(tick):
             text = number(tick, 2 if abs(tick) < 10 else 3)
             y = float(frame.y(tick))
             canvas.text(frame.left - 6, y, text, size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     if np.isfinite(line.baseline):
-        rest = float(frame.y(line.baseline))
-        canvas.segments([(frame.left, rest, frame.right, rest)], colour="#b6bcc4")
+        baseline_y = float(frame.y(line.baseline))
+        canvas.segments([(frame.left, baseline_y, frame.right, baseline_y)], colour="#b6bcc4")
 
 
 def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
-    """The mark of an extremum, and its text beyond every curve of the track."""
+    """Draw the mark of an extremum, and its text outside all curves of the track."""
     if not np.isfinite(line.baseline):
         canvas.text(frame.left + 6, frame.bottom - 6, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True)
         return
@@ -132,49 +134,49 @@ def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outer
         y = float(frame.y(line.baseline)) - 4
         canvas.text(frame.left + 6, y, line.in_words(), size=8, colour=MUTED_COLOUR, italic=True, halo=True)
         return
-    x, y, words = frame.at(line.extremum_time), float(frame.y(line.extremum)), _extremum_text(line)
+    x, y, text = frame.at(line.extremum_time), float(frame.y(line.extremum)), _extremum_text(line)
     canvas.mark(x, y, size=6, fill=colour, width=1.2)
-    anchor, shift = _side(frame.clock.fraction(line.extremum_time), words)
-    edge, away = ("bottom", -5) if line.rises else ("top", 5)
+    anchor, shift = _anchor_and_shift(frame.clock.fraction(line.extremum_time), text)
+    edge, offset = ("bottom", -5) if line.rises else ("top", 5)
     y = float(frame.y(outermost))
-    canvas.text(x + shift, y + away, words, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
+    canvas.text(x + shift, y + offset, text, size=8.5, colour=colour, anchor=anchor, edge=edge, bold=True, halo=True)
 
 
-def _side(where: float, words: str) -> tuple[str, int]:
+def _anchor_and_shift(fraction: float, words: str) -> tuple[str, int]:
     """Centred on the mark unless the text would leave the track."""
-    half = len(words) * _LETTER / 2
-    return ("left", -3) if where < half else ("right", 3) if where > 1 - half else ("center", 0)
+    half_width = len(words) * _LETTER / 2
+    return ("left", -3) if fraction < half_width else ("right", 3) if fraction > 1 - half_width else ("center", 0)
 
 
 def _extremum_text(line: SummaryRow) -> str:
     """The extreme as text; for scores also the difference from control at that time."""
-    gap = line.difference.get(EXTREMUM, 0.0) if load_tracks()[line.key].compared_with_control else 0.0
-    return line.in_words() + (f"; {signed(gap, 2)} compared with control" if abs(gap) > 0.05 else "")
+    difference = line.difference.get(EXTREMUM, 0.0) if load_tracks()[line.key].compared_with_control else 0.0
+    return line.in_words() + (f"; {signed(difference, 2)} compared with control" if abs(difference) > 0.05 else "")
 
 
 def _label(canvas: Canvas, frame: Frame, track: Track) -> None:
     x, middle = frame.left - 0.062 * frame.width, frame.top + 0.48 * frame.height
     space = x - MARGIN - _GROUP_BAR_WIDTH
-    size, below = (min(usual, space / (letter * len(words))) for usual, letter, words in (
+    size, unit_size = (min(default_size, space / (letter_width * len(words))) for default_size, letter_width, words in (
         (9.5, BOLD_LETTER, track.label), (8.0, LETTER_WIDTH, track.unit)
     ))  # fmt: skip
     canvas.text(x, middle - 2.5, track.label, size=size, bold=True, anchor="right")
-    canvas.text(x, middle + 2, track.unit, size=below, colour=MUTED_COLOUR, anchor="right", edge="top")
+    canvas.text(x, middle + 2, track.unit, size=unit_size, colour=MUTED_COLOUR, anchor="right", edge="top")
 
 
-def _key(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
+def _draw_legend(canvas: Canvas, frame: Frame, lines: list[SummaryRow], colours: list[str]) -> None:
     """Names of several curves at the right edge, each with its extreme."""
     if len(lines) < 2 or not any(line.moved for line in lines):
         return
     step = min(0.27, 0.96 / len(lines)) * frame.height
-    first = frame.top + frame.height / 2 - step * (len(lines) - 1) / 2
-    usual = 8 if len(lines) <= 3 else 7.4
+    first_y = frame.top + frame.height / 2 - step * (len(lines) - 1) / 2
+    default_size = 8 if len(lines) <= 3 else 7.4
     for i, (line, colour) in enumerate(zip(lines, colours, strict=False)):
         name = line.label.split(": ", 1)[-1]
-        words = name if line.is_primary else f"{name} · {_short(line)}"
-        x, y = frame.right + 0.012 * frame.width, first + i * step
-        size = min(usual, usual * MAX_KEY_LENGTH / len(words))
-        canvas.text(x, y, words, size=size, colour=colour, edge="center", bold=line.is_primary)
+        text = name if line.is_primary else f"{name} · {_short(line)}"
+        x, y = frame.right + 0.012 * frame.width, first_y + i * step
+        size = min(default_size, default_size * MAX_KEY_LENGTH / len(text))
+        canvas.text(x, y, text, size=size, colour=colour, edge="center", bold=line.is_primary)
 
 
 def _short(line: SummaryRow) -> str:
@@ -207,50 +209,52 @@ def draw_group_bars(canvas: Canvas, tracks: tuple[Track, ...]) -> None:
     """A coloured bar with the name of every group of tracks."""
     tops = track_tops(tracks)
     for name, group in load_groups().items():
-        inside = [i for i, track in enumerate(tracks) if track.group == name]
-        if not inside:
+        indices = [i for i, track in enumerate(tracks) if track.group == name]
+        if not indices:
             continue
-        tall = TRACK_HEIGHT * sum(tracks[i].relative_height for i in inside) - 7
-        top = tops[inside[0]] + 3.5
-        canvas.box(MARGIN - 2, top, _GROUP_BAR_WIDTH, tall, colour=group.colour)
-        words = name if len(name) * _BAR_LETTER < tall else name.split()[0]
+        height = TRACK_HEIGHT * sum(tracks[i].relative_height for i in indices) - 7
+        top = tops[indices[0]] + 3.5
+        canvas.box(MARGIN - 2, top, _GROUP_BAR_WIDTH, height, colour=group.colour)
+        text = name if len(name) * _BAR_LETTER < height else name.split()[0]
         x = MARGIN - 2 + _GROUP_BAR_WIDTH / 2
         canvas.text(
-            x, top + tall / 2, words, size=8, colour=BACKGROUND, anchor="center", edge="center", bold=True, turn=90
+            x, top + height / 2, text, size=8, colour=BACKGROUND, anchor="center", edge="center", bold=True, turn=90
         )
 
 
-def draw_header(canvas: Canvas, scene: TimelineData) -> None:
+def draw_header(canvas: Canvas, data: TimelineData) -> None:
     """Title, legend, time units and doses."""
-    canvas.text(MARGIN, 14, scene.run.title, size=16, bold=True, edge="top")
-    canvas.text(MARGIN, 42, _legend(scene.run), size=9.5, colour=MUTED_COLOUR, edge="top")
-    frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, scene.clock)
+    canvas.text(MARGIN, 14, data.run.title, size=16, bold=True, edge="top")
+    canvas.text(MARGIN, 42, _legend(data.run), size=9.5, colour=MUTED_COLOUR, edge="top")
+    frame = Frame(WIDTH * LEFT, TOP - 47, WIDTH * (RIGHT - LEFT), 44.6, data.clock)
     _draw_spans(canvas, frame)
-    _doses(canvas, frame, scene)
+    _doses(canvas, frame, data)
 
 
 def _legend(run: RunDescription) -> str:
-    parts = ["One typical patient; the horizontal line of each track is the drug-free baseline."]
+    sentences = ["One typical patient; the horizontal line of each track is the drug-free baseline."]
     if run.index_of_control is not None:
-        parts.append("Dashed grey: the same person with the same expectancy and perturbations, without treatment.")
-    others = [run.subjects[i].label for i in run.treated if i != run.index_of_main]
-    if others:
-        parts.append(f"Dotted: {', '.join(others)}.")
-    return "  ".join(parts)
+        sentences.append("Dashed grey: the same person with the same expectancy and perturbations, without treatment.")
+    other_labels = [run.subjects[i].label for i in run.treated if i != run.index_of_main]
+    if other_labels:
+        sentences.append(f"Dotted: {', '.join(other_labels)}.")
+    return "  ".join(sentences)
 
 
 def _draw_spans(canvas: Canvas, frame: Frame) -> None:
-    for i, (start, end, word) in enumerate(frame.clock.spans()):
+    for i, (start, end, label) in enumerate(frame.clock.spans()):
         left, right = frame.at(start), frame.at(end)
         canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
         if right - left > 0.07 * frame.width:
             middle = frame.at(math.sqrt(start * end))
-            canvas.text(middle, frame.top + 0.155 * frame.height, word, size=8.5, colour=AXIS_COLOUR,
+            canvas.text(middle, frame.top + 0.155 * frame.height, label, size=8.5, colour=AXIS_COLOUR,
                          anchor="center", edge="center")  # fmt: skip
 
 
-def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
-    occasions = [(a - scene.run.first_dose_time, b - scene.run.first_dose_time) for a, b in scene.run.occasions()]
+def _doses(canvas: Canvas, frame: Frame, data: TimelineData) -> None:
+    occasions = [
+        (begin - data.run.first_dose_time, stop - data.run.first_dose_time) for begin, stop in data.run.occasions()
+    ]
     low = float(frame.y(0.14))
     for start, end in occasions:
         left, right = frame.at(start), frame.at(end)
@@ -258,21 +262,21 @@ def _doses(canvas: Canvas, frame: Frame, scene: TimelineData) -> None:
             canvas.box(left, float(frame.y(0.24)), right - left, 0.18 * frame.height, colour=TEXT_COLOUR)
         else:
             canvas.mark(left, low, "v", size=6, fill=TEXT_COLOUR)
-    words = "; ".join(scene.run.treatments)
-    words = words if len(words) < 105 else words[:105].rsplit(" ", 1)[0] + " ..."
-    last = max((scene.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
-    crowded = len(occasions) > 1 or last > 0.4
-    share, height = (0.0, 0.36) if crowded else (min(last, 0.5) + 0.012, 0.08)
-    canvas.text(frame.left + share * frame.width, float(frame.y(height)), words, size=9, bold=True)
+    text = "; ".join(data.run.treatments)
+    text = text if len(text) < 105 else text[:105].rsplit(" ", 1)[0] + " ..."
+    end_fraction = max((data.clock.fraction(end) for _, end in occasions[:1]), default=0.0)
+    is_crowded = len(occasions) > 1 or end_fraction > 0.4
+    share, height = (0.0, 0.36) if is_crowded else (min(end_fraction, 0.5) + 0.012, 0.08)
+    canvas.text(frame.left + share * frame.width, float(frame.y(height)), text, size=9, bold=True)
     canvas.text(frame.left - 0.062 * frame.width, low, "Doses", size=9.5, bold=True, anchor="right", edge="center")
 
 
-def draw_footer(canvas: Canvas, scene: TimelineData, sources: int | None) -> None:
+def draw_footer(canvas: Canvas, data: TimelineData, sources: int | None) -> None:
     """Sources, the name of the axis and the disclaimer."""
-    counted = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
+    sources_text = f"Numbers from {sources} papers and labels; see the bibliography of this run.  " if sources else ""
     y = canvas.height - 21.6
-    canvas.text(MARGIN, y, counted + "Computed with KetaMech.", size=8.5, colour=MUTED_COLOUR, edge="center")
+    canvas.text(MARGIN, y, sources_text + "Computed with KetaMech.", size=8.5, colour=MUTED_COLOUR, edge="center")
     canvas.text((RIGHT + 0.19) * WIDTH, y, DISCLAIMER, size=8.5, bold=True, anchor="right", edge="center")
-    first = f"time since the first treatment{', logarithmic' if scene.clock.logarithmic else ''}"
+    axis_label = f"time since the first treatment{', logarithmic' if data.clock.logarithmic else ''}"
     middle = (LEFT + RIGHT) / 2 * WIDTH
-    canvas.text(middle, canvas.height - 40, first, size=8.5, colour=MUTED_COLOUR, anchor="center", edge="center")
+    canvas.text(middle, canvas.height - 40, axis_label, size=8.5, colour=MUTED_COLOUR, anchor="center", edge="center")

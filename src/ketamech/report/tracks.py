@@ -108,8 +108,8 @@ def load_tracks() -> dict[str, Track]:
 
 def series_colours(group: str, count: int) -> list[str]:
     """Colours of `count` curves: the colour of the group, then colours that differ from it."""
-    own = load_groups()[group]
-    return [own.colour, *(colour for colour in SECONDARY if colour != own.similar_colour)][:count]
+    group_row = load_groups()[group]
+    return [group_row.colour, *(colour for colour in SECONDARY if colour != group_row.similar_colour)][:count]
 
 
 @cache
@@ -164,10 +164,12 @@ def tracks_of(dataset: xr.Dataset) -> tuple[Track, ...]:
     """The tracks that this run contains, in display order; optional tracks only if they change."""
     animal = dataset.attrs.get("species", "human") != "human"
     tracks: Iterator[Track] = (track for track in load_tracks().values() if animal or not track.animals_only)
-    return tuple(track for track in tracks if track.present(dataset) and (track.always_shown or _moves(track, dataset)))
+    return tuple(
+        track for track in tracks if track.present(dataset) and (track.always_shown or _is_changing(track, dataset))
+    )
 
 
-def _moves(track: Track, dataset: xr.Dataset) -> bool:
+def _is_changing(track: Track, dataset: xr.Dataset) -> bool:
     series = [s.values(dataset) for s in track.present(dataset)]
     return any(
         np.nanmax(np.ptp(y, axis=1), initial=0.0) > track.min_change_to_show for y in series if np.isfinite(y).all()

@@ -43,9 +43,9 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
     """
     scale, visit = trial.primary
     period = ", first period" if trial.washout else ""
-    better_direction = trial.scales[scale].better
-    lower_is_better = better_direction != "higher"
-    mixed = (
+    direction = trial.scales[scale].better
+    lower_is_better = direction != "higher"
+    mixed_model = (
         trial_analysis.repeated[trial_analysis.repeated["visit"] == visit]
         if len(trial_analysis.repeated)
         else trial_analysis.repeated
@@ -53,29 +53,29 @@ def difference_rows(trial_analysis: TrialAnalysis, trial: Trial, alpha: float = 
     several = len(trial_analysis.primary) and trial_analysis.primary["replicate"].nunique() > 1
     analyses = [
         ("ANCOVA", trial_analysis.primary, f"{scale} at {visit}{period}", lower_is_better),
-        ("MMRM, first trial" if several else "MMRM", mixed, f"{scale} at {visit}{period}", lower_is_better),
+        ("MMRM, first trial" if several else "MMRM", mixed_model, f"{scale} at {visit}{period}", lower_is_better),
         ("Fisher, Newcombe", trial_analysis.response, f"response on {scale} at {visit}{period}, % of patients", False),
     ]
     rows: list[Row] = []
-    for analysis, table, what, lower in analyses:
+    for method, table, endpoint, is_lower_better in analyses:
         for arm in (arm.name for arm in trial.arms):
             part = table[table["arm"] == arm] if len(table) else table
             if not len(part):
                 continue
 
-            def better(difference: float, arm: str = arm, lower: bool = lower) -> str:
+            def better(difference: float, arm: str = arm, is_lower_better: bool = is_lower_better) -> str:
                 """The better arm; the lower one on a scale without a better direction."""
-                first = arm if (difference < 0) == lower else trial_analysis.reference
-                return f"{first} is {'lower' if better_direction == 'none' else 'better'}"
+                better_arm = arm if (difference < 0) == is_lower_better else trial_analysis.reference
+                return f"{better_arm} is {'lower' if direction == 'none' else 'better'}"
 
-            row: Row = {"comparison": f"{what}, {arm} minus {trial_analysis.reference}"}
-            one = len(part) == 1
-            numbers = _one_replicate(part.iloc[0], better, alpha) if one else _replicates(part, better, alpha)
-            rows.append(row | numbers | {"analysis": analysis})
-    return _same_columns(rows, _hits(alpha))
+            row: Row = {"comparison": f"{endpoint}, {arm} minus {trial_analysis.reference}"}
+            is_single = len(part) == 1
+            numbers = _one_replicate(part.iloc[0], better, alpha) if is_single else _replicates(part, better, alpha)
+            rows.append(row | numbers | {"analysis": method})
+    return _same_columns(rows, _significant_column(alpha))
 
 
-def _hits(alpha: float) -> str:
+def _significant_column(alpha: float) -> str:
     """The column with the number of replicates that are significant."""
     return f"p < {alpha:g} in"
 
@@ -88,29 +88,29 @@ def _same_columns(rows: list[Row], hits: str) -> list[Row]:
 
 
 def _one_replicate(line: pd.Series, better: Callable[[float], str], alpha: float) -> Row:
-    words = better(line["difference"]) if line["p"] < alpha else "no significant difference"
+    text = better(line["difference"]) if line["p"] < alpha else "no significant difference"
     if line["reason"]:
-        words = f"not tested: {line['reason']}"
+        text = f"not tested: {line['reason']}"
     numbers: Row = {name: float(line[name]) for name in ("difference", "low", "high")}
-    return {**numbers, "p": p_value(float(line["p"])), "n": int(line["n"]), "in words": words}
+    return {**numbers, "p": p_value(float(line["p"])), "n": int(line["n"]), "in words": text}
 
 
-def _replicates(part: pd.DataFrame, better: Callable[[float], str], alpha: float) -> Row:
+def _replicates(rows_of_arm: pd.DataFrame, better: Callable[[float], str], alpha: float) -> Row:
     """The row of several replicates, some of which may have no difference."""
-    differences = part["difference"][np.isfinite(part["difference"])].to_numpy()
-    hits = f"{int((part['p'] < alpha).sum())} of {len(part)}"
-    unknown = "; ".join(dict.fromkeys(str(text) for text in part["reason"] if text))
+    differences = rows_of_arm["difference"][np.isfinite(rows_of_arm["difference"])].to_numpy()
+    hits = f"{int((rows_of_arm['p'] < alpha).sum())} of {len(rows_of_arm)}"
+    reasons = "; ".join(dict.fromkeys(str(text) for text in rows_of_arm["reason"] if text))
     if not len(differences):
-        nothing = dict.fromkeys(("difference", "low", "high"), float("nan"))
-        return {**nothing, _hits(alpha): hits, "in words": f"not tested: {unknown}"}
+        empty_values = dict.fromkeys(("difference", "low", "high"), float("nan"))
+        return {**empty_values, _significant_column(alpha): hits, "in words": f"not tested: {reasons}"}
     low, high = interval(differences)
     mean = float(differences.mean())
-    same = int(((np.sign(part["difference"]) == np.sign(mean)) & (part["p"] < alpha)).sum())
-    words = f"{better(mean)} on average, with p < {alpha:g} in {same} of {len(part)} trials"
-    words += f"; not tested in {int((part['reason'] != '').sum())}: {unknown}" if unknown else ""
+    n_same = int(((np.sign(rows_of_arm["difference"]) == np.sign(mean)) & (rows_of_arm["p"] < alpha)).sum())
+    words = f"{better(mean)} on average, with p < {alpha:g} in {n_same} of {len(rows_of_arm)} trials"
+    words += f"; not tested in {int((rows_of_arm['reason'] != '').sum())}: {reasons}" if reasons else ""
     return {
-        "difference": mean, "low": low, "high": high, "p": p_value(float(part["p"].median())),
-        _hits(alpha): hits, "n": int(part["n"].median()), "in words": words,
+        "difference": mean, "low": low, "high": high, "p": p_value(float(rows_of_arm["p"].median())),
+        _significant_column(alpha): hits, "n": int(rows_of_arm["n"].median()), "in words": words,
     }  # fmt: skip
 
 
@@ -120,12 +120,12 @@ def relapse_rows(analysis: TrialAnalysis, alpha: float = ALPHA) -> list[Row]:
         return []
     first, second = analysis.relapse.compared
     ratio = analysis.relapse.hazard_ratio
-    words = f"no hazard ratio: {analysis.relapse.reason}"
+    text = f"no hazard ratio: {analysis.relapse.reason}"
     if not analysis.relapse.reason:
-        sooner = second if ratio["hazard_ratio"] > 1 else first
-        words = f"{sooner} relapses earlier" if ratio["p"] < alpha else "no significant difference"
+        earlier_group = second if ratio["hazard_ratio"] > 1 else first
+        text = f"{earlier_group} relapses earlier" if ratio["p"] < alpha else "no significant difference"
     numbers = {name.replace("_", " "): ratio[name] for name in ("hazard_ratio", "low", "high")}
-    return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": words}]
+    return [{"comparison": f"{second} against {first}", **numbers, "p": p_value(ratio["p"]), "in words": text}]
 
 
 def summary_of(analysis: TrialAnalysis) -> list[Row]:
@@ -145,12 +145,12 @@ def summary_of(analysis: TrialAnalysis) -> list[Row]:
 
 def other_scales(analysis: TrialAnalysis) -> list[Row]:
     """Every other scale at the visit where the mean change of an arm is largest, one row an arm."""
-    shown = next(iter(analysis.shares), next(iter(analysis.means)))
+    main_scale = next(iter(analysis.shares), next(iter(analysis.means)))
     lines = []
     for scale, means in analysis.means.items():
-        for _, part in means[means["hour"] > 0].groupby("arm", sort=False):
-            if scale != shown and part["change"].notna().any():
-                row = part.iloc[int(np.nanargmax(np.abs(part["change"].to_numpy(float))))]
+        for _, rows_of_arm in means[means["hour"] > 0].groupby("arm", sort=False):
+            if scale != main_scale and rows_of_arm["change"].notna().any():
+                row = rows_of_arm.iloc[int(np.nanargmax(np.abs(rows_of_arm["change"].to_numpy(float))))]
                 columns = ("arm", "visit", "n", "mean", "change", "sd", "low", "high")
                 lines.append({"scale": scale, **{name: row[name] for name in columns}})
     return lines
@@ -176,25 +176,25 @@ def write_trial(
     folder.mkdir(parents=True, exist_ok=True)
     dataset.drop_encoding().to_zarr(folder / "trial.zarr", mode="w", zarr_format=2)
     few = dataset.isel(replicate=slice(0, MOST_LONG))
-    tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_results(analysis, trial)}
-    facts_text = {str(name): value for name, value in dataset.attrs.items()}
+    tables = {"adsl": adsl(few), "adqs": adqs(few), "adpc": adpc(few), **_result_tables(analysis, trial)}
+    metadata = {str(name): value for name, value in dataset.attrs.items()}
     for name, table in tables.items():
         if len(table):
-            write_table(table, folder / f"{name}.csv", facts_text)
-            write_table(table, folder / f"{name}.parquet", facts_text)
+            write_table(table, folder / f"{name}.csv", metadata)
+            write_table(table, folder / f"{name}.parquet", metadata)
     if power is not None:
-        write_table(power, folder / "power.csv", facts_text)
+        write_table(power, folder / "power.csv", metadata)
     figures = _figures(analysis, trial.title, power)
     for name, make in figures.items():
         draw(folder / "figures", name, make)
     differences = difference_rows(analysis, trial, alpha)
-    facts = _facts(dataset, trial, analysis, differences, command_line)
-    (folder / "summary.json").write_text(json.dumps(facts, indent=1, allow_nan=False), encoding="utf-8")
-    drawn = [(name, (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")) for name in figures]
+    summary_values = _summary(dataset, trial, analysis, differences, command_line)
+    (folder / "summary.json").write_text(json.dumps(summary_values, indent=1, allow_nan=False), encoding="utf-8")
+    svg_figures = [(name, (folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")) for name in figures]
     page = render(
         "trial.html.j2",
-        facts=facts,
-        figures=drawn,
+        facts=summary_values,
+        figures=svg_figures,
         primary_title=TITLE,
         primary=rows_as_text(differences),
         hazard=rows_as_text(relapse_rows(analysis, alpha)),
@@ -219,13 +219,13 @@ def _figures(analysis: TrialAnalysis, title: str, power: pd.DataFrame | None) ->
     return figures
 
 
-def _results(analysis: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
+def _result_tables(analysis: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     units = {name: scale.unit for name, scale in trial.scales.items()}
     means = [table.assign(scale=name, unit=units[name]) for name, table in analysis.means.items()]
     shares = [table.assign(scale=name, unit="percent") for name, table in analysis.shares.items()]
-    rated = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
-    parts = (("primary", analysis.primary), ("mmrm", analysis.repeated))
-    tables = {name: table.assign(**rated) for name, table in parts}
+    primary_scale = {"scale": trial.primary[0], "unit": units.get(trial.primary[0], "")}
+    comparisons = (("primary", analysis.primary), ("mmrm", analysis.repeated))
+    tables = {name: table.assign(**primary_scale) for name, table in comparisons}
     tables["response_difference"] = analysis.response.assign(scale=trial.primary[0], unit="percentage points")
     tables |= {"exposure": wide_table(analysis.exposure), "adpp": adpp(analysis.exposure, trial.title)}
     tables |= {"means": pd.concat(means), "response": pd.concat(shares) if shares else pd.DataFrame()}
@@ -236,7 +236,7 @@ def _results(analysis: TrialAnalysis, trial: Trial) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _facts(
+def _summary(
     dataset: xr.Dataset, trial: Trial, analysis: TrialAnalysis, differences: list[Row], command_line: str
 ) -> dict[str, Any]:
     """The content of the summary and of the page header."""
@@ -269,10 +269,10 @@ def _panels(rows: int, title: str, height: float = 3.0) -> tuple[Figure, list[Ax
     return figure, list(np.atleast_1d(figure.subplots(rows, 1)))
 
 
-def _bars(analysis: TrialAnalysis) -> str:
-    """What the bars of a figure are."""
-    several = len(analysis.primary) > 0 and analysis.primary["replicate"].nunique() > 1
-    return "95 % of simulated trials" if several else "95 % interval (95 % of trials where there are several)"
+def _error_bar_text(analysis: TrialAnalysis) -> str:
+    """The meaning of the error bars of a figure as text."""
+    has_replicates = len(analysis.primary) > 0 and analysis.primary["replicate"].nunique() > 1
+    return "95 % of simulated trials" if has_replicates else "95 % interval (95 % of trials where there are several)"
 
 
 def _visit_axis(axes: Axes, visits: Sequence[str], label: str, arms: int) -> None:
@@ -284,23 +284,23 @@ def _visit_axis(axes: Axes, visits: Sequence[str], label: str, arms: int) -> Non
 
 
 def _change(analysis: TrialAnalysis, title: str) -> Figure:
-    words = f"mean change from baseline; bars: {_bars(analysis)}"
-    figure, panels = _panels(len(analysis.means), f"{title}\n{words}")
-    known = load_scales()
+    subtitle = f"mean change from baseline; bars: {_error_bar_text(analysis)}"
+    figure, panels = _panels(len(analysis.means), f"{title}\n{subtitle}")
+    scales = load_scales()
     for axes, (scale, table) in zip(panels, analysis.means.items(), strict=True):
         arms = list(dict.fromkeys(table["arm"]))
         moments = sorted(set(table["hour"]))
         for k, arm in enumerate(arms):
-            part = table[table["arm"] == arm].sort_values("hour")
-            places = np.array([moments.index(hour) for hour in part["hour"]]) + ARM_OFFSET * (k - (len(arms) - 1) / 2)
-            errors = np.abs(np.array([part["change"] - part["low"], part["high"] - part["change"]]))
+            rows = table[table["arm"] == arm].sort_values("hour")
+            x = np.array([moments.index(hour) for hour in rows["hour"]]) + ARM_OFFSET * (k - (len(arms) - 1) / 2)
+            errors = np.abs(np.array([rows["change"] - rows["low"], rows["high"] - rows["change"]]))
             axes.errorbar(
-                places, part["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
-                ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {part['n'].max():.0f})",
+                x, rows["change"], yerr=errors, color=OKABE_ITO[k % len(OKABE_ITO)], marker=MARKS[k % len(MARKS)],
+                ms=4, lw=1.4, elinewidth=0.8, capsize=2, label=f"{arm} (n {rows['n'].max():.0f})",
             )  # fmt: skip
         axes.axhline(0, color=RULE_GREY, lw=0.8)
         visits = [str(table[table["hour"] == hour]["visit"].iloc[0]) for hour in moments]
-        unit = f"\n({known[scale].unit})" if scale in known else ""
+        unit = f"\n({scales[scale].unit})" if scale in scales else ""
         _visit_axis(axes, visits, f"change of {scale}{unit}", len(arms))
     return figure
 
@@ -308,17 +308,17 @@ def _change(analysis: TrialAnalysis, title: str) -> Figure:
 def _response(analysis: TrialAnalysis, title: str) -> Figure:
     figure, panels = _panels(
         len(analysis.shares),
-        f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_bars(analysis)}",
+        f"{title}\nresponse (full) and remission (pale), % of all patients; bars: {_error_bar_text(analysis)}",
     )
     for axes, (scale, table) in zip(panels, analysis.shares.items(), strict=True):
         arms, visits = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["visit"]))
-        wide = 0.8 / len(arms)
+        bar_width = 0.8 / len(arms)
         for k, arm in enumerate(arms):
-            part = table[table["arm"] == arm].set_index("visit").reindex(visits)
-            x, colour = np.arange(len(visits)) + (k - (len(arms) - 1) / 2) * wide, OKABE_ITO[k % len(OKABE_ITO)]
-            errors = np.abs([part["response"] - part["response_low"], part["response_high"] - part["response"]])
-            axes.bar(x, part["response"], 0.9 * wide, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
-            axes.bar(x, part["remission"], 0.45 * wide, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
+            rows = table[table["arm"] == arm].set_index("visit").reindex(visits)
+            x, colour = np.arange(len(visits)) + (k - (len(arms) - 1) / 2) * bar_width, OKABE_ITO[k % len(OKABE_ITO)]
+            errors = np.abs([rows["response"] - rows["response_low"], rows["response_high"] - rows["response"]])
+            axes.bar(x, rows["response"], 0.9 * bar_width, color=colour, label=arm, yerr=errors, error_kw={"lw": 0.7})
+            axes.bar(x, rows["remission"], 0.45 * bar_width, color="white", alpha=0.55, edgecolor=colour, lw=0.6)
         axes.set_ylim(0, 100)
         _visit_axis(axes, visits, f"{scale}: % of patients", len(arms))
     return figure
@@ -329,16 +329,16 @@ def _relapse(analysis: TrialAnalysis, title: str) -> Figure:
     figure, (axes,) = _panels(1, f"{title}\nresponders without relapse (Kaplan-Meier, all trials together)", height=3.4)
     curves = analysis.relapse.curves
     for k, group in enumerate(dict.fromkeys(curves["group"])):
-        part, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
+        rows, colour = curves[curves["group"] == group], OKABE_ITO[k % len(OKABE_ITO)]
         median = analysis.relapse.median.set_index("group").loc[group]
         days = [
             f"{median[name]:.0f}" if np.isfinite(median[name]) else "not reached"
             for name in ("median_days", "low", "high")
         ]
         label = f"{group[:44]}: median {days[0]} d ({days[1]} to {days[2]})"
-        axes.step(part["day"], 100 * part["without_relapse"], where="post", color=colour, lw=1.6, label=label)
+        axes.step(rows["day"], 100 * rows["without_relapse"], where="post", color=colour, lw=1.6, label=label)
         axes.fill_between(
-            part["day"], 100 * part["low"], 100 * part["high"], step="post", color=colour, alpha=0.15, lw=0
+            rows["day"], 100 * rows["low"], 100 * rows["high"], step="post", color=colour, alpha=0.15, lw=0
         )
     axes.set_xlabel("days since response was counted")
     axes.set_ylabel("without relapse, %")
@@ -351,11 +351,11 @@ def _power(table: pd.DataFrame, title: str) -> Figure:
     """Power against patients per arm, with Monte-Carlo intervals."""
     criterion = table.attrs.get("criterion", "p < 0.05")
     figure, (axes,) = _panels(1, f"{title}\npower of the primary comparison ({criterion})", height=3.2)
-    for k, (arm, part) in enumerate(table.groupby("arm")):
-        errors = np.abs([part["power"] - part["low"], part["high"] - part["power"]])
+    for k, (arm, rows) in enumerate(table.groupby("arm")):
+        errors = np.abs([rows["power"] - rows["low"], rows["high"] - rows["power"]])
         colour = OKABE_ITO[k % len(OKABE_ITO)]
         axes.errorbar(
-            part["n_per_arm"], part["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
+            rows["n_per_arm"], rows["power"], yerr=errors, marker=MARKS[k % len(MARKS)], color=colour, label=str(arm)
         )
     axes.axhline(80, color=RULE_GREY, lw=0.8, ls="--")
     axes.set_xlabel("patients per arm")

@@ -59,27 +59,28 @@ def draw_trial_scorecard(folder: Path, card: TrialScorecard, *, vector: bool = T
 
 def _signed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with falls as negative changes."""
-    changed = rows.copy()
-    turned = changed["statistic"].isin(NEGATED)
-    for one, other in (
+    signed = rows.copy()
+    negated = signed["statistic"].isin(NEGATED)
+    for column, opposite in (
         ("published", "published"),
         ("simulated", "simulated"),
         ("low", "high"),
         ("sim_low", "sim_high"),
     ):
-        first, second = changed[one].copy(), changed[other].copy()
-        changed.loc[turned, one], changed.loc[turned, other] = -second[turned], -first[turned]
-    return changed
+        values, opposites = signed[column].copy(), signed[opposite].copy()
+        signed.loc[negated, column], signed.loc[negated, opposite] = -opposites[negated], -values[negated]
+    return signed
 
 
 def _forest(rows: pd.DataFrame) -> Figure:
     scored = _signed(rows[rows["scored"] == ""])
-    parts = [
+    tables = [
         scored[scored["statistic"].isin(statistics) & scored["scale"].str.startswith(scales)]
         for statistics, scales in FOREST.values()
     ]
     lines = [
-        sum(len(part) + part["trial"].nunique() + 3 for part in (parts[i] for i in column)) for column in FOREST_COLUMNS
+        sum(len(part) + part["trial"].nunique() + 3 for part in (tables[i] for i in column))
+        for column in FOREST_COLUMNS
     ]
     title = (
         "Published trials (orange, 95 %) and their predictions without their own data (blue, 95 % of virtual trials)"
@@ -87,23 +88,23 @@ def _forest(rows: pd.DataFrame) -> Figure:
     title += "\ncross: published number outside the prediction interval"
     figure = page(17, 0.88 * ROW * max(lines) + 1.2, title)
     for number, column in enumerate(FOREST_COLUMNS):
-        shown = [i for i in column if len(parts[i])]
-        heights = [len(parts[i]) + parts[i]["trial"].nunique() + 1.5 for i in shown]
-        spare = max(lines) - sum(heights)
+        axes_shown = [i for i in column if len(tables[i])]
+        heights = [len(tables[i]) + tables[i]["trial"].nunique() + 1.5 for i in axes_shown]
+        free_height = max(lines) - sum(heights)
         grid = figure.add_gridspec(1, len(FOREST_COLUMNS))[number].subgridspec(
-            len(shown) + 1, 1, height_ratios=[*heights, max(spare, 0.01)]
+            len(axes_shown) + 1, 1, height_ratios=[*heights, max(free_height, 0.01)]
         )
-        for place, i in enumerate(shown):
+        for row_of_axis, i in enumerate(axes_shown):
             name = list(FOREST)[i]
-            _forest_axis(figure.add_subplot(grid[place]), name, parts[i])
+            _forest_axis(figure.add_subplot(grid[row_of_axis]), name, tables[i])
     return figure
 
 
-def _forest_axis(axes: Axes, title: str, part: pd.DataFrame) -> None:
+def _forest_axis(axes: Axes, title: str, table: pd.DataFrame) -> None:
     """One statistic: a heading for each trial, and below it a line for each arm and visit."""
     names = trial_names()
     y, ticks, labels = 0.0, [], []
-    for trial, rows in part.groupby("trial", sort=False):
+    for trial, rows in table.groupby("trial", sort=False):
         ticks.append(y)
         labels.append(names.get(str(trial), str(trial)))
         y += 1
@@ -125,7 +126,7 @@ def _forest_axis(axes: Axes, title: str, part: pd.DataFrame) -> None:
     if title in LOGARITHMIC:
         axes.set_xscale("log")
         ticks_shown = [
-            x for x in (1, 2, 5, 10, 20, 50) if 0.9 * part["sim_low"].min() <= x <= 1.1 * part["sim_high"].max()
+            x for x in (1, 2, 5, 10, 20, 50) if 0.9 * table["sim_low"].min() <= x <= 1.1 * table["sim_high"].max()
         ]
         axes.set_xticks(ticks_shown, [str(x) for x in ticks_shown])
         axes.minorticks_off()
@@ -146,9 +147,9 @@ def _forest_row(axes: Axes, y: float, row: dict[Any, Any]) -> None:
 
 def _checks(rows: pd.DataFrame) -> Figure:
     keys = ["trial", "arm", "scale", "statistic"]
-    timed = rows[np.isfinite(rows["hour"]) & (rows["scored"].isin(("", "follows by arithmetic from scored rows")))]
-    parts = timed.groupby(keys, sort=False)
-    groups = [(key, part.sort_values("hour")) for key, part in parts if part["hour"].nunique() >= MIN_TIMES]
+    with_time = rows[np.isfinite(rows["hour"]) & (rows["scored"].isin(("", "follows by arithmetic from scored rows")))]
+    groups_by_series = with_time.groupby(keys, sort=False)
+    groups = [(key, part.sort_values("hour")) for key, part in groups_by_series if part["hour"].nunique() >= MIN_TIMES]
     title = "Predictive checks on true time: 95 % of virtual trials, predicted without the data of their trial (blue;"
     title += "\nline: mean), and published numbers with 95 % intervals (orange); n: patients of the published arm"
     figure, panels = panel_page(len(groups), PANELS_PER_ROW, 13, 2.5, title)
@@ -157,18 +158,18 @@ def _checks(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def _check(axes: Axes, key: tuple[str, ...], part: pd.DataFrame) -> None:
+def _check(axes: Axes, key: tuple[str, ...], table: pd.DataFrame) -> None:
     trial, arm, scale, statistic = key
-    days = part["hour"].to_numpy() / DAY
-    axes.fill_between(days, part["sim_low"], part["sim_high"], color=MODEL, alpha=0.2, lw=0)
-    axes.plot(days, part["simulated"], "-", color=MODEL, lw=1.4, marker="|", ms=6)
-    errors = np.nan_to_num(np.abs([part["published"] - part["low"], part["high"] - part["published"]]))
-    axes.errorbar(days, part["published"], yerr=errors, fmt="o", ms=4, color=PUBLISHED, elinewidth=1, capsize=2)
-    counts = sorted({int(n) for n in part["n"].dropna()})
+    days = table["hour"].to_numpy() / DAY
+    axes.fill_between(days, table["sim_low"], table["sim_high"], color=MODEL, alpha=0.2, lw=0)
+    axes.plot(days, table["simulated"], "-", color=MODEL, lw=1.4, marker="|", ms=6)
+    errors = np.nan_to_num(np.abs([table["published"] - table["low"], table["high"] - table["published"]]))
+    axes.errorbar(days, table["published"], yerr=errors, fmt="o", ms=4, color=PUBLISHED, elinewidth=1, capsize=2)
+    counts = sorted({int(n) for n in table["n"].dropna()})
     n = f"n {counts[0]}" if len(counts) == 1 else f"n {counts[0]} to {counts[-1]}" if counts else "n unknown"
     axes.set_title(f"{trial_names().get(trial, trial)}\n{arm} ({n})", fontsize=7.5, loc="left")
-    shares = statistic.startswith(("response", "remission", "share"))
-    unit = "% of patients" if shares else "SD" if statistic == "effect size" else f"{scale} points"
+    is_share = statistic.startswith(("response", "remission", "share"))
+    unit = "% of patients" if is_share else "SD" if statistic == "effect size" else f"{scale} points"
     axes.set_ylabel(f"{statistic}, {unit}", fontsize=7)
     axes.set_xlabel("days since the first dose", fontsize=7)
     axes.tick_params(labelsize=7)
@@ -180,31 +181,41 @@ def _skill(skill: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     left, upper, lower = figure.subplot_mosaic([["skill", "out"], ["skill", "in"]], width_ratios=[1.5, 1]).values()
     _skill_axis(left, skill)
     for axes, basis in ((upper, "left out"), (lower, "in sample")):
-        words = "predicted without the trial" if basis == "left out" else "in sample, no prediction"
-        _pit_axis(axes, rows[(rows["basis"] == basis) & (rows["group"] == "level")]["pit"].to_numpy(), words)
+        heading = "predicted without the trial" if basis == "left out" else "in sample, no prediction"
+        _pit_axis(axes, rows[(rows["basis"] == basis) & (rows["group"] == "level")]["pit"].to_numpy(), heading)
     lower.set_xlabel("place of the published number in its prediction")
     return figure
 
 
 def _skill_axis(axes: Axes, skill: pd.DataFrame) -> None:
     """Skill of each group on both bases, lowest first, with 95 % intervals."""
-    shown = skill[skill["kind"].isin(("overall", "family", "difference", "contrast")) & np.isfinite(skill["skill"])]
-    out = shown[shown["basis"] == "left out"].sort_values("skill")
-    inside = shown[shown["basis"] == "in sample"].set_index(["kind", "group"])
-    for y, row in enumerate(out.to_dict("records")):
-        other = inside.loc[(row["kind"], row["group"])]
-        for shift, one, colour, mark in ((-0.13, row, MODEL, "o"), (0.17, other, GREY, "D")):
-            if np.isfinite(one["skill_low"]):
-                axes.hlines(y + shift, max(one["skill_low"], -1.5), one["skill_high"], color=colour, lw=1.3)
+    scored = skill[skill["kind"].isin(("overall", "family", "difference", "contrast")) & np.isfinite(skill["skill"])]
+    left_out = scored[scored["basis"] == "left out"].sort_values("skill")
+    in_sample = scored[scored["basis"] == "in sample"].set_index(["kind", "group"])
+    for y, row in enumerate(left_out.to_dict("records")):
+        in_sample_row = in_sample.loc[(row["kind"], row["group"])]
+        for shift, row_of_basis, colour, mark in ((-0.13, row, MODEL, "o"), (0.17, in_sample_row, GREY, "D")):
+            if np.isfinite(row_of_basis["skill_low"]):
+                axes.hlines(
+                    y + shift, max(row_of_basis["skill_low"], -1.5), row_of_basis["skill_high"], color=colour, lw=1.3
+                )
             label = {"o": "predicted without the trial", "D": "in sample"}[mark] if y == 0 else None
-            axes.plot(one["skill"], y + shift, mark, color=colour, ms=5 if mark == "o" else 3.5, label=label, ls="none")
+            axes.plot(
+                row_of_basis["skill"],
+                y + shift,
+                mark,
+                color=colour,
+                ms=5 if mark == "o" else 3.5,
+                label=label,
+                ls="none",
+            )
     axes.axvline(0, color=DARK_GREY, lw=0.8)
     names = [
         f"{'contrast: ' if r['kind'] == 'contrast' else ''}{r['group']}\nagainst {r['against']}, {r['rows']} rows"
-        for r in out.to_dict("records")
+        for r in left_out.to_dict("records")
     ]
-    axes.set_yticks(range(len(out)), names, fontsize=6.8)
-    axes.set_ylim(len(out) - 0.4, -0.6)
+    axes.set_yticks(range(len(left_out)), names, fontsize=6.8)
+    axes.set_ylim(len(left_out) - 0.4, -0.6)
     axes.set_xlim(-1.55, 1.05)
     label = "skill: 1 − CRPS of the model / CRPS of the reference"
     axes.set_xlabel(f"{label}\n0: no better than the reference; bars: 95 % over trials, cut at −1.5", fontsize=8)
@@ -212,7 +223,7 @@ def _skill_axis(axes: Axes, skill: pd.DataFrame) -> None:
     axes.legend(fontsize=7, frameon=False, loc="lower left")
 
 
-def _pit_axis(axes: Axes, pit: np.ndarray, words: str) -> None:
+def _pit_axis(axes: Axes, pit: np.ndarray, heading: str) -> None:
     counts, edges = np.histogram(pit, bins=PIT_BINS, range=(0, 1))
     axes.bar(edges[:-1], counts, width=1 / PIT_BINS, align="edge", color=MODEL, alpha=0.6, edgecolor="white", zorder=2)
     expected = len(pit) / PIT_BINS
@@ -223,7 +234,7 @@ def _pit_axis(axes: Axes, pit: np.ndarray, words: str) -> None:
     )
     axes.set_xlim(0, 1)
     axes.set_ylabel("rows")
-    axes.set_title(f"{len(pit)} levels, {words}", fontsize=8, loc="left")
+    axes.set_title(f"{len(pit)} levels, {heading}", fontsize=8, loc="left")
     axes.set_ylim(0, 1.35 * max(counts.max(), expected + half))
     axes.legend(fontsize=6.5, frameon=False, ncols=2, loc="upper right")
 
@@ -250,9 +261,7 @@ def _dose_panel(
 ) -> None:  # fmt: skip
     hour = 24.0 if hours[0] > 6 else 2.0
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["hour"] == hour)], "dose")
-    differences = [
-        one for one in published if one.curve == curve and hours[0] <= one.hour <= hours[1] and np.isfinite(one.dose)
-    ]
+    differences = [d for d in published if d.curve == curve and hours[0] <= d.hour <= hours[1] and np.isfinite(d.dose)]
     _points(axes, differences, [difference.dose for difference in differences])
     axes.set_xlabel(label, fontsize=8)
 
@@ -261,8 +270,8 @@ def _time_panel(
     axes: Axes, curves: pd.DataFrame, published: Sequence[PublishedDifference], curve: str, dose: float, label: str
 ) -> None:
     _model_curve(axes, curves[(curves["curve"] == curve) & (curves["dose"] == dose)], "hour")
-    differences = [one if one.dose == dose else replace(one, name=f"{one.name}, {one.dose_text}") for one in published
-             if one.curve == curve]  # fmt: skip
+    differences = [d if d.dose == dose else replace(d, name=f"{d.name}, {d.dose_text}") for d in published
+             if d.curve == curve]  # fmt: skip
     _points(axes, differences, [difference.hour for difference in differences], factor=1.06)
     ticks = time_ticks(FIRST_TIME, LAST_TIME)
     axes.set_xscale("log")
@@ -272,27 +281,27 @@ def _time_panel(
     axes.set_xlabel("time since the first dose", fontsize=8)
 
 
-def _model_curve(axes: Axes, points: pd.DataFrame, along: str) -> None:
+def _model_curve(axes: Axes, points: pd.DataFrame, column: str) -> None:
     """Mean and band of the model in MADRS points against a column."""
-    at = points.sort_values(along)
-    axes.fill_between(at[along], at["low"], at["high"], color=MODEL, alpha=0.2, lw=0)
-    axes.plot(at[along], at["mean"], "o-", color=MODEL, ms=4, lw=1.5)
+    rows = points.sort_values(column)
+    axes.fill_between(rows[column], rows["low"], rows["high"], color=MODEL, alpha=0.2, lw=0)
+    axes.plot(rows[column], rows["mean"], "o-", color=MODEL, ms=4, lw=1.5)
     axes.set_ylabel("MADRS points", fontsize=8)
 
 
 def _points(axes: Axes, differences: Sequence[PublishedDifference], x: Sequence[float], factor: float = 1.0) -> None:
     """Published differences, each trial with its own mark; those at one place are moved apart."""
     names = list(dict.fromkeys(difference.name for difference in differences))
-    seen: dict[float, int] = {}
+    counts: dict[float, int] = {}
     span = (max(x) - min(x)) if len(x) > 1 else 1.0
-    for difference, place in zip(differences, x, strict=True):
-        number = seen.setdefault(place, -1) + 1
-        seen[place] = number
-        moved = place * factor**number if factor != 1.0 else place + 0.025 * number * (span or abs(place))
+    for difference, position in zip(differences, x, strict=True):
+        number = counts.setdefault(position, -1) + 1
+        counts[position] = number
+        shifted = position * factor**number if factor != 1.0 else position + 0.025 * number * (span or abs(position))
         k = names.index(difference.name)
         label = difference.name if not any(t.get_label() == difference.name for t in axes.containers) else None
         axes.errorbar(
-            moved, difference.value, yerr=Z95 * difference.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9,
+            shifted, difference.value, yerr=Z95 * difference.error, fmt="os^Dv<>PX*"[k % 10], ms=4.5, elinewidth=0.9,
             capsize=2, color=OKABE_ITO[(k + 1) % len(OKABE_ITO)], label=label,
         )  # fmt: skip
     axes.axhline(0, color=GREY, lw=0.7)

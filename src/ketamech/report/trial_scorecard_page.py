@@ -36,37 +36,41 @@ of published numbers inside the 95 % prediction interval. *Width*: median width 
 def skill_table(skill: pd.DataFrame, *, classes: bool = False) -> str:
     """One line per group of rows and kind of contrast, lowest skill first; `classes`: also one line per class."""
     kinds = ["overall", "family", "difference", "contrast", *(["class"] if classes else [])]
-    out = skill[(skill["basis"] == "left out") & skill["kind"].isin(kinds)].sort_values("skill", kind="stable")
-    inside = skill[skill["basis"] == "in sample"].set_index(["kind", "group"])["skill"]
+    left_out = skill[(skill["basis"] == "left out") & skill["kind"].isin(kinds)].sort_values("skill", kind="stable")
+    in_sample = skill[skill["basis"] == "in sample"].set_index(["kind", "group"])["skill"]
     lines = []
-    for row in out.to_dict("records"):
+    for row in left_out.to_dict("records"):
         name = f"contrast: {row['group']}" if row["kind"] == "contrast" else str(row["group"])
         counts = f"{row['rows']} ({row['trials']})"
-        fitted = float(inside.get((row["kind"], row["group"]), np.nan))
+        fitted = float(in_sample.get((row["kind"], row["group"]), np.nan))
         error = f"{signed(row['error'])} {row['unit']}" if np.isfinite(row["error"]) else ""
         sign = f"{row['accuracy']:.2f}" if np.isfinite(row["accuracy"]) else ""
         lines.append([
             name, counts, _with_interval(row), str(row["against"]), f"{row['coverage']:.2f}",
-            _blank(row["width_ratio"]), error, sign, _two(fitted),
+            _number_or_blank(row["width_ratio"]), error, sign, _two_decimals(fitted),
         ])  # fmt: skip
-    head = ["predicted", "rows (trials)", "skill (95 %)", "against", "coverage", "width", "mean error", "right sign",
+    header = ["predicted", "rows (trials)", "skill (95 %)", "against", "coverage", "width", "mean error", "right sign",
             "in sample"]  # fmt: skip
-    return markdown_table(head, lines)
+    return markdown_table(header, lines)
 
 
 def _with_interval(row: Mapping[Any, Any]) -> str:
     if not np.isfinite(row["skill"]):
         return ""
-    text = _two(row["skill"])
-    bold = f"**{text}**" if row["skill"] < 0 else text
-    return bold + (f" ({_two(row['skill_low'])} to {_two(row['skill_high'])})" if np.isfinite(row["skill_low"]) else "")
+    text = _two_decimals(row["skill"])
+    skill = f"**{text}**" if row["skill"] < 0 else text
+    return skill + (
+        f" ({_two_decimals(row['skill_low'])} to {_two_decimals(row['skill_high'])})"
+        if np.isfinite(row["skill_low"])
+        else ""
+    )
 
 
-def _two(value: float) -> str:
+def _two_decimals(value: float) -> str:
     return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else ""
 
 
-def _blank(value: float) -> str:
+def _number_or_blank(value: float) -> str:
     return number(value) if np.isfinite(value) else ""
 
 
@@ -75,10 +79,10 @@ def detail_table(skill: pd.DataFrame) -> str:
     rows = skill[skill["kind"].isin(("overall", "family", "difference", "class"))]
     lines = []
     for row in rows.to_dict("records"):
-        lines.append([row["basis"], row["group"], row["rows"], _two(row["crps"]), _two(row["skill"]),
-                      _two(row["log_skill"]), _two(row["log_gain"]), _blank(row["pit_p"])])  # fmt: skip
-    head = ["basis", "predicted", "rows", "CRPS", "skill", "log skill", "gain, nats per row", "p of uniformity"]
-    return markdown_table(head, lines)
+        scores = [_two_decimals(row[name]) for name in ("crps", "skill", "log_skill", "log_gain")]
+        lines.append([row["basis"], row["group"], row["rows"], *scores, _number_or_blank(row["pit_p"])])
+    header = ["basis", "predicted", "rows", "CRPS", "skill", "log skill", "gain, nats per row", "p of uniformity"]
+    return markdown_table(header, lines)
 
 
 def verdict_table(skill: pd.DataFrame) -> str:
@@ -87,32 +91,32 @@ def verdict_table(skill: pd.DataFrame) -> str:
     for row in verdicts(skill).to_dict("records"):
         bounds = [f"at least {number(row['low'])}" if np.isfinite(row["low"]) else ""]
         bounds += [f"at most {number(row['high'])}" if np.isfinite(row["high"]) else ""]
-        wanted = ", ".join(filter(None, bounds))
+        criterion = ", ".join(filter(None, bounds))
         verdict = "met" if row["met"] else "**not met**"
         measure = f"{MEASURES[row['measure']]}, {row['group']}"
-        lines.append([row["question"], measure, wanted, _blank(row["value"]), verdict])
+        lines.append([row["question"], measure, criterion, _number_or_blank(row["value"]), verdict])
     return markdown_table(["question", "measure", "criterion", "value", "verdict"], lines)
 
 
 def chance_table(chances: pd.DataFrame) -> str:
     """Chance of p < 0.05 beside each published comparison; the published ones that were least expected first."""
-    surprise = np.where(chances["significant"], 100 - chances["chance"], chances["chance"])
+    unexpectedness = np.where(chances["significant"], 100 - chances["chance"], chances["chance"])
     lines = []
-    for row in chances.iloc[np.argsort(-surprise, kind="stable")].to_dict("records"):
+    for row in chances.iloc[np.argsort(-unexpectedness, kind="stable")].to_dict("records"):
         published = with_interval(row["published"], row["low"], row["high"])
         chance = f"{row['chance']:.0f} ({row['chance_low']:.0f} to {row['chance_high']:.0f})"
         result = "p < 0.05" if row["significant"] else "not significant"
-        what = f"{row['name']}: {row['arm']}, {row['visit']}"
-        lines.append([what, row["n"], published, result, chance])
-    head = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
-    return markdown_table(head, lines)
+        comparison = f"{row['name']}: {row['arm']}, {row['visit']}"
+        lines.append([comparison, row["n"], published, result, chance])
+    header = ["trial", "patients", "published difference (95 %)", "published", "chance of p < 0.05, %"]
+    return markdown_table(header, lines)
 
 
-def left_out_table(without: pd.DataFrame) -> str:
+def left_out_table(methods: pd.DataFrame) -> str:
     """How each trial was left out of the posterior."""
     lines = [
         [row["trial"], row["rows"], f"{row['pareto_k']:.2f}", f"{row['effective_draws']:.0f}", row["method"]]
-        for row in without.sort_values("pareto_k", ascending=False).to_dict("records")
+        for row in methods.sort_values("pareto_k", ascending=False).to_dict("records")
     ]
     return markdown_table(["trial left out", "fitted rows", "Pareto k", "effective draws", "posterior"], lines)
 
@@ -123,9 +127,9 @@ def write_block(path: Path, name: str, text: str) -> Path:
     page = path.read_text(encoding="utf-8")
     if begin not in page or end not in page:
         raise InputError(f"the page has no block '{name}'", file=path, expected=f"{begin} ... {end}")
-    before, rest = page.split(begin, 1)
-    after = rest.split(end, 1)[1]
-    atomic_write(path, f"{before}{begin}\n{text}\n{end}{after}".encode())
+    head, tail = page.split(begin, 1)
+    after = tail.split(end, 1)[1]
+    atomic_write(path, f"{head}{begin}\n{text}\n{end}{after}".encode())
     return path
 
 
@@ -135,20 +139,21 @@ def read_block(path: Path, name: str) -> str:
     return page.split(f"<!-- {name}:", 1)[1].split("-->\n", 1)[1].split(f"\n<!-- end of {name} -->", 1)[0]
 
 
-def write_skill(checkout: Path, skill: pd.DataFrame, facts: Mapping[str, object], replicates: int) -> list[Path]:
+def write_skill(checkout: Path, skill: pd.DataFrame, metadata: Mapping[str, object], replicates: int) -> list[Path]:
     """Write the result table of a checkout, and the blocks of its pages that show it."""
     docs = checkout / "docs"
-    text = csv_with_metadata(skill, {"replicates": replicates, **short_facts(facts)}, digits="%.4g")
+    text = csv_with_metadata(skill, {"replicates": replicates, **short_facts(metadata)}, digits="%.4g")
     RESULTS.write_text(text, encoding="utf-8")
-    written = load_skill()  # with the digits of the file
-    write_block(docs / "limits.md", SKILL_BLOCK, skill_table(written))
-    write_block(docs / "credibility.md", VERDICT_BLOCK, verdict_table(written))
+    stored_skill = load_skill()  # with the digits of the file
+    write_block(docs / "limits.md", SKILL_BLOCK, skill_table(stored_skill))
+    write_block(docs / "credibility.md", VERDICT_BLOCK, verdict_table(stored_skill))
     return [RESULTS, docs / "limits.md", docs / "credibility.md"]
 
 
-def short_facts(facts: Mapping[str, object]) -> dict[str, object]:
+def short_facts(metadata: Mapping[str, object]) -> dict[str, object]:
     """The metadata that identify model and data."""
-    return {name: facts[name] for name in facts if name.split()[-1] in ("date", "equations", "parameters", "evidence")}
+    names = ("date", "equations", "parameters", "evidence")
+    return {name: value for name, value in metadata.items() if name.split()[-1] in names}
 
 
 INTRODUCTION = """# Virtual trials compared with published trials
@@ -170,7 +175,7 @@ references were frozen on {made}."""
 CONTRASTS = """Contrasts are differences between two published numbers: the same arm at two times, two doses in one
 trial, two routes, two settings. Their reference is no difference, with the error of the published numbers; the class
 mean and the meta-analysis have no answer to them. No trial here has an arm with a blocked pathway: see the
-[perturbations](experiments.md)."""
+[perturbations](perturbations.md)."""
 
 FIGURES = """![Skill of each group of rows, and histograms of the place of the published number](pictures/skill.png)
 
@@ -186,7 +191,7 @@ stands first."""
 LEFT_OUT = """The posterior of all trials is reweighted by Pareto smoothed importance sampling. Where the Pareto shape k
 exceeds 0.7 the weights are not reliable, and the posterior is sampled again on the emulator without the rows of the
 trial. Trials that are not listed gave nothing to the posterior. Other diagnostics of the posterior:
-[how the calibration stands](made/standing/calibration.md)."""
+[diagnostics of the calibration](made/credibility/calibration.md)."""
 
 SPREADS = """Standard deviations of change (or score) behind printed SDs, errors and t values. They are not rows of the
 evidence tables and do not count for any goal."""
@@ -195,10 +200,10 @@ evidence tables and do not count for any goal."""
 def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     """Write the page as Markdown: skill and verdicts, goals, every row with the worst first."""
     replicates = next(iter(card.trials.values())).sizes["replicate"]
-    ordered = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
-    made = ", ".join(sorted({reference.date for reference in load_references().values()}))
+    rows_by_deviation = card.rows.reindex(card.rows["z"].abs().sort_values(ascending=False).index)
+    dates = ", ".join(sorted({reference.date for reference in load_references().values()}))
     parts = [INTRODUCTION.format(disclaimer=DISCLAIMER, replicates=replicates)]
-    parts += [SKILL.format(explanation=EXPLANATION, made=made), skill_table(card.skill, classes=True), CONTRASTS]
+    parts += [SKILL.format(explanation=EXPLANATION, made=dates), skill_table(card.skill, classes=True), CONTRASTS]
     parts += ["### Acceptance criteria", verdict_table(card.skill), FIGURES]
     parts += ["### Scores on both bases", detail_table(card.skill)]
     parts += ["### Contrasts, largest error first", _contrasts(card.contrasts)]
@@ -206,7 +211,7 @@ def write_trial_scorecard(path: Path, card: TrialScorecard) -> Path:
     parts += ["## How trials were left out", LEFT_OUT, left_out_table(card.leave_out_methods)]
     parts += ["## Goals", _goals(card.criteria)]
     parts += ["## By outcome", _outcomes(card.by_stage), "## Variability within arms", SPREADS]
-    parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(ordered)]
+    parts += [_rows(card.spreads), "## All rows, largest deviation first", _rows(rows_by_deviation)]
     atomic_write(path, ("\n\n".join(parts) + "\n").encode())
     return path
 
@@ -228,9 +233,9 @@ def _goals(goals: pd.DataFrame) -> str:
     lines = []
     for row in goals.to_dict("records"):
         low, high = (row[k] for k in ("low", "high"))
-        wanted = " to ".join("" if v is None or np.isnan(v) else number(float(v)) for v in (low, high))
-        reached = "yes" if row["reached"] else "**no**"
-        lines.append([str(row["goal"]), number(float(row["value"])), wanted, number(float(row["simulated"])), reached])
+        target = " to ".join("" if v is None or np.isnan(v) else number(float(v)) for v in (low, high))
+        verdict = "yes" if row["reached"] else "**no**"
+        lines.append([str(row["goal"]), number(float(row["value"])), target, number(float(row["simulated"])), verdict])
     return markdown_table(["goal", "value", "wanted, or prediction interval", "simulated", "reached"], lines)
 
 

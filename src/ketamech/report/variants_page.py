@@ -38,36 +38,36 @@ MAX_ROWS, MIN_DIFFERENCE, COLOUR_LIMIT = 40, 1.0, 3.0  # rows; differences and c
 DASHES = ("-", "--", ":")
 
 
-def write_variants(folder: Path, comparison: Comparison, command: str, facts: Mapping[str, object]) -> Path:
-    """Write tables (with `facts`), figure and `variants.html`; returns the page."""
+def write_variants(folder: Path, comparison: Comparison, command: str, metadata: Mapping[str, object]) -> Path:
+    """Write tables (with `metadata`), figure and `variants.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(comparison.table, folder / "variants.csv", facts)
-    write_table(comparison.rows, folder / "rows.csv", facts)
+    write_table(comparison.table, folder / "variants.csv", metadata)
+    write_table(comparison.rows, folder / "rows.csv", metadata)
     draw_variants(folder, comparison)
-    missed = comparison.rows[(comparison.rows["distance"].abs() > 1) & (comparison.rows["kind"] != "unfitted")]
-    words = [
-        f"{name}: {len(part)} rows more than one standard error outside the band, worst"
-        f" {', '.join(part.sort_values('distance', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
-        for name, part in missed.groupby("variant", sort=False)
+    outside_band = comparison.rows[(comparison.rows["distance"].abs() > 1) & (comparison.rows["kind"] != "unfitted")]
+    sentences = [
+        f"{name}: {len(rows)} rows more than one standard error outside the band, worst"
+        f" {', '.join(rows.sort_values('distance', key=abs, ascending=False)['evidence'].drop_duplicates().head(8))}."
+        for name, rows in outside_band.groupby("variant", sort=False)
     ]
-    shown = comparison.table[list(COLUMNS)].to_dict("records")
-    compared = Section("Comparison", outdated_fits_warning(comparison), "variants.svg", shown)
-    sections = [compared, Section("Rows outside the band", words)]
+    rows_shown = comparison.table[list(COLUMNS)].to_dict("records")
+    section = Section("Comparison", outdated_fits_warning(comparison), "variants.svg", rows_shown)
+    sections = [section, Section("Rows outside the band", sentences)]
     return write_page(folder / "variants.html", "Model variants on the same evidence", INTRODUCTION, sections, command)
 
 
-def write_average(folder: Path, average: ModelAverage, command: str, facts: Mapping[str, object]) -> Path:
-    """Write a table (with `facts`), figure and `average.html`; returns the page."""
+def write_average(folder: Path, average: ModelAverage, command: str, metadata: Mapping[str, object]) -> Path:
+    """Write a table (with `metadata`), figure and `average.html`; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     curves = {name: curve.mean(axis=0) for name, curve in average.curves.items()}
     columns = {"hour": average.hours, "averaged": average.mean, "low": average.low, "high": average.high, **curves}
-    write_table(pd.DataFrame(columns), folder / "average.csv", facts)
+    write_table(pd.DataFrame(columns), folder / "average.csv", metadata)
     draw_average(folder, average)
-    words = [
+    sentences = [
         "Average over model variants, weighted by probability, and over the draws of each fit. 'between': the SD"
         " between variants in points; share_between: its share of the variance; lowest, highest: means of variants."
     ]
-    sections = [Section("MADRS", words, "average.svg", average.table.to_dict("records"))]
+    sections = [Section("MADRS", sentences, "average.svg", average.table.to_dict("records"))]
     return write_page(folder / "average.html", f"Average over model variants: {average.title}", (), sections, command)
 
 
@@ -86,12 +86,14 @@ def outdated_fits_warning(comparison: Comparison) -> list[str]:
 def draw_variants(comparison: Comparison) -> Figure:
     """Write `variants` as PNG and SVG: scores on the left, the rows on which the variants differ on the right."""
     names = list(comparison.table["variant"])
-    far = comparison.rows.assign(key=comparison.rows["evidence"] + "   " + comparison.rows["what"])
-    grid = far.pivot_table(index="key", columns="variant", values="distance", aggfunc="first", sort=False).abs()[names]
+    table = comparison.rows.assign(key=comparison.rows["evidence"] + "   " + comparison.rows["what"])
+    grid = table.pivot_table(index="key", columns="variant", values="distance", aggfunc="first", sort=False).abs()[
+        names
+    ]
     single = grid.drop(columns="averaged", errors="ignore").clip(upper=COLOUR_LIMIT)
     differs = single.max(axis=1) - single.min(axis=1) >= MIN_DIFFERENCE
-    apart = single.std(axis=1).where(differs, 0.0).sort_values(ascending=False)
-    shown = grid.loc[[key for key in apart.index[:MAX_ROWS] if apart[key] > 0]]
+    spread = single.std(axis=1).where(differs, 0.0).sort_values(ascending=False)
+    shown = grid.loc[[key for key in spread.index[:MAX_ROWS] if spread[key] > 0]]
     title = f"Model variants on the same evidence: scores, and the {len(shown)} rows on which they differ most"
     figure = page(13.5, max(4.5, 0.19 * len(shown) + 2.4), title)
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
@@ -107,8 +109,8 @@ def draw_variants(comparison: Comparison) -> Figure:
     right.set_yticks(
         range(len(shown)), [key if len(key) <= 92 else f"{key[:90]} ..." for key in shown.index], fontsize=6
     )
-    words = "standard errors outside the band (white: inside; orange: no value)"
-    figure.colorbar(image, ax=right, shrink=0.5, label=words)
+    label = "standard errors outside the band (white: inside; orange: no value)"
+    figure.colorbar(image, ax=right, shrink=0.5, label=label)
     return figure
 
 
@@ -140,9 +142,9 @@ def draw_average(average: ModelAverage) -> Figure:
     )
     order = sorted(average.curves, key=lambda name: -average.probability[name])
     for k, name in enumerate(order):
-        mean, chance = average.curves[name].mean(axis=0), average.probability[name]
+        mean, probability = average.curves[name].mean(axis=0), average.probability[name]
         colour, dash = OKABE_ITO[k % len(OKABE_ITO)], DASHES[k // len(OKABE_ITO) % len(DASHES)]
-        axes.plot(average.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * chance:.0f} %)")
+        axes.plot(average.hours, mean, color=colour, ls=dash, lw=1.2, label=f"{name} ({100 * probability:.0f} %)")
     axes.plot(average.hours, average.mean, color=TEXT_COLOUR, lw=2.4, label="average by probability")
     time_axis(axes, average.hours, average.doses)
     axes.set_ylabel("MADRS, points")

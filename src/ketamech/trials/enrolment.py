@@ -19,8 +19,8 @@ import numpy as np
 
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import DoseEvent, Quantity, dose_events, parameter_lookup
+from ketamech.dosing.drugs import routes_without_visit
 from ketamech.dosing.parsed_values import single_conditions
-from ketamech.dosing.treatment import ROUTES_WITHOUT_VISIT
 from ketamech.parameters import ParameterTable
 from ketamech.population.random_draws import patient_streams
 from ketamech.population.virtual_population import VirtualPatients
@@ -185,7 +185,8 @@ def visit_hours(trial: Trial, u: np.ndarray) -> np.ndarray:
 
 def _dose_hours(trial: Trial) -> np.ndarray:
     """Planned times (h) of all doses that are given at visits in any arm."""
-    treatments = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in (*ROUTES_WITHOUT_VISIT, ""))
+    elsewhere = (*routes_without_visit(), "")
+    treatments = (t for arm in trial.arms for t in arm.regimen.treatments if t.route not in elsewhere)
     starts = {at for treatment in treatments for at in treatment.taken(trial.horizon).values()}
     return np.array(
         sorted({0.0, *(at + period * trial.period_length for at in starts for period in range(trial.periods))})

@@ -12,7 +12,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
-from ketamech.exchange.result_io import facts_of
+from ketamech.exchange.result_io import metadata_of
 
 MODULE = sys.modules[write_cohort.__module__]
 TIMES = np.array([0.0, 24.0])
@@ -53,7 +53,7 @@ def test_chunks_come_back_as_one_dataset(tmp_path):
     assert (found["patient"] == np.arange(10)).all()
     assert found.attrs["seed"] == 3
     for place in ("cohort.zarr", "failures.csv"):
-        assert facts_of(tmp_path / "c" / place)["seed"] == 3, "carried away alone, it still says what it is"
+        assert metadata_of(tmp_path / "c" / place)["seed"] == 3, "carried away alone, it still says what it is"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_finished_survives_an_interruption(tmp_path, interruption):
 
 
 def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
-    usual, calls = MODULE._write, []
+    usual, calls = MODULE._write_chunk, []
 
     def full(*arguments):
         calls.append(1)
@@ -109,7 +109,7 @@ def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         return usual(*arguments)
 
-    monkeypatch.setattr(MODULE, "_write", full)
+    monkeypatch.setattr(MODULE, "_write_chunk", full)
     with pytest.raises(InputError, match="disk is full: 3 finished units are kept"):
         write(tmp_path / "c", chunks(20, 4), 20, chunk=4)
     assert read_cohort(tmp_path / "c").sizes["patient"] == 8

@@ -80,7 +80,7 @@ def test_estimates_of_pypesto_come_back(problem, model, tmp_path, scale):
     found = petab_fit.evaluate_estimates(problem, pypesto_file(tmp_path / "r.hdf5", problem, values, scale))
     assert found.values == pytest.approx(values)
     assert np.abs(problem.residuals(found.predicted)).max() < 1e-3
-    assert found.found_by == "r.hdf5"
+    assert found.program == "r.hdf5"
 
 
 def test_the_command_writes_tables_draws_and_a_scenario_that_can_be_used(folder, model, tmp_path):

@@ -18,11 +18,11 @@ from ketamech.exchange.result_io import (
     DIMS,
     SUFFIXES,
     cf_units,
-    facts_of,
     from_cohort,
     from_run,
     from_trial,
     long_table,
+    metadata_of,
     open_results,
     read_results,
     save_results,
@@ -83,8 +83,8 @@ def test_what_goes_in_comes_out(results, suffix, tmp_path):
         xr.testing.assert_equal(
             found[name].drop_vars("solve_status", errors="ignore"), results[name].drop_vars("solve_status")
         )
-    assert facts_of(place).items() >= {k: v for k, v in FACTS.items() if k != "seed"}.items()
-    assert int(facts_of(place)["seed"]) == 7
+    assert metadata_of(place).items() >= {k: v for k, v in FACTS.items() if k != "seed"}.items()
+    assert int(metadata_of(place)["seed"]) == 7
     facts = [f"{place.name}-metadata.json"] if suffix == ".csv" else []  # CSV on the Web
     assert sorted(path.name for path in place.parent.iterdir()) == [place.name, *facts]
 
@@ -230,7 +230,7 @@ def test_arviz_opens_a_posterior(suffix, tmp_path):
         assert found["sample_stats"]["lp"].shape == (4, 30)
         assert found["observed_data"]["statistic"].item() == 3.0
         assert found["constant_data"]["noise"].item() == 0.5
-    assert facts_of(place)["ketamech equations"] == "abc"
+    assert metadata_of(place)["ketamech equations"] == "abc"
 
 
 def test_predictions_of_a_calibration_stand_beside_its_draws():
@@ -259,13 +259,13 @@ def test_a_folder_goes_into_a_file_that_cites_its_papers(tmp_path):
         ended = run("export", "a", "--to", f"a{suffix}", cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr
         assert run("cite", f"a{suffix}", cwd=tmp_path).stdout == owed
-        facts = facts_of(tmp_path / f"a{suffix}")
+        facts = metadata_of(tmp_path / f"a{suffix}")
         for name in ("ketamech equations", "seed", "ketamech versions numpy", "ketamech command_line"):
             assert str(facts[name]), name
         assert "--to" in str(facts["ketamech exported_by"])
     assert run("cite", "a/curves.parquet", cwd=tmp_path).stdout == owed
     assert (
-        facts_of(tmp_path / "a" / "curves.parquet")["ketamech command_line"]
+        metadata_of(tmp_path / "a" / "curves.parquet")["ketamech command_line"]
         == "ketamech simulate 'racemic 35 mg IV' --out a"
     )
 

@@ -19,6 +19,7 @@ from ketamech.exchange import conformance
 from ketamech.exchange.conformance import CaseResult, find_cases, judge, run_suite, suite_page, summary
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import CLOCK
+from ketamech.exchange.sbml.segment_solver import SegmentSolver
 from ketamech.exchange.sbml.simulate import simulate_imported
 
 roadrunner.Logger.disableLogging()
@@ -278,6 +279,15 @@ def test_many_events_are_quick(tmp_path):
     assert found["n"][-1] == 1000
 
 
+def test_an_event_takes_few_segments(tmp_path, monkeypatch):
+    """One to the next output, two to locate the event, one at its exact time, and one after it: about 0.1 ms."""
+    model, runs, run = arrived(tmp_path, "x=1; x'=-x; nxt=1; at time>=nxt: nxt=nxt+1, x=x+1"), [], SegmentSolver.run
+    monkeypatch.setattr(SegmentSolver, "run", lambda *given: runs.append(1) or run(*given))
+    found = simulate_imported(model, np.array([100.5]))
+    assert found["nxt"] == 101
+    assert len(runs) < 5.1 * 100
+
+
 def test_an_event_fires_at_its_moment(tmp_path):
     """x falls from 1 and is set back to 1 at a tenth: by then ln(10) has passed."""
     model = arrived(tmp_path, "x=1; x'=-x; at x<0.1: x=1")
@@ -296,7 +306,7 @@ def test_very_small_amounts_are_followed(tmp_path):
 REFUSED = {
     "x=1; x'=-delay(x, 1+x)": "a delay whose length changes",
     "x=1; x'=-delay(x, -1)": "a delay of -1",
-    "x=1; x'=factorial(x)": "factorials of what is not constant",
+    "x=1; x'=factorial(x)": "factorials of a value that is not constant",
     "species A in c; compartment c=1; J: A->; A": "no start",
 }
 
@@ -448,7 +458,7 @@ def test_a_folder_of_cases_is_judged(tmp_path):
     case(tmp_path, "00004", "x=1; x'=-delay(x,x)", "time,x\n0,1\n1,1\n2,1\n", variables="x")
     case(tmp_path, "00005", "x=1", "x\n1\n", variables="x", duration="", steps="")
     found, at_once = [], []
-    found = run_suite("sbml-suite", tmp_path, find_cases("sbml-suite", tmp_path), done=at_once.append)
+    found = run_suite("sbml-suite", tmp_path, find_cases("sbml-suite", tmp_path), on_result=at_once.append)
     assert found == at_once
     assert [one.outcome for one in found] == ["passed", "passed", "wrong", "refused", "not applicable"]
     assert "2 of 4 applicable cases pass" in suite_page("sbml-suite", found)

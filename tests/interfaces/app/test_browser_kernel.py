@@ -86,7 +86,7 @@ def test_the_story_works_on_while_the_server_is_lost(page, address):
 
 
 def test_the_packaged_module_belongs_to_the_shipped_equations_and_engine(model):
-    advice = "run: python -m ketamech.site.package_kernel"
+    advice = "run: python scripts/package_kernel.py"
     assert packaged_kernel.packaged_files(model.layout.fingerprint), advice
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from browser_helpers import open_story, open_workbench, press_until, set_slider, until, upload
+from browser_helpers import at_both_widths, open_story, open_workbench, press_until, set_slider, until, upload
 
 NOW = "document.querySelector('#mood-now').textContent"
 SCENARIO = "document.querySelector('.current-scenario strong').textContent"
@@ -314,7 +314,7 @@ def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(page, address):
     open_story(page, address)
     dot = page.locator("#mood-figure .published-point[aria-label*='difference from the control']").first
     dot.wait_for(state="attached")
-    assert "hollow" in dot.locator(".point").get_attribute("class")
+    assert dot.locator("[clip-path]").count() == 1, "half filled: a part of its place is the model's"
     dot.locator(".hit").hover()
     note = page.locator("#mood-figure .point-note")
     assert note.is_visible()
@@ -322,8 +322,65 @@ def test_a_dot_says_what_it_is_and_by_what_steps_it_was_drawn(page, address):
     bipolar = page.locator("#mood-figure .published-point[aria-label*='bipolar']")
     assert bipolar.count() > 0
     names = page.locator("#mood-figure .legend").inner_text()
-    assert "published" in names
-    assert "published, rescaled" in names
+    assert "part published, part model" in names
+    assert "square: used to fit" in names
+    assert "part published, part model, used to fit" in note.inner_text()
+    drawing = page.locator("#mood-figure .figure > svg").get_attribute("aria-label")
+    assert re.search(r"\d published points: \d+ partly from the model, \d+ used to fit", drawing)
+    figure = page.locator("figure[data-track=mood]")
+    figure.locator("summary").click()
+    assert "part published, part model, used to fit" in figure.locator("table").last.inner_text()
+
+
+@at_both_widths
+def test_the_first_screen_says_that_steps_are_from_animals_or_assumed(page, address):
+    open_story(page, address)
+    caveat = page.locator("#caveat")
+    assert re.match(r"Many steps are from animals,? or (?:are )?assumed\.", caveat.inner_text())
+    box = caveat.bounding_box()
+    assert box["y"] + box["height"] < page.locator("#time-bar").bounding_box()["y"]
+    caveat.get_by_role("link").click()
+    # below the scene of a phone
+    until(page, "Math.abs(document.querySelector('#unknown').getBoundingClientRect().top) < 450")
+    assert "three in four of its values are assumed" in page.locator("#unknown").inner_text()
+
+
+def test_response_rates_stand_in_one_table(page, address):
+    open_story(page, address)
+    page.wait_for_selector(".published-response table", state="attached")
+    rows = page.locator(".published-response tbody tr")
+    assert rows.count() == 3
+    numbers = [list(map(int, rows.nth(i).locator("td").all_inner_texts())) for i in range(3)]
+    assert numbers[0] == [64, 28], "the two published values"
+    assert all(drug > other for drug, other in numbers)
+
+
+def test_the_comparison_ranks_nothing_and_shows_the_published_effect_of_ect(page, address):
+    open_story(page, address)
+    page.locator("#comparison").scroll_into_view_if_needed()
+    page.wait_for_selector(".published-comparison table", timeout=60_000)
+    title = page.locator("#comparison-figures h3").first.inner_text()
+    assert "which treatment is best, the curves do not show" in title
+    assert not re.search("psychotherapy|ECT|TMS", title)
+    row = page.locator(".published-comparison tr", has_text="ECT").inner_text()
+    assert "from 35.2 to 15 points" in row
+    after = float(re.search(r"from [\d.]+ to ([\d.]+) points, ", row)[1])
+    assert after > 15, "the model gives ECT less effect"
+    assert page.locator(".published-comparison tbody tr").count() == 4
+
+
+def test_full_screen_names_its_keys(page, address):
+    open_story(page, address)
+    for key in ("→", "←", "Esc"):
+        assert key in page.locator("#full-screen-keys").text_content()
+        assert key in page.locator(".presentation-keys").text_content()
+    assert "Page Down" in page.locator("#full-screen-keys").text_content()
+    page.click("#full-screen")
+    assert page.locator(".presentation-keys").is_visible()
+    page.keyboard.press("ArrowRight")
+    until(page, "Math.abs(document.querySelector('#mood').getBoundingClientRect().top) < 200")
+    page.keyboard.press("Escape")
+    until(page, "!document.body.classList.contains('presentation')")
 
 
 def test_points_of_the_score_add_up(page, address):

@@ -16,10 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import uvicorn
 
-from ketamech.app import connections
+from ketamech.app import server as app_server
 from ketamech.app.app_state import AppState, Limits, LruCache
-from ketamech.app.connections import TimedProtocol
-from ketamech.app.server import make_app
+from ketamech.app.server import TimedProtocol, make_app
 from ketamech.core import InputError
 from ketamech.dosing.regimen import Regimen
 
@@ -33,14 +32,14 @@ def port(model):
     config = uvicorn.Config(make_app(AppState(model, limits)), http=TimedProtocol, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    before, connections.REQUEST_SECONDS = connections.REQUEST_SECONDS, 1.0
+    before, app_server.REQUEST_SECONDS = app_server.REQUEST_SECONDS, 1.0
     thread.start()
     until = time.monotonic() + 30
     while not server.started:
         assert time.monotonic() < until
         time.sleep(0.01)
     yield listening.getsockname()[1]
-    connections.REQUEST_SECONDS = before
+    app_server.REQUEST_SECONDS = before
     server.should_exit = True
     thread.join(5)
 

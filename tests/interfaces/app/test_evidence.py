@@ -1,5 +1,7 @@
 """Evidence, claims, equations and attribution as the page gets them."""
 
+import re
+
 import pytest
 
 INFUSION = {"treatments": ["racemic 0.5 mg/kg IV over 40 min"], "person": {"weight": "70 kg"}, "horizon": "7 days"}
@@ -128,3 +130,16 @@ def test_every_badge_of_the_story_names_a_claim_or_rows_that_exist(client):
     rows = [name for row in paragraphs for name in row["evidence"].split(";") if name]
     rows += [name for row in pathways for name in row["evidence"]]
     assert set(rows) <= set(load_evidence().observations)
+
+
+def test_the_card_of_blood_pressure_states_the_value_of_each_row(client):
+    claim = client.get("/api/claims").json()["blood-pressure"]
+    rows = claim["evidence_for"] + claim["evidence_against"]
+    assert len({row["description"] for row in rows}) == len(rows), "each row has a description of its own"
+    for row in rows:
+        assert "placebo" not in row["drug"], "a control arm is no evidence of its own"
+        value = float(row["value"])
+        assert re.search(rf"\b(?:{value:g}|{value:.0f}) (?:%|mmHg|h)", row["description"]), row["id"]
+    stated = {row["id"]: row["value"] for row in rows}
+    assert (stated["label-bp-sbp40-esk"], stated["label-bp-sbp40-esk65"]) == ("8", "17")
+    assert "8 of 100 patients on the spray and in 17 of 100 from 65 years, against 0.5 and 2 of 100" in claim["note"]

@@ -19,7 +19,7 @@ STATIC = Path(ketamech.app.__file__).parent / "static"
 MODULES = {path.stem: path.read_text(encoding="utf-8") for path in (STATIC / "js" / "scene").glob("*.js")}
 TABLES = load_story_texts()
 BINDINGS = {row["id"]: row for row in TABLES["bindings"]}
-READING_LEVELS = ("plain", "student", "expert")
+READING_LEVELS = ("plain", "student", "expert", "every")
 LEVEL_MODULES = {
     "body": ("body",),
     "brain": ("brain",),
@@ -71,7 +71,10 @@ def test_the_tables_of_the_story_name_things_that_exist():
         assert set(filter(None, row["claims"].split(";"))) <= set(claims)
         assert set(filter(None, row["evidence"].split(";"))) <= set(evidence.observations)
     texts = {(row["chapter"], row["level"]) for row in TABLES["paragraphs"]}
-    assert texts == {(chapter, level) for chapter in chapters for level in READING_LEVELS}, "each level has a text"
+    for chapter in chapters:
+        own = {level for name, level in texts if name == chapter}
+        assert own >= {"student", "expert"}, "each level has a text"
+        assert own & {"plain", "every"}, "each level has a text"
     text = " ".join(row["text"] for row in TABLES["paragraphs"])
     for row in TABLES["glossary"]:
         assert f"  {row['glyph']}: " in MODULES["glyphs"]
@@ -85,14 +88,12 @@ def test_the_tables_of_the_story_name_things_that_exist():
 def test_the_plain_text_is_easy_to_read():
     pytest.importorskip("textstat", reason="pip install 'textstat==0.7.8'")
     command = run_path(str(Path(__file__).parents[3] / "scripts" / "reading_level.py"))
-    assert command["main"]() == 0, "the plain text is outside the bounds; the table is printed above"
-    texts, bounds = command["plain_texts"](), command["BOUNDS"]
-    for chapter, text in texts.items():
-        levels = command["reading_level"](text)
-        assert levels["Flesch-Kincaid"] <= bounds["Flesch-Kincaid"][1] + 0.5, chapter
-        assert levels["Dale-Chall"] <= bounds["Dale-Chall"][1] + 1, chapter
+    assert command["main"]() == 0, "a chapter is outside the bounds; the table is printed above"
+    bounds = command["BOUNDS"]
+    assert bounds == {"Flesch-Kincaid": 8, "SMOG": 9, "Dale-Chall": 8}
+    assert set(command["plain_texts"]()) == {row["id"] for row in TABLES["chapters"]}
     student = " ".join(row["text"] for row in TABLES["paragraphs"] if row["level"] == "student")
-    assert command["reading_level"](student)["SMOG"] > bounds["SMOG"][1], "the bounds tell a plain text from another"
+    assert command["reading_level"](student)["SMOG"] > bounds["SMOG"], "the bounds tell a plain text from another"
 
 
 def test_every_crisis_line_has_a_number_a_source_and_the_date_of_its_check(client):

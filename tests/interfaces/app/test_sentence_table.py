@@ -1,5 +1,9 @@
 """Every sentence of the story is in data/story/sentences.csv: those about a figure are compared with the model, those
-before a badge with the verdict of its claim."""
+before a badge with the verdict of its claim.
+
+sentence_checks.csv holds the number and its bound (columns of data/claims/experiments.csv) for each sentence about a
+figure, sentence_arms.csv the treatments (columns of data/claims/arms.csv).
+"""
 
 import ast
 import re
@@ -16,7 +20,7 @@ from ketamech.core.csv_table import read_records, read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 
-FOLDER = DATA / "story"
+FOLDER, CHECKS = DATA / "story", Path(__file__).parent
 SENTENCES = {row["id"]: row for row in read_records(FOLDER / "sentences.csv")}
 PARAGRAPHS = list(read_records(FOLDER / "paragraphs.csv"))
 CHECK_COLUMNS = (
@@ -51,7 +55,7 @@ def of_the_page():
 
 def checks():
     found = defaultdict(list)
-    for row in read_table(FOLDER / "sentence_checks.csv", CHECK_COLUMNS):
+    for row in read_table(CHECKS / "sentence_checks.csv", CHECK_COLUMNS):
         found[row["sentence"]].append((row["protocol"], measure(row), row["relation"], row.number("bound")))
     return found
 
@@ -80,7 +84,7 @@ def test_every_sentence_about_a_figure_has_a_check_and_no_other_has_one():
 @pytest.fixture(scope="module")
 def courses(model):
     """Protocols by id, and the time course of each."""
-    arms = load_protocols(FOLDER / "sentence_arms.csv")
+    arms = load_protocols(CHECKS / "sentence_arms.csv")
     moments = {
         float(hour)
         for ones in checks().values()
@@ -100,7 +104,7 @@ def test_the_model_shows_what_the_sentence_states(courses, name):
 
 
 def test_every_protocol_is_used():
-    arms = load_protocols(FOLDER / "sentence_arms.csv")
+    arms = load_protocols(CHECKS / "sentence_arms.csv")
     used = {arm for ones in checks().values() for arm, *_ in ones}
     assert used | {arms[name].control for name in used} >= set(arms)
 

@@ -1,4 +1,4 @@
-"""Sentences of the story that need more than one number; the others are in data/story/sentence_checks.csv."""
+"""Sentences of the story that need more than one number; the others are in sentence_checks.csv."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import ketamech.app
+from ketamech import simulate
 from ketamech.analysis.attribution_text import load_pathways
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA
+from ketamech.evidence import load_evidence
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 TEXT = " ".join(row["text"] for row in read_records(DATA / "story" / "paragraphs.csv"))
@@ -46,6 +47,22 @@ def test_block_of_mtorc1_leaves_more_than_half_of_the_effect(curves):
 def test_the_number_of_pathways(curves):
     assert "There are eight ideas about how the drug works in this model, and you can turn each of them off" in TEXT
     assert len(load_pathways()) == 8
+
+
+def test_the_model_makes_the_effect_of_ect_too_small(curves):
+    assert "The model makes the effect of ECT too small." in TEXT
+    rows = load_evidence().observations
+    published = 1 - rows["ketect17-sal-end"].value / rows["ketect17-sal-b"].value
+    times, (treated,), _ = curves("mood", "ECT twice weekly for 4 weeks")
+    assert 1 - np.interp(672, times, treated) / treated[0] < published - 0.05
+    after = {arm: rows[f"ketect22-rem-{arm}"].value for arm in "ke"}
+    assert f"{after['k']:g} of 100 were well after the drug and {after['e']:g} of 100 after ECT" in TEXT
+
+
+def test_three_in_four_values_are_assumed(model):
+    assert "about three in four of its values are assumed" in TEXT
+    assumed = [row.status == "assumed" for _, row in model.parameters.items()]
+    assert 0.7 < np.mean(assumed) < 0.8
 
 
 def test_pathways_are_not_additive(curves):
@@ -96,7 +113,8 @@ def share_above(client, guess, dose):
 def test_how_many_feel_detached_by_dose(client):
     guess = GUESSES["felt"]
     assert (
-        "Fewer than half of the simulated people feel detached after 28 mg, and most do after 84 mg" in guess["lesson"]
+        "In the model, less than half of the people feel far away after 28 mg, and most do after 84 mg"
+        in guess["lesson"]
     )
     assert 5 < share_above(client, guess, 28) < 50
     assert share_above(client, guess, 84) > 60

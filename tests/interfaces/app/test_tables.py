@@ -9,6 +9,7 @@ import pytest
 
 import ketamech.analysis.attribution_text as pathways
 import ketamech.report.tracks as tracks
+from ketamech import simulate
 from ketamech.analysis.attribution_text import component, label_in_sentence, load_components, load_pathways
 from ketamech.core import InputError
 from ketamech.parameters.load_parameters import ParameterTable
@@ -16,7 +17,6 @@ from ketamech.report.run_description import describe_run
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_groups, load_tracks, tracks_of
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -176,10 +176,10 @@ def test_a_row_adds_a_route_to_the_story(preset_tables):
     from ketamech.app.routes.metadata import load_story
 
     table = preset_tables / "story_routes.csv"
-    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,0.5,0.1,2,0.05,,")
+    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,0.5,0.1,2,0.05,,,SC")
     route = load_story(preset_tables)["routes"][-1]
     assert (route["label"], route["max"], route["only_drug"]) == ("Subcutaneous", 2.0, "")
-    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,half,0.1,2,0.05,,")
+    append(table, "skin,Subcutaneous,SC,subcutaneous,mg/kg,half,0.1,2,0.05,,,SC")
     with pytest.raises(InputError, match="usual"):
         load_story(preset_tables)
 

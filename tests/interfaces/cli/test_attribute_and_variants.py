@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from command_line import run
-from ketamech.exchange.result_io import facts_of
+from ketamech.exchange.result_io import metadata_of
 from ketamech.report.bibliography import cite
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
@@ -24,7 +24,7 @@ def test_a_scenario_is_attributed_in_a_table_in_words_and_on_a_page(tmp_path):
     assert "course.svg" in page
     table = pd.read_csv(tmp_path / "why" / "shapley.csv", comment="#")
     assert table["outcome"].nunique() >= 12
-    assert facts_of(tmp_path / "why" / "course.csv")["ketamech seed"] == "1"
+    assert metadata_of(tmp_path / "why" / "course.csv")["ketamech seed"] == "1"
     assert cite(tmp_path / "why" / "shapley.csv")
     for name in ("course.svg", "shares.png", "totals.csv", "dependence.csv"):
         assert (tmp_path / "why" / name).is_file()

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from command_line import refused, run
-from ketamech.exchange.result_io import facts_of
+from ketamech.exchange.result_io import metadata_of
 
 TABLE = "ID,TIME,AMT,CMT,EVID,DV,WT\n" + "".join(
     f"{i},0,35,IV,1,.,{weight}\n" + "".join(f"{i},{t},.,.,0,{90 / t:g},{weight}\n" for t in (1, 2, 4, 8, 12))
@@ -31,7 +31,7 @@ def test_replicates_give_a_table_and_bands_with_units(table, tmp_path):
     bands = pd.read_csv(tmp_path / "out" / "bands.csv", comment="#")
     assert bands["LINE"].tolist() == [3, 4, 5, 6, 7, 9, 10, 11, 12, 13]
     assert (bands["venous.ketamine p5"] < bands["venous.ketamine p95"]).all()
-    assert facts_of(tmp_path / "out" / "bands.csv")["units venous.ketamine p50"] == "ng/mL"
+    assert metadata_of(tmp_path / "out" / "bands.csv")["units venous.ketamine p50"] == "ng/mL"
 
 
 def test_every_record_can_be_analysed_without_saying_a_unit(table, tmp_path):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from command_line import refused, run
-from ketamech.exchange.result_io import facts_of
+from ketamech.exchange.result_io import metadata_of
 
 MANY = """id,time,amt,rate,cmt,evid,ii,addl,wt
 1,0,35,52.5,IV,1,.,.,70
@@ -64,7 +64,7 @@ def test_a_table_of_several_is_simulated_at_its_observations(folder):
     found = pd.read_csv(folder / "r" / "simulated.csv", comment="#")
     assert found[["ID", "TIME"]].to_numpy().tolist() == [[1, 0.5], [2, 24.0]]
     assert list(found.columns) == ["ID", "TIME", "cmt", "evid", "wt", "mood.madrs", "solve_status", "LINE"]
-    assert facts_of(folder / "r" / "simulated.csv")["units mood.madrs"] == "points"
+    assert metadata_of(folder / "r" / "simulated.csv")["units mood.madrs"] == "points"
     owed = run("cite", "r/simulated.csv", cwd=folder).stdout
     assert len(owed.splitlines()) > 10
     assert run("cite", "r", cwd=folder).stdout == owed
@@ -84,7 +84,7 @@ def test_one_person_of_a_table_is_a_scenario_and_has_its_observations(folder):
     assert ended.returncode == 0, ended.stderr
     found = pd.read_csv(folder / "two" / "simulated.csv", comment="#")
     assert found[["ID", "TIME", "wt"]].to_numpy().tolist() == [[2, 24, 80]]
-    assert facts_of(folder / "two" / "simulated.csv")["units venous.ketamine"] == "ng/mL"
+    assert metadata_of(folder / "two" / "simulated.csv")["units venous.ketamine"] == "ng/mL"
     all_of_them = run("simulate", "many.csv", *typed[:2], *typed[4:6], "--out", "all", cwd=folder)
     assert all_of_them.returncode == 0, all_of_them.stderr
     both = pd.read_csv(folder / "all" / "simulated.csv", comment="#")
@@ -136,7 +136,7 @@ def test_an_example_agrees_with_other_simulators(folder):
     assert ended.returncode == 0, ended.stderr
     assert "within the limit" in " ".join(ended.stderr.split())
     files = {"one.omex", "differences.csv", "differences.csv-metadata.json", "manifest.json"}
-    assert {path.name for path in (folder / "cert").iterdir()} == files
+    assert {path.name for path in (folder / "cert").iterdir()} == files | {"pieces"}
     page = (folder / "page.md").read_text(encoding="utf-8")
     assert "reached" in page
     assert "| `mood.madrs` |" in page

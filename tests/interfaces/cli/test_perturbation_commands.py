@@ -64,7 +64,7 @@ def test_perturbations_are_all_listed(tmp_path, capsys):
     for name in ("maeng-nbqx", "vgf-ko", "zanos16-deut", "moghaddam-dir-200"):
         assert name in said.out
     assert "wrong" in said.err
-    picture = (tmp_path / "table" / "experiments.svg").read_text(encoding="utf-8")
+    picture = (tmp_path / "table" / "perturbations.svg").read_text(encoding="utf-8")
     assert "zanos16-deut" in picture
     assert "not treatment or dosing advice" in picture.replace("\n", " ")
-    assert len((tmp_path / "table" / "experiments.csv").read_text(encoding="utf-8").splitlines()) > 98
+    assert len((tmp_path / "table" / "perturbations.csv").read_text(encoding="utf-8").splitlines()) > 98

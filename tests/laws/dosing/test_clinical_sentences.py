@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.core.units import DAY, MONTH, WEEK, YEAR
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic ketamine 0.5 mg/kg IV over 40 min"
 UNDERSTOOD = {
@@ -307,12 +307,12 @@ def test_one_regimen_for_many_patients_is_parsed_once(parsed, model):
 
 
 def test_compartment_numbers_of_a_dose_record_are_routes():
-    from ketamech.dosing.dose_records import CMT_CODES, route_of
+    from ketamech.dosing.dose_records import cmt_routes, route_of
 
-    for number, route in enumerate(CMT_CODES, 1):
+    for number, route in enumerate(cmt_routes(), 1):
         if route:
             assert route_of(number) == route == route_of(float(number))
-    for wrong in (0, len(CMT_CODES) + 1, 1.5):
+    for wrong in (0, len(cmt_routes()) + 1, 1.5):
         with pytest.raises(InputError, match="there is no compartment"):
             route_of(wrong)
 

@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
-from ketamech.dosing.drugs import load_absorption, not_modelled_error
+from ketamech.dosing.drugs import (
+    absorption,
+    drug,
+    load_absorption,
+    load_drugs,
+    not_modelled_error,
+    route_table,
+)
 from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
-from ketamech.simulation.simulate import simulate
 
 BY_ROUTE = {"IV": 1.0, "IM": "injected", "SC": "injected", "oral": "oral", "nasal": "nasal"}
 
@@ -42,10 +49,29 @@ def test_a_swallowed_dose_comes_later_and_is_less(model):
 
 def test_every_row_of_absorption_names_a_route_of_its_drug():
     table = load_parameters()
-    for (name, route), found in load_absorption().items():
-        assert Regimen.parse(f"{name} 1 mg {route}")
-        assert 0 < table[found.fraction].canonical <= 1
-        assert table[found.duration].unit == "h"
+    for (name, route), parts in load_absorption().items():
+        assert Regimen.parse(f"{name or 'esketamine'} 1 mg {route}")
+        for part in parts:
+            shares = [table[share].canonical for share in (part.fraction, part.remainder_of) if share]
+            assert all(0 < share <= 1 for share in shares)
+            assert {table[time].canonical_unit for time in (part.duration, part.device_interval) if time} <= {"h"}
+
+
+@pytest.mark.parametrize("name", [drug.name for drug in load_drugs() if drug.enantiomers])
+def test_every_route_of_a_ketamine_enters_existing_compartments_and_no_more_than_the_dose(model, name):
+    substance, table = drug(name), load_parameters()
+    for route in substance.routes:
+        assert absorption(substance, route), route
+        events = dose_events(Regimen.parse(f"{name} 28 mg {route}"), table, {}, 24.0)
+        entering = [event for event in events if event.compartment.startswith("pharmacokinetics.")]
+        assert {event.compartment for event in entering} <= set(model.layout.state_names)
+        whole = 28 / table["drug.ketamine_molar_mass"].value * 1000
+        assert 0.5 * whole < sum(float(event.amount) for event in entering) < whole * (1 + 1e-9)
+
+
+def test_routes_are_numbered_from_one_without_a_gap():
+    numbers = sorted(route.number for route in route_table().values() if route.number is not None)
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 @pytest.mark.parametrize(

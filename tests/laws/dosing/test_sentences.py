@@ -226,11 +226,17 @@ def test_any_text_is_a_regimen_or_a_clear_error(text):
 
 @pytest.mark.parametrize(
     ("column", "cell", "said"),
-    [("routes", "buccal", "no route 'buccal'"), ("is_session", "maybe", "'maybe' is unknown")],
+    [
+        ("routes", "buccal", "no route 'buccal'"),
+        ("class", "opioid", "'opioid' is unknown"),
+        ("is_session", "maybe", "'maybe' is unknown"),
+    ],
 )
 def test_a_bad_table_of_drugs_names_line_and_column(tmp_path, column, cell, said):
-    cells = dict.fromkeys(COLUMNS, "") | {"drug": "x", "routes": "IV", column: cell}
-    cells |= {name: cells[name] or "no" for name in ("is_session", "infused_session", "carries_expectancy")}
+    cells = dict.fromkeys(COLUMNS, "") | {"drug": "x", "class": "treatment", "routes": "IV", column: cell}
+    cells |= {
+        name: cells[name] or "no" for name in ("is_session", "infused_session", "carries_expectancy", "is_procedure")
+    }
     file = tmp_path / "drugs.csv"
     file.write_text(f"{','.join(COLUMNS)}\n{','.join(cells.values())}\n")
     with pytest.raises(InputError, match=rf"drugs.csv:2: .*{said}(.|\n)*column '{column}'"):

@@ -10,7 +10,7 @@ from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.constant_folding import fold_zeros, used_instructions
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import Instruction, Slot
-from ketamech.engine.codegen.split_block import by_store
+from ketamech.engine.codegen.program import by_store
 from ketamech.engine.events import to_table
 from ketamech.engine.gpu_kernel import CudaDevice
 from ketamech.engine.scope import Scope, Slice

@@ -14,12 +14,10 @@ from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation import update_parameter_tables
 from ketamech.estimation.calibration import Calibration, EstimatedParameter, TrialEffect, calibration, load_estimated
 from ketamech.estimation.clinical_targets import (
-    TRIALS,
     load_clinical_targets,
     load_spread_targets,
     standard_error_of,
 )
-from ketamech.estimation.posterior import load_posterior, posterior_hash, save_posterior
 from ketamech.estimation.surrogate_posterior import (
     DesignPoints,
     QuadraticEmulator,
@@ -30,7 +28,8 @@ from ketamech.estimation.surrogate_posterior import (
 )
 from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.posterior import load_posterior, posterior_hash, save_posterior
+from ketamech.trials.trial_reader import TRIALS, load_trial
 
 NAMES = ("mood.expectancy_weight", "mood.rate_constant")
 

@@ -153,3 +153,12 @@ def test_listing_and_description_are_plain_text(evidence):
     assert "Dahan 2011" in text
     assert "dahan-c50" in text
     assert "10.5 ng/mL" in text
+
+
+def test_doses_are_read_in_their_unit_and_by_route(evidence):
+    row = next(iter(evidence.observations.values()))
+    assert replace(row, dose="0.5 mg/kg, then 28 mg or 56 mg").doses_in("mg") == [28.0, 56.0]
+    assert replace(row, dose="0.5 mg/kg, then 28 mg or 56 mg").doses_in("mg/kg") == [0.5]
+    assert evidence.studied_doses("mood", "esketamine", "nasal", "mg") == [28.0, 56.0, 84.0]
+    assert evidence.studied_doses("mood", "racemic", "infusion", "mg/kg") == [0.1, 0.2, 0.5, 0.8, 1.0]
+    assert evidence.studied_doses("mood", "racemic", "", "mg") == []

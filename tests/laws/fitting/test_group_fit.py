@@ -9,12 +9,20 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import UNIT
+from simulated_tables import Truth, simulated_table
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.exchange.nonmem.read import doses_in
 from ketamech.fitting import group_sampler
-from ketamech.fitting.diagnostics import group_table, npde, residual_table, shrinkage, visual_predictive_check
+from ketamech.fitting.diagnostics import (
+    group_table,
+    npde,
+    predictive_distribution,
+    residual_table,
+    shrinkage,
+    visual_predictive_check,
+)
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.fitted_parameters import named_parameters
@@ -22,7 +30,6 @@ from ketamech.fitting.group_model import group_model, iterative_two_stage
 from ketamech.fitting.group_sampler import convergence, sample_group
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor
-from ketamech.fitting.simulate_data import Truth, simulated_table
 from ketamech.population.virtual_population import load_population
 from ketamech.report.fit_figures import individual_fits
 
@@ -78,7 +85,7 @@ def test_the_group_table_shows_the_reduction_of_variance(made):
 
 
 def test_residuals_and_prediction_errors_of_a_right_model_are_standard_normal(made):
-    simulated = made.distribution.replicates(200, 1)
+    simulated = predictive_distribution(made).replicates(200, 1)
     table = residual_table(made, simulated)
     known = table[table["censored"] == ""]
     assert 0.6 < known["IWRES"].std() < 1.2
@@ -91,7 +98,7 @@ def test_residuals_and_prediction_errors_of_a_right_model_are_standard_normal(ma
 
 
 def test_a_predictive_check_holds_the_percentiles_of_a_right_model(made):
-    simulated = made.distribution.replicates(200, 2)
+    simulated = predictive_distribution(made).replicates(200, 2)
     (panel,) = visual_predictive_check(made.data, simulated, made.population_predicted, bins=6)
     low, _, high = panel.simulated[1]
     inside = (low <= panel.observed[1]) & (panel.observed[1] <= high)

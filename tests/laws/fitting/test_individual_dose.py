@@ -53,7 +53,7 @@ def test_draws_of_a_person_have_the_fitted_posterior_and_the_variability_of_the_
     many = individuals(made, draws=4000)
     fitted = np.log(many.values["pharmacokinetics.intrinsic_clearance_s"][0])
     assert fitted.mean() == pytest.approx(made.mode[0, 0], abs=0.02)
-    assert fitted.std() == pytest.approx(np.sqrt(made.spread[0, 0, 0]), rel=0.15)
+    assert fitted.std() == pytest.approx(np.sqrt(made.person_covariance[0, 0, 0]), rel=0.15)
     tied = many.values["pharmacokinetics.intrinsic_clearance_r"][0]
     assert np.std(np.log(tied) - fitted) < 1e-9
     rest = np.log(many.values["dissociation.cadss_ec50"][0])
@@ -69,12 +69,12 @@ def test_draws_of_a_person_have_the_fitted_posterior_and_the_variability_of_the_
 
 def test_a_target_is_reached_by_the_median(model, known):
     one = finder(model, "venous.ketamine peak = 200 ng/mL").find(known.of("1"), (0.05, 5))
-    assert np.median(one.reached[0]) == pytest.approx(200, rel=0.01)
+    assert np.median(one.endpoints_at_dose[0]) == pytest.approx(200, rel=0.01)
     again = finder(model, "venous.ketamine cmax = 400 ng/mL").find(known.of("1"), (0.05, 5))
     assert again.dose == pytest.approx(2 * one.dose, rel=0.05)  # kinetics are almost linear
     hourly = finder(model, "venous.ketamine at 2 h = 50 ng/mL", "venous.ketamine auc >= 100 h*ng/mL")
     found = hourly.find(known.of("1"), (0.05, 5))
-    assert np.median(found.reached[0]) == pytest.approx(50, rel=0.01)
+    assert np.median(found.endpoints_at_dose[0]) == pytest.approx(50, rel=0.01)
     assert (dose_table(hourly, {"1": found})["probability"].isna() == [True, False]).all()
 
 
@@ -82,20 +82,20 @@ def test_a_bound_holds_with_its_probability_and_wins_over_a_target(model, known)
     for share in (0.7, 0.9):
         wanted = finder(model, "venous.ketamine peak <= 200 ng/mL", probability=share)
         one = wanted.find(known.of("1"), (0.05, 5))
-        assert np.mean(one.reached[0] <= 200) == pytest.approx(share, abs=0.03)
+        assert np.mean(one.endpoints_at_dose[0] <= 200) == pytest.approx(share, abs=0.03)
         assert one.window == pytest.approx((0.05, one.dose))
     both = finder(model, "venous.ketamine peak = 1000 ng/mL", "venous.ketamine peak <= 200 ng/mL")
     limited = both.find(known.of("1"), (0.05, 5))
     assert limited.dose == pytest.approx(one.dose, rel=0.01)
-    assert limited.why == "limited by a bound"
+    assert limited.remark == "limited by a bound"
     least = finder(model, "venous.ketamine peak >= 200 ng/mL").find(known.of("1"), (0.05, 5))
-    assert np.mean(least.reached[0] >= 200) == pytest.approx(0.9, abs=0.03)
+    assert np.mean(least.endpoints_at_dose[0] >= 200) == pytest.approx(0.9, abs=0.03)
     assert least.dose > one.dose
     far = finder(model, "venous.ketamine peak = 1 ng/mL").find(known.of("1"), (0.05, 5))
     assert far.dose == pytest.approx(0.05)
-    assert "not reached by any dose" in far.why
+    assert "not reached by any dose" in far.remark
     never = finder(model, "venous.ketamine peak >= 200 ng/mL", "venous.ketamine peak <= 100 ng/mL")
-    assert "no dose in the range" in never.find(known.of("1"), (0.05, 5)).why
+    assert "no dose in the range" in never.find(known.of("1"), (0.05, 5)).remark
 
 
 def test_the_range_of_doses_ends_where_the_program_refuses(model):
@@ -185,7 +185,9 @@ def test_the_expected_precision_is_that_of_a_fit(design, model):
     data = measurements_of(doses_in(table(*person(levels=levels)), "x.csv", model.parameters), model, [UNIT])
     made = fit(data, model, FitSettings(NAMES, group=False))
     expected = np.linalg.inv(design.precision(range(6)))[0]
-    np.testing.assert_allclose(made.spread[0], expected, rtol=0.06, atol=5e-4)  # the mode is near the population
+    np.testing.assert_allclose(
+        made.person_covariance[0], expected, rtol=0.06, atol=5e-4
+    )  # the mode is near the population
 
 
 def test_times_for_many_persons_are_those_of_the_mean_criterion(model):

@@ -11,17 +11,17 @@ from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fit_tables import DOSE, HEADER, UNIT, person, table
+from simulated_tables import Truth, simulated_table
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.exchange.nonmem.read import doses_in
-from ketamech.exchange.simulate_any import solve_table
+from ketamech.exchange.nonmem.solve_table import solve_table
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance
 from ketamech.fitting.map_estimates import by_person, likelihood_terms, map_estimates
 from ketamech.fitting.observations import measurements_of
 from ketamech.fitting.predict import Predictor, measured_sensitivities
-from ketamech.fitting.simulate_data import Truth, simulated_table
 from ketamech.population.virtual_population import load_population
 
 NAMES = ("intrinsic_clearance_s", "shallow_volume", "arteriovenous_fast_share", "deep_volume")
@@ -102,7 +102,7 @@ def test_intervals_cover_the_true_parameters(model):
     inside = (low <= free) & (free <= high)
     assert 0.84 < inside.mean() < 0.95  # 0.9 expected; SD of the mean of 800 is about 0.01
     assert inside.mean(axis=0).min() > 0.84
-    assert (made.spread[:, 0, 0] < 0.8 * made.covariance[0, 0]).all()
+    assert (made.person_covariance[:, 0, 0] < 0.8 * made.covariance[0, 0]).all()
 
 
 def test_an_interval_is_that_of_the_integrated_posterior(model):
@@ -115,7 +115,7 @@ def test_an_interval_is_that_of_the_integrated_posterior(model):
     weight = np.exp(terms - terms.max() - 0.5 * ((grid - made.mean[0, 0]) / sd) ** 2)
     total = np.cumsum(weight) / weight.sum()
     low, high = made.interval(0.9)
-    own = np.sqrt(made.spread[0, 0, 0])
+    own = np.sqrt(made.person_covariance[0, 0, 0])
     np.testing.assert_allclose([low[0, 0], high[0, 0]], np.interp([0.05, 0.95], total, grid), atol=0.25 * own)
     assert np.std(made.drawn_persons(400, np.random.default_rng(1))) == pytest.approx(own, rel=0.3)
 

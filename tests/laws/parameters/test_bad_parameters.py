@@ -17,6 +17,7 @@ GOOD = {
     "evidence": "abbott-hnk-ic50;abbott-hnk-ratio",
     "locator": "Table 1",
     "reason": "Unbinding at -70 mV",
+    "bounds": "",
 }
 
 
@@ -29,7 +30,7 @@ def evidence():
 def load(tmp_path, evidence):
     def write_and_load(*rows, file="nmda.csv"):
         with (tmp_path / file).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, list(GOOD), lineterminator="\n")
+            writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
         return load_parameters(tmp_path, evidence)
@@ -45,6 +46,16 @@ def test_a_good_row_keeps_the_sources_number_and_gives_the_canonical_one(load):
     assert (row.spread.kind, row.spread.a, row.spread.b) == ("lognormal", 0.3, None)
     assert row.evidence == ("abbott-hnk-ic50", "abbott-hnk-ratio")
     assert row.line == 2
+
+
+def test_bounds_are_in_the_unit_of_the_row_and_may_be_left_out(load):
+    assert load({**GOOD, "bounds": "0 2"})["nmda.unbinding_rate"].bounds == pytest.approx((0.0, 2 * 3600))
+    row = load({name: cell for name, cell in GOOD.items() if name != "bounds"})["nmda.unbinding_rate"]
+    assert (row.row_bounds, row.is_fraction) == (None, False)
+    fraction = load({**GOOD, "bounds": "0 1"})["nmda.unbinding_rate"]
+    assert fraction.is_fraction
+    with pytest.raises(InputError, match=r"cannot be 1\.1"):
+        fraction.with_value(1.1)
 
 
 @pytest.mark.parametrize("spread", ["normal 0.1", "uniform 0.1 2", "fixed", "lognormal 1e-2"])
@@ -88,6 +99,9 @@ def test_an_assumed_value_needs_no_evidence(load):
         ("evidence", "abbott-hnk-ic50;nobody-at-all", "nobody-at-all"),
         ("locator", "", "empty"),
         ("reason", "", "empty"),
+        ("bounds", "0", "not two numbers"),
+        ("bounds", "0 x", "not two numbers"),
+        ("bounds", "0.3 1", "0.22 is not within"),
     ],
 )
 def test_a_bad_cell_is_refused(load, column, text, said):

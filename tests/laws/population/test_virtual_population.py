@@ -10,7 +10,7 @@ import pytest
 from ketamech.core import InputError, UnknownNameError
 from ketamech.parameters import load_parameters
 from ketamech.population.population_tables import load_tables, marginal
-from ketamech.population.virtual_population import load_population, select_plausible
+from ketamech.population.virtual_population import load_population, patients_at_quantiles_of_change, select_plausible
 
 TABLE = load_parameters()
 
@@ -187,7 +187,7 @@ def test_the_spread_of_a_parameter_between_patients_is_the_one_of_the_table():
     assert len(rows) > 10
     for row in rows:
         logs = np.log(values[row.parameter] / value_of(row.parameter))
-        if values[row.parameter].max() < 0.999 or not row.parameter.endswith(("_f", "_first", "_share")):
+        if values[row.parameter].max() < 0.999 or not TABLE[row.parameter].is_fraction:
             assert np.std(logs) == pytest.approx(row.person, rel=0.05), row.parameter
             assert np.median(logs) == pytest.approx(0.0, abs=0.05 * row.person + 1e-9), row.parameter
 
@@ -214,7 +214,7 @@ def test_covariates_leave_the_population_centred_and_inside_its_bounds():
 
 def test_no_absorbed_share_exceeds_one():
     crowd = draw(range(4000)).values
-    shares = [name for name in crowd if name.endswith(("_share", "_f", "_f_first"))]
+    shares = [name for name in crowd if TABLE[name].is_fraction]
     assert {"pharmacokinetics.nasal_f_first", "pharmacokinetics.sublingual_f"} <= set(shares)
     assert max(crowd[name].max() for name in shares) <= 1
 
@@ -224,3 +224,11 @@ def test_values_have_units_and_the_table_those_of_the_parameter_tables():
     assert people.units["person.age"] == "h"
     assert people.table().attrs["units"]["person.age"] == "year"
     assert people.table()["person.age"].to_numpy() == pytest.approx(people.values["person.age"] / 8766)
+
+
+def test_patients_at_quantiles_of_change_are_complete_and_in_order_of_their_change():
+    curves = np.array([[10.0, 9.0], [10.0, np.nan], [20.0, 2.0], [10.0, 5.0], [1.0, 0.7]])
+    assert patients_at_quantiles_of_change(curves, 1, 2).tolist() == [3, 0]
+    assert patients_at_quantiles_of_change(curves, 1, 4).tolist() == [2, 3, 4, 0]
+    assert not len(patients_at_quantiles_of_change(curves, 1, 0))
+    assert not len(patients_at_quantiles_of_change(curves[1:2], 1, 3))

@@ -9,11 +9,18 @@ import pytest
 from test_trial_analysis import made
 
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.trials.analysis.analyse import analyse
-from ketamech.trials.analysis.power import SuccessCriterion, difference_sentences, interval_text, power, trial_successes
+from ketamech.trials.analysis.power import (
+    SuccessCriterion,
+    chance_of_error,
+    difference_sentences,
+    interval_text,
+    power,
+    trial_successes,
+)
 from ketamech.trials.analysis.sample_size import _fit, _patients, _success, find_sample_size, sample_sizes
 from ketamech.trials.analysis.treatment_effects import ancova
+from ketamech.trials.trial_reader import shipped_trial
 
 Z = 1.959964
 
@@ -170,7 +177,5 @@ def test_the_interval_of_a_sentence_has_the_level_of_significance(trial):
     (1.0, 3.0, "it is within 3 points of the reference or better in the model, and "),
 ])  # fmt: skip
 def test_a_wrong_answer_of_a_trial_depends_on_the_true_difference(effect, margin, words):
-    from ketamech.app.trial_tasks import _chance_of_error
-
     part = ancova(made(n=40, effect=effect, replicates=40, seed=3), "MADRS", "24 h", "placebo")
-    assert _chance_of_error(part, SuccessCriterion(margin=margin)).startswith(words)
+    assert chance_of_error(part, SuccessCriterion(margin=margin)).startswith(words)

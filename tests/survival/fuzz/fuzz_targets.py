@@ -167,7 +167,7 @@ def unit_text(data: bytes) -> None:
 
 
 def posterior(data: bytes) -> None:
-    from ketamech.estimation.posterior import load_posterior
+    from ketamech.trials.posterior import load_posterior
 
     load_posterior(file("posterior.csv", data))
 
@@ -195,7 +195,7 @@ def table(data: bytes) -> None:
 def dose_table(data: bytes) -> None:
     """A NONMEM-style table, and the scenario of every person in it."""
     from ketamech.exchange.nonmem.read import read_doses
-    from ketamech.exchange.simulate_any import scenario_of
+    from ketamech.exchange.nonmem.subjects import scenario_of
 
     found = read_doses(file("doses.csv", data), known(), drug="esketamine")
     for subject in found.subjects:
@@ -306,10 +306,10 @@ def kinetics(data: bytes) -> None:
 
 
 def results(suffix: str, data: bytes) -> None:
-    from ketamech.exchange.result_io import facts_of, open_results
+    from ketamech.exchange.result_io import metadata_of, open_results
 
     path = file(f"results{suffix}", data)
-    for read in (facts_of, open_results):
+    for read in (metadata_of, open_results):
         try:
             read(path)
         except KetaMechError:
@@ -489,13 +489,13 @@ def page_doses(data: bytes) -> None:
 
 def results_zarr(data: bytes) -> None:
     """A store of results whose metadata is anything."""
-    from ketamech.exchange.result_io import facts_of, open_results
+    from ketamech.exchange.result_io import metadata_of, open_results
 
     place = saved(".zarr")
     for file_ in (place / "zarr.json", place / "mood.madrs" / "zarr.json"):
         usual = file_.read_bytes()
         file_.write_bytes(data)
-        for read in (facts_of, open_results):
+        for read in (metadata_of, open_results):
             with suppress(KetaMechError):
                 read(place)
         file_.write_bytes(usual)

@@ -22,9 +22,19 @@ from ketamech.dosing import (
     regimen_reader,
     treatment,
 )
-from ketamech.dosing.drugs import NO_ROUTE, Drug, dosage_forms, load_absorption, load_drugs, load_routes, spellings
+from ketamech.dosing.drugs import (
+    NO_ROUTE,
+    Drug,
+    absorption,
+    animal_routes,
+    dosage_forms,
+    load_drugs,
+    load_routes,
+    routes_without_visit,
+    spellings,
+    timed_routes,
+)
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
-from ketamech.dosing.regimen import ANIMAL_ROUTES
 from ketamech.exchange.nonmem import csv_cells, occasions
 from ketamech.parameters import load_parameters
 
@@ -49,11 +59,10 @@ def dosing_tables() -> dict[str, Any]:
         "keys": parse_errors.KEYS,
         "texts": {"masses": parse_errors.MASSES, "times": parse_errors.TIMES, "frequencies": lexicon.FREQUENCIES},
         "surface": dose_events.body_surface_constants(),
-        "injection_sites": dose_events.INJECTION_SITES,
-        "timed_routes": treatment.TIMED_ROUTES,
-        "tablets": treatment.ROUTES_WITHOUT_VISIT,
+        "timed_routes": timed_routes(),
+        "tablets": routes_without_visit(),
         "dosage_forms": dosage_forms(),
-        "animal_routes": list(ANIMAL_ROUTES),
+        "animal_routes": animal_routes(),
         "limits": {
             "text": lexicon.MAX_TEXT_LENGTH, "part": lexicon.MAX_PART_LENGTH,
             "shown": parse_errors.MAX_SHOWN_CHARACTERS,
@@ -64,7 +73,7 @@ def dosing_tables() -> dict[str, Any]:
 
 
 def _drug(drug: Drug) -> dict[str, Any]:
-    """A drug with its limits (mg/kg) by route, its unit dose (mg/kg) and the absorption of routes with a table row."""
+    """A drug with its limits (mg/kg) by route, its unit dose (mg/kg) and its absorption by route."""
     own = load_parameters()
 
     def milligrams(dose: str) -> float:
@@ -74,7 +83,7 @@ def _drug(drug: Drug) -> dict[str, Any]:
         **asdict(drug),
         "limits": {route: milligrams(dose) for route, dose in drug.max_dose_parameters.items()},
         "unit_dose": milligrams(drug.dose) if drug.dose else None,
-        "absorption": {route: asdict(found) for (name, route), found in load_absorption().items() if name == drug.name},
+        "absorption": {route: [asdict(part) for part in absorption(drug, route)] for route in drug.routes},
     }
 
 
@@ -137,12 +146,12 @@ def file_tables() -> dict[str, Any]:
         "synonyms": csv_cells.SYNONYMS,
         "unrelated": csv_cells.NOT_MISSPELLED,
         "rows": MAX_RECORDS,
-        "codes": dose_records.CMT_CODES,
+        "codes": dose_records.cmt_routes(),
         "places": dose_records.compartments(),
         "no_route": NO_ROUTE,
         "masses": dose_records.MASSES,
         "salts": dose_records.SALTS,
-        "absorbed": dose_records.ABSORPTION_ROUTES,
+        "absorbed": dose_records.absorption_routes(),
         "subjects": MAX_SUBJECTS,
         "rows_of_subject": MAX_ROWS_OF_SUBJECT,
         "limits": {"scenario": LIMITS.file_characters, "text": LIMITS.text_characters},

@@ -18,6 +18,7 @@ from ketamech.report.published_points import (
     how_drawn,
     is_drawable,
     is_translated,
+    part_of_model,
     published_numbers,
     short_citation,
 )
@@ -76,6 +77,8 @@ def _value(target: Target, track: Track, curve: TrackCurve, app_state: AppState)
         "factor": measure.factor,
         **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
         "translated": is_translated(target, row),
+        "model_part": part_of_model(target, 1.0),
+        "fitted": row.id in app_state.fitted,
         "label": short_citation(app_state.evidence.references[row.reference].citation),
         "how": how_drawn(target, row),
     }

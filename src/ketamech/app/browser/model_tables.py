@@ -41,7 +41,7 @@ from ketamech.simulation import periodic_steady_state as steady
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, exists_in
-from ketamech.simulation.parameter_overrides import bounds
+from ketamech.simulation.parameter_overrides import bounds, named_values
 
 PEOPLE, SEED = 200, 1
 
@@ -143,7 +143,12 @@ def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
 def _parameter(row: Parameter) -> dict[str, Any]:
     low, high = bounds(row)
     found: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
-    return found | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
+    names = named_values().get(row.name)
+    return (
+        found
+        | ({"names": names} if names else {})
+        | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
+    )
 
 
 def _species(name: str, model: Model) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ketamech.app.schemas import ScenarioRequest
 from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.curves_io import to_long_table
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.simulate import simulate_scenario
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +70,7 @@ def routes(app_state: AppState) -> APIRouter:
 
 
 def _content(formats: type[StrEnum]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {MEDIA_TYPES[one.value].split(";")[0]: {} for one in formats}}}
+    return {200: {"content": {MEDIA_TYPES[format_.value].split(";")[0]: {} for format_ in formats}}}
 
 
 def _file(data: bytes, kind: str, name: str) -> Response:
@@ -89,7 +89,7 @@ def export_scenario(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes
         return f"# {DISCLAIMER}\n{python(keys)}".encode()
     if kind == "sh":
         return f"#!/bin/sh\n# {DISCLAIMER}\n{shell(keys)}".encode()
-    curves = simulate(scenario, model=app_state.model)
+    curves = simulate_scenario(scenario, app_state.model)
     _refuse_too_many(curves, kind, app_state.limits.csv_numbers)
     table = to_long_table(curves)
     if kind == "csv":
@@ -103,15 +103,15 @@ def export_scenario(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes
     return buffer.getvalue()
 
 
-def _refuse_too_many(curves: xr.Dataset, kind: str, most: int) -> None:
+def _refuse_too_many(curves: xr.Dataset, kind: str, max_numbers: int) -> None:
     """Raise LimitExceeded when the download has too many numbers."""
-    numbers = sum(one.size for one in curves.data_vars.values())
-    if kind == "csv" and numbers > most:
+    numbers = sum(variable.size for variable in curves.data_vars.values())
+    if kind == "csv" and numbers > max_numbers:
         what = f"{numbers:,} numbers are more than a CSV from the page holds"
-        raise LimitExceeded(what, f"at most {most:,}: take Parquet, a shorter horizon, or use the command line")
-    if numbers > 10 * most:
+        raise LimitExceeded(what, f"at most {max_numbers:,}: take Parquet, a shorter horizon, or use the command line")
+    if numbers > 10 * max_numbers:
         what = f"{numbers:,} numbers are more than the page sends"
-        raise LimitExceeded(what, f"at most {10 * most:,}: a shorter horizon, or use the command line")
+        raise LimitExceeded(what, f"at most {10 * max_numbers:,}: a shorter horizon, or use the command line")
 
 
 def report_of(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes:
@@ -121,5 +121,5 @@ def report_of(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes:
 
     model = app_state.model
     scenario = scenario_of(keys, model)
-    found = collect_report(simulate(scenario, model=model), scenario, model, command(keys))
-    return patient_summary_html(found).encode() if kind == "html" else patient_summary_pdf(found)
+    report = collect_report(simulate_scenario(scenario, model), scenario, model, command(keys))
+    return patient_summary_html(report).encode() if kind == "html" else patient_summary_pdf(report)

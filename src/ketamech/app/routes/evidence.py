@@ -58,6 +58,7 @@ class EvidenceRow(BaseModel):
     reading_source: str
     notes: str
     use: str
+    fitted: bool = Field(description="the number set a value of the model: agreement is no test")
 
 
 class EvidenceRows(BaseModel):
@@ -216,7 +217,7 @@ def _counts(rows: Iterable[Observation], name: str, wanted: Mapping[str, str]) -
     )
 
 
-def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
+def evidence_row(row: Observation, app_state: AppState) -> dict[str, Any]:
     """One row of evidence; see `EvidenceRow`."""
     paper = app_state.evidence.references[row.reference]
     written = {
@@ -225,6 +226,7 @@ def evidence_row(row: Observation, app_state: AppState) -> dict[str, str]:
         "spread": row.spread.text,
         "citation": paper.citation,
         "url": url_of(paper),
+        "fitted": row.id in app_state.fitted,
     }
     return {name: written[name] if name in written else str(getattr(row, name)) for name in EvidenceRow.model_fields}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -39,13 +38,16 @@ from ketamech.simulation.parameter_overrides import bounds
 
 PRESETS = DATA / "presets"
 PRESET_COLUMNS = ("title", "treatments", "person", "pathways_off", "horizon")
-STORY_COLUMNS = {
-    "routes": ("id", "label", "regimen", "description", "unit", "usual", "min", "max", "step", "only_drug", "species"),
+STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
+    "routes": (
+        "id", "label", "regimen", "description", "unit", "usual", "min", "max", "step", "only_drug", "species",
+        "evidence_route",
+    ),
     "drugs": ("id", "label", "description"),
     "schedules": ("id", "label", "regimen", "description"),
     "perturbations": ("id", "label", "phrase", "without"),
-    "compared_treatments": ("id", "label", "schedule", "regimen"),
-}  # by table; data/presets/README.md explains the columns
+    "compared_treatments": ("id", "label", "schedule", "regimen", "course", "published", "evidence"),
+}  # fmt: skip
 TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (
         "id", "title", "short", "level", "view", "hours", "from", "to", "moments", "tracks", "controls", "mechanism",
@@ -69,7 +71,7 @@ BINDING_COLUMNS = (
 DEFAULT_PATIENTS = PopulationRequest.model_fields["patients"].default
 NUMBERS = {
     "usual", "min", "max", "step", "hours", "from", "to", "base", "factor", "limit", "x_from", "x_to", "y_from", "y_to",
-    "threshold",
+    "threshold", "course",
 }  # fmt: skip
 TableRow = dict[str, str | float | dict[str, list[float]]]
 
@@ -331,33 +333,14 @@ def _simulated_responses() -> list[TableRow]:
     ]
 
 
-MG_PER_KG = re.compile(r"([\d.]+) mg/kg")
-
-
 def _with_tested_doses(story: dict[str, list[TableRow]], evidence: Evidence) -> dict[str, list[TableRow]]:
     """The story with the doses of each route in studies of mood in people, by drug, and the largest; 0 for none."""
-    rows = evidence.select(stage="mood")
+    drugs = [str(row["id"]) for row in story["drugs"]]
     for route in story["routes"]:
-        doses: dict[str, set[float]] = {drug: set() for drug in DRUGS}
-        for row in rows if route["unit"] and not route["species"] else ():
-            drug = next((name for name in DRUGS if name in row.drug), DRUGS[-1])
-            doses[drug] |= {dose for dose in _doses(row, route) if dose > 0}
-        tested = {drug: sorted(found) for drug, found in doses.items() if found}
-        route |= {"tested": max((found[-1] for found in tested.values()), default=0.0), "tested_doses": tested}
+        words = str(route["evidence_route"]), str(route["unit"])
+        tested = {drug: doses for drug in drugs if (doses := evidence.studied_doses("mood", drug, *words))}
+        route |= {"tested": max((doses[-1] for doses in tested.values()), default=0.0), "tested_doses": tested}
     return story
-
-
-DRUGS = ("esketamine", "arketamine", "racemic")  # the last for all other names of ketamine
-ROUTE_WORDS = {"infusion": "infusion", "nasal": "nasal", "muscle": "IM", "mouth": "oral", "tongue": "sublingual"}
-
-
-def _doses(row: Observation, route: TableRow) -> list[float]:
-    """Single doses of a study in people by the route of a row of the story."""
-    word = ROUTE_WORDS.get(str(route["id"]))
-    if row.species != "human" or not word or word.lower() not in row.route.lower() or "ketamine" not in row.drug:
-        return []
-    pattern = MG_PER_KG if route["unit"] == "mg/kg" else re.compile(r"([\d.]+) mg(?![/\w])")
-    return [float(text.rstrip(".")) for text in pattern.findall(row.dose)]
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[TableRow]:

@@ -1,1 +1,1 @@
-"""Code generation: equations to LLVM IR for CPU and GPU."""
+"""Code generation: equations to LLVM IR for CPU, GPU and WebAssembly."""

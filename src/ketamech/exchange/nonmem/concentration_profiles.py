@@ -12,8 +12,8 @@ import numpy as np
 from ketamech.core import InputError, closest_match, convert, unit
 from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_events import body_size
-from ketamech.dosing.dose_records import CMT_CODES, DoseRecord, route_of
-from ketamech.dosing.drugs import NO_ROUTE, Drug, spellings
+from ketamech.dosing.dose_records import DoseRecord, cmt_text, route_of
+from ketamech.dosing.drugs import Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
 from ketamech.exchange.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
@@ -25,13 +25,11 @@ from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_
 
 CONCENTRATIONS = ("ng/mL", "umol/L")
 DEFAULT_DRUG = "racemic ketamine"  # all routes; for tables whose drug the model does not know
-NUMBERS = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-CMT_NOTE = f"CMT by number is {NUMBERS}; --route states another route"
 
 
 @dataclass(frozen=True)
 class TableSettings:
-    """How a data table is read: the `unit` of the levels and their `column`, a `route` and a `drug` for all doses.
+    """How to read a data table: the `unit` and `column` of the levels, a `route` and a `drug` for all doses.
 
     `molar_mass` (g/mol) where levels are molar and the drug is not known; `interval` (h) between doses where the table
     does not state it; `steady_state`: profiles after the first dose, or after the only one, are at steady state;
@@ -55,24 +53,24 @@ def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: Ta
     with MDV 1 are left out. Raises InputError with file, line and column: no unit, two levels at one time, text that is
     no number.
     """
-    place, chosen = Path(path), settings or TableSettings()
-    table = cells_of(read_text(place, "a data table"), place)
-    _check_route(chosen.route)
-    reader = _TableReader(place, table, parameters, chosen, _level_column(table, place, chosen.column))
-    used = (*COLUMNS, reader.column, "WEIGHT")
-    for text in suspicions(table, used, parameters):
-        reader.found.note(text)
+    file, options = Path(path), settings or TableSettings()
+    table = cells_of(read_text(file, "a data table"), file)
+    _check_route(options.route)
+    reader = _TableReader(file, table, parameters, options, _level_column(table, file, options.column))
+    used_columns = (*COLUMNS, reader.column, "WEIGHT")
+    for suspicion in suspicions(table, used_columns, parameters):
+        reader.result.note(suspicion)
     for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
         reader.read_subject(name, list(rows))
-    for wanted in chosen.analytes:
-        if wanted not in reader.analytes:
+    for analyte in options.analytes:
+        if analyte not in reader.analytes:
             known = sorted(reader.analytes)
-            what, near = f"there is no analyte '{wanted}'", closest_match(wanted, known)
-            raise InputError(what, file=place, key="--analytes", expected=", ".join(known), nearest=near)
-    if not reader.found.profiles:
-        what = f"no subject has a dose and a level in column {chosen.column}"
-        raise InputError(what, file=place, key=chosen.column, expected="records of doses (AMT) and levels (DV, MDV 0)")
-    return reader.found
+            what, nearest = f"there is no analyte '{analyte}'", closest_match(analyte, known)
+            raise InputError(what, file=file, key="--analytes", expected=", ".join(known), nearest=nearest)
+    if not reader.result.profiles:
+        what = f"no subject has a dose and a level in column {options.column}"
+        raise InputError(what, file=file, key=options.column, expected="records of doses (AMT) and levels (DV, MDV 0)")
+    return reader.result
 
 
 def _check_route(name: str | None) -> None:
@@ -86,14 +84,14 @@ def _check_route(name: str | None) -> None:
         raise InputError(what, key="--route", expected=expected, nearest=problem.nearest) from None
 
 
-def _level_column(table: CsvTable, place: Path, column: str) -> str:
+def _level_column(table: CsvTable, file: Path, column: str) -> str:
     name = column.strip().upper()
     if name not in table.columns:
-        others = [word for known, word in table.columns.items() if known not in COLUMNS]
-        near = closest_match(column, others)
+        other_columns = [word for column_name, word in table.columns.items() if column_name not in COLUMNS]
+        closest_name = closest_match(column, other_columns)
         what = f"no column '{column}' with levels"
-        expected = f"a column with levels, named by --dv (other columns: {', '.join(others) or 'none'})"
-        raise InputError(what, file=place, line=1, key=column, expected=expected, nearest=near)
+        expected = f"a column with levels, named by --dv (other columns: {', '.join(other_columns) or 'none'})"
+        raise InputError(what, file=file, line=1, key=column, expected=expected, nearest=closest_name)
     return name
 
 
@@ -115,31 +113,31 @@ class _Levels:
 class _TableReader:
     """Reads the subjects of a data table one after the other."""
 
-    place: Path
+    file: Path
     table: CsvTable
     parameters: ParameterTable
     settings: TableSettings
     column: str
-    found: Profiles = field(default_factory=Profiles)
-    seen: set[str] = field(default_factory=set)
+    result: Profiles = field(default_factory=Profiles)
+    names_read: set[str] = field(default_factory=set)
     analytes: set[str] = field(default_factory=set)
 
     def read_subject(self, name: str, rows: list[DoseRow]) -> None:
         """Add the profiles of one ID."""
-        if name in self.seen:
+        if name in self.names_read:
             raise rows[0].error(f"ID {name} comes back", "ID", "all records of one person together")
-        self.seen.add(name)
+        self.names_read.add(name)
         drug, prepared = self._prepared(rows)
         for number, occasion in enumerate(occasions_of(prepared, drug.name if drug else DEFAULT_DRUG), 1):
-            doses, found = list(self._doses(occasion)), self._levels(name, occasion)
-            if found and not doses:
-                self.found.note(f"levels of ID {name} without a dose before them are left out")
+            doses, levels_by_analyte = list(self._doses(occasion)), self._levels(name, occasion)
+            if levels_by_analyte and not doses:
+                self.result.note(f"levels of ID {name} without a dose before them are left out")
                 continue
             for time in {dose.time for dose in doses}:
                 if len(routes := dict.fromkeys(dose.route for dose in doses if dose.time == time)) > 1:
-                    both = f"the doses {' and '.join(routes)} of ID {name} at one time"
-                    self.found.note(f"{both} count as one dose {next(iter(routes))}")
-            for analyte, levels in found.items():
+                    routes_text = f"the doses {' and '.join(routes)} of ID {name} at one time"
+                    self.result.note(f"{routes_text} count as one dose {next(iter(routes))}")
+            for analyte, levels in levels_by_analyte.items():
                 self._add(name, number, analyte, drug, doses, levels)
 
     def _add(
@@ -148,95 +146,97 @@ class _TableReader:
         molar_mass = self.settings.molar_mass
         if molar_mass is None and drug is not None and drug.molar_mass:
             molar_mass = self.parameters[drug.molar_mass].value
-        made = split_by_dose(doses, levels.samples, self.settings.interval, steady_state=self.settings.steady_state)
-        for number, dose, given, time, level in made:
-            self.found.profiles.append(ConcentrationProfile(
+        splits = split_by_dose(doses, levels.samples, self.settings.interval, steady_state=self.settings.steady_state)
+        for dose_number, nca_dose, dose_given, time, level in splits:
+            self.result.profiles.append(ConcentrationProfile(
                 name, analyte, time, level, levels.unit,
-                replace(dose, litres=litres_per_dose(given.unit, levels.unit, molar_mass)),
-                given.unit, number, occasion, given.time,
+                replace(nca_dose, litres=litres_per_dose(dose_given.unit, levels.unit, molar_mass)),
+                dose_given.unit, dose_number, occasion, dose_given.time,
             ))  # fmt: skip
-        if len(made) < len({dose.time for dose in doses}):
-            self.found.note(f"dosing intervals with fewer than {FEWEST} levels are left out")
+        if len(splits) < len({nca_dose.time for nca_dose in doses}):
+            self.result.note(f"dosing intervals with fewer than {FEWEST} levels are left out")
 
     def _prepared(self, rows: list[DoseRow]) -> tuple[Drug | None, list[DoseRow]]:
         """The drug, if the model knows it, and the rows of its doses and of levels, with the stated route."""
-        dosed = [row for row in rows if row.number("AMT") and "DRUG" in row.cells]
-        named = self.settings.drug or (dosed[0].text("DRUG") if dosed else "")
-        other = next((row for row in dosed if not _same_drug(row.text("DRUG"), named)), None)
+        dose_rows = [row for row in rows if row.number("AMT") and "DRUG" in row.cells]
+        drug_name = self.settings.drug or (dose_rows[0].text("DRUG") if dose_rows else "")
+        other = next((row for row in dose_rows if not _same_drug(row.text("DRUG"), drug_name)), None)
         if other is not None and self.settings.drug is None:
-            what = f"ID {other.text('ID', '1')} is given {named} and {other.text('DRUG')}"
-            raise other.error(what, "DRUG", "the drug whose levels are analysed", type_this=f"--drug {named}")
+            what = f"ID {other.text('ID', '1')} is given {drug_name} and {other.text('DRUG')}"
+            raise other.error(what, "DRUG", "the drug whose levels are analysed", type_this=f"--drug {drug_name}")
         unrouted = next((row for row in rows if row.number("AMT") and not {"ROUTE", "CMT"} & set(row.cells)), None)
         if unrouted is not None and self.settings.route is None:
             what, expected = "the route of the dose is not stated", "a column ROUTE or CMT, or one route for all doses"
             raise unrouted.error(what, "ROUTE", expected, type_this="--route IV")
         if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in rows) and not self.settings.route:
-            self.found.note(CMT_NOTE)
-        known = spellings().get(named.strip().lower())
-        if named and known is None:
-            self.found.note(f"{named} is no drug of the model: its amounts and routes are taken as they stand")
-        changed = []
+            self.result.note(f"CMT by number is {cmt_text()}; --route states another route")
+        drug_entry = spellings().get(drug_name.strip().lower())
+        if drug_name and drug_entry is None:
+            self.result.note(f"{drug_name} is no drug of the model: its amounts and routes are taken as they stand")
+        prepared = []
         for row in rows:
-            if row.number("AMT") and not _same_drug(row.text("DRUG", named), named):
+            if row.number("AMT") and not _same_drug(row.text("DRUG", drug_name), drug_name):
                 continue
             cells = {column: text for column, text in row.cells.items() if column != "DRUG"}
-            changed.append(replace(row, cells=cells | ({"ROUTE": self.settings.route} if self.settings.route else {})))
-        return known[0] if known else None, changed
+            prepared.append(replace(row, cells=cells | ({"ROUTE": self.settings.route} if self.settings.route else {})))
+        return drug_entry[0] if drug_entry else None, prepared
 
     def _doses(self, occasion: Occasion) -> Iterator[GivenDose]:
         factor = self.parameters["drug.hydrochloride_factor"].value
         for record, row in zip(occasion.records, occasion.rows, strict=True):
             if record.amount is None:
                 continue
-            amount, printed = _milligrams(record, row, factor)
+            amount, unit_text = _milligrams(record, row, factor)
             for k in range(record.addl + 1):
                 yield GivenDose(
-                    record.time + k * record.ii, amount, printed, record.route, record.duration,
+                    record.time + k * record.ii, amount, unit_text, record.route, record.duration,
                     record.ii or None, record.ss,
                 )  # fmt: skip
 
     def _levels(self, name: str, occasion: Occasion) -> dict[str, _Levels]:
         """The levels of an occasion by analyte."""
-        found: dict[str, _Levels] = {}
+        levels: dict[str, _Levels] = {}
         lines: dict[tuple[str, float, bool], tuple[DoseRow, float, str]] = {}
-        for one in occasion.observations:
-            analyte, time = self._analyte(one.row), one.time - occasion.begin
+        for seen in occasion.observations:
+            analyte, time = self._analyte(seen.row), seen.time - occasion.begin
             self.analytes.add(analyte)
             if self.settings.analytes and analyte not in self.settings.analytes:
                 continue
-            level = self._level(name, one.row)
+            level = self._level(name, seen.row)
             if level is None:
                 continue
-            key = (analyte, one.time, one.before)
-            printed = self._unit(one.row)
-            row, *before = lines.setdefault(key, (one.row, level, printed))
-            if row is not one.row:
-                both = f"lines {row.line} and {one.row.line}"
-                if before == [level, printed]:
-                    self.found.note(f"{both} have the same level of {analyte} of ID {name}; the second is left out")
+            key = (analyte, seen.time, seen.before)
+            unit_text = self._unit(seen.row)
+            row, *first_values = lines.setdefault(key, (seen.row, level, unit_text))
+            if row is not seen.row:
+                lines_of = f"lines {row.line} and {seen.row.line}"
+                if first_values == [level, unit_text]:
+                    self.result.note(
+                        f"{lines_of} have the same level of {analyte} of ID {name}; the second is left out"
+                    )
                     continue
-                what = f"two levels of {analyte} of ID {name} at TIME {one.time:g} ({both})"
-                raise one.row.error(what, self.column, "one level at a time; a C in a column C leaves a record out")
-            own = found.setdefault(analyte, _Levels(printed))
-            if own.unit != printed:
-                what = f"the unit of {analyte} changes from {own.unit} to {printed}"
-                raise one.row.error(what, "DVU", "one unit for each analyte of a subject")
-            own.rows.append((time, level, one.before or _is_implied(occasion, time)))
-        return found
+                what = f"two levels of {analyte} of ID {name} at TIME {seen.time:g} ({lines_of})"
+                raise seen.row.error(what, self.column, "one level at a time; a C in a column C leaves a record out")
+            levels_of_analyte = levels.setdefault(analyte, _Levels(unit_text))
+            if levels_of_analyte.unit != unit_text:
+                what = f"the unit of {analyte} changes from {levels_of_analyte.unit} to {unit_text}"
+                raise seen.row.error(what, "DVU", "one unit for each analyte of a subject")
+            levels_of_analyte.rows.append((time, level, seen.before or _is_implied(occasion, time)))
+        return levels
 
     def _level(self, name: str, row: DoseRow) -> float | None:
         """The level of a record, 0 below the limit of quantification; None without one."""
-        found = measurement_of(row, self.column)
-        if found is None:
+        measurement = measurement_of(row, self.column)
+        if measurement is None:
             return None
-        if found.censored == LEFT:
+        if measurement.censored == LEFT:
             return 0.0
-        what = f"{self.column} of {found.value:g} (ID {name}, line {row.line})"
-        if found.censored == RIGHT:
-            self.found.note(f"{what} is a lower bound (CENS -1) and counts as the level")
-        elif found.value < 0:
-            self.found.note(f"{what} counts as below the limit of quantification")
-        return found.value
+        what = f"{self.column} of {measurement.value:g} (ID {name}, line {row.line})"
+        if measurement.censored == RIGHT:
+            self.result.note(f"{what} is a lower bound (CENS -1) and counts as the level")
+        elif measurement.value < 0:
+            self.result.note(f"{what} counts as below the limit of quantification")
+        return measurement.value
 
     def _analyte(self, row: DoseRow) -> str:
         return analyte_of(row) or self.table.columns[self.column]
@@ -244,29 +244,29 @@ class _TableReader:
     def _unit(self, row: DoseRow) -> str:
         """The unit of the level of a record. Raises InputError without one, or where record and option differ."""
         own = unit_of(row, CONCENTRATIONS[0]) if self.column == DV else None
-        printed = self.settings.unit or own or self._stated_unit()
-        if printed is None:
+        used = self.settings.unit or own or self._stated_unit()
+        if used is None:
             what = f"the levels in column {self.column} have no unit"
             expected = "their unit, or a column DVU"
             raise row.error(what, self.column, expected, type_this="--unit ng/mL")
-        if own and _is_concentration(own) and _is_concentration(printed) and not unit(own).equals(unit(printed)):
-            what, expected = f"the level is in {own}, --unit says {printed}", f"levels in {printed}, or no --unit"
+        if own and _is_concentration(own) and _is_concentration(used) and not unit(own).equals(unit(used)):
+            what, expected = f"the level is in {own}, --unit says {used}", f"levels in {used}, or no --unit"
             raise row.error(what, self.column, expected)
-        if not _is_concentration(printed):
-            what = f"'{printed}' is not a unit of a concentration"
+        if not _is_concentration(used):
+            what = f"'{used}' is not a unit of a concentration"
             raise row.error(what, self.column, "a mass or an amount per volume", type_this="--unit ng/mL")
-        return printed
+        return used
 
     def _stated_unit(self) -> str | None:
         """The unit in the header lines of a table that KetaMech wrote."""
-        facts = read_csv_metadata(self.place)
-        found = facts.get(f"units {self.table.columns[self.column]}")
-        return str(found) if found else None
+        metadata = read_csv_metadata(self.file)
+        unit_text = metadata.get(f"units {self.table.columns[self.column]}")
+        return str(unit_text) if unit_text else None
 
 
 def _is_concentration(text: str) -> bool:
     try:
-        return any(unit(text).same_kind(unit(one)) for one in CONCENTRATIONS)
+        return any(unit(text).same_kind(unit(concentration)) for concentration in CONCENTRATIONS)
     except InputError:
         return False
 
@@ -277,9 +277,9 @@ def _is_implied(occasion: Occasion, time: float) -> bool:
     return any(abs(k - round(k)) < SAME_TIME and 1 <= round(k) <= addl for k, addl in numbers)
 
 
-def _same_drug(one: str, other: str) -> bool:
+def _same_drug(a: str, b: str) -> bool:
     """Whether two words name one drug."""
-    first, second = (spellings().get(word.strip().lower(), (word.strip().lower(), ""))[0] for word in (one, other))
+    first, second = (spellings().get(word.strip().lower(), (word.strip().lower(), ""))[0] for word in (a, b))
     return first == second
 
 

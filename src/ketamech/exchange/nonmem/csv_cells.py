@@ -63,21 +63,23 @@ class DoseRow:
         if text is None:
             return otherwise
         try:
-            found = float(text)
+            value = float(text)
         except ValueError:
-            found = math.nan
-        if not math.isfinite(found) or "_" in text:
-            how = " of hours since the first record" if ":" in text and column == "TIME" else ""
-            how = " with a point, not a decimal comma" if DECIMAL_COMMA.fullmatch(text) else how
-            raise self.error(f"'{text}' is not a number", written or column, f"a number{how}, or . where it is missing")
-        return found
+            value = math.nan
+        if not math.isfinite(value) or "_" in text:
+            form = " of hours since the first record" if ":" in text and column == "TIME" else ""
+            form = " with a point, not a decimal comma" if DECIMAL_COMMA.fullmatch(text) else form
+            raise self.error(
+                f"'{text}' is not a number", written or column, f"a number{form}, or . where it is missing"
+            )
+        return value
 
     def integer(self, column: str, allowed: range, otherwise: int = 0) -> int:
         """A whole number in a cell. Raises InputError for another one."""
-        found = float(self.number(column, otherwise))
-        if not found.is_integer() or int(found) not in allowed:
-            raise self.error(f"{column} of {found:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
-        return int(found)
+        value = float(self.number(column, otherwise))
+        if not value.is_integer() or int(value) not in allowed:
+            raise self.error(f"{column} of {value:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
+        return int(value)
 
     def error(self, what: str, column: str, expected: str, **more: str | None) -> InputError:
         """An error at this row."""
@@ -105,38 +107,38 @@ def cells_of(text: str, path: Path) -> CsvTable:
     without a cell, and those with words in a column C (a comment). Where commas do not separate, decimals may have one.
     """
     lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    first, lines = _header(lines)
+    header_line, lines = _header(lines)
     if not lines:
         raise InputError("the file is empty", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    separator = _separator(first)
-    written = [word.strip('"') for word in _split(first, separator)]
-    header = _with_synonyms([_named(word) for word in written])
+    separator = _separator(header_line)
+    column_names = [word.strip('"') for word in _split(header_line, separator)]
+    header = _with_synonyms([_column_name(word) for word in column_names])
     _refuse_header(header, path, lines[0][0])
     if len(lines) > MAX_ROWS:
         raise InputError(f"{len(lines):,} records", file=path, expected=f"at most {MAX_ROWS:,}")
-    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _comment(row)]
+    rows = [row for row in _rows(path, lines[1:], header, separator) if row.cells and not _is_comment(row)]
     commas = separator != "," and _decimal_commas(rows)
-    rows = [_complete(_with_points(row) if commas else row, header) for row in rows]
-    return CsvTable(rows, {name: word for name, word in zip(header, written, strict=True) if name}, commas)
+    rows = [_checked_row(_with_points(row) if commas else row, header) for row in rows]
+    return CsvTable(rows, {name: word for name, word in zip(header, column_names, strict=True) if name}, commas)
 
 
 def _header(lines: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
     """The header line and all following lines; the header may begin with # (IGNORE=# of NONMEM)."""
     start = next((i for i, (_, line) in enumerate(lines) if not line.startswith(COMMENT_PREFIXES)), len(lines))
-    kept = [(i, line) for i, line in lines[start:] if not line.startswith(COMMENT_PREFIXES)]
-    if kept and not _names_columns(kept[0][1]):
-        named = next((i for i in range(start - 1, -1, -1) if _names_columns(lines[i][1].lstrip("#"))), None)
-        if named is not None:
-            return lines[named][1].lstrip("#").strip(), [lines[named], *kept]
-    return (kept[0][1] if kept else ""), kept
+    records = [(i, line) for i, line in lines[start:] if not line.startswith(COMMENT_PREFIXES)]
+    if records and not _names_columns(records[0][1]):
+        header_index = next((i for i in range(start - 1, -1, -1) if _names_columns(lines[i][1].lstrip("#"))), None)
+        if header_index is not None:
+            return lines[header_index][1].lstrip("#").strip(), [lines[header_index], *records]
+    return (records[0][1] if records else ""), records
 
 
 def _names_columns(line: str) -> bool:
-    return {"TIME", "AMT"} <= {_named(word) for word in _split(line, _separator(line))}
+    return {"TIME", "AMT"} <= {_column_name(word) for word in _split(line, _separator(line))}
 
 
 def _separator(line: str) -> str | None:
-    return next((one for one in SEPARATORS if one in line), None)
+    return next((separator for separator in SEPARATORS if separator in line), None)
 
 
 def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator: str | None) -> Iterator[DoseRow]:
@@ -150,36 +152,36 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
             if separator == "," and len(words) > len(header):
                 expected += "; numbers with a decimal comma need semicolons between the columns"
             raise InputError(what, file=path, line=number, expected=expected)
-        named = ((name, word) for name, word in zip(header, words, strict=True) if name)
-        yield DoseRow(path, number, {name: word for name, word in named if word.lower() not in MISSING})
+        named_cells = ((name, word) for name, word in zip(header, words, strict=True) if name)
+        yield DoseRow(path, number, {name: word for name, word in named_cells if word.lower() not in MISSING})
 
 
-def _comment(row: DoseRow) -> bool:
+def _is_comment(row: DoseRow) -> bool:
     """Whether a column C marks the record as a comment. Raises InputError for a number, such as a concentration."""
-    mark = row.text("C")
-    if any(letter.isdigit() for letter in mark):
-        what = f"C of {mark}: a column C holds marks of comments"
+    text = row.text("C")
+    if any(letter.isdigit() for letter in text):
+        what = f"C of {text}: a column C holds marks of comments"
         raise row.error(what, "C", "a C in records to leave out, . in others; concentrations in a column DV")
-    return bool(mark)
+    return bool(text)
 
 
 def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
     """Whether numbers have a decimal comma. Raises InputError for ambiguous numbers."""
-    found: dict[re.Pattern[str], tuple[DoseRow, str]] = {}
+    examples: dict[re.Pattern[str], tuple[DoseRow, str]] = {}
     for row in rows:
         for name, word in row.cells.items():
             kind = next((k for k in (THOUSANDS, DECIMAL_COMMA, DECIMAL_POINT) if k.fullmatch(word)), None)
             if kind is not None and name != "ID":
-                found.setdefault(kind, (row, name))
-    commas = found.get(DECIMAL_COMMA, found.get(THOUSANDS))
+                examples.setdefault(kind, (row, name))
+    commas = examples.get(DECIMAL_COMMA, examples.get(THOUSANDS))
     if commas is None:
         return False
     row, name = commas
-    if DECIMAL_POINT in found:
-        other, column = found[DECIMAL_POINT]
-        what = f"a comma in '{row.text(name)}' and a point in '{other.text(column)}' (line {other.line})"
+    if DECIMAL_POINT in examples:
+        other_row, column = examples[DECIMAL_POINT]
+        what = f"a comma in '{row.text(name)}' and a point in '{other_row.text(column)}' (line {other_row.line})"
         raise row.error(what, name, "one decimal mark in the whole table, and none between thousands")
-    if DECIMAL_COMMA not in found:
+    if DECIMAL_COMMA not in examples:
         what = f"'{row.text(name)}' may be a thousand or a number with a decimal comma"
         point = row.text(name).replace(",", ".")
         raise row.error(what, name, f"{row.text(name).replace(',', '')}, or {point} with a decimal point")
@@ -191,7 +193,7 @@ def _with_points(row: DoseRow) -> DoseRow:
     return replace(row, cells={**row.cells, **numbers})
 
 
-def _complete(row: DoseRow, header: list[str]) -> DoseRow:
+def _checked_row(row: DoseRow, header: list[str]) -> DoseRow:
     """The row with an integer-like ID normalised. Raises InputError without ID or TIME."""
     for column, what in (("TIME", "a record without a time"), ("ID", "a record without an ID")):
         if column in header and column not in row.cells:
@@ -207,38 +209,38 @@ def _split(line: str, separator: str | None) -> list[str]:
     return [word.strip() for word in words]
 
 
-def _named(word: str) -> str:
+def _column_name(word: str) -> str:
     name = word.strip().strip('"').upper()
     return ALIASES.get(name, name)
 
 
 def _with_synonyms(header: list[str]) -> list[str]:
     """The names of columns, with the first synonym of each column that no other column means replaced."""
-    found = list(header)
-    for place, name in enumerate(header):
-        if SYNONYMS.get(name, name) not in found:
-            found[place] = SYNONYMS.get(name, name)
-    return found
+    names = list(header)
+    for i, name in enumerate(header):
+        if SYNONYMS.get(name, name) not in names:
+            names[i] = SYNONYMS.get(name, name)
+    return names
 
 
 def _refuse_header(header: list[str], path: Path, line: int) -> None:
-    doubled = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
-    if doubled is not None:
-        raise InputError(f"two columns mean {doubled}", file=path, line=line, key=doubled, expected="one of them")
+    duplicate = next((name for i, name in enumerate(header) if name and name in header[:i]), None)
+    if duplicate is not None:
+        raise InputError(f"two columns mean {duplicate}", file=path, line=line, key=duplicate, expected="one of them")
     missing = next((name for name in ("TIME", "AMT") if name not in header), None)
     if missing is not None:
-        guess = closest_match(missing, [name for name in header if name not in COLUMNS])
-        why = " (0 where nothing is given)" if missing == "AMT" else ""
+        closest_name = closest_match(missing, [name for name in header if name not in COLUMNS])
+        hint = " (0 where nothing is given)" if missing == "AMT" else ""
         what = f"no column {missing}"
-        expected = f"ID,TIME,AMT,...{why}; the columns of this file are {', '.join(name for name in header if name)}"
-        raise InputError(what, file=path, line=line, key=missing, expected=expected, nearest=guess)
+        expected = f"ID,TIME,AMT,...{hint}; the columns of this file are {', '.join(name for name in header if name)}"
+        raise InputError(what, file=path, line=line, key=missing, expected=expected, nearest=closest_name)
 
 
 def refuse_dates(rows: Sequence[DoseRow]) -> None:
     """Raise InputError where a DATE column changes: only TIME is read."""
     for column in DATES:
-        given = [row for row in rows if column in row.cells]
-        changed = next((row for row in given if row.text(column) != given[0].text(column)), None)
+        dated_rows = [row for row in rows if column in row.cells]
+        changed = next((row for row in dated_rows if row.text(column) != dated_rows[0].text(column)), None)
         if changed is not None:
-            what = f"{column} changes from {given[0].text(column)} to {changed.text(column)}"
+            what = f"{column} changes from {dated_rows[0].text(column)} to {changed.text(column)}"
             raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")

@@ -16,7 +16,7 @@ from ketamech.exchange.nonmem.csv_cells import ANALYTES, UNIT_COLUMNS, DoseRow
 from ketamech.simulation.nca_tables import PER_KG
 
 DV = "DV"
-CENSORING_COLUMNS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")  # columns that say how DV is to be read
+CENSORING_COLUMNS = ("EVID", "MDV", "CENS", "LIMIT", "BLQ", "LLOQ")  # columns that state the censoring of DV
 NUMBER = r"(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?"
 BELOW = re.compile(rf"<\s*(?P<limit>{NUMBER})|(?:<\s*)?(?:blq|bql|bloq|bdl|blod|lloq|loq|lod|nd)", re.I)
 NOT_CENSORED, LEFT, RIGHT = 0, 1, -1
@@ -37,31 +37,31 @@ def measurement_of(row: DoseRow, column: str = DV) -> Measurement | None:
     EVID, MDV, CENS, LIMIT, BLQ and LLOQ are about DV: for another `column` they do not count. Raises InputError for
     text that is neither a number nor a mark of BLQ.
     """
-    own = (
+    relevant_row = (
         row if column == DV else replace(row, cells={k: v for k, v in row.cells.items() if k not in CENSORING_COLUMNS})
     )
-    if own.number("EVID") != 0 or own.number("MDV") == 1:
+    if relevant_row.number("EVID") != 0 or relevant_row.number("MDV") == 1:
         return None
-    text, code = own.text(column), own.integer("CENS", range(-1, 2))
-    below = BELOW.fullmatch(text)
-    if code == LEFT or below or own.number("BLQ") == 1:
-        if not text and "LLOQ" not in own.cells and own.number("BLQ") != 1:
+    text, code = relevant_row.text(column), relevant_row.integer("CENS", range(-1, 2))
+    below_match = BELOW.fullmatch(text)
+    if code == LEFT or below_match or relevant_row.number("BLQ") == 1:
+        if not text and "LLOQ" not in relevant_row.cells and relevant_row.number("BLQ") != 1:
             return None
-        return Measurement(_limit(own, column, below), LEFT, own.number("LIMIT", -math.inf))
+        return Measurement(_limit(relevant_row, column, below_match), LEFT, relevant_row.number("LIMIT", -math.inf))
     if not text:
         return None
-    return Measurement(_number(own, column), code)
+    return Measurement(_number(relevant_row, column), code)
 
 
-def _limit(row: DoseRow, column: str, below: re.Match[str] | None) -> float:
+def _limit(row: DoseRow, column: str, below_match: re.Match[str] | None) -> float:
     """The limit of quantification of a record, NaN if it is not stated."""
-    if below and below["limit"]:
-        return float(below["limit"].replace(",", "."))
-    stated = row.number("LLOQ", math.nan)
-    written = math.nan if below or column not in row.cells else _number(row, column)
-    if below or row.number("BLQ") == 1 or not written > 0:
-        return written if math.isnan(stated) else stated
-    return written
+    if below_match and below_match["limit"]:
+        return float(below_match["limit"].replace(",", "."))
+    lloq = row.number("LLOQ", math.nan)
+    dv = math.nan if below_match or column not in row.cells else _number(row, column)
+    if below_match or row.number("BLQ") == 1 or not dv > 0:
+        return dv if math.isnan(lloq) else lloq
+    return dv
 
 
 def _number(row: DoseRow, column: str) -> float:
@@ -90,9 +90,9 @@ def unit_of(row: DoseRow, kind: str) -> str | None:
     return None if not text or is_dose else text
 
 
-def _same_kind(one: str, other: str) -> bool:
+def _same_kind(first: str, second: str) -> bool:
     """Whether two texts are units of one kind."""
     try:
-        return unit(one).same_kind(unit(other))
+        return unit(first).same_kind(unit(second))
     except InputError:
         return False

@@ -31,10 +31,10 @@ def dose_record(row: DoseRow, drug: str | None, *, visit: bool = False) -> tuple
         if not name:
             expected = "a column DRUG, or one drug for all"
             raise row.error("no drug is stated", "DRUG", expected, type_this="--drug esketamine")
-        given = known_drug(name)
-        if row.number("AMT") == 0 and row.number("RATE") and not given.is_session:
-            return _constant(row, given), True
-        return _record(row, given, visit), False
+        drug_entry = known_drug(name)
+        if row.number("AMT") == 0 and row.number("RATE") and not drug_entry.is_session:
+            return _constant_infusion(row, drug_entry), True
+        return _record(row, drug_entry, visit), False
     except InputError as problem:
         raise row.with_location(problem) from None
 
@@ -45,28 +45,28 @@ def constant_infusion(hourly: DoseRecord, length: float) -> DoseRecord:
     return replace(hourly, amount=hourly.amount * length, duration=length, ii=length)
 
 
-def _record(row: DoseRow, given: Drug, visit: bool) -> DoseRecord:
-    share = row.number("F", 1.0)
-    if not share > 0:
-        raise row.error(f"F of {share:g}", "F", "a share above 0")
+def _record(row: DoseRow, drug_entry: Drug, visit: bool) -> DoseRecord:
+    bioavailability = row.number("F", 1.0)
+    if not bioavailability > 0:
+        raise row.error(f"F of {bioavailability:g}", "F", "a share above 0")
     amount = None
-    if not given.is_session:
+    if not drug_entry.is_session:
         if not row.number("AMT") > 0:
             raise row.error(f"a dose with AMT of {row.number('AMT'):g}", "AMT", "an amount above 0")
-        amount = row.number("AMT") * share
-    route, unit = _route(row, given), "" if given.is_session else mass_unit(row.text("UNIT", "mg"))
-    lasting = 0.0 if visit else duration(
-        share if given.is_session else amount, row.number("RATE"), row.number("DUR"), route,
-        modelled_rate=row.number("R"), modelled_duration=row.number("D"), share=share,
+        amount = row.number("AMT") * bioavailability
+    route, unit = _route(row, drug_entry), "" if drug_entry.is_session else mass_unit(row.text("UNIT", "mg"))
+    duration_h = 0.0 if visit else duration(
+        bioavailability if drug_entry.is_session else amount, row.number("RATE"), row.number("DUR"), route,
+        modelled_rate=row.number("R"), modelled_duration=row.number("D"), share=bioavailability,
     )  # fmt: skip
     return DoseRecord(
-        row.number("TIME"), given.name, amount, unit, route, lasting,
+        row.number("TIME"), drug_entry.name, amount, unit, route, duration_h,
         row.integer("ADDL", range(MAX_DOSES + 1)), row.number("II"), row.integer("SS", range(3)) > 0, row.number("LAG"),
         salt_of(row.text("SALT", "base")), row.number("MISSING"),
     )  # fmt: skip
 
 
-def _constant(row: DoseRow, given: Drug) -> DoseRecord:
+def _constant_infusion(row: DoseRow, drug_entry: Drug) -> DoseRecord:
     """A constant infusion at steady state that ends at its TIME."""
     if not row.integer("SS", range(3)):
         what = "AMT of 0 with a RATE: an infusion without an end"
@@ -80,19 +80,19 @@ def _constant(row: DoseRow, given: Drug) -> DoseRecord:
     if not hourly > 0:
         raise row.error(f"RATE of {rate:g} with AMT of 0", "RATE", "a rate above 0, or -1 with a rate in column R")
     unit, salt = mass_unit(row.text("UNIT", "mg")), salt_of(row.text("SALT", "base"))
-    route = _route(row, given)
-    return DoseRecord(row.number("TIME"), given.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
+    route = _route(row, drug_entry)
+    return DoseRecord(row.number("TIME"), drug_entry.name, hourly, unit, route, 1.0, 0, 1.0, True, salt=salt)
 
 
-def _route(row: DoseRow, given: Drug) -> str:
+def _route(row: DoseRow, drug_entry: Drug) -> str:
     """ROUTE, else CMT. Raises InputError where both are missing and the drug needs a route."""
     for column in ("ROUTE", "CMT"):
         if column in row.cells:
             return route_of(row.text(column))
-    if "" not in given.routes:
-        what = f"no route is stated for {given.name}"
-        routes = ", ".join(given.routes)
-        raise row.error(what, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=given.routes[0])
+    if "" not in drug_entry.routes:
+        what = f"no route is stated for {drug_entry.name}"
+        routes = ", ".join(drug_entry.routes)
+        raise row.error(what, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=drug_entry.routes[0])
     return ""
 
 
@@ -155,7 +155,7 @@ class Occasion:
     @property
     def last_observation(self) -> float | None:
         """The last observation, in h from `begin`."""
-        return max((seen.time - self.begin for seen in self.observations), default=None)
+        return max((observation.time - self.begin for observation in self.observations), default=None)
 
     def cycle(self, visit_gap: float) -> tuple[Regimen, Regimen, float]:
         """Schedules and constant infusions that define the initial steady state, and the cycle length (h).
@@ -164,20 +164,20 @@ class Occasion:
         steady state.
         """
         try:
-            steady = tuple(record.treatment() for record in (*self.records, *self.past) if record.ss)
-            repeated, length = Regimen(steady).steady_state_cycle(visit_gap)
+            steady_treatments = tuple(record.treatment() for record in (*self.records, *self.past) if record.ss)
+            schedules, length = Regimen(steady_treatments).steady_state_cycle(visit_gap)
             length = length or (CYCLE if self.constant else 0.0)
-            running = tuple(constant_infusion(record, length).treatment() for record in self.constant)
+            infusions = tuple(constant_infusion(record, length).treatment() for record in self.constant)
         except InputError as problem:
             raise (self.start.with_location(problem) if self.start else problem) from None
-        return repeated, Regimen(running), length
+        return schedules, Regimen(infusions), length
 
     @property
     def description(self) -> str:
         """The regimen as sentences."""
-        before = [f"after {record.amount:g} {record.unit}/h {record.drug} {record.route}" for record in self.constant]
-        before += [f"after {Regimen((record.treatment(),)).sentence()}" for record in self.past]
-        return "; ".join([*before, self.regimen.sentence()] if self.records else before) or "nothing is given"
+        earlier = [f"after {record.amount:g} {record.unit}/h {record.drug} {record.route}" for record in self.constant]
+        earlier += [f"after {Regimen((record.treatment(),)).sentence()}" for record in self.past]
+        return "; ".join([*earlier, self.regimen.sentence()] if self.records else earlier) or "nothing is given"
 
 
 @dataclass(frozen=True)
@@ -221,49 +221,49 @@ def occasions_of(rows: Sequence[DoseRow], drug: str | None) -> tuple[Occasion, .
 
     Records without observation before an added steady state belong to that steady state.
     """
-    stretches: list[_OccasionRecords] = []
+    groups: list[_OccasionRecords] = []
     for event in (_event(row, drug) for row in rows):
-        before = stretches[-1] if stretches else None
-        if before is not None and event.kind not in RESETS:
-            _refuse_disorder(before.events[-1], event)
-        if before is not None and not _begins(event, before):
-            before.events.append(event)
+        previous = groups[-1] if groups else None
+        if previous is not None and event.kind not in RESETS:
+            _refuse_disorder(previous.events[-1], event)
+        if previous is not None and not _starts_occasion(event, previous):
+            previous.events.append(event)
             continue
         added = event.ss == 2 and event.kind == DOSE
-        carried = _frequencies(before, event) if added else []
+        continued = _schedules_before(previous, event) if added else []
         absorbed: list[_Event] = []
-        if added and before is not None and not before.is_observed:
-            absorbed = [*before.absorbed, *before.events]
-            stretches.pop()
-        begin = event.time if before is not None or event.ss else min(0.0, event.time)
-        stretches.append(_OccasionRecords([event], carried, begin, absorbed))
-    return tuple(_occasion(stretch) for stretch in stretches)
+        if added and previous is not None and not previous.is_observed:
+            absorbed = [*previous.absorbed, *previous.events]
+            groups.pop()
+        begin = event.time if previous is not None or event.ss else min(0.0, event.time)
+        groups.append(_OccasionRecords([event], continued, begin, absorbed))
+    return tuple(_occasion(group) for group in groups)
 
 
-def _begins(event: _Event, before: _OccasionRecords) -> bool:
+def _starts_occasion(event: _Event, previous: _OccasionRecords) -> bool:
     """Whether a record begins an occasion. Raises InputError for a second SS of 1 at one time."""
     if event.kind in RESETS:
         return True
-    at_once = before.starts_at_steady_state and abs(event.time - before.begin) < SAME_TIME
-    if event.ss == 1 and at_once and any(other.ss == 1 for other in before.events):
+    is_at_start = previous.starts_at_steady_state and abs(event.time - previous.begin) < SAME_TIME
+    if event.ss == 1 and is_at_start and any(earlier.ss == 1 for earlier in previous.events):
         what = "a second SS of 1 at one time would undo the first"
         raise event.row.error(what, "SS", "SS of 2 for what is added to a steady state", type_this="2")
-    return event.ss == 1 or (event.ss == 2 and (not at_once or before.is_observed))
+    return event.ss == 1 or (event.ss == 2 and (not is_at_start or previous.is_observed))
 
 
-def _frequencies(before: _OccasionRecords | None, event: _Event) -> list[_Event]:
+def _schedules_before(previous: _OccasionRecords | None, event: _Event) -> list[_Event]:
     """The schedules to which an SS of 2 adds one. Raises InputError without a steady state."""
-    if before is None or not before.starts_at_steady_state:
+    if previous is None or not previous.starts_at_steady_state:
         what = "SS of 2 without a start at steady state before it"
         raise event.row.error(what, "SS", "a record with SS 1 before it, in the same frequency")
-    given = [*before.carried, *(other for other in before.events if other.dose is not None)]
-    lost = next((other for other in given if not other.ss or other.constant or _ended(other, event.time)), None)
-    if lost is not None:
-        what = f"SS of 2 at TIME {event.time:g}, when the dose of line {lost.row.line} is not at steady state"
+    schedules = [*previous.carried, *(e for e in previous.events if e.dose is not None)]
+    invalid = next((e for e in schedules if not e.ss or e.constant or _ended(e, event.time)), None)
+    if invalid is not None:
+        what = f"SS of 2 at TIME {event.time:g}, when the dose of line {invalid.row.line} is not at steady state"
         raise event.row.error(
             what, "SS", "only frequencies at steady state since the SS of 1, the last dose within one II"
         )
-    return given
+    return schedules
 
 
 def _ended(event: _Event, time: float) -> bool:
@@ -284,70 +284,70 @@ def _event(row: DoseRow, drug: str | None) -> _Event:
 
 def _kind(row: DoseRow) -> int:
     """EVID; without the column a record with an amount is a dose, any other an observation."""
-    dosed = row.number("AMT") != 0
+    has_amount = row.number("AMT") != 0
     if "EVID" not in row.cells:
-        return DOSE if dosed else OBSERVATION
+        return DOSE if has_amount else OBSERVATION
     kind = row.number("EVID")
     if kind not in range(5):
-        expected = "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here"
+        expected = "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is supported"
         raise row.error(f"EVID of {kind:g}", "EVID", expected)
     if kind == OTHER and row.text("CMT").startswith("-"):
         what = f"CMT {row.text('CMT')} switches a compartment off"
-        raise row.error(what, "CMT", "a route: none is switched off here")
+        raise row.error(what, "CMT", "a route; compartments cannot be switched off")
     if kind == OTHER and row.text("DRUG").lower() == VISIT_DRUG:
         return DOSE
-    if dosed and kind in UNDOSED:
+    if has_amount and kind in UNDOSED:
         dose = f"EVID {RESET_AND_DOSE if kind == RESET else DOSE}"
         raise row.error(f"{UNDOSED[int(kind)]} with an amount", "AMT", f"{dose}, or AMT of 0", type_this=dose)
     return int(kind)
 
 
-def _refuse_disorder(before: _Event, event: _Event) -> None:
-    if event.time < before.time:
-        what = f"TIME goes back from {before.time:g} to {event.time:g}"
-        several = "" if "ID" in event.row.cells else ", or a column ID for several persons"
-        raise event.row.error(what, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){several}")
+def _refuse_disorder(previous: _Event, event: _Event) -> None:
+    if event.time < previous.time:
+        what = f"TIME goes back from {previous.time:g} to {event.time:g}"
+        hint = "" if "ID" in event.row.cells else ", or a column ID for several persons"
+        raise event.row.error(what, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){hint}")
 
 
-def _occasion(stretch: _OccasionRecords) -> Occasion:
-    begin = stretch.begin
-    ahead = [(event.row, *_from_begin(event, begin)) for event in stretch.carried]
-    given = [(row, dose) for row, dose, goes_on in ahead if goes_on]
-    past = [dose for _, dose, goes_on in ahead if not goes_on]
+def _occasion(group: _OccasionRecords) -> Occasion:
+    begin = group.begin
+    continued_doses = [(event.row, *_from_begin(event, begin)) for event in group.carried]
+    dose_rows = [(row, dose) for row, dose, continues in continued_doses if continues]
+    past = [dose for _, dose, continues in continued_doses if not continues]
     constant: list[DoseRecord] = []
-    for event in stretch.events:
+    for event in group.events:
         if event.dose is not None and event.constant:
             constant.append(replace(event.dose, time=0.0))
         elif event.dose is not None:
-            given.append((event.row, replace(event.dose, time=event.time - begin)))
-    start = stretch.events[0].row if stretch.starts_at_steady_state else None
-    rows, records = tuple(row for row, _ in given), tuple(dose for _, dose in given)
-    seen = tuple(_observations(stretch))
-    observed = iter(seen)
+            dose_rows.append((event.row, replace(event.dose, time=event.time - begin)))
+    start = group.events[0].row if group.starts_at_steady_state else None
+    rows, records = tuple(row for row, _ in dose_rows), tuple(dose for _, dose in dose_rows)
+    observations = tuple(_observations(group))
+    remaining_observations = iter(observations)
     every = tuple(
-        next(observed) if event.dose is None else Observation(event.row, event.time, before=False)
-        for event in (*stretch.absorbed, *stretch.events)
+        next(remaining_observations) if event.dose is None else Observation(event.row, event.time, before=False)
+        for event in (*group.absorbed, *group.events)
     )
-    return Occasion(begin, records, rows, seen, tuple(past), tuple(constant), start, every)
+    return Occasion(begin, records, rows, observations, tuple(past), tuple(constant), start, every)
 
 
 def _from_begin(event: _Event, begin: float) -> tuple[DoseRecord, bool]:
     """A schedule from its first dose at or after `begin`, in h from `begin`; False where it has no such dose."""
     dose = event.dose
     assert dose is not None
-    gone = math.ceil((begin - dose.time) / dose.ii - SAME_TIME)
-    first = max(0.0, dose.time + gone * dose.ii - begin)
-    return replace(dose, time=first, addl=max(0, dose.addl - gone)), gone <= dose.addl
+    n_past = math.ceil((begin - dose.time) / dose.ii - SAME_TIME)
+    first_time = max(0.0, dose.time + n_past * dose.ii - begin)
+    return replace(dose, time=first_time, addl=max(0, dose.addl - n_past)), n_past <= dose.addl
 
 
-def _observations(stretch: _OccasionRecords) -> Iterator[Observation]:
+def _observations(group: _OccasionRecords) -> Iterator[Observation]:
     """Observations; before a dose of the same time in a later row."""
-    given: list[DoseRecord] = [event.dose for event in stretch.carried if event.dose is not None]
-    for event in stretch.events:
+    doses: list[DoseRecord] = [event.dose for event in group.carried if event.dose is not None]
+    for event in group.events:
         if event.dose is not None:
-            given.append(event.dose)
+            doses.append(event.dose)
         else:
-            yield Observation(event.row, event.time, not any(_falls_on(dose, event.time) for dose in given))
+            yield Observation(event.row, event.time, not any(_falls_on(dose, event.time) for dose in doses))
 
 
 def _falls_on(dose: DoseRecord, time: float) -> bool:

@@ -16,8 +16,7 @@ from pathlib import Path
 from ketamech.core import InputError, UnknownNameError, convert
 from ketamech.core.atomic_files import read_text
 from ketamech.core.errors import misspelled
-from ketamech.dosing.dose_records import CMT_CODES
-from ketamech.dosing.drugs import NO_ROUTE
+from ketamech.dosing.dose_records import cmt_text
 from ketamech.exchange.nonmem.csv_cells import COLUMNS, NOT_MISSPELLED, CsvTable, DoseRow, cells_of, refuse_dates
 from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
 from ketamech.parameters import HUMAN, Parameter, ParameterTable, Species, load_species
@@ -63,130 +62,129 @@ def read_doses(path: Path | str, parameters: ParameterTable, *, drug: str | None
 def doses_in(
     text: str, path: Path | str, parameters: ParameterTable, *, drug: str | None = None, route: str | None = None
 ) -> DoseTable:
-    """The same for the text of a table; `path` only names it in errors. `route`: of a table without ROUTE and CMT."""
-    found = cells_of(text, Path(path))
+    """The subjects of the text of a dose table; `path` is for errors. `route`: of a table without ROUTE and CMT."""
+    table = cells_of(text, Path(path))
     assumed: list[str] = []
-    if route and not {"ROUTE", "CMT"} & found.columns.keys():
-        found = replace(found, rows=[replace(row, cells={**row.cells, "ROUTE": route}) for row in found.rows])
+    if route and not {"ROUTE", "CMT"} & table.columns.keys():
+        table = replace(table, rows=[replace(row, cells={**row.cells, "ROUTE": route}) for row in table.rows])
         assumed.append(f"every dose is given by the route {route}")
-    people = person_columns(found.columns, parameters)
+    columns = person_columns(table.columns, parameters)
     subjects: list[DoseTableSubject] = []
-    for name, own in groupby(found.rows, key=lambda row: row.text("ID", "1")):
-        records = list(own)
+    for name, group in groupby(table.rows, key=lambda row: row.text("ID", "1")):
+        records = list(group)
         if any(name == subject.name for subject in subjects):
             raise records[0].error(f"ID {name} comes back", "ID", "all records of one person together")
-        subjects.append(_subject(name, records, people, parameters, drug, found.columns))
+        subjects.append(_subject(name, records, columns, parameters, drug, table.columns))
     if not subjects:
         raise InputError("the table holds no record", file=path, line=1, expected="ID,TIME,AMT,... and records")
-    return DoseTable(Path(path), tuple(subjects), (*_notes(found, people, drug, parameters), *assumed), found.columns)
+    return DoseTable(Path(path), tuple(subjects), (*_notes(table, columns, drug, parameters), *assumed), table.columns)
 
 
 def _subject(
-    name: str, records: list[DoseRow], people: Mapping[str, str], parameters: ParameterTable, drug: str | None,
-    written: Mapping[str, str],
+    name: str, records: list[DoseRow], columns: Mapping[str, str], parameters: ParameterTable, drug: str | None,
+    headers: Mapping[str, str],
 ) -> DoseTableSubject:  # fmt: skip
     refuse_dates(records)
     species = species_of(records)
     occasions: list[Occasion] = []
     values = dict(species.canonical)
     for i, occasion in enumerate(occasions_of(records, drug)):
-        rows = sorted((*occasion.rows, *(one.row for one in occasion.every)), key=lambda row: row.line)
-        own, changes = person_values(rows, occasion.begin, people, parameters, species.name, written)
+        rows = sorted((*occasion.rows, *(observation.row for observation in occasion.every)), key=lambda row: row.line)
+        own, changes = person_values(rows, occasion.begin, columns, parameters, species.name, headers)
         values |= {} if i else own
-        changed = {key: value for key, value in own.items() if values.get(key) != value}
-        occasions.append(replace(occasion, values=changed, changes=changes))
+        changed_values = {key: value for key, value in own.items() if values.get(key) != value}
+        occasions.append(replace(occasion, values=changed_values, changes=changes))
     return DoseTableSubject(name, values, tuple(occasions), species.name)
 
 
-def _notes(found: CsvTable, people: Mapping[str, str], drug: str | None, parameters: ParameterTable) -> Iterable[str]:
+def _notes(table: CsvTable, columns: Mapping[str, str], drug: str | None, parameters: ParameterTable) -> Iterable[str]:
     """Assumptions that were made."""
-    if any("DRUG" not in row.cells and row.number("AMT") for row in found.rows):
+    if any("DRUG" not in row.cells and row.number("AMT") for row in table.rows):
         yield f"every dose without a drug of its own is {drug}"
-    if "UNIT" not in found.columns:
+    if "UNIT" not in table.columns:
         yield "AMT is in mg, TIME in hours"
-    if found.commas:
+    if table.commas:
         yield "numbers have a decimal comma"
-    unused = {name: written for name, written in found.columns.items() if name not in (*COLUMNS, *people)}
+    unused = {name: column for name, column in table.columns.items() if name not in (*COLUMNS, *columns)}
     if unused:
         yield f"columns that are not used: {', '.join(unused.values())}"
-    yield from suspicions(found, (*COLUMNS, *people), parameters)
-    if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in found.rows):
-        numbers = ", ".join(f"{i} {route or NO_ROUTE}" for i, route in enumerate(CMT_CODES, 1))
-        yield f"CMT by number is {numbers}"
+    yield from suspicions(table, (*COLUMNS, *columns), parameters)
+    if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in table.rows):
+        yield f"CMT by number is {cmt_text()}"
 
 
-def suspicions(found: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
-    """Columns that resemble a parameter, and doses that stand twice, word for word.
+def suspicions(table: CsvTable, used: Collection[str], parameters: ParameterTable) -> Iterable[str]:
+    """Notes on columns that resemble a parameter, and on identical consecutive doses.
 
     Raises UnknownNameError for a column that is not `used` and resembles one that is.
     """
-    for name, written in found.columns.items():
+    for name, column in table.columns.items():
         if name in used or name in NOT_MISSPELLED:
             continue
         if "." in name:  # the name of a parameter, or of an output that a simulation wrote
-            if (near := misspelled(name, parameters)) is not None:
-                yield f"the column {written} is not used; a parameter is called {near}"
+            if (closest_name := misspelled(name, parameters)) is not None:
+                yield f"the column {column} is not used; a parameter is called {closest_name}"
             continue
-        near = misspelled(name, used)
-        if near is not None and near not in found.columns:
-            file, what = found.rows[0].file if found.rows else None, f"the column {written} is not known"
+        closest_name = misspelled(name, used)
+        if closest_name is not None and closest_name not in table.columns:
+            file, what = table.rows[0].file if table.rows else None, f"the column {column} is not known"
             expected = "the name of a column that is used, or a table without this column"
-            raise UnknownNameError(what, file=file, key=written, expected=expected, nearest=near)
-    for before, row in pairwise(found.rows):
-        if row.cells == before.cells and row.number("AMT"):
-            yield f"lines {before.line} and {row.line} are the same dose, which is given twice"
+            raise UnknownNameError(what, file=file, key=column, expected=expected, nearest=closest_name)
+    for previous, row in pairwise(table.rows):
+        if row.cells == previous.cells and row.number("AMT"):
+            yield f"lines {previous.line} and {row.line} are the same dose, which is given twice"
 
 
 def person_columns(header: Iterable[str], parameters: ParameterTable) -> dict[str, str]:
     """The parameter of each column that is named after one: in full, or without the stage for person.*."""
     names = [name for name in header if name not in COLUMNS]
-    found = {name: name.lower() if "." in name else f"person.{name.lower()}" for name in names}
-    return {name: parameter for name, parameter in found.items() if parameter in parameters}
+    parameter_by_column = {name: name.lower() if "." in name else f"person.{name.lower()}" for name in names}
+    return {name: parameter for name, parameter in parameter_by_column.items() if parameter in parameters}
 
 
 def species_of(rows: Sequence[DoseRow]) -> Species:
     """The species of column SPECIES, human without one. Raises InputError for two species or an unknown one."""
-    given = [row for row in rows if "SPECIES" in row.cells]
+    named = [row for row in rows if "SPECIES" in row.cells]
     try:
-        found = load_species(given[0].text("SPECIES") if given else HUMAN)
+        species = load_species(named[0].text("SPECIES") if named else HUMAN)
     except InputError as problem:
-        raise given[0].with_location(problem) from None
-    changed = next((row for row in given if row.text("SPECIES") != given[0].text("SPECIES")), None)
+        raise named[0].with_location(problem) from None
+    changed = next((row for row in named if row.text("SPECIES") != named[0].text("SPECIES")), None)
     if changed is not None:
         raise changed.error("SPECIES changes", "SPECIES", "one species an ID")
-    return found
+    return species
 
 
 def person_values(
     rows: Sequence[DoseRow], begin: float, columns: Mapping[str, str], parameters: ParameterTable, species: str,
-    written: Mapping[str, str],
+    headers: Mapping[str, str],
 ) -> tuple[dict[str, float], tuple[tuple[float, dict[str, float]], ...]]:  # fmt: skip
     """Covariates and other parameters of one occasion of a subject, from columns in the units of the parameter tables.
 
     In canonical units: the values from the begin (TIME `begin`), and changes as (h from the begin, values). A value
-    holds from its record to the next one. `written` are the names of the columns in the file. Raises InputError for a
+    holds from its record to the next one. `headers` are the names of the columns in the file. Raises InputError for a
     value out of bounds.
     """
     values: dict[str, float] = {}
     changes: dict[float, dict[str, float]] = {}
     for column, name in columns.items():
-        now: float | None = None
+        current: float | None = None
         for row in (row for row in rows if column in row.cells):
-            value, hour = _checked_value(row, column, parameters[name], species, written[column]), row.number("TIME")
-            if now is None or hour <= begin:
+            value, hour = _checked_value(row, column, parameters[name], species, headers[column]), row.number("TIME")
+            if current is None or hour <= begin:
                 values[name] = value
-            elif value != now:
+            elif value != current:
                 changes.setdefault(hour - begin, {})[name] = value
-            now = value
+            current = value
     return values, tuple(sorted(changes.items()))
 
 
-def _checked_value(row: DoseRow, column: str, parameter: Parameter, species: str, written: str) -> float:
+def _checked_value(row: DoseRow, column: str, parameter: Parameter, species: str, column_name: str) -> float:
     """The canonical value of a parameter in a record. Raises InputError for one out of bounds."""
-    value = convert(row.number(column, written=written), parameter.unit, parameter.canonical_unit)
+    value = convert(row.number(column, written=column_name), parameter.unit, parameter.canonical_unit)
     low, high = bounds(parameter, species)
     if not low <= value <= high:
-        lowest, highest = (convert(edge, parameter.canonical_unit, parameter.unit) for edge in (low, high))
+        lowest, highest = (convert(bound, parameter.canonical_unit, parameter.unit) for bound in (low, high))
         unit = "" if parameter.unit == "1" else f" {parameter.unit}"
-        raise row.error(f"{written} of {row.number(column):g}", written, f"{lowest:g} to {highest:g}{unit}")
+        raise row.error(f"{column_name} of {row.number(column):g}", column_name, f"{lowest:g} to {highest:g}{unit}")
     return value

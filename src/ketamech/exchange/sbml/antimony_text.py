@@ -44,7 +44,7 @@ def _indented(lines: Iterable[str]) -> Iterator[str]:
 
 def _model(patient: PatientModel) -> Iterator[str]:
     yield from (f"{line};" for line in UNITS)
-    yield from ("", "// Places of 1 L, one for each stage, so that amounts and concentrations are equal numbers")
+    yield from ("", "// Compartments of 1 L, one for each stage, so that amounts and concentrations are equal numbers")
     yield from (f"compartment {stage} = 1;" for stage in dict.fromkeys(map(patient.system.stage_of.get, patient.kinds)))
     yield from ("", "// States")
     yield from _states(patient)
@@ -61,37 +61,37 @@ def _model(patient: PatientModel) -> Iterator[str]:
 def _states(patient: PatientModel) -> Iterator[str]:
     for state in patient.system.states:
         identifier, value = sbml_id(state.name), patient.starts[state.name]
-        behind = _comment(state.unit, state.description)
+        comment = _comment(state.unit, state.description)
         if state.name not in patient.kinds:
-            yield f"var {identifier} = {value!r};{behind}"
+            yield f"var {identifier} = {value!r};{comment}"
             continue
-        word = "species" if patient.kinds[state.name] == CONCENTRATION else "substanceOnly species"
-        yield f"{word} {identifier} in {patient.system.stage_of[state.name]} = {value!r};{behind}"
+        declaration = "species" if patient.kinds[state.name] == CONCENTRATION else "substanceOnly species"
+        yield f"{declaration} {identifier} in {patient.system.stage_of[state.name]} = {value!r};{comment}"
 
 
 def _fluxes(patient: PatientModel) -> Iterator[str]:
-    for one in patient.reactions:
-        source, sink = ("" if state is None else sbml_id(state) for state in (one.source, one.sink))
-        law = formula(one.rate)
-        first = one.source or one.sink
-        if patient.kinds[str(first)] == CONCENTRATION:
-            law = f"{patient.system.stage_of[str(first)]} * ({law})"
-        yield f"{one.identifier}: {source} => {sink}; {law};  // {one.reason}"
+    for reaction in patient.reactions:
+        source, sink = ("" if state is None else sbml_id(state) for state in (reaction.source, reaction.sink))
+        rate_law = formula(reaction.rate)
+        main_species = reaction.source or reaction.sink
+        if patient.kinds[str(main_species)] == CONCENTRATION:
+            rate_law = f"{patient.system.stage_of[str(main_species)]} * ({rate_law})"
+        yield f"{reaction.identifier}: {source} => {sink}; {rate_law};  // {reaction.reason}"
     for state in patient.ruled:
         yield f"{sbml_id(state.name)}' = {patient.rate(state.name)};"
 
 
 def _outputs(patient: PatientModel) -> Iterator[str]:
     for offer in patient.system.outputs:
-        equal = "=" if offer.is_constant else ":="
-        yield f"{sbml_id(offer.name)} {equal} {formula(offer.expression)};{_comment(offer.unit, offer.description)}"
+        operator = "=" if offer.is_constant else ":="
+        yield f"{sbml_id(offer.name)} {operator} {formula(offer.expression)};{_comment(offer.unit, offer.description)}"
 
 
 def _parameters(patient: PatientModel) -> Iterator[str]:
     system = patient.system
     for name in system.parameter_names:
-        about = " ".join(" ".join(patient.source_of(name)[:1]).split())
-        yield f"{sbml_id(name)} = {patient.values[name]!r};{_comment(system.parameters[name].unit, about)}"
+        remark = " ".join(" ".join(patient.source_of(name)[:1]).split())
+        yield f"{sbml_id(name)} = {patient.values[name]!r};{_comment(system.parameters[name].unit, remark)}"
     for name in system.baseline_names:
         rest = f"rest({name})"
         yield f"{sbml_id(rest)} = {patient.values[rest]!r};{_comment(system.units[name], f'drug-free {name}')}"
@@ -100,13 +100,13 @@ def _parameters(patient: PatientModel) -> Iterator[str]:
 
 
 def _doses(patient: PatientModel) -> Iterator[str]:
-    for number, (at, change) in enumerate(patient.doses.changes.items(), 1):
-        changes = ", ".join(f"{to} = {text}" for to, text in assignments(patient.system, change, units=False))
-        yield f"given_{number}: at time >= {at!r}, t0=false: {changes};"
+    for number, (time, change) in enumerate(patient.doses.changes.items(), 1):
+        changes = ", ".join(f"{target} = {text}" for target, text in assignments(patient.system, change, units=False))
+        yield f"given_{number}: at time >= {time!r}, t0=false: {changes};"
 
 
 def _comment(unit_text: str, text: str) -> str:
     """A comment with the canonical unit and a remark; empty where there is neither."""
-    measured = format_dimensions(unit(unit_text).dims) if unit_text else ""
-    said = ": ".join(part for part in ("" if measured == "1" else measured, text) if part)
-    return f"  // {said}" if said else ""
+    unit_name = format_dimensions(unit(unit_text).dims) if unit_text else ""
+    comment = ": ".join(part for part in ("" if unit_name == "1" else unit_name, text) if part)
+    return f"  // {comment}" if comment else ""

@@ -1,6 +1,6 @@
 """Delayed values of an imported model, by the method of steps.
 
-A segment is no longer than the shortest delay, so that what is delayed is known before it begins. There a delayed value
+A segment is no longer than the shortest delay, so that delayed values are known before it begins. There a delayed value
 is a state whose rate of change is a polynomial of time; its coefficients are inputs of the kernel. Before the start, a
 delayed value is the initial one.
 """
@@ -21,7 +21,7 @@ NODES = DELAY_ORDER + 1  # values that a polynomial passes through
 
 
 class DelayedValues:
-    """The history of what a model delays, and the polynomials of the next segment.
+    """The history of delayed values, and their polynomials in the next segment.
 
     `breaks`: times at which a value may jump or bend; no polynomial extends across one.
     """
@@ -30,8 +30,8 @@ class DelayedValues:
         self.delays, self.solver = model.delays, solver
         self.clock = names.index(CLOCK)
         self.sources = [names.index(name + SOURCE_SUFFIX) for name in model.delays]
-        self.first = row[[names.index(name) for name in model.delays]]
-        self.before = model.values_before_start if self._depends_on_time(model) else None
+        self.initial = row[[names.index(name) for name in model.delays]]
+        self.values_before = model.values_before_start if self._depends_on_time(model) else None
         self.source_names = [name + SOURCE_SUFFIX for name in model.delays]
         parameters = model.system.parameter_names
         self.start = parameters.index(DELAY_START)
@@ -45,8 +45,8 @@ class DelayedValues:
     @staticmethod
     def _depends_on_time(model: SbmlModel) -> bool:
         """Whether a value is stated as a formula of time, which then holds before the start too."""
-        stated = (*model.initial_values.values(), *model.rules.values(), *model.assigned_constants.values())
-        return any(symbol(CLOCK) in sympy.sympify(value).free_symbols for value in stated)
+        expressions = (*model.initial_values.values(), *model.rules.values(), *model.assigned_constants.values())
+        return any(symbol(CLOCK) in sympy.sympify(value).free_symbols for value in expressions)
 
     def last_known(self, begin: float, stop: float) -> float:
         """The end of a segment from `begin` in which every delayed value is known and smooth."""
@@ -54,20 +54,20 @@ class DelayedValues:
         for lag in self.delays.values():
             if lag > margin:
                 stop = min(stop, begin + lag)
-            stop = min([stop, *(at + lag for at in self.breaks if at + lag > begin + margin)])
+            stop = min([stop, *(time + lag for time in self.breaks if time + lag > begin + margin)])
         return stop
 
     def prepare(self, state: np.ndarray, stop: float) -> np.ndarray:
         """Set the polynomials up to `stop`; returns the state with the delayed values at its time."""
         begin = state[self.clock]
-        shares = SEGMENT_MARGIN + (1.0 - 2.0 * SEGMENT_MARGIN) * np.linspace(
+        fractions = SEGMENT_MARGIN + (1.0 - 2.0 * SEGMENT_MARGIN) * np.linspace(
             0.0, 1.0, NODES
-        )  # a jump at an end is no part of it
-        inverse = np.linalg.inv(np.vander(shares, increasing=True))
+        )  # excludes jumps at both ends
+        inverse = np.linalg.inv(np.vander(fractions, increasing=True))
         scales = (stop - begin) ** np.arange(NODES)
         self.solver.inputs[self.start] = begin
         for i, lag in enumerate(self.delays.values()):
-            values = np.array([self._at(begin + share * (stop - begin) - lag, i) for share in shares])
+            values = np.array([self._at(begin + fraction * (stop - begin) - lag, i) for fraction in fractions])
             self.solver.inputs[self.coefficients[i]] = (inverse @ values / scales)[1:]
         return self.current(state)
 
@@ -81,22 +81,22 @@ class DelayedValues:
 
     def remember(self, rows: np.ndarray) -> None:
         """Add the rows of a segment, from its beginning to its end."""
-        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), NODES + 1)).astype(int))]
-        times = chosen[:, self.clock]
+        nodes = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), NODES + 1)).astype(int))]
+        times = nodes[:, self.clock]
         if times[-1] > times[0]:
             self.ends.append(float(times[-1]))
-            self.pieces.append((times, chosen[:, self.sources]))
+            self.pieces.append((times, nodes[:, self.sources]))
 
-    def _at(self, time: float, which: int) -> float:
-        """What is delayed at an earlier time."""
+    def _at(self, time: float, index: int) -> float:
+        """The value that is delayed, at an earlier time."""
         if not self.ends or time <= self.breaks[0]:
-            known = self.before(time) if self.before else None
-            return float(known[self.source_names[which]] if known else self.first[which])
+            known_values = self.values_before(time) if self.values_before else None
+            return float(known_values[self.source_names[index]] if known_values else self.initial[index])
         times, values = self.pieces[min(bisect_left(self.ends, time), len(self.ends) - 1)]
         distinct = np.concatenate([[True], np.diff(times) > 0])
-        times, known = times[distinct], values[distinct, which]
+        times, known_values = times[distinct], values[distinct, index]
         total = 0.0
-        for i, own in enumerate(times):
+        for i, node_time in enumerate(times):
             others = np.delete(times, i)
-            total += known[i] * float(np.prod((time - others) / (own - others)))
+            total += known_values[i] * float(np.prod((time - others) / (node_time - others)))
         return total

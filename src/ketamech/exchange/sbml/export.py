@@ -38,7 +38,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class PatientModel:
-    """What an export contains: a system, the inputs of one patient by name, the initial state and the doses."""
+    """The content of an export: a system, the inputs of one patient by name, the initial state and the doses."""
 
     system: System
     values: Mapping[str, float]
@@ -71,8 +71,8 @@ class PatientModel:
     @cached_property
     def reactions(self) -> list[Reaction]:
         """The reactions of the species."""
-        found = reactions_of(self.system, list(self.inflows))
-        return [one for one in found if (one.source or one.sink) in self.kinds]
+        reactions = reactions_of(self.system, list(self.inflows))
+        return [reaction for reaction in reactions if (reaction.source or reaction.sink) in self.kinds]
 
     @cached_property
     def ruled(self) -> list[State]:
@@ -97,34 +97,34 @@ class PatientModel:
 
 
 def course_model(
-    model: Model, course: Subject, *, name: str | None = None, notes: Sequence[str] = (), species: str = HUMAN
+    model: Model, subject: Subject, *, name: str | None = None, notes: Sequence[str] = (), species: str = HUMAN
 ) -> PatientModel:
     """The content of the export of one subject. Raises SolverError when no steady state is found."""
-    patient = Ensemble.of_subjects(model, [course])
-    first = patient.initial()
-    if not first.found[0]:
-        raise SolverError(f"no start was found: {first.reasons[0]}")
-    doses = dose_changes(model.system, first.state[0], patient.events.patient(0))
-    values = dict(zip(model.system.inputs, first.inputs[0].tolist(), strict=True))
-    return PatientModel(model.system, values, doses, name or course.label, tuple(notes), species)
+    patient = Ensemble.of_subjects(model, [subject])
+    initial = patient.initial()
+    if not initial.found[0]:
+        raise SolverError(f"no start was found: {initial.reasons[0]}")
+    doses = dose_changes(model.system, initial.state[0], patient.events.patient(0))
+    values = dict(zip(model.system.inputs, initial.inputs[0].tolist(), strict=True))
+    return PatientModel(model.system, values, doses, name or subject.label, tuple(notes), species)
 
 
 def course_sbml(
-    model: Model, course: Subject, *, name: str | None = None, notes: Sequence[str] = (), species: str = HUMAN
+    model: Model, subject: Subject, *, name: str | None = None, notes: Sequence[str] = (), species: str = HUMAN
 ) -> str:
     """SBML text of one subject: parameter values, initial state, and dose events.
 
     `notes`: remarks on the whole model, one paragraph each. Raises SolverError when no steady state is found, and
     InputError where python-libsbml is missing.
     """
-    return sbml_text(course_model(model, course, name=name, notes=notes, species=species))
+    return sbml_text(course_model(model, subject, name=name, notes=notes, species=species))
 
 
 def write_sbml(
     system: System,
     inputs: np.ndarray,
     start: np.ndarray,
-    given: Events,
+    events: Events,
     *,
     name: str = "ketamech",
     notes: Sequence[str] = (),
@@ -135,13 +135,13 @@ def write_sbml(
     """SBML Level 3 text of `system` for one patient.
 
     `inputs` [input]: parameters, then baseline values, in the order of `system.inputs`; `start` [state]: the initial
-    state; `given`: the dose events. Doses at time 0 are part of the initial values. States in `always_infused`
+    state; `events`: the dose events. Doses at time 0 are part of the initial values. States in `always_infused`
     (indices) have an inflow parameter even without an infusion. Raises InputError for vectors that do not fit the
     system and where python-libsbml is missing.
     """
     _check_exportable("inputs", inputs, system.inputs)
     _check_exportable("start", start, system.state_names)
-    doses = dose_changes(system, start, given)
+    doses = dose_changes(system, start, events)
     doses.inflows.update({i: 0.0 for i in always_infused if i not in doses.inflows})
     values = dict(zip(system.inputs, inputs.tolist(), strict=True))
     return sbml_text(PatientModel(system, values, doses, name, tuple(notes), species), bare=without_annotations)
@@ -153,17 +153,17 @@ def sbml_text(patient: PatientModel, *, bare: bool = False) -> str:
     _write_inputs(document, patient)
     _write_states(document, patient)
     _write_outputs(document, patient.system)
-    for at, change in patient.doses.changes.items():
-        document.event(at, assignments(patient.system, change))
+    for time, change in patient.doses.changes.items():
+        document.event(time, assignments(patient.system, change))
     return document.text()
 
 
 def _check_exportable(what: str, vector: np.ndarray, names: tuple[str, ...]) -> None:
     if np.shape(vector) != (len(names),):
         raise InputError(f"{what} has shape {np.shape(vector)}", expected=f"one patient's {len(names)} values")
-    bad = [name for name, value in zip(names, vector, strict=True) if not np.isfinite(value)]
-    if bad:
-        raise InputError(f"{what} has no finite value for {bad[0]}", expected="finite values")
+    non_finite = [name for name, value in zip(names, vector, strict=True) if not np.isfinite(value)]
+    if non_finite:
+        raise InputError(f"{what} has no finite value for {non_finite[0]}", expected="finite values")
 
 
 @dataclass(frozen=True)
@@ -184,25 +184,25 @@ class DosedStart:
     changes: dict[float, EventAssignment]
 
 
-def dose_changes(system: System, start: np.ndarray, given: Events) -> DosedStart:
+def dose_changes(system: System, start: np.ndarray, events: Events) -> DosedStart:
     """Dose events as changes: boluses add up, inflows are totals."""
     scale = np.array([state.scale for state in system.states])
-    begun = np.where(np.abs(start) < ROUNDING * scale, 0.0, start)
-    flowing = {int(i): 0.0 for i, kind in zip(given.state, given.kind, strict=True) if kind != BOLUS_KIND}
-    now, later = EventAssignment({}, {}), dict[float, EventAssignment]()
-    before = dict(flowing)
-    rows = (given.time.tolist(), given.kind.tolist(), given.state.tolist(), given.size.tolist())
-    for at, kind, state, size in zip(*rows, strict=True):
+    initial = np.where(np.abs(start) < ROUNDING * scale, 0.0, start)
+    inflows = {int(i): 0.0 for i, kind in zip(events.state, events.kind, strict=True) if kind != BOLUS_KIND}
+    at_start, changes = EventAssignment({}, {}), dict[float, EventAssignment]()
+    initial_inflows = dict(inflows)
+    rows = (events.time.tolist(), events.kind.tolist(), events.state.tolist(), events.size.tolist())
+    for time, kind, state, size in zip(*rows, strict=True):
         # equal written times must be one event: of two simultaneous events the second would undo the first
-        change = later.setdefault(float(f"{at:.{DIGITS}g}"), EventAssignment({}, {})) if at > 0 else now
+        change = changes.setdefault(float(f"{time:.{DIGITS}g}"), EventAssignment({}, {})) if time > 0 else at_start
         if kind == BOLUS_KIND:
             change.amounts[state] = change.amounts.get(state, 0.0) + size
         else:
-            total = flowing[state] + size
-            flowing[state] = change.inflows[state] = total if abs(total) > ROUNDING * abs(size) else 0.0
-    for state, amount in now.amounts.items():
-        begun[state] += amount
-    return DosedStart(begun, before | now.inflows, now, later)
+            total = inflows[state] + size
+            inflows[state] = change.inflows[state] = total if abs(total) > ROUNDING * abs(size) else 0.0
+    for state, amount in at_start.amounts.items():
+        initial[state] += amount
+    return DosedStart(initial, initial_inflows | at_start.inflows, at_start, changes)
 
 
 def _write_inputs(document: SbmlWriter, patient: PatientModel) -> None:
@@ -210,12 +210,12 @@ def _write_inputs(document: SbmlWriter, patient: PatientModel) -> None:
     for name in system.parameter_names:
         row = system.parameters[name]
         papers = papers_of(row) if _is_published(patient, row) else []
-        about = patient.source_of(name)
-        document.parameter(sbml_id(name), name, row.unit, patient.values[name], about=about, resources=papers)
+        remarks = patient.source_of(name)
+        document.parameter(sbml_id(name), name, row.unit, patient.values[name], remarks=remarks, resources=papers)
     for name in system.baseline_names:
         rest = f"rest({name})"
-        about = [f"drug-free value of {name}"]
-        document.parameter(sbml_id(rest), rest, system.units[name], patient.values[rest], about=about)
+        remarks = [f"drug-free value of {name}"]
+        document.parameter(sbml_id(rest), rest, system.units[name], patient.values[rest], remarks=remarks)
 
 
 def _is_published(patient: PatientModel, row: Parameter) -> bool:
@@ -228,35 +228,35 @@ def _write_states(document: SbmlWriter, patient: PatientModel) -> None:
         document.compartment(stage, stage)
     for state in patient.system.states:
         name, start = state.name, patient.starts[state.name]
-        about, resources = [state.description], resources_of(name)
+        remarks, resources = [state.description], resources_of(name)
         if name in patient.inflows:
             label = f"constant input into {name}"
             document.parameter(inflow_id(name), label, _per_hour(state.unit), patient.inflows[name], moves=True)
         if name in patient.kinds:
             document.species(
-                sbml_id(name), name, state.unit, start, stages[name], kind=patient.kinds[name], about=about,
+                sbml_id(name), name, state.unit, start, stages[name], kind=patient.kinds[name], remarks=remarks,
                 resources=resources,
             )  # fmt: skip
         else:
-            document.parameter(sbml_id(name), name, state.unit, start, moves=True, about=about, resources=resources)
-    for one in patient.reactions:
-        _write_reaction(document, patient, one)
+            document.parameter(sbml_id(name), name, state.unit, start, moves=True, remarks=remarks, resources=resources)
+    for reaction in patient.reactions:
+        _write_reaction(document, patient, reaction)
     for state in patient.ruled:
         fluxes = [flux for flux in patient.system.fluxes if flux.state == state.name]
         reasons = [f"{flux.because}: {flux.term}".replace("**", "^") for flux in fluxes]
         document.rate(sbml_id(state.name), patient.rate(state.name), reasons)
 
 
-def _write_reaction(document: SbmlWriter, patient: PatientModel, one: Reaction) -> None:
-    first = one.source or one.sink
-    assert first is not None
-    changed = (one.source, one.sink)
-    source, sink = (None if state is None else sbml_id(state) for state in changed)
-    modifiers = [sbml_id(name) for name in species_in(one.rate, list(patient.kinds)) if name not in changed]
+def _write_reaction(document: SbmlWriter, patient: PatientModel, reaction: Reaction) -> None:
+    main_state = reaction.source or reaction.sink
+    assert main_state is not None
+    states = (reaction.source, reaction.sink)
+    source, sink = (None if state is None else sbml_id(state) for state in states)
+    modifiers = [sbml_id(name) for name in species_in(reaction.rate, list(patient.kinds)) if name not in states]
     document.reaction(
-        one.identifier, one.name, one.reason, formula(one.rate), kind=patient.kinds[first],
-        unit=patient.system.units[first], source=source, sink=sink, modifiers=modifiers,
-        compartment=patient.system.stage_of[first],
+        reaction.identifier, reaction.name, reaction.reason, formula(reaction.rate), kind=patient.kinds[main_state],
+        unit=patient.system.units[main_state], source=source, sink=sink, modifiers=modifiers,
+        compartment=patient.system.stage_of[main_state],
     )  # fmt: skip
 
 
@@ -265,22 +265,22 @@ def _write_outputs(document: SbmlWriter, system: System) -> None:
         identifier = sbml_id(offer.name)
         document.parameter(
             identifier, offer.name, offer.unit, None,
-            moves=not offer.is_constant, about=[offer.description], resources=resources_of(offer.name),
+            moves=not offer.is_constant, remarks=[offer.description], resources=resources_of(offer.name),
         )  # fmt: skip
         document.rule(identifier, formula(offer.expression), once=offer.is_constant)
 
 
 def assignments(system: System, change: EventAssignment, *, units: bool = True) -> list[tuple[str, str]]:
     """The assignments of a change as (id, formula of the new value) in L3 infix, numbers with their `units`."""
-    given = [(system.states[i], size) for i, size in change.amounts.items()]
-    flows = [(system.states[i], speed) for i, speed in change.inflows.items()]
+    amounts = [(system.states[i], size) for i, size in change.amounts.items()]
+    inflows = [(system.states[i], rate) for i, rate in change.inflows.items()]
 
     def number(value: float, unit: str) -> str:
         return f"{value!r} {unit_id(unit)}" if units else repr(value)
 
     return [
-        *((sbml_id(s.name), f"{sbml_id(s.name)} + {number(size, s.unit)}") for s, size in given),
-        *((inflow_id(s.name), number(speed, _per_hour(s.unit))) for s, speed in flows),
+        *((sbml_id(state.name), f"{sbml_id(state.name)} + {number(size, state.unit)}") for state, size in amounts),
+        *((inflow_id(state.name), number(rate, _per_hour(state.unit))) for state, rate in inflows),
     ]
 
 

@@ -46,12 +46,12 @@ _KINDS: dict[str, tuple[str, float, int, Fraction]] = {
 
 def sbml_id(name: str) -> str:
     """The SBML id of a state, output, parameter, rest(...) or inflow(...). Raises ModelError for an impossible name."""
-    found = _NAME.match(name)
-    plain = (found["plain"] or found["inner"]) if found else ""
-    words = plain.split(".")
-    if not all(_WORD.match(word) for word in words) or (len(words) > 1 and words[0] in (REST, INFLOW)):
+    match = _NAME.match(name)
+    qualified = (match["plain"] or match["inner"]) if match else ""
+    parts = qualified.split(".")
+    if not all(_WORD.match(part) for part in parts) or (len(parts) > 1 and parts[0] in (REST, INFLOW)):
         raise ModelError(f"'{name}' has no unique SBML id; use letters, digits and single underscores")
-    return "__".join([found["kind"], *words] if found and found["kind"] else words)
+    return "__".join([match["kind"], *parts] if match and match["kind"] else parts)
 
 
 def inflow(state: str) -> str:
@@ -66,10 +66,10 @@ def inflow_id(state: str) -> str:
 
 def own_name(identifier: str) -> str:
     """The name of an SBML id; the state for the id of its inflow."""
-    first, _, after = identifier.partition("__")
-    if first in (REST, INFLOW) and after:
-        name = after.replace("__", ".")
-        return f"rest({name})" if first == REST else name
+    prefix, _, rest = identifier.partition("__")
+    if prefix in (REST, INFLOW) and rest:
+        name = rest.replace("__", ".")
+        return f"rest({name})" if prefix == REST else name
     return identifier.replace("__", ".")
 
 
@@ -103,16 +103,16 @@ class Formula(StrPrinter):
 def unit_id(text: str) -> str:
     """Id of the canonical unit of the kind that `text` measures, e.g. `umol_per_L`."""
     dims = unit(text).dims
-    return _spelled(dims) if dims else "dimensionless"
+    return _unit_name(dims) if dims else "dimensionless"
 
 
 def unit_parts(text: str) -> list[tuple[str, float, int, float]]:
     """The canonical unit of the kind that `text` measures as SBML units: (kind, multiplier, scale, exponent)."""
     parts = ((*_KINDS[name], power) for name, power in unit(text).dims)
-    return [(kind, multiplier, scale, float(power * share)) for kind, multiplier, scale, share, power in parts]
+    return [(kind, multiplier, scale, float(power * ratio)) for kind, multiplier, scale, ratio, power in parts]
 
 
-def _spelled(dims: Dimensions) -> str:
+def _unit_name(dims: Dimensions) -> str:
     powers = {("L" if name == "dm" else name): (p / 3 if name == "dm" else p) for name, p in dims}
     top = [_power(name, p) for name, p in sorted(powers.items()) if p > 0]
     bottom = [_power(name, -p) for name, p in sorted(powers.items()) if p < 0]
@@ -120,8 +120,8 @@ def _spelled(dims: Dimensions) -> str:
 
 
 def _power(name: str, exponent: Fraction) -> str:
-    whole = str(exponent).replace("/", "_")
-    return name if exponent == 1 else f"{name}{whole}"
+    exponent_text = str(exponent).replace("/", "_")
+    return name if exponent == 1 else f"{name}{exponent_text}"
 
 
 _TABLE = DATA / "exchange" / "annotations.csv"
@@ -139,20 +139,22 @@ def sbo_term(unit_text: str) -> int:
 
 def resources_of(name: str) -> list[Resource]:
     """MIRIAM resources of a state, an output or a species (species.rat)."""
-    return [(qualifier, address) for pattern, qualifier, address in _known() if fnmatch.fnmatchcase(name, pattern)]
+    return [
+        (qualifier, address) for pattern, qualifier, address in _annotation_rows() if fnmatch.fnmatchcase(name, pattern)
+    ]
 
 
 def papers_of(row: Parameter) -> list[Resource]:
     """The papers behind a value that have a DOI or a PubMed number."""
-    known = load_evidence()
-    papers = known.cite([one for one in row.evidence if one in known.observations])
-    places = [
+    evidence = load_evidence()
+    papers = evidence.cite([evidence_id for evidence_id in row.evidence if evidence_id in evidence.observations])
+    identifiers = [
         f"doi:{paper.doi}" if paper.doi else f"pubmed:{paper.pmid}" for paper in papers if paper.doi or paper.pmid
     ]
-    return [("isDescribedBy", f"https://identifiers.org/{place}") for place in places]
+    return [("isDescribedBy", f"https://identifiers.org/{identifier}") for identifier in identifiers]
 
 
 @cache
-def _known() -> tuple[tuple[str, str, str], ...]:
+def _annotation_rows() -> tuple[tuple[str, str, str], ...]:
     rows = read_table(_TABLE, ("name", "qualifier", "resource", "why"))
     return tuple((row["name"], row["qualifier"], f"https://identifiers.org/{row['resource']}") for row in rows)

@@ -43,7 +43,7 @@ def import_sbml(path: Path | str, text: str | None = None, *, start: float = 0.0
     """
     document = read_document(Path(path), text)  # keep a reference: its parts are freed with it
     try:
-        return _SbmlImporter(document.getModel(), Path(path), start).made
+        return _SbmlImporter(document.getModel(), Path(path), start).result
     except InputError as problem:
         raise problem.at(path) from None
 
@@ -53,48 +53,50 @@ class _SbmlImporter:
 
     def __init__(self, model: Any, path: Path, start: float) -> None:
         self.model, self.path, self.names = model, path, libsbml()
-        self.made = SbmlModel(model.getName() or model.getId() or path.stem, time_unit(model))
-        self.made.symbol_of_id[TIME] = symbol(CLOCK)
-        self.made.rates[CLOCK], self.made.initial_values[CLOCK] = sympy.Integer(1), sympy.Float(start)
-        stated = [rule for rule in _all(model, "Rule") if rule.isSetMath()]  # a rule without a formula has no effect
-        self.ruled = {rule.getVariable(): rule for rule in stated if not rule.isAlgebraic()}
-        self.first = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
+        self.result = SbmlModel(model.getName() or model.getId() or path.stem, time_unit(model))
+        self.result.symbol_of_id[TIME] = symbol(CLOCK)
+        self.result.rates[CLOCK], self.result.initial_values[CLOCK] = sympy.Integer(1), sympy.Float(start)
+        rules = [rule for rule in _all(model, "Rule") if rule.isSetMath()]  # a rule without a formula has no effect
+        self.ruled = {rule.getVariable(): rule for rule in rules if not rule.isAlgebraic()}
+        self.initial = {a.getSymbol(): a for a in _all(model, "InitialAssignment") if a.isSetMath()}
         self.set_by_events = {a.getVariable() for event in _all(model, "Event") for a in _all(event, "EventAssignment")}
-        self.rated: dict[str, None] = {}  # ids whose rate of change is used in a formula
+        self.rates_used: dict[str, None] = {}  # ids whose rate of change is used in a formula
         self.delayed: dict[tuple[sympy.Expr, sympy.Expr], tuple[str, str]] = {}  # (value, lag): (symbol, its formula)
         self.functions = {one.getId(): one for one in _all(model, "FunctionDefinition")}
         self.reacting = self._reacting()
-        self.implied = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
+        self.algebraic = algebraic_unknowns(self.names, model, {*self.ruled, *self.reacting, *self.set_by_events})
         for compartment in _all(model, "Compartment"):
-            self._plain(compartment.getId(), self._size_of(compartment))
+            self._add_quantity(compartment.getId(), self._size_of(compartment))
         for parameter in _all(model, "Parameter"):
-            self._plain(parameter.getId(), parameter.getValue() if parameter.isSetValue() else None)
+            self._add_quantity(parameter.getId(), parameter.getValue() if parameter.isSetValue() else None)
         self._stoichiometries()
         for species in _all(model, "Species"):
             self._species(species)
         for reaction in _all(model, "Reaction"):
-            self.made.symbol_of_id[reaction.getId()] = symbol(qualified_name(reaction.getId()))
+            self.result.symbol_of_id[reaction.getId()] = symbol(qualified_name(reaction.getId()))
         self._rules()
-        self._starts()
+        self._read_initial_assignments()
         self._reactions()
         for event in _all(model, "Event"):
             if event.isSetTrigger() and event.getTrigger().isSetMath():  # an event without a trigger never fires
-                self.made.events.append(self._event(event))
-        for name in map(qualified_name, self.rated):
-            self.made.rules[name + RATE_SUFFIX] = self.made.rate_of_change(name)
+                self.result.events.append(self._event(event))
+        for name in map(qualified_name, self.rates_used):
+            self.result.rules[name + RATE_SUFFIX] = self.result.rate_of_change(name)
         self._delays()
-        if self.made.initial_assignments:  # they become constants
-            self.made.constants |= {name: self.made.values_at_start[name] for name in self.made.initial_assignments}
-            self.made.assigned_constants |= self.made.initial_assignments
-            self.made.initial_assignments.clear()
+        if self.result.initial_assignments:  # they become constants
+            self.result.constants |= {
+                name: self.result.values_at_start[name] for name in self.result.initial_assignments
+            }
+            self.result.assigned_constants |= self.result.initial_assignments
+            self.result.initial_assignments.clear()
 
     def _size_of(self, compartment: Any) -> float:
         """The size of a compartment: 1, with a note, where the file states none."""
         identifier = compartment.getId()
-        stated = compartment.isSetSize() or identifier in self.ruled or identifier in self.first
-        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
-        if not stated and not flat:
-            self.made.notes.append(f"compartment '{identifier}' has no size; 1 is used")
+        is_stated = compartment.isSetSize() or identifier in self.ruled or identifier in self.initial
+        is_flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if not is_stated and not is_flat:
+            self.result.notes.append(f"compartment '{identifier}' has no size; 1 is used")
         return float(compartment.getSize()) if compartment.isSetSize() else 1.0
 
     def formula(self, node: Any, where: str) -> sympy.Expr:
@@ -103,7 +105,13 @@ class _SbmlImporter:
 
     def _formulas(self, where: str) -> Formulas:
         return Formulas(
-            self.names, self.made.symbol_of_id, self.made.constants, where, self._rate_of, self._delayed, self.functions
+            self.names,
+            self.result.symbol_of_id,
+            self.result.constants,
+            where,
+            self._rate_of,
+            self._delayed,
+            self.functions,
         )
 
     def _delayed(self, value: sympy.Expr, lag: sympy.Expr, where: str) -> sympy.Expr:
@@ -116,102 +124,106 @@ class _SbmlImporter:
     def _delays(self) -> None:
         """Each delayed value is a state that follows a polynomial of its history, for a short segment of time."""
         for (value, lag), (name, where) in self.delayed.items():
-            if any(s.name not in self.made.constants for s in lag.free_symbols):
+            if any(s.name not in self.result.constants for s in lag.free_symbols):
                 raise InputError(f"{where} uses a delay whose length changes", expected="a delay of constant length")
-            time = compile_expression(lag)(self.made.constants)
+            time = compile_expression(lag)(self.result.constants)
             if not time >= 0:
                 raise InputError(f"{where} uses a delay of {time:g}", expected="a delay of 0 or more")
-            passed = symbol(CLOCK) - symbol(DELAY_START)
-            self.made.constants[DELAY_START] = 0.0
-            self.made.delays[name] = time
-            self.made.rules[name + SOURCE_SUFFIX] = value
+            elapsed = symbol(CLOCK) - symbol(DELAY_START)
+            self.result.constants[DELAY_START] = 0.0
+            self.result.delays[name] = time
+            self.result.rules[name + SOURCE_SUFFIX] = value
             rates = {s: sympy.Integer(0) for s in value.free_symbols if s.name.endswith(RATE_SUFFIX)}
-            self.made.initial_values[name] = value.xreplace(rates) if time > 0 else value  # nothing moved before
-            slopes = [symbol(f"{name}.{power}") for power in range(1, DELAY_ORDER + 1)]
-            self.made.constants |= {slope.name: 0.0 for slope in slopes}
-            terms = [power * slope * passed ** (power - 1) for power, slope in enumerate(slopes, 1)]
-            self.made.rates[name] = sympy.Add(*terms)
+            self.result.initial_values[name] = (
+                value.xreplace(rates) if time > 0 else value
+            )  # nothing changed before the start
+            coefficients = [symbol(f"{name}.{power}") for power in range(1, DELAY_ORDER + 1)]
+            self.result.constants |= {coefficient.name: 0.0 for coefficient in coefficients}
+            terms = [power * coefficient * elapsed ** (power - 1) for power, coefficient in enumerate(coefficients, 1)]
+            self.result.rates[name] = sympy.Add(*terms)
 
     def _rate_of(self, identifier: str) -> sympy.Expr:
         """The symbol of a rate of change; its expression is added after everything is read."""
-        self.rated[identifier] = None
+        self.rates_used[identifier] = None
         return symbol(qualified_name(identifier) + RATE_SUFFIX)
 
     def _reacting(self) -> set[str]:
         """Species that reactions change."""
-        inert = {s.getId() for s in _all(self.model, "Species") if s.getBoundaryCondition() or s.getConstant()}
-        sides = [part for r in _all(self.model, "Reaction") for part in (*_all(r, "Reactant"), *_all(r, "Product"))]
-        return {part.getSpecies() for part in sides} - inert
+        unchanged = {s.getId() for s in _all(self.model, "Species") if s.getBoundaryCondition() or s.getConstant()}
+        references = [
+            part for r in _all(self.model, "Reaction") for part in (*_all(r, "Reactant"), *_all(r, "Product"))
+        ]
+        return {part.getSpecies() for part in references} - unchanged
 
-    def _plain(self, identifier: str, value: float | sympy.Expr | None) -> None:
+    def _add_quantity(self, identifier: str, value: float | sympy.Expr | None) -> None:
         """A compartment, parameter or stoichiometry: its symbol, and whether it is a state, constant or rule."""
         name = qualified_name(identifier)
-        self.made.symbol_of_id[identifier] = symbol(name)
+        self.result.symbol_of_id[identifier] = symbol(name)
         rule = self.ruled.get(identifier)
-        if identifier in self.implied or (rule is not None and rule.isAssignment()):
+        if identifier in self.algebraic or (rule is not None and rule.isAssignment()):
             return  # an output, written by _rules
         number = sympy.nan if value is None else sympy.sympify(value)
         if rule is not None or identifier in self.set_by_events:
-            self.made.rates[name] = sympy.Integer(0)
-            self.made.initial_values[name] = number
-            self.made.state_of_id[identifier] = (name, None)
-        elif identifier in self.first:
-            self.made.rules[name] = number  # an initial assignment, filled in by _starts
+            self.result.rates[name] = sympy.Integer(0)
+            self.result.initial_values[name] = number
+            self.result.state_of_id[identifier] = (name, None)
+        elif identifier in self.initial:
+            self.result.rules[name] = number  # an initial assignment, filled in by _read_initial_assignments
         elif value is None:
             what = f"'{identifier}' has no value"
             raise InputError(what, key=identifier, expected="a value, a rule or an assignment")
         else:
-            self.made.constants[name] = float(value)
+            self.result.constants[name] = float(value)
 
     def _stoichiometries(self) -> None:
         """A stoichiometry with an id can be used, ruled and set like a parameter."""
         for reaction in _all(self.model, "Reaction"):
             for part in (*_all(reaction, "Reactant"), *_all(reaction, "Product")):
                 if part.isSetId():
-                    self._plain(part.getId(), part.getStoichiometry() if part.isSetStoichiometry() else None)
+                    self._add_quantity(part.getId(), part.getStoichiometry() if part.isSetStoichiometry() else None)
 
     def _species(self, species: Any) -> None:
         identifier = species.getId()
         name, volume = qualified_name(identifier), self._volume(species)
-        if identifier in self.ruled or identifier in self.implied:  # stored as what its id means
-            self._plain(identifier, self._initial(species, as_concentration=volume != 1))
-            self.made.amounts[identifier] = symbol(name) * volume
+        if identifier in self.ruled or identifier in self.algebraic:  # stored as what its id means
+            self._add_quantity(identifier, self._initial(species, as_concentration=volume != 1))
+            self.result.amounts[identifier] = symbol(name) * volume
             self._concentration(species, symbol(name))
-            if name in self.made.rates and volume != 1:
-                self.made.concentration_states[name] = volume.name
+            if name in self.result.rates and volume != 1:
+                self.result.concentration_states[name] = volume.name
             return
-        first = self._initial(species, as_concentration=False)
-        if first is None and identifier not in self.first:
+        initial_amount = self._initial(species, as_concentration=False)
+        if initial_amount is None and identifier not in self.initial:
             raise InputError(f"species '{identifier}' has no start", key=identifier, expected="an initial amount")
         amount = symbol(name + AMOUNT_SUFFIX) if volume != 1 else symbol(name)
-        self.made.symbol_of_id[identifier] = symbol(name)
-        self.made.amounts[identifier] = amount
+        self.result.symbol_of_id[identifier] = symbol(name)
+        self.result.amounts[identifier] = amount
         self._concentration(species, amount)
         if volume != 1:
-            self.made.rules[name] = amount / volume
-        self.made.rates[amount.name] = sympy.Integer(0)
-        self.made.initial_values[amount.name] = sympy.nan if first is None else first
-        self.made.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
+            self.result.rules[name] = amount / volume
+        self.result.rates[amount.name] = sympy.Integer(0)
+        self.result.initial_values[amount.name] = sympy.nan if initial_amount is None else initial_amount
+        self.result.state_of_id[identifier] = (amount.name, species.getCompartment() if volume != 1 else None)
 
     def _concentration(self, species: Any, amount: sympy.Expr) -> None:
         """The concentration of a species whose id means its amount."""
         compartment = self.model.getCompartment(species.getCompartment())
-        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
-        if species.getHasOnlySubstanceUnits() and not flat:
-            size = self.made.symbol_of_id[species.getCompartment()]
-            self.made.concentrations[species.getId()] = amount / size
+        is_flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if species.getHasOnlySubstanceUnits() and not is_flat:
+            size = self.result.symbol_of_id[species.getCompartment()]
+            self.result.concentrations[species.getId()] = amount / size
 
     def _volume(self, species: Any) -> sympy.Expr:
         """The volume that turns a concentration into an amount; 1 where the id means the amount."""
         compartment = self.model.getCompartment(species.getCompartment())
-        flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
-        if species.getHasOnlySubstanceUnits() or flat:
+        is_flat = compartment.isSetSpatialDimensions() and compartment.getSpatialDimensions() == 0
+        if species.getHasOnlySubstanceUnits() or is_flat:
             return sympy.Integer(1)
-        return self.made.symbol_of_id[species.getCompartment()]
+        return self.result.symbol_of_id[species.getCompartment()]
 
     def _initial(self, species: Any, *, as_concentration: bool) -> sympy.Expr | None:
         """The initial concentration or amount of a species; None without one."""
-        size = self.made.symbol_of_id[species.getCompartment()]
+        size = self.result.symbol_of_id[species.getCompartment()]
         if species.isSetInitialConcentration():
             return sympy.Float(species.getInitialConcentration()) * (1 if as_concentration else size)
         if species.isSetInitialAmount():
@@ -221,52 +233,54 @@ class _SbmlImporter:
     def _rules(self) -> None:
         for identifier, rule in self.ruled.items():
             name = qualified_name(identifier)
-            found = self.formula(rule.getMath(), f"the rule of '{identifier}'")
-            (self.made.rules if rule.isAssignment() else self.made.rates)[name] = found
-        for identifier, rule in self.implied.items():
-            found, name = (
+            expression = self.formula(rule.getMath(), f"the rule of '{identifier}'")
+            (self.result.rules if rule.isAssignment() else self.result.rates)[name] = expression
+        for identifier, rule in self.algebraic.items():
+            expression, name = (
                 self.formula(rule.getMath(), f"the algebraic rule for '{identifier}'"),
                 qualified_name(identifier),
             )
-            self.made.rules[name] = solve_for(found, symbol(name), identifier)
+            self.result.rules[name] = solve_for(expression, symbol(name), identifier)
 
-    def _starts(self) -> None:
+    def _read_initial_assignments(self) -> None:
         """Initial assignments, in place of initial values."""
-        for identifier, assignment in self.first.items():
-            found = self.formula(assignment.getMath(), f"the initial assignment of '{identifier}'")
+        for identifier, assignment in self.initial.items():
+            value = self.formula(assignment.getMath(), f"the initial assignment of '{identifier}'")
             name = qualified_name(identifier)
-            if identifier in self.made.state_of_id:
-                state, compartment = self.made.state_of_id[identifier]
-                self.made.initial_values[state] = found * self.made.symbol_of_id[compartment] if compartment else found
-            elif name in self.made.rules:
-                del self.made.rules[name]
-                self.made.initial_assignments[name] = found
+            if identifier in self.result.state_of_id:
+                state, compartment = self.result.state_of_id[identifier]
+                self.result.initial_values[state] = (
+                    value * self.result.symbol_of_id[compartment] if compartment else value
+                )
+            elif name in self.result.rules:
+                del self.result.rules[name]
+                self.result.initial_assignments[name] = value
             else:
-                self.made.initial_values[name] = found
+                self.result.initial_values[name] = value
 
     def _reactions(self) -> None:
         for reaction in _all(self.model, "Reaction"):
             name = qualified_name(reaction.getId())
             if not reaction.isSetKineticLaw() or not reaction.getKineticLaw().isSetMath():
-                self.made.rules[name] = sympy.Integer(0)
-                self.made.notes.append(f"reaction '{reaction.getId()}' has no rate law; its rate is 0")
+                self.result.rules[name] = sympy.Integer(0)
+                self.result.notes.append(f"reaction '{reaction.getId()}' has no rate law; its rate is 0")
                 continue
             law = reaction.getKineticLaw().getMath()
-            self.made.rules[name] = self.formula(law, f"the rate of '{reaction.getId()}'")
-            speed = sympy.Float(FAST_RATE_FACTOR) if reaction.isSetFast() and reaction.getFast() else sympy.Integer(1)
-            self.made.has_fast_reactions |= speed != 1
+            self.result.rules[name] = self.formula(law, f"the rate of '{reaction.getId()}'")
+            factor = sympy.Float(FAST_RATE_FACTOR) if reaction.isSetFast() and reaction.getFast() else sympy.Integer(1)
+            self.result.has_fast_reactions |= factor != 1
             for sign, kind in ((-1, "Reactant"), (1, "Product")):
-                for part in _all(reaction, kind):
-                    species = part.getSpecies()
+                for reference in _all(reaction, kind):
+                    species = reference.getSpecies()
                     if species in self.reacting and species not in self.ruled:
-                        state, _ = self.made.state_of_id[species]
-                        count = sign * self._count(part) * self._factor(species)
-                        self.made.rates[state] += count * speed * symbol(name)
+                        state, _ = self.result.state_of_id[species]
+                        count = sign * self._count(reference) * self._factor(species)
+                        self.result.rates[state] += count * factor * symbol(name)
 
     def _count(self, part: Any) -> sympy.Expr:
         """The stoichiometry: a number, or a symbol where the reference has an id."""
-        if part.isSetId() and part.getId() in self.made.symbol_of_id:
-            return self.made.symbol_of_id[part.getId()]
+        if part.isSetId() and part.getId() in self.result.symbol_of_id:
+            return self.result.symbol_of_id[part.getId()]
         if part.isSetStoichiometryMath():
             return self.formula(part.getStoichiometryMath().getMath(), f"the stoichiometry of '{part.getSpecies()}'")
         if not part.isSetStoichiometry():
@@ -277,7 +291,7 @@ class _SbmlImporter:
     def _factor(self, identifier: str) -> sympy.Expr:
         species = self.model.getSpecies(identifier)
         factor = species.getConversionFactor() or self.model.getConversionFactor()
-        return self.made.symbol_of_id[factor] if factor else sympy.Integer(1)
+        return self.result.symbol_of_id[factor] if factor else sympy.Integer(1)
 
     def _event(self, event: Any) -> SbmlEvent:
         name = event.getId() or event.getName() or "an event"
@@ -285,7 +299,7 @@ class _SbmlImporter:
         fires = self._formulas(where).condition(trigger.getMath())
         assigned = []
         for one in _all(event, "EventAssignment"):
-            if one.getVariable() not in self.made.state_of_id:
+            if one.getVariable() not in self.result.state_of_id:
                 what = f"{where} sets '{one.getVariable()}', which is not a variable"
                 raise InputError(what, expected="a variable")
             if one.isSetMath():
@@ -326,19 +340,19 @@ def algebraic_unknowns(names: Any, model: Any, taken: Collection[str]) -> dict[s
     `names` is libSBML. Raises InputError for a rule that determines no unique variable.
     """
     algebraic = [rule for rule in _all(model, "Rule") if rule.isAlgebraic() and rule.isSetMath()]
-    waiting = [(rule, set(_ids(names, rule.getMath()))) for rule in algebraic]
-    free = set(_moving(model)) - set(taken)
-    found: dict[str, Any] = {}
-    while waiting:
-        rule, ids = min(waiting, key=lambda one: abs(len(one[1] & free) - 1))
-        if len(ids & free) != 1:
-            among = ", ".join(sorted(ids & free)) or "nothing"
-            raise InputError(f"an algebraic rule that determines one of: {among}", expected=EXPECTED)
-        (variable,) = ids & free
-        found[variable] = rule
-        free.remove(variable)
-        waiting.remove((rule, ids))
-    return found
+    pending = [(rule, set(_ids(names, rule.getMath()))) for rule in algebraic]
+    undetermined = set(_variable_ids(model)) - set(taken)
+    rule_by_variable: dict[str, Any] = {}
+    while pending:
+        rule, ids = min(pending, key=lambda item: abs(len(item[1] & undetermined) - 1))
+        if len(ids & undetermined) != 1:
+            candidates = ", ".join(sorted(ids & undetermined)) or "nothing"
+            raise InputError(f"an algebraic rule that determines one of: {candidates}", expected=EXPECTED)
+        (variable,) = ids & undetermined
+        rule_by_variable[variable] = rule
+        undetermined.remove(variable)
+        pending.remove((rule, ids))
+    return rule_by_variable
 
 
 def solve_for(formula: sympy.Expr, variable: sympy.Symbol, name: str) -> sympy.Expr:
@@ -356,10 +370,10 @@ def _ids(names: Any, node: Any) -> Iterator[str]:
         yield from _ids(names, node.getChild(i))
 
 
-def _moving(model: Any) -> Iterator[str]:
+def _variable_ids(model: Any) -> Iterator[str]:
     """Ids of quantities that are not constant."""
     for kind in ("Compartment", "Species", "Parameter"):
-        yield from (one.getId() for one in _all(model, kind) if not one.getConstant())
+        yield from (element.getId() for element in _all(model, kind) if not element.getConstant())
 
 
 LEVEL, VERSION = 3, 1
@@ -380,9 +394,9 @@ def read_document(path: Path, text: str | None = None) -> Any:
     _refuse_packages(document, path)
     if document.getLevel() < LEVEL and not document.setLevelAndVersion(LEVEL, VERSION, False):
         raise InputError(f"SBML Level {document.getLevel()} that cannot be brought to Level 3", file=path)
-    asked = names.ConversionProperties()
-    asked.addOption("promoteLocalParameters", True)
-    if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+    options = names.ConversionProperties()
+    options.addOption("promoteLocalParameters", True)
+    if document.convert(options) != names.LIBSBML_OPERATION_SUCCESS:
         raise InputError("libSBML could not promote local parameters", file=path, expected="a valid model")
     return document
 
@@ -392,21 +406,21 @@ def _flatten(names: Any, document: Any, path: Path) -> None:
     plugin = document.getModel().getPlugin("comp")
     if plugin is None or plugin.getNumSubmodels() == 0:
         return
-    asked = names.ConversionProperties()
-    asked.addOption("flatten comp", True)
-    asked.addOption("basePath", str(path.absolute().parent))
-    asked.addOption("performValidation", False)
-    if document.convert(asked) != names.LIBSBML_OPERATION_SUCCESS:
+    options = names.ConversionProperties()
+    options.addOption("flatten comp", True)
+    options.addOption("basePath", str(path.absolute().parent))
+    options.addOption("performValidation", False)
+    if document.convert(options) != names.LIBSBML_OPERATION_SUCCESS:
         count = document.getNumErrors()
-        why = _error_text(document.getError(count - 1)) if count else "libSBML gives no reason"
-        raise InputError(f"submodels that libSBML cannot join: {why}", file=path, expected="a valid model")
+        reason = _error_text(document.getError(count - 1)) if count else "libSBML gives no reason"
+        raise InputError(f"submodels that libSBML cannot join: {reason}", file=path, expected="a valid model")
 
 
 def _refuse_errors(names: Any, document: Any, path: Path) -> None:
     for i in range(document.getNumErrors()):
         error = document.getError(i)
-        package = re.search(r"[Pp]ackage '?(\w+)", error.getMessage())  # a drawing with an error is a drawing
-        harmless = error.getErrorId() == names.MissingXMLEncoding  # then it is UTF-8, which was checked
+        package = re.search(r"[Pp]ackage '?(\w+)", error.getMessage())  # errors in drawings do not matter
+        harmless = error.getErrorId() == names.MissingXMLEncoding  # UTF-8 by default, which was checked
         harmless |= package is not None and package[1].removesuffix("_L2") in IGNORED_PACKAGES
         if error.getSeverity() >= names.LIBSBML_SEV_ERROR and not harmless:
             raise InputError(_error_text(error), file=path, line=error.getLine() or None, expected="a valid SBML model")
@@ -415,17 +429,17 @@ def _refuse_errors(names: Any, document: Any, path: Path) -> None:
 def _error_text(error: Any) -> str:
     """The short message of libSBML, and the specific one that follows its reference to the specification."""
     short = " ".join(error.getShortMessage().split()) or "not valid SBML"
-    _, _, after = error.getMessage().partition("\nReference:")
-    here = " ".join(after.partition("\n")[2].split())[:200].rstrip(".")
-    return f"{short}: {here}" if here else short
+    _, _, details = error.getMessage().partition("\nReference:")
+    detail = " ".join(details.partition("\n")[2].split())[:200].rstrip(".")
+    return f"{short}: {detail}" if detail else short
 
 
 def _refuse_packages(document: Any, path: Path) -> None:
     for i in range(document.getNumPlugins()):
         name = document.getPlugin(i).getPackageName()
-        part = document.getModel().getPlugin(name)
-        empty = name == "comp" and (part is None or part.getNumSubmodels() == 0)
-        if name not in IGNORED_PACKAGES and not empty and document.getPackageRequired(name):
+        plugin = document.getModel().getPlugin(name)
+        is_empty = name == "comp" and (plugin is None or plugin.getNumSubmodels() == 0)
+        if name not in IGNORED_PACKAGES and not is_empty and document.getPackageRequired(name):
             raise InputError(f"the model needs the package '{name}'", file=path, expected="SBML core only")
     for i in range(document.getNumUnknownPackages()):
         prefix = document.getUnknownPackagePrefix(i)

@@ -33,7 +33,7 @@ def real(value: sympy.Expr) -> sympy.Expr:
     value = value.xreplace({sympy.zoo: sympy.oo})
     if value.has(sympy.I) or (value.is_number and value.is_extended_real is False):
         return sympy.nan
-    return value.replace(sympy.Abs, _size) if value.has(sympy.Abs) else value
+    return value.replace(sympy.Abs, _abs) if value.has(sympy.Abs) else value
 
 
 def factorial(x: sympy.Expr) -> sympy.Expr | None:
@@ -43,19 +43,19 @@ def factorial(x: sympy.Expr) -> sympy.Expr | None:
     return sympy.oo if x > MAX_FACTORIAL else number(float(sympy.factorial(int(x))))
 
 
-def _size(x: sympy.Expr) -> sympy.Expr:
+def _abs(x: sympy.Expr) -> sympy.Expr:
     return choice(x, x, -x)
 
 
-def _larger(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+def _max(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
     return choice(x - y, x, y)
 
 
-def _smaller(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+def _min(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
     return choice(y - x, x, y)
 
 
-def _over(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
+def _divide(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
     return x / y if y != 0 else x * sympy.oo
 
 
@@ -76,7 +76,7 @@ def _arcsin(x: sympy.Expr) -> sympy.Expr:
 
 
 def _arccos(x: sympy.Expr) -> sympy.Expr:
-    return sympy.pi if x == -1 else 2 * sympy.atan(sympy.sqrt(_over(1 - x, 1 + x)))
+    return sympy.pi if x == -1 else 2 * sympy.atan(sympy.sqrt(_divide(1 - x, 1 + x)))
 
 
 def _arcsinh(x: sympy.Expr) -> sympy.Expr:
@@ -89,7 +89,7 @@ def _floor(x: sympy.Expr) -> sympy.Expr:
 
 def _quotient(x: sympy.Expr, y: sympy.Expr) -> sympy.Expr:
     """The quotient rounded towards 0."""
-    ratio = _over(x, y)
+    ratio = _divide(x, y)
     return choice(ratio, _floor(ratio), -_floor(-ratio))
 
 
@@ -97,16 +97,16 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "plus": lambda *parts: sympy.Add(*parts),
     "times": lambda *parts: sympy.Mul(*parts),
     "minus": lambda x, y=None: -x if y is None else x - y,
-    "divide": _over,
+    "divide": _divide,
     "exp": sympy.exp,
     "ln": _log,
-    "log": lambda base, x: _over(_log(x), _log(base)),
-    "log10": lambda base, x: _over(_log(x), _log(base)),
+    "log": lambda base, x: _divide(_log(x), _log(base)),
+    "log10": lambda base, x: _divide(_log(x), _log(base)),
     "root": lambda degree, x: x ** (1 / degree),
     "sqrt": lambda degree, x: x ** (1 / degree),
-    "abs": _size,
-    "max": lambda *values: reduce(_larger, values) if values else -sympy.oo,
-    "min": lambda *values: reduce(_smaller, values) if values else sympy.oo,
+    "abs": _abs,
+    "max": lambda *values: reduce(_max, values) if values else -sympy.oo,
+    "min": lambda *values: reduce(_min, values) if values else sympy.oo,
     "floor": _floor,
     "ceil": lambda x: -_floor(-x),
     "ceiling": lambda x: -_floor(-x),
@@ -114,16 +114,16 @@ FUNCTIONS: Mapping[str, Callable[..., sympy.Expr]] = {
     "rem": lambda x, y: x - y * _quotient(x, y),
     "sin": _sin,
     "cos": _cos,
-    "tan": lambda x: _over(_sin(x), _cos(x)),
-    "sec": lambda x: _over(sympy.Integer(1), _cos(x)),
-    "csc": lambda x: _over(sympy.Integer(1), _sin(x)),
-    "cot": lambda x: _over(_cos(x), _sin(x)),
+    "tan": lambda x: _divide(_sin(x), _cos(x)),
+    "sec": lambda x: _divide(sympy.Integer(1), _cos(x)),
+    "csc": lambda x: _divide(sympy.Integer(1), _sin(x)),
+    "cot": lambda x: _divide(_cos(x), _sin(x)),
     "arcsin": _arcsin,
     "arccos": _arccos,
     "arctan": sympy.atan,
-    "arcsec": lambda x: _arccos(_over(sympy.Integer(1), x)),
-    "arccsc": lambda x: _arcsin(_over(sympy.Integer(1), x)),
-    "arccot": lambda x: sympy.atan(_over(sympy.Integer(1), x)),
+    "arcsec": lambda x: _arccos(_divide(sympy.Integer(1), x)),
+    "arccsc": lambda x: _arcsin(_divide(sympy.Integer(1), x)),
+    "arccot": lambda x: sympy.atan(_divide(sympy.Integer(1), x)),
     "sinh": lambda x: (sympy.exp(x) - sympy.exp(-x)) / 2,
     "cosh": lambda x: (sympy.exp(x) + sympy.exp(-x)) / 2,
     "tanh": lambda x: 1 - 2 / (sympy.exp(2 * x) + 1),
@@ -191,24 +191,24 @@ class Formulas:
             return self._constant(node)
         if node.isLogical() or node.isRelational():
             return self.condition(node)(sympy.Integer(1), sympy.Integer(0))
-        return self._applied(node)
+        return self._apply(node)
 
     def condition(self, node: Any) -> Choose:
         """A condition as a function of the values for true and for false."""
         if (call := self._call(node)) is not None:
-            inside, body = call
-            return inside.condition(body)
+            reader, body = call
+            return reader.condition(body)
         kind = self._kind(node)
         if kind in ("true", "false"):
             return lambda yes, no: yes if kind == "true" else no
-        parts = [node.getChild(i) for i in range(node.getNumChildren())]
+        children = [node.getChild(i) for i in range(node.getNumChildren())]
         if kind == "not":
-            (part,) = map(self.condition, parts)
+            (part,) = map(self.condition, children)
             return lambda yes, no: part(no, yes)
         if kind in JOINED:
-            return self._joined(kind, [self.condition(part) for part in parts])
+            return self._joined(kind, [self.condition(child) for child in children])
         if node.isRelational():
-            pairs = list(pairwise(map(self.value, parts)))
+            pairs = list(pairwise(map(self.value, children)))
             pairs = pairs[:1] if kind == "neq" else pairs
             return self._joined("and", [partial(COMPARISONS[kind], x, y) for x, y in pairs])
         # a number where a condition is expected: true unless 0
@@ -220,7 +220,7 @@ class Formulas:
 
     def _kind(self, node: Any) -> str:
         code, names = self._type(node), self._libsbml
-        known = {
+        kinds = {
             names.AST_CONSTANT_TRUE: "true", names.AST_CONSTANT_FALSE: "false", names.AST_LOGICAL_AND: "and",
             names.AST_LOGICAL_OR: "or", names.AST_LOGICAL_XOR: "xor", names.AST_LOGICAL_NOT: "not",
             names.AST_LOGICAL_IMPLIES: "implies",
@@ -230,12 +230,12 @@ class Formulas:
             names.AST_POWER: "power", names.AST_FUNCTION_POWER: "power", names.AST_FUNCTION_DELAY: "delay",
             names.AST_FUNCTION_RATE_OF: "rateof",
         }  # fmt: skip
-        return known.get(code) or str(node.getName() or node.getOperatorName() or f"operation {code}").lower()
+        return kinds.get(code) or str(node.getName() or node.getOperatorName() or f"operation {code}").lower()
 
     def _joined(self, kind: str, parts: list[Choose]) -> Choose:
         if not parts:
             return lambda yes, no: yes if kind == "and" else no
-        return reduce(lambda others, one: JOINED[kind](one, others), reversed(parts))
+        return reduce(lambda combined, condition: JOINED[kind](condition, combined), reversed(parts))
 
     def _name(self, node: Any) -> sympy.Expr:
         if self._type(node) == self._libsbml.AST_NAME_TIME:
@@ -249,8 +249,8 @@ class Formulas:
 
     def _constant(self, node: Any) -> sympy.Expr:
         names = self._libsbml
-        found = {names.AST_CONSTANT_PI: sympy.pi, names.AST_CONSTANT_E: sympy.E}.get(self._type(node))
-        return self.condition(node)(sympy.Integer(1), sympy.Integer(0)) if found is None else found
+        value = {names.AST_CONSTANT_PI: sympy.pi, names.AST_CONSTANT_E: sympy.E}.get(self._type(node))
+        return self.condition(node)(sympy.Integer(1), sympy.Integer(0)) if value is None else value
 
     def _call(self, node: Any) -> tuple[Formulas, Any] | None:
         """The body of a function of the model, and its reader, in which the arguments have their values."""
@@ -262,16 +262,16 @@ class Formulas:
         if function.getBody() is None or count != node.getNumChildren():
             what = f"{self._where} calls '{name}' with {node.getNumChildren()} values"
             raise InputError(what, expected=f"a function with a formula, and its {count} values")
-        given = {function.getArgument(i).getName(): self.value(node.getChild(i)) for i in range(count)}
+        arguments = {function.getArgument(i).getName(): self.value(node.getChild(i)) for i in range(count)}
         others = {other: one for other, one in self._functions.items() if other != name}  # no function calls itself
-        symbols = {**self._symbols, **given}
-        inside = Formulas(self._libsbml, symbols, self._numbers, self._where, self._rate_of, self._delayed, others)
-        return inside, function.getBody()
+        symbols = {**self._symbols, **arguments}
+        reader = Formulas(self._libsbml, symbols, self._numbers, self._where, self._rate_of, self._delayed, others)
+        return reader, function.getBody()
 
-    def _applied(self, node: Any) -> sympy.Expr:
+    def _apply(self, node: Any) -> sympy.Expr:
         if (call := self._call(node)) is not None:
-            inside, body = call
-            return inside.value(body)
+            reader, body = call
+            return reader.value(body)
         kind = self._kind(node)
         if kind == "piecewise":
             return self._piecewise(node)
@@ -284,9 +284,9 @@ class Formulas:
             return self._factorial(values)
         if kind == "power":
             return real(values[0] ** self._exponent(values[1]))
-        return self._called(kind, values)
+        return self._apply_builtin(kind, values)
 
-    def _called(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
+    def _apply_builtin(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
         if kind not in FUNCTIONS:
             what = f"{self._where} uses {kind}, which is not supported"
             raise InputError(what, expected="functions of docs/exchange.md")
@@ -294,7 +294,7 @@ class Formulas:
             return real(FUNCTIONS[kind](*values))
         except TypeError:
             what = f"{self._where} uses {kind} of {len(values)} values"
-            raise InputError(what, expected="what SBML defines") from None
+            raise InputError(what, expected="the number of values that SBML defines") from None
 
     def _delay(self, node: Any) -> sympy.Expr:
         """The value of an expression some time ago."""
@@ -306,23 +306,25 @@ class Formulas:
     def _rate(self, node: Any) -> sympy.Expr:
         """The rate of change of an id."""
         name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else ""
-        known = self._symbols.get(name)
-        if self._rate_of is None or known is None or not known.is_Symbol:
+        expression = self._symbols.get(name)
+        if self._rate_of is None or expression is None or not expression.is_Symbol:
             what = f"{self._where} uses rateOf of {name or 'no single name'}"
             raise InputError(what, expected="rateOf of an id of the model")
-        return self._rate_of(known.name.partition(".")[2])
+        return self._rate_of(expression.name.partition(".")[2])
 
     def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:
         """The factorial of a constant; the engine has no factorial of a variable."""
-        found = factorial(self._with_numbers(values[0])) if len(values) == 1 else None
-        if found is None:
-            raise InputError(f"{self._where} uses factorials of what is not constant", expected="of a whole number")
-        return found
+        value = factorial(self._with_numbers(values[0])) if len(values) == 1 else None
+        if value is None:
+            raise InputError(
+                f"{self._where} uses factorials of a value that is not constant", expected="of a whole number"
+            )
+        return value
 
     def _exponent(self, value: sympy.Expr) -> sympy.Expr:
         """A constant exponent as a number, so that a negative base can have an integer exponent."""
-        found = self._with_numbers(value)
-        return number(float(found)) if found.is_Float or found.is_Integer else value
+        constant = self._with_numbers(value)
+        return number(float(constant)) if constant.is_Float or constant.is_Integer else value
 
     def _with_numbers(self, value: sympy.Expr) -> sympy.Expr:
         """An expression with the numbers of its constants."""
@@ -330,7 +332,7 @@ class Formulas:
 
     def _piecewise(self, node: Any) -> sympy.Expr:
         count = node.getNumChildren()
-        found = self.value(node.getChild(count - 1)) if count % 2 else sympy.Integer(0)
+        value = self.value(node.getChild(count - 1)) if count % 2 else sympy.Integer(0)
         for i in reversed(range(0, count - 1, 2)):
-            found = self.condition(node.getChild(i + 1))(self.value(node.getChild(i)), found)
-        return found
+            value = self.condition(node.getChild(i + 1))(self.value(node.getChild(i)), value)
+        return value

@@ -64,23 +64,23 @@ class ModelEditor:
         for i in range(self.model.getNumEvents()):
             if self.model.getParameter(TRIGGER.format(i)) is None:
                 trigger = libsbml().formulaToL3String(self.model.getEvent(i).getTrigger().getMath())
-                shown = with_fields(self.model.createParameter(), Id=TRIGGER.format(i), Constant=False)
-                truth = libsbml().parseL3Formula(f"piecewise(1, {trigger}, 0)")
-                with_fields(self.model.createAssignmentRule(), Variable=shown.getId(), Math=truth)
+                parameter = with_fields(self.model.createParameter(), Id=TRIGGER.format(i), Constant=False)
+                indicator = libsbml().parseL3Formula(f"piecewise(1, {trigger}, 0)")
+                with_fields(self.model.createAssignmentRule(), Variable=parameter.getId(), Math=indicator)
 
     def continue_from(self, values: Mapping[str, float], changes: Mapping[str, sympy.Expr] | None = None) -> list[str]:
         """Take all values and triggers from computed `values`, and then `changes`; returns ids that are unknown."""
         for i in range(self.model.getNumEvents()):
             self.model.getEvent(i).getTrigger().setInitialValue(values[TRIGGER.format(i)] > 0)
-        new: dict[str, sympy.Expr | float] = dict(changes or {})
-        ruled = self.assigned
+        new_values: dict[str, sympy.Expr | float] = dict(changes or {})
+        assigned = self.assigned
         for list_of in (self.model.getListOfCompartments(), self.model.getListOfSpecies(),
                         self.model.getListOfParameters()):  # fmt: skip
             for i in range(list_of.size()):
                 name = list_of.get(i).getId()
-                if name in values and name not in ruled and name not in new:
-                    new[name] = values[name]
-        return [name for name, value in new.items() if not self.set_value(name, value)]
+                if name in values and name not in assigned and name not in new_values:
+                    new_values[name] = values[name]
+        return [name for name, value in new_values.items() if not self.set_value(name, value)]
 
     @property
     def assigned(self) -> set[str]:
@@ -91,10 +91,10 @@ class ModelEditor:
     def math(self, value: sympy.Expr) -> Any:
         """The MathML of an expression. Raises InputError."""
         text = str(value).replace("**", "^")
-        found = libsbml().parseL3Formula(text)
-        if found is None:
+        node = libsbml().parseL3Formula(text)
+        if node is None:
             raise InputError(f"the formula {text[:80]} is not supported", expected="arithmetic and functions of SBML")
-        return found
+        return node
 
 
 Curves = Mapping[str, np.ndarray]
@@ -121,22 +121,22 @@ def changed_sbml(text: str, changes: list[Any]) -> str:
     document = libsbml().readSBMLFromString(text)
     model = document.getModel()
     for one in changes:
-        kind, where = one.getElementName(), one.getTarget()
-        ids, attribute = ids_of(where), _ATTRIBUTE.search(where)
+        kind, target = one.getElementName(), one.getTarget()
+        ids, attribute = ids_of(target), _ATTRIBUTE.search(target)
         name = attribute[1] if attribute else "value"
         if kind != "changeAttribute" or not ids or name not in ATTRIBUTES:
             if kind == "changeAttribute" and name == "name":
                 continue
-            what = f"the SED-ML changes more than a value ({kind} of {where[:80]})"
+            what = f"the SED-ML changes more than a value ({kind} of {target[:80]})"
             raise InputError(what, expected=f"changeAttribute of a {', '.join(ATTRIBUTES)}")
-        element = element_of(model, ids, where) if model is not None else None
-        change = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
-        if change is None:
+        element = element_of(model, ids, target) if model is not None else None
+        setter = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
+        if setter is None:
             raise InputError(f"the SED-ML changes the {name} of '{ids[-1]}', which is not in the model")
         try:
-            change(float(one.getNewValue()))
+            setter(float(one.getNewValue()))
         except ValueError:
-            what = f"the SED-ML sets {where[:80]} to '{one.getNewValue()[:40]}'"
+            what = f"the SED-ML sets {target[:80]} to '{one.getNewValue()[:40]}'"
             raise InputError(what, expected="a number") from None
     return str(libsbml().writeSBMLToString(document))
 
@@ -144,9 +144,9 @@ def changed_sbml(text: str, changes: list[Any]) -> str:
 ATTRIBUTES = ("value", "initialConcentration", "initialAmount", "size", "stoichiometry")
 
 
-def element_of(model: Any, ids: list[str], where: str) -> Any:
+def element_of(model: Any, ids: list[str], target: str) -> Any:
     """The element of a target; the parameter of a rate law is known only with its reaction."""
-    if len(ids) == 2 and "kineticLaw" in where:
+    if len(ids) == 2 and "kineticLaw" in target:
         reaction = model.getReaction(ids[0])
         return reaction.getKineticLaw().getParameter(ids[1]) if reaction and reaction.isSetKineticLaw() else None
     return model.getElementBySId(ids[-1])

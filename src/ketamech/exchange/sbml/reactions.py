@@ -52,48 +52,48 @@ def species_ids(states: Iterable[State | StateInfo]) -> set[str]:
 
 def reactions_of(system: System, inflows: Sequence[str] = ()) -> list[Reaction]:
     """Every flux of a system, in order, and the constant inflow into each of the states `inflows`."""
-    taken: dict[str, int] = {}
-    found = [_reaction(parts, taken) for parts in _joined(system.fluxes)]
+    identifier_counts: dict[str, int] = {}
+    reactions = [_reaction(fluxes, identifier_counts) for fluxes in _group_transfers(system.fluxes)]
     for state in inflows:
         flux = Flux(state, sympy.Symbol(inflow(state)), "constant input")
-        found.append(_reaction((flux,), taken))
-    return found
+        reactions.append(_reaction((flux,), identifier_counts))
+    return reactions
 
 
-def _joined(fluxes: Sequence[Flux]) -> list[tuple[Flux, ...]]:
+def _group_transfers(fluxes: Sequence[Flux]) -> list[tuple[Flux, ...]]:
     """Fluxes, with the two of a transfer together."""
-    found, skip = list[tuple[Flux, ...]](), False
-    for one, following in pairwise((*fluxes, None)):
-        assert one is not None
-        if skip:
-            skip = False
+    groups, is_joined = list[tuple[Flux, ...]](), False
+    for flux, next_flux in pairwise((*fluxes, None)):
+        assert flux is not None
+        if is_joined:
+            is_joined = False
             continue
-        skip = following is not None and one.because == following.because and one.term == -following.term
-        found.append((one, following) if skip and following is not None else (one,))
-    return found
+        is_joined = next_flux is not None and flux.because == next_flux.because and flux.term == -next_flux.term
+        groups.append((flux, next_flux) if is_joined and next_flux is not None else (flux,))
+    return groups
 
 
-def _reaction(parts: tuple[Flux, ...], taken: dict[str, int]) -> Reaction:
-    first, last = parts[0], parts[-1]
+def _reaction(fluxes: tuple[Flux, ...], identifier_counts: dict[str, int]) -> Reaction:
+    first, last = fluxes[0], fluxes[-1]
     slug = re.sub(r"[^a-z0-9]+", "_", first.because.lower()).strip("_")
     identifier = f"{sbml_id(first.state)}__{slug or 'flux'}"
-    taken[identifier] = taken.get(identifier, 0) + 1
-    if taken[identifier] > 1:
-        identifier = f"{identifier}_{taken[identifier]}"
-    if len(parts) == 2:
-        source, sink = (first, last) if _leaves(first.term) else (last, first)
+    identifier_counts[identifier] = identifier_counts.get(identifier, 0) + 1
+    if identifier_counts[identifier] > 1:
+        identifier = f"{identifier}_{identifier_counts[identifier]}"
+    if len(fluxes) == 2:
+        source, sink = (first, last) if _is_loss(first.term) else (last, first)
         return Reaction(identifier, first.because, source.state, sink.state, sink.term)
-    if _leaves(first.term):
+    if _is_loss(first.term):
         return Reaction(identifier, first.because, first.state, None, -first.term)
     return Reaction(identifier, first.because, None, first.state, first.term)
 
 
-def _leaves(term: sympy.Expr) -> bool:
+def _is_loss(term: sympy.Expr) -> bool:
     """Whether a term is written with a minus sign."""
     return bool(term.could_extract_minus_sign())
 
 
 def species_in(rate: sympy.Expr, species: Sequence[str]) -> list[str]:
     """The states among `species` that a rate reads, in the order of their names."""
-    read = {s.name for s in rate.free_symbols}
-    return sorted(read.intersection(species))
+    names = {symbol_.name for symbol_ in rate.free_symbols}
+    return sorted(names.intersection(species))

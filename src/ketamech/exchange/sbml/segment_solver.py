@@ -25,6 +25,8 @@ from ketamech.engine.solve import (
 )
 from ketamech.exchange.sbml.sbml_model import CLOCK, SbmlModel
 
+RESERVED_TIMES = 64  # of a segment; arrays for more are made where they are needed
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -48,11 +50,11 @@ class SegmentSolver:
         self._code = kernel.compiled
         self.names = kernel.layout.output_names
         self._clock = self.states.index(CLOCK)
-        self._still = [i for i, name in enumerate(self.states) if model.rates[name] == 0]
+        self._constant_states = [i for i, name in enumerate(self.states) if model.rates[name] == 0]
         assert isinstance(self._code.code, NativeModule)
         self._function = self._code.code.function("follow", ARGUMENTS["follow"])
         self._sizes = self._code.sizes(0, len(self.names))
-        self._wanted = self._code.output_rows(self.names)
+        self._output_rows = self._code.output_rows(self.names)
         values = (tolerance, FIRST_STEP, MAX_STEPS, MAX_GROWTH, MIN_GROWTH, self._code.gamma, RETRY_TOLERANCES)
         self._settings = np.array([value for _, value in zip(SETTINGS, values, strict=True)], dtype=float)
         self.inputs = np.array([model.constants[name] for name in system.parameter_names], dtype=float)
@@ -67,14 +69,20 @@ class SegmentSolver:
         )  # fmt: skip
         self._pointers = [array.ctypes.data for array in self._arrays]
         self._last = (self._counter.ctypes.data, self._stop.ctypes.data, 1, self._report.ctypes.data)
-        self.reached = self._state  # the state at the end of the last segment, or where it failed
+        self._reserve(RESERVED_TIMES)
+        self.end_state = self._state  # the state at the end of the last segment, or where it failed
+
+    def _reserve(self, count: int) -> None:
+        """Arrays for `count` times and the values at these, with their addresses, which take time to look up."""
+        self._elapsed, self._out = np.empty(count), np.empty((count, len(self.names)))
+        self._outputs = (self._elapsed.ctypes.data, 0, self._output_rows.ctypes.data, self._out.ctypes.data)
 
     def values(self, state: np.ndarray) -> np.ndarray:
         """The values at a state [state]."""
         step = self._next_step[0]
-        found = self.run(state, np.array([state[self._clock]]))
+        segment = self.run(state, np.array([state[self._clock]]))
         self._next_step[0] = step
-        return np.array(found.rows[0])
+        return np.array(segment.rows[0])
 
     def shorten_step(self) -> None:
         """Start the next segment with a short step: an event has changed the state."""
@@ -82,15 +90,17 @@ class SegmentSolver:
 
     def run(self, state: np.ndarray, times: np.ndarray) -> Segment:
         """The values at `times` (rising, in the time of the model), from a state [state]."""
-        passed = np.maximum(times - state[self._clock], 0.0)
-        out = np.empty((len(times), len(self.names)))
+        count = len(times)
+        if count > len(self._elapsed):
+            self._reserve(count)
+        np.maximum(times - state[self._clock], 0.0, out=self._elapsed[:count])
         self._state[:] = state
         self._inflow[:], self._lanes[:], self._clock_now[0], self._counter[0] = 0.0, 0, 0.0, 0
-        self._sizes[TIMES] = len(times)
-        outputs = (passed.ctypes.data, 0, self._wanted.ctypes.data, out.ctypes.data)
-        self._function(*self._pointers, *outputs, *self._last)
+        self._sizes[TIMES] = count
+        self._function(*self._pointers, *self._outputs, *self._last)
+        out = self._out[:count].copy()
         out[:, self._clock] = times  # integrated, the clock has rounding errors
-        out[:, self._still] = state[self._still]  # as interpolation has
+        out[:, self._constant_states] = state[self._constant_states]  # as interpolation has
         status = int(self._report[0])
         if status:
             self._next_step[0] = FIRST_STEP

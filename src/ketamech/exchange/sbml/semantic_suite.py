@@ -47,31 +47,31 @@ def is_flux_balance(folder: Path) -> bool:
 
 def run_case(folder: Path) -> str:
     """The first value that differs from what a case expects; empty where it passes."""
-    asked = read_settings(folder / f"{folder.name}-settings.txt")
+    settings = read_settings(folder / f"{folder.name}-settings.txt")
     expected = read_results(folder / f"{folder.name}-results.csv")
-    tolerance = float(np.clip(asked.relative * 1e-4, 1e-11, 1e-8))
-    found = simulate_imported(import_sbml(_newest(folder)), asked.times, tolerance=tolerance)
-    for variable in asked.variables:
-        wanted = expected.get(variable)
-        key = f"amount({variable})" if variable in asked.amounts else variable
-        key = f"concentration({variable})" if variable in asked.concentrations else key
-        given = found.get(f"value({variable})", found.get(key, found.get(variable)))  # an id may be `time`
-        if wanted is None or given is None:
+    tolerance = float(np.clip(settings.relative * 1e-4, 1e-11, 1e-8))
+    simulated = simulate_imported(import_sbml(_newest(folder)), settings.times, tolerance=tolerance)
+    for variable in settings.variables:
+        theirs = expected.get(variable)
+        key = f"amount({variable})" if variable in settings.amounts else variable
+        key = f"concentration({variable})" if variable in settings.concentrations else key
+        ours = simulated.get(f"value({variable})", simulated.get(key, simulated.get(variable)))  # an id may be `time`
+        if theirs is None or ours is None:
             raise InputError(f"'{variable}' is not among the values that are computed")
         with np.errstate(invalid="ignore"):
-            apart = np.abs(given - wanted) - asked.absolute - asked.relative * np.abs(wanted)
-        same = (given == wanted) | (np.isnan(given) & np.isnan(wanted)) | (apart <= 0)
-        if not same.all():
-            worst = int(np.argmin(same))
-            return f"{variable} is {given[worst]:.6g}, expected {wanted[worst]:.6g}, row {worst}"
+            excess = np.abs(ours - theirs) - settings.absolute - settings.relative * np.abs(theirs)
+        equal = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)) | (excess <= 0)
+        if not equal.all():
+            row = int(np.argmin(equal))
+            return f"{variable} is {ours[row]:.6g}, expected {theirs[row]:.6g}, row {row}"
     return ""
 
 
 def _newest(folder: Path) -> Path:
-    found = [path for level in LEVELS if (path := folder / f"{folder.name}-sbml-{level}.xml").is_file()]
-    if not found:
+    paths = [path for level in LEVELS if (path := folder / f"{folder.name}-sbml-{level}.xml").is_file()]
+    if not paths:
         raise InputError("no model of this case", file=folder, expected=f"{folder.name}-sbml-l3v1.xml")
-    return found[0]
+    return paths[0]
 
 
 def read_settings(path: Path) -> Settings:

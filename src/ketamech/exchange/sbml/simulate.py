@@ -30,14 +30,14 @@ from ketamech.exchange.sbml.sbml_model import (
 from ketamech.exchange.sbml.segment_solver import Segment, SegmentSolver
 
 TOLERANCE = 1e-8
-EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
+SCAN_FRACTIONS = np.linspace(0, 1, 13)[1:]  # of the time to the next output, where the triggers are evaluated
 REFINEMENT_POINTS, ESTIMATED_POINTS, MAX_REFINEMENTS = 40, 4, 60  # parts of an interval, without and with an estimate
 EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
 MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
 SHORTEST_SEGMENT = 1e-9  # relative, of a segment that fails: shorter ones are not tried
 NEWTON_DIFFERENCE, NEWTON_STEPS, NEWTON_HALVINGS, NEWTON_TOLERANCE = 1e-6, 60, 12, 1e-9
-MEAN_TIMES, MEAN_POINTS = (10.0, 100.0, 1e3, 1e4), 200  # of the time courses whose means are starts
-SINGULAR = 1e-9  # of the largest singular value: smaller ones belong to what is conserved
+MEAN_TIMES, MEAN_POINTS = (10.0, 100.0, 1e3, 1e4), 200  # of the time courses whose means are starting points
+SINGULAR = 1e-9  # of the largest singular value: smaller ones belong to conserved quantities
 ROUNDING_SHARE = 1e-9  # of the scale of a state: how far below 0 it may get
 TIME = "time"
 
@@ -58,17 +58,17 @@ def newton_steady_state(model: SbmlModel) -> dict[str, float] | None:
     """Every value at the steady state that Newton's method finds, stable or not; None without one.
 
     It begins at the start, then at the means over time courses, which lie inside the cycle of a model that oscillates.
-    Steps stay in the space that the rates of change span, so that what the equations conserve is conserved. Models with
+    Steps stay in the space that the rates of change span, so that conserved quantities stay constant. Models with
     events or delays have none.
     """
     if model.events or model.delays:
         return None
     with np.errstate(all="ignore"):
         run = _Run(model, TOLERANCE)
-        state, begin = run.newton(run.row[: run.n_states]), run.now
+        state, start_time = run.newton(run.row[: run.n_states]), run.now
         for length in MEAN_TIMES if state is None else ():
             try:
-                rows = run.values_at_times(np.linspace(run.now, begin + length, MEAN_POINTS))
+                rows = run.values_at_times(np.linspace(run.now, start_time + length, MEAN_POINTS))
             except SolverError:
                 return None
             mean = rows[:, : run.n_states].mean(axis=0)
@@ -76,7 +76,7 @@ def newton_steady_state(model: SbmlModel) -> dict[str, float] | None:
                 break
         if state is None:
             return None
-        state[run.clock] = begin
+        state[run.clock] = start_time
         return {name: float(values[0]) for name, values in run.named(run._row(state)[None]).items()}
 
 
@@ -85,7 +85,7 @@ class _PendingEvent:
     """An event that has fired: time of execution, index, and values if computed when it fired."""
 
     time: float
-    place: int
+    index: int
     values: dict[str, float] | None
 
 
@@ -97,21 +97,21 @@ class _Run:
 
     def __init__(self, model: SbmlModel, tolerance: float) -> None:
         self.model, self.solver = model, SegmentSolver(model, tolerance)
-        constant = [offer for offer in model.system.outputs if offer.is_constant]
-        fixed = {**model.constants, **{offer.name: model.values_at_start[offer.name] for offer in constant}}
+        constant_outputs = [offer for offer in model.system.outputs if offer.is_constant]
+        fixed = {**model.constants, **{offer.name: model.values_at_start[offer.name] for offer in constant_outputs}}
         self.names = [*self.solver.names, *fixed]
         self.fixed = np.array(list(fixed.values()))
-        self.places = {name: i for i, name in enumerate(self.names)}
+        self.index_of = {name: i for i, name in enumerate(self.names)}
         self.n_states = len(self.solver.states)
-        self.clock = self.places[CLOCK]
-        self.switches = [self.places[name] for name in model.switches]
+        self.clock = self.index_of[CLOCK]
+        self.switches = np.array([self.index_of[name] for name in model.switches], dtype=np.intp)
         self.triggers_of_signs: dict[bytes, tuple[bool, ...]] = {}
-        self.chance = random.Random(0)  # events of one priority are executed in random order, as SBML demands
+        self.rng = random.Random(0)  # events of one priority are executed in random order, as SBML demands
         self.delays = [self._compiled(event.delay) for event in model.events]
         self.priorities = [None if e.priority is None else self._compiled(e.priority) for e in model.events]
-        self.assigned = [[(to, self._compiled(value)) for to, value in e.assignments] for e in model.events]
-        self.true = tuple(event.initially_true for event in model.events)
-        self.due: list[_PendingEvent] = []
+        self.assigned = [[(target, self._compiled(value)) for target, value in e.assignments] for e in model.events]
+        self.trigger_states = tuple(event.initially_true for event in model.events)
+        self.pending: list[_PendingEvent] = []
         self.row = self._row(np.array([model.values_at_start[name] for name in self.solver.states]))
         self.delays_of = DelayedValues(model, self.solver, self.names, self.row) if model.delays else None
         if self.delays_of:
@@ -120,54 +120,54 @@ class _Run:
     def named(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Values by the keys of `simulate_imported` from rows [time, name]."""
         columns, names, model = rows.T, self.names, self.model
-        shown = {name: name.partition(".")[2] for name in names if name.startswith(f"{STAGE}.")}
-        plain = {name: own for name, own in shown.items() if "." not in own}  # no amounts, rates and clock
-        found = {f"value({TIME})" if own == TIME else own: columns[names.index(n)] for n, own in plain.items()}
-        found[TIME] = columns[names.index(CLOCK)]
-        for word, group in (("amount", model.amounts), ("concentration", model.concentrations)):
+        short_names = {name: name.partition(".")[2] for name in names if name.startswith(f"{STAGE}.")}
+        ids = {name: short for name, short in short_names.items() if "." not in short}  # no amounts, rates and clock
+        curves = {f"value({TIME})" if short == TIME else short: columns[names.index(n)] for n, short in ids.items()}
+        curves[TIME] = columns[names.index(CLOCK)]
+        for prefix, group in (("amount", model.amounts), ("concentration", model.concentrations)):
             for name, expression in group.items():
                 values = compile_vector(expression, names)(columns)
-                found[f"{word}({name})"] = np.broadcast_to(values, columns.shape[1:])
-        return found
+                curves[f"{prefix}({name})"] = np.broadcast_to(values, columns.shape[1:])
+        return curves
 
     def newton(self, start: np.ndarray) -> np.ndarray | None:
         """A state [state] without any rate of change; None where damped Newton steps do not reach one."""
-        moving = [i for i, name in enumerate(self.solver.states) if name != CLOCK]
-        rates = [self._compiled(self.model.rates[self.solver.states[i]]) for i in moving]
-        scale = np.array([self.model.scales[self.solver.states[i]] for i in moving])
+        moving_states = [i for i, name in enumerate(self.solver.states) if name != CLOCK]
+        rates = [self._compiled(self.model.rates[self.solver.states[i]]) for i in moving_states]
+        scale = np.array([self.model.scales[self.solver.states[i]] for i in moving_states])
 
-        def slope(x: np.ndarray) -> np.ndarray:
-            row = self._row(full(x))
+        def scaled_rates(x: np.ndarray) -> np.ndarray:
+            row = self._row(full_state(x))
             return np.array([float(rate(row)) for rate in rates]) / scale
 
-        def full(x: np.ndarray) -> np.ndarray:
+        def full_state(x: np.ndarray) -> np.ndarray:
             state = start.copy()
-            state[moving] = x * scale
+            state[moving_states] = x * scale
             return state
 
         def jacobian(x: np.ndarray) -> np.ndarray:
             steps = NEWTON_DIFFERENCE * np.maximum(np.abs(x), 1.0)
-            return np.array([(slope(x + d) - slope(x - d)) / (2 * d.max()) for d in np.diag(steps)]).T
+            return np.array([(scaled_rates(x + d) - scaled_rates(x - d)) / (2 * d.max()) for d in np.diag(steps)]).T
 
-        x = start[moving] / scale
-        both = np.hstack([jacobian(x), jacobian(x + 1.0)])
-        if not np.isfinite(both).all():
+        x = start[moving_states] / scale
+        jacobians = np.hstack([jacobian(x), jacobian(x + 1.0)])
+        if not np.isfinite(jacobians).all():
             return None
-        directions, sizes, _ = np.linalg.svd(both)
-        span = directions[:, : int((sizes > SINGULAR * sizes.max(initial=0.0)).sum())]
+        directions, sizes, _ = np.linalg.svd(jacobians)
+        basis = directions[:, : int((sizes > SINGULAR * sizes.max(initial=0.0)).sum())]
         for _ in range(NEWTON_STEPS):
-            now, matrix = slope(x), span.T @ jacobian(x) @ span
+            rates_now, matrix = scaled_rates(x), basis.T @ jacobian(x) @ basis
             if not np.isfinite(matrix).all():
                 return None
-            step = span @ np.linalg.lstsq(matrix, -span.T @ now, rcond=None)[0]
+            step = basis @ np.linalg.lstsq(matrix, -basis.T @ rates_now, rcond=None)[0]
             fraction = next(
                 (f for f in 0.5 ** np.arange(NEWTON_HALVINGS)
                  if (x + f * step >= np.minimum(x, 0.0) - ROUNDING_SHARE).all()
-                 and np.linalg.norm(slope(x + f * step)) <= np.linalg.norm(now)), 0.0,
+                 and np.linalg.norm(scaled_rates(x + f * step)) <= np.linalg.norm(rates_now)), 0.0,
             )  # fmt: skip
             x = x + fraction * step
             if fraction == 1.0 and np.abs(step).max(initial=0.0) < NEWTON_TOLERANCE * max(np.abs(x).max(), 1.0):
-                return full(x)
+                return full_state(x)
             if not fraction:
                 return None
         return None
@@ -177,14 +177,14 @@ class _Run:
 
     def _triggers(self, rows: np.ndarray) -> list[tuple[bool, ...]]:
         """Whether each trigger is true, for each row: it depends only on the signs of the switches."""
-        found = []
+        triggers = []
         for signs in rows[:, self.switches] > 0:
             key = signs.tobytes()
             if key not in self.triggers_of_signs:
-                known = dict(zip(self.model.switches.values(), signs.tolist(), strict=True))
-                self.triggers_of_signs[key] = tuple(_is_true(event.trigger, known) for event in self.model.events)
-            found.append(self.triggers_of_signs[key])
-        return found
+                signs_of = dict(zip(self.model.switches.values(), signs.tolist(), strict=True))
+                self.triggers_of_signs[key] = tuple(_is_true(event.trigger, signs_of) for event in self.model.events)
+            triggers.append(self.triggers_of_signs[key])
+        return triggers
 
     @property
     def now(self) -> float:
@@ -195,7 +195,9 @@ class _Run:
         return np.concatenate([self.solver.values(state), self.fixed])
 
     def _rows(self, values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, np.broadcast_to(self.fixed, (len(values), len(self.fixed)))], axis=1)
+        rows = np.empty((len(values), len(self.names)))
+        rows[:, : values.shape[1]], rows[:, values.shape[1] :] = values, self.fixed
+        return rows
 
     def values_at_times(self, times: np.ndarray) -> np.ndarray:
         """Values [time, name]."""
@@ -212,36 +214,33 @@ class _Run:
         """Bring the fast reactions to their equilibrium, in a time in which nothing else changes."""
         if not self.model.has_fast_reactions:
             return
-        now = self.now
-        path = self.solver.run(self.row[: self.n_states], np.array([now + RELAXATIONS / FAST_RATE_FACTOR]))
-        if path.failure:
-            raise SolverError(f"the equilibrium of the fast reactions is not found at time {now:g}: {path.failure}")
-        state = path.rows[-1, : self.n_states]
-        state[self.clock] = now
+        time = self.now
+        segment = self.solver.run(self.row[: self.n_states], np.array([time + RELAXATIONS / FAST_RATE_FACTOR]))
+        if segment.failure:
+            raise SolverError(f"the equilibrium of the fast reactions is not found at time {time:g}: {segment.failure}")
+        state = segment.rows[-1, : self.n_states]
+        state[self.clock] = time
         self.row = self._row(state)
 
     def _advance(self, end: float) -> None:
         """Advance to `end` or to the next event; before a failure, only a part of the way: an event may come first."""
         begin = self.now
-        stop = min([end, *(one.time for one in self.due)])
-        shares = np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:] if self.model.events or self.delays_of else np.ones(1)
+        stop = min([end, *(pending.time for pending in self.pending)])
+        fractions = SCAN_FRACTIONS if self.model.events or self.delays_of else np.ones(1)
         if self.delays_of:
             stop = self.delays_of.last_known(begin, stop)
             self.row = self._row(self.delays_of.prepare(self.row[: self.n_states], stop))
         while True:
-            watched = begin + (stop - begin) * shares
-            watched[-1] = stop
-            path = self.solver.run(self.row[: self.n_states], watched)
-            if not path.failure:
+            scan_times = begin + (stop - begin) * fractions
+            scan_times[-1] = stop
+            segment = self.solver.run(self.row[: self.n_states], scan_times)
+            if not segment.failure:
                 break
-            reached = 0.5 * path.failed_after
-            if not self.model.events or reached <= SHORTEST_SEGMENT * max(stop - begin, 1e-3 * abs(begin)):
-                raise SolverError(self._failure(path))
-            stop = begin + reached
-        rows = self._rows(path.rows)
-        rows[-1] = self._row(rows[-1, : self.n_states])  # the exact clock decides a trigger at an output time
-        if self.model.events:
-            rows = self._up_to_event(rows)
+            part_of_time = 0.5 * segment.failed_after
+            if not self.model.events or part_of_time <= SHORTEST_SEGMENT * max(stop - begin, 1e-3 * abs(begin)):
+                raise SolverError(self._failure(segment))
+            stop = begin + part_of_time
+        rows = self._up_to_event(self._rows(segment.rows))
         if self.delays_of:
             self.delays_of.remember(np.vstack([self.row, rows]))
             rows[-1] = self._row(self.delays_of.current(rows[-1, : self.n_states]))
@@ -251,16 +250,18 @@ class _Run:
 
     def _up_to_event(self, rows: np.ndarray) -> np.ndarray:
         """The rows before the first event, and the row at which it fires; all rows where there is none."""
-        changed = np.flatnonzero(self._changed(rows))
-        if not changed.size:
-            return rows
-        crossed = int(changed[0])
+        crossed = self._first_changed(rows[:-1]) if self.model.events else None
+        if crossed is None:
+            rows[-1] = self._row(rows[-1, : self.n_states])  # the exact clock decides a trigger at an output time
+            if not self.model.events or self._first_changed(rows[-1:]) is None:
+                return rows
+            crossed = len(rows) - 1
         event = self._locate_event(rows[crossed - 1] if crossed else self.row, rows[crossed])
-        return np.vstack([rows[:crossed], event])
+        return np.concatenate([rows[:crossed], event[None]])
 
-    def _changed(self, rows: np.ndarray) -> np.ndarray:
-        """Whether any trigger differs from its known value, for each row."""
-        return np.array([triggers != self.true for triggers in self._triggers(rows)])
+    def _first_changed(self, rows: np.ndarray) -> int | None:
+        """The first row at which any trigger differs from its known value."""
+        return next((i for i, triggers in enumerate(self._triggers(rows)) if triggers != self.trigger_states), None)
 
     def _locate_event(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """The first row, to rounding, at which a trigger has changed."""
@@ -269,40 +270,38 @@ class _Run:
             margin = EVENT_TIME_TOLERANCE * max(abs(high), 1e-3)
             if high - low <= margin:
                 break
-            path = self.solver.run(before[: self.n_states], self._candidates(before, after, margin))
-            if path.failure:
+            segment = self.solver.run(before[: self.n_states], self._candidates(before, after, margin))
+            if segment.failure:
                 break
-            rows = np.vstack([self._rows(path.rows), after])
-            crossed = int(np.argmax(self._changed(rows)))
+            rows = np.concatenate([self._rows(segment.rows), after[None]])
+            crossed = self._first_changed(rows) or 0
             before, after = rows[crossed - 1] if crossed else before, rows[crossed]
-        return self._exactly_after(after)
+        return self._row_at_event(after)
 
-    def _exactly_after(self, after: np.ndarray) -> np.ndarray:
+    def _row_at_event(self, after: np.ndarray) -> np.ndarray:
         """The row of an event at the exact time of its clock, at which the trigger has to have changed as well."""
         state = after[: self.n_states].copy()
         for _ in range(2):
             row = self._row(state)
-            if self._changed(row[None])[0]:
+            if self._first_changed(row[None]) is not None:
                 return row
             state[self.clock] += EVENT_TIME_TOLERANCE * max(abs(state[self.clock]), 1e-3)
         return after
 
     def _candidates(self, before: np.ndarray, after: np.ndarray, margin: float) -> np.ndarray:
         """Times between two rows: around the linear estimate of each change of sign, and evenly spaced."""
-        low, high = before[self.clock], after[self.clock]
-        first, last = before[self.switches], after[self.switches]
-        crossing = (first > 0) != (last > 0)
-        shares = first[crossing] / (first[crossing] - last[crossing])
-        roots = low + (high - low) * shares[np.isfinite(shares)]
+        low, high = float(before[self.clock]), float(after[self.clock])
+        pairs = zip(before[self.switches].tolist(), after[self.switches].tolist(), strict=True)
+        fractions = [first / (first - last) for first, last in pairs if (first > 0) != (last > 0)]
+        roots = [low + (high - low) * fraction for fraction in fractions if math.isfinite(fraction)]
         width = 1e-3 * (high - low)
-        near = np.concatenate([roots + shift for shift in (-width, -margin / 2, margin / 2, width)])
-        count = ESTIMATED_POINTS if roots.size else REFINEMENT_POINTS
-        spaced = low + (high - low) * np.arange(1, count) / count
-        times = np.sort(np.concatenate([near, spaced]))
-        return np.array(times[(times > low) & (times < high)])
+        around_roots = [root + shift for root in roots for shift in (-width, -margin / 2, margin / 2, width)]
+        count = ESTIMATED_POINTS if roots else REFINEMENT_POINTS
+        even_times = [low + (high - low) * i / count for i in range(1, count)]
+        return np.array(sorted(time for time in around_roots + even_times if low < time < high))
 
     def _failure(self, path: Segment) -> str:
-        """What failed: the time in the unit of the model, the variable and its rate of change."""
+        """The failure as text: the time in the unit of the model, the variable and its rate of change."""
         at = f"{self.now + path.failed_after:.6g} {self.model.time_unit}".rstrip()
         name = self._culprit()
         rate = str(self.model.rates[name]).replace(f"{name.partition('.')[0]}.", "").replace("**", "^")
@@ -312,7 +311,7 @@ class _Run:
 
     def _culprit(self) -> str:
         """The state whose rate of change is not finite at the state reached, or else changes fastest."""
-        state = self.solver.reached.copy()
+        state = self.solver.end_state.copy()
         known = dict(zip(self.names, self._row(state), strict=True))
         names = [name for name in self.solver.states if name != CLOCK]
         rates = [abs(self._compiled(self.model.rates[name])(np.array(list(known.values())))) for name in names]
@@ -323,61 +322,65 @@ class _Run:
         """Fire and execute the events of the current time until none is left."""
         for _ in range(MAX_EVENTS_AT_ONCE):
             self._update_triggers()
-            ready = [one for one in self.due if one.time <= self.now + EVENT_TIME_TOLERANCE * max(abs(self.now), 1e-3)]
+            ready = [
+                one for one in self.pending if one.time <= self.now + EVENT_TIME_TOLERANCE * max(abs(self.now), 1e-3)
+            ]
             if not ready:
                 return
             first = max((self._priority(one), -one.time) for one in ready)
-            chosen = self.chance.choice([one for one in ready if (self._priority(one), -one.time) == first])
-            self.due.remove(chosen)
+            chosen = self.rng.choice([one for one in ready if (self._priority(one), -one.time) == first])
+            self.pending.remove(chosen)
             self._execute(chosen)
             self._relax()
         raise SolverError(f"events at {self.now:g} never end")
 
     def _update_triggers(self) -> None:
         """Add events whose trigger became true; remove non-persistent events whose trigger became false."""
-        (true,) = self._triggers(self.row[None])
-        for place, (event, before, after) in enumerate(zip(self.model.events, self.true, true, strict=True)):
+        (new_values,) = self._triggers(self.row[None])
+        for index, (event, before, after) in enumerate(
+            zip(self.model.events, self.trigger_states, new_values, strict=True)
+        ):
             if after and not before:
-                self.due.append(self._pending_event(place, event))
+                self.pending.append(self._pending_event(index, event))
             elif before and not after and not event.persistent:
-                self.due = [one for one in self.due if one.place != place]
-        self.true = true
+                self.pending = [pending for pending in self.pending if pending.index != index]
+        self.trigger_states = new_values
 
-    def _pending_event(self, place: int, event: SbmlEvent) -> _PendingEvent:
-        early = self._assigned_values(place) if event.values_from_trigger_time else None
-        return _PendingEvent(self.now + float(self.delays[place](self.row)), place, early)
+    def _pending_event(self, index: int, event: SbmlEvent) -> _PendingEvent:
+        values = self._assigned_values(index) if event.values_from_trigger_time else None
+        return _PendingEvent(self.now + float(self.delays[index](self.row)), index, values)
 
-    def _assigned_values(self, place: int) -> dict[str, float]:
-        return {to: float(value(self.row)) for to, value in self.assigned[place]}
+    def _assigned_values(self, index: int) -> dict[str, float]:
+        return {target: float(value(self.row)) for target, value in self.assigned[index]}
 
-    def _priority(self, one: _PendingEvent) -> float:
-        priority = self.priorities[one.place]
+    def _priority(self, pending: _PendingEvent) -> float:
+        priority = self.priorities[pending.index]
         value = -math.inf if priority is None else float(priority(self.row))
         return value if not math.isnan(value) else -math.inf
 
-    def _execute(self, one: _PendingEvent) -> None:
-        known, state = self.row, self.row[: self.n_states].copy()
-        given = self._assigned_values(one.place) if one.values is None else one.values
+    def _execute(self, pending: _PendingEvent) -> None:
+        previous, state = self.row, self.row[: self.n_states].copy()
+        assigned = self._assigned_values(pending.index) if pending.values is None else pending.values
         # a concentration refers to the volume before the event, even if the event sets it
-        for to, value in given.items():
-            name, compartment = self.model.state_of_id[to]
-            volume = known[self.places[qualified_name(compartment)]] if compartment else 1.0
-            state[self.places[name]] = value * volume
+        for target, value in assigned.items():
+            name, compartment = self.model.state_of_id[target]
+            volume = previous[self.index_of[qualified_name(compartment)]] if compartment else 1.0
+            state[self.index_of[name]] = value * volume
         self.row = self._row(state)
-        self._keep_amounts(known)
+        self._conserve_amounts(previous)
         self.solver.shorten_step()
         if self.delays_of:
             self.delays_of.breaks.append(self.now)
 
-    def _keep_amounts(self, before: np.ndarray) -> None:
+    def _conserve_amounts(self, before: np.ndarray) -> None:
         """Conserve the amount of states stored as concentrations where the volume has changed."""
         if not self.model.concentration_states:
             return
         state = self.row[: self.n_states].copy()
         for name, compartment in self.model.concentration_states.items():
-            place = self.places[compartment]
-            if self.row[place] != before[place]:
-                state[self.places[name]] *= before[place] / self.row[place]
+            index = self.index_of[compartment]
+            if self.row[index] != before[index]:
+                state[self.index_of[name]] *= before[index] / self.row[index]
         self.row = self._row(state)
 
 

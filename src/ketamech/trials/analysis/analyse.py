@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ketamech.dosing.drugs import KETAMINE
 from ketamech.simulation.nca import NcaDose
 from ketamech.simulation.nca_tables import AnalysedProfile, ConcentrationProfile, analysed
 from ketamech.trials.analysis.repeated_measures import mmrm
@@ -26,7 +27,7 @@ from ketamech.trials.analysis.treatment_effects import (
     response_differences,
     share_interval,
 )
-from ketamech.trials.design import Trial
+from ketamech.trials.design import Trial, drug_classes, is_control
 from ketamech.trials.trial_dataset import EVENT_PREFIX
 
 LEVELS = ("ketamine", "esketamine", "norketamine")
@@ -161,9 +162,6 @@ def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, 
     return tuple(rows)
 
 
-CONTROL_WORDS = ("placebo", "saline", "midazolam", "sham", "control")
-
-
 @dataclass(frozen=True)
 class TrialAnalysis:
     """Tables of a trial.
@@ -233,13 +231,10 @@ def analyse(dataset: xr.Dataset, trial: Trial) -> TrialAnalysis:
 
 
 def reference_arm(trial: Trial) -> str:
-    """The control arm: the first whose name contains one of CONTROL_WORDS, else the last arm."""
-    return next((arm.name for arm in trial.arms if is_control(arm.name)), trial.arms[-1].name)
-
-
-def is_control(arm: str) -> bool:
-    """Whether the name of an arm contains one of CONTROL_WORDS."""
-    return any(word in arm.lower() for word in CONTROL_WORDS)
+    """The control arm: the first with a placebo or active placebo, else the first without ketamine, else the last."""
+    controls = [arm.name for arm in trial.arms if is_control(arm.regimen)]
+    others = [arm.name for arm in trial.arms if KETAMINE not in drug_classes(arm.regimen)]
+    return (controls or others or [trial.arms[-1].name])[0]
 
 
 def _groups(trial: Trial) -> list[str]:

@@ -1,4 +1,4 @@
-"""Success of a trial: the criterion, power by simulation, and the difference between arms as a sentence.
+"""Success of a trial: the criterion, power by simulation, and differences and chances of error as sentences.
 
 Smaller trials are subsamples of large ones.
 """
@@ -6,7 +6,7 @@ Smaller trials are subsamples of large ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,12 +166,58 @@ MIN_PRINTED_P = 1e-4  # smaller ones are not printed
 def difference_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
     """One sentence for each arm that is compared with the reference arm; empty for a trial of one arm."""
     scale, visit = trial.primary
-    sentences = []
+    return [
+        f"{scale} at {visit}: {_sentence(part, arm, analysis.reference, criterion)}"
+        for arm, part in _compared(analysis, trial)
+    ]
+
+
+def _compared(analysis: TrialAnalysis, trial: Trial) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every arm that is compared with the reference, with its primary comparisons of all trials."""
     for arm in (arm.name for arm in trial.arms):
-        part = analysis.primary[analysis.primary["arm"] == arm] if len(analysis.primary) else analysis.primary
-        if len(part):
-            sentences.append(f"{scale} at {visit}: {_sentence(part, arm, analysis.reference, criterion)}")
-    return sentences
+        comparisons = analysis.primary[analysis.primary["arm"] == arm] if len(analysis.primary) else analysis.primary
+        if len(comparisons):
+            yield arm, comparisons
+
+
+def effect_table(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> pd.DataFrame:
+    """One row per arm: arm, difference from the reference, low, high (range of 95 % of the trials), success_percent."""
+    rows = []
+    for arm, comparisons in _compared(analysis, trial):
+        mean, low, high = mean_difference(comparisons, criterion.alpha)
+        if math.isfinite(mean):
+            success = 100 * float(criterion.is_met(comparisons).mean())
+            rows.append({"arm": arm, "difference": mean, "low": low, "high": high, "success_percent": success})
+    return pd.DataFrame(rows)
+
+
+def error_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCriterion) -> list[str]:
+    """Sentences on how often trials of this size give the wrong answer, one per arm; none for a single replicate."""
+    return [f"{arm}: {chance_of_error(rows, criterion)}" for arm, rows in _compared(analysis, trial) if len(rows) > 1]
+
+
+def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> str:
+    """The expected chance of a wrong answer from the trials of one comparison.
+
+    The mean over trials stands for the true difference. Within two standard errors of no difference (or of the margin)
+    it is not known whether success is the right answer.
+    """
+    n_trials, n_met = len(comparisons), int(criterion.is_met(comparisons).sum())
+    deficits = criterion.worse_by(comparisons["difference"])
+    deficits = deficits[np.isfinite(deficits)]
+    if criterion.better == "none" or len(deficits) < 2:
+        return f"{n_met} of {n_trials} trials of this size succeed ({criterion.text})."
+    worse, error = float(deficits.mean()), float(deficits.std(ddof=1) / math.sqrt(len(deficits)))
+    limit = criterion.margin or 0.0
+    true_effect = "better" if criterion.margin is None else f"within {limit:g} points of the reference or better"
+    if abs(worse - limit) < 2 * error:
+        return f"{n_trials} trials do not tell whether it is {true_effect} in the model; {n_met} of them succeed."
+    if worse < limit:
+        text = f"{n_trials - n_met} of {n_trials} trials of this size do not show it"
+        chance = f"an expected chance of {100 * (n_trials - n_met) / n_trials:.0f} % that a true effect is missed"
+        return f"it is {true_effect} in the model, and {text} ({criterion.text}): {chance}."
+    chance = f"an expected chance of {100 * n_met / n_trials:.0f} % of a false success"
+    return f"it is not {true_effect} in the model, and {n_met} of {n_trials} trials of this size succeed: {chance}."
 
 
 def _sentence(part: pd.DataFrame, arm: str, reference: str, criterion: SuccessCriterion) -> str:

@@ -6,7 +6,7 @@ import { PublishedValues } from "./evidence-points.js";
 import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { outputTimes, treatmentTimes } from "./output-times.js";
-import { VirtualPatients } from "./people.js";
+import { VirtualPatients } from "./virtual-patients.js";
 import { RegimenReader } from "./regimen.js";
 import { treatmentSentences } from "./regimen-text.js";
 import { ScenarioReader } from "./scenario.js";

@@ -56,13 +56,11 @@ function eventsOfDose(treatment, begin, number, tables, limits) {
   const start = begin + treatment.lag;
   if (substance.is_session) return substance.compartment ? sessionEvents(treatment, start, number) : [];
   const amount = micromoles(treatment, number, tables, limits);
+  const rows = substance.absorption[treatment.route];
+  const parts = rows.flatMap((row) => partsOf(row, duration, amount, number));
   if (substance.compartment) {
-    const absorption = substance.absorption[treatment.route];
-    if (!absorption) return [event(start, substance.compartment, amount, duration)];
-    const lasting = Math.max(number(absorption.duration), duration);
-    return [event(start, substance.compartment, amount * number(absorption.fraction), lasting)];
+    return parts.map(({ delay, part, lasting }) => event(start + delay, substance.compartment, part * amount, lasting));
   }
-  const parts = absorbedParts(treatment, amount, number, tables);
   return Object.entries(substance.enantiomers)
     .filter(([, share]) => share)
     .flatMap(([enantiomer, share]) =>
@@ -80,53 +78,30 @@ function sessionEvents({ substance, duration }, start, number) {
   return found;
 }
 
-const absorbed = (delay, site, part, lasting) => ({ delay, site, part, lasting });
-
-function absorbedParts(treatment, amount, number, { injection_sites: sites }) {
-  const { route, duration } = treatment;
-  const value = (name) => number(`pharmacokinetics.${name}`);
-  if (route === "IV") return [absorbed(0, "central", 1, duration)];
-  if (route === "IP") return [absorbed(0, "peritoneum", 1, 0)];
-  if (route in sites) return [absorbed(0, sites[route], value("intramuscular_f"), duration)];
-  if (route === "oral") return [absorbed(0, "gut", 1, value("oral_duration"))];
-  if (route === "prolonged release") {
-    return [absorbed(0, "gut", 1, duration || value("prolonged_release_duration"))];
-  }
-  if (route === "inhaled") {
-    return [absorbed(0, "central", value("inhaled_f"), Math.max(value("inhaled_duration"), duration))];
-  }
-  if (route === "rectal") {
-    const [share, lasting] = [value("rectal_f"), value("swallowed_duration")];
-    return [absorbed(0, "rectum", share, lasting), absorbed(0, "gut", 1 - share, lasting)];
-  }
-  if (route === "sublingual") {
-    const share = value("sublingual_f");
-    const swallowed = absorbed(0, "gut", 1 - share, value("swallowed_duration"));
-    return [absorbed(0, "mouth", share, value("mouth_duration")), swallowed];
-  }
-  return nasalParts(treatment, amount, number);
-}
-
-// A nasal dose: consecutive devices of 28 mg; later ones are absorbed less, the remainder is swallowed. Routes with an
-// absorbed share of their own (`nasal_bioavailability_parameters`) are given at once, and most of the remainder drains out.
-function nasalParts({ substance, route }, amount, number) {
-  const value = (name) => number(`pharmacokinetics.${name}`);
-  const lasting = value("swallowed_duration");
-  if (substance.nasal_bioavailability_parameters[route]) {
-    const share = number(substance.nasal_bioavailability_parameters[route]);
-    const swallowed = value("racemic_nasal_swallowed_share") * (1 - share);
-    return [absorbed(0, "racemic_nose", share, value("mouth_duration")), absorbed(0, "gut", swallowed, lasting)];
-  }
+// What enters one compartment: at once or over a duration, in one part or from consecutive devices of 28 mg.
+function partsOf(row, stated, amount, number) {
+  const [site, lasting] = [row.compartment, lastingOf(row, stated, number)];
+  if (!row.device_interval) return [{ delay: 0, site, part: fractionOf(row, number), lasting }];
   const device = number("drug.nasal_device") * (1e9 / (number("drug.ketamine_molar_mass") * 1e9));
   const count = Math.max(1, roundHalfEven(amount / device));
-  const japanese = 1 + (value("nasal_f_japanese_ratio") - 1) * number("person.japanese");
-  const share = Math.min(1, (value("nasal_f_first") * japanese * (1 + (count - 1) * value("nasal_f_later"))) / count);
-  const gap = value("spray_interval");
-  const devices = Array.from({ length: count }, (_, i) => i * gap);
-  return [
-    ...devices.map((delay) => absorbed(delay, "nose", share / count, 0)),
-    ...devices.map((delay) => absorbed(delay, "gut", (1 - share) / count, lasting)),
-  ];
+  const japanese = 1 + (number(row.japanese_ratio) - 1) * number("person.japanese");
+  // the mean absorbed fraction of the devices; later ones are absorbed less
+  const absorbed = (name) =>
+    Math.min(1, (number(name) * japanese * (1 + (count - 1) * number(row.later_fraction))) / count);
+  const [part, gap] = [fractionOf(row, absorbed) / count, number(row.device_interval)];
+  return Array.from({ length: count }, (_, i) => ({ delay: i * gap, site, part, lasting }));
+}
+
+// The fraction of a dose that enters a compartment; `absorbed(name)` is the fraction that a parameter stands for.
+function fractionOf(row, absorbed) {
+  const fraction = row.fraction ? absorbed(row.fraction) : 1;
+  return row.remainder_of ? fraction * (1 - absorbed(row.remainder_of)) : fraction;
+}
+
+// Duration (h) of entry: that of the model, or the stated one of the dose where it is longer or replaces it.
+function lastingOf(row, stated, number) {
+  if (!row.duration || (stated && row.stated_duration === "replaces")) return stated;
+  return Math.max(number(row.duration), stated);
 }
 
 function roundHalfEven(number) {

@@ -4,6 +4,7 @@
 import { withoutExpectancy } from "./dose-events.js";
 
 const DIGITS = 5;
+const AT_REST = 1e-9; // canonical unit: a change from a level below it is the value itself
 const FROM_REST = ["change", "fall", "rise"]; // measures that count from the level before the dose
 
 export class PublishedValues {
@@ -89,7 +90,8 @@ function pointOf(value, curves, until, first) {
   const numbers = ["value", "low", "high"].map((name) => plotted(value[name] ?? NaN, value, curves, when[0]));
   if (numbers[0] === null) return null;
   const [middle, a, b] = numbers;
-  return { start, end, value: middle, low: b < a ? b : a, high: b > a ? b : a };
+  const isAtZero = value.model_part !== "control" && Math.abs(restOf(value, curves)) < AT_REST;
+  return { start, end, value: middle, low: b < a ? b : a, high: b > a ? b : a, isAtZero };
 }
 
 function measuredTimes({ times, statistic, output }, { time, treated }, until) {
@@ -107,9 +109,11 @@ function measuredTimes({ times, statistic, output }, { time, treated }, until) {
 }
 
 // The published value on the scale of the curve: the inverse of the measure.
-function plotted(published, { output, factor, contrast, relative_to: kind }, { time, control, baseline }, at) {
+function plotted(published, value, curves, at) {
+  const { output, factor, contrast, relative_to: kind } = value;
+  const { time, control } = curves;
   const given = published / factor;
-  const rest = partsOf(output).reduce((total, name) => total + baseline[name], 0);
+  const rest = restOf(value, curves);
   let base = 0;
   if (contrast) {
     if (!control) return null;
@@ -125,6 +129,8 @@ function plotted(published, { output, factor, contrast, relative_to: kind }, { t
   return ways[kind] + base;
 }
 
+const restOf = ({ output }, { baseline }) => partsOf(output).reduce((total, name) => total + baseline[name], 0);
+
 function interpolated(time, y, at) {
   const next = time.findIndex((one) => one >= at);
   if (next < 0) return y.at(-1);
@@ -135,7 +141,7 @@ function interpolated(time, y, at) {
 
 // The point in the unit of its track; `relative`: the track is relative to the drug-free value.
 function scaled(
-  { evidence, track, curve, shape, translated, label, how },
+  { evidence, track, curve, shape, translated, fitted, model_part: part, label, how },
   point,
   { factor, relative, outputs },
   { treated },
@@ -144,5 +150,6 @@ function scaled(
   const number = (value) => (Number.isFinite(value) ? Number((value * scale).toPrecision(DIGITS)) : null);
   const [start, end] = [point.start, point.end].map((time) => Number(time.toFixed(DIGITS)));
   const numbers = { value: number(point.value), low: number(point.low), high: number(point.high) };
-  return { evidence, track, curve, shape, start, end, ...numbers, translated, label, how };
+  const isPartlyModel = Boolean(part) && !point.isAtZero && !(part === "ratio" && relative);
+  return { evidence, track, curve, shape, start, end, ...numbers, translated, partly_model: isPartlyModel, fitted, label, how };
 }

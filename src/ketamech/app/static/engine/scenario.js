@@ -103,12 +103,14 @@ export class ScenarioReader {
     const { parameters } = this.tables;
     const parameter = Object.hasOwn(parameters, prefix + name) ? parameters[prefix + name] : null;
     if (!parameter) throw new InputError(`there is no '${name}' in ${section}`, { key });
-    const { unit, factor } = parameter;
-    const text = typeof given === "string" ? given.trim() : String(Number(given));
+    const { unit, factor, names = {} } = parameter; // names: of values, such as a genotype
+    const plain = typeof given === "string" ? given.trim() : String(Number(given));
+    const text = Object.hasOwn(names, plain.toLowerCase()) ? String(names[plain.toLowerCase()]) : plain;
     const [, number, written] = QUANTITY.exec(text) ?? [];
     if (number === undefined || ![undefined, unit].includes(written?.trim())) {
-      const expected = unit === "1" ? "a number" : `a number and a unit like ${unit}`;
-      throw new InputError(`'${given}' is not a quantity in ${unit}`, { key, expected });
+      const kinds = [unit === "1" ? "a number" : `a number and a unit like ${unit}`];
+      if (parameter.names) kinds.push(`one of ${Object.keys(names).join(", ")}`);
+      throw new InputError(`'${given}' is not a quantity in ${unit}`, { key, expected: kinds.join(", or ") });
     }
     const value = Number(number) * factor;
     const isAnimalWeight = species !== HUMAN && prefix + name === "person.weight";

@@ -38,9 +38,10 @@ export function leanWords(claim) {
   const balance = balanceOf(claim);
   const side = balance > 0 ? "for" : "against";
   const size = Math.abs(balance) >= LEAN ? "clearly" : "slightly";
-  if (groups.every((one) => one.side === side))
-    return `leans ${size} ${side} it, in ${list(groups.map(({ name }) => name))}`;
-  const lean = Math.abs(balance) < 0.1 ? "the results balance" : `leans ${size} ${side} it`;
+  const isBalanced = Math.abs(balance) < 0.1;
+  const lean = isBalanced ? "the results balance" : `leans ${size} ${side} it`;
+  const [{ side: first }] = groups;
+  if (groups.every((one) => one.side === first) && (first === side || (isBalanced && first !== "divided"))) return `${lean}, in ${list(groups.map(({ name }) => name))}`;
   const bySide = ["for", "against", "divided"].map((side) => [
     side,
     groups.filter((one) => one.side === side).map(({ name }) => name),

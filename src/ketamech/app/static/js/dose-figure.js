@@ -2,8 +2,9 @@
 // doses that no study of the tables gave.
 
 import { drawnButton, svgElement } from "./dom.js";
-import { POINT_NAMES, XyChart } from "./figure.js";
+import { XyChart } from "./figure.js";
 import { formatRange, formatWithUnit } from "./format.js";
+import { byKind, kindWords, pointMark } from "./point-marks.js";
 
 export class DoseFigure extends XyChart {
   // `doses`: ascending; `values`: { percent: [value of each dose] }; `points`: published values with a `dose`;
@@ -21,7 +22,7 @@ export class DoseFigure extends XyChart {
       { ...edges("5th to 95th percentile", 5, 95), index: 0, band: "outer" },
       median("median", known, "main"),
       median("median, beyond every study of mood in the tables", beyond, "control"),
-      ...[false, true].map((hollow) => pointSeries(points, hollow)),
+      ...byKind(points).map(([label, own]) => ({ label, x: own.map(({ dose }) => dose), y: own.map(({ value }) => value), points: own })),
     ];
     this.show(all.filter(({ y }) => y.some((value) => value !== null)));
   }
@@ -38,14 +39,14 @@ export class DoseFigure extends XyChart {
     const { low, high, value, label } = point;
     const [at, middle] = [x.at(point.dose), y.at(value)];
     const spread = low === null || high === null ? "" : ` (${formatRange(low, high)})`;
-    const name = `${label}: ${formatWithUnit(value, this.unit)}${spread} at ${point.dose} ${point.doseUnit}`;
+    const name = `${label}: ${formatWithUnit(value, this.unit)}${spread} at ${point.dose} ${point.doseUnit}; ${kindWords(point)}`;
     const open = () => this.openEvidence([point.evidence], label);
     return drawnButton(
       { class: "published-point", "aria-haspopup": "dialog", "aria-label": name },
       open,
       svgElement("title", {}, name),
       spread && svgElement("line", { class: "whisker", x1: at, x2: at, y1: y.at(low), y2: y.at(high) }),
-      svgElement("circle", { class: `point${point.translated ? " hollow" : ""}`, cx: at, cy: middle, r: 4.8 }),
+      ...pointMark(point, at, middle),
       svgElement("circle", { class: "hit", cx: at, cy: middle, r: 12 }),
     );
   }
@@ -56,9 +57,4 @@ export class DoseFigure extends XyChart {
     this.svg.setAttribute("role", points.length ? "group" : "img");
     return points.map((one) => this.point(one, x, y));
   }
-}
-
-function pointSeries(points, hollow) {
-  const own = points.filter(({ translated }) => Boolean(translated) === hollow);
-  return { label: POINT_NAMES[Number(hollow)], x: own.map(({ dose }) => dose), y: own.map(({ value }) => value), points: own, hollow };
 }

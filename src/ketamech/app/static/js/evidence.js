@@ -118,6 +118,9 @@ function modelResult({ agreement, n_same_verdict: same, n_rule_variants: variant
   return [element("ul", {}, results.map(item)), paragraph(text, "secondary")];
 }
 
+// A text with the values of evidence rows in place of their ids in braces.
+export const withValues = (text, rows) => text.replace(/\{([\w-]+)\}/g, (_, id) => rows.find((row) => row.id === id)?.value ?? "?");
+
 export const openEvidence = (ids, title) => openList(title, `/api/evidence?ids=${encodeURIComponent(ids.join(","))}`);
 
 async function openList(title, path) {
@@ -140,7 +143,7 @@ function listItem(row) {
   const people = [row.species, row.population, row.n && `n = ${row.n}`].filter(Boolean).join(", ");
   const treatment = [row.drug, row.dose, row.route].filter(Boolean).join(" ");
   const comparator = row.comparator && `compared with ${row.comparator}`;
-  const conditions = [people, treatment, comparator, READING[row.reading_source]].filter(Boolean).join(" · ");
+  const conditions = [people, treatment, comparator, READING[row.reading_source], row.fitted && "used to fit the model"].filter(Boolean).join(" · ");
   return element(
     "li",
     {},

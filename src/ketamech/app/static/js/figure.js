@@ -4,6 +4,7 @@
 import { download, element, find, linkButton, svgElement, table, uniqueId } from "./dom.js";
 import { figureName, shareButtons } from "./figure-share.js";
 import { formatNumber, formatRange } from "./format.js";
+import { pointSample } from "./point-marks.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const DASHES = ["", "9 4", "2 4", "10 4 2 4", "5 3", "14 4"]; // by colour index
@@ -106,11 +107,6 @@ export function bandSample(band) {
   const area = svgElement("rect", { ...bandAttributes(band), x: 1, y: 1, width: 28, height: 10 });
   return svgElement("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, area);
 }
-
-export const POINT_NAMES = ["published", "published, rescaled"]; // filled, hollow
-
-export const pointSample = (hollow) =>
-  svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, svgElement("circle", { cx: 15, cy: 6, r: 4.4, class: `point${hollow ? " hollow" : ""}` }));
 
 // Axes
 
@@ -397,7 +393,7 @@ function apart(values, x) {
 
 function sampleOf(one) {
   if (one.band) return bandSample({ ...one, kind: one.band });
-  return one.points ? pointSample(one.hollow) : legendSample(one, { withMarker: false });
+  return one.points ? pointSample(one.points[0]) : legendSample(one, { withMarker: false });
 }
 
 function drawSeries(one, x, y) {

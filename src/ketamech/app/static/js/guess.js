@@ -6,12 +6,13 @@ import { getJson, postJson, ServerError } from "./api.js";
 import { button, element, paragraph, svgElement, table } from "./dom.js";
 import { axesOf, Figure, Scale } from "./figure.js";
 import { formatNumber, formatRange, interpolate } from "./format.js";
+import { kindWords, pointEntries, pointMark } from "./point-marks.js";
 import { shareAbove } from "./share-of-people.js";
 
 const HOURS = 24; // of a day
 const MARGIN = { left: 46, right: 18, top: 14, bottom: 42 };
 const HEIGHT = 290;
-const CURVE_POINTS = 60; // of a course, besides those of the line
+const PER_DAY = 4; // points of a course, besides those of the line
 const BETWEEN = 2; // doses simulated for every one of the line
 const PEAK_HOURS = 2;
 const STEPS = 40; // of the arrow keys over the axis
@@ -27,9 +28,10 @@ export class Guess extends Figure {
     this.x = list(row.points).map(Number);
     this.status = element("div", { class: "guess-result", role: "status" });
     this.reveal = button("Reveal", () => this.show(), { class: "primary" });
+    this.skip = button("Show without a guess", () => this.show({ isSkipped: true }));
     this.again = button("Try again", () => this.reset(), { hidden: true });
     this.help = paragraph(HELP, "secondary");
-    const buttons = element("div", { class: "buttons" }, this.reveal, this.again);
+    const buttons = element("div", { class: "buttons" }, this.reveal, this.skip, this.again);
     this.svg.before(paragraph(row.hint, "guess-hint"));
     this.legend.after(this.help, buttons, this.status);
     this.node.classList.add("guess");
@@ -37,29 +39,22 @@ export class Guess extends Figure {
     this.caption.remove();
     this.listenToPointer();
     this.reset();
-    const observer = new IntersectionObserver(([{ isIntersecting }]) => this.hideAnswer(isIntersecting), { threshold: 0.4 });
-    observer.observe(this.node);
-  }
-
-  // The pinned curve beside an open question must not answer it; the style sheet covers it.
-  hideAnswer(isInView = this.isInView) {
-    this.isInView = isInView;
-    if (isInView && !this.found) document.body.dataset.guessing = this.row.id;
-    else if (document.body.dataset.guessing === this.row.id) delete document.body.dataset.guessing;
   }
 
   reset() {
     this.guess = this.x.map((x) => (this.given?.[0] === x ? this.given[1] : null));
     this.found = null;
-    if (this.isInView) this.hideAnswer();
     this.status.replaceChildren();
     this.legend.replaceChildren();
-    this.reveal.hidden = false;
-    this.again.hidden = true;
-    this.help.hidden = false;
-    this.node.classList.remove("revealed");
+    this.showButtons(false);
     this.redraw();
     this.fillTable();
+  }
+
+  showButtons(isRevealed) {
+    for (const node of [this.reveal, this.skip, this.help]) node.hidden = isRevealed;
+    this.again.hidden = !isRevealed;
+    this.node.classList.toggle("revealed", isRevealed);
   }
 
   get isDrawn() {
@@ -189,31 +184,29 @@ export class Guess extends Figure {
 
   // The answer
 
-  async show() {
-    if (!this.isDrawn) {
+  async show({ isSkipped = false } = {}) {
+    if (!this.isDrawn && !isSkipped) {
       this.status.textContent = "Draw your line first, then reveal.";
       return;
     }
     this.status.textContent = "Computing …";
-    this.reveal.disabled = true;
+    for (const node of [this.reveal, this.skip]) node.disabled = true;
     try {
       const [curve, dots] = await Promise.all([COURSES[this.row.reads](this.row, this.x), dotsOf(this.row)]);
       this.found = { curve, dots: dots.filter(({ x }) => x <= this.row.x_to) };
-      this.guess = this.x.map((x) => this.valueAt(x));
-      this.status.replaceChildren(paragraph(this.comparison(), "guess-comparison"), paragraph(this.row.lesson));
-      this.legend.replaceChildren(...this.legendEntries());
-      this.node.classList.add("revealed");
-      this.hideAnswer();
-      this.reveal.hidden = true;
-      this.again.hidden = false;
-      this.help.hidden = true;
+      const isDrawn = this.isDrawn;
+      if (isDrawn) this.guess = this.x.map((x) => this.valueAt(x));
+      this.status.replaceChildren(...(isDrawn ? [paragraph(this.comparison(), "guess-comparison")] : []), paragraph(this.row.lesson));
+      this.legend.replaceChildren(...this.legendEntries(isDrawn));
+      this.showButtons(true);
+      this.again.focus({ preventScroll: true });
       this.redraw();
       this.fillTable();
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       this.status.textContent = error.message;
     } finally {
-      this.reveal.disabled = false;
+      for (const node of [this.reveal, this.skip]) node.disabled = false;
     }
   }
 
@@ -232,16 +225,14 @@ export class Guess extends Figure {
     return `On average your line is ${size} ${unit} away from the model's. It is farthest at ${where}: ${own} in your line, ${model} in the model.`;
   }
 
-  legendEntries() {
+  legendEntries(isDrawn) {
     const sample = (...marks) => svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" }, marks);
     const line = (name) => svgElement("path", { class: name, d: "M1 6H29" });
-    const dot = (name) => svgElement("circle", { class: `point${name}`, cx: 15, cy: 6, r: 4.4 });
     const entries = [
-      [line("guess-line revealed"), "your line"],
+      ...(isDrawn ? [[line("guess-line revealed"), "your line"]] : []),
       [line("curve main stroke-0"), "model"],
-      ...[false, true].filter((hollow) => this.found.dots.some((one) => one.hollow === hollow)).map((hollow) => [dot(hollow ? " hollow" : ""), hollow ? "published, rescaled or not confirmed" : "published"]),
     ];
-    return entries.map(([mark, text]) => element("li", {}, sample(mark), text));
+    return [...entries.map(([mark, text]) => element("li", {}, sample(mark), text)), ...pointEntries(this.found.dots)];
   }
 
   answer() {
@@ -251,18 +242,18 @@ export class Guess extends Figure {
     return [svgElement("path", path), ...dots.map((dot) => this.dot(dot))];
   }
 
-  dot({ x, end, value, label, evidence, hollow }) {
+  dot(point) {
+    const { x, end, value, label, evidence } = point;
     const { xScale, yScale } = this;
     const open = () => this.openEvidence([evidence], label);
-    const name = `${label}: ${formatNumber(value)} at ${end > x ? `${x} to ${end}` : formatNumber(x)} ${this.row.x_unit}. Open the published value`;
+    const name = `${label}: ${formatNumber(value)} at ${end > x ? `${x} to ${end}` : formatNumber(x)} ${this.row.x_unit}; ${kindWords(point)}. Open the published value`;
     const group = svgElement("g", { class: "published-point", role: "button", tabindex: "0", "aria-haspopup": "dialog", "aria-label": name, onclick: open });
     group.addEventListener("keydown", ({ key }) => key === "Enter" && open());
-    const kind = `point${hollow ? " hollow" : ""}`;
     const [left, right, middle] = [xScale.at(x), xScale.at(end), yScale.at(value)];
-    const shape = end > x
-      ? svgElement("rect", { class: kind, x: left, y: middle - 2.4, width: right - left, height: 4.8, rx: 2 })
-      : svgElement("circle", { class: kind, cx: left, cy: middle, r: 4.8 });
-    group.append(svgElement("title", {}, name), shape, svgElement("circle", { class: "hit", cx: (left + right) / 2, cy: middle, r: 12.5 }));
+    const shape = end > x ? svgElement("rect", { x: left, y: middle - 2.4, width: right - left, height: 4.8, rx: 2 }) : null;
+    const center = (left + right) / 2;
+    const mark = pointMark(point, center, middle, { shape });
+    group.append(svgElement("title", {}, name), ...mark, svgElement("circle", { class: "hit", cx: center, cy: middle, r: 12.5 }));
     return group;
   }
 
@@ -293,7 +284,7 @@ export class Guess extends Figure {
 const COURSES = {
   // The course over days after one treatment.
   async course(row, points) {
-    const even = Array.from({ length: CURVE_POINTS }, (_, i) => row.x_from + ((row.x_to - row.x_from) * i) / (CURVE_POINTS - 1));
+    const even = Array.from({ length: PER_DAY * (row.x_to - row.x_from) + 1 }, (_, i) => row.x_from + i / PER_DAY);
     const first = [0.02, 0.05, 0.1, 0.2, 0.4].filter((x) => x < row.x_to);
     const x = [...new Set([...even, ...points, ...first])].sort((a, b) => a - b);
     const { values } = await simulate({ ...treatmentOf(row, row.x_from), outputs: [row.output], times: x.map((days) => days * HOURS) });
@@ -321,9 +312,11 @@ async function overDoses(row, points, valueAt) {
   return { x, y };
 }
 
-function treatmentOf({ regimen, species }, x) {
+function treatmentOf(row, x) {
+  const { regimen, species } = row;
   const treatment = x > 0 || !regimen.includes("{x}") ? regimen.replace("{x}", x) : regimen.replace(/^.*\{x\} \S+/, "placebo");
-  return { scenario: { treatments: [treatment], horizon: "31 days", ...(species ? { species, person: {} } : { person: { weight: "70 kg" } }) } };
+  const horizon = row.x_unit === "days" ? `${row.x_to + 1} days` : "31 days";
+  return { scenario: { treatments: [treatment], horizon, ...(species ? { species, person: {} } : { person: { weight: "70 kg" } }) } };
 }
 
 // Published values: those of a track for the same treatment, or evidence rows with their doses, e.g. "a:10;b:28-84".
@@ -331,7 +324,7 @@ async function dotsOf(row) {
   if (!row.dots.includes(":")) {
     const { published_values: found } = await postJson("/api/published-values", { scenario: treatmentOf(row, row.x_from).scenario });
     const own = found.filter((point) => point.track === row.dots && point.value !== null);
-    return own.map(({ start, value, label, evidence, translated }) => ({ x: start / HOURS, end: start / HOURS, value, label, evidence, hollow: Boolean(translated) }));
+    return own.map((point) => ({ ...point, x: point.start / HOURS, end: point.start / HOURS }));
   }
   const places = list(row.dots).map((cell) => cell.split(":"));
   const { rows } = await getJson(`/api/evidence?ids=${places.map(([id]) => id).join(",")}`);
@@ -340,6 +333,6 @@ async function dotsOf(row) {
     const [x, end = x] = range.split("-").map(Number);
     if (!found) return [];
     const label = /^.*?(?:\d{4}|(?=,)|$)/.exec(found.citation)[0];
-    return [{ x, end, value: Number(found.value), label, evidence: id, hollow: found.reading_source === "recalled" }];
+    return [{ x, end, value: Number(found.value), label, evidence: id, fitted: found.fitted, recalled: found.reading_source === "recalled" }];
   });
 }

@@ -4,7 +4,7 @@
 import { DAY, MONTH } from "../engine/units.js";
 import { simulate } from "../simulate.js";
 import { getJson, LatestTask, ServerError } from "./api.js";
-import { debounce, element, find, linkButton } from "./dom.js";
+import { debounce, element, find, linkButton, table } from "./dom.js";
 import { draggedDose, draggedTime } from "./drag-number.js";
 import { percentileBands } from "./figure-data.js";
 import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
@@ -29,7 +29,7 @@ export class Hero {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
-    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420 });
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420, narrowHeight: 190 });
     scene.moodPlace.append(this.largeFigure.node);
     scene.moodSentence = (hours) => `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}`;
     find("#dose-control").append(storyDoseSlider(state));
@@ -149,21 +149,24 @@ export class Hero {
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
-  // Beside the default dose: the response rates of a trial of that dose.
+  // Beside the default dose: the response rates of a trial of that dose, of its virtual copy and of the people drawn.
   async publishedResponse(treated, control) {
     if (!this.state.isDefault) return "";
     const { rows } = await getJson(`/api/evidence?ids=${RESPONSE_ROWS.join(",")}`);
     const [drug, other] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
     if (!drug || !other) return "";
-    const found = `In one trial (${drug.citation.split(" ").slice(0, 2).join(" ")}), ${drug.value} of 100 people responded a day after ketamine and ${other.value} of 100 after ${other.drug}.`;
     const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
-    const people = `${shareOfResponders(treated)} and ${shareOfResponders(control)}`;
-    const model = copies.every(Number.isFinite)
-      ? ` A virtual copy of this trial gives ${copies.map(Math.round).join(" and ")}: ${comparedWith(copies, [drug.value, other.value])}. Of people such as those drawn above, whose scores have none of the ups and downs of real ratings, ${people} of 100 respond.`
-      : "";
+    const trial = drug.citation.split(" ").slice(0, 2).join(" ");
+    const counted = [
+      [`People in a trial (${trial}; control: ${other.drug})`, drug.value, other.value],
+      ["The same trial, simulated", ...copies.map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "–"))],
+      ["The people drawn above, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
+    ];
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
     const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
-    return element("p", { class: "published-response" }, found, model, " ", linkButton("Open the two published values", open), plan);
+    const links = element("p", {}, linkButton("Open the two published values", open), " ", plan);
+    const caption = "Of 100 people, how many respond a day after the dose";
+    return element("div", { class: "published-response" }, table(caption, ["", "ketamine", "control"], counted), links);
   }
 
   async simulatePeople() {
@@ -202,15 +205,6 @@ const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz"]; // a day a
 
 const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
 const isInAnimals = (name) => !HUMAN_ONLY.test(name);
-
-function comparedWith(shares, measured) {
-  const differences = shares.map((share, i) => share - Number(measured[i]));
-  if (differences.every((one) => Math.abs(one) <= 5)) return "close to what was measured";
-  if (differences.every((one) => one < 0)) return "fewer than were measured in both groups";
-  return differences.every((one) => one > 0)
-    ? "more than were measured in both groups"
-    : "not the same as was measured";
-}
 
 function lastAbove(curve, share) {
   const most = Math.max(...curve);

@@ -14,12 +14,12 @@ const LINE = 14;
 const LOW = 27; // px: no name in a lower band
 
 export class MoodFigure extends TimeFigure {
-  constructor({ bands, openEvidence, height = 266 }) {
+  constructor({ bands, openEvidence, height = 266, narrowHeight = 184 }) {
     super({
       title: "Depression score, MADRS",
       unit: "lower is better",
       height,
-      narrowHeight: 184,
+      narrowHeight,
       range: RANGE,
       openEvidence,
     });
@@ -152,7 +152,8 @@ export class MoodFigure extends TimeFigure {
     if (!this.people?.people.length) return;
     const sample = svgElement("svg", { viewBox: "0 0 30 12", class: "figure", "aria-hidden": "true" });
     sample.append(svgElement("path", { class: "person-curve", d: "M1 3C12 3 16 9 29 9M1 6C12 6 16 11 29 4" }));
-    this.legend.append(element("li", {}, sample, `${this.people.people.length} simulated people`));
+    const entry = element("li", {}, sample, `${this.people.people.length} simulated people`);
+    if (this.legend.firstChild) this.legend.firstChild.after(entry); // a short row leaves room for it
   }
 
   redraw() {

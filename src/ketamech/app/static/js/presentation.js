@@ -6,6 +6,8 @@ import { linkTo } from "./share-link.js";
 
 const NEXT = ["ArrowRight", "PageDown"];
 const PREVIOUS = ["ArrowLeft", "PageUp"];
+const KEYS = "→ or Page Down for the next chapter, ← or Page Up for the one before, Esc to leave";
+const SHORT_KEYS = "Keys: → next, ← previous, Esc leave";
 const CONTROLS = "input, select, textarea, [role=tab], [contenteditable]";
 
 // `places`: the start and the chapters in order. Keys move between them in full screen only, where the page is not
@@ -17,8 +19,10 @@ export function setUpPresentation(places) {
     button("Previous", () => move(-1)),
     button("Next", () => move(1)),
     button("Leave full screen", () => leave()),
+    element("span", { class: "presentation-keys", text: SHORT_KEYS }),
   );
-  const enter = button("Full screen", start, { id: "full-screen" });
+  const enter = button("Full screen", start, { id: "full-screen", title: `Keys: ${KEYS}` });
+  find("#full-screen-keys").textContent = `Full screen, for a class, is at the top right. Keys: ${KEYS}.`;
   find("#theme").before(enter);
   document.body.append(bar);
 

@@ -1,5 +1,6 @@
-// How much the text of the story says: plain, student or expert. Each level shows what the one before it shows, and more.
-// Nodes with `data-from="student"` or `data-from="expert"` belong to that level and above; the style sheet hides others.
+// How much the text of the story says: plain, student or expert. Nodes with `data-from="student"` or `data-from="expert"`
+// belong to that level and above, those with `data-until="student"` are replaced at the expert level; the style sheet hides
+// others.
 
 import { find, findAll } from "./dom.js";
 

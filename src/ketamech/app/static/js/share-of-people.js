@@ -2,6 +2,7 @@
 
 import { getJson, LatestTask, postJson, ServerError } from "./api.js";
 import { debounce, linkButton, svgElement, table } from "./dom.js";
+import { withValues } from "./evidence.js";
 import { Figure } from "./figure.js";
 
 const PEOPLE = 100;
@@ -80,8 +81,6 @@ export class ShareFigure extends Figure {
     const { published, evidence, words } = this.row;
     const ids = evidence.split(";");
     const { rows } = await getJson(`/api/evidence?ids=${ids.join(",")}`);
-    const valueOf = (id) => rows.find((row) => row.id === id)?.value ?? "?";
-    const text = published.replace(/\{([\w-]+)\}/g, (_, id) => valueOf(id));
-    this.caption.replaceChildren(text, " ", linkButton("Open the values", () => this.openEvidence(ids, words)));
+    this.caption.replaceChildren(withValues(published, rows), " ", linkButton("Open the values", () => this.openEvidence(ids, words)));
   }
 }

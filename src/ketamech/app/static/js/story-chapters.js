@@ -1,9 +1,9 @@
 // Two chapters of the story with figures of their own: the comparison of treatments and the pathway contributions.
 
 import { DAY, MONTH } from "../engine/units.js";
-import { LatestTask, postJson, runJob, ServerError } from "./api.js";
-import { button, checkbox, element, emptyState, find, findAll, loading, paragraph, svgElement, table } from "./dom.js";
-import { evidenceBadges, openEvidence } from "./evidence.js";
+import { getJson, LatestTask, postJson, runJob, ServerError } from "./api.js";
+import { button, checkbox, element, emptyState, find, findAll, linkButton, loading, paragraph, svgElement, table } from "./dom.js";
+import { evidenceBadges, openEvidence, withValues } from "./evidence.js";
 import { stackedContributions } from "./figure-data.js";
 import { formatNumber, interpolate } from "./format.js";
 import { writeCaption } from "./story-findings.js";
@@ -16,14 +16,15 @@ import { RANGES, selectedTime } from "./time-slider.js";
 
 const COMPARISON_CAPTION =
   "Each curve includes the expectancy from its visits; one typical patient with MADRS 33 before treatment. " +
-  "Points in a curve’s own shape and colour are published means of such treatments. Days and weeks are " +
-  "evenly spaced here.";
+  "Points in a curve’s own shape and colour are published means of such treatments; those of ketamine are in the first " +
+  "chapter. Days and weeks are evenly spaced here.";
 
 // `leftOut`: ids of the treatments that are not shown; `changed` is called after a choice. Returns { simulate, show }.
 export function treatmentComparison(state, leftOut, changed) {
   const treatments = [...state.tables.compared_treatments.values()];
   const figure = new TimeFigure({ title: "Depression (MADRS)", unit: "points, 0 to 60", height: 360, openEvidence, clock: RANGES.course });
-  find("#comparison-figures").append(figure.node);
+  const published = publishedComparison(treatments);
+  find("#comparison-figures").append(figure.node, published.node);
   const curves = new Map(); // by treatment id
   const boxes = treatments.map(({ id, label, schedule }) => {
     const choose = (on) => {
@@ -49,7 +50,7 @@ export function treatmentComparison(state, leftOut, changed) {
       { ...curves.get("ketamine"), label, kind: "main" },
       ...shown().map((one) => ({ ...curves.get(one.id), label: `${one.label}, ${one.schedule}`, kind: "minor" })),
     ];
-    figure.show({ series, points: series.flatMap((one) => one.points), caption: COMPARISON_CAPTION });
+    figure.show({ series, points: shown().flatMap(({ id }) => curves.get(id).points), caption: COMPARISON_CAPTION });
     figure.setFinding(comparisonFinding(series));
     showCaption(selectedTime.hours);
   };
@@ -71,6 +72,7 @@ export function treatmentComparison(state, leftOut, changed) {
       const scenario = { ...(state.species ? state.defaultScenario : state.scenario), horizon: "84 days" };
       curves.set("ketamine", await madrsOf(scenario, 0, "Ketamine"));
       show();
+      await published.fill(curves);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       figure.show({ series: [], caption: error.message });
@@ -79,15 +81,31 @@ export function treatmentComparison(state, leftOut, changed) {
   return { simulate: () => simulation.run(), show };
 }
 
-// The treatment with the lowest score after a day and after twelve weeks.
+// The treatment with the lowest score after a day. No order is stated for later: the trials do not give that of the model.
 function comparisonFinding(series) {
-  const lowest = (hours) => {
-    const scores = series.map((one) => [interpolate(one.time, one.y, hours), one.label.split(",")[0]]);
-    return scores.sort((a, b) => a[0] - b[0])[0][1];
+  const scores = series.map((one) => [interpolate(one.time, one.y, DAY), one.label.split(",")[0]]);
+  const [[, lowest]] = scores.sort((a, b) => a[0] - b[0]);
+  return `In the model ${lowest.toLowerCase() === "ketamine" ? "ketamine" : lowest} gives the lowest score after a day; which treatment is best, the curves do not show`;
+}
+
+// What trials found at the end of each course, beside the model at the same time: { node, fill(curves) }.
+function publishedComparison(treatments) {
+  const node = element("div", { class: "published-comparison" });
+  const ids = [...new Set(treatments.flatMap(({ evidence }) => evidence.split(";")))];
+  let rows = null;
+  const fill = async (curves) => {
+    rows ??= (await getJson(`/api/evidence?ids=${ids.join(",")}`)).rows;
+    const line = ({ id, label, course, published, evidence }) => {
+      const { time, y, control } = curves.get(id);
+      const [before, after, without] = [y[0], interpolate(time, y, course), interpolate(time, control, course)];
+      const open = () => openEvidence(evidence.split(";"), label);
+      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points, ${(without - after).toFixed(1)} lower than with visits alone`;
+      return [label, element("span", {}, withValues(published, rows), " ", linkButton("open", open)), model];
+    };
+    const known = treatments.filter(({ id }) => curves.has(id));
+    node.replaceChildren(table("What trials found at the end of the course, beside the model", ["treatment", "trials found", "the model gives"], known.map(line)));
   };
-  const [day, later] = [lowest(24), lowest(RANGES.course.last)];
-  if (day === later) return `${day} gives the lowest score after a day and after twelve weeks`;
-  return `Lowest score after a day: ${day}. After twelve weeks: ${later}`;
+  return { node, fill };
 }
 
 const fetchMadrs = (scenario, until = MONTH) => postJson("/api/curves", { scenario, until, tracks: ["mood"] });
@@ -102,7 +120,7 @@ async function madrsOf(scenario, index, label) {
   const points = published.published_values
     .filter((point) => point.track === "mood" && point.curve === madrs.key)
     .map((point) => ({ ...point, index, label: `${label}: ${point.label}` }));
-  return { time, y: madrs.treated, index, points };
+  return { time, y: madrs.treated, control: madrs.control, index, points };
 }
 
 // How much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.

@@ -1,6 +1,6 @@
 // The chapters of the story, built from the server's tables: question, text, claims, steps, controls, figures.
 
-import { element, find } from "./dom.js";
+import { button, element, find } from "./dom.js";
 import { draggedTime } from "./drag-number.js";
 import { formatTimeLong } from "./format.js";
 import { Guess } from "./guess.js";
@@ -30,7 +30,8 @@ export function buildChapters(tables, context) {
 
 function chapterNode(row, i, tables, context) {
   const ofChapter = (name) => tables[name].filter(({ chapter }) => chapter === row.id);
-  const [first, ...others] = ofChapter("paragraphs").map((one) => paragraphNodes(one, context.withTerms));
+  const paragraphs = ofChapter("paragraphs");
+  const [first, ...others] = paragraphs.map((one) => paragraphNodes(one, context.withTerms));
   const guesses = ofChapter("guesses").map((one) => new Guess(one, context.openEvidence).node);
   const figures = element("div", { class: "figures", id: `${row.id}-figures` });
   const figuresByTrack = split(row.tracks, " ").map((key) => [key, addFigure(key, figures, context)]);
@@ -50,7 +51,7 @@ function chapterNode(row, i, tables, context) {
     element(
       "div",
       { class: "text" },
-      [first, guesses, others, stageExcerpts(ofChapter("equations"), context.state)].flat(2),
+      [first, guesses, others, replacedBadges(paragraphs), stageExcerpts(ofChapter("equations"), context.state)].flat(2),
       steps.node,
       row.id === "unknown" ? null : currentValues(row.id),
       row.mechanism ? element("p", { class: "mechanism-share", "data-mechanism": row.mechanism }) : null,
@@ -69,14 +70,29 @@ function currentValues(id) {
   return element("p", { class: "current-values" }, "After ", time, ", ", caption);
 }
 
-// A paragraph, with its claims and published values below it, never at the end of a sentence.
-function paragraphNodes({ level, text, claims, evidence }, withTerms) {
-  const from = level === "plain" ? null : level;
-  const button = (attributes) => element("button", { type: "button", text: "evidence", ...attributes });
-  const badges = split(claims).map((id) => button({ "data-claim": id }));
-  if (evidence) badges.push(button({ "data-evidence": split(evidence).join(",") }));
-  const place = badges.length ? element("div", { class: "claims", "data-from": from }, badges) : null;
-  return [element("p", { "data-from": from }, withTerms(text)), place].filter(Boolean);
+// A paragraph, with its claims and published values below it, never at the end of a sentence. Those of level "plain" are
+// replaced by others for the expert; those of level "every" are shown to all.
+function paragraphNodes(row, withTerms) {
+  const { level, text } = row;
+  const levels = { "data-from": READ_FROM[level] ?? null, "data-until": level === "plain" ? "student" : null };
+  const badges = badgesOf(row);
+  const place = badges.length ? element("div", { class: "claims", ...levels }, badges) : null;
+  return [element("p", levels, withTerms(text)), place].filter(Boolean);
+}
+
+const READ_FROM = { student: "student", expert: "expert" };
+
+function badgesOf({ claims, evidence }) {
+  const badge = (attributes) => button("evidence", null, attributes);
+  const badges = split(claims).map((id) => badge({ "data-claim": id }));
+  if (evidence) badges.push(badge({ "data-evidence": split(evidence).join(",") }));
+  return badges;
+}
+
+// For the expert: the claims and published values of the paragraphs that the expert's text replaces.
+function replacedBadges(paragraphs) {
+  const badges = paragraphs.filter(({ level }) => level === "plain").flatMap(badgesOf);
+  return badges.length ? [element("div", { class: "claims", "data-from": "expert" }, badges)] : [];
 }
 
 function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {

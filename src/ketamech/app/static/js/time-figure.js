@@ -12,16 +12,16 @@ import {
   Figure,
   legendSample,
   marker,
-  POINT_NAMES,
-  pointSample,
   Scale,
   timeScale,
 } from "./figure.js";
+import { kindWords, pointCount, pointEntries, pointMark } from "./point-marks.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const MARGIN = { left: 46, right: 14, top: 12, bottom: 24 };
 const FIRST_DRAWN = 0.0166; // h; what comes before the first minute is not drawn
 const NARROW = 480; // px
+const LETTER = 6.6; // px, about, of a tick
 const HIT_RADIUS = 12.5; // px: more than 24 across
 const TABLE_HOURS = [1 / 6, 2 / 3, 2, 4, 24, 72, 168, 336, 672, 1344, 2016, 4368, 8736];
 
@@ -121,7 +121,8 @@ export class TimeFigure extends Figure {
   axes(width) {
     const anchor = (hours) => (hours > 0.98 * this.clock.last ? "end" : hours <= FIRST_HOUR ? "start" : "middle");
     const ticks = visibleTicks(width, this.clock).map(([value, text]) => ({ value, text, anchor: anchor(value) }));
-    return axesOf(this.x, this.y, ticks);
+    const isFree = ({ value, text }, next) => !next || this.x.at(next.value) - this.x.at(value) > LETTER * (next.text.length + text.length / 2) + LETTER;
+    return axesOf(this.x, this.y, ticks.filter((tick, i) => i < ticks.length - 2 || isFree(tick, ticks[i + 1])));
   }
 
   doseMarks(height) {
@@ -154,10 +155,10 @@ export class TimeFigure extends Figure {
       const ends = { x1: left, x2: left, y1: y.at(point.low), y2: y.at(point.high) };
       group.append(svgElement("line", { class: "whisker", ...ends }));
     }
-    const shape = pointShape(point, left, right, middle);
-    const colour = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
-    shape.setAttribute("class", `${colour}${point.translated ? " hollow" : ""}`);
-    group.append(shape, svgElement("circle", { class: "hit", cx: left, cy: middle, r: HIT_RADIUS }));
+    const className = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
+    const center = point.shape === "span" ? (left + right) / 2 : left;
+    group.append(...pointMark(point, center, middle, { shape: pointShape(point, left, right, middle), className }));
+    group.append(svgElement("circle", { class: "hit", cx: left, cy: middle, r: HIT_RADIUS }));
     return group;
   }
 
@@ -197,7 +198,7 @@ export class TimeFigure extends Figure {
     const spread = hasSpread(point) ? ` (${formatRange(point.low, point.high)})` : "";
     const time = point.shape === "level" ? "time not published" : formatTime(point.start);
     const how = point.how ? `; ${point.how}` : "";
-    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}${how}`;
+    return `${point.label}: ${formatWithUnit(point.value, this.unit)}${spread}, ${time}; ${kindWords(point)}${how}`;
   }
 
   // The cursor, a marker on each curve, and the legend; the time moves them without making new nodes.
@@ -212,8 +213,7 @@ export class TimeFigure extends Figure {
     const entries = this.listed.map(({ one, shown }) => element("li", {}, legendSample(one), `${one.label} `, shown));
     const bands = this.data.bands.filter((band) => band.label);
     entries.push(...bands.map((band) => element("li", {}, bandSample(band), band.label)));
-    const isOpen = (hollow) => this.data.points.some((point) => point.index === undefined && this.isShown(point) && Boolean(point.translated) === hollow);
-    entries.push(...[false, true].filter(isOpen).map((hollow) => element("li", {}, pointSample(hollow), POINT_NAMES[Number(hollow)])));
+    entries.push(...pointEntries(this.data.points.filter((point) => this.isShown(point))));
     this.timeMarks.replaceChildren(this.cursor, ...this.moving.map(({ mark }) => mark));
     this.legend.replaceChildren(...entries);
   }
@@ -249,8 +249,7 @@ export class TimeFigure extends Figure {
       ...points
         .filter((point) => point.value !== null)
         .map((point) => {
-          const published = point.translated ? "published, translated" : "published";
-          return [point.label, published, point.start, point.value, point.low ?? "", point.high ?? "", this.unit];
+          return [point.label, kindWords(point), point.start, point.value, point.low ?? "", point.high ?? "", this.unit];
         }),
     ];
   }
@@ -263,9 +262,7 @@ export class TimeFigure extends Figure {
       return `${one.label}: ${first}, ${formatWithUnit(far.value, this.unit)} at ${formatTime(far.hours)}`;
     });
     const unit = this.unit ? `, ${this.unit}` : "";
-    const count = this.data.points.length;
-    const points = count ? ` ${count} published points.` : "";
-    return `${this.title}${unit}. ${parts.join("; ")}.${points} The table below holds the numbers.`;
+    return `${this.title}${unit}. ${parts.join("; ")}.${pointCount(this.data.points)} The table below holds the numbers.`;
   }
 
   fillTable() {
@@ -281,7 +278,7 @@ export class TimeFigure extends Figure {
     const points = this.data.points.filter((point) => point.value !== null);
     if (!points.length) return;
     const published = points.map((point) => this.pointRow(point));
-    this.tablePlace.append(table("Published values", ["source", "time", "value", "spread", "measured"], published));
+    this.tablePlace.append(table("Published values", ["source", "time", "value", "spread", "kind"], published));
   }
 
   pointRow(point) {
@@ -291,7 +288,7 @@ export class TimeFigure extends Figure {
       point.shape === "level" ? "not published" : formatTime(point.start),
       formatNumber(point.value),
       point.low === null ? "–" : formatRange(point.low, point.high),
-      point.translated ? "translated" : "in people",
+      kindWords(point),
     ];
   }
 }
@@ -335,10 +332,10 @@ function bandPath(band, x, y, clock) {
   return svgElement("path", { ...bandAttributes(band), d: `${pathOf(band.time, band.high, x, y, clock)}${back.join("")}Z` });
 }
 
-// A circle at a time, a bar over a span of time, a short dash for a level whose time was not published.
+// A bar over a span of time, a short dash for a level whose time was not published; null: a mark at a time.
 function pointShape(point, left, right, middle) {
   if (point.index !== undefined) return marker(point.index, left, middle);
-  if (point.shape === "point") return svgElement("circle", { cx: left, cy: middle, r: 4.8 });
+  if (point.shape === "point") return null;
   const isSpan = point.shape === "span";
   const width = isSpan ? Math.max(8, right - left) : 16;
   return svgElement("rect", { x: isSpan ? left : left - 8, y: middle - 2.4, width, height: 4.8, rx: 2 });

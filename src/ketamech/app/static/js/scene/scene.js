@@ -137,7 +137,7 @@ export class Scene {
   }
 
   showNote() {
-    if (this.level === "mood") return (this.note.textContent = "Dots are published means; lines are computed.");
+    if (this.level === "mood") return (this.note.textContent = "Lines are computed. Points are published values: half filled where a part of their place is the model’s, square where they were used to fit it.");
     this.note.textContent = (VIEW_RULE[this.view] ?? RULE[this.level]) + ANIMALS[this.level] + (this.remark ?? "");
   }
 

@@ -1,4 +1,4 @@
-"""Stores the WebAssembly module of the shipped model in the package: `python -m ketamech.site.package_kernel`.
+"""Stores the WebAssembly module of the shipped model in the package: `python scripts/package_kernel.py`.
 
 Run it after a change of the equations or of the engine; it needs the linker (`pip install 'ketamech[site]'`).
 """

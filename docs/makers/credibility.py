@@ -1,4 +1,4 @@
-"""How the model stands: the scorecard of the typical patient run anew, and counts of what its values rest on."""
+"""Credibility: the scorecard of the typical patient run anew, and counts of the sources of its values."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from makers.markdown import NOTICE, code, table
 SHOWN = ("inside", "near", "miss", "no result")
 
 
-def write_standing(system: System, folder: Path) -> dict[str, str]:
+def write_credibility(system: System, folder: Path) -> dict[str, str]:
     """{page: Markdown} of the scorecard and the counts; the picture is written into `folder`."""
     card = scorecard()
     folder.mkdir(parents=True, exist_ok=True)
     scorecard_figure(card.rows).save(folder / "scorecard.svg")
-    return {"standing/rows": _rows(card), "standing/counts": _counts(system, card)}
+    return {"credibility/rows": _rows(card), "credibility/counts": _counts(system, card)}
 
 
 def _rows(card: Scorecard) -> str:
     rows = card.rows.sort_values("distance", ascending=False, na_position="first").to_dict("records")
     found = Counter(counted(card.rows)["verdict"])
     lines = [NOTICE, "", "# One typical patient against published numbers", "", DISCLAIMER, ""]
-    told = ", ".join(f"{found[verdict]} {verdict}" for verdict in SHOWN)
+    verdicts = ", ".join(f"{found[verdict]} {verdict}" for verdict in SHOWN)
     n = found.total()
-    lines += [f"{n} rows whose source can be opened, run when this page was made: {told}.", ""]
+    lines += [f"{n} rows whose source can be opened, run when this page was made: {verdicts}.", ""]
     lines += [f"{len(rows) - n} rows without such a source are compared below and not counted.", ""]
     lines += ["How a row is read and judged: [the scorecard](../../scorecard.md).", ""]
     lines += ["## By stage", "", *_by_stage(rows), "## Goals", "", *_goals(card), "## Every row, worst first", ""]

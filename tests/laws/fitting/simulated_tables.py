@@ -42,24 +42,24 @@ def simulated_table(
     `doses`: one line "ID,TIME,AMT,ROUTE,DUR,WT" per person. Values below `limit` are marked by CENS 1.
     """
     parameters = named_parameters(truth.parameters, load_population("adult"), model.parameters)
-    empty = "\n".join([HEADER, *(_records(line, times, output, drug, ["1"] * len(times)) for line in doses)])
-    data = measurements_of(doses_in(empty, Path("simulated.csv"), model.parameters), model, [f"{output} [{unit}]"])
+    template = "\n".join([HEADER, *(_records(line, times, output, drug, ["1"] * len(times)) for line in doses)])
+    data = measurements_of(doses_in(template, Path("simulated.csv"), model.parameters), model, [f"{output} [{unit}]"])
     predictor = Predictor(model, data, parameters)
-    chance = np.random.default_rng(seed)
-    middle = np.array([float(p.free(p.typical * m)) for p, m in zip(parameters, truth.medians, strict=True)])
-    free = middle + np.array(truth.sds) * chance.standard_normal((len(doses), len(parameters)))
+    rng = np.random.default_rng(seed)
+    median = np.array([float(p.free(p.typical * m)) for p, m in zip(parameters, truth.medians, strict=True)])
+    free = median + np.array(truth.sds) * rng.standard_normal((len(doses), len(parameters)))
     error = error_models(data, [truth.error])[0]
     predicted = predictor.predictions(free[None])[0]
-    values = error.simulated(predicted, chance.standard_normal(len(predicted))).reshape(len(doses), len(times))
+    values = error.simulated(predicted, rng.standard_normal(len(predicted))).reshape(len(doses), len(times))
     lines = [HEADER]
-    for line, own in zip(doses, values, strict=True):
-        cells = [f"{limit:g},1" if value < limit else f"{value:.4g},0" for value in own]
+    for line, person_values in zip(doses, values, strict=True):
+        cells = [f"{limit:g},1" if value < limit else f"{value:.4g},0" for value in person_values]
         lines.append(_records(line, times, output, drug, cells))
-    true = [",".join(["ID", *truth.parameters])]
-    for line, row in zip(doses, free, strict=True):
-        shown = [f"{float(p.shown(x)):.5g}" for p, x in zip(parameters, row, strict=True)]
-        true.append(",".join([line.split(",")[0], *shown]))
-    return "\n".join(lines) + "\n", "\n".join(true) + "\n"
+    true_lines = [",".join(["ID", *truth.parameters])]
+    for line, person_free in zip(doses, free, strict=True):
+        true_values = [f"{float(p.shown(x)):.5g}" for p, x in zip(parameters, person_free, strict=True)]
+        true_lines.append(",".join([line.split(",")[0], *true_values]))
+    return "\n".join(lines) + "\n", "\n".join(true_lines) + "\n"
 
 
 def _records(dose: str, times: Sequence[float], output: str, drug: str, cells: Sequence[str]) -> str:
