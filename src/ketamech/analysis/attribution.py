@@ -24,7 +24,7 @@ from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, read_endpoi
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.core.execution import Progress
+from ketamech.core.progress import ShareProgress
 from ketamech.core.statistics import interval
 from ketamech.dosing.dose_events import control_events
 from ketamech.population.random_draws import draw_parameters
@@ -113,7 +113,7 @@ class CoalitionSimulator:
     threads: int = 1
 
     def evaluate_coalitions(
-        self, values: Mapping[str, np.ndarray], progress: Progress | None = None
+        self, values: Mapping[str, np.ndarray], progress: ShareProgress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes [draw, coalition, outcome] and MADRS [draw, coalition, hour]; NaN where a solve failed.
 
@@ -188,7 +188,7 @@ class CoalitionSimulator:
 
 def attribute(
     model: Model, scenario: Scenario, *, endpoints: str | None = None, draws: int = DRAWS, seed: int = 1,
-    threads: int = 1, progress: Progress | None = None, hours: np.ndarray | None = None,
+    threads: int = 1, progress: ShareProgress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the outcomes of a scenario to its pathways.
 

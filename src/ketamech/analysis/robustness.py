@@ -26,7 +26,8 @@ from ketamech.core.atomic_files import atomic_write
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL_EXECUTOR, Executor, Progress
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.progress import ShareProgress
 from ketamech.core.statistics import percentiles
 from ketamech.parameters import Parameter
 from ketamech.simulation.model import Model
@@ -73,7 +74,7 @@ class RobustnessProblem:
         sampler = qmc.LatinHypercube(len(self.parameters), rng=np.random.default_rng([self.seed, chunk]))
         return np.clip(sampler.random(CHUNK), RANK_MARGIN, 1 - RANK_MARGIN)
 
-    def evaluate(self, sets: int, progress: Progress | None = None) -> ParameterSetAnswers:
+    def evaluate(self, sets: int, progress: ShareProgress | None = None) -> ParameterSetAnswers:
         """Answers at the values of the tables and in `sets` parameter sets."""
         units: dict[str, int | None] = {TABLES: None}
         units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}

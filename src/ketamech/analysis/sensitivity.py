@@ -22,7 +22,8 @@ from ketamech.core import InputError, UnknownNameError, closest_match, require_k
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.environment import short_hash
-from ketamech.core.execution import LOCAL_EXECUTOR, Executor, Progress
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.progress import ShareProgress
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
@@ -170,7 +171,7 @@ class SensitivityProblem:
         """The scenario and what the outcomes are."""
         return f"{self.scenario.title} ({self.kind})"
 
-    def evaluate(self, ranks: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    def evaluate(self, ranks: np.ndarray, progress: ShareProgress | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
         chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
@@ -230,7 +231,7 @@ def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> 
     return np.asarray(values.max(axis=-1) if endpoint.statistic == "peak" else values.min(axis=-1))
 
 
-def tornado(problem: SensitivityProblem, progress: Progress | None = None) -> pd.DataFrame:
+def tornado(problem: SensitivityProblem, progress: ShareProgress | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing, unit; largest swing first.
@@ -251,7 +252,7 @@ def tornado(problem: SensitivityProblem, progress: Progress | None = None) -> pd
 
 
 def morris(
-    problem: SensitivityProblem, trajectories: int, seed: int = 1, progress: Progress | None = None
+    problem: SensitivityProblem, trajectories: int, seed: int = 1, progress: ShareProgress | None = None
 ) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width), sigma and unit.
 
@@ -275,7 +276,7 @@ def morris(
     return _with_solve_counts(table, results)
 
 
-def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: Progress | None = None) -> pd.DataFrame:
+def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: ShareProgress | None = None) -> pd.DataFrame:
     """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves.
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.

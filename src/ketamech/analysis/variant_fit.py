@@ -8,7 +8,7 @@ A fit writes reviewed tables of the variants to data/variants, which everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ import pandas as pd
 from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_table
+from ketamech.core.progress import LineProgress
 from ketamech.core.statistics import INTERVAL_95, weighted_percentiles
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.model_variants import DIRECTORY, FITTED, ModelVariant
@@ -30,7 +31,6 @@ DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws, sampling rounds, iterations
 MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # width relative to the estimated covariance, share of draws
 MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
 SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, Jacobian
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class FitProblem:
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
     def fit(
-        self, variant: ModelVariant, progress: Progress | None = None, draws: int = DRAWS, seed: int = 1
+        self, variant: ModelVariant, progress: LineProgress | None = None, draws: int = DRAWS, seed: int = 1
     ) -> VariantFit:
         """The mode of a variant from several starts, its marginal likelihood, and weighted draws.
 
@@ -117,7 +117,7 @@ class FitProblem:
         """-2 log of prior times likelihood at a point."""
         return float(np.sum(self.signed_root_deviances(variant, point[None])[0] ** 2))
 
-    def _search(self, variant: ModelVariant, start: np.ndarray, progress: Progress | None) -> SearchResult:
+    def _search(self, variant: ModelVariant, start: np.ndarray, progress: LineProgress | None) -> SearchResult:
         from scipy.optimize import least_squares
 
         if progress:

@@ -33,7 +33,7 @@ from ketamech.analysis.perturbation_scorecard import (
 from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, load_protocols
 from ketamech.analysis.scorecard_targets import NO_CHANGE, Target, load_targets
 from ketamech.core.csv_table import read_table
-from ketamech.core.execution import Progress
+from ketamech.core.progress import ShareProgress
 from ketamech.evidence import Observation, load_evidence, standard_error
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
 from ketamech.simulation.model import Model
@@ -96,7 +96,7 @@ class VariantPredictor:
         """Which rows are fitted [row]."""
         return np.array([judge.fitted for judge in self.likelihood_terms])
 
-    def predict(self, points: Sequence[ParameterPoint], progress: Progress | None = None) -> np.ndarray:
+    def predict(self, points: Sequence[ParameterPoint], progress: ShareProgress | None = None) -> np.ndarray:
         """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
         predicted = np.full((len(points), len(self.likelihood_terms)), np.nan)
         for first in range(0, len(points), self._points_per_batch):

@@ -11,7 +11,7 @@ from ketamech.analysis.attribution_text import describe_attribution
 from ketamech.analysis.scorecard import scorecard
 from ketamech.app.app_state import AppState
 from ketamech.app.curves import rounded
-from ketamech.app.jobs import Progress, Work
+from ketamech.app.jobs import JobProgress, Work
 from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import AttributionRequest
@@ -31,7 +31,7 @@ SCORECARD_COLUMNS = [
 def scorecard_work(app_state: AppState) -> Work:
     """The scorecard: every published row with its simulated value; computed once and cached."""
 
-    def compare(progress: Progress) -> dict[str, Any]:
+    def compare(progress: JobProgress) -> dict[str, Any]:
         messages: list[str] = []
 
         def report_line(message: str) -> None:
@@ -54,7 +54,7 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
     model = app_state.model
     scenario = scenario_of(request.scenario, model)
 
-    def work(progress: Progress) -> dict[str, Any]:
+    def work(progress: JobProgress) -> dict[str, Any]:
         def report_draws(count: int, total: int) -> None:
             progress(0.95 * count / total, f"{count} of {total} draws")
 

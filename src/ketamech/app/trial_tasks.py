@@ -18,7 +18,7 @@ import xarray as xr
 
 from ketamech.app.app_state import AppState, LimitExceeded
 from ketamech.app.job_tasks import THREADS, json_cell, json_rows
-from ketamech.app.jobs import Progress, ResultWithFiles, Work
+from ketamech.app.jobs import JobProgress, ResultWithFiles, Work
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
@@ -136,7 +136,7 @@ class TrialTask:
             return self.trial.patients
         return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
 
-    def simulate(self, progress: Progress, patients: int, label: str = "") -> xr.Dataset:
+    def simulate(self, progress: JobProgress, patients: int, label: str = "") -> xr.Dataset:
         """The replicates in parts, so that the job can report its progress and be cancelled."""
         replicates = self.request.replicates
         draws = load_posterior(table=self.app_state.model.parameters)
@@ -168,7 +168,7 @@ def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
     return task.trial.title, lambda progress: _run_trial(task, progress)
 
 
-def _run_trial(task: TrialTask, progress: Progress) -> ResultWithFiles:
+def _run_trial(task: TrialTask, progress: JobProgress) -> ResultWithFiles:
     data = task.simulate(progress, task.patients)
     return _result(task, task.trial, data, _power(data, task))
 
@@ -180,7 +180,7 @@ def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[s
     return task.trial.title, lambda progress: _find_sample_size(task, request, progress)
 
 
-def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Progress) -> ResultWithFiles:
+def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: JobProgress) -> ResultWithFiles:
     max_patients = max(4 * len(task.trial.arms), task.app_state.limits.trial_patients // request.replicates)
     simulated = 0
 

@@ -11,7 +11,6 @@ from ketamech.core.checkpoint import Arrays, Checkpoint
 
 Unit = TypeVar("Unit")
 UnitFunction = Callable[[Any], Arrays]
-Progress = Callable[[int, int], None]  # number of finished units, number of all units
 
 
 class ClusterProtocol(Protocol):

@@ -43,7 +43,7 @@ MODEL_ERROR = {"points": 1.0, "percent": 4.0, "effect": 0.15, "days": 4.0}  # SD
 SEED = 20
 DIFFERENCE_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
-Progress = Callable[[int, str], None]
+StepProgress = Callable[[int, str], None]
 
 
 def no_progress(done: int, words: str) -> None:
@@ -189,7 +189,7 @@ class Calibration:
         """The statistics [row] at standardised logarithms `x`; NaN where a trial gave none."""
         return self.simulated_statistics(x[None])[0]
 
-    def simulated_statistics(self, x: np.ndarray, progress: Progress = no_progress, words: str = "") -> np.ndarray:
+    def simulated_statistics(self, x: np.ndarray, progress: StepProgress = no_progress, words: str = "") -> np.ndarray:
         """Statistics [point, row] at points [point, parameter], of which some may be equal; `progress` receives the
         number of finished points."""
         names = [_name(point) for point in x]
@@ -279,7 +279,7 @@ class Calibration:
         value = likelihood(self._study_sds(within), known - self.published) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
-    def map_estimate(self, rounds: int, progress: Progress) -> np.ndarray:
+    def map_estimate(self, rounds: int, progress: StepProgress) -> np.ndarray:
         """The posterior mode from the prior median [parameter]: damped Gauss-Newton steps of the parameters that move
         the statistics, each followed by the best study SDs at these statistics."""
         x = np.zeros(len(self.estimated))

@@ -18,7 +18,7 @@ import numpy as np
 
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_records, read_table
-from ketamech.estimation.calibration import Calibration, Progress, in_table_units
+from ketamech.estimation.calibration import Calibration, StepProgress, in_table_units
 from ketamech.estimation.clinical_targets import DIRECTORY, ClinicalTarget
 from ketamech.estimation.surrogate_posterior import (
     DesignPoints,
@@ -93,7 +93,7 @@ class LeftOutPosterior:
 
 
 def leave_one_trial_out(
-    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, progress: Progress, *,
+    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, progress: StepProgress, *,
     seed: int = 1, steps: int = STEPS,
 ) -> Iterator[LeftOutPosterior]:  # fmt: skip
     """The posterior without each trial, in turn, as `count` draws of equal weight."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import short_hash
-from ketamech.estimation.calibration import Progress
+from ketamech.estimation.calibration import StepProgress
 from ketamech.estimation.surrogate_posterior import (
     WALKERS_PER_PARAMETER,
     DesignPoints,
@@ -46,7 +46,7 @@ class SimulatedDataSets:
     seed: int = 1
     steps: int = STEPS
 
-    def ranks(self, count: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    def ranks(self, count: int, progress: StepProgress) -> tuple[np.ndarray, np.ndarray]:
         """Ranks [data set, parameter] of the true among the sampled values, and the largest R-hat of each data set."""
         units = {f"{self._name}-{number}": number for number in range(count)}
         ranks = []
