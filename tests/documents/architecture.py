@@ -1,9 +1,11 @@
-"""The packages and their imports, read from the source: the drawing in docs/architecture.md.
+"""The packages and their imports, and modules with at most one importer: the tables in docs/architecture.md.
 
-`python tests/documents/architecture.py` writes the drawing into the document again.
+`python tests/documents/architecture.py` writes both tables into the document again.
 """
 
 import ast
+import csv
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -14,6 +16,8 @@ PACKAGES = (
     "estimation", "analysis", "exchange", "fitting", "report", "app", "site", "cli",
 )  # fmt: skip
 BEGIN, END = "<!-- packages: written from the imports -->", "<!-- end of packages -->"
+BEGIN_SINGLE, END_SINGLE = "<!-- modules with one importer: written from the imports -->", "<!-- end of modules -->"
+REASONS = Path(__file__).with_name("single_importers.csv")
 
 
 def module_of(path):
@@ -98,11 +102,50 @@ def drawing():
     return "\n".join(lines)
 
 
+def single_importers():
+    """{module: its importer, or ""} of modules (without `ketamech.`) that at most one other module imports.
+
+    Package files are left out. Imports by name, as of stages, are not counted.
+    """
+    importers = {module: set() for module in MODULES}
+    for module, path in MODULES.items():
+        for other in imports(path) - {module}:
+            importers[other].add(module)
+    single = {name: sorted(those) for name, those in importers.items() if len(those) <= 1}
+    return {
+        name.removeprefix("ketamech."): "".join(those).removeprefix("ketamech.")
+        for name, those in single.items()
+        if MODULES[name].name != "__init__.py"
+    }
+
+
+def reasons():
+    """{module, or a pattern such as cli.*: why it is a file of its own}."""
+    with REASONS.open(encoding="utf-8", newline="") as file:
+        return {row["module"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def matching(pattern, modules):
+    """The modules that a row is about."""
+    return [name for name in modules if fnmatch(name, pattern)]
+
+
+def single_importer_table():
+    """Modules with at most one importer and the reason of each, as a Markdown table."""
+    lines, single = ["| module | imported by | why it is a file of its own |", "|---|---|---|"], single_importers()
+    for pattern, reason in reasons().items():
+        users = sorted({single[name] for name in matching(pattern, single)} - {""})
+        lines.append(f"| `{pattern}` | {', '.join(f'`{user}`' for user in users)} | {reason} |")
+    return "\n".join(lines)
+
+
 def written():
-    """The document with the drawing of today."""
+    """The document with the tables of today."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return f"{text[:before]}\n{drawing()}\n{text[after:]}"
+    for begin, end, table in ((BEGIN, END, drawing()), (BEGIN_SINGLE, END_SINGLE, single_importer_table())):
+        before, after = text.index(begin) + len(begin), text.index(end)
+        text = f"{text[:before]}\n{table}\n{text[after:]}"
+    return text
 
 
 if __name__ == "__main__":

@@ -61,3 +61,19 @@ def test_the_way_of_a_dose_in_the_document_exists():
             owner, _, outer = module.rpartition(".")
             found = getattr(getattr(importlib.import_module(owner), outer), name)
         assert inspect.isfunction(found) or inspect.isclass(found) or inspect.ismethod(found), (module, name)
+
+
+def test_every_module_with_at_most_one_importer_has_a_reason():
+    """A module that only one other imports usually belongs in it; tests/documents/single_importers.csv says why not."""
+    modules, reasons = architecture.single_importers(), architecture.reasons()
+    explained = {name for pattern in reasons for name in architecture.matching(pattern, modules)}
+    assert not sorted(set(modules) - explained), "merge these with their importer, or state a reason"
+    assert not [p for p in reasons if not architecture.matching(p, modules)], "no such module with one importer"
+    assert all(len(reason.split()) > 2 for reason in reasons.values())
+
+
+def test_a_module_with_one_importer_is_found():
+    modules = architecture.single_importers()
+    assert modules["trials.decision_reader"] == "trials.trial_reader"
+    assert "dosing.regimen" not in modules
+    assert "dosing" not in modules

@@ -96,7 +96,7 @@ def uniformity_table(uniformity: Sequence[RankUniformity]) -> pd.DataFrame:
 
 
 def load_diagnostic(folder: Path, name: str, posterior: Sequence[dict[str, float]]) -> pd.DataFrame | None:
-    """A table beside a posterior; None where it is missing or belongs to another posterior."""
+    """A table beside a posterior, for the page of the calibration; None where missing or of another posterior."""
     path = folder / name
     if not path.exists() or read_csv_metadata(path).get(POSTERIOR_HASH_KEY) != posterior_hash(posterior):
         return None
@@ -276,7 +276,10 @@ def publish_weighted_arms(tables: Sequence[pd.DataFrame], metadata: Mapping[str,
 
 
 def arm_lines(table: pd.DataFrame) -> list[tuple[object, ...]]:
-    """The rows of a table of arms as text: trial, arm, visit, moments, patients, effective patients."""
+    """The rows of a table of arms as text, for the page of the calibration.
+
+    Columns: trial, arm, visit, moments, patients, effective patients.
+    """
     lines: list[tuple[object, ...]] = []
     for row in table.to_dict("records"):
         names = [str(name) for name in row if f"simulated {name}" in row and row[name] == row[name]]

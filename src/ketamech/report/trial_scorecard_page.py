@@ -134,7 +134,7 @@ def write_block(path: Path, name: str, text: str) -> Path:
 
 
 def read_block(path: Path, name: str) -> str:
-    """The text of a block that `write_block` wrote."""
+    """The text of a block that `write_block` wrote; tests compare it with the tables."""
     page = path.read_text(encoding="utf-8")
     return page.split(f"<!-- {name}:", 1)[1].split("-->\n", 1)[1].split(f"\n<!-- end of {name} -->", 1)[0]
 

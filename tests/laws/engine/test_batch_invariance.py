@@ -6,19 +6,12 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.engine import drug_free_steady_state, events, load_kernel, solve, table
+from ketamech.engine import drug_free_steady_state, events, solve, table
 from ketamech.engine import kernel as kernels
-from ketamech.model.assemble import build_system
-from toy_models import TABLE, kinetics, response
+from toy_models import TABLE
 
 TIMES = np.array([0.5, 1.0, 4.0, 12.0, 24.0, 48.0])
 COUNT = 37
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    system = build_system(TABLE, [kinetics, response])
-    return load_kernel(system.layout, lambda: system)
 
 
 @pytest.fixture(scope="module")

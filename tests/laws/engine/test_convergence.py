@@ -6,17 +6,10 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from ketamech.core import InputError
-from ketamech.engine import drug_free_steady_state, events, jacobian, load_kernel, solve
+from ketamech.engine import drug_free_steady_state, events, jacobian, solve
 from ketamech.engine.solve import workspace
-from ketamech.model.assemble import build_system
 from ketamech.model.reference_rhs import plain_function
-from toy_models import TABLE, kinetics, response
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    system = build_system(TABLE, [kinetics, response])
-    return load_kernel(system.layout, lambda: system)
+from toy_models import TABLE
 
 
 @pytest.fixture(scope="module")

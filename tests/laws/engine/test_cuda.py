@@ -10,18 +10,12 @@ from ketamech.engine import Kernel, drug_free_steady_state, events, gpu_kernel, 
 from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.gpu_kernel import WARP, CudaDevice
 from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
-from ketamech.model.assemble import build_system
 from simulated_cuda import PretendedDriver, threads_of
-from toy_models import TABLE, kinetics, response
+from toy_models import TABLE
 
 TIMES = np.array([0.5, 1.0, 4.0, 24.0, 48.0])
 COUNT = 75
 SICK = 13
-
-
-@pytest.fixture(scope="module")
-def system():
-    return build_system(TABLE, [kinetics, response])
 
 
 @pytest.fixture(scope="module")

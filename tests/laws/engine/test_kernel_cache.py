@@ -12,12 +12,6 @@ from ketamech.model.assemble import build_system
 from toy_models import TABLE, kinetics
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
-    return tmp_path
-
-
 def counted(calls, **made):
     def make():
         calls.append(1)

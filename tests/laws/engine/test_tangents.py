@@ -11,7 +11,7 @@ from ketamech.engine.codegen.ir import KINDS, Instruction
 from ketamech.engine.events import to_table
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
 from ketamech.model.assemble import build_system
-from toy_models import TABLE, kinetics, response
+from toy_models import TABLE
 
 TIMES = np.array([0.5, 1.0, 4.0, 12.0, 24.0, 48.0])
 STEP = 1e-4
@@ -101,12 +101,6 @@ def test_a_saturation_has_a_slope_at_zero(x, slope):
 
 def test_a_root_at_zero_does_not_spoil_other_terms():
     assert derivative([Instruction("y", "sqrt", ("x",))], {"x": 0.0}, {"x": 1.0}) == 0.0
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    system = build_system(TABLE, [kinetics, response])
-    return load_kernel(system.layout, lambda: system)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from ketamech.model.assemble import build_system
 from ketamech.model.stages.brain import brain
 from ketamech.model.stages.pharmacokinetics import pharmacokinetics
 from ketamech.parameters import load_parameters
+from ketamech.parameters.concentration_units import factors
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 
@@ -18,6 +19,7 @@ HOURS = np.unique(
     np.concatenate([np.arange(0, 8, 1 / 60), np.arange(8, 24.01, 0.25), np.arange(24, HORIZON, 2)]).round(9)
 )
 EVIDENCE = load_evidence()
+NG_PER_ML = factors()["venous.ketamine"]  # in 1 umol/L of ketamine or an enantiomer
 
 
 def kinetic_model():
@@ -26,7 +28,7 @@ def kinetic_model():
 
 
 def course(model, label, sentence, values=None):
-    """A regimen sentence as a course of this small model, which knows nothing of hopes."""
+    """A regimen sentence as a course of this small model, which has no expectancy."""
     values = values or {}
     given = dose_events_from_text(sentence, model.parameters, values, HORIZON)
     return Subject(label, tuple(e for e in given if e.compartment.startswith("pharmacokinetics.")), values)

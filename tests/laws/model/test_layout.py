@@ -7,12 +7,7 @@ import pytest
 
 from ketamech.model.assemble import build_system
 from ketamech.model.layout import SystemLayout
-from toy_models import TABLE, kinetics, response
-
-
-@pytest.fixture
-def system():
-    return build_system(TABLE, [kinetics, response])
+from toy_models import TABLE, kinetics
 
 
 def test_a_layout_says_what_its_system_says(system):

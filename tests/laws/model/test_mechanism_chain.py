@@ -5,16 +5,16 @@ import pytest
 
 from ketamech import simulate
 from ketamech.dosing.dose_events import DoseEvent
+from ketamech.parameters.concentration_units import factors
 from ketamech.simulation.ensemble import Subject, run_subjects
 
 HOUR = np.unique(np.concatenate([np.linspace(0, 6, 241), np.linspace(6, 48, 85), np.arange(48, 673, 6)]))
 WEEK = 168.0
 INFUSION = 2 / 3
-UMOL_PER_MG = 1000 / 237.73  # ketamine base
 
 
 def racemic(mg_per_kg, start=0.0, hours=INFUSION, share_s=0.5):
-    total = mg_per_kg * 70.0 * UMOL_PER_MG
+    total = mg_per_kg * 70.0 * 1000 / factors()["venous.ketamine"]
     entries = (
         DoseEvent(start, "pharmacokinetics.central_s", total * share_s, hours),
         DoseEvent(start, "pharmacokinetics.central_r", total * (1 - share_s), hours),

@@ -7,21 +7,9 @@ import pytest
 
 from ketamech.core.atomic_files import atomic_write_checksummed, read_checksummed
 from ketamech.model import cache
-from ketamech.model.assemble import build_system
 from ketamech.model.cache import cached_expression_trees, cached_layout
 from ketamech.model.expression_tree import ExpressionTrees, expression_trees_of, live_names
-from toy_models import TABLE, Value, kinetics, response
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("KETAMECH_CACHE", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def system():
-    return build_system(TABLE, [kinetics, response])
+from toy_models import TABLE, Value
 
 
 def refuse():

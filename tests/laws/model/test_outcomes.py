@@ -3,50 +3,34 @@
 import numpy as np
 import pytest
 
-from ketamech.dosing.dose_events import DoseEvent
+from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text, without_expectancy
+from ketamech.parameters.concentration_units import factors
 from ketamech.simulation.ensemble import Subject, run_subjects
 
-MOLAR_MASS, WEIGHT = 237.73, 70.0
 MINUTES_6_H = np.arange(0.0, 6.0, 1 / 60)
+VOLUNTEERS = "racemic 0.23 mg/kg IV over 1 min; racemic 0.58 mg/kg IV over 1 h at 1 min"
+INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 
 
-def into_vein(mg, hours, start=0.0, enantiomers="sr"):
-    each = mg * 1000 / MOLAR_MASS / len(enantiomers)
-    return tuple(DoseEvent(start, f"pharmacokinetics.central_{e}", each, hours) for e in enantiomers)
-
-
-def nasal(model, mg):
-    value = {
-        k: model.parameters[f"pharmacokinetics.{k}"].canonical
-        for k in ("nasal_f_first", "nasal_f_later", "spray_interval", "swallowed_duration")
-    }
-    devices = max(1, round(mg / 28))
-    share = value["nasal_f_first"] * (1 + (devices - 1) * value["nasal_f_later"]) / devices
-    amount = mg / devices * 1000 / MOLAR_MASS
-    for i in range(devices):
-        start = i * value["spray_interval"]
-        yield DoseEvent(start, "pharmacokinetics.nose_s", amount * share)
-        swallowed = amount * (1 - share)
-        yield DoseEvent(start, "pharmacokinetics.gut_s", swallowed, value["swallowed_duration"])
-
-
-INFUSION = into_vein(0.5 * WEIGHT, 2 / 3)
+def doses(model, sentence):
+    """Dose events of a regimen without expectancy."""
+    return without_expectancy(dose_events_from_text(sentence, model.parameters, {}, 1000.0))
 
 
 @pytest.fixture(scope="module")
 def day(model):
     """Curves by minute: an infusion, the same under naltrexone, nasal dose, anaesthetic bolus, endotoxin."""
-    healthy = {"person.inflammation": 0.0}
+    healthy, infusion = {"person.inflammation": 0.0}, doses(model, INFUSION)
     endotoxin = DoseEvent(0.0, "inflammation.endotoxin", 1.0)
     courses = [
-        Subject("infusion", INFUSION),
-        Subject("naltrexone", INFUSION, {"perturbation.naltrexone": 1.0}),
-        Subject("nasal", tuple(nasal(model, 84.0))),
-        Subject("bolus", into_vein(2 * WEIGHT, 1 / 60)),
-        Subject("volunteers", (*into_vein(0.23 * WEIGHT, 1 / 60), *into_vein(0.58 * WEIGHT, 1.0, 1 / 60))),
-        Subject("anaesthesia", into_vein(4 * WEIGHT * 6, 6.0)),
+        Subject("infusion", infusion),
+        Subject("naltrexone", infusion, {"perturbation.naltrexone": 1.0}),
+        Subject("nasal", doses(model, "esketamine 84 mg nasal")),
+        Subject("bolus", doses(model, "racemic 2 mg/kg IV over 1 min")),
+        Subject("volunteers", doses(model, VOLUNTEERS)),
+        Subject("anaesthesia", doses(model, "racemic 4 mg/kg/h IV over 6 h")),
         Subject("endotoxin", (endotoxin,), healthy),
-        Subject("endotoxin and ketamine", (endotoxin, *INFUSION), healthy),
+        Subject("endotoxin and ketamine", (endotoxin, *infusion), healthy),
     ]
     curves = run_subjects(model, courses, MINUTES_6_H)
     return curves.assign_coords(patient=[c.label for c in courses])
@@ -124,10 +108,13 @@ def test_direct_binding_to_mu_receptors_is_a_few_percent(day):
 
 def test_ratings_follow_venous_plasma_linearly(model):
     """Bowdle 1998: five steps to 200 ng/mL; correlation above 0.93, 37-89 % of the scale at the top."""
-    pushes = [(0.5 * k, mg) for k, mg in enumerate((9.1, 12.2, 15.6, 18.6))]
-    entries = [e for start, mg in pushes for e in into_vein(mg, 0.45, start)]
-    curves = run_subjects(model, [Subject("steps", tuple(entries))], np.arange(0, 2.01, 1 / 60)).isel(patient=0)
-    venous = np.array([at(curves["venous.ketamine"], t) * MOLAR_MASS for t in (0.0, 0.45, 0.95, 1.45, 1.95)])
+    steps = (f"racemic {mg} mg IV over 27 min at {30 * k} min" for k, mg in enumerate((9.1, 12.2, 15.6, 18.6)))
+    curves = run_subjects(model, [Subject("steps", doses(model, "; ".join(steps)))], np.arange(0, 2.01, 1 / 60)).isel(
+        patient=0
+    )
+    venous = np.array(
+        [at(curves["venous.ketamine"], t) * factors()["venous.ketamine"] for t in (0.0, 0.45, 0.95, 1.45, 1.95)]
+    )
     rating = np.array([at(curves["dissociation.hallucinogen_rating"], t) for t in (0.0, 0.45, 0.95, 1.45, 1.95)])
     assert np.corrcoef(venous, rating)[0, 1] > 0.93
     assert 0.37 < np.interp(200, venous, rating) < 0.89
@@ -136,8 +123,8 @@ def test_ratings_follow_venous_plasma_linearly(model):
 def test_dissociation_weakens_over_sessions_and_pressure_does_not(model):
     starts = [84.0 * k for k in range(6)]
     times = np.unique(np.concatenate([s + np.arange(0, 2, 1 / 30) for s in starts]))
-    entries = tuple(e for s in starts for e in into_vein(0.5 * WEIGHT, 2 / 3, s))
-    curves = run_subjects(model, [Subject("six", entries)], times).isel(patient=0)
+    six = doses(model, f"{INFUSION} every 84 h for 3 weeks")
+    curves = run_subjects(model, [Subject("six", six)], times).isel(patient=0)
     peaks = {
         n: [float(curves[n].sel(time=slice(s, s + 2)).max()) for s in (starts[0], starts[-1])]
         for n in ("dissociation.cadss", "haemodynamics.systolic_rise")
@@ -191,7 +178,8 @@ def test_depressed_people_rest_a_quarter_above_healthy_inflammation(day):
 def test_lasting_relief_of_regional_pain(model):
     """Sigtermans 2009: 2.68 after 4.2 days of S-ketamine against 5.45 under placebo; alike by week 12."""
     steps = ((5.0, 24.0), (10.0, 24.0), (15.0, 24.0), (20.0, 24.0), (22.2, 4.8))
-    drug = [e for k, (speed, h) in enumerate(steps) for e in into_vein(speed * h, h, 24.0 * k, "s")]
+    text = (f"esketamine {speed * h:g} mg IV over {h:g} h at {24 * k} h" for k, (speed, h) in enumerate(steps))
+    drug = doses(model, "; ".join(text))
     belief = DoseEvent(0.0, "expectancy.belief", 1.0)
     courses = [Subject("ketamine", (*drug, belief)), Subject("placebo", (belief,))]
     score = run_subjects(model, courses, np.array([0.0, 168.0, 2016.0]))["pain.score"].values

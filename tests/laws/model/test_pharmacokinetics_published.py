@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kinetics import EVIDENCE, YEAR, Curves, course, kinetic_model, mean_fold_error, published
+from kinetics import EVIDENCE, NG_PER_ML, YEAR, Curves, course, kinetic_model, mean_fold_error, published
 
 STEPS = "{0} {1} mg/kg IV over 60 min; {0} {2} mg/kg IV over 60 min at 1 h; {0} {3} mg/kg IV over 60 min at 2 h"
 HYDROXY = "plasma.s_hydroxynorketamine + plasma.r_hydroxynorketamine"
@@ -115,7 +115,7 @@ def test_nasal_exposure_of_every_stratum(stratum, curves):
 
 
 def test_venous_peak_of_the_antidepressant_infusion(curves):
-    peak = curves.peak("antidepressant", "venous.ketamine") * 237.73
+    peak = curves.peak("antidepressant", "venous.ketamine") * NG_PER_ML
     report("venous peak, 0.5 mg/kg over 40 min (ng/mL)", peak, "150-250")
     assert 150 < peak < 250
 
@@ -123,7 +123,7 @@ def test_venous_peak_of_the_antidepressant_infusion(curves):
 def test_arterial_peak_of_a_short_infusion_after_a_film(curves):
     """Simons 2022: 260-273 ng/mL. Not unseen: the joint fit gave this peak a weight; left out, it comes 12 % low."""
     peak = curves.peak("film then IV", "plasma.esketamine", begin=6.0)
-    report("arterial peak of 20 mg over 20 min (ng/mL)", peak * 237.73, "273")
+    report("arterial peak of 20 mg over 20 min (ng/mL)", peak * NG_PER_ML, "273")
     assert mean_fold_error([peak], [value("simons-iv-peak-after-50")]) < 1.15
 
 
@@ -134,21 +134,23 @@ def test_oral_availability_lies_between_the_published_ones(curves):
     assert value("fanta-foral") < oral < value("perez-fpo-abs")
 
 
-def test_muscle_peaks_at_twenty_minutes_or_so(curves):
-    """Grant 1981, recalled: 22 min and 240 ng/mL. The fast part of venous blood makes the peak early and lower."""
-    report("IM peak (ng/mL)", curves.peak("IM", "venous.ketamine") * 237.73, "240")
-    assert 0.1 < curves.peak_hour("IM", "venous.ketamine") < 0.6
-    assert 120 < curves.peak("IM", "venous.ketamine") * 237.73 < 300
+def test_muscle_peaks_earlier_and_lower_than_published(curves):
+    """Grant 1981, recalled: 22 min and 240 ng/mL, a known miss: the fast part of venous blood makes the peak early."""
+    minutes, peak = 60 * curves.peak_hour("IM", "venous.ketamine"), curves.peak("IM", "venous.ketamine") * NG_PER_ML
+    report("IM peak (ng/mL), missed", peak, "240")
+    report("IM peak (min), missed", minutes, "22")
+    assert minutes == pytest.approx(9, abs=1.5)
+    assert peak == pytest.approx(160, rel=0.05)
 
 
 def test_a_bolus_is_in_the_vein_at_the_first_sample(curves):
     """Singh 2022: 296 ng/mL at 2 min after 10 mg, area 113 ng*h/mL; Weber 2004: children, 1860 ng/mL at 3 min."""
-    adult = curves.at("small bolus", "venous.ketamine", 2 / 60) * 237.73
-    child = curves.at("child", "venous.esketamine", 3 / 60) * 237.73
+    adult = curves.at("small bolus", "venous.ketamine", 2 / 60) * NG_PER_ML
+    child = curves.at("child", "venous.esketamine", 3 / 60) * NG_PER_ML
     report("vein 2 min after 10 mg (ng/mL)", adult, "296")
     report("vein of a child 3 min after 2 mg/kg (ng/mL)", child, "1860, not fitted")
     assert mean_fold_error([adult], [296]) < 1.3
-    assert mean_fold_error([curves.area("small bolus", "venous.ketamine") * 237.73], [113]) < 1.3
+    assert mean_fold_error([curves.area("small bolus", "venous.ketamine") * NG_PER_ML], [113]) < 1.3
     assert mean_fold_error([child], [1860]) < 1.5
 
 
@@ -231,7 +233,7 @@ def test_a_suppository_is_available_as_published(curves):
     report("rectal availability", found, "0.25-0.30")
     assert value("malinovsky-rectal-f") / 1.1 < found < value("yanagihara-supp") * 1.1
     peak, hour = curves.peak("child rectal", "venous.ketamine"), curves.peak_hour("child rectal", "venous.ketamine")
-    report("rectal peak of a child (ng/mL)", peak * 237.73, "632")
+    report("rectal peak of a child (ng/mL)", peak * NG_PER_ML, "632")
     assert mean_fold_error([peak, hour], [value("malinovsky-rectal-cmax"), value("malinovsky-rectal-tmax")]) < 1.3
 
 
@@ -243,7 +245,7 @@ def test_nasal_levels_of_children_and_adults_are_near_the_published_ones(curves)
         ("child spray", "venous.ketamine", "nielsen14-cmax", 1.5),
         ("spray 30", "venous.ketamine", "phar2669-30-nasal-k-cmax", 1.3),
     ):
-        report(f"peak, {label} (ng/mL)", curves.peak(label, name) * 237.73, str(EVIDENCE[row].value))
+        report(f"peak, {label} (ng/mL)", curves.peak(label, name) * NG_PER_ML, str(EVIDENCE[row].value))
         assert mean_fold_error([curves.peak(label, name)], [value(row)]) < bound, row
     times = [value(f"phar2669-{dose}-nasal-k-tmax") for dose in (10, 30, 50)]
     report("peak of a spray (h)", curves.peak_hour("spray 30", "venous.ketamine"), "0.23-0.38")
@@ -262,7 +264,7 @@ def test_moderate_impairment_of_the_liver_doubles_the_area_of_a_spray_and_hardly
 def test_an_induction_dose_has_left_the_artery_in_a_quarter_of_an_hour(curves):
     """Anaesthesia needs 1200 ng/mL or more (Zanos 2018), waking is at 640 (Idvall 1979)."""
     artery = "plasma.esketamine + plasma.arketamine"
-    levels = curves.at("induction", artery, np.array([5, 15]) / 60) * 237.73
+    levels = curves.at("induction", artery, np.array([5, 15]) / 60) * NG_PER_ML
     report("arterial level 15 min after 2 mg/kg (ng/mL)", levels[1], "640 at waking")
     assert levels[0] > 1200 > levels[1]
 

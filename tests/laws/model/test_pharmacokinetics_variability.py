@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kinetics import EVIDENCE, Curves, course, kinetic_model
+from kinetics import EVIDENCE, NG_PER_ML, Curves, course, kinetic_model
 
 from ketamech.parameters import load_parameters
 from ketamech.population.virtual_population import load_population
@@ -46,8 +46,8 @@ def with_residual(values, scale):
     return float(np.hypot(variation(values), residual))
 
 
-def geometric_sd(row):
-    """The coefficient of variation of a printed geometric SD."""
+def geometric_cv(row):
+    """The geometric coefficient of variation of a printed geometric SD."""
     spread = EVIDENCE[row].spread
     return float(np.sqrt(np.expm1((np.log(spread.high / spread.low) / 2) ** 2)))
 
@@ -59,12 +59,12 @@ def compare(what, simulated, published, factor=1.3):
 
 def test_levels_after_a_bolus_differ_as_published(curves):
     early = each(curves, "at", "bolus", "venous.ketamine", 2 / 60)
-    compare("vein at 2 min", with_residual(early, "ketamine"), geometric_sd("phar2669-10-iv-k-cmax"))
+    compare("vein at 2 min", with_residual(early, "ketamine"), geometric_cv("phar2669-10-iv-k-cmax"))
 
 
 def test_norketamine_after_a_bolus_differs_as_published(curves):
     norketamine = each(curves, "peak", "bolus", "venous.norketamine")
-    compare("norketamine peak", with_residual(norketamine, "norketamine"), geometric_sd("phar2669-10-iv-nk-cmax"))
+    compare("norketamine peak", with_residual(norketamine, "norketamine"), geometric_cv("phar2669-10-iv-nk-cmax"))
 
 
 def test_peak_of_a_spray_differs_as_published(curves):
@@ -129,5 +129,5 @@ def test_an_observed_level_has_the_error_of_its_assay(name):
 
 def test_the_median_patient_has_the_level_of_the_typical_patient(curves):
     """A spread of parameters must not move the middle: 56 mg nasal, peak 72.5 ng/mL (Perez-Ruixo 2021)."""
-    peak = np.median(each(curves, "peak", "spray", "venous.esketamine")) * 237.73
+    peak = np.median(each(curves, "peak", "spray", "venous.esketamine")) * NG_PER_ML
     assert peak == pytest.approx(72.5, rel=0.25)

@@ -8,7 +8,7 @@ import xarray as xr
 from relapse_cases import with_relapse
 
 from ketamech.report.trial_folder import difference_rows, relapse_rows, summary_of, write_trial
-from ketamech.trials.analysis.analyse import analyse, exposure_response
+from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
@@ -198,13 +198,6 @@ def test_a_withdrawal_compares_what_was_drawn_by_lot(model):
     found = analyse(run_trial(trial, model, threads=1), trial)
     assert found.relapse.compared == ("goes on", "placebo")
     assert found.relapse.hazard_ratio["hazard_ratio"] > 1.1  # 2.0 (1.2 to 3.4) in SUSTAIN-1, with more patients
-
-
-def test_exposure_response_of_two_or_of_equals_is_blank():
-    for exposure in (np.array([1.0, 2.0]), np.full(6, 3.0)):
-        found = exposure_response(exposure, np.arange(len(exposure), dtype=float)).iloc[0]
-        assert np.isnan(found["per_doubling"])
-        assert found["reason"]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

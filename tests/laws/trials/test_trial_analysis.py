@@ -8,7 +8,7 @@ import xarray as xr
 from relapse_cases import with_relapse
 
 from ketamech.core import InputError
-from ketamech.trials.analysis.analyse import adqs, adsl, exposure_response
+from ketamech.trials.analysis.analyse import adqs, adsl
 from ketamech.trials.analysis.power import power
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
@@ -172,13 +172,6 @@ def test_the_last_two_ratings_make_a_relapse_and_the_last_alone_does_not():
     assert found["patient"].tolist() == [0, 1, 2, 3, 4, 5]  # half of baseline is a response, and no relapse
     assert found["relapsed"].tolist() == [True, False, True, False, False, False]
     assert found["days"].tolist() == [4.0, 6.0, 2.0, 4.0, 0.0, 6.0]
-
-
-def test_exposure_response_finds_a_slope():
-    rng = np.random.default_rng(2)
-    x = rng.lognormal(0, 0.7, 500)
-    found = exposure_response(x, -3 * np.log2(x) + rng.normal(0, 2, 500)).iloc[0]
-    assert found["low"] < -3 < found["high"]
 
 
 def test_power_rises_with_size_and_is_the_level_without_effect():

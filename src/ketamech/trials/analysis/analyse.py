@@ -104,7 +104,6 @@ def _subjects(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray, list[str]]:
     return r, i, [f"{replicate}-{patient}" for replicate, patient in numbers]
 
 
-MIN_SLOPE_POINTS = 3  # points of a line whose slope has a standard error
 NO_DOSE = "visits of a trial are not analysed by dose"
 
 
@@ -120,27 +119,6 @@ def exposure_of_visits(dataset: xr.Dataset, names: tuple[str, ...]) -> list[Anal
             subject = f"{dataset['replicate'].values[0]}-{dataset['patient'].values[i]}"
             profiles.append(ConcentrationProfile(subject, name, hours[i], level, unit, dose, keys=keys))
     return analysed(profiles)
-
-
-def exposure_response(exposure: np.ndarray, outcome: np.ndarray) -> pd.DataFrame:
-    """Outcome against the logarithm of exposure by least squares: slope per doubling with 95 % interval, p, r.
-
-    One row: per_doubling, low, high, p, r, n, reason. NaN with a reason for fewer than three patients or a single
-    exposure.
-    """
-    from scipy.stats import linregress, t
-
-    known = np.isfinite(exposure) & np.isfinite(outcome) & (exposure > 0)
-    n, doublings = int(known.sum()), np.log2(exposure[known])
-    unknown = dict.fromkeys(("per_doubling", "low", "high", "p", "r"), float("nan"))
-    if n < MIN_SLOPE_POINTS:
-        return pd.DataFrame([{**unknown, "n": n, "reason": f"{n} patients with exposure and outcome"}])
-    if np.ptp(doublings) == 0:
-        return pd.DataFrame([{**unknown, "n": n, "reason": "all patients have the same exposure"}])
-    fit = linregress(doublings, outcome[known])
-    reach = t.ppf(0.975, n - 2) * fit.stderr
-    row = {"per_doubling": fit.slope, "low": fit.slope - reach, "high": fit.slope + reach, "p": fit.pvalue}
-    return pd.DataFrame([{**row, "r": fit.rvalue, "n": n, "reason": ""}])
 
 
 def event_shares(dataset: xr.Dataset, events: Iterable[str]) -> tuple[dict[str, Any], ...]:
