@@ -34,19 +34,20 @@ DIGITS = 12  # significant digits of an amount that was converted, written and r
 EXPECTED = "doses as KetaMech writes them"
 LOSSY_FEATURES: Mapping[str, Callable[[Scenario], bool]] = {  # {feature: whether a scenario has it}
     "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one":
-        lambda asked: len(asked.regimen.treatments) > 1,
+        lambda scenario: len(scenario.regimen.treatments) > 1,
     "doses per kilogram and salts: doses become mg of free base":
-        lambda asked: is_weight_based(asked.regimen) or any(t.salt != "base" for t in asked.regimen.treatments),
+        lambda scenario:
+            is_weight_based(scenario.regimen) or any(t.salt != "base" for t in scenario.regimen.treatments),
     "the route where several enter the same compartment (memantine, norketamine), and that of placebo":
-        lambda asked: any(t.substance.compartment or t.drug == "placebo" for t in asked.regimen.treatments),
+        lambda scenario: any(t.substance.compartment or t.drug == "placebo" for t in scenario.regimen.treatments),
     "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose":
-        lambda asked: any(t.schedule for t in asked.regimen.treatments),
+        lambda scenario: any(t.schedule for t in scenario.regimen.treatments),
     "missed doses, at which nothing enters, and a lag of doses whose visits raise no expectancy (within the gap)":
-        lambda asked: any(t.skipped_doses or t.lag for t in asked.regimen.treatments),
+        lambda scenario: any(t.skipped_doses or t.lag for t in scenario.regimen.treatments),
     "body weight and other parameters that no equation holds":
-        lambda asked: bool(asked.values) or is_weight_based(asked.regimen),
+        lambda scenario: bool(scenario.values) or is_weight_based(scenario.regimen),
     "a start at steady state: the amounts are exported without the schedule, so that reading it is refused":
-        lambda asked: any(t.at_steady_state for t in asked.regimen.treatments),
+        lambda scenario: any(t.at_steady_state for t in scenario.regimen.treatments),
 }  # fmt: skip
 
 
@@ -92,8 +93,8 @@ class _DoseExtractor:
                 if len(doses) > MAX_DOSES:
                     raise InputError(f"more than {MAX_DOSES} doses", expected="a shorter course")
             if compartments:
-                what = f"no known dose produces the input into {min(compartments)} at {time:g} h"
-                raise InputError(what, key=min(compartments), expected=EXPECTED)
+                message = f"no known dose produces the input into {min(compartments)} at {time:g} h"
+                raise InputError(message, key=min(compartments), expected=EXPECTED)
         return doses
 
     def _input_compartments(self, time: float) -> set[str]:
