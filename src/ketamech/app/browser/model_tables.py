@@ -107,7 +107,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
 
 
 def output_tables(model: Model) -> dict[str, Any]:
-    """Every output as a track of its own, by name, and its unit in the model."""
+    """Every output as a track {output name: track, with the unit of the model}."""
     values = drug_parameters(model)
     return {
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
@@ -116,7 +116,7 @@ def output_tables(model: Model) -> dict[str, Any]:
 
 
 def outcome_table(model: Model) -> list[dict[str, Any]]:
-    """Outcomes of an attribution: what is read of which output, with the unit."""
+    """Outcomes of an attribution, each with its endpoint, output and unit."""
     units = model.layout.units
     return [
         {**asdict(endpoint), "outcome": words, "unit": units[endpoint.output]} for words, endpoint in outcomes(model)

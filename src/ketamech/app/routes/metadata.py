@@ -245,7 +245,7 @@ def metadata_of(app_state: AppState) -> Metadata:
 
 
 def _tracks(app_state: AppState) -> list[TrackInfo]:
-    """The tracks with curves in this model, and in whom the published values of each curve were measured."""
+    """The tracks with curves in this model, with the subjects of the published values of each curve."""
     subjects: dict[str, set[str]] = defaultdict(set)
     for target in load_targets(app_state.evidence, load_protocols()):
         subject = _subject(app_state.evidence[target.evidence])
@@ -269,7 +269,7 @@ SUBJECTS = ("people", "animals", "cells")
 
 
 def _subject(row: Observation) -> str:
-    """Who or what an evidence row measured: people, animals, or cells."""
+    """Subjects of an evidence row: people, animals or cells."""
     if is_in_vitro(row):
         return "cells"
     return "people" if row.species == "human" else "animals"
