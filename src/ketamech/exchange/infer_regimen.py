@@ -93,8 +93,8 @@ class _DoseExtractor:
                 if len(doses) > MAX_DOSES:
                     raise InputError(f"more than {MAX_DOSES} doses", expected="a shorter course")
             if compartments:
-                what = f"no known dose produces the input into {min(compartments)} at {time:g} h"
-                raise InputError(what, key=min(compartments), expected=EXPECTED)
+                message = f"no known dose produces the input into {min(compartments)} at {time:g} h"
+                raise InputError(message, key=min(compartments), expected=EXPECTED)
         return doses
 
     def _input_compartments(self, time: float) -> set[str]:

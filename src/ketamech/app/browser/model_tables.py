@@ -111,7 +111,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
 
 
 def output_tables(model: Model) -> dict[str, Any]:
-    """Every output as a track of its own, by name, and its unit in the model."""
+    """Every output as a track {output name: track, with the unit of the model}."""
     values = drug_values(model.parameters)
     return {
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
@@ -120,7 +120,7 @@ def output_tables(model: Model) -> dict[str, Any]:
 
 
 def outcome_table(model: Model) -> list[dict[str, Any]]:
-    """Outcomes of an attribution: what is read of which output, with the unit."""
+    """Outcomes of an attribution, each with its endpoint, output and unit."""
     units = model.layout.units
     return [
         {**asdict(endpoint), "outcome": words, "unit": units[endpoint.output]} for words, endpoint in outcomes(model)
@@ -142,19 +142,16 @@ def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
 
 def _parameter(row: Parameter) -> dict[str, Any]:
     low, high = bounds(row)
-    found: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
-    names = named_values().get(row.name)
-    return (
-        found
-        | ({"names": names} if names else {})
-        | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
-    )
+    row_values: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
+    if names := named_values().get(row.name):
+        row_values["names"] = names
+    return row_values | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
 
 
 def _species(name: str, model: Model) -> dict[str, Any]:
-    found = load_species(name)
+    species = load_species(name)
     low, high = bounds(model.parameters["person.weight"], name)
-    return {"values": found.canonical, "routes": found.routes, "human": name == HUMAN, "weight": [low, high]}
+    return {"values": species.canonical, "routes": species.routes, "human": name == HUMAN, "weight": [low, high]}
 
 
 def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, Any]:
@@ -163,5 +160,5 @@ def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, An
         {"key": c.outputs, "label": c.label or track.label, "outputs": c.names, "factor": track.factor(c, values)}
         for c in available_curves(track, model)
     ]
-    head = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
-    return {**head, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}
+    fields = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
+    return {**fields, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}
