@@ -173,8 +173,8 @@ def rank_uniformity(names: Sequence[str], ranks: np.ndarray) -> list[RankUniform
 
 def mean_coverage(ranks: np.ndarray) -> tuple[float, float]:
     """Coverage of the central interval over all parameters of ranks [data set, parameter], and its standard error over
-    data sets; more sensitive to posteriors that are too narrow everywhere than a test of each parameter. For the page of
-    the calibration and benchmarks/fit_calibration.py."""
+    data sets; more sensitive to posteriors that are too narrow everywhere than a test of each parameter. The page of
+    the calibration and benchmarks/fit_calibration.py use it."""
     shares = _inside(ranks).mean(axis=1)
     return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares)))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ketamech.core.units import MINUTE
-from ketamech.report.palette import AXIS_COLOUR, GRID_COLOUR, MUTED_COLOUR
+from ketamech.report.palette import AXIS_COLOUR, AXIS_GRID_COLOUR, GRID_COLOUR, MUTED_COLOUR
 from ketamech.report.svg_canvas import Canvas
 
 LETTER_WIDTH = 0.5  # width of a letter, as a share of its size
@@ -131,7 +131,7 @@ class Frame:
         """Draw grid lines, the time axis and, with `labels`, the tick labels."""
         values, texts = self.clock.ticks()
         ticks = [self.left + float(fraction) * self.width for fraction in self.clock.fraction_of(np.array(values))]
-        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour="#eceff2")
+        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour=AXIS_GRID_COLOUR)
         canvas.segments([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if labels:
             canvas.segments([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)
