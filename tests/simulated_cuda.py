@@ -9,7 +9,7 @@ import numpy as np
 
 from ketamech.engine.codegen.compile_system import equation_code
 from ketamech.engine.codegen.native_code import NativeModule, object_code
-from ketamech.engine.codegen.ptx_writer import parts
+from ketamech.engine.codegen.ptx_writer import lane_modules
 from ketamech.engine.gpu_kernel import WARP
 from ketamech.engine.kernel import ARGUMENTS, SINGLE_LANE_ARGUMENTS, driver_texts
 
@@ -18,7 +18,7 @@ OUT_OF_MEMORY, INVALID, NOT_READY = 2, 1, 600
 
 def threads_of(system):
     """Machine code of `follow_at` and `settle_at`, which run one thread of a GPU."""
-    texts, _ = parts(equation_code(system), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
+    texts, _ = lane_modules(equation_code(system), driver_texts(SINGLE_LANE_ARGUMENTS), ARGUMENTS)
     return NativeModule(object_code(texts, [f"{name}_at" for name in ARGUMENTS]))
 
 

@@ -49,9 +49,9 @@ LIMITS = Limits.model_validate({})
 class LimitExceeded(KetaMechError):
     """A request exceeds a limit of the server: body size, number of jobs or computing time."""
 
-    def __init__(self, what: str, expected: str) -> None:
-        self.what, self.expected = what, expected
-        super().__init__(f"{what}\n  expected: {expected}")
+    def __init__(self, message: str, expected: str) -> None:
+        self.what, self.expected = message, expected
+        super().__init__(f"{message}\n  expected: {expected}")
 
 
 def deadline(seconds: float, instead: str) -> Callable[[int], None]:
@@ -66,15 +66,15 @@ def deadline(seconds: float, instead: str) -> Callable[[int], None]:
 
 
 class LruCache:
-    """A thread-safe cache of the responses used last: at most `size` of them, and at most `most_bytes` in all."""
+    """A thread-safe cache of the responses used last: at most `size` of them, and at most `max_bytes` in all."""
 
-    def __init__(self, size: int, most_bytes: int) -> None:
-        self._size, self._most_bytes, self._bytes = size, most_bytes, 0
+    def __init__(self, size: int, max_bytes: int) -> None:
+        self._size, self._max_bytes, self._bytes = size, max_bytes, 0
         self._stored, self._lock = OrderedDict[Any, Any](), Lock()
         self._computing: dict[Any, Lock] = {}
 
-    def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """The stored value of a key; computed by `make`, once for all who wait for it, when it is not stored."""
+    def get(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The stored value of a key; computed by `compute`, once for all who wait for it, when it is not stored."""
         with self._lock:
             if key in self._stored:
                 self._stored.move_to_end(key)
@@ -85,18 +85,18 @@ class LruCache:
                 if key in self._stored:
                     return self._stored[key]
             try:
-                return self._store(key, make())
+                return self._store(key, compute())
             finally:
                 with self._lock:
                     self._computing.pop(key, None)
 
-    def _store(self, key: Any, found: Any) -> Any:
+    def _store(self, key: Any, value: Any) -> Any:
         with self._lock:
-            self._bytes += _bytes_of(found) - _bytes_of(self._stored.pop(key, b""))
-            self._stored[key] = found
-            while len(self._stored) > self._size or (self._bytes > self._most_bytes and len(self._stored) > 1):
+            self._bytes += _bytes_of(value) - _bytes_of(self._stored.pop(key, b""))
+            self._stored[key] = value
+            while len(self._stored) > self._size or (self._bytes > self._max_bytes and len(self._stored) > 1):
                 self._bytes -= _bytes_of(self._stored.popitem(last=False)[1])
-        return found
+        return value
 
 
 def _bytes_of(value: Any) -> int:

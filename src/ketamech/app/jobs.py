@@ -87,8 +87,8 @@ class Jobs:
         with self._lock:
             n_open = sum(other.state not in FINAL_STATES for other in self._jobs.values())
             if n_open >= self._limits.jobs_running + self._limits.jobs_waiting:
-                what = f"{n_open} jobs are waiting or running"
-                raise LimitExceeded(what, "one of them to end, or be cancelled, first")
+                message = f"{n_open} jobs are waiting or running"
+                raise LimitExceeded(message, "one of them to end, or be cancelled, first")
             self._jobs[job.id] = job
             self._delete_oldest()
         self._workers.submit(self._run, job, work)

@@ -49,8 +49,8 @@ def error_body(error: KetaMechError) -> ErrorResponse:
         details["command"] = error.type_this
     if isinstance(error, LimitExceeded):
         details = {"expected": error.expected}
-    what = getattr(error, "what", None) or str(error).splitlines()[0]
-    fields = {"kind": type(error).__name__, "error": what, "text": str(error), **details}
+    message = getattr(error, "what", None) or str(error).splitlines()[0]
+    fields = {"kind": type(error).__name__, "error": message, "text": str(error), **details}
     return ErrorResponse.model_validate(
         {name: _encodable(x) if isinstance(x, str) else x for name, x in fields.items()}
     )

@@ -31,8 +31,8 @@ def scenario_of(keys: ScenarioFile, model: Model) -> Scenario:
         raise without_file(problem) from None
     count = sum(len(treatment.starts(scenario.horizon)) for treatment in scenario.regimen.treatments)
     if count > MAX_OCCASIONS:
-        what = f"{count} doses exceed the limit of the page"
-        raise InputError(what, key="treatments", expected=f"at most {MAX_OCCASIONS}; the command line takes 5000")
+        message = f"{count} doses exceed the limit of the page"
+        raise InputError(message, key="treatments", expected=f"at most {MAX_OCCASIONS}; the command line takes 5000")
     return scenario
 
 
@@ -40,8 +40,8 @@ def refuse_files(keys: ScenarioFile) -> None:
     """Refuse keys that name a file of this machine. Raises InputError."""
     for key in FILE_KEYS:
         if getattr(keys, key, None) is not None:
-            what = f"'{key}' names a file, and the page reads no files of this machine"
-            raise InputError(what, key=key, expected="nothing here; the command line reads it")
+            message = f"'{key}' names a file, and the page reads no files of this machine"
+            raise InputError(message, key=key, expected="nothing here; the command line reads it")
 
 
 def refuse_long_texts(keys: ScenarioFile) -> None:

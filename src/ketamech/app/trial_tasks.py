@@ -65,8 +65,8 @@ def trial_keys(request: TrialRequest) -> dict[str, Any]:
         raise InputError("no number of patients", key="patients_per_arm", expected="2 to 2000")
     days = sorted(set(request.days))
     if not days or days[0] < 1 or days[-1] > LAST_DAY:
-        what = f"invalid rating day {', '.join(map(str, days))}" if days else "no rating day"
-        raise InputError(what, key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
+        message = f"invalid rating day {', '.join(map(str, days))}" if days else "no rating day"
+        raise InputError(message, key="days", expected=f"days from 1 to {LAST_DAY}, e.g. 1, 7, 28")
     visits = [f"{day} d" for day in days]
     arms = {name: [line.strip() for line in text.split("\n") if line.strip()] for name, text in request.arms.items()}
     keys: dict[str, Any] = {

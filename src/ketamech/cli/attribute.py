@@ -108,5 +108,5 @@ def _refuse_other_command(scenario: str) -> None:
     if scenario.isalpha() and not Path(scenario).exists():
         nearest = closest_match(scenario, OTHER_COMMANDS)
         example = f"ketamech {nearest}" if nearest else 'ketamech attribute "racemic 0.5 mg/kg IV over 40 min"'
-        what = f"'{scenario}' is neither a regimen nor a scenario file"
-        raise UnknownNameError(what, key="SCENARIO", nearest=nearest, type_this=example)
+        message = f"'{scenario}' is neither a regimen nor a scenario file"
+        raise UnknownNameError(message, key="SCENARIO", nearest=nearest, type_this=example)

@@ -164,9 +164,9 @@ def _diagnose(
     task = points.task
     diagnostics = tables.diagnostic_tables(points, emulator, posterior, ranks)
     posterior_key = posterior_hash(load_posterior(out / "posterior.csv", task.model.parameters))
-    facts = terminal.provenance("calibration", task.model, seed) | {tables.POSTERIOR_HASH_KEY: posterior_key}
+    metadata = terminal.provenance("calibration", task.model, seed) | {tables.POSTERIOR_HASH_KEY: posterior_key}
     for name, table in diagnostics.items():
-        (out / name).write_text(csv_with_metadata(table, facts, digits="%.4g"), encoding="utf-8")
+        (out / name).write_text(csv_with_metadata(table, metadata, digits="%.4g"), encoding="utf-8")
     if tables.DIRECTIONS in diagnostics:
         gains = [i for i, p in enumerate(task.estimated) if p.gain_unit]
         draw_gains(out, [task.estimated[i].gain_unit for i in gains], posterior.draws[:, gains])
@@ -244,7 +244,7 @@ def _write_results(
     text = csv_with_metadata(pd.DataFrame(rows), metadata, digits="%.5g")  # a table of the package states its origin
     (out / "proposed.csv").write_text(text, encoding="utf-8")
     write_table(pd.DataFrame(fitted_rows), out / "rows.csv", metadata, digits="%.5g")
-    facts = {
+    summary = {
         "rows": len(task.rows),
         "parameters": len(task.estimated),
         "draws": len(posterior.draws),
@@ -253,12 +253,12 @@ def _write_results(
         "equations": task.model.layout.fingerprint,
         "disclaimer": terminal.DISCLAIMER,
     }
-    (out / "summary.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    (out / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     save_results(_tree(task, posterior, metadata), out / "posterior.zarr")
     draw_calibration(out, [p.name for p in task.estimated], posterior.logs, posterior.draws, profiles)
 
 
-def _tree(task: Calibration, posterior: Posterior, facts: dict[str, str]) -> Any:
+def _tree(task: Calibration, posterior: Posterior, metadata: dict[str, str]) -> Any:
     """The posterior under ArviZ's group names."""
     from ketamech.estimation import calibration as kit
     from ketamech.exchange.arviz_io import calibration_tree
@@ -268,7 +268,7 @@ def _tree(task: Calibration, posterior: Posterior, facts: dict[str, str]) -> Any
     observed = {f"{row.row.id} {row.statistic}": row.published for row in task.rows}
     table = task.model.parameters
     return calibration_tree(
-        task.estimated, values, posterior.logs, table, observed, task.noise.tolist(), facts, posterior.predicted
+        task.estimated, values, posterior.logs, table, observed, task.noise.tolist(), metadata, posterior.predicted
     )
 
 

@@ -38,8 +38,8 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
-        what = "no scenario files"
-        raise InputError(what, file=examples, expected="a folder with .yaml files", type_this="--examples examples")
+        message = "no scenario files"
+        raise InputError(message, file=examples, expected="a folder with .yaml files", type_this="--examples examples")
     terminal.refuse_file(folder)
     start_time = time.perf_counter()
     model = terminal.model()

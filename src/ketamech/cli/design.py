@@ -111,8 +111,8 @@ def _doses(texts: list[str]) -> dict[str, list[float]]:
     for text in texts:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
-            what = f"'{text}' does not name doses"
-            raise InputError(what, key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"')
+            message = f"'{text}' does not name doses"
+            raise InputError(message, key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"')
         doses_by_drug[words.strip()] = _numbers(amounts, "--doses")
     return doses_by_drug
 

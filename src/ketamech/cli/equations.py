@@ -24,8 +24,8 @@ def equations(out: Out = None) -> None:
     from ketamech.report.model_page import describe as report_describe
 
     if out is not None and out.suffix not in (".html", ".md"):
-        what = f"cannot write '{out}'"
-        raise InputError(what, expected="a name ending in .html or .md", type_this="--out model.html")
+        message = f"cannot write '{out}'"
+        raise InputError(message, expected="a name ending in .html or .md", type_this="--out model.html")
     with terminal.progress().status("Building the equations ..."):
         system = build_system()
         text = report_describe(system, html=out is not None and out.suffix == ".html")

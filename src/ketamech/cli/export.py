@@ -74,8 +74,8 @@ def export(scenario: Scenario, to: To, drug: Drug = None, subject: Subject = Non
         raise InputError(f"cannot write '{to}'", expected=f"a name ending in {kinds}", type_this="--to model.xml")
     if scenario == CALIBRATION:
         if kind != PETAB:
-            what = f"the calibration cannot be written as .{kind}"
-            raise InputError(what, expected="a PEtab folder", type_this="--to rows.petab")
+            message = f"the calibration cannot be written as .{kind}"
+            raise InputError(message, expected="a PEtab folder", type_this="--to rows.petab")
         return _calibration(to)
     WRITERS[kind](scenario_argument.scenario(scenario, drug=drug, subject=subject), to)
     return None
@@ -89,8 +89,8 @@ def _results(source: str, to: Path) -> None:
         from ketamech.exchange.arviz_io import shipped_posterior
 
         model = terminal.model()
-        facts = terminal.provenance("posterior", model)
-        tree = shipped_posterior(model.parameters, facts)
+        metadata = terminal.provenance("posterior", model)
+        tree = shipped_posterior(model.parameters, metadata)
         save_results(tree, to)
         summary = f"groups {', '.join(tree.children)}, as ArviZ names them"
     else:

@@ -318,8 +318,8 @@ def _distribution(
 def check_kinetics(folder: Path, names: Iterable[str], model: Any) -> None:
     """Raise InputError if the parameters of the fit in `folder` are not those of `model`."""
     if not set(names) <= set(model.parameters):
-        what, expected = f"'{folder}' is a fit of other pharmacokinetics", "the file of that fit"
-        raise InputError(what, key="--pk-model", expected=expected)
+        message, expected = f"'{folder}' is a fit of other pharmacokinetics", "the file of that fit"
+        raise InputError(message, key="--pk-model", expected=expected)
 
 
 def _bins(text: str) -> int | list[float]:

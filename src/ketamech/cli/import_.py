@@ -152,13 +152,13 @@ def _scenarios(file: Path, to: Path | None, subject: str | None) -> None:
         refuse_target(to)
     scenarios = read_scenarios(file, load_parameters())
     if subject is not None and subject not in scenarios:
-        what = f"there is no '{subject}'"
+        message = f"there is no '{subject}'"
         raise InputError(
-            what, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(subject, scenarios)
+            message, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(subject, scenarios)
         )
     if to is not None and subject is None and len(scenarios) != 1:
-        what = f"the file holds {len(scenarios)} scenarios"
-        raise InputError(what, file=file, type_this=f"--subject {next(iter(scenarios), 'NAME')}")
+        message = f"the file holds {len(scenarios)} scenarios"
+        raise InputError(message, file=file, type_this=f"--subject {next(iter(scenarios), 'NAME')}")
     rows: list[dict[str, object]] = []
     for name, loaded in scenarios.items():
         regimen = loaded.regimen.sentence(exact=False) or "no treatment"
@@ -178,8 +178,8 @@ def _model(file: Path, to: Path | None, end: float | None, steps: int, tolerance
     if end is not None and not 0 < end < float("inf"):
         raise InputError(f"an end time of {end:g}", key="--end", expected="a time above 0", type_this="--end 24")
     if to is not None and end is None:
-        what = "the end time is missing"
-        raise InputError(what, key="--end", expected="a time in the unit of the model", type_this="--end 24")
+        message = "the end time is missing"
+        raise InputError(message, key="--end", expected="a time in the unit of the model", type_this="--end 24")
     model = import_sbml(file)
     counts = {
         "states": len(model.rates) - 1, "computed values": len(model.rules), "constants": len(model.constants),

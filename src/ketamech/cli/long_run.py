@@ -63,8 +63,8 @@ def source_checkout(option: str, instead: str) -> Path:
     """The folder of the source checkout. Raises InputError for an installed package."""
     folder = DATA.parents[2]
     if not (folder / "docs" / "limits.md").is_file():
-        what = "this is no source checkout"
-        raise InputError(what, key=option, expected="a clone of the repository", type_this=instead)
+        message = "this is no source checkout"
+        raise InputError(message, key=option, expected="a clone of the repository", type_this=instead)
     return folder
 
 

@@ -94,8 +94,8 @@ for command in (
 app.add_typer(evidence.app, name="evidence", epilog=DISCLAIMER)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_set: bool) -> None:
+    if is_set:
         from ketamech import __version__
 
         typer.echo(f"ketamech {__version__}")

@@ -160,8 +160,8 @@ def _rules(options: NcaOptions) -> NcaRules:
 
     rules, lloq, text = (LINEAR_UP_LOG_DOWN, LINEAR), options.lloq, options.lambda_z
     if options.trapezoids not in rules:
-        what = f"'{options.trapezoids}' is no rule for areas"
-        raise InputError(what, key="--trapezoids", expected=" or ".join(rules))
+        message = f"'{options.trapezoids}' is no rule for areas"
+        raise InputError(message, key="--trapezoids", expected=" or ".join(rules))
     if lloq is not None and not lloq >= 0:
         raise InputError(f"a limit of quantification of {lloq:g}", key="--lloq", expected="0 or more")
     span = None
@@ -171,8 +171,8 @@ def _rules(options: NcaOptions) -> NcaRules:
         except ValueError:
             first, last = 0.0, 0.0
         if not first < last:
-            what = f"'{text}' is not a span of hours"
-            raise InputError(what, key="--lambda-z", expected="two hours", type_this="--lambda-z 12-36")
+            message = f"'{text}' is not a span of hours"
+            raise InputError(message, key="--lambda-z", expected="two hours", type_this="--lambda-z 12-36")
         span = (first, last)
     return NcaRules(options.trapezoids, lloq or 0.0, options.blq_zero, span)
 
@@ -202,8 +202,8 @@ def _table_profiles(options: NcaOptions) -> Profiles:
         return profiles
     names = list(dict.fromkeys(profile.subject for profile in profiles.profiles))
     if subject not in names:
-        what, nearest = f"there is no ID {subject}", closest_match(subject, names)
-        raise InputError(what, file=options.source, expected=", ".join(names[:10]), nearest=nearest)
+        message, nearest = f"there is no ID {subject}", closest_match(subject, names)
+        raise InputError(message, file=options.source, expected=", ".join(names[:10]), nearest=nearest)
     return replace(profiles, profiles=[profile for profile in profiles.profiles if profile.subject == subject])
 
 
@@ -223,8 +223,8 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     grid = None if options.times is None else output_times(options.times, None, loaded)
     names = listed_names(options.outputs) if options.outputs else dosed_outputs(loaded)
     if not names:
-        what, expected = "the scenario gives no ketamine", "outputs to analyse"
-        raise InputError(what, key="--outputs", expected=expected, type_this="--outputs venous.ketamine")
+        message, expected = "the scenario gives no ketamine", "outputs to analyse"
+        raise InputError(message, key="--outputs", expected=expected, type_this="--outputs venous.ketamine")
     model = terminal.model()
     require_outputs(loaded.group, validate_outputs(model.kernel, names))
     terminal.print_regimen(loaded)

@@ -104,8 +104,8 @@ def _changes(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, sign, words = text.partition("=")
         if not sign or not words.strip():
-            what = f"'{text}' is not a distribution"
-            raise InputError(what, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
+            message = f"'{text}' is not a distribution"
+            raise InputError(message, key="--set", type_this='--set "age=normal 70 4 in 65 85"')
         changes[current_name(name.strip())] = words.strip()
     return changes
 
@@ -119,13 +119,13 @@ def _weights(table: pd.DataFrame, texts: list[str]) -> np.ndarray:
     for text in texts:
         match = re.match(r"^\s*([\w.]+)\s*(?:(<)\s*([\d.]+))?\s*=\s*([\d.]+)\s*$", text)
         if not match:
-            what = f"'{text}' is not a target share"
+            message = f"'{text}' is not a target share"
             expected = "a share; the arms of a trial are weighted by ketamech trial NAME --weight-to-published"
-            raise InputError(what, key="--weight-to", expected=expected, type_this='--weight-to "age<40=0.35"')
+            raise InputError(message, key="--weight-to", expected=expected, type_this='--weight-to "age<40=0.35"')
         name = names.get(match[1].removeprefix("person."))
         if name is None:
-            what = f"patients have no variable '{match[1]}'"
-            raise InputError(what, key="--weight-to", nearest=closest_match(match[1], names))
+            message = f"patients have no variable '{match[1]}'"
+            raise InputError(message, key="--weight-to", nearest=closest_match(match[1], names))
         groups[text] = table[name] < float(match[3]) if match[2] else table[name] == 1
         shares[text] = {True: float(match[4]), False: 1 - float(match[4])}
     return prevalence_weights({k: v.to_numpy() for k, v in groups.items()}, shares)

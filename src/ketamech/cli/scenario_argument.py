@@ -81,8 +81,10 @@ def one_of(table: DoseTable, name: str | None) -> DoseTableSubject:
     names = [subject.name for subject in table.subjects]
     if name is None:
         if len(names) > 1:
-            what = f"the table holds {len(names)} subjects"
-            raise InputError(what, file=table.path, key="ID", expected="one of them", type_this=f"--subject {names[0]}")
+            message = f"the table holds {len(names)} subjects"
+            raise InputError(
+                message, file=table.path, key="ID", expected="one of them", type_this=f"--subject {names[0]}"
+            )
         return table.subjects[0]
     require_known(name, names, f"there is no ID {name}", file=table.path, key="ID", expected=", ".join(names[:10]))
     return table.subjects[names.index(name)]

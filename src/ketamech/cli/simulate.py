@@ -61,8 +61,8 @@ def run(options: SimulateOptions) -> None:
     from ketamech.cli.scenario_argument import is_table
 
     if not options.report and (options.png or options.patients is not None):
-        what = f"--no-report with {'--png' if options.png else '--patients'}"
-        raise InputError(what, key="--no-report", expected="--no-report alone, for one scenario")
+        message = f"--no-report with {'--png' if options.png else '--patients'}"
+        raise InputError(message, key="--no-report", expected="--no-report alone, for one scenario")
     if options.patients is None and is_table(options.scenario):
         return _simulate_table(options)
     _refuse_without_table(options.given(*OF_TABLES))
@@ -157,8 +157,10 @@ def _refuse_without_table(options_given: dict[str, Any]) -> None:
     """Raise InputError for an option that only a dose table has."""
     for name in options_given:
         option = f"--{name.replace('_', '-')}"
-        what = f"{option} is for a dose table"
-        raise InputError(what, key=option, expected="a file such as doses.csv; many patients of a scenario: --patients")
+        message = f"{option} is for a dose table"
+        raise InputError(
+            message, key=option, expected="a file such as doses.csv; many patients of a scenario: --patients"
+        )
 
 
 def _refuse_without_patients(options_given: dict[str, Any]) -> None:
@@ -166,5 +168,5 @@ def _refuse_without_patients(options_given: dict[str, Any]) -> None:
     for name, value in options_given.items():
         option = f"--{name.replace('_', '-')}"
         typed_option = option if value is True else f"{option} {value}"
-        what = f"{typed_option} is for many patients"
-        raise InputError(what, key=option, expected="also --patients", type_this=f"--patients 1000 {typed_option}")
+        message = f"{typed_option} is for many patients"
+        raise InputError(message, key=option, expected="also --patients", type_this=f"--patients 1000 {typed_option}")

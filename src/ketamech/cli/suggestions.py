@@ -99,11 +99,11 @@ class Group(TyperGroup):
         closest_name = renamed.get(closest_name, closest_name) if closest_name else None
         if closest_name is None and " " in args[0] and "simulate" in self.commands:
             return UnknownNameError(f"'{args[0]}' is not a command", type_this=f'{path[0]} simulate "{args[0]}"')
-        what = f"there is no command '{' '.join([*path[1:], args[0]])}'"
+        message = f"there is no command '{' '.join([*path[1:], args[0]])}'"
         suggested_command = (
             _command_text([*path, closest_name, *args[1:]]) if closest_name else _command_text([*path, "--help"])
         )
-        return UnknownNameError(what, nearest=closest_name, type_this=suggested_command)
+        return UnknownNameError(message, nearest=closest_name, type_this=suggested_command)
 
 
 def example(text: str) -> str | None:
@@ -131,8 +131,8 @@ def _improved_error(command: Any, ctx: Any, args: list[str], problem: Exception)
     if kind == "MissingParameter":
         missing_name = max(getattr(getattr(problem, "param", None), "opts", None) or ["an argument"], key=len)
         missing_name = missing_name if missing_name.startswith("-") else missing_name.upper()
-        what = f"'{name}' needs {missing_name}"
-        return InputError(what, type_this=example(command.help or "") or _command_text([*path, "--help"]))
+        message = f"'{name}' needs {missing_name}"
+        return InputError(message, type_this=example(command.help or "") or _command_text([*path, "--help"]))
     if "unexpected extra argument" in str(getattr(problem, "message", "")):
         return _extra_words(command, ctx, args)
     if kind != "NoSuchOption":
@@ -151,13 +151,13 @@ def _extra_words(command: Any, ctx: Any, args: list[str]) -> InputError:
     words, options = args[:first_option], args[first_option:]
     arguments = [parameter for parameter in command.get_params(ctx) if parameter.param_type_name == "argument"]
     count = f"{len(arguments) or 'no'} argument{'s' * (len(arguments) != 1)}"
-    what = f"'{' '.join(path[1:])}' takes {count}" + (f", not {len(words)}" if len(words) > len(arguments) else "")
+    message = f"'{' '.join(path[1:])}' takes {count}" + (f", not {len(words)}" if len(words) > len(arguments) else "")
     if len(arguments) == 1 and len(words) > 1:
-        return InputError(what, type_this=_command_text([*path, " ".join(words), *options]))
+        return InputError(message, type_this=_command_text([*path, " ".join(words), *options]))
     has_folder = any("--out" in parameter.opts for parameter in command.get_params(ctx))
     if not arguments and len(words) == 1 and "/" in words[0] and has_folder:
-        return InputError(what, type_this=_command_text([*path, "--out", *words, *options]))
-    return InputError(what, type_this=_command_text([*path, "--help"]))
+        return InputError(message, type_this=_command_text([*path, "--out", *words, *options]))
+    return InputError(message, type_this=_command_text([*path, "--help"]))
 
 
 def _corrected_option(word: str, option: str, closest_option: str) -> str:

@@ -181,8 +181,8 @@ def require_extra(extra: str) -> None:
 def missing(name: str) -> InputError:
     """The error for a library that is not installed, with the command that installs it."""
     extra = next((extra for extra, names in EXTRAS.items() if name.split(".")[0] in names), None)
-    what = f"this needs {name}, which is not installed"
-    return InputError(what, type_this=f'pip install "ketamech[{extra}]"' if extra else f"pip install {name}")
+    message = f"this needs {name}, which is not installed"
+    return InputError(message, type_this=f'pip install "ketamech[{extra}]"' if extra else f"pip install {name}")
 
 
 def progress() -> Console:

@@ -263,10 +263,10 @@ def _arms_of_trial(name: str) -> list[PublishedArm]:
     from ketamech.estimation.published_arms import published_arms
 
     if not (arms := published_arms(name)):
-        what = f"'{name}' has no arm with a published mean and SD"
+        message = f"'{name}' has no arm with a published mean and SD"
         expected = ", ".join(_shipped_names(True))
         raise InputError(
-            what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
+            message, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
         )
     return arms
 
@@ -277,5 +277,5 @@ def _parse_sizes(text: str | None) -> list[int]:
     try:
         return [int(part) for part in re.split(r"[,\s]+", text.strip())]
     except ValueError:
-        what = f"'{text}' is not a list of numbers"
-        raise InputError(what, key="--power", type_this="--power '20, 40, 80'") from None
+        message = f"'{text}' is not a list of numbers"
+        raise InputError(message, key="--power", type_this="--power '20, 40, 80'") from None

@@ -35,21 +35,21 @@ class EventTable:
 
     def earliest(self, count: int) -> np.ndarray:
         """Time of the first event of each patient (h); infinite where there is none."""
-        found = np.full(count, np.inf)
-        some = self.first[1:] > self.first[:-1]
-        found[some] = self.time[self.first[:-1][some]]
-        return found
+        first_times = np.full(count, np.inf)
+        has_events = self.first[1:] > self.first[:-1]
+        first_times[has_events] = self.time[self.first[:-1][has_events]]
+        return first_times
 
-    def patient(self, i: int) -> Events:
+    def patient(self, index: int) -> Events:
         """The events of one patient."""
-        rows = slice(self.first[i], self.first[i + 1])
+        rows = slice(self.first[index], self.first[index + 1])
         return Events(self.time[rows], self.kind[rows], self.state[rows], self.size[rows])
 
-    def of(self, patients: np.ndarray) -> EventTable:
+    def of(self, indices: np.ndarray) -> EventTable:
         """The table of the patients with these indices, in that order."""
-        counts = np.diff(self.first)[patients]
+        counts = np.diff(self.first)[indices]
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        rows = np.repeat(self.first[patients] - first[:-1], counts) + np.arange(first[-1])
+        rows = np.repeat(self.first[indices] - first[:-1], counts) + np.arange(first[-1])
         return EventTable(first, self.time[rows], self.kind[rows], self.state[rows], self.size[rows])
 
     def where(self, keep: np.ndarray) -> EventTable:
@@ -60,9 +60,9 @@ class EventTable:
 
     def within(self, states: np.ndarray) -> EventTable:
         """The rows of `states` (indices, rising), numbered by their places in it."""
-        place = np.searchsorted(states, self.state)
-        present = np.append(states, -1)[place] == self.state
-        return replace(self, state=place).where(present)
+        indices = np.searchsorted(states, self.state)
+        present = np.append(states, -1)[indices] == self.state
+        return replace(self, state=indices).where(present)
 
     @property
     def owner(self) -> np.ndarray:
@@ -86,13 +86,13 @@ def to_table(events: Sequence[Events] | EventTable) -> EventTable:
     """Events of each patient as one table."""
     if isinstance(events, EventTable):
         return events
-    counts = [e.time.size for e in events]
-    parts = [
-        np.concatenate([getattr(e, part) for e in events]) if events else np.empty(0)
-        for part in ("time", "kind", "state", "size")
+    counts = [patient_events.time.size for patient_events in events]
+    columns = [
+        np.concatenate([getattr(patient_events, field) for patient_events in events]) if events else np.empty(0)
+        for field in ("time", "kind", "state", "size")
     ]
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return EventTable(first, parts[0], parts[1].astype(np.int64), parts[2].astype(np.int64), parts[3])
+    return EventTable(first, columns[0], columns[1].astype(np.int64), columns[2].astype(np.int64), columns[3])
 
 
 def table(

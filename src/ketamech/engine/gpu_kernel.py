@@ -97,27 +97,27 @@ class CudaDevice:
         """Copy numbers to the GPU, also while a kernel runs."""
         size = ctypes.c_size_t(values.nbytes)
         if values.nbytes:
-            where = ctypes.c_void_p(values.ctypes.data)
-            self._call("cuMemcpyHtoDAsync_v2", ctypes.c_uint64(address), where, size, self._copy_stream)
+            source = ctypes.c_void_p(values.ctypes.data)
+            self._call("cuMemcpyHtoDAsync_v2", ctypes.c_uint64(address), source, size, self._copy_stream)
             self._call("cuStreamSynchronize", self._copy_stream)
 
     def read(self, address: Address, values: np.ndarray) -> None:
         """Copy numbers from the GPU, also while a kernel runs."""
         size = ctypes.c_size_t(values.nbytes)
         if values.nbytes:
-            where = ctypes.c_void_p(values.ctypes.data)
-            self._call("cuMemcpyDtoHAsync_v2", where, ctypes.c_uint64(address), size, self._copy_stream)
+            target = ctypes.c_void_p(values.ctypes.data)
+            self._call("cuMemcpyDtoHAsync_v2", target, ctypes.c_uint64(address), size, self._copy_stream)
             self._call("cuStreamSynchronize", self._copy_stream)
 
     def start(self, kernel: ctypes.c_void_p, blocks: int, threads: int, arguments: Sequence[int]) -> None:
         """Start a kernel; its arguments are addresses and counts, all of 8 bytes."""
         self._call("cuStreamSynchronize", self._copy_stream)  # until its memory is filled
         values = [ctypes.c_uint64(a) for a in arguments]
-        places = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
+        pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         one, shape = ctypes.c_uint(1), (ctypes.c_uint(blocks), ctypes.c_uint(threads))
         self._call(
             "cuLaunchKernel", kernel, shape[0], one, one, shape[1], one, one, ctypes.c_uint(0), self._kernel_stream,
-            places, None,
+            pointers, None,
         )  # fmt: skip
 
     def is_busy(self) -> bool:
@@ -196,8 +196,8 @@ def run_on_gpu(
             device_arrays[-1],
             lambda started: progress(min(started, count)) if progress else None,
         )
-        for place in CHANGED_ARRAYS[task]:
-            array, address = arrays[place], device_arrays[1 + place]
+        for index in CHANGED_ARRAYS[task]:
+            array, address = arrays[index], device_arrays[1 + index]
             assert isinstance(array, np.ndarray)
             gpu.read(address, array)
         gpu.read(device_report, report)

@@ -130,7 +130,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
             )
 
     @jit
-    def load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs):
+    def load_all(workspace, pointer, lane_state, sizes, settings, low, high, patients, events, outputs):
         """Load every lane that has a new patient."""
         any_new = False
         for lane in range(low, high):
@@ -140,7 +140,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
                 lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
                 any_new = True
         if any_new:
-            prepare(place, low)
+            prepare(pointer, low)
 
     @jit
     def is_due(workspace, lane_state, sizes, lane, outputs, inside):
@@ -182,7 +182,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         lane_state[NEXT_TIME * lanes + lane] += 1
 
     @jit
-    def store_all_outputs(workspace, place, lane_state, sizes, low, high, outputs, inside):
+    def store_all_outputs(workspace, pointer, lane_state, sizes, low, high, outputs, inside):
         """Store all outputs that are due, one output time of each lane per round."""
         more = True
         while more:
@@ -194,7 +194,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
                     lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     more = True
             if more:
-                interpolate(place, low)
+                interpolate(pointer, low)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == OUTPUT:
                     store_output(workspace, lane_state, sizes, lane, outputs)
@@ -265,7 +265,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
 
     @jit
     def worst_state(workspace, sizes, lane, rows):
-        """The first state that is not finite in `rows`, else the one furthest from Y."""
+        """Index of the first state that is not finite in the rows from `rows` on, else of the one furthest from Y."""
         lanes, index_of_largest, largest = sizes[LANES], 0, -1.0
         for i in range(sizes[STATES]):
             y = workspace[(sizes[Y] + i) * lanes + lane]
@@ -315,7 +315,7 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
 
     @jit
     def release(workspace, lane_state, sizes, low, high, patients, outputs, queue, report):
-        """Store patients that are done and load the next; returns new idle lanes, and whether any was loaded."""
+        """Store finished patients and assign the next; returns the number of idle lanes, and if any was assigned."""
         idle, loaded = 0, False
         for lane in range(low, high):
             if (
@@ -342,13 +342,13 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
         return 0 if call_next(workspace, lane_state, sizes, lane, queue) else 1
 
     @jit
-    def follow(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs, queue, report):
+    def follow(workspace, pointer, lane_state, sizes, settings, low, high, patients, events, outputs, queue, report):
         """Integrate each patient of the queue from its clock to its last output time."""
         set_directions(workspace, sizes, low, high)
         busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
-            load_all(workspace, place, lane_state, sizes, settings, low, high, patients, events, outputs)
-            store_all_outputs(workspace, place, lane_state, sizes, low, high, outputs, False)
+            load_all(workspace, pointer, lane_state, sizes, settings, low, high, patients, events, outputs)
+            store_all_outputs(workspace, pointer, lane_state, sizes, low, high, outputs, False)
             idle, loaded = release(workspace, lane_state, sizes, low, high, patients, outputs, queue, report)
             busy -= idle
             if loaded or busy == 0:
@@ -356,20 +356,20 @@ def integration_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE:
                     set_step(workspace, lane_state, sizes, settings, lane)
-            attempt(place, low)
+            attempt(pointer, low)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == INTEGRATE:
                     lane_state[STATUS * sizes[LANES] + lane] = accept_or_reject(
                         workspace, lane_state, sizes, settings, lane
                     )
-            store_all_outputs(workspace, place, lane_state, sizes, low, high, outputs, True)
+            store_all_outputs(workspace, pointer, lane_state, sizes, low, high, outputs, True)
             for lane in range(low, high):
                 if (
                     lane_state[TASK * sizes[LANES] + lane] == INTEGRATE
                     and lane_state[STATUS * sizes[LANES] + lane] != OK
                 ):
                     busy -= retry_or_fail(workspace, lane_state, sizes, settings, lane, patients, queue, report)
-            accept(place, low)
+            accept(pointer, low)
             for lane in range(low, high):
                 if (
                     lane_state[TASK * sizes[LANES] + lane] == INTEGRATE

@@ -1,8 +1,9 @@
 """Machine code of a system, cached on disk under the hash of its sources.
 
-The instructions of a system, which SymPy computes, and the loops, which Numba computes for all systems, are cached as
-text. Both do not depend on the processor and can be shipped in a wheel. Machine code of the loops is cached separately,
-so that a new system compiles its equations only; when that of a system is cached, neither SymPy nor Numba is needed.
+The instructions of a system (generated with SymPy) and the loops (compiled by Numba, the same for all systems) are
+cached as text. Neither depends on the processor, so a wheel can contain them. Machine code of the loops is cached
+separately: a new system compiles its equations only. When that of a system is cached, neither SymPy nor Numba is
+needed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ Progress = Callable[[str], None]
 LANES = 4  # patients side by side, in one AVX2 register
 WIDE_LANES = 8  # in one AVX-512 register; the workspace then exceeds the L1 cache, which few processors make up for
 WIDE_PROCESSORS = frozenset({"znver5"})  # on which eight lanes were measured to be faster (decision 36)
-TANGENTS = 4  # most derivatives beside each number
+TANGENTS = 4  # largest number of derivatives computed with each number
 WASM_LANES = 2  # in one SIMD128 register
 ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
     "follow": "rwwrrrrrrwrwwrrcwrwwcr",
@@ -51,7 +52,7 @@ ARGUMENTS = {  # r: pointer to floats, w: pointer to integers, c: a count
 SINGLE_LANE_ARGUMENTS = {
     f"{name}_one": f"r{kinds}c" for name, kinds in ARGUMENTS.items()
 }  # of a single lane: pointer to its numbers first, its index last
-COMPILE_SECONDS, SAVED_SHARE = 10.0, 0.5  # to compile a slice; share of a run that it saves, both about
+COMPILE_SECONDS, SAVED_SHARE = 10.0, 0.5  # to compile a slice; share of a run that it saves; both approximate
 DEVICES = {"cpu": "cpu", "cuda": "cuda", "gpu": "cuda", "nvidia": "cuda"}  # accepted names
 
 
@@ -92,21 +93,21 @@ class CompiledSystem:
 
     def output_rows(self, names: tuple[str, ...]) -> np.ndarray:
         """Workspace rows of outputs after `interpolate`: states, then time-varying outputs."""
-        place = self.layout.output_index
+        index = self.layout.output_index
         n, starts = len(self.layout.states), self.rows.starts
-        rows = [starts["V"] + place[x] if place[x] < n else starts["S"] + place[x] - n for x in names]
+        rows = [starts["V"] + index[x] if index[x] < n else starts["S"] + index[x] - n for x in names]
         return np.array(rows, dtype=np.int64)
 
     def baseline_rows(self, scope: Scope | None) -> np.ndarray:
         """Workspace rows of the sources of baseline values; values that are not computed are their own source."""
         names, first = self.layout.baseline_names, self.rows.starts["P"] + len(self.layout.parameter_names)
-        known = self.layout.output_index.keys() & (scope.output_names if scope else set(names))
-        rows = [self.output_rows((name,))[0] if name in known else first + k for k, name in enumerate(names)]
+        computed = self.layout.output_index.keys() & (scope.output_names if scope else set(names))
+        rows = [self.output_rows((name,))[0] if name in computed else first + k for k, name in enumerate(names)]
         return np.array(rows, dtype=np.int64)
 
-    def holds(self, levels: Sequence[np.ndarray]) -> bool:
+    def is_valid_for(self, levels: Sequence[np.ndarray]) -> bool:
         """Whether all states that the code assumes to be 0 are 0 in all `levels` [patient, state] that are finite."""
-        return self.absent is None or not any(np.nan_to_num(level[:, self.absent]).any() for level in levels)
+        return self.absent is None or not any(np.nan_to_num(state[:, self.absent]).any() for state in levels)
 
 
 class Kernel:
@@ -123,15 +124,15 @@ class Kernel:
         self.scope: Scope | None = None
         self._compiled: dict[str, CompiledSystem | None] = {}
         self._scoped: dict[str, Kernel] = {}
-        self._lost: dict[str, float] = {}
+        self._seconds_lost: dict[str, float] = {}
         self._lock = Lock()
 
     def within(self, scope: Scope | None) -> Kernel:
         """The kernel for runs of which only outputs of this scope are read (None: all)."""
         if scope is None:
             return self
-        if (known := self._scoped.get(scope.name)) is not None:
-            return known
+        if (cached := self._scoped.get(scope.name)) is not None:
+            return cached
         scoped = copy(self)
         scoped.scope = scope
         return self._scoped.setdefault(scope.name, scoped)  # another thread may have been first
@@ -147,27 +148,27 @@ class Kernel:
         Raises UnknownNameError for another device and InputError when there is no GPU.
         """
         if DEVICES.get(device) != device:
-            near = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
-            raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=near)
-        return self._whole(device, device, WARP if device == "cuda" else cpu_lanes())
+            nearest = DEVICES.get(device.lower()) or closest_match(device, DEVICES.values())
+            raise UnknownNameError(f"there is no device '{device}'", expected="cpu or cuda", nearest=nearest)
+        return self._whole_system_code(device, device, WARP if device == "cuda" else cpu_lanes())
 
     @property
     def compiled_with_tangents(self) -> CompiledSystem:
-        """The code for this processor that computes derivatives beside each number, from the cache if present.
+        """The code for this processor that also computes derivatives, from the cache if present.
 
         The numbers themselves are those of `code_for_run`, to the last bit.
         """
-        return self._masked(self._whole("tangents", "cpu", LANES, TANGENTS))
+        return self._with_error_mask(self._whole_system_code("tangents", "cpu", LANES, TANGENTS))
 
-    def _whole(self, name: str, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
+    def _whole_system_code(self, name: str, device: str, lanes: int, tangents: int = 0) -> CompiledSystem:
         """Code of the whole system; threads that need it at the same time wait for one compilation."""
         with self._lock:
-            if (found := self._compiled.get(name)) is None:
-                self._compiled[name] = found = self._load(device, lanes, tangents)
-            return found
+            if (code := self._compiled.get(name)) is None:
+                self._compiled[name] = code = self._load_whole_system(device, lanes, tangents)
+            return code
 
-    def _masked(self, code: CompiledSystem) -> CompiledSystem:
-        """Code of the whole system that leaves states outside the scope out of the error."""
+    def _with_error_mask(self, code: CompiledSystem) -> CompiledSystem:
+        """Code of the whole system whose error leaves out the states outside the scope."""
         return code if self.scope is None else replace(code, left_out=~self.scope.states)
 
     def code_for_run(
@@ -175,16 +176,21 @@ class Kernel:
     ) -> CompiledSystem:
         """Code for a run in which doses enter the states `receivers`, from the `levels` (each [patient, state]).
 
-        That is the first slice of the scope that fits and is compiled already, else the whole system. Where neither is
-        compiled, the last slice that fits is, because it takes less time. All of them give the same bits.
+        Returns the first slice of the scope that fits and is compiled already, else the whole system. Where neither is
+        compiled, the last slice that fits is compiled, because it takes less time. All of them give the same bits.
         """
-        fitting = self._fitting_slices(device, receivers)
-        for part in fitting:
-            if (found := self._slice(part, compiled_only=True)) and found.holds(levels):
-                return found
-        if fitting and not self._is_compiled(device) and (found := self._slice(fitting[-1])) and found.holds(levels):
-            return found
-        return self._masked(self.compiled_for(device))
+        slices = self._fitting_slices(device, receivers)
+        for slice_ in slices:
+            if (code := self._slice_code(slice_, compiled_only=True)) and code.is_valid_for(levels):
+                return code
+        if (
+            slices
+            and not self._is_compiled(device)
+            and (code := self._slice_code(slices[-1]))
+            and code.is_valid_for(levels)
+        ):
+            return code
+        return self._with_error_mask(self.compiled_for(device))
 
     def generate(self) -> None:
         """Generate the instructions and the loops, which are the same on every processor, unless they are cached."""
@@ -193,104 +199,105 @@ class Kernel:
 
     def compile_slices(self) -> None:
         """Compile every slice of the scope that is not compiled yet."""
-        for part in self.scope.slices if self.scope else ():
-            self._slice(part)
+        for slice_ in self.scope.slices if self.scope else ():
+            self._slice_code(slice_)
 
     def count_time(self, code: CompiledSystem, receivers: Iterable[int], seconds: float) -> None:
-        """Compile the first slice that fits once runs without it, `seconds` now, have lost as much as compiling takes.
+        """Count the `seconds` of a run; compile the first slice that fits once runs have lost the time to compile it.
 
-        So the total time is at most about twice that of the best choice.
+        The total time is therefore at most about twice that of the best choice.
         """
-        fitting = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
-        if not fitting or self._slice(fitting[0], compiled_only=True):
+        slices = self._fitting_slices("cpu", receivers) if isinstance(code.code, native_code.NativeModule) else []
+        if not slices or self._slice_code(slices[0], compiled_only=True):
             return
-        name = self._name(fitting[0])
-        self._lost[name] = self._lost.get(name, 0.0) + SAVED_SHARE * seconds
-        if self._lost[name] > COMPILE_SECONDS:
-            self._slice(fitting[0])
+        name = self._slice_name(slices[0])
+        self._seconds_lost[name] = self._seconds_lost.get(name, 0.0) + SAVED_SHARE * seconds
+        if self._seconds_lost[name] > COMPILE_SECONDS:
+            self._slice_code(slices[0])
 
     def _fitting_slices(self, device: str, receivers: Iterable[int]) -> list[Slice]:
         """Slices of the scope that take doses into all `receivers` within it, in order of preference."""
         if self.scope is None or device != "cpu":
             return []
-        counted = {state for state in receivers if self.scope.states[state]}
-        return [part for part in self.scope.slices if part.receivers >= counted]
+        receivers_in_scope = {state for state in receivers if self.scope.states[state]}
+        return [slice_ for slice_ in self.scope.slices if slice_.receivers >= receivers_in_scope]
 
     def _is_compiled(self, device: str) -> bool:
         return (
             bool(self._compiled.get(device))
-            or _read(_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
+            or _read_cached_files(_native_folder(self.layout.fingerprint, device, str(cpu_lanes()))) is not None
         )
 
-    def _name(self, part: Slice) -> str:
+    def _slice_name(self, slice_: Slice) -> str:
         assert self.scope is not None
-        return f"cpu {self.scope.identity(part)}"
+        return f"cpu {self.scope.identity(slice_)}"
 
-    def _slice(self, part: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
-        """The code of a slice; None where it is not compiled but has to be."""
-        name = self._name(part)
+    def _slice_code(self, slice_: Slice, *, compiled_only: bool = False) -> CompiledSystem | None:
+        """The code of a slice; None with `compiled_only` where it is not compiled yet."""
+        name = self._slice_name(slice_)
         with self._lock:
             if self._compiled.get(name) is None and not (compiled_only and name in self._compiled):
-                folder = _folder(self.layout.fingerprint, name, str(cpu_lanes()))
-                if compiled_only and _read(folder) is None:
+                folder = _native_folder(self.layout.fingerprint, name, str(cpu_lanes()))
+                if compiled_only and _read_cached_files(folder) is None:
                     self._compiled[name] = None
                 else:
-                    self._compiled[name] = self._load_slice(part, folder)
+                    self._compiled[name] = self._load_slice(slice_, folder)
             return self._compiled[name]
 
-    def _load_slice(self, part: Slice, folder: Path) -> CompiledSystem:
+    def _load_slice(self, slice_: Slice, folder: Path) -> CompiledSystem:
         assert self.scope is not None
         scope = self.scope
-        if self._announce and _read(folder) is None:
-            self._announce(f"Compiling the part of the equations for {part.name}, once for this model ...")
-        made = _cache_file(folder, lambda: _generate_slice(self._equation_code(), scope, part))
-        facts = json.loads(made["facts.json"])
-        layout = self.layout.part(facts["states"], facts["observed"])
-        found = self._compiled_system(made, cpu_lanes(), _native_module(made), layout)
-        return replace(found, states=np.array(facts["states"]), absent=np.array(facts["absent"], dtype=np.int64))
+        if self._announce and _read_cached_files(folder) is None:
+            self._announce(f"Compiling the part of the equations for {slice_.name}, once for this model ...")
+        files = _cached_files(folder, lambda: _generate_slice(self._equation_code(), scope, slice_))
+        metadata = json.loads(files["facts.json"])
+        layout = self.layout.part(metadata["states"], metadata["observed"])
+        code = self._compiled_system(files, cpu_lanes(), _native_module(files), layout)
+        return replace(code, states=np.array(metadata["states"]), absent=np.array(metadata["absent"], dtype=np.int64))
 
     def _equation_code(self) -> EquationCode:
         """The instructions of the whole system, from the cache if present."""
         from ketamech.engine.codegen.equation_code import EquationCode
 
-        def make() -> dict[str, bytes]:
+        def generate() -> dict[str, bytes]:
             from ketamech.engine.codegen.compile_system import equation_code
 
             return {"equations.json": equation_code(self.build_system()).to_json().encode()}
 
-        made = _cache_file(_portable_folder(self.layout.fingerprint, "equations"), make)
-        return EquationCode.from_json(made["equations.json"].decode())
+        files = _cached_files(_portable_folder(self.layout.fingerprint, "equations"), generate)
+        return EquationCode.from_json(files["equations.json"].decode())
 
     def webassembly(self) -> CompiledSystem:
         """The WebAssembly module: the packaged one, or one from the cache, or one built now.
 
         Raises InputError where it must be built and the linker is not installed.
         """
-        made = packaged_files(self.layout.fingerprint) or self.built_webassembly()
-        return self._compiled_system(made, WASM_LANES, made["kernel.wasm"])
+        files = packaged_files(self.layout.fingerprint) or self.built_webassembly()
+        return self._compiled_system(files, WASM_LANES, files["kernel.wasm"])
 
     def built_webassembly(self) -> dict[str, bytes]:
         """The WebAssembly module built by the installed compilers, from the cache if present; see `wasm_files`."""
         from ketamech.engine.codegen.wasm_writer import wasm_files
 
-        def make() -> dict[str, bytes]:
+        def generate() -> dict[str, bytes]:
             return wasm_files(self._equation_code(), driver_texts(ARGUMENTS), ARGUMENTS, WASM_LANES)
 
-        return _cache_file(_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), make)
+        return _cached_files(_native_folder(self.layout.fingerprint, "wasm32", str(WASM_LANES)), generate)
 
-    def _load(self, device: str, lanes: int, tangents: int) -> CompiledSystem:
+    def _load_whole_system(self, device: str, lanes: int, tangents: int) -> CompiledSystem:
         if device == "cuda":
             open_device()  # raises when there is no GPU
-        folder = _folder(self.layout.fingerprint, device, str(lanes), *([f"tangents {tangents}"] if tangents else []))
-        if self._announce and _read(folder) is None:
-            what = "derivatives of the equations" if tangents else "equations"
-            self._announce(f"Compiling the {what} ({len(self.layout.states)} states), once for this model ...")
-        made = _cache_file(folder, lambda: self._generate(device, lanes, tangents))
-        code = PtxModule(made["kernel.ptx"]) if device == "cuda" else _native_module(made)
-        return self._compiled_system(made, lanes, code)
+        suffix = [f"tangents {tangents}"] if tangents else []
+        folder = _native_folder(self.layout.fingerprint, device, str(lanes), *suffix)
+        if self._announce and _read_cached_files(folder) is None:
+            noun = "derivatives of the equations" if tangents else "equations"
+            self._announce(f"Compiling the {noun} ({len(self.layout.states)} states), once for this model ...")
+        files = _cached_files(folder, lambda: self._generate_whole_system(device, lanes, tangents))
+        code = PtxModule(files["kernel.ptx"]) if device == "cuda" else _native_module(files)
+        return self._compiled_system(files, lanes, code)
 
-    def _generate(self, device: str, lanes: int, tangents: int) -> dict[str, bytes]:
-        """Code of the whole system, and the metadata needed to use it."""
+    def _generate_whole_system(self, device: str, lanes: int, tangents: int) -> dict[str, bytes]:
+        """Files {name: content}: code of the whole system, and the metadata needed to use it."""
         if device == "cuda":
             from ketamech.engine.codegen.ptx_writer import ptx_files
 
@@ -298,13 +305,13 @@ class Kernel:
         return _machine_code(self._equation_code(), lanes, tangents)
 
     def _compiled_system(
-        self, made: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes,
+        self, files: dict[str, bytes], lanes: int, code: native_code.NativeModule | PtxModule | bytes,
         layout: SystemLayout | None = None,
     ) -> CompiledSystem:  # fmt: skip
-        facts = json.loads(made["facts.json"])
-        pattern = tuple((row, column) for row, column in facts["pattern"])
-        rows = WorkspaceLayout(facts["rows"], facts.get("tangents", 0))
-        return CompiledSystem(layout or self.layout, lanes, rows, pattern, facts["gamma"], code)
+        metadata = json.loads(files["facts.json"])
+        pattern = tuple((row, column) for row, column in metadata["pattern"])
+        rows = WorkspaceLayout(metadata["rows"], metadata.get("tangents", 0))
+        return CompiledSystem(layout or self.layout, lanes, rows, pattern, metadata["gamma"], code)
 
 
 def cpu_lanes() -> int:
@@ -323,42 +330,43 @@ def load_kernel(
 
 
 def _machine_code(code: EquationCode, lanes: int, tangents: int = 0) -> dict[str, bytes]:
-    """Machine code of instructions, and the metadata needed to use it."""
+    """Files {name: content}: machine code of the instructions, and the metadata needed to use it."""
     from ketamech.engine.codegen.program import EXPORTED, compile_equations
 
-    made = compile_equations(code, lanes, tangents=tangents)
-    facts = json.dumps({"rows": made.rows.sizes, "tangents": tangents, "pattern": made.pattern, "gamma": made.gamma})
-    objects = native_code.object_codes(made.text, [*EXPORTED, "take"], apart="" if tangents else "linearise")
-    return {f"kernel{i}.o": data for i, data in enumerate(objects)} | {"facts.json": facts.encode()}
+    program = compile_equations(code, lanes, tangents=tangents)
+    rows, pattern = program.rows.sizes, program.pattern
+    metadata = json.dumps({"rows": rows, "tangents": tangents, "pattern": pattern, "gamma": program.gamma})
+    objects = native_code.object_codes(program.text, [*EXPORTED, "take"], apart="" if tangents else "linearise")
+    return {f"kernel{i}.o": data for i, data in enumerate(objects)} | {"facts.json": metadata.encode()}
 
 
-def _native_module(made: dict[str, bytes]) -> native_code.NativeModule:
-    """Machine code with the loops."""
-    return native_code.NativeModule(_loops_object(), *(data for name, data in made.items() if name.endswith(".o")))
+def _native_module(files: dict[str, bytes]) -> native_code.NativeModule:
+    """The loaded machine code of a system and of the loops."""
+    return native_code.NativeModule(_loops_object(), *(data for name, data in files.items() if name.endswith(".o")))
 
 
 def _loops_object() -> bytes:
     """Machine code of the loops, from the cache if present."""
 
-    def make() -> dict[str, bytes]:
+    def generate() -> dict[str, bytes]:
         return {"loops.o": native_code.object_code(driver_texts(ARGUMENTS), list(ARGUMENTS))}
 
-    return _cache_file(_folder("loops", *ARGUMENTS), make)["loops.o"]
+    return _cached_files(_native_folder("loops", *ARGUMENTS), generate)["loops.o"]
 
 
-def _generate_slice(code: EquationCode, scope: Scope, part: Slice) -> dict[str, bytes]:
-    """Machine code of a slice, and the metadata needed to use it."""
-    states, absent, observed = slice_states(code, scope, part)
-    made = _machine_code(code.slice(states, absent, observed), cpu_lanes())
-    facts = {**json.loads(made["facts.json"]), "states": states, "absent": absent, "observed": observed}
-    return {**made, "facts.json": json.dumps(facts).encode()}
+def _generate_slice(code: EquationCode, scope: Scope, slice_: Slice) -> dict[str, bytes]:
+    """Files {name: content}: machine code of a slice, and the metadata needed to use it."""
+    states, absent, observed = slice_states(code, scope, slice_)
+    files = _machine_code(code.slice(states, absent, observed), cpu_lanes())
+    metadata = {**json.loads(files["facts.json"]), "states": states, "absent": absent, "observed": observed}
+    return {**files, "facts.json": json.dumps(metadata).encode()}
 
 
-def slice_states(code: EquationCode, scope: Scope, part: Slice) -> tuple[list[int], list[int], list[int]]:
+def slice_states(code: EquationCode, scope: Scope, slice_: Slice) -> tuple[list[int], list[int], list[int]]:
     """States that a slice holds, states that it needs to be 0, and time-varying outputs that it computes (indices)."""
-    infos, n = scope.layout.states, len(scope.layout.states)
+    states, n = scope.layout.states, len(scope.layout.states)
     needed = {i for i in scope.outputs if i < n}
-    absent = code.absent_states(i for i in needed - part.receivers if infos[i].initial_guess == 0.0)
+    absent = code.absent_states(i for i in needed - slice_.receivers if states[i].initial_guess == 0.0)
     return sorted(needed - absent), sorted(absent), sorted(i - n for i in scope.outputs if i >= n)
 
 
@@ -368,14 +376,14 @@ def driver_texts(entries: dict[str, str]) -> list[str]:
     Numba optimises for one processor for the life of a process: another process compiles for a generic one.
     """
 
-    def make() -> dict[str, bytes]:
+    def generate() -> dict[str, bytes]:
         module = "ketamech.engine.codegen.driver_jit"
         command = [sys.executable, "-m", module, json.dumps(entries)]
         variables = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=variables, check=True, timeout=300)
-        return {f"{name}.ll": text.encode() for name, text in json.loads(done.stdout).items()}
+        process = subprocess.run(command, capture_output=True, encoding="utf-8", env=variables, check=True, timeout=300)
+        return {f"{name}.ll": text.encode() for name, text in json.loads(process.stdout).items()}
 
-    return [text.decode() for text in _cache_file(_portable_folder("driver", *entries), make).values()]
+    return [text.decode() for text in _cached_files(_portable_folder("driver", *entries), generate).values()]
 
 
 @cache
@@ -384,37 +392,37 @@ def _code_generator() -> str:
     return source_hash(*CODE_GENERATOR, extra=(version("sympy"),))
 
 
-def _folder(*parts: str) -> Path:
-    """Cache folder of something that depends on `parts`, on the code generator and on its compilers."""
-    return _named_folder(*parts, native_code.processor(), version("numba"))
+def _native_folder(*parts: str) -> Path:
+    """Cache folder of code for this processor; `parts` identify it."""
+    return _hashed_folder(*parts, native_code.processor(), version("numba"))
 
 
 def _portable_folder(*parts: str) -> Path:
-    """Cache folder of something that is the same on every processor, and is read by LLVM."""
-    return _named_folder(*parts, native_code.llvm_version())
+    """Cache folder of LLVM text, which is the same for every processor; `parts` identify it."""
+    return _hashed_folder(*parts, native_code.llvm_version())
 
 
-def _named_folder(*parts: str) -> Path:
+def _hashed_folder(*parts: str) -> Path:
     return cache_folder() / "kernels" / hashlib.sha256("|".join([*parts, _code_generator()]).encode()).hexdigest()[:20]
 
 
-def _cache_file(folder: Path, make: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
-    """Files cached in a folder, or prebuilt; computed again when one is missing or damaged."""
-    found = _read(folder) or _read(environment.PREBUILT / "kernels" / folder.name)
-    if found is None:
-        found = make()
-        checksums = {name: hashlib.sha256(data).hexdigest() for name, data in found.items()}
+def _cached_files(folder: Path, generate: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+    """Files {name: content} of a cache folder, or prebuilt ones; generated again when one is missing or damaged."""
+    files = _read_cached_files(folder) or _read_cached_files(environment.PREBUILT / "kernels" / folder.name)
+    if files is None:
+        files = generate()
+        checksums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         with ignore_disk_errors():
-            for name, data in {**found, "checksums.json": json.dumps(checksums).encode()}.items():
+            for name, data in {**files, "checksums.json": json.dumps(checksums).encode()}.items():
                 atomic_write(folder / name, data)
-    return dict(found)
+    return dict(files)
 
 
-def _read(folder: Path) -> dict[str, bytes] | None:
+def _read_cached_files(folder: Path) -> dict[str, bytes] | None:
     try:
         checksums = dict(read_json(folder / "checksums.json"))
-        found = {name: (folder / name).read_bytes() for name in checksums}
+        files = {name: (folder / name).read_bytes() for name in checksums}
     except (OSError, ValueError, TypeError):
         return None
-    intact = found and all(hashlib.sha256(found[name]).hexdigest() == checksum for name, checksum in checksums.items())
-    return found if intact else None
+    intact = files and all(hashlib.sha256(files[name]).hexdigest() == checksum for name, checksum in checksums.items())
+    return files if intact else None

@@ -53,13 +53,13 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
         """Assign the next patient of the queue to a lane; False when there is none."""
         counter, stopped, count = queue
         patient = take(counter) if stopped[0] == 0 else count
-        found = patient < count
-        lane_state[PATIENT * sizes[LANES] + lane] = patient if found else -1
+        has_patient = patient < count
+        lane_state[PATIENT * sizes[LANES] + lane] = patient if has_patient else -1
         lane_state[TRY * sizes[LANES] + lane] = 0
-        lane_state[TASK * sizes[LANES] + lane] = LOAD if found else IDLE
+        lane_state[TASK * sizes[LANES] + lane] = LOAD if has_patient else IDLE
         workspace[sizes[ACCEPT] * sizes[LANES] + lane] = 0.0
         workspace[sizes[DAMP] * sizes[LANES] + lane] = 0.0
-        return found
+        return has_patient
 
     @jit
     def call_all(workspace, lane_state, sizes, low, high, queue):
@@ -72,7 +72,7 @@ def lane_queue(jit: Jit, take: Callable[..., Any]) -> SimpleNamespace:
 
     @jit
     def set_directions(workspace, sizes, low, high):
-        """Tell the code how many tangents are used."""
+        """Store the number of tangents in each lane, where the blocks read it."""
         for lane in range(low, high):
             if sizes[TANGENTS] > 0:
                 workspace[sizes[DIRECTIONS] * sizes[LANES] + lane] = sizes[TANGENTS]

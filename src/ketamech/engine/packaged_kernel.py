@@ -1,7 +1,7 @@
 """The WebAssembly module of the shipped model, stored in the package so that a page needs no compiler and no linker.
 
 `python scripts/package_kernel.py` writes it again. The module is used only for the equations and the engine
-for which it was built; for others it is built anew. The same sources and the same versions of Numba, llvmlite and
+for which it was built; for others a new one is built. The same sources and the same versions of Numba, llvmlite and
 ziglang give the same bytes on every processor.
 """
 
@@ -23,30 +23,30 @@ CODE_GENERATOR = ("engine/**/*.py", "model/jacobian.py")
 
 
 def packaged_files(fingerprint: str, folder: Path = FOLDER) -> dict[str, bytes] | None:
-    """Files of the packaged module, as `wasm_files` makes them; None for other equations or another engine."""
+    """Files of the packaged module, as from `wasm_files`; None for other equations or another engine."""
     try:
-        facts = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
-        if (facts["fingerprint"], facts["engine"]) != (fingerprint, engine_sources()):
+        metadata = json.loads((folder / FACTS_FILE).read_text(encoding="utf-8"))
+        if (metadata["fingerprint"], metadata["engine"]) != (fingerprint, engine_sources()):
             return None
         code = gzip.decompress((folder / MODULE_FILE).read_bytes())
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    if hashlib.sha256(code).hexdigest() != facts["sha256"]:
+    if hashlib.sha256(code).hexdigest() != metadata["sha256"]:
         return None
-    return {"kernel.wasm": code, "facts.json": json.dumps(facts["layout"]).encode()}
+    return {"kernel.wasm": code, "facts.json": json.dumps(metadata["layout"]).encode()}
 
 
-def write_packaged_files(fingerprint: str, made: dict[str, bytes], folder: Path = FOLDER) -> None:
+def write_packaged_files(fingerprint: str, files: dict[str, bytes], folder: Path = FOLDER) -> None:
     """Store a module built for these equations by the present engine."""
-    facts = {
+    metadata = {
         "fingerprint": fingerprint,
         "engine": engine_sources(),
-        "sha256": hashlib.sha256(made["kernel.wasm"]).hexdigest(),
+        "sha256": hashlib.sha256(files["kernel.wasm"]).hexdigest(),
         "built_with": builders(),
-        "layout": json.loads(made["facts.json"]),
+        "layout": json.loads(files["facts.json"]),
     }
-    atomic_write(folder / MODULE_FILE, gzip.compress(made["kernel.wasm"], mtime=0))
-    atomic_write(folder / FACTS_FILE, f"{json.dumps(facts)}\n".encode())
+    atomic_write(folder / MODULE_FILE, gzip.compress(files["kernel.wasm"], mtime=0))
+    atomic_write(folder / FACTS_FILE, f"{json.dumps(metadata)}\n".encode())
 
 
 def builders() -> dict[str, str]:

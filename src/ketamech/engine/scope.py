@@ -20,7 +20,7 @@ from ketamech.model.layout import SystemLayout
 
 @dataclass(frozen=True)
 class Slice:
-    """Code worth compiling for a scope: doses enter `receivers` (state indices) and no other states."""
+    """A part of the system that is compiled separately: doses enter only the states `receivers` (indices)."""
 
     name: str
     receivers: frozenset[int]
@@ -39,20 +39,20 @@ class Scope:
     slices: tuple[Slice, ...] = ()
 
     @classmethod
-    def of(cls, layout: SystemLayout, name: str, wanted: Iterable[str], slices: tuple[Slice, ...] = ()) -> Scope:
-        """The scope of the outputs `wanted`: these, all that they depend on, and what is computed from that."""
-        found = set(layout.needed_outputs(wanted))
+    def of(cls, layout: SystemLayout, name: str, requested: Iterable[str], slices: tuple[Slice, ...] = ()) -> Scope:
+        """The scope of the outputs `requested`: these, all they depend on, and outputs computed from these alone."""
+        included = set(layout.needed_outputs(requested))
         computed = range(len(layout.states), len(layout.outputs))
-        while new := {i for i in computed if i not in found and found.issuperset(layout.reads[i])}:
-            found |= new
-        return cls(layout, name, frozenset(found), slices)
+        while added := {i for i in computed if i not in included and included.issuperset(layout.reads[i])}:
+            included |= added
+        return cls(layout, name, frozenset(included), slices)
 
     @cached_property
     def states(self) -> np.ndarray:
-        """Mask [state] of the states that count."""
-        found = np.zeros(len(self.layout.states), dtype=bool)
-        found[[i for i in self.outputs if i < len(found)]] = True
-        return found
+        """Mask [state] of the states in the scope."""
+        mask = np.zeros(len(self.layout.states), dtype=bool)
+        mask[[i for i in self.outputs if i < len(mask)]] = True
+        return mask
 
     @cached_property
     def output_names(self) -> frozenset[str]:
@@ -63,7 +63,7 @@ class Scope:
         """Whether all of these outputs may be read."""
         return self.output_names.issuperset(outputs)
 
-    def identity(self, part: Slice) -> str:
-        """A text that differs for any other slice of any other scope."""
-        text = json.dumps([sorted(self.outputs), sorted(part.receivers)])
+    def identity(self, slice_: Slice) -> str:
+        """Hash of the scope and a slice of it, different for every other pair."""
+        text = json.dumps([sorted(self.outputs), sorted(slice_.receivers)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]

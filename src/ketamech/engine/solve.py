@@ -21,8 +21,8 @@ from ketamech.engine.gpu_kernel import PtxModule, run_on_gpu
 from ketamech.engine.kernel import ARGUMENTS, CompiledSystem, Kernel
 from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SETTINGS
 
-ALIGNMENT_BYTES = 64  # bytes: a full cache line and the widest register
-POLL_SECONDS = 0.1  # s between two reports of progress
+ALIGNMENT_BYTES = 64  # a full cache line, and the widest register
+POLL_SECONDS = 0.1  # s, between two reports of progress
 
 
 def run_task(
@@ -77,13 +77,13 @@ def run_task(
 def workspace(kernel: CompiledSystem) -> np.ndarray:
     """The zero-filled workspace of a group, aligned to a cache line."""
     size = kernel.rows.total * kernel.lanes
-    raw = np.zeros(size + ALIGNMENT_BYTES // 8)
-    offset = (-raw.ctypes.data % ALIGNMENT_BYTES) // 8
-    found = raw[offset : offset + size]
+    unaligned = np.zeros(size + ALIGNMENT_BYTES // 8)
+    offset = (-unaligned.ctypes.data % ALIGNMENT_BYTES) // 8
+    aligned = unaligned[offset : offset + size]
     if kernel.left_out is not None:
         start, count = kernel.rows.starts["LEFT_OUT"], len(kernel.left_out)
-        found.reshape(-1, kernel.lanes)[start : start + count] = kernel.left_out[:, None]
-    return found
+        aligned.reshape(-1, kernel.lanes)[start : start + count] = kernel.left_out[:, None]
+    return aligned
 
 
 Evaluate = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -244,16 +244,16 @@ def integrate(
     With a scope of the kernel, events of states outside it are ignored and these states are not valid afterwards.
     """
     requested_times = validate_times(times, len(patients.y))
-    given = events if kernel.scope is None else events.where(kernel.scope.states[events.state])
-    receivers = np.unique(given.state).tolist()
+    scoped_events = events if kernel.scope is None else events.where(kernel.scope.states[events.state])
+    receivers = np.unique(scoped_events.state).tolist()
     code = kernel.code_for_run(device, receivers, (patients.y, patients.inflow))
-    began = perf_counter()
-    found = follow(
-        kernel, code, patients, given, requested_times, outputs=outputs, tolerance=tolerance, max_steps=max_steps,
-        first_step=first_step, threads=threads, progress=progress,
+    started = perf_counter()
+    solution = follow(
+        kernel, code, patients, scoped_events, requested_times, outputs=outputs, tolerance=tolerance,
+        max_steps=max_steps, first_step=first_step, threads=threads, progress=progress,
     )  # fmt: skip
-    kernel.count_time(code, receivers, perf_counter() - began)
-    return found
+    kernel.count_time(code, receivers, perf_counter() - started)
+    return solution
 
 
 def follow(
@@ -269,23 +269,23 @@ def follow(
     if not 1e-14 < tolerance < 1.0:
         raise InputError(f"a tolerance of {tolerance} is invalid", expected="a number above 1e-14 and below 1")
     names, tangents = validate_outputs(kernel, outputs), patients.tangents
-    held = tuple(name for name in names if name in code.layout.output_names)
-    moved, own = patients, events
+    computed = tuple(name for name in names if name in code.layout.output_names)
+    run_patients, run_events = patients, events
     if code.states is not None:
-        moved, own = patients.of_states(code.states), events.within(code.states)
-    out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(held)), np.nan)
+        run_patients, run_events = patients.of_states(code.states), events.within(code.states)
+    out = np.full((len(patients.y), times.shape[-1], *([1 + tangents] if tangents else []), len(computed)), np.nan)
     report = np.tile([float(len(SOLVER_STATUS) - 1), 0.0, np.nan, -1.0, 0.0], (len(patients.y), 1))
-    wanted, stride = code.output_rows(held), 0 if times.ndim == 1 else times.shape[1]
+    rows, stride = code.output_rows(computed), 0 if times.ndim == 1 else times.shape[1]
     setting_values = (tolerance, first_step, max_steps, MAX_GROWTH, MIN_GROWTH, code.gamma, RETRY_TOLERANCES)
     settings = np.array([value for _, value in zip(SETTINGS, setting_values, strict=True)], dtype=float)
     arrays = (
-        settings, moved.inputs, moved.y, moved.inflow, moved.clock, moved.step,
-        own.first, own.time, own.kind, own.state, own.size, times, stride, wanted, out,
+        settings, run_patients.inputs, run_patients.y, run_patients.inflow, run_patients.clock, run_patients.step,
+        run_events.first, run_events.time, run_events.kind, run_events.state, run_events.size, times, stride, rows, out,
     )  # fmt: skip
-    sizes = code.sizes(times.shape[-1], len(held), tangents)
+    sizes = code.sizes(times.shape[-1], len(computed), tangents)
     run_task(code, "follow", sizes, arrays, report, len(patients.y), threads, progress)
     if code.states is not None:
-        patients.y[:, code.states], patients.inflow[:, code.states] = moved.y, moved.inflow
+        patients.y[:, code.states], patients.inflow[:, code.states] = run_patients.y, run_patients.inflow
     return _solution(kernel, code, times, names, np.swapaxes(out, 1, 2) if tangents else out, patients, report)
 
 
@@ -293,18 +293,18 @@ def _solution(
     kernel: Kernel, code: CompiledSystem, times: np.ndarray, names: tuple[str, ...], out: np.ndarray,
     patients: IntegrationState, report: np.ndarray,
 ) -> Solution:  # fmt: skip
-    found = dict(zip(REPORT, report.T, strict=True))
-    status = found["status"].astype(int)
+    columns = dict(zip(REPORT, report.T, strict=True))
+    status = columns["status"].astype(int)
     if out.shape[-1] < len(names):  # states that the code needs to be 0
-        held = [i for i, name in enumerate(names) if name in code.layout.output_names]
-        out, computed = np.zeros((*out.shape[:-1], len(names))), out
-        out[..., held] = computed
+        indices = [i for i, name in enumerate(names) if name in code.layout.output_names]
+        out, values = np.zeros((*out.shape[:-1], len(names))), out
+        out[..., indices] = values
     out[status != OK] = np.nan
     states = code.layout.state_names
-    failed_states = tuple(states[int(i)] if i >= 0 else None for i in found["state"])
+    failed_states = tuple(states[int(i)] if i >= 0 else None for i in columns["state"])
     return Solution(
-        times, names, out, patients.y, status, found["steps"].astype(int), found["tries"].astype(int), found["time"],
-        failed_states, lambda i: failing_term(kernel, str(failed_states[i]), *_values(patients, i)),
+        times, names, out, patients.y, status, columns["steps"].astype(int), columns["tries"].astype(int),
+        columns["time"], failed_states, lambda i: failing_term(kernel, str(failed_states[i]), *_values(patients, i)),
     )  # fmt: skip
 
 
@@ -327,14 +327,14 @@ def validate_times(times: np.ndarray, count: int) -> np.ndarray:
 
 def validate_outputs(kernel: Kernel, outputs: Sequence[str] | None) -> tuple[str, ...]:
     """Names of the requested outputs, all that may be read when None. Raises UnknownNameError."""
-    known = kernel.layout.output_names
+    readable = kernel.layout.output_names
     if kernel.scope is not None:
-        known = tuple(name for name in known if name in kernel.scope.output_names)
+        readable = tuple(name for name in readable if name in kernel.scope.output_names)
     if outputs is None:
-        return known
+        return readable
     for name in outputs:
-        if name not in known:
-            raise UnknownNameError(f"there is no output '{name}'", nearest=closest_match(name, known))
+        if name not in readable:
+            raise UnknownNameError(f"there is no output '{name}'", nearest=closest_match(name, readable))
     return tuple(outputs)
 
 
@@ -347,14 +347,14 @@ def raise_on_failure(solution: Solution) -> None:
 def jacobian(kernel: Kernel, state: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     """Dense Jacobian [state, state] (1/h) of one patient at a state."""
     code, n = kernel.compiled, state.size
-    w, starts = workspace(code), code.rows.starts
-    rows = w.reshape(-1, code.lanes)
+    floats, starts = workspace(code), code.rows.starts
+    rows = floats.reshape(-1, code.lanes)
     rows[starts["P"] : starts["P"] + inputs.size] = np.asarray(inputs)[:, None]
     rows[starts["Y"] : starts["Y"] + n] = np.asarray(state)[:, None]
     assert isinstance(code.code, NativeModule)
     for block in ("prepare", "slopes"):
-        code.code.function(block, "r")(w.ctypes.data)
+        code.code.function(block, "r")(floats.ctypes.data)
     dense = np.zeros((n, n))
-    for place, (row, column) in enumerate(code.pattern):
-        dense[row, column] = rows[starts["J"] + place, 0]
+    for index, (row, column) in enumerate(code.pattern):
+        dense[row, column] = rows[starts["J"] + index, 0]
     return dense

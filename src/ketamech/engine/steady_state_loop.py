@@ -131,7 +131,7 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
         report[patient] = workspace[sizes[ERROR] * sizes[LANES] + lane]
 
     @jit
-    def load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source):
+    def load_all(workspace, pointer, lane_state, sizes, low, high, inputs, guess, source):
         """Load new patients; baseline values start from those of the guess."""
         loaded = False
         for lane in range(low, high):
@@ -139,22 +139,22 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                 load_patient(workspace, lane_state, sizes, lane, inputs, guess)
                 loaded = True
         if loaded:
-            prepare(place, low)
-            interpolate(place, low)
+            prepare(pointer, low)
+            interpolate(pointer, low)
             for lane in range(low, high):
                 if lane_state[TASK * sizes[LANES] + lane] == LOAD:
                     update_baselines(workspace, sizes, lane, source)
                     lane_state[TASK * sizes[LANES] + lane] = INTEGRATE
-            prepare(place, low)
+            prepare(pointer, low)
 
     @jit
-    def settle(workspace, place, lane_state, sizes, low, high, inputs, y, guess, source, queue, report):
+    def settle(workspace, pointer, lane_state, sizes, low, high, inputs, y, guess, source, queue, report):
         """Find the steady state of each patient of the queue; report = the last relative correction."""
         set_directions(workspace, sizes, low, high)
         busy = call_all(workspace, lane_state, sizes, low, high, queue)
         while busy > 0:
-            load_all(workspace, place, lane_state, sizes, low, high, inputs, guess, source)
-            relax(place, low)
+            load_all(workspace, pointer, lane_state, sizes, low, high, inputs, guess, source)
+            relax(pointer, low)
             finished = False
             again = False
             for lane in range(low, high):
@@ -163,12 +163,12 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                 ):
                     lane_state[TASK * sizes[LANES] + lane] = OUTPUT
                     finished = True
-            move(place, low)
+            move(pointer, low)
             for lane in range(low, high):
                 again = again or starts_again(workspace, lane_state, sizes, lane)
             if not finished and not again:
                 continue
-            interpolate(place, low)
+            interpolate(pointer, low)
             for lane in range(low, high):
                 if starts_again(workspace, lane_state, sizes, lane):
                     update_baselines(workspace, sizes, lane, source)
@@ -177,6 +177,6 @@ def steady_state_loop(jit: Jit, blocks: SimpleNamespace, common: SimpleNamespace
                     if is_settled(workspace, lane_state, sizes, lane, source):
                         store_patient(workspace, lane_state, sizes, lane, inputs, y, report)
                         busy -= 0 if call_next(workspace, lane_state, sizes, lane, queue) else 1
-            prepare(place, low)
+            prepare(pointer, low)
 
     return settle

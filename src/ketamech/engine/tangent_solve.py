@@ -76,9 +76,9 @@ def solve_with_tangents(
     """
     code, count = kernel.compiled_with_tangents, inputs[1].shape[1]
     if kernel.scope is not None:
-        counted = kernel.scope.states[events.state]
-        events = events.where(counted)
-        event_tangents = EventTangents(event_tangents.time[counted], event_tangents.size[counted])
+        in_scope = kernel.scope.states[events.state]
+        events = events.where(in_scope)
+        event_tangents = EventTangents(event_tangents.time[in_scope], event_tangents.size[in_scope])
     requested_times = validate_times(times, len(start[0]))
     chunks = _chunks(len(start[0]), count, code, threads)
     y = _packed(*start, chunks)
@@ -86,30 +86,30 @@ def solve_with_tangents(
     patients = IntegrationState(
         _packed(*inputs, chunks), y, np.zeros_like(y), clock, np.full(len(y), FIRST_STEP)
     )  # fmt: skip
-    own_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
+    repeated_times = requested_times if requested_times.ndim == 1 else np.repeat(requested_times, chunks, axis=0)
     table = _packed_events(events, event_tangents, len(start[0]), chunks)
-    found = follow(
-        kernel, code, patients, table, own_times, outputs=outputs, tolerance=tolerance, threads=threads
+    chunked = follow(
+        kernel, code, patients, table, repeated_times, outputs=outputs, tolerance=tolerance, threads=threads
     )  # fmt: skip
-    values, tangents = _unpacked(found.values, chunks, count)
+    values, tangents = _unpacked(chunked.values, chunks, count)
     state, state_tangents = _unpacked(y, chunks, count)
     first = slice(None, None, chunks)
     solution = replace(
-        found, times=requested_times, values=values, final_state=state, status=found.status[first],
-        steps=found.steps[first], tries=found.tries[first], failed_at=found.failed_at[first],
-        state_at_fault=found.state_at_fault[first], term_at_fault=lambda i: found.term_at_fault(i * chunks),
+        chunked, times=requested_times, values=values, final_state=state, status=chunked.status[first],
+        steps=chunked.steps[first], tries=chunked.tries[first], failed_at=chunked.failed_at[first],
+        state_at_fault=chunked.state_at_fault[first], term_at_fault=lambda i: chunked.term_at_fault(i * chunks),
     )  # fmt: skip
     return solution, tangents, state_tangents
 
 
 def _chunks(patients: int, count: int, code: CompiledSystem, threads: int) -> int:
-    """How many times a patient is solved, each time with its share of the `count` directions."""
-    free = max(1, code.lanes * threads // max(1, patients))
-    return max(1, -(-count // code.rows.tangents), min(count, free))
+    """Number of times that each patient is solved, each time with a share of the `count` directions."""
+    idle_lanes = max(1, code.lanes * threads // max(1, patients))
+    return max(1, -(-count // code.rows.tangents), min(count, idle_lanes))
 
 
 def _shares(tangents: np.ndarray, chunks: int) -> np.ndarray:
-    """Tangents [n, direction, ...] as [n, chunk, direction, ...], with directions of zero at the end if need be."""
+    """Tangents [n, direction, ...] as [n, chunk, direction, ...], padded with zeros."""
     rows, count, *others = tangents.shape
     width = max(1, -(-count // chunks))
     filled = np.zeros((rows, chunks * width, *others))
@@ -120,8 +120,8 @@ def _shares(tangents: np.ndarray, chunks: int) -> np.ndarray:
 def _packed(values: np.ndarray, tangents: np.ndarray, chunks: int) -> np.ndarray:
     """Values [patient, n] and tangents [patient, direction, n] as [patient and chunk, value and its tangents, n]."""
     shares = _shares(tangents, chunks)
-    own = np.broadcast_to(values[:, None, None], (len(values), chunks, 1, values.shape[1]))
-    packed = np.concatenate([own, shares], axis=2)
+    value_rows = np.broadcast_to(values[:, None, None], (len(values), chunks, 1, values.shape[1]))
+    packed = np.concatenate([value_rows, shares], axis=2)
     return np.ascontiguousarray(packed.reshape(len(values) * chunks, *packed.shape[2:]))
 
 
@@ -134,10 +134,10 @@ def _unpacked(packed: np.ndarray, chunks: int, count: int) -> tuple[np.ndarray, 
 
 def _packed_events(events: EventTable, tangents: EventTangents, count: int, chunks: int) -> EventTable:
     """The events of each patient and chunk; times and sizes are [row, value and its tangents]."""
-    copied = replace(events, size=np.arange(len(events.time))).of(np.repeat(np.arange(count), chunks))
-    rows, chunk = copied.size, copied.owner % chunks
+    repeated = replace(events, size=np.arange(len(events.time))).of(np.repeat(np.arange(count), chunks))
+    rows, chunk = repeated.size, repeated.owner % chunks
 
     def packed(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.column_stack([values[rows], _shares(slopes, chunks)[rows, chunk]]), dtype=float)
 
-    return replace(copied, time=packed(events.time, tangents.time), size=packed(events.size, tangents.size))
+    return replace(repeated, time=packed(events.time, tangents.time), size=packed(events.size, tangents.size))

@@ -102,8 +102,8 @@ def read_cohort(folder: Path | str) -> xr.Dataset:
         if finished_patients < 1 or not (outputs is None or isinstance(outputs, list)):
             raise ValueError
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        what = f"'{path.name}' holds no cohort"
-        raise InputError(what, expected="a folder written by ketamech simulate --patients N") from None
+        message = f"'{path.name}' holds no cohort"
+        raise InputError(message, expected="a folder written by ketamech simulate --patients N") from None
     if checksum is not None and checksum != _checksum(state):
         raise InputError(f"'{STATE}' was changed", file=path, expected="the files as they were", type_this="--resume")
     _require_file_sizes(path, finished_patients)
@@ -119,8 +119,8 @@ def _require_file_sizes(folder: Path, finished: int) -> None:
         for path, (size, expected_hash) in record["files"].items():
             actual = (folder / path).stat().st_size if (folder / path).is_file() else None
             if actual != size:
-                what = f"'{path}' is missing" if actual is None else f"'{path}' has {actual} bytes instead of {size}"
-                raise InputError(what, file=folder, expected="the files as they were written", type_this="--resume")
+                message = f"'{path}' is missing" if actual is None else f"'{path}' has {actual} bytes instead of {size}"
+                raise InputError(message, file=folder, expected="the files as they were written", type_this="--resume")
             if name == ARRAY_FORMAT and hashlib.sha256((folder / path).read_bytes()).hexdigest() != expected_hash:
                 raise InputError(f"'{path}' was changed", file=folder, expected="the files as they were written")
 

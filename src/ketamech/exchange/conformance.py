@@ -165,8 +165,8 @@ def find_cases(kind: str, folder: Path, sample: int | None = None) -> list[Path]
     """The cases of a suite in a folder, in order: all, or a random `sample`. Raises InputError where there is none."""
     cases = SUITES[kind].find(folder) if folder.is_dir() else []
     if not cases:
-        what, expected = f"no cases for --{kind}", SUITES[kind].expected
-        raise InputError(what, file=folder, expected=expected, type_this=f"--{kind} FOLDER")
+        message, expected = f"no cases for --{kind}", SUITES[kind].expected
+        raise InputError(message, file=folder, expected=expected, type_this=f"--{kind} FOLDER")
     selected = random.Random(SEED).sample(cases, min(sample or len(cases), len(cases)))
     return sorted(selected)
 

@@ -207,8 +207,8 @@ def require_amici() -> None:
     import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
     tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
     if missing_tools := [name for tool, name in tools.items() if shutil.which(tool) is None]:
-        what = f"AMICI needs {', '.join(missing_tools)}, not found on the PATH"
-        raise InputError(what, key="--amici", expected="SWIG, CMake and a C++ compiler",
+        message = f"AMICI needs {', '.join(missing_tools)}, not found on the PATH"
+        raise InputError(message, key="--amici", expected="SWIG, CMake and a C++ compiler",
                          type_this="pip install swig cmake; apt install g++")  # fmt: skip
 
 

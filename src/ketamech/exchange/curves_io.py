@@ -102,8 +102,10 @@ def read_run(folder: Path | str) -> xr.Dataset:
     """
     path = Path(folder)
     if not read_manifest(path) or not (path / ZARR).is_dir():
-        what = f"'{path.name}' is not a KetaMech run" if path.exists() else f"there is no folder '{folder}'"
-        raise InputError(what, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO")
+        message = f"'{path.name}' is not a KetaMech run" if path.exists() else f"there is no folder '{folder}'"
+        raise InputError(
+            message, expected="a folder written by ketamech simulate", type_this="ketamech simulate SCENARIO"
+        )
     require_unchanged(path, ZARR)
     with store_errors(path / ZARR), xr.open_zarr(path / ZARR, consolidated=True) as dataset:
         curves = dataset.load()

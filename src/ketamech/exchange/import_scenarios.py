@@ -102,8 +102,8 @@ def _add_initial_doses(profile: InputProfile, initial_values: Mapping[str, float
             if _number(value, state):
                 profile.add(state, 0.0, value)
         elif state.startswith(KINETICS) and _number(value, state):
-            what = f"the model starts with a drug in the body ({state}): a steady state whose schedule is unknown"
-            raise InputError(what, key=state, expected="a drug-free start")
+            message = f"the model starts with a drug in the body ({state}): a steady state whose schedule is unknown"
+            raise InputError(message, key=state, expected="a drug-free start")
 
 
 def _changes(model: Any) -> Iterator[tuple[float, list[tuple[str, str, float]]]]:
@@ -113,8 +113,8 @@ def _changes(model: Any) -> Iterator[tuple[float, list[tuple[str, str, float]]]]
             raise InputError(f"event '{label}' has a delay", key=label, expected=EXPECTED)
         trigger_match = _MOMENT.match(_formula_text(event.getTrigger()))
         if trigger_match is None:
-            what = f"event '{label}' does not begin at a time"
-            raise InputError(what, key=label, expected="time >= a number of hours")
+            message = f"event '{label}' does not begin at a time"
+            raise InputError(message, key=label, expected="time >= a number of hours")
         changes = [_change(event.getEventAssignment(k), label) for k in range(event.getNumEventAssignments())]
         yield _number(trigger_match[1], label), changes
 
@@ -126,8 +126,8 @@ def _change(assignment: Any, label: str) -> tuple[str, str, float]:
         return variable, INFLOW, _number(match[1], label)
     if (match := _AMOUNT.match(text)) and match[1] == variable:
         return variable, "amount", _number(match[2], label)
-    what = f"event '{label}' changes {variable} in another way than a dose"
-    raise InputError(what, key=label, expected="the state plus a number")
+    message = f"event '{label}' changes {variable} in another way than a dose"
+    raise InputError(message, key=label, expected="the state plus a number")
 
 
 def _formula_text(node: Any) -> str:
@@ -140,8 +140,8 @@ def _number(value: float | str | sympy.Expr, label: str) -> float:
     with suppress(ValueError, TypeError):
         if math.isfinite(number := float(value)):
             return number
-    what = f"'{label}' has a value that is no number ({str(value)[:60]})"
-    raise InputError(what, key=label, expected="a finite number")
+    message = f"'{label}' has a value that is no number ({str(value)[:60]})"
+    raise InputError(message, key=label, expected="a finite number")
 
 
 def _changed_values(values_by_id: Mapping[str, float], parameters: ParameterTable) -> dict[str, float]:
@@ -182,8 +182,8 @@ def _add_change(profile: InputProfile, inflows: dict[str, float], time: float, t
     elif added_amount.is_number or (value.is_number and time == 0):
         profile.add(own_name(target), time, _number(added_amount if added_amount.is_number else value, target))
     else:
-        what = f"a condition changes {target} in another way than a dose"
-        raise InputError(what, key=target, expected="the state plus a number")
+        message = f"a condition changes {target} in another way than a dose"
+        raise InputError(message, key=target, expected="the state plus a number")
 
 
 MODELS = (".xml", ".sbml")

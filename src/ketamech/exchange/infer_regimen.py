@@ -36,8 +36,8 @@ LOSSY_FEATURES: Mapping[str, Callable[[Scenario], bool]] = {  # {feature: whethe
     "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one":
         lambda scenario: len(scenario.regimen.treatments) > 1,
     "doses per kilogram and salts: doses become mg of free base":
-        lambda scenario: is_weight_based(scenario.regimen)
-        or any(t.salt != "base" for t in scenario.regimen.treatments),
+        lambda scenario:
+            is_weight_based(scenario.regimen) or any(t.salt != "base" for t in scenario.regimen.treatments),
     "the route where several enter the same compartment (memantine, norketamine), and that of placebo":
         lambda scenario: any(t.substance.compartment or t.drug == "placebo" for t in scenario.regimen.treatments),
     "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose":
@@ -93,8 +93,8 @@ class _DoseExtractor:
                 if len(doses) > MAX_DOSES:
                     raise InputError(f"more than {MAX_DOSES} doses", expected="a shorter course")
             if compartments:
-                what = f"no known dose produces the input into {min(compartments)} at {time:g} h"
-                raise InputError(what, key=min(compartments), expected=EXPECTED)
+                message = f"no known dose produces the input into {min(compartments)} at {time:g} h"
+                raise InputError(message, key=min(compartments), expected=EXPECTED)
         return doses
 
     def _input_compartments(self, time: float) -> set[str]:

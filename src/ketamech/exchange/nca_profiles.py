@@ -80,18 +80,18 @@ def split_by_dose(
     A level before a dose of the same time ends the interval before, and begins that of the dose unless it is a bolus.
     `interval` (h) between doses, if not as given; `steady_state`: after the first dose, or the only one.
     """
-    given = _merge_simultaneous(doses)
+    merged_doses = _merge_simultaneous(doses)
     splits = []
-    for k, source in enumerate(given):
-        selected = samples.between(source.time, given[k + 1].time if k + 1 < len(given) else math.inf)
+    for k, source in enumerate(merged_doses):
+        selected = samples.between(source.time, merged_doses[k + 1].time if k + 1 < len(merged_doses) else math.inf)
         at_dose = np.abs(samples.time - source.time) < SAME_TIME
         if source.kind != BOLUS and not (selected & at_dose).any():
             selected |= at_dose & samples.before
-        if not selected.any() or (len(given) > 1 and selected.sum() < FEWEST):
+        if not selected.any() or (len(merged_doses) > 1 and selected.sum() < FEWEST):
             continue
-        is_steady = source.steady_state or (steady_state and (k > 0 or len(given) == 1))
+        is_steady = source.steady_state or (steady_state and (k > 0 or len(merged_doses) == 1))
         dose = NcaDose(
-            source.amount, source.kind, source.duration, interval or _interval(given, k), is_steady,
+            source.amount, source.kind, source.duration, interval or _interval(merged_doses, k), is_steady,
             carried_over=k > 0 or source.steady_state,
         )  # fmt: skip
         splits.append(

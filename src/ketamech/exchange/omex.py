@@ -232,8 +232,8 @@ def write_archive(target: Path, contents: OmexArchive) -> None:
         temporary_file = target.with_name(f".{target.name}.partial")
         try:
             if not archive.writeToFile(str(temporary_file)):
-                what = f"'{target}' could not be written"
-                raise InputError(what, expected="a file in a folder that can be written to")
+                message = f"'{target}' could not be written"
+                raise InputError(message, expected="a file in a folder that can be written to")
             temporary_file.replace(target)
         finally:
             temporary_file.unlink(missing_ok=True)
@@ -248,8 +248,8 @@ def read_archive(path: Path) -> dict[str, str]:
     try:
         with zipfile.ZipFile(path) as zip_file:
             if (size := sum(entry.file_size for entry in zip_file.infolist())) > MAX_BYTES:  # it would fill the memory
-                what = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
-                raise InputError(what, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
+                message = f"the archive holds {size / 1e6:.0f} MB when it is unpacked"
+                raise InputError(message, file=path, expected=f"at most {MAX_BYTES / 1e6:.0f} MB")
             if archive.initializeFromArchive(str(path)):
                 # libCombine would unpack into the working folder and leave damaged entries there
                 member_names = {name.removeprefix("./"): name for name in zip_file.namelist()}

@@ -13,8 +13,8 @@ def import_optional(module: str, package: str, purpose: str, extra: str = "excha
     try:
         return importlib.import_module(module)
     except ImportError as problem:
-        what = f"{purpose} needs {package}, which is not installed"
-        raise InputError(what, type_this=f'pip install "ketamech[{extra}]"') from problem
+        message = f"{purpose} needs {package}, which is not installed"
+        raise InputError(message, type_this=f'pip install "ketamech[{extra}]"') from problem
 
 
 def with_fields(element: Any, **values: Any) -> Any:

@@ -74,8 +74,8 @@ def _folder_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as problem:
-        what = f"'{folder}' cannot be written: {problem.strerror}"
-        raise InputError(what, expected="a folder in which files can be created", type_this="--out FOLDER") from None
+        message = f"'{folder}' cannot be written: {problem.strerror}"
+        raise InputError(message, expected="a folder in which files can be created", type_this="--out FOLDER") from None
 
 
 def _replace_files(draft: Path, folder: Path, backup: Path) -> None:
@@ -113,8 +113,8 @@ def store_errors(path: Path) -> Iterator[None]:
     except KetaMechError:
         raise
     except Exception as problem:
-        what = f"'{path.name}' cannot be read: {_causes(problem)}"
-        raise InputError(what, file=path.parent, expected="results of KetaMech, as they were written") from problem
+        message = f"'{path.name}' cannot be read: {_causes(problem)}"
+        raise InputError(message, file=path.parent, expected="results of KetaMech, as they were written") from problem
 
 
 def _causes(problem: BaseException | None) -> str:
@@ -148,8 +148,8 @@ def require_own_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"'{folder.name}' is a file", expected="a folder to write to", type_this="--out runs/NAME")
     if any(folder.iterdir()) and not read_manifest(folder):
-        what = f"'{folder.name}' holds files that are not a KetaMech run; nothing was written"
-        raise InputError(what, expected="a new or empty folder, or an earlier run", type_this="--out runs/NAME")
+        message = f"'{folder.name}' holds files that are not a KetaMech run; nothing was written"
+        raise InputError(message, expected="a new or empty folder, or an earlier run", type_this="--out runs/NAME")
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any]:

@@ -270,9 +270,9 @@ def _measurement(problem: Any, measurement: Any, path: Path) -> dict[str, object
         raise InputError(f"the noise of '{observable.id}' is no positive number", file=path, expected=EXPECTED)
     time, value = _finite(measurement.time, observable.id), _finite(measurement.measurement, observable.id)
     if time < 0 or (kind == "log-normal" and value <= 0):
-        what = f"a measurement of '{observable.id}' is {value:g} at {time:g} h"
+        message = f"a measurement of '{observable.id}' is {value:g} at {time:g} h"
         expected = "times of 0 h or later, and positive values where the noise is log-normal"
-        raise InputError(what, file=path, expected=expected)
+        raise InputError(message, file=path, expected=expected)
     experiment = measurement.experiment_id or path.stem
     return {"observableId": observable.id, "experimentId": experiment, "time": time, "measurement": value, "noise": sd,
             "log": kind == "log-normal"}  # fmt: skip
@@ -367,5 +367,5 @@ def _pypesto_estimates(file: Path) -> dict[str, float]:
             point = np.asarray(best["x"][()], dtype=float)
             return {n: _finite(SCALES[s](x), n) for n, s, x in zip(names, scales, point, strict=True)}
     except (KeyError, OSError, TypeError, ValueError, OverflowError, RuntimeError) as problem:
-        what = "this is no result of pyPESTO with an estimate"
-        raise InputError(what, file=file, expected="a file of pypesto.store.write_result") from problem
+        message = "this is no result of pyPESTO with an estimate"
+        raise InputError(message, file=file, expected="a file of pypesto.store.write_result") from problem

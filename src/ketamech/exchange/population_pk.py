@@ -149,13 +149,13 @@ class PopulationPk:
 
     def population(self, base: Population) -> Population:
         """A population with the variability of the model in place of that of the built-in kinetics."""
-        others = tuple(row for row in base.tables.between if not row.parameter.startswith(f"{REPLACED}."))
-        own = tuple(Variability(f"{OWN}.{name.lower()}", sd, 0.0) for name, sd in self.file.between.items())
+        other_rows = tuple(row for row in base.tables.between if not row.parameter.startswith(f"{REPLACED}."))
+        variabilities = tuple(Variability(f"{OWN}.{name.lower()}", sd, 0.0) for name, sd in self.file.between.items())
         pairs = {tuple(f"{OWN}.{n.lower()}" for n in key.split()): rho for key, rho in self.file.correlations.items()}
-        kept = {pair: rho for pair, rho in base.tables.correlations.items()
+        correlations = {pair: rho for pair, rho in base.tables.correlations.items()
                 if not any(name.startswith(f"{REPLACED}.") for name in pair)}  # fmt: skip
         marginals = {name: one for name, one in base.marginals.items() if not name.startswith(f"{REPLACED}.")}
-        tables = replace(base.tables, between=(*others, *own), correlations={**kept, **pairs})  # type: ignore[dict-item]
+        tables = replace(base.tables, between=(*other_rows, *variabilities), correlations={**correlations, **pairs})  # type: ignore[dict-item]
         return replace(base, marginals=marginals, tables=tables)
 
 
@@ -173,8 +173,8 @@ def read_population_pk(path: Path) -> PopulationPk:
     content, lines = read_yaml(path)
     file: PopulationPkFile = validated(content, YamlSource(path, lines), SCHEMA)
 
-    def refuse(what: str, key_path: tuple[str, ...], **details: Any) -> InputError:
-        return InputError(what, file=path, line=lines.get(key_path), key=key_path[-1], **details)
+    def refuse(message: str, key_path: tuple[str, ...], **details: Any) -> InputError:
+        return InputError(message, file=path, line=lines.get(key_path), key=key_path[-1], **details)
 
     values = {}
     for name, text in file.parameters.items():
@@ -186,8 +186,8 @@ def read_population_pk(path: Path) -> PopulationPk:
     required = NEEDED[: 2 * file.compartments]
     missing = [name.upper() for name in required if name not in values]
     if missing:
-        what = f"a model of {file.compartments} compartments without {', '.join(missing)}"
-        raise refuse(what, ("parameters",), expected=", ".join(required).upper())
+        message = f"a model of {file.compartments} compartments without {', '.join(missing)}"
+        raise refuse(message, ("parameters",), expected=", ".join(required).upper())
     for key in ("standard_errors", "between", "covariates"):
         unknown_name = next((name for name in getattr(file, key) if name.lower() not in values), None)
         if unknown_name is not None:

@@ -46,21 +46,25 @@ HISTORY = ("ketamech date", "ketamech command_line")  # metadata that become the
 
 def read_results(folder: Path | str) -> xr.Dataset:
     """The results in a folder of `simulate`, `simulate --patients` or `trial`. Raises InputError for another folder."""
-    place = Path(folder)
-    if (place / TRIAL).is_dir():
-        require_unchanged(place, TRIAL)
-        with store_errors(place / TRIAL), xr.open_zarr(place / TRIAL) as trial:
+    results_folder = Path(folder)
+    if (results_folder / TRIAL).is_dir():
+        require_unchanged(results_folder, TRIAL)
+        with store_errors(results_folder / TRIAL), xr.open_zarr(results_folder / TRIAL) as trial:
             return from_trial(trial.load())
-    if (place / STATE).is_file():
-        cohort = read_cohort(place)
-        with store_errors(place):
+    if (results_folder / STATE).is_file():
+        cohort = read_cohort(results_folder)
+        with store_errors(results_folder):
             return from_cohort(cohort.load())
-    if (place / MANIFEST).is_file() and (place / CURVES).is_dir():
-        return from_run(read_run(place))
-    what = f"'{place.name}' holds no results" if place.exists() else f"there is no folder '{folder}'"
-    trial_folder = next((path.parent for path in sorted(place.glob(f"*/{TRIAL}"))), None)
+    if (results_folder / MANIFEST).is_file() and (results_folder / CURVES).is_dir():
+        return from_run(read_run(results_folder))
+    message = (
+        f"'{results_folder.name}' holds no results" if results_folder.exists() else f"there is no folder '{folder}'"
+    )
+    trial_folder = next((path.parent for path in sorted(results_folder.glob(f"*/{TRIAL}"))), None)
     expected = "a folder of ketamech simulate or ketamech trial; tables open as they are"
-    raise InputError(what, file=place, expected=expected, type_this=str(trial_folder) if trial_folder else None)
+    raise InputError(
+        message, file=results_folder, expected=expected, type_this=str(trial_folder) if trial_folder else None
+    )
 
 
 def from_run(curves: xr.Dataset) -> xr.Dataset:
@@ -174,8 +178,8 @@ def save_results(results: Results, target: Path | str) -> Path:
         kinds = ", ".join(SUFFIXES)
         raise InputError(f"cannot write '{target}'", expected=f"a name ending in {kinds}", type_this="--to results.nc")
     if path.is_dir() and not (path / "zarr.json").is_file() and any(path.iterdir()):
-        what = f"'{path.name}' is a folder with other files"
-        raise InputError(what, expected="a new name", type_this="--to results.nc")
+        message = f"'{path.name}' is a folder with other files"
+        raise InputError(message, expected="a new name", type_this="--to results.nc")
     if isinstance(results, xr.DataTree) and path.suffix.lower() not in TREES:
         raise InputError("groups go into .nc or .zarr", expected="such a name", type_this=f"--to {path.stem}.nc")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -110,8 +110,8 @@ class SedmlFile:
         name, simulation = task.getId(), self.document.getSimulation(task.getSimulationReference())
         kind = "missing" if simulation is None else simulation.getElementName()
         if kind not in ("uniformTimeCourse", "oneStep", "steadyState"):
-            what = f"the simulation of '{name}' is {kind if simulation is None else f'a {kind}'}"
-            raise InputError(what, key=name, expected=EXPECTED)
+            message = f"the simulation of '{name}' is {kind if simulation is None else f'a {kind}'}"
+            raise InputError(message, key=name, expected=EXPECTED)
         algorithm = simulation.getAlgorithm().getKisaoID() if simulation.isSetAlgorithm() else ""
         if re.sub(r"\D+0*", "", algorithm) in STOCHASTIC:
             raise InputError(f"'{name}' is a stochastic simulation ({algorithm})", expected=EXPECTED)
@@ -326,15 +326,15 @@ class SedmlFile:
             if source is None:
                 continue
             if "csv" not in entry.getFormat().lower() or source.getNumSlices() != 1:
-                what = f"data source '{identifier}' is no column of a CSV file ({entry.getFormat() or 'no format'})"
-                raise InputError(what, key=identifier, expected="format urn:sedml:format:csv and one slice")
+                message = f"data source '{identifier}' is no column of a CSV file ({entry.getFormat() or 'no format'})"
+                raise InputError(message, key=identifier, expected="format urn:sedml:format:csv and one slice")
             column = source.getSlice(0).getValue()
             try:
                 table = pd.read_csv(io.StringIO(self._file(entry.getSource())), comment="#", skipinitialspace=True)
                 return table[column].to_numpy(dtype=float)
             except (KeyError, ValueError) as problem:
-                what = f"{entry.getSource()} has no column '{column}' of numbers"
-                raise InputError(what, key=identifier, expected="a CSV file with a header") from problem
+                message = f"{entry.getSource()} has no column '{column}' of numbers"
+                raise InputError(message, key=identifier, expected="a CSV file with a header") from problem
         raise InputError(f"there is no data source '{identifier}'", key=identifier, expected="a listOfDataSources")
 
     def _model(self, identifier: str, enclosing: tuple[str, ...] = ()) -> str:

@@ -63,16 +63,16 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
     occasion, *later_occasions = subject.occasions
     if later_occasions:
         row = later_occasions[0].rows[0] if later_occasions[0].rows else later_occasions[0].observations[0].row
-        what = f"ID {subject.name} is reset at TIME {later_occasions[0].begin:g}"
-        raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
+        message = f"ID {subject.name} is reset at TIME {later_occasions[0].begin:g}"
+        raise row.error(message, "EVID", "a subject without resets; several occasions are solved as a table")
     if occasion.changes:
-        what = f"covariates of ID {subject.name} change with time"
+        message = f"covariates of ID {subject.name} change with time"
         expected = "constant covariates; those that change are solved as a table, with observation records"
-        raise occasion.every[0].row.error(what, "ID", expected)
+        raise occasion.every[0].row.error(message, "ID", expected)
     if not occasion.is_scenario:
         assert occasion.start is not None
-        what = f"ID {subject.name} starts at the steady state of doses that are not given again"
-        raise occasion.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
+        message = f"ID {subject.name} starts at the steady state of doses that are not given again"
+        raise occasion.start.error(message, "SS", "doses that go on (ADDL); other starts are solved as a table")
     regimen = occasion.regimen
     horizon = _horizon(occasion, regimen)
     check_solvable(regimen, parameters, subject, occasion, horizon)
@@ -148,8 +148,8 @@ class Replicates:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            what = f"{self.count} replicates"
-            raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 100")
+            message = f"{self.count} replicates"
+            raise InputError(message, key="replicates", expected="at least 1", type_this="--replicates 100")
 
 
 def solve_table(
@@ -236,8 +236,8 @@ def observed_occasions(table: DoseTable) -> list[tuple[DoseTableSubject, Occasio
     """Every occasion with an observation. Raises InputError where there is none."""
     occasions = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
     if not occasions:
-        what = "the table has no observation record"
-        raise InputError(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
+        message = "the table has no observation record"
+        raise InputError(message, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
     return occasions
 
 
@@ -430,8 +430,10 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     times_by_occasion = [[observation.time for observation in occasion.observations] for _, occasion in occasions]
     hours = np.unique(np.concatenate(times_by_occasion))
     if len(occasions) * len(hours) * len(names) > MAX_VALUES:
-        what = f"{len(occasions):,} occasions at {len(hours):,} times"
-        raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
+        message = f"{len(occasions):,} occasions at {len(hours):,} times"
+        raise InputError(
+            message, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record"
+        )
     begin = np.array([[occasion.begin] for _, occasion in occasions])
     first, last = (np.array([[extreme(times)] for times in times_by_occasion]) for extreme in (min, max))
     solver_times = np.clip(hours - begin, 0.0, last - begin) + np.array(

@@ -163,8 +163,8 @@ def error_models(data: FitData, texts: Sequence[str] = ()) -> tuple[ErrorModel, 
     for text in texts:
         name, _, model_text = text.rpartition(":")
         if name and name.strip() not in names:
-            what = f"no measurement is of '{name.strip()}'"
-            raise InputError(what, key="--error", expected=", ".join(o.output for o in data.outputs),
+            message = f"no measurement is of '{name.strip()}'"
+            raise InputError(message, key="--error", expected=", ".join(o.output for o in data.outputs),
                              nearest=closest_match(name.strip(), names))  # fmt: skip
         for output_name in [names[name.strip()]] if name else [output.output for output in data.outputs]:
             text_by_output[output_name] = model_text.strip()

@@ -149,8 +149,8 @@ def fit(
         raise InputError("one person is not a group", key="--group", expected="two persons or more")
     group_only = {"--covariate": how.covariates, "--full": how.full, "--iov": how.iov}
     if key := next((key for key, value in group_only.items() if value and not is_group), None):
-        what = "covariates, covariances and variability between periods are those of a group"
-        raise InputError(what, key=key, expected="a fit of a group")
+        message = "covariates, covariances and variability between periods are those of a group"
+        raise InputError(message, key=key, expected="a fit of a group")
     predictor = Predictor(model, data, (), threads=how.threads)
     predictor = predictor.with_parameters(chosen_parameters(predictor, errors, population, how.parameters, is_group))
     _refuse_measured(predictor)
@@ -189,8 +189,8 @@ def _refuse_measured(predictor: Predictor) -> None:
         in_table = [p.name for p in predictor.parameters if p.name in changing
                     or (p.name.startswith("person.") and p.name in subject.values)]  # fmt: skip
         if in_table:
-            what, expected = f"{in_table[0]} is a column of the table", "a parameter that was not measured"
-            raise InputError(what, file=predictor.data.table.path, key="--parameters", expected=expected)
+            message, expected = f"{in_table[0]} is a column of the table", "a parameter that was not measured"
+            raise InputError(message, file=predictor.data.table.path, key="--parameters", expected=expected)
 
 
 def _require_predictions(predictor: Predictor) -> None:
@@ -221,8 +221,8 @@ def _fit_group(
 ) -> Fit:  # fmt: skip
     model = group_model(predictor, population, errors, full=how.full, covariates=how.covariates, iov=how.iov)
     if model.varying and model.has_period.shape[1] < 2:
-        what, expected = "every person has one period", "a column OCC, or resets (EVID 3 or 4) between periods"
-        raise InputError(what, file=predictor.data.table.path, key="--iov", expected=expected)
+        message, expected = "every person has one period", "a column OCC, or resets (EVID 3 or 4) between periods"
+        raise InputError(message, file=predictor.data.table.path, key="--iov", expected=expected)
     predictor = replace(predictor, varying=model.varying)
 
     def progress_of(step: str, total: int) -> Callable[[int], None]:

@@ -151,8 +151,8 @@ def named_parameters(
         row = parameters[name]
         sd = _relative_spread(row)
         if not sd or not row.value > 0:
-            what = f"{name} cannot be fitted: it {'has no spread' if row.value > 0 else 'is not positive'}"
-            raise InputError(what, key="--parameters", expected="a positive parameter with a spread")
+            message = f"{name} cannot be fitted: it {'has no spread' if row.value > 0 else 'is not positive'}"
+            raise InputError(message, key="--parameters", expected="a positive parameter with a spread")
         is_share = row.is_fraction and row.canonical < 1
         scale = 1 / (1 - row.canonical) if is_share else 1.0
         fitted.append(_fitted_parameter(row, row.canonical, sd * scale, is_share, "spread of the parameter table"))
@@ -174,9 +174,9 @@ def _full_name(text: str, parameters: ParameterTable, varying: Sequence[str]) ->
     if len(exact) == 1 and (exact[0] in partial or not partial or exact[0].startswith("person.")):
         return exact[0]
     if partial:
-        what, alternatives = f"'{text}' does not name one parameter", list(dict.fromkeys([*partial, *exact]))
+        message, alternatives = f"'{text}' does not name one parameter", list(dict.fromkeys([*partial, *exact]))
         raise UnknownNameError(
-            what, key="--parameters", nearest=partial[0], expected=f"one of {', '.join(alternatives)}"
+            message, key="--parameters", nearest=partial[0], expected=f"one of {', '.join(alternatives)}"
         )
     last_words = {name.rpartition(".")[2]: name for name in reversed(varying)}
     words = {word: name for end, name in last_words.items() for word in end.split("_")}

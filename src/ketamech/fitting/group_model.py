@@ -173,8 +173,8 @@ def _effect(text: str, parameters: Sequence[FittedParameter], data: FitData) -> 
     names = [parameter.name for parameter in parameters]
     index = _index(name, parameters)
     if index is None or not column:
-        what = f"'{text}' is not the effect of a covariate on a fitted parameter"
-        raise InputError(what, key="--covariate", expected=f"PARAMETER ~ COLUMN, with one of {', '.join(names)}",
+        message = f"'{text}' is not the effect of a covariate on a fitted parameter"
+        raise InputError(message, key="--covariate", expected=f"PARAMETER ~ COLUMN, with one of {', '.join(names)}",
                          nearest=closest_match(name, names))  # fmt: skip
     name_by_header = {header.upper(): name_of_column for name_of_column, header in data.table.columns.items()}
     if column.upper() not in name_by_header:

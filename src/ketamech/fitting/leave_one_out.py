@@ -161,6 +161,6 @@ def read_log_likelihoods(folder: Path, data: FitData) -> xr.Dataset:
         raise InputError(f"'{folder}' was written by an earlier version", key="--compare", expected="the fit once more")
     logs = tree[GROUP].to_dataset().load()
     if logs.attrs["data"] != _data_hash(data):
-        what, expected = f"'{folder}' is a fit to other measurements", "fits to the same DV, in the same unit"
-        raise InputError(what, key="--compare", expected=expected)
+        message, expected = f"'{folder}' is a fit to other measurements", "fits to the same DV, in the same unit"
+        raise InputError(message, key="--compare", expected=expected)
     return logs

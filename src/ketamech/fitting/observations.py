@@ -235,8 +235,8 @@ def measurements_of(table: DoseTable, model: Model, observe: Sequence[str] = (),
         expected = f"measurements in a column DV (other columns: {', '.join(unused) or 'none'})"
         raise InputError("there is no column DV", file=table.path, line=1, key=DV, expected=expected)
     if not measurements:
-        what = "the table has no measurement"
-        raise InputError(what, file=table.path, key="DV", expected="records with EVID 0, MDV 0 and a number in DV")
+        message = "the table has no measurement"
+        raise InputError(message, file=table.path, key="DV", expected="records with EVID 0, MDV 0 and a number in DV")
     measurements, flags = _without_duplicates(measurements, table)
     before_dose = [
         m for m in measurements if _is_before_any_dose(m, occasions[m.occasion][1], reader.outputs[m.number])
@@ -324,8 +324,8 @@ class _Reader:
         names = [name for output in self.outputs for name in (output.output, output.dvid)]
         unused = next((name for name in self.limits if name and name not in names), None)
         if unused is not None:
-            what, known = f"no measurement is of '{unused}'", ", ".join(dict.fromkeys(names))
-            raise InputError(what, key="--lloq", expected=known, nearest=closest_match(unused, names))
+            message, known = f"no measurement is of '{unused}'", ", ".join(dict.fromkeys(names))
+            raise InputError(message, key="--lloq", expected=known, nearest=closest_match(unused, names))
 
     def _lloq(self, output: ObservedOutput) -> float:
         """The limit of quantification of --lloq in the unit of DV; NaN without one."""
@@ -337,9 +337,9 @@ class _Reader:
         analyte = analyte_of(row)
         if not analyte:
             if self.single is None:
-                what = "which output does DV measure?"
+                message = "which output does DV measure?"
                 raise row.error(
-                    what, "DVID", "a column DVID, or one observed output", type_this=EXAMPLE.replace("1=", "")
+                    message, "DVID", "a column DVID, or one observed output", type_this=EXAMPLE.replace("1=", "")
                 )
             analyte = self.single[1]
         code = _code(analyte)
@@ -367,15 +367,15 @@ class _Reader:
         raise self._unknown_analyte(row, code)
 
     def _unknown_analyte(self, row: DoseRow, code: str) -> InputError:
-        what = f"DVID {code} is not an output"
+        message = f"DVID {code} is not an output"
         if code.replace(".", "").isdigit():
             known = ", ".join(self.mapping) or "none"
             example = None if self.mapping else EXAMPLE.replace("1=", f"{code}=")
-            return row.error(what, "DVID", f"a code that --observe maps to an output (mapped: {known})",
+            return row.error(message, "DVID", f"a code that --observe maps to an output (mapped: {known})",
                              type_this=example)  # fmt: skip
         names = [*self.mapping, *self.model.layout.output_names]
         return row.error(
-            what, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
+            message, "DVID", "the name of an output, or a code of --observe", nearest=_suggestion(code, names)
         )
 
     def _value(self, row: DoseRow, measured: Measurement, output: ObservedOutput) -> tuple[float, int, float]:
@@ -388,12 +388,12 @@ class _Reader:
         if censored == LEFT and not value > low:
             value = lloq
         if censored == LEFT and not value > low:
-            what, expected = "a level below an unknown limit of quantification", "the limit in column LLOQ or DV"
-            raise row.error(what, "LLOQ", expected, type_this="--lloq and the limit in the unit of DV")
+            message, expected = "a level below an unknown limit of quantification", "the limit in column LLOQ or DV"
+            raise row.error(message, "LLOQ", expected, type_this="--lloq and the limit in the unit of DV")
         if not low <= value <= high:
             bounds = f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
-            what = f"DV of {row.text(DV) or row.text('LLOQ')} {output.unit} for {output.output}"
-            raise row.error(what, DV, f"{bounds} {output.unit}")
+            message = f"DV of {row.text(DV) or row.text('LLOQ')} {output.unit} for {output.output}"
+            raise row.error(message, DV, f"{bounds} {output.unit}")
         if value == 0 and censored == NOT_CENSORED and output.is_concentration:
             text = "a level of 0: if it is below the limit of quantification, use CENS 1 and the limit in DV"
             self.flags.append(Flag(row.text("ID", "1"), row.line, text))

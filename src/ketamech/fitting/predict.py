@@ -104,8 +104,10 @@ class Predictor:
         if free.shape[2] == len(self.parameters) or len(begins) == 1:
             return ()
         if self._base.changes or self._doses_depend:
-            what = "covariates change with time" if self._base.changes else "doses depend on a fitted parameter"
-            raise InputError(f"{what}, and OCC changes without a reset", key="--iov", expected="EVID 4 at a new period")
+            message = "covariates change with time" if self._base.changes else "doses depend on a fitted parameter"
+            raise InputError(
+                f"{message}, and OCC changes without a reset", key="--iov", expected="EVID 4 at a new period"
+            )
         return tuple(
             Change(np.tile(begins[k], len(free)), {name: x.ravel() for name, x in self._values(free, k).items()})
             for k in range(1, len(begins))
@@ -114,19 +116,19 @@ class Predictor:
     def _ensemble_with_doses(self, values: dict[str, np.ndarray], copies: int) -> Ensemble:
         """Patients [occasion, copy] with doses computed from their own parameter values."""
         names = self._base.values
-        parts = []
+        ensembles = []
         for i, (subject, occasion) in enumerate(self.data.occasions):
-            own: dict[str, Any] = {name: column[:, i] for name, column in values.items()}
-            dosed = subject_of(replace(subject, values={**subject.values, **own}), occasion, self.model)
+            person_values: dict[str, Any] = {name: column[:, i] for name, column in values.items()}
+            dosed = subject_of(replace(subject, values={**subject.values, **person_values}), occasion, self.model)
             base = {
                 name: np.full(copies, np.broadcast_to(column, self._base.size)[i]) for name, column in names.items()
             }
-            parts.append(
-                Ensemble.of(self.model, {**base, **own}, dosed.events, copies, cycle=dosed.steady_state_events,
-                            length=dosed.cycle_length)
+            ensembles.append(
+                Ensemble.of(self.model, {**base, **person_values}, dosed.events, copies,
+                            cycle=dosed.steady_state_events, length=dosed.cycle_length)
             )  # fmt: skip
-        order = np.repeat(np.arange(len(parts)), copies)
-        return replace(Ensemble.joined(parts), changes=tuple(change.of(order) for change in self._base.changes))
+        order = np.repeat(np.arange(len(ensembles)), copies)
+        return replace(Ensemble.joined(ensembles), changes=tuple(change.of(order) for change in self._base.changes))
 
     def curves(self, free: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
         """Outputs [copy, occasion, time, output] in the units of the model, NaN for a failure.
@@ -136,8 +138,8 @@ class Predictor:
         """
         grid = self.times if times is None else times
         chunk = max(1, CHUNK // len(grid))
-        parts = [self._solve_curves(free[i : i + chunk], grid) for i in range(0, len(free), chunk)]
-        return np.concatenate(parts)
+        chunks = [self._solve_curves(free[i : i + chunk], grid) for i in range(0, len(free), chunk)]
+        return np.concatenate(chunks)
 
     def _solve_curves(self, free: np.ndarray, grid: np.ndarray) -> np.ndarray:
         copies, values = len(free), self._values(free)
@@ -175,12 +177,12 @@ class Predictor:
         """Times [occasion, time] (h from the begin) for curves: `count` up to the last measurement of each output."""
         delay = np.array([pre_dose_delay(occasion) for _, occasion in self.data.occasions])[:, None]
         occasion, slot, output, _ = self._index
-        parts = []
+        grids = []
         for number in range(len(self.outputs)):
             ends = np.full(len(self.times), 1e-3)
             np.maximum.at(ends, occasion[output == number], self.times[occasion, slot][output == number])
-            parts.append(np.linspace(0, 1, count) * ends[:, None])
-        return np.asarray(delay + np.sort(np.concatenate(parts, axis=1), axis=1))
+            grids.append(np.linspace(0, 1, count) * ends[:, None])
+        return np.asarray(delay + np.sort(np.concatenate(grids, axis=1), axis=1))
 
 
 def curve_sensitivities(

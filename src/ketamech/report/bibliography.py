@@ -58,16 +58,16 @@ def cite(run: xr.Dataset | Path | str, *, bibtex: bool = False) -> str:
     )
     missing = [key for key in keys if key not in references]
     if missing:
-        what = f"'{name}' cites '{missing[0]}', which this version does not ship"
-        raise InputError(what, expected="results of this version", type_this="ketamech simulate SCENARIO")
+        message = f"'{name}' cites '{missing[0]}', which this version does not ship"
+        raise InputError(message, expected="results of this version", type_this="ketamech simulate SCENARIO")
     papers = [references[key] for key in keys]
     return as_bibtex(papers) if bibtex else as_text(papers)
 
 
 def _keys_of_dataset(dataset: xr.Dataset) -> list[str]:
     if PAPERS not in dataset.attrs:
-        what = f"the Dataset has no attribute '{PAPERS}'"
-        raise InputError(what, expected="a Dataset as ketamech.simulate returns it", type_this="ketamech.cite(run)")
+        message = f"the Dataset has no attribute '{PAPERS}'"
+        raise InputError(message, expected="a Dataset as ketamech.simulate returns it", type_this="ketamech.cite(run)")
     return str(dataset.attrs[PAPERS]).split()
 
 
@@ -86,10 +86,10 @@ def _cited_keys(source: Path) -> list[str]:
         files = (path for path in sorted(source.iterdir()) if path.suffix in SUFFIXES)
         papers = next((keys for path in files if (keys := metadata_of(path).get(PAPERS))), None)
     else:
-        what = f"'{source.name}' is not a KetaMech run" if source.exists() else f"there is no '{source}'"
+        message = f"'{source.name}' is not a KetaMech run" if source.exists() else f"there is no '{source}'"
         kinds = ", ".join(SUFFIXES)
         expected = f"a folder that ketamech wrote results to, or a file of results ({kinds})"
-        raise InputError(what, expected=expected, type_this="ketamech simulate SCENARIO")
+        raise InputError(message, expected=expected, type_this="ketamech simulate SCENARIO")
     if not papers:
         raise InputError(
             f"'{source.name}' does not list the papers that it cites", expected="results that KetaMech wrote"
@@ -101,8 +101,8 @@ def _bibliography_keys(path: Path) -> list[str]:
     try:
         return [str(entry["key"]) for entry in read_json(path)]
     except (ValueError, TypeError, KeyError):
-        what = f"'{path.name}' is not the list of papers that was written"
-        raise InputError(what, file=path.parent, expected="a run as it was written") from None
+        message = f"'{path.name}' is not the list of papers that was written"
+        raise InputError(message, file=path.parent, expected="a run as it was written") from None
 
 
 def as_text(papers: Iterable[Reference]) -> str:

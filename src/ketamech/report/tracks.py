@@ -128,8 +128,8 @@ def _tracks(folder: Path) -> dict[str, Track]:
             raise row.error("id", f"'{name}' has no curve", expected="at least one row in curves.csv")
         tracks[name] = _track(row, tuple(curves.pop(name)))
     if curves:
-        what = f"curves of unknown tracks: {', '.join(curves)}"
-        raise InputError(what, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
+        message = f"curves of unknown tracks: {', '.join(curves)}"
+        raise InputError(message, file=folder / "curves.csv", key="track", expected="tracks of tracks.csv")
     return tracks
 
 

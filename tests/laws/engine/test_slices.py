@@ -97,7 +97,7 @@ def test_a_scope_holds_what_its_outputs_need_and_what_is_computed_from_that(syst
 
 def test_a_slice_has_the_bits_of_the_whole_system(kernel, scope, inputs, monkeypatch):
     part = kernel.within(scope)
-    code = part._slice(scope.slices[0])
+    code = part._slice_code(scope.slices[0])
     assert list(code.absent) == [3]
     assert list(code.states) == [0, 1, 4]
     sliced = run(part, inputs)
@@ -126,7 +126,7 @@ def test_the_whole_system_on_a_gpu_leaves_the_same_states_out_of_the_error(syste
 
 def test_a_dose_elsewhere_or_a_level_above_zero_needs_the_whole_system(kernel, scope, inputs):
     part = kernel.within(scope)
-    kernel.compiled, part._slice(scope.slices[0])
+    kernel.compiled, part._slice_code(scope.slices[0])
     level = np.zeros((7, 6))
     assert part.code_for_run("cpu", {0}, [level]).states is not None
     level[2, 3] = 1.0

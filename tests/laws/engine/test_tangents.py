@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ketamech.engine import drug_free_steady_state, events, load_kernel, solve
-from ketamech.engine.codegen.differentiate import Differentiator, named
+from ketamech.engine.codegen.differentiate import Differentiator, tangent_name
 from ketamech.engine.codegen.ir import KINDS, Instruction
 from ketamech.engine.events import to_table
 from ketamech.engine.tangent_solve import EventTangents, solve_with_tangents, steady_state_with_tangents
@@ -54,11 +54,11 @@ def derivative(ops, values, tangents):
     """The tangent of the name y."""
     code = Differentiator(1)
     for name in tangents:  # makes the name move
-        code._moving.add(name)
+        code._with_tangents.add(name)
     written = code.instructions(ops)
-    given = {**values, **{named(name, 1): slope for name, slope in tangents.items()}}
+    given = {**values, **{tangent_name(name, 1): slope for name, slope in tangents.items()}}
     found = run(written, given)
-    return found.get(named("y", 1), 0.0)
+    return found.get(tangent_name("y", 1), 0.0)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -47,9 +47,9 @@ def dosing_tables() -> dict[str, Any]:
     return {
         "words": {word: [meaning.kind, meaning.value] for word, meaning in lexicon.load_words().items()},
         "routes": load_routes(),
-        "drug_words": {word: [found.name, route] for word, (found, route) in spellings().items()},
-        "perturbation_words": {word: one.name for word, one in perturbations_by_name().items()},
-        "perturbations": {one.name: _perturbation(one) for one in load_perturbations().values()},
+        "drug_words": {word: [word_drug.name, route] for word, (word_drug, route) in spellings().items()},
+        "perturbation_words": {word: perturbation.name for word, perturbation in perturbations_by_name().items()},
+        "perturbations": {row.name: _perturbation(row) for row in load_perturbations().values()},
         "drugs": {drug.name: _drug(drug) for drug in load_drugs()},
         "grammar": grammar_tables(),
         "unit_words": [words[-1] for words in TIME_UNIT_SPELLINGS.values()],
@@ -74,10 +74,10 @@ def dosing_tables() -> dict[str, Any]:
 
 def _drug(drug: Drug) -> dict[str, Any]:
     """A drug with its limits (mg/kg) by route, its unit dose (mg/kg) and its absorption by route."""
-    own = load_parameters()
+    parameters = load_parameters()
 
     def milligrams(dose: str) -> float:
-        return float(dose_events.milligrams_per_kilogram(dose, lambda name: own[name].canonical))
+        return float(dose_events.milligrams_per_kilogram(dose, lambda name: parameters[name].canonical))
 
     return {
         **asdict(drug),
@@ -87,12 +87,18 @@ def _drug(drug: Drug) -> dict[str, Any]:
     }
 
 
-def _perturbation(one: Perturbation) -> dict[str, Any]:
-    own = {name: getattr(one, name) for name in ("kind", "target", "target_states", "level", "at")}
-    dosable = one.kind in perturbations.DOSABLE_KINDS
-    doses = [asdict(dose) for dose in one.doses]
-    values = one.values(load_parameters())
-    return {**own, "loss_rate": one.loss_rate_parameter, "dosable": dosable, "parameter_values": values, "doses": doses}
+def _perturbation(perturbation: Perturbation) -> dict[str, Any]:
+    fields = {name: getattr(perturbation, name) for name in ("kind", "target", "target_states", "level", "at")}
+    dosable = perturbation.kind in perturbations.DOSABLE_KINDS
+    doses = [asdict(dose) for dose in perturbation.doses]
+    values = perturbation.values(load_parameters())
+    return {
+        **fields,
+        "loss_rate": perturbation.loss_rate_parameter,
+        "dosable": dosable,
+        "parameter_values": values,
+        "doses": doses,
+    }
 
 
 def _mass_words() -> set[str]:
@@ -102,8 +108,8 @@ def _mass_words() -> set[str]:
 
 def _unit(text: str) -> list[float | str]:
     """Factor to canonical units, and the dimensions as text."""
-    found = unit(text)
-    return [found.factor, format_dimensions(found.dims)]
+    parsed = unit(text)
+    return [parsed.factor, format_dimensions(parsed.dims)]
 
 
 def grammar_tables() -> dict[str, Any]:
@@ -111,9 +117,9 @@ def grammar_tables() -> dict[str, Any]:
 
     States are numbered in the order in which they are found, so that the same grammar gives the same tables.
     """
-    found = parse.parser()
-    table = found.parser.parser._parse_table
-    rules = {rule: i for i, rule in enumerate(found.rules)}
+    parser = parse.parser()
+    table = parser.parser.parser._parse_table
+    rules = {rule: i for i, rule in enumerate(parser.rules)}
     order: dict[int, int] = {}
     waiting = deque(table.start_states[name] for name in GRAMMAR_STARTS)
     while waiting:
@@ -134,7 +140,7 @@ def grammar_tables() -> dict[str, Any]:
         "states": states,
         "starts": {name: order[table.start_states[name]] for name in GRAMMAR_STARTS},
         "ends": {name: order[table.end_states[name]] for name in GRAMMAR_STARTS},
-        "rules": [[rule.origin.name, len(rule.expansion), rule.alias or rule.origin.name] for rule in found.rules],
+        "rules": [[rule.origin.name, len(rule.expansion), rule.alias or rule.origin.name] for rule in parser.rules],
     }
 
 

@@ -41,7 +41,7 @@ def published_tables(app_state: AppState) -> dict[str, Any]:
     used = dict.fromkeys(target.protocol for target, _ in shown)
     return {
         "protocols": {name: _protocol(protocols[name], model) for name in used},
-        "values": [_value(target, *place, app_state) for target, place in shown],
+        "values": [_value(target, *curve, app_state) for target, curve in shown],
         "same_person": SAME_PERSON,
         "age_difference": MAX_AGE_DIFFERENCE * unit("year").factor,
     }

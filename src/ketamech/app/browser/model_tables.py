@@ -138,19 +138,19 @@ def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
 
 def _parameter(row: Parameter) -> dict[str, Any]:
     low, high = bounds(row)
-    found: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
+    row_values: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
     names = named_values().get(row.name)
     return (
-        found
+        row_values
         | ({"names": names} if names else {})
         | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
     )
 
 
 def _species(name: str, model: Model) -> dict[str, Any]:
-    found = load_species(name)
+    species = load_species(name)
     low, high = bounds(model.parameters["person.weight"], name)
-    return {"values": found.canonical, "routes": found.routes, "human": name == HUMAN, "weight": [low, high]}
+    return {"values": species.canonical, "routes": species.routes, "human": name == HUMAN, "weight": [low, high]}
 
 
 def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, Any]:
@@ -159,5 +159,5 @@ def _track(track: Track, model: Model, values: dict[str, float]) -> dict[str, An
         {"key": c.outputs, "label": c.label or track.label, "outputs": c.names, "factor": track.factor(c, values)}
         for c in available_curves(track, model)
     ]
-    head = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
-    return {**head, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}
+    fields = {name: value for name, value in asdict(track).items() if name in ("key", "group", "label", "unit")}
+    return {**fields, "curves": curves, "relative": track.is_relative, "baseline": track.fixed_baseline}

@@ -107,11 +107,13 @@ def _refuse_too_many(curves: xr.Dataset, kind: str, max_numbers: int) -> None:
     """Raise LimitExceeded when the download has too many numbers."""
     numbers = sum(variable.size for variable in curves.data_vars.values())
     if kind == "csv" and numbers > max_numbers:
-        what = f"{numbers:,} numbers are more than a CSV from the page holds"
-        raise LimitExceeded(what, f"at most {max_numbers:,}: take Parquet, a shorter horizon, or use the command line")
+        message = f"{numbers:,} numbers are more than a CSV from the page holds"
+        raise LimitExceeded(
+            message, f"at most {max_numbers:,}: take Parquet, a shorter horizon, or use the command line"
+        )
     if numbers > 10 * max_numbers:
-        what = f"{numbers:,} numbers are more than the page sends"
-        raise LimitExceeded(what, f"at most {10 * max_numbers:,}: a shorter horizon, or use the command line")
+        message = f"{numbers:,} numbers are more than the page sends"
+        raise LimitExceeded(message, f"at most {10 * max_numbers:,}: a shorter horizon, or use the command line")
 
 
 def report_of(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes:

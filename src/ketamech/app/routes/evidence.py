@@ -192,28 +192,30 @@ def routes(app_state: AppState) -> APIRouter:
 
 def evidence_rows(app_state: AppState, query: EvidenceQuery) -> dict[str, Any]:
     """Rows by text, by filters or by id; see `EvidenceRows`."""
-    known = app_state.evidence
+    evidence = app_state.evidence
     if query.ids:
-        found = [known.observations[one] for one in query.ids.split(",") if one in known.observations]
-        return {"total": len(found), "first": 0, "rows": [evidence_row(row, app_state) for row in found[:MAX_ROWS]]}
-    found = known.select(stage=query.stage or None, text=query.text or None)
-    wanted = {name: getattr(query, name) for name in FILTERS if getattr(query, name)}
-    counts = {name: _counts(found, name, wanted) for name in FILTERS}
-    found = [row for row in found if _is_chosen(row, wanted)]
-    page = found[query.first : query.first + query.limit]
-    rows = [evidence_row(row, app_state) for row in page]
-    return {"total": len(found), "first": query.first, "rows": rows, "counts": counts}
+        matches = [evidence.observations[id_] for id_ in query.ids.split(",") if id_ in evidence.observations]
+        return {"total": len(matches), "first": 0, "rows": [evidence_row(row, app_state) for row in matches[:MAX_ROWS]]}
+    matches = evidence.select(stage=query.stage or None, text=query.text or None)
+    filters = {name: getattr(query, name) for name in FILTERS if getattr(query, name)}
+    counts = {name: _counts(matches, name, filters) for name in FILTERS}
+    matches = [row for row in matches if _is_chosen(row, filters)]
+    page = matches[query.first : query.first + query.limit]
+    table_rows = [evidence_row(row, app_state) for row in page]
+    return {"total": len(matches), "first": query.first, "rows": table_rows, "counts": counts}
 
 
-def _is_chosen(row: Observation, wanted: Mapping[str, str]) -> bool:
-    return all(str(getattr(row, name)) == value for name, value in wanted.items())
+def _is_chosen(row: Observation, filters: Mapping[str, str]) -> bool:
+    return all(str(getattr(row, name)) == value for name, value in filters.items())
 
 
-def _counts(rows: Iterable[Observation], name: str, wanted: Mapping[str, str]) -> dict[str, int]:
+def _counts(rows: Iterable[Observation], name: str, filters: Mapping[str, str]) -> dict[str, int]:
     """Number of rows by value of one filter among those that the other filters choose, the most frequent first."""
-    others = {key: value for key, value in wanted.items() if key != name}
+    other_filters = {key: value for key, value in filters.items() if key != name}
     return dict(
-        Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, others)).most_common(MAX_LISTED_VALUES)
+        Counter(str(getattr(row, name)) for row in rows if _is_chosen(row, other_filters)).most_common(
+            MAX_LISTED_VALUES
+        )
     )
 
 
@@ -249,33 +251,33 @@ def stage_page(app_state: AppState, name: str) -> StagePage:
     stage = next((stage for stage in system.stages if stage.name == name), None)
     if stage is None:
         raise NotFound(f"there is no stage '{name[:60]}'")
-    found = stage_section(system, stage)
-    equations = [Equation(left=left, terms=terms) for left, terms in found.equations]
+    section = stage_section(system, stage)
+    equations = [Equation(left=left, terms=terms) for left, terms in section.equations]
     return StagePage(
-        name=found.name, title=found.title, description=found.about, inputs=found.inputs, equations=equations,
-        outputs=found.outputs, parameters=found.parameters, papers=_papers(app_state, stage.used_parameters),
+        name=section.name, title=section.title, description=section.about, inputs=section.inputs, equations=equations,
+        outputs=section.outputs, parameters=section.parameters, papers=_papers(app_state, stage.used_parameters),
     )  # fmt: skip
 
 
 def _papers(app_state: AppState, names: Iterable[str]) -> list[StagePaper]:
     """The papers of the evidence rows behind some parameters, the one with most parameters first."""
-    table, known = app_state.model.parameters, app_state.evidence
+    table, evidence = app_state.model.parameters, app_state.evidence
     rows: dict[str, dict[str, set[str]]] = {}
     for name in names:
-        for one in (known.observations[id_] for id_ in table[name].evidence if id_ in known.observations):
-            lists = rows.setdefault(one.reference, {"evidence": set(), "parameters": set()})
-            lists["evidence"].add(one.id)
+        for row in (evidence.observations[id_] for id_ in table[name].evidence if id_ in evidence.observations):
+            lists = rows.setdefault(row.reference, {"evidence": set(), "parameters": set()})
+            lists["evidence"].add(row.id)
             lists["parameters"].add(name)
-    found = []
+    papers = []
     for reference, lists in rows.items():
-        paper = known.references[reference]
-        found.append(
+        paper = evidence.references[reference]
+        papers.append(
             StagePaper(
                 citation=paper.citation, url=url_of(paper), evidence=sorted(lists["evidence"]),
                 parameters=sorted(lists["parameters"]),
             )
         )  # fmt: skip
-    return sorted(found, key=lambda one: (-len(one.parameters), one.citation))
+    return sorted(papers, key=lambda row: (-len(row.parameters), row.citation))
 
 
 def claims_of(app_state: AppState) -> dict[str, dict[str, Any]]:
@@ -293,11 +295,11 @@ def _claim(claim: Claim, rule: Rule, app_state: AppState) -> dict[str, Any]:
         ]
         for side in ("for", "against")
     }
-    own = {name: getattr(claim, name) for name in ("id", "statement", "encountered_as", "note")}
+    fields = {name: getattr(claim, name) for name in ("id", "statement", "encountered_as", "note")}
     robustness = _robustness(claim.id, app_state)
     weights = {"weight_for": verdict.weight_for, "weight_against": verdict.weight_against}
     return {
-        **own, "verdict": verdict.verdict, "reason": verdict.reason, "robustness": robustness, **weights, **evidence,
+        **fields, "verdict": verdict.verdict, "reason": verdict.reason, "robustness": robustness, **weights, **evidence,
     }  # fmt: skip
 
 
@@ -314,14 +316,17 @@ def _robustness(claim: str, app_state: AppState) -> dict[str, Any] | None:
 
 def claim_result(app_state: AppState, name: str) -> ClaimResult:
     """What the model shows of one claim. Raises NotFound."""
-    found = app_state.cache.get("experiments of claims", lambda: evaluate_claims(app_state.model))
-    if name not in found:
+    results = app_state.cache.get("experiments of claims", lambda: evaluate_claims(app_state.model))
+    if name not in results:
         raise NotFound(f"there is no claim '{name[:60]}'")
-    result = ClaimResult.model_validate(found[name])
+    result = ClaimResult.model_validate(results[name])
     result.results = [
         ClaimTestResult(
-            description=one.test.description, passed=one.passed, value=rounded_number(one.value, 4), unit=one.unit
+            description=test_result.test.description,
+            passed=test_result.passed,
+            value=rounded_number(test_result.value, 4),
+            unit=test_result.unit,
         )
-        for one in found[name].test_results
+        for test_result in results[name].test_results
     ]
     return result

@@ -40,14 +40,15 @@ def routes(app_state: AppState) -> APIRouter:
 
 def answers(app_state: AppState) -> list[dict[str, object]]:
     """Every exercise with its answer; see `ExerciseAnswer`. Raises SolverError."""
-    found = []
-    for one in load_exercises():
-        value = answer(one, app_state.model)
-        scenarios = [one.scenario, *([one.reference] if one.reference else [])]
-        found.append(
+    results = []
+    for exercise in load_exercises():
+        value = answer(exercise, app_state.model)
+        scenarios = [exercise.scenario, *([exercise.reference] if exercise.reference else [])]
+        results.append(
             ExerciseAnswer(
-                id=one.id, title=one.title, question=one.question, explanation=one.explanation, scenarios=scenarios,
-                group=one.group, value=value, unit=one.unit, text=f"{number(value, one.digits)} {one.unit}",
+                id=exercise.id, title=exercise.title, question=exercise.question, explanation=exercise.explanation,
+                scenarios=scenarios, group=exercise.group, value=value, unit=exercise.unit,
+                text=f"{number(value, exercise.digits)} {exercise.unit}",
             ).model_dump(mode="json")
         )  # fmt: skip
-    return found
+    return results

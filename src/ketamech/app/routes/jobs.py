@@ -70,7 +70,7 @@ def routes(app_state: AppState, jobs: Jobs) -> APIRouter:
     @router.get("/jobs", response_model=list[JobState])
     async def all_jobs() -> Response:
         """All stored jobs without their results, the newest first."""
-        return json_response([job_state(one).model_dump(mode="json") for one in jobs.newest_first()])
+        return json_response([job_state(listed_job).model_dump(mode="json") for listed_job in jobs.newest_first()])
 
     @router.get("/jobs/{job_id}", response_model=JobState)
     async def job(job_id: JobId) -> Response:

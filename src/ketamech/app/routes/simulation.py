@@ -92,39 +92,43 @@ def subjects_of_table(request: DoseTableRequest, model: Model) -> dict[str, Any]
     name = shown_name(request.name)
     table = doses_in(request.text, name, model.parameters, drug=request.drug or None, route=request.route or None)
     if len(table.subjects) > MAX_SUBJECTS:
-        what = f"{len(table.subjects)} subjects in one table"
-        raise InputError(what, file=name, expected=f"at most {MAX_SUBJECTS} on the page; the command line reads more")
+        message = f"{len(table.subjects)} subjects in one table"
+        raise InputError(
+            message, file=name, expected=f"at most {MAX_SUBJECTS} on the page; the command line reads more"
+        )
     records = sum(len(occasion.every) for subject in table.subjects for occasion in subject.occasions)
     if records > MAX_RECORDS:
         expected = f"at most {MAX_RECORDS} on the page; the command line reads more"
         raise InputError(f"{records} records in one table", file=name, expected=expected)
-    found, errors = [], []
+    scenarios, errors = [], []
     for subject in table.subjects:
         try:
             keys = _scenario_of_subject(table, subject, model)
-            found.append({"id": subject.name, "scenario": keys.model_dump(mode="json")})
+            scenarios.append({"id": subject.name, "scenario": keys.model_dump(mode="json")})
         except InputError as error:
             errors.append(error)
-    if not found:
+    if not scenarios:
         raise errors[0]
-    return {"subjects": found, "assumptions": list(table.notes), "errors": [str(error) for error in errors]}
+    return {"subjects": scenarios, "assumptions": list(table.notes), "errors": [str(error) for error in errors]}
 
 
 def _scenario_of_subject(table: DoseTable, subject: DoseTableSubject, model: Model) -> ScenarioFile:
     """The scenario of one subject as the keys of a file, with covariates under `person`."""
     count = sum(len(occasion.rows) for occasion in subject.occasions)
     if count > MAX_ROWS_OF_SUBJECT:
-        what = f"{count} doses of ID {subject.name}"
-        raise InputError(what, file=table.path, expected=f"at most {MAX_ROWS_OF_SUBJECT}; the command line takes more")
+        message = f"{count} doses of ID {subject.name}"
+        raise InputError(
+            message, file=table.path, expected=f"at most {MAX_ROWS_OF_SUBJECT}; the command line takes more"
+        )
     if not count:
         raise InputError(f"no dose for ID {subject.name}", file=table.path, expected="rows with AMT above 0")
     scenario = scenario_of_subject(table, subject, model.parameters)
     keys = ScenarioFile.model_validate(scenario_keys(scenario, model.parameters))
     person = {n.removeprefix(PERSON): v for n, v in keys.parameters.items() if n.startswith(PERSON)}
-    others = {n: v for n, v in keys.parameters.items() if not n.startswith(PERSON)}
-    found = keys.model_copy(update={"person": person, "parameters": others})
+    other_parameters = {n: v for n, v in keys.parameters.items() if not n.startswith(PERSON)}
+    scenario_file = keys.model_copy(update={"person": person, "parameters": other_parameters})
     try:
-        scenario_of(found, model)
+        scenario_of(scenario_file, model)
     except InputError as error:
         raise without_file(error) from None
-    return found
+    return scenario_file

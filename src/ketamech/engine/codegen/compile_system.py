@@ -51,18 +51,18 @@ class Equations:
         return len(self._constants)
 
     def _code(self, array: str, steps: Sequence[Assignment], targets: Sequence[Target]) -> list[Instruction]:
-        places: dict[str, Operand] = {name: Slot(array, i) for i, name in enumerate(self._states)}
-        code = Lowering(places)
+        slots: dict[str, Operand] = {name: Slot(array, i) for i, name in enumerate(self._states)}
+        code = Lowering(slots)
         assignments, results = _common_subexpressions(steps, targets)
         constant: dict[str, sympy.Expr] = {}
         for name, expression in assignments:
-            moving = self._hoist_constants(_known(expression, constant), code)
+            moving = self._hoist_constants(_substitute_constants(expression, constant), code)
             if self._is_constant(moving):
                 constant[name] = moving
             else:
-                code.places[name] = code.value(moving)
-        for place, expression in results:
-            code.assign(place, self._hoist_constants(_known(expression, constant), code))
+                code.operands[name] = code.value(moving)
+        for target, expression in results:
+            code.assign(target, self._hoist_constants(_substitute_constants(expression, constant), code))
         return code.ops
 
     def _is_constant(self, expression: sympy.Expr) -> bool:
@@ -88,19 +88,19 @@ class Equations:
         if expression.is_Symbol and expression.name.startswith("Q["):
             return expression
         name = self._constants.setdefault(expression, f"Q[{len(self._constants)}]")
-        code.places[name] = Slot("Q", int(name[2:-1]))
+        code.operands[name] = Slot("Q", int(name[2:-1]))
         return sympy.Symbol(name)
 
     def _preparation(self) -> list[Instruction]:
         """Every constant, as an intermediate result and as a store."""
-        named = [(name, expression) for expression, name in self._constants.items()]
-        stores = [(Slot("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(named)]
+        constants = [(name, expression) for expression, name in self._constants.items()]
+        stores = [(Slot("Q", i), sympy.Symbol(name)) for i, (name, _) in enumerate(constants)]
         code = Lowering({name: Slot("P", i) for i, name in enumerate(self._inputs)})
-        steps, results = _common_subexpressions(named, stores)
+        steps, results = _common_subexpressions(constants, stores)
         for name, expression in steps:
-            code.places[name] = code.value(expression)
-        for place, expression in results:
-            code.assign(place, expression)
+            code.operands[name] = code.value(expression)
+        for target, expression in results:
+            code.assign(target, expression)
         return code.ops
 
 
@@ -124,8 +124,8 @@ def _may_be_infinite(derivative: sympy.Expr, infinite: set[sympy.Symbol]) -> boo
     return any(not power.exp.is_Integer and power.base.free_symbols for power in powers)
 
 
-def _known(expression: sympy.Expr, values: Mapping[str, sympy.Expr]) -> sympy.Expr:
-    return expression.xreplace({s: values[s.name] for s in expression.free_symbols if s.name in values})
+def _substitute_constants(expression: sympy.Expr, constants: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    return expression.xreplace({s: constants[s.name] for s in expression.free_symbols if s.name in constants})
 
 
 def _common_subexpressions(
@@ -134,19 +134,19 @@ def _common_subexpressions(
     """The steps that targets need and their common parts, in order of use; and the targets in terms of them."""
     needed_names = _needed_assignments(steps, [expression for _, expression in targets])
     needed = [(name, expand_functions(expression)) for name, expression in steps if name in needed_names]
-    wanted = [(place, expand_functions(expression)) for place, expression in targets]
-    shared, reduced = sympy.cse([e for _, e in (*needed, *wanted)], symbols=sympy.numbered_symbols("x"))
+    expanded = [(target, expand_functions(expression)) for target, expression in targets]
+    shared, reduced = sympy.cse([e for _, e in (*needed, *expanded)], symbols=sympy.numbered_symbols("x"))
     assignments = [(s.name, e) for s, e in shared]
     assignments += [(name, e) for (name, _), e in zip(needed, reduced, strict=False)]
-    results = [(place, e) for (place, _), e in zip(wanted, reduced[len(needed) :], strict=True)]
+    results = [(target, e) for (target, _), e in zip(expanded, reduced[len(needed) :], strict=True)]
     by_name = dict(assignments)
     needs = {name: sorted(s.name for s in e.free_symbols) for name, e in assignments}
     return [(name, by_name[name]) for name in topological_order(needs)], results
 
 
-def _needed_assignments(steps: Sequence[Assignment], wanted: Iterable[sympy.Expr]) -> set[str]:
+def _needed_assignments(steps: Sequence[Assignment], expressions: Iterable[sympy.Expr]) -> set[str]:
     by_name = dict(steps)
-    waiting = {s.name for expression in wanted for s in expression.free_symbols}
+    waiting = {s.name for expression in expressions for s in expression.free_symbols}
     needed_names: set[str] = set()
     while waiting:
         name = waiting.pop()

@@ -1,4 +1,4 @@
-"""Straight-line code with some states at zero: constant results, unused instructions and unused rows are left out.
+"""Straight-line code with some states at zero: constant results, unused instructions and unused rows are removed.
 
 Every remaining instruction works on the same numbers as before, so that its result has the same bits (a zero may change
 its sign): x + 0, x * 1 and 0 * x, of a finite x, are exact.
@@ -15,48 +15,47 @@ Results = dict[str, Operand]
 
 
 def fold_zeros(code: Iterable[Instruction], zeros: Collection[int]) -> tuple[list[Instruction], Results]:
-    """The instructions that remain where the states `zeros` are 0, and what each name stands for that no longer exists.
+    """The instructions that remain where the states `zeros` are 0, and the replacement of each name that was removed.
 
-    A name stands for a number, another name or a slot. Copies to names are left out too.
+    A replacement is a number, another name or a slot. Copies to names are removed too.
     """
-    known: Results = {}
+    results: Results = {}
     remaining = list[Instruction]()
 
-    def present(operand: Operand) -> Operand:
+    def folded_operand(operand: Operand) -> Operand:
         if isinstance(operand, Slot):
             return 0.0 if operand.array in STATE_ARRAYS and operand.row in zeros else operand
-        return known.get(operand, operand) if isinstance(operand, str) else float(operand)
+        return results.get(operand, operand) if isinstance(operand, str) else float(operand)
 
     for instruction in code:
-        folded = _simplified(instruction.kind, tuple(map(present, instruction.arguments)))
+        folded = _simplified(instruction.kind, tuple(map(folded_operand, instruction.arguments)))
         if isinstance(instruction.target, str) and folded.kind == "copy":
-            known[instruction.target] = folded.arguments[0]
+            results[instruction.target] = folded.arguments[0]
         else:
             remaining.append(Instruction(instruction.target, folded.kind, folded.arguments))
-    return remaining, known
+    return remaining, results
 
 
-def used_instructions(code: Sequence[Instruction], wanted: Iterable[Operand]) -> list[Instruction]:
-    """The instructions that the operands `wanted` need."""
-    needed, found = set(wanted), list[Instruction]()
+def used_instructions(code: Sequence[Instruction], results: Iterable[Operand]) -> list[Instruction]:
+    """The instructions that the operands `results` need."""
+    needed, used = set(results), list[Instruction]()
     for instruction in reversed(code):
         if instruction.target in needed:
-            found.append(instruction)
+            used.append(instruction)
             needed |= {argument for argument in instruction.arguments if not isinstance(argument, float)}
-    return found[::-1]
+    return used[::-1]
 
 
-def renumbered(code: Iterable[Instruction], row: Callable[[Slot], Slot]) -> list[Instruction]:
+def renumbered(code: Iterable[Instruction], new_slot: Callable[[Slot], Slot]) -> list[Instruction]:
     """The same instructions with other slots."""
 
-    def moved(operand: Operand) -> Operand:
-        return row(operand) if isinstance(operand, Slot) else operand
+    def new_operand(operand: Operand) -> Operand:
+        return new_slot(operand) if isinstance(operand, Slot) else operand
 
     return [
-        Instruction(row(one.target) if isinstance(one.target, Slot) else one.target, one.kind,
-                    tuple(map(moved, one.arguments)))
-        for one in code
-    ]  # fmt: skip
+        Instruction(new_slot(target) if isinstance(target, Slot) else target, kind, tuple(map(new_operand, arguments)))
+        for target, kind, arguments in code
+    ]
 
 
 def _simplified(kind: str, arguments: tuple[Operand, ...]) -> Instruction:

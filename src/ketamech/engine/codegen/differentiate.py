@@ -1,4 +1,4 @@
-"""Forward differentiation of straight-line code: beside each result, its derivatives in several directions (tangents).
+"""Forward differentiation of straight-line code: each result with its derivatives in several directions (tangents).
 
 Every instruction is followed by those of its tangents, by the chain rule; what all directions have in common is
 computed once. The result is the exact derivative of the numbers that the code computes, up to rounding. Long code is
@@ -22,33 +22,33 @@ Item = Instruction | Loop | Call
 
 
 class Differentiator:
-    """Writes the code of one block with `count` tangents; remembers which names have tangents."""
+    """Writes the code of one block with `count` tangents."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._moving: set[str] = set()
+        self._with_tangents: set[str] = set()
         self._names = 0
 
     def body(self, items: Iterable[Item]) -> list[Item]:
         """Instructions and loops with their tangents; calls stay, since a called block computes its own tangents."""
-        found = list[Item]()
+        result = list[Item]()
         for item in items:
             if isinstance(item, Loop):
-                found.append(Loop(item.rows, tuple(self.instructions(item.body))))
+                result.append(Loop(item.rows, tuple(self.instructions(item.body))))
             elif isinstance(item, Instruction):
-                found += self.instructions([item])
+                result += self.instructions([item])
             else:
-                found.append(item)
-        return found
+                result.append(item)
+        return result
 
     def instructions(self, ops: Iterable[Instruction]) -> list[Instruction]:
         """Instructions, each followed by its tangents."""
-        found = list[Instruction]()
+        result = list[Instruction]()
         for op in ops:
-            found.append(op)
+            result.append(op)
             if self.count:
-                found += self._tangents(op)
-        return found
+                result += self._tangents(op)
+        return result
 
     def split(self, ops: Iterable[Instruction]) -> tuple[list[Instruction], list[Instruction]]:
         """Instructions of the values, with the factors of their tangents in the array E, and those of one tangent."""
@@ -79,29 +79,29 @@ class Differentiator:
         """The operand of a tangent (directions from 1 on); None where it is 0."""
         if isinstance(operand, Slot):
             return None if operand.array in FIXED_ARRAYS else operand._replace(tangent=direction)
-        if isinstance(operand, str) and operand in self._moving:
-            return named(operand, direction)
+        if isinstance(operand, str) and operand in self._with_tangents:
+            return tangent_name(operand, direction)
         return None
 
     def _tangents(self, op: Instruction) -> list[Instruction]:
-        moving = any(self.tangent(argument, 1) is not None for argument in op.arguments)
+        has_tangent = any(self.tangent(argument, 1) is not None for argument in op.arguments)
         target = op.target
         if isinstance(target, str):
-            (self._moving.add if moving and op.kind != "floor" else self._moving.discard)(target)
+            (self._with_tangents.add if has_tangent and op.kind != "floor" else self._with_tangents.discard)(target)
         if self.tangent(target, 1) is None:
             return []
-        if not moving or op.kind == "floor":
+        if not has_tangent or op.kind == "floor":
             return [Instruction(self._target(target, t), "copy", (0.0,)) for t in self._directions()]
         if op.kind in _SELECTIONS:
-            return [made for t in self._directions() for made in self._selection(op, t)]
+            return [instruction for t in self._directions() for instruction in self._selection(op, t)]
         common, terms = self._partials(op)
-        return common + [made for t in self._directions() for made in self._sum(op, terms, t)]
+        return common + [instruction for t in self._directions() for instruction in self._sum(op, terms, t)]
 
     def _directions(self) -> range:
         return range(1, self.count + 1)
 
     def _target(self, target: str | Slot, direction: int) -> str | Slot:
-        return target._replace(tangent=direction) if isinstance(target, Slot) else named(target, direction)
+        return target._replace(tangent=direction) if isinstance(target, Slot) else tangent_name(target, direction)
 
     def _partials(self, op: Instruction) -> tuple[list[Instruction], list[Term]]:
         """Instructions shared by all directions, and the tangent as a sum of factors times tangents of arguments."""
@@ -116,17 +116,17 @@ class Differentiator:
 
     def _sum(self, op: Instruction, terms: Sequence[Term], direction: int) -> list[Instruction]:
         """The tangent of an instruction; plain terms come first, so that products are fused with an addition."""
-        found, total = list[Instruction](), None
+        instructions, total = list[Instruction](), None
         ordered = sorted(terms, key=lambda term: term[1] != 1.0)
-        parts = [(s, factor, t) for s, factor, x in ordered if (t := self.tangent(x, direction)) is not None]
+        nonzero = [(s, factor, t) for s, factor, x in ordered if (t := self.tangent(x, direction)) is not None]
         target = self._target(op.target, direction)
-        for i, (sign, factor, value) in enumerate(parts):
-            name = target if i == len(parts) - 1 and op.kind != "exp" else named(f"~sum{i}", direction)
-            found.append(Instruction(name, *_added(sign, factor, value, total)))
+        for i, (sign, factor, value) in enumerate(nonzero):
+            name = target if i == len(nonzero) - 1 and op.kind != "exp" else tangent_name(f"~sum{i}", direction)
+            instructions.append(Instruction(name, *_add_product(sign, factor, value, total)))
             total = name
         if op.kind == "exp":  # 0 where the exponential is 0 or infinite, whatever the tangent of its argument
-            found.append(Instruction(target, "if_zero", (parts[0][1], 0.0, named("~sum0", direction))))
-        return found or [Instruction(target, "copy", (0.0,))]
+            instructions.append(Instruction(target, "if_zero", (nonzero[0][1], 0.0, tangent_name("~sum0", direction))))
+        return instructions or [Instruction(target, "copy", (0.0,))]
 
     def _selection(self, op: Instruction, direction: int) -> list[Instruction]:
         tangents = [self.tangent(argument, direction) for argument in op.arguments]
@@ -134,7 +134,7 @@ class Differentiator:
         target = self._target(op.target, direction)
         if op.kind == "max":
             a, b = op.arguments
-            difference = named("~difference", direction)
+            difference = tangent_name("~difference", direction)
             return [
                 Instruction(difference, "sub", (a, b)),
                 Instruction(target, "if_positive", (difference, *values)),
@@ -142,7 +142,7 @@ class Differentiator:
         condition, (_, yes, no) = op.arguments[0], values
         if op.kind == "if_zero" or tangents[1] is None:
             return [Instruction(target, op.kind, (condition, yes, no))]
-        gap, zero, side = (named(name, direction) for name in ("~gap", "~zero", "~side"))
+        gap, zero, side = (tangent_name(name, direction) for name in ("~gap", "~zero", "~side"))
         return [
             Instruction(gap, "sub", (yes, yes)),  # 0 where finite, else not a number
             Instruction(zero, "if_zero", (gap, yes, no)),
@@ -151,8 +151,8 @@ class Differentiator:
         ]
 
 
-def named(name: str, direction: int) -> str:
-    """The name of the tangent of a named result."""
+def tangent_name(name: str, direction: int) -> str:
+    """Name of the tangent, in one direction, of the result called `name`."""
     return f"{name}~{direction}"
 
 
@@ -160,7 +160,9 @@ def _is_tangent(target: str | Slot) -> bool:
     return bool(target.tangent) if isinstance(target, Slot) else target.endswith("~1")
 
 
-def _added(sign: float, factor: Operand, value: Operand, total: Operand | None) -> tuple[str, tuple[Operand, ...]]:
+def _add_product(
+    sign: float, factor: Operand, value: Operand, total: Operand | None
+) -> tuple[str, tuple[Operand, ...]]:
     """Kind and arguments of total + sign * factor * value."""
     if factor == 1.0:
         if total is None:

@@ -49,7 +49,7 @@ def driver_modules(arguments: dict[str, str]) -> dict[str, str]:
 
 
 def lane_loop(jit: Jit, blocks: SimpleNamespace) -> SimpleNamespace:
-    """`follow` and `settle` compiled with `jit` over the blocks `blocks`, each called as block(place, lane).
+    """`follow` and `settle` compiled with `jit` over the blocks `blocks`, each called as block(pointer, lane).
 
     `follow` integrates patients, `settle` finds their steady states. Both are independent of the equations: they call
     blocks of a system, which work on all lanes at once, and read single numbers of the workspace. The same source runs
@@ -69,8 +69,8 @@ def _blocks() -> SimpleNamespace:
 
 def _block(external: Any) -> Any:
     @_jit
-    def block(place, lane):
-        external(place)
+    def block(pointer, lane):
+        external(pointer)
 
     return block
 
@@ -101,13 +101,13 @@ def _settle(settle: Any) -> Callable[..., None]:
 
 def _follow_one(follow: Any) -> Callable[..., None]:
     def entry(
-        place, workspace, lane_state, sizes, settings, inputs, y, inflow, clock, step, first, time, kind, state, size,
+        pointer, workspace, lane_state, sizes, settings, inputs, y, inflow, clock, step, first, time, kind, state, size,
         times, stride, wanted, out, counter, stop, count, report, lane,
     ):  # fmt: skip
         patients, events = (inputs, y, inflow, clock, step), (first, time, kind, state, size)
         outputs = (times, stride, wanted, out)
         follow(
-            workspace, place, lane_state, sizes, settings, lane, lane + 1, patients, events, outputs,
+            workspace, pointer, lane_state, sizes, settings, lane, lane + 1, patients, events, outputs,
             (counter, stop, count), report,
         )  # fmt: skip
 
@@ -115,9 +115,9 @@ def _follow_one(follow: Any) -> Callable[..., None]:
 
 
 def _settle_one(settle: Any) -> Callable[..., None]:
-    def entry(place, workspace, lane_state, sizes, inputs, y, guess, source, counter, stop, count, report, lane):
+    def entry(pointer, workspace, lane_state, sizes, inputs, y, guess, source, counter, stop, count, report, lane):
         settle(
-            workspace, place, lane_state, sizes, lane, lane + 1, inputs, y, guess, source, (counter, stop, count),
+            workspace, pointer, lane_state, sizes, lane, lane + 1, inputs, y, guess, source, (counter, stop, count),
             report,
         )  # fmt: skip
 

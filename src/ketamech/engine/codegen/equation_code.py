@@ -50,20 +50,20 @@ class EquationCode:
     def from_json(cls, text: str) -> EquationCode:
         """Read the code that `to_json` wrote. Raises ValueError for any other text."""
         try:
-            plain = json.loads(text)
-            codes = {name: tuple(map(_instruction, plain[name])) for name in _CODES}
-            pattern = tuple((row, column) for row, column in plain["pattern"])
-            lists = {name: tuple(plain[name]) for name in ("infinite", "pivots", "scales")}
-            return cls(**{**plain, **codes, **lists, "pattern": pattern})
+            content = json.loads(text)
+            codes = {name: tuple(map(_instruction, content[name])) for name in _CODES}
+            pattern = tuple((row, column) for row, column in content["pattern"])
+            lists = {name: tuple(content[name]) for name in ("infinite", "pivots", "scales")}
+            return cls(**{**content, **codes, **lists, "pattern": pattern})
         except (KeyError, TypeError) as problem:
-            raise ValueError(f"this text is no code of equations: {problem}") from problem
+            raise ValueError(f"this text is not equation code: {problem}") from problem
 
     def absent_states(self, candidates: Iterable[int]) -> frozenset[int]:
         """Those of `candidates` (states at zero that receive nothing) whose rate is 0 while all of them are zero."""
         absent = set(candidates)
         while True:
-            known = fold_zeros(self.rates, absent)[1]
-            moving = {i for i in absent if known.get(f"f{i}") != 0.0}
+            results = fold_zeros(self.rates, absent)[1]
+            moving = {i for i in absent if results.get(f"f{i}") != 0.0}
             if not moving:
                 return frozenset(absent)
             absent -= moving
@@ -73,39 +73,39 @@ class EquationCode:
 
         All others must be unable to change these states and outputs.
         """
-        new = {state: i for i, state in enumerate(states)}
+        new_index = {state: i for i, state in enumerate(states)}
         rates, rate_of = fold_zeros(self.rates, absent)
         jacobian, entry_of = fold_zeros(self.jacobian, absent)
         observe, _ = fold_zeros(self.observe, absent)
         entries = [
             i for i, (row, column) in enumerate(self.pattern)
-            if row in new and column in new and entry_of.get(f"j{i}") != 0.0
+            if row in new_index and column in new_index and entry_of.get(f"j{i}") != 0.0
         ]  # fmt: skip
-        parts = (
+        codes = (
             _named(rates, rate_of, "f", states),
             _named(jacobian, entry_of, "j", entries),
             used_instructions(observe, [Slot("S", i) for i in observed]),
         )
         constants = sorted(
-            {slot.row for part in parts for slot in _slots(part) if slot.array == "Q" and slot.row is not None}
+            {slot.row for code in codes for slot in _slots(code) if slot.array == "Q" and slot.row is not None}
         )
         prepare = used_instructions(self.prepare, [Slot("Q", i) for i in constants])
-        rows = {array: new for array in ("U", "V", "Y")}
+        rows = {array: new_index for array in ("U", "V", "Y")}
         rows |= {"Q": {k: i for i, k in enumerate(constants)}, "S": {k: i for i, k in enumerate(observed)}}
 
-        def moved(slot: Slot) -> Slot:
+        def new_slot(slot: Slot) -> Slot:
             assert slot.row is not None
             return Slot(slot.array, rows[slot.array][slot.row]) if slot.array in rows else slot
 
-        own = [tuple(renumbered(part, moved)) for part in (prepare, *parts)]
+        renumbered_codes = [tuple(renumbered(code, new_slot)) for code in (prepare, *codes)]
         return EquationCode(
-            prepare=own[0],
-            rates=own[1],
-            jacobian=own[2],
-            observe=own[3],
-            pattern=tuple((new[self.pattern[i][0]], new[self.pattern[i][1]]) for i in entries),
+            prepare=renumbered_codes[0],
+            rates=renumbered_codes[1],
+            jacobian=renumbered_codes[2],
+            observe=renumbered_codes[3],
+            pattern=tuple((new_index[self.pattern[i][0]], new_index[self.pattern[i][1]]) for i in entries),
             infinite=tuple(k for k, i in enumerate(entries) if i in set(self.infinite)),
-            pivots=tuple(new[i] for i in self.pivots if i in new),
+            pivots=tuple(new_index[i] for i in self.pivots if i in new_index),
             scales=tuple(self.scales[i] for i in states),
             system_size=self.system_size,
             inputs=self.inputs,
@@ -117,25 +117,25 @@ class EquationCode:
 _CODES = ("prepare", "rates", "jacobian", "observe")
 
 
-def _named(code: Sequence[Instruction], known: Results, letter: str, kept: Sequence[int]) -> list[Instruction]:
-    """The instructions that the results `kept` need, and these results under their new numbers."""
-    results = [known.get(f"{letter}{i}", f"{letter}{i}") for i in kept]
-    names = [Instruction(f"{letter}{k}", "copy", (result,)) for k, result in enumerate(results)]
-    return [*used_instructions(code, [one for one in results if not isinstance(one, float)]), *names]
+def _named(code: Sequence[Instruction], known: Results, letter: str, indices: Sequence[int]) -> list[Instruction]:
+    """The instructions that the results `indices` need, and these results under their new numbers."""
+    operands = [known.get(f"{letter}{i}", f"{letter}{i}") for i in indices]
+    names = [Instruction(f"{letter}{k}", "copy", (result,)) for k, result in enumerate(operands)]
+    return [*used_instructions(code, [operand for operand in operands if not isinstance(operand, float)]), *names]
 
 
 def _slots(code: Iterable[Instruction]) -> Iterable[Slot]:
-    return (operand for one in code for operand in one.arguments if isinstance(operand, Slot))
+    return (operand for instruction in code for operand in instruction.arguments if isinstance(operand, Slot))
 
 
-def _instruction(plain: Sequence[Any]) -> Instruction:
-    target, kind, arguments = plain
-    place = _operand(target)
-    assert not isinstance(place, float)
-    return Instruction(place, kind, tuple(map(_operand, arguments)))
+def _instruction(content: Sequence[Any]) -> Instruction:
+    target, kind, arguments = content
+    slot = _operand(target)
+    assert not isinstance(slot, float)
+    return Instruction(slot, kind, tuple(map(_operand, arguments)))
 
 
-def _operand(plain: Any) -> Operand:
-    if isinstance(plain, list):
-        return Slot(*plain)
-    return plain if isinstance(plain, str) else float(plain)
+def _operand(content: Any) -> Operand:
+    if isinstance(content, list):
+        return Slot(*content)
+    return content if isinstance(content, str) else float(content)

@@ -58,7 +58,7 @@ class Instruction(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """The same instructions for rows 0 to rows - 1."""
+    """The same instructions for each row from 0 to `rows` - 1."""
 
     rows: int
     body: tuple[Instruction, ...]
@@ -77,14 +77,14 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class BasicBlock:
-    """A named list of instructions; with `takes`, the caller passes the array that is its B.
+    """A named list of instructions; with `takes_array`, the caller passes the array that is its B.
 
-    With `relative`, the caller says which tangent is its number 1, so that one code serves all tangents.
+    With `relative`, the caller passes the offset of the tangent to compute, so that one block serves all tangents.
     """
 
     name: str
     body: tuple[Instruction | Loop | Call, ...]
-    takes: bool = False
+    takes_array: bool = False
     relative: bool = False
 
 

@@ -62,8 +62,8 @@ def bound_exponents(derivative: sympy.Expr) -> sympy.Expr:
     return derivative.replace(lambda part: isinstance(part, sympy.exp) and bool(part.free_symbols), _bounded_exp)
 
 
-def _bounded_exp(part: sympy.Expr) -> sympy.Expr:
-    x = part.args[0]
+def _bounded_exp(expression: sympy.Expr) -> sympy.Expr:
+    x = expression.args[0]
     return sympy.exp(select_positive(x - MAX_EXPONENT, sympy.Float(MAX_EXPONENT), x))
 
 
@@ -90,25 +90,25 @@ def _hill_slope(x: sympy.Expr, half: sympy.Expr, n: sympy.Expr) -> sympy.Expr:
     return select_positive(x, share / x * (n * (1 - share)), sympy.S.Zero)
 
 
-def _needs_log(part: sympy.Expr) -> bool:
-    if isinstance(part, sympy.exp | sympy.log):
+def _needs_log(expression: sympy.Expr) -> bool:
+    if isinstance(expression, sympy.exp | sympy.log):
         return True
-    return bool(part.is_Pow) and not (part.exp.is_Integer or abs(part.exp) == sympy.S.Half)
+    return bool(expression.is_Pow) and not (expression.exp.is_Integer or abs(expression.exp) == sympy.S.Half)
 
 
-def _power(part: sympy.Expr) -> sympy.Expr:
-    if isinstance(part, sympy.exp):
-        return unfused_exp(part.args[0])
-    if isinstance(part, sympy.log):
-        return unfused_log(part.args[0])
-    return unfused_exp(part.exp * unfused_log(part.base))
+def _power(expression: sympy.Expr) -> sympy.Expr:
+    if isinstance(expression, sympy.exp):
+        return unfused_exp(expression.args[0])
+    if isinstance(expression, sympy.log):
+        return unfused_log(expression.args[0])
+    return unfused_exp(expression.exp * unfused_log(expression.base))
 
 
 class Lowering:
-    """Writes expressions as instructions; `places` {symbol name: operand} are the positions of symbols."""
+    """Writes expressions as instructions; `operands` {symbol name: operand} holds the values of symbols."""
 
-    def __init__(self, places: Mapping[str, Operand]) -> None:
-        self.places = dict(places)
+    def __init__(self, operands: Mapping[str, Operand]) -> None:
+        self.operands = dict(operands)
         self.ops: list[Instruction] = []
         self._known: dict[tuple[str, tuple[Operand, ...]], str] = {}
 
@@ -119,7 +119,7 @@ class Lowering:
     def value(self, expression: sympy.Expr) -> Operand:
         """Instructions for an expression; returns the operand of its value."""
         if expression.is_Symbol:
-            return self.places[expression.name]
+            return self.operands[expression.name]
         if expression.is_Number or expression.is_NumberSymbol:
             return float(expression)
         if expression is sympy.zoo:

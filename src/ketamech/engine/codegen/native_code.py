@@ -1,6 +1,6 @@
 """Compiles LLVM text to machine code for this processor, to PTX or to WebAssembly, and loads machine code.
 
-As a program it compiles the module on its input, of which it exports the function that is its argument.
+Run as a program, it compiles the LLVM text on standard input and exports the function named by its argument.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FUNCTION = re.compile(r"^define [^@\n]*@([\w.]+)\(.*?^}\n", re.M | re.S)
 
 
 def _target() -> llvm.TargetMachine:
-    """This processor, as a new object each time: an execution engine takes ownership of it."""
+    """A new target machine of this processor; each execution engine needs one of its own."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
@@ -34,14 +34,14 @@ def _target() -> llvm.TargetMachine:
 
 
 def _nvptx_target() -> llvm.TargetMachine:
-    """Any NVIDIA GPU since 2018."""
+    """A target machine of NVIDIA GPUs since 2018 (Volta)."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return llvm.Target.from_triple("nvptx64-nvidia-cuda").create_target_machine(cpu="sm_70", opt=_OPTIMISE)
 
 
 def _wasm_target() -> llvm.TargetMachine:
-    """Any browser since 2023: vectors of two doubles, copies of memory in one instruction."""
+    """A target machine of browsers since 2023: vectors of two doubles, copies of memory in one instruction."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     features = "+simd128,+bulk-memory,+nontrapping-fptoint"
@@ -51,7 +51,7 @@ def _wasm_target() -> llvm.TargetMachine:
 
 
 def processor() -> str:
-    """The target of machine code: processor, its features, and the LLVM version."""
+    """Text that identifies the target of machine code: processor, its features, and the LLVM version."""
     return f"{processor_name()}|{llvm.get_host_cpu_features().flatten()}|{llvm_version()}"
 
 
@@ -61,7 +61,7 @@ def processor_name() -> str:
 
 
 def llvm_version() -> str:
-    """The version of LLVM, which reads and writes its text."""
+    """The version of LLVM."""
     return ".".join(map(str, llvm.llvm_version_info))
 
 
@@ -93,27 +93,27 @@ def object_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
 
 
 def object_codes(text: str, exported: Sequence[str], apart: str) -> list[bytes]:
-    """Machine code of a module; of a large one as two objects: another process compiles the function `apart`, if any.
+    """Machine code of a module. A large one becomes two objects: another process compiles the function `apart`.
 
-    LLVM compiles in one thread, and with the function that takes half of its time apart it is done in half the time.
+    LLVM compiles in one thread. The function `apart` takes half of the time, so two processes halve it.
     """
     if not apart or len(text) < LARGE:
         return [object_code([text], exported)]
-    functions = {found[1]: found[0] for found in _FUNCTION.finditer(text)}
+    functions = {match[1]: match[0] for match in _FUNCTION.finditer(text)}
     rest = text.replace(functions[apart], f"declare i64 @{apart}(ptr)\n")
-    own = text.replace(f"define internal i64 @{apart}(", f"define i64 @{apart}(")
+    apart_text = text.replace(f"define internal i64 @{apart}(", f"define i64 @{apart}(")
     for name, body in functions.items():
-        own = own if name == apart or name.startswith("vector_") else own.replace(body, "")
+        apart_text = apart_text if name == apart or name.startswith("vector_") else apart_text.replace(body, "")
     with ThreadPoolExecutor(1) as pool:
         command = [sys.executable, "-P", __file__, apart]
-        other = pool.submit(
-            subprocess.run, command, input=own.encode(), capture_output=True, check=True, timeout=TIME_LIMIT
+        apart_object = pool.submit(
+            subprocess.run, command, input=apart_text.encode(), capture_output=True, check=True, timeout=TIME_LIMIT
         )
-        here = object_code([rest], exported)
+        rest_object = object_code([rest], exported)
         try:
-            return [here, other.result().stdout]
+            return [rest_object, apart_object.result().stdout]
         except (OSError, subprocess.SubprocessError):
-            return [here, object_code([own], [apart])]
+            return [rest_object, object_code([apart_text], [apart])]
 
 
 def wasm_object(texts: Sequence[str], exported: Sequence[str]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ketamech.engine.codegen.differentiate import Differentiator, named
+from ketamech.engine.codegen.differentiate import Differentiator, tangent_name
 from ketamech.engine.codegen.equation_code import EquationCode
 from ketamech.engine.codegen.ir import BasicBlock, Call, Instruction, Operand, Slot, WorkspaceLayout
 from ketamech.engine.codegen.llvm_writer import vector_module
@@ -74,16 +74,16 @@ def without_infinities(entries: Iterable[int]) -> list[Instruction]:
 
 def _value_blocks(code: EquationCode, factors: SparseLU) -> tuple[list[BasicBlock], dict[str, int]]:
     """The blocks of the equations, and further rows of the workspace."""
-    prepare, spilled = split_block("prepare", by_store(code.prepare), PART_LENGTH)
-    slopes, more = split_block("slopes", by_store([*code.jacobian, *_entries(code)]), PART_LENGTH)
+    prepare, spilled_prepare = split_block("prepare", by_store(code.prepare), PART_LENGTH)
+    slopes, spilled_slopes = split_block("slopes", by_store([*code.jacobian, *_entries(code)]), PART_LENGTH)
     blocks = [
         *prepare,
         BasicBlock("observe", code.observe),
         *slopes,
         BasicBlock("linearise", (*_finite_entries(code), *factorise(code.pattern, factors))),
-        BasicBlock("stage", (*_sums(code), *substitute(factors)), takes=True),
+        BasicBlock("stage", (*_sums(code), *substitute(factors)), takes_array=True),
     ]
-    return blocks, {SPILLED: max(spilled, more)}
+    return blocks, {SPILLED: max(spilled_prepare, spilled_slopes)}
 
 
 def _entries(code: EquationCode) -> list[Instruction]:
@@ -108,33 +108,35 @@ def _blocks_with_tangents(
 
     A stage solves (SHIFT - J) b = f + B. Its tangents (') solve (SHIFT - J) b' = f' + B' - (SHIFT' - J') b.
     """
-    found = list[BasicBlock]()
+    blocks = list[BasicBlock]()
 
-    def add(name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes: bool = False) -> None:
+    def add(
+        name: str, ops: Sequence[Instruction], after: Sequence[Instruction] = (), *, takes_array: bool = False
+    ) -> None:
         values, slopes = Differentiator(1).split(ops)
         values = [op for op in values if not (_is_store(op, "J") or _is_store(op, "B"))]  # only tangents are stored
-        calls = [Call(f"{name}_tangent", "B" if takes else "", k) for k in range(1, 1 + tangents)]
-        if takes:
+        calls = [Call(f"{name}_tangent", "B" if takes_array else "", k) for k in range(1, 1 + tangents)]
+        if takes_array:
             calls += [Call("solve_tangent", "B", k) for k in range(1, 1 + tangents)]
-        found.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes, relative=True))
-        found.append(BasicBlock(name, (*values, *after, *calls), takes))
+        blocks.append(BasicBlock(f"{name}_tangent", tuple(slopes), takes_array, relative=True))
+        blocks.append(BasicBlock(name, (*values, *after, *calls), takes_array))
 
     sums = [Instruction(Slot("B", i), "copy", (f"b{i}",)) for i in range(len(code.scales))]
     add("prepare", code.prepare)
     add("observe", code.observe)
     add("linearise", [*_finite_entries(code), *_entries(code)], factorise(code.pattern, factors))
-    found.append(BasicBlock("solve_tangent", tuple(_solve_tangent(code, factors)), takes=True, relative=True))
-    add("stage", [*_sums(code), *sums], substitute(factors), takes=True)
-    stored = {op.target for block in found for op in block.body if _is_store(op, "E")}
-    return found, {"E": len(stored), "DIRECTIONS": 1}
+    blocks.append(BasicBlock("solve_tangent", tuple(_solve_tangent(code, factors)), takes_array=True, relative=True))
+    add("stage", [*_sums(code), *sums], substitute(factors), takes_array=True)
+    stored = {op.target for block in blocks for op in block.body if _is_store(op, "E")}
+    return blocks, {"E": len(stored), "DIRECTIONS": 1}
 
 
 def _solve_tangent(code: EquationCode, factors: SparseLU) -> Iterator[Instruction]:
     """B' = (SHIFT - J)^-1 (B' - (SHIFT' - J') B) for one direction."""
     for i in range(len(code.scales)):
-        yield Instruction(named(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
+        yield Instruction(tangent_name(f"b{i}", 1), "fnma", (Slot("SHIFT", 0, 1), Slot("B", i), Slot("B", i, 1)))
     for k, (row, column) in enumerate(code.pattern):
-        b = named(f"b{row}", 1)
+        b = tangent_name(f"b{row}", 1)
         yield Instruction(b, "fma", (Slot("J", k, 1), Slot("B", column), b))
     yield from substitute(factors, 1)
 
@@ -144,43 +146,43 @@ def _is_store(item: object, array: str) -> TypeGuard[Instruction]:
 
 
 def by_store(code: Sequence[Instruction]) -> list[Instruction]:
-    """The same instructions so that each store follows what it needs; no name and no slot may be written twice."""
-    definition = {one.target: one for one in code if isinstance(one.target, str)}
-    done, found = set[Operand](), list[Instruction]()
-    for store in (one for one in code if isinstance(one.target, Slot)):
+    """The same instructions, each store after those it needs; no name and no slot may be written twice."""
+    definition = {instruction.target: instruction for instruction in code if isinstance(instruction.target, str)}
+    emitted, ordered = set[Operand](), list[Instruction]()
+    for store in (instruction for instruction in code if isinstance(instruction.target, Slot)):
         waiting = [store]
         while waiting:
-            missing = [definition[a] for a in waiting[-1].arguments if isinstance(a, str) and a not in done]
+            missing = [definition[a] for a in waiting[-1].arguments if isinstance(a, str) and a not in emitted]
             if missing:
                 waiting += missing[::-1]
                 continue
-            one = waiting.pop()
-            if one.target not in done:
-                done.add(one.target)
-                found.append(one)
-    return found
+            instruction = waiting.pop()
+            if instruction.target not in emitted:
+                emitted.add(instruction.target)
+                ordered.append(instruction)
+    return ordered
 
 
 def split_block(name: str, code: Sequence[Instruction], length: int) -> tuple[list[BasicBlock], int]:
-    """Blocks of at most about `length` instructions and the block `name` that calls them; and the rows of SPILLED.
+    """Blocks of about `length` instructions and the block `name` that calls them; and the number of rows of SPILLED.
 
     The time that LLVM needs for a block grows faster than its length. Results that a later part needs pass through
     memory, which is slower to run, so this serves blocks that are seldom called.
     """
-    part = {one.target: i // length for i, one in enumerate(code)}
+    part_of = {instruction.target: i // length for i, instruction in enumerate(code)}
     rows: dict[Operand, int] = {}
-    for i, one in enumerate(code):
-        for argument in one.arguments:
-            if isinstance(argument, str) and part[argument] != i // length:
+    for i, instruction in enumerate(code):
+        for argument in instruction.arguments:
+            if isinstance(argument, str) and part_of[argument] != i // length:
                 rows.setdefault(argument, len(rows))
     bodies: list[list[Instruction]] = [[] for _ in range(0, len(code), length)]
-    for i, one in enumerate(code):
-        here = i // length
+    for i, instruction in enumerate(code):
+        part = i // length
         arguments = tuple(
-            Slot(SPILLED, rows[a]) if isinstance(a, str) and part[a] != here else a for a in one.arguments
+            Slot(SPILLED, rows[a]) if isinstance(a, str) and part_of[a] != part else a for a in instruction.arguments
         )
-        bodies[here].append(Instruction(one.target, one.kind, arguments))
-        if one.target in rows:
-            bodies[here].append(Instruction(Slot(SPILLED, rows[one.target]), "copy", (one.target,)))
+        bodies[part].append(Instruction(instruction.target, instruction.kind, arguments))
+        if instruction.target in rows:
+            bodies[part].append(Instruction(Slot(SPILLED, rows[instruction.target]), "copy", (instruction.target,)))
     parts = [BasicBlock(f"{name}_{i}", tuple(body)) for i, body in enumerate(bodies)]
-    return [*parts, BasicBlock(name, tuple(Call(one.name) for one in parts))], len(rows)
+    return [*parts, BasicBlock(name, tuple(Call(instruction.name) for instruction in parts))], len(rows)

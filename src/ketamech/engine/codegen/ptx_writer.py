@@ -22,25 +22,25 @@ _INDEX_REGISTERS = ("tid.x", "ctaid.x")
 
 def ptx_files(code: EquationCode, loops: list[str], arguments: dict[str, str]) -> dict[str, bytes]:
     """PTX of a system and the metadata needed to use it; `loops` is the text of `follow_one` and `settle_one`."""
-    texts, facts = parts(code, loops, arguments)
+    texts, metadata = lane_modules(code, loops, arguments)
     kernels = _kernels(arguments)
-    return {"kernel.ptx": native_code.ptx_code([*texts, kernels], list(arguments)), "facts.json": facts}
+    return {"kernel.ptx": native_code.ptx_code([*texts, kernels], list(arguments)), "facts.json": metadata}
 
 
-def parts(code: EquationCode, loops: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
+def lane_modules(code: EquationCode, loops: list[str], arguments: dict[str, str]) -> tuple[list[str], bytes]:
     """LLVM text in which `follow_at` and `settle_at` run one thread (last arguments: group, lane); and metadata."""
     blocks, rows = blocks_of(code)
-    facts = {"rows": rows.sizes, "pattern": code.pattern, "gamma": METHOD.gamma}
+    metadata = {"rows": rows.sizes, "pattern": code.pattern, "gamma": METHOD.gamma}
     text = vector_module(blocks, rows, 1, EXPORTED, stride=WARP)
-    return [text, *loops, _places(rows, arguments)], json.dumps(facts).encode()
+    return [text, *loops, _addressing_functions(rows, arguments)], json.dumps(metadata).encode()
 
 
-def _places(rows: WorkspaceLayout, arguments: dict[str, str]) -> str:
-    """From group and lane to the addresses of the lane's numbers."""
-    return "\n".join(_place(name, kinds, rows.total * WARP) for name, kinds in arguments.items())
+def _addressing_functions(rows: WorkspaceLayout, arguments: dict[str, str]) -> str:
+    """LLVM text of `follow_at` and `settle_at`, which compute the addresses of a lane's numbers."""
+    return "\n".join(_addressing_function(name, kinds, rows.total * WARP) for name, kinds in arguments.items())
 
 
-def _place(name: str, kinds: str, size: int) -> str:
+def _addressing_function(name: str, kinds: str, size: int) -> str:
     passed = ", ".join(_typed(kinds)[2:])
     return f"""declare void @{name}_one({", ".join(["ptr", *_types(kinds), "i64"])})
 define void @{name}_at({", ".join([*_typed(kinds), "i64 %group", "i64 %lane"])}) {{

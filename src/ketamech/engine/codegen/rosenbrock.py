@@ -36,10 +36,10 @@ def newton_blocks(scales: Sequence[float], tangents: int = 0, *, masked: bool = 
     total = f"total{n - 1}"
     start = Loop(n, (Instruction(Slot("U"), "copy", (Slot("Y"),)), Instruction(Slot("F"), "copy", (0.0,))))
     solve = Differentiator(tangents).body((start, Call("linearise"), Call("stage", "F")))
-    moved = Instruction(Slot("Y"), "fma", (Slot("DAMP", 0), Slot("F"), Slot("Y")))
+    update = Instruction(Slot("Y"), "fma", (Slot("DAMP", 0), Slot("F"), Slot("Y")))
     return [
         BasicBlock("relax", (*solve, *ops, Instruction(Slot("ERROR", 0), "sqrt", (total,)))),
-        BasicBlock("move", tuple(Differentiator(tangents).body((Loop(n, (moved,)),)))),
+        BasicBlock("move", tuple(Differentiator(tangents).body((Loop(n, (update,)),)))),
     ]
 
 
@@ -119,9 +119,9 @@ RODAS5P = RosenbrockTableau(  # Steinebach, BIT Numerical Mathematics 63:27 (202
 
 def _square(i: int, *, masked: bool) -> list[Instruction]:
     """Add the square of p{i} to the total; nothing where the state is left out of the error."""
-    chosen = [Instruction(f"p{i}", "if_zero", (Slot("LEFT_OUT", i), f"p{i}", 0.0))] if masked else []
+    masking = [Instruction(f"p{i}", "if_zero", (Slot("LEFT_OUT", i), f"p{i}", 0.0))] if masked else []
     square = (f"p{i}", f"p{i}") if i == 0 else (f"p{i}", f"p{i}", f"total{i - 1}")
-    return [*chosen, Instruction(f"total{i}", "mul" if i == 0 else "fma", square)]
+    return [*masking, Instruction(f"total{i}", "mul" if i == 0 else "fma", square)]
 
 
 def step_blocks(
@@ -167,16 +167,16 @@ def _keep(tangent: int) -> list[Instruction]:
 
 def _start_stage(method: RosenbrockTableau, stage: int) -> list[Instruction]:
     """U = the argument of a stage; its K = terms of earlier stages plus constant inputs; `stage` adds f(U)."""
-    arguments, carried, target = method.arguments[stage], method.error_weights[stage], Slot(f"K{stage + 1}")
+    arguments, weights, target = method.arguments[stage], method.error_weights[stage], Slot(f"K{stage + 1}")
     if arguments is None:
         ops = [Instruction(Slot("U"), "add", (Slot("U"), Slot(f"K{stage}")))]
     else:
         ops = _combination(Slot("Y"), arguments, Slot("U"))
-    if not carried:
+    if not weights:
         return [*ops, Instruction(target, "copy", (Slot("G"),))]
     return [
         *ops,
-        *_combination(None, carried, "carried"),
+        *_combination(None, weights, "carried"),
         Instruction(target, "fma", ("carried", Slot("SPEED", 0), Slot("G"))),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ketamech.engine.codegen.differentiate import named
+from ketamech.engine.codegen.differentiate import tangent_name
 from ketamech.engine.codegen.ir import Instruction, Slot
 
 
@@ -33,10 +33,10 @@ def sparse_lu(size: int, pattern: Iterable[tuple[int, int]], pivots: Sequence[in
     column = {i: {r for r, c in filled if c == i and r != i} for i in range(size)}
     order, below, right = [], {}, {}
     remaining = set(range(size))
-    given = iter(pivots or ())
+    given_pivots = iter(pivots or ())
     while remaining:
         pivot = (
-            next(given)
+            next(given_pivots)
             if pivots
             else min(remaining, key=lambda i: (len(row[i] & remaining) * len(column[i] & remaining), i))
         )
@@ -74,7 +74,8 @@ def factorise(pattern: Iterable[tuple[int, int]], factors: SparseLU) -> list[Ins
         ops.append(Instruction(diagonal, "fma", (diagonal, 0.0, f"{diagonal}inverse")))
         for multiplier, pairs in rows:
             ops.append(Instruction(f"l{multiplier}", "mul", (f"l{multiplier}", diagonal)))
-            ops += [Instruction(f"l{at}", "fnma", (f"l{multiplier}", f"l{source}", f"l{at}")) for at, source in pairs]
+            for target, source in pairs:
+                ops.append(Instruction(f"l{target}", "fnma", (f"l{multiplier}", f"l{source}", f"l{target}")))
     return ops + [Instruction(Slot("L", slot), "copy", (f"l{slot}",)) for slot in factors.slots.values()]
 
 
@@ -91,7 +92,7 @@ def substitute(factors: SparseLU, tangent: int = 0) -> list[Instruction]:
     """
 
     def b(row: int) -> str:
-        return named(f"b{row}", tangent) if tangent else f"b{row}"
+        return tangent_name(f"b{row}", tangent) if tangent else f"b{row}"
 
     def subtract(row: int, column: int) -> Instruction:
         return Instruction(b(row), "fnma", (Slot("L", factors.slots[row, column]), b(column), b(row)))

@@ -28,25 +28,25 @@ def wasm_files(code: EquationCode, loops: list[str], entries: dict[str, str], la
 
     Raises InputError where the linker (the package ziglang) is not installed.
     """
-    made = compile_equations(code, lanes)
-    text = made.text.replace("@llvm.fma.", "@llvm.fmuladd.")  # becomes a product and a sum
-    facts = json.dumps({"rows": made.rows.sizes, "pattern": made.pattern, "gamma": made.gamma})
+    program = compile_equations(code, lanes)
+    text = program.text.replace("@llvm.fma.", "@llvm.fmuladd.")  # becomes a product and a sum
+    metadata = json.dumps({"rows": program.rows.sizes, "pattern": program.pattern, "gamma": program.gamma})
     machine_code = native_code.wasm_object([text, *loops], list(entries))
-    return {"kernel.wasm": _linked(machine_code, list(entries)), "facts.json": facts.encode()}
+    return {"kernel.wasm": _linked(machine_code, list(entries)), "facts.json": metadata.encode()}
 
 
 def _linked(code: bytes, exported: list[str]) -> bytes:
     """The module of one object, with its memory and the address `__heap_base` above which the memory is free."""
     if find_spec("ziglang") is None:
-        what = "the linker of WebAssembly is not installed"
-        raise InputError(what, expected="the package ziglang", type_this="pip install 'ketamech[site]'")
+        message = "the linker of WebAssembly is not installed"
+        raise InputError(message, expected="the package ziglang", type_this="pip install 'ketamech[site]'")
     options = ["--no-entry", "--strip-all", "--stack-first", "-z", f"stack-size={STACK_BYTES}"]
     options += [f"--export={name}" for name in (*exported, "__heap_base")]
     with TemporaryDirectory() as folder:
         source, target = Path(folder) / "kernel.o", Path(folder) / "kernel.wasm"
         source.write_bytes(code)
         command = [sys.executable, "-m", "ziglang", "wasm-ld", str(source), "-o", str(target), *options]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=LINK_SECONDS)
-        if done.returncode:
-            raise InputError(f"the WebAssembly module could not be linked: {done.stderr.strip()[:500]}")
+        process = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=LINK_SECONDS)
+        if process.returncode:
+            raise InputError(f"the WebAssembly module could not be linked: {process.stderr.strip()[:500]}")
         return target.read_bytes()

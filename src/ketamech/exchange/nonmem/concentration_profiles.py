@@ -65,11 +65,13 @@ def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: Ta
     for analyte in options.analytes:
         if analyte not in reader.analytes:
             known = sorted(reader.analytes)
-            what, nearest = f"there is no analyte '{analyte}'", closest_match(analyte, known)
-            raise InputError(what, file=file, key="--analytes", expected=", ".join(known), nearest=nearest)
+            message, nearest = f"there is no analyte '{analyte}'", closest_match(analyte, known)
+            raise InputError(message, file=file, key="--analytes", expected=", ".join(known), nearest=nearest)
     if not reader.result.profiles:
-        what = f"no subject has a dose and a level in column {options.column}"
-        raise InputError(what, file=file, key=options.column, expected="records of doses (AMT) and levels (DV, MDV 0)")
+        message = f"no subject has a dose and a level in column {options.column}"
+        raise InputError(
+            message, file=file, key=options.column, expected="records of doses (AMT) and levels (DV, MDV 0)"
+        )
     return reader.result
 
 
@@ -80,8 +82,8 @@ def _check_route(name: str | None) -> None:
     try:
         route_of(name)
     except InputError as problem:
-        what, expected = f"there is no route '{name}'", "IV, oral, nasal, IM, SC, sublingual, IP, rectal ..."
-        raise InputError(what, key="--route", expected=expected, nearest=problem.nearest) from None
+        message, expected = f"there is no route '{name}'", "IV, oral, nasal, IM, SC, sublingual, IP, rectal ..."
+        raise InputError(message, key="--route", expected=expected, nearest=problem.nearest) from None
 
 
 def _level_column(table: CsvTable, file: Path, column: str) -> str:
@@ -89,9 +91,9 @@ def _level_column(table: CsvTable, file: Path, column: str) -> str:
     if name not in table.columns:
         other_columns = [word for column_name, word in table.columns.items() if column_name not in COLUMNS]
         closest_name = closest_match(column, other_columns)
-        what = f"no column '{column}' with levels"
+        message = f"no column '{column}' with levels"
         expected = f"a column with levels, named by --dv (other columns: {', '.join(other_columns) or 'none'})"
-        raise InputError(what, file=file, line=1, key=column, expected=expected, nearest=closest_name)
+        raise InputError(message, file=file, line=1, key=column, expected=expected, nearest=closest_name)
     return name
 
 
@@ -162,12 +164,15 @@ class _TableReader:
         drug_name = self.settings.drug or (dose_rows[0].text("DRUG") if dose_rows else "")
         other = next((row for row in dose_rows if not _same_drug(row.text("DRUG"), drug_name)), None)
         if other is not None and self.settings.drug is None:
-            what = f"ID {other.text('ID', '1')} is given {drug_name} and {other.text('DRUG')}"
-            raise other.error(what, "DRUG", "the drug whose levels are analysed", type_this=f"--drug {drug_name}")
+            message = f"ID {other.text('ID', '1')} is given {drug_name} and {other.text('DRUG')}"
+            raise other.error(message, "DRUG", "the drug whose levels are analysed", type_this=f"--drug {drug_name}")
         unrouted = next((row for row in rows if row.number("AMT") and not {"ROUTE", "CMT"} & set(row.cells)), None)
         if unrouted is not None and self.settings.route is None:
-            what, expected = "the route of the dose is not stated", "a column ROUTE or CMT, or one route for all doses"
-            raise unrouted.error(what, "ROUTE", expected, type_this="--route IV")
+            message, expected = (
+                "the route of the dose is not stated",
+                "a column ROUTE or CMT, or one route for all doses",
+            )
+            raise unrouted.error(message, "ROUTE", expected, type_this="--route IV")
         if any("ROUTE" not in row.cells and row.text("CMT")[:1].isdigit() for row in rows) and not self.settings.route:
             self.result.note(f"CMT by number is {cmt_text()}; --route states another route")
         drug_entry = spellings().get(drug_name.strip().lower())
@@ -215,12 +220,12 @@ class _TableReader:
                         f"{lines_of} have the same level of {analyte} of ID {name}; the second is left out"
                     )
                     continue
-                what = f"two levels of {analyte} of ID {name} at TIME {seen.time:g} ({lines_of})"
-                raise seen.row.error(what, self.column, "one level at a time; a C in a column C leaves a record out")
+                message = f"two levels of {analyte} of ID {name} at TIME {seen.time:g} ({lines_of})"
+                raise seen.row.error(message, self.column, "one level at a time; a C in a column C leaves a record out")
             levels_of_analyte = levels.setdefault(analyte, _Levels(unit_text))
             if levels_of_analyte.unit != unit_text:
-                what = f"the unit of {analyte} changes from {levels_of_analyte.unit} to {unit_text}"
-                raise seen.row.error(what, "DVU", "one unit for each analyte of a subject")
+                message = f"the unit of {analyte} changes from {levels_of_analyte.unit} to {unit_text}"
+                raise seen.row.error(message, "DVU", "one unit for each analyte of a subject")
             levels_of_analyte.rows.append((time, level, seen.before or _is_implied(occasion, time)))
         return levels
 
@@ -231,11 +236,11 @@ class _TableReader:
             return None
         if measurement.censored == LEFT:
             return 0.0
-        what = f"{self.column} of {measurement.value:g} (ID {name}, line {row.line})"
+        message = f"{self.column} of {measurement.value:g} (ID {name}, line {row.line})"
         if measurement.censored == RIGHT:
-            self.result.note(f"{what} is a lower bound (CENS -1) and counts as the level")
+            self.result.note(f"{message} is a lower bound (CENS -1) and counts as the level")
         elif measurement.value < 0:
-            self.result.note(f"{what} counts as below the limit of quantification")
+            self.result.note(f"{message} counts as below the limit of quantification")
         return measurement.value
 
     def _analyte(self, row: DoseRow) -> str:
@@ -246,15 +251,15 @@ class _TableReader:
         own = unit_of(row, CONCENTRATIONS[0]) if self.column == DV else None
         used = self.settings.unit or own or self._stated_unit()
         if used is None:
-            what = f"the levels in column {self.column} have no unit"
+            message = f"the levels in column {self.column} have no unit"
             expected = "their unit, or a column DVU"
-            raise row.error(what, self.column, expected, type_this="--unit ng/mL")
+            raise row.error(message, self.column, expected, type_this="--unit ng/mL")
         if own and _is_concentration(own) and _is_concentration(used) and not unit(own).equals(unit(used)):
-            what, expected = f"the level is in {own}, --unit says {used}", f"levels in {used}, or no --unit"
-            raise row.error(what, self.column, expected)
+            message, expected = f"the level is in {own}, --unit says {used}", f"levels in {used}, or no --unit"
+            raise row.error(message, self.column, expected)
         if not _is_concentration(used):
-            what = f"'{used}' is not a unit of a concentration"
-            raise row.error(what, self.column, "a mass or an amount per volume", type_this="--unit ng/mL")
+            message = f"'{used}' is not a unit of a concentration"
+            raise row.error(message, self.column, "a mass or an amount per volume", type_this="--unit ng/mL")
         return used
 
     def _stated_unit(self) -> str | None:

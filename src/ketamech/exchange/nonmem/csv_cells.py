@@ -81,9 +81,9 @@ class DoseRow:
             raise self.error(f"{column} of {value:g}", column, f"a whole number from {allowed[0]} to {allowed[-1]}")
         return int(value)
 
-    def error(self, what: str, column: str, expected: str, **more: str | None) -> InputError:
+    def error(self, message: str, column: str, expected: str, **more: str | None) -> InputError:
         """An error at this row."""
-        return InputError(what, file=self.file, line=self.line, key=column, expected=expected, **more)
+        return InputError(message, file=self.file, line=self.line, key=column, expected=expected, **more)
 
     def with_location(self, problem: InputError) -> InputError:
         """The same error with file and line, unless it has them."""
@@ -147,11 +147,11 @@ def _rows(path: Path, lines: list[tuple[int, str]], header: list[str], separator
         if len(words) != len(header):
             if header[0] == "C" and words[0].isalpha():  # a comment may have any length
                 continue
-            what = f"{len(words)} cells under {len(header)} columns"
+            message = f"{len(words)} cells under {len(header)} columns"
             expected = "one cell a column, . where it is missing"
             if separator == "," and len(words) > len(header):
                 expected += "; numbers with a decimal comma need semicolons between the columns"
-            raise InputError(what, file=path, line=number, expected=expected)
+            raise InputError(message, file=path, line=number, expected=expected)
         named_cells = ((name, word) for name, word in zip(header, words, strict=True) if name)
         yield DoseRow(path, number, {name: word for name, word in named_cells if word.lower() not in MISSING})
 
@@ -160,8 +160,8 @@ def _is_comment(row: DoseRow) -> bool:
     """Whether a column C marks the record as a comment. Raises InputError for a number, such as a concentration."""
     text = row.text("C")
     if any(letter.isdigit() for letter in text):
-        what = f"C of {text}: a column C holds marks of comments"
-        raise row.error(what, "C", "a C in records to leave out, . in others; concentrations in a column DV")
+        message = f"C of {text}: a column C holds marks of comments"
+        raise row.error(message, "C", "a C in records to leave out, . in others; concentrations in a column DV")
     return bool(text)
 
 
@@ -179,12 +179,12 @@ def _decimal_commas(rows: Iterable[DoseRow]) -> bool:
     row, name = commas
     if DECIMAL_POINT in examples:
         other_row, column = examples[DECIMAL_POINT]
-        what = f"a comma in '{row.text(name)}' and a point in '{other_row.text(column)}' (line {other_row.line})"
-        raise row.error(what, name, "one decimal mark in the whole table, and none between thousands")
+        message = f"a comma in '{row.text(name)}' and a point in '{other_row.text(column)}' (line {other_row.line})"
+        raise row.error(message, name, "one decimal mark in the whole table, and none between thousands")
     if DECIMAL_COMMA not in examples:
-        what = f"'{row.text(name)}' may be a thousand or a number with a decimal comma"
+        message = f"'{row.text(name)}' may be a thousand or a number with a decimal comma"
         point = row.text(name).replace(",", ".")
-        raise row.error(what, name, f"{row.text(name).replace(',', '')}, or {point} with a decimal point")
+        raise row.error(message, name, f"{row.text(name).replace(',', '')}, or {point} with a decimal point")
     return True
 
 
@@ -195,9 +195,9 @@ def _with_points(row: DoseRow) -> DoseRow:
 
 def _checked_row(row: DoseRow, header: list[str]) -> DoseRow:
     """The row with an integer-like ID normalised. Raises InputError without ID or TIME."""
-    for column, what in (("TIME", "a record without a time"), ("ID", "a record without an ID")):
+    for column, message in (("TIME", "a record without a time"), ("ID", "a record without an ID")):
         if column in header and column not in row.cells:
-            raise row.error(what, column, f"{column} in every record, or a C in a column C for a comment")
+            raise row.error(message, column, f"{column} in every record, or a C in a column C for a comment")
     name = row.text("ID")
     if not PRINTED_NUMBER.fullmatch(name) or not float(name).is_integer():
         return row
@@ -231,9 +231,9 @@ def _refuse_header(header: list[str], path: Path, line: int) -> None:
     if missing is not None:
         closest_name = closest_match(missing, [name for name in header if name not in COLUMNS])
         hint = " (0 where nothing is given)" if missing == "AMT" else ""
-        what = f"no column {missing}"
+        message = f"no column {missing}"
         expected = f"ID,TIME,AMT,...{hint}; the columns of this file are {', '.join(name for name in header if name)}"
-        raise InputError(what, file=path, line=line, key=missing, expected=expected, nearest=closest_name)
+        raise InputError(message, file=path, line=line, key=missing, expected=expected, nearest=closest_name)
 
 
 def refuse_dates(rows: Sequence[DoseRow]) -> None:
@@ -242,5 +242,7 @@ def refuse_dates(rows: Sequence[DoseRow]) -> None:
         dated_rows = [row for row in rows if column in row.cells]
         changed = next((row for row in dated_rows if row.text(column) != dated_rows[0].text(column)), None)
         if changed is not None:
-            what = f"{column} changes from {dated_rows[0].text(column)} to {changed.text(column)}"
-            raise changed.error(what, column, "TIME in hours since the first record, over all days; dates are not read")
+            message = f"{column} changes from {dated_rows[0].text(column)} to {changed.text(column)}"
+            raise changed.error(
+                message, column, "TIME in hours since the first record, over all days; dates are not read"
+            )

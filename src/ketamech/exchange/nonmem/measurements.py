@@ -67,8 +67,8 @@ def _limit(row: DoseRow, column: str, below_match: re.Match[str] | None) -> floa
 def _number(row: DoseRow, column: str) -> float:
     text = row.text(column)
     if text.startswith("<"):
-        what = f"'{text}' is not a limit of quantification"
-        raise row.error(what, column, "< and a number, such as <0.5, or BLQ")
+        message = f"'{text}' is not a limit of quantification"
+        raise row.error(message, column, "< and a number, such as <0.5, or BLQ")
     return row.number(column)
 
 

@@ -69,12 +69,12 @@ def _record(row: DoseRow, drug_entry: Drug, visit: bool) -> DoseRecord:
 def _constant_infusion(row: DoseRow, drug_entry: Drug) -> DoseRecord:
     """A constant infusion at steady state that ends at its TIME."""
     if not row.integer("SS", range(3)):
-        what = "AMT of 0 with a RATE: an infusion without an end"
-        raise row.error(what, "AMT", "an infusion that ends: its amount is RATE times its hours; or SS of 1")
+        message = "AMT of 0 with a RATE: an infusion without an end"
+        raise row.error(message, "AMT", "an infusion that ends: its amount is RATE times its hours; or SS of 1")
     for column in ("II", "ADDL", "DUR", "LAG", "MISSING"):
         if row.number(column):
-            what = f"AMT of 0 with RATE, SS and {column} of {row.number(column):g}"
-            raise row.error(what, column, "0: a constant infusion at steady state has no doses; or an amount in AMT")
+            message = f"AMT of 0 with RATE, SS and {column} of {row.number(column):g}"
+            raise row.error(message, column, "0: a constant infusion at steady state has no doses; or an amount in AMT")
     rate = row.number("RATE")
     hourly = row.number("R") if rate == -1 else rate
     if not hourly > 0:
@@ -90,9 +90,9 @@ def _route(row: DoseRow, drug_entry: Drug) -> str:
         if column in row.cells:
             return route_of(row.text(column))
     if "" not in drug_entry.routes:
-        what = f"no route is stated for {drug_entry.name}"
+        message = f"no route is stated for {drug_entry.name}"
         routes = ", ".join(drug_entry.routes)
-        raise row.error(what, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=drug_entry.routes[0])
+        raise row.error(message, "CMT", f"a column CMT (or ROUTE) with one of {routes}", type_this=drug_entry.routes[0])
     return ""
 
 
@@ -246,22 +246,22 @@ def _starts_occasion(event: _Event, previous: _OccasionRecords) -> bool:
         return True
     is_at_start = previous.starts_at_steady_state and abs(event.time - previous.begin) < SAME_TIME
     if event.ss == 1 and is_at_start and any(earlier.ss == 1 for earlier in previous.events):
-        what = "a second SS of 1 at one time would undo the first"
-        raise event.row.error(what, "SS", "SS of 2 for what is added to a steady state", type_this="2")
+        message = "a second SS of 1 at one time would undo the first"
+        raise event.row.error(message, "SS", "SS of 2 for what is added to a steady state", type_this="2")
     return event.ss == 1 or (event.ss == 2 and (not is_at_start or previous.is_observed))
 
 
 def _schedules_before(previous: _OccasionRecords | None, event: _Event) -> list[_Event]:
     """The schedules to which an SS of 2 adds one. Raises InputError without a steady state."""
     if previous is None or not previous.starts_at_steady_state:
-        what = "SS of 2 without a start at steady state before it"
-        raise event.row.error(what, "SS", "a record with SS 1 before it, in the same frequency")
+        message = "SS of 2 without a start at steady state before it"
+        raise event.row.error(message, "SS", "a record with SS 1 before it, in the same frequency")
     schedules = [*previous.carried, *(e for e in previous.events if e.dose is not None)]
     invalid = next((e for e in schedules if not e.ss or e.constant or _ended(e, event.time)), None)
     if invalid is not None:
-        what = f"SS of 2 at TIME {event.time:g}, when the dose of line {invalid.row.line} is not at steady state"
+        message = f"SS of 2 at TIME {event.time:g}, when the dose of line {invalid.row.line} is not at steady state"
         raise event.row.error(
-            what, "SS", "only frequencies at steady state since the SS of 1, the last dose within one II"
+            message, "SS", "only frequencies at steady state since the SS of 1, the last dose within one II"
         )
     return schedules
 
@@ -292,8 +292,8 @@ def _kind(row: DoseRow) -> int:
         expected = "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is supported"
         raise row.error(f"EVID of {kind:g}", "EVID", expected)
     if kind == OTHER and row.text("CMT").startswith("-"):
-        what = f"CMT {row.text('CMT')} switches a compartment off"
-        raise row.error(what, "CMT", "a route; compartments cannot be switched off")
+        message = f"CMT {row.text('CMT')} switches a compartment off"
+        raise row.error(message, "CMT", "a route; compartments cannot be switched off")
     if kind == OTHER and row.text("DRUG").lower() == VISIT_DRUG:
         return DOSE
     if has_amount and kind in UNDOSED:
@@ -304,9 +304,9 @@ def _kind(row: DoseRow) -> int:
 
 def _refuse_disorder(previous: _Event, event: _Event) -> None:
     if event.time < previous.time:
-        what = f"TIME goes back from {previous.time:g} to {event.time:g}"
+        message = f"TIME goes back from {previous.time:g} to {event.time:g}"
         hint = "" if "ID" in event.row.cells else ", or a column ID for several persons"
-        raise event.row.error(what, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){hint}")
+        raise event.row.error(message, "TIME", f"times that do not fall, except at a reset (EVID 3 or 4){hint}")
 
 
 def _occasion(group: _OccasionRecords) -> Occasion:

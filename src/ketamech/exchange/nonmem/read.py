@@ -127,9 +127,9 @@ def suspicions(table: CsvTable, used: Collection[str], parameters: ParameterTabl
             continue
         closest_name = misspelled(name, used)
         if closest_name is not None and closest_name not in table.columns:
-            file, what = table.rows[0].file if table.rows else None, f"the column {column} is not known"
+            file, message = table.rows[0].file if table.rows else None, f"the column {column} is not known"
             expected = "the name of a column that is used, or a table without this column"
-            raise UnknownNameError(what, file=file, key=column, expected=expected, nearest=closest_name)
+            raise UnknownNameError(message, file=file, key=column, expected=expected, nearest=closest_name)
     for previous, row in pairwise(table.rows):
         if row.cells == previous.cells and row.number("AMT"):
             yield f"lines {previous.line} and {row.line} are the same dose, which is given twice"

@@ -107,8 +107,8 @@ def _records(treatment: Treatment, horizon: float) -> Iterator[Record]:
         for group in (numbered_starts[offset::n_groups] for offset in range(n_groups)):
             is_steady = treatment.at_steady_state and i == 0
             if is_steady and (not group or group[0][0] in treatment.skipped_doses):
-                what = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
-                raise InputError(what, key="SS", expected="a first dose, for a table to begin the steady state with")
+                message = f"{treatment.drug} starts at steady state, and its first dose is missed or after the horizon"
+                raise InputError(message, key="SS", expected="a first dose, for a table to begin the steady state with")
             for taken, run in groupby(group, key=lambda item: item[0] not in treatment.skipped_doses):
                 if taken:
                     yield _record(treatment, [time for _, time in run], phase.period if phase else 0.0, is_steady)
@@ -155,8 +155,8 @@ def _number_steady_states(rows: Sequence[Record]) -> None:
     steady_rows = [row for row in rows if row["SS"]]
     first_time = min((row["TIME"] for row in steady_rows), default=0)
     if first_time:
-        what = f"the steady state is {first_time:g} h before its first dose"
-        raise InputError(what, key="SS", expected="a first dose at 0 h, for a table to begin the steady state with")
+        message = f"the steady state is {first_time:g} h before its first dose"
+        raise InputError(message, key="SS", expected="a first dose at 0 h, for a table to begin the steady state with")
     for row in steady_rows:
         if row["TIME"]:
             row["TIME"], row["ADDL"] = row["TIME"] - row["II"], row["ADDL"] + 1

@@ -158,12 +158,12 @@ def sbml_text(patient: PatientModel, *, bare: bool = False) -> str:
     return document.text()
 
 
-def _check_exportable(what: str, vector: np.ndarray, names: tuple[str, ...]) -> None:
+def _check_exportable(label: str, vector: np.ndarray, names: tuple[str, ...]) -> None:
     if np.shape(vector) != (len(names),):
-        raise InputError(f"{what} has shape {np.shape(vector)}", expected=f"one patient's {len(names)} values")
+        raise InputError(f"{label} has shape {np.shape(vector)}", expected=f"one patient's {len(names)} values")
     non_finite = [name for name, value in zip(names, vector, strict=True) if not np.isfinite(value)]
     if non_finite:
-        raise InputError(f"{what} has no finite value for {non_finite[0]}", expected="finite values")
+        raise InputError(f"{label} has no finite value for {non_finite[0]}", expected="finite values")
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,8 @@ class _SbmlImporter:
         elif identifier in self.initial:
             self.result.rules[name] = number  # an initial assignment, filled in by _read_initial_assignments
         elif value is None:
-            what = f"'{identifier}' has no value"
-            raise InputError(what, key=identifier, expected="a value, a rule or an assignment")
+            message = f"'{identifier}' has no value"
+            raise InputError(message, key=identifier, expected="a value, a rule or an assignment")
         else:
             self.result.constants[name] = float(value)
 
@@ -300,8 +300,8 @@ class _SbmlImporter:
         assigned = []
         for one in _all(event, "EventAssignment"):
             if one.getVariable() not in self.result.state_of_id:
-                what = f"{where} sets '{one.getVariable()}', which is not a variable"
-                raise InputError(what, expected="a variable")
+                message = f"{where} sets '{one.getVariable()}', which is not a variable"
+                raise InputError(message, expected="a variable")
             if one.isSetMath():
                 assigned.append((one.getVariable(), self.formula(one.getMath(), where)))
         delay = event.isSetDelay() and event.getDelay().isSetMath() and event.getDelay().getMath()

@@ -260,8 +260,8 @@ class Formulas:
         function = self._functions[name]
         count = function.getNumArguments()
         if function.getBody() is None or count != node.getNumChildren():
-            what = f"{self._where} calls '{name}' with {node.getNumChildren()} values"
-            raise InputError(what, expected=f"a function with a formula, and its {count} values")
+            message = f"{self._where} calls '{name}' with {node.getNumChildren()} values"
+            raise InputError(message, expected=f"a function with a formula, and its {count} values")
         arguments = {function.getArgument(i).getName(): self.value(node.getChild(i)) for i in range(count)}
         others = {other: one for other, one in self._functions.items() if other != name}  # no function calls itself
         symbols = {**self._symbols, **arguments}
@@ -288,13 +288,13 @@ class Formulas:
 
     def _apply_builtin(self, kind: str, values: list[sympy.Expr]) -> sympy.Expr:
         if kind not in FUNCTIONS:
-            what = f"{self._where} uses {kind}, which is not supported"
-            raise InputError(what, expected="functions of docs/exchange.md")
+            message = f"{self._where} uses {kind}, which is not supported"
+            raise InputError(message, expected="functions of docs/exchange.md")
         try:
             return real(FUNCTIONS[kind](*values))
         except TypeError:
-            what = f"{self._where} uses {kind} of {len(values)} values"
-            raise InputError(what, expected="the number of values that SBML defines") from None
+            message = f"{self._where} uses {kind} of {len(values)} values"
+            raise InputError(message, expected="the number of values that SBML defines") from None
 
     def _delay(self, node: Any) -> sympy.Expr:
         """The value of an expression some time ago."""
@@ -308,8 +308,8 @@ class Formulas:
         name = str(node.getChild(0).getName()) if node.getNumChildren() == 1 else ""
         expression = self._symbols.get(name)
         if self._rate_of is None or expression is None or not expression.is_Symbol:
-            what = f"{self._where} uses rateOf of {name or 'no single name'}"
-            raise InputError(what, expected="rateOf of an id of the model")
+            message = f"{self._where} uses rateOf of {name or 'no single name'}"
+            raise InputError(message, expected="rateOf of an id of the model")
         return self._rate_of(expression.name.partition(".")[2])
 
     def _factorial(self, values: list[sympy.Expr]) -> sympy.Expr:

@@ -127,8 +127,8 @@ def changed_sbml(text: str, changes: list[Any]) -> str:
         if kind != "changeAttribute" or not ids or name not in ATTRIBUTES:
             if kind == "changeAttribute" and name == "name":
                 continue
-            what = f"the SED-ML changes more than a value ({kind} of {target[:80]})"
-            raise InputError(what, expected=f"changeAttribute of a {', '.join(ATTRIBUTES)}")
+            message = f"the SED-ML changes more than a value ({kind} of {target[:80]})"
+            raise InputError(message, expected=f"changeAttribute of a {', '.join(ATTRIBUTES)}")
         element = element_of(model, ids, target) if model is not None else None
         setter = getattr(element, f"set{name[0].upper()}{name[1:]}", None)
         if setter is None:
@@ -136,8 +136,8 @@ def changed_sbml(text: str, changes: list[Any]) -> str:
         try:
             setter(float(one.getNewValue()))
         except ValueError:
-            what = f"the SED-ML sets {target[:80]} to '{one.getNewValue()[:40]}'"
-            raise InputError(what, expected="a number") from None
+            message = f"the SED-ML sets {target[:80]} to '{one.getNewValue()[:40]}'"
+            raise InputError(message, expected="a number") from None
     return str(libsbml().writeSBMLToString(document))
 
 

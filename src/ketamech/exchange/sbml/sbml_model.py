@@ -157,8 +157,8 @@ class SbmlModel:
                 name: e for name, e in pending.items() if all(s.name in known for s in sympy.sympify(e).free_symbols)
             }
             if not computable:
-                what = f"values with a cyclic dependency: {', '.join(sorted(pending))}"
-                raise InputError(what, expected="no cyclic dependency")
+                message = f"values with a cyclic dependency: {', '.join(sorted(pending))}"
+                raise InputError(message, expected="no cyclic dependency")
             for name, expression in computable.items():
                 order.append((name, compile_expression(expression)))
                 known.add(name)
@@ -170,8 +170,8 @@ class SbmlModel:
         if name in self.rates:
             return self.rates[name]
         if name in visited or name.endswith(RATE_SUFFIX):
-            what = f"the rate of change of '{name.partition('.')[2]}' depends on itself"
-            raise InputError(what, expected="no cyclic dependency")
+            message = f"the rate of change of '{name.partition('.')[2]}' depends on itself"
+            raise InputError(message, expected="no cyclic dependency")
         rule = sympy.sympify(self.rules.get(name, 0))
         symbols = sorted(rule.free_symbols, key=str)
         return sympy.Add(*(rule.diff(s) * self.rate_of_change(s.name, (*visited, name)) for s in symbols))

@@ -85,8 +85,8 @@ def read_settings(path: Path) -> Settings:
             frozenset(_names(cells.get("concentration", ""))),
         )  # fmt: skip
     except (OSError, KeyError, ValueError) as problem:
-        what = f"settings that cannot be read: {problem}"
-        raise InputError(what, file=path, expected="start:, duration:, ...") from None
+        message = f"settings that cannot be read: {problem}"
+        raise InputError(message, file=path, expected="start:, duration:, ...") from None
 
 
 def read_results(path: Path) -> dict[str, np.ndarray]:
