@@ -340,9 +340,7 @@ def test_the_first_screen_says_that_steps_are_from_animals_or_assumed(page, addr
     box = caveat.bounding_box()
     assert box["y"] + box["height"] < page.locator("#time-bar").bounding_box()["y"]
     caveat.get_by_role("link").click()
-    until(
-        page, "Math.abs(document.querySelector('#unknown').getBoundingClientRect().top) < 450"
-    )  # below the scene of a phone
+    until(page, "Math.abs(document.querySelector('#unknown').getBoundingClientRect().top) < 450")  # below a scene
     assert "three in four of its values are assumed" in page.locator("#unknown").inner_text()
 
 
