@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks import benchmark_case
 from benchmarks.scaling import VISITS
+from ketamech import Trial
 from ketamech.core import SolverError
 from ketamech.core.environment import PREBUILT
-from ketamech.interface import Trial
 from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.model import load_model
 
@@ -84,9 +84,9 @@ def _bytecode(place: str) -> Iterator[None]:
 
 def _replicates(many: int) -> Callable[[], object]:
     """Replicates of a trial on two threads, and the tables of its report."""
-    model, trial = load_model(), Trial(DESIGN)
-    trial.run(model, replicates=1, threads=2).analyse()
-    return lambda: trial.run(model, replicates=many, threads=2).analyse()
+    model, trial = load_model(), Trial.read(DESIGN)
+    trial.run(model=model, replicates=1, threads=2).analyse()
+    return lambda: trial.run(model=model, replicates=many, threads=2).analyse()
 
 
 def _single() -> Callable[[], object]:

@@ -5,47 +5,44 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-import re
 from collections.abc import Iterable
 from typing import Any
 
 import ketamech
-from ketamech import interface
+from ketamech.interface import Results
+from ketamech.trials.trial_result import TrialResult
 from makers.markdown import NOTICE, blocks
 
 PAGES = {  # package: modules that a user's program may import
     "dosing": ("regimen", "treatment", "dose_records", "dose_events"),
     "simulation": (
-        "load_scenario", "simulate", "ensemble", "model", "periodic_steady_state", "nca", "nca_tables",
-        "forward_sensitivities",
+        "scenario", "load_scenario", "simulate", "ensemble", "model", "citations", "periodic_steady_state", "nca",
+        "nca_tables", "forward_sensitivities",
     ),
     "population": ("virtual_population", "weights", "cohort"),
     "trials": (
-        "design", "trial_reader", "run_trial", "analysis.analyse", "analysis.treatment_effects", "analysis.power",
+        "design", "trial_reader", "run_trial", "trial_result", "posterior",
+        "analysis.analyse", "analysis.treatment_effects", "analysis.power",
         "analysis.repeated_measures",
     ),
-    "estimation": ("calibration", "surrogate_posterior", "posterior", "published_arms"),
+    "estimation": ("calibration", "surrogate_posterior", "published_arms"),
     "analysis": ("attribution", "sensitivity", "scorecard", "model_checks", "regimen_search"),
-    "exchange": ("simulate_any", "result_io", "nonmem.read", "nonmem.concentration_profiles", "nonmem.write",
-                 "sbml.export", "omex"),
+    "exchange": ("result_io", "nonmem.read", "nonmem.subjects", "nonmem.solve_table", "nonmem.concentration_profiles",
+                 "nonmem.write", "export_scenario", "sbml.export", "omex"),
     "fitting": ("fit", "observations", "error_models", "fitted_parameters", "predict", "diagnostics",
                 "individual_dose", "sampling_times"),
     "parameters": ("load_parameters", "connectome", "species_tables"),
     "evidence": ("load_evidence", "evidence", "observation"),
     "model": ("stage", "assemble", "system"),
-    "core": ("errors", "checkpoint", "dask_executor", "execution"),
+    "core": ("errors", "progress", "checkpoint", "dask_executor", "execution"),
 }  # fmt: skip
-ALIASES = {  # base classes that the public class of the same name extends
-    "CompiledModel": "Model", "CheckedScenario": "Scenario", "PopulationDistribution": "Population",
-    "TrialDesign": "Trial",
-}  # fmt: skip
-RESULTS = ("Results", "TrialResult")  # classes that no program constructs
+RESULTS = (Results, TrialResult)  # classes that no program constructs
 
 
 def interface_pages() -> dict[str, str]:
     """{page: Markdown}: the public names of `ketamech`, then one page per package."""
     public = [(name, getattr(ketamech, name)) for name in ketamech.__all__]
-    public += [(name, getattr(interface, name)) for name in RESULTS]
+    public += [(item.__name__, item) for item in RESULTS]
     head = [NOTICE, "", "# ketamech", "", inspect.cleandoc(ketamech.__doc__ or ""), ""]
     pages = {"reference/python/ketamech": "\n".join([*head, *_section("ketamech", public)]) + "\n"}
     described = {_key(name, item) for name, item in public}
@@ -131,7 +128,7 @@ def _signature(item: Any) -> str:
     default = inspect.Parameter.empty
     shown = [p if p.default is default or _short(p.default) else p.replace(default=...) for p in parts]
     text = str(signature.replace(parameters=shown)).replace("'", "").replace("<factory>", "...")
-    return re.sub(r"\b(" + "|".join(ALIASES) + r")\b", lambda found: ALIASES[found[0]], text)
+    return text
 
 
 def _short(value: object) -> bool:

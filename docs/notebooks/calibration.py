@@ -25,7 +25,7 @@ import ketamech as km
 from ketamech.population.virtual_population import VirtualPatients
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-model = km.Model()
+model = km.Model.load()
 ARMS = {"ketamine": "racemic 0.5 mg/kg IV over 40 min", "placebo": "placebo IV"}
 
 # %% [markdown]

@@ -23,13 +23,14 @@ import matplotlib.pyplot as plt
 import ketamech as km
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-model = km.Model()
-run = model.simulate("racemic 0.5 mg/kg IV over 40 min")
+model = km.Model.load()
+run = model.simulate("racemic 0.5 mg/kg IV over 40 min").ketamech.shown()
 run
 
 # %% [markdown]
 # The result is an `xarray.Dataset`. It has two patients: `treated`, and `control`, the same patient with the same
-# expectancy and no drug. Time is in hours. Every variable has a unit and a description:
+# expectancy and no drug. Time is in hours. Every variable has a unit and a description. The model computes in µmol/L;
+# `.ketamech.shown()` gives concentrations in blood in ng/mL, as reports do:
 
 # %%
 for name in ("venous.ketamine", "nmda.blocked_interneuron", "spines.density", "mood.madrs"):
@@ -43,7 +44,7 @@ for name in ("venous.ketamine", "nmda.blocked_interneuron", "spines.density", "m
 
 # %%
 TRACKS = {
-    "venous.ketamine": "ketamine in\nvenous plasma, µmol/L",
+    "venous.ketamine": "ketamine in\nvenous plasma, ng/mL",
     "nmda.blocked_interneuron": "NMDA receptors blocked,\ninterneurons, share",
     "glutamate.extracellular": "glutamate,\nbaseline = 1",
     "plasticity.mtorc1": "active mTORC1,\nbaseline = 1",
@@ -93,7 +94,7 @@ print(len(papers), "papers, the first three:", *papers[:3], sep="\n")
 # parameters. The band holds 90 % of 200 patients with treatment-resistant depression.
 
 # %%
-people = km.Population("trd", seed=1).sample(200)
+people = km.Population.named("trd", seed=1).sample(200)
 several = model.simulate("racemic 0.5 mg/kg IV over 40 min", people, outputs=["mood.madrs"])
 low, median, high = several["mood.madrs"].quantile([0.05, 0.5, 0.95], "patient")
 figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")

@@ -20,7 +20,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import ketamech as km
-from ketamech.fitting.diagnostics import person_table
 from ketamech.fitting.individual_dose import DoseFinder, dose_table, individuals, parse_goal
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
@@ -44,7 +43,7 @@ Path("levels.csv").write_text("""ID,TIME,AMT,ROUTE,DUR,WT,DRUG,DV
 """)
 names = ["intrinsic_clearance_s", "shallow_volume", "arteriovenous_fast_share"]
 patient = km.fit("levels.csv", observe="venous.ketamine [ng/mL]", parameters=names)
-person_table(patient).drop(columns="ID").round(3)
+patient.person_table().drop(columns="ID").round(3)
 
 # %% [markdown]
 # `estimate` with its 95 % interval (`low`, `high`) is that of the patient, `population` that of the tables; `deviation`
@@ -94,7 +93,7 @@ print(f"coefficient of variation: clearance {clearance.std() / clearance.mean():
 # it limits the dose.
 
 # %%
-model = km.Model()
+model = km.Model.load()
 goals = ("venous.ketamine peak = 150 ng/mL", "dissociation.cadss peak <= 40")
 finder = DoseFinder(model, "racemic {dose} mg/kg IV over 40 min", tuple(parse_goal(g, model) for g in goals), 0.8)
 found = finder.find(draws.of("1"), (0.1, 2.0))

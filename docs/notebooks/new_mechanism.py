@@ -20,10 +20,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 import ketamech as km
-from ketamech.core import KetaMechError
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-model = km.Model()
+model = km.Model.load()
 
 # %% [markdown]
 # ## One table and one function
@@ -77,7 +76,7 @@ plt.show()
 # and decay of every mode.
 
 # %%
-for line in km.check(extended, "sleep"):
+for line in km.check("sleep", model=extended):
     print("passes" if line.passed else "FAILS ", f"{line.stage:13} {line.examined:32} {line.detail[:60]}")
 
 # %% [markdown]
@@ -92,7 +91,7 @@ wrong = Path("my_tables/sleep.csv").read_text().replace("0.1,1/h", "0.1,h")
 Path("wrong_tables/sleep.csv").write_text(wrong)
 try:
     model.with_stage(sleep, "wrong_tables/sleep.csv")
-except KetaMechError as problem:
+except km.KetaMechError as problem:
     print(problem)
 
 # %% [markdown]
@@ -100,7 +99,7 @@ except KetaMechError as problem:
 #
 # - Add an effect: a function `mood` with one more term, which reads `stage.input("sleep.slow_waves", "1")`. A function
 #   with the name of a shipped stage replaces that stage.
-# - `km.scorecard(extended)` compares the extended model with the published values.
+# - `km.scorecard(model=extended)` compares the extended model with the published values.
 # - Make it part of the model: the function becomes `model/stages/sleep.py`, the table becomes
 #   `data/parameters/sleep.csv`, and the name is added to `STAGES`: [adding a term](../adding-a-term.md).
 # - Replace `assumed` by evidence: add a row to `data/evidence` with the number and unit of the paper.

@@ -23,8 +23,6 @@ import numpy as np
 import roadrunner
 
 import ketamech as km
-from ketamech.exchange.sbml.export import course_sbml
-from ketamech.simulation.simulate import subjects
 
 try:
     import tellurium
@@ -43,11 +41,9 @@ print("loaded by", load.__module__)
 
 # %%
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
-model = km.Model()
-treated = subjects(km.Scenario(SENTENCE), model)[0]
-text = course_sbml(model, treated, name="one infusion")
-Path("infusion.xml").write_text(text, encoding="utf-8")
-print(f"{len(text) / 1e6:.1f} MB of SBML")
+model = km.Model.load()
+file = km.export(SENTENCE, "infusion.xml", model=model)
+print(f"{file.stat().st_size / 1e6:.1f} MB of SBML")
 
 # %% [markdown]
 # ## Load and simulate

@@ -47,8 +47,8 @@ visits:
 primary: MADRS-24h at 24 h
 """
 Path("my_trial.yaml").write_text(PROTOCOL)
-model = km.Model()
-result = km.Trial("my_trial.yaml").run(model, replicates=12, seed=1)  # twelve trials of 120 patients
+model = km.Model.load()
+result = km.Trial.read("my_trial.yaml").run(replicates=12, seed=1, model=model)  # twelve trials of 120 patients
 data = result.dataset
 data[["MADRS-24h", "CADSS", "arm"]]
 
@@ -117,7 +117,7 @@ plt.show()
 #
 # ## What to try next
 #
-# - A published trial: `km.Trial("murrough2013").replace(patients=120).run(model, replicates=100)`, or
+# - A published trial: `km.Trial.read("murrough2013").replace(patients=120).run(replicates=100)`, or
 #   `ketamech trial murrough2013 --replicates 100 --power "10, 15, 20"`.
 # - Decision rules, dropout, rescue and crossover: [virtual trials](../trials.md).
 # - The command writes the analysis data sets ADSL, ADQS and ADPC into its result folder.

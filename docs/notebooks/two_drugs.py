@@ -20,13 +20,13 @@ import pandas as pd
 import ketamech as km
 
 plt.rcParams |= {"axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-model = km.Model()  # compiled once, used for every run below
+model = km.Model.load()  # compiled once, used for every run below
 ARMS = {
     "racemic 0.5 mg/kg IV over 40 min": "#1f5f8b",
     "esketamine 84 mg nasal": "#c2571a",
     "esketamine 56 mg nasal": "#e0a030",
 }
-runs = {arm: model.simulate(arm) for arm in ARMS}
+runs = {arm: model.simulate(arm).ketamech.shown() for arm in ARMS}  # concentrations in blood in ng/mL
 
 
 # %% [markdown]
@@ -42,7 +42,7 @@ def against_control(run, name):
 
 
 SHOWN = {
-    "venous.ketamine": "ketamine (S + R) in\nvenous plasma, µmol/L",
+    "venous.ketamine": "ketamine (S + R) in\nvenous plasma, ng/mL",
     "nmda.occupancy": "NMDA receptors\noccupied, share",
     "dissociation.cadss": "dissociation,\nCADSS points",
     "haemodynamics.systolic_rise": "systolic pressure\nabove baseline, mmHg",
@@ -70,9 +70,9 @@ def row(run):
     treated = run.sel(patient="treated")
     plasma = treated["venous.ketamine"]
     return {
-        "Cmax, µmol/L": float(plasma.max()),
+        "Cmax, ng/mL": float(plasma.max()),
         "tmax, h": float(plasma.idxmax("time")),
-        "AUC, µmol·h/L": float(plasma.integrate("time")),
+        "AUC, ng·h/mL": float(plasma.integrate("time")),
         "maximal CADSS": float(treated["dissociation.cadss"].max()),
         "MADRS at 24 h against control": float(against_control(run, "mood.madrs").sel(time=24, method="nearest")),
     }
@@ -89,7 +89,8 @@ pd.DataFrame({arm: row(run) for arm, run in runs.items()}).round(2)
 
 # %%
 minutes = [2, 10, 20, 40, 80, 160, 320]
-slower = pd.DataFrame({over: row(model.simulate(f"racemic 0.5 mg/kg IV over {over} min")) for over in minutes}).T
+infusions = {over: model.simulate(f"racemic 0.5 mg/kg IV over {over} min").ketamech.shown() for over in minutes}
+slower = pd.DataFrame({over: row(run) for over, run in infusions.items()}).T
 figure, left = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 left.plot(minutes, slower["maximal CADSS"], "o-", color="#c2571a")
 left.set_ylabel("maximal CADSS, points", color="#c2571a")

@@ -10,40 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ketamech.analysis.scorecard import scorecard as scorecard
+    from ketamech.core.errors import KetaMechError as KetaMechError
     from ketamech.dosing.dose_records import ev as ev
     from ketamech.dosing.regimen import Regimen as Regimen
     from ketamech.evidence import load_evidence as load_evidence
-    from ketamech.interface import Model as Model
-    from ketamech.interface import Population as Population
-    from ketamech.interface import Scenario as Scenario
-    from ketamech.interface import Trial as Trial
     from ketamech.interface import attribute as attribute
     from ketamech.interface import calibrate as calibrate
     from ketamech.interface import check as check
+    from ketamech.interface import export as export
     from ketamech.interface import fit as fit
+    from ketamech.interface import sample_parameters as sample_parameters
     from ketamech.interface import sensitivity as sensitivity
     from ketamech.interface import simulate as simulate
     from ketamech.parameters import load_connectome as load_connectome
     from ketamech.parameters import load_parameters as load_parameters
+    from ketamech.population.virtual_population import Population as Population
     from ketamech.report.bibliography import cite as cite
+    from ketamech.simulation.model import Model as Model
+    from ketamech.simulation.scenario import Scenario as Scenario
+    from ketamech.trials.design import Trial as Trial
 
 __version__ = "0.2.0"
 
 _MODULES = {
-    "Model": "interface",
-    "Population": "interface",
+    "KetaMechError": "core.errors",
+    "Model": "simulation.model",
+    "Population": "population.virtual_population",
     "Regimen": "dosing.regimen",
-    "Scenario": "interface",
-    "Trial": "interface",
+    "Scenario": "simulation.scenario",
+    "Trial": "trials.design",
     "attribute": "interface",
     "calibrate": "interface",
     "check": "interface",
     "cite": "report.bibliography",
     "ev": "dosing.dose_records",
+    "export": "interface",
     "fit": "interface",
     "load_connectome": "parameters.connectome",
     "load_evidence": "evidence.load_evidence",
     "load_parameters": "parameters.load_parameters",
+    "sample_parameters": "interface",
     "scorecard": "analysis.scorecard",
     "sensitivity": "interface",
     "simulate": "interface",

@@ -1,325 +1,110 @@
-"""The public classes and functions of `ketamech`. Each delegates to the package that does the work."""
+"""The public functions of `ketamech`, and the accessor of results. Each delegates to the package that does the work."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import xarray as xr
 
 from ketamech.analysis import attribution
 from ketamech.analysis import sensitivity as sensitivity_analysis
 from ketamech.analysis.model_checks import CheckResult, run_checks
-from ketamech.core import InputError, UnknownNameError, closest_match
+from ketamech.core import InputError
+from ketamech.core.environment import available_threads
+from ketamech.core.progress import Progress, progress_by_share
 from ketamech.estimation import calibration
-from ketamech.estimation.clinical_targets import shipped_trial
-from ketamech.estimation.posterior import posterior_of
 from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
-from ketamech.exchange import simulate_any
+from ketamech.exchange.export_scenario import export_scenario
+from ketamech.exchange.nonmem.solve_table import simulate_table
 from ketamech.exchange.result_io import from_cohort, from_run, from_trial, long_table, save_results
-from ketamech.exchange.result_metadata import PAPERS
 from ketamech.fitting.fit import Fit, FitSettings
 from ketamech.fitting.fit import fit as fit_data
 from ketamech.fitting.observations import read_measurements
-from ketamech.parameters import ParameterTable, load_parameters
-from ketamech.population.virtual_population import Population as PopulationDistribution
-from ketamech.population.virtual_population import VirtualPatients, load_population
+from ketamech.parameters.concentration_units import MODEL_UNIT, shown
+from ketamech.population.cohort import independent_patients
+from ketamech.population.virtual_population import Population, VirtualPatients, load_population, patient_numbers
 from ketamech.report import bibliography
-from ketamech.report.provenance import papers_behind, papers_of_run
-from ketamech.simulation.load_scenario import Settings, is_table, load_scenario
-from ketamech.simulation.model import Model as CompiledModel
-from ketamech.simulation.model import StageFunction, load_model, load_variant, with_stage
-from ketamech.simulation.scenario import Scenario as CheckedScenario
-from ketamech.simulation.simulate import as_scenario
-from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
-from ketamech.trials.analysis.power import ALPHA, power, success_criterion
-from ketamech.trials.analysis.sample_size import sample_sizes
-from ketamech.trials.design import Trial as TrialDesign
-from ketamech.trials.run_trial import run_trial, with_sample_size
-from ketamech.trials.trial_reader import load_trial
+from ketamech.simulation.citations import papers_behind, with_papers
+from ketamech.simulation.load_scenario import Settings, is_table
+from ketamech.simulation.model import Model, load_model, model_by_keyword
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import as_scenario, check_people_and_times, output_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ketamech.dosing.regimen import Regimen
 
-Posterior = Sequence[Mapping[str, float]] | Path | str
-
-
-def _fields(loaded: Any) -> dict[str, Any]:
-    """The fields of a dataclass instance by name."""
-    return {field.name: getattr(loaded, field.name) for field in dataclasses.fields(loaded)}
-
-
-class Model(CompiledModel):
-    """The compiled model: `Model()` for the shipped equations and parameter values.
-
-    `parameters`: other values, e.g. `load_parameters().with_values({"person.weight": "80 kg"})`. `stages`: other stage
-    functions than the shipped ones; see `with_stage`. The first construction on a machine compiles the equations (10 to
-    15 s); later ones read them from the cache. `variant`: a model variant with equations of its own, "reduced-core",
-    instead. `announce` receives one line before each slow step. Raises UnitError for a term whose unit does not fit,
-    ModelError for equations that do not fit together, UnknownNameError for another variant.
-    """
-
-    def __init__(
-        self, parameters: ParameterTable | None = None, stages: Sequence[StageFunction] | None = None, *,
-        variant: str = "", announce: Callable[[str], None] | None = None,
-    ) -> None:  # fmt: skip
-        own = load_variant(variant, announce=announce) if variant else None
-        super().__init__(**_fields(own or load_model(parameters, stages, announce=announce)))
-
-    def simulate(
-        self: CompiledModel, scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
-        person: Settings | None = None, parameters: Settings | None = None, perturb: Sequence[str] = (),
-        species: str | None = None, variant: str | None = None, outputs: str | Sequence[str] | None = None,
-        times: Sequence[float] | None = None, drug: str | None = None, **unknown: Any,
-    ) -> xr.Dataset:  # fmt: skip
-        """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
-
-        `people`: virtual patients, as `Population.sample` draws them, in place of the typical patient; they vary about
-        the parameter values of this model. `person` and `parameters` are those keys of a scenario file, e.g.
-        person={"weight": "90 kg", "age": 75} and parameters={"mood.expectancy_weight": 0}; a bare number is in the unit
-        of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg IP at
-        -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as
-        "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of people and
-        tables). `times` (h, rising): output times in place of the usual ones, which are dense after each dose. `drug`:
-        what a table without a column DRUG gives.
-
-        Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
-        'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
-        patient that could not be solved is NaN, with the reason in `solve_status`. The accessor `.ketamech` has the
-        methods of `Results`.
-
-        Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
-        SolverError if nothing could be solved.
-        """
-        refuse_unknown_options(unknown)
-        outputs = _output_names(outputs)
-        _check_people_and_times(people, times)
-        if people is None and not (isinstance(scenario, Path | str) and is_table(scenario)):
-            chosen_scenario = as_scenario(
-                scenario, self, species, perturb, variant, person=person, parameters=parameters
-            )  # fmt: skip
-            curves = simulate_any.simulate(chosen_scenario, model=self, drug=drug, times=times)
-            papers = papers_of_run(curves, chosen_scenario, self) if times is None else papers_behind(self)
-            curves = simulate_any.select_outputs(curves, self, outputs)
-        else:
-            curves = simulate_any.simulate(
-                scenario, people, model=self, person=person, parameters=parameters, perturb=perturb, species=species,
-                variant=variant, outputs=outputs, times=times, drug=drug,
-            )  # fmt: skip
-            papers = papers_behind(self)
-        return curves.assign_attrs({PAPERS: " ".join(papers)})
-
-    def with_stage(self, stage: StageFunction, table: ParameterTable | Path | str | None = None) -> Model:
-        """The model with one stage function more, or with the stage of the same name replaced; compiled.
-
-        `table`: a CSV file with the columns of data/parameters, named after the stage (sleep.csv holds `sleep.*`), or
-        rows read by `load_parameters`. Raises InputError naming file, line and column of a wrong cell, UnitError for a
-        term whose unit does not fit, ModelError for a quantity that no stage declares.
-        """
-        return Model(*with_stage(self, stage, table))
+    ScenarioSource = Scenario | Regimen | Path | str
 
 
 def simulate(
-    scenario: CheckedScenario | Regimen | Path | str, people: VirtualPatients | None = None, *,
-    model: CompiledModel | None = None, announce: Callable[[str], None] | None = None, **options: Any,
+    scenario: ScenarioSource, people: VirtualPatients | None = None, *,
+    model: Model | None = None, person: Settings | None = None, parameters: Settings | None = None,
+    perturb: Sequence[str] = (), species: str | None = None, variant: str | None = None,
+    outputs: str | Sequence[str] | None = None, times: Sequence[float] | None = None, drug: str | None = None,
+    progress: Progress | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """Simulate on `model` (default: the shipped one); `options`, result and errors are those of `Model.simulate`."""
-    return Model.simulate(model or load_model(announce=announce), scenario, people, **options)
+    """Simulate a sentence, a scenario file, a Regimen, a Scenario or a table of dose records.
 
+    `people`: virtual patients, as `Population.sample` or `sample_parameters` draws them, in place of the typical
+    patient; they vary about the parameter values of the model. `person` and `parameters` are those keys of a scenario
+    file, e.g. person={"weight": "90 kg", "age": 75} and parameters={"mood.expectancy_weight": 0}; a bare number is in
+    the unit of the parameter table. `perturb`: compounds or gene deletions beside the treatment, e.g. ["NBQX 10 mg/kg
+    IP at -30 min"]. `species`: "human", "rat" or "mouse". `variant`: a model variant by name. `outputs`: names such as
+    "mood.madrs" (default: every state and output of a scenario; ratings and venous concentrations of people and
+    tables). `times` (h, rising): output times in place of the usual ones, which are dense after each dose. `drug`:
+    what a table without a column DRUG gives. `progress` receives each slow step.
 
-def refuse_unknown_options(unknown: Mapping[str, object]) -> None:
-    """Raise UnknownNameError for an option that `Model.simulate` does not have, with the nearest one."""
-    names = [name for name in inspect.signature(Model.simulate).parameters if name not in ("self", "unknown")]
-    for name in unknown:
-        what, near = f"simulate has no option '{name}'", closest_match(name, names)
-        raise UnknownNameError(what, key=name, expected=", ".join(names), nearest=near)
+    Returns a Dataset with dims (patient, time): time in h; `units` and `long_name` on every variable. Patients are
+    'treated' and 'control' (same expectancy, no drug), or the numbers of `people`, or the IDs of the table. A
+    patient that could not be solved is NaN, with the reason in `solve_status`. The accessor `.ketamech` has the
+    methods of `Results`.
 
-
-def _output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
-    """Names of outputs; a text holds one name, or several joined by commas."""
-    return [name.strip() for name in outputs.split(",") if name.strip()] if isinstance(outputs, str) else outputs
-
-
-def _check_people_and_times(people: object, times: Any) -> None:
-    """Raise InputError for parameter values in place of patients, and for times that are not a list of numbers."""
-    if people is not None and not isinstance(people, VirtualPatients):
-        what, example = f"people of type {type(people).__name__}", 'Population("trd").sample(100)'
-        if isinstance(people, Mapping):
-            example = 'person={"weight": 90} or parameters={"person.weight": 90}'
-        raise InputError(what, key="people", expected="virtual patients", type_this=example)
-    numbers = np.ndim(times) == 1 and np.issubdtype(np.asarray(times).dtype, np.number) if times is not None else True
-    if not numbers:
-        raise InputError(f"times of {times!r}", key="times", expected="a list of hours", type_this="times=[0, 2, 24]")
-
-
-class Scenario(CheckedScenario):
-    """A checked scenario: `Scenario("racemic 0.5 mg/kg IV over 40 min")`, or of a YAML file or a Regimen.
-
-    `person`, `parameters`, `species`, `perturb` and `variant` are added to it, as in `Model.simulate`. Fields given by
-    keyword replace those that were read, e.g. `horizon=336.0` (h). `values`: parameter values that differ from the
-    tables, canonical units.
-    Raises InputError with file, line, key, what was expected and the nearest valid name.
+    Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
+    SolverError if nothing could be solved.
     """
-
-    def __init__(
-        self, source: Regimen | Path | str | None = None, /, *, species: str | None = None,
-        perturb: Sequence[str] = (), variant: str | None = None, person: Settings | None = None,
-        parameters: Settings | None = None, **fields: Any,
-    ) -> None:  # fmt: skip
-        if source is not None:
-            read = load_scenario(
-                source, species=species, perturbations=perturb, variant=variant, person=person, parameters=parameters
-            )
-            fields = _fields(read) | fields
-        elif "regimen" not in fields:
-            raise InputError("no regimen is stated", expected="a sentence, a file or a Regimen")
-        super().__init__(**fields)
-
-
-@dataclass(frozen=True, init=False)
-class Population(PopulationDistribution):
-    """A kind of patients, by name: trd, mdd, bipolar, suicidal, elderly, healthy, crps or surgical.
-
-    `seed`: patient i is the same in every sample of a seed. Raises UnknownNameError for another name.
-    """
-
-    seed: int = 1
-
-    def __init__(self, name: str = "trd", *, seed: int = 1, **fields: Any) -> None:
-        super().__init__(**(fields | {"name": name} if fields else _fields(load_population(name))))
-        object.__setattr__(self, "seed", seed)
-
-    def sample(self, patients: int, *, first: int = 0) -> VirtualPatients:
-        """Patients number `first` to `first + patients - 1`, with covariates and parameter values of their own.
-
-        `.values` {parameter: [patient]} in canonical units; `.table()` is one row per patient in the units of the
-        parameter tables. They vary about the shipped parameter values; `.with_parameters(model.parameters)` are the
-        same patients about those of a model, as `Model.simulate` simulates them. Raises InputError for fewer than one
-        patient.
-        """
-        if patients < 1:
-            raise InputError(f"{patients} patients", key="patients", expected="at least 1")
-        return self.draw(load_parameters(), self.seed, range(first, first + patients))
-
-
-class Trial(TrialDesign):
-    """A trial design: `Trial("murrough2013")` for a shipped trial, or of a YAML file or a mapping of its keys.
-
-    Fields given by keyword replace those that were read. Raises InputError with file, line and key, and the nearest
-    valid name.
-    """
-
-    def __init__(self, source: Mapping[str, Any] | Path | str | None = None, /, **fields: Any) -> None:
-        if source is not None:
-            fields = _fields(_read_trial(source)) | fields
-        elif "arms" not in fields:
-            raise InputError("a trial of nothing", expected="a shipped trial or a file", type_this="murrough2013")
-        super().__init__(**fields)
-
-    def replace(self, *, patients: int | None = None, **fields: Any) -> Trial:
-        """The same trial with other fields; `patients` in all, arms in proportion.
-
-        Raises InputError if an arm would be empty.
-        """
-        changed = dataclasses.replace(self, **fields)
-        return changed if patients is None else Trial(**_fields(with_sample_size(changed, patients)))
-
-    def run(
-        self, model: CompiledModel | None = None, *, replicates: int = 1, posterior: Posterior = "shipped",
-        seed: int | None = None, threads: int | None = None, progress: Callable[[int], None] | None = None,
-    ) -> TrialResult:  # fmt: skip
-        """Run the trial `replicates` times, each time with other patients.
-
-        `posterior`: parameter values of the replicates: "shipped" as `ketamech trial` uses them, "none" for those of
-        the tables, a file of `ketamech calibrate`, or draws {parameter: value in the unit of the parameter table}, as
-        `calibrate` returns them. Replicate 0 has the medians. Results are the same for any number of `threads`.
-        `progress` receives the number of replicates done.
-        Raises InputError for fewer than one replicate.
-        """
-        chosen = model or load_model()
-        data = run_trial(
-            self, chosen, replicates=replicates, seed=seed, threads=threads, posterior=_draws(posterior, chosen),
-            progress=progress,
+    chosen = model or Model.load(progress=progress)
+    if not isinstance(scenario, Path | str) or not is_table(scenario):
+        if drug is not None:
+            raise InputError("drug is for a table of doses", key="drug", expected="a file such as doses.csv")
+        return chosen.simulate(
+            scenario, people, person=person, parameters=parameters, perturb=perturb, species=species, variant=variant,
+            outputs=outputs, times=times,
         )  # fmt: skip
-        return TrialResult(data.assign_attrs({PAPERS: " ".join(papers_behind(chosen))}), self)
+    check_people_and_times(people, times)
+    _refuse_for_table(
+        people=people, species=species, perturb=perturb, variant=variant, times=times, person=person,
+        parameters=parameters,
+    )  # fmt: skip
+    curves = simulate_table(scenario, chosen, drug=drug, outputs=output_names(outputs))
+    return with_papers(curves, papers_behind(chosen))
 
 
-def _read_trial(source: Mapping[str, Any] | Path | str) -> TrialDesign:
-    if isinstance(source, Mapping) or Path(source).suffix in (".yaml", ".yml") or Path(source).is_file():
-        return load_trial(source)
-    return shipped_trial(str(source))
+def _refuse_for_table(**added: Any) -> None:
+    """Raise InputError for an argument with a value that a table of doses states itself or does not have."""
+    for key, value in added.items():
+        if value is not None and len(value):
+            expected = "a column SPECIES" if key == "species" else "a sentence or a scenario file"
+            raise InputError(f"{key} is not for a table of doses", key=key, expected=expected)
 
 
-def _draws(posterior: Posterior, model: CompiledModel) -> Sequence[Mapping[str, float]]:
-    if isinstance(posterior, Path | str):
-        return posterior_of(model, posterior)
-    rows = model.parameters
-    return [{name: rows[name].with_value(value).canonical for name, value in draw.items()} for draw in posterior]
+def sample_parameters(
+    patients: int, *, seed: int = 1, first: int = 0, vary: Sequence[str] | None = None,
+    model: Model | None = None,
+) -> VirtualPatients:  # fmt: skip
+    """Virtual patients in whom each parameter is drawn from its own spread, as `ketamech simulate --patients` draws.
 
-
-@dataclass(frozen=True)
-class TrialResult:
-    """A trial that was run.
-
-    `dataset`: dims (replicate, patient, visit): each scale as rated and, as `true_<scale>`, without error; `arm`,
-    `visit_time` (h), `left` (h), `why_left`, doses, exposures and covariates. Missing values are NaN.
+    Draws are independent, and a spread may also hold the uncertainty of a mean: receptors and synapses vary several
+    times as much as in people of `Population.sample`, which have covariates and correlations; moods vary about as much,
+    concentrations less. `vary`: parameters or stages that are drawn (default: all with a spread). Raises InputError for
+    fewer than one patient, UnknownNameError.
     """
-
-    dataset: xr.Dataset
-    trial: TrialDesign
-
-    @cached_property
-    def analysis(self) -> TrialAnalysis:
-        """The tables of `analyse`, computed once."""
-        return analyse(self.dataset, self.trial)
-
-    def analyse(self) -> TrialAnalysis:
-        """Means, response rates, the primary comparison (ANCOVA) of each replicate, repeated measures, relapse."""
-        return self.analysis
-
-    def power(
-        self, patients: Sequence[int], *, scale: str | None = None, visit: str | None = None, draws: int = 4,
-        alpha: float = ALPHA, margin: float | None = None,
-    ) -> pd.DataFrame:  # fmt: skip
-        """Power of the primary comparison (or of `scale` at `visit`) in trials of so many `patients` in all.
-
-        Smaller trials are drawn from each replicate, arms in proportion. Columns: patients, arm, n_per_arm, power with
-        its 95 % interval low to high (percent of trials with p < `alpha`, or not inferior by `margin` points), trials.
-        Raises InputError for more patients than were simulated, or for a trial of one arm.
-        """
-        import pandas as pd
-
-        criterion = success_criterion(self.trial, alpha, margin)
-        comparison = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
-        tables = []
-        for total in patients:
-            sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
-            table = power(self.dataset, *comparison, [sizes], draws=draws, criterion=criterion)
-            tables.append(table.assign(patients=total))
-        powers = pd.concat(tables, ignore_index=True)
-        return powers[["patients", *powers.columns.drop("patients")]]
-
-    def sample_size(self, power: float = 80.0, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
-        """The number of patients for a `power` (percent) of the primary comparison, with its 95 % interval.
-
-        One row for each compared arm: arm, target, patients in all with the interval low to high (missing where it is
-        above the simulated number), per_arm, limit (the power that no number exceeds), missed (percent of trials of
-        that size that do not succeed), text ... Raises InputError for a trial of one arm or a crossover.
-        """
-        import pandas as pd
-
-        criterion = success_criterion(self.trial, alpha, margin)
-        sizes, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
-        return pd.DataFrame([size.row() for size in sizes])
+    chosen = model or load_model()
+    return independent_patients(chosen.parameters, patient_numbers(patients, first), model=chosen, seed=seed, vary=vary)
 
 
 @xr.register_dataset_accessor("ketamech")
@@ -337,6 +122,18 @@ class Results:
         """One row per value: replicate, arm, patient, time (h), variable, value, unit. Missing values are left out."""
         return long_table(self._exported())
 
+    def shown(self) -> xr.Dataset:
+        """The same results with concentrations in blood in ng/mL, as tables, reports and the page show them.
+
+        Other variables keep their unit; `units` of every variable names it.
+        """
+        result = self._dataset.copy()
+        for name in map(str, result.data_vars):
+            factor, unit = shown(name, result[name].attrs.get("units", ""))
+            if factor != 1.0 and result[name].attrs.get("units") == MODEL_UNIT:
+                result[name] = (result[name] * factor).assign_attrs({**result[name].attrs, "units": unit})
+        return result
+
     def export(self, path: Path | str) -> Path:
         """Write a file by its suffix: .nc, .zarr, .parquet or .csv (as `to_frame`); returns the path.
 
@@ -352,62 +149,80 @@ class Results:
         return from_run(self._dataset) if labels <= {"treated", "control"} else from_cohort(self._dataset)
 
 
+def export(scenario: ScenarioSource, path: Path | str, *, model: Model | None = None) -> Path:
+    """Write a scenario for other programs by the suffix of the file, as `ketamech export`; returns the path.
+
+    .csv (dose records), .xml or .sbml (SBML), .ant (Antimony), .R (rxode2) and .cpp (mrgsolve), with the doses in a
+    .csv file beside them, .omex (archive). All but .csv hold the whole model of the treated patient. Results are
+    written by `dataset.ketamech.export(path)`. Raises InputError for another suffix or a library that is missing.
+    """
+    chosen = model or load_model()
+    return export_scenario(as_scenario(scenario, chosen), Path(path), chosen)
+
+
 def attribute(
-    scenario: CheckedScenario | Regimen | Path | str, *, model: CompiledModel | None = None,
-    endpoints: str | None = None, draws: int = attribution.DRAWS, seed: int = 1, threads: int | None = None,
+    scenario: ScenarioSource, endpoints: str | Sequence[str] | None = None, *, draws: int = attribution.DRAWS,
+    seed: int = 1, threads: int | None = None, model: Model | None = None, progress: Progress | None = None,
 ) -> attribution.Attribution:  # fmt: skip
     """Contribution of each pathway to the endpoints of a scenario: Shapley values, loss when off, effect alone.
 
-    `endpoints` are joined by ";", e.g. "mood.madrs at 24 h" (default: the shipped list). `draws` of the posterior give
-    95 % intervals. `.table` has one row per endpoint and pathway, `.totals` one per endpoint. Raises InputError if no
+    `endpoints`: such as ["mood.madrs at 24 h", "dissociation.cadss peak"], or one text with ";" between them (default:
+    the shipped list). `draws`: parameter draws of the posterior, which give 95 % intervals. `.table` has one row per
+    endpoint and pathway, `.totals` one per endpoint; their column `outcome` names the endpoint. Raises InputError if no
     pathway is on or no endpoint lies before the horizon.
     """
     chosen = model or load_model()
-    chosen_scenario = as_scenario(scenario, chosen)
     return attribution.attribute(
-        chosen, chosen_scenario, wanted=endpoints, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1
-    )
+        chosen, as_scenario(scenario, chosen), endpoints=None if endpoints is None else _joined(endpoints), draws=draws,
+        seed=seed, threads=available_threads(threads), progress=progress_by_share(progress, "draws"),
+    )  # fmt: skip
 
 
 def sensitivity(
-    scenario: CheckedScenario | Regimen | Path | str, endpoints: str = "mood.madrs at 24 h", *,
-    method: Literal["tornado", "morris", "sobol"] = "tornado", model: CompiledModel | None = None,
-    parameters: Sequence[str] | None = None, size: int | None = None, seed: int = 1, threads: int | None = None,
-    absolute: bool = False,
+    scenario: ScenarioSource, endpoints: str | Sequence[str] = "mood.madrs at 24 h", *,
+    method: Literal["tornado", "morris", "sobol"] = "tornado", parameters: Sequence[str] | None = None,
+    size: int | None = None, seed: int = 1, threads: int | None = None, absolute: bool = False,
+    model: Model | None = None, progress: Progress | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Sensitivity of endpoints (joined by ";") to the parameters, each moved over its spread.
+    """Sensitivity of endpoints to the parameters, each moved over its spread.
 
-    Endpoints are those of the treated patient minus those of the control (same expectancy, no drug), or with
-    `absolute` those of the treated patient.
+    `endpoints` as in `attribute`. They are those of the treated patient minus those of the control (same expectancy, no
+    drug), or with `absolute` those of the treated patient.
 
     `method`: "tornado" (one at a time, 5th and 95th percentile), "morris" (`size` trajectories, default 20) or "sobol"
     (`size` base points, a power of 2, default 1024). `parameters`: names of parameters or stages (default: all with a
     spread). One row per endpoint and parameter, the most influential first. Raises InputError, UnknownNameError.
     """
     chosen = model or load_model()
-    chosen_scenario = as_scenario(scenario, chosen)
-    rows = sensitivity_analysis.varied_parameters(chosen, parameters, chosen_scenario.values)
-    parsed = sensitivity_analysis.parse_endpoints(endpoints, chosen)
-    cores = threads or os.cpu_count() or 1
-    problem = sensitivity_analysis.SensitivityProblem(chosen, chosen_scenario, parsed, rows, cores, absolute=absolute)
+    checked = as_scenario(scenario, chosen)
+    rows = sensitivity_analysis.varied_parameters(chosen, parameters, checked.values)
+    parsed = sensitivity_analysis.parse_endpoints(_joined(endpoints), chosen)
+    cores = available_threads(threads)
+    problem = sensitivity_analysis.SensitivityProblem(chosen, checked, parsed, rows, cores, absolute=absolute)
+    report = progress_by_share(progress, "simulations")
     if method == "tornado":
-        return sensitivity_analysis.tornado(problem)
+        return sensitivity_analysis.tornado(problem, report)
     if method == "morris":
-        return sensitivity_analysis.morris(problem, size or 20, seed)
+        return sensitivity_analysis.morris(problem, size or 20, seed, report)
     if method == "sobol":
-        return sensitivity_analysis.sobol(problem, size or 1024, seed)
+        return sensitivity_analysis.sobol(problem, size or 1024, seed, report)
     raise InputError(f"there is no method '{method}'", key="method", expected="tornado, morris or sobol")
 
 
+def _joined(endpoints: str | Sequence[str]) -> str:
+    return endpoints if isinstance(endpoints, str) else "; ".join(endpoints)
+
+
+@model_by_keyword
 def calibrate(
-    model: CompiledModel | None = None, *, parameters: Sequence[str] | None = None, design_points: int = 600,
-    draws: int = 200, patients: int = calibration.PATIENTS_PER_ARM, seed: int = 1, threads: int | None = None,
-    progress: Callable[[int, str], None] | None = None,
+    *, parameters: Sequence[str] | None = None, design_points: int = 600, draws: int = 200,
+    patients: int = calibration.PATIENTS_PER_ARM, seed: int = 1, threads: int | None = None,
+    model: Model | None = None, progress: Progress | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Estimate parameters on the published trials of data/calibration; takes hours with the default numbers.
 
     `parameters`: some of those of data/calibration/parameters.csv (default: all). `design_points`: simulations to which
-    the surrogate is fitted, with `patients` in each arm of each trial. `progress` receives a count and the step.
+    the surrogate is fitted, with `patients` in each arm of each trial.
     Returns `draws` of the posterior, one row per draw and one column per parameter, in the units of the parameter
     tables (`attrs["units"]`); `attrs` also holds `effective_size` and `emulator_error`. Raises UnknownNameError for a
     parameter that is not estimated.
@@ -416,10 +231,14 @@ def calibrate(
 
     task = calibration.calibration(model, persons=patients, threads=threads)
     task = task if parameters is None else calibration.select_parameters(parameters, task)
-    tell = progress or (lambda done, step: None)
+
+    def report(done: int, step: str) -> None:
+        if progress:
+            progress(step, done, 0)
+
     design = DesignPoints(task, seed)
-    emulator = QuadraticEmulator.fitted(*design.sample(design_points, tell))
-    posterior = sample_posterior(design, emulator, draws, tell, seed=seed)
+    emulator = QuadraticEmulator.fitted(*design.sample(design_points, report))
+    posterior = sample_posterior(design, emulator, draws, report, seed=seed)
     names = [one.name for one in task.estimated]
     table = pd.DataFrame(calibration.in_table_units(task, posterior.draws), columns=names)
     table.attrs = {
@@ -430,12 +249,14 @@ def calibrate(
     return table
 
 
+@model_by_keyword
 def fit(
-    table: str | Path, model: CompiledModel | None = None, *, observe: str | Sequence[str] = (),
+    table: str | Path, *, observe: str | Sequence[str] = (),
     parameters: Sequence[str] = (), error: str | Sequence[str] = (), lloq: str | Sequence[str] = (),
-    drug: str | None = None, population: str | PopulationDistribution = "adult",
+    drug: str | None = None, population: str | Population = "adult",
     group: bool | None = None, full: bool = False, covariates: Sequence[str] = (), iov: Sequence[str] = (),
-    seed: int = 1, draws: int | None = None, threads: int | None = None,
+    seed: int = 1, draws: int | None = None, threads: int | None = None, model: Model | None = None,
+    progress: Progress | None = None,
 ) -> Fit:  # fmt: skip
     """Fit parameters to the measurements of a table (ID, TIME, DV, DVID, AMT ...), of each person or of a group.
 
@@ -444,27 +265,29 @@ def fit(
     measurements). `error`: residual error, such as "proportional 0.2". `lloq`: limit of quantification in the unit of
     DV, such as "0.5" or "venous.ketamine: 0.5". `group`: None for a group from 5 persons on. `full`: full covariance
     between people; `covariates`: such as "central_volume ~ AGE"; `iov`: parameters that differ between periods of a
-    person (column OCC, or resets); `draws`: posterior draws of each chain of a group.
+    person (column OCC, or resets); `draws`: posterior draws of each chain of a group. `population`: the name of the
+    population whose variability is the prior distribution, or a `Population`.
 
-    Returns a `Fit`; `ketamech.fitting.diagnostics` has its tables (`person_table`, `group_table`, `residual_table`).
+    Returns a `Fit` with the tables `person_table()`, `group_table()` and `residual_table()`.
     Raises InputError for a table, unit, output or parameter that cannot be used.
     """
     chosen = model or load_model()
     known = load_population(population) if isinstance(population, str) else population
     settings = FitSettings(
         tuple(parameters), _texts(error), known.name, group, full, tuple(covariates), tuple(iov), seed,
-        threads=threads or os.cpu_count() or 1,
+        threads=available_threads(threads),
     )  # fmt: skip
     settings = settings if draws is None else dataclasses.replace(settings, draws=draws)
     data = read_measurements(table, chosen, observe=_texts(observe), drug=drug, lloq=_texts(lloq))
-    return fit_data(data, chosen, settings, population=known)
+    return fit_data(data, chosen, settings, population=known, progress=progress)
 
 
 def _texts(texts: str | Sequence[str]) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
-def check(model: CompiledModel | None = None, stage: str | None = None) -> list[CheckResult]:
+@model_by_keyword
+def check(stage: str | None = None, *, model: Model | None = None) -> list[CheckResult]:
     """Model checks (steady state, recovery, conservation, bounds, response, decay) of all stages or of one.
 
     Raises UnknownNameError for a stage that does not exist.

@@ -45,14 +45,14 @@ from ketamech.analysis.attribution import switched_on_pathways
 from ketamech.analysis.attribution_text import load_pathways
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
-from ketamech.simulation.simulate import simulate
+from ketamech import simulate
 model = load_model()
 text = "racemic 0.5 mg/kg IV over 40 min"
 Path("off.yaml").write_text(
     f"treatments: [{text}]\\npathways: {{sigma: 0}}\\nperson: {{weight: 70 kg}}\\n", encoding="utf-8"
 )
 def madrs(scenario, *perturbations):
-    curves = simulate(scenario, model=model, times=[0.0, 6.0], perturbations=perturbations)
+    curves = simulate(scenario, model=model, times=[0.0, 6.0], perturb=perturbations)
     return float(curves["mood.madrs"].sel(patient="treated")[-1])
 print(json.dumps({
     "on": madrs(text), "off": madrs(Path("off.yaml")), "blocked": madrs(text, "toy blocker"),

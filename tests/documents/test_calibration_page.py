@@ -9,11 +9,11 @@ from document_texts import documents
 
 from ketamech.estimation.calibration import load_estimated
 from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.published_arms import published_arms
 from ketamech.exchange.result_metadata import read_csv_metadata
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import ARMS
+from ketamech.trials.posterior import load_posterior, posterior_hash
 
 
 @pytest.fixture(scope="module")

@@ -131,6 +131,7 @@ def test_every_runner_solves_through_an_ensemble():
 
 def test_public_names():
     assert sorted(ketamech.__all__) == [
+        "KetaMechError",
         "Model",
         "Population",
         "Regimen",
@@ -141,10 +142,12 @@ def test_public_names():
         "check",
         "cite",
         "ev",
+        "export",
         "fit",
         "load_connectome",
         "load_evidence",
         "load_parameters",
+        "sample_parameters",
         "scorecard",
         "sensitivity",
         "simulate",

@@ -15,23 +15,24 @@ from unittest import mock
 
 import numpy as np
 
+from ketamech import simulate
 from ketamech.analysis import attribution, perturbation_scorecard, regimen_search, sensitivity
 from ketamech.app import curves as page
 from ketamech.app.schemas import CurvesRequest
 from ketamech.core import InputError
 from ketamech.engine.solve import TOLERANCE
 from ketamech.exchange.nonmem.read import read_doses
-from ketamech.exchange.simulate_any import solve_table
+from ketamech.exchange.nonmem.solve_table import solve_table
 from ketamech.parameters.concentration_units import factors
 from ketamech.population.cohort import Cohort, simulate_patients
-from ketamech.population.virtual_population import VirtualPatients
+from ketamech.population.virtual_population import VirtualPatients, load_population
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import model_variant
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import simulate, subjects
+from ketamech.simulation.simulate import subjects
 from ketamech.trials import run_trial
 from ketamech.trials.trial_reader import load_trial
 
@@ -125,6 +126,19 @@ def by_cohort(case: Case, model: Model) -> Readings:
     return at_hours({name: found[name].values[0] for name in case.outputs})
 
 
+def by_cohort_of_population(case: Case, model: Model) -> Readings:
+    population = Nobody() if case.species == "human" else load_population("trd")
+    cohort = Cohort(model, case.scenario(model, case.alone), 1, case.outputs, HOURS, population=population)
+    found = cohort.solve_patients([0])
+    return at_hours({name: found[name].values[0] for name in case.outputs})
+
+
+def by_simulate_people(case: Case, model: Model) -> Readings:
+    one = Nobody().draw(model.parameters, 1, [0])
+    found = simulate(case.scenario(model, case.alone), one, model=model, outputs=case.outputs, times=HOURS.tolist())
+    return at_hours({name: found[name].values[0] for name in case.outputs})
+
+
 def by_sensitivity(case: Case, model: Model) -> Readings:
     words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     asked = sensitivity.parse_endpoints(words, model)
@@ -160,7 +174,7 @@ def by_attribution(case: Case, model: Model) -> Readings:
         raise NotOffered  # it divides the change of MADRS
     words = "; ".join(f"{name} at {hour:g} h" for name in case.outputs for hour in HOURS)
     with mock.patch.object(attribution, "switched_on_pathways", return_value=("pathway.disinhibition",)):
-        found = attribution.attribute(model, case.scenario(model), wanted=words, draws=0)
+        found = attribution.attribute(model, case.scenario(model), endpoints=words, draws=0)
     totals = found.totals.set_index("outcome")
     hoped = totals["rest_tables"] + totals["expectancy_tables"]
     whole = hoped if case.patient == "control" else totals["full_tables"]
@@ -231,7 +245,7 @@ def by_page(case: Case, model: Model) -> Readings:
     keys |= {"perturbations": [case.perturbation]} if case.perturbation else {}
     keys |= {"variant": case.variant} if case.variant else {}
     asked = CurvesRequest(scenario=ScenarioFile(**keys), outputs=list(case.outputs))
-    with mock.patch.object(page, "output_times", return_value=np.array([0.0, *HOURS])):
+    with mock.patch.object(page, "curve_times", return_value=np.array([0.0, *HOURS])):
         found = page.curves_of(Room(model), asked)
     drawn = {one["key"]: one["curves"][0][case.patient] for one in found["tracks"]}
     found_values = {name: np.array(drawn[name][1:]) / factors().get(name, 1.0) for name in case.outputs}  # ng/mL there
@@ -265,6 +279,8 @@ class Runner:
 RUNNERS = (
     Runner("simulate", by_simulate, everything=True),
     Runner("simulate --patients", by_cohort),
+    Runner("simulate --patients --population", by_cohort_of_population),
+    Runner("simulate people=", by_simulate_people),
     Runner("sensitivity", by_sensitivity),
     Runner("design", by_design),
     Runner("population --scenario", by_people),

@@ -176,10 +176,10 @@ def test_an_address_without_an_answer_is_reported(monkeypatch):
 
 def test_a_trial_a_cohort_and_a_screen_have_the_same_bits_on_a_cluster(cluster, model, tmp_path):
     from ketamech.analysis import sensitivity
-    from ketamech.estimation.clinical_targets import shipped_trial
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.load_scenario import load_scenario
     from ketamech.trials.run_trial import run_trial
+    from ketamech.trials.trial_reader import shipped_trial
 
     given = load_scenario("racemic 0.5 mg/kg IV over 40 min")
     cohort = Cohort(model, given, 64, ("mood.madrs", "spines.density"), np.array([0.0, 24.0, 168.0]), chunk=16)
@@ -207,7 +207,7 @@ def test_a_calibration_and_a_search_of_regimens_have_the_same_bits_on_a_cluster(
 
     from ketamech.analysis import regimen_search
     from ketamech.estimation.calibration import calibration
-    from ketamech.estimation.posterior import load_posterior
+    from ketamech.trials.posterior import load_posterior
 
     task = calibration(model, persons=10, threads=1)
     task = replace(task, rows=task.rows[:2])

@@ -12,7 +12,7 @@ the player in s!(n-s-1)! of the n! orders (Shapley 1953). The Shapley values sum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import factorial
@@ -25,13 +25,16 @@ from ketamech.core import InputError, require_known
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.progress import ShareProgress
+from ketamech.core.statistics import interval
 from ketamech.dosing.dose_events import control_events
-from ketamech.estimation.posterior import load_posterior
 from ketamech.population.random_draws import draw_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
+from ketamech.simulation.output_times import daily_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
+from ketamech.trials.posterior import load_posterior
 
 
 def coalition_matrix(players: int) -> np.ndarray:
@@ -66,9 +69,6 @@ DIRECTORY = DATA / "attribution"
 PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
 MOOD, DRAWS = "mood.madrs", 200
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
-LOW, HIGH = 2.5, 97.5
-MAX_SHOWN_HOURS, HOURS_AFTER_DOSE = 48, (1.0, 2.0, 4.0, 8.0, 16.0)
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Attribution:
     @property
     def n_doses(self) -> int:
         """Number of doses."""
-        return len(dose_hours(self.scenario))
+        return len(self.scenario.regimen.starts(self.scenario.horizon))
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class CoalitionSimulator:
     threads: int = 1
 
     def evaluate_coalitions(
-        self, values: Mapping[str, np.ndarray], progress: Progress | None = None
+        self, values: Mapping[str, np.ndarray], progress: ShareProgress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes [draw, coalition, outcome] and MADRS [draw, coalition, hour]; NaN where a solve failed.
 
@@ -188,18 +188,18 @@ class CoalitionSimulator:
 
 
 def attribute(
-    model: Model, scenario: Scenario, *, wanted: str | None = None, draws: int = DRAWS, seed: int = 1, threads: int = 1,
-    progress: Progress | None = None, hours: np.ndarray | None = None,
+    model: Model, scenario: Scenario, *, endpoints: str | None = None, draws: int = DRAWS, seed: int = 1,
+    threads: int = 1, progress: ShareProgress | None = None, hours: np.ndarray | None = None,
 ) -> Attribution:  # fmt: skip
     """Attribute the outcomes of a scenario to its pathways.
 
-    `wanted`: endpoints joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
+    `endpoints`: joined by ';' (default: data/attribution/outcomes.csv); endpoints after the horizon are skipped.
     `draws` of the posterior; pathway parameters that are not in the posterior are drawn from their spreads. `hours`:
     times (h) of the decomposition of MADRS (default: `shown_hours`). Raises InputError when every pathway is off or no
     endpoint lies within the horizon.
     """
     require_outputs(scenario.group, [MOOD])
-    outcomes, skipped = _requested_outcomes(model, scenario, wanted)
+    outcomes, skipped = _requested_outcomes(model, scenario, endpoints)
     hours = shown_hours(scenario) if hours is None else hours
     game = CoalitionSimulator(model, scenario, outcomes, switched_on_pathways(model, scenario), hours, threads)
     values = draw_attribution_parameters(model, scenario, draws, seed)
@@ -281,18 +281,8 @@ def _requested_outcomes(
 
 
 def shown_hours(scenario: Scenario) -> np.ndarray:
-    """Times from 1 h to the horizon: logarithmic after one dose; daily, and denser after each dose, for several."""
-    horizon = scenario.horizon
-    doses, grid = dose_hours(scenario), np.geomspace(1.0, horizon, MAX_SHOWN_HOURS)
-    if len(doses) > 1:
-        after = [at + h for at in doses[:MAX_SHOWN_HOURS] for h in (0.0, *HOURS_AFTER_DOSE)]
-        grid = np.unique([1.0, *np.arange(24.0, horizon, 24.0), *after, horizon])
-    return np.unique(np.round(grid[(grid >= 1.0) & (grid <= horizon)], 4))
-
-
-def dose_hours(scenario: Scenario) -> list[float]:
-    """Dose times (h), without duplicates."""
-    return sorted({at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)})
+    """Times (h) of a decomposition, see `daily_times`."""
+    return daily_times(scenario.horizon, scenario.regimen.starts(scenario.horizon))
 
 
 def _table(
@@ -341,8 +331,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
     """Mean and 95 % interval of the draws; values[0] is at the table values and is returned alone without draws."""
     if len(values) == 1:
         return float(values[0]), float("nan"), float("nan")
-    low, high = np.percentile(values[1:], [LOW, HIGH])
-    return float(values[1:].mean()), float(low), float(high)
+    return float(values[1:].mean()), *interval(values[1:])
 
 
 def _madrs_decomposition(mood: np.ndarray) -> np.ndarray:

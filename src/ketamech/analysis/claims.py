@@ -11,7 +11,7 @@ from typing import TypeVar
 from ketamech.analysis.reference_protocols import Protocol, check_settings, load_protocols, simulate_protocols
 from ketamech.analysis.scorecard_targets import MEASURE_COLUMNS, fitted_rows, measure
 from ketamech.core import UnknownNameError, closest_match, require_known
-from ketamech.core.csv_table import CsvRow, read_table, rows_by
+from ketamech.core.csv_table import CsvRow, parts, read_table, rows_by
 from ketamech.core.environment import DATA
 from ketamech.evidence import Evidence, Observation, load_evidence
 from ketamech.simulation.model import Model
@@ -268,7 +268,7 @@ def _claim(
     if not tests:
         raise row.error("id", f"'{row['id']}' has no experiment", expected="a line of experiments.csv")
     curves = {}
-    for part in row.required("curves", "label=arm; label=arm").split(";"):
+    for part in parts(row.required("curves", "label=arm; label=arm")):
         label, _, arm = (text.strip() for text in part.partition("="))
         curves[label] = row.known("curves", arms, "an id of arms.csv", name=arm)
     figure = ClaimFigure(row["figure"], row.number("start"), row.number("end"), curves, row["axis"])
@@ -310,7 +310,7 @@ def _expected(row: Observation) -> str:
 
 def _point(row: CsvRow, evidence: Evidence, ids: Mapping[str, CsvRow]) -> FigurePoint:
     observation = evidence[row.known("evidence", evidence.observations, "an id of data/evidence/*.csv")]
-    drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]]["curves"].split(";"))
+    drawn = dict.fromkeys(part.partition("=")[2].strip() for part in ids[row["claim"]].listed("curves"))
     arm = row.known("arm", drawn, "an arm that the figure of this claim draws")
     return FigurePoint(observation, arm, row.number("hours"), row.number("factor"), row.number("offset"), row["why"])
 

@@ -28,6 +28,7 @@ from ketamech.analysis.perturbation_scorecard import (
 )
 from ketamech.core import require_known
 from ketamech.core.csv_table import read_table
+from ketamech.core.units import time_text
 from ketamech.dosing.dose_events import control_events, without_expectancy
 from ketamech.evidence import load_evidence
 from ketamech.simulation.load_scenario import load_scenario
@@ -149,11 +150,6 @@ def _effect_answer(hour: float, curves: Curves) -> tuple[int, float]:
     return (1 if abs(effect) < MIN_DRUG_EFFECT else 2 if effect < 0 else 0), effect
 
 
-def in_words(hours: float) -> str:
-    """A time after the dose."""
-    return f"after {hours:g} h" if hours < 48 else f"after {hours / 24:g} days"
-
-
 def value_at(curves: TimeCourse, output: str, hour: float) -> float:
     """The value of an output at one of the simulated times (h)."""
     return float(curves.outputs[output][int(curves.time.searchsorted(hour - TIME_ROUNDING))])
@@ -253,7 +249,7 @@ def _pathways(model: Model) -> Found:
 
     conclusions: list[Conclusion] = []
     for hour in SHARE_HOURS:
-        shares, when, what = PathwayShares(names, hour), in_words(hour), "of the drug effect on MADRS"
+        shares, when, what = PathwayShares(names, hour), "after " + time_text(hour), "of the drug effect on MADRS"
         effects = ("higher than control", "as control", "lower than control")
         statement = f"MADRS {when} of the usual infusion"
         conclusions.append(Conclusion("effect", f"effect-{hour:g}h", statement, effects, partial(_effect_answer, hour)))

@@ -16,7 +16,7 @@ from ketamech.simulation.load_scenario import scenario_from_keys
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import Observable, TimeCourse, names_in
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.simulate import simulate_scenario
 
 FILE = DATA / "exercises" / "exercises.csv"
 COLUMNS = (
@@ -66,7 +66,7 @@ def answer(exercise: Exercise, model: Model) -> float:
 
 
 def _simulate(keys: ScenarioFile, model: Model) -> xr.Dataset:
-    return simulate(scenario_from_keys(keys, model.parameters, FILE, {}), model=model)
+    return simulate_scenario(scenario_from_keys(keys, model.parameters, FILE, {}), model)
 
 
 def _course(curves: xr.Dataset, patient: str, expression: str) -> TimeCourse:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, closest_match, convert
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import dose_events, micromoles
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, Species, load_species
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import perturbation_parameters
 
 SURFACE = DATA / "species" / "surface.csv"
@@ -116,7 +117,8 @@ def _per_kilogram(model: Model, species: Species, dose: Treatment) -> float:
         return values[name] if name in values else model.parameters[name].canonical
 
     molar_mass = model.parameters["drug.ketamine_molar_mass"].value
-    return float(micromoles(dose, number)) * molar_mass / 1000 / _weight(model, species)
+    milligrams = convert(float(micromoles(dose, number)), "umol", "mg", molar_mass=molar_mass)
+    return milligrams / _weight(model, species)
 
 
 def _surface() -> dict[str, float]:

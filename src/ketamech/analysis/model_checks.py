@@ -15,8 +15,9 @@ from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.engine import jacobian
 from ketamech.model.stage import Stage, State
-from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Ensemble, InitialCondition, Subject, run_subjects
 from ketamech.simulation.model import Model
+from ketamech.simulation.output_times import output_times
 
 FOUR_WEEKS = 4 * WEEK
 DRIFT, RECOVERY, MASS, BOUND, RESPONSE = 1e-6, 0.02, 1e-8, 1e-6, 1e-4

@@ -12,6 +12,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.statistics import percentiles
 from ketamech.parameters import load_brain_areas
 from ketamech.population.cohort import Cohort
 from ketamech.simulation.ensemble import baseline_of
@@ -55,7 +56,7 @@ class NetworkPrediction:
             moved, rest = self.change(name), float(np.median(baseline_of(self.curves, name)))
             for hour in (h for h in TABLE_TIMES if h <= times[-1]):
                 at = moved[:, int(np.argmin(np.abs(times - hour)))]
-                low, middle, high = (float(q) for q in np.percentile(at, [5, 50, 95]))
+                low, middle, high = map(float, percentiles(at, (5, 50, 95)))
                 line = {"readout": label, "output": name, "baseline": rest, "hours": hour}
                 rise = float(np.mean(at > 0))
                 lines.append({**line, "change": middle, "low": low, "high": high, "rising": rise})

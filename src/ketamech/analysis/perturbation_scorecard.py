@@ -14,16 +14,17 @@ import pandas as pd
 
 from ketamech.analysis.scorecard_targets import bounds
 from ketamech.core import require_known, unit
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.dose_events import without_expectancy
 from ketamech.dosing.perturbations import DOSABLE_KINDS, read_perturbations
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.evidence import load_evidence
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_parameters, load_species
-from ketamech.simulation.ensemble import Ensemble, Subject, output_times
+from ketamech.simulation.ensemble import Ensemble, Subject
 from ketamech.simulation.model import Model, load_model
 from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 from ketamech.simulation.simulate import events_of_scenario
 
@@ -89,7 +90,7 @@ class PerturbationTarget:
     @property
     def has_compounds_only(self) -> bool:
         """Whether every perturbation is a compound given as a dose, rather than a property of the animal or patient."""
-        phrases = read_perturbations([part.strip() for part in self.perturbations.split(";") if part.strip()])
+        phrases = read_perturbations(parts(self.perturbations))
         return bool(phrases) and all(phrase.perturbation.kind in DOSABLE_KINDS for phrase in phrases)
 
     @property
@@ -301,7 +302,7 @@ def scenario_of_arm(arm: Arm, table: ParameterTable) -> tuple[Scenario, dict[str
     """The scenario of an arm, and the values set by the row itself (the others are those of the species)."""
     species_name, sentence, phrases, settings = arm
     species = load_species(species_name)
-    perturbations = read_perturbations([part.strip() for part in phrases.split(";") if part.strip()])
+    perturbations = read_perturbations(parts(phrases))
     sets = perturbation_parameters(table, load_species(HUMAN), dict(settings), perturbations)
     regimen = Regimen.parse(sentence) if sentence else Regimen(())
     require_species_kinetics(regimen, species)

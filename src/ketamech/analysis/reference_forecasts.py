@@ -24,13 +24,14 @@ from ketamech.core.atomic_files import atomic_write
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.statistics import interval
 from ketamech.dosing.drugs import KETAMINE
-from ketamech.estimation.clinical_targets import ClinicalTarget, shipped_trial
+from ketamech.estimation.clinical_targets import ClinicalTarget
 from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import scores
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 PATH = DATA / "scorecard" / "references.csv"
 COLUMNS = ("evidence", "class", "borrowed", "trials", "mean", "sd", "pooled_mean", "pooled_sd", "made")
@@ -225,9 +226,8 @@ def model_curves(
             difference = changes[name] - changes[reference]  # [replicate, visit]
             for k, hour in enumerate(data["hour"].values):
                 if hour > 0:
-                    low, high = np.nanpercentile(difference[:, k], [2.5, 97.5])
                     mean, dose = float(np.nanmean(difference[:, k])), float(name.split()[0])
-                    lines.append((path.stem, name, dose, float(hour), mean, low, high))
+                    lines.append((path.stem, name, dose, float(hour), mean, *interval(difference[:, k])))
     return pd.DataFrame(lines, columns=list(CURVE_COLUMNS))
 
 

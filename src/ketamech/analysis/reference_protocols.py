@@ -19,9 +19,10 @@ from ketamech.dosing.parse import parse_duration
 from ketamech.dosing.perturbations import AppliedPerturbation, read_perturbations
 from ketamech.dosing.regimen import Regimen, require_species_kinetics
 from ketamech.parameters import HUMAN, SPECIES, ParameterTable, load_species
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario, perturbation_parameters
 
 DIRECTORY = DATA / "scorecard"

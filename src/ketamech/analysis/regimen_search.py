@@ -19,13 +19,13 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.statistics import interval
 from ketamech.core.units import DAY
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
 from ketamech.evidence import load_evidence
-from ketamech.population.cohort import adherence_function
-from ketamech.population.random_draws import draw_parameters
+from ketamech.population.random_draws import adherence_function, draw_parameters
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.ensemble import Trajectories
 from ketamech.simulation.load_scenario import load_scenario
@@ -168,8 +168,8 @@ def compare_regimens(
         known = evidence_of_regimen(scenarios[k].regimen, weeks * 168.0)
         line: dict[str, object] = {"regimen": regimen.name, "sentence": regimen.sentence, "evidence": known.kind}
         for j, name in enumerate(("benefit", "cadss", "dissociating", "systolic")):
-            low, high = np.nanpercentile(resampled[k, :, j], [2.5, 97.5])
-            line |= {name: float(np.nanmean(numbers[k, :, j])), f"{name}_low": float(low), f"{name}_high": float(high)}
+            low, high = interval(resampled[k, :, j])
+            line |= {name: float(np.nanmean(numbers[k, :, j])), f"{name}_low": low, f"{name}_high": high}
         lines.append({**line, "rows": "; ".join(known.evidence)})
     table = pd.DataFrame(lines)
     aims, signs = [0, 1, 3], np.array([1, -1, -1])

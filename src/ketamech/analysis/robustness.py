@@ -10,7 +10,7 @@ of points.) The result of the last sweep is stored in data/claims/robustness.csv
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
@@ -28,10 +28,12 @@ from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.progress import ShareProgress
+from ketamech.core.statistics import percentiles
 from ketamech.parameters import Parameter
-from ketamech.simulation.ensemble import output_times
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import TimeCourse
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.simulate import ensemble_of_scenario
 
 CHUNK = 256
@@ -40,7 +42,6 @@ QUANTILE_GROUPS = 5
 SEPARATION_THRESHOLD = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
 MAX_PARAMETERS_NAMED = 3  # parameters that are named per conclusion
 CALIBRATED_EFFECT, CALIBRATED_FOLD = "effect-24h", 2.0  # sets that keep the fitted drug effect within this factor
-Progress = Callable[[int, int], None]
 
 
 def assumed_parameters(model: Model) -> tuple[Parameter, ...]:
@@ -74,7 +75,7 @@ class RobustnessProblem:
         sampler = qmc.LatinHypercube(len(self.parameters), rng=np.random.default_rng([self.seed, chunk]))
         return np.clip(sampler.random(CHUNK), RANK_MARGIN, 1 - RANK_MARGIN)
 
-    def evaluate(self, sets: int, progress: Progress | None = None) -> ParameterSetAnswers:
+    def evaluate(self, sets: int, progress: ShareProgress | None = None) -> ParameterSetAnswers:
         """Answers at the values of the tables and in `sets` parameter sets."""
         units: dict[str, int | None] = {TABLES: None}
         units |= {f"sets-{self.seed}-{chunk}": chunk for chunk in range(-(-sets // CHUNK))}
@@ -116,8 +117,7 @@ class RobustnessProblem:
 def _output_times(arm: Arm) -> np.ndarray:
     """Output times (h): the times that are read, and dense times after every dose in between."""
     until = max(arm.hours)
-    starts = {float(at) for t in arm.scenario.regimen.treatments for at in t.starts(until)}
-    dense = output_times(until, sorted({0.0, *starts}), per_dose=40)
+    dense = output_times(until, sorted({0.0, *arm.scenario.regimen.starts(until)}), per_dose=40)
     return np.unique(np.round(np.r_[dense, np.linspace(0, min(2.0, until), 21), arm.hours], 6))
 
 
@@ -198,14 +198,13 @@ class ParameterSetAnswers:
         for j, conclusion in enumerate(self.problem.conclusions):
             answered, calibrated = self.has_answer[:, j], self.has_answer[:, j] & self.calibrated
             nominal = int(self.answers[0, j])
-            numbers = self.values[1:, j][np.isfinite(self.values[1:, j])]
-            low, median, high = np.percentile(numbers, [5, 50, 95]) if len(numbers) else (np.nan,) * 3
+            low, median, high = map(float, percentiles(self.values[1:, j], (5, 50, 95)))
             lines.append({
                 "kind": conclusion.kind, "conclusion": conclusion.id, "statement": conclusion.statement,
                 "finding": conclusion.words[nominal] if nominal != NO_RESULT else "no result",
                 "value": float(self.values[0, j]), "holds": _percent(self.holds[answered, j]),
                 "calibrated": _percent(self.holds[calibrated, j]), "results": int(answered.sum()),
-                "low": float(low), "median": float(median), "high": float(high), "separated_by": separating[j],
+                "low": low, "median": median, "high": high, "separated_by": separating[j],
             })  # fmt: skip
         return pd.DataFrame(lines)
 

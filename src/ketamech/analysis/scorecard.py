@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +35,16 @@ from ketamech.analysis.scorecard_targets import (
     roles,
 )
 from ketamech.core import InputError
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, parts, read_table
+from ketamech.core.progress import Progress, progress_by_line
 from ketamech.core.units import WEEK
 from ketamech.evidence import Evidence, load_evidence
 from ketamech.evidence.load_evidence import analyte, canonical_unit
 from ketamech.parameters import Parameter
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
-from ketamech.simulation.model import Model, load_model
+from ketamech.simulation.ensemble import Subject, run_subjects
+from ketamech.simulation.model import Model, load_model, model_by_keyword
 from ketamech.simulation.observable import Observable, TimeCourse
+from ketamech.simulation.output_times import output_times
 
 COLUMNS = ("goal", *MEASURE_COLUMNS, "rows", "unit", "low", "high", "reason")
 SOLVE_TIME = "solve time"
@@ -139,7 +141,7 @@ def mean_fold_error(rows: pd.DataFrame, pattern: str) -> float:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, part.strip()) for part in pattern.split(";"))
+    return any(fnmatch.fnmatchcase(name, part) for part in parts(pattern))
 
 
 def solve_milliseconds(model: Model, protocol: Protocol) -> float:
@@ -176,9 +178,11 @@ class Scorecard:
     seconds: float
 
 
-def scorecard(model: Model | None = None, progress: Callable[[str], None] | None = None) -> Scorecard:
-    """Simulate every protocol and compare each published row with it; `progress` receives short messages."""
-    model = model or load_model(announce=progress)
+@model_by_keyword
+def scorecard(*, model: Model | None = None, progress: Progress | None = None) -> Scorecard:
+    """Simulate every protocol on `model` (default: the shipped one) and compare each published row with it."""
+    report_line = progress_by_line(progress)
+    model = model or load_model(announce=report_line)
     evidence, protocols = load_evidence(), load_protocols()
     check_settings(protocols, model.parameters)
     targets, goals = load_targets(evidence, protocols), load_acceptance_criteria(evidence, protocols)
@@ -187,7 +191,7 @@ def scorecard(model: Model | None = None, progress: Callable[[str], None] | None
     needed = _needed_outputs(protocols, targets, goals)
     measures = [target.measure for target in targets] + [goal.measure for goal in goals if goal.measure]
     hours = {hour for measure in measures for hour in measure.stated_hours}
-    curves = simulate_protocols(model, needed, hours, progress)
+    curves = simulate_protocols(model, needed, hours, report_line)
     seconds = time.perf_counter() - began
     rows = score_rows(targets, evidence, protocols, curves, model.layout.units, model.parameters)
     table = criteria_table(goals, rows, protocols, curves, model)

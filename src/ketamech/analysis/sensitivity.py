@@ -23,6 +23,7 @@ from ketamech.core.checkpoint import Arrays
 from ketamech.core.deprecated_names import with_current_names
 from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.progress import ShareProgress
 from ketamech.dosing.dose_events import control_events
 from ketamech.dosing.lexicon import Lexicon, Meaning
 from ketamech.dosing.parse import hours_of, parse
@@ -31,6 +32,7 @@ from ketamech.parameters import Parameter, ParameterTable
 from ketamech.parameters.concentration_units import shown
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
+from ketamech.simulation.output_times import peak_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import Change, ensemble_of_scenario, events_of_scenario
 from ketamech.trials.rating_scales import load_scales
@@ -40,7 +42,6 @@ LOW_RANK, HIGH_RANK = 0.05, 0.95
 MIN_POINTS = 16  # fewest base points for an index
 MORRIS_COLUMNS = {"mu_star": "mu_star", "half_width": "mu_star_conf", "sigma": "sigma"}
 SOBOL_COLUMNS = {"first": "S1", "first_half_width": "S1_conf", "total": "ST", "total_half_width": "ST_conf"}
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class SensitivityProblem:
         """The scenario and what the outcomes are."""
         return f"{self.scenario.title} ({self.kind})"
 
-    def evaluate(self, ranks: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    def evaluate(self, ranks: np.ndarray, progress: ShareProgress | None = None) -> np.ndarray:
         """Outcomes [point, outcome] at ranks [point, parameter]; NaN where a solve failed."""
         chunks = [np.clip(ranks[i : i + CHUNK], RANK_MARGIN, 1 - RANK_MARGIN) for i in range(0, len(ranks), CHUNK)]
         parts: list[np.ndarray] = []
@@ -219,7 +220,7 @@ def times_of_endpoints(endpoints: Iterable[Endpoint], scenario: Scenario) -> np.
     """Output times (h) of endpoints; for a peak, dense after every dose and daily to the horizon."""
     hours = {0.0, *(endpoint.hour for endpoint in endpoints if endpoint.statistic == "at")}
     if any(endpoint.statistic != "at" for endpoint in endpoints):
-        hours |= set(times_resolving_peaks(scenario, scenario.horizon))
+        hours |= set(peak_times(scenario.horizon, scenario.regimen.starts(scenario.horizon)).tolist())
     return np.array(sorted(hours))
 
 
@@ -230,7 +231,7 @@ def read_endpoint(endpoint: Endpoint, times: np.ndarray, values: np.ndarray) -> 
     return np.asarray(values.max(axis=-1) if endpoint.statistic == "peak" else values.min(axis=-1))
 
 
-def tornado(problem: SensitivityProblem, progress: Progress | None = None) -> pd.DataFrame:
+def tornado(problem: SensitivityProblem, progress: ShareProgress | None = None) -> pd.DataFrame:
     """Each parameter alone at the 5th and 95th percentile of its spread, the others at their median.
 
     Columns: outcome, parameter, low, high (the outcome there), usual, swing, unit; largest swing first.
@@ -251,7 +252,7 @@ def tornado(problem: SensitivityProblem, progress: Progress | None = None) -> pd
 
 
 def morris(
-    problem: SensitivityProblem, trajectories: int, seed: int = 1, progress: Progress | None = None
+    problem: SensitivityProblem, trajectories: int, seed: int = 1, progress: ShareProgress | None = None
 ) -> pd.DataFrame:
     """Elementary effects: outcome, parameter, mu_star (with 95 % half-width), sigma and unit.
 
@@ -275,7 +276,7 @@ def morris(
     return _with_solve_counts(table, results)
 
 
-def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: Progress | None = None) -> pd.DataFrame:
+def sobol(problem: SensitivityProblem, base: int, seed: int = 1, progress: ShareProgress | None = None) -> pd.DataFrame:
     """First-order and total indices with 95 % half-widths from `base` (a power of 2) x (parameters + 2) solves.
 
     `attrs["convergence"]` holds the same table from the first quarter, half and all of the points, by column `base`.
@@ -316,13 +317,6 @@ def _index_table(
             numbers = {column: float(result[name][k]) for column, name in columns.items()}
             lines.append({"outcome": outcome.text, "parameter": row.name, **numbers})
     return pd.DataFrame(lines)
-
-
-def times_resolving_peaks(scenario: Scenario, until: float) -> list[float]:
-    """Times that resolve every peak: dense after every dose, and daily."""
-    starts = {0.0, *(float(at) for t in scenario.regimen.treatments for at in t.starts(until))}
-    close = {round(at + after, 4) for at in starts for after in np.geomspace(0.1, 48, 40)}
-    return sorted({*starts, *(h for h in close if h < until), *map(float, np.arange(24.0, until, 24.0))})
 
 
 def _with_solve_counts(table: pd.DataFrame, results: np.ndarray) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from ketamech.analysis.reference_forecasts import ReferenceForecast
 from ketamech.analysis.skill_rows import ScoredRow
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
+from ketamech.core.statistics import interval
 
 CONTRASTS = DATA / "scorecard" / "contrasts.csv"
 RESAMPLES, SEED = 2000, 7  # bootstrap over trials
@@ -78,7 +79,7 @@ def score_rows(
 
 
 def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
-    low, high = np.percentile(raw, [2.5, 97.5])
+    low, high = interval(raw)
     edges = row.on_interval_scale(np.array([low, high]))
     published = row.target.published
     width = row.published_width()
@@ -88,7 +89,7 @@ def _row(row: ScoredRow, raw: np.ndarray) -> dict[str, object]:
         "id": row.id, "trial": row.trial, "group": row.group, "family": row.family, "class": row.name, "unit": unit,
         "published": published, "simulated": float(raw.mean()),
         "error": row.orientation * (float(raw.mean()) - published),
-        "low": float(low), "high": float(high), "inside": bool(low <= published <= high),
+        "low": low, "high": high, "inside": bool(low <= published <= high),
         "width_ratio": float(abs(edges[1] - edges[0]) / width) if width > 0 else np.nan,
         "pit": probability_integral_transform(row.published, row.on_scoring_scale(raw)),
         **_scores(row.published, row.on_scoring_scale(raw)),
@@ -137,14 +138,14 @@ def score_contrasts(
         sample = first.on_scoring_scale(samples[first.id]) - second.on_scoring_scale(samples[second.id])
         sample = sample[np.isfinite(sample)]
         published = first.published - second.published
-        low, high = np.percentile(sample, [2.5, 97.5])
+        low, high = interval(sample)
         error = float(np.hypot(first.standard_error, second.standard_error))
         trials = " and ".join(dict.fromkeys((first.trial, second.trial)))
         none = _normal(published, (0.0, error), "none")
         lines.append({
             "basis": basis, "kind": contrast.kind, "what": contrast.what, "id": f"{first.id} minus {second.id}",
             "trial": trials, "published": published, "published_se": error, "simulated": float(sample.mean()),
-            "error": float(sample.mean()) - published, "low": float(low), "high": float(high),
+            "error": float(sample.mean()) - published, "low": low, "high": high,
             "inside": bool(low <= published <= high), "pit": probability_integral_transform(published, sample),
             **_scores(published, sample), **none,
             "same_sign": bool(np.sign(sample.mean()) == np.sign(published)),
@@ -166,8 +167,7 @@ def skill(table: pd.DataFrame, score: str, reference: str) -> tuple[float, float
         return value, float("nan"), float("nan"), len(both)
     random = np.random.default_rng(SEED)
     drawn = sums[random.integers(len(sums), size=(RESAMPLES, len(sums)))].sum(axis=1)
-    low, high = np.percentile(1 - drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
-    return value, float(low), float(high), len(both)
+    return value, *interval(1 - drawn[:, 0] / drawn[:, 1]), len(both)
 
 
 def uniformity_p(rows: Sequence[ScoredRow], table: pd.DataFrame, samples: Samples) -> float:

@@ -13,15 +13,11 @@ import numpy as np
 
 from ketamech.core.constants import Z95
 from ketamech.dosing.drugs import ANAESTHESIA, KETAMINE
-from ketamech.estimation.clinical_targets import (
-    ClinicalTarget,
-    published_interval,
-    shipped_trial,
-    standard_error_of,
-)
+from ketamech.estimation.clinical_targets import ClinicalTarget, published_interval, standard_error_of
 from ketamech.estimation.leave_one_trial_out import fold_of
 from ketamech.evidence import RATIOS, log_standard_error
 from ketamech.trials.design import drug_classes, is_control
+from ketamech.trials.trial_reader import shipped_trial
 
 MADRS_POINTS = 1.33  # of one point of a Hamilton scale
 PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0

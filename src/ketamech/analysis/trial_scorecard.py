@@ -27,12 +27,12 @@ from ketamech.analysis.scorecard_targets import fitted_rows, roles, rows_set_by_
 from ketamech.analysis.skill import load_contrasts, score_contrasts, score_rows, summary_rows
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.statistics import interval
 from ketamech.estimation.clinical_targets import (
     ClinicalTarget,
     load_clinical_targets,
     load_spread_targets,
     published_interval,
-    shipped_trial,
     standard_error_of,
     statistic,
 )
@@ -42,6 +42,7 @@ from ketamech.simulation.model import Model
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.treatment_effects import ancova, share_interval
 from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import shipped_trial
 
 REPLICATES, CURVE_REPLICATES = 60, 40  # of a trial; of the trials behind the curves
 ADDITIONAL_TRIALS = ("bowdle1998",)  # needed by a criterion, not by a row
@@ -208,7 +209,7 @@ def _table(targets: Sequence[ClinicalTarget], data: dict[str, xr.Dataset], model
 
 
 def _line(row: ClinicalTarget, values: np.ndarray) -> dict[str, object]:
-    low, high = np.nanpercentile(values, [2.5, 97.5]) if np.isfinite(values).any() else (np.nan, np.nan)
+    low, high = interval(values)
     middle = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
     published, (own_low, own_high) = row.published, published_interval(row)
     width = own_high - own_low

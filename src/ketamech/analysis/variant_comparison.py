@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ketamech.analysis.attribution import MOOD, CoalitionSimulator, dose_hours, shown_hours
+from ketamech.analysis.attribution import MOOD, CoalitionSimulator, shown_hours
 from ketamech.analysis.sensitivity import Endpoint
-from ketamech.analysis.variant_fit import VariantScore, load_draws, load_variant_scores, weighted_quantile
+from ketamech.analysis.variant_fit import VariantScore, load_draws, load_variant_scores
 from ketamech.analysis.variant_likelihood import VariantPredictor
+from ketamech.core.statistics import INTERVAL_95, weighted_percentiles
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
@@ -95,7 +96,8 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     curves, hours, title, doses = {}, np.empty(0), source, 1
     for name in known:
         variant_scenario = load_scenario(source, model.parameters, variant=name)
-        hours, doses = shown_hours(variant_scenario), len(dose_hours(variant_scenario))
+        hours = shown_hours(variant_scenario)
+        doses = len(variant_scenario.regimen.starts(variant_scenario.horizon))
         values = {parameter: column for parameter, column in draws[name].items() if parameter not in own}
         game = CoalitionSimulator(
             model, variant_scenario, (("MADRS", Endpoint("", MOOD, "lowest")),), (), hours, threads
@@ -106,9 +108,7 @@ def average_variants(model: Model, source: str, threads: int = 1) -> ModelAverag
     everything = np.concatenate(list(curves.values()))
     weights = np.concatenate([np.full(len(c), probability[n] / len(c)) for n, c in curves.items()])
     mean = weights @ everything
-    low, high = (
-        np.array([weighted_quantile(everything[:, k], weights, q) for k in range(len(hours))]) for q in (0.025, 0.975)
-    )
+    low, high = np.array([weighted_percentiles(column, weights, INTERVAL_95) for column in everything.T]).T
     lines = [
         {"when": when, **_spread(curves, probability, hours, hour)} for when, hour in DAYS.items() if hour <= hours[-1]
     ]
@@ -157,7 +157,7 @@ def _spread(
     between, within = float(chances @ (means - mean) ** 2), float(chances @ own)
     values = np.concatenate(list(at.values()))
     weights = np.concatenate([np.full(len(v), probability[n] / len(v)) for n, v in at.items()])
-    low, high = (weighted_quantile(values, weights, share) for share in (0.025, 0.975))
+    low, high = map(float, weighted_percentiles(values, weights, INTERVAL_95))
     return {
         "averaged": mean, "low": low, "high": high,
         "lowest": float(means.min()), "highest": float(means.max()), "between": math.sqrt(between),

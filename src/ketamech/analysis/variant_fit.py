@@ -8,7 +8,7 @@ A fit writes reviewed tables of the variants to data/variants, which everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,8 @@ import pandas as pd
 from ketamech.analysis.variant_likelihood import VariantPredictor
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_table
+from ketamech.core.progress import LineProgress
+from ketamech.core.statistics import INTERVAL_95, weighted_percentiles
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.model_variants import DIRECTORY, FITTED, ModelVariant
 
@@ -29,7 +31,6 @@ DRAWS, ROUNDS, MAX_ITERATIONS = 720, 6, 12  # draws, sampling rounds, iterations
 MIXTURE_COMPONENTS = ((1.1, 0.6), (1.8, 0.4))  # width relative to the estimated covariance, share of draws
 MIN_DRAWS_PER_PARAMETER, MIN_WEIGHT, TEMPERING = 3, 0.02, 0.8
 SearchResult = tuple[float, np.ndarray, np.ndarray]  # cost, point, Jacobian
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class FitProblem:
         return np.hstack([signed[:, bench.fitted], points]), predicted
 
     def fit(
-        self, variant: ModelVariant, progress: Progress | None = None, draws: int = DRAWS, seed: int = 1
+        self, variant: ModelVariant, progress: LineProgress | None = None, draws: int = DRAWS, seed: int = 1
     ) -> VariantFit:
         """The mode of a variant from several starts, its marginal likelihood, and weighted draws.
 
@@ -116,7 +117,7 @@ class FitProblem:
         """-2 log of prior times likelihood at a point."""
         return float(np.sum(self.signed_root_deviances(variant, point[None])[0] ** 2))
 
-    def _search(self, variant: ModelVariant, start: np.ndarray, progress: Progress | None) -> SearchResult:
+    def _search(self, variant: ModelVariant, start: np.ndarray, progress: LineProgress | None) -> SearchResult:
         from scipy.optimize import least_squares
 
         if progress:
@@ -269,7 +270,7 @@ def _fitted(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tu
     """One row per parameter: its mode and 95 % interval of the weighted draws, in the unit of its table."""
     lines: list[tuple[object, ...]] = []
     for i, name in enumerate(task.names):
-        edges = [weighted_quantile(fit.draws[:, i], fit.weights, q) for q in (0.025, 0.975)]
+        edges = weighted_percentiles(fit.draws[:, i], fit.weights, INTERVAL_95)
         factor = unit(table[name].unit).factor
         value, low, high = (_short(task.defaults[i] * np.exp(task.sd[i] * x) / factor) for x in (fit.point[i], *edges))
         lines.append((fit.variant.name, name, value, table[name].unit, low, high, "calibrated", FITTED_TO))
@@ -282,12 +283,6 @@ def _draws(fit: VariantFit, task: FitProblem, table: ParameterTable) -> list[tup
     chosen = fit.draws[np.searchsorted(np.cumsum(fit.weights), ladder).clip(0, len(fit.draws) - 1)]
     factors = np.array([unit(table[name].unit).factor for name in task.names])
     return [(fit.variant.name, *map(_short, task.defaults * np.exp(task.sd * x) / factors)) for x in chosen]
-
-
-def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """Quantile of weighted draws, interpolated."""
-    order = np.argsort(values)
-    return float(np.interp(share, np.cumsum(weights[order]), values[order]))
 
 
 def _short(value: object) -> str:

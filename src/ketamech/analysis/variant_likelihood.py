@@ -35,15 +35,16 @@ from ketamech.analysis.scorecard_targets import Target, limit, load_targets
 from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import read_constants, read_table
 from ketamech.core.environment import DATA
+from ketamech.core.progress import ShareProgress
 from ketamech.evidence import Observation, load_evidence, standard_error
-from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories, output_times
+from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import DIRECTORY
 from ketamech.simulation.observable import TimeCourse, names_in
+from ketamech.simulation.output_times import output_times
 
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
 ParameterPoint = Mapping[str, float]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class VariantPredictor:
         """Which rows are fitted [row]."""
         return np.array([judge.fitted for judge in self.likelihood_terms])
 
-    def predict(self, points: Sequence[ParameterPoint], progress: Progress | None = None) -> np.ndarray:
+    def predict(self, points: Sequence[ParameterPoint], progress: ShareProgress | None = None) -> np.ndarray:
         """Predicted number [point, row] at each set of canonical values; NaN where a solve failed."""
         predicted = np.full((len(points), len(self.likelihood_terms)), np.nan)
         for first in range(0, len(points), self._points_per_batch):

@@ -21,7 +21,7 @@ from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
 from ketamech.core.constants import SCORE_TOLERANCE
-from ketamech.core.units import MONTH
+from ketamech.core.statistics import percentiles
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
 from ketamech.population.cohort import Cohort
@@ -29,11 +29,12 @@ from ketamech.population.virtual_population import patients_at_quantiles_of_chan
 from ketamech.report.number_format import unit_in_words
 from ketamech.report.published_points import PublishedPoint, is_partly_model, published_points
 from ketamech.report.run_description import describe_run
-from ketamech.report.summary import curve_values
+from ketamech.report.summary import curve_values, drug_values
 from ketamech.report.tracks import Track, TrackCurve, load_tracks
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import exists_in, require_outputs
+from ketamech.simulation.output_times import curve_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.scenario_schema import ScenarioFile
 from ketamech.simulation.simulate import subjects
@@ -58,7 +59,7 @@ def curves_of(app_state: AppState, request: CurvesRequest) -> dict[str, Any]:
     ]
     starts = treatment_times(scenario)
     first_start = min(starts, default=0.0)
-    times = output_times(end_time(scenario, first_start, request.until), starts)
+    times = curve_times(end_time(scenario, first_start, request.until), starts)
     curves = _solve(model, subjects(scenario, model), times, _output_names(tracks, model))
     return {
         "time": np.round(curves["time"].values - first_start, 5).tolist(),
@@ -92,7 +93,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     starts = treatment_times(scenario)
     first_start = min(starts, default=0.0)
     end = end_time(scenario, first_start, request.until)
-    times = output_times(end, starts, n_log=POPULATION_TIMES, max_times=MAX_POPULATION_TIMES)
+    times = curve_times(end, starts, count=POPULATION_TIMES, most=MAX_POPULATION_TIMES)
     cohort = Cohort(
         model, replace(scenario, horizon=float(times[-1])), request.patients, _output_names([track], model), times,
         request.seed, tolerance=POPULATION_TOLERANCE, threads=POPULATION_THREADS, chunk=limits.population_patients,
@@ -100,7 +101,7 @@ def population_of(app_state: AppState, request: PopulationRequest) -> dict[str, 
     )  # fmt: skip
     curves = next(iter(cohort.chunks(deadline(limits.population_seconds, "fewer patients, or fewer doses"))))
     failures = Counter(str(reason).split(" at ")[0] for reason in curves["solve_status"].values if reason != "ok")
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         "time": np.round(times - first_start, 5).tolist(),
         "track": track.key,
@@ -126,7 +127,7 @@ def published_values_of(app_state: AppState, keys: ScenarioFile) -> dict[str, An
     model = app_state.model
     scenario = scenario_of(keys, model)
     run = describe_run(scenario, model)
-    dataset = _solve(model, run.subjects, output_times(scenario.horizon, treatment_times(scenario)))
+    dataset = _solve(model, run.subjects, curve_times(scenario.horizon, treatment_times(scenario)))
     curves = curves_by_sum(model)
     points = published_points(dataset, run, model, app_state.evidence)
     drawable = [(point, curves[key]) for point in points if (key := sorted_sum(point.output)) in curves]
@@ -194,32 +195,11 @@ def treatment_times(scenario: Scenario) -> list[float]:
     return times
 
 
-FIRST_MINUTE = 1 / 60
-HOURS_AFTER_DOSE = np.array([0.0, 0.05, 0.15, 0.35, 0.67, 1.0, 1.5, 2.5, 4.0, 8.0, 16.0])
-LONG_HORIZON_TIMES = 60
-
-
-def output_times(horizon: float, starts: Sequence[float], *, n_log: int = 150, max_times: int = 900) -> np.ndarray:
-    """Output times (h): `n_log` of them spaced logarithmically from the first start, more after each dose."""
-    first = min(starts, default=0.0)
-    grid = [np.array([0.0, first, horizon]), first + np.geomspace(FIRST_MINUTE, max(horizon - first, 0.1), n_log)]
-    if horizon - first > MONTH:
-        grid.append(np.linspace(first, horizon, LONG_HORIZON_TIMES))
-    doses = sorted({start for start in starts if start < horizon})
-    n_each = max(2, min(len(HOURS_AFTER_DOSE), (max_times - n_log) // max(1, len(doses))))
-    indices = np.unique(np.linspace(0, len(HOURS_AFTER_DOSE) - 1, n_each).astype(int))
-    dense_doses = doses[: (max_times - n_log) // n_each]
-    if len(dense_doses) > 1:
-        grid.append((np.array(dense_doses)[:, None] + HOURS_AFTER_DOSE[indices]).ravel())
-    times = np.unique(np.round(np.concatenate(grid), 6))
-    return times[times <= horizon]
-
-
 # JSON values
 
 
 def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, Any]:
-    curves, values = [], drug_parameters(model)
+    curves, values = [], drug_values(model.parameters)
     for curve in available_curves(track, model):
         y = curve_values(curve, track, dataset, values)
         control = rounded(y[1]) if len(y) > 1 else None
@@ -231,8 +211,7 @@ def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, 
 def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     """Percentiles [time] of the patients [patient, time] whose curves are complete, by per cent."""
     complete = y[np.isfinite(y).all(axis=1)]
-    rows = np.percentile(complete, PERCENTILES, axis=0) if len(complete) else y[[0] * len(PERCENTILES)] * np.nan
-    return {str(percent): rounded(row) for percent, row in zip(PERCENTILES, rows, strict=True)}
+    return {str(p): rounded(row) for p, row in zip(PERCENTILES, percentiles(complete, PERCENTILES), strict=True)}
 
 
 def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> list[list[float | None]]:
@@ -244,7 +223,7 @@ def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> l
 def _published_value(
     point: PublishedPoint, track: Track, curve: TrackCurve, dataset: xr.Dataset, model: Model
 ) -> dict[str, Any]:
-    scale = track.factor(curve, drug_parameters(model))
+    scale = track.factor(curve, drug_values(model.parameters))
     if track.is_relative:
         scale = 1.0 / float(np.sum([dataset.variables[name].values[0, 0] for name in curve.names]))
     return {
@@ -275,11 +254,6 @@ def curves_by_sum(model: Model) -> dict[str, tuple[Track, TrackCurve]]:
 def sorted_sum(expression: str) -> str:
     """A sum of outputs with its terms in alphabetical order."""
     return " + ".join(sorted(term.strip() for term in expression.split("+")))
-
-
-def drug_parameters(model: Model) -> dict[str, float]:
-    """Drug parameters in the units of their tables; tracks use them as scale factors."""
-    return {name: row.value for name, row in model.parameters.items() if name.startswith("drug.")}
 
 
 def rounded(y: np.ndarray) -> list[float | None]:

@@ -11,16 +11,16 @@ from ketamech.analysis.attribution_text import describe_attribution
 from ketamech.analysis.scorecard import scorecard
 from ketamech.app.app_state import AppState
 from ketamech.app.curves import rounded
-from ketamech.app.jobs import Progress, Work
+from ketamech.app.jobs import JobProgress, Work
 from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import AttributionRequest
+from ketamech.simulation.output_times import FIRST_HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
 
 THREADS = 2
-FIRST_HOUR = np.round(np.geomspace(1 / 60, 1.0, 12), 4)  # times (h) of the page before those of a report
 
 SCORECARD_COLUMNS = [
     "id", "stage", "citation", "quantity", "protocol", "unit", "simulated", "published", "spread", "expected",
@@ -31,14 +31,14 @@ SCORECARD_COLUMNS = [
 def scorecard_work(app_state: AppState) -> Work:
     """The scorecard: every published row with its simulated value; computed once and cached."""
 
-    def compare(progress: Progress) -> dict[str, Any]:
+    def compare(progress: JobProgress) -> dict[str, Any]:
         messages: list[str] = []
 
         def report_line(message: str) -> None:
             messages.append(message)
             progress(min(0.95, len(messages) / 40), message)
 
-        result = scorecard(app_state.model, report_line)
+        result = scorecard(model=app_state.model, progress=lambda step, *_: report_line(step))
         rows = result.rows.sort_values("distance", ascending=False, na_position="first")[SCORECARD_COLUMNS]
         rows = rows.rename(columns={"distance": "deviation"})
         return {"rows": json_rows(rows), "criteria": json_rows(result.criteria), "uncovered": len(result.uncovered)}
@@ -54,7 +54,7 @@ def attribution_work(app_state: AppState, request: AttributionRequest) -> Work:
     model = app_state.model
     scenario = scenario_of(request.scenario, model)
 
-    def work(progress: Progress) -> dict[str, Any]:
+    def work(progress: JobProgress) -> dict[str, Any]:
         def report_draws(count: int, total: int) -> None:
             progress(0.95 * count / total, f"{count} of {total} draws")
 

@@ -21,8 +21,8 @@ class Cancelled(KetaMechError):
     """The client cancelled the request or closed the connection."""
 
 
-Progress = Callable[[float, str], None]  # fraction done, and a message
-Work = Callable[[Progress], Any]
+JobProgress = Callable[[float, str], None]  # fraction done, and a message
+Work = Callable[[JobProgress], Any]
 FINAL_STATES = ("done", "failed", "cancelled")
 
 
@@ -55,7 +55,7 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     ended: float = 0.0
 
-    def progress_callback(self, deadline: float) -> Progress:
+    def progress_callback(self, deadline: float) -> JobProgress:
         """A callback for the progress of the work; it raises when the job is cancelled or over time."""
 
         def report_progress(fraction: float, message: str) -> None:

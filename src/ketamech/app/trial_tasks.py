@@ -18,11 +18,9 @@ import xarray as xr
 
 from ketamech.app.app_state import AppState, LimitExceeded
 from ketamech.app.job_tasks import THREADS, json_cell, json_rows
-from ketamech.app.jobs import Progress, ResultWithFiles, Work
+from ketamech.app.jobs import JobProgress, ResultWithFiles, Work
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
-from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
@@ -35,8 +33,9 @@ from ketamech.trials.analysis.power import (
 )
 from ketamech.trials.analysis.sample_size import SampleSizeSearch, check_sample_size, find_sample_size
 from ketamech.trials.design import PLACEBO, Arm, Trial, is_control, matched_placebo
-from ketamech.trials.run_trial import run_trial, with_sample_size
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.posterior import load_posterior, posterior_hash
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
 PARTS = 12
@@ -137,7 +136,7 @@ class TrialTask:
             return self.trial.patients
         return self.request.patients_per_arm * (1 if self.trial.washout else len(self.trial.arms))
 
-    def simulate(self, progress: Progress, patients: int, label: str = "") -> xr.Dataset:
+    def simulate(self, progress: JobProgress, patients: int, label: str = "") -> xr.Dataset:
         """The replicates in parts, so that the job can report its progress and be cancelled."""
         replicates = self.request.replicates
         draws = load_posterior(table=self.app_state.model.parameters)
@@ -169,7 +168,7 @@ def trial_work(app_state: AppState, request: TrialRequest) -> tuple[str, Work]:
     return task.trial.title, lambda progress: _run_trial(task, progress)
 
 
-def _run_trial(task: TrialTask, progress: Progress) -> ResultWithFiles:
+def _run_trial(task: TrialTask, progress: JobProgress) -> ResultWithFiles:
     data = task.simulate(progress, task.patients)
     return _result(task, task.trial, data, _power(data, task))
 
@@ -181,7 +180,7 @@ def sample_size_work(app_state: AppState, request: SampleSizeRequest) -> tuple[s
     return task.trial.title, lambda progress: _find_sample_size(task, request, progress)
 
 
-def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Progress) -> ResultWithFiles:
+def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: JobProgress) -> ResultWithFiles:
     max_patients = max(4 * len(task.trial.arms), task.app_state.limits.trial_patients // request.replicates)
     simulated = 0
 
@@ -197,7 +196,7 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Pro
         return task.simulate(report, patients, f"{patients} patients, ")
 
     search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=max_patients)
-    trial = with_sample_size(task.trial, search.data.sizes["patient"])
+    trial = task.trial.replace(patients=search.data.sizes["patient"])
     return _result(task, trial, search.data, search.power, search)
 
 
@@ -241,7 +240,7 @@ def reproduction(task: TrialTask, patients: int, *, is_search: bool = False) -> 
     if task.file:
         python = f"from pathlib import Path\n\n{python}Path({FILE!r}).write_text({task.file!r}, encoding={'utf-8'!r})\n"
     name = request.shipped or FILE
-    python += f"trial = ketamech.Trial({name!r}).replace(patients={patients})\n"
+    python += f"trial = ketamech.Trial.read({name!r}).replace(patients={patients})\n"
     python += f"result = trial.run(replicates={request.replicates}, seed={request.seed})\n"
     options = ["--replicates", request.replicates]
     if is_search:
@@ -306,7 +305,7 @@ def _simulated_arms(task: TrialTask, trial: Trial) -> tuple[Any, ...]:
     """The arms with the number of patients that were simulated."""
     if trial is not task.trial:
         return trial.arms
-    return with_sample_size(trial, task.patients).arms
+    return trial.replace(patients=task.patients).arms
 
 
 def _comparison(result: TrialAnalysis, criterion: SuccessCriterion) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.options import ScenarioOrFile, Threads
 from ketamech.core import UnknownNameError, closest_match
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     from ketamech.analysis.attribution import Attribution
@@ -58,8 +58,8 @@ def attribute(
     terminal.print_regimen(loaded)
     with terminal.progress_bar("Combinations of pathways") as update:
         result = attribution.attribute(
-            model, loaded, wanted=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
-            threads=threads or os.cpu_count() or 1, progress=update,
+            model, loaded, endpoints=endpoints, draws=attribution.DRAWS if draws is None else draws, seed=seed,
+            threads=available_threads(threads), progress=update,
         )  # fmt: skip
     terminal.print_assumptions((*loaded.assumptions, *_notes(result)), "Note")
     with terminal.progress().status("Writing the page ..."):

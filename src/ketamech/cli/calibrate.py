@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
+from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, Resume, Scheduler, Seed, Threads
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +79,7 @@ def calibrate(
         raise InputError(f"--write-tables with --variant {variant}", key="--write-tables", expected="the full model")
     terminal.refuse_file(out)
     model = terminal.model(variant=variant)
-    task = kit.calibration(model, persons=patients, threads=threads_of(threads, scheduler))
+    task = kit.calibration(model, persons=patients, threads=available_threads(threads, scheduler))
     size_text = f"{len(task.rows)} rows, {len(task.estimated)} parameters, {len(task.trials)} trials"
     terminal.progress().print(size_text)
     job = {"command": "calibrate", **task.job_description}
@@ -102,9 +104,9 @@ def _estimate(
     """Simulate, sample, write the results and print the estimates."""
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.leave_one_trial_out import folds, leave_one_trial_out, save_left_out
-    from ketamech.estimation.posterior import save_posterior
     from ketamech.estimation.surrogate_posterior import DesignPoints, QuadraticEmulator, sample_posterior
     from ketamech.exchange.output_folder import replace_folder
+    from ketamech.trials.posterior import save_posterior
 
     console = terminal.progress()
     points = DesignPoints(task, seed)
@@ -156,10 +158,10 @@ def _diagnose(
     out: Path, points: Design, emulator: QuadraticEmulator, posterior: Posterior, ranks: np.ndarray | None, seed: int
 ) -> dict[str, pd.DataFrame]:
     """Write the diagnostics of the posterior beside it; returns the tables by title."""
-    from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.result_metadata import csv_with_metadata
     from ketamech.report import calibration_report as tables
     from ketamech.report.calibration_report import draw_gains, draw_ranks
+    from ketamech.trials.posterior import load_posterior, posterior_hash
 
     task = points.task
     diagnostics = tables.diagnostic_tables(points, emulator, posterior, ranks)
@@ -187,11 +189,12 @@ def _publish(out: Path, folder: Path) -> list[Path]:
 def _parameter_rows(task: Calibration, posterior: Posterior, best: np.ndarray) -> list[dict[str, object]]:
     import numpy as np
 
+    from ketamech.core.statistics import MEDIAN_AND_95, percentiles
     from ketamech.estimation import calibration as kit
     from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
-    low, median, high = np.percentile(kit.in_table_units(task, posterior.draws), [2.5, 50, 97.5], axis=0)
+    low, median, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95)
     samples = posterior.chain.reshape(-1, len(best))
     best_values, contraction = kit.in_table_units(task, best[None])[0], prior_contraction(samples)
     correlation = np.corrcoef(samples.T) - np.eye(len(best))
@@ -251,7 +254,7 @@ def _write_results(
         "emulator_error": posterior.emulator_error,
         "effective_draws": posterior.effective_size,
         "equations": task.model.layout.fingerprint,
-        "disclaimer": terminal.DISCLAIMER,
+        "disclaimer": DISCLAIMER,
     }
     (out / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
     save_results(_tree(task, posterior, metadata), out / "posterior.zarr")

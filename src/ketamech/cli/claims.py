@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
+from ketamech.cli.long_run import long_run
 from ketamech.cli.options import Resume, Scheduler, Seed, Threads
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     from ketamech.analysis.robustness import ParameterSetAnswers
@@ -49,7 +50,7 @@ def claims(
 
     model = terminal.model()
     if robust:
-        _test_robustness(model, robust, seed, threads_of(threads, scheduler), out, resume, scheduler)
+        _test_robustness(model, robust, seed, available_threads(threads, scheduler), out, resume, scheduler)
         return
     terminal.check_folder(out)
     _compare(model, out, claim, markdown)
@@ -70,7 +71,6 @@ def _compare(model: Model, out: Path, claim: str, markdown: Path | None) -> None
         terminal.print_line(claim_in_full(answers[claim], load_rule()[0]).replace("**", ""))
         for remark in remarks:
             terminal.print_note(remark)
-        console.print(terminal.DISCLAIMER)
         return
     metadata = terminal.provenance("claims", model)
     with atomic_folder(out) as draft:

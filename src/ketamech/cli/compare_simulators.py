@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ketamech.cli import terminal
+from ketamech.cli.options import Resume
 from ketamech.core import InputError
+from ketamech.core.constants import DISCLAIMER
+from ketamech.core.environment import short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +43,19 @@ Amici = Annotated[
     bool,
     typer.Option("--amici", help="Also compare with AMICI, which compiles two minutes per scenario (ketamech[amici])"),
 ]
-ENGINE_NAMES = {"libRoadRunner": "libRoadRunner (CVODE)", "COPASI": "COPASI (LSODA)", "AMICI": "AMICI (CVODES)"}
+Tellurium = Annotated[
+    bool,
+    typer.Option("--tellurium", help="Also let Tellurium execute the archives (ketamech[tellurium])"),
+]
+ENGINE_NAMES = {
+    "libRoadRunner": "libRoadRunner (CVODE)",
+    "COPASI": "COPASI (LSODA)",
+    "AMICI": "AMICI (CVODES)",
+}
+TELLURIUM_NOTE = """\
+Tellurium executed each archive itself: its integrator and tolerances (1e-8, absolute 1e-10) are those of the
+SED-ML, and outputs that an archive does not report (amounts in compartments of the kinetics) have no number.
+"""
 INTRODUCTION = """# Certificate: the exported model in other engines
 
 {disclaimer} Written by `ketamech compare-simulators{options} --markdown docs/certificate.md`; do not edit.
@@ -50,7 +65,7 @@ at the times of its SED-ML: every minute of the first day and every hour afterwa
 events. A difference is the largest deviation from the engine of KetaMech (tolerance 1e-9), as a share of
 the output's scale: the declared scale of a state; of an output that is computed from states, the largest value in any
 of these scenarios or after 0.5 mg/kg of racemic ketamine over 40 min. Goal: {goal:g}.
-**Largest difference: {largest:.2g}: {verdict}.**
+{note}**Largest difference: {largest:.2g}: {verdict}.**
 
 Equations `{fingerprint}`.
 {versions}.
@@ -59,33 +74,34 @@ Equations `{fingerprint}`.
 
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
-    amici: Amici = False, sbml_suite: SbmlSuite = None, biomodels: Biomodels = None, petab: Petab = None,
-    archives: Archives = None, sample: Sample = None,
+    amici: Amici = False, tellurium: Tellurium = False, resume: Resume = False, sbml_suite: SbmlSuite = None,
+    biomodels: Biomodels = None, petab: Petab = None, archives: Archives = None, sample: Sample = None,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
     Example:  ketamech compare-simulators --scenarios examples/racemic_iv.yaml
 
     The archive of every scenario is run in libRoadRunner and COPASI; the largest difference of each output is listed.
-    The exit code is 1 if a difference is above 1e-4 of the scale of its output.
+    The exit code is 1 if a difference is above 1e-4 of the scale of its output. Each archive in each simulator is
+    stored when it is finished; the same command with --resume continues after an interruption.
 
     More examples:
 
       ketamech compare-simulators --scenarios runs/figures
 
-      ketamech compare-simulators --amici --markdown docs/certificate.md
+      ketamech compare-simulators --amici --tellurium --markdown docs/certificate.md
 
       ketamech compare-simulators --sbml-suite sbml-test-suite/cases/semantic
 
       ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
     suites = {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab, "archives": archives}
-    for kind, suite_folder in suites.items():
-        if suite_folder is not None:
-            return _suite(kind, suite_folder, out, sample, markdown)
-    from ketamech.exchange.cross_simulator_check import ENGINES, SLOW_ENGINES, compare_archives, require_amici
-    from ketamech.exchange.cross_simulator_check import compare_simulators as compared
-    from ketamech.exchange.output_folder import atomic_folder
+    for kind, where in suites.items():
+        if where is not None:
+            return _suite(kind, where, out, sample, markdown)
+    from ketamech.cli.long_run import long_run
+    from ketamech.exchange import cross_simulator_check as kit
+    from ketamech.exchange.output_folder import replace_folder
     from ketamech.exchange.result_metadata import write_table
     from ketamech.simulation.load_scenario import load_scenario
 
@@ -94,25 +110,32 @@ def compare_simulators(
         files = sorted(scenarios.glob("*.yaml")) or sorted(scenarios.glob("*.omex"))
     if not files:
         raise InputError("no scenario files", file=scenarios, expected="a .yaml or .omex file or a folder of them")
+    engines = {**kit.ENGINES, **(kit.SLOW_ENGINES if amici else {}), **(kit.ARCHIVE_ENGINES if tellurium else {})}
     if amici:
-        require_amici()
-    engines = {**ENGINES, **SLOW_ENGINES} if amici else ENGINES
-    model, are_archives = terminal.model(), files[0].suffix.lower() == ".omex"
-    loaded = {} if are_archives else {file.stem: load_scenario(file, model.parameters) for file in files}
-    terminal.check_folder(out)
+        kit.require_amici()
+    if tellurium:
+        kit.import_tellurium()
+    model, written = terminal.model(), files[0].suffix.lower() == ".omex"
+    loaded = {} if written else {file.stem: load_scenario(file, model.parameters) for file in files}
+    terminal.refuse_file(out)
     console = terminal.progress()
-    with atomic_folder(out) as folder, console.status("Archives ...") as status:
-        if are_archives:
-            comparison = compare_archives(files, model, engines=engines, progress=status.update)
-        else:
-            comparison = compared(loaded, model, folder, engines=engines, progress=status.update)
-        metadata = terminal.provenance("certificate", model)
-        write_table(comparison.table, folder / "differences.csv", metadata)
+    job = {"command": "compare-simulators", "versions": kit.package_versions(engines), "engines": list(engines),
+           "scenarios": {file.name: short_hash(file.read_bytes()) for file in files}}  # fmt: skip
+    with long_run(out, job, model, resume=resume) as work, replace_folder(out) as folder:
+        with console.status("Archives ...") as status:
+            how: dict[str, Any] = {"engines": engines, "executor": work, "progress": status.update}
+            if written:
+                comparison = kit.compare_archives(files, model, **how)
+            else:
+                comparison = kit.compare_simulators(loaded, model, folder, **how)
+        write_table(comparison.table, folder / "differences.csv", terminal.provenance("certificate", model))
     if markdown is not None:
         _write_certificate(markdown, comparison)
     terminal.table(_largest_differences(comparison), title="Largest difference, relative to the scale of the output")
-    relation = "within" if comparison.within_goal else "ABOVE"
-    console.print(f"Largest difference: {comparison.largest:.2g}, {relation} the limit of 1e-4. {terminal.DISCLAIMER}")
+    for (name, engine), reason in comparison.failures.items():
+        console.print(f"{name} was not executed by {engine}: {terminal.escape_markup(reason)}")
+    word = "within" if comparison.within_goal else "ABOVE"
+    console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4.")
     if not comparison.within_goal:
         sys.exit(1)
 
@@ -130,10 +153,11 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
 
     versions = ",\n".join(f"{name} {version}" for name, version in comparison.versions.items())
     used = list(comparison.table["engine"].unique())
-    introduction = INTRODUCTION.format(
-        engines=" and ".join([", ".join(ENGINE_NAMES[engine] for engine in used[:-1]), ENGINE_NAMES[used[-1]]]),
-        options=" --amici" if "AMICI" in used else "",
-        disclaimer=terminal.DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
+    *first, last = [ENGINE_NAMES[one] for one in used if one in ENGINE_NAMES]
+    head = INTRODUCTION.format(
+        engines=f"{', '.join(first)} and {last}", note=TELLURIUM_NOTE if "Tellurium" in used else "",
+        options="".join(f" --{one.lower()}" for one in ("AMICI", "Tellurium") if one in used),
+        disclaimer=DISCLAIMER, goal=1e-4, largest=comparison.largest, fingerprint=comparison.fingerprint,
         versions=versions, verdict="reached" if comparison.within_goal else "missed",
     )  # fmt: skip
     rows = [
@@ -144,12 +168,15 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     by_output = comparison.table.pivot_table(
         index="output", columns="engine", values="difference", aggfunc="max", sort=False
     )
-    sorted_outputs = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
-    lines = zip(sorted_outputs.index, sorted_outputs.to_numpy(), strict=True)
-    outputs = [[f"`{name}`", *(f"{share:.1e}" for share in line)] for name, line in lines]
-    sections = [introduction, "## By scenario", scenarios, "## By output, worst first"]
-    sections.append(markdown_table(["output", *map(str, sorted_outputs.columns)], outputs))
-    atomic_write(path, ("\n\n".join(sections) + "\n").encode())
+    ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
+    lines = zip(ordered.index, ordered.to_numpy(), strict=True)
+    outputs = [[f"`{name}`", *("" if share != share else f"{share:.1e}" for share in line)] for name, line in lines]
+    failures = [
+        f"{name} was not executed by {engine}: {reason}" for (name, engine), reason in comparison.failures.items()
+    ]
+    parts = [head, "## By scenario", scenarios, *failures, "## By output, worst first"]
+    parts.append(markdown_table(["output", *map(str, ordered.columns)], outputs))
+    atomic_write(path, ("\n\n".join(parts) + "\n").encode())
 
 
 def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Path | None) -> None:

@@ -34,7 +34,7 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
     from ketamech.report.run_folder import write_index, write_run
     from ketamech.report.scorecard_figure import write_scorecard
     from ketamech.simulation.load_scenario import load_scenario
-    from ketamech.simulation.simulate import simulate
+    from ketamech.simulation.simulate import simulate_scenario
 
     files = sorted(examples.glob("*.yaml"))
     if not files:
@@ -55,12 +55,12 @@ def demo(folder: Folder = Path("runs/demo"), examples: Examples = Path("examples
         for file in files:
             bar.update(task, description=file.stem.replace("_", " "))
             loaded = load_scenario(file, model.parameters)
-            curves = simulate(loaded, model=model)
+            curves = simulate_scenario(loaded, model)
             write_run(folder / file.stem, curves, loaded, model, f"ketamech simulate {examples.name}/{file.name}")
             scenarios.append((file.stem, loaded.title))
             bar.advance(task)
         bar.update(task, description="scorecard")
-        result = scorecard(model)
+        result = scorecard(model=model)
         metadata = provenance_of_many("scorecard", "", model, "ketamech scorecard --no-trials")
         write_scorecard(folder / "scorecard", result, metadata=metadata)
         bar.advance(task)

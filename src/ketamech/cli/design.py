@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import FigureFolder, Resume, Scheduler, Seed
+from ketamech.cli.long_run import long_run
+from ketamech.cli.options import FigureFolder, Resume, Scheduler, Seed, listed_numbers
 from ketamech.core import InputError
+from ketamech.core.csv_table import parts
+from ketamech.core.environment import available_threads
 
 Doses = Annotated[
     list[str] | None,
@@ -63,15 +65,15 @@ def design(
       ketamech design --doses "esketamine {dose} mg nasal = 28, 56, 84" --schedules "weekly; every 2 weeks"
     """
     from ketamech.analysis import regimen_search as kit
-    from ketamech.estimation.posterior import load_posterior, posterior_hash
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.analysis_figures import draw_front
+    from ketamech.trials.posterior import load_posterior, posterior_hash
 
     terminal.refuse_file(out)
     regimens = kit.candidates(
         _doses(doses or list(USUAL)),
-        _numbers(infusion_minutes, "--infusion-minutes"),
-        [text.strip() for text in schedules.split(";")],
+        listed_numbers(infusion_minutes, "--infusion-minutes", "2, 40", positive=True),
+        parts(schedules),
         weeks,
     )
     from ketamech.dosing.regimen import Regimen
@@ -87,7 +89,7 @@ def design(
         with terminal.progress_bar("Regimens", len(regimens) * len(posterior_draws)) as update:
             table = kit.compare_regimens(
                 model, regimens, weeks=weeks, persons=patients, population=population, seed=seed,
-                posterior=posterior_draws, draws=draws, threads=threads_of(None, scheduler), work=work,
+                posterior=posterior_draws, draws=draws, threads=available_threads(None, scheduler), work=work,
                 progress=update,
             )  # fmt: skip
         with replace_folder(out) as draft:
@@ -107,21 +109,11 @@ def design(
 
 
 def _doses(texts: list[str]) -> dict[str, list[float]]:
-    doses_by_drug = {}
+    doses_by_drug, example = {}, "esketamine {dose} mg nasal = 28, 84"
     for text in texts:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
-            message = f"'{text}' does not name doses"
-            raise InputError(message, key="--doses", type_this='--doses "esketamine {dose} mg nasal = 28, 84"')
-        doses_by_drug[words.strip()] = _numbers(amounts, "--doses")
+            what = f"'{text}' does not name doses"
+            raise InputError(what, key="--doses", type_this=f'--doses "{example}"')
+        doses_by_drug[words.strip()] = listed_numbers(amounts, "--doses", example, positive=True)
     return doses_by_drug
-
-
-def _numbers(text: str, key: str) -> list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"'{text}' is not a list of numbers", key=key, expected="numbers joined by ','") from None
-    if min(numbers) <= 0:
-        raise InputError(f"'{text}' contains a number that is not positive", key=key, expected="positive numbers")
-    return numbers

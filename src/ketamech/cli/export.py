@@ -13,7 +13,6 @@ from ketamech.cli.options import Drug
 from ketamech.core import InputError
 
 if TYPE_CHECKING:
-    from ketamech.exchange.sbml.export import PatientModel
     from ketamech.simulation.scenario import Scenario as LoadedScenario
 
 Scenario = Annotated[
@@ -105,44 +104,39 @@ def _results(source: str, to: Path) -> None:
 
 
 def _doses(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.nonmem.write import doses_csv, lossy_features
-    from ketamech.parameters import load_parameters
+    from ketamech.exchange.nonmem.write import lossy_features
 
-    text = doses_csv(loaded.regimen, loaded.horizon, loaded.values, load_parameters(), species=loaded.species)
-    lossy = lossy_features(loaded)
-    _write(to, text)
-    _report(to, loaded, f"{text.count(chr(10)) - 2} dose records", ["A dose table cannot carry:", *lossy])
+    _exported(loaded, to)
+    records = to.read_text(encoding="utf-8").count("\n") - 2
+    _report(to, loaded, f"{records} dose records", ["A dose table cannot carry:", *lossy_features(loaded)])
 
 
 def _sbml(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.export import sbml_text
-
-    patient = _patient_model(loaded)
-    _write(to, sbml_text(patient))
-    summary = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
+    summary = f"{_exported(loaded, to)} states and the doses of {loaded.horizon:g} h"
     _report(to, loaded, summary, [MODEL_LOST, *_doses_lost(loaded)])
 
 
 def _antimony(loaded: LoadedScenario, to: Path) -> None:
-    from ketamech.exchange.sbml.antimony_text import antimony_text
-
-    patient = _patient_model(loaded)
-    _write(to, antimony_text(patient))
+    summary = f"{_exported(loaded, to)} states and the doses of {loaded.horizon:g} h"
     lossy = f"{MODEL_LOST} Antimony states units and reasons in comments."
-    summary = f"{len(patient.system.states)} states and the doses of {loaded.horizon:g} h"
     _report(to, loaded, summary, [lossy, *_doses_lost(loaded, "once it is SBML")])
 
 
 def _r_model(loaded: LoadedScenario, to: Path) -> None:
     """Write a model file for R, and the table of its doses beside it."""
-    from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
+    program = "mrgsolve" if to.suffix.lower() == ".cpp" else "rxode2"
+    what = f"{_exported(loaded, to)} states for {program}, doses in {to.with_suffix('.csv').name}"
+    _report(to, loaded, what, [MODEL_LOST.replace("SBML", "A model file")])
 
-    patient, doses_path = _patient_model(loaded), to.with_suffix(".csv")
-    program, text_of = ("mrgsolve", mrgsolve_text) if to.suffix.lower() == ".cpp" else ("rxode2", rxode2_text)
-    _write(to, text_of(patient))
-    _write(doses_path, doses_table(patient))
-    lossy = MODEL_LOST.replace("SBML", "A model file")
-    _report(to, loaded, f"{len(patient.system.states)} states for {program}, doses in {doses_path.name}", [lossy])
+
+def _exported(loaded: LoadedScenario, to: Path) -> int:
+    """Write the file; the number of states of the model."""
+    from ketamech.exchange.export_scenario import export_scenario
+
+    model = terminal.model()
+    with terminal.progress().status("Writing equations and doses ..."):
+        export_scenario(loaded, to, model)
+    return len(model.layout.states)
 
 
 def _doses_lost(loaded: LoadedScenario | None, condition: str = "") -> list[str]:
@@ -154,29 +148,16 @@ def _doses_lost(loaded: LoadedScenario | None, condition: str = "") -> list[str]
     return [f"{introduction}; lost are:", *lossy] if lossy else [f"{introduction}."]
 
 
-def _patient_model(loaded: LoadedScenario) -> PatientModel:
-    """The model and the doses of the treated patient."""
-    from ketamech.exchange.sbml.export import course_model
-    from ketamech.simulation.simulate import subjects
-
-    model = terminal.model()
-    with terminal.progress().status("Writing equations and doses ..."):
-        treated_subject = subjects(loaded, model)[0]
-        notes = [f"Assumed: {assumption}." for assumption in loaded.assumptions]
-        return course_model(model, treated_subject, name=loaded.title, notes=notes, species=loaded.species)
-
-
 def _sedml(loaded: LoadedScenario, to: Path) -> None:
     """Write the simulation, and the model that it refers to beside it."""
     from ketamech.exchange.omex import shown_outputs, time_courses, write_sedml
-    from ketamech.exchange.sbml.export import sbml_text
     from ketamech.exchange.sbml.reactions import species_ids
 
     model_path = to.with_suffix(".xml")
     model = terminal.model()
     outputs, species = shown_outputs(model, loaded.group), species_ids(model.layout.states)
     text = write_sedml(loaded.title, model_path.name, outputs, time_courses(loaded.horizon), species=species)
-    _write(model_path, sbml_text(_patient_model(loaded)))
+    _exported(loaded, model_path)
     _write(to, text)
     summary = f"a simulation of {model_path.name} with {len(outputs)} outputs"
     _report(to, loaded, summary, [MODEL_LOST, *_doses_lost(loaded)])
@@ -251,7 +232,7 @@ def _figures(to: Path) -> None:
         for f in drawable
     ]
     terminal.table(lines, title="Published figures", right=("points",))
-    terminal.print_note(f"Written: {len(drawable)} archives and {FIGURE_LIST} in {to}. {terminal.DISCLAIMER}")
+    terminal.print_note(f"Written: {len(drawable)} archives and {FIGURE_LIST} in {to}.")
     for figure in figures:
         if figure.obstacle:
             console.print(f"- Not written: {terminal.escape_markup(figure.title)}: {figure.obstacle}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import Drug, PkModel, Resume, Seed, Threads, listed_names, with_options
+from ketamech.cli.long_run import long_run
+from ketamech.cli.options import Drug, PkModel, Resume, Seed, Threads, listed_names, listed_numbers, with_options
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ketamech.fitting.fit import Fit, FitSettings, Progress
+    from ketamech.core.progress import Progress
+    from ketamech.fitting.fit import Fit, FitSettings
     from ketamech.fitting.observations import FitData
     from ketamech.population.virtual_population import Population
 
@@ -144,7 +145,7 @@ class FitOptions:
         return FitSettings(
             self.names, tuple(self.error or ()), self.population, self.group, self.full, tuple(self.covariate or ()),
             listed_names(self.iov), self.seed, warm_up=self.warm_up, draws=self.draws,
-            threads=threads_of(self.threads, None),
+            threads=available_threads(self.threads),
         )  # fmt: skip
 
     def job(self) -> dict[str, object]:
@@ -212,10 +213,10 @@ def fit(options: FitOptions) -> None:
 def _fit_problem(options: FitOptions) -> None:
     """Fit a PEtab problem, or evaluate the estimates of another program for it."""
     from ketamech.core.atomic_files import atomic_write
-    from ketamech.estimation.posterior import save_posterior
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.exchange.petab_fit import evaluate_estimates, fit_problem, read_fit_problem
     from ketamech.exchange.result_metadata import write_table
+    from ketamech.trials.posterior import save_posterior
 
     folder, model = options.out or Path("runs") / f"fit-{options.data.parent.name}", terminal.model()
     terminal.refuse_file(folder)
@@ -263,7 +264,7 @@ def vpc(
     table = _measurements(data, model, observe, drug, lloq)
     names = listed_names(parameters or "")
     with terminal.progress().status("Simulating ..."):
-        distribution = _distribution(table, model, fit, names, tuple(error or ()), people, threads_of(threads, None))
+        distribution = _distribution(table, model, fit, names, tuple(error or ()), people, available_threads(threads))
         simulated = distribution.replicates(REPLICATES, seed)
         predicted = distribution.predictor.predictions(distribution.mean[None])[0]
     vpc_options: dict[str, Any] = {"bins": edges, "stratify": stratify, "corrected": corrected}
@@ -323,18 +324,15 @@ def check_kinetics(folder: Path, names: Iterable[str], model: Any) -> None:
 
 
 def _bins(text: str) -> int | list[float]:
-    try:
-        numbers = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        numbers = []
-    if not numbers or (len(numbers) == 1 and not (numbers[0].is_integer() and numbers[0] >= 1)):
+    edges = listed_numbers(text, "--bins", "0, 1, 4, 24")
+    if len(edges) == 1 and not (edges[0].is_integer() and edges[0] >= 1):
         raise InputError(f"'{text}' are no bins", key="--bins", expected="a number of bins or edges in hours",
                          type_this='--bins "0, 1, 4, 24"')  # fmt: skip
-    return int(numbers[0]) if len(numbers) == 1 else numbers
+    return int(edges[0]) if len(edges) == 1 else edges
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return short_hash(path.read_bytes())
 
 
 def _metadata(data: Path, model: Any, seed: int) -> dict[str, str]:

@@ -81,8 +81,8 @@ def import_(
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
     from ketamech.cli import scenario_argument
     from ketamech.dosing.treatment import MAX_HORIZON_H
+    from ketamech.exchange.nonmem.subjects import check_solvable, scenario_of
     from ketamech.exchange.scenario_yaml import refuse_target
-    from ketamech.exchange.simulate_any import check_solvable, scenario_of
     from ketamech.parameters import load_parameters
 
     if to is not None:

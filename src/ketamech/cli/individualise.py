@@ -9,9 +9,9 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.fit import PopulationName, check_kinetics, population_of
-from ketamech.cli.long_run import threads_of
-from ketamech.cli.options import PkModel, ScenarioOrFile, Threads, listed_names
+from ketamech.cli.options import PkModel, ScenarioOrFile, Threads, listed_names, listed_numbers
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads
 
 FitFolder = Annotated[Path, typer.Argument(help="Folder written by ketamech fit, with the posterior of each person")]
 Template = Annotated[str, typer.Argument(help='A regimen with {dose}, e.g. "racemic {dose} mg/kg IV over 40 min"')]
@@ -94,7 +94,7 @@ def individualise(
     model = terminal.model(pk_model)
     check_kinetics(fit, individuals.values, model)
     goals = tuple(parse_goal(text, model) for text in goal or ())
-    finder = DoseFinder(model, regimen, goals, probability, threads_of(threads, None))
+    finder = DoseFinder(model, regimen, goals, probability, available_threads(threads))
     dose_range = dose_range or finder.range()
     with terminal.progress_bar("Persons", len(names)) as update:
         found_doses = {}
@@ -136,13 +136,13 @@ def sampling_times(
     from ketamech.fitting.sampling_times import USUAL, sampling_design
 
     loaded, model = scenario_argument.scenario(scenario), terminal.model(pk_model)
-    hours = USUAL if candidates is None else _hours(candidates, "--candidates")
-    others = () if compare is None else _hours(compare, "--compare")
+    hours = USUAL if candidates is None else tuple(listed_numbers(candidates, "--candidates", "0.5, 2, 24"))
+    others = () if compare is None else tuple(listed_numbers(compare, "--compare", "0.5, 2, 24"))
     with terminal.progress().status("Derivatives ..."):
         design = sampling_design(
             model, loaded, observe or (), population_of(population, pk_model), times=(*hours, *others), lloq=lloq,
             parameters=listed_names(parameters or ""), errors=tuple(error or ()), draws=draws,
-            threads=threads_of(threads, None),
+            threads=available_threads(threads),
         )  # fmt: skip
     best_indices, median = design.best(samples), np.median(design.predicted, axis=0)
     rows = [
@@ -187,7 +187,12 @@ def target_infusion(
     dvid, output, unit = parse_observe(observe)
     measured = observed_output(dvid or output, output, unit, model)
     result = found_infusion(
-        model, drug, measured, _hours(levels, "LEVELS"), parse_time(each), threads_of(threads, None)
+        model,
+        drug,
+        measured,
+        tuple(listed_numbers(levels, "LEVELS", "100, 200")),
+        parse_time(each),
+        available_threads(threads),
     )
     terminal.table(result.table.to_dict("records"), title="Steps of the infusion")
     terminal.progress().print(f"Level / target from 10 min on: {result.ratio.min():.3f} to {result.ratio.max():.3f}, "
@@ -196,18 +201,11 @@ def target_infusion(
 
 
 def _range(text: str) -> tuple[float, float] | None:
-    bounds = _hours(text, "--doses") if text else ()
+    bounds = listed_numbers(text, "--doses", "0.1, 1") if text else ()
     if text and (len(bounds) != 2 or not 0 < bounds[0] < bounds[1]):
         raise InputError(f"'{text}' is not a range of doses", key="--doses", expected="a lower and a higher dose",
                          type_this='--doses "0.1, 1"')  # fmt: skip
     return (bounds[0], bounds[1]) if bounds else None
-
-
-def _hours(text: str, key: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise InputError(f"'{text}' is not a list of numbers", key=key, expected="numbers joined by ','") from None
 
 
 def _metadata(title: str, model: Any) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from ketamech.core.execution import Executor
 
 EXIT_CODE_STOPPED = 130  # exit code after Ctrl-C
-
-
-def threads_of(threads: int | None, scheduler: str | None) -> int:
-    """Threads of one solve: all cores of this machine, or one thread per task on a cluster."""
-    return threads or (1 if scheduler else os.cpu_count() or 1)
 
 
 @contextmanager

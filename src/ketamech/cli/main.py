@@ -43,7 +43,7 @@ from ketamech.cli import (
     verify,
 )
 from ketamech.cli.suggestions import Command, Group, current_arguments
-from ketamech.cli.terminal import missing
+from ketamech.cli.terminal import missing, print_disclaimer
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import DISK_FULL_ERRORS, CacheWarning
 from ketamech.core.constants import DISCLAIMER
@@ -102,7 +102,7 @@ def _version(is_set: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(result_callback=print_disclaimer)
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")

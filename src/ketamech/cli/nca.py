@@ -185,13 +185,14 @@ def _folder(out: Path | None, title: str) -> Path:
 
 def _table_profiles(options: NcaOptions) -> Profiles:
     from ketamech.core import closest_match
+    from ketamech.core.csv_table import parts
     from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
     from ketamech.exchange.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
 
     settings = TableSettings(
         options.unit, options.column or DV, options.route, options.drug, options.molar_mass, options.tau,
-        options.steady_state, tuple(part.strip() for part in (options.analytes or "").split(",") if part.strip()),
+        options.steady_state, parts(options.analytes or "", ","),
     )  # fmt: skip
     for name, value in (("--molar-mass", options.molar_mass), ("--tau", options.tau)):
         if value is not None and not value > 0:
@@ -209,14 +210,13 @@ def _table_profiles(options: NcaOptions) -> Profiles:
 
 def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     from ketamech.cli import scenario_argument
-    from ketamech.cli.long_run import threads_of
     from ketamech.cli.simulate_cohort import output_times
+    from ketamech.core.environment import available_threads
     from ketamech.engine.solve import validate_outputs
     from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
-    from ketamech.exchange.simulate_any import select_outputs
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.output_ranges import require_outputs
-    from ketamech.simulation.simulate import simulate, subjects, times_of_scenario
+    from ketamech.simulation.simulate import simulate_scenario, subjects, times_of_scenario
 
     loaded, patients = scenario_argument.scenario(options.source), options.patients
     folder = _folder(options.out, loaded.title)
@@ -231,10 +231,10 @@ def _scenario_profiles(options: NcaOptions) -> tuple[str, Path, Profiles]:
     with terminal.progress().status("Simulating ..."):
         if patients is None:
             hours = None if grid is None else grid.tolist()
-            curves = select_outputs(simulate(loaded, model=model, times=hours), model, names)
+            curves = simulate_scenario(loaded, model, outputs=names, times=hours)
         else:
             dense = times_of_scenario(loaded, subjects(loaded, model)[0]) if grid is None else grid
-            cohort = Cohort(model, loaded, patients, names, dense, options.seed, threads=threads_of(None, None))
+            cohort = Cohort(model, loaded, patients, names, dense, options.seed, threads=available_threads())
             curves = cohort.solve_patients(range(patients))
     profiles = profiles_of_curves(
         curves, loaded, model.parameters, names, lloq=options.lloq is not None, per_kilogram=patients is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.options import FigureFolder, Receptors, ScenarioOrFile, Seed, Threads
+from ketamech.core.environment import available_threads
 
 Draws = Annotated[int, typer.Option(help="Parameter draws for the intervals")]
 Connectome = Annotated[
@@ -48,7 +48,7 @@ def network(
     model = terminal.model()
     terminal.print_regimen(loaded)
     with terminal.progress().status("Simulating ..."):
-        prediction = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=threads or os.cpu_count() or 1)
+        prediction = kit.predict_network(model, loaded, draws=draws, seed=seed, threads=available_threads(threads))
     table = prediction.table()
     metadata = provenance_of(loaded, model, seed, terminal.command_line())
     with atomic_folder(out) as draft:

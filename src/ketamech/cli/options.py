@@ -5,6 +5,7 @@ A command with many options takes one dataclass of them, see `with_options`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from ketamech.core import InputError
+from ketamech.core.csv_table import parts
 from ketamech.core.deprecated_names import current_name
 from ketamech.core.environment import short_hash
 
@@ -51,7 +54,24 @@ FigureFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder for the 
 
 def listed_names(text: str) -> tuple[str, ...]:
     """Names of outputs or parameters joined by commas, each once; old names are replaced."""
-    return tuple(dict.fromkeys(current_name(name.strip()) for name in text.split(",") if name.strip()))
+    return tuple(dict.fromkeys(map(current_name, parts(text, ","))))
+
+
+def listed_numbers(text: str, key: str, example: str, *, positive: bool = False) -> list[float]:
+    """The finite numbers of the option `key`, joined by commas or blanks; `example`: a value to type.
+
+    Raises InputError for any other text, for none, and with `positive` for a number that is not above 0.
+    """
+    try:
+        found = [float(part) for part in re.split(r"[,\s]+", text.strip(", \t"))]
+    except ValueError:
+        found = []
+    if not found or not all(math.isfinite(number) and (number > 0 or not positive) for number in found):
+        what, expected = f"'{text}' is not a list of numbers", f"{'positive ' * positive}numbers joined by ','"
+        raise InputError(
+            what, key=key, expected=expected, type_this=f"{key} '{example}'" if key.startswith("--") else example
+        )
+    return found
 
 
 MAX_NAME_LENGTH = 60  # of a folder that is named after a title
@@ -115,6 +135,14 @@ class SimulateOptions:
     ] = None
     patients: Annotated[
         int | None, typer.Option(help="Simulate this many virtual patients instead of the typical patient")
+    ] = None
+    population: Annotated[
+        str | None,
+        typer.Option(
+            help="With --patients: people of this population (trd, mdd, bipolar, suicidal, elderly, healthy, crps or"
+            " surgical), with covariates and correlations [default: each parameter is drawn from its own spread,"
+            " independently; such bands are not those of a clinical sample]"
+        ),
     ] = None
     seed: Annotated[
         int | None,

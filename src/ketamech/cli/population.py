@@ -12,6 +12,7 @@ import typer
 from ketamech.cli import terminal
 from ketamech.cli.options import FigureFolder
 from ketamech.core import InputError, closest_match
+from ketamech.core.constants import DISCLAIMER
 from ketamech.core.deprecated_names import current_name
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def population(
         metadata["effective_size"] = round(effective_size(weights), 1)
     shown_columns = [name for name in SHOWN if name in table and table[name].nunique() > 1]
     title = f"{len(table)} virtual patients: {population}"
-    provenance = metadata | {"command_line": terminal.command_line(), "disclaimer": terminal.DISCLAIMER}
+    provenance = metadata | {"command_line": terminal.command_line(), "disclaimer": DISCLAIMER}
     with atomic_folder(out) as draft:
         write_table(table, draft / "people.parquet", provenance)
         write_table(table, draft / "people.csv", provenance)

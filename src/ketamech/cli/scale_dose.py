@@ -33,4 +33,3 @@ def scale_dose(dose: Dose, source: From = "rat", target: To = "human", route: Ro
     regimen_text = Regimen.parse(dose).sentence(exact=False)
     equivalents = equivalent_dose(dose, source, target, route=route, model=terminal.model())
     terminal.table(equivalents, title=f"{regimen_text}, from {source} to {target}")
-    terminal.progress().print(terminal.DISCLAIMER)

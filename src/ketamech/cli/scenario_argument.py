@@ -36,7 +36,7 @@ def scenario(
     refuse_for_table(
         {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
     )
-    from ketamech.exchange.simulate_any import scenario_of
+    from ketamech.exchange.nonmem.subjects import scenario_of
     from ketamech.parameters import load_parameters
 
     parameter_table = table or load_parameters()

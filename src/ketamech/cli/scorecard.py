@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
+from ketamech.cli.long_run import long_run, source_checkout
 from ketamech.cli.options import Equations, FigurePng, Resume, Scheduler
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +69,7 @@ def scorecard(
         drafts = [] if variant else _by_patient(draft, model, rows, png)
         if trials:
             page = checkout / "docs" / "trials-scorecard.md" if checkout else markdown
-            drafts += _by_trials(draft, model, replicates, page, work, threads_of(None, scheduler), checkout)
+            drafts += _by_trials(draft, model, replicates, page, work, available_threads(None, scheduler), checkout)
         final_paths = [out / path.relative_to(draft) if path.is_relative_to(draft) else path for path in drafts]
     terminal.print_written_files(final_paths)
 
@@ -80,7 +81,7 @@ def _by_patient(out: Path, model: Any, rows: bool, png: bool) -> list[Path]:
 
     console = terminal.progress()
     with console.status("Simulating the published protocols ...") as status:
-        result = analysis_scorecard(model, progress=lambda line: status.update(str(line)))
+        result = analysis_scorecard(model=model, progress=lambda step, *_: status.update(step))
     paths = write_scorecard(out, result, png=png, metadata=terminal.provenance("scorecard", model))
     table = result.rows if rows else result.by_source
     terminal.table(table, title="Simulated against published values")
@@ -102,9 +103,9 @@ def _by_trials(
     """Compare virtual trials: write tables and figures, print the tables; returns the files."""
     from ketamech.analysis.trial_scorecard import count_of_trials, trial_scorecard
     from ketamech.estimation.leave_one_trial_out import load_left_out
-    from ketamech.estimation.posterior import load_posterior, posterior_folder
     from ketamech.report.trial_scorecard_figures import draw_trial_scorecard
     from ketamech.report.trial_scorecard_page import write_skill, write_trial_scorecard
+    from ketamech.trials.posterior import load_posterior, posterior_folder
 
     folder, table = posterior_folder(model), model.parameters
     draws = load_posterior(folder / "posterior.csv", table)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads
+from ketamech.cli.long_run import long_run
+from ketamech.cli.options import Resume, ScenarioOrFile, Scheduler, Seed, Threads, listed_names
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError
-from ketamech.core.deprecated_names import current_name
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 
 if TYPE_CHECKING:
     from ketamech.analysis.sensitivity import SensitivityProblem
@@ -67,9 +66,11 @@ def sensitivity(
     if sobol_top == 1:
         raise InputError("Sobol of one parameter", key="--sobol-top", expected="2 or more, or 0 for no Sobol")
     model = terminal.model()
-    names = [current_name(name.strip()) for name in parameters.split(",")] if parameters else None
+    names = list(listed_names(parameters)) if parameters else None
     targets, rows = kit.parse_endpoints(endpoints, model), kit.varied_parameters(model, names, loaded.values)
-    analysis = kit.SensitivityProblem(model, loaded, targets, rows, threads_of(threads, scheduler), absolute=absolute)
+    analysis = kit.SensitivityProblem(
+        model, loaded, targets, rows, available_threads(threads, scheduler), absolute=absolute
+    )
     terminal.print_regimen(loaded)
     key = short_hash(repr((loaded.regimen, loaded.values, loaded.horizon)))
     job = {"command": "sensitivity", "scenario": key, "outcomes": [repr(t) for t in targets], "absolute": absolute}

@@ -9,6 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.terminal import require_extra
+from ketamech.core.constants import DISCLAIMER
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for any free port")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser")]
@@ -29,9 +30,7 @@ def serve(port: Port = 8321, browser: Browser = True) -> None:
     server.serve(
         port,
         browser=browser,
-        announce=lambda address: console.print(
-            f"Open [bold]{address}[/bold]   Ctrl-C stops it.   {terminal.DISCLAIMER}"
-        ),
+        announce=lambda address: console.print(f"Open [bold]{address}[/bold]   Ctrl-C stops it.   {DISCLAIMER}"),
     )
 
 

@@ -24,8 +24,11 @@ def simulate(options: SimulateOptions) -> None:
     The results are a folder with curves (curves.csv holds --outputs at --times), a summary, figures and an HTML report.
     A dose table gives simulated.csv: the outputs of every subject at the observation times (EVID 0); for a single
     subject also the report. With --replicates it also gives bands.csv: percentiles at each record.
-    With --patients, virtual patients are drawn from the spreads of the parameters; the results are quantile bands and a
-    Zarr store of the curves.
+    With --patients, the results are quantile bands and a Zarr store of the curves of virtual patients. By default each
+    parameter is drawn from its own spread, independently of the others; a spread may also hold the uncertainty of a
+    mean. Bands of receptors and synapses are then several times as wide as in a sample of people, those of mood about
+    as wide, those of concentrations narrower. With --population, the patients are people with covariates and correlated
+    parameters, as `ketamech population` and `ketamech trial` draw them.
 
     More examples:
 
@@ -44,13 +47,15 @@ def simulate(options: SimulateOptions) -> None:
       ketamech simulate "racemic 35 mg IV" --pk-model my_kinetics.yaml
 
       ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 10000 --outputs mood.madrs,dissociation.cadss
+
+      ketamech simulate "racemic 0.5 mg/kg IV over 40 min" --patients 1000 --population trd
     """
     run(options)
 
 
 OF_MANY_PATIENTS = (
-    "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device", "scheduler",
-    "resume", "dry_run",
+    "population", "seed", "outputs", "times", "output_interval", "varying", "threads", "chunk", "tolerance", "device",
+    "scheduler", "resume", "dry_run",
 )  # fmt: skip
 OF_TABLES = ("replicates", "every_record")
 OF_SCENARIOS = ("outputs", "times", "output_interval")
@@ -132,12 +137,10 @@ def _simulated(
     from ketamech.cli.simulate_cohort import listed_names, output_times
     from ketamech.engine.solve import validate_outputs, validate_times
     from ketamech.exchange.curves_io import shown_curves
-    from ketamech.exchange.simulate_any import OUTPUTS
     from ketamech.simulation.output_ranges import exists_in, require_outputs
-    from ketamech.simulation.simulate import as_scenario, subjects, times_of_scenario
-    from ketamech.simulation.simulate import simulate as study_simulate
+    from ketamech.simulation.simulate import DEFAULT_OUTPUTS, simulate_scenario, subjects, times_of_scenario
 
-    names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else OUTPUTS
+    names = validate_outputs(model.kernel, listed_names(outputs)) if outputs else DEFAULT_OUTPUTS
     if outputs:
         require_outputs(scenario.group, names)
     hours = None
@@ -145,10 +148,10 @@ def _simulated(
         hours = validate_times(output_times(times, output_interval, scenario), 1)
         if hours.min() < 0:
             raise InputError("output times must not be negative", key="--times", expected="hours, e.g. 0, 0.5, 24")
-        scenario = as_scenario(scenario, model, times=hours.tolist())
+        scenario = scenario.lasting_until(float(hours.max()))
     grid = times_of_scenario(scenario, subjects(scenario, model)[0])
     all_times = None if hours is None else np.union1d(grid, hours).tolist()
-    curves = study_simulate(scenario, model=model, times=all_times)
+    curves = simulate_scenario(scenario, model, times=all_times)
     present = [name for name in names if exists_in(scenario.group, name)]
     return curves, scenario, shown_curves(curves, present, grid if hours is None else hours)
 

@@ -20,27 +20,28 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, threads_of
-from ketamech.cli.options import SimulateOptions, folder_name, listed_names
+from ketamech.cli.long_run import long_run
+from ketamech.cli.options import SimulateOptions, folder_name, listed_names, listed_numbers
 from ketamech.core import InputError
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
+from ketamech.simulation.output_times import table_times
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
     from ketamech.exchange.nonmem.read import DoseTable
-    from ketamech.exchange.simulate_any import Replicates
+    from ketamech.exchange.nonmem.solve_table import Replicates
     from ketamech.population.cohort import Cohort
     from ketamech.simulation.model import Model
     from ketamech.simulation.scenario import Scenario
 
 
-HOURS_AFTER_DOSE, MAX_DOSES = (
-    (0, 0.25, 0.5, 2 / 3, 1, 1.5, 2, 4, 8, 16),
-    40,
-)  # default output times: h after the first doses
 MAX_TIMES = 1_000_000
+INDEPENDENT_DRAW = (
+    "Each parameter was drawn from its own spread, independently: the bands are not those of a clinical sample."
+    " For people with covariates and correlations: --population trd"
+)
 DEFAULT_OUTPUT = "mood.madrs"
 SHARES, MAX_ROWS, ZERO_SHARE = (5, 50, 95), 12, 1e-6  # rows for each output; a share of the highest value shown as 0
 SHOWN_TIMES = (2.0, 24.0, 168.0, 672.0)  # h after the first dose that are shown unless --times names others
@@ -51,21 +52,25 @@ def simulate_cohort(options: SimulateOptions) -> None:
     from ketamech.engine.solve import TOLERANCE
     from ketamech.exchange.cohort_store import read_cohort, require_disk_space, require_empty_folder, write_cohort
     from ketamech.population.cohort import CHUNK, Cohort
+    from ketamech.population.virtual_population import load_population
     from ketamech.report.analysis_figures import cohort_figure
     from ketamech.report.provenance import provenance_of
 
     assert options.patients is not None
     scenario = options.loaded_scenario()
     seed = scenario.seed if options.seed is None else options.seed
-    folder = options.out or Path("runs") / folder_name(f"{scenario.title} {options.patients} patients seed {seed}")
+    title = f"{scenario.title} {options.patients} {options.population or ''} patients seed {seed}"
+    folder = options.out or Path("runs") / folder_name(title)
+    population = load_population(options.population) if options.population else None
     model = terminal.model(options.pk_model)
     times = output_times(options.times, options.output_interval, scenario)
     tolerance = TOLERANCE if options.tolerance is None else options.tolerance
     cohort = Cohort(
         model, scenario, options.patients, listed_names(options.outputs or DEFAULT_OUTPUT), times, seed,
         vary=listed_names(options.varying) if options.varying else None, tolerance=tolerance,
-        threads=threads_of(options.threads, options.scheduler),
+        threads=available_threads(options.threads, options.scheduler),
         chunk=CHUNK if options.chunk is None else options.chunk, device=options.device or "cpu",
+        population=population,
     )  # fmt: skip
     if options.dry_run:
         terminal.table(_estimate(cohort, folder, options.scheduler), title=f"Estimate: {scenario.title}")
@@ -73,6 +78,7 @@ def simulate_cohort(options: SimulateOptions) -> None:
     require_disk_space(folder, cohort.result_bytes)
     require_empty_folder(folder)
     metadata = {"outputs": cohort.outputs, "title": scenario.title, "seed": seed, "tolerance": tolerance}
+    metadata |= {"population": options.population or "each parameter drawn from its spread"}
     metadata |= provenance_of(scenario, model, seed, terminal.command_line())
     terminal.print_regimen(scenario)
     how: dict[str, Any] = {
@@ -95,6 +101,8 @@ def simulate_cohort(options: SimulateOptions) -> None:
     terminal.table(_summary(curves, scenario, chosen_times), title=scenario.title)
     notes = [note for note in scenario.assumptions if "--patients" not in note]
     terminal.print_assumptions(notes, "Assumed of the typical patient")
+    if population is None:
+        terminal.progress().print(INDEPENDENT_DRAW)
     terminal.progress().print(terminal.escape_markup(_outcome(state)))
     terminal.print_open_hint(figures[0])
 
@@ -140,6 +148,7 @@ def _job(cohort: Cohort) -> dict[str, Any]:
         "command": "simulate",
         "scenario": short_hash(repr((scenario.regimen, scenario.values, scenario.horizon, scenario.source))),
         **{name: getattr(cohort, name) for name in ("patients", "outputs", "seed", "vary", "tolerance", "device")},
+        **({"population": cohort.population.name} if cohort.population else {}),
         "times": short_hash(cohort.times.tobytes().hex()),
         "chunk": cohort.chunk_size,
     }
@@ -184,7 +193,7 @@ def _summary(curves: xr.Dataset, scenario: Scenario, chosen_times: np.ndarray | 
 def _shown_places(hours: np.ndarray, scenario: Scenario, chosen_times: np.ndarray | None) -> list[int]:
     """Indices of the times in the table: those chosen, up to MAX_ROWS, or usual ones after the first dose."""
     if chosen_times is None:
-        first_dose = min((at for t in scenario.regimen.treatments for at in t.starts(scenario.horizon)), default=0.0)
+        first_dose = min(scenario.regimen.starts(scenario.horizon), default=0.0)
         target_times = np.array([*(first_dose + delay for delay in SHOWN_TIMES), hours[-1]])
         indices = np.unique([int(np.argmin(np.abs(hours - hour))) for hour in target_times if hour <= hours[-1]])
     else:
@@ -219,14 +228,11 @@ def output_times(text: str | None, interval: float | None, scenario: Scenario) -
     Raises InputError if both are given, if `text` holds no hours and if `interval` is not positive.
     """
     if text is None and interval is None:
-        return _default_times(scenario)
+        ends = [treatment.duration + treatment.lag for treatment in scenario.regimen.treatments]
+        return table_times(scenario.horizon, scenario.regimen.starts(scenario.horizon), ends)
     if interval is not None:
         return _even_times(interval, scenario.horizon, text)
-    try:
-        return np.array([float(word) for word in str(text).split(",") if word.strip()])
-    except ValueError:
-        message = f"times '{text}'"
-        raise InputError(message, key="--times", expected="hours", type_this="--times '0, 2, 24, 672'") from None
+    return np.array(listed_numbers(str(text), "--times", "0, 2, 24, 672"))
 
 
 def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray:
@@ -237,16 +243,6 @@ def _even_times(interval: float, horizon: float, text: str | None) -> np.ndarray
         expected = f"hours, more than {horizon / MAX_TIMES:.2g}"
         raise InputError(f"an output interval of {interval:g} h", key=key, expected=expected, type_this=example)
     return np.unique(np.append(np.arange(0.0, horizon, interval), horizon))
-
-
-def _default_times(scenario: Scenario) -> np.ndarray:
-    """Every day, and several times on the day of each of the first doses, and the end of each infusion."""
-    horizon = scenario.horizon
-    starts = sorted({at for treatment in scenario.regimen.treatments for at in treatment.starts(horizon)})[:MAX_DOSES]
-    ends = {treatment.duration + treatment.lag for treatment in scenario.regimen.treatments}
-    around_doses = np.array([[at + hours for hours in (*HOURS_AFTER_DOSE, *ends)] for at in starts]).ravel()
-    times = np.concatenate([np.arange(0.0, horizon, 24.0), around_doses, [horizon]])
-    return np.unique(times[times <= horizon])
 
 
 FILE, BANDS, SHOWN = "simulated.csv", "bands.csv", 20
@@ -265,7 +261,7 @@ class Records:
     def read(cls, options: SimulateOptions) -> Records:
         """A dose table, or one subject of it, with the options that tables have. Raises InputError."""
         from ketamech.cli import scenario_argument
-        from ketamech.exchange.simulate_any import Replicates
+        from ketamech.exchange.nonmem.solve_table import Replicates
         from ketamech.parameters import load_parameters
 
         table, replicates = scenario_argument.doses(options.scenario, load_parameters(), options.drug), None
@@ -294,7 +290,7 @@ class Records:
 
     def solved(self, model: Model) -> tuple[pd.DataFrame, dict[str, str]]:
         """The records in the units that are shown, and the units of their columns."""
-        from ketamech.exchange.simulate_any import shown_records, solve_table
+        from ketamech.exchange.nonmem.solve_table import shown_records, solve_table
 
         options: dict[str, Any] = {"replicates": self.replicates, "every_record": self.every_record}
         return shown_records(solve_table(self.table, model, self.names, **options), model)
@@ -302,13 +298,13 @@ class Records:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the outputs."""
-        from ketamech.exchange.simulate_any import OUTPUTS
+        from ketamech.simulation.simulate import DEFAULT_OUTPUTS
 
-        return listed_names(self.outputs) if self.outputs else OUTPUTS
+        return listed_names(self.outputs) if self.outputs else DEFAULT_OUTPUTS
 
     def bands(self, records: pd.DataFrame, units: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Percentiles over replicates at each record, and the units of the columns."""
-        from ketamech.exchange.simulate_any import bands_of
+        from ketamech.exchange.nonmem.solve_table import bands_of
 
         table = bands_of(records, self.names)
         return table, {name: units[name.split(" ")[0]] for name in table.columns if name.split(" ")[0] in units}
@@ -332,10 +328,10 @@ def simulate_table(records: Records, options: SimulateOptions, unused_options: M
     for name, value in unused_options.items():
         option = f"--{name.replace('_', '-')}"
         if name in ("seed", "varying"):
-            message = f"{option} {value} of a dose table is for replicates"
-            raise InputError(message, key=option, expected="also --replicates", type_this="--replicates 100")
-        message = f"{option} {value} is for one scenario"
-        raise InputError(message, key=option, expected="one subject of the table", type_this="--subject 1")
+            what = f"{option} {value} of a dose table is for replicates"
+            raise InputError(what, key=option, expected="also --replicates", type_this="--replicates 100")
+        what = f"{option} {value} is for one scenario"
+        raise InputError(what, key=option, expected="one subject of the table", type_this="--subject 1")
     folder = options.out or Path("runs") / folder_name(table.path.stem)
     terminal.check_folder(folder)
     model = terminal.model(options.pk_model)

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
+from ketamech.exchange.optional_libraries import EXTRAS, how_to_install
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,17 +161,6 @@ def _distributed_widths(min_widths: Mapping[str, int], natural_widths: Mapping[s
     return widths
 
 
-EXTRAS = {
-    "trials": ("lifelines", "scoringrules"),
-    "calibrate": ("emcee", "SALib", "arviz"),
-    "exchange": ("libsbml", "libsedml", "libcombine", "petab", "h5netcdf"),
-    "bench": ("roadrunner", "pydiffsol", "COPASI"),
-    "web": ("fastapi", "uvicorn"),
-    "site": ("ziglang",),
-    "distributed": ("distributed",),
-}
-
-
 def require_extra(extra: str) -> None:
     """Raise InputError if a library of an extra is not installed."""
     for name in EXTRAS[extra]:
@@ -180,9 +170,7 @@ def require_extra(extra: str) -> None:
 
 def missing(name: str) -> InputError:
     """The error for a library that is not installed, with the command that installs it."""
-    extra = next((extra for extra, names in EXTRAS.items() if name.split(".")[0] in names), None)
-    message = f"this needs {name}, which is not installed"
-    return InputError(message, type_this=f'pip install "ketamech[{extra}]"' if extra else f"pip install {name}")
+    return InputError(f"this needs {name}, which is not installed", type_this=how_to_install(name))
 
 
 def progress() -> Console:
@@ -283,14 +271,16 @@ def print_note(text: str) -> None:
 
 def print_open_hint(path: object, prefix: str = "") -> None:
     """Print which file to open; its path is not folded."""
-    console = progress()
-    console.print(f"{prefix}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
-    console.print(DISCLAIMER)
+    progress().print(f"{prefix}Open [bold]{escape_markup(path)}[/bold]", soft_wrap=True)
 
 
 def print_written_files(paths: Sequence[object]) -> None:
     """Print which files were written."""
     print_note(f"Written: {', '.join(map(str, paths))}")
+
+
+def print_disclaimer(*_result: object, **_options: object) -> None:
+    """Print the disclaimer on the error stream: the last line of every command that ends well."""
     progress().print(DISCLAIMER)
 
 

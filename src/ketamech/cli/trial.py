@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import long_run, source_checkout, threads_of
-from ketamech.cli.options import Equations, Resume, Scheduler, Threads
+from ketamech.cli.long_run import long_run, source_checkout
+from ketamech.cli.options import Equations, Resume, Scheduler, Threads, listed_numbers
 from ketamech.cli.terminal import require_extra
 from ketamech.core import InputError, closest_match
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -101,7 +102,6 @@ def trial(
     has the effective number of patients of each arm or why it cannot be met, patient_weights.csv the weights. With
     'all', only trials with such arms are run; --publish writes the table that the site shows.
     """
-    from ketamech.estimation.posterior import posterior_hash, posterior_of
     from ketamech.exchange.output_folder import replace_folder
     from ketamech.report.calibration_report import publish_weighted_arms, shown_weighted_arms, write_weighted_arms
     from ketamech.report.provenance import provenance_of_many
@@ -109,7 +109,7 @@ def trial(
     from ketamech.trials.analysis.analyse import analyse
     from ketamech.trials.analysis.power import difference_sentences, success_criterion
     from ketamech.trials.analysis.power import power as power_of
-    from ketamech.trials.run_trial import with_sample_size
+    from ketamech.trials.posterior import posterior_hash, posterior_of
 
     require_extra("trials")
     is_all = [file.name for file in files] == ["all"]
@@ -137,11 +137,11 @@ def trial(
         key = posterior_hash(draws)
         job = {"command": "trial", "trial": design.fingerprint, "patients": patients, "seed": seed, "posterior": key}
         with long_run(folder, job, model, resume=resume, scheduler=scheduler) as work:
-            run = Simulation(model, replicates, seed, threads_of(threads, scheduler), draws, work)
+            run = Simulation(model, replicates, seed, available_threads(threads, scheduler), draws, work)
             criterion = success_criterion(design, alpha, margin)
             search = _search(design, run, sample_size, criterion) if sample_size else None
             if search:
-                design = with_sample_size(design, search.data.sizes["patient"])
+                design = design.replace(patients=search.data.sizes["patient"])
             data = search.data if search else run(design, patients)
             data = data.assign_attrs(posterior=key)
             with console.status("Analysing ..."), replace_folder(folder) as draft:
@@ -240,8 +240,7 @@ def _folders(out: Path | None, names: list[str]) -> list[Path]:
 
 
 def _named_trial(file: Path) -> tuple[str, Trial]:
-    from ketamech.estimation.clinical_targets import shipped_trial
-    from ketamech.trials.trial_reader import load_trial
+    from ketamech.trials.trial_reader import load_trial, shipped_trial
 
     if file.suffix in (".yaml", ".yml") or file.is_file():
         return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()), load_trial(file)
@@ -250,8 +249,8 @@ def _named_trial(file: Path) -> tuple[str, Trial]:
 
 def _shipped_names(with_published_arms: bool) -> list[str]:
     """Names of the shipped trials, or of those that have published arms."""
-    from ketamech.estimation.clinical_targets import TRIALS
     from ketamech.estimation.published_arms import published_arms
+    from ketamech.trials.trial_reader import TRIALS
 
     if with_published_arms:
         return sorted({arm.trial for arm in published_arms()})
@@ -263,19 +262,17 @@ def _arms_of_trial(name: str) -> list[PublishedArm]:
     from ketamech.estimation.published_arms import published_arms
 
     if not (arms := published_arms(name)):
-        message = f"'{name}' has no arm with a published mean and SD"
+        what = f"'{name}' has no arm with a published mean and SD"
         expected = ", ".join(_shipped_names(True))
         raise InputError(
-            message, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
+            what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
         )
     return arms
 
 
 def _parse_sizes(text: str | None) -> list[int]:
-    if text is None:
-        return []
-    try:
-        return [int(part) for part in re.split(r"[,\s]+", text.strip())]
-    except ValueError:
-        message = f"'{text}' is not a list of numbers"
-        raise InputError(message, key="--power", type_this="--power '20, 40, 80'") from None
+    sizes = listed_numbers(text, "--power", "20, 40, 80") if text is not None else []
+    if not all(size.is_integer() for size in sizes):
+        raise InputError(f"'{text}' are not numbers of patients", key="--power", expected="whole numbers",
+                         type_this="--power '20, 40, 80'")  # fmt: skip
+    return [int(size) for size in sizes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.options import Threads
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     from ketamech.simulation.model import Model
@@ -41,7 +41,7 @@ def variants(
     from ketamech.report.variants_page import outdated_fits_warning, write_average, write_variants
     from ketamech.simulation.load_scenario import load_scenario
 
-    workers = threads or os.cpu_count() or 1
+    workers = available_threads(threads)
     terminal.refuse_file(out)
     loaded = load_scenario(model_average) if model_average else None  # errors show before anything is solved
     model = terminal.model()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ketamech.cli import terminal
-from ketamech.cli.long_run import threads_of
+from ketamech.core.environment import available_threads
 
 if TYPE_CHECKING:
     from ketamech.simulation.model import Model
@@ -83,7 +83,7 @@ def _print_identifiability(model: Model, stage: str | None) -> None:
             rows.append({"kind": f"{count} of {len(names)} redundant", "parameters": ", ".join(names)})
     terminal.table(rows, title="What no observed output can separate")
     with terminal.progress_bar("Sensitivities") as update:
-        rank = shipped_sensitivity_rank(model, threads=threads_of(None, None), progress=update)
+        rank = shipped_sensitivity_rank(model, threads=available_threads(), progress=update)
     terminal.print_note(
         f"Numerical rank over {rank.readings} scored readings: {rank.rank} of {rank.parameters} directions. "
         f"{len(rank.invisible)} parameters change no reading by 1 % of its size when moved by a standard deviation."

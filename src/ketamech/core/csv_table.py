@@ -17,6 +17,11 @@ from ketamech.core.errors import RenamedWarning
 RENAMED_COLUMNS = DATA / "renamed" / "columns.csv"
 
 
+def parts(text: str, separator: str = ";") -> tuple[str, ...]:
+    """The parts of a text that are joined by `separator`, without blanks around them; empty ones are left out."""
+    return tuple(part.strip() for part in text.split(separator) if part.strip())
+
+
 @dataclass(frozen=True)
 class CsvRow:
     """One record of a table: cells by column, and its first line (the header is line 1)."""
@@ -60,7 +65,7 @@ class CsvRow:
 
     def listed(self, column: str) -> tuple[str, ...]:
         """The parts of a cell that are joined by ';'."""
-        return tuple(part.strip() for part in self.cells[column].split(";") if part.strip())
+        return parts(self.cells[column])
 
     def listed_known(
         self, column: str, choices: Collection[str], expected: str, *, what: str = "no"

@@ -1,7 +1,9 @@
-"""Names of parameters, outputs and scenario keys changed after 0.2.0: old ones work for one release, with a warning."""
+"""Names and calls that changed after 0.2.0: the old ones work for one release, with a warning."""
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import re
 import warnings
 from collections.abc import Collection
@@ -55,3 +57,40 @@ def _warn(old: str, new: str) -> None:
         RenamedWarning,
         stacklevel=3,
     )
+
+
+class LoadedByCall(type):
+    """Metaclass of a dataclass that the class method `loader` loads: a call of the class with a source does so too.
+
+    `Scenario("racemic 40 mg IV")` is `Scenario.read("racemic 40 mg IV")` with a RenamedWarning. A call with all
+    required fields constructs an instance as usual.
+    """
+
+    loader: str
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], content: dict[str, Any], *, loader: str = "") -> LoadedByCall:
+        """A class with the name of its loader."""
+        made = super().__new__(mcs, name, bases, content)
+        made.loader = loader or getattr(made, "loader", "")
+        return made
+
+    def __init__(cls, name: str, bases: tuple[type, ...], content: dict[str, Any], **_: Any) -> None:
+        super().__init__(name, bases, content)
+
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        """An instance with these fields, or loaded from a source."""
+        known = dataclasses.fields(cls)  # type: ignore[arg-type]
+        given = {*(one.name for one in known[: len(args)]), *fields}
+        optional = (dataclasses.MISSING, dataclasses.MISSING)
+        if all(one.name in given for one in known if (one.default, one.default_factory) == optional):
+            return super().__call__(*args, **fields)
+        warnings.warn(
+            f"{cls.__name__}(...) is now {cls.__name__}.{cls.loader}(...); the old call will stop working in the next"
+            " release",
+            RenamedWarning,
+            stacklevel=2,
+        )
+        load = getattr(cls, cls.loader)
+        later = {one.name for one in known} - set(inspect.signature(load).parameters)
+        loaded = load(*args, **{name: value for name, value in fields.items() if name not in later})
+        return dataclasses.replace(loaded, **{name: value for name, value in fields.items() if name in later})

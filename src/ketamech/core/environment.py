@@ -8,6 +8,7 @@ patients, differ between instruction sets.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import sys
 from collections.abc import Iterable
@@ -86,6 +87,11 @@ def package_version(name: str, missing: str = "none") -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return missing
+
+
+def available_threads(threads: int | None = None, scheduler: str | None = None) -> int:
+    """`threads` if stated, else all cores of this machine, or one thread for each task where a cluster is used."""
+    return threads or (1 if scheduler else os.cpu_count() or 1)
 
 
 def short_hash(content: str | bytes, digits: int = 16) -> str:

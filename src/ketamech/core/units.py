@@ -12,6 +12,7 @@ import ast
 import math
 import re
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,7 @@ SECOND, MINUTE, HOUR, DAY, WEEK = 1 / 3600, 1 / 60, 1.0, 24.0, 168.0
 YEAR = 365.25 * DAY
 MONTH = YEAR / 12  # 30.4375 days
 LONG_UNITS = ((YEAR, "year"), (MONTH, "month"), (WEEK, "week"), (DAY, "day"))
+GRAMS_PER_MOLE = 1e9  # g/mol in 1 kg/umol, the canonical unit of a molar mass
 MAX_COUNT = 1e6  # largest count of one unit in a duration
 DECIMALS = {True: 4, False: 2}  # decimals of a short number, exact or rounded
 ROUNDING_TOLERANCE = 1e-6  # relative difference that is attributed to rounding
@@ -51,6 +53,23 @@ def duration_text(hours: float, *, exact: bool = True) -> str:
         if count and same and (size < DAY or count.is_integer()):
             return f"{number_text(count)} {name}" + ("s" if size >= DAY and count != 1 else "")
     return f"{number_text(hours, exact=exact)} h"
+
+
+def time_text(hours: float) -> str:
+    """A time after the dose (h), as the web page writes it: 38 min, 2.3 h, 1.5 days, 12 days."""
+    if not math.isfinite(hours):
+        return "never"
+    if abs(hours) < 0.5 * MINUTE:
+        return "the start"
+    if hours < 1.5:
+        return f"{_half_up(60 * hours, 0)} min"
+    count, name = (hours, "h") if hours < 1.5 * DAY else (hours / DAY, "days")
+    return f"{_half_up(count, 1 if abs(count) < 9.95 else 0).removesuffix('.0')} {name}"
+
+
+def _half_up(value: float, decimals: int) -> str:
+    """A number with fixed decimals; a tie is rounded up, as in JavaScript."""
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
 
 
 def number_text(value: float, *, exact: bool = True) -> str:
@@ -83,6 +102,7 @@ _COMMON_UNITS: dict[str, FastUnit] = {
     **{f"{p}M": (size * 1e6, _MOLAR) for p, size in _PREFIXES.items()},
     **{f"{p}molar": (size * 1e6, _MOLAR) for p, size in _LONG_PREFIXES.items()},
     "kg": (1.0, _MASS),
+    "m": (10.0, {"dm": 1}),
     "cm": (0.1, {"dm": 1}),
     "Hz": (3600.0, {"h": -1}),
     "hertz": (3600.0, {"h": -1}),
@@ -199,7 +219,7 @@ def unit(text: str) -> Unit:
         cleaned = re.sub(pattern, replacement, cleaned)
     if re.search(r"\d", _NUMBERS_IN_UNITS.sub("", cleaned)) or cleaned.startswith((",", ".")):
         raise InputError(f"'{text}' contains a number, not only a unit", expected="a unit such as L/h, umol/L, ng/mL")
-    if plain := fast_unit(cleaned):
+    if plain := fast_unit(cleaned.replace("^", "**")):
         return Unit(text, float(f"{plain[0]:.14g}"), plain[1])
     return _parse_with_pint(text, cleaned)
 
@@ -221,9 +241,15 @@ def _evaluate_unit(node: ast.expr) -> FastUnit | None:
         return _COMMON_UNITS.get(node.id)
     if isinstance(node, ast.Constant) and node.value == 1 and type(node.value) is int:
         return 1.0, {}
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div):
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.Div | ast.Pow):
         return None
-    left, right = _evaluate_unit(node.left), _evaluate_unit(node.right)
+    left = _evaluate_unit(node.left)
+    if isinstance(node.op, ast.Pow):
+        power = node.right.value if isinstance(node.right, ast.Constant) else None
+        if left is None or type(power) is not int or power >= 10:
+            return None
+        return left[0] ** power, {name: size * power for name, size in left[1].items()}
+    right = _evaluate_unit(node.right)
     if left is None or right is None:
         return None
     times = isinstance(node.op, ast.Mult)
@@ -261,7 +287,7 @@ def convert(value: float, source: str, target: str, *, molar_mass: float | None 
     if a.same_kind(b):
         return value * a.factor / b.factor
     if molar_mass is not None:
-        per_kilogram = 1e9 / molar_mass  # umol in a kilogram
+        per_kilogram = GRAMS_PER_MOLE / molar_mass  # umol in a kilogram
         for sign in (1, -1):
             if combine(a.dims, (("kg", Fraction(-1)), ("umol", Fraction(1))), sign) == b.dims:
                 return value * a.factor * per_kilogram**sign / b.factor

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError, convert
+from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.dosing.drugs import Absorption, absorption, load_drugs
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_DOSES, Treatment
@@ -104,7 +105,7 @@ def micromoles(treatment: Treatment, number: ParameterLookup) -> Quantity:
     if drug.dose:
         return milligrams / number("person.weight") / milligrams_per_kilogram(drug.dose, number)
     assert drug.molar_mass is not None
-    return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * 1e9)
+    return convert(milligrams, "mg", "umol", molar_mass=number(drug.molar_mass) * GRAMS_PER_MOLE)
 
 
 def body_surface_constants() -> tuple[float, float]:
@@ -193,7 +194,7 @@ def _parts(row: Absorption, treatment: Treatment, amount: Quantity, number: Para
 
 def _devices(amount: Quantity, number: ParameterLookup) -> Quantity:
     """Number of nasal devices of a dose (umol)."""
-    molar_mass = number("drug.ketamine_molar_mass") * 1e9
+    molar_mass = number("drug.ketamine_molar_mass") * GRAMS_PER_MOLE
     device = convert(number("drug.nasal_device") * 1e6, "mg", "umol", molar_mass=molar_mass)
     return np.maximum(1, np.rint(amount / device))
 

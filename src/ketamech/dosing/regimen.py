@@ -73,6 +73,10 @@ class Regimen:
         """The regimen as one sentence, in the words of `sentences`."""
         return "; ".join(self.sentences(exact=exact))
 
+    def starts(self, until: float) -> list[float]:
+        """Times (h) before `until` at which a dose starts, each once, in order."""
+        return sorted({float(at) for treatment in self.treatments for at in treatment.starts(until)})
+
     def horizon(self) -> float:
         """Default simulated time (h): 28 days, or four weeks beyond the last dose or the end of its infusion.
 

@@ -26,7 +26,8 @@ import numpy as np
 
 from ketamech.core import UnknownNameError, cache_folder, closest_match, environment
 from ketamech.core.atomic_files import atomic_write, ignore_disk_errors, read_json
-from ketamech.core.environment import source_hash
+from ketamech.core.environment import short_hash, source_hash
+from ketamech.core.progress import LineProgress
 from ketamech.engine.codegen import native_code
 from ketamech.engine.codegen.ir import WorkspaceLayout
 from ketamech.engine.gpu_kernel import WARP, PtxModule, open_device
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from ketamech.engine.codegen.equation_code import EquationCode
     from ketamech.model.system import System
 
-Progress = Callable[[str], None]
 LANES = 4  # patients side by side, in one AVX2 register
 WIDE_LANES = 8  # in one AVX-512 register; the workspace then exceeds the L1 cache, which few processors make up for
 WIDE_PROCESSORS = frozenset({"znver5"})  # on which eight lanes were measured to be faster (decision 36)
@@ -118,7 +118,7 @@ class Kernel:
     """
 
     def __init__(
-        self, layout: SystemLayout, build_system: Callable[[], System], announce: Progress | None = None
+        self, layout: SystemLayout, build_system: Callable[[], System], announce: LineProgress | None = None
     ) -> None:
         self.layout, self.build_system, self._announce = layout, build_system, announce
         self.scope: Scope | None = None
@@ -323,7 +323,7 @@ _LOADED: dict[str, Kernel] = {}
 
 
 def load_kernel(
-    layout: SystemLayout, build_system: Callable[[], System], *, announce: Progress | None = None
+    layout: SystemLayout, build_system: Callable[[], System], *, announce: LineProgress | None = None
 ) -> Kernel:
     """The kernel of the system that `layout` describes; `build_system` is called only if it has to be compiled."""
     return _LOADED.setdefault(layout.fingerprint, Kernel(layout, build_system, announce))
@@ -403,7 +403,7 @@ def _portable_folder(*parts: str) -> Path:
 
 
 def _hashed_folder(*parts: str) -> Path:
-    return cache_folder() / "kernels" / hashlib.sha256("|".join([*parts, _code_generator()]).encode()).hexdigest()[:20]
+    return cache_folder() / "kernels" / short_hash("|".join([*parts, _code_generator()]), 20)
 
 
 def _cached_files(folder: Path, generate: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:

@@ -7,7 +7,6 @@ The choice of code is therefore one of speed only, and may depend on what is com
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ketamech.core.environment import short_hash
 from ketamech.model.layout import SystemLayout
 
 
@@ -28,7 +28,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Scope:
-    """`outputs` (indices in `layout.outputs`) that may be read, with all states that they depend on; its `slices`.
+    """`outputs` (indices in `layout.output_names`) that may be read, with all states that they depend on; its `slices`.
 
     Slices come in the order in which they are preferred.
     """
@@ -42,7 +42,7 @@ class Scope:
     def of(cls, layout: SystemLayout, name: str, requested: Iterable[str], slices: tuple[Slice, ...] = ()) -> Scope:
         """The scope of the outputs `requested`: these, all they depend on, and outputs computed from these alone."""
         included = set(layout.needed_outputs(requested))
-        computed = range(len(layout.states), len(layout.outputs))
+        computed = range(len(layout.states), len(layout.output_names))
         while added := {i for i in computed if i not in included and included.issuperset(layout.reads[i])}:
             included |= added
         return cls(layout, name, frozenset(included), slices)
@@ -66,4 +66,4 @@ class Scope:
     def identity(self, slice_: Slice) -> str:
         """Hash of the scope and a slice of it, different for every other pair."""
         text = json.dumps([sorted(self.outputs), sorted(slice_.receivers)])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return short_hash(text)

@@ -15,6 +15,7 @@ from time import perf_counter
 import numpy as np
 
 from ketamech.core import InputError, SolverError, UnknownNameError, closest_match
+from ketamech.core.progress import CountProgress
 from ketamech.engine.codegen.native_code import NativeModule
 from ketamech.engine.events import Events, EventTable, to_table
 from ketamech.engine.gpu_kernel import PtxModule, run_on_gpu
@@ -110,7 +111,6 @@ SOLVER_STATUS = ("ok", "too many steps", "not finite", "step too small", "no ste
 STEADY_STATE_TOLERANCE = 1e-8  # relative correction below which a steady state is accepted
 TOLERANCE, FIRST_STEP, MAX_STEPS = 6e-7, 0.03, 100_000
 MAX_GROWTH, MIN_GROWTH, RETRY_TOLERANCES = 10.0, 0.2, 2
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def all_states(kernel: Kernel, code: CompiledSystem, y: np.ndarray) -> np.ndarra
 def solve(
     kernel: Kernel, start: np.ndarray, inputs: np.ndarray, events: Sequence[Events] | EventTable, times: np.ndarray, *,
     outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
-    first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: Progress | None = None,
+    first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: CountProgress | None = None,
 ) -> Solution:  # fmt: skip
     """Integrate each patient from `start` [patient, state] with their events to the last of `times` (h, rising).
 
@@ -237,7 +237,7 @@ def solve(
 def integrate(
     kernel: Kernel, patients: IntegrationState, events: EventTable, times: np.ndarray, *,
     outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
-    first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: Progress | None = None,
+    first_step: float = FIRST_STEP, threads: int = 1, device: str = "cpu", progress: CountProgress | None = None,
 ) -> Solution:  # fmt: skip
     """Continue patients to the last of `times`, updating them; `events` must not contain events before their clock.
 
@@ -259,7 +259,7 @@ def integrate(
 def follow(
     kernel: Kernel, code: CompiledSystem, patients: IntegrationState, events: EventTable, times: np.ndarray, *,
     outputs: Sequence[str] | None = None, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS,
-    first_step: float = FIRST_STEP, threads: int = 1, progress: Progress | None = None,
+    first_step: float = FIRST_STEP, threads: int = 1, progress: CountProgress | None = None,
 ) -> Solution:  # fmt: skip
     """As `integrate`, with the code for a device, a slice or tangents, checked `times` and events within the scope.
 

@@ -11,7 +11,6 @@ standard deviations that are estimated. Parameters vary on the logarithmic scale
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +20,7 @@ import numpy as np
 from ketamech.core import require_known, unit
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.csv_table import read_constants, read_table
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation.clinical_targets import (
     DIRECTORY,
@@ -29,7 +28,6 @@ from ketamech.estimation.clinical_targets import (
     TrialLikelihood,
     load_clinical_targets,
     load_spread_targets,
-    shipped_trial,
     standard_error_of,
     statistic,
 )
@@ -37,6 +35,7 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, folder_of_equations, load_model
 from ketamech.trials.design import Trial
 from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import shipped_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PATIENTS_PER_ARM = 120  # in each simulated arm
@@ -44,7 +43,7 @@ MODEL_ERROR = DIRECTORY / "model_error.csv"  # SD, by kind of statistic
 SEED = 20
 DIFFERENCE_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
-Progress = Callable[[int, str], None]
+StepProgress = Callable[[int, str], None]
 
 
 def no_progress(done: int, words: str) -> None:
@@ -82,7 +81,7 @@ def load_estimated(table: ParameterTable | None = None, variant: str = "") -> tu
 
 
 @dataclass(frozen=True)
-class StudyEffect:
+class TrialEffect:
     """A difference between trials: the parameter of its SD, and the parameters that act as it does in one trial."""
 
     name: str
@@ -90,13 +89,13 @@ class StudyEffect:
     parameters: tuple[str, ...]
 
 
-def load_study_effects() -> tuple[StudyEffect, ...]:
+def load_study_effects() -> tuple[TrialEffect, ...]:
     """The rows of data/calibration/study_effects.csv. Raises InputError."""
     rows = read_table(DIRECTORY / "study_effects.csv", ("study_effect", "sd_parameter", "parameter", "why"))
     by_effect: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         by_effect.setdefault((row["study_effect"], row["sd_parameter"]), []).append(row["parameter"])
-    return tuple(StudyEffect(name, sd, tuple(parameters)) for (name, sd), parameters in by_effect.items())
+    return tuple(TrialEffect(name, sd, tuple(parameters)) for (name, sd), parameters in by_effect.items())
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Calibration:
     estimated: tuple[EstimatedParameter, ...]
     rows: tuple[ClinicalTarget, ...]
     patients_per_arm: int = PATIENTS_PER_ARM
-    threads: int = os.cpu_count() or 1
+    threads: int = available_threads()
     executor: Executor = LOCAL_EXECUTOR
     data: np.ndarray | None = field(default=None, compare=False)
 
@@ -190,7 +189,7 @@ class Calibration:
         """The statistics [row] at standardised logarithms `x`; NaN where a trial gave none."""
         return self.simulated_statistics(x[None])[0]
 
-    def simulated_statistics(self, x: np.ndarray, progress: Progress = no_progress, words: str = "") -> np.ndarray:
+    def simulated_statistics(self, x: np.ndarray, progress: StepProgress = no_progress, words: str = "") -> np.ndarray:
         """Statistics [point, row] at points [point, parameter], of which some may be equal; `progress` receives the
         number of finished points."""
         names = [_name(point) for point in x]
@@ -213,7 +212,7 @@ class Calibration:
         return {"found": np.array([statistic(row, data[row.trial])[0] for row in self.rows])}
 
     @cached_property
-    def study_effects(self) -> tuple[StudyEffect, ...]:
+    def study_effects(self) -> tuple[TrialEffect, ...]:
         """The study effects whose SD is estimated."""
         names = [p.name for p in self.estimated]
         return tuple(e for e in load_study_effects() if e.sd_parameter in names and set(e.parameters) & set(names))
@@ -280,7 +279,7 @@ class Calibration:
         value = likelihood(self._study_sds(within), known - self.published) - 0.5 * np.sum(x**2, axis=1)
         return np.where(valid, value, -np.inf)
 
-    def map_estimate(self, rounds: int, progress: Progress) -> np.ndarray:
+    def map_estimate(self, rounds: int, progress: StepProgress) -> np.ndarray:
         """The posterior mode from the prior median [parameter]: damped Gauss-Newton steps of the parameters that move
         the statistics, each followed by the best study SDs at these statistics."""
         x = np.zeros(len(self.estimated))
@@ -355,7 +354,7 @@ def calibration(
     estimated = load_estimated(subset.parameters, subset.variant)
     targets = (*load_clinical_targets(), *load_spread_targets())
     rows = tuple(row for row in targets if row.fitted and row.row.use == "calibrate")
-    return Calibration(subset, estimated, rows, persons, threads or os.cpu_count() or 1)
+    return Calibration(subset, estimated, rows, persons, available_threads(threads))
 
 
 def profile(task: Calibration, best: np.ndarray, slopes: np.ndarray, place: int, grid: np.ndarray) -> np.ndarray:

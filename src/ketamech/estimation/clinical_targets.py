@@ -10,18 +10,15 @@ from functools import cache
 import numpy as np
 import xarray as xr
 
-from ketamech.core import require_known
 from ketamech.core.constants import Z95
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.trials.analysis.treatment_effects import baselines, scores
-from ketamech.trials.design import Trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import shipped_trial
 
 DIRECTORY = DATA / "calibration"
-TRIALS = DATA / "trials"
 COLUMNS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "against", "se", "fitted", "why")
 SPREADS = ("evidence", "trial", "arm", "scale", "visit", "statistic", "sd", "n", "fitted", "why")
 FITTED_CODES = {
@@ -79,14 +76,6 @@ def load_spread_targets() -> tuple[ClinicalTarget, ...]:
     return tuple(targets)
 
 
-@cache
-def shipped_trial(name: str) -> Trial:
-    """A shipped trial by name. Raises InputError for an unknown one."""
-    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
-    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
-    return load_trial(files[name])
-
-
 def standard_error_of(row: ClinicalTarget) -> float:
     """Standard error of the printed number: given, printed, or that of a share of n patients."""
     if row.se > 0:
@@ -114,7 +103,10 @@ def published_interval(row: ClinicalTarget) -> tuple[float, float]:
 
 
 def exact_share_interval(percent: float, n: int) -> tuple[float, float]:
-    """Clopper-Pearson 95 % interval (percent) of a share of `n` patients."""
+    """Clopper-Pearson 95 % interval (percent) of a share of `n` patients.
+
+    For published shares, which are data: it holds the true share at least 95 % of the time, however few the patients.
+    """
     from scipy.stats import binomtest
 
     interval = binomtest(round(percent / 100 * n), n).proportion_ci(0.95, method="exact")

@@ -18,9 +18,8 @@ import numpy as np
 
 from ketamech.core import InputError, unit
 from ketamech.core.csv_table import read_records, read_table
-from ketamech.estimation.calibration import Calibration, Progress, in_table_units
+from ketamech.estimation.calibration import Calibration, StepProgress, in_table_units
 from ketamech.estimation.clinical_targets import DIRECTORY, ClinicalTarget
-from ketamech.estimation.posterior import load_posterior, posterior_hash
 from ketamech.estimation.surrogate_posterior import (
     DesignPoints,
     Posterior,
@@ -29,6 +28,7 @@ from ketamech.estimation.surrogate_posterior import (
     sample_emulated,
 )
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.trials.posterior import load_posterior, posterior_hash
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class LeftOutPosterior:
 
 
 def leave_one_trial_out(
-    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, progress: Progress, *,
+    points: DesignPoints, emulator: QuadraticEmulator, posterior: Posterior, count: int, progress: StepProgress, *,
     seed: int = 1, steps: int = STEPS,
 ) -> Iterator[LeftOutPosterior]:  # fmt: skip
     """The posterior without each trial, in turn, as `count` draws of equal weight."""

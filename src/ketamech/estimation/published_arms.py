@@ -13,15 +13,11 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import (
-    ClinicalTarget,
-    load_clinical_targets,
-    load_spread_targets,
-    shipped_trial,
-)
+from ketamech.estimation.clinical_targets import ClinicalTarget, load_clinical_targets, load_spread_targets
 from ketamech.evidence import standard_error
 from ketamech.population.weights import effective_size, tilted_weights, weighted_mean_and_sd
 from ketamech.trials.analysis.treatment_effects import scores
+from ketamech.trials.trial_reader import shipped_trial
 
 SD_OF_MOMENT = {"baseline mean": "baseline SD", "mean": "SD", "change": "SD of change"}  # moment: its SD
 RESPONSE = "response (%)"

@@ -16,7 +16,7 @@ import numpy as np
 
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import short_hash
-from ketamech.estimation.calibration import Progress
+from ketamech.estimation.calibration import StepProgress
 from ketamech.estimation.surrogate_posterior import (
     WALKERS_PER_PARAMETER,
     DesignPoints,
@@ -46,7 +46,7 @@ class SimulatedDataSets:
     seed: int = 1
     steps: int = STEPS
 
-    def ranks(self, count: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    def ranks(self, count: int, progress: StepProgress) -> tuple[np.ndarray, np.ndarray]:
         """Ranks [data set, parameter] of the true among the sampled values, and the largest R-hat of each data set."""
         units = {f"{self._name}-{number}": number for number in range(count)}
         ranks = []
@@ -172,9 +172,11 @@ def rank_uniformity(names: Sequence[str], ranks: np.ndarray) -> list[RankUniform
 
 
 def mean_coverage(ranks: np.ndarray) -> tuple[float, float]:
-    """Coverage of the central interval over all parameters of ranks [data set, parameter], and its standard error over
-    data sets; more sensitive to posteriors that are too narrow everywhere than a test of each parameter. The page of
-    the calibration and benchmarks/fit_calibration.py use it."""
+    """Coverage of the central interval over all parameters of ranks [data set, parameter], and its standard error.
+
+    The standard error is over data sets. Coverage is more sensitive to posteriors that are too narrow everywhere than a
+    test of each parameter. For the page of the calibration and benchmarks/fit_calibration.py.
+    """
     shares = _inside(ranks).mean(axis=1)
     return float(shares.mean()), float(shares.std(ddof=1) / np.sqrt(len(shares)))
 

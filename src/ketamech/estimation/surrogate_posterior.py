@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from ketamech.estimation.calibration import Calibration, Progress, no_progress
+from ketamech.estimation.calibration import Calibration, StepProgress, no_progress
 
 PRIOR_WIDENING, FOLDS = 1.5, 5
 MAX_PRIOR_SD, MAX_DESIGN_DISTANCE = 5.0, 2.0  # SD of the prior; root mean square distance in SD of the design points
@@ -32,7 +32,7 @@ class DesignPoints:
     centre: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def map_and_covariance(
-        self, rounds: int = 0, progress: Progress = no_progress
+        self, rounds: int = 0, progress: StepProgress = no_progress
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The posterior mode, the linearised covariance about it and the study gradients there; computed once."""
         if self.centre is None:
@@ -40,7 +40,7 @@ class DesignPoints:
             self.centre = (best, *self.task.spread(best))
         return self.centre
 
-    def sample(self, count: int, progress: Progress, *, rounds: int = MAP_ROUNDS) -> tuple[np.ndarray, np.ndarray]:
+    def sample(self, count: int, progress: StepProgress, *, rounds: int = MAP_ROUNDS) -> tuple[np.ndarray, np.ndarray]:
         """Points [point, parameter] about the mode and their statistics [point, row]."""
         best, spread, _ = self.map_and_covariance(rounds, progress)
         random = np.random.RandomState(self.seed)
@@ -133,7 +133,7 @@ def sample_posterior(
     points: DesignPoints,
     emulator: QuadraticEmulator,
     draws: int,
-    progress: Progress,
+    progress: StepProgress,
     *,
     steps: int = STEPS,
     seed: int = 1,

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ketamech.core import require_known
+from ketamech.core.csv_table import parts
 from ketamech.core.environment import DATA
+from ketamech.core.statistics import INTERVAL_95, percentiles
 from ketamech.estimation.calibration import Calibration, in_table_units
 from ketamech.estimation.surrogate_posterior import QuadraticEmulator, prior_contraction
 from ketamech.parameters import Parameter
@@ -30,7 +32,7 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
     """
     middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
     values = in_table_units(task, middle[None])[0]
-    low, high = np.percentile(in_table_units(task, draws), [2.5, 97.5], axis=0)
+    low, high = percentiles(in_table_units(task, draws), INTERVAL_95)
     ids = informative_rows(task, emulator, middle)
     rows = {}
     for i, p in enumerate(task.estimated):
@@ -44,7 +46,7 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
 def of_stages(rows: dict[str, list[str]], words: str) -> dict[str, list[str]]:
     """The rows of the stages named in `words` ("people, mood"). Raises UnknownNameError for a stage without rows."""
     known = {name.split(".")[0] for name in rows}
-    chosen = [word.strip() for word in words.split(",") if word.strip()]
+    chosen = parts(words, ",")
     for word in chosen:
         what = f"the posterior is not narrower than the prior for any row of '{word}'"
         require_known(word, known, what, key="--write-tables", expected=", ".join(sorted(known)))

@@ -12,11 +12,11 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core import unit
+from ketamech.core.constants import PAPERS
 from ketamech.estimation.calibration import EstimatedParameter
 from ketamech.estimation.clinical_targets import load_clinical_targets
-from ketamech.estimation.posterior import load_posterior, posterior_hash
-from ketamech.exchange.result_metadata import PAPERS
 from ketamech.parameters import ParameterTable
+from ketamech.trials.posterior import load_posterior, posterior_hash
 
 ROW, CHAINS = "row", 4
 

@@ -25,6 +25,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
 from ketamech.core.checkpoint import CHECKPOINT_FOLDER, Checkpoint, read_journal
+from ketamech.core.environment import short_hash
 from ketamech.exchange.output_folder import store_errors
 from ketamech.exchange.result_metadata import csv_metadata, sidecar_path
 
@@ -197,7 +198,7 @@ def _write_state(folder: Path, pieces: Checkpoint, patients: int, firsts: range)
 
 
 def _checksum(state: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:16]
+    return short_hash(json.dumps(state, sort_keys=True))
 
 
 def _replace(target: Path, text: str) -> None:

@@ -19,13 +19,15 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from ketamech.core import InputError, KetaMechError
+from ketamech.core import InputError, KetaMechError, SolverError
 from ketamech.core.atomic_files import read_text
-from ketamech.exchange.cross_simulator_check import FINE, MAX_DIFFERENCE, NotComparable, roadrunner_difference
+from ketamech.exchange.cross_simulator_check import MAX_DIFFERENCE, RoadRunnerModel
 from ketamech.exchange.petab_simulation import simulate_petab
 from ketamech.exchange.sbml import semantic_suite
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.model_editor import STEADY_TIMES
+from ketamech.exchange.sbml.sbml_model import SbmlModel
+from ketamech.exchange.sbml.simulate import simulate_imported
 from ketamech.exchange.sedml_simulation import SedmlFile
 
 PASSED, WRONG, REFUSED, FAILED, CRASHED = "passed", "wrong", "refused", "not solved", "crashed"
@@ -54,6 +56,54 @@ class Suite:
     find: Callable[[Path], list[Path]]
     run: Callable[[Path], str]
     expected: str
+
+
+class NotComparable(Exception):
+    """A model that the other simulator cannot run, or that is no simulation."""
+
+
+OWN_TOLERANCE = 1e-10  # relative, for the models of other people, which may oscillate for long
+FINE, FINER = 1e-11, 1e-12  # of libRoadRunner for these models
+TRACE = 1e-9  # of the scale of a state: differences below MAX_DIFFERENCE of this do not count
+
+
+def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray, start: float = 0.0) -> str:
+    """The first state of an imported model that differs from libRoadRunner by more than MAX_DIFFERENCE of its largest
+    value at `times`, after a `start` that the model has too; empty where there is none.
+
+    Raises NotComparable where libRoadRunner cannot run the model, or differs from itself at a finer tolerance (chaos).
+    """
+    scales = {name.split(".")[1]: scale for name, scale in model.scales.items()}
+    theirs = _roadrunner_states(text, scales, times, start, FINE)
+    difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), theirs, scales, times)
+    if difference and _difference(_roadrunner_states(text, scales, times, start, FINER), theirs, scales, times):
+        raise NotComparable("libRoadRunner gives other values at a finer tolerance")
+    return difference
+
+
+def _roadrunner_states(
+    text: str, scales: Mapping[str, float], times: np.ndarray, start: float, relative: float
+) -> dict[str, np.ndarray]:
+    try:
+        other = RoadRunnerModel(text)
+        other.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in other.states})
+        return dict(zip(other.states, other.simulate(times, start).T, strict=True))
+    except (RuntimeError, SolverError) as problem:
+        raise NotComparable(f"libRoadRunner: {' '.join(str(problem).split())[:150]}") from None
+
+
+def _difference(
+    ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], scales: Mapping[str, float], times: np.ndarray
+) -> str:
+    for name, curve in theirs.items():
+        own = ours.get(f"amount({name})", ours.get(name))
+        if own is None:
+            return f"{name} is not among the values that are computed"
+        apart = np.abs(own - curve) / max(np.abs(curve).max(), TRACE * scales.get(name, 1.0))
+        if not apart.max() <= MAX_DIFFERENCE:
+            at = int(np.argmax(~(apart <= MAX_DIFFERENCE)))
+            return f"{name} is {own[at]:.6g}, libRoadRunner {curve[at]:.6g}, at {times[at]:g}"
+    return ""
 
 
 def _semantic_case(folder: Path) -> str:

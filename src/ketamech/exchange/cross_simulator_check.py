@@ -1,6 +1,7 @@
 """Comparison with other simulators: the largest difference of every output of an exported scenario.
 
-Other simulators on an SBML document: libRoadRunner (CVODE), COPASI (LSODA) and AMICI (CVODES).
+Other simulators on an SBML document: libRoadRunner (CVODE), COPASI (LSODA) and AMICI (CVODES). Tellurium executes the
+archive itself, as its SED-ML says.
 
 `simulate_*` take SBML text, times (h, rising, above 0), ids of the outputs and a scale for each state, and return
 curves [time, id]. A value at the exact time of an event may be the one before or the one after it. The benchmarks use
@@ -9,13 +10,11 @@ the classes directly, to solve one loaded model for many patients.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,9 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.checkpoint import Arrays
+from ketamech.core.environment import package_version, short_hash
+from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.exchange.omex import (
     SCENARIO,
     TOLERANCE,
@@ -33,8 +35,6 @@ from ketamech.exchange.omex import (
 )
 from ketamech.exchange.optional_libraries import import_optional, with_fields
 from ketamech.exchange.sbml.ids import sbml_id
-from ketamech.exchange.sbml.sbml_model import SbmlModel
-from ketamech.exchange.sbml.simulate import simulate_imported
 from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario, scenario_from_text
@@ -45,7 +45,7 @@ from ketamech.simulation.simulate import subjects
 RELATIVE, ABSOLUTE = 1e-9, 1e-11  # absolute: a share of each state's scale
 MAX_STEPS = 1_000_000
 PURPOSE = "running a model in another simulator"
-Simulate = Callable[[str, np.ndarray, Sequence[str], Mapping[str, float]], np.ndarray]
+Simulate = Callable[[Any, np.ndarray, Sequence[str], Mapping[str, float]], np.ndarray]  # Any: SBML text or an archive
 
 
 class RoadRunnerModel:
@@ -53,7 +53,7 @@ class RoadRunnerModel:
 
     def __init__(self, sbml: str, outputs: Sequence[str] | None = None) -> None:
         """Load a model that reports `outputs` (default: its states)."""
-        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE, "bench")
+        roadrunner = import_optional("roadrunner", "libroadrunner", PURPOSE)
         roadrunner.Logger.disableLogging()
         self._simulator = roadrunner.RoadRunner(sbml)
         self._simulator.integrator.maximum_num_steps = MAX_STEPS
@@ -94,7 +94,7 @@ class CopasiModel:
     """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
-        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE, "bench")
+        self._copasi = import_optional("COPASI", "python-copasi", PURPOSE)
         self._outputs, self._times = list(outputs), times
         self._data = self._copasi.CRootContainer.addDatamodel()
         if not self._data.importSBMLFromString(sbml):
@@ -155,11 +155,11 @@ class AmiciModel:
     """
 
     def __init__(self, sbml: str, outputs: Sequence[str], times: np.ndarray) -> None:
-        amici = import_optional("amici", "amici", PURPOSE, "amici")
-        import_optional("amici.sim.sundials", "amici", PURPOSE, "amici")
-        importer = import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+        amici = import_optional("amici", "amici", PURPOSE)
+        import_optional("amici.sim.sundials", "amici", PURPOSE)
+        importer = import_optional("amici.importers.sbml", "amici", PURPOSE)
         # a process loads a module name only once
-        name = f"ketamech_{hashlib.sha256(sbml.encode()).hexdigest()[:12]}"
+        name = f"ketamech_{short_hash(sbml, 12)}"
         self._outputs, self._folder = list(outputs), tempfile.TemporaryDirectory()
         source = Path(self._folder.name) / "model.xml"
         source.write_text(sbml, encoding="utf-8")
@@ -204,12 +204,17 @@ class AmiciModel:
 
 def require_amici() -> None:
     """Raise InputError, before any work, that names what AMICI needs and what is missing here."""
-    import_optional("amici.importers.sbml", "amici", PURPOSE, "amici")
+    import_optional("amici.importers.sbml", "amici", PURPOSE)
     tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
     if missing_tools := [name for tool, name in tools.items() if shutil.which(tool) is None]:
         message = f"AMICI needs {', '.join(missing_tools)}, not found on the PATH"
         raise InputError(message, key="--amici", expected="SWIG, CMake and a C++ compiler",
                          type_this="pip install swig cmake; apt install g++")  # fmt: skip
+
+
+def import_tellurium() -> Any:
+    """The module of Tellurium that executes archives. Raises InputError where it is not installed."""
+    return import_optional("tellurium.sedml.tesedml", "tellurium", PURPOSE)
 
 
 def simulate_roadrunner(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
@@ -236,72 +241,53 @@ def simulate_amici(sbml: str, times: np.ndarray, ids: Sequence[str], scales: Map
     return model.simulate()
 
 
-class NotComparable(Exception):
-    """A model that the other simulator cannot run, or without a simulation."""
+def simulate_tellurium(archive: Path, times: np.ndarray, ids: Sequence[str], scales: Mapping[str, float]) -> np.ndarray:
+    """Curves [time, id] that Tellurium computes from an archive, with the tolerances of its SED-ML.
 
-
-OWN_TOLERANCE = 1e-10  # relative; models of other authors may oscillate for a long time
-FINE, FINER = 1e-11, 1e-12  # of libRoadRunner for these models
-TRACE = 1e-9  # of the scale of a state: the smallest size to which a difference is related
-
-
-def roadrunner_difference(text: str, model: SbmlModel, times: np.ndarray, start: float = 0.0) -> str:
-    """The first state of an imported model that differs from libRoadRunner by more than MAX_DIFFERENCE of its largest
-    value at `times` (after `start`, the initial time of the model); an empty text where there is none.
-
-    Raises NotComparable where libRoadRunner cannot run the model, or differs from itself at a finer tolerance (chaos).
+    `times` must be among those of the SED-ML. NaN for ids that it does not report, e.g. amounts of the kinetics.
     """
-    scales = {name.split(".")[1]: scale for name, scale in model.scales.items()}
-    reference = _roadrunner_states(text, scales, times, start, FINE)
-    difference = _difference(simulate_imported(model, times, tolerance=OWN_TOLERANCE), reference, scales, times)
-    if difference and _difference(_roadrunner_states(text, scales, times, start, FINER), reference, scales, times):
-        raise NotComparable("libRoadRunner gives other values at a finer tolerance")
-    return difference
-
-
-def _roadrunner_states(
-    text: str, scales: Mapping[str, float], times: np.ndarray, start: float, relative: float
-) -> dict[str, np.ndarray]:
     try:
-        simulator = RoadRunnerModel(text)
-        simulator.set_tolerances(relative, {name: 1e-3 * relative * scales.get(name, 1.0) for name in simulator.states})
-        return dict(zip(simulator.states, simulator.simulate(times, start).T, strict=True))
-    except (RuntimeError, SolverError) as problem:
-        raise NotComparable(f"libRoadRunner: {' '.join(str(problem).split())[:150]}") from None
-
-
-def _difference(
-    ours: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], scales: Mapping[str, float], times: np.ndarray
-) -> str:
-    for name, curve in reference.items():
-        own_curve = ours.get(f"amount({name})", ours.get(name))
-        if own_curve is None:
-            return f"{name} is not among the values that are computed"
-        error = np.abs(own_curve - curve) / max(np.abs(curve).max(), TRACE * scales.get(name, 1.0))
-        if not error.max() <= MAX_DIFFERENCE:
-            index = int(np.argmax(~(error <= MAX_DIFFERENCE)))
-            return f"{name} is {own_curve[index]:.6g}, libRoadRunner {curve[index]:.6g}, at {times[index]:g}"
-    return ""
+        (result,) = import_tellurium().executeCombineArchive(str(archive), createOutputs=False).values()
+    except (OSError, RuntimeError) as problem:
+        raise SolverError(f"Tellurium could not execute the archive: {problem}") from None
+    courses = [name.removeprefix("task_") for name in SedmlFile(archive).courses()]
+    curves = {name: np.asarray(values)[:, 0] for name, values in result["dataGenerators"].items()}
+    reported = np.concatenate([curves[f"{course}_time"] for course in courses])
+    order = np.argsort(reported)
+    rows = order[np.searchsorted(reported, times - CLOSE, sorter=order)]
+    if np.abs(reported[rows] - times).max() > CLOSE:
+        raise SolverError("Tellurium reports other times than the SED-ML of the archive")
+    found = np.full((len(times), len(ids)), np.nan)
+    for i, name in enumerate(ids):
+        if f"{courses[0]}_{name}" in curves:
+            found[:, i] = np.concatenate([curves[f"{course}_{name}"] for course in courses])[rows]
+    return found
 
 
 ENGINES: Mapping[str, Simulate] = {"libRoadRunner": simulate_roadrunner, "COPASI": simulate_copasi}
 SLOW_ENGINES: Mapping[str, Simulate] = {"AMICI": simulate_amici}
+ARCHIVE_ENGINES: Mapping[str, Simulate] = {"Tellurium": simulate_tellurium}  # from the archive, only what it reports
+CLOSE = 1e-6  # h between a time of an archive and a reported time
 
 
 MAX_DIFFERENCE = 1e-4  # of each output's scale
 REFERENCE = "racemic 0.5 mg/kg IV over 40 min"  # changes every output, so that no scale is rounding error
 PACKAGES = ("ketamech", "libroadrunner", "python-copasi", "python-libsbml", "python-libsedml", "python-libcombine")
-SLOW_PACKAGES = {"AMICI": "amici"}  # needed only for this simulator
+OWN_PACKAGES = {"AMICI": "amici", "Tellurium": "tellurium"}  # needed only for this simulator
 COLUMNS = ("scenario", "output", "engine", "difference", "hour", "unit", "scale")
 
 
 @dataclass(frozen=True)
 class CrossSimulatorCheck:
-    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the package versions."""
+    """Differences (columns COLUMNS, `difference` as a share of `scale`) and the package versions.
+
+    `failures`: the reason, by scenario and simulator, where an archive could not be executed.
+    """
 
     table: pd.DataFrame
     versions: Mapping[str, str]
     fingerprint: str
+    failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def largest(self) -> float:
@@ -314,36 +300,55 @@ class CrossSimulatorCheck:
         return self.largest <= MAX_DIFFERENCE
 
 
+def package_versions(engines: Iterable[str]) -> dict[str, str]:
+    """The versions of the packages that a comparison with these engines uses."""
+    packages = (*PACKAGES, *(OWN_PACKAGES[engine] for engine in engines if engine in OWN_PACKAGES))
+    return {one: package_version(one) for one in packages}
+
+
 def compare_simulators(
     scenarios: Mapping[str, Scenario], model: Model, folder: Path, *, engines: Mapping[str, Simulate] = ENGINES,
-    progress: Callable[[str], None] = lambda line: None,
+    executor: Executor = LOCAL_EXECUTOR, progress: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:  # fmt: skip
     """Write the archive of each scenario into `folder`, simulate it in each engine, and compare with KetaMech."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, scenario in scenarios.items():
         progress(f"{name}: writing the archive")
         write_archive(folder / f"{name}.omex", build_archive(scenario, model))
-    return compare_archives([folder / f"{name}.omex" for name in scenarios], model, engines=engines, progress=progress)
+    paths = [folder / f"{name}.omex" for name in scenarios]
+    return compare_archives(paths, model, engines=engines, executor=executor, progress=progress)
 
 
 def compare_archives(
     paths: Iterable[Path], model: Model, *, engines: Mapping[str, Simulate] = ENGINES,
-    progress: Callable[[str], None] = lambda line: None,
+    executor: Executor = LOCAL_EXECUTOR, progress: Callable[[str], None] = lambda line: None,
 ) -> CrossSimulatorCheck:  # fmt: skip
     """Simulate existing archives in each engine and compare with KetaMech.
 
-    Raises InputError for an archive without the scenario and the simulation that `ketamech export` writes.
+    A unit of the `executor` is one archive in one engine. Raises InputError for an archive without the scenario and
+    the simulation that `ketamech export` writes.
     """
     archives = {path.stem: _KetaMechCurves.of_archive(path, model) for path in paths}
     reference = load_scenario(REFERENCE, model.parameters)
     largest = _KetaMechCurves.of(reference, model, [course.times for course in time_courses(reference.horizon)])
     scales = _scales(model, [*archives.values(), largest])
-    rows: list[tuple[object, ...]] = []
-    for name, scenario in archives.items():
-        rows += [(name, *row) for row in _differences(scenario, model, scales, engines, progress)]
-    packages = [*PACKAGES, *(package for engine, package in SLOW_PACKAGES.items() if engine in engines)]
-    versions = {one: metadata.version(one) for one in packages}
-    return CrossSimulatorCheck(pd.DataFrame(rows, columns=list(COLUMNS)), versions, model.layout.fingerprint)
+    cases = {f"{name}-{engine}": (name, engine) for name in archives for engine in engines}
+
+    def differences(case: tuple[str, str]) -> Arrays:
+        progress(f"{case[1]}: {archives[case[0]].label}")
+        return _differences(archives[case[0]], model, scales, engines[case[1]], case[1] in ARCHIVE_ENGINES)
+
+    names, units, found = model.layout.output_names, model.layout.units, list[tuple[object, ...]]()
+    failures: dict[tuple[str, str], str] = {}
+    for (name, engine), here in zip(cases.values(), executor.map(cases, differences), strict=True):
+        if "failure" in here:
+            failures[name, engine] = str(here["failure"])
+            continue
+        for i, difference, hour in zip(here["output"], here["difference"], here["hour"], strict=True):
+            output = names[int(i)]
+            found.append((name, output, engine, float(difference), float(hour), units[output], scales[output]))
+    table = pd.DataFrame(found, columns=list(COLUMNS))
+    return CrossSimulatorCheck(table, package_versions(engines), model.layout.fingerprint, failures)
 
 
 @dataclass(frozen=True)
@@ -353,13 +358,16 @@ class _KetaMechCurves:
     label: str
     times: np.ndarray
     curves: xr.Dataset
+    path: Path
     sbml: str = ""
 
     @classmethod
-    def of(cls, scenario: Scenario, model: Model, grids: Iterable[np.ndarray], sbml: str = "") -> _KetaMechCurves:
-        subject = subjects(scenario, model)[0]
-        times = compared_times(subject, grids)
-        return cls(subject.label, times, run_subjects(model, [subject], times, tolerance=TOLERANCE), sbml)
+    def of(
+        cls, scenario: Scenario, model: Model, grids: Iterable[np.ndarray], path: Path = Path(), sbml: str = ""
+    ) -> _KetaMechCurves:
+        treated = subjects(scenario, model)[0]
+        times = compared_times(treated, grids)
+        return cls(treated.label, times, run_subjects(model, [treated], times, tolerance=TOLERANCE), path, sbml)
 
     @classmethod
     def of_archive(cls, path: Path, model: Model) -> _KetaMechCurves:
@@ -369,7 +377,7 @@ class _KetaMechCurves:
             raise InputError(f"the archive holds no {SCENARIO}", file=path, expected="what ketamech export writes")
         scenario = scenario_from_text(text, model.parameters, f"{path.stem}:{SCENARIO}")
         courses = simulation.courses().values()
-        return cls.of(scenario, model, [course.times for course in courses], simulation.first_model())
+        return cls.of(scenario, model, [course.times for course in courses], path, simulation.first_model())
 
 
 def _scales(model: Model, scenarios: Iterable[_KetaMechCurves]) -> dict[str, float]:
@@ -381,26 +389,26 @@ def _scales(model: Model, scenarios: Iterable[_KetaMechCurves]) -> dict[str, flo
 
 
 def _differences(
-    ours: _KetaMechCurves, model: Model, scales: Mapping[str, float], engines: Mapping[str, Simulate],
-    progress: Callable[[str], None],
-) -> Iterable[tuple[object, ...]]:  # fmt: skip
-    """One row of differences per engine and output."""
-    layout = model.layout
-    ids = {name: sbml_id(name) for name in layout.output_names}
-    for engine, simulate in engines.items():
-        progress(f"{engine}: {ours.label}")
-        other = simulate(ours.sbml, ours.times, list(ids.values()), {ids[n]: s for n, s in scales.items()})
-        for i, output in enumerate(layout.output_names):
-            difference = np.abs(ours.curves[output].values[0] - other[:, i]) / scales[output]
-            worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
-            yield (
-                output,
-                engine,
-                float(difference[worst]),
-                float(ours.times[worst]),
-                layout.units[output],
-                scales[output],
-            )
+    here: _KetaMechCurves, model: Model, scales: Mapping[str, float], simulate: Simulate, from_archive: bool
+) -> Arrays:
+    """The place of each output among those of the model, its largest difference, and when; only what is reported.
+
+    The reason (`failure`) where an archive cannot be executed: its solver and tolerances are part of it.
+    """
+    names = model.layout.output_names
+    ids, source = {name: sbml_id(name) for name in names}, here.path if from_archive else here.sbml
+    try:
+        theirs = simulate(source, here.times, list(ids.values()), {ids[name]: scale for name, scale in scales.items()})
+    except SolverError as problem:
+        if not from_archive:
+            raise
+        return {"failure": np.array(str(problem))}
+    ours = np.stack([here.curves[name].values[0] for name in names], axis=1)
+    apart = np.abs(ours - theirs) / np.array([scales[name] for name in names])
+    worst = np.argmax(np.where(np.isnan(apart), np.inf, apart), axis=0)
+    largest = np.take_along_axis(apart, worst[None, :], axis=0)[0]
+    compared = np.flatnonzero(~np.isnan(theirs).all(axis=0)) if from_archive else np.arange(len(names))
+    return {"output": compared, "difference": largest[compared], "hour": here.times[worst[compared]]}
 
 
 def compared_times(subject: Subject, grids: Iterable[np.ndarray]) -> np.ndarray:

@@ -7,7 +7,6 @@ the file.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ import sympy
 from pydantic import BaseModel, ConfigDict, Field
 
 from ketamech.core import InputError, ModelError, convert, unit
+from ketamech.core.environment import short_hash
+from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
 from ketamech.exchange.optional_libraries import libsbml
@@ -25,6 +26,7 @@ from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.mathml import Formulas
 from ketamech.exchange.sbml.sbml_model import CLOCK, STAGE, SbmlModel
 from ketamech.model.assemble import build_system
+from ketamech.model.kinetics import MOIETIES, add_venous_total
 from ketamech.model.stage import Stage, declare_stage, symbol
 from ketamech.model.stages import all_stages
 from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
@@ -33,10 +35,6 @@ from ketamech.simulation.scenario_schema import FileSchema, validated
 
 REPLACED_STATES = "pharmacokinetics"
 REQUIRED_PREFIXES = ("plasma.", "venous.")
-TOTALS = {
-    "venous.ketamine": ("venous.esketamine", "venous.arketamine"),
-    "venous.norketamine": ("venous.s_norketamine", "venous.r_norketamine"),
-}
 KETAMINE = "drug.ketamine_molar_mass"
 
 
@@ -121,30 +119,30 @@ def read_kinetics(path: Path) -> CustomPk:
     settings: KineticsFile = validated(content, YamlSource(path, lines), KINETICS_FILE)
     imported = import_sbml(path.parent / settings.model)
     if imported.events:
-        message = f"'{settings.model}' has events: doses come from the scenario"
-        raise InputError(message, file=path, key="model", expected="the model without doses")
+        what = f"'{settings.model}' has events: doses come from the scenario"
+        raise InputError(what, file=path, key="model", expected="the model without doses")
     for name, species in settings.doses.items():
         if species not in imported.state_of_id:
-            message, line = (
+            what, line = (
                 f"'{species}' is no species of '{settings.model}' that an amount can enter",
                 lines.get(("doses", name)),
             )
-            raise InputError(message, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
+            raise InputError(what, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
     file_contents = (path.parent / settings.model).read_bytes() + path.read_bytes()
-    return CustomPk(imported, settings, path, hashlib.sha256(file_contents).hexdigest()[:8])
+    return CustomPk(imported, settings, path, short_hash(file_contents, 8))
 
 
 def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
-    required = [name for name in _required_concentrations(parameters) if name not in TOTALS]
+    required = [name for name in _required_concentrations(parameters) if name.removeprefix("venous.") not in MOIETIES]
     missing = [name for name in required if name not in kinetics.settings.outputs]
     unknown = [name for name in kinetics.settings.outputs if name not in _required_concentrations(parameters)]
     if missing:
-        message, expected, example = (
+        what, expected, example = (
             f"kinetics without {', '.join(missing)}",
             "a formula or 0 for each",
             f"{missing[0]}: 0",
         )
-        raise InputError(message, file=kinetics.path, key="outputs", expected=expected, type_this=example)
+        raise InputError(what, file=kinetics.path, key="outputs", expected=expected, type_this=example)
     if unknown:
         expected = ", ".join(required)
         raise InputError(f"no stage knows '{unknown[0]}'", file=kinetics.path, key="outputs", expected=expected)
@@ -159,63 +157,56 @@ def _required_concentrations(parameters: ParameterTable) -> list[str]:
 def _units(kinetics: CustomPk) -> dict[str, str]:
     """Parameters equal to 1 that give the numbers of the model a unit; the fingerprint distinguishes models."""
     units = {"amount": "umol", "level": "umol/L", "pace": "1/h"}
-    return {f"kinetics.{quantity}_{kinetics.fingerprint}": unit_text for quantity, unit_text in units.items()}
+    return {f"kinetics.{what}_{kinetics.fingerprint}": unit_text for what, unit_text in units.items()}
 
 
 def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     """States, rates and outputs of the imported model, in the stage language."""
     amount, level, pace = (m.parameter(name) for name in _units(kinetics))
     model, settings = kinetics.sbml_model, kinetics.settings
-    per_micromole = convert(1.0, "umol", settings.amounts, molar_mass=parameters[KETAMINE].canonical * 1e9)
+    per_micromole = convert(1.0, "umol", settings.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
     hours = unit(settings.time).factor
-    dosed_states = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
-    substitutions: dict[sympy.Symbol, sympy.Expr] = {
-        symbol(name): sympy.Float(v) for name, v in model.constants.items()
-    }
-    converted: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
-    rates = {name: rate for name, rate in model.rates.items() if name != CLOCK}
-    used = {s.name for e in (*rates.values(), *model.rules.values()) for s in sympy.sympify(e).free_symbols}
+    entering = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
+    known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
+    turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
+    moving = {name: rate for name, rate in model.rates.items() if name != CLOCK}
+    used = {s.name for e in (*moving.values(), *model.rules.values()) for s in sympy.sympify(e).free_symbols}
     if model.delays:
         raise InputError("the model has delays", file=kinetics.path, expected="kinetics without delays")
     if CLOCK in used:
         raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
-    for name, rate in rates.items():
-        if rate == 0 and name not in dosed_states:
-            substitutions[symbol(name)] = sympy.Float(model.values_at_start[name])
+    for name, rate in moving.items():
+        if rate == 0 and name not in entering:
+            known[symbol(name)] = sympy.Float(model.values_at_start[name])
             continue
-        dosed_state = dosed_states.get(name)
-        is_sink = name not in used
-        if dosed_state:
-            state = m.state(dosed_state[0], "umol", description=f"{dosed_state[1]} of {model.title}", is_sink=is_sink)
-            volume = model.state_of_id[dosed_state[1]][1]
+        found = entering.get(name)
+        silent = name not in used
+        if found:
+            own = m.state(found[0], "umol", description=f"{found[1]} of {model.title}", is_sink=silent)
+            volume = model.state_of_id[found[1]][1]
             assert volume is None or name.endswith(".amount")
-            substitutions[symbol(name)], from_symbol = state / amount * per_micromole, amount / per_micromole
+            known[symbol(name)], back = own / amount * per_micromole, amount / per_micromole
         else:
-            initial_value = model.values_at_start[name]
-            state = m.state(
-                _imported_name(name), "1", initial_guess=initial_value, bounds=(None, None), scale=model.scales[name],
-                is_sink=is_sink, description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
+            rest = model.values_at_start[name]
+            own = m.state(
+                _imported_name(name), "1", initial_guess=rest, bounds=(None, None), scale=model.scales[name],
+                is_sink=silent, description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
             )  # fmt: skip
-            substitutions[symbol(name)], from_symbol = state, sympy.Integer(1)
-        converted[name] = (state, from_symbol)
+            known[symbol(name)], back = own, sympy.Integer(1)
+        turned[name] = (own, back)
     for name in model.rules:
-        substitutions[symbol(name)] = symbol(_imported_name(name))
-    for output in model.system.outputs:
-        description = f"{output.name.removeprefix(f'{STAGE}.')} of {model.title}"
-        m.output(
-            _imported_name(output.name),
-            sympy.sympify(output.expression).xreplace(substitutions),
-            "1",
-            description=description,
-        )
-    for name, (state, from_symbol) in converted.items():
-        rate = sympy.sympify(rates[name]).xreplace(substitutions)
-        m.rate(state, rate * from_symbol * pace / hours, because=f"as in {model.title}")
-    _outputs(m, kinetics, substitutions, level, parameters)
+        known[symbol(name)] = symbol(_imported_name(name))
+    for offer in model.system.outputs:
+        about = f"{offer.name.removeprefix(f'{STAGE}.')} of {model.title}"
+        m.output(_imported_name(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", description=about)
+    for name, (own, back) in turned.items():
+        rate = sympy.sympify(moving[name]).xreplace(known)
+        m.rate(own, rate * back * pace / hours, because=f"as in {model.title}")
+    _outputs(m, kinetics, known, level, parameters)
 
 
 def _outputs(
-    m: Stage, kinetics: CustomPk, substitutions: Mapping[sympy.Symbol, sympy.Expr], level: sympy.Symbol,
+    m: Stage, kinetics: CustomPk, known: Mapping[sympy.Symbol, sympy.Expr], level: sympy.Symbol,
     parameters: ParameterTable,
 ) -> None:  # fmt: skip
     """The required concentrations as formulas of the ids of the model."""
@@ -225,20 +216,15 @@ def _outputs(
         formulas = Formulas(names, model.symbol_of_id, {}, f"the formula of {name}")
         node = names.parseL3Formula(str(output.formula))
         if node is None:
-            message = f"'{output.formula}' is no formula"
-            raise InputError(message, file=kinetics.path, key=name, expected="ids, + - * / ( )")
-        mass = output.molar_mass or parameters[KETAMINE].canonical * 1e9
+            what = f"'{output.formula}' is no formula"
+            raise InputError(what, file=kinetics.path, key=name, expected="ids, + - * / ( )")
+        mass = output.molar_mass or parameters[KETAMINE].canonical * GRAMS_PER_MOLE
         factor = convert(1.0, output.unit, "umol/L", molar_mass=mass)
-        value = formulas.value(node).xreplace(dict(substitutions)) * factor * level
+        value = formulas.value(node).xreplace(dict(known)) * factor * level
         m.output(name, value, "umol/L", description=_output_description(name, model))
-    for name, summands in TOTALS.items():
-        if name not in kinetics.settings.outputs:
-            m.output(
-                name,
-                sympy.Add(*(m.ref(part) for part in summands)),
-                "umol/L",
-                description=_output_description(name, model),
-            )
+    for moiety in MOIETIES:
+        if f"venous.{moiety}" not in kinetics.settings.outputs:
+            add_venous_total(m, moiety, f"by {model.title}")
 
 
 def _output_description(name: str, model: SbmlModel) -> str:

@@ -180,12 +180,13 @@ def build_archive(scenario: Scenario, model: Model) -> OmexArchive:
     treated_subject, outputs = subjects(scenario, model)[0], shown_outputs(model, scenario.group)
     courses = time_courses(scenario.horizon)
     assumptions = [f"Assumed: {assumption}." for assumption in scenario.assumptions]
+    curves = {EXPECTED.format("*"): "the curves of KetaMech at these times"}
     files = {
         MODEL: course_sbml(model, treated_subject, name=scenario.title, notes=assumptions, species=scenario.species),
         SIMULATION: write_sedml(scenario.title, MODEL, outputs, courses, species=species_ids(model.layout.states)),
         **{EXPECTED.format(course.name): _expected(model, treated_subject, course, outputs) for course in courses},
         SCENARIO: scenario_yaml(scenario, model.parameters),
-        ABOUT: _readme(scenario, assumptions),
+        ABOUT: readme(scenario.title, scenario.description.strip(), "one typical patient", curves, assumptions),
     }
     add_doses(files, scenario, model)
     return OmexArchive(scenario.title, files, courses, outputs)
@@ -277,13 +278,14 @@ def _description(omex: Any, text: str) -> Any:
     return description
 
 
-def _readme(scenario: Scenario, assumptions: Sequence[str]) -> str:
-    lines = [
-        f"# {scenario.title}", "", scenario.description.strip(), "", DISCLAIMER, "",
-        f"- `{MODEL}`: the model of KetaMech for one typical patient, with every dose as an event (SBML Level 3)",
-        f"- `{SIMULATION}`: how to simulate it (SED-ML)",
-        f"- `{EXPECTED.format('*')}`: the curves of KetaMech at these times",
-        f"- `{DOSES}`: the doses as a NONMEM-style table; `{SCENARIO}`: the scenario for `ketamech simulate`",
-        "", *assumptions, "", LOSSY_FEATURES, "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+def readme(title: str, opening: str, model: str, others: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The text about an archive: `opening`, its files (`others` {file: content} beside the usual ones) and `notes`."""
+    files = {
+        MODEL: f"the model of KetaMech for {model}, with every dose as an event (SBML Level 3)",
+        SIMULATION: "how to simulate it (SED-ML)",
+        **others,
+        DOSES: "the doses as a NONMEM-style table",
+        SCENARIO: "the scenario for `ketamech simulate`",
+    }
+    listed = (f"- `{file}`: {content}" for file, content in files.items())
+    return "\n".join([f"# {title}", "", opening, "", DISCLAIMER, "", *listed, "", *notes, "", LOSSY_FEATURES, ""])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import Any
 
 from ketamech.core import InputError, KetaMechError
 from ketamech.core.atomic_files import locked, read_json, umask
+from ketamech.core.environment import short_hash
 
 MANIFEST = "manifest.json"
 MAKER = "KetaMech"
@@ -137,7 +137,7 @@ def require_unchanged(folder: Path, prefix: str = "") -> None:
             continue
         if not path.is_file():
             raise InputError(f"'{name}' is missing", file=folder, expected="the files as they were written")
-        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] != expected_hash:
+        if short_hash(path.read_bytes()) != expected_hash:
             raise InputError(f"'{name}' was changed after it was written", file=folder, expected="what was written")
 
 
@@ -164,7 +164,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
 
 def _write_manifest(folder: Path) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths}
+    files = {path.relative_to(folder).as_posix(): short_hash(path.read_bytes()) for path in paths}
     text = json.dumps({"made_by": MAKER, "files": files}, indent=1)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 

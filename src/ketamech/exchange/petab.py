@@ -28,10 +28,11 @@ from ketamech.estimation.calibration import EstimatedParameter, load_estimated
 from ketamech.evidence import Evidence, Observation, load_evidence, standard_error
 from ketamech.exchange.sbml.export import BOLUS_KIND, DosedStart, EventAssignment, dose_changes, write_sbml
 from ketamech.exchange.sbml.ids import inflow_id, sbml_id
-from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Ensemble, Subject, run_subjects
 from ketamech.simulation.model import Model
 from ketamech.simulation.observable import value_of
 from ketamech.simulation.output_ranges import exists_in
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario
 from ketamech.simulation.simulate import subjects
 

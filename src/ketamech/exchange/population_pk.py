@@ -21,6 +21,7 @@ from ketamech.core import InputError, closest_match, unit
 from ketamech.core.yaml_lines import YamlSource, read_yaml
 from ketamech.engine import load_kernel
 from ketamech.model.assemble import build_system
+from ketamech.model.kinetics import MOIETIES, NAMES, add_venous_total
 from ketamech.model.stage import Stage
 from ketamech.model.stages import all_stages
 from ketamech.parameters import Distribution, Parameter, ParameterTable, load_parameters
@@ -32,7 +33,6 @@ from ketamech.simulation.scenario_schema import FileSchema, validated
 REPLACED, OWN = "pharmacokinetics", "poppk"
 UNITS = {"cl": "L/h", "q2": "L/h", "q3": "L/h", "v1": "L", "v2": "L", "v3": "L", "ka": "1/h", "f": "1"}
 NEEDED = ("cl", "v1", "q2", "v2", "q3", "v3")  # the first 2, 4 or 6 for 1, 2 or 3 compartments
-ENANTIOMERS = {"s": "esketamine", "r": "arketamine"}
 ABSENT = ("plasma.{0}_norketamine", "plasma.{0}_dehydronorketamine", "plasma.{0}_hydroxynorketamine",
           "venous.{0}_norketamine")  # fmt: skip
 
@@ -109,16 +109,12 @@ class PopulationPk:
         return pharmacokinetics
 
     def _write(self, m: Stage) -> None:
-        for letter, drug in ENANTIOMERS.items():
+        for letter, drug in NAMES.items():
             self._write_enantiomer(m, letter, drug)
             for name in ABSENT:
                 m.output(name.format(letter), sympy.Integer(0), "umol/L", description="not in the population model")
-        for name, summands in (
-            ("ketamine", tuple(ENANTIOMERS.values())),
-            ("norketamine", ("s_norketamine", "r_norketamine")),
-        ):
-            m.output(f"venous.{name}", sympy.Add(*(m.ref(f"venous.{summand}") for summand in summands)), "umol/L",
-                     description=f"{name} in venous plasma, by the population model")  # fmt: skip
+        for moiety in MOIETIES:
+            add_venous_total(m, moiety, "by the population model")
 
     def _write_enantiomer(self, m: Stage, letter: str, drug: str) -> None:
         value = {name: self._individual(m, name) for name in self.values}

@@ -12,16 +12,13 @@ import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol
 from ketamech.analysis.scorecard_targets import Target
-from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import Evidence
 from ketamech.exchange.omex import ABOUT as README
 from ketamech.exchange.omex import (
     DAY,
     DIGITS,
     DISPLAY_COURSES,
-    DOSES,
     EXPECTED,
-    LOSSY_FEATURES,
     MODEL,
     SCENARIO,
     SIMULATION,
@@ -30,6 +27,7 @@ from ketamech.exchange.omex import (
     UniformTimeCourse,
     add_doses,
     curves_csv,
+    readme,
     write_sedml,
 )  # fmt: skip
 from ketamech.exchange.petab import baseline_values, formula, is_hour
@@ -208,16 +206,11 @@ def _readme(figure: PublishedFigure, evidence: Evidence, model: Model) -> str:
     assumptions = dict.fromkeys(target.assumption for target in figure.targets if target.assumption)
     how, paper = figure.measure, evidence.references[figure.reference]
     unit = evidence[figure.targets[0].evidence].canonical_unit
-    lines = [
-        f"# {figure.title}", "", paper.citation, "", DISCLAIMER, "",
-        f"- `{POINTS}`: the published readings, with evidence ids, printed unit and source; `ketamech` is the simulated"
-        f" value in the canonical unit ({unit})",
-        f"- `{MODEL}`: the model of KetaMech for a typical {figure.protocol.species}, every dose as an event",
-        f"- `{SIMULATION}`: the simulation (SED-ML); `{DISPLAY_COURSES}` in its report and plot is {how.output} as in"
-        f" the paper ({how.relative_to}), the other outputs are in the units of the model",
-        f"- `{EXPECTED.format(NAME)}`: the curves of KetaMech at these times",
-        f"- `{SCENARIO}`: the scenario for `ketamech simulate`; `{DOSES}`: the doses as a NONMEM-style table",
-        "", *(f"Assumed: {assumption}." for assumption in assumptions), "", LOSSY_FEATURES,
-        f"\nEquations: {model.layout.fingerprint}", "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+    others = {
+        POINTS: "the published readings, with evidence ids, printed unit and source; `ketamech` is the simulated value"
+        f" in the canonical unit ({unit})",
+        EXPECTED.format(NAME): f"the curves of KetaMech at these times; `{DISPLAY_COURSES}` is {how.output} as in the"
+        f" paper ({how.relative_to}), the other outputs are in the units of the model",
+    }
+    notes = [*(f"Assumed: {assumption}." for assumption in assumptions), f"Equations: {model.layout.fingerprint}"]
+    return readme(figure.title, paper.citation, f"a typical {figure.protocol.species}", others, notes)

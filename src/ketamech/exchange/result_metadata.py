@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 HEADER_PREFIX, SIDECAR_SUFFIX = "# ", "-metadata.json"
 PLAIN_KEY = "ketamech"  # key in the metadata of a file
 KEY = PLAIN_KEY.encode()
-PAPERS = "ketamech papers"  # keys of the papers behind a result, joined by blanks
 
 
 def write_table(table: pd.DataFrame, path: Path, metadata: Mapping[str, object], *, digits: str | None = None) -> None:

@@ -13,6 +13,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from ketamech.core import InputError, closest_match
+from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fit import Fit, FitSettings, varying_names
@@ -29,7 +30,6 @@ from ketamech.simulation.model import Model
 
 REPLICATES, BINS = 300, 8
 PERCENTILES = (5, 50, 95)  # of the measurements in a visual predictive check
-BAND = (2.5, 50, 97.5)  # percentiles of each of these over the replicates
 
 
 def npde(data: FitData, replicates: np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ def period_table(fit: Fit) -> pd.DataFrame:
 
 
 def _summary(name: str, unit: str, values: np.ndarray, free: np.ndarray) -> dict[str, object]:
-    low, median, high = np.percentile(values, BAND)
+    low, median, high = percentiles(values, MEDIAN_AND_95)
     rhat, effective = convergence(free[:, :, None])
     error = 100 * float(values.std() / abs(values.mean())) if values.mean() else float("nan")
     return {"parameter": name, "unit": unit, "estimate": median, "low": low, "high": high, "RSE_percent": error,
@@ -238,7 +238,7 @@ def _panel(
         ranked = np.where(is_censored[in_bin], -np.inf, value[in_bin] * factor)
         observed.append(_percentiles(ranked))
         replicate_percentiles = np.array([_percentiles(row * factor) for row in simulated[:, in_bin]])
-        bands.append([_percentiles(column, BAND) for column in replicate_percentiles.T])
+        bands.append([_percentiles(column, MEDIAN_AND_95) for column in replicate_percentiles.T])
         middle.append(np.median(time[in_bin]))
     return VpcPanel(label, unit, time, corrected_value, is_censored, edges, np.array(middle), np.array(observed).T,
                     np.moveaxis(np.array(bands), 0, -1), corrected)  # fmt: skip

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Checkpoint
+from ketamech.core.environment import available_threads
+from ketamech.core.progress import Progress
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.error_models import ErrorModel, error_models
 from ketamech.fitting.fitted_parameters import (
@@ -36,7 +38,6 @@ MIN_GROUP_SIZE = 5  # number of persons from which a group is fitted by default
 SAME_FACTOR = 0.7  # SD of log(measured / predicted) up to which measurements may differ by a unit only
 FLAG_PROBABILITY = 1e-4  # probability below which the fit of a person is flagged
 MIN_VARIANCE_REDUCTION = 0.1  # reduction of the prior variance below which a posterior is called that of the prior
-Progress = Callable[[str, int, int], None]  # step, done, total
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class FitSettings:
     chains: int = CHAINS
     warm_up: int = WARM_UP
     draws: int | None = None
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=available_threads)
 
     @property
     def job(self) -> dict[str, object]:
@@ -91,6 +92,24 @@ class Fit:
     model: GroupModel | None = None
     draws: GroupDraws | None = None
     sample: np.ndarray | None = None
+
+    def person_table(self) -> pd.DataFrame:
+        """One row for each person and parameter: estimate, interval and how much the data informed it."""
+        from ketamech.fitting.diagnostics import person_table
+
+        return person_table(self)
+
+    def group_table(self) -> pd.DataFrame:
+        """One row for each quantity of the group: medians, variability, residual error, covariate effects."""
+        from ketamech.fitting.diagnostics import group_table
+
+        return group_table(self)
+
+    def residual_table(self, *, replicates: int = 300, seed: int = 1) -> pd.DataFrame:
+        """One row for each measurement: prediction, residuals and their NPDE over simulated `replicates`."""
+        from ketamech.fitting.diagnostics import predictive_distribution, residual_table
+
+        return residual_table(self, predictive_distribution(self).replicates(replicates, seed))
 
     @property
     def data(self) -> FitData:

@@ -7,7 +7,6 @@ importance sampling with one set of points, so that it costs one solve for each 
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,6 +18,7 @@ import xarray as xr
 from scipy.special import gammaln, logsumexp
 
 from ketamech.core import InputError
+from ketamech.core.environment import short_hash
 from ketamech.exchange.optional_libraries import import_optional
 from ketamech.fitting.fit import Fit
 from ketamech.fitting.group_model import means_of_persons
@@ -60,7 +60,7 @@ def log_likelihoods(fit: Fit, *, points: int = POINTS, seed: int = 1) -> xr.Data
 def _data_hash(data: FitData) -> str:
     """A hash of the measurements, the same for fits that can be compared."""
     text = repr([(output.output, output.factor) for output in data.outputs]) + repr(data.value.tolist())
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return short_hash(text)
 
 
 def marginal_log_likelihood(fit: Fit, points: int = POINTS, seed: int = 1) -> np.ndarray:
@@ -140,7 +140,7 @@ def _waic(logs: xr.Dataset, kind: str) -> Any:
 
 
 def _arviz() -> Any:
-    return import_optional("arviz", "ArviZ", "comparing fits", "calibrate")
+    return import_optional("arviz", "ArviZ", "comparing fits")
 
 
 def _inference_data(logs: xr.Dataset) -> Any:

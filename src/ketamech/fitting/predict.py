@@ -5,7 +5,6 @@ All persons, and all copies of them with other parameter values, are patients of
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ketamech.core import InputError
-from ketamech.exchange.simulate_any import checked_subject_of, observation_times, pre_dose_delay, subject_of
+from ketamech.core.environment import available_threads
+from ketamech.exchange.nonmem.subjects import checked_subject_of, observation_times, pre_dose_delay, subject_of
 from ketamech.fitting.fitted_parameters import FittedParameter, canonical_values, typical_values
 from ketamech.fitting.observations import FitData
 from ketamech.simulation.ensemble import Change, Ensemble
@@ -39,7 +39,7 @@ class Predictor:
     parameters: tuple[FittedParameter, ...]
     varying: tuple[int, ...] = ()
     tolerance: float = TOLERANCE
-    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = field(default_factory=available_threads)
 
     def with_parameters(self, parameters: Sequence[FittedParameter]) -> Predictor:
         """The same data with other parameters."""

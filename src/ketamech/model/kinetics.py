@@ -8,6 +8,7 @@ from ketamech.model.functions import exp, log, positive_part
 from ketamech.model.stage import Stage
 
 NAMES = {"s": "esketamine", "r": "arketamine"}
+MOIETIES = {"ketamine": ("esketamine", "arketamine"), "norketamine": ("s_norketamine", "r_norketamine")}
 SITES = {"racemic_nose": "nose after a spray of racemic ketamine or drops"}
 DEPOTS = {  # depots of the routes, each with the parameter of its first-order absorption
     "nose": "nose_ka", "racemic_nose": "racemic_nose_ka", "mouth": "mouth_ka", "muscle": "muscle_ka",
@@ -199,3 +200,9 @@ def add_vein(stage: Stage, name: str, artery: sympy.Expr) -> None:
         "umol/L",
         description=f"{label} in venous plasma",
     )
+
+
+def add_venous_total(stage: Stage, moiety: str, source: str = "both enantiomers") -> None:
+    """The level (umol/L) of both enantiomers of ketamine or norketamine in venous plasma; `source`: for its name."""
+    total = sympy.Add(*(stage.ref(f"venous.{name}") for name in MOIETIES[moiety]))
+    stage.output(f"venous.{moiety}", total, "umol/L", description=f"{moiety} in venous plasma, {source}")

@@ -6,12 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ketamech.core.atomic_files import read_json
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,55 @@ class OutputInfo:
     stage: str
 
 
+class SystemNames:
+    """Names, units and descriptions, computed in the same way for a `System` and for its `SystemLayout`.
+
+    Both hold states, outputs that change with time, and the names of parameters and of baseline values. A `System` has
+    constant outputs besides: they have a unit and a description, and no result holds them.
+    """
+
+    states: Any
+    time_varying_outputs: Any
+    parameter_names: tuple[str, ...]
+    baseline_names: tuple[str, ...]
+
+    @cached_property
+    def quantities(self) -> tuple[Any, ...]:
+        """Everything with a name and a unit: states, then outputs."""
+        return (*self.states, *self.time_varying_outputs)
+
+    @cached_property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states, in the order of the state vector."""
+        return tuple(state.name for state in self.states)
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """Everything a result can hold: states, then time-varying outputs."""
+        return self.state_names + tuple(output.name for output in self.time_varying_outputs)
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Unit of each of `quantities`, as declared."""
+        return {item.name: item.unit for item in self.quantities}
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """One-line description of each of `quantities`."""
+        return {item.name: item.description for item in self.quantities}
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names behind the input vector of a kernel: parameters, then baseline values."""
+        return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
+
+
 @dataclass(frozen=True)
-class SystemLayout:
+class SystemLayout(SystemNames):
     """States, time-varying outputs and inputs of a system in order.
 
-    `fingerprint` is the hash of the equations. `reads`: for each of `outputs`, the indices of the outputs that its rate
-    or its expression reads, directly or as a drug-free value.
+    `fingerprint` is the hash of the equations. `reads`: for each of `output_names`, the indices of the outputs that its
+    rate or its expression reads, directly or as a drug-free value.
     """
 
     states: tuple[StateInfo, ...]
@@ -55,49 +95,19 @@ class SystemLayout:
     reads: tuple[tuple[int, ...], ...] = ()
 
     @cached_property
-    def outputs(self) -> tuple[StateInfo | OutputInfo, ...]:
-        """Everything a result can hold: states, then time-varying outputs."""
-        return (*self.states, *self.time_varying_outputs)
-
-    @cached_property
-    def state_names(self) -> tuple[str, ...]:
-        """Names of the states, in the order of the state vector."""
-        return tuple(row.name for row in self.states)
-
-    @cached_property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of `outputs`."""
-        return tuple(row.name for row in self.outputs)
-
-    @cached_property
     def output_index(self) -> dict[str, int]:
-        """Index in `outputs` of each output."""
+        """Index in `output_names` of each output."""
         return {name: i for i, name in enumerate(self.output_names)}
-
-    @cached_property
-    def units(self) -> dict[str, str]:
-        """Unit of every output."""
-        return {row.name: row.unit for row in self.outputs}
-
-    @cached_property
-    def descriptions(self) -> dict[str, str]:
-        """One-line description of every output."""
-        return {row.name: row.description for row in self.outputs}
 
     @cached_property
     def stage_of(self) -> dict[str, str]:
         """The stage that declares an output."""
-        return {row.name: row.stage for row in self.outputs}
+        return {row.name: row.stage for row in self.quantities}
 
     @cached_property
     def stage_names(self) -> tuple[str, ...]:
         """Stages that declare an output, in causal order of their states, then of their outputs."""
-        return tuple(dict.fromkeys(row.stage for row in self.outputs))
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """Names behind the input vector: parameters, then baseline values."""
-        return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
+        return tuple(dict.fromkeys(row.stage for row in self.quantities))
 
     def needed_outputs(self, names: Iterable[str]) -> frozenset[int]:
         """Indices of the outputs `names` and of all outputs that these depend on, however remotely."""

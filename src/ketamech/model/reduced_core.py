@@ -65,8 +65,7 @@ def pharmacokinetics(stage: Stage) -> None:
         stage.transfer(central, eliminated, liver["clearance"] * plasma, because="hepatic clearance")
         kinetics.add_vein(stage, drug, plasma)
         stage.output(f"plasma.{enantiomer}_norketamine", sympy.Integer(0), "umol/L", description="not modelled")
-    both = stage.ref("venous.esketamine") + stage.ref("venous.arketamine")
-    stage.output("venous.ketamine", both, "umol/L", description="ketamine in venous plasma, both enantiomers")
+    kinetics.add_venous_total(stage, "ketamine")
 
 
 def reduced_stages() -> tuple[Callable[[Stage], None], ...]:

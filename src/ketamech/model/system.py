@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import sympy
 
-from ketamech.model.layout import OutputInfo, StateInfo, SystemLayout
+from ketamech.core.environment import short_hash
+from ketamech.model.layout import OutputInfo, StateInfo, SystemLayout, SystemNames
 from ketamech.model.stage import Flux, Output, Stage, State
 from ketamech.parameters import ParameterTable
 
 
 @dataclass(frozen=True)
-class System:
+class System(SystemNames):
     """Joined stages: states and outputs in order, one rate of change per state, units already checked."""
 
     stages: tuple[Stage, ...]
@@ -26,16 +26,6 @@ class System:
     baseline_names: tuple[str, ...]
 
     @cached_property
-    def state_names(self) -> tuple[str, ...]:
-        """Names of the states, in the order of the state vector."""
-        return tuple(state.name for state in self.states)
-
-    @cached_property
-    def output_names(self) -> tuple[str, ...]:
-        """Everything a result can hold: states, then time-varying outputs."""
-        return self.state_names + tuple(output.name for output in self.time_varying_outputs)
-
-    @cached_property
     def time_varying_outputs(self) -> tuple[Output, ...]:
         """Outputs that change with time: those that results hold."""
         return tuple(output for output in self.outputs if not output.is_constant)
@@ -44,16 +34,6 @@ class System:
     def quantities(self) -> tuple[State | Output, ...]:
         """Everything with a name and a unit: states, then outputs."""
         return (*self.states, *self.outputs)
-
-    @cached_property
-    def units(self) -> dict[str, str]:
-        """Unit of every state and output, as declared."""
-        return {item.name: item.unit for item in self.quantities}
-
-    @cached_property
-    def descriptions(self) -> dict[str, str]:
-        """One-line description of every state and output."""
-        return {item.name: item.description for item in self.quantities}
 
     @cached_property
     def stage_of(self) -> dict[str, str]:
@@ -67,11 +47,6 @@ class System:
         for flux in self.fluxes:
             total[flux.state].append(flux.term)
         return tuple(sympy.Add(*total[name]) for name in self.state_names)
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """Names behind the parameter vector of a kernel: parameters, then baseline values."""
-        return self.parameter_names + tuple(f"rest({name})" for name in self.baseline_names)
 
     @cached_property
     def layout(self) -> SystemLayout:
@@ -100,4 +75,4 @@ class System:
         lines = [f"{s.name}|{s.unit}|{s.is_sink}|{s.scale!r}" for s in self.states]
         lines += [sympy.srepr(rate) for rate in self.rates]
         lines += [f"{o.name}={sympy.srepr(o.expression)}" for o in self.outputs]
-        return hashlib.sha256("\n".join((*lines, *self.inputs)).encode()).hexdigest()[:16]
+        return short_hash("\n".join((*lines, *self.inputs)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, UnknownNameError, closest_match, convert, unit
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import format_dimensions
 from ketamech.evidence import Evidence, load_evidence
@@ -372,7 +372,7 @@ def _evidence(row: CsvRow, status: str, known: Evidence) -> tuple[str, ...]:
 def expanded_ids(text: str, known: Evidence) -> tuple[str, ...]:
     """Evidence ids of a cell; `kamp20-a-*` stands for every id with that prefix."""
     ids: list[str] = []
-    for part in (piece.strip() for piece in text.split(";") if piece.strip()):
+    for part in parts(text):
         matches = [name for name in known.observations if name.startswith(part[:-1])] if part.endswith("*") else []
         ids += matches or [part]
     return tuple(ids)

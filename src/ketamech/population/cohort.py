@@ -6,7 +6,6 @@ and any number of threads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,36 +16,30 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ketamech.core import InputError, SolverError
+from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.execution import ClusterProtocol
-from ketamech.dosing.dose_events import AdherenceFunction
-from ketamech.dosing.regimen import Regimen
 from ketamech.engine.solve import TOLERANCE, validate_outputs, validate_times
-from ketamech.parameters import ParameterTable
-from ketamech.population.random_draws import draw_parameters, patient_streams
-from ketamech.population.virtual_population import VirtualPatients
-from ketamech.simulation.ensemble import OK, Ensemble, Trajectories
+from ketamech.parameters import HUMAN, ParameterTable
+from ketamech.population.random_draws import draw_parameters
+from ketamech.population.virtual_population import Population, VirtualPatients
+from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model
 from ketamech.simulation.output_ranges import require_outputs
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import (
-    Change,
-    ensemble_of_scenario,
-    scenario_attributes,
-    subjects,
-    times_of_scenario,
-)
+from ketamech.simulation.simulate import Change, ensemble_of_patients
 
 CHUNK, CHUNK_BYTES = 4096, 2**27
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """A cohort: `times` (h), names of `outputs`, parameters or stages that `vary` between patients, solver settings.
+    """A cohort: `times` (h), names of `outputs`, who the patients are, solver settings.
 
-    `change` transforms the doses of every patient, e.g. `control_events`.
+    Patients are drawn from a `population`; without one every parameter (or those that `vary`: names or stages) is drawn
+    from its own spread, independently of the others. `change` transforms the doses of every patient, e.g.
+    `control_events`.
     """
 
     model: Model
@@ -62,8 +55,15 @@ class Cohort:
     chunk: int = CHUNK
     device: str = "cpu"
     change: Change | None = None
+    population: Population | None = None
 
     def __post_init__(self) -> None:
+        if self.population is not None and self.vary is not None:
+            what = f"parameters that vary in the population {self.population.name}"
+            raise InputError(what, key="varying", expected="a population, or parameters drawn from their spreads")
+        if self.population is not None and self.scenario.species != HUMAN:
+            what = f"a {self.scenario.species} of the population {self.population.name}"
+            raise InputError(what, key="population", expected="a scenario of humans, or no population")
         if self.patients < 1:
             what = f"{self.patients} patients"
             raise InputError(what, key="patients", expected="at least 1", type_this="--patients 1000")
@@ -138,13 +138,19 @@ class Cohort:
 
     def _draw_chunk(self, patient_ids: Sequence[int]) -> tuple[Sequence[int], Ensemble]:
         """The ensemble of some patients: parameters of the equations, and parameters that only determine doses."""
+        people = self.people(patient_ids)
+        return patient_ids, ensemble_of_patients(
+            self.model, people, self.scenario, self.dosing_horizon, change=self.change
+        )
+
+    def people(self, patient_ids: Sequence[int] | np.ndarray) -> VirtualPatients:
+        """The patients with these numbers."""
+        if self.population is not None:
+            return self.population.draw(self.model.parameters, self.seed, patient_ids, replicate=self.replicate)
         table = self.model.parameters.with_canonical_values(self.scenario.values)
-        own = drawn_values(self.model, table, self.seed, patient_ids, replicate=self.replicate, vary=self.vary)
-        until = self.dosing_horizon
-        return patient_ids, ensemble_of_scenario(
-            self.model, self.scenario, own, len(patient_ids), until, change=self.change,
-            adherence=adherence_function(self.scenario.regimen, until, self.seed, patient_ids, self.replicate),
-        )  # fmt: skip
+        return independent_patients(
+            table, patient_ids, model=self.model, seed=self.seed, replicate=self.replicate, vary=self.vary
+        )
 
     def _solve_chunk(self, drawn: tuple[Sequence[int], Ensemble], progress: Callable[[int], None] | None) -> xr.Dataset:
         patient_ids, ensemble = drawn
@@ -156,7 +162,7 @@ class Cohort:
 
 
 def drawn_values(
-    model: Model, table: ParameterTable, seed: int, patient_ids: Sequence[int], *, replicate: int = 0,
+    model: Model, table: ParameterTable, seed: int, patient_ids: Sequence[int] | np.ndarray, *, replicate: int = 0,
     vary: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Values [patient] of every parameter of `table` that has a spread: of the equations, and of doses only."""
@@ -169,53 +175,22 @@ def drawn_values(
     return {name: numbers for name, numbers in drawn.items() if table[name].spread.kind != "fixed"}
 
 
+def independent_patients(
+    table: ParameterTable, patients: Sequence[int] | np.ndarray, *, model: Model, seed: int = 1, replicate: int = 0,
+    vary: Sequence[str] | None = None,
+) -> VirtualPatients:  # fmt: skip
+    """The patients with these numbers, in whom every parameter is drawn from its own spread about `table`.
+
+    Draws are independent, and a spread may be the uncertainty of a mean: the patients are no clinical sample. `vary`:
+    parameters or stages that are drawn (default: all with a spread).
+    """
+    values = drawn_values(model, table, seed, patients, replicate=replicate, vary=vary)
+    redraw = partial(independent_patients, model=model, seed=seed, replicate=replicate, vary=vary)
+    return VirtualPatients(np.asarray(patients), values, {}, table, seed, replicate, redraw, independent=True)
+
+
 def _progress(progress: Callable[[int], None], before: int, here: int) -> None:
     progress(before + here)
-
-
-def adherence(
-    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int
-) -> dict[tuple[int, int], np.ndarray]:
-    """{(treatment index, dose index): 1 where a patient takes the dose, else 0 [patient]}, where doses may be missed.
-
-    Draws of doses before `horizon` (h) do not change when `horizon` or other treatments change.
-    """
-    taken: dict[tuple[int, int], np.ndarray] = {}
-    for i, treatment in enumerate(regimen.treatments):
-        count = len(treatment.starts(horizon)) if treatment.miss_probability else 0
-        if count:
-            chances = patient_streams(seed, patient_ids, "adherence", replicate=replicate, block=i)
-            took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
-            taken |= {(i, k): took[:, k].astype(float) for k in range(count)}
-    return taken
-
-
-def adherence_function(
-    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int = 0
-) -> AdherenceFunction:
-    """The doses that each patient takes, for `dose_events`; arguments as for `adherence`."""
-    taken = adherence(regimen, horizon, seed, patient_ids, replicate)
-    return lambda treatment, dose: taken.get((treatment, dose), 1.0)
-
-
-def simulate_sample(
-    model: Model, patients: VirtualPatients, scenario: Scenario, outputs: Sequence[str], *,
-    times: Sequence[float] | None = None, threads: int | None = None,
-) -> xr.Dataset:  # fmt: skip
-    """Curves of `outputs` of virtual patients on a scenario at `times` (h; default: as for the typical patient).
-
-    Values of the patients vary about those of the model; those that the scenario sets replace them. Doses are
-    missed by chance as in a cohort. Returns a Dataset with dims (patient, time); a patient that could not be solved is
-    NaN, with the reason in `solve_status`. Raises UnknownNameError for an output that does not exist, InputError for an
-    empty sample, SolverError if no patient could be solved.
-    """
-    if not len(patients):
-        raise InputError("the sample is empty", key="people", expected="at least one patient")
-    grid = times_of_scenario(scenario, subjects(scenario, model)[0]) if times is None else np.array(times, dtype=float)
-    curves = _solve_sample(model, patients, scenario, grid, outputs, scenario.horizon, threads or os.cpu_count() or 1)
-    if (curves.reasons != OK).all():
-        raise SolverError(f"no patient could be solved: {curves.reasons[0]}")
-    return curves.dataset(patients.patient_ids.tolist()).assign_attrs(scenario_attributes(scenario))
 
 
 def simulate_patients(
@@ -225,19 +200,6 @@ def simulate_patients(
     names = tuple(dict.fromkeys(name for name, _ in wanted))
     times = np.array(sorted({0.0, *(hour for _, hour in wanted)}))
     scenario = load_scenario(sentence, model.parameters)
-    curves = _solve_sample(model, people, scenario, times, names, float(times[-1]) + 1.0, 1)
+    require_outputs(scenario.group, validate_outputs(model.kernel, names))
+    curves = ensemble_of_patients(model, people, scenario, float(times[-1]) + 1.0).solve(times, names)
     return [curves.of(name)[:, int(np.searchsorted(times, hour))] for name, hour in wanted]
-
-
-def _solve_sample(
-    model: Model, patients: VirtualPatients, scenario: Scenario, times: np.ndarray, outputs: Sequence[str],
-    until: float, threads: int,
-) -> Trajectories:  # fmt: skip
-    """Curves at `times` (h) of patients who receive the doses before `until` (h), unless they miss them by chance."""
-    names = validate_outputs(model.kernel, tuple(outputs))
-    require_outputs(scenario.group, names)
-    drawn = patients.with_parameters(model.parameters).values
-    values = {name: column for name, column in drawn.items() if name not in scenario.values}
-    taken = adherence_function(scenario.regimen, until, patients.seed, patients.patient_ids, patients.replicate)
-    ensemble = ensemble_of_scenario(model, scenario, values, len(patients), until, adherence=taken)
-    return ensemble.solve(times, names, threads=threads)

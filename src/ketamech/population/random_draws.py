@@ -1,4 +1,4 @@
-"""Random numbers of patients and the parameter values drawn with them.
+"""Random numbers of patients, and the parameter values and missed doses drawn with them.
 
 The stream of a patient does not depend on the other patients, their order, or the worker. NumPy's Philox (4x64, 10
 rounds; Salmon and others, SC 2011) is a function of a key and a counter. The key is (seed, replicate); the counter
@@ -11,16 +11,24 @@ the mean, and rows are drawn independently. Parameter values therefore vary more
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ketamech.core import InputError, require_known, unit
+from ketamech.dosing.dose_events import AdherenceFunction
+from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import Parameter, ParameterTable
 
 STREAMS = ("parameters", "adherence", "people", "trial", "scores", "steps", "study_effects", "course")
 # Append only: the index of a stream determines its numbers.
 _WORD = 2**64
+
+
+def number_of_name(name: str) -> int:
+    """A number from 0 to 2^32 - 1 that depends on the name only, for a seed or a block."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
 def patient_streams(
@@ -126,3 +134,28 @@ class _ParameterSampler:
         values[:, self.normal] += self.a[self.normal] * numbers[:, self.normal]
         values[:, self.uniform] = self.a[self.uniform] + self.width[self.uniform] * numbers[:, self.uniform]
         return values * self.factor
+
+
+def adherence(
+    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """{(treatment index, dose index): 1 where a patient takes the dose, else 0 [patient]}, where doses may be missed.
+
+    Draws of doses before `horizon` (h) do not change when `horizon` or other treatments change.
+    """
+    taken: dict[tuple[int, int], np.ndarray] = {}
+    for i, treatment in enumerate(regimen.treatments):
+        count = len(treatment.starts(horizon)) if treatment.miss_probability else 0
+        if count:
+            chances = patient_streams(seed, patient_ids, "adherence", replicate=replicate, block=i)
+            took = np.array([chance.random(count) for chance in chances]) >= treatment.miss_probability
+            taken |= {(i, k): took[:, k].astype(float) for k in range(count)}
+    return taken
+
+
+def adherence_function(
+    regimen: Regimen, horizon: float, seed: int, patient_ids: Sequence[int] | np.ndarray, replicate: int = 0
+) -> AdherenceFunction:
+    """The doses that each patient takes, for `dose_events`; arguments as for `adherence`."""
+    taken = adherence(regimen, horizon, seed, patient_ids, replicate)
+    return lambda treatment, dose: taken.get((treatment, dose), 1.0)

@@ -24,10 +24,12 @@ import numpy as np
 
 from ketamech.core import InputError, UnknownNameError, closest_match, require_known, unit
 from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import DATA
 from ketamech.core.units import WEEK
-from ketamech.dosing.dose_events import DoseEvent
-from ketamech.parameters import ParameterTable
+from ketamech.dosing.dose_events import AdherenceFunction, DoseEvent
+from ketamech.dosing.regimen import Regimen
+from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.population.population_tables import (
     BASE_POPULATION,
     MarginalDistribution,
@@ -35,7 +37,7 @@ from ketamech.population.population_tables import (
     load_tables,
     marginal,
 )
-from ketamech.population.random_draws import patient_streams
+from ketamech.population.random_draws import adherence_function, patient_streams
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +162,8 @@ class VirtualPatients:
 
     `values` vary about those of `parameters`; `units` names the canonical unit of each, and `table()` has the units of
     the parameter tables. `seed` and `replicate` are those of their random numbers; `redraw(table, patients=numbers)`
-    draws patients about the values of another table (None: no population has drawn them).
+    draws patients about the values of another table (None: no population has drawn them). `independent`: every value
+    was drawn from the spread of its own parameter; such patients also vary about the values that a scenario sets.
     """
 
     patient_ids: np.ndarray
@@ -170,6 +173,7 @@ class VirtualPatients:
     seed: int = 1
     replicate: int = 0
     redraw: Callable[..., VirtualPatients] | None = field(default=None, repr=False, compare=False)
+    independent: bool = False
 
     def __len__(self) -> int:
         return len(self.patient_ids)
@@ -182,6 +186,17 @@ class VirtualPatients:
         before, after = (self.redraw(one, patients=self.patient_ids).values for one in (self.parameters, table))
         moved = {n: np.where(self.values[n] == before[n], after[n], self.values[n]) for n in before if n in self.values}
         return replace(self, values={**self.values, **moved}, parameters=table)
+
+    def values_in(self, parameters: ParameterTable, own: Mapping[str, float]) -> Mapping[str, np.ndarray]:
+        """Values that vary about `parameters` in a scenario that sets the values `own` (canonical units)."""
+        if self.independent:
+            return self.with_parameters(parameters.with_canonical_values(own)).values
+        drawn = self.with_parameters(parameters).values
+        return {name: numbers for name, numbers in drawn.items() if name not in own}
+
+    def adherence(self, regimen: Regimen, until: float) -> AdherenceFunction:
+        """The doses before `until` (h) that each patient takes; some are missed by chance where the regimen says so."""
+        return adherence_function(regimen, until, self.seed, self.patient_ids, self.replicate)
 
     def subset(self, index: np.ndarray) -> VirtualPatients:
         """Some of the patients, by index or mask."""
@@ -205,17 +220,37 @@ class VirtualPatients:
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(metaclass=LoadedByCall, loader="named"):
     """A population: every variable with its distribution, and the tables of effects and correlations.
 
-    `user_defined` are the variables whose distribution the user gave: covariates do not act on these, so that the draws
-    have the requested mean and bounds.
+    `Population.named("trd")` is a shipped one. `seed`: patient i is the same in every sample of a seed. `user_defined`
+    are the variables whose distribution the user gave: covariates do not act on these, so that the draws have the
+    requested mean and bounds.
     """
 
     name: str
     marginals: Mapping[str, MarginalDistribution]
     tables: PeopleTables = field(repr=False)
     user_defined: frozenset[str] = frozenset()
+    seed: int = 1
+
+    @classmethod
+    def named(cls, name: str = "trd", *, seed: int = 1) -> Population:
+        """The population trd, mdd, bipolar, suicidal, elderly, healthy, crps, surgical or adult.
+
+        Raises UnknownNameError for another name.
+        """
+        return replace(load_population(name), seed=seed)
+
+    def sample(self, patients: int, *, first: int = 0) -> VirtualPatients:
+        """Patients number `first` to `first + patients - 1`, with covariates and parameter values of their own.
+
+        `.values` {parameter: [patient]} in canonical units; `.table()` is one row per patient in the units of the
+        parameter tables. They vary about the shipped parameter values; `.with_parameters(model.parameters)` are the
+        same patients about those of a model, as `Model.simulate` simulates them. Raises InputError for fewer than one
+        patient.
+        """
+        return self.draw(load_parameters(), self.seed, patient_numbers(patients, first))
 
     def with_marginals(self, words: Mapping[str, str], parameters: ParameterTable) -> Population:
         """The population with other distributions of some variables, e.g. {"person.age": "normal 70 4 in 65 85"}.
@@ -347,6 +382,13 @@ class Population:
         for name, row in self._factors.items():  # term by term, so that sums do not depend on the batch
             plain[name] = np.sum([weight * raw[:, names.index(other)] for other, weight in row], axis=0)
         return plain
+
+
+def patient_numbers(patients: int, first: int = 0) -> range:
+    """The numbers of so many patients from `first` on. Raises InputError for fewer than one."""
+    if patients < 1:
+        raise InputError(f"{patients} patients", key="patients", expected="at least 1")
+    return range(first, first + patients)
 
 
 def load_population(name: str = "trd", tables: PeopleTables | None = None) -> Population:

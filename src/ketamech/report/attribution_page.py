@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from ketamech.analysis.attribution import Attribution
 from ketamech.analysis.attribution_text import component, dependence, describe_attribution
 from ketamech.core.atomic_files import atomic_write
+from ketamech.core.statistics import INTERVAL_95, percentiles
 from ketamech.exchange.result_metadata import write_table
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number
@@ -36,7 +37,6 @@ INTRODUCTION = (
     " exists. `ketamech variants` compares model variants.",
 )
 MIN_SHARE_DRAWN = 0.005  # share of the total effect below which an outcome is not drawn
-TICKS: dict[float, str] = {1: "1 h", 4: "4 h", 12: "12 h", 24: "1 d", 72: "3 d", 168: "7 d", 336: "14 d", 672: "28 d"}
 PANELS_PER_ROW = 3
 
 
@@ -113,7 +113,7 @@ def _course(attribution: Attribution) -> Figure:
     if draws:
         samples = attribution.madrs_decomposition[:, 1:]
         _stack(panels[0], attribution, samples.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
-        for limit in np.percentile(samples.sum(axis=0), [2.5, 97.5], axis=0):
+        for limit in percentiles(samples.sum(axis=0), INTERVAL_95):
             panels[0].plot(attribution.times, limit, color=TEXT_COLOUR, lw=0.8, ls="--")
     _stack(panels[-1], attribution, attribution.madrs_decomposition[:, 0], "at the table values")
     legend = panels[-1].get_legend_handles_labels()
@@ -140,7 +140,7 @@ def _stack(axes: Axes, attribution: Attribution, parts: np.ndarray, heading: str
 def time_axis(axes: Axes, times: np.ndarray, doses: int) -> None:
     """A logarithmic axis in hours after one dose, a linear axis in days after several."""
     if doses < 2:
-        log_time_axis(axes, TICKS, times[0], times[-1])
+        log_time_axis(axes, times[0], times[-1])
         return
     days = np.arange(0, times[-1] / 24 + 1, 7 * max(1, round(times[-1] / 24 / 56)))
     axes.set_xticks(24 * days, [f"{day:.0f} d" for day in days], fontsize=7)

@@ -11,9 +11,9 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.atomic_files import read_json
+from ketamech.core.constants import PAPERS
 from ketamech.evidence import Evidence, Reference, load_evidence
 from ketamech.exchange.output_folder import read_manifest
-from ketamech.exchange.result_metadata import PAPERS
 
 FILE = "bibliography.json"
 

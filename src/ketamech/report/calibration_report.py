@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.core.constants import Z95
+from ketamech.core.statistics import MEDIAN_AND_95, percentiles
 from ketamech.estimation.clinical_targets import DIRECTORY
-from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.prior_sensitivity import (
     InformedDirection,
     PriorSensitivity,
@@ -36,6 +36,7 @@ from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metada
 from ketamech.report.number_format import number
 from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY
 from ketamech.report.style import draw, figure_file, page, panel_page
+from ketamech.trials.posterior import posterior_hash
 
 SENSITIVITY, DIRECTIONS = "prior_sensitivity.csv", "informed_directions.csv"
 UNIFORMITY, RANKS = "simulation_based_calibration.csv", "simulated_ranks.csv"
@@ -177,7 +178,7 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     """Marginals against the prior on the left, correlations on the right."""
     figure = page(11, 0.3 * len(names) + 2.0, "Posterior (in SD of the prior from its median) and correlations")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
-    low, middle, high = np.percentile(draws, [2.5, 50, 97.5], axis=0)
+    low, middle, high = percentiles(draws, MEDIAN_AND_95)
     y = np.arange(len(names))
     left.axvspan(-Z95, Z95, color=BAND_GREY, lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")

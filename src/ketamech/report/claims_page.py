@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,95 +27,83 @@ from ketamech.analysis.claims import (
 from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.units import DAY, time_text
 from ketamech.evidence import Reference, load_evidence
 from ketamech.exchange.result_metadata import write_table
-from ketamech.report.number_format import hours_in_words, markdown_table, number, plain, with_interval
+from ketamech.report.number_format import markdown_table, number, plain, with_interval
 from ketamech.report.page_templates import render
-from ketamech.report.time_axis import enclosing_steps
+from ketamech.report.svg_canvas import Canvas
+from ketamech.report.time_axis import Frame, TimeScale, enclosing_steps
 from ketamech.simulation.observable import value_of
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 36
 MAX_POINTS = 160
 EVEN_POINTS = 80
-MAX_TICKS = 8
-CLOCKS = (  # longest figure (h), hours per unit, unit, possible tick steps
-    (96.0, 1.0, "hours", (0.5, 1, 2, 6, 12, 24)),
-    (1400.0, 24.0, "days", (1, 2, 7, 14)),
-    (math.inf, 168.0, "weeks", (1, 2, 4, 13, 26, 52)),
-)
+LETTERS = 12.5  # size of the labels
+DASHES = ((), (2.7, 1.5), (4.2, 1.2, 0.8, 1.2), (1.2, 1.2), (5.4, 1.5), (0.8, 1.9))  # of each curve, in line widths
+Curve = tuple[np.ndarray, np.ndarray]  # hours, values
 
 
 @dataclass(frozen=True)
-class CurvePath:
-    """One curve: its label, its SVG path and a description."""
+class CurveKey:
+    """One curve: its label, a sample of its line and a description."""
 
     label: str
-    path: str
+    sample: Canvas
     words: str
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A published value on the figure; hollow if not measured in humans; `curve`: index of its curve."""
+    """A published value on the figure: its tooltip; hollow if not measured in humans."""
 
-    x: float
-    y: float
-    low: float
-    high: float
-    hollow: bool
     title: str
-    curve: int
+    hollow: bool
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything the page needs to draw one claim; x and y ticks are (coordinate, text)."""
+    """The figure of one claim; `canvas` has a group for each curve, with the published values of its arm."""
 
-    lines: list[CurvePath]
+    canvas: Canvas
+    frame: Frame
+    keys: list[CurveKey]
     marks: list[Mark]
-    x_ticks: list[tuple[float, str]]
-    y_ticks: list[tuple[float, str]]
-    clock: str
     table: list[list[str]]
     alternative: str
 
 
-@dataclass(frozen=True)
-class AxisBox:
-    """Converts hours and values to coordinates of the figure."""
-
-    start: float
-    end: float
-    low: float
-    high: float
-
-    def x(self, hours: float) -> float:
-        """Coordinate of a time (h)."""
-        return LEFT + (hours - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT)
-
-    def y(self, value: float) -> float:
-        """Coordinate of a value."""
-        return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
-
-
 def draw(answer: ClaimResult) -> Drawing:
     """Draw the curves of this run and the published points."""
-    curves = {label: _curve(answer, arm) for label, arm in answer.claim.figure.curves.items()}
-    box, y_ticks = _axis_box(answer, curves)
-    lines = [CurvePath(label, _path(box, *curve), _words(*curve)) for label, curve in curves.items()]
-    hour_ticks, clock = _hour_ticks(box)
-    text = ". ".join(f"{line.label}: {line.words}" for line in lines)
-    return Drawing(
-        lines, _marks(answer, box),
-        [(box.x(hour), text) for hour, text in hour_ticks],
-        [(box.y(value), plain(value)) for value in y_ticks],
-        clock, _table(curves, [hour for hour, _ in hour_ticks]),
-        f"Model, {answer.claim.figure.axis}, {hours_in_words(box.start)} to {hours_in_words(box.end)}. {text}.",
-    )  # fmt: skip
+    figure, canvas = answer.claim.figure, Canvas(WIDTH, HEIGHT)
+    curves = {label: _curve(answer, arm) for label, arm in figure.curves.items()}
+    frame = _axes(answer, curves, canvas)
+    for i, (label, (hours, values)) in enumerate(curves.items()):
+        with canvas.group(data_curve=i):
+            canvas.line(frame.x(hours), frame.y(values), **_style(i), title=label)
+    marks = [
+        _mark(point, frame, canvas, list(figure.curves.values()).index(point.arm)) for point in answer.claim.points
+    ]
+    keys = [CurveKey(label, _sample(i), _words(*curve)) for i, (label, curve) in enumerate(curves.items())]
+    text = ". ".join(f"{key.label}: {key.words}" for key in keys)
+    moments = [DAY * day for day in frame.clock.ticks()[0]]
+    words = f"Model, {figure.axis}, {time_text(figure.start)} to {time_text(figure.end)}. {text}."
+    return Drawing(canvas, frame, keys, marks, _table(curves, moments), words)
 
 
-def _curve(answer: ClaimResult, arm: str) -> tuple[np.ndarray, np.ndarray]:
+def _style(curve: int) -> dict[str, Any]:
+    """Colour (of the style of the page), width and dashes of a curve."""
+    return {"colour": f"var(--c{curve})", "width": 2.6, "dash": DASHES[curve]}
+
+
+def _sample(curve: int) -> Canvas:
+    canvas = Canvas(36, 10)
+    canvas.line((1, 35), (5, 5), **_style(curve))
+    return canvas
+
+
+def _curve(answer: ClaimResult, arm: str) -> Curve:
     """Hours and values between the ends of the figure: output times, thinned, and even steps between them."""
     figure, curves = answer.claim.figure, answer.arms[arm]
     output_hours = curves.time[(curves.time > figure.start) & (curves.time < figure.end)]
@@ -131,38 +120,33 @@ def _values(point: FigurePoint) -> list[float]:
     return [point.plotted_value(row.value if number is None else number) for number in published_values]
 
 
-def _marks(answer: ClaimResult, box: AxisBox) -> list[Mark]:
-    order, marks = list(answer.claim.figure.curves.values()), []
-    for point in answer.claim.points:
-        value, (y, low, high) = _values(point)[0], map(box.y, _values(point))
-        title = f"{point.row.id}: {number(value)}. {point.why}"
-        is_hollow = point.row.species != "human"
-        marks.append(Mark(box.x(point.hours), y, low, high, is_hollow, title, order.index(point.arm)))
-    return marks
+def _mark(point: FigurePoint, frame: Frame, canvas: Canvas, curve: int) -> Mark:
+    """Draw a published value and its spread."""
+    values, colour = _values(point), f"var(--c{curve})"
+    mark = Mark(f"{point.row.id}: {number(values[0])}. {point.why}", point.row.species != "human")
+    x, (y, low, high) = frame.at(point.hours), frame.y(np.array(values)).tolist()
+    with canvas.group(data_curve=curve):
+        canvas.segments([(x, low, x, high)], colour=colour, width=1.8)
+        fill = "var(--paper)" if mark.hollow else colour
+        canvas.mark(x, y, size=8, fill=fill, edge=colour, width=1.8, title=mark.title)
+    return mark
 
 
-def _axis_box(answer: ClaimResult, curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[AxisBox, list[float]]:
+def _axes(answer: ClaimResult, curves: Mapping[str, Curve], canvas: Canvas) -> Frame:
+    """Draw the axes; the frame contains every curve and published value."""
     all_values = np.concatenate([*(values for _, values in curves.values()), *map(_values, answer.claim.points)])
     low, high = float(np.nanmin(all_values)), float(np.nanmax(all_values))
     margin = 0.06 * (high - low) or 0.1
     steps = enclosing_steps(low - (0 if low == 0 else margin), high + (0 if high == 0 else margin))
-    figure = answer.claim.figure
-    return AxisBox(figure.start, figure.end, steps[0], steps[-1]), steps
-
-
-def _hour_ticks(box: AxisBox) -> tuple[list[tuple[float, str]], str]:
-    span = box.end - box.start
-    _, unit, clock, choices = next(c for c in CLOCKS if span <= c[0])
-    step = next((s for s in choices if span / unit / s <= MAX_TICKS), choices[-1])
-    steps = np.arange(box.start / unit, box.end / unit + 1e-9, step)
-    return [(float(tick) * unit, f"{tick:g}") for tick in steps], clock
-
-
-def _path(box: AxisBox, hours: np.ndarray, values: np.ndarray) -> str:
-    if not np.isfinite(values).all():
-        return ""
-    points = (f"{box.x(h):.1f},{box.y(v):.1f}" for h, v in zip(hours, values, strict=True))
-    return "M" + "L".join(points)
+    plot = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    frame = Frame(LEFT, TOP, *plot, TimeScale(False, answer.claim.figure.end), steps[0], steps[-1])
+    frame.draw_axes(canvas, axis="var(--grid)", grid="var(--grid)", size=LETTERS)
+    for value in steps:
+        y = float(frame.y(value))
+        canvas.segments([(LEFT, y, frame.right, y)], colour="var(--grid)" if value else "var(--quiet)", width=1)
+        canvas.text(LEFT - 6, y, plain(value), size=LETTERS, anchor="right", edge="center")
+    canvas.text(frame.right, HEIGHT - 4, "time after the start", size=LETTERS, anchor="right")
+    return frame
 
 
 def _words(hours: np.ndarray, values: np.ndarray) -> str:
@@ -173,14 +157,14 @@ def _words(hours: np.ndarray, values: np.ndarray) -> str:
     if abs(values[index] - first) < 1e-6:
         return f"stays at {number(float(first))}"
     return (
-        f"from {number(float(first))} to {number(float(values[index]))} after {hours_in_words(float(hours[index]))}, "
+        f"from {number(float(first))} to {number(float(values[index]))} after {time_text(float(hours[index]))}, "
         f"{number(float(last))} at the end"
     )
 
 
-def _table(curves: dict[str, tuple[np.ndarray, np.ndarray]], moments: list[float]) -> list[list[str]]:
+def _table(curves: Mapping[str, Curve], moments: list[float]) -> list[list[str]]:
     """Values at the ticks: one row per time, one column per curve."""
-    rows = ([hours_in_words(hour), *(number(float(np.interp(hour, *c))) for c in curves.values())] for hour in moments)
+    rows = ([time_text(hour), *(number(float(np.interp(hour, *c))) for c in curves.values())] for hour in moments)
     return [["After", *curves], *rows]
 
 
@@ -205,7 +189,6 @@ def claims_page(answers: Mapping[str, ClaimResult]) -> str:
         rule=[(name, number(value), why[name]) for name, value in rule.values.items()],
         test_result_text=test_result_text,
         variants=list(load_rule_variants(rule)),
-        sheet={"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM},
     )
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.core.constants import Z95
+from ketamech.core.statistics import percentiles
 from ketamech.exchange.nonmem.measurements import NOT_CENSORED
 from ketamech.fitting.diagnostics import PERCENTILES, VpcPanel, shrinkage
 from ketamech.fitting.fit import Fit
@@ -62,7 +63,7 @@ def individual_doses(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> Figu
     for axis, (name, result, i) in zip(axes, panels, strict=True):
         goal = finder.goals[i]
         is_shown = (result.grid >= result.dose / SHOWN_RATIO) & (result.grid <= result.dose * SHOWN_RATIO)
-        low, middle, high = np.nanpercentile(result.endpoints[i][is_shown], DOSE_BAND, axis=-1)
+        low, middle, high = percentiles(result.endpoints[i][is_shown], DOSE_BAND, axis=-1)
         axis.fill_between(result.grid[is_shown], low, high, color=PERSON, alpha=0.25, lw=0)
         axis.plot(result.grid[is_shown], middle, color=PERSON)
         if goal.endpoint.output in molar_masses():

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from ketamech.analysis.network import QUANTILES, NetworkPrediction, load_readouts
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.statistics import percentiles
+from ketamech.core.units import time_text
 from ketamech.parameters import load_brain_areas
-from ketamech.report.number_format import hours_in_words, markdown_table, number, signed
+from ketamech.report.number_format import markdown_table, number, signed
 from ketamech.report.palette import DARK_GREY, OKABE_ITO
 from ketamech.report.provenance import today
 from ketamech.report.style import figure_file, log_time_axis, page
@@ -31,8 +33,7 @@ results of a study vary more.
 
 ![Areas and networks](../pictures/areas.png)
 """
-TICKS = {0.1: "6 min", 1.0: "1 h", 6.0: "6 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
-FEWER_TICKS = {hour: TICKS[hour] for hour in (0.1, 1.0, 6.0, 24.0, 168.0, 672.0)}
+FIRST_TIME = 0.1  # h: start of the time axes
 LINEAR_LIMIT = 10.0  # percent: linear scale up to here, logarithmic beyond
 PANELS_PER_ROW = 3
 MIN_RANGE = 1.0  # percent: smallest range of colours and axes
@@ -46,7 +47,7 @@ def write_areas_page(path: Path, prediction: NetworkPrediction, title: str) -> P
         change, rising_share = signed(float(row["change"])), f"{100 * row['rising']:.0f} %"
         interval = f"{signed(float(row['low']))} to {signed(float(row['high']))}"
         baseline = number(float(row["baseline"]))
-        rows.append((row["readout"], baseline, hours_in_words(row["hours"]), change, interval, rising_share))
+        rows.append((row["readout"], baseline, time_text(row["hours"]), change, interval, rising_share))
     text = INTRODUCTION.format(disclaimer=DISCLAIMER, **values)
     atomic_write(path, f"{text}\n{markdown_table(header, rows)}\n".encode())
     return path
@@ -85,21 +86,21 @@ def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) ->
     axes.invert_yaxis()
     axes.set_title("Activity of each area, median", fontsize=9, loc="left")
     figure.colorbar(mesh, ax=axes, label="%", pad=0.01)
-    log_time_axis(axes, TICKS, min(TICKS), times[-1])
+    log_time_axis(axes, FIRST_TIME, times[-1])
 
 
 def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
     """Median, 50 % and 90 % bands of the draws."""
     times = prediction.curves["time"].values[1:]
-    percentiles = dict(zip(QUANTILES, np.percentile(prediction.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
+    limits = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES), strict=True))
     for low_p, high_p, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
-        axes.fill_between(times, percentiles[low_p], percentiles[high_p], color=OKABE_ITO[0], alpha=opacity, lw=0)
-    axes.plot(times, percentiles[50], color=OKABE_ITO[0], lw=1.6)
+        axes.fill_between(times, limits[low_p], limits[high_p], color=OKABE_ITO[0], alpha=opacity, lw=0)
+    axes.plot(times, limits[50], color=OKABE_ITO[0], lw=1.6)
     axes.axhline(0, color=DARK_GREY, lw=0.6)
     axes.set_yscale("symlog", linthresh=LINEAR_LIMIT)
-    low, high = min(-MIN_RANGE, float(percentiles[5].min())), max(MIN_RANGE, float(percentiles[95].max()))
+    low, high = min(-MIN_RANGE, float(limits[5].min())), max(MIN_RANGE, float(limits[95].max()))
     ticks = [tick for tick in (-100, -30, -10, -5, 0, 5, 10, 30, 100) if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks], fontsize=7)
     axes.set_ylim(1.15 * low, 1.15 * high)
     axes.set_title(f"{label}, %", fontsize=8, loc="left")
-    log_time_axis(axes, FEWER_TICKS, min(TICKS), times[-1])
+    log_time_axis(axes, FIRST_TIME, times[-1], min_ratio=4)

@@ -9,24 +9,6 @@ _UPPER_CASE_WORDS = {"nmda": "NMDA", "ampa": "AMPA"}
 _UNITS = {"umol/L": "µmol/L", "1": "", "1/h": "per hour", "umol": "µmol"}
 
 
-def hours_in_words(hours: float) -> str:
-    """A time after the dose: 38 min, 2.3 h, 1.5 d, 12 d."""
-    if not math.isfinite(hours):
-        return "never"
-    if abs(hours) < 0.5 / 60:
-        return "the start"
-    if hours < 1.5:
-        return f"{hours * 60:.0f} min"
-    if hours < 36:
-        return f"{_short(hours)} h"
-    return f"{_short(hours / 24)} d"
-
-
-def _short(value: float) -> str:
-    """One decimal below ten, none above; no trailing .0."""
-    return f"{value:.1f}".removesuffix(".0") if abs(value) < 9.95 else f"{value:.0f}"
-
-
 def number(value: float, digits: int = 3) -> str:
     """Three significant digits, an exponent only for very large or small values, and a minus sign (U+2212)."""
     if not math.isfinite(value):

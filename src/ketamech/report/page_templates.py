@@ -12,8 +12,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.units import time_text
 from ketamech.parameters import Parameter
-from ketamech.report.number_format import hours_in_words, number, signed, stage_in_words
+from ketamech.report.number_format import number, signed, stage_in_words
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import SummaryRow
 
@@ -33,7 +34,7 @@ def render(template: str, **values: Any) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {"number": number, "signed": signed, "hours": hours_in_words}
+    environment.filters |= {"number": number, "signed": signed, "hours": time_text}
     environment.filters |= {"stage_in_words": stage_in_words, "with_code": with_code}
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     return environment.get_template(template).render(style=style, disclaimer=DISCLAIMER, **values)
@@ -71,7 +72,7 @@ def counts(parameters: Sequence[Parameter]) -> list[tuple[str, int, str]]:
 def plain_words(run: RunDescription, horizon: float, changed: Mapping[str, str]) -> list[str]:
     """The simulated scenario in plain sentences."""
     treatments = "; ".join(run.treatments) or "nothing"
-    sentences = [f"One typical virtual patient gets {treatments}. The simulation covers {hours_in_words(horizon)}."]
+    sentences = [f"One typical virtual patient gets {treatments}. The simulation covers {time_text(horizon)}."]
     if run.index_of_control is not None:
         sentences.append(
             "The dashed control is the same person with the same expectancy and perturbations but no drug."

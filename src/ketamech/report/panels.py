@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.units import time_text
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters.concentration_units import factors, shown
-from ketamech.report.number_format import hours_in_words, number, plain, sentence_case, stage_in_words, unit_in_words
+from ketamech.report.number_format import number, plain, sentence_case, stage_in_words, unit_in_words
 from ketamech.report.palette import BACKGROUND, MUTED_COLOUR, OKABE_ITO, PANEL_GRID_COLOUR
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
@@ -195,7 +196,7 @@ def _panel(
     draw_key(canvas, frame, points, x, frame.y(curves[run.index_of_main]), scale)
     main_curve = curves[run.index_of_main]
     peak = int(np.argmax(np.abs(main_curve - scale * drug_free_value(output, dataset, run.index_of_main))))
-    peak_text = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {hours_in_words(float(hours[peak]))}"
+    peak_text = f"{number(main_curve[peak])}{' ' + unit if unit else ''} at {time_text(float(hours[peak]))}"
     canvas.text(frame.left, frame.top - 14, _short_description(output, layout), size=8.5, bold=True)
     canvas.text(frame.left, frame.top - 4, f"{output}   {peak_text}", size=7, colour=MUTED_COLOUR)
 

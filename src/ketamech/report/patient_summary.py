@@ -17,7 +17,8 @@ from matplotlib.textpath import TextToPath
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import CsvRow, read_table
-from ketamech.report.number_format import hours_in_words, number
+from ketamech.core.units import time_text
+from ketamech.report.number_format import number
 from ketamech.report.page_templates import counts, plain_words, render
 from ketamech.report.palette import CONTROL_COLOUR, NOTE_COLOUR, PAGE_GRID_COLOUR, TEXT_COLOUR, WARNING_COLOUR
 from ketamech.report.run_description import RunDescription
@@ -42,8 +43,7 @@ LIMITS = (
 )
 TABLE = DIRECTORY / "patient_page.csv"
 PANELS = 4
-PANEL_TICKS = {1 / 60: "1 min", 1.0: "1 h", 24.0: "1 day", 168.0: "1 week", 672.0: "4 weeks", 2016.0: "12 weeks"}
-MIN_TICK_RATIO = 6.0  # smallest ratio of two tick times whose labels do not overlap
+MIN_TICK_RATIO = 10.0  # smallest ratio of two tick times whose labels do not overlap
 PANEL_LEFT, PANEL_RIGHT, PANEL_GAP, TITLE_SHARE = 0.09, 0.97, 0.09, 0.30  # of the sheet; of a row
 LEFT, RIGHT, TOP, BOTTOM, POINTS, LINE, GAP = 0.06, 0.95, 0.965, 0.045, 72.0, 1.42, 0.007
 
@@ -121,9 +121,7 @@ def _score(line: SummaryRow) -> str:
     if not line.moved:
         return f"stays at {number(line.baseline)}"
     extreme = "highest" if line.rises else "lowest"
-    text = (
-        f"{number(line.baseline)} before, {extreme} {number(line.extremum)} after {hours_in_words(line.extremum_time)}"
-    )
+    text = f"{number(line.baseline)} before, {extreme} {number(line.extremum)} after {time_text(line.extremum_time)}"
     gap = line.difference.get(EXTREMUM)
     text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
     week_value = line.values_at.get("7 d")
@@ -206,19 +204,13 @@ def _panel(axes: Axes, track: Track, report: RunReport) -> None:
         axes.plot(hours[is_shown], control, color=CONTROL_COLOUR, lw=1.1, ls=(0, (4, 2)), label=label)
     _points(axes, track, series.outputs, report)
     last = max(1.0, float(hours[-1]))
-    log_time_axis(axes, _ticks(last), 1 / 60, last)
+    log_time_axis(axes, 1 / 60, last, min_ratio=MIN_TICK_RATIO, long=True)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=PAGE_GRID_COLOUR, linewidth=0.6)
     axes.set_title(f"{track.label}, {track.unit}", size=8.5, loc="left", weight="bold")
     if len(axes.get_lines()) > 1 and track.key == "mood":
         axes.legend(fontsize=6.5, frameon=False, loc="lower left")
-
-
-def _ticks(last: float) -> dict[float, str]:
-    """Ticks up to the last hour, without those whose labels would overlap."""
-    hours = [hour for hour in PANEL_TICKS if hour <= last]
-    return {hour: PANEL_TICKS[hour] for hour in hours if hour == hours[-1] or hour * MIN_TICK_RATIO <= hours[-1]}
 
 
 def _points(axes: Axes, track: Track, outputs: str, report: RunReport) -> None:

@@ -1,12 +1,4 @@
-"""Provenance of a run: versions, hashes, seed, command line, date; and the parameters that affect the run.
-
-The rule for these parameters, in order: switched-off pathways and absent perturbations are set to 0; a state or
-output that stays at 0 in every patient is set to 0 and its equation is removed; parameters that remain in an
-equation, or in a constant output that an equation uses, are used parameters. So the parameters of a comparator,
-enantiomer, route or second blocker count only if it was given. The parameters that convert doses to dose events count
-as well: molar masses of the drugs given and absorbed fractions of the routes used. A value set by the user cites no
-paper.
-"""
+"""Provenance of a run: versions, hashes, seed, command line, date."""
 
 from __future__ import annotations
 
@@ -19,83 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
 from ketamech.core import unit
-from ketamech.core.constants import DISCLAIMER
+from ketamech.core.constants import DISCLAIMER, PAPERS
 from ketamech.core.environment import DATA, package_version, short_hash
-from ketamech.dosing.drugs import absorption
-from ketamech.evidence import load_evidence
-from ketamech.exchange.result_metadata import PAPERS
-from ketamech.model.expression_tree import ExpressionTrees, Tree, live_names
 from ketamech.parameters import ParameterTable
-from ketamech.report.run_description import RunDescription, describe_run
+from ketamech.report.run_description import RunDescription
+from ketamech.simulation.citations import papers_behind
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
-
-SWITCHES = ("pathway.", "perturbation.", "person.")
-
-
-def used_parameters(dataset: xr.Dataset, run: RunDescription, model: Model) -> tuple[str, ...]:
-    """Names of the parameters that affect this run, in model order."""
-    zero = {*_always_zero(dataset), *_switched_off(run, model)}
-    names: set[str] = set(_dosing(run, model))
-    for expression in _equations(model.expression_trees, zero):
-        names |= live_names(expression, zero)
-    names = _with_fixed(names, model.expression_trees, zero)
-    order = dict.fromkeys((*model.layout.parameter_names, *model.parameters))
-    return tuple(name for name in order if name in names)
-
-
-def cited_evidence(names: Iterable[str], run: RunDescription, model: Model) -> tuple[str, ...]:
-    """Evidence rows of these parameters without duplicates; set and assumed values cite nothing."""
-    ids: dict[str, None] = {}
-    for name in names:
-        row = model.parameters[name]
-        is_changed = name in run.values and not math.isclose(run.values[name], row.canonical, rel_tol=1e-9)
-        if not is_changed and row.status not in ("set", "assumed"):
-            ids |= dict.fromkeys(row.evidence)
-    return tuple(ids)
-
-
-def _always_zero(dataset: xr.Dataset) -> set[str]:
-    return {str(name) for name in dataset.data_vars if not np.nan_to_num(dataset.variables[name].values).any()}
-
-
-def _switched_off(run: RunDescription, model: Model) -> set[str]:
-    names = [name for name in model.layout.parameter_names if name.startswith(SWITCHES)]
-    return {name for name in names if run.values.get(name, model.parameters[name].canonical) == 0}
-
-
-def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
-    yield from (term for state, term in outline.fluxes if state not in zero)
-    yield from (expression for name, expression in outline.outputs if name not in zero and name not in outline.fixed)
-
-
-def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
-    """Names, and the names in the expressions of outputs that are constant for a person."""
-    fixed_expressions = {name: expression for name, expression in outline.outputs if name in outline.fixed}
-    queue, found_names = list(names), set(names)
-    while queue:
-        name = queue.pop()
-        new_names = live_names(fixed_expressions[name], zero) - found_names if name in fixed_expressions else set()
-        queue += new_names
-        found_names |= new_names
-    return found_names
-
-
-def _dosing(run: RunDescription, model: Model) -> set[str]:
-    """Parameters that convert the doses of the regimen to dose events."""
-    names: set[str] = set()
-    for treatment in run.regimen.treatments if run.regimen else ():
-        drug = treatment.substance
-        if drug.molar_mass:
-            names.add(drug.molar_mass)
-        if not drug.is_session:
-            names.update(name for part in absorption(drug, treatment.route) for name in part.parameters)
-    return {name for name in names if name in model.parameters}
-
 
 PACKAGES = (
     "ketamech", "numpy", "scipy", "numba", "sympy", "pandas", "pyarrow", "xarray", "zarr", "matplotlib", "jinja2",
@@ -140,20 +63,6 @@ def _with_papers(metadata: Mapping[str, Any], model: Model) -> dict[str, str]:
     return {f"ketamech {name}": text for name, text in flattened(metadata).items()} | {
         PAPERS: " ".join(papers_behind(model))
     }
-
-
-def papers_of_run(curves: xr.Dataset, scenario: Scenario, model: Model) -> list[str]:
-    """Keys of the papers behind the parameters that shaped the curves of a scenario."""
-    run = describe_run(scenario, model)
-    ids = cited_evidence(used_parameters(curves, run, model), run, model)
-    return [paper.key for paper in load_evidence().cite(ids)]
-
-
-def papers_behind(model: Model) -> list[str]:
-    """Keys of the papers of every parameter that is neither set nor assumed."""
-    rows = (model.parameters[name] for name in model.layout.parameter_names)
-    ids = [evidence_id for row in rows if row.status not in ("set", "assumed") for evidence_id in row.evidence]
-    return [paper.key for paper in load_evidence().cite(ids)]
 
 
 def flattened(metadata: Mapping[str, Any]) -> dict[str, str]:

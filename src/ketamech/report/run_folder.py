@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from ketamech.core.constants import PAPERS
 from ketamech.evidence import load_evidence
 from ketamech.exchange.curves_io import write_curves
 from ketamech.exchange.output_folder import atomic_folder
-from ketamech.exchange.result_metadata import PAPERS, write_table
+from ketamech.exchange.result_metadata import write_table
 from ketamech.parameters import Parameter
 from ketamech.report import bibliography as papers
 from ketamech.report.number_format import number, stage_in_words
-from ketamech.report.provenance import cited_evidence, flattened, provenance, used_parameters
+from ketamech.report.provenance import flattened, provenance
 from ketamech.report.run_description import RunDescription, describe_run
 from ketamech.report.summary import (
     SummaryRow,
@@ -34,6 +35,7 @@ from ketamech.report.summary import (
     summary,
     summary_rows_of,
 )
+from ketamech.simulation.citations import cited_evidence, used_parameters
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario import Scenario
 
@@ -99,8 +101,8 @@ def collect_report(
         points = published_points(dataset, run, model, evidence)
         plan = panel_plan(dataset, run, model, points)
     drawn_outputs = {output for outputs in plan.values() for output in outputs}
-    names = used_parameters(dataset, run, model)
-    ids = {name: cited_evidence([name], run, model) for name in names}
+    names = used_parameters(dataset, model, run.values, run.regimen)
+    ids = {name: cited_evidence([name], model, run.values) for name in names}
     return RunReport(
         dataset,
         run,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -12,6 +12,7 @@ import numpy as np
 
 from ketamech.core.constants import DISCLAIMER
 from ketamech.report.palette import BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
+from ketamech.report.time_axis import time_ticks
 
 matplotlib.use("Agg")
 
@@ -77,11 +78,13 @@ def page(width: float, height: float, title: str) -> Figure:
     return figure
 
 
-def log_time_axis(axes: Axes, ticks: Mapping[float, str], first: float, last: float) -> None:
-    """A logarithmic time axis (h) with those of the labelled ticks that lie within it."""
-    ticks_in_range = {hour: label for hour, label in ticks.items() if first <= hour <= last}
+def log_time_axis(
+    axes: Axes, first: float, last: float, *, min_ratio: float = 2.0, long: bool = False
+) -> None:  # fmt: skip
+    """A logarithmic time axis (h) with the ticks of `time_ticks`."""
+    ticks = time_ticks(first, last, min_ratio=min_ratio, long=long)
     axes.set_xscale("log")
-    axes.set_xticks(list(ticks_in_range), list(ticks_in_range.values()), fontsize=7)
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=7)
     axes.minorticks_off()
     axes.set_xlim(first, last)
 

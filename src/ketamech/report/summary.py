@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ketamech.core.units import time_text
 from ketamech.exchange.nca_profiles import dosed_outputs, profiles_of_curves
 from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.parameters.concentration_units import factors
-from ketamech.report.number_format import hours_in_words, number, signed
+from ketamech.report.number_format import number, signed
 from ketamech.report.run_description import RunDescription, describe_dataset
 from ketamech.report.tracks import Track, TrackCurve, tracks_of
 from ketamech.simulation.nca_tables import analysed, nca_parameters
@@ -74,7 +75,7 @@ class SummaryRow:
         if not self.moved:
             return "no change"
         kind = "peak" if self.rises else "lowest"
-        return f"{kind} {self.value_in_words(self.extremum)} at {hours_in_words(self.extremum_time)}"
+        return f"{kind} {self.value_in_words(self.extremum)} at {time_text(self.extremum_time)}"
 
     def value_in_words(self, value: float) -> str:
         """A value with its unit, short."""
@@ -88,7 +89,7 @@ class SummaryRow:
 
 
 def drug_values(parameters: ParameterTable) -> dict[str, float]:
-    """Values of the parameters drug.*, such as molar masses."""
+    """Values of the parameters drug.*, such as molar masses, in the units of their tables: scales of tracks."""
     return {name: row.value for name, row in parameters.items() if name.startswith("drug.")}
 
 
@@ -227,7 +228,7 @@ def summary_rows(dataset: xr.Dataset) -> list[dict[str, str]]:
     for line in lines:
         row = {"output": line.label, "unit": line.unit, "baseline": number(line.baseline)}
         row |= {"peak or lowest": number(line.extremum) if line.moved else "–"}
-        row |= {"when": hours_in_words(line.extremum_time) if line.moved else "–"}
+        row |= {"when": time_text(line.extremum_time) if line.moved else "–"}
         row |= {name: line.text(line.values_at[name]) for name in time_names}
         differences = {name: line.difference.get(name) for name in compared_names}
         rows.append(row | {

@@ -5,7 +5,8 @@ Coordinates and sizes are points (1/72 inch) from the upper left corner.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -70,13 +71,29 @@ class Shape:
     title: str
 
 
+@dataclass(frozen=True)
+class Group:
+    """Shapes in one SVG group with attributes of its own."""
+
+    shapes: tuple[SvgText | Shape, ...]
+    attributes: Mapping[str, object]
+
+
 @dataclass
 class Canvas:
     """Shapes in the order they were drawn."""
 
     width: float
     height: float
-    shapes: list[SvgText | Shape] = field(default_factory=list)
+    shapes: list[SvgText | Shape | Group] = field(default_factory=list)
+
+    @contextmanager
+    def group(self, **attributes: object) -> Iterator[None]:
+        """What is drawn meanwhile becomes one SVG group with these attributes; "_" in their names stands for "-"."""
+        first = len(self.shapes)
+        yield
+        drawn = tuple(shape for shape in self.shapes[first:] if not isinstance(shape, Group))
+        self.shapes[first:] = [Group(drawn, {name.replace("_", "-"): value for name, value in attributes.items()})]
 
     def text(
         self, x: float, y: float, text: str, *, size: float = 9.0, colour: str = TEXT_COLOUR, anchor: str = "left",
@@ -124,14 +141,13 @@ class Canvas:
         shape = np.column_stack([np.cos(turns), np.sin(turns)]) if corners is None else np.array(corners, float)
         self.shapes.append(Shape((np.array([x, y]) + shape * size / 2,), edge, width, fill, 1.0, (), title))
 
-    def svg(self, *, alt: str = "") -> str:
-        """The canvas as an SVG element for a page."""
+    def svg(self, *, alt: str = "", paper: str = BACKGROUND) -> str:
+        """The canvas as an SVG element for a page, on the colour `paper`."""
         size = f'width="{self.width:g}pt" height="{self.height:g}pt" viewBox="0 0 {self.width:g} {self.height:g}"'
         label = f' role="img" aria-label="{escape(alt)}"' if alt else ""
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{FONT}"{label}>'
-        background = f'<rect width="100%" height="100%" fill="{BACKGROUND}"/>'
-        body = (_text_element(shape) if isinstance(shape, SvgText) else _path_element(shape) for shape in self.shapes)
-        return "\n".join([head, background, *(part for part in body if part), "</svg>\n"])
+        background = f'<rect width="100%" height="100%" fill="{paper}"/>'
+        return "\n".join([head, background, *filter(None, map(_element, self.shapes)), "</svg>\n"])
 
     def save(self, path: Path, *, alt: str = "") -> str:
         """Write the SVG to a file; returns it."""
@@ -163,6 +179,12 @@ def _thinned(points: np.ndarray) -> np.ndarray:
 def _path(points: np.ndarray, is_closed: bool) -> str:
     flat = points.round(1).ravel().tolist()
     return "M" + ("%g %g " * len(points) % tuple(flat)).strip() + ("Z" if is_closed else "")
+
+
+def _element(shape: SvgText | Shape | Group) -> str:
+    if isinstance(shape, Group):
+        return f"<g{_attributes(shape.attributes)}>{''.join(map(_element, shape.shapes))}</g>"
+    return _text_element(shape) if isinstance(shape, SvgText) else _path_element(shape)
 
 
 def _path_element(shape: Shape) -> str:
@@ -207,7 +229,8 @@ def save_png(canvas: Canvas, path: Path) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, canvas.width)
     axes.set_ylim(canvas.height, 0)
-    for order, shape in enumerate(canvas.shapes):
+    shapes = (one for shape in canvas.shapes for one in (shape.shapes if isinstance(shape, Group) else (shape,)))
+    for order, shape in enumerate(shapes):
         _draw_text(axes, shape, order) if isinstance(shape, SvgText) else _draw_shape(axes, shape, order)
     figure.savefig(path, dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1})
 

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from ketamech.core.units import MINUTE
-from ketamech.report.palette import AXIS_COLOUR, AXIS_GRID_COLOUR, GRID_COLOUR, MUTED_COLOUR
+from ketamech.core.csv_table import read_table
+from ketamech.core.environment import DATA
+from ketamech.core.units import DAY, MINUTE
+from ketamech.report.palette import AXIS_COLOUR, GRID_COLOUR, MUTED_COLOUR
 from ketamech.report.svg_canvas import Canvas
 
 LETTER_WIDTH = 0.5  # width of a letter, as a share of its size
-_TICKS = (
-    (MINUTE, "1 min"), (10 / 60, "10 min"), (1, "1 h"), (6, "6 h"), (24, "1 d"), (168, "1 wk"), (672, "4 wk"),
-    (2016, "12 wk"), (8760, "1 y"),
-)  # fmt: skip
+TICKS_TABLE = DATA / "tracks" / "time_ticks.csv"
+MAX_HOURS_LABELLED = 96.0  # longest linear axis with hours, not days
 _SPANS = ((MINUTE, 1, "minutes"), (1, 24, "hours"), (24, 168, "days"), (168, 1e9, "weeks"))
+
+
+def time_ticks(first: float, last: float, *, min_ratio: float = 2.0, long: bool = False) -> dict[float, str]:
+    """Labels, short or `long`, of the times (h) of `time_ticks.csv` from `first` to `last`.
+
+    From the last one on, a time is left out that is more than the next one divided by `min_ratio`.
+    """
+    ticks: dict[float, str] = {}
+    for hours, short_label, long_label in reversed(_tick_rows()):
+        following = min(ticks, default=np.inf)
+        if 0.999 * first <= hours <= 1.001 * last and hours * min_ratio <= 1.001 * following:
+            ticks[hours] = long_label if long else short_label
+    return dict(sorted(ticks.items()))
+
+
+@cache
+def _tick_rows() -> tuple[tuple[float, str, str], ...]:
+    rows = read_table(TICKS_TABLE, ("hours", "short", "long"))
+    return tuple((row.number("hours"), row["short"], row["long"]) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -43,10 +63,13 @@ class TimeScale:
     def ticks(self) -> tuple[list[float], list[str]]:
         """Axis values and labels of the ticks."""
         if self.logarithmic:
-            ticks = [(value, label) for value, label in _TICKS if value <= self.horizon * 1.001]
-            ticks = ticks if self.horizon >= 24 else [*ticks, *((h, f"{h} h") for h in (3, 12) if h < self.horizon)]
-            return [at for at, _ in ticks], [word for _, word in ticks]
-        days = self.horizon / 24
+            ticks = time_ticks(MINUTE, self.horizon, min_ratio=3 if self.horizon >= DAY else 2)
+            return list(ticks), list(ticks.values())
+        if self.horizon <= MAX_HOURS_LABELLED:
+            step = next(s for s in (0.5, 1, 2, 6, 12, 24) if self.horizon / s <= 9)
+            hours = np.arange(0, self.horizon + 1e-6, step)
+            return [h / DAY for h in hours], [f"{h:g} h" for h in hours]
+        days = self.horizon / DAY
         step = next((s for s in (1, 2, 7, 14, 28, 56, 182) if days / s <= 9), 364)
         values = list(np.arange(0, days + 0.01, step))
         return values, [f"day {p:.0f}" for p in values]
@@ -127,11 +150,13 @@ class Frame:
         """y coordinates of values."""
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
-    def draw_axes(self, canvas: Canvas, *, labels: bool = True, axis: str = GRID_COLOUR, size: float = 8.0) -> None:
+    def draw_axes(
+        self, canvas: Canvas, *, labels: bool = True, axis: str = GRID_COLOUR, grid: str = AXIS_GRID_COLOUR, size: float = 8.0
+    ) -> None:  # fmt: skip
         """Draw grid lines, the time axis and, with `labels`, the tick labels."""
         values, texts = self.clock.ticks()
         ticks = [self.left + float(fraction) * self.width for fraction in self.clock.fraction_of(np.array(values))]
-        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour=AXIS_GRID_COLOUR)
+        canvas.segments([(x, self.top, x, self.bottom) for x in ticks], colour=grid)
         canvas.segments([(self.left, self.bottom, self.right, self.bottom)], colour=axis)
         if labels:
             canvas.segments([(x, self.bottom, x, self.bottom + 3) for x in ticks], colour=AXIS_COLOUR)

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ketamech.core.constants import DISCLAIMER
+from ketamech.core.statistics import interval
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import render
@@ -102,13 +103,13 @@ def _replicates(rows_of_arm: pd.DataFrame, better: Callable[[float], str], alpha
     if not len(differences):
         empty_values = dict.fromkeys(("difference", "low", "high"), float("nan"))
         return {**empty_values, _significant_column(alpha): hits, "in words": f"not tested: {reasons}"}
-    low, high = np.percentile(differences, [2.5, 97.5])
+    low, high = interval(differences)
     mean = float(differences.mean())
     n_same = int(((np.sign(rows_of_arm["difference"]) == np.sign(mean)) & (rows_of_arm["p"] < alpha)).sum())
     words = f"{better(mean)} on average, with p < {alpha:g} in {n_same} of {len(rows_of_arm)} trials"
     words += f"; not tested in {int((rows_of_arm['reason'] != '').sum())}: {reasons}" if reasons else ""
     return {
-        "difference": mean, "low": float(low), "high": float(high), "p": p_value(float(rows_of_arm["p"].median())),
+        "difference": mean, "low": low, "high": high, "p": p_value(float(rows_of_arm["p"].median())),
         _significant_column(alpha): hits, "n": int(rows_of_arm["n"].median()), "in words": words,
     }  # fmt: skip
 

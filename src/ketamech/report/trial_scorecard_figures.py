@@ -18,6 +18,7 @@ from ketamech.core.constants import Z95
 from ketamech.core.units import DAY
 from ketamech.report.palette import DARK_GREY, FINE_GRID_COLOUR, GREY, OKABE_ITO
 from ketamech.report.style import draw, page, panel_page
+from ketamech.report.time_axis import time_ticks
 
 if TYPE_CHECKING:
     from ketamech.analysis.trial_scorecard import TrialScorecard
@@ -43,7 +44,7 @@ FOREST: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 LOGARITHMIC = ("Odds ratio of response", "Median days to relapse")
 FOREST_COLUMNS = ((0,), (1, 2, 6, 8), (3, 4, 5, 7, 9, 10))  # axes of each column
-TIME_TICKS = {2.0: "2 h", 4.0: "4 h", 24.0: "1 d", 72.0: "3 d", 168.0: "7 d", 336.0: "14 d", 672.0: "28 d"}
+FIRST_TIME, LAST_TIME = 2.0, 672.0  # h: labelled times of the figures over time
 
 
 def draw_trial_scorecard(folder: Path, card: TrialScorecard, *, vector: bool = True) -> list[Path]:
@@ -272,8 +273,9 @@ def _time_panel(
     differences = [d if d.dose == dose else replace(d, name=f"{d.name}, {d.dose_text}") for d in published
              if d.curve == curve]  # fmt: skip
     _points(axes, differences, [difference.hour for difference in differences], factor=1.06)
+    ticks = time_ticks(FIRST_TIME, LAST_TIME)
     axes.set_xscale("log")
-    axes.set_xticks(list(TIME_TICKS), list(TIME_TICKS.values()), fontsize=7)
+    axes.set_xticks(list(ticks), list(ticks.values()), fontsize=7)
     axes.minorticks_off()
     axes.set_title(label, fontsize=8, loc="left")
     axes.set_xlabel("time since the first dose", fontsize=8)

@@ -475,16 +475,3 @@ def baseline_of(dataset: xr.Dataset, name: str) -> np.ndarray:
     if "baseline" in dataset.coords:
         return np.asarray(dataset["baseline"].sel(output=name).values)
     return np.asarray(dataset.variables[name].transpose("patient", "time").values[:, 0])
-
-
-def output_times(horizon: float, starts: Sequence[float] = (0.0,), *, per_dose: int = 60) -> np.ndarray:
-    """Output times (h): geometrically spaced after each start, from one minute on, and daily to the horizon."""
-    grid = [np.array([0.0, horizon])]
-    ordered = sorted({s for s in starts if s < horizon}) or [0.0]
-    per_start = max(12, min(per_dose, 4000 // len(ordered)))
-    for begin, end in zip(ordered, [*ordered[1:], horizon], strict=True):
-        if end - begin > 1 / 60:
-            grid.append(begin + np.geomspace(1 / 60, end - begin, per_start)[:-1])
-        grid.append(np.array([begin]))
-    grid.append(np.arange(0.0, horizon, 24.0))
-    return np.unique(np.round(np.concatenate(grid), 6))

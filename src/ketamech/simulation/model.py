@@ -5,17 +5,21 @@ A run of which only some outputs are read needs less of the model (a scope, from
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from ketamech.core import InputError, require_known
 from ketamech.core.csv_table import read_table
+from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import DATA
+from ketamech.core.errors import RenamedWarning
+from ketamech.core.progress import Progress, progress_by_line
 from ketamech.engine import Kernel, load_kernel
 from ketamech.engine.scope import Scope, Slice
 from ketamech.model.cache import cached_expression_trees, cached_layout
@@ -24,8 +28,14 @@ from ketamech.model.layout import SystemLayout
 from ketamech.parameters import ParameterTable, load_parameters
 
 if TYPE_CHECKING:
+    import xarray as xr
+
+    from ketamech.dosing.regimen import Regimen
     from ketamech.model.stage import Stage
     from ketamech.model.system import System
+    from ketamech.simulation.load_scenario import Settings
+    from ketamech.simulation.scenario import Scenario
+    from ketamech.simulation.simulate import Patients
 
 
 FOLDER = DATA / "slices"
@@ -93,11 +103,13 @@ def _matching(patterns: Sequence[str], names: Sequence[str]) -> list[str] | None
 
 
 StageFunction = Callable[["Stage"], None]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Model:
-    """Layout of the equations, parameter values and the compiled kernel.
+class Model(metaclass=LoadedByCall, loader="load"):
+    """The compiled model: layout of the equations, parameter values, kernel. `Model.load()` is the shipped one.
 
     The symbolic equations are built (slowly) only when `system` is read. `state_aliases` {compartment: state} redirects
     doses where the pharmacokinetics are a user's own. `stages` are the stage functions, None for the shipped ones.
@@ -111,6 +123,63 @@ class Model:
     state_aliases: Mapping[str, str] = field(default_factory=dict)
     stages: tuple[StageFunction, ...] | None = field(default=None, repr=False)
     variant: str = ""
+
+    @classmethod
+    def load(
+        cls, parameters: ParameterTable | None = None, stages: Sequence[StageFunction] | None = None, *,
+        variant: str = "", progress: Progress | None = None,
+    ) -> Model:  # fmt: skip
+        """The shipped model, or one with other `parameters`, e.g. those of `load_parameters().with_values({...})`.
+
+        `stages`: other stage functions than the shipped ones; see `with_stage`. `variant`: a model variant with
+        equations of its own, "reduced-core", instead. The first call on a machine compiles the equations (10 to 15 s);
+        later ones read them from the cache. Raises UnitError for a term whose unit does not fit, ModelError for
+        equations that do not fit together, UnknownNameError for another variant.
+        """
+        announce = progress_by_line(progress)
+        if variant:
+            return load_variant(variant, announce=announce)
+        return load_model(parameters, stages, announce=announce)
+
+    def simulate(
+        self, scenario: Scenario | Regimen | Path | str, people: Patients | None = None, *,
+        person: Settings | None = None, parameters: Settings | None = None, perturb: Sequence[str] = (),
+        species: str | None = None, variant: str | None = None, outputs: str | Sequence[str] | None = None,
+        times: Sequence[float] | None = None,
+    ) -> xr.Dataset:  # fmt: skip
+        """Simulate a sentence, a scenario file, a Regimen or a Scenario on this model.
+
+        Arguments, result and errors are those of `ketamech.simulate`, which also reads tables of dose records.
+        """
+        from ketamech.simulation import citations, simulate
+
+        names = simulate.output_names(outputs)
+        simulate.check_people_and_times(people, times)
+        checked = simulate.as_scenario(
+            scenario, self, species=species, perturb=perturb, variant=variant, person=person, parameters=parameters
+        )
+        if people is not None:
+            curves = simulate.simulate_scenario(checked, self, people, outputs=names, times=times)
+            return citations.with_papers(curves, citations.papers_behind(self))
+        curves = simulate.simulate_scenario(checked, self, times=times)
+        cited = citations.papers_behind(self) if times is not None else citations.papers_of_run(curves, checked, self)
+        return citations.with_papers(simulate.select_outputs(curves, self, names), cited)
+
+    def with_stage(self, stage: StageFunction, table: ParameterTable | Path | str | None = None) -> Model:
+        """The model with one stage function more, or with the stage of the same name replaced; compiled.
+
+        `table`: a CSV file with the columns of data/parameters, named after the stage (sleep.csv holds `sleep.*`), or
+        rows read by `load_parameters`; a row replaces one of the same name. Raises InputError naming file, line and
+        column of a wrong cell, UnitError for a term whose unit does not fit, ModelError for a quantity that no stage
+        declares.
+        """
+        from ketamech.model.stages import all_stages
+
+        rows = table if isinstance(table, ParameterTable) else load_parameters(table) if table is not None else {}
+        present = all_stages() if self.stages is None else self.stages
+        replaced = tuple(stage if one.__name__ == stage.__name__ else one for one in present)
+        stages = replaced if stage in replaced else (*replaced, stage)
+        return load_model(ParameterTable({**self.parameters, **rows}), stages)
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[Any, ...]]:
         """A pickled model holds its parameter values and stage functions; it is compiled where it is loaded."""
@@ -162,6 +231,22 @@ class Model:
         return expression_trees_of(self.system)
 
 
+def model_by_keyword(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, which for one release also accepts a Model by position, with a RenamedWarning."""
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        models = [one for one in args if isinstance(one, Model)]
+        if models:
+            what = f"{function.__name__}: the model is an argument by keyword, model=; by position it will stop working"
+            warnings.warn(what, RenamedWarning, stacklevel=2)
+            others: Any = [one for one in args if not isinstance(one, Model)]
+            return function(*others, **(options | {"model": models[0]}))  # type: ignore[arg-type]
+        return function(*args, **options)
+
+    return call
+
+
 def load_model(
     parameters: ParameterTable | None = None, stages: Sequence[StageFunction] | None = None, *,
     announce: Callable[[str], None] | None = None,
@@ -206,23 +291,6 @@ def folder_of_equations(name: str) -> Path:
     what = f"there is no model variant '{name}' with equations of its own"
     require_known(name, found, what, key="variant", expected=", ".join(found))
     return found[name]
-
-
-def with_stage(
-    model: Model, stage: StageFunction, table: str | Path | ParameterTable | None = None
-) -> tuple[ParameterTable, tuple[StageFunction, ...]]:
-    """Parameters and stage functions of `model` with one stage more, or one of the same name replaced.
-
-    `table` is a CSV file with the columns of data/parameters, named after the stage, or rows already read; a row
-    replaces one of the same name. Raises InputError naming file, line and column.
-    """
-    from ketamech.model.stages import all_stages
-
-    rows = table if isinstance(table, ParameterTable) else load_parameters(table) if table is not None else {}
-    present = all_stages() if model.stages is None else model.stages
-    replaced = tuple(stage if one.__name__ == stage.__name__ else one for one in present)
-    stages = replaced if stage in replaced else (*replaced, stage)
-    return ParameterTable({**model.parameters, **rows}), stages
 
 
 def _unpickle(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ketamech.core import InputError, convert
 from ketamech.core.csv_table import read_table
+from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import DATA
 from ketamech.core.units import YEAR, duration_text
 from ketamech.dosing.dose_events import DoseEvent, ParameterLookup, body_size, dose_events
@@ -21,6 +23,9 @@ from ketamech.dosing.treatment import Treatment
 from ketamech.parameters import HUMAN, ParameterTable, Species, load_connectome, load_species
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, group_of
 
+if TYPE_CHECKING:
+    from ketamech.simulation.load_scenario import Settings
+
 STUDIED_REGIMENS = DATA / "dosing" / "studied_regimens.csv"
 STUDIED_COLUMNS = ("regimen", "control", "evidence", "why")
 SAME_TIME = 1e-6  # h
@@ -30,11 +35,12 @@ UNUSUAL_DOSE, UNUSUAL_VALUE = 20.0, 10.0  # times the studied doses; times the v
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """A checked scenario. `values` {parameter: value, canonical units} differ from the tables.
+class Scenario(metaclass=LoadedByCall, loader="read"):
+    """A checked scenario, as `Scenario.read` makes it.
 
-    `horizon` in h. `perturbations` are applied in addition to the treatment; those before 0 h start the simulation
-    early. With `control` the same patient is also simulated without the drug.
+    `values` {parameter: value, canonical units} differ from the tables. `horizon` in h. `perturbations` are applied in
+    addition to the treatment; those before 0 h start the simulation early. With `control` the same patient is also
+    simulated without the drug.
     """
 
     title: str
@@ -50,10 +56,32 @@ class Scenario:
     perturbations: tuple[AppliedPerturbation, ...] = ()
     model_variant: str = ""
 
+    @classmethod
+    def read(
+        cls, source: Regimen | Path | str, *, species: str | None = None, perturb: Sequence[str] = (),
+        variant: str | None = None, person: Settings | None = None, parameters: Settings | None = None,
+        horizon: float | None = None,
+    ) -> Scenario:  # fmt: skip
+        """The scenario of a sentence, a YAML file or a Regimen, with what is added, as in `ketamech.simulate`.
+
+        `horizon` (h) replaces the usual one. Raises InputError with file, line, key, what was expected and the nearest
+        valid name.
+        """
+        from ketamech.simulation.load_scenario import load_scenario
+
+        scenario = load_scenario(
+            source, species=species, perturbations=perturb, variant=variant, person=person, parameters=parameters
+        )
+        return scenario if horizon is None else replace(scenario, horizon=horizon)
+
     @property
     def group(self) -> str:
         """The species, or `child` for a patient below the age of any rating; see `output_ranges`."""
         return group_of(self.species, self.values)
+
+    def lasting_until(self, hour: float) -> Scenario:
+        """The scenario with a horizon of at least `hour` h."""
+        return replace(self, horizon=max(self.horizon, hour))
 
     def perturbation_events(self, number: ParameterLookup) -> tuple[DoseEvent, ...]:
         """Dose events of the perturbations, in order of time; `number` looks up a parameter (canonical units)."""

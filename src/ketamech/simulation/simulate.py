@@ -1,15 +1,18 @@
-"""Simulation of one scenario: its dose events and patients, the treated patient and its control."""
+"""Simulation of one scenario: dose events, the treated patient and its control, or virtual patients, and curves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
 
 from ketamech.core import InputError, SolverError
+from ketamech.core.csv_table import parts
+from ketamech.core.environment import available_threads
 from ketamech.core.units import MINUTE
 from ketamech.dosing.dose_events import (
     AdherenceFunction,
@@ -21,14 +24,17 @@ from ketamech.dosing.dose_events import (
     without_expectancy,
 )
 from ketamech.dosing.regimen import Regimen
+from ketamech.engine.solve import validate_outputs
 from ketamech.parameters import HUMAN, ParameterTable
-from ketamech.simulation.ensemble import Ensemble, Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import OK, Ensemble, Subject, run_subjects
 from ketamech.simulation.load_scenario import Settings, load_scenario
-from ketamech.simulation.model import Model, load_model
-from ketamech.simulation.output_ranges import without_human_outputs
+from ketamech.simulation.model import Model
+from ketamech.simulation.output_ranges import exists_in, require_outputs, without_human_outputs
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.scenario import Scenario
 
 Change = Callable[[tuple[DoseEvent, ...]], Sequence[DoseEvent]]
+DEFAULT_OUTPUTS = ("mood.madrs", "dissociation.cadss", "venous.ketamine", "venous.norketamine", "venous.esketamine")
 
 
 @dataclass(frozen=True)
@@ -82,40 +88,73 @@ def ensemble_of_scenario(
     )
 
 
+@runtime_checkable
+class Patients(Protocol):
+    """Virtual patients as a simulation reads them; see `population.virtual_population.VirtualPatients`."""
+
+    @property
+    def patient_ids(self) -> np.ndarray:
+        """The number of each patient [patient]."""
+
+    def __len__(self) -> int: ...
+
+    def values_in(self, parameters: ParameterTable, own: Mapping[str, float]) -> Mapping[str, np.ndarray]:
+        """Values [patient] about `parameters` in a scenario that sets the values `own` (canonical units)."""
+
+    def adherence(self, regimen: Regimen, until: float) -> AdherenceFunction:
+        """The doses before `until` (h) that each patient takes."""
+
+
+def ensemble_of_patients(
+    model: Model, people: Patients, scenario: Scenario, until: float, *, change: Change | None = None
+) -> Ensemble:
+    """Virtual patients on a scenario, with the doses before `until` (h) that they do not miss by chance."""
+    values = people.values_in(model.parameters, scenario.values)
+    taken = people.adherence(scenario.regimen, until)
+    return ensemble_of_scenario(model, scenario, values, len(people), until, adherence=taken, change=change)
+
+
 def species_events(species: str, events: tuple[DoseEvent, ...]) -> tuple[DoseEvent, ...]:
     """Dose events of a species: without expectancy events, which apply to humans only."""
     return events if species == HUMAN else without_expectancy(events)
 
 
-__all__ = ["as_scenario", "scenario_attributes", "simulate", "species_events", "subjects", "times_of_scenario"]
-
-
 def as_scenario(
-    source: Scenario | Regimen | str | Path, model: Model, species: str | None = None,
-    perturbations: Sequence[str] = (), variant: str | None = None, times: Sequence[float] | None = None,
-    person: Settings | None = None, parameters: Settings | None = None,
+    source: Scenario | Regimen | str | Path, model: Model, *, species: str | None = None, perturb: Sequence[str] = (),
+    variant: str | None = None, person: Settings | None = None, parameters: Settings | None = None,
 ) -> Scenario:  # fmt: skip
-    """The scenario of a sentence, a file or a regimen, with what is added; it lasts at least until the last of `times`.
-
-    `person` and `parameters` as in `load_scenario`.
+    """The scenario of a sentence, a file or a regimen, with what is added, as in `load_scenario`.
 
     Raises InputError for additions to a Scenario, which states them itself.
     """
     if not isinstance(source, Scenario):
-        loaded = load_scenario(
-            source, model.parameters, species=species, perturbations=perturbations, variant=variant, person=person,
+        return load_scenario(
+            source, model.parameters, species=species, perturbations=perturb, variant=variant, person=person,
             parameters=parameters,
         )  # fmt: skip
-    else:
-        loaded = source
-        added = {"species": species, "perturb": perturbations, "variant": variant}
-        for key, option in {**added, "person": person, "parameters": parameters}.items():
-            if option:
-                what = f"{key} cannot be added to a Scenario"
-                raise InputError(what, key=key, expected="a sentence or a scenario file")
-    if times is None or not len(times):
-        return loaded
-    return replace(loaded, horizon=max(loaded.horizon, float(max(times))))
+    added = {"species": species, "perturb": perturb, "variant": variant, "person": person, "parameters": parameters}
+    for key, option in added.items():
+        if option:
+            what = f"{key} cannot be added to a Scenario"
+            raise InputError(what, key=key, expected="a sentence or a scenario file")
+    return source
+
+
+def output_names(outputs: str | Sequence[str] | None) -> Sequence[str] | None:
+    """Names of outputs; a text holds one name, or several joined by commas."""
+    return list(parts(outputs, ",")) if isinstance(outputs, str) else outputs
+
+
+def check_people_and_times(people: object, times: Any) -> None:
+    """Raise InputError for parameter values in place of patients, and for times that are not a list of numbers."""
+    if people is not None and not isinstance(people, Patients):
+        what, example = f"people of type {type(people).__name__}", 'Population.named("trd").sample(100)'
+        if isinstance(people, Mapping):
+            example = 'person={"weight": 90} or parameters={"person.weight": 90}'
+        raise InputError(what, key="people", expected="virtual patients", type_this=example)
+    numbers = np.ndim(times) == 1 and np.issubdtype(np.asarray(times).dtype, np.number) if times is not None else True
+    if not numbers:
+        raise InputError(f"times of {times!r}", key="times", expected="a list of hours", type_this="times=[0, 2, 24]")
 
 
 def subjects(scenario: Scenario, model: Model) -> list[Subject]:
@@ -130,29 +169,55 @@ def subjects(scenario: Scenario, model: Model) -> list[Subject]:
     ]
 
 
-def simulate(
-    scenario: Scenario | Regimen | str | Path, *, model: Model | None = None,
-    progress: Callable[[str], None] | None = None, species: str | None = None, perturbations: Sequence[str] = (),
-    variant: str | None = None, times: Sequence[float] | None = None,
+def simulate_scenario(
+    scenario: Scenario, model: Model, people: Patients | None = None, *, outputs: Sequence[str] | None = None,
+    times: Sequence[float] | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """Curves of every state and output of one scenario (a Scenario, a YAML file, a sentence, a Regimen as `ev` makes).
+    """Curves of one scenario: of the typical patient with its control, or of virtual patients.
 
-    `species`, `perturbations` ("NBQX 10 mg/kg IP at -30 min") and the model `variant` are added to a file or a
-    sentence. `times` (h, rising) replace the usual output times.
+    `outputs`: names (default: every state and output; of `people` those of DEFAULT_OUTPUTS that exist). `times` (h,
+    rising) replace the usual output times; doses are given until the last of them.
 
-    Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control'; `units` and
-    `long_name` on every variable; time in h. Ratings, which exist for humans only, are missing for animals. Raises
-    InputError for a scenario that cannot be read or given, SolverError if it cannot be solved.
+    Returns a Dataset with dims (patient, time): 'treated' and, unless switched off, 'control', or the numbers of
+    `people`; `units` and `long_name` on every variable; time in h. Ratings, which exist for humans only, are missing
+    for animals. Raises InputError for what cannot be read or given, UnknownNameError for an output that does not exist,
+    SolverError if the scenario, or every one of the `people`, could not be solved.
     """
-    chosen = model or load_model(announce=progress)
-    chosen_scenario = as_scenario(scenario, chosen, species, perturbations, variant, times)
-    both = subjects(chosen_scenario, chosen)
-    grid = times_of_scenario(chosen_scenario, both[0]) if times is None else np.array(times, dtype=float)
-    curves = run_subjects(chosen, both, grid)
-    bad = [str(reason) for reason in curves.solve_status.values if reason != "ok"]
+    lasting = scenario if times is None or not len(times) else scenario.lasting_until(float(max(times)))
+    both = subjects(lasting, model)
+    grid = times_of_scenario(lasting, both[0]) if times is None else np.array(times, dtype=float)
+    if people is not None:
+        return _curves_of_patients(people, lasting, model, grid, outputs).assign_attrs(scenario_attributes(lasting))
+    curves = run_subjects(model, both, grid)
+    bad = [str(reason) for reason in curves.solve_status.values if reason != OK]
     if bad:
         raise SolverError(f"the scenario could not be solved: {bad[0]}")
-    return without_human_outputs(curves, chosen_scenario.group).assign_attrs(scenario_attributes(chosen_scenario))
+    shown = without_human_outputs(curves, lasting.group).assign_attrs(scenario_attributes(lasting))
+    return select_outputs(shown, model, outputs)
+
+
+def _curves_of_patients(
+    people: Patients, scenario: Scenario, model: Model, grid: np.ndarray, outputs: Sequence[str] | None
+) -> xr.Dataset:
+    if not len(people):
+        raise InputError("the sample is empty", key="people", expected="at least one patient")
+    present = [name for name in DEFAULT_OUTPUTS if exists_in(scenario.group, name)]
+    names = validate_outputs(model.kernel, tuple(present if outputs is None else outputs))
+    require_outputs(scenario.group, names)
+    ensemble = ensemble_of_patients(model, people, scenario, scenario.horizon)
+    curves = ensemble.solve(grid, names, threads=available_threads())
+    if (curves.reasons != OK).all():
+        raise SolverError(f"no patient could be solved: {curves.reasons[0]}")
+    return curves.dataset(people.patient_ids.tolist())
+
+
+def select_outputs(curves: xr.Dataset, model: Model, outputs: Sequence[str] | None) -> xr.Dataset:
+    """The variables of these outputs; all for None. Raises UnknownNameError, InputError for a rating of an animal."""
+    if outputs is None:
+        return curves
+    names = validate_outputs(model.kernel, tuple(outputs))
+    require_outputs(str(curves.attrs.get("group", HUMAN)), names)
+    return curves[list(names)]
 
 
 def times_of_scenario(scenario: Scenario, treated: Subject) -> np.ndarray:

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import permutations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ketamech.core import InputError
+from ketamech.core.deprecated_names import LoadedByCall
 from ketamech.core.environment import short_hash
+from ketamech.core.progress import Progress
 from ketamech.dosing.dose_events import ParameterLookup, Quantity
 from ketamech.dosing.drugs import ACTIVE_PLACEBO, KETAMINE, NO_TREATMENT, PLACEBO_CLASS, drug
 from ketamech.dosing.parsed_values import Condition, Rule, single_conditions
 from ketamech.dosing.perturbations import AppliedPerturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Treatment
+from ketamech.simulation.model import Model, model_by_keyword
 from ketamech.trials.rating_scales import RatingScale
+
+if TYPE_CHECKING:
+    from ketamech.trials.posterior import PosteriorSource
+    from ketamech.trials.trial_result import TrialResult
 
 BELIEFS = {"blinded": 1.0, "open": "expectancy.open_belief", "none": 0.0}  # a number, or the name of a parameter
 
@@ -196,8 +205,8 @@ class Eligibility:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A checked trial.
+class Trial(metaclass=LoadedByCall, loader="read"):
+    """A checked trial, as `Trial.read` makes it.
 
     `values` are parameters that differ from the tables for all patients (canonical units). Visits are held within
     `window` (h) of the planned time. A `washout` (h) above 0 makes it a crossover: every patient passes through all
@@ -240,6 +249,51 @@ class Trial:
     latest_crossover: float = 0.0
     study_size: int | None = None
     source: str = field(default="", repr=False)
+
+    @classmethod
+    def read(cls, source: Mapping[str, Any] | Path | str) -> Trial:
+        """A shipped trial by name, such as "murrough2013", or that of a YAML file or a mapping of its keys.
+
+        Raises InputError with file, line and key, and the nearest valid name.
+        """
+        from ketamech.trials.trial_reader import load_trial, shipped_trial
+
+        if isinstance(source, Mapping) or Path(source).suffix in (".yaml", ".yml") or Path(source).is_file():
+            return load_trial(source)
+        return shipped_trial(str(source))
+
+    def replace(self, *, patients: int | None = None, **fields: Any) -> Trial:
+        """The same trial with other fields; `patients` in all arms together, arms in proportion.
+
+        Raises InputError if an arm would be empty.
+        """
+        changed = replace(self, **fields)
+        if patients is None:
+            return changed
+        sizes = [round(arm.n * patients / changed.patients) for arm in changed.arms]
+        if min(sizes) < 1:
+            what, expected = f"{patients} patients", f"at least one in each of {len(sizes)} arms"
+            raise InputError(what, key="patients", expected=expected)
+        arms = tuple(replace(arm, n=n) for arm, n in zip(changed.arms, sizes, strict=True))
+        return replace(changed, arms=arms, study_size=changed.study_size or changed.patients)
+
+    @model_by_keyword
+    def run(
+        self, *, replicates: int = 1, posterior: PosteriorSource = "shipped", seed: int | None = None,
+        threads: int | None = None, model: Model | None = None, progress: Progress | None = None,
+    ) -> TrialResult:  # fmt: skip
+        """Run the trial `replicates` times on `model` (default: the shipped one), each time with other patients.
+
+        `posterior`: parameter values of the replicates: "shipped" as `ketamech trial` uses them, "none" for those of
+        the tables, a file of `ketamech calibrate`, or draws {parameter: value in the unit of the parameter table}, as
+        `calibrate` returns them. Replicate 0 has the medians. Results are the same for any number of `threads`.
+        Raises InputError for fewer than one replicate.
+        """
+        from ketamech.trials.trial_result import run_and_analyse
+
+        return run_and_analyse(
+            self, model, replicates=replicates, posterior=posterior, seed=seed, threads=threads, progress=progress
+        )
 
     @property
     def patients(self) -> int:

@@ -6,10 +6,9 @@ only, so that the numbers are bit-identical for any number of threads and any gr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +17,7 @@ import xarray as xr
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
 from ketamech.core.constants import SCORE_TOLERANCE
-from ketamech.core.environment import short_hash
+from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
 from ketamech.simulation.ensemble import Ensemble, Integration
@@ -58,10 +57,10 @@ class TrialRun:
         threads: int | None = None, posterior: Posterior = (),
     ) -> TrialRun:  # fmt: skip
         """The run of a trial with its own population; `patients` and `seed` replace those of the trial."""
-        chosen, made = trial if patients is None else with_sample_size(trial, patients), model or load_model()
+        chosen, made = trial.replace(patients=patients), model or load_model()
         population = trial_population(chosen.population).with_marginals(chosen.people, made.parameters)
         seed = chosen.seed if seed is None else seed
-        return cls(chosen, made, population, seed, threads or os.cpu_count() or 1, posterior)
+        return cls(chosen, made, population, seed, available_threads(threads), posterior)
 
     def iterate(
         self, replicates: int, *, first: int = 0, progress: Callable[[int], None] | None = None,
@@ -261,15 +260,6 @@ def run_trial(
     if len(datasets) == 1:
         return datasets[0]
     return xr.concat(datasets, "replicate", data_vars="all", coords="minimal", compat="override")
-
-
-def with_sample_size(trial: Trial, patients: int) -> Trial:
-    """The trial with another total number of patients, arms in proportion. Raises InputError for an empty arm."""
-    sizes = [round(arm.n * patients / trial.patients) for arm in trial.arms]
-    if min(sizes) < 1:
-        raise InputError(f"{patients} patients", key="patients", expected=f"at least one in each of {len(sizes)} arms")
-    arms = tuple(replace(arm, n=n) for arm, n in zip(trial.arms, sizes, strict=True))
-    return replace(trial, arms=arms, study_size=trial.study_size or trial.patients)
 
 
 def crossing_checks(trial: Trial) -> list[tuple[float, int]]:

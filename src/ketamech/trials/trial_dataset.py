@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ketamech.core.units import GRAMS_PER_MOLE
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca import areas
 from ketamech.trials.decision_rules import DecisionRules, Scores, is_met, scales_of
@@ -25,7 +26,7 @@ from ketamech.trials.visit_outcomes import (
 
 EVENT_PREFIX = "event_"  # of the name of a variable
 ADMISSION_BLOCK = 1000  # block of the stream "steps"; the decision steps count from 0
-MOLAR_MASS, GRAMS = "drug.ketamine_molar_mass", 1e9  # canonical kg/umol to g/mol
+MOLAR_MASS = "drug.ketamine_molar_mass"
 
 
 @dataclass
@@ -102,7 +103,7 @@ class TrialState:
 
     def exposures(self) -> dict[str, tuple[np.ndarray, str]]:
         """Peaks and areas over the first day of each period (the larger peak, the sum of areas), with their units."""
-        count, grams = self.hours.shape[1], self.dosing.model.parameters[MOLAR_MASS].canonical * GRAMS
+        count, grams = self.hours.shape[1], self.dosing.model.parameters[MOLAR_MASS].canonical * GRAMS_PER_MOLE
         periods = self.trial.periods
         shape = (len(self.hours), periods, -1)
         times = self.times[:, count:].reshape(shape)

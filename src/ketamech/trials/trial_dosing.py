@@ -20,14 +20,14 @@ from ketamech.dosing.drugs import bioavailability_parameter
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import MAX_HORIZON_H, Treatment
 from ketamech.parameters import ParameterTable
-from ketamech.population.random_draws import patient_streams
+from ketamech.population.random_draws import number_of_name, patient_streams
 from ketamech.simulation.model import Model
 from ketamech.trials.design import Arm, TreatmentCourse, Trial, belief_size
 from ketamech.trials.population_mixture import TrialPopulation
 
 POST_VISIT_DELAY = 1e-4  # h: a dose planned at the time of a visit follows its ratings by this time
 HALF_DAY = 12.0  # h: doses of one half day share their adherence and their variation of absorption
-ADHERENCE_BLOCK = 1000  # of the stream "adherence"; a cohort's own blocks count from 0
+ADHERENCE_BLOCK = 1000  # first block of the stream "adherence"; those of a cohort count from 0
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ class TrialDosing:
         missing = 1 - (1 - treatment.miss_probability) * self.trial.adherence
         if not missing:
             return np.ones(self.size)
-        place = sorted({t.drug for course in self.courses for t, _ in course.doses}).index(treatment.drug)
-        return (self.uniforms("adherence", ADHERENCE_BLOCK + place, time) >= missing).astype(float)
+        block = ADHERENCE_BLOCK + number_of_name(treatment.drug)  # the drugs of other arms do not change it
+        return (self.uniforms("adherence", block, time) >= missing).astype(float)
 
     def uniforms(self, stream: str, block: int, time: float) -> np.ndarray:
         """A uniform random number of each patient for the half day of a time [patient]."""

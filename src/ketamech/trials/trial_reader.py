@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from ketamech.core import closest_match
+from ketamech.core import closest_match, require_known
 from ketamech.core.deprecated_names import current_name
+from ketamech.core.environment import DATA
 from ketamech.core.yaml_lines import Path_, read_yaml
 from ketamech.dosing.parsed_values import single_conditions
 from ketamech.parameters import ParameterTable, load_parameters
+from ketamech.population.random_draws import number_of_name
 from ketamech.simulation.scenario_schema import validated
 from ketamech.trials.decision_reader import (
     MAX_DROPOUT_RULES,
@@ -32,6 +33,7 @@ from ketamech.trials.rating_scales import RatingScale, scale
 from ketamech.trials.trial_schema import TRIAL_FILE, ArmKeys, EligibilityKeys, TrialFile
 from ketamech.trials.trial_text import SourceFile, as_list, treatment
 
+TRIALS = DATA / "trials"
 MAX_DROPOUT, MAX_MISSED_VISITS, DEFAULT_WINDOW_SHARE = 0.5, 0.9, 0.2
 
 
@@ -44,6 +46,14 @@ def load_trial(source: str | Path | Mapping[str, Any], table: ParameterTable | N
         (content, lines), text = read_yaml(path), path.read_text(encoding="utf-8-sig")
     file = SourceFile(path, lines, load_parameters() if table is None else table)
     return _trial(file, validated(content, file, TRIAL_FILE), text)
+
+
+@cache
+def shipped_trial(name: str) -> Trial:
+    """A shipped trial by name. Raises InputError for an unknown one."""
+    files = {path.stem: path for path in sorted(TRIALS.glob("*.yaml"))}
+    require_known(name, files, f"no trial '{name}' is shipped", expected=", ".join(files))
+    return load_trial(files[name])
 
 
 def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
@@ -77,7 +87,7 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
         strata=_strata(file, keys),
         add_on=file.regimen(("add_on",), keys.add_on) if keys.add_on else None,
         steps=decisions,
-        seed=seed_of(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
+        seed=number_of_name(file.path.stem if file.path else keys.title) if keys.seed is None else keys.seed,
         relapse=relapse_rule(file, keys.relapse, visits, names),
         events=event_rules(file, keys.events),
         eligibility=eligibility(file, keys.eligibility),
@@ -89,11 +99,6 @@ def _trial(file: SourceFile, keys: TrialFile, source: str) -> Trial:
     _check_decisions(file, trial)
     _check_blocks(file, trial)
     return trial
-
-
-def seed_of(name: str) -> int:
-    """The seed of a trial without one: a number from its name, so that two trials have different patients."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 
 def _scale(file: SourceFile, keys: TrialFile, name: str) -> RatingScale:

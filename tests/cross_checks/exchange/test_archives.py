@@ -12,7 +12,15 @@ import pytest
 import roadrunner
 
 from ketamech.core import InputError
-from ketamech.exchange.cross_simulator_check import compare_simulators, simulate_copasi, simulate_roadrunner
+from ketamech.core.checkpoint import open_checkpoint
+from ketamech.core.execution import Executor
+from ketamech.exchange import cross_simulator_check
+from ketamech.exchange.cross_simulator_check import (
+    ARCHIVE_ENGINES,
+    compare_simulators,
+    simulate_copasi,
+    simulate_roadrunner,
+)
 from ketamech.exchange.omex import MODEL, SIMULATION, build_archive, read_archive, write_archive
 from ketamech.exchange.petab import formula, petab_files, scenario_case, scorecard_cases
 from ketamech.exchange.sbml.antimony_text import antimony_text
@@ -107,6 +115,62 @@ def test_a_difference_is_found_and_named(model, tmp_path):
     assert worst["wrong"].idxmax() == "mood.madrs"
     assert worst["wrong"].max() > 1e-3
     assert not found.within_goal
+
+
+def test_a_comparison_that_was_stopped_continues(model, tmp_path):
+    scenario, calls = load_scenario("racemic 35 mg IV", model.parameters), []
+
+    def first(text, times, ids, scales):
+        calls.append(len(times))
+        return np.zeros((len(times), len(ids)))
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    def compared(second, resume):
+        engines = {"first": first, "second": second}
+        with open_checkpoint(tmp_path, {"job": "compare"}, resume=resume) as pieces:
+            return compare_simulators({"bolus": scenario}, model, tmp_path, engines=engines, executor=Executor(pieces))
+
+    with pytest.raises(KeyboardInterrupt):
+        compared(stopped, resume=False)
+    found = compared(simulate_copasi, resume=True).table.groupby("engine")["difference"].max()
+    assert len(calls) == 1
+    assert found["second"] < 1e-6 < found["first"]
+
+
+class StandIn:
+    """Executes an archive as Tellurium does: the curves that KetaMech expects, later by `delay`, one of them wrong."""
+
+    def __init__(self, delay=0.0):
+        self.delay = delay
+
+    def executeCombineArchive(self, path, createOutputs):
+        assert not createOutputs
+        held, curves = read_archive(Path(path)), {}
+        for course in ("first_day", "whole"):
+            table = pd.read_csv(io.StringIO(held[f"expected/{course}.csv"])).assign(
+                time=lambda t: t["time"] + self.delay
+            )
+            curves |= {f"{course}_{name}": table[[name]].to_numpy() for name in table.columns}
+        curves["whole_mood__madrs"][30] *= 1.01
+        return {"simulation.sedml": {"dataGenerators": curves}}
+
+
+def test_an_archive_is_executed_by_tellurium(model, tmp_path, monkeypatch):
+    scenario = load_scenario("racemic 35 mg IV", model.parameters)
+    monkeypatch.setattr(cross_simulator_check, "import_tellurium", StandIn)
+    found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=ARCHIVE_ENGINES)
+    worst = found.table.set_index("output")["difference"].sort_values()
+    assert worst.index[-1] == "mood.madrs"
+    assert worst.iloc[-1] > 1e-3 > 1e-6 > worst.iloc[-2]
+    assert found.table.set_index("output")["hour"]["mood.madrs"] == 30
+    assert not any(name.startswith("pharmacokinetics.") for name in worst.index)  # an archive does not report these
+    monkeypatch.setattr(cross_simulator_check, "import_tellurium", lambda: StandIn(0.001))
+    found = compare_simulators({"bolus": scenario}, model, tmp_path, engines=ARCHIVE_ENGINES)
+    assert found.table.empty
+    assert not found.within_goal
+    assert "other times" in found.failures["bolus", "Tellurium"]
 
 
 def test_a_start_at_steady_state_travels(model):

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.read import read_doses
-from ketamech.exchange.simulate_any import scenario_of, solve_table
+from ketamech.exchange.nonmem.solve_table import solve_table
+from ketamech.exchange.nonmem.subjects import scenario_of
 from ketamech.parameters import load_parameters
-from ketamech.simulation.simulate import simulate
 
 TABLE = load_parameters()
 LEVELS = ("venous.ketamine", "venous.norketamine", "plasma.esketamine")

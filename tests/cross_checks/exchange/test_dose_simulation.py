@@ -7,10 +7,10 @@ import pytest
 import ketamech
 from ketamech.core import InputError
 from ketamech.exchange.curves_io import to_long_table
-from ketamech.exchange.simulate_any import OUTPUTS, shown_records, simulate_records
+from ketamech.exchange.nonmem.solve_table import shown_records, simulate_records
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import subjects
+from ketamech.simulation.simulate import DEFAULT_OUTPUTS, subjects
 
 TWO = """ID,TIME,AMT,RATE,CMT,EVID,MDV,DV,DVID,WT,SITE,Arm
 1,0,35,52.5,IV,1,1,.,.,70,007,a
@@ -37,7 +37,7 @@ def test_a_table_is_simulated_into_one_dataset(table, model):
     """Second road: each person alone, from a sentence."""
     curves = ketamech.simulate(table(TWO), model=model, drug="ketamine")
     assert curves["mood.madrs"].dims == ("patient", "time")
-    assert tuple(curves.data_vars) == OUTPUTS
+    assert tuple(curves.data_vars) == DEFAULT_OUTPUTS
     assert curves["time"].values.tolist() == [0.5, 2.0, 24.0]
     assert curves["time"].attrs["units"] == "h"
     assert curves["venous.ketamine"].attrs["units"] == "umol/L"

@@ -16,8 +16,9 @@ from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.treatment import Phase, Treatment
 from ketamech.exchange.nonmem.read import read_doses
+from ketamech.exchange.nonmem.solve_table import solve_table
+from ketamech.exchange.nonmem.subjects import scenario_of
 from ketamech.exchange.nonmem.write import doses_csv, lossy_features
-from ketamech.exchange.simulate_any import scenario_of, solve_table
 from ketamech.parameters import load_parameters
 from ketamech.simulation.ensemble import run_subjects
 from ketamech.simulation.load_scenario import load_scenario

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.exchange.nca_profiles import profiles_of_curves
 from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
@@ -11,7 +12,6 @@ from ketamech.parameters import load_parameters
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.nca import BOLUS, EXTRAVASCULAR, INFUSION
 from ketamech.simulation.nca_tables import analysed
-from ketamech.simulation.simulate import simulate
 
 TABLE = load_parameters()
 

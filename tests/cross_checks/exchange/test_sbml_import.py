@@ -19,6 +19,7 @@ from ketamech.exchange import conformance
 from ketamech.exchange.conformance import CaseResult, find_cases, judge, run_suite, suite_page, summary
 from ketamech.exchange.sbml.importer import import_sbml
 from ketamech.exchange.sbml.sbml_model import CLOCK
+from ketamech.exchange.sbml.segment_solver import SegmentSolver
 from ketamech.exchange.sbml.simulate import simulate_imported
 
 roadrunner.Logger.disableLogging()
@@ -276,6 +277,15 @@ def test_many_events_are_quick(tmp_path):
     assert time.process_time() - begun < 2.0
     assert found["x"] == pytest.approx(np.full(1001, 0.25), abs=1e-7)
     assert found["n"][-1] == 1000
+
+
+def test_an_event_takes_few_segments(tmp_path, monkeypatch):
+    """One to the next output, two to locate the event, one at its exact time, and one after it: about 0.1 ms."""
+    model, runs, run = arrived(tmp_path, "x=1; x'=-x; nxt=1; at time>=nxt: nxt=nxt+1, x=x+1"), [], SegmentSolver.run
+    monkeypatch.setattr(SegmentSolver, "run", lambda *given: runs.append(1) or run(*given))
+    found = simulate_imported(model, np.array([100.5]))
+    assert found["nxt"] == 101
+    assert len(runs) < 5.1 * 100
 
 
 def test_an_event_fires_at_its_moment(tmp_path):

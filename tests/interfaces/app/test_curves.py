@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.population.cohort import Cohort
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 

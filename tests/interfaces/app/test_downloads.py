@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ketamech.simulation.simulate import simulate
+from ketamech import simulate
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.analysis.exercises import load_exercises
 from ketamech.core import InputError
 from ketamech.parameters import load_parameters
 from ketamech.simulation.load_scenario import scenario_from_keys
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 

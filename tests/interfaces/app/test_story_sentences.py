@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import ketamech.app
+from ketamech import simulate
 from ketamech.analysis.attribution_text import load_pathways
 from ketamech.core.csv_table import read_records
 from ketamech.core.environment import DATA
 from ketamech.evidence import load_evidence
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 TEXT = " ".join(row["text"] for row in read_records(DATA / "story" / "paragraphs.csv"))

@@ -9,6 +9,7 @@ import pytest
 
 import ketamech.analysis.attribution_text as pathways
 import ketamech.report.tracks as tracks
+from ketamech import simulate
 from ketamech.analysis.attribution_text import component, label_in_sentence, load_components, load_pathways
 from ketamech.core import InputError
 from ketamech.parameters.load_parameters import ParameterTable
@@ -16,7 +17,6 @@ from ketamech.report.run_description import describe_run
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_groups, load_tracks, tracks_of
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 

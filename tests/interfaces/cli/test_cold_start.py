@@ -52,7 +52,7 @@ def test_importing_the_package_loads_no_library():
 @pytest.fixture
 def compiled(model):
     """Whatever was missing in the cache is there."""
-    from ketamech.simulation.simulate import simulate
+    from ketamech import simulate
 
     return simulate(SENTENCE, model=model)
 

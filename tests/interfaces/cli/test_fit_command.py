@@ -137,7 +137,7 @@ def test_a_check_of_the_tables_needs_no_fit(tmp_path):
             ["no parameter 'clearence'", "nearest: pharmacokinetics.intrinsic_clearance_s"],
         ),
         (("fit", "levels.csv", "--observe", UNIT, "--full"), ["those of a group"]),
-        (("fit", "levels.csv", "--observe", UNIT, "--bins", "many"), ["are no bins"]),
+        (("fit", "levels.csv", "--observe", UNIT, "--bins", "many"), ["is not a list of numbers"]),
         (("vpc", "levels.csv", "--observe", UNIT, "--fit", "nowhere"), ["holds no fit of a group"]),
         (("fit", "levels.csv", "--observe", UNIT, "--compare", "nowhere"), ["holds no fit of a group"]),
         (("individualise", "nowhere", "racemic {dose} mg/kg IV"), ["holds no fit"]),

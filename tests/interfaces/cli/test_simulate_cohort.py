@@ -54,6 +54,23 @@ def test_a_cohort_is_written_and_summed_up(tmp_path, model):
     assert str(tmp_path) not in json.dumps(facts)
 
 
+def test_people_of_a_population_are_those_of_the_python_interface(tmp_path, model):
+    shared = ("--patients", "4", "--seed", "3", "--times", "2, 24")
+    done = simulate(*shared, "--population", "elderly", "--out", str(tmp_path / "people"))
+    assert done.exit_code == 0, done.output
+    assert "a clinical sample" not in done.output
+    people = km.Population.named("elderly", seed=3).sample(4)
+    expected = km.simulate(WORDS, people, model=model, outputs=["mood.madrs"], times=[2.0, 24.0])
+    np.testing.assert_array_equal(read_cohort(tmp_path / "people")["mood.madrs"], expected["mood.madrs"])
+    facts = json.loads((tmp_path / "people" / "cohort.json").read_text(encoding="utf-8"))
+    assert facts["population"] == "elderly"
+    done = simulate(*shared, "--out", str(tmp_path / "spreads"))
+    assert "the bands are not those of a clinical sample" in done.output
+    assert "--population trd" in done.output
+    other = read_cohort(tmp_path / "spreads")["mood.madrs"].values
+    assert (other != expected["mood.madrs"].values).all()
+
+
 def test_a_dry_run_says_time_disk_and_memory_and_writes_nothing(tmp_path, model):
     def estimate(patients):
         done = simulate("--patients", str(patients), "--chunk", "8", "--times", "0, 2", "--threads", "2", "--dry-run",
@@ -128,7 +145,7 @@ def test_failures_are_counted_by_reason():
     [
         (["--patients", "0"], "0 patients"),
         (["--patients", "5", "--outputs", "mood.madsr"], "mood.madrs"),
-        (["--patients", "5", "--times", "0, x"], "times '0, x'"),
+        (["--patients", "5", "--times", "0, x"], "'0, x' is not a list of numbers"),
         (["--patients", "5", "--times", "24, 2"], "ascending order"),
         (["--patients", "5", "--times", "-1, 2"], "must not be negative"),
         (["--patients", "5", "--tolerance", "0"], "a tolerance of 0"),
@@ -139,6 +156,9 @@ def test_failures_are_counted_by_reason():
         (["--patients", "5", "--output-interval", "-1"], "an output interval of -1 h"),
         (["--patients", "5", "--output-interval", "nan"], "an output interval of nan h"),
         (["--patients", "5", "--output-interval", "24", "--times", "2"], "--times and --output-interval"),
+        (["--patients", "5", "--population", "eldery"], "elderly"),
+        (["--patients", "5", "--population", "trd", "--varying", "person.weight"], "population trd"),
+        (["--population", "trd"], "--population trd is for many patients"),
         (["--seed", "3"], "--seed 3 is for many patients"),
         (["--tolerance", "0"], "--tolerance 0.0 is for many patients"),
         (["--outputs", "mood.madsr"], "mood.madrs"),

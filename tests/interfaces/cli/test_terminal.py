@@ -8,9 +8,11 @@ import warnings
 import pytest
 from rich.console import Console
 
+from command_line import run
 from ketamech.cli import main, simulate, terminal
 from ketamech.core import InputError
 from ketamech.core.atomic_files import CacheWarning
+from ketamech.core.constants import DISCLAIMER
 
 NASTY = ["[/bold]", "a [red]b", "treatments[0].dose", "[link=x]"]
 
@@ -167,3 +169,12 @@ def test_help_does_not_wait_for_the_model():
         [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, timeout=60
     )
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", [["schema"], ["evidence", "list", "--stage", "nmda"]])
+def test_every_command_ends_with_the_disclaimer(command, tmp_path):
+    ended = run(*command, cwd=tmp_path)
+    assert ended.returncode == 0
+    assert ended.stderr.endswith(f"{DISCLAIMER}\n")
+    assert ended.stderr.count(DISCLAIMER) == 1
+    assert DISCLAIMER not in run("--version", cwd=tmp_path).stderr

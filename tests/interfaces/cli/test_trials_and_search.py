@@ -11,8 +11,8 @@ import xarray as xr
 from command_line import run
 from ketamech.exchange.output_folder import read_manifest
 from ketamech.exchange.result_io import SUFFIXES, metadata_of
+from ketamech.population.random_draws import number_of_name
 from ketamech.report.bibliography import cite
-from ketamech.trials.trial_reader import seed_of
 
 
 def says_where_it_came_from(folder, seed=1):
@@ -96,7 +96,7 @@ def test_a_trial_leaves_data_tables_pictures_and_a_page(tmp_path):
     unnamed = [name for name, v in data.data_vars.items() if not v.attrs.get("long_name") and "exposure" not in name]
     assert not unnamed
     assert data["age"].attrs["units"] == "year"
-    says_where_it_came_from(folder, seed_of("murrough2013"))
+    says_where_it_came_from(folder, number_of_name("murrough2013"))
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "not treatment or dosing advice" in page
     assert page.count("<svg") == 3

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.core.constants import DISCLAIMER
 from ketamech.evidence import load_evidence
@@ -15,7 +16,7 @@ from ketamech.parameters import load_parameters
 from ketamech.report.bibliography import as_bibtex, cite
 from ketamech.report.model_page import describe
 from ketamech.report.panels import panel_plan, stage_panels
-from ketamech.report.provenance import cited_evidence, provenance, used_parameters
+from ketamech.report.provenance import provenance
 from ketamech.report.published_points import published_points
 from ketamech.report.run_description import describe_run
 from ketamech.report.run_folder import write_run
@@ -23,9 +24,10 @@ from ketamech.report.summary import summary_rows, summary_rows_of
 from ketamech.report.svg_canvas import Shape, SvgText
 from ketamech.report.timeline_figure import timeline_figure
 from ketamech.report.tracks import load_tracks, tracks_of
+from ketamech.simulation.citations import cited_evidence, used_parameters
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.simulate import subjects
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -48,7 +50,7 @@ def used(model, sentence, **values):
     scenario = load_scenario(sentence, model.parameters)
     changed = Scenario(**{**vars(scenario), "values": {**scenario.values, **values}})
     curves = simulate(changed, model=model)
-    return changed, set(used_parameters(curves, describe_run(changed, model), model))
+    return changed, set(used_parameters(curves, model, changed.values, subjects(changed, model)))
 
 
 def stages(names):
@@ -171,7 +173,7 @@ def test_nothing_written_names_the_machine(folder):
 
 def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
     scenario, curves = racemic
-    names = used_parameters(curves, describe_run(scenario, model), model)
+    names = used_parameters(curves, model, scenario.values, subjects(scenario, model))
     owed = {model.parameters[name].name for name in names}
     assert not any(name.startswith("memantine.") for name in owed)
     entries = json.loads((folder / "bibliography.json").read_text(encoding="utf-8"))
@@ -223,7 +225,7 @@ def test_a_value_set_by_the_user_no_longer_cites_its_paper(model):
     name = "pharmacokinetics.hepatic_flow"
     scenario, names = used(model, SENTENCE, **{name: model.parameters[name].canonical * 1.1})
     assert name in names
-    assert cited_evidence([name], describe_run(scenario, model), model) == ()
+    assert cited_evidence([name], model, scenario.values) == ()
 
 
 def test_the_summary_finds_the_peak_and_its_time(racemic, model):

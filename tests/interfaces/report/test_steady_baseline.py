@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.exchange.curves_io import read_run
 from ketamech.parameters import load_parameters
 from ketamech.population.cohort import Cohort
@@ -12,7 +13,6 @@ from ketamech.report.summary import curve_values, summary_rows_of
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.ensemble import Subject, baseline_of, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 SENTENCE = "racemic 50 mg oral daily for 4 weeks at steady state"
 

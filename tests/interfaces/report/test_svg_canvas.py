@@ -1,5 +1,6 @@
 """The sheet: what is drawn is well-formed, says what it was told, and looks the same from fewer points."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from itertools import pairwise
 from unittest import mock
@@ -93,6 +94,29 @@ def test_a_frame_places_the_first_and_the_last_moment_at_its_edges(logarithmic):
     assert 100 < x[2] < 500
     assert frame.at(24.0) == pytest.approx(x[2])
     assert frame.y(np.array([0.0, 2.0])) == pytest.approx([60, 10])
+
+
+def test_shapes_of_a_group_share_its_attributes_in_svg_and_are_drawn_in_png(tmp_path):
+    canvas = Canvas(40, 20)
+    with canvas.group(data_curve=1):
+        canvas.line((0, 10), (0, 10), title="a < b")
+        canvas.mark(5, 5)
+    canvas.line((0, 10), (10, 0))
+    assert re.search(
+        r'<g data-curve="1"><path [^>]*><title>a &lt; b</title></path><path [^>]*></path></g>', canvas.svg()
+    )
+    save_png(canvas, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 100
+
+
+@pytest.mark.parametrize(
+    ("horizon", "first", "last"), [(4, "0 h", "4 h"), (72, "0 h", "72 h"), (168, "day 0", "day 7")]
+)
+def test_a_short_even_axis_is_labelled_in_hours_and_a_long_one_in_days(horizon, first, last):
+    places, texts = TimeScale(False, horizon).ticks()
+    assert (texts[0], texts[-1]) == (first, last)
+    assert (places[0], 24 * places[-1]) == (0, horizon)
+    assert 4 <= len(places) <= 10
 
 
 def test_words_of_the_clock_do_not_touch_each_other():

@@ -11,8 +11,9 @@ import pytest
 from random_regimens import random_regimen
 
 from ketamech.core import InputError
-from ketamech.simulation.ensemble import Ensemble, output_times
+from ketamech.simulation.ensemble import Ensemble
 from ketamech.simulation.load_scenario import load_scenario
+from ketamech.simulation.output_times import output_times
 from ketamech.simulation.simulate import subjects
 
 pytest.importorskip("wasmtime", reason="pip install wasmtime")

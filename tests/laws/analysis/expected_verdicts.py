@@ -60,7 +60,7 @@ def main() -> None:
     from ketamech.simulation.model import load_model
 
     model = load_model()
-    card = scorecard(model)
+    card = scorecard(model=model)
     verdicts = [
         *scorecard_verdicts(card.rows),
         *criteria_verdicts(card.criteria),

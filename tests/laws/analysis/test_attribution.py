@@ -9,6 +9,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.analysis.attribution import (
     attribute,
     coalition_matrix,
@@ -22,7 +23,6 @@ from ketamech.analysis.attribution_text import dependence, describe_attribution
 from ketamech.core import InputError
 from ketamech.parameters.load_parameters import ParameterTable
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 WANTED = "mood.madrs at 24 h; spines.density_change at 72 h; dissociation.cadss peak; mood.madrs lowest"
@@ -75,7 +75,7 @@ def test_lost_and_alone_of_a_gate():
 
 @pytest.fixture(scope="module")
 def found(model):
-    return attribute(model, load_scenario(INFUSION), wanted=WANTED, draws=12, threads=2)
+    return attribute(model, load_scenario(INFUSION), endpoints=WANTED, draws=12, threads=2)
 
 
 def test_shares_add_up_for_every_outcome(found):
@@ -120,7 +120,7 @@ def test_the_stack_adds_up_to_the_score(model, found):
 def test_a_pathway_that_the_scenario_switches_off_does_not_play(model):
     scenario = replace(load_scenario(INFUSION), values={"pathway.habenula": 0.0})
     assert "pathway.habenula" not in switched_on_pathways(model, scenario)
-    found = attribute(model, scenario, wanted="mood.madrs at 24 h", draws=0)
+    found = attribute(model, scenario, endpoints="mood.madrs at 24 h", draws=0)
     assert set(found.table["pathway"]) == {p.removeprefix("pathway.") for p in found.active_pathways}
     assert len(found.active_pathways) == 7
 
@@ -130,11 +130,11 @@ def test_an_outcome_without_a_drug_effect_is_refused(model):
     with pytest.raises(InputError, match="every pathway is off"):
         attribute(model, replace(load_scenario(INFUSION), values=off), draws=0)
     with pytest.raises(InputError, match="later than the horizon"):
-        attribute(model, load_scenario(INFUSION), wanted="mood.madrs at day 400", draws=0)
+        attribute(model, load_scenario(INFUSION), endpoints="mood.madrs at day 400", draws=0)
 
 
 def test_the_same_seed_gives_the_same_numbers_for_any_threads(model, found):
-    again = attribute(model, load_scenario(INFUSION), wanted=WANTED, draws=12, threads=1)
+    again = attribute(model, load_scenario(INFUSION), endpoints=WANTED, draws=12, threads=1)
     np.testing.assert_array_equal(again.coalition_values, found.coalition_values)
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.analysis import variant_likelihood
 from ketamech.analysis.perturbation_scorecard import score_perturbations
 from ketamech.analysis.variant_comparison import REFERENCE_VARIANT, average_variants
@@ -17,7 +18,6 @@ from ketamech.core import InputError, UnknownNameError
 from ketamech.core.csv_table import read_constants
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 PLAIN = ModelVariant("toy", "", "", (), (), {}, {})

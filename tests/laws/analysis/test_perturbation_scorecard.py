@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from expected_verdicts import counts, expected, not_passed, perturbation_verdicts
 
+from ketamech import simulate
 from ketamech.analysis.interspecies_dose import equivalent_dose
 from ketamech.analysis.perturbation_scorecard import (
     PATH,
@@ -28,7 +29,6 @@ from ketamech.core import InputError, UnknownNameError
 from ketamech.estimation.clinical_targets import exact_share_interval
 from ketamech.evidence import load_evidence
 from ketamech.simulation.observable import TimeCourse
-from ketamech.simulation.simulate import simulate
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_more_is_not_better_up_to_anaesthesia(model):
     """An hour after the dose mice swim most at an intermediate dose; no equation is bell-shaped."""
     swimming = []
     for dose in (5, 20, 80):
-        curves = simulate(f"racemic {dose} mg/kg IP", model=model, species="mouse", perturbations=["no stress"])
+        curves = simulate(f"racemic {dose} mg/kg IP", model=model, species="mouse", perturb=["no stress"])
         swimming.append(1 - float(curves["forced_swim.immobility"].isel(patient=0).sel(time=1.0, method="nearest")))
     assert swimming[1] > 1.2 * max(swimming[0], swimming[2])
 
@@ -208,8 +208,8 @@ def test_four_of_five_rows_are_right_and_half_of_the_sizes_inside(lines):
 def test_what_is_left_is_what_two_scenarios_say(model, lines):
     """Second road for one row: four courses through the public face."""
     drug, with_ = "racemic 2.5 mg/kg IP", ["NBQX 10 mg/kg IP at -30 min", "no stress"]
-    curves = simulate(drug, model=model, species="mouse", perturbations=with_)
-    plain = simulate(drug, model=model, species="mouse", perturbations=["no stress"])
+    curves = simulate(drug, model=model, species="mouse", perturb=with_)
+    plain = simulate(drug, model=model, species="mouse", perturb=["no stress"])
     at = {"time": 0.5, "method": "nearest"}
     treated, control = (float(curves["forced_swim.immobility"].sel(**at)[i]) for i in (0, 1))
     alone = float(plain["forced_swim.immobility"].sel(**at)[0])

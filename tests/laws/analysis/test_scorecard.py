@@ -135,7 +135,7 @@ def test_a_failed_solve_shows_as_no_result_and_fails_its_goal():
 
 @pytest.fixture(scope="module")
 def card(model):
-    return scorecard(model)
+    return scorecard(model=model)
 
 
 def test_the_misses_of_the_scorecard_are_the_reviewed_ones(card):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.analysis.regimen_search import (
     CandidateRegimen,
     _resampled_means,
@@ -31,7 +32,6 @@ from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.regimen import Regimen
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import load_model
-from ketamech.simulation.simulate import simulate
 
 A, B = 7.0, 0.1
 

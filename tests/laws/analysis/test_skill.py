@@ -24,8 +24,8 @@ from ketamech.core import InputError
 from ketamech.core.environment import DATA
 from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.leave_one_trial_out import load_left_out
-from ketamech.estimation.posterior import load_posterior
 from ketamech.report import trial_scorecard_page
+from ketamech.trials.posterior import load_posterior
 
 DOCS = DATA.parents[2] / "docs"
 LIVE = ("murrough2013", "synapse", "transform2", "aspire1", "canuso2018", "lapidus2014")

@@ -19,7 +19,7 @@ def spelled(text):
     """As `unit` hands it on."""
     for pattern, replacement in units._UNIT_SPELLINGS:
         text = units.re.sub(pattern, replacement, text)
-    return text
+    return text.replace("^", "**")
 
 
 def in_tables():
@@ -47,8 +47,16 @@ def test_products_and_quotients_are_pints():
             assert plain[1] == pint.dims, text
 
 
+@pytest.mark.parametrize("text", ["m**2", "mg/m**2", "h**0", "(mg/L)**2/h"])
+def test_powers_are_pints(text):
+    plain, pint = fast_unit(text), units._parse_with_pint(text, text)
+    assert (float(f"{plain[0]:.14g}"), plain[1]) == (pint.factor, pint.dims)
+    assert units.unit(text.replace("**", "^")).factor == pint.factor
+
+
 @pytest.mark.parametrize(
-    "text", ["", "furlong", "2*h", "h**2", "h+h", "1.0/h", "True/h", "h h", "f(h)", "h.x", "(" * 300]
+    "text",
+    ["", "furlong", "2*h", "h**0.5", "h**-1", "h**99", "h+h", "1.0/h", "True/h", "h h", "f(h)", "(" * 300],
 )
 def test_anything_else_is_left_to_pint(text):
     assert fast_unit(text) is None

@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.core.units import DAY, MONTH, WEEK, YEAR
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.regimen import Regimen
 from ketamech.dosing.regimen_reader import read_treatments
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 INFUSION = "racemic ketamine 0.5 mg/kg IV over 40 min"
 UNDERSTOOD = {

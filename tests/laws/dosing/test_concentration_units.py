@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ketamech import simulate
 from ketamech.cli.simulate_cohort import _summary as summary_of_cohort
 from ketamech.parameters import load_parameters
 from ketamech.parameters.concentration_units import factors, molar_masses, shown
@@ -12,7 +13,6 @@ from ketamech.report.summary import curve_values
 from ketamech.report.tracks import load_tracks
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.nca_tables import adpp, wide_table
-from ketamech.simulation.simulate import simulate
 from ketamech.trials.analysis.analyse import adpc, adqs, adsl, exposure_of_visits
 from ketamech.trials.rating_scales import load_scales, scale
 from ketamech.trials.run_trial import run_trial

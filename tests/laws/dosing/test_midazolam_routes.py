@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.dosing.dose_events import dose_events
 from ketamech.dosing.drugs import (
@@ -16,7 +17,6 @@ from ketamech.dosing.drugs import (
 from ketamech.dosing.perturbations import read_perturbation
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
-from ketamech.simulation.simulate import simulate
 
 BY_ROUTE = {"IV": 1.0, "IM": "injected", "SC": "injected", "oral": "oral", "nasal": "nasal"}
 

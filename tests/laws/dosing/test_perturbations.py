@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import DoseEvent, parameter_lookup
 from ketamech.dosing.perturbations import load_perturbations, read_perturbation
@@ -12,7 +13,6 @@ from ketamech.dosing.regimen_reader import parse_sentence
 from ketamech.parameters import load_parameters
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 DOSE = "racemic 10 mg/kg IP"
 NUMBER = parameter_lookup(load_parameters(), {})
@@ -37,8 +37,8 @@ def test_without_a_perturbation_every_share_is_exactly_zero(model):
 
 
 def test_half_an_hour_before_the_dose_is_the_dose_half_an_hour_later(model):
-    early = simulate(DOSE, model=model, species="rat", perturbations=["NBQX 10 mg/kg IP at -30 min"])
-    late = simulate(f"{DOSE} at 30 min", model=model, species="rat", perturbations=["NBQX 10 mg/kg IP at 0 h"])
+    early = simulate(DOSE, model=model, species="rat", perturb=["NBQX 10 mg/kg IP at -30 min"])
+    late = simulate(f"{DOSE} at 30 min", model=model, species="rat", perturb=["NBQX 10 mg/kg IP at 0 h"])
     for name in ("ampa.surface", "plasticity.bdnf", "forced_swim.immobility"):
         there = np.interp(early.time.values + 0.5, late.time.values, late[name].values[0])
         after = early.time.values > 0.2

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.parameters import load_species
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.output_times import output_times
 
 
 def course(model, species, sentence):

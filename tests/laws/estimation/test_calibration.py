@@ -12,14 +12,12 @@ from ketamech.core import InputError, UnknownNameError
 from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation import update_parameter_tables
-from ketamech.estimation.calibration import Calibration, EstimatedParameter, StudyEffect, calibration, load_estimated
+from ketamech.estimation.calibration import Calibration, EstimatedParameter, TrialEffect, calibration, load_estimated
 from ketamech.estimation.clinical_targets import (
-    TRIALS,
     load_clinical_targets,
     load_spread_targets,
     standard_error_of,
 )
-from ketamech.estimation.posterior import load_posterior, posterior_hash, save_posterior
 from ketamech.estimation.surrogate_posterior import (
     DesignPoints,
     QuadraticEmulator,
@@ -30,7 +28,8 @@ from ketamech.estimation.surrogate_posterior import (
 )
 from ketamech.evidence import load_evidence, standard_error
 from ketamech.parameters import load_parameters
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.posterior import load_posterior, posterior_hash, save_posterior
+from ketamech.trials.trial_reader import TRIALS, load_trial
 
 NAMES = ("mood.expectancy_weight", "mood.rate_constant")
 
@@ -123,7 +122,7 @@ def test_study_effects_are_those_of_a_random_effects_model():
     """Two rows of one trial share its effect: the covariance and the likelihood of the textbook formula."""
     from scipy.stats import multivariate_normal
 
-    effect = StudyEffect("control", "people.sd", ("mood.expectancy_weight",))
+    effect = TrialEffect("control", "people.sd", ("mood.expectancy_weight",))
     estimated = (EstimatedParameter("mood.expectancy_weight", 1.0, 0.5), EstimatedParameter("people.sd", 0.4, 0.5))
     rows = tuple(SimpleNamespace(trial=name) for name in ("one", "one", "two"))
     task = SimpleNamespace(

@@ -14,9 +14,9 @@ from ketamech.estimation import leave_one_trial_out as left_out
 from ketamech.estimation.calibration import Calibration, EstimatedParameter
 from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.leave_one_trial_out import fold_of, folds
-from ketamech.estimation.posterior import save_posterior
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, sample_emulated
 from ketamech.parameters import load_parameters
+from ketamech.trials.posterior import save_posterior
 
 NAME = "mood.expectancy_weight"
 

@@ -13,11 +13,11 @@ from ketamech.core.checkpoint import open_checkpoint
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation import simulation_based_calibration as sbc
 from ketamech.estimation.calibration import Calibration, EstimatedParameter
-from ketamech.estimation.posterior import posterior_hash
 from ketamech.estimation.surrogate_posterior import DesignPoints, Posterior, QuadraticEmulator, ValidRegion
 from ketamech.exchange.result_metadata import write_table
 from ketamech.report import calibration_report as tables
 from ketamech.report.calibration_report import draw_ranks
+from ketamech.trials.posterior import posterior_hash
 
 SLOPES = np.array([[1.0, 0.5], [0.0, 1.0], [1.0, -1.0]])  # [row, parameter]
 

@@ -15,7 +15,7 @@ from simulated_tables import Truth, simulated_table
 
 from ketamech.core import InputError, UnknownNameError
 from ketamech.exchange.nonmem.read import doses_in
-from ketamech.exchange.simulate_any import solve_table
+from ketamech.exchange.nonmem.solve_table import solve_table
 from ketamech.fitting.error_models import error_models
 from ketamech.fitting.fit import FitSettings, fit
 from ketamech.fitting.fitted_parameters import named_parameters, prior_covariance

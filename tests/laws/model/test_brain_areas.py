@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
+from ketamech import simulate
 from ketamech.model.stages.brain_network import AREAS, DEFAULT_MODE
 from ketamech.parameters import load_brain_areas
 from ketamech.parameters.connectome import coupling_name
-from ketamech.simulation.ensemble import Subject, output_times, run_subjects
+from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.output_times import output_times
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 READOUTS = {

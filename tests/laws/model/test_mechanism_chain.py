@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.parameters.concentration_units import factors
 from ketamech.simulation.ensemble import Subject, run_subjects
-from ketamech.simulation.simulate import simulate
 
 HOUR = np.unique(np.concatenate([np.linspace(0, 6, 241), np.linspace(6, 48, 85), np.arange(48, 673, 6)]))
 WEEK = 168.0
@@ -274,7 +274,7 @@ def animals(model):
     genes = ("litter-mate", "GSK3 knock-in", "VGF knock-down", "GluN2B deletion in cortex for life")
     drug = "racemic 10 mg/kg IP"
     found = {
-        gene: simulate(drug, model=model, species="mouse", perturbations=["no stress", *genes[i : i + 1][: i > 0]])
+        gene: simulate(drug, model=model, species="mouse", perturb=["no stress", *genes[i : i + 1][: i > 0]])
         for i, gene in enumerate(genes)
     }
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ketamech.simulation.simulate import simulate
+from ketamech import simulate
 
 
 def test_a_session_is_learnt_at_the_stated_rate_without_drug(model):

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.population.virtual_population import load_population
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.output_ranges import exists_in, load_ranges
-from ketamech.simulation.simulate import ensemble_of_scenario, simulate
+from ketamech.simulation.simulate import ensemble_of_scenario
 
 PEOPLE = 2000
 TOLERANCE = 1e-3  # of the unit of an output: the error of the solver at the usual tolerance

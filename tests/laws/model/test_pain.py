@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.dosing.dose_events import dose_events_from_text
 from ketamech.simulation.ensemble import Subject, run_subjects
 from ketamech.simulation.model import Model
-from ketamech.simulation.simulate import simulate
 
 HEALTHY = {"person.stress": 0.0, "person.inflammation": 0.0, "person.expectancy": 0.0}
 OPERATION = "surgery over 2 h; general anaesthesia over 2 h"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ketamech
+from ketamech import simulate
 from ketamech.analysis.model_checks import run_checks
 from ketamech.analysis.trial_scorecard import recordable
 from ketamech.core import InputError, UnknownNameError
@@ -13,10 +14,9 @@ from ketamech.engine.scope import Scope
 from ketamech.estimation.calibration import load_estimated
 from ketamech.estimation.clinical_targets import load_clinical_targets
 from ketamech.estimation.leave_one_trial_out import load_left_out
-from ketamech.estimation.posterior import posterior_folder, posterior_of
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import Model, load_variant
-from ketamech.simulation.simulate import simulate
+from ketamech.trials.posterior import posterior_folder, posterior_of
 
 VARIANT = "reduced-core"
 TIMES = np.array([0.25, 0.67, 1.5, 4.0, 12.0, 24.0])
@@ -84,8 +84,10 @@ def test_its_prior_adds_two_parameters_and_its_posterior_fits_it(core: Model) ->
 
 
 def test_a_trial_runs_on_it_with_the_same_patients(core: Model, model: Model) -> None:
-    trial = ketamech.Trial("murrough2013")
-    ours, theirs = (trial.run(one, replicates=2, seed=3).dataset for one in (ketamech.Model(variant=VARIANT), model))
+    trial = ketamech.Trial.read("murrough2013")
+    ours, theirs = (
+        trial.run(model=one, replicates=2, seed=3).dataset for one in (ketamech.Model.load(variant=VARIANT), model)
+    )
     assert np.array_equal(ours["MADRS-24h"][:, :, 0], theirs["MADRS-24h"][:, :, 0])  # baselines
     change = [float((one["MADRS-24h"][:, :, 4] - one["MADRS-24h"][:, :, 0]).mean()) for one in (ours, theirs)]
     assert change[0] != change[1]

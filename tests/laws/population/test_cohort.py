@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ketamech import simulate
 from ketamech.core import InputError, UnknownNameError
 from ketamech.dosing.dose_events import control_events, dose_events
 from ketamech.dosing.dose_records import DoseRecord, regimen
 from ketamech.dosing.regimen import Regimen
 from ketamech.parameters import load_parameters
-from ketamech.population.cohort import Cohort, adherence
-from ketamech.population.random_draws import draw_parameters, patient_streams
+from ketamech.population.cohort import Cohort
+from ketamech.population.random_draws import adherence, draw_parameters, patient_streams
 from ketamech.simulation.ensemble import event_table
 from ketamech.simulation.load_scenario import load_scenario
-from ketamech.simulation.simulate import simulate
 
 TABLE = load_parameters()
 NAMES = tuple(TABLE)
@@ -391,6 +391,6 @@ def test_a_dose_is_missed_only_below_the_probability_of_missing_it(monkeypatch):
             return np.full(count, self.value)
 
     values = (0.0, 0.2499, 0.25, 0.2501)
-    monkeypatch.setattr("ketamech.population.cohort.patient_streams", lambda *_, **__: map(Uniform, values))
+    monkeypatch.setattr("ketamech.population.random_draws.patient_streams", lambda *_, **__: map(Uniform, values))
     taken = adherence(Regimen.parse("racemic 50 mg oral daily for 3 days missing 25 %"), 72.0, 1, range(4), 0)
     assert [column.tolist() for column in taken.values()] == [[0, 0, 1, 1]] * 3

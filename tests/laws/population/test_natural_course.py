@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from ketamech import simulate
 from ketamech.core.units import WEEK
 from ketamech.dosing.dose_events import DoseEvent, dose_events_from_text
 from ketamech.parameters import load_parameters
 from ketamech.population.virtual_population import LOAD, ONSET, NaturalCourse, load_population, natural_course
 from ketamech.simulation.ensemble import Subject, run_subjects
-from ketamech.simulation.simulate import simulate
 
 TABLE = load_parameters()
 MANY = np.arange(6000)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ketamech import simulate
 from ketamech.core import InputError
 from ketamech.parameters import load_parameters
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.scenario_schema import schema
-from ketamech.simulation.simulate import simulate
 
 ROOT = Path(__file__).parents[3]
 TABLE = load_parameters()

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 WITHDRAWAL = {
     "title": "withdrawal after sixteen weeks, as SUSTAIN-1",

@@ -182,6 +182,17 @@ def test_missed_visits_are_missing_and_doses_are_not_taken_by_chance(model):
     assert found["doses_given"].values.mean() == pytest.approx(0.75 * 3, abs=0.3)
 
 
+def test_who_misses_doses_does_not_depend_on_the_drugs_of_other_arms(model):
+    """An antidepressant sorts before esketamine."""
+    arms = {"esketamine": {"treatment": COURSE, "n": 30}}
+    more = {**arms, "tablets": {"treatment": "antidepressant daily for 2 weeks", "n": 2}}
+    alone, beside = (run_trial(trial(arms=a, adherence="60 %"), model, threads=1) for a in (arms, more))
+    same = beside["arm"].values[0][:, 0] == "esketamine"
+    given = beside["doses_given"].values[0][same]
+    patients = np.flatnonzero(same)
+    np.testing.assert_array_equal(alone["doses_given"].values[0][patients[patients < 30]], given[patients < 30])
+
+
 @pytest.mark.parametrize(("taken", "doses"), [("100 %", 3), ("0 %", 0)])
 def test_adherence_at_its_bounds_is_every_dose_or_none(taken, doses, model):
     found = run_trial(trial(arms={"esketamine": {"treatment": COURSE, "n": 40}}, adherence=taken), model, threads=1)

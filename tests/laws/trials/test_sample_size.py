@@ -9,7 +9,6 @@ import pytest
 from test_trial_analysis import made
 
 from ketamech.core import InputError
-from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.power import (
     SuccessCriterion,
@@ -21,6 +20,7 @@ from ketamech.trials.analysis.power import (
 )
 from ketamech.trials.analysis.sample_size import _fit, _patients, _success, find_sample_size, sample_sizes
 from ketamech.trials.analysis.treatment_effects import ancova
+from ketamech.trials.trial_reader import shipped_trial
 
 Z = 1.959964
 

@@ -7,14 +7,13 @@ import pytest
 import xarray as xr
 from relapse_cases import with_relapse
 
-from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.report.trial_folder import difference_rows, relapse_rows, summary_of, write_trial
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.analysis.repeated_measures import mmrm
 from ketamech.trials.analysis.survival import time_to_relapse
 from ketamech.trials.analysis.treatment_effects import ancova, mean_change_by_arm, responders
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 VISITS = ("baseline", "24 h", "day 8")
 HOURS = (0.0, 24.0, 168.0)

@@ -5,12 +5,12 @@ import pytest
 
 from ketamech.core import InputError
 from ketamech.core.units import YEAR
-from ketamech.estimation.clinical_targets import TRIALS, shipped_trial
+from ketamech.population.random_draws import number_of_name
 from ketamech.population.virtual_population import load_population
 from ketamech.trials.analysis.analyse import analyse
 from ketamech.trials.population_mixture import population_text, trial_population
 from ketamech.trials.run_trial import run_trial
-from ketamech.trials.trial_reader import load_trial, seed_of
+from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
 KEYS = {
     "title": "two arms",
@@ -33,8 +33,8 @@ def test_every_shipped_trial_has_its_own_seed():
 
 
 def test_a_seed_follows_from_the_name_and_stays():
-    assert seed_of("murrough2013") == 1365236060  # the first four bytes of its SHA-256
-    assert trial().seed == seed_of("two arms")
+    assert number_of_name("murrough2013") == 1365236060  # the first four bytes of its SHA-256
+    assert trial().seed == number_of_name("two arms")
     assert trial(seed=7).seed == 7
 
 

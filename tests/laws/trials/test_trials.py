@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from ketamech.core import InputError, UnknownNameError
-from ketamech.estimation.clinical_targets import shipped_trial
 from ketamech.simulation.model import load_model
 from ketamech.trials.rating_scales import scale
-from ketamech.trials.run_trial import run_trial, with_sample_size
-from ketamech.trials.trial_reader import load_trial
+from ketamech.trials.run_trial import run_trial
+from ketamech.trials.trial_reader import load_trial, shipped_trial
 
 PLAIN = """title: Two arms
 arms:
@@ -123,9 +122,9 @@ def test_belief_follows_the_blinding(model, trial):
 
 
 def test_other_numbers_of_patients_keep_the_proportions(trial):
-    assert [arm.n for arm in with_sample_size(trial(), 100).arms] == [60, 40]
+    assert [arm.n for arm in trial().replace(patients=100).arms] == [60, 40]
     with pytest.raises(InputError, match="at least one"):
-        with_sample_size(trial(), 1)
+        trial().replace(patients=1)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_nonsense_is_refused_with_file_and_line(trial, old, new, says):
 
 
 def test_every_shipped_trial_can_be_read():
-    from ketamech.estimation.clinical_targets import TRIALS
+    from ketamech.trials.trial_reader import TRIALS
 
     names = sorted(path.stem for path in TRIALS.glob("*.yaml"))
     assert len(names) >= 15

@@ -167,7 +167,7 @@ def unit_text(data: bytes) -> None:
 
 
 def posterior(data: bytes) -> None:
-    from ketamech.estimation.posterior import load_posterior
+    from ketamech.trials.posterior import load_posterior
 
     load_posterior(file("posterior.csv", data))
 
@@ -195,7 +195,7 @@ def table(data: bytes) -> None:
 def dose_table(data: bytes) -> None:
     """A NONMEM-style table, and the scenario of every person in it."""
     from ketamech.exchange.nonmem.read import read_doses
-    from ketamech.exchange.simulate_any import scenario_of
+    from ketamech.exchange.nonmem.subjects import scenario_of
 
     found = read_doses(file("doses.csv", data), known(), drug="esketamine")
     for subject in found.subjects:

@@ -35,7 +35,7 @@ from ketamech.dosing.drugs import (
     timed_routes,
 )
 from ketamech.dosing.perturbations import Perturbation, load_perturbations, perturbations_by_name
-from ketamech.exchange.nonmem import csv_cells
+from ketamech.exchange.nonmem import csv_cells, occasions
 from ketamech.parameters import load_parameters
 
 GRAMMAR_STARTS = ("sentence", "phrase", "time")  # the rules that the browser parses
@@ -161,4 +161,16 @@ def file_tables() -> dict[str, Any]:
         "subjects": MAX_SUBJECTS,
         "rows_of_subject": MAX_ROWS_OF_SUBJECT,
         "limits": {"scenario": LIMITS.file_characters, "text": LIMITS.text_characters},
-    }
+        "missing": sorted(csv_cells.MISSING),
+        "separators": csv_cells.SEPARATORS,
+        "comments": csv_cells.COMMENT_PREFIXES,
+        "numbers": {
+            "printed": csv_cells.PRINTED_NUMBER.pattern, "thousands": csv_cells.THOUSANDS.pattern,
+            "comma": csv_cells.DECIMAL_COMMA.pattern, "point": csv_cells.DECIMAL_POINT.pattern,
+        },
+        "dates": csv_cells.DATES,
+        "visit_drug": occasions.VISIT_DRUG,
+        "undosed": occasions.UNDOSED,
+        "kinds": [occasions.OBSERVATION, occasions.DOSE, occasions.OTHER, occasions.RESET, occasions.RESET_AND_DOSE],
+        "same_time": occasions.SAME_TIME,
+    }  # fmt: skip

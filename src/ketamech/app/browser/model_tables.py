@@ -10,21 +10,17 @@ import numpy as np
 
 from ketamech.analysis.attribution import outcomes
 from ketamech.app.curves import (
-    FIRST_MINUTE,
-    HOURS_AFTER_DOSE,
-    LONG_HORIZON_TIMES,
     MAX_POPULATION_TIMES,
     PERCENTILES,
     POPULATION_TIMES,
     POPULATION_TOLERANCE,
     available_curves,
-    drug_parameters,
     single_output_track,
 )
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.core import unit
 from ketamech.core.constants import SCORE_TOLERANCE
-from ketamech.core.units import MONTH, YEAR
+from ketamech.core.units import YEAR
 from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SIZES
 from ketamech.engine.solve import (
     FIRST_STEP,
@@ -38,7 +34,10 @@ from ketamech.engine.solve import (
 from ketamech.parameters import HUMAN, SPECIES, Parameter, load_species
 from ketamech.parameters.species_tables import SPECIES_ALIASES
 from ketamech.population.random_draws import draw_parameters
+from ketamech.report.summary import drug_values
 from ketamech.report.tracks import Track, load_tracks
+from ketamech.simulation import output_times
+from ketamech.simulation import periodic_steady_state as steady
 from ketamech.simulation.model import Model
 from ketamech.simulation.model_variants import load_model_variants
 from ketamech.simulation.output_ranges import YOUNGEST_RATED, exists_in
@@ -63,6 +62,10 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "status": list(SOLVER_STATUS),
         "ok": OK,
         "steady_state_tolerance": STEADY_STATE_TOLERANCE,
+        "periodic": {
+            "relative_tolerance": steady.RELATIVE_TOLERANCE, "remaining_change": steady.MAX_REMAINING_CHANGE,
+            "cycles": steady.MAX_CYCLES, "tolerance_divisor": steady.TOLERANCE_DIVISOR, "same_time": steady.SAME_TIME,
+        },
         "guess": [state.initial_guess for state in layout.states],
         "scales": [state.scale for state in layout.states],
         "sinks": [state.is_sink for state in layout.states],
@@ -80,12 +83,12 @@ def kernel_tables(model: Model) -> dict[str, Any]:
         "inputs": list(layout.parameter_names),
         "outputs": outputs,
         "compartments": dict(model.compartment_index),
-    }
+    }  # fmt: skip
 
 
 def scenario_tables(model: Model) -> dict[str, Any]:
     """What `scenario.js` and `curves.js` need: parameters with bounds, species, tracks, output times, tolerances."""
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         "parameters": {name: _parameter(row) for name, row in model.parameters.items()},
         "species": {name: _species(name, model) for name in SPECIES},
@@ -100,15 +103,16 @@ def scenario_tables(model: Model) -> dict[str, Any]:
             "most_times": MAX_POPULATION_TIMES, "patients": PEOPLE, "seed": SEED,
         },
         "times": {
-            "first_minute": FIRST_MINUTE, "after_a_dose": HOURS_AFTER_DOSE.tolist(), "month": MONTH,
-            "long_horizon": LONG_HORIZON_TIMES,
+            "after_a_dose": output_times.CURVE_HOURS.tolist(), "long_horizon": output_times.LONG_HORIZON_TIMES,
+            "daily": output_times.DAILY_HOURS, "most_daily": output_times.MAX_DAILY_TIMES,
+            "peaks": output_times.PEAK_HOURS, "first_hour": output_times.FIRST_HOUR.tolist(),
         },
     }  # fmt: skip
 
 
 def output_tables(model: Model) -> dict[str, Any]:
     """Every output as a track of its own, by name, and its unit in the model."""
-    values = drug_parameters(model)
+    values = drug_values(model.parameters)
     return {
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
         for name, unit_text in model.layout.units.items()

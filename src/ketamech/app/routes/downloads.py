@@ -14,7 +14,7 @@ from ketamech.app.schemas import ScenarioRequest
 from ketamech.core.constants import DISCLAIMER
 from ketamech.exchange.curves_io import to_long_table
 from ketamech.simulation.scenario_schema import ScenarioFile
-from ketamech.simulation.simulate import simulate
+from ketamech.simulation.simulate import simulate_scenario
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -89,7 +89,7 @@ def export_scenario(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes
         return f"# {DISCLAIMER}\n{python(keys)}".encode()
     if kind == "sh":
         return f"#!/bin/sh\n# {DISCLAIMER}\n{shell(keys)}".encode()
-    curves = simulate(scenario, model=app_state.model)
+    curves = simulate_scenario(scenario, app_state.model)
     _refuse_too_many(curves, kind, app_state.limits.csv_numbers)
     table = to_long_table(curves)
     if kind == "csv":
@@ -123,5 +123,5 @@ def report_of(app_state: AppState, keys: ScenarioFile, kind: str) -> bytes:
 
     model = app_state.model
     scenario = scenario_of(keys, model)
-    report = collect_report(simulate(scenario, model=model), scenario, model, command(keys))
+    report = collect_report(simulate_scenario(scenario, model), scenario, model, command(keys))
     return patient_summary_html(report).encode() if kind == "html" else patient_summary_pdf(report)

@@ -22,7 +22,7 @@ from ketamech.app.responses import cached_response
 from ketamech.app.schemas import PopulationRequest
 from ketamech.core import unit
 from ketamech.core.constants import DISCLAIMER
-from ketamech.core.csv_table import CsvRow, read_table
+from ketamech.core.csv_table import CsvRow, parts, read_table
 from ketamech.core.environment import DATA
 from ketamech.dosing.drugs import load_drugs
 from ketamech.dosing.perturbations import Perturbation, load_perturbations
@@ -201,7 +201,7 @@ def metadata_of(app_state: AppState) -> Metadata:
     from ketamech import __version__
 
     table, layout = app_state.model.parameters, app_state.model.layout
-    metadata: dict[str, Any] = {
+    found: dict[str, Any] = {
         "version": __version__,
         "disclaimer": DISCLAIMER,
         "drugs": [
@@ -220,13 +220,8 @@ def metadata_of(app_state: AppState) -> Metadata:
         "species": list(SPECIES),
         "model_variants": list(load_model_variants(table).values()),
         "perturbations": [
-            PerturbationInfo(
-                phrase=_phrase(perturbation),
-                kind=perturbation.kind,
-                target=perturbation.target,
-                description=perturbation.why,
-            )
-            for perturbation in load_perturbations().values()
+            PerturbationInfo(phrase=_phrase(one), kind=one.kind, target=one.target, description=one.why)
+            for one in load_perturbations().values()
         ],
         "presets": load_presets(),
         "story": {
@@ -240,7 +235,7 @@ def metadata_of(app_state: AppState) -> Metadata:
         "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),
         "limits": app_state.limits,
     }
-    return Metadata.model_validate(metadata)
+    return Metadata.model_validate(found)
 
 
 # Tracks
@@ -253,18 +248,13 @@ def _tracks(app_state: AppState) -> list[TrackInfo]:
         subject = _subject(app_state.evidence[target.evidence])
         for name in (name for text in target.measure.output.split("|") for name in names_in(text)):
             subjects[name].add(subject)
-    tracks = []
+    found = []
     for track in load_tracks().values():
         if curves := available_curves(track, app_state.model):
-            subjects_of_curves = {
-                curve.outputs: {one for name in curve.names for one in subjects[name]} for curve in curves
-            }
-            measured = {
-                key: next((one for one in SUBJECTS if one in ones), "nothing")
-                for key, ones in subjects_of_curves.items()
-            }
-            tracks.append(TrackInfo.model_validate(track).model_copy(update={"measured": measured}))
-    return tracks
+            known = {curve.outputs: {one for name in curve.names for one in subjects[name]} for curve in curves}
+            measured = {key: next((one for one in SUBJECTS if one in ones), "nothing") for key, ones in known.items()}
+            found.append(TrackInfo.model_validate(track).model_copy(update={"measured": measured}))
+    return found
 
 
 SUBJECTS = ("people", "animals", "cells")
@@ -280,25 +270,25 @@ def _subject(row: Observation) -> str:
 # Settings of a scenario
 
 
-def _phrase(perturbation: Perturbation) -> str:
+def _phrase(one: Perturbation) -> str:
     """The text of a perturbation in a scenario: its name with its first usual dose and time."""
-    dose = perturbation.doses[0] if perturbation.doses else None
+    dose = one.doses[0] if one.doses else None
     if dose is None:
-        return perturbation.name
-    route_text = "into the brain" if dose.route == "brain" else dose.route
-    return f"{perturbation.name} {dose.amount:g} {dose.unit} {route_text} at {60 * perturbation.at:g} min"
+        return one.name
+    where = "into the brain" if dose.route == "brain" else dose.route
+    return f"{one.name} {dose.amount:g} {dose.unit} {where} at {60 * one.at:g} min"
 
 
 def _pathways(table: ParameterTable) -> list[dict[str, Any]]:
     """Pathway switches in the order of data/pathways, then switches of a user's own stages."""
     switches = {name.removeprefix("pathway."): row for name, row in table.items() if name.startswith("pathway.")}
-    pathways = []
+    found = []
     for name in dict.fromkeys([*(name for name in load_pathways() if name in switches), *switches]):
-        pathway = component(name)
-        shown_as = {"label": pathway.label, "colour": pathway.colour, "one_line": pathway.one_line}
-        sources = {"evidence": list(pathway.evidence), "claims": list(pathway.claims)}
-        pathways.append({**_setting(switches[name]).model_dump(), **shown_as, **sources})
-    return pathways
+        one = component(name)
+        shown_as = {"label": one.label, "colour": one.colour, "one_line": one.one_line}
+        sources = {"evidence": list(one.evidence), "claims": list(one.claims)}
+        found.append({**_setting(switches[name]).model_dump(), **shown_as, **sources})
+    return found
 
 
 def _settings(table: ParameterTable, prefix: str) -> list[Setting]:
@@ -329,17 +319,17 @@ def load_story(folder: Path = PRESETS) -> dict[str, list[TableRow]]:
 
 def load_story_texts(folder: Path = DATA) -> dict[str, list[TableRow]]:
     """Chapters, glossary and drawing of the story by table. Raises InputError naming file, line and column."""
-    tables = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
-    return {**tables, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
+    found = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
+    return {**found, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
 
 
 def _simulated_responses() -> list[TableRow]:
     """Percent of responders of the virtual copies of published arms, by the id of the evidence row."""
     arms = pd.read_csv(DATA / "calibration" / "weighted_arms.csv", comment="#")
-    measured_arms = arms.dropna(subset=["response (%)", "simulated response (%)"])
+    known = arms.dropna(subset=["response (%)", "simulated response (%)"])
     return [
         {"id": str(evidence).split(";")[-1], "percent": round(float(percent), 1)}
-        for evidence, percent in zip(measured_arms["evidence"], measured_arms["simulated response (%)"], strict=True)
+        for evidence, percent in zip(known["evidence"], known["simulated response (%)"], strict=True)
     ]
 
 
@@ -366,14 +356,14 @@ def load_presets(folder: Path = PRESETS) -> list[dict[str, Any]]:
 
 
 def _preset(row: CsvRow) -> dict[str, Any]:
-    preset: dict[str, Any] = {
+    found: dict[str, Any] = {
         "title": row.required("title", "a name"),
-        "treatments": _list(row.required("treatments", "at least one treatment")),
-        "person": dict(_pair(row, cell) for cell in _list(row["person"])),
+        "treatments": parts(row.required("treatments", "at least one treatment")),
+        "person": dict(_pair(row, cell) for cell in parts(row["person"])),
     }
     if row["pathways_off"]:
-        preset["pathways"] = dict.fromkeys(_list(row["pathways_off"]), False)
-    return preset | ({"horizon": row["horizon"]} if row["horizon"] else {})
+        found["pathways"] = dict.fromkeys(parts(row["pathways_off"]), False)
+    return found | ({"horizon": row["horizon"]} if row["horizon"] else {})
 
 
 def _pair(row: CsvRow, cell: str) -> tuple[str, str]:
@@ -381,7 +371,3 @@ def _pair(row: CsvRow, cell: str) -> tuple[str, str]:
     if not colon or not value.strip():
         raise row.error("person", f"'{cell}' is not a setting", expected="name: value, e.g. weight: 70 kg")
     return name.strip(), value.strip()
-
-
-def _list(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split(";") if part.strip()]

@@ -26,8 +26,8 @@ from ketamech.app.schemas import (
 )
 from ketamech.core import InputError
 from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject, doses_in
+from ketamech.exchange.nonmem.subjects import scenario_of as scenario_of_subject
 from ketamech.exchange.scenario_yaml import scenario_keys
-from ketamech.exchange.simulate_any import scenario_of as scenario_of_subject
 from ketamech.simulation.model import Model
 from ketamech.simulation.scenario_schema import ScenarioFile
 

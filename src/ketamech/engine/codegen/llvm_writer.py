@@ -66,8 +66,8 @@ def vector_integer_constant(number: int, lanes: int) -> str:
     return "<" + ", ".join([f"i64 {number}"] * lanes) + ">"
 
 
-class LlvmFunctionBuilder:
-    """Collects the lines of one function on vectors."""
+class InstructionLines:
+    """The lines of one function on vectors of `lanes` numbers; results are numbered."""
 
     def __init__(self, lanes: int) -> None:
         self.lanes, self.lines, self.count = lanes, list[str](), 0
@@ -78,6 +78,10 @@ class LlvmFunctionBuilder:
         self.count += 1
         self.lines.append(f"  %v{self.count} = {text}")
         return f"%v{self.count}"
+
+
+class LlvmFunctionBuilder(InstructionLines):
+    """Collects the lines of one function on vectors."""
 
     def c(self, number: float) -> str:
         """A constant in every lane."""
@@ -274,12 +278,12 @@ def _operations(block: BasicBlock) -> Iterator[Instruction]:
             yield item
 
 
-class _Writer:
+class _Writer(InstructionLines):
     """Writes one block; `loaded` has the LLVM names of loaded rows and of results."""
 
     def __init__(self, rows: WorkspaceLayout, lanes: int, stride: int) -> None:
-        self.starts, self.lanes, self.stride, self.distance = rows.starts, lanes, stride, rows.distance
-        self.real, self.lines, self.count = f"<{lanes} x double>", list[str](), 0
+        super().__init__(lanes)
+        self.starts, self.stride, self.distance = rows.starts, stride, rows.distance
         self.loaded: dict[str | Slot, str] = {}
         self.row: str | None = None
         self.relative = False
@@ -307,23 +311,18 @@ class _Writer:
         if call.tangent:
             self._write_tangent_call(call, array_argument)
         else:
-            self._emit(f"call i64 @{call.block}(ptr %w{array_argument})")
+            self.line(f"call i64 @{call.block}(ptr %w{array_argument})")
         self.loaded.clear()
 
     def _write_tangent_call(self, call: Call, array_argument: str) -> None:
-        directions = self._emit(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
-        is_used = self._emit(f"fcmp oge double {directions}, {bits(float(call.tangent))}")
+        directions = self.line(f"load double, ptr {self._address(Slot('DIRECTIONS', 0))}")
+        is_used = self.line(f"fcmp oge double {directions}, {bits(float(call.tangent))}")
         self.count += 1
         yes, after = f"call{self.count}", f"called{self.count}"
         self.lines += [f"  br i1 {is_used}, label %{yes}, label %{after}", f"{yes}:"]
         offset = call.tangent * self.distance * self.stride
-        self._emit(f"call i64 @{call.block}(ptr %w{array_argument}, i64 {offset})")
+        self.line(f"call i64 @{call.block}(ptr %w{array_argument}, i64 {offset})")
         self.lines += [f"  br label %{after}", f"{after}:"]
-
-    def _emit(self, text: str) -> str:
-        self.count += 1
-        self.lines.append(f"  %v{self.count} = {text}")
-        return f"%v{self.count}"
 
     def _write_instruction(self, op: Instruction) -> None:
         value = self._result(op.kind, [self._read(a) for a in op.arguments])
@@ -336,16 +335,16 @@ class _Writer:
         if kind == "copy":
             return arguments[0]
         if kind == "fnma":
-            minus = self._emit(f"fneg {self.real} {arguments[0]}")
+            minus = self.line(f"fneg {self.real} {arguments[0]}")
             return self._result("fma", [minus, *arguments[1:]])
         if kind == "neg":
-            return self._emit(f"fneg {typed}")
+            return self.line(f"fneg {typed}")
         if kind in _BINARY_OPERATIONS:
-            return self._emit(f"{_BINARY_OPERATIONS[kind]} {self.real} {arguments[0]}, {arguments[1]}")
+            return self.line(f"{_BINARY_OPERATIONS[kind]} {self.real} {arguments[0]}, {arguments[1]}")
         if kind in _INTRINSICS:
-            return self._emit(f"call {self.real} @{_INTRINSICS[kind]}.v{self.lanes}f64({typed})")
+            return self.line(f"call {self.real} @{_INTRINSICS[kind]}.v{self.lanes}f64({typed})")
         if kind in _VECTOR_FUNCTIONS:
-            return self._emit(f"call {self.real} @{_VECTOR_FUNCTIONS[kind]}({typed})")
+            return self.line(f"call {self.real} @{_VECTOR_FUNCTIONS[kind]}({typed})")
         return self._choice(kind, arguments)
 
     def _choice(self, kind: str, arguments: list[str]) -> str:
@@ -356,15 +355,15 @@ class _Writer:
             a, yes, no = arguments
             comparison = {"if_positive": "ugt", "if_zero": "oeq"}[kind]
             test = f"fcmp {comparison} {self.real} {a}, {vector_constant(0.0, self.lanes)}"
-        truth = self._emit(test)
-        return self._emit(f"select <{self.lanes} x i1> {truth}, {self.real} {yes}, {self.real} {no}")
+        truth = self.line(test)
+        return self.line(f"select {self.truth} {truth}, {self.real} {yes}, {self.real} {no}")
 
     def _read(self, operand: Operand) -> str:
         if isinstance(operand, int | float):
             return vector_constant(float(operand), self.lanes)
         if operand not in self.loaded:
             assert isinstance(operand, Slot), f"{operand} is used before it is computed"
-            self.loaded[operand] = self._emit(f"load {self.real}, ptr {self._address(operand)}, align {8 * self.lanes}")
+            self.loaded[operand] = self.line(f"load {self.real}, ptr {self._address(operand)}, align {8 * self.lanes}")
         return self.loaded[operand]
 
     def _address(self, slot: Slot) -> str:
@@ -372,12 +371,12 @@ class _Writer:
         offset = 0 if is_relative else slot.tangent * self.distance
         if slot.array == "B":
             base = "%tb" if is_relative else "%b"
-            return self._emit(f"getelementptr double, ptr {base}, i64 {((slot.row or 0) + offset) * self.stride}")
+            return self.line(f"getelementptr double, ptr {base}, i64 {((slot.row or 0) + offset) * self.stride}")
         start, base = (self.starts[slot.array] + offset) * self.stride, "%t" if is_relative else "%w"
         if slot.row is not None:
-            return self._emit(f"getelementptr double, ptr {base}, i64 {start + slot.row * self.stride}")
-        array = self._emit(f"getelementptr double, ptr {base}, i64 {start}")
-        return self._emit(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
+            return self.line(f"getelementptr double, ptr {base}, i64 {start + slot.row * self.stride}")
+        array = self.line(f"getelementptr double, ptr {base}, i64 {start}")
+        return self.line(f"getelementptr [{self.stride} x double], ptr {array}, i64 {self.row}")
 
     def _write_loop(self, loop: Loop) -> None:
         """A counted loop; values loaded before stay valid inside it except rows of the loop."""

@@ -6,6 +6,8 @@ Run as a program, it compiles the LLVM text on standard input and exports the fu
 from __future__ import annotations
 
 import ctypes
+import mmap
+import platform
 import re
 import subprocess
 import sys
@@ -17,6 +19,9 @@ import llvmlite.binding as llvm
 _OPTIMISE = 2
 LARGE = 500_000  # characters of a module that is worth a second process
 TIME_LIMIT = 300.0  # s that the second process may take
+JITLINK = sys.platform == "linux" and platform.machine() == "x86_64" and hasattr(llvm, "create_lljit_compiler")
+LIBRARY = "kernel"
+LOADING_MEMORY = 64 << 20  # bytes; many times the code
 _FUNCTION = re.compile(r"^define [^@\n]*@([\w.]+)\(.*?^}\n", re.M | re.S)
 
 
@@ -131,10 +136,35 @@ def ptx_code(texts: Sequence[str], exported: Sequence[str]) -> bytes:
     return str(_nvptx_target().emit_assembly(compile_module(texts, exported, _nvptx_target))).encode()
 
 
+def _check_memory() -> None:
+    """Raise InputError where there is no memory to load machine code: LLVM would end the process."""
+    try:
+        mmap.mmap(-1, LOADING_MEMORY).close()
+    except OSError:
+        from ketamech.core import InputError  # this file is also run as a program, which compiles only
+
+        what = f"machine code needs {LOADING_MEMORY >> 20} MB of memory, which this process cannot get"
+        raise InputError(what, expected="more memory, or a higher limit", type_this="ulimit -v unlimited") from None
+
+
 class NativeModule:
-    """Loaded machine code of objects that call one another; functions release the global interpreter lock."""
+    """Loaded machine code of objects that call one another; functions release the global interpreter lock.
+
+    JITLink places an object in one block of memory and reaches others from any distance. MCJIT places every section
+    by itself and ends the process (`isInt<32>(RealOffset)`) where code and its constants are over 2 GB apart, which
+    happens in a large process with fragmented addresses. JITLink is used where it was tested.
+    """
 
     def __init__(self, *objects: bytes) -> None:
+        self._addresses: dict[str, int] = {}
+        _check_memory()
+        if JITLINK:
+            self._engine = llvm.create_lljit_compiler(_target(), use_jit_link=True)
+            library = llvm.JITLibraryBuilder()
+            for code in objects:
+                library.add_object_img(code)
+            self._links = [library.link(self._engine, LIBRARY)]
+            return
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
         for code in objects:
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -143,8 +173,15 @@ class NativeModule:
     def function(self, name: str, kinds: str) -> ctypes._FuncPointer:
         """A function by name; `kinds` has one letter per argument: r and w pointers, c a count."""
         types = [ctypes.c_int64 if kind == "c" else ctypes.c_void_p for kind in kinds]
-        address = self._engine.get_function_address(name)
-        return ctypes.CFUNCTYPE(None, *types)(address)
+        if name not in self._addresses:
+            self._addresses[name] = self._address(name)
+        return ctypes.CFUNCTYPE(None, *types)(self._addresses[name])
+
+    def _address(self, name: str) -> int:
+        if not JITLINK:
+            return int(self._engine.get_function_address(name))
+        self._links.append(self._engine.lookup(LIBRARY, name))  # the library is unloaded with the first of its links
+        return int(self._links[-1][name])
 
 
 if __name__ == "__main__":

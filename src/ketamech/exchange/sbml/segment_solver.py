@@ -25,6 +25,8 @@ from ketamech.engine.solve import (
 )
 from ketamech.exchange.sbml.sbml_model import CLOCK, SbmlModel
 
+RESERVED_TIMES = 64  # of a segment; arrays for more are made where they are needed
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -67,7 +69,13 @@ class SegmentSolver:
         )  # fmt: skip
         self._pointers = [array.ctypes.data for array in self._arrays]
         self._last = (self._counter.ctypes.data, self._stop.ctypes.data, 1, self._report.ctypes.data)
+        self._reserve(RESERVED_TIMES)
         self.end_state = self._state  # the state at the end of the last segment, or where it failed
+
+    def _reserve(self, count: int) -> None:
+        """Arrays for `count` times and the values at these, with their addresses, which take time to look up."""
+        self._elapsed, self._out = np.empty(count), np.empty((count, len(self.names)))
+        self._outputs = (self._elapsed.ctypes.data, 0, self._output_rows.ctypes.data, self._out.ctypes.data)
 
     def values(self, state: np.ndarray) -> np.ndarray:
         """The values at a state [state]."""
@@ -82,13 +90,15 @@ class SegmentSolver:
 
     def run(self, state: np.ndarray, times: np.ndarray) -> Segment:
         """The values at `times` (rising, in the time of the model), from a state [state]."""
-        elapsed = np.maximum(times - state[self._clock], 0.0)
-        out = np.empty((len(times), len(self.names)))
+        count = len(times)
+        if count > len(self._elapsed):
+            self._reserve(count)
+        np.maximum(times - state[self._clock], 0.0, out=self._elapsed[:count])
         self._state[:] = state
         self._inflow[:], self._lanes[:], self._clock_now[0], self._counter[0] = 0.0, 0, 0.0, 0
-        self._sizes[TIMES] = len(times)
-        outputs = (elapsed.ctypes.data, 0, self._output_rows.ctypes.data, out.ctypes.data)
-        self._function(*self._pointers, *outputs, *self._last)
+        self._sizes[TIMES] = count
+        self._function(*self._pointers, *self._outputs, *self._last)
+        out = self._out[:count].copy()
         out[:, self._clock] = times  # integrated, the clock has rounding errors
         out[:, self._constant_states] = state[self._constant_states]  # as interpolation has
         status = int(self._report[0])

@@ -30,7 +30,7 @@ from ketamech.exchange.sbml.sbml_model import (
 from ketamech.exchange.sbml.segment_solver import Segment, SegmentSolver
 
 TOLERANCE = 1e-8
-EVENT_SCAN_POINTS = 12  # evaluations of the triggers between two outputs
+SCAN_FRACTIONS = np.linspace(0, 1, 13)[1:]  # of the time to the next output, where the triggers are evaluated
 REFINEMENT_POINTS, ESTIMATED_POINTS, MAX_REFINEMENTS = 40, 4, 60  # parts of an interval, without and with an estimate
 EVENT_TIME_TOLERANCE = 1e-11  # relative, of the time of an event
 MAX_EVENTS_AT_ONCE = 1000  # at one time; more is an infinite loop
@@ -104,7 +104,7 @@ class _Run:
         self.index_of = {name: i for i, name in enumerate(self.names)}
         self.n_states = len(self.solver.states)
         self.clock = self.index_of[CLOCK]
-        self.switches = [self.index_of[name] for name in model.switches]
+        self.switches = np.array([self.index_of[name] for name in model.switches], dtype=np.intp)
         self.triggers_of_signs: dict[bytes, tuple[bool, ...]] = {}
         self.rng = random.Random(0)  # events of one priority are executed in random order, as SBML demands
         self.delays = [self._compiled(event.delay) for event in model.events]
@@ -195,7 +195,9 @@ class _Run:
         return np.concatenate([self.solver.values(state), self.fixed])
 
     def _rows(self, values: np.ndarray) -> np.ndarray:
-        return np.concatenate([values, np.broadcast_to(self.fixed, (len(values), len(self.fixed)))], axis=1)
+        rows = np.empty((len(values), len(self.names)))
+        rows[:, : values.shape[1]], rows[:, values.shape[1] :] = values, self.fixed
+        return rows
 
     def values_at_times(self, times: np.ndarray) -> np.ndarray:
         """Values [time, name]."""
@@ -224,7 +226,7 @@ class _Run:
         """Advance to `end` or to the next event; before a failure, only a part of the way: an event may come first."""
         begin = self.now
         stop = min([end, *(pending.time for pending in self.pending)])
-        fractions = np.linspace(0, 1, EVENT_SCAN_POINTS + 1)[1:] if self.model.events or self.delays_of else np.ones(1)
+        fractions = SCAN_FRACTIONS if self.model.events or self.delays_of else np.ones(1)
         if self.delays_of:
             stop = self.delays_of.last_known(begin, stop)
             self.row = self._row(self.delays_of.prepare(self.row[: self.n_states], stop))
@@ -238,10 +240,7 @@ class _Run:
             if not self.model.events or part_of_time <= SHORTEST_SEGMENT * max(stop - begin, 1e-3 * abs(begin)):
                 raise SolverError(self._failure(segment))
             stop = begin + part_of_time
-        rows = self._rows(segment.rows)
-        rows[-1] = self._row(rows[-1, : self.n_states])  # the exact clock decides a trigger at an output time
-        if self.model.events:
-            rows = self._up_to_event(rows)
+        rows = self._up_to_event(self._rows(segment.rows))
         if self.delays_of:
             self.delays_of.remember(np.vstack([self.row, rows]))
             rows[-1] = self._row(self.delays_of.current(rows[-1, : self.n_states]))
@@ -251,16 +250,18 @@ class _Run:
 
     def _up_to_event(self, rows: np.ndarray) -> np.ndarray:
         """The rows before the first event, and the row at which it fires; all rows where there is none."""
-        changed = np.flatnonzero(self._changed(rows))
-        if not changed.size:
-            return rows
-        crossed = int(changed[0])
+        crossed = self._first_changed(rows[:-1]) if self.model.events else None
+        if crossed is None:
+            rows[-1] = self._row(rows[-1, : self.n_states])  # the exact clock decides a trigger at an output time
+            if not self.model.events or self._first_changed(rows[-1:]) is None:
+                return rows
+            crossed = len(rows) - 1
         event = self._locate_event(rows[crossed - 1] if crossed else self.row, rows[crossed])
-        return np.vstack([rows[:crossed], event])
+        return np.concatenate([rows[:crossed], event[None]])
 
-    def _changed(self, rows: np.ndarray) -> np.ndarray:
-        """Whether any trigger differs from its known value, for each row."""
-        return np.array([triggers != self.trigger_states for triggers in self._triggers(rows)])
+    def _first_changed(self, rows: np.ndarray) -> int | None:
+        """The first row at which any trigger differs from its known value."""
+        return next((i for i, triggers in enumerate(self._triggers(rows)) if triggers != self.trigger_states), None)
 
     def _locate_event(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """The first row, to rounding, at which a trigger has changed."""
@@ -272,8 +273,8 @@ class _Run:
             segment = self.solver.run(before[: self.n_states], self._candidates(before, after, margin))
             if segment.failure:
                 break
-            rows = np.vstack([self._rows(segment.rows), after])
-            crossed = int(np.argmax(self._changed(rows)))
+            rows = np.concatenate([self._rows(segment.rows), after[None]])
+            crossed = self._first_changed(rows) or 0
             before, after = rows[crossed - 1] if crossed else before, rows[crossed]
         return self._row_at_event(after)
 
@@ -282,24 +283,22 @@ class _Run:
         state = after[: self.n_states].copy()
         for _ in range(2):
             row = self._row(state)
-            if self._changed(row[None])[0]:
+            if self._first_changed(row[None]) is not None:
                 return row
             state[self.clock] += EVENT_TIME_TOLERANCE * max(abs(state[self.clock]), 1e-3)
         return after
 
     def _candidates(self, before: np.ndarray, after: np.ndarray, margin: float) -> np.ndarray:
         """Times between two rows: around the linear estimate of each change of sign, and evenly spaced."""
-        low, high = before[self.clock], after[self.clock]
-        values_before, values_after = before[self.switches], after[self.switches]
-        crossing = (values_before > 0) != (values_after > 0)
-        fractions = values_before[crossing] / (values_before[crossing] - values_after[crossing])
-        roots = low + (high - low) * fractions[np.isfinite(fractions)]
+        low, high = float(before[self.clock]), float(after[self.clock])
+        pairs = zip(before[self.switches].tolist(), after[self.switches].tolist(), strict=True)
+        fractions = [first / (first - last) for first, last in pairs if (first > 0) != (last > 0)]
+        roots = [low + (high - low) * fraction for fraction in fractions if math.isfinite(fraction)]
         width = 1e-3 * (high - low)
-        around_roots = np.concatenate([roots + shift for shift in (-width, -margin / 2, margin / 2, width)])
-        count = ESTIMATED_POINTS if roots.size else REFINEMENT_POINTS
-        even_times = low + (high - low) * np.arange(1, count) / count
-        times = np.sort(np.concatenate([around_roots, even_times]))
-        return np.array(times[(times > low) & (times < high)])
+        around_roots = [root + shift for root in roots for shift in (-width, -margin / 2, margin / 2, width)]
+        count = ESTIMATED_POINTS if roots else REFINEMENT_POINTS
+        even_times = [low + (high - low) * i / count for i in range(1, count)]
+        return np.array(sorted(time for time in around_roots + even_times if low < time < high))
 
     def _failure(self, path: Segment) -> str:
         """The failure as text: the time in the unit of the model, the variable and its rate of change."""

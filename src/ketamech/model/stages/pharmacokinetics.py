@@ -5,12 +5,14 @@ from __future__ import annotations
 import sympy
 
 from ketamech.model.kinetics import (
+    MOIETIES,
     NAMES,
     add_body_size,
     add_depots,
     add_oral_depot,
     add_tissue,
     add_vein,
+    add_venous_total,
     covariate_factor,
     scaled_flow,
     scaled_volume,
@@ -42,12 +44,8 @@ def pharmacokinetics(stage: Stage) -> None:
     liver = {enantiomer: well_stirred_liver(stage, enantiomer) for enantiomer in NAMES}
     for enantiomer in NAMES:
         _enantiomer(stage, enantiomer, liver[enantiomer])
-    for moiety, enantiomers in (
-        ("ketamine", ("esketamine", "arketamine")),
-        ("norketamine", ("s_norketamine", "r_norketamine")),
-    ):
-        total = sympy.Add(*(stage.ref(f"venous.{name}") for name in enantiomers))
-        stage.output(f"venous.{moiety}", total, "umol/L", description=f"{moiety} in venous plasma, both enantiomers")
+    for moiety in MOIETIES:
+        add_venous_total(stage, moiety)
 
 
 def _enantiomer(stage: Stage, enantiomer: str, liver: dict[str, sympy.Expr]) -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
+from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import TrialAnalysis
 from ketamech.trials.analysis.treatment_effects import ancova, difference_interval, share_interval
 from ketamech.trials.design import Trial
@@ -251,8 +252,7 @@ def mean_difference(part: pd.DataFrame, alpha: float = ALPHA) -> tuple[float, fl
         return math.nan, math.nan, math.nan
     if len(part) == 1:
         return float(known.iloc[0]), *difference_interval(part.iloc[0], alpha)
-    low, high = np.percentile(known, [2.5, 97.5])
-    return float(known.mean()), float(low), float(high)
+    return float(known.mean()), *interval(known)
 
 
 def directed(difference: float) -> str:

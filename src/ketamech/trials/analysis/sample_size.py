@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from ketamech.core import InputError
+from ketamech.core.statistics import interval
 from ketamech.trials.analysis.analyse import reference_arm
 from ketamech.trials.analysis.power import SuccessCriterion, power_of, smallest_arms, trial_successes
 from ketamech.trials.design import Trial
@@ -244,5 +245,4 @@ def _interval(
     chosen = np.random.default_rng(RESAMPLING_SEED).integers(len(hits), size=(RESAMPLES, len(hits)))
     effects, spreads = _fit(n, hits[chosen].sum(axis=1), counts[chosen].sum(axis=1), z)
     numbers = [_patients(effect, spread, z, wanted) for effect, spread in zip(effects, spreads, strict=True)]
-    low, high = np.quantile(numbers, [0.025, 0.975], method="nearest")
-    return float(low), float(high)
+    return interval(numbers, nearest=True)

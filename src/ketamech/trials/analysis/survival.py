@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ketamech.core.statistics import interval
 from ketamech.core.units import DAY
 
 MEDIAN_COLUMNS = ["group", "n", "median_days", "low", "high"]
@@ -82,7 +83,7 @@ def _medians(events: pd.DataFrame, group: str) -> dict[str, Any]:
         return float(KaplanMeierFitter().fit(part["days"], part["relapsed"]).median_survival_time_)
 
     each = [median(part) for _, part in events.groupby("replicate")]
-    low, high = np.percentile(each, [2.5, 97.5], method="nearest")
+    low, high = interval(each, nearest=True)
     return {"group": group, "n": len(events) / len(each), "median_days": median(events), "low": low, "high": high}
 
 

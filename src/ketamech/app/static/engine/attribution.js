@@ -2,7 +2,7 @@
 // loss when a pathway is off, effect of one pathway alone. Coalition c contains pathway i when bit i of c is set.
 
 import { InputError } from "./errors.js";
-import { geometric } from "./output-times.js";
+import { dailyTimes, peakTimes, unique } from "./output-times.js";
 
 const MOOD = "mood.madrs";
 const PREFIX = "pathway.";
@@ -10,10 +10,6 @@ const SMALLEST = 1e-4; // a smaller effect of the drug is not divided into share
 const DIGITS = 5;
 const BATCH = 64; // patients solved together, fewer where they have many values
 const BATCH_VALUES = 4e6;
-const DAY = 24;
-const SHOWN_HOURS = 48;
-const FIRST_HOUR = 12; // times in it
-const AFTER_A_DOSE = [0, 1, 2, 4, 8, 16];
 
 // `answers`: an Answers; `outcomes`: [{ outcome, output, statistic, hour, unit }]. The response of the server for no draws of parameters; the sentences are those of the server only.
 export function attribution(answers, scenario, outcomes) {
@@ -23,8 +19,9 @@ export function attribution(answers, scenario, outcomes) {
     const expected = "at least 4 h";
     throw new InputError("every outcome is later than the horizon", { key: "horizon", expected });
   }
-  const shown = shownHours(scenario);
-  const hours = unique([...readingHours(scenario), ...shown, ...read.map(({ hour }) => hour)]);
+  const [starts, options] = [startsOf(scenario), answers.tables.times];
+  const shown = dailyTimes(scenario.horizon, starts, options);
+  const hours = unique([...peakTimes(scenario.horizon, starts, options), ...shown, ...read.map(({ hour }) => hour)]);
   const courses = new Courses(answers, scenario, pathways, { read, shown, hours });
   const coalitions = courses.solve();
   const [alone, rest] = coalitions.splice(-2);
@@ -49,27 +46,7 @@ function pathwaysOn({ tables, reader }, scenario) {
   throw new InputError("every pathway is off", { key: "pathways", expected: "at least one pathway that is on" });
 }
 
-const unique = (hours) => [...new Set(hours)].sort((a, b) => a - b);
 const startsOf = ({ treatments, horizon }) => unique(treatments.flatMap((treatment) => treatment.starts(horizon)));
-const daysOf = ({ horizon }) => Array.from({ length: Math.ceil(horizon / DAY) - 1 }, (_, i) => (i + 1) * DAY);
-
-// Times that resolve every peak: dense after every dose, and daily.
-function readingHours(scenario) {
-  const after = geometric(0.1, 48, 40);
-  const starts = [0, ...startsOf(scenario)];
-  const close = starts.flatMap((start) => after.map((hours) => Number((start + hours).toFixed(4))));
-  return [...starts, ...close.filter((hour) => hour < scenario.horizon), ...daysOf(scenario)];
-}
-
-// Times from the first minute to the horizon: logarithmic, and after several doses daily and denser after each dose.
-function shownHours(scenario) {
-  const { horizon } = scenario;
-  const starts = startsOf(scenario);
-  const after = starts.slice(0, SHOWN_HOURS).flatMap((start) => AFTER_A_DOSE.map((hour) => start + hour));
-  const grid = starts.length > 1 ? [1, ...daysOf(scenario), ...after, horizon] : geometric(1, horizon, SHOWN_HOURS);
-  const inside = grid.filter((hour) => hour >= 1 && hour <= horizon);
-  return unique([...geometric(1 / 60, 1, FIRST_HOUR), ...inside].map((hour) => Number(hour.toFixed(4))));
-}
 
 // What is read of each coalition, of expectancy without the drug, and of rest: { worth [outcome], mood [shown hour] }.
 class Courses {

@@ -35,7 +35,7 @@ export class Model {
     const start = length ? periodicState(kernel, rest, cycles, length, tolerance) : rest;
     const events = patients.map((patient, i) => {
       return length
-        ? inOrder([...carriedOver(cycles[i], length), ...this.rows(patient.events)])
+        ? inOrder([...carriedOver(cycles[i], length, kernel.tables.periodic.same_time), ...this.rows(patient.events)])
         : this.rows(patient.events);
     });
     const { inputs } = rest;

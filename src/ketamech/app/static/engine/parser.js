@@ -3,12 +3,9 @@
 
 import { general, InputError, quoted } from "./errors.js";
 import { unexpectedWordError } from "./parse-errors.js";
+import { DAY, HOUR, MONTH, WEEK } from "./units.js";
 import { tokenize } from "./words.js";
 
-const HOUR = 1;
-const DAY = 24;
-const WEEK = 168;
-const MONTH = (365.25 * DAY) / 12;
 const PER_UNIT = new Map([
   [HOUR, "an hour"],
   [DAY, "a day"],

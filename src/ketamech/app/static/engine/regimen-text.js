@@ -1,9 +1,8 @@
 // Treatments as sentences, with the words of Regimen.sentences in regimen.py: for display, or exactly.
 
 import { general } from "./errors.js";
+import { DAY, HOUR, MINUTE, MONTH, SECOND, WEEK, YEAR } from "./units.js";
 
-const [SECOND, MINUTE, HOUR, DAY, WEEK, YEAR] = [1 / 3600, 1 / 60, 1, 24, 168, 365.25 * 24];
-const MONTH = YEAR / 12;
 const LONG_UNITS = [
   [YEAR, "year"],
   [MONTH, "month"],

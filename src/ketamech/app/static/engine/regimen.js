@@ -5,10 +5,9 @@ import { missingDrugError } from "./parse-errors.js";
 import { parse } from "./parser.js";
 import { unknownPerturbationError } from "./perturbations.js";
 import { Phase, Treatment, unknownDrugError } from "./treatment.js";
+import { DAY, WEEK } from "./units.js";
 import { indexed, Lexicon } from "./words.js";
 
-const DAY = 24;
-const WEEK = 168;
 const INFUSED = ["IV", "SC"];
 // Rules of the grammar with the same meaning, and the kinds that may occur once in a segment.
 const SAME_KINDS = { lasting: "over", choice: "frequency", starts: "start", days: "start" };

@@ -27,7 +27,7 @@ const KEYS = [
 ];
 const QUANTITY = /^([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*(\D[^,\d]*)?$/i;
 const VISIT_GAP = "expectancy.visit_gap";
-export const INSTALLED = { expected: "the installed program: ketamech serve" };
+const INSTALLED = { expected: "the installed program: ketamech serve" };
 
 // `reader`: a RegimenReader; `tables`: scenario.json; `dosing`: dosing.json.
 export class ScenarioReader {

@@ -5,11 +5,6 @@ import { general, InputError } from "./errors.js";
 import { Phase, Treatment } from "./treatment.js";
 
 const INPUT = 1; // kind of an event that changes a constant input
-const RELATIVE_TOLERANCE = 1e-5; // largest change over a cycle, relative to a state's size plus its scale
-const EVENT_EPSILON = 1e-4; // and the largest change that all later cycles together may add
-const MAX_CYCLES = 300;
-const TOLERANCE_DIVISOR = 10;
-const SAME_TIME = 1e-9; // fraction of a cycle within which an event counts as being at its end
 
 // { treatments, length } of the cycle before the start (h; 0: no treatment starts at steady state). `gap` (h): least
 // length of a cycle, since at most one visit in that time carries expectancy.
@@ -38,53 +33,54 @@ function repeatedTreatment({ tables, ...given }, period, length) {
   return new Treatment({ ...given, schedule, atSteadyState: false, skippedDoses: [], missProbability: 0 }, tables);
 }
 
-const isLate = (length) => (row) => row.time >= length * (1 - SAME_TIME);
+const isLate = (length, sameTime) => (row) => row.time >= length * (1 - sameTime);
 export const inOrder = (rows) => rows.sort((a, b) => a.time - b.time);
 
-// Rows after time 0 of the doses of all cycles before it: infusions in progress, amounts still to enter.
-export function carriedOver(cycle, length) {
-  const late = cycle.filter(isLate(length));
+// Rows after time 0 of the doses of all cycles before it: infusions in progress, amounts still to enter. `sameTime`:
+// fraction of a cycle within which two times are the same.
+export function carriedOver(cycle, length, sameTime) {
+  const late = cycle.filter(isLate(length, sameTime));
   if (!late.length) return [];
   const found = [];
-  const cycles = Math.trunc(Math.max(...late.map(({ time }) => time / length)) + SAME_TIME);
+  const cycles = Math.trunc(Math.max(...late.map(({ time }) => time / length)) + sameTime);
   for (let back = 1; back <= cycles; back++) {
     const moved = cycle.map((row) => {
       const time = row.time - back * length;
-      return { ...row, time: Math.abs(time) < SAME_TIME * length ? 0 : time };
+      return { ...row, time: Math.abs(time) < sameTime * length ? 0 : time };
     });
-    found.push(...running(moved.filter(({ time, kind }) => time < 0 && kind === INPUT)));
+    found.push(...running(moved.filter(({ time, kind }) => time < 0 && kind === INPUT), sameTime));
     found.push(...moved.filter(({ time }) => time >= 0));
   }
   return inOrder(found);
 }
 
 // Constant inputs that remain after past changes, as changes at time 0; smaller rates are rounding errors.
-function running(past) {
+function running(past, sameTime) {
   const states = [...new Set(past.map(({ state }) => state))];
   return states.flatMap((state) => {
     const sizes = past.filter((row) => row.state === state).map(({ size }) => size);
     const rate = sizes.reduce((total, size) => total + size, 0);
     const most = sizes.reduce((total, size) => total + Math.abs(size), 0);
-    return Math.abs(rate) > SAME_TIME * most ? [{ time: 0, kind: INPUT, state, size: rate }] : [];
+    return Math.abs(rate) > sameTime * most ? [{ time: 0, kind: INPUT, state, size: rate }] : [];
   });
 }
 
 // Rows during one cycle that has been repeated forever: its own and those carried over from earlier cycles.
-function repeatedRows(cycle, length) {
-  const isWithin = (row) => !isLate(length)(row);
-  return inOrder([...carriedOver(cycle, length), ...cycle].filter(isWithin));
+function repeatedRows(cycle, length, sameTime) {
+  const isWithin = (row) => !isLate(length, sameTime)(row);
+  return inOrder([...carriedOver(cycle, length, sameTime), ...cycle].filter(isWithin));
 }
 
 // State [patient, state] at the start of a cycle of `length` h, from `state` and `inputs`; `cycles` [patient] are the
 // rows of one cycle. Returns { state, isSteady [patient] }.
 export function periodicState(kernel, { state, inputs }, cycles, length, tolerance) {
-  const [n, width] = [kernel.stateCount, kernel.inputCount];
+  const [n, width, limits] = [kernel.stateCount, kernel.inputCount, kernel.tables.periodic];
   const found = state.slice();
-  const within = cycles.map((rows) => repeatedRows(rows, length));
+  const within = cycles.map((rows) => repeatedRows(rows, length, limits.same_time));
   const patients = cycles.map((_, i) => ({ i, last: Infinity, isSteady: false, isLost: false }));
   const part = (values, size, chosen) =>
     chosen.flatMap(({ i }) => Array.from(values.subarray(i * size, (i + 1) * size)));
-  for (let round = 0; round < MAX_CYCLES; round++) {
+  for (let round = 0; round < limits.cycles; round++) {
     const moving = patients.filter(({ isSteady, isLost }) => !isSteady && !isLost);
     if (!moving.length) break;
     const before = part(found, n, moving);
@@ -94,14 +90,14 @@ export function periodicState(kernel, { state, inputs }, cycles, length, toleran
       events: moving.map(({ i }) => within[i]),
       times: [0, length],
       outputs: [],
-      tolerance: tolerance / TOLERANCE_DIVISOR,
+      tolerance: tolerance / limits.tolerance_divisor,
     });
     moving.forEach((patient, k) => {
       const own = after.state.subarray(k * n, (k + 1) * n);
       const change = largestChange(before.slice(k * n, (k + 1) * n), own, kernel.tables);
       found.set(own, patient.i * n);
       patient.isLost = after.status[k] !== "ok";
-      patient.isSteady = !patient.isLost && isPeriodic(change, patient.last, tolerance);
+      patient.isSteady = !patient.isLost && isPeriodic(change, patient.last, tolerance, limits);
       patient.last = change;
     });
   }
@@ -115,8 +111,9 @@ function largestChange(before, after, { scales, sinks }) {
 }
 
 // Whether the last change is small, and so is the sum of all later changes if they shrink at the present rate.
-function isPeriodic(change, before, tolerance) {
+function isPeriodic(change, before, tolerance, limits) {
   const rate = Math.min(change / before, 1);
   const left = (change * rate) / Math.max(1 - rate, tolerance);
-  return change < RELATIVE_TOLERANCE && (left < EVENT_EPSILON || change < tolerance / TOLERANCE_DIVISOR);
+  const isSmall = left < limits.remaining_change || change < tolerance / limits.tolerance_divisor;
+  return change < limits.relative_tolerance && isSmall;
 }

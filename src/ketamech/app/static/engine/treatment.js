@@ -1,9 +1,8 @@
 // Treatments: one drug by one route on a schedule of phases, with the checks of treatment.py. Times in hours.
 
 import { general, InputError, misspelled } from "./errors.js";
+import { DAY, WEEK } from "./units.js";
 
-const DAY = 24;
-const WEEK = 168;
 const EPSILON = 1e-9;
 
 // `timesAWeek` doses a week, or one every `interval` h, for `duration` h (null: no end).

@@ -1,6 +1,7 @@
 // The terminals of the grammar in a text: the same rules as lexicon.py, over the words of dosing.json.
 
 import { InputError, quoted } from "./errors.js";
+import { DAY, HOUR, MINUTE, WEEK } from "./units.js";
 
 // Linear in the length of the text: no alternative can match the same blanks or digits in two ways.
 const LETTER = "\\p{L}\\p{Nl}\\p{No}";
@@ -121,10 +122,6 @@ function withMeanings(text, lexicon, tables) {
   return found;
 }
 
-const HOUR = 1;
-const DAY = 24;
-const WEEK = 168;
-const MINUTE = 1 / 60;
 const MEASURED = ["NUMBER", "A", "EVERY", "OTHER", "PER", "SLASH", "ORDINAL", "NTH", "TIMES", "X", "HALF", "TO"];
 const COUNTED = ["UNIT", "MASS", "TIMES", "X", "PERCENT", "DOSE", "SLASH", "PER"]; // what a number may belong to
 const HEADINGS = ["AT", "LABEL", "DOSE"];

@@ -20,6 +20,7 @@ const MODULES = [
   "steady-state",
   "tracks",
   "treatment",
+  "units",
   "words",
 ];
 const TABLES = ["kernel", "scenario", "dosing"];

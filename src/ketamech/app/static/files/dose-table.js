@@ -9,16 +9,13 @@ import { cellsOf } from "./table-cells.js";
 
 const HUMAN = "human";
 const PERSON = "person.";
-const [OBSERVATION, DOSE, OTHER, RESET, RESET_AND_DOSE] = [0, 1, 2, 3, 4];
-const UNDOSED = { [OBSERVATION]: "an observation", [OTHER]: "an event other than a dose", [RESET]: "a reset" };
-const VISIT_DRUG = "placebo"; // an EVID of 2 with this drug is a visit without a dose
-const DATES = ["DATE", "DAT1", "DAT2", "DAT3"];
-const EPSILON = 1e-9;
 
 export class DoseTableReader {
   // `answers`: Answers, whose scenario reader checks what is found; `tables`: files.json.
   constructor(answers, tables) {
     const { reader, dosing } = answers;
+    const [observation, dose, other, reset, resetAndDose] = tables.kinds; // of EVID
+    this.kinds = { observation, dose, other, reset, resetAndDose };
     Object.assign(this, { reader, dosing, tables, scenario: answers.tables, parameters: answers.tables.parameters });
   }
 
@@ -38,7 +35,7 @@ export class DoseTableReader {
     const table = { file, drug, people, written: found.columns, title: (id) => (groups.length === 1 ? stem : `${stem}, ID ${id}`) };
     const read = groups.map(([id, rows], i) => {
       if (groups.slice(0, i).some(([name]) => name === id)) throw rows[0].error(`ID ${id} comes back`, "ID", "all records of one person together");
-      refuseDates(rows);
+      refuseDates(rows, this.tables.dates);
       const species = this.species(rows);
       return { id, rows, species, records: this.records(rows, drug), ...this.values(rows, table, species) };
     });
@@ -67,16 +64,17 @@ export class DoseTableReader {
   records(rows, drug) {
     const records = rows.map((row) => this.record(row, drug));
     const [first] = records;
+    const { reset, resetAndDose } = this.kinds;
     const isSteady = first.ss > 0;
     records.slice(1).forEach((record, k) => {
       const { row, kind, time, ss } = record;
-      const isReset = kind === RESET || kind === RESET_AND_DOSE;
+      const isReset = kind === reset || kind === resetAndDose;
       if (!isReset && time < records[k].time) {
         const several = row.has("ID") ? "" : ", or a column ID for several persons";
         const what = `TIME goes back from ${general(records[k].time)} to ${general(time)}`;
         throw row.error(what, "TIME", `times that do not fall, except at a reset (EVID 3 or 4)${several}`);
       }
-      const isAtOnce = isSteady && Math.abs(time - first.time) < EPSILON;
+      const isAtOnce = isSteady && Math.abs(time - first.time) < this.tables.same_time;
       if (ss === 1 && isAtOnce && !isReset) {
         const what = "a second SS of 1 at one time would undo the first";
         throw row.error(what, "SS", "SS of 2 for what is added to a steady state", { typeThis: "2" });
@@ -91,11 +89,31 @@ export class DoseTableReader {
   }
 
   record(row, drug) {
-    const kind = kindOf(row);
+    const kind = this.kindOf(row);
     const [time, ss] = [row.number("TIME"), row.integer("SS", 2)];
-    if (kind === DOSE || kind === RESET_AND_DOSE) return { row, kind, time, ss, dose: this.dose(row, drug) };
+    if ([this.kinds.dose, this.kinds.resetAndDose].includes(kind)) return { row, kind, time, ss, dose: this.dose(row, drug) };
     if (ss) throw row.error(`SS of ${ss} in a record without a dose`, "SS", "SS of 0, or EVID 1");
     return { row, kind, time, ss: 0, dose: null };
+  }
+
+  // EVID; without the column a record with an amount is a dose, any other an observation.
+  kindOf(row) {
+    const { observation, dose, other, reset, resetAndDose } = this.kinds;
+    const isDosed = row.number("AMT") !== 0;
+    if (!row.has("EVID")) return isDosed ? dose : observation;
+    const kind = row.number("EVID");
+    if (!this.tables.kinds.includes(kind)) {
+      throw row.error(`EVID of ${general(kind)}`, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here");
+    }
+    if (kind === other && row.text("CMT").startsWith("-")) {
+      throw row.error(`CMT ${row.text("CMT")} switches a compartment off`, "CMT", "a route: none is switched off here");
+    }
+    if (kind === other && row.text("DRUG").toLowerCase() === this.tables.visit_drug) return dose;
+    if (isDosed && kind in this.tables.undosed) {
+      const instead = `EVID ${kind === reset ? resetAndDose : dose}`;
+      throw row.error(`${this.tables.undosed[kind]} with an amount`, "AMT", `${instead}, or AMT of 0`, { typeThis: instead });
+    }
+    return kind;
   }
 
   dose(row, otherDrug) {
@@ -121,7 +139,7 @@ export class DoseTableReader {
     const taken = isSession ? null : amount * share;
     const route = this.route(row, drug);
     const unit = isSession ? "" : this.unit(row.text("UNIT", "mg"));
-    const duration = row.number("EVID") === OTHER ? 0 : this.duration(row, isSession ? share : taken, route, share);
+    const duration = row.number("EVID") === this.kinds.other ? 0 : this.duration(row, isSession ? share : taken, route, share);
     const addl = row.integer("ADDL", this.dosing.limits.doses);
     const [interval, isSteady] = [row.number("II"), row.integer("SS", 2) > 0];
     if ((addl || isSteady) && !(interval > 0)) {
@@ -325,27 +343,8 @@ function bySubject(rows) {
   return groups;
 }
 
-// EVID; without the column a record with an amount is a dose, any other an observation.
-function kindOf(row) {
-  const isDosed = row.number("AMT") !== 0;
-  if (!row.has("EVID")) return isDosed ? DOSE : OBSERVATION;
-  const kind = row.number("EVID");
-  if (![OBSERVATION, DOSE, OTHER, RESET, RESET_AND_DOSE].includes(kind)) {
-    throw row.error(`EVID of ${general(kind)}`, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here");
-  }
-  if (kind === OTHER && row.text("CMT").startsWith("-")) {
-    throw row.error(`CMT ${row.text("CMT")} switches a compartment off`, "CMT", "a route: none is switched off here");
-  }
-  if (kind === OTHER && row.text("DRUG").toLowerCase() === VISIT_DRUG) return DOSE;
-  if (isDosed && kind in UNDOSED) {
-    const dose = `EVID ${kind === RESET ? RESET_AND_DOSE : DOSE}`;
-    throw row.error(`${UNDOSED[kind]} with an amount`, "AMT", `${dose}, or AMT of 0`, { typeThis: dose });
-  }
-  return kind;
-}
-
-function refuseDates(rows) {
-  for (const column of DATES) {
+function refuseDates(rows, dates) {
+  for (const column of dates) {
     const given = rows.filter((row) => row.has(column));
     const changed = given.find((row) => row.text(column) !== given[0].text(column));
     if (!changed) continue;

@@ -2,21 +2,19 @@
 
 import { fileError, general } from "../engine/errors.js";
 
-const MISSING = ["", ".", "na"];
-const SEPARATORS = [",", ";", "\t"];
-const SKIPPED = ["#", "TABLE NO."]; // beginnings of lines that are no records
 const LINES = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
-const PRINTED_NUMBER = /^\d+\.\d*(e[-+]?\d{1,2})?$/i;
-const DECIMAL_COMMA = /^[-+]?\d*,\d+(e[-+]?\d{1,2})?$/i;
-const DECIMAL_POINT = /^[-+]?\d*\.\d+(e[-+]?\d{1,2})?$/i;
-const THOUSANDS = /^[-+]?[1-9]\d{0,2},\d{3}$/; // 1,000 may mean a thousand or one
-const MARKS = [THOUSANDS, DECIMAL_COMMA, DECIMAL_POINT];
 
-// One record; `cells` (Map by column) has no missing cells.
-export class Row {
-  constructor(file, line, cells) {
-    Object.assign(this, { file, line, cells });
+// Patterns of numbers of files.json: printed, with a decimal comma or point, of thousands or a decimal comma.
+function patternsOf({ numbers }) {
+  const whole = ([name, source]) => [name, new RegExp(`^(?:${source})$`, "i")];
+  return Object.fromEntries(Object.entries(numbers).map(whole));
+}
+
+// One record; `cells` (Map by column) has no missing cells; `patterns`: see patternsOf.
+class Row {
+  constructor(file, line, cells, patterns) {
+    Object.assign(this, { file, line, cells, patterns });
   }
 
   has(column) {
@@ -33,7 +31,7 @@ export class Row {
     if (text === undefined) return otherwise;
     if (NUMBER.test(text) && Number.isFinite(Number(text))) return Number(text);
     const clock = text.includes(":") && column === "TIME" ? " of hours since the first record" : "";
-    const how = DECIMAL_COMMA.test(text) ? " with a point, not a decimal comma" : clock;
+    const how = this.patterns.comma.test(text) ? " with a point, not a decimal comma" : clock;
     throw this.error(`'${text}' is not a number`, written, `a number${how}, or . where it is missing`);
   }
 
@@ -59,34 +57,35 @@ export class Row {
 // { rows, columns, commas }: `columns` (Map) as written in the file; `commas`: numbers have a decimal comma. `tables`:
 // files.json. Throws InputError where the text is no dose table.
 export function cellsOf(text, file, tables) {
-  const named = (word) => nameOf(word, tables);
+  const patterns = patternsOf(tables);
   const all = text.split(LINES).map((line, i) => [i + 1, line]);
-  const [first, lines] = header(all.filter(([, line]) => line.trim()), named);
+  const [first, lines] = header(all.filter(([, line]) => line.trim()), tables);
   if (!lines.length) throw fileError(file, 1, "the file is empty", { expected: "ID,TIME,AMT,... and records" });
-  const separator = separatorOf(first);
+  const separator = separatorOf(first, tables);
   const written = split(first, separator).map((word) => word.replace(/^"+|"+$/g, ""));
-  const names = withSynonyms(written.map(named), tables.synonyms);
+  const names = withSynonyms(written.map((word) => nameOf(word, tables)), tables.synonyms);
   refuseHeader(names, file, lines[0][0]);
   if (lines.length > tables.rows) {
     const what = `${lines.length.toLocaleString("en")} records`;
     throw fileError(file, null, what, { expected: `at most ${tables.rows.toLocaleString("en")}` });
   }
-  const rows = recordsOf(file, lines.slice(1), names, separator).filter((row) => row.cells.size && !isComment(row));
-  const commas = separator !== "," && hasDecimalCommas(rows);
-  if (commas) rows.forEach(writePoints);
-  rows.forEach((row) => complete(row, names));
+  const isMissing = (word) => tables.missing.includes(word.toLowerCase());
+  const records = recordsOf(file, lines.slice(1), names, { separator, isMissing, patterns });
+  const rows = records.filter((row) => row.cells.size && !isComment(row));
+  const commas = separator !== "," && hasDecimalCommas(rows, patterns);
+  if (commas) rows.forEach((row) => writePoints(row, patterns));
+  rows.forEach((row) => complete(row, names, patterns));
   return { rows, columns: new Map(names.map((name, i) => [name, written[i]]).filter(([name]) => name)), commas };
 }
 
-const isSkipped = (line) => SKIPPED.some((start) => line.startsWith(start));
-
 // The header line and all following lines; the header may begin with # (IGNORE=# of NONMEM).
-function header(lines, named) {
+function header(lines, tables) {
+  const isSkipped = (line) => tables.comments.some((start) => line.startsWith(start));
   const start = lines.findIndex(([, line]) => !isSkipped(line));
   const first = start < 0 ? lines.length : start;
   const left = lines.slice(first).filter(([, line]) => !isSkipped(line));
   const namesColumns = (line) => {
-    const names = split(line, separatorOf(line)).map(named);
+    const names = split(line, separatorOf(line, tables)).map((word) => nameOf(word, tables));
     return names.includes("TIME") && names.includes("AMT");
   };
   if (left.length && !namesColumns(left[0][1])) {
@@ -96,9 +95,9 @@ function header(lines, named) {
   return [left[0]?.[1] ?? "", left];
 }
 
-const separatorOf = (line) => SEPARATORS.find((one) => line.includes(one)) ?? null;
+const separatorOf = (line, { separators }) => separators.find((one) => line.includes(one)) ?? null;
 
-function recordsOf(file, lines, names, separator) {
+function recordsOf(file, lines, names, { separator, isMissing, patterns }) {
   const found = [];
   for (const [number, line] of lines) {
     const words = split(line, separator);
@@ -109,8 +108,8 @@ function recordsOf(file, lines, names, separator) {
       const expected = `one cell a column, . where it is missing${more}`;
       throw fileError(file, number, `${words.length} cells under ${names.length} columns`, { expected });
     }
-    const cells = names.map((name, i) => [name, words[i]]);
-    found.push(new Row(file, number, new Map(cells.filter(([name, word]) => name && !MISSING.includes(word.toLowerCase())))));
+    const cells = names.map((name, i) => [name, words[i]]).filter(([name, word]) => name && !isMissing(word));
+    found.push(new Row(file, number, new Map(cells), patterns));
   }
   return found;
 }
@@ -122,41 +121,41 @@ function isComment(row) {
   throw row.error(`C of ${mark}: a column C holds marks of comments`, "C", expected);
 }
 
-function hasDecimalCommas(rows) {
+function hasDecimalCommas(rows, { thousands, comma, point }) {
   const found = new Map();
   for (const row of rows) {
     for (const [name, word] of row.cells) {
-      const kind = MARKS.find((one) => one.test(word));
+      const kind = [thousands, comma, point].find((one) => one.test(word));
       if (kind && name !== "ID" && !found.has(kind)) found.set(kind, [row, name]);
     }
   }
-  const commas = found.get(DECIMAL_COMMA) ?? found.get(THOUSANDS);
+  const commas = found.get(comma) ?? found.get(thousands);
   if (!commas) return false;
   const [row, name] = commas;
   const word = row.text(name);
-  if (found.has(DECIMAL_POINT)) {
-    const [other, column] = found.get(DECIMAL_POINT);
+  if (found.has(point)) {
+    const [other, column] = found.get(point);
     const what = `a comma in '${word}' and a point in '${other.text(column)}' (line ${other.line})`;
     throw row.error(what, name, "one decimal mark in the whole table, and none between thousands");
   }
-  if (found.has(DECIMAL_COMMA)) return true;
+  if (found.has(comma)) return true;
   const expected = `${word.replaceAll(",", "")}, or ${word.replaceAll(",", ".")} with a decimal point`;
   throw row.error(`'${word}' may be a thousand or a number with a decimal comma`, name, expected);
 }
 
-function writePoints(row) {
+function writePoints(row, { comma }) {
   for (const [name, word] of row.cells) {
-    if (name !== "ID" && DECIMAL_COMMA.test(word)) row.cells.set(name, word.replaceAll(",", "."));
+    if (name !== "ID" && comma.test(word)) row.cells.set(name, word.replaceAll(",", "."));
   }
 }
 
-function complete(row, names) {
+function complete(row, names, { printed }) {
   for (const [column, what] of [["TIME", "a record without a time"], ["ID", "a record without an ID"]]) {
     if (!names.includes(column) || row.has(column)) continue;
     throw row.error(what, column, `${column} in every record, or a C in a column C for a comment`);
   }
   const id = row.text("ID");
-  if (PRINTED_NUMBER.test(id) && Number.isInteger(Number(id))) row.cells.set("ID", String(Number(id)));
+  if (printed.test(id) && Number.isInteger(Number(id))) row.cells.set("ID", String(Number(id)));
 }
 
 // The cells of a line; a cell in quotation marks may hold the separator.

@@ -1,4 +1,5 @@
-// Numbers and times as text, by the same rules as the printed reports; and values read off a curve.
+// Numbers and times as text, and values read off a curve. Times and numbers read as in the printed reports, but for zeros
+// at the end of a decimal and for numbers that are not finite (tests/interfaces/report/format_cases.json).
 
 const oneDecimal = (value) => (Math.abs(value) < 9.95 ? value.toFixed(1).replace(/\.0$/, "") : value.toFixed(0));
 

@@ -1,6 +1,7 @@
 // The first screen: the mood curve with single people behind it, the sentence of the clock's time, one dose slider, and
 // the curves of the drawing beside it.
 
+import { DAY, MONTH } from "../engine/units.js";
 import { simulate } from "../simulate.js";
 import { getJson, LatestTask, ServerError } from "./api.js";
 import { debounce, element, find, linkButton, table } from "./dom.js";
@@ -10,11 +11,10 @@ import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
 import { storyDoseSlider } from "./story-scenario.js";
-import { FIRST_HOUR, MONTH, selectedTime } from "./time-slider.js";
+import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
 const POINTS = 170; // of a curve, evenly spaced on the logarithmic clock
 const PRESENT = 0.1; // of the peak in the brain
-const DAY = 24; // h
 export const BEFORE = -1; // h: before anything is given, also a block; the level at rest
 const TIMES = [BEFORE, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * (MONTH / FIRST_HOUR) ** (i / (POINTS - 1)))];
 const MOOD = "mood.madrs";

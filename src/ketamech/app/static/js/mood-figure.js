@@ -1,5 +1,6 @@
 // The mood curve of the first screen: severity bands, single people, published values, words on the curve, the score now.
 
+import { DAY } from "../engine/units.js";
 import { element, svgElement } from "./dom.js";
 import { formatTime, interpolate } from "./format.js";
 import { pathOf, TimeFigure } from "./time-figure.js";
@@ -7,7 +8,6 @@ import { selectedTime } from "./time-slider.js";
 
 const RANGE = [0, 50];
 const SHADES = [0, 0.025, 0.055, 0.1];
-const DAY = 24; // h
 const ROOMY = 440; // px: below this width only some words are written
 const LETTER = 6.7; // px, about, of a word of 13 px
 const LINE = 14;

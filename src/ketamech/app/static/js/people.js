@@ -1,12 +1,11 @@
 // Simulated people: single curves behind the mood curve, ten people as figures, and the score in words.
 
+import { DAY, MONTH } from "../engine/units.js";
 import { postJson } from "./api.js";
 import { element, svgElement } from "./dom.js";
 import { formatNumber, interpolate } from "./format.js";
-import { MONTH } from "./time-slider.js";
 
 const SHOWN = 30;
-const DAY = 24; // h
 const RESPONSE = 0.5; // of the score before the dose
 const LITTLE = 0.25;
 const HEIGHT = 64;

@@ -1,5 +1,6 @@
 // Two chapters of the story with figures of their own: the comparison of treatments and the pathway contributions.
 
+import { DAY, MONTH } from "../engine/units.js";
 import { getJson, LatestTask, postJson, runJob, ServerError } from "./api.js";
 import { button, checkbox, element, emptyState, find, findAll, linkButton, loading, paragraph, svgElement, table } from "./dom.js";
 import { evidenceBadges, openEvidence, withValues } from "./evidence.js";
@@ -9,7 +10,7 @@ import { writeCaption } from "./story-findings.js";
 import { pathwayWords } from "./story-scenario.js";
 import { TimeFigure } from "./time-figure.js";
 import { isStaticSite } from "./static-site.js";
-import { MONTH, RANGES, selectedTime } from "./time-slider.js";
+import { RANGES, selectedTime } from "./time-slider.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
@@ -124,7 +125,6 @@ async function madrsOf(scenario, index, label) {
 
 // How much of the effect on mood is lost with each pathway off, and the attribution by Shapley values.
 
-const DAY = 24; // h
 const DRAWS = isStaticSite ? 0 : 20;
 const BAR_WIDTH = 196;
 const NO_RATING = "MADRS does not apply to a rat. Choose a route in people to see the contributions of the pathways.";

@@ -1,6 +1,7 @@
 // The story page: one treatment, one clock, one drawing. The mood curve and the drawing are computed first, then the
 // figures in view, then everything else.
 
+import { MONTH } from "../engine/units.js";
 import { simulate as simulateOutputs } from "../simulate.js";
 import { getJson, LatestTask, onConnectionChange, postJson, ServerError } from "./api.js";
 import { allClaims, loadBadges, openEvidence, showOpenClaims } from "./evidence.js";
@@ -22,7 +23,7 @@ import { CAPTIONS, finding, writeCaption } from "./story-findings.js";
 import { buildChapters } from "./story-page.js";
 import { StoryState } from "./story-scenario.js";
 import { measureRedraw } from "./time-figure.js";
-import { evenClockButton, MONTH, RANGES, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
+import { evenClockButton, RANGES, selectedTime, showDrugPresent, timeControls } from "./time-slider.js";
 
 const NO_RATING_IN_RATS =
   "This rating exists for people only. The behaviour of a rat is shown as forced-swim immobility.";

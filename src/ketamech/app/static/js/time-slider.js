@@ -1,28 +1,27 @@
 // The time that every figure of a page reads, in hours since the first treatment, and the slider that sets it.
 
+import { DAY, HOUR, MINUTE, MONTH, WEEK, YEAR } from "../engine/units.js";
 import { element } from "./dom.js";
 import { formatTimeLong } from "./format.js";
 
-export const FIRST_HOUR = 1 / 60;
-const YEAR = 365.25 * 24;
-export const MONTH = YEAR / 12; // as in the program
+export const FIRST_HOUR = MINUTE;
 const STEPS = 1000; // of the slider
 const PLAY_SECONDS = 14;
 
 const MONTH_TICKS = [
-  [1 / 60, "1 min"],
-  [1 / 6, "10 min"],
-  [1, "1 h"],
-  [6, "6 h"],
-  [24, "1 day"],
-  [168, "1 week"],
+  [MINUTE, "1 min"],
+  [10 * MINUTE, "10 min"],
+  [HOUR, "1 h"],
+  [6 * HOUR, "6 h"],
+  [DAY, "1 day"],
+  [WEEK, "1 week"],
   [MONTH, "1 month"],
 ];
 
 // Evenly spaced ticks, named in weeks.
 function weekTicks(days, stepDays) {
   const names = Array.from({ length: days / stepDays + 1 }, (_, i) => (stepDays * i) / 7);
-  return names.map((weeks) => [168 * weeks, weeks ? `${weeks} ${weeks === 1 ? "week" : "weeks"}` : "start"]);
+  return names.map((weeks) => [WEEK * weeks, weeks ? `${weeks} ${weeks === 1 ? "week" : "weeks"}` : "start"]);
 }
 
 // Time ranges: logarithmic ones begin at the first minute, linear ones at 0 h. The story uses the first.
@@ -31,9 +30,9 @@ export const RANGES = {
   even: { label: "1 month, even", last: MONTH, linear: true, ticks: weekTicks(28, 7) },
   quarter: { label: "1 minute to 3 months", last: YEAR / 4, ticks: [...MONTH_TICKS, [YEAR / 4, "3 months"]] },
   year: { label: "1 minute to 1 year", last: YEAR, ticks: [...MONTH_TICKS, [YEAR, "1 year"]] },
-  weeks: { label: "4 weeks, linear", last: 672, linear: true, ticks: weekTicks(28, 7) },
-  course: { label: "12 weeks, linear", last: 2016, linear: true, ticks: weekTicks(84, 14) },
-  half: { label: "26 weeks, linear", last: 4368, linear: true, ticks: weekTicks(182, 28) },
+  weeks: { label: "4 weeks, linear", last: 4 * WEEK, linear: true, ticks: weekTicks(28, 7) },
+  course: { label: "12 weeks, linear", last: 12 * WEEK, linear: true, ticks: weekTicks(84, 14) },
+  half: { label: "26 weeks, linear", last: 26 * WEEK, linear: true, ticks: weekTicks(182, 28) },
 };
 
 class SelectedTime {

@@ -1,11 +1,11 @@
 // The result of a trial: the difference between arms first, then sample size, power, means, responders and survival.
 
+import { DAY } from "../engine/units.js";
 import { button, download, element, errorBox, paragraph, sectionTitle, table } from "./dom.js";
 import { COLOURS, XyChart } from "./figure.js";
 import { formatNumber, formatRange } from "./format.js";
 import { codeSection } from "./tab-downloads.js";
 
-const DAY = 24; // h
 const FILES =
   "Tables of every subject, rating and result (CSV, Parquet, CDISC names), figures, the data as Zarr, the report page, " +
   "the trial file and the script: the files that “ketamech trial” writes.";

@@ -15,6 +15,7 @@ from ketamech.parameters import ParameterTable, load_parameters
 from ketamech.simulation.model import Model, folder_of_equations
 
 FILE = DATA / "calibration" / "posterior.csv"
+PosteriorSource = Sequence[Mapping[str, float | str]] | Path | str
 
 
 def posterior_folder(model: Model) -> Path:
@@ -32,6 +33,14 @@ def posterior_of(model: Model, source: str | Path) -> list[dict[str, float]]:
     if source == "none":
         return []
     return load_posterior(posterior_folder(model) / FILE.name if source == "shipped" else source, model.parameters)
+
+
+def canonical_draws(model: Model, source: PosteriorSource) -> Sequence[Mapping[str, float]]:
+    """Draws of `posterior_of`, or those of a user, {parameter: value in the unit of its table}, in canonical units."""
+    if isinstance(source, Path | str):
+        return posterior_of(model, source)
+    rows = model.parameters
+    return [{name: rows[name].with_value(value).canonical for name, value in draw.items()} for draw in source]
 
 
 def load_posterior(file: str | Path | None = None, table: ParameterTable | None = None) -> list[dict[str, float]]:

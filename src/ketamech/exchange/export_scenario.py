@@ -1,0 +1,47 @@
+"""A scenario as a file for other programs, by the suffix of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ketamech.core import InputError
+from ketamech.exchange.nonmem.write import doses_csv
+from ketamech.exchange.omex import build_archive, write_archive
+from ketamech.exchange.r_models import doses_table, mrgsolve_text, rxode2_text
+from ketamech.exchange.sbml.antimony_text import antimony_text
+from ketamech.exchange.sbml.export import PatientModel, course_model, sbml_text
+from ketamech.simulation.model import Model
+from ketamech.simulation.scenario import Scenario
+from ketamech.simulation.simulate import subjects
+
+MODEL_TEXTS = {".xml": sbml_text, ".sbml": sbml_text, ".ant": antimony_text, ".r": rxode2_text, ".cpp": mrgsolve_text}
+WITH_DOSES = (".r", ".cpp")  # the doses are a table beside the model
+
+
+def export_scenario(scenario: Scenario, path: Path, model: Model) -> Path:
+    """Write the doses, the model of the treated patient, or an archive of both. Raises InputError."""
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".omex", *MODEL_TEXTS):
+        expected = f"a name ending in {', '.join(('.csv', *MODEL_TEXTS, '.omex'))}"
+        raise InputError(f"cannot write '{path}'", expected=expected, type_this="model.xml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == ".omex":
+        write_archive(path, build_archive(scenario, model))
+    elif kind == ".csv":
+        doses = doses_csv(
+            scenario.regimen, scenario.horizon, scenario.values, model.parameters, species=scenario.species
+        )
+        path.write_text(doses, encoding="utf-8")
+    else:
+        patient = patient_model(scenario, model)
+        path.write_text(MODEL_TEXTS[kind](patient), encoding="utf-8")
+        if kind in WITH_DOSES:
+            path.with_suffix(".csv").write_text(doses_table(patient), encoding="utf-8")
+    return path
+
+
+def patient_model(scenario: Scenario, model: Model) -> PatientModel:
+    """The model and the doses of the treated patient."""
+    notes = [f"Assumed: {assumption}." for assumption in scenario.assumptions]
+    treated = subjects(scenario, model)[0]
+    return course_model(model, treated, name=scenario.title, notes=notes, species=scenario.species)

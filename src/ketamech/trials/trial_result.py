@@ -1,0 +1,92 @@
+"""A trial that was run: its data set, its analysis, its power and sample size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from ketamech.core.progress import Progress, progress_by_count
+from ketamech.simulation.citations import papers_behind, with_papers
+from ketamech.simulation.model import Model, load_model
+from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
+from ketamech.trials.analysis.power import ALPHA, power, success_criterion
+from ketamech.trials.analysis.sample_size import sample_sizes
+from ketamech.trials.design import Trial
+from ketamech.trials.posterior import PosteriorSource, canonical_draws
+from ketamech.trials.run_trial import run_trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A trial that was run.
+
+    `dataset`: dims (replicate, patient, visit): each scale as rated and, as `true_<scale>`, without error; `arm`,
+    `visit_time` (h), `left` (h), `why_left`, doses, exposures and covariates. Missing values are NaN.
+    """
+
+    dataset: xr.Dataset
+    trial: Trial
+
+    @cached_property
+    def analysis(self) -> TrialAnalysis:
+        """The tables of `analyse`, computed once."""
+        return analyse(self.dataset, self.trial)
+
+    def analyse(self) -> TrialAnalysis:
+        """Means, response rates, the primary comparison (ANCOVA) of each replicate, repeated measures, relapse."""
+        return self.analysis
+
+    def power(
+        self, patients: Sequence[int], *, scale: str | None = None, visit: str | None = None, draws: int = 4,
+        alpha: float = ALPHA, margin: float | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Power of the primary comparison (or of `scale` at `visit`) in trials of so many `patients` in all.
+
+        Smaller trials are drawn from each replicate, arms in proportion. Columns: patients, arm, n_per_arm, power with
+        its 95 % interval low to high (percent of trials with p < `alpha`, or not inferior by `margin` points), trials.
+        Raises InputError for more patients than were simulated, or for a trial of one arm.
+        """
+        import pandas as pd
+
+        criterion = success_criterion(self.trial, alpha, margin)
+        comparison = (scale or self.trial.primary[0], visit or self.trial.primary[1], reference_arm(self.trial))
+        tables = []
+        for total in patients:
+            sizes = {arm.name: round(arm.n * total / self.trial.patients) for arm in self.trial.arms}
+            table = power(self.dataset, *comparison, [sizes], draws=draws, criterion=criterion)
+            tables.append(table.assign(patients=total))
+        powers = pd.concat(tables, ignore_index=True)
+        return powers[["patients", *powers.columns.drop("patients")]]
+
+    def sample_size(self, power: float = 80.0, *, alpha: float = ALPHA, margin: float | None = None) -> pd.DataFrame:
+        """The number of patients for a `power` (percent) of the primary comparison, with its 95 % interval.
+
+        One row for each compared arm: arm, target, patients in all with the interval low to high (missing where it is
+        above the simulated number), per_arm, limit (the power that no number exceeds), missed (percent of trials of
+        that size that do not succeed), text ... Raises InputError for a trial of one arm or a crossover.
+        """
+        import pandas as pd
+
+        criterion = success_criterion(self.trial, alpha, margin)
+        sizes, _ = sample_sizes(self.dataset, self.trial, target=power, criterion=criterion)
+        return pd.DataFrame([size.row() for size in sizes])
+
+
+def run_and_analyse(
+    trial: Trial, model: Model | None, *, replicates: int, posterior: PosteriorSource, seed: int | None,
+    threads: int | None, progress: Progress | None,
+) -> TrialResult:  # fmt: skip
+    """The result of `Trial.run`, whose arguments these are."""
+    chosen = model or load_model()
+    data = run_trial(
+        trial, chosen, replicates=replicates, seed=seed, threads=threads, posterior=canonical_draws(chosen, posterior),
+        progress=progress_by_count(progress, "replicates", replicates),
+    )  # fmt: skip
+    return TrialResult(with_papers(data, papers_behind(chosen)), trial)

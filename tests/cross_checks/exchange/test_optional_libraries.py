@@ -1,0 +1,32 @@
+"""Modules of the optional dependencies: the table names those of pyproject.toml, and errors say what to install."""
+
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import ketamech
+from ketamech.core import InputError
+from ketamech.exchange.optional_libraries import EXTRAS, how_to_install, import_optional
+
+PROJECT = Path(ketamech.__file__).parents[2] / "pyproject.toml"
+
+
+@pytest.mark.skipif(not PROJECT.is_file(), reason="no source checkout")
+def test_every_module_belongs_to_a_package_of_its_extra():
+    extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    packages = packages_distributions()
+    for extra, modules in EXTRAS.items():
+        listed = " ".join(extras[extra]).lower()
+        for module in modules:
+            names = [name.lower() for name in packages.get(module, [])]
+            assert not names or any(name in listed for name in names), (extra, module)
+
+
+def test_an_error_names_the_extra():
+    assert how_to_install("petab.v2") == 'pip install "ketamech[exchange]"'
+    assert how_to_install("nowhere") == "pip install nowhere"
+    with pytest.raises(InputError, match="reading needs Nowhere") as caught:
+        import_optional("nowhere_at_all", "Nowhere", "reading")
+    assert "pip install nowhere_at_all" in str(caught.value)
