@@ -22,6 +22,7 @@ import pandas as pd
 
 from ketamech.analysis.sensitivity import Endpoint, parse_endpoints, read_endpoint, times_of_endpoints
 from ketamech.core import InputError, require_known
+from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.progress import ShareProgress
@@ -66,7 +67,7 @@ def single_effect(coalition_values: np.ndarray) -> np.ndarray:
 
 DIRECTORY = DATA / "attribution"
 PATHWAY_PARAMETERS = DIRECTORY / "pathway_parameters.csv"
-MOOD, DRAWS, TOLERANCE = "mood.madrs", 200, 1e-4
+MOOD, DRAWS = "mood.madrs", 200
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 4096  # bytes of results, and patients, in one batch
 
 
@@ -158,7 +159,7 @@ class CoalitionSimulator:
         ensemble = ensemble_of_scenario(
             self.model, self.scenario, self._values(values, draws), size, until, change=change
         )
-        curves = ensemble.solve(times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+        curves = ensemble.solve(times, self.outputs, tolerance=SCORE_TOLERANCE, threads=self.threads)
         solved = curves.values.reshape(draws, self.n_courses, len(times), -1)
         resting = curves.baseline.reshape(draws, self.n_courses, 1, -1)[:, -1:]
         resting = np.broadcast_to(resting, (draws, 1, *solved.shape[2:]))
@@ -295,7 +296,7 @@ def _table(
         for i, name in enumerate(names):
             line: dict[str, object] = {
                 "outcome": words, "output": outcome.output, "unit": model.layout.units[outcome.output], "pathway": name,
-                "share": mean_interval(kinds["shapley"][:, i])[0] / drug if abs(drug) > TOLERANCE else np.nan,
+                "share": mean_interval(kinds["shapley"][:, i])[0] / drug if abs(drug) > SCORE_TOLERANCE else np.nan,
             }  # fmt: skip
             for kind, values in kinds.items():
                 line |= _interval_columns(kind, values[:, i])

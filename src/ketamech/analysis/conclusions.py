@@ -16,10 +16,10 @@ from functools import partial
 
 from ketamech.analysis.claims import DIRECTORY, Claim, load_arms, load_claims
 from ketamech.analysis.perturbation_scorecard import (
-    DIRECTIONS,
     STATISTICS,
     PerturbationTarget,
     direction,
+    directions,
     factorial_arms,
     has_expectancy,
     load_perturbation_targets,
@@ -190,7 +190,7 @@ def _perturbation_answer(row: PerturbationTarget, curves: Curves) -> tuple[int, 
 
 
 def _directions(row: PerturbationTarget) -> tuple[str, ...]:
-    return tuple(DIRECTIONS[row.statistic.split()[0]])
+    return tuple(directions()[row.statistic.split()[0]])
 
 
 ArmTable = dict[Hashable, Arm]

@@ -34,30 +34,32 @@ COLUMNS = (
     "evidence", "species", "regimen", "with", "settings", "output", "reduction", "when", "statistic", "observed",
     "low", "high", "band", "assumption", "undecided",
 )  # fmt: skip
-NO_CHANGE_BAND = (0.8, 1.25)  # residual effects in this band count as unchanged
-EFFECT_THRESHOLD = 0.4  # share of the effect of the reference dose at 24 h from which an effect counts as present
-FLAT_BAND, FLAT_POINTS = 0.1, 1.5  # changes below the detection limit of blots, probes and usual trials
-RESPONSE_THRESHOLD = 0.5
 
 
-def _around(low: float, high: float, less: str, same: str, more: str) -> dict[str, tuple[float, float]]:
-    return {same: (low, high), less: (-math.inf, low), more: (high, math.inf)}
+@cache
+def directions() -> Mapping[str, Mapping[str, tuple[float, float]]]:
+    """{first word of a statistic: {direction: lowest and highest size}} of data/perturbations/directions.csv.
+
+    A size on a limit has the direction named first.
+    """
+    bands: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in read_table(PATH.parent / "directions.csv", ("statistic", "direction", "low", "high", "status", "why")):
+        row.one_of("status", ("assumed", "derived"))
+        band = row.number_or("low", -math.inf), row.number_or("high", math.inf)
+        bands.setdefault(row["statistic"], {})[row["direction"]] = band
+    return bands
 
 
-# {first word of a statistic: {direction: lowest and highest size}}; a size on a limit has the direction named first
-DIRECTIONS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "left": _around(*NO_CHANGE_BAND, "less", "same", "more"),
-    "effect": {"present": (EFFECT_THRESHOLD, math.inf), "absent": (-math.inf, EFFECT_THRESHOLD)},
-    "harm": _around(*NO_CHANGE_BAND, "less", "same", "more"),
-    "ratio": _around(1 - FLAT_BAND, 1 + FLAT_BAND, "down", "none", "up"),
-    "points": _around(-FLAT_POINTS, FLAT_POINTS, "less", "none", "more"),
-    "responds": {"yes": (RESPONSE_THRESHOLD, math.inf), "no": (-math.inf, RESPONSE_THRESHOLD)},
-}
+@cache
+def _reference_regimens() -> Mapping[str, str]:
+    """The regimen by species with whose effect others are compared."""
+    rows = read_table(PATH.parent / "reference_regimens.csv", ("species", "regimen", "why"))
+    return {row["species"]: row["regimen"] for row in rows}
 
 
 def direction(statistic: str, size: float) -> str:
     """The direction of a size, such as "less"; empty for NaN."""
-    bands = DIRECTIONS[statistic.split()[0]]
+    bands = directions()[statistic.split()[0]]
     return next((word for word, (low, high) in bands.items() if low <= size <= high), "")
 
 
@@ -122,7 +124,7 @@ def _row(row: CsvRow, evidence: str) -> PerturbationTarget:
     return PerturbationTarget(
         evidence, species, row["regimen"], row["with"], _settings(row), row.required("output", "stage.thing"),
         row["reduction"], row.required("when", "hours, such as 24 or 0-2"), statistic,
-        row.one_of("observed", DIRECTIONS[statistic.split()[0]]), *bounds(row), row["band"], row["assumption"], "",
+        row.one_of("observed", directions()[statistic.split()[0]]), *bounds(row), row["band"], row["assumption"], "",
     )  # fmt: skip
 
 
@@ -142,7 +144,6 @@ def _refuse_window(row: CsvRow) -> None:
         raise row.error("with", what, expected=expected)
 
 
-REFERENCE = {"rat": "racemic 10 mg/kg IP", "mouse": "racemic 10 mg/kg IP", "human": "racemic 0.5 mg/kg IV over 40 min"}
 HORIZONS = (8.0, 80.0, 400.0, 2000.0)
 TOLERANCE = 1e-5
 Arm = tuple[str, str, str, tuple[tuple[str, float], ...]]  # species, regimen, perturbations, settings
@@ -280,8 +281,8 @@ def _calibrated() -> set[str]:
 
 def factorial_arms(row: PerturbationTarget) -> FactorialArms:
     """The arms of a row. Without a perturbation `both` is the drug; without a drug `both` is the perturbation."""
-    sp, settings = row.species, row.settings
-    arms = ((row.regimen, row.perturbations), ("", row.perturbations), (row.regimen, ""), ("", ""), (REFERENCE[sp], ""))
+    sp, settings, reference = row.species, row.settings, _reference_regimens()[row.species]
+    arms = ((row.regimen, row.perturbations), ("", row.perturbations), (row.regimen, ""), ("", ""), (reference, ""))
     return FactorialArms(*((sp, regimen, perturbations, settings) for regimen, perturbations in arms))
 
 
@@ -388,7 +389,8 @@ def _residual_drug_effect(row: PerturbationTarget, curves: Mapping[Arm, TimeCour
     """
     arms = factorial_arms(row)
     both, alone, drug, none = (row.read(curves[arm]) for arm in (arms.both, arms.alone, arms.drug, arms.none))
-    acts_alone = row.has_compounds_only and _safe_ratio(alone - none, drug - none) >= EFFECT_THRESHOLD
+    present, _ = directions()["effect"]["present"]
+    acts_alone = row.has_compounds_only and _safe_ratio(alone - none, drug - none) >= present
     return _safe_ratio(both - (none if acts_alone else alone), drug - none)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.core.checkpoint import Arrays
+from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.core.statistics import interval
@@ -108,7 +109,6 @@ def _matches(treatment: Treatment, until: float) -> Iterator[tuple[str, tuple[st
 OUTPUTS = MADRS, CADSS, SYSTOLIC = "mood.madrs", "dissociation.cadss", "haemodynamics.systolic_rise"
 DISSOCIATION_THRESHOLD = 4.0  # CADSS points above which a patient counts as dissociating (as in the label)
 UNFITTED_STAGES = ("dissociation", "haemodynamics", "nmda.enantiomer_ratio")  # not informed by the calibration
-TOLERANCE = 1e-4
 # h; peaks after intramuscular doses are sharp
 DENSE_TIMES = np.round(np.concatenate([np.arange(0, 3, 0.05), np.arange(3, 8.1, 0.25)]), 4)
 
@@ -249,4 +249,4 @@ class _RegimenEvaluator:
             self.model, regimen, values, self.patients, until, change=change,
             adherence=adherence_function(regimen.regimen, until, self.seed, range(self.patients)),
         )  # fmt: skip
-        return ensemble.solve(self.times, OUTPUTS, tolerance=TOLERANCE, threads=self.threads)
+        return ensemble.solve(self.times, OUTPUTS, tolerance=SCORE_TOLERANCE, threads=self.threads)

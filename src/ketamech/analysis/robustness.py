@@ -24,6 +24,7 @@ from ketamech.analysis.conclusions import NO_RESULT, Arm, Conclusion, all_conclu
 from ketamech.analysis.sensitivity import RANK_MARGIN, quantile, varied_parameters
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.checkpoint import Arrays
+from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.environment import short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
@@ -35,7 +36,7 @@ from ketamech.simulation.observable import TimeCourse
 from ketamech.simulation.output_times import output_times
 from ketamech.simulation.simulate import ensemble_of_scenario
 
-CHUNK, TOLERANCE = 256, 1e-4
+CHUNK = 256
 TABLES = "tables"  # the unit with the values of the tables
 QUANTILE_GROUPS = 5
 SEPARATION_THRESHOLD = 4.0  # standard errors between the lowest and the highest fifth; about one in 16,000 by chance
@@ -109,7 +110,7 @@ class RobustnessProblem:
         until = max(arm.hours)
         ensemble = ensemble_of_scenario(self.model, arm.scenario, values, size, until + 1e-3, change=arm.change)
         times = _output_times(arm)
-        curves = ensemble.solve(times, arm.outputs, tolerance=TOLERANCE, threads=self.threads)
+        curves = ensemble.solve(times, arm.outputs, tolerance=SCORE_TOLERANCE, threads=self.threads)
         return ArmCurves(times, arm.outputs, curves.values, curves.baseline)
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 
 from ketamech.analysis.reference_protocols import DIRECTORY
 from ketamech.core import InputError
-from ketamech.core.csv_table import CsvRow, read_records, read_table
+from ketamech.core.csv_table import CsvRow, read_constants, read_records, read_table
 from ketamech.core.environment import DATA
 from ketamech.evidence import RATIOS, Evidence, Observation, log_standard_error, standard_error
 from ketamech.parameters import Parameter
@@ -134,11 +134,9 @@ def _reason(row: Observation, patterns: list[tuple[str, str, str]]) -> tuple[str
     return "no reason given", ""
 
 
-FOLD_LIMITS = (1.25, 2.0)
-Z_LIMITS = (1.96, 3.0)
-INTERVAL_LIMITS = (1.0, 1.5)
-NO_CHANGE = 0.02
-WRONG_SIGN = 3.0
+def limit(name: str) -> float:
+    """A limit of data/scorecard/verdict_limits.csv, e.g. fold_inside."""
+    return read_constants(DIRECTORY / "verdict_limits.csv")[name]
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ def fold(simulated: float, row: Observation, low: float, high: float) -> Verdict
     """Fold error; a negative or zero simulation of a positive number is a miss."""
     ratio = simulated / row.value if row.value else math.nan
     error = max(ratio, 1 / ratio) if ratio > 0 else math.inf
-    return Verdict(_verdict_of(error, FOLD_LIMITS), ratio, distance=math.log(error) / math.log(FOLD_LIMITS[0]))
+    return Verdict(_verdict_of(error, "fold"), ratio, distance=math.log(error) / math.log(limit("fold_inside")))
 
 
 def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
@@ -173,7 +171,7 @@ def z(simulated: float, row: Observation, low: float, high: float) -> Verdict:
     else:
         distance = (simulated - row.value) / standard_error(row)
     return Verdict(
-        _verdict_of(abs(distance), Z_LIMITS), _ratio(simulated, row.value), distance, abs(distance) / Z_LIMITS[0]
+        _verdict_of(abs(distance), "z"), _ratio(simulated, row.value), distance, abs(distance) / limit("z_inside")
     )
 
 
@@ -196,9 +194,9 @@ def at_most(simulated: float, row: Observation, low: float, high: float) -> Verd
 
 def sign(simulated: float, row: Observation, low: float, high: float) -> Verdict:
     """The direction of a ratio to the baseline or control: up, down, or no change within 2 %."""
-    direction = 0 if abs(simulated - 1) < NO_CHANGE else math.copysign(1, simulated - 1)
+    direction = 0 if abs(simulated - 1) < limit("no_change") else math.copysign(1, simulated - 1)
     right = direction == row.value
-    return Verdict("inside" if right else "miss", distance=0.0 if right else WRONG_SIGN)
+    return Verdict("inside" if right else "miss", distance=0.0 if right else limit("wrong_sign_distance"))
 
 
 def inside(simulated: float, low: float, high: float, centre: float = math.nan) -> Verdict:
@@ -207,14 +205,14 @@ def inside(simulated: float, low: float, high: float, centre: float = math.nan) 
     if not (math.isnan(low) or math.isnan(high)):
         half = (high - low) / 2
         distance = (simulated - (low + high) / 2) / half if half else math.inf
-        return Verdict(_verdict_of(abs(distance), INTERVAL_LIMITS), ratio, distance, abs(distance))
+        return Verdict(_verdict_of(abs(distance), "interval"), ratio, distance, abs(distance))
     bound = high if math.isnan(low) else low
     if (simulated <= bound) if math.isnan(low) else (simulated >= bound):
         return Verdict("inside", ratio, distance=0.0)
     gap = simulated / bound if bound else math.nan
-    error = max(gap, 1 / gap) if gap > 0 else math.inf
+    error, fold_inside = max(gap, 1 / gap) if gap > 0 else math.inf, limit("fold_inside")
     return Verdict(
-        "near" if error <= FOLD_LIMITS[0] else "miss", ratio, distance=1 + math.log(error) / math.log(FOLD_LIMITS[0])
+        "near" if error <= fold_inside else "miss", ratio, distance=1 + math.log(error) / math.log(fold_inside)
     )
 
 
@@ -237,9 +235,9 @@ def compare_with_published(
     return COMPARISONS[how](simulated, row, low, high)
 
 
-def _verdict_of(distance: float, limits: tuple[float, float]) -> str:
-    slack = 1 + 1e-9
-    return "inside" if distance <= limits[0] * slack else "near" if distance <= limits[1] * slack else "miss"
+def _verdict_of(distance: float, measure: str) -> str:
+    inside_limit, near_limit = (limit(f"{measure}_{verdict}") * (1 + 1e-9) for verdict in ("inside", "near"))
+    return "inside" if distance <= inside_limit else "near" if distance <= near_limit else "miss"
 
 
 def _ratio(simulated: float, published: float) -> float:

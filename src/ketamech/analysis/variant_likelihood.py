@@ -20,19 +20,21 @@ from itertools import pairwise
 import numpy as np
 
 from ketamech.analysis.perturbation_scorecard import (
-    DIRECTIONS,
     HORIZONS,
     STATISTICS,
     Arm,
     PerturbationTarget,
     direction,
+    directions,
     load_perturbation_targets,
     required_arms,
     subject_of_arm,
 )
 from ketamech.analysis.reference_protocols import Protocol, dosed_micromoles, load_protocols
-from ketamech.analysis.scorecard_targets import NO_CHANGE, Target, load_targets
-from ketamech.core.csv_table import read_table
+from ketamech.analysis.scorecard_targets import Target, limit, load_targets
+from ketamech.core.constants import SCORE_TOLERANCE
+from ketamech.core.csv_table import read_constants, read_table
+from ketamech.core.environment import DATA
 from ketamech.core.progress import ShareProgress
 from ketamech.evidence import Observation, load_evidence, standard_error
 from ketamech.simulation.ensemble import Ensemble, Subject, Trajectories
@@ -42,7 +44,6 @@ from ketamech.simulation.observable import TimeCourse, names_in
 from ketamech.simulation.output_times import output_times
 
 MAX_BATCH_BYTES, MAX_BATCH = 2**26, 64
-TOLERANCE = 1e-4  # a finite difference of 0.05 SD of a prior moves the rows by far more
 ParameterPoint = Mapping[str, float]
 
 
@@ -66,7 +67,7 @@ class Batch:
         names = dict.fromkeys(name for point in points for name in point)
         values = {name: np.concatenate([self._column(name, point) for point in points]) for name in names}
         every = self.ensemble.tiled(len(points), values)
-        return every.solve(self.times, self.outputs, tolerance=TOLERANCE, threads=self.threads)
+        return every.solve(self.times, self.outputs, tolerance=SCORE_TOLERANCE, threads=self.threads)
 
     def _column(self, name: str, point: ParameterPoint) -> np.ndarray:
         """Values [subject] of one parameter at a point."""
@@ -240,9 +241,7 @@ def _reading(row: PerturbationTarget) -> tuple[object, ...]:
 
 
 COLUMNS = ("evidence", "kind", "weight", "why")
-TYPICAL_PATIENT_SD = 2.0  # MADRS points
-FOLD_SD = 0.13  # relative error where no standard error is printed (1.25-fold is 95 %)
-CLOSED_BAND_EDGE, OPEN_BAND_EDGE, MIN_BAND, ERROR_PROBABILITY = 0.25, 0.1, 0.02, 0.05
+CONSTANTS = DATA / "variants" / "likelihood.csv"
 
 
 @dataclass(frozen=True)
@@ -274,7 +273,8 @@ class LikelihoodTerm:
     def deviance(self, simulated: np.ndarray) -> np.ndarray:
         """-2 log likelihood times the weight: 0 when met, at most -2 log of the probability that a row misleads."""
         far = np.nan_to_num(self.distance(simulated), nan=np.inf, posinf=np.inf, neginf=np.inf)
-        likelihood = (1 - ERROR_PROBABILITY) * np.exp(-np.minimum(far**2, 1e3) / 2) + ERROR_PROBABILITY
+        error = read_constants(CONSTANTS)["error_probability"]
+        likelihood = (1 - error) * np.exp(-np.minimum(far**2, 1e3) / 2) + error
         return np.asarray(-2 * self.weight * np.log(likelihood))
 
 
@@ -283,8 +283,9 @@ def term_of_target(target: Target, row: Observation, kind: str, weight: float) -
     words = f"{target.protocol}: {target.measure.output} {target.measure.time}".strip()
     if target.comparison in ("z", "fold"):
         own = standard_error(row)
-        own = own if math.isfinite(own) else FOLD_SD * abs(row.value)
-        error = math.hypot(own, TYPICAL_PATIENT_SD * abs(target.measure.factor))
+        constants = read_constants(CONSTANTS)
+        own = own if math.isfinite(own) else constants["fold_sd"] * abs(row.value)
+        error = math.hypot(own, constants["typical_patient_sd"] * abs(target.measure.factor))
         value, low, high = row.value, row.value, row.value
         return LikelihoodTerm(
             row.id, kind, words, weight, low, high, error, lambda x: x * value > 0 or abs(x - value) < error
@@ -297,7 +298,7 @@ def term_of_perturbation(row: PerturbationTarget, weight: float) -> LikelihoodTe
     """A row of data/perturbations/rows.csv: its pass band, or the side of the observed direction."""
     low, high = row.low, row.high
     if math.isnan(low) and math.isnan(high):
-        low, high = DIRECTIONS[row.statistic.split()[0]][row.observed]
+        low, high = directions()[row.statistic.split()[0]][row.observed]
     low, high = (-math.inf if math.isnan(low) else low), (math.inf if math.isnan(high) else high)
     words = f"{row.species}, {row.perturbations or row.regimen}: {row.output} at {row.time} h, {row.statistic}"
     return LikelihoodTerm(
@@ -309,8 +310,9 @@ def term_of_perturbation(row: PerturbationTarget, weight: float) -> LikelihoodTe
 def _printed_band(target: Target, row: Observation) -> tuple[float, float]:
     """The pass band of the scorecard, the printed range, or the side of the published sign."""
     if target.comparison == "sign":
-        sides = {1.0: (1 + NO_CHANGE, math.inf), -1.0: (-math.inf, 1 - NO_CHANGE)}
-        return sides.get(row.value, (1 - NO_CHANGE, 1 + NO_CHANGE))
+        no_change = limit("no_change")
+        sides = {1.0: (1 + no_change, math.inf), -1.0: (-math.inf, 1 - no_change)}
+        return sides.get(row.value, (1 - no_change, 1 + no_change))
     low, high = target.low, target.high
     if not target.has_band:
         low, high = (math.nan if bound is None else bound for bound in (row.spread.low, row.spread.high))
@@ -319,6 +321,7 @@ def _printed_band(target: Target, row: Observation) -> tuple[float, float]:
 
 def _edge(low: float, high: float) -> float:
     """SD of the edge of a band."""
+    constants = read_constants(CONSTANTS)
     if math.isfinite(low) and math.isfinite(high):
-        return max(CLOSED_BAND_EDGE * (high - low), MIN_BAND)
-    return max(OPEN_BAND_EDGE * abs(low if math.isfinite(low) else high), MIN_BAND)
+        return max(constants["closed_band_edge"] * (high - low), constants["min_band_edge"])
+    return max(constants["open_band_edge"] * abs(low if math.isfinite(low) else high), constants["min_band_edge"])

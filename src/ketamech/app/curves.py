@@ -20,6 +20,7 @@ from ketamech.app.responses import rounded_number
 from ketamech.app.scenarios import scenario_of
 from ketamech.app.schemas import CurvesRequest, OutputsRequest, PopulationRequest
 from ketamech.core import SolverError, UnknownNameError, closest_match
+from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.statistics import percentiles
 from ketamech.dosing.dose_events import control_events
 from ketamech.parameters import concentration_units
@@ -41,7 +42,6 @@ from ketamech.simulation.simulate import subjects
 if TYPE_CHECKING:
     import xarray as xr
 
-TOLERANCE = 1e-4  # a hundredth of a MADRS point: less than the width of a line
 DIGITS = 5
 PERCENTILES = (5, 25, 50, 75, 95)
 POPULATION_TOLERANCE, POPULATION_THREADS = 1e-3, 2  # fast enough for a slider
@@ -170,7 +170,7 @@ def _solve(
     model: Model, subjects: Sequence[Subject], times: np.ndarray, outputs: tuple[str, ...] | None = None
 ) -> xr.Dataset:
     """Treated and control at these times; all outputs by default. Raises SolverError."""
-    curves = run_subjects(model, subjects, times, tolerance=TOLERANCE, outputs=outputs)
+    curves = run_subjects(model, subjects, times, tolerance=SCORE_TOLERANCE, outputs=outputs)
     failures = [str(reason) for reason in curves["solve_status"].values if reason != "ok"]
     if failures:
         raise SolverError(f"the scenario could not be solved: {failures[0]}")

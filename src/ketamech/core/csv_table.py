@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,6 +129,23 @@ def rows_by(rows: Iterable[CsvRow], column: str, expected: str) -> dict[str, Csv
             raise row.error(column, f"'{name}' is already used", expected="each name once")
         keyed[name] = row
     return keyed
+
+
+CONSTANT_COLUMNS = ("name", "value", "unit", "status", "why")
+
+
+@cache
+def read_constants(path: Path) -> Mapping[str, float]:
+    """Numbers by name of a table with the columns name, value, unit, status (assumed | derived) and why.
+
+    Raises InputError naming file, line and column of a bad cell.
+    """
+    rows = rows_by(read_table(path, CONSTANT_COLUMNS), "name", "a name")
+    for row in rows.values():
+        row.one_of("status", ("assumed", "derived"))
+        row.required("unit", "a unit, or 1")
+        row.required("why", "one line")
+    return {name: row.number("value") for name, row in rows.items()}
 
 
 def read_records(path: Path) -> list[CsvRow]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ketamech.core import require_known, unit
 from ketamech.core.checkpoint import Arrays
-from ketamech.core.csv_table import read_table
+from ketamech.core.csv_table import read_constants, read_table
 from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.estimation.clinical_targets import (
@@ -39,7 +39,7 @@ from ketamech.trials.trial_reader import shipped_trial
 
 PEOPLE, SCALES = DIRECTORY.parent / "people", DIRECTORY.parent / "scales"
 PATIENTS_PER_ARM = 120  # in each simulated arm
-MODEL_ERROR = {"points": 1.0, "percent": 4.0, "effect": 0.15, "days": 4.0}  # SD, by kind of statistic
+MODEL_ERROR = DIRECTORY / "model_error.csv"  # SD, by kind of statistic
 SEED = 20
 DIFFERENCE_STEP_SD = 0.25  # finite-difference step in SD of the prior: responder rates of 120 patients must change
 MAX_DISTANCE_SD = 6.0  # SD of the prior; no simulation beyond
@@ -161,11 +161,11 @@ class Calibration:
     @cached_property
     def noise(self) -> np.ndarray:
         """SD of the published about the simulated number [row]: printed error, Monte Carlo error, model error."""
-        errors = []
+        errors, model_error = [], read_constants(MODEL_ERROR)
         for row in self.rows:
             own = standard_error_of(row)
             simulated = own * np.sqrt((row.row.n or self.patients_per_arm) / self.patients_per_arm)
-            errors.append(np.hypot(np.hypot(own, min(simulated, own)), MODEL_ERROR[_kind_of_error(row)]))
+            errors.append(np.hypot(np.hypot(own, min(simulated, own)), model_error[_kind_of_error(row)]))
         return np.array(errors)
 
     @cached_property

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ketamech.analysis.reference_protocols import Protocol, load_protocols
-from ketamech.analysis.scorecard_targets import FOLD_LIMITS, Target, load_targets
+from ketamech.analysis.scorecard_targets import Target, limit, load_targets
 from ketamech.core import SolverError
 from ketamech.engine import Events, events
 from ketamech.estimation.calibration import EstimatedParameter, load_estimated
@@ -126,7 +126,7 @@ def baseline_values(model: Model, values: Mapping[str, float]) -> dict[str, floa
 def _measurement(target: Target, evidence: Evidence, baseline: Mapping[str, float]) -> Measurement:
     row, how = evidence[target.evidence], target.measure
     log = target.comparison == "fold"
-    noise = math.log(FOLD_LIMITS[0]) if log else standard_error(row) * row.factor
+    noise = math.log(limit("fold_inside")) if log else standard_error(row) * row.factor
     paper = evidence.references[row.reference].citation
     return Measurement(
         formula(how.output, how.relative_to, how.factor, baseline), float(how.time), row.canonical_value, noise, log,

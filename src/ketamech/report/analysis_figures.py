@@ -20,7 +20,7 @@ from ketamech.core.constants import DISCLAIMER
 from ketamech.core.environment import short_hash
 from ketamech.parameters.concentration_units import shown
 from ketamech.report.number_format import number
-from ketamech.report.palette import BLUE, DARK_GREY, OKABE_ITO
+from ketamech.report.palette import BLUE, DARK_GREY, ERROR_BAR_COLOUR, OKABE_ITO, OUTLINE_COLOUR
 from ketamech.report.style import SETTINGS, draw, figure_file, page, panel_page
 from ketamech.simulation.nca_tables import AnalysedProfile
 
@@ -118,12 +118,12 @@ def draw_front(table: pd.DataFrame) -> Figure:
             axes.errorbar(
                 x, y, xerr=np.abs([x - part[f"{cost}_low"], part[f"{cost}_high"] - x]),
                 yerr=np.abs([y - part["benefit_low"], part["benefit_high"] - y]),
-                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], ecolor="#c8ccd2", elinewidth=0.4,
-                alpha=0.85, label=kind,
+                fmt="osD^vPX"[k % 7], ms=4, color=OKABE_ITO[k % len(OKABE_ITO)], ecolor=ERROR_BAR_COLOUR,
+                elinewidth=0.4, alpha=0.85, label=kind,
             )  # fmt: skip
         unstudied = table[table["evidence"] == WITHOUT]
         axes.plot(unstudied[cost], unstudied["benefit"], "o", ms=2, mfc="white", mec="white", lw=0)
-        axes.plot(front_rows[cost], front_rows["benefit"], "o", ms=10, mfc="none", mec="#222222", lw=0)
+        axes.plot(front_rows[cost], front_rows["benefit"], "o", ms=10, mfc="none", mec=OUTLINE_COLOUR, lw=0)
         for i, row in numbered_rows.iterrows():
             position, size = (row[cost], row["benefit"]), 8 if row["front"] else 6
             axes.annotate(

@@ -21,7 +21,7 @@ from ketamech.fitting.individual_dose import NOTE as RESEARCH
 from ketamech.fitting.individual_dose import DoseFinder, FoundDose
 from ketamech.fitting.predict import curve_sensitivities
 from ketamech.parameters.concentration_units import molar_masses
-from ketamech.report.palette import BAND_GREY, OKABE_ITO, RULE_GREY, TEXT_COLOUR
+from ketamech.report.palette import BAND_GREY, CENSORED_COLOUR, OKABE_ITO, RULE_GREY, TEXT_COLOUR
 from ketamech.report.style import draw, page, panel_page
 
 MAX_PERSONS, POINTS = 24, 150  # panels of individual fits; times of a curve
@@ -222,7 +222,7 @@ class _Curves:
         mask = (data.column("occasion") == occasion) & (data.number == number)
         time, value, is_observed = data.column("time")[mask], data.value[mask], data.censored[mask] == NOT_CENSORED
         axes.plot(time[is_observed], value[is_observed], "o", ms=3.5, color=MEASURED, mew=0, label="measured")
-        axes.plot(time[~is_observed], value[~is_observed], "v", ms=6, mfc="white", mec="#666666", mew=1, zorder=3)
+        axes.plot(time[~is_observed], value[~is_observed], "v", ms=6, mfc="white", mec=CENSORED_COLOUR, mew=1, zorder=3)
         first, last = hours[0], float(time.max())
         axes.set_xlim(first - 0.02 * (last - first) - 1e-3, last + 0.05 * (last - first) + 1e-3)
         if output.is_concentration and (value > 0).all():

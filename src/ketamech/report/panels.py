@@ -13,7 +13,7 @@ from ketamech.core.units import time_text
 from ketamech.model.layout import SystemLayout
 from ketamech.parameters.concentration_units import factors, shown
 from ketamech.report.number_format import number, plain, sentence_case, stage_in_words, unit_in_words
-from ketamech.report.palette import BACKGROUND, MUTED_COLOUR, OKABE_ITO
+from ketamech.report.palette import BACKGROUND, MUTED_COLOUR, OKABE_ITO, PANEL_GRID_COLOUR
 from ketamech.report.published_points import PublishedPoint, drug_free_value
 from ketamech.report.run_description import RunDescription
 from ketamech.report.svg_canvas import Canvas
@@ -204,7 +204,7 @@ def _panel(
 def _draw_frame(canvas: Canvas, frame: Frame, unit: str) -> None:
     """Time axis, value ticks and unit label."""
     ticks = {tick: float(frame.y(tick)) for tick in round_steps(frame.low, frame.high)}
-    canvas.segments([(frame.left, y, frame.right, y) for y in ticks.values()], colour="#f0f2f4")
+    canvas.segments([(frame.left, y, frame.right, y) for y in ticks.values()], colour=PANEL_GRID_COLOUR)
     for tick, y in ticks.items():
         canvas.text(frame.left - 4, y, plain(tick), size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     frame.draw_axes(canvas, size=7.5)

@@ -20,7 +20,7 @@ from ketamech.core.csv_table import CsvRow, read_table
 from ketamech.core.units import time_text
 from ketamech.report.number_format import number
 from ketamech.report.page_templates import counts, plain_words, render
-from ketamech.report.palette import TEXT_COLOUR
+from ketamech.report.palette import CONTROL_COLOUR, NOTE_COLOUR, PAGE_GRID_COLOUR, TEXT_COLOUR, WARNING_COLOUR
 from ketamech.report.run_description import RunDescription
 from ketamech.report.run_folder import RunReport
 from ketamech.report.style import SETTINGS, log_time_axis
@@ -148,14 +148,14 @@ def patient_summary_pdf(report: RunReport) -> bytes:
     page, figure = patient_summary(report), sheet(8.27, 11.69)
     writer = Sheet(figure)
     writer.line(page.title, size=15, weight="bold", max_lines=2)
-    writer.line(WARNING, size=8.8, colour="#7a2b00")
+    writer.line(WARNING, size=8.8, colour=WARNING_COLOUR)
     writer.at -= GAP
     for text in page.simulated:
         writer.line(text)
     top = writer.at - 0.012
     draw_panels(figure, report, top=top, bottom=top - 0.37)
     writer.at = top - 0.375
-    writer.line(HOW_TO_READ, size=7.6, colour="#55606c")
+    writer.line(HOW_TO_READ, size=7.6, colour=NOTE_COLOUR)
     for title, lines in (("What happens", page.results), ("Limits", page.limits)):
         writer.head(title)
         for text in lines:
@@ -201,13 +201,13 @@ def _panel(axes: Axes, track: Track, report: RunReport) -> None:
     axes.plot(hours[is_shown], y[run.index_of_main][is_shown], color=colour, lw=1.6, label="with the drug")
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
         control, label = y[run.index_of_control][is_shown], "same expectancy, no drug"
-        axes.plot(hours[is_shown], control, color="#6b7580", lw=1.1, ls=(0, (4, 2)), label=label)
+        axes.plot(hours[is_shown], control, color=CONTROL_COLOUR, lw=1.1, ls=(0, (4, 2)), label=label)
     _points(axes, track, series.outputs, report)
     last = max(1.0, float(hours[-1]))
     log_time_axis(axes, 1 / 60, last, min_ratio=MIN_TICK_RATIO, long=True)
     axes.tick_params(axis="y", labelsize=7)
     axes.set_ylim(bottom=0)
-    axes.grid(axis="y", color="#eceef0", linewidth=0.6)
+    axes.grid(axis="y", color=PAGE_GRID_COLOUR, linewidth=0.6)
     axes.set_title(f"{track.label}, {track.unit}", size=8.5, loc="left", weight="bold")
     if len(axes.get_lines()) > 1 and track.key == "mood":
         axes.legend(fontsize=6.5, frameon=False, loc="lower left")

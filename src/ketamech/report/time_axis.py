@@ -10,7 +10,7 @@ import numpy as np
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
 from ketamech.core.units import DAY, MINUTE
-from ketamech.report.palette import AXIS_COLOUR, GRID_COLOUR, MUTED_COLOUR
+from ketamech.report.palette import AXIS_COLOUR, AXIS_GRID_COLOUR, GRID_COLOUR, MUTED_COLOUR
 from ketamech.report.svg_canvas import Canvas
 
 LETTER_WIDTH = 0.5  # width of a letter, as a share of its size
@@ -151,7 +151,8 @@ class Frame:
         return np.asarray(self.bottom - (np.asarray(values) - self.low) / (self.high - self.low) * self.height)
 
     def draw_axes(
-        self, canvas: Canvas, *, labels: bool = True, axis: str = GRID_COLOUR, grid: str = "#eceff2", size: float = 8.0
+        self, canvas: Canvas, *, labels: bool = True, axis: str = GRID_COLOUR, grid: str = AXIS_GRID_COLOUR,
+        size: float = 8.0,
     ) -> None:  # fmt: skip
         """Draw grid lines, the time axis and, with `labels`, the tick labels."""
         values, texts = self.clock.ticks()

@@ -12,7 +12,15 @@ import xarray as xr
 from ketamech.core.constants import DISCLAIMER
 from ketamech.parameters import ParameterTable
 from ketamech.report.number_format import number, signed
-from ketamech.report.palette import AXIS_COLOUR, BACKGROUND, GRID_COLOUR, MUTED_COLOUR, TEXT_COLOUR
+from ketamech.report.palette import (
+    AXIS_COLOUR,
+    BACKGROUND,
+    BASELINE_COLOUR,
+    GRID_COLOUR,
+    MUTED_COLOUR,
+    STRIPE_COLOURS,
+    TEXT_COLOUR,
+)
 from ketamech.report.run_description import RunDescription
 from ketamech.report.summary import EXTREMUM, SummaryRow, curve_values, drug_values, summary_rows_of
 from ketamech.report.svg_canvas import Canvas
@@ -122,7 +130,7 @@ def _scale(canvas: Canvas, frame: Frame, line: SummaryRow, edge: float) -> None:
             canvas.text(frame.left - 6, y, text, size=7.5, colour=MUTED_COLOUR, anchor="right", edge="center")
     if np.isfinite(line.baseline):
         baseline_y = float(frame.y(line.baseline))
-        canvas.segments([(frame.left, baseline_y, frame.right, baseline_y)], colour="#b6bcc4")
+        canvas.segments([(frame.left, baseline_y, frame.right, baseline_y)], colour=BASELINE_COLOUR)
 
 
 def _extremum(canvas: Canvas, frame: Frame, line: SummaryRow, colour: str, outermost: float) -> None:
@@ -244,7 +252,7 @@ def _legend(run: RunDescription) -> str:
 def _draw_spans(canvas: Canvas, frame: Frame) -> None:
     for i, (start, end, label) in enumerate(frame.clock.spans()):
         left, right = frame.at(start), frame.at(end)
-        canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=("#eef1f5", "#e2e7ed")[i % 2])
+        canvas.box(left, frame.top, right - left, 0.3 * frame.height, colour=STRIPE_COLOURS[i % 2])
         if right - left > 0.07 * frame.width:
             middle = frame.at(math.sqrt(start * end))
             canvas.text(middle, frame.top + 0.155 * frame.height, label, size=8.5, colour=AXIS_COLOUR,

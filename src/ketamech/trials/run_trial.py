@@ -16,6 +16,7 @@ import xarray as xr
 
 from ketamech.core import InputError
 from ketamech.core.checkpoint import Arrays, dataset_as_arrays, dataset_from_arrays
+from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.environment import available_threads, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
 from ketamech.dosing.dose_events import DoseEvent, Quantity, parameter_lookup
@@ -30,7 +31,6 @@ from ketamech.trials.trial_dataset import TrialState, dataset
 from ketamech.trials.trial_dosing import TrialDosing, perturbation_events, perturbation_values, second_period_course
 from ketamech.trials.visit_outcomes import VisitRatings
 
-TOLERANCE = 1e-4  # of the solver: a hundredth of a MADRS point, far below the rating error
 CHUNK_PERSONS = 4096  # patients solved together
 CHECKPOINT_PERSONS = 1024  # patients in one checkpoint or task of a cluster
 EXPOSURE = ("venous.ketamine", "venous.esketamine", "dissociation.cadss")
@@ -128,7 +128,7 @@ class TrialRun:
             drawn = enrol(*arguments, candidates)
             return drawn, self._values([drawn])
 
-        return enrol_eligible(self.trial, self.model, draw, TOLERANCE, self.threads)
+        return enrol_eligible(self.trial, self.model, draw, SCORE_TOLERANCE, self.threads)
 
     def _posterior_draw(self, number: int) -> Mapping[str, float]:
         """Population values of a replicate that differ from those of the tables."""
@@ -153,7 +153,7 @@ class TrialRun:
         before = (*_course_events(enrolled), *lead_in_events(trial, self.model, values))
         beside = perturbation_events(trial, sequence, parameter_lookup(self.model.parameters, values))
         ensemble = Ensemble.of(self.model, values, (*before, *beside), len(sequence))
-        self._run_to_end(state, ensemble.start(0.0, self.outputs, tolerance=TOLERANCE, threads=self.threads))
+        self._run_to_end(state, ensemble.start(0.0, self.outputs, tolerance=SCORE_TOLERANCE, threads=self.threads))
         return state
 
     def _run_to_end(self, state: TrialState, integration: Integration) -> None:

@@ -13,13 +13,17 @@ from ketamech.analysis import variant_likelihood
 from ketamech.analysis.perturbation_scorecard import score_perturbations
 from ketamech.analysis.variant_comparison import REFERENCE_VARIANT, average_variants
 from ketamech.analysis.variant_fit import FitProblem, load_draws, load_priors, load_variant_scores
-from ketamech.analysis.variant_likelihood import ERROR_PROBABILITY, LikelihoodTerm, VariantPredictor
+from ketamech.analysis.variant_likelihood import CONSTANTS, LikelihoodTerm, VariantPredictor
 from ketamech.core import InputError, UnknownNameError
+from ketamech.core.csv_table import read_constants
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model_variants import ModelVariant, load_model_variants
 
 INFUSION = "racemic 0.5 mg/kg IV over 40 min"
 PLAIN = ModelVariant("toy", "", "", (), (), {}, {})
+
+
+ERROR_PROBABILITY = read_constants(CONSTANTS)["error_probability"]
 
 
 def judge(low, high, error, weight=1.0):
@@ -55,7 +59,8 @@ class Linear(VariantPredictor):
 @pytest.fixture
 def toy(monkeypatch):
     """A fit of the straight line, no row misleading."""
-    monkeypatch.setattr(variant_likelihood, "ERROR_PROBABILITY", 0.0)
+    sure = {**read_constants(CONSTANTS), "error_probability": 0.0}
+    monkeypatch.setattr(variant_likelihood, "read_constants", lambda _: sure)
     task = FitProblem(Linear(None), ("a", "b", "c"), np.ones(3), np.array([1.0, 0.5, 1.0]))
     return task.fit(PLAIN, draws=4000)
 

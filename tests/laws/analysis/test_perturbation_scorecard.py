@@ -9,12 +9,11 @@ from expected_verdicts import counts, expected, not_passed, perturbation_verdict
 from ketamech import simulate
 from ketamech.analysis.interspecies_dose import equivalent_dose
 from ketamech.analysis.perturbation_scorecard import (
-    DIRECTIONS,
-    NO_CHANGE_BAND,
     PATH,
     STATISTICS,
     cohens_kappa,
     direction,
+    directions,
     factorial_arms,
     load_perturbation_targets,
     load_single_experiment_terms,
@@ -55,8 +54,8 @@ def test_the_direction_of_a_size(statistic, size, word):
 
 
 def test_the_directions_of_a_statistic_cover_every_size():
-    assert DIRECTIONS["left"]["same"] == NO_CHANGE_BAND
-    for bands in DIRECTIONS.values():
+    assert directions()["left"]["same"] == (0.8, 1.25)
+    for bands in directions().values():
         edges = sorted(bands.values())
         assert edges[0][0] == -float("inf")
         assert edges[-1][1] == float("inf")

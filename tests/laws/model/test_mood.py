@@ -175,3 +175,17 @@ def test_ideation_falls_early_and_mostly_not_through_mood(curves):
     assert difference(curves, "infusion", "belief", 4.0, ideation) < -1.5
     assert -7.59 <= difference(curves, "infusion", "belief", 24.0, ideation) <= -2.33
     assert difference(curves, "infusion", "belief", 14 * DAY, ideation) > -1.5
+
+
+def test_the_declared_bounds_of_the_score_are_those_of_the_scale(model):
+    layout = model.layout
+    madrs = layout.states[layout.state_names.index("mood.madrs")]
+    assert madrs.bounds == (0, model.parameters["mood.scale_maximum"].value)
+
+
+def test_compounds_of_unknown_half_life_are_those_without_a_row(model):
+    from ketamech.model.stages.tool_compounds import COMPOUNDS, NMDA_BLOCKERS, OF_UNKNOWN_HALF_LIFE
+
+    rows = [name for name in model.parameters if name.startswith("tool_compounds.")]
+    without = {name for name in COMPOUNDS | NMDA_BLOCKERS if f"tool_compounds.{name}_elimination" not in rows}
+    assert without == OF_UNKNOWN_HALF_LIFE

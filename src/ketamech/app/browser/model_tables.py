@@ -14,12 +14,12 @@ from ketamech.app.curves import (
     PERCENTILES,
     POPULATION_TIMES,
     POPULATION_TOLERANCE,
-    TOLERANCE,
     available_curves,
     single_output_track,
 )
 from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.core import unit
+from ketamech.core.constants import SCORE_TOLERANCE
 from ketamech.core.units import YEAR
 from ketamech.engine.lane_layout import N_WHOLE, OK, REPORT, SIZES
 from ketamech.engine.solve import (
@@ -97,7 +97,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
         "tracks": [_track(track, model, values) for track in load_tracks().values() if available_curves(track, model)],
         "human_only": [name for name in model.layout.output_names if not exists_in("rat", name)],
         "youngest_rated": {"hours": YOUNGEST_RATED, "years": YOUNGEST_RATED / YEAR},
-        "curves": {"tolerance": TOLERANCE, "most_doses": MAX_OCCASIONS},
+        "curves": {"tolerance": SCORE_TOLERANCE, "most_doses": MAX_OCCASIONS},
         "population": {
             "tolerance": POPULATION_TOLERANCE, "percentiles": PERCENTILES, "times": POPULATION_TIMES,
             "most_times": MAX_POPULATION_TIMES, "patients": PEOPLE, "seed": SEED,
