@@ -331,10 +331,10 @@ function kindOf(row) {
   if (!row.has("EVID")) return isDosed ? DOSE : OBSERVATION;
   const kind = row.number("EVID");
   if (![OBSERVATION, DOSE, OTHER, RESET, RESET_AND_DOSE].includes(kind)) {
-    throw row.error(`EVID of ${general(kind)}`, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here");
+    throw row.error(`EVID of ${general(kind)}`, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is supported");
   }
   if (kind === OTHER && row.text("CMT").startsWith("-")) {
-    throw row.error(`CMT ${row.text("CMT")} switches a compartment off`, "CMT", "a route: none is switched off here");
+    throw row.error(`CMT ${row.text("CMT")} switches a compartment off`, "CMT", "a route; compartments cannot be switched off");
   }
   if (kind === OTHER && row.text("DRUG").toLowerCase() === VISIT_DRUG) return DOSE;
   if (isDosed && kind in UNDOSED) {
