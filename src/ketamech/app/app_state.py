@@ -74,7 +74,7 @@ class LruCache:
         self._computing: dict[Any, Lock] = {}
 
     def get(self, key: Any, compute: Callable[[], Any]) -> Any:
-        """The stored value of a key; computed by `compute`, once for all who wait for it, when it is not stored."""
+        """The stored value of a key; if there is none, `compute` is called once for all threads that wait for it."""
         with self._lock:
             if key in self._stored:
                 self._stored.move_to_end(key)

@@ -211,7 +211,9 @@ def _track_curves(track: Track, dataset: xr.Dataset, model: Model) -> dict[str, 
 def _percentiles(y: np.ndarray) -> dict[str, list[float | None]]:
     """Percentiles [time] of the patients [patient, time] whose curves are complete, by per cent."""
     complete = y[np.isfinite(y).all(axis=1)]
-    return {str(p): rounded(row) for p, row in zip(PERCENTILES, percentiles(complete, PERCENTILES), strict=True)}
+    return {
+        str(p): rounded(row) for p, row in zip(PERCENTILES, percentiles(complete, PERCENTILES, axis=0), strict=True)
+    }
 
 
 def _individuals(y: np.ndarray, times: np.ndarray, hour: float, count: int) -> list[list[float | None]]:

@@ -194,7 +194,7 @@ def _parameter_rows(task: Calibration, posterior: Posterior, best: np.ndarray) -
     from ketamech.estimation.surrogate_posterior import convergence, prior_contraction
 
     rhat, time = convergence(posterior.chain)
-    low, median, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95)
+    low, median, high = percentiles(kit.in_table_units(task, posterior.draws), MEDIAN_AND_95, axis=0)
     samples = posterior.chain.reshape(-1, len(best))
     best_values, contraction = kit.in_table_units(task, best[None])[0], prior_contraction(samples)
     correlation = np.corrcoef(samples.T) - np.eye(len(best))

@@ -113,7 +113,7 @@ def _doses(texts: list[str]) -> dict[str, list[float]]:
     for text in texts:
         words, sign, amounts = text.rpartition("=")
         if not sign or "{dose}" not in words:
-            what = f"'{text}' does not name doses"
-            raise InputError(what, key="--doses", type_this=f'--doses "{example}"')
+            message = f"'{text}' does not name doses"
+            raise InputError(message, key="--doses", type_this=f'--doses "{example}"')
         doses_by_drug[words.strip()] = listed_numbers(amounts, "--doses", example, positive=True)
     return doses_by_drug

@@ -12,12 +12,15 @@ INTERVAL_95 = (2.5, 97.5)  # percentiles that bound 95 %
 MEDIAN_AND_95 = (2.5, 50.0, 97.5)
 
 
-def percentiles(values: Any, percents: Sequence[float], axis: int = 0, *, nearest: bool = False) -> np.ndarray:
-    """Percentiles [percent, ...] along one axis of `values`; values that are NaN are left out.
+def percentiles(
+    values: Any, percents: Sequence[float], axis: int | None = None, *, nearest: bool = False
+) -> np.ndarray:  # fmt: skip
+    """Percentiles [percent, ...] of all `values`, or along one axis; values that are NaN are left out.
 
     Interpolated linearly, or with `nearest` one of the values, as infinite values need. NaN where no value is left.
     """
     array = np.asarray(values, dtype=float)
+    array, axis = (array.ravel(), 0) if axis is None else (array, axis)
     if not array.size:
         return np.full((len(percents), *np.delete(array.shape, axis)), np.nan)
     method = "nearest" if nearest else "linear"
@@ -30,7 +33,7 @@ def percentiles(values: Any, percents: Sequence[float], axis: int = 0, *, neares
 
 def interval(values: Any, *, nearest: bool = False) -> tuple[float, float]:
     """The limits between which the middle 95 % of the values [any shape] lie, by the rule of `percentiles`."""
-    low, high = percentiles(np.ravel(values), INTERVAL_95, nearest=nearest)
+    low, high = percentiles(values, INTERVAL_95, nearest=nearest)
     return float(low), float(high)
 
 

@@ -32,7 +32,7 @@ def updated_rows(task: Calibration, draws: np.ndarray, emulator: QuadraticEmulat
     """
     middle, narrower = np.median(draws, axis=0), prior_contraction(draws)
     values = in_table_units(task, middle[None])[0]
-    low, high = percentiles(in_table_units(task, draws), INTERVAL_95)
+    low, high = percentiles(in_table_units(task, draws), INTERVAL_95, axis=0)
     ids = informative_rows(task, emulator, middle)
     rows = {}
     for i, p in enumerate(task.estimated):

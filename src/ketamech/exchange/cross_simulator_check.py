@@ -203,7 +203,7 @@ class AmiciModel:
 
 
 def require_amici() -> None:
-    """Raise InputError, before any work, that names what AMICI needs and what is missing here."""
+    """Raise InputError where AMICI or a tool that it needs is not installed."""
     import_optional("amici.importers.sbml", "amici", PURPOSE)
     tools = {"swig": "SWIG", "cmake": "CMake", "c++": "a C++ compiler"}
     if missing_tools := [name for tool, name in tools.items() if shutil.which(tool) is None]:

@@ -119,15 +119,15 @@ def read_kinetics(path: Path) -> CustomPk:
     settings: KineticsFile = validated(content, YamlSource(path, lines), KINETICS_FILE)
     imported = import_sbml(path.parent / settings.model)
     if imported.events:
-        what = f"'{settings.model}' has events: doses come from the scenario"
-        raise InputError(what, file=path, key="model", expected="the model without doses")
+        message = f"'{settings.model}' has events: doses come from the scenario"
+        raise InputError(message, file=path, key="model", expected="the model without doses")
     for name, species in settings.doses.items():
         if species not in imported.state_of_id:
-            what, line = (
+            message, line = (
                 f"'{species}' is no species of '{settings.model}' that an amount can enter",
                 lines.get(("doses", name)),
             )
-            raise InputError(what, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
+            raise InputError(message, file=path, line=line, key=name, expected=", ".join(imported.state_of_id))
     file_contents = (path.parent / settings.model).read_bytes() + path.read_bytes()
     return CustomPk(imported, settings, path, short_hash(file_contents, 8))
 
@@ -137,12 +137,12 @@ def _refuse_missing(kinetics: CustomPk, parameters: ParameterTable) -> None:
     missing = [name for name in required if name not in kinetics.settings.outputs]
     unknown = [name for name in kinetics.settings.outputs if name not in _required_concentrations(parameters)]
     if missing:
-        what, expected, example = (
+        message, expected, example = (
             f"kinetics without {', '.join(missing)}",
             "a formula or 0 for each",
             f"{missing[0]}: 0",
         )
-        raise InputError(what, file=kinetics.path, key="outputs", expected=expected, type_this=example)
+        raise InputError(message, file=kinetics.path, key="outputs", expected=expected, type_this=example)
     if unknown:
         expected = ", ".join(required)
         raise InputError(f"no stage knows '{unknown[0]}'", file=kinetics.path, key="outputs", expected=expected)
@@ -157,7 +157,7 @@ def _required_concentrations(parameters: ParameterTable) -> list[str]:
 def _units(kinetics: CustomPk) -> dict[str, str]:
     """Parameters equal to 1 that give the numbers of the model a unit; the fingerprint distinguishes models."""
     units = {"amount": "umol", "level": "umol/L", "pace": "1/h"}
-    return {f"kinetics.{what}_{kinetics.fingerprint}": unit_text for what, unit_text in units.items()}
+    return {f"kinetics.{quantity}_{kinetics.fingerprint}": unit_text for quantity, unit_text in units.items()}
 
 
 def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
@@ -166,47 +166,54 @@ def _write(m: Stage, kinetics: CustomPk, parameters: ParameterTable) -> None:
     model, settings = kinetics.sbml_model, kinetics.settings
     per_micromole = convert(1.0, "umol", settings.amounts, molar_mass=parameters[KETAMINE].canonical * GRAMS_PER_MOLE)
     hours = unit(settings.time).factor
-    entering = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
-    known: dict[sympy.Symbol, sympy.Expr] = {symbol(name): sympy.Float(v) for name, v in model.constants.items()}
-    turned: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
-    moving = {name: rate for name, rate in model.rates.items() if name != CLOCK}
-    used = {s.name for e in (*moving.values(), *model.rules.values()) for s in sympy.sympify(e).free_symbols}
+    dosed_states = {model.state_of_id[into][0]: (name, into) for into, name in kinetics.initial_state.items()}
+    substitutions: dict[sympy.Symbol, sympy.Expr] = {
+        symbol(name): sympy.Float(v) for name, v in model.constants.items()
+    }
+    converted: dict[str, tuple[sympy.Symbol, sympy.Expr]] = {}
+    rates = {name: rate for name, rate in model.rates.items() if name != CLOCK}
+    used = {s.name for e in (*rates.values(), *model.rules.values()) for s in sympy.sympify(e).free_symbols}
     if model.delays:
         raise InputError("the model has delays", file=kinetics.path, expected="kinetics without delays")
     if CLOCK in used:
         raise InputError("the model depends on time itself", file=kinetics.path, expected="kinetics that do not")
-    for name, rate in moving.items():
-        if rate == 0 and name not in entering:
-            known[symbol(name)] = sympy.Float(model.values_at_start[name])
+    for name, rate in rates.items():
+        if rate == 0 and name not in dosed_states:
+            substitutions[symbol(name)] = sympy.Float(model.values_at_start[name])
             continue
-        found = entering.get(name)
-        silent = name not in used
-        if found:
-            own = m.state(found[0], "umol", description=f"{found[1]} of {model.title}", is_sink=silent)
-            volume = model.state_of_id[found[1]][1]
+        dosed_state = dosed_states.get(name)
+        is_sink = name not in used
+        if dosed_state:
+            state = m.state(dosed_state[0], "umol", description=f"{dosed_state[1]} of {model.title}", is_sink=is_sink)
+            volume = model.state_of_id[dosed_state[1]][1]
             assert volume is None or name.endswith(".amount")
-            known[symbol(name)], back = own / amount * per_micromole, amount / per_micromole
+            substitutions[symbol(name)], from_symbol = state / amount * per_micromole, amount / per_micromole
         else:
-            rest = model.values_at_start[name]
-            own = m.state(
-                _imported_name(name), "1", initial_guess=rest, bounds=(None, None), scale=model.scales[name],
-                is_sink=silent, description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
+            initial_value = model.values_at_start[name]
+            state = m.state(
+                _imported_name(name), "1", initial_guess=initial_value, bounds=(None, None), scale=model.scales[name],
+                is_sink=is_sink, description=f"{name.removeprefix(f'{STAGE}.')} of {model.title}",
             )  # fmt: skip
-            known[symbol(name)], back = own, sympy.Integer(1)
-        turned[name] = (own, back)
+            substitutions[symbol(name)], from_symbol = state, sympy.Integer(1)
+        converted[name] = (state, from_symbol)
     for name in model.rules:
-        known[symbol(name)] = symbol(_imported_name(name))
-    for offer in model.system.outputs:
-        about = f"{offer.name.removeprefix(f'{STAGE}.')} of {model.title}"
-        m.output(_imported_name(offer.name), sympy.sympify(offer.expression).xreplace(known), "1", description=about)
-    for name, (own, back) in turned.items():
-        rate = sympy.sympify(moving[name]).xreplace(known)
-        m.rate(own, rate * back * pace / hours, because=f"as in {model.title}")
-    _outputs(m, kinetics, known, level, parameters)
+        substitutions[symbol(name)] = symbol(_imported_name(name))
+    for output in model.system.outputs:
+        description = f"{output.name.removeprefix(f'{STAGE}.')} of {model.title}"
+        m.output(
+            _imported_name(output.name),
+            sympy.sympify(output.expression).xreplace(substitutions),
+            "1",
+            description=description,
+        )
+    for name, (state, from_symbol) in converted.items():
+        rate = sympy.sympify(rates[name]).xreplace(substitutions)
+        m.rate(state, rate * from_symbol * pace / hours, because=f"as in {model.title}")
+    _outputs(m, kinetics, substitutions, level, parameters)
 
 
 def _outputs(
-    m: Stage, kinetics: CustomPk, known: Mapping[sympy.Symbol, sympy.Expr], level: sympy.Symbol,
+    m: Stage, kinetics: CustomPk, substitutions: Mapping[sympy.Symbol, sympy.Expr], level: sympy.Symbol,
     parameters: ParameterTable,
 ) -> None:  # fmt: skip
     """The required concentrations as formulas of the ids of the model."""
@@ -216,11 +223,11 @@ def _outputs(
         formulas = Formulas(names, model.symbol_of_id, {}, f"the formula of {name}")
         node = names.parseL3Formula(str(output.formula))
         if node is None:
-            what = f"'{output.formula}' is no formula"
-            raise InputError(what, file=kinetics.path, key=name, expected="ids, + - * / ( )")
+            message = f"'{output.formula}' is no formula"
+            raise InputError(message, file=kinetics.path, key=name, expected="ids, + - * / ( )")
         mass = output.molar_mass or parameters[KETAMINE].canonical * GRAMS_PER_MOLE
         factor = convert(1.0, output.unit, "umol/L", molar_mass=mass)
-        value = formulas.value(node).xreplace(dict(known)) * factor * level
+        value = formulas.value(node).xreplace(dict(substitutions)) * factor * level
         m.output(name, value, "umol/L", description=_output_description(name, model))
     for moiety in MOIETIES:
         if f"venous.{moiety}" not in kinetics.settings.outputs:

@@ -36,8 +36,8 @@ LOSSY_FEATURES: Mapping[str, Callable[[Scenario], bool]] = {  # {feature: whethe
     "simultaneous doses: S- and R-ketamine at one time become racemic ketamine, several doses of one drug become one":
         lambda scenario: len(scenario.regimen.treatments) > 1,
     "doses per kilogram and salts: doses become mg of free base":
-        lambda scenario:
-            is_weight_based(scenario.regimen) or any(t.salt != "base" for t in scenario.regimen.treatments),
+        lambda scenario: is_weight_based(scenario.regimen)
+        or any(t.salt != "base" for t in scenario.regimen.treatments),
     "the route where several enter the same compartment (memantine, norketamine), and that of placebo":
         lambda scenario: any(t.substance.compartment or t.drug == "placebo" for t in scenario.regimen.treatments),
     "schedules: they are inferred from the dose times up to the horizon; the probability of missing a dose":

@@ -31,8 +31,8 @@ def import_optional(module: str, package: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as problem:
-        what = f"{purpose} needs {package}, which is not installed"
-        raise InputError(what, type_this=how_to_install(module)) from problem
+        message = f"{purpose} needs {package}, which is not installed"
+        raise InputError(message, type_this=how_to_install(module)) from problem
 
 
 def with_fields(element: Any, **values: Any) -> Any:

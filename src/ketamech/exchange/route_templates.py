@@ -50,7 +50,7 @@ class TimeMap:
 
     @property
     def largest(self) -> float:
-        """The largest size, either way."""
+        """The largest absolute size."""
         return max(map(abs, self._sizes.values()), default=0.0)
 
     def _known_time(self, time: float) -> float | None:

@@ -209,13 +209,13 @@ class DoseFinder:
 
     def simulate(self, values: Mapping[str, np.ndarray], doses: np.ndarray) -> np.ndarray:
         """Endpoints [goal, dose, draw] of a person; NaN for draws that could not be solved."""
-        count, parts, scenarios = len(next(iter(values.values()))), [], [self.scenario(dose) for dose in doses]
+        count, ensembles, scenarios = len(next(iter(values.values()))), [], [self.scenario(dose) for dose in doses]
         times = self._times(scenarios[-1])
         for scenario in scenarios:
             free_values = {name: value for name, value in values.items() if name not in scenario.values}
-            parts.append(ensemble_of_scenario(self.model, scenario, free_values, count, float(times[-1]) + 1e-6))
+            ensembles.append(ensemble_of_scenario(self.model, scenario, free_values, count, float(times[-1]) + 1e-6))
         outputs = tuple(dict.fromkeys(goal.endpoint.output for goal in self.goals))
-        solved = Ensemble.joined(parts).solve(times, outputs, tolerance=TOLERANCE, threads=self.threads)
+        solved = Ensemble.joined(ensembles).solve(times, outputs, tolerance=TOLERANCE, threads=self.threads)
         curves = solved.values.reshape(len(doses), count, len(times), len(outputs))
         return np.array([goal.read(times, curves[..., outputs.index(goal.endpoint.output)]) for goal in self.goals])
 
@@ -307,16 +307,17 @@ class FoundDose:
     endpoints_at_dose: np.ndarray
 
 
-def dose_table(finder: DoseFinder, found: Mapping[str, FoundDose]) -> pd.DataFrame:
+def dose_table(finder: DoseFinder, doses: Mapping[str, FoundDose]) -> pd.DataFrame:
     """One row per person and goal: the dose, and what is predicted with it."""
     rows = []
-    for name, one in found.items():
-        for goal, values in zip(finder.goals, one.endpoints_at_dose, strict=True):
+    for name, found_dose in doses.items():
+        for goal, values in zip(finder.goals, found_dose.endpoints_at_dose, strict=True):
             low, median, high = percentiles(values, BAND)
             rows.append({
-                "ID": name, "dose": one.dose, "window_low": one.window[0], "window_high": one.window[1],
+                "ID": name, "dose": found_dose.dose,
+                "window_low": found_dose.window[0], "window_high": found_dose.window[1],
                 "goal": goal.text, "predicted": median, "low": low, "high": high, "unit": goal.unit,
-                "probability": float(goal.chance(values)), "remark": one.remark,
+                "probability": float(goal.chance(values)), "remark": found_dose.remark,
             })  # fmt: skip
     return pd.DataFrame(rows)
 

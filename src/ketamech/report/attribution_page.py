@@ -113,7 +113,7 @@ def _course(attribution: Attribution) -> Figure:
     if draws:
         samples = attribution.madrs_decomposition[:, 1:]
         _stack(panels[0], attribution, samples.mean(axis=1), f"mean of {draws} draws; dashed: 95 % of the sum")
-        for limit in percentiles(samples.sum(axis=0), INTERVAL_95):
+        for limit in percentiles(samples.sum(axis=0), INTERVAL_95, axis=0):
             panels[0].plot(attribution.times, limit, color=TEXT_COLOUR, lw=0.8, ls="--")
     _stack(panels[-1], attribution, attribution.madrs_decomposition[:, 0], "at the table values")
     legend = panels[-1].get_legend_handles_labels()

@@ -178,7 +178,7 @@ def _posterior(names: Sequence[str], draws: np.ndarray) -> Figure:
     """Marginals against the prior on the left, correlations on the right."""
     figure = page(11, 0.3 * len(names) + 2.0, "Posterior (in SD of the prior from its median) and correlations")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.2])
-    low, middle, high = percentiles(draws, MEDIAN_AND_95)
+    low, middle, high = percentiles(draws, MEDIAN_AND_95, axis=0)
     y = np.arange(len(names))
     left.axvspan(-Z95, Z95, color=BAND_GREY, lw=0, label="prior, 95 %")
     left.hlines(y, low, high, color=OKABE_ITO[0], lw=3, label="posterior, 95 %")

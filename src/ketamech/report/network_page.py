@@ -92,7 +92,7 @@ def _draw_heat_map(figure: Figure, axes: Axes, prediction: NetworkPrediction) ->
 def _bands(axes: Axes, prediction: NetworkPrediction, name: str, label: str) -> None:
     """Median, 50 % and 90 % bands of the draws."""
     times = prediction.curves["time"].values[1:]
-    limits = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES), strict=True))
+    limits = dict(zip(QUANTILES, percentiles(prediction.change(name)[:, 1:], QUANTILES, axis=0), strict=True))
     for low_p, high_p, opacity in ((5, 95, 0.18), (25, 75, 0.35)):
         axes.fill_between(times, limits[low_p], limits[high_p], color=OKABE_ITO[0], alpha=opacity, lw=0)
     axes.plot(times, limits[50], color=OKABE_ITO[0], lw=1.6)

@@ -71,13 +71,13 @@ def _equations(outline: ExpressionTrees, zero: set[str]) -> Iterable[Tree]:
 def _with_fixed(names: set[str], outline: ExpressionTrees, zero: set[str]) -> set[str]:
     """Names, and the names in the expressions of outputs that are constant for a person."""
     fixed_expressions = {name: expression for name, expression in outline.outputs if name in outline.fixed}
-    queue, found = list(names), set(names)
+    queue, found_names = list(names), set(names)
     while queue:
         name = queue.pop()
-        new_names = live_names(fixed_expressions[name], zero) - found if name in fixed_expressions else set()
+        new_names = live_names(fixed_expressions[name], zero) - found_names if name in fixed_expressions else set()
         queue += new_names
-        found |= new_names
-    return found
+        found_names |= new_names
+    return found_names
 
 
 def _dosing(regimen: Regimen | None, model: Model) -> set[str]:

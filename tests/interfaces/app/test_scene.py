@@ -296,7 +296,7 @@ def test_a_published_point_opens_its_paper_by_mouse_and_by_keyboard(story):
 
 def test_a_claim_states_its_words_verdict_lean_and_in_whom(story):
     until(story, "document.querySelector('#signalling [data-claim=mtor-needed]')?.textContent.includes('Mixed')")
-    text = story.locator("#signalling [data-claim=mtor-needed]").inner_text()
+    text = story.locator("#signalling [data-claim=mtor-needed]:visible").inner_text()
     assert "The effect needs mTORC1" in text
     assert "leans slightly against it" in text
     assert "animals for" in text

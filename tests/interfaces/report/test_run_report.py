@@ -27,7 +27,6 @@ from ketamech.report.tracks import load_tracks, tracks_of
 from ketamech.simulation.citations import cited_evidence, used_parameters
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.scenario import Scenario
-from ketamech.simulation.simulate import subjects
 
 SENTENCE = "racemic 0.5 mg/kg IV over 40 min"
 
@@ -50,7 +49,7 @@ def used(model, sentence, **values):
     scenario = load_scenario(sentence, model.parameters)
     changed = Scenario(**{**vars(scenario), "values": {**scenario.values, **values}})
     curves = simulate(changed, model=model)
-    return changed, set(used_parameters(curves, model, changed.values, subjects(changed, model)))
+    return changed, set(used_parameters(curves, model, changed.values, changed.regimen))
 
 
 def stages(names):
@@ -173,7 +172,7 @@ def test_nothing_written_names_the_machine(folder):
 
 def test_only_papers_behind_what_was_given_are_cited(folder, racemic, model):
     scenario, curves = racemic
-    names = used_parameters(curves, model, scenario.values, subjects(scenario, model))
+    names = used_parameters(curves, model, scenario.values, scenario.regimen)
     owed = {model.parameters[name].name for name in names}
     assert not any(name.startswith("memantine.") for name in owed)
     entries = json.loads((folder / "bibliography.json").read_text(encoding="utf-8"))

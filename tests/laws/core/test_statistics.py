@@ -30,13 +30,14 @@ def test_the_nearest_value_is_one_of_the_values_and_may_be_infinite():
 
 def test_percentiles_of_columns_and_of_rows():
     values = np.arange(12.0).reshape(3, 4)
-    assert percentiles(values, (0, 50, 100)).tolist() == values.tolist()
+    assert percentiles(values, (0, 50, 100), axis=0).tolist() == values.tolist()
+    assert percentiles(values, (0, 50, 100)).tolist() == [0, 5.5, 11]
     assert percentiles(values, (50,), axis=1).tolist() == [[1.5, 5.5, 9.5]]
     values[:, 0], values[0, 1] = np.nan, np.nan
-    found = percentiles(values, (0, 100))
+    found = percentiles(values, (0, 100), axis=0)
     assert np.isnan(found[:, 0]).all()
     assert found[:, 1:].tolist() == [[5, 2, 3], [9, 10, 11]]
-    assert percentiles(np.empty((0, 4)), MEDIAN_AND_95).shape == (3, 4)
+    assert percentiles(np.empty((0, 4)), MEDIAN_AND_95, axis=0).shape == (3, 4)
 
 
 def test_weights_that_are_all_equal_give_the_usual_percentiles():

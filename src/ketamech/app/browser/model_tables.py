@@ -111,7 +111,7 @@ def scenario_tables(model: Model) -> dict[str, Any]:
 
 
 def output_tables(model: Model) -> dict[str, Any]:
-    """Every output as a track of its own, by name, and its unit in the model."""
+    """Every output as a track {output name: track, with the unit of the model}."""
     values = drug_values(model.parameters)
     return {
         name: {**_track(single_output_track(name, model), model, values), "model_unit": unit_text}
@@ -120,7 +120,7 @@ def output_tables(model: Model) -> dict[str, Any]:
 
 
 def outcome_table(model: Model) -> list[dict[str, Any]]:
-    """Outcomes of an attribution: what is read of which output, with the unit."""
+    """Outcomes of an attribution, each with its endpoint, output and unit."""
     units = model.layout.units
     return [
         {**asdict(endpoint), "outcome": words, "unit": units[endpoint.output]} for words, endpoint in outcomes(model)
@@ -143,12 +143,9 @@ def people_tables(model: Model) -> tuple[dict[str, Any], bytes]:
 def _parameter(row: Parameter) -> dict[str, Any]:
     low, high = bounds(row)
     row_values: dict[str, Any] = {"value": row.canonical, "unit": row.unit, "factor": unit(row.unit).factor}
-    names = named_values().get(row.name)
-    return (
-        row_values
-        | ({"names": names} if names else {})
-        | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
-    )
+    if names := named_values().get(row.name):
+        row_values["names"] = names
+    return row_values | {key: edge for key, edge in (("low", low), ("high", high)) if math.isfinite(edge)}
 
 
 def _species(name: str, model: Model) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def metadata_of(app_state: AppState) -> Metadata:
     from ketamech import __version__
 
     table, layout = app_state.model.parameters, app_state.model.layout
-    found: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "version": __version__,
         "disclaimer": DISCLAIMER,
         "drugs": [
@@ -220,8 +220,13 @@ def metadata_of(app_state: AppState) -> Metadata:
         "species": list(SPECIES),
         "model_variants": list(load_model_variants(table).values()),
         "perturbations": [
-            PerturbationInfo(phrase=_phrase(one), kind=one.kind, target=one.target, description=one.why)
-            for one in load_perturbations().values()
+            PerturbationInfo(
+                phrase=_phrase(perturbation),
+                kind=perturbation.kind,
+                target=perturbation.target,
+                description=perturbation.why,
+            )
+            for perturbation in load_perturbations().values()
         ],
         "presets": load_presets(),
         "story": {
@@ -235,33 +240,38 @@ def metadata_of(app_state: AppState) -> Metadata:
         "evidence_stages": sorted({row.stage for row in app_state.evidence.observations.values()}),
         "limits": app_state.limits,
     }
-    return Metadata.model_validate(found)
+    return Metadata.model_validate(metadata)
 
 
 # Tracks
 
 
 def _tracks(app_state: AppState) -> list[TrackInfo]:
-    """The tracks with curves in this model, and in whom the published values of each curve were measured."""
+    """The tracks with curves in this model, with the subjects of the published values of each curve."""
     subjects: dict[str, set[str]] = defaultdict(set)
     for target in load_targets(app_state.evidence, load_protocols()):
         subject = _subject(app_state.evidence[target.evidence])
         for name in (name for text in target.measure.output.split("|") for name in names_in(text)):
             subjects[name].add(subject)
-    found = []
+    tracks = []
     for track in load_tracks().values():
         if curves := available_curves(track, app_state.model):
-            known = {curve.outputs: {one for name in curve.names for one in subjects[name]} for curve in curves}
-            measured = {key: next((one for one in SUBJECTS if one in ones), "nothing") for key, ones in known.items()}
-            found.append(TrackInfo.model_validate(track).model_copy(update={"measured": measured}))
-    return found
+            subjects_of_curves = {
+                curve.outputs: {one for name in curve.names for one in subjects[name]} for curve in curves
+            }
+            measured = {
+                key: next((one for one in SUBJECTS if one in ones), "nothing")
+                for key, ones in subjects_of_curves.items()
+            }
+            tracks.append(TrackInfo.model_validate(track).model_copy(update={"measured": measured}))
+    return tracks
 
 
 SUBJECTS = ("people", "animals", "cells")
 
 
 def _subject(row: Observation) -> str:
-    """Who or what an evidence row measured: people, animals, or cells."""
+    """Subjects of an evidence row: people, animals or cells."""
     if is_in_vitro(row):
         return "cells"
     return "people" if row.species == "human" else "animals"
@@ -270,25 +280,25 @@ def _subject(row: Observation) -> str:
 # Settings of a scenario
 
 
-def _phrase(one: Perturbation) -> str:
+def _phrase(perturbation: Perturbation) -> str:
     """The text of a perturbation in a scenario: its name with its first usual dose and time."""
-    dose = one.doses[0] if one.doses else None
+    dose = perturbation.doses[0] if perturbation.doses else None
     if dose is None:
-        return one.name
-    where = "into the brain" if dose.route == "brain" else dose.route
-    return f"{one.name} {dose.amount:g} {dose.unit} {where} at {60 * one.at:g} min"
+        return perturbation.name
+    route_text = "into the brain" if dose.route == "brain" else dose.route
+    return f"{perturbation.name} {dose.amount:g} {dose.unit} {route_text} at {60 * perturbation.at:g} min"
 
 
 def _pathways(table: ParameterTable) -> list[dict[str, Any]]:
     """Pathway switches in the order of data/pathways, then switches of a user's own stages."""
     switches = {name.removeprefix("pathway."): row for name, row in table.items() if name.startswith("pathway.")}
-    found = []
+    pathways = []
     for name in dict.fromkeys([*(name for name in load_pathways() if name in switches), *switches]):
-        one = component(name)
-        shown_as = {"label": one.label, "colour": one.colour, "one_line": one.one_line}
-        sources = {"evidence": list(one.evidence), "claims": list(one.claims)}
-        found.append({**_setting(switches[name]).model_dump(), **shown_as, **sources})
-    return found
+        pathway = component(name)
+        shown_as = {"label": pathway.label, "colour": pathway.colour, "one_line": pathway.one_line}
+        sources = {"evidence": list(pathway.evidence), "claims": list(pathway.claims)}
+        pathways.append({**_setting(switches[name]).model_dump(), **shown_as, **sources})
+    return pathways
 
 
 def _settings(table: ParameterTable, prefix: str) -> list[Setting]:
@@ -319,17 +329,17 @@ def load_story(folder: Path = PRESETS) -> dict[str, list[TableRow]]:
 
 def load_story_texts(folder: Path = DATA) -> dict[str, list[TableRow]]:
     """Chapters, glossary and drawing of the story by table. Raises InputError naming file, line and column."""
-    found = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
-    return {**found, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
+    tables = {name: _rows(folder / "story" / f"{name}.csv", columns) for name, columns in TEXT_COLUMNS.items()}
+    return {**tables, "bindings": _rows(folder / "scene" / "bindings.csv", BINDING_COLUMNS)}
 
 
 def _simulated_responses() -> list[TableRow]:
     """Percent of responders of the virtual copies of published arms, by the id of the evidence row."""
     arms = pd.read_csv(DATA / "calibration" / "weighted_arms.csv", comment="#")
-    known = arms.dropna(subset=["response (%)", "simulated response (%)"])
+    measured_arms = arms.dropna(subset=["response (%)", "simulated response (%)"])
     return [
         {"id": str(evidence).split(";")[-1], "percent": round(float(percent), 1)}
-        for evidence, percent in zip(known["evidence"], known["simulated response (%)"], strict=True)
+        for evidence, percent in zip(measured_arms["evidence"], measured_arms["simulated response (%)"], strict=True)
     ]
 
 
@@ -356,14 +366,14 @@ def load_presets(folder: Path = PRESETS) -> list[dict[str, Any]]:
 
 
 def _preset(row: CsvRow) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    preset: dict[str, Any] = {
         "title": row.required("title", "a name"),
-        "treatments": parts(row.required("treatments", "at least one treatment")),
+        "treatments": list(parts(row.required("treatments", "at least one treatment"))),
         "person": dict(_pair(row, cell) for cell in parts(row["person"])),
     }
     if row["pathways_off"]:
-        found["pathways"] = dict.fromkeys(parts(row["pathways_off"]), False)
-    return found | ({"horizon": row["horizon"]} if row["horizon"] else {})
+        preset["pathways"] = dict.fromkeys(parts(row["pathways_off"]), False)
+    return preset | ({"horizon": row["horizon"]} if row["horizon"] else {})
 
 
 def _pair(row: CsvRow, cell: str) -> tuple[str, str]:

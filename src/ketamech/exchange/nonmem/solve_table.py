@@ -57,8 +57,8 @@ class Replicates:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            what = f"{self.count} replicates"
-            raise InputError(what, key="replicates", expected="at least 1", type_this="--replicates 100")
+            message = f"{self.count} replicates"
+            raise InputError(message, key="replicates", expected="at least 1", type_this="--replicates 100")
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,8 @@ def observed_occasions(table: DoseTable) -> list[TableOccasion]:
     """Every occasion with an observation. Raises InputError where there is none."""
     occasions = [(s, o) for s in table.subjects for o in s.occasions if o.observations]
     if not occasions:
-        what = "the table has no observation record"
-        raise InputError(what, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
+        message = "the table has no observation record"
+        raise InputError(message, file=table.path, key="EVID", expected="records with EVID 0 for times to compute")
     return occasions
 
 
@@ -237,8 +237,10 @@ def curves_of(table: DoseTable, model: Model, outputs: Sequence[str]) -> xr.Data
     observed = [[one.time for one in occasion.observations] for _, occasion in occasions]
     hours = np.unique(np.concatenate(observed))
     if len(occasions) * len(hours) * len(names) > MAX_VALUES:
-        what = f"{len(occasions):,} occasions at {len(hours):,} times"
-        raise InputError(what, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record")
+        message = f"{len(occasions):,} occasions at {len(hours):,} times"
+        raise InputError(
+            message, file=table.path, expected="fewer outputs or times, or simulate_records: a row a record"
+        )
     begin = np.array([[occasion.begin] for _, occasion in occasions])
     first, last = (np.array([[of(times)] for times in observed]) for of in (min, max))
     delay = np.array([[pre_dose_delay(occasion)] for _, occasion in occasions])

@@ -31,16 +31,16 @@ def scenario_of(table: DoseTable, subject: DoseTableSubject, parameters: Paramet
     first, *others = subject.occasions
     if others:
         row = others[0].rows[0] if others[0].rows else others[0].observations[0].row
-        what = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
-        raise row.error(what, "EVID", "a subject without resets; several occasions are solved as a table")
+        message = f"ID {subject.name} is reset at TIME {others[0].begin:g}"
+        raise row.error(message, "EVID", "a subject without resets; several occasions are solved as a table")
     if first.changes:
-        what = f"covariates of ID {subject.name} change with time"
+        message = f"covariates of ID {subject.name} change with time"
         expected = "constant covariates; those that change are solved as a table, with observation records"
-        raise first.every[0].row.error(what, "ID", expected)
+        raise first.every[0].row.error(message, "ID", expected)
     if not first.is_scenario:
         assert first.start is not None
-        what = f"ID {subject.name} starts at the steady state of doses that are not given again"
-        raise first.start.error(what, "SS", "doses that go on (ADDL); other starts are solved as a table")
+        message = f"ID {subject.name} starts at the steady state of doses that are not given again"
+        raise first.start.error(message, "SS", "doses that go on (ADDL); other starts are solved as a table")
     regimen = first.regimen
     horizon = _horizon(first, regimen)
     check_solvable(regimen, parameters, subject, first, horizon)

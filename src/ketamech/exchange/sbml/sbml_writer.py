@@ -73,7 +73,7 @@ class SbmlWriter:
         self, identifier: str, name: str, unit: str, value: float, compartment: str, *, kind: str,
         remarks: Iterable[str] = (), resources: Iterable[Resource] = (),
     ) -> None:  # fmt: skip
-        """A state that reactions change; its id means its amount or count, or its concentration, as `kind` says."""
+        """Add a species that reactions change; `kind`: whether its id means an amount, a count or a concentration."""
         species = with_fields(self._model.createSpecies(), Id=identifier, Name=name, Compartment=compartment)
         with_fields(species, BoundaryCondition=False, Constant=False, HasOnlySubstanceUnits=kind != CONCENTRATION)
         substance = "umol" if kind == CONCENTRATION else unit

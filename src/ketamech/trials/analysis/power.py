@@ -199,7 +199,7 @@ def error_sentences(analysis: TrialAnalysis, trial: Trial, criterion: SuccessCri
 def chance_of_error(comparisons: pd.DataFrame, criterion: SuccessCriterion) -> str:
     """The expected chance of a wrong answer from the trials of one comparison.
 
-    The mean over trials stands for the true difference. Within two standard errors of no difference (or of the margin)
+    The mean over trials is taken as the true difference. Within two standard errors of no difference (or of the margin)
     it is not known whether success is the right answer.
     """
     n_trials, n_met = len(comparisons), int(criterion.is_met(comparisons).sum())
