@@ -368,7 +368,7 @@ def load_presets(folder: Path = PRESETS) -> list[dict[str, Any]]:
 def _preset(row: CsvRow) -> dict[str, Any]:
     preset: dict[str, Any] = {
         "title": row.required("title", "a name"),
-        "treatments": parts(row.required("treatments", "at least one treatment")),
+        "treatments": list(parts(row.required("treatments", "at least one treatment"))),
         "person": dict(_pair(row, cell) for cell in parts(row["person"])),
     }
     if row["pathways_off"]:
