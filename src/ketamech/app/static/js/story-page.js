@@ -4,6 +4,7 @@ import { button, element, find } from "./dom.js";
 import { draggedTime } from "./drag-number.js";
 import { formatTimeLong } from "./format.js";
 import { Guess } from "./guess.js";
+import { readingLevel } from "./reading-level.js";
 import { ShareFigure } from "./share-of-people.js";
 import { stageExcerpts } from "./stage-excerpt.js";
 import { TimeFigure } from "./time-figure.js";
@@ -31,7 +32,9 @@ export function buildChapters(tables, context) {
 function chapterNode(row, i, tables, context) {
   const ofChapter = (name) => tables[name].filter(({ chapter }) => chapter === row.id);
   const paragraphs = ofChapter("paragraphs");
-  const [first, ...others] = paragraphs.map((one) => paragraphNodes(one, context.withTerms));
+  const nodes = paragraphs.map((one) => paragraphNodes(one, context.withTerms));
+  const [first, ...others] = nodes;
+  const end = element("span", { hidden: true }); // of the paragraphs
   const guesses = ofChapter("guesses").map((one) => new Guess(one, context.openEvidence).node);
   const figures = element("div", { class: "figures", id: `${row.id}-figures` });
   const figuresByTrack = split(row.tracks, " ").map((key) => [key, addFigure(key, figures, context)]);
@@ -51,7 +54,7 @@ function chapterNode(row, i, tables, context) {
     element(
       "div",
       { class: "text" },
-      [first, guesses, others, replacedBadges(paragraphs), stageExcerpts(ofChapter("equations"), context.state)].flat(2),
+      [first, guesses, others, end, stageExcerpts(ofChapter("equations"), context.state)].flat(2),
       steps.node,
       row.id === "unknown" ? null : currentValues(row.id),
       row.mechanism ? element("p", { class: "mechanism-share", "data-mechanism": row.mechanism }) : null,
@@ -59,6 +62,7 @@ function chapterNode(row, i, tables, context) {
     ),
     figures,
   );
+  placeClaims(nodes.filter(([text, claims]) => text.dataset.until && claims), end);
   return { node, steps, figures: figuresByTrack };
 }
 
@@ -76,7 +80,7 @@ function paragraphNodes(row, withTerms) {
   const { level, text } = row;
   const levels = { "data-from": READ_FROM[level] ?? null, "data-until": level === "plain" ? "student" : null };
   const badges = badgesOf(row);
-  const place = badges.length ? element("div", { class: "claims", ...levels }, badges) : null;
+  const place = badges.length ? element("div", { class: "claims", "data-from": levels["data-from"] }, badges) : null;
   return [element("p", levels, withTerms(text)), place].filter(Boolean);
 }
 
@@ -89,10 +93,11 @@ function badgesOf({ claims, evidence }) {
   return badges;
 }
 
-// For the expert: the claims and published values of the paragraphs that the expert's text replaces.
-function replacedBadges(paragraphs) {
-  const badges = paragraphs.filter(({ level }) => level === "plain").flatMap(badgesOf);
-  return badges.length ? [element("div", { class: "claims", "data-from": "expert" }, badges)] : [];
+// The claims of the plain text stand below it; for the expert, where that text is hidden, before the node `end`.
+function placeClaims(paragraphs, end) {
+  const place = (level) => paragraphs.forEach(([text, claims]) => (level === "expert" ? end.before(claims) : text.after(claims)));
+  readingLevel.listeners.push(place);
+  place(readingLevel.level);
 }
 
 function addFigure(key, place, { trackInfo, openEvidence, crisisLines }) {
