@@ -12,7 +12,6 @@ const MODULES = [
   "output-times",
   "parse-errors",
   "parser",
-  "people",
   "perturbations",
   "regimen",
   "regimen-text",
@@ -21,6 +20,7 @@ const MODULES = [
   "tracks",
   "treatment",
   "units",
+  "virtual-patients",
   "words",
 ];
 const TABLES = ["kernel", "scenario", "dosing"];
