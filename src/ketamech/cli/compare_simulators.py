@@ -53,7 +53,7 @@ ENGINE_NAMES = {
     "AMICI": "AMICI (CVODES)",
 }
 TELLURIUM_NOTE = """\
-Tellurium executed each archive itself: its integrator and tolerances (1e-8, absolute 1e-10) are those of the
+Tellurium executed each archive itself: its integrator and tolerances (1e-9, absolute 1e-10) are those of the
 SED-ML, and outputs that an archive does not report (amounts in compartments of the kinetics) have no number.
 """
 INTRODUCTION = """# Certificate: the exported model in other engines
@@ -132,8 +132,8 @@ def compare_simulators(
     if markdown is not None:
         _write_certificate(markdown, comparison)
     terminal.table(_largest_differences(comparison), title="Largest difference, relative to the scale of the output")
-    for (name, engine), reason in comparison.failures.items():
-        console.print(f"{name} was not executed by {engine}: {terminal.escape_markup(reason)}")
+    for (name, _), reason in comparison.failures.items():
+        console.print(f"{name}: {terminal.escape_markup(reason)}")
     word = "within" if comparison.within_goal else "ABOVE"
     console.print(f"Largest difference: {comparison.largest:.2g}, {word} the limit of 1e-4.")
     if not comparison.within_goal:
@@ -171,9 +171,7 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     ordered = by_output.loc[by_output.max(axis=1).sort_values(ascending=False, kind="stable").index]
     lines = zip(ordered.index, ordered.to_numpy(), strict=True)
     outputs = [[f"`{name}`", *("" if share != share else f"{share:.1e}" for share in line)] for name, line in lines]
-    failures = [
-        f"{name} was not executed by {engine}: {reason}" for (name, engine), reason in comparison.failures.items()
-    ]
+    failures = [f"{name}: {reason}." for (name, _), reason in comparison.failures.items()]
     parts = [head, "## By scenario", scenarios, *failures, "## By output, worst first"]
     parts.append(markdown_table(["output", *map(str, ordered.columns)], outputs))
     atomic_write(path, ("\n\n".join(parts) + "\n").encode())

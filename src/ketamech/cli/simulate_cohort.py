@@ -328,10 +328,10 @@ def simulate_table(records: Records, options: SimulateOptions, unused_options: M
     for name, value in unused_options.items():
         option = f"--{name.replace('_', '-')}"
         if name in ("seed", "varying"):
-            what = f"{option} {value} of a dose table is for replicates"
-            raise InputError(what, key=option, expected="also --replicates", type_this="--replicates 100")
-        what = f"{option} {value} is for one scenario"
-        raise InputError(what, key=option, expected="one subject of the table", type_this="--subject 1")
+            message = f"{option} {value} of a dose table is for replicates"
+            raise InputError(message, key=option, expected="also --replicates", type_this="--replicates 100")
+        message = f"{option} {value} is for one scenario"
+        raise InputError(message, key=option, expected="one subject of the table", type_this="--subject 1")
     folder = options.out or Path("runs") / folder_name(table.path.stem)
     terminal.check_folder(folder)
     model = terminal.model(options.pk_model)

@@ -262,10 +262,10 @@ def _arms_of_trial(name: str) -> list[PublishedArm]:
     from ketamech.estimation.published_arms import published_arms
 
     if not (arms := published_arms(name)):
-        what = f"'{name}' has no arm with a published mean and SD"
+        message = f"'{name}' has no arm with a published mean and SD"
         expected = ", ".join(_shipped_names(True))
         raise InputError(
-            what, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
+            message, key="--weight-to-published", expected=expected, nearest=closest_match(name, _shipped_names(True))
         )
     return arms
 

@@ -10,6 +10,7 @@ the classes directly, to solve one loaded model for many patients.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -249,7 +250,8 @@ def simulate_tellurium(archive: Path, times: np.ndarray, ids: Sequence[str], sca
     try:
         (result,) = import_tellurium().executeCombineArchive(str(archive), createOutputs=False).values()
     except (OSError, RuntimeError) as problem:
-        raise SolverError(f"Tellurium could not execute the archive: {problem}") from None
+        first_sentence = re.split(r"\.[ ;]", str(problem))[0]
+        raise SolverError(f"Tellurium could not execute the archive: {first_sentence}") from None
     courses = [name.removeprefix("task_") for name in SedmlFile(archive).courses()]
     curves = {name: np.asarray(values)[:, 0] for name, values in result["dataGenerators"].items()}
     reported = np.concatenate([curves[f"{course}_time"] for course in courses])

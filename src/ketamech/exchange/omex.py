@@ -39,7 +39,10 @@ PARAMETER = "/sbml:sbml/sbml:model/sbml:listOfParameters/sbml:parameter[@id='{}'
 SPECIES = "/sbml:sbml/sbml:model/sbml:listOfSpecies/sbml:species[@id='{}']"
 TIME = "urn:sedml:symbol:time"
 CVODE = "KISAO:0000019"
-TOLERANCES = (("KISAO:0000209", "1e-8"), ("KISAO:0000211", "1e-10"))  # relative, absolute
+MAX_STEPS = "1000000"  # Tellurium takes 20,000 by itself
+SOLVER_SETTINGS = (  # relative and absolute tolerance, number of steps
+    ("KISAO:0000209", "1e-9"), ("KISAO:0000211", "1e-10"), ("KISAO:0000415", MAX_STEPS),
+)  # fmt: skip
 PLOTTED_OUTPUTS = ("mood.madrs", "dissociation.cadss", "spines.density")
 DISPLAY_COURSES = "seen"
 _ID = re.compile(r"\b[A-Za-z]\w*")
@@ -99,7 +102,7 @@ class _Simulations:
             OutputStartTime=0.0, OutputEndTime=course.end, NumberOfSteps=course.steps,
         )  # fmt: skip
         algorithm = with_fields(simulation.createAlgorithm(), KisaoID=CVODE)
-        for term, value in TOLERANCES:
+        for term, value in SOLVER_SETTINGS:
             with_fields(algorithm.createAlgorithmParameter(), KisaoID=term, Value=value)
         task = f"task_{course.name}"
         with_fields(self._document.createTask(), Id=task, ModelReference="model", SimulationReference=course.name)

@@ -291,7 +291,7 @@ def scenarios(folder, text):
 REFUSED = {
     "TIME,AMT,CMT\n0,20,buccal": ["doses.csv:2", "CMT", "no compartment 'buccal'"],
     "TIME,AMT,CMT\n0,20,-1": ["negative compartment"],
-    "TIME,AMT,CMT,EVID\n0,20,IV,5": ["EVID of 5", "no other is known"],
+    "TIME,AMT,CMT,EVID\n0,20,IV,5": ["EVID of 5", "no other is supported"],
     "TIME,AMT,CMT,EVID\n0,20,IV,0": ["an observation with an amount"],
     "TIME,AMT,CMT,EVID\n0,0,IV,1": ["a dose with AMT of 0"],
     "TIME,AMT,CMT,EVID\n0,-5,IV,1": ["a dose with AMT of -5"],

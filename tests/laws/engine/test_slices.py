@@ -197,7 +197,7 @@ def test_code_of_equations_is_read_as_it_was_written(system):
     code = equation_code(system)
     assert EquationCode.from_json(code.to_json()) == code
     for text in ("{}", "[]", "7"):
-        with pytest.raises(ValueError, match="no code of equations"):
+        with pytest.raises(ValueError, match="not equation code"):
             EquationCode.from_json(text)
 
 

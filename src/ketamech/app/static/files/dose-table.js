@@ -103,10 +103,10 @@ export class DoseTableReader {
     if (!row.has("EVID")) return isDosed ? dose : observation;
     const kind = row.number("EVID");
     if (!this.tables.kinds.includes(kind)) {
-      throw row.error(`EVID of ${general(kind)}`, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is known here");
+      throw row.error(`EVID of ${general(kind)}`, "EVID", "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose; no other is supported");
     }
     if (kind === other && row.text("CMT").startsWith("-")) {
-      throw row.error(`CMT ${row.text("CMT")} switches a compartment off`, "CMT", "a route: none is switched off here");
+      throw row.error(`CMT ${row.text("CMT")} switches a compartment off`, "CMT", "a route; compartments cannot be switched off");
     }
     if (kind === other && row.text("DRUG").toLowerCase() === this.tables.visit_drug) return dose;
     if (isDosed && kind in this.tables.undosed) {
