@@ -55,11 +55,15 @@ _MODULES = {
     "simulate": "interface",
 }
 
+_WITH_RESULTS = ("Model", "Trial")  # their results have the accessor `dataset.ketamech`, which interface.py registers
+
 __all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
     """Import the module of a public name on first use, so that `import ketamech` loads no library."""
+    if name in _WITH_RESULTS:
+        importlib.import_module("ketamech.interface")
     if name in _MODULES:
         return getattr(importlib.import_module(f"ketamech.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'ketamech' has no attribute '{name}'")

@@ -22,6 +22,15 @@ def test_listing_loads_nothing():
     assert found.stdout.strip() == "[]"
 
 
+def test_a_model_brings_the_methods_of_its_results():
+    """`dataset.ketamech` exists wherever a public class can make a Dataset."""
+    program = "import ketamech, xarray; ketamech.Model; print(hasattr(xarray.Dataset, 'ketamech'))"
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True, timeout=60
+    )
+    assert found.stdout.strip() == "True"
+
+
 def test_what_is_listed_can_be_loaded():
     ketamech = importlib.import_module("ketamech")
     members = dict(inspect.getmembers(ketamech))
