@@ -53,7 +53,7 @@ def test_draws_of_a_person_have_the_fitted_posterior_and_the_variability_of_the_
     many = individuals(made, draws=4000)
     fitted = np.log(many.values["pharmacokinetics.intrinsic_clearance_s"][0])
     assert fitted.mean() == pytest.approx(made.mode[0, 0], abs=0.02)
-    assert fitted.std() == pytest.approx(np.sqrt(made.spread[0, 0, 0]), rel=0.15)
+    assert fitted.std() == pytest.approx(np.sqrt(made.person_covariance[0, 0, 0]), rel=0.15)
     tied = many.values["pharmacokinetics.intrinsic_clearance_r"][0]
     assert np.std(np.log(tied) - fitted) < 1e-9
     rest = np.log(many.values["dissociation.cadss_ec50"][0])

@@ -125,7 +125,7 @@ def test_each_period_has_an_estimate_and_doses_are_for_a_new_one(made):
     assert inside.mean() > 0.8
     drawn = np.log(individuals(fitted, draws=2000).values["pharmacokinetics.intrinsic_clearance_s"])
     within = fitted.model.parts(fitted.covariance)[1]
-    np.testing.assert_allclose(drawn.var(axis=1), fitted.spread[:, 0, 0] + within, rtol=0.25)
+    np.testing.assert_allclose(drawn.var(axis=1), fitted.person_covariance[:, 0, 0] + within, rtol=0.25)
     simulated = fitted.distribution.replicates(20, 1)
     assert simulated.shape == (20, len(fitted.data.value))
 
