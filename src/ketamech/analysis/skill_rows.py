@@ -19,7 +19,7 @@ from ketamech.evidence import RATIOS, log_standard_error
 from ketamech.trials.design import drug_classes, is_control
 from ketamech.trials.trial_reader import shipped_trial
 
-MADRS_POINTS = 1.33  # of one point of a Hamilton scale
+MADRS_POINTS = 1.33  # of one point of any Hamilton scale: the frozen definition of skill, not the factors of the scales
 PERCENT_PER_POINT, EFFECTS_PER_POINT, LOGS_PER_POINT = 5.0, 10.0, 5.0
 # statistics that compare two arms
 DIFFERENCES = ("difference", "extra fall", "effect size", "odds ratio", "hazard ratio", "share difference")

@@ -24,7 +24,7 @@ from ketamech.analysis.claims import (
     load_rule,
     load_rule_variants,
 )
-from ketamech.analysis.robustness import ROBUST, RobustnessRow, load_robustness, percent
+from ketamech.analysis.robustness import ASSUMPTION_LABEL, ROBUST, RobustnessRow, load_robustness, percent
 from ketamech.core.atomic_files import atomic_write
 from ketamech.core.constants import DISCLAIMER
 from ketamech.core.units import DAY, time_text
@@ -354,8 +354,13 @@ def _robustness_lines(claim: str) -> list[str]:
     row = load_robustness().claim(claim)
     if row is None:
         return []
+    share = "no result" if math.isnan(row.holds) else f"{percent(row.holds)} %"
+    consequence = f": a {ASSUMPTION_LABEL}" if row.is_consequence else ""
     stops = f" It depends on {row.where_it_stops}." if row.where_it_stops else ""
-    return [f"The model gives this result in {row.text} of {row.results:.0f} sets of assumed values.{stops}", ""]
+    return [
+        f"The model gives this result in {share} of {row.results:,.0f} sets of assumed values{consequence}.{stops}",
+        "",
+    ]
 
 
 def claim_in_full(answer: ClaimResult, rule: Rule) -> str:
