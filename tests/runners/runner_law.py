@@ -295,15 +295,16 @@ RUNNERS = (
 @contextmanager
 def same_settings() -> Iterator[None]:
     """Every runner solves with the tolerance of `simulate`."""
-    holders = (sensitivity, regimen_search, attribution, perturbation_scorecard, run_trial, page)
-    before = [holder.TOLERANCE for holder in holders]
-    for holder in holders:
-        holder.TOLERANCE = TOLERANCE
+    modules = (sensitivity, regimen_search, attribution, perturbation_scorecard, run_trial, page)
+    names = [next(name for name in ("SCORE_TOLERANCE", "TOLERANCE") if hasattr(module, name)) for module in modules]
+    before = [getattr(module, name) for module, name in zip(modules, names, strict=True)]
+    for module, name in zip(modules, names, strict=True):
+        setattr(module, name, TOLERANCE)
     try:
         yield
     finally:
-        for holder, value in zip(holders, before, strict=True):
-            holder.TOLERANCE = value
+        for module, name, value in zip(modules, names, before, strict=True):
+            setattr(module, name, value)
 
 
 _expected: dict[tuple[str, bool], tuple[dict[str, float], dict[str, float]]] = {}

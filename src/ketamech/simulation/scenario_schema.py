@@ -191,10 +191,15 @@ def keys_as_yaml(keys: Mapping[str, Any]) -> str:
         if isinstance(value, list):
             lines += [f"{key}:", *(f"  - {_flow(item)}" for item in value)]
         elif isinstance(value, dict):
-            lines += [f"{key}:", *(f"  {json.dumps(name)}: {_flow(item)}" for name, item in value.items())]
+            lines += [f"{key}:", *(f"  {_key(name)}: {_flow(item)}" for name, item in value.items())]
         else:
             lines.append(f"{key}: {_flow(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    """A key, in quotes where YAML could read it as something else."""
+    return name if re.fullmatch(r"[A-Za-z_]+\.[\w.]+", name) else json.dumps(name)
 
 
 def _flow(value: Any) -> str:

@@ -278,7 +278,7 @@ def test_what_holds_no_results_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"type: .*mine"):
         read_results(tmp_path / "empty")
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
-    assert "which papers" in refused(run("cite", "x.csv", cwd=tmp_path), folder=tmp_path)
+    assert "the papers that it cites" in refused(run("cite", "x.csv", cwd=tmp_path), folder=tmp_path)
 
 
 def test_an_error_about_a_damaged_store_names_its_cause(tmp_path):

@@ -523,7 +523,7 @@ def kept_code(data: bytes) -> None:
     place = PLACE / "kernels"
     place.mkdir(exist_ok=True)
     (place / "checksums.json").write_bytes(data)
-    assert kernel._cache_file(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
+    assert kernel._cached_files(place, lambda: {"code": b"abc"}) == {"code": b"abc"}
 
 
 def kept_system(data: bytes) -> None:
