@@ -91,7 +91,7 @@ def test_one_person_of_a_table_is_a_scenario_and_has_its_observations(folder):
     assert both["venous.ketamine"].iloc[1] == pytest.approx(found["venous.ketamine"].iloc[0], rel=1e-9)
     text = (folder / "two" / "scenario.yaml").read_text(encoding="utf-8")
     assert "racemic ketamine 50 mg oral twice daily for 2 days" in text
-    assert "person.weight: 80.0 kg" in text
+    assert '"person.weight": "80.0 kg"' in text
 
 
 BAD = {
