@@ -167,7 +167,7 @@ export class Hero {
     const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
     const links = element("p", {}, linkButton("Open the published values", open), " ", plan);
     const caption = "Of 100 people, how many respond a day after the dose";
-    const title = element("h3", { text: `In trials, ${pooled.value.toFixed(0)} to ${drug.value.toFixed(0)} of 100 people responded a day after this dose` });
+    const title = element("h3", { text: `In trials, ${Math.round(pooled.value)} to ${drug.value} of 100 people responded a day after this dose` });
     const numbers = table(caption, ["", "ketamine", "control"], counted);
     return element("div", { class: "published-response" }, title, numbers, element("p", { text: WHY_LOWER }), links);
   }
