@@ -512,3 +512,31 @@ def test_paper_shows_four_pictures_of_the_synapse_and_no_controls(page, address)
     assert [stills.nth(i).get_attribute("data-level") for i in range(stills.count())] == ["synapse"] * 4
     assert not page.locator(".hero .slider").is_visible()
     assert not page.locator(".published-response button").first.is_visible()
+
+
+def test_claims_left_open_and_claims_spoken_against_stand_in_two_lists(page, address):
+    open_story(page, address)
+    until(page, "document.querySelectorAll('#open-claims .claim').length > 10")
+    lists = page.locator("#open-claims").evaluate(
+        "node => [...node.children].map(e => e.matches('h3') ? e.textContent : e.className.replace('claim ', ''))"
+    )
+    assert lists[0] == "Left open"
+    second = lists.index("The studies speak against it")
+    assert set(lists[1:second]) == {"mixed"}
+    assert set(lists[second + 1 :]) == {"not-supported", "contradicted"}
+    text = page.locator("#open-claims [data-claim=cognition]").text_content()
+    assert "hardly tested, one study" in text
+    assert "hardly tested" not in page.locator("#open-claims [data-claim=suicidality]").text_content()
+
+
+def test_other_treatments_are_stated_from_the_first_week_on(page, address):
+    open_story(page, address)
+    page.locator("#comparison").scroll_into_view_if_needed()
+    page.wait_for_selector(".published-comparison table", timeout=60_000)
+    caption = page.locator('[data-caption="comparison"]')
+    move = "async hours => (await import('/js/time-slider.js')).selectedTime.set(hours)"
+    page.evaluate(move, 2 / 3)
+    assert "Other treatments take weeks" in caption.text_content()
+    assert "ECT" not in caption.text_content()
+    page.evaluate(move, 168)
+    assert re.search(r"ECT [\d.]+", caption.text_content())
