@@ -454,7 +454,7 @@ def test_words_on_the_mood_curve_are_few_and_computed(page, address):
     words = page.locator("#mood-figure .words .note:not(.control-name)").all_text_contents()
     assert 4 <= len(words) <= 6
     lead = page.locator("#lead").inner_text()
-    time = re.search(r"half of the drug’s part left after ([\d.]+) days", " ".join(words))[1]
+    time = re.search(r"drug’s part halved after ([\d.]+) days", " ".join(words))[1]
     assert f"still there after {time} days" in lead
     points = page.locator("#score-bar p").text_content()
     drug = re.search(r"and ([\d.]+) more with the drug", points)[1]
