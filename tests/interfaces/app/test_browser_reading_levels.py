@@ -63,7 +63,8 @@ def test_an_expert_sees_equation_parameters_and_links_of_each_chapter(page, addr
             place.locator(".equation").wait_for()
             assert row["quantity"] in place.locator(".equation").inner_text()
             names = place.locator("tbody th").all_inner_texts()
-            assert names == row["parameters"].split(";")
+            assert [name.split("\n")[0] for name in names] == row["parameters"].split(";")
+            assert all(name.split("\n")[1] for name in names), "each name has its meaning below"
             assert "tab=equations" in place.locator("a").get_attribute("href")
     page.locator("#mood .stage-excerpt button").first.click()
     assert page.locator("dialog[open]").is_visible()

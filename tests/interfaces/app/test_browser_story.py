@@ -230,10 +230,10 @@ def test_a_saved_picture_holds_legend_treatment_source_and_date(page, address):
         figure.get_by_role("button", name="SVG").click()
     text = Path(saved.value.path()).read_text(encoding="utf-8")
     for part in (
-        "ketamine, arterial", "same expectancy", "Treatment: racemic ketamine 0.5 mg/kg IV over 40 min",
+        "ketamine, arterial", "no drug, same visits", "Treatment: racemic ketamine 0.5 mg/kg IV over 40 min",
         "Source: KetaMech", datetime.now(UTC).date().isoformat(), "not treatment or dosing advice",
     ):  # fmt: skip
-        assert part in re.sub(r"</text>\s*<text[^>]*>", " ", text) or part == "same expectancy", part
+        assert part in re.sub(r"</text>\s*<text[^>]*>", " ", text) or part == "no drug, same visits", part
     with page.expect_download() as saved:
         figure.get_by_role("button", name="PNG").click()
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
@@ -348,10 +348,12 @@ def test_response_rates_stand_in_one_table(page, address):
     open_story(page, address)
     page.wait_for_selector(".published-response table", state="attached")
     rows = page.locator(".published-response tbody tr")
-    assert rows.count() == 3
-    numbers = [list(map(int, rows.nth(i).locator("td").all_inner_texts())) for i in range(3)]
+    assert rows.count() == 4
+    numbers = [list(map(int, rows.nth(i).locator("td").all_inner_texts())) for i in (0, 2, 3)]
     assert numbers[0] == [64, 28], "the two published values"
+    assert rows.nth(1).locator("td").all_inner_texts() == ["52.2", "–"]
     assert all(drug > other for drug, other in numbers)
+    assert numbers[0][0] > numbers[1][0] > numbers[2][0], "the text states that the simulated numbers are lower"
 
 
 def test_the_comparison_ranks_nothing_and_shows_the_published_effect_of_ect(page, address):
@@ -361,9 +363,9 @@ def test_the_comparison_ranks_nothing_and_shows_the_published_effect_of_ect(page
     title = page.locator("#comparison-figures h3").first.inner_text()
     assert "which treatment is best, the curves do not show" in title
     assert not re.search("psychotherapy|ECT|TMS", title)
-    row = page.locator(".published-comparison tr", has_text="ECT").inner_text()
+    row = page.locator(".published-comparison tr", has_text=re.compile(r"^\s*ECT")).inner_text()
     assert "from 35.2 to 15 points" in row
-    after = float(re.search(r"from [\d.]+ to ([\d.]+) points, ", row)[1])
+    after = float(re.search(r"from [\d.]+ to ([\d.]+) points: less effect than trials found", row)[1])
     assert after > 15, "the model gives ECT less effect"
     assert page.locator(".published-comparison tbody tr").count() == 4
 
@@ -452,7 +454,7 @@ def test_words_on_the_mood_curve_are_few_and_computed(page, address):
     words = page.locator("#mood-figure .words .note:not(.control-name)").all_text_contents()
     assert 4 <= len(words) <= 6
     lead = page.locator("#lead").inner_text()
-    time = re.search(r"half of it left after ([\d.]+) days", " ".join(words))[1]
+    time = re.search(r"drug’s part halved after ([\d.]+) days", " ".join(words))[1]
     assert f"still there after {time} days" in lead
     points = page.locator("#score-bar p").text_content()
     drug = re.search(r"and ([\d.]+) more with the drug", points)[1]
@@ -510,3 +512,31 @@ def test_paper_shows_four_pictures_of_the_synapse_and_no_controls(page, address)
     assert [stills.nth(i).get_attribute("data-level") for i in range(stills.count())] == ["synapse"] * 4
     assert not page.locator(".hero .slider").is_visible()
     assert not page.locator(".published-response button").first.is_visible()
+
+
+def test_claims_left_open_and_claims_spoken_against_stand_in_two_lists(page, address):
+    open_story(page, address)
+    until(page, "document.querySelectorAll('#open-claims .claim').length > 10")
+    lists = page.locator("#open-claims").evaluate(
+        "node => [...node.children].map(e => e.matches('h3') ? e.textContent : e.className.replace('claim ', ''))"
+    )
+    assert lists[0] == "Left open"
+    second = lists.index("The studies speak against it")
+    assert set(lists[1:second]) == {"mixed"}
+    assert set(lists[second + 1 :]) == {"not-supported", "contradicted"}
+    text = page.locator("#open-claims [data-claim=cognition]").text_content()
+    assert "hardly tested, one study" in text
+    assert "hardly tested" not in page.locator("#open-claims [data-claim=suicidality]").text_content()
+
+
+def test_other_treatments_are_stated_from_the_first_week_on(page, address):
+    open_story(page, address)
+    page.locator("#comparison").scroll_into_view_if_needed()
+    page.wait_for_selector(".published-comparison table", timeout=60_000)
+    caption = page.locator('[data-caption="comparison"]')
+    move = "async hours => (await import('/js/time-slider.js')).selectedTime.set(hours)"
+    page.evaluate(move, 2 / 3)
+    assert "Other treatments take weeks" in caption.text_content()
+    assert "ECT" not in caption.text_content()
+    page.evaluate(move, 168)
+    assert re.search(r"ECT [\d.]+", caption.text_content())

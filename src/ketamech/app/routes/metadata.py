@@ -46,7 +46,7 @@ STORY_COLUMNS = {  # by table; data/presets/README.md explains the columns
     "drugs": ("id", "label", "description"),
     "schedules": ("id", "label", "regimen", "description"),
     "perturbations": ("id", "label", "phrase", "without"),
-    "compared_treatments": ("id", "label", "schedule", "regimen", "course", "published", "evidence"),
+    "compared_treatments": ("id", "label", "schedule", "regimen", "course", "published", "evidence", "departure"),
 }  # fmt: skip
 TEXT_COLUMNS = {  # data/story/README.md explains the columns
     "chapters": (

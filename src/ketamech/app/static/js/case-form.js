@@ -193,7 +193,7 @@ export function horizonAndControl(scenario, changed) {
     scenario.control = on;
     changed();
   };
-  const text = "Simulate the control: same patient, same expectancy, no drug";
+  const text = "Simulate the control: same patient, same visits, no drug";
   const control = checkbox(text, scenario.control !== false, setControl);
   return collapsible("Horizon and control", [field("Horizon", horizon, HORIZON_HINT), control]);
 }

@@ -35,6 +35,11 @@ const list = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -
 export function leanWords(claim) {
   const groups = sidesOf(claim);
   if (!groups.length) return "no study in the tables";
+  const studies = new Set([...claim.evidence_for, ...claim.evidence_against].map(({ citation }) => citation));
+  return studies.size === 1 ? `hardly tested, one study: ${leanOf(claim, groups)}` : leanOf(claim, groups);
+}
+
+function leanOf(claim, groups) {
   const balance = balanceOf(claim);
   const side = balance > 0 ? "for" : "against";
   const size = Math.abs(balance) >= LEAN ? "clearly" : "slightly";

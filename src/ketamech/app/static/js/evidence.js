@@ -26,13 +26,19 @@ export async function loadBadges() {
   findAll("[data-claim], [data-evidence]").forEach(fillBadge);
 }
 
-// The claims that the evidence leaves open, the most one-sided last.
+const OPEN_LISTS = [
+  ["Left open", ["mixed"]],
+  ["The studies speak against it", ["not supported", "contradicted"]],
+];
+
+// The claims that the evidence leaves open, then those that it speaks against; in each the most one-sided last.
 export function showOpenClaims(place, byId) {
-  const open = Object.values(byId).filter(({ verdict }) => verdict === "mixed" || verdict === "not supported");
-  open.sort((a, b) => Math.abs(balanceOf(a)) - Math.abs(balanceOf(b)));
-  const badges = open.map(({ id }) => button("evidence", null, { "data-claim": id }));
-  place.replaceChildren(...badges);
-  badges.forEach(fillBadge);
+  const all = Object.values(byId).sort((a, b) => Math.abs(balanceOf(a)) - Math.abs(balanceOf(b)));
+  const lists = OPEN_LISTS.map(([title, verdicts]) => {
+    const ids = all.filter(({ verdict }) => verdicts.includes(verdict)).map(({ id }) => id);
+    return [element("h3", { text: title }), ...evidenceBadges({ claims: ids, evidence: [] })];
+  });
+  place.replaceChildren(...lists.flat());
 }
 
 // Badges made by a script: of claims, or of evidence rows where there is no claim.

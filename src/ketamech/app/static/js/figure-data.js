@@ -8,7 +8,7 @@ export function trackSeries(track, time) {
   const series = track.curves.map(({ treated, label }, i) => {
     return { time, y: treated, label, index: i % COLOURS, kind: i ? "minor" : "main" };
   });
-  return [...series, ...controlSeries(track.curves[0], time, "same expectancy, no drug")];
+  return [...series, ...controlSeries(track.curves[0], time, "no drug, same visits")];
 }
 
 export function controlSeries({ control }, time, label, unlisted = false) {

@@ -76,7 +76,7 @@ export class Hero {
     };
     const series = [main];
     if (control.length && changes(control))
-      series.push({ time: TIMES, y: control, label: "no drug, same expectancy", kind: "control" });
+      series.push({ time: TIMES, y: control, label: "no drug, same visits", kind: "control" });
     const benefit = TIMES.map((_, i) => control[i] - scores[i]);
     const most = Math.max(...benefit);
     for (const figure of this.figures) {
@@ -145,28 +145,31 @@ export class Hero {
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `It lowers the depression score (0 to 60 points) by up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
+    const lasts = `In this model it adds up to ${most.toFixed(1)} points to the fall of the depression score (0 to 60 points), and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
-  // Beside the default dose: the response rates of a trial of that dose, of its virtual copy and of the people drawn.
+  // Above the people drawn, for the default dose: the response rates of trials, of a virtual copy and of these people.
   async publishedResponse(treated, control) {
     if (!this.state.isDefault) return "";
     const { rows } = await getJson(`/api/evidence?ids=${RESPONSE_ROWS.join(",")}`);
-    const [drug, other] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
-    if (!drug || !other) return "";
+    const [drug, other, pooled] = RESPONSE_ROWS.map((id) => rows.find((row) => row.id === id));
+    if (!drug || !other || !pooled) return "";
     const copies = RESPONSE_ROWS.map((id) => this.tables.simulated_responses.find((row) => row.id === id)?.percent);
-    const trial = drug.citation.split(" ").slice(0, 2).join(" ");
+    const [trial, review] = [drug, pooled].map(({ citation }) => citation.split(" ").slice(0, 2).join(" "));
     const counted = [
       [`People in a trial (${trial}; control: ${other.drug})`, drug.value, other.value],
-      ["The same trial, simulated", ...copies.map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "–"))],
-      ["The people drawn above, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
+      [`Nine trials together (${review})`, pooled.value, "–"],
+      ["The first trial, simulated", ...copies.slice(0, 2).map((value) => (Number.isFinite(value) ? String(Math.round(value)) : "–"))],
+      ["The people drawn below, without the error of a rating", ...[treated, control].map((found) => String(shareOfResponders(found)))],
     ];
     const open = () => this.openEvidence(RESPONSE_ROWS, "Response one day after the dose");
     const plan = element("a", { href: "workbench.html#tab=trial", "data-from": "student", text: "Plan a trial of your own" });
-    const links = element("p", {}, linkButton("Open the two published values", open), " ", plan);
+    const links = element("p", {}, linkButton("Open the published values", open), " ", plan);
     const caption = "Of 100 people, how many respond a day after the dose";
-    return element("div", { class: "published-response" }, table(caption, ["", "ketamine", "control"], counted), links);
+    const title = element("h3", { text: `In trials, ${Math.round(pooled.value)} to ${drug.value} of 100 people responded a day after this dose` });
+    const numbers = table(caption, ["", "ketamine", "control"], counted);
+    return element("div", { class: "published-response" }, title, numbers, element("p", { text: WHY_LOWER }), links);
   }
 
   async simulatePeople() {
@@ -182,8 +185,8 @@ export class Hero {
       const control = await fetchPeople(scenario, patients, { control: true });
       const place = find("#ten-people");
       place?.replaceChildren(
-        tenPeople({ description, treated, control }),
         await this.publishedResponse(treated, control),
+        tenPeople({ description, treated, control }),
       );
       const at = (values) => interpolate(TIMES, values, DAY);
       const { values, control: untreated } = this.found;
@@ -201,7 +204,12 @@ export class Hero {
   }
 }
 
-const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz"]; // a day after the default dose, and its control
+// A day after the default dose: one trial, its control, and several trials together.
+const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz", "han16-resp-24h"];
+const WHY_LOWER =
+  "The simulated numbers are lower. A rating has errors, mood goes up and down, and people join a trial when they feel " +
+  "worst: each of these makes a large fall more frequent, with the drug and without it. The simulated trial includes " +
+  "them, the people drawn do not. What the simulated trial then still lacks is an error of the model, or chance.";
 
 const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
 const isInAnimals = (name) => !HUMAN_ONLY.test(name);

@@ -98,7 +98,7 @@ export class MoodFigure extends TimeFigure {
         { text: `${(first - scoreAt(DAY, control)).toFixed(1)}${unit}: expectancy`, name: "expected-points", places: beside(top, middle), marks: bracket(top, middle - 2, "expected") },
       );
       const last = main.y.findLastIndex((score, i) => interpolate(control.time, control.y, main.time[i]) - score >= this.largest / 2);
-      found.push(around(last, `half of it left ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
+      found.push(around(last, `drug’s part halved ${isRoomy ? "after" : "at"} ${formatTime(main.time[last])}`, "half-left"));
     }
     if (isRoomy) {
       const half = y.at(first / 2);

@@ -92,17 +92,17 @@ const percent = (value) => `${value > 0.005 ? "+" : value < -0.005 ? "−" : ""}
 // Of ten people, how many respond, beside ten without the drug.
 export function tenPeople({ description, treated, control }) {
   const n = countResponders(treated);
-  const intro = `Each figure is one simulated person, one day after the dose. It is filled by as much as that person's score fell. Full green: the score fell by half or more.`;
+  const intro = `Each figure is one simulated person, one day after the dose. It is filled by as much as that person's score fell. Full green: the score fell by half or more; ${n} of 10 respond in this way. They are drawn without the errors of a rating, so that fewer respond than in a trial.`;
   return element(
     "div",
     { class: "ten-people" },
-    element("h3", { text: `Of 10 people like these, ${n} respond after a day` }),
+    element("h3", { text: "Ten simulated people, a day after the dose" }),
     element("p", { class: "secondary", text: intro }),
     element(
       "div",
       { class: "people-rows" },
       row(description, treated),
-      control ? row("No drug, the same visits and expectancy", control) : null,
+      control ? row("No drug, the same visits", control) : null,
     ),
   );
 }

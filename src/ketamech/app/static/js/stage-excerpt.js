@@ -31,7 +31,7 @@ function excerpt({ name, equations, outputs, parameters }, { quantity, parameter
   const definition = outputs.find(([output]) => output === quantity);
   const terms = equation ? equation.terms : [[definition[3], definition[2]]];
   const known = names.split(";").map((one) => parameters.find(([parameter]) => parameter === one));
-  const link = element("a", { text: `All of the stage “${name.replace(/_/g, " ")}” in the workbench` });
+  const link = element("a", { text: `All equations of this part of the model (the stage “${name.replace(/_/g, " ")}”) in the workbench` });
   const show = () => {
     link.href = `workbench.html${linkTo({ cases: [state.scenario], view: { "equations.stage": name }, tab: "equations" })}`;
   };
@@ -47,11 +47,12 @@ function excerpt({ name, equations, outputs, parameters }, { quantity, parameter
 const typeset = (text) => text.replace(/\^2/g, "²").replace(/\*/g, " · ");
 const countOf = ({ length }) => `${length} ${length === 1 ? "value" : "values"}`;
 
-function parameterCells([name, value, unit, , status, sources]) {
+function parameterCells([name, value, unit, , status, sources, meaning]) {
   const [ids] = sources.split(" (");
   const open = () => openEvidence(ids.split("; "), name);
   const button = ids === "none" ? "none" : linkButton(countOf(ids.split("; ")), open);
-  return [name, value, unit, status, button];
+  const named = element("span", {}, name, element("br"), element("small", { class: "secondary", text: meaning }));
+  return [named, value, unit, status, button];
 }
 
 // An equation with the reason of every term.

@@ -14,6 +14,7 @@ import { RANGES, selectedTime } from "./time-slider.js";
 
 // The simulated ketamine treatment compared with treatments that take weeks.
 
+const WEEK = 7 * DAY;
 const COMPARISON_CAPTION =
   "Each curve includes the expectancy from its visits; one typical patient with MADRS 33 before treatment. " +
   "Points in a curve’s own shape and colour are published means of such treatments; those of ketamine are in the first " +
@@ -58,8 +59,10 @@ export function treatmentComparison(state, leftOut, changed) {
     if (!curves.has("ketamine")) return;
     const value = (id) => formatNumber(interpolate(curves.get(id).time, curves.get(id).y, hours));
     const inSentence = (id) => (id.length > 3 ? id : id.toUpperCase()); // abbreviations keep their capitals
-    const values = ["ketamine", ...shown().map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
-    writeCaption(find('[data-caption="comparison"]'), `the MADRS score is: ${values.join(", ")} points.`);
+    const others = hours < WEEK ? [] : shown();
+    const values = ["ketamine", ...others.map(({ id }) => id)].map((id) => `${inSentence(id)} ${value(id)}`);
+    const later = others.length ? "" : " Other treatments take weeks; their scores are stated from the first week on.";
+    writeCaption(find('[data-caption="comparison"]'), `the MADRS score is: ${values.join(", ")} points.${later}`);
   };
   selectedTime.onChange(showCaption);
 
@@ -81,11 +84,9 @@ export function treatmentComparison(state, leftOut, changed) {
   return { simulate: () => simulation.run(), show };
 }
 
-// The treatment with the lowest score after a day. No order is stated for later: the trials do not give that of the model.
-function comparisonFinding(series) {
-  const scores = series.map((one) => [interpolate(one.time, one.y, DAY), one.label.split(",")[0]]);
-  const [[, lowest]] = scores.sort((a, b) => a[0] - b[0]);
-  return `In the model ${lowest.toLowerCase() === "ketamine" ? "ketamine" : lowest} gives the lowest score after a day; which treatment is best, the curves do not show`;
+// No order is stated: the trials do not give that of the model.
+function comparisonFinding([{ time, y }]) {
+  return `In the model the score is ${Math.round(interpolate(time, y, DAY))} a day after ketamine; which treatment is best, the curves do not show`;
 }
 
 // What trials found at the end of each course, beside the model at the same time: { node, fill(curves) }.
@@ -95,11 +96,11 @@ function publishedComparison(treatments) {
   let rows = null;
   const fill = async (curves) => {
     rows ??= (await getJson(`/api/evidence?ids=${ids.join(",")}`)).rows;
-    const line = ({ id, label, course, published, evidence }) => {
-      const { time, y, control } = curves.get(id);
-      const [before, after, without] = [y[0], interpolate(time, y, course), interpolate(time, control, course)];
+    const line = ({ id, label, course, published, evidence, departure }) => {
+      const { time, y } = curves.get(id);
+      const [before, after] = [y[0], interpolate(time, y, course)];
       const open = () => openEvidence(evidence.split(";"), label);
-      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points, ${(without - after).toFixed(1)} lower than with visits alone`;
+      const model = `from ${formatNumber(before)} to ${formatNumber(after)} points: ${departure}`;
       return [label, element("span", {}, withValues(published, rows), " ", linkButton("open", open)), model];
     };
     const known = treatments.filter(({ id }) => curves.has(id));
@@ -167,7 +168,7 @@ async function showMechanisms(state, whole, losses) {
   const isShown = whole >= 1 && !isOff;
   const ofWhole = `of the ${points(whole)} points that the drug adds after a day`;
   find("#habenula-share").textContent = isShown
-    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain. In the first hour most of it comes from what the drug makes people feel, not from the steps drawn here.`
+    ? `In this model, ${points(habenula)} ${ofWhole} come through the habenula, a tiny spot deep in the brain. In the first hour most of it comes from what the drug makes people feel, not from the steps drawn here. That is assumed.`
     : "";
   for (const place of places) {
     const [kind, id] = place.dataset.mechanism.split(":");
@@ -195,7 +196,7 @@ async function effectOnMood(state, pathwayOff = null, block = null) {
 
 function lossTable(state, whole, losses) {
   const largest = Math.max(0.5, ...losses.map(({ loss }) => Math.abs(loss)));
-  const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${formatNumber(-whole)} points more than the control.`;
+  const caption = `With all pathways on, the drug lowers MADRS at 24 h by ${points(whole)} points more than the control.`;
   const row = ({ pathway, isOff, loss }) => {
     const points = loss.toFixed(1).replace(/^-(?=0\.0)/, "").replace("-", "−");
     const label = element("div", { class: "pathway" }, pathway.label, ...pathwayWords(state, pathway.name));
@@ -215,8 +216,8 @@ function bar(value, largest, colour) {
 function lossCaption(whole, losses) {
   const [first] = losses;
   const sum = losses.reduce((total, { loss }) => total + loss, 0);
-  const largest = `${formatNumber(first.loss, 2)} of ${formatNumber(-whole)} points`;
-  return `The largest loss is with “${first.pathway.label}” off: ${largest}. The losses sum to ${formatNumber(sum)} points; they need not add up to the whole, because some ways replace each other and some need each other.`;
+  const largest = `${points(first.loss)} of ${points(whole)} points`;
+  return `The largest loss is with “${first.pathway.label}” off: ${largest}. The losses sum to ${points(sum)} points; they need not add up to the whole, because some ways replace each other and some need each other.`;
 }
 
 function attributionOfStory(state, components) {

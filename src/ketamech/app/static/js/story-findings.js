@@ -164,7 +164,7 @@ export const CAPTIONS = {
     const lowest = Math.min(...score);
     const time = formatTime(mood.time[score.indexOf(lowest)]);
     const control = interpolate(mood.time, mood.curves[0].control ?? score, hours);
-    return `the MADRS score is ${numberAt(mood, hours)}; without the drug it would be ${formatNumber(control)}. It is lowest, ${formatNumber(lowest)}, at ${time}.`;
+    return `the MADRS score is ${rounded(valueAt(mood, hours))}; without the drug it would be ${rounded(control)}. It is lowest, ${rounded(lowest)}, at ${time}.`;
   },
   comparison: null, // written by the chapter itself
 };

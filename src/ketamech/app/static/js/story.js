@@ -260,6 +260,9 @@ const VIEW = {
 
 // Drawing
 
+// A further curve of a track that stays at zero is left out: its drug is not given.
+const isPresent = ({ kind, y }) => kind !== "minor" || y.some((value) => Math.abs(value) > 1e-6);
+
 function showTrack(key) {
   const track = tracks[key];
   const figure = figures.get(key);
@@ -269,7 +272,7 @@ function showTrack(key) {
     return;
   }
   const { measured } = trackInfo.get(key);
-  const series = markUnmeasured(trackSeries(track, track.time), track, measured);
+  const series = markUnmeasured(trackSeries(track, track.time), track, measured).filter(isPresent);
   const before = reference?.[key];
   if (before && !state.isDefault) {
     const label = `${state.defaultDose}, all pathways on`;

@@ -23,7 +23,7 @@ import { selectedTime } from "./time-slider.js";
 const MAX_OUTPUTS = 12;
 const MAX_LABEL = 34;
 const INTRODUCTION =
-  "All cases over the same time range. Dashed: same patient, same expectancy, no drug. Points: published values " +
+  "All cases over the same time range. Dashed: same patient, same visits, no drug. Points: published values " +
   "(filled: as measured in people; hollow: translated from animals or from another scale; half filled: its place contains " +
   "a part of the model; square or framed: used to fit the model).";
 const NOTHING = "No case can be simulated: see the error at its field.";
