@@ -21,8 +21,6 @@ const TIMES = [BEFORE, ...Array.from({ length: POINTS }, (_, i) => FIRST_HOUR * 
 const MOOD = "mood.madrs";
 const RAT =
   "A rat is simulated, as in most studies of cells. It has no mood score; everything in the drawing is computed for it.";
-const UNTESTED =
-  "No trial of mood in our tables gave a dose this large; do not trust the effect that the model shows for it. ";
 const NO_RATING = "The MADRS score exists for people only; a rat is simulated now.";
 
 export class Hero {
@@ -154,10 +152,14 @@ export class Hero {
         "At this dose there is hardly any effect beyond expectancy. Change the dose, run the clock and see what happens.";
       return;
     }
-    const untested = this.isUntested ? UNTESTED : "";
+    const half = formatTimeLong(TIMES[last]);
+    if (this.isUntested) {
+      find("#lead").textContent = `No trial of mood in our tables gave this dose: do not trust the effect of the model, up to ${most.toFixed(1)} points, half of it still there after ${half}.`;
+      return;
+    }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `It lowers the depression score (0 to 60 points) by up to ${most.toFixed(1)} points, and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
-    find("#lead").textContent = `${untested}${left} ${lasts}`;
+    const lasts = `It lowers the depression score (0 to 60 points) by up to ${most.toFixed(1)} points, and half of that is still there after ${half}.`;
+    find("#lead").textContent = `${left} ${lasts}`;
   }
 
   // Beside the default dose: the response rates of a trial of that dose, of its virtual copy and of the people drawn.

@@ -197,7 +197,7 @@ function pathwayCheckbox(state, id) {
   const { label } = state.pathways.get(id);
   const set = (on) => state.toggle(state.pathwaysOff, id, on);
   const isOn = () => state.pathwaysOff.has(id);
-  return stateCheckbox(state, [`Turn off ${inSentence(label)} `, ...pathwayWords(state, id)], isOn, set, { "data-toggle": id });
+  return stateCheckbox(state, [`Turn off ${inSentence(label)} `, element("small", { text: "What it does: " }), ...pathwayWords(state, id)], isOn, set, { "data-toggle": id });
 }
 
 // A checkbox that follows the state.
