@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -223,17 +223,19 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Job
 
     search = find_sample_size(task.trial, run, target=request.target_power, criterion=task.criterion, most=max_patients)
     trial = task.trial.replace(patients=search.data.sizes["patient"])
-    largest = max(search.sizes, key=lambda size: size.patients or 0)
-    file = _file_of_size(task.file, largest.per_arm or {arm.name: arm.n for arm in trial.arms})
-    return _result(replace(task, file=file), trial, search.data, search.power, search)
+    return _result(task, trial, search.data, search.power, search)
 
 
-def _file_of_size(file: str, numbers: dict[str, int]) -> str:
-    """The text of a trial file with another number of patients in each arm; empty for a shipped trial."""
+def _file_of_size(file: str, search: SampleSizeSearch) -> str:
+    """The trial file with the largest number of patients that was found; empty where there is no number or no file.
+
+    The mean effects of a trial depend on its planned size, so this file does not repeat the numbers of the search.
+    """
+    numbers = max(search.sizes, key=lambda size: size.patients or 0).per_arm
+    if not (file and numbers):
+        return ""
     lines = file.splitlines(keepends=True)
-    place = next((i for i, line in enumerate(lines) if line.startswith(ARMS)), None)
-    if place is None:
-        return file
+    place = next(i for i, line in enumerate(lines) if line.startswith(ARMS))
     arms = json.loads(lines[place].removeprefix(ARMS))
     sized = {name: {**arm, "n": numbers[name]} for name, arm in arms.items()}
     lines[place] = f"{ARMS}{json.dumps(sized, ensure_ascii=False)}\n"
@@ -252,6 +254,7 @@ def _result(
     value |= {"sample_size": [size.row() for size in search.sizes] if search else [], "reproduction": scripts}
     if search:  # stated with each sample size, for a trial of that size
         value["missed"] = []
+        scripts["found_file"] = _file_of_size(task.file, search)
     write = partial(_write_files, task, trial, data, analysis, table, scripts)
     return ResultWithFiles(value, write)
 

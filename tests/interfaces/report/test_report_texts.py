@@ -22,7 +22,7 @@ const { formatNumber, formatTime, formatTimeLong, formatWithUnit } = await impor
 const { times, numbers } = JSON.parse(readFileSync(file, "utf8"));
 const found = { times: times.map(({ hours }) => [formatTime(hours ?? NaN), formatTimeLong(hours ?? NaN)]) };
 found.ticks = Object.values((await import(folder + "/js/time-slider.js")).RANGES).flatMap(({ ticks }) => ticks);
-found.small = [[0.00093, "% of anaesthesia"], [0.00516, "rise in mmHg, beats/min"], [0.00516, "ng/mL"]].map((one) => formatWithUnit(...one));
+found.small = ["% of anaesthesia", "rise in mmHg, beats/min", "ng/mL"].map((unit) => formatWithUnit(0.00516, unit));
 found.numbers = numbers.map(({ value }) => formatNumber(value));
 console.log(JSON.stringify(found));
 """

@@ -230,14 +230,15 @@ function hazardRatioText({ hazard_ratio: { hazard_ratio: ratio, low, high }, rel
   return `${what}: cannot be estimated, because too few patients relapsed in one arm.`;
 }
 
-// The trial as a file, a command and Python that give the same numbers.
-function reproduction({ file, command, python }) {
+// The trial as a file, a command and Python that give the same numbers; first, after a search, with the size found.
+function reproduction({ file, command, python, found_file: found }) {
   const block = (title, text, name, mediaType) => {
     const save = button("Save", () => download(text, name, mediaType));
     return codeSection(title, text, save);
   };
   const blocks = [
-    file && block("Trial file", file, "trial.yaml", "application/yaml"),
+    found && block("Trial file with the sample size that was found", found, "trial-found.yaml", "application/yaml"),
+    file && block(found === undefined ? "Trial file" : "Trial file of the search, which sets the number of patients", file, "trial.yaml", "application/yaml"),
     block("Command line", command, "trial.sh", "text/x-shellscript"),
     block("Python", python, "trial.py", "text/x-python"),
   ];
