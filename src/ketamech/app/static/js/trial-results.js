@@ -55,9 +55,9 @@ function notFound({ sample_size: sizes, effects, primary, reference, means }) {
   const [scale, visit] = primary.split(" at ");
   return (sizes ?? []).filter(({ patients }) => patients === null).flatMap(({ arm, low, simulated, target }) => {
     const effect = effects.find((one) => one.arm === arm);
-    const difference = effect ? `At ${visit} ${arm} differs from ${reference} by only ${formatNumber(Math.abs(effect.difference), 2)} points. ` : "";
+    const difference = effect ? `At ${visit} the score on ${arm} is ${formatNumber(Math.abs(effect.difference), 2)} points ${effect.difference < 0 ? "lower" : "higher"} than on ${reference}. ` : "";
     const earlier = earlierVisit(means[scale] ?? [], arm, reference, visit);
-    const advice = earlier ? `Choose an earlier day as primary endpoint: at ${earlier.visit} the difference is ${formatNumber(earlier.size, 2)} points.` : "";
+    const advice = earlier ? `Choose an earlier day as primary endpoint: at ${earlier.visit} it is ${formatNumber(earlier.size, 2)} points lower.` : "";
     const stop = low === null
       ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${target} %.`
       : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once. Fewer replicates allow larger trials.`;
