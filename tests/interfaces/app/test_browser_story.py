@@ -408,7 +408,7 @@ def test_a_guessed_course_is_compared_at_the_points_of_the_line(page, address):
     guess.scroll_into_view_if_needed()
     guess.get_by_role("button", name="Show without a guess").click()
     guess.locator(".guess-curve").wait_for(state="attached")
-    assert guess.locator("svg > .model-dot").count() == 9
+    assert guess.locator(".model-dot").count() == 9 + 1, "at nine points and in the legend"
     assert "model at the points of your line" in guess.locator(".legend").inner_text()
     page.keyboard.press("Escape")
     until(page, "!document.body.classList.contains('presentation')")

@@ -61,7 +61,7 @@ function notFound({ sample_size: sizes, effects, primary, reference, means }) {
     const stop = low === null
       ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${target} %.`
       : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once. Fewer replicates allow larger trials.`;
-    return [paragraph(`${difference}${advice}`), paragraph(stop)];
+    return [paragraph([difference.trim(), advice, stop].filter(Boolean).join(" "))];
   });
 }
 
@@ -80,7 +80,7 @@ const NO_LIMIT = 99.5; // percent
 
 // Where no number of patients gives all of the power.
 function limitNotes(sizes) {
-  const limited = sizes.filter(({ limit }) => limit < NO_LIMIT);
+  const limited = sizes.filter(({ limit }) => limit > 50 && limit < NO_LIMIT); // 50 and less: no effect in this direction
   const text = ({ arm, limit }) =>
     `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(limit)} % however large the trial is.`;
   return limited.map((one) => paragraph(text(one), "secondary"));
