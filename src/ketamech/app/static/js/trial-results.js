@@ -204,7 +204,7 @@ const FALL_WITHOUT_DRUG =
 function notes(found) {
   const lines = [
     ...found.assumptions,
-    FALL_WITHOUT_DRUG,
+    found.primary.startsWith("MADRS") && found.reference === "placebo" && FALL_WITHOUT_DRUG,
     found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found),
