@@ -64,8 +64,6 @@ def test_every_file_that_a_page_or_a_worker_loads_is_in_the_site(site):
     loaded |= {(worker, folder / "engine" / name) for name in names + ENGINE_FILE.findall(worker.read_text())}
     assert len(loaded) > 150
     assert {(page.name, str(file)) for page, file in loaded if not file.resolve().is_file()} == set()
-    imported = {p.stem for p in (folder / "engine").glob("*.js")} - {"worker"}
-    assert set(listed["MODULES"]) == imported, "the worker requests each of its modules at once"
 
 
 def test_without_a_module_of_the_engine_the_pages_say_that_it_could_not_be_loaded(page, site_address):
