@@ -84,6 +84,11 @@ class TrialRequest(Request):
     days: Annotated[list[int], Field(max_length=12)] = Field(
         [1, 3, 7, 14, 28], description="visit days after the start"
     )
+    primary_day: int | None = Field(
+        None,
+        description="the visit day of the primary endpoint; none: the first visit where every arm has a single dose, "
+        "else the last one within 28 days",
+    )
     control: Literal["placebo", "none"] = Field(
         "none",
         description="placebo: an arm of placebo at the visits of the arm with the most visits, where no arm is placebo",
@@ -237,7 +242,7 @@ class ShippedTrial(BaseModel):
     """A trial that ships with the program."""
 
     name: str
-    title: str
+    title: str = Field(description="with author and year of its first paper in front")
     arms: list[str]
     patients: int
 

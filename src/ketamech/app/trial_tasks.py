@@ -37,7 +37,7 @@ from ketamech.trials.posterior import load_posterior, posterior_hash
 from ketamech.trials.run_trial import run_trial
 from ketamech.trials.trial_reader import TRIALS, load_trial, shipped_trial
 
-FILE, LAST_DAY, MONTH = "trial.yaml", 730, 28
+FILE, ARMS, LAST_DAY, MONTH = "trial.yaml", "arms: ", 730, 28
 PARTS = 12
 POWER_SIZES = (10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 500, 1000, 2000)
 MOST_SURVIVAL_STEPS = 400
@@ -45,12 +45,22 @@ TITRATION_WORD, TOLERABILITY, TOLERABILITY_VISITS = "tolerability", "CADSS <= 40
 
 
 def shipped_trials() -> list[dict[str, Any]]:
-    """The trials of the package."""
-    trials = {path.stem: shipped_trial(path.stem) for path in sorted(TRIALS.glob("*.yaml"))}
-    return [
-        {"name": name, "title": trial.title, "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
+    """The trials of the package, sorted by author and year of their first paper; those without a paper come last."""
+    trials = {path.stem: shipped_trial(path.stem) for path in TRIALS.glob("*.yaml")}
+    rows = [
+        {"name": name, "title": _cited(trial), "arms": [arm.name for arm in trial.arms], "patients": trial.patients}
         for name, trial in trials.items()
     ]
+    return sorted(rows, key=lambda row: (not trials[row["name"]].references, row["title"]))
+
+
+def _cited(trial: Trial) -> str:
+    """The title with author and year of the first paper, e.g. `Berman 2000: The first crossover ...`."""
+    if not trial.references:
+        return trial.title
+    author, _, year = trial.references[0].rpartition("-")
+    paper = f"{author.title()} {year.rstrip('ab')}{' and others' if len(trial.references) > 1 else ''}"
+    return f"{paper}: {trial.title.removesuffix(f' ({paper})')}"
 
 
 # Design
@@ -75,7 +85,7 @@ def trial_keys(request: TrialRequest) -> dict[str, Any]:
         "visits": {"MADRS": visits},
         "blinding": request.blinding,
         "dropout": f"{request.dropout:g} %",
-        "primary": f"MADRS at {visits[-1] if days[-1] <= MONTH else visits[0]}",
+        "primary": f"MADRS at {visits[0]}",
         "seed": request.seed,
     }
     if any(TITRATION_WORD in line.lower() for lines in arms.values() for line in lines):
@@ -91,6 +101,7 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
         return shipped_trial(request.shipped), ""
     keys, table = trial_keys(request), app_state.model.parameters
     trial = load_trial(keys, table)
+    keys["primary"] = f"MADRS at {_primary_day(request, trial)} d"
     if request.control == PLACEBO and not any(is_control(arm.regimen) for arm in trial.arms):
         matched, differing = _most_visits(trial)
         control = list(matched_placebo(matched.regimen).sentences())
@@ -100,15 +111,30 @@ def planned_trial(app_state: AppState, request: TrialRequest) -> tuple[Trial, st
             for name in differing
         ]
         keys["title"] = " or ".join(keys["arms"])[:200]
-        trial = load_trial(keys, table)
+    trial = load_trial(keys, table)
     # one key a line; JSON values are valid YAML
     return trial, "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in keys.items())
 
 
+def _primary_day(request: TrialRequest, trial: Trial) -> int:
+    """The day of the primary endpoint. Raises InputError for a day without a visit."""
+    days = sorted(set(request.days))
+    if request.primary_day is None:
+        is_single = all(_dose_count(arm, trial) <= 1 for arm in trial.arms)
+        return days[0] if is_single else max((day for day in days if day <= MONTH), default=days[0])
+    if request.primary_day not in days:
+        message = f"no visit on day {request.primary_day}"
+        raise InputError(message, key="primary_day", expected=f"a visit day: {', '.join(map(str, days))}")
+    return request.primary_day
+
+
+def _dose_count(arm: Arm, trial: Trial) -> int:
+    return sum(len(treatment.starts(trial.horizon)) for treatment in arm.regimen.treatments)
+
+
 def _most_visits(trial: Trial) -> tuple[Arm, list[str]]:
     """The arm with the most visits for treatment, and the names of arms whose matched placebo differs."""
-    counts = {arm.name: sum(len(t.starts(trial.horizon)) for t in arm.regimen.treatments) for arm in trial.arms}
-    most_visited = max(trial.arms, key=lambda arm: counts[arm.name])
+    most_visited = max(trial.arms, key=lambda arm: _dose_count(arm, trial))
     control = matched_placebo(most_visited.regimen)
     return most_visited, [arm.name for arm in trial.arms if matched_placebo(arm.regimen) != control]
 
@@ -200,6 +226,22 @@ def _find_sample_size(task: TrialTask, request: SampleSizeRequest, progress: Job
     return _result(task, trial, search.data, search.power, search)
 
 
+def _file_of_size(file: str, search: SampleSizeSearch) -> str:
+    """The trial file with the largest number of patients that was found; empty where there is no number or no file.
+
+    The mean effects of a trial depend on its planned size, so this file does not repeat the numbers of the search.
+    """
+    numbers = max(search.sizes, key=lambda size: size.patients or 0).per_arm
+    if not (file and numbers):
+        return ""
+    lines = file.splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if line.startswith(ARMS))
+    arms = json.loads(lines[place].removeprefix(ARMS))
+    sized = {name: {**arm, "n": numbers[name]} for name, arm in arms.items()}
+    lines[place] = f"{ARMS}{json.dumps(sized, ensure_ascii=False)}\n"
+    return "".join(lines)
+
+
 # Result
 
 
@@ -212,6 +254,7 @@ def _result(
     value |= {"sample_size": [size.row() for size in search.sizes] if search else [], "reproduction": scripts}
     if search:  # stated with each sample size, for a trial of that size
         value["missed"] = []
+        scripts["found_file"] = _file_of_size(task.file, search)
     write = partial(_write_files, task, trial, data, analysis, table, scripts)
     return ResultWithFiles(value, write)
 

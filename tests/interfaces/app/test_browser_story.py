@@ -140,6 +140,8 @@ def test_a_dose_beyond_every_trial_is_greyed_and_says_so(page, address):
     set_slider(page, page.locator("[data-dose]").first, 1.0)
     until(page, f"{NOW}.includes('No study of mood in our tables gave a dose this large')")
     page.wait_for_selector(".mood-figure.is-untested")
+    lead = page.locator("#lead").text_content()
+    assert lead.startswith("No trial of mood in our tables gave this dose: do not trust the effect of the model")
     colour = "getComputedStyle(document.querySelector('.mood-figure .curve.main')).stroke"
     assert page.evaluate(colour) == page.evaluate("getComputedStyle(document.querySelector('.control')).stroke")
 
@@ -380,6 +382,36 @@ def test_full_screen_names_its_keys(page, address):
     assert page.locator(".presentation-keys").is_visible()
     page.keyboard.press("ArrowRight")
     until(page, "Math.abs(document.querySelector('#mood').getBoundingClientRect().top) < 200")
+    bar, story = page.locator(".presentation-bar").bounding_box(), page.locator("#mood h2").bounding_box()
+    assert bar["y"] + bar["height"] <= story["y"], "the bar lies on no text"
+
+
+def test_the_dose_in_the_body_is_listed_above_the_sentence(page, address):
+    page.set_viewport_size({"width": 1366, "height": 768})
+    open_story(page, address)
+    page.evaluate("document.getElementById('dose').scrollIntoView()")
+    page.locator("#dose .choice label", has_text="Nose spray").click()
+    until(page, "document.querySelector('.scene-legend')?.textContent.includes('In mouth and gut')")
+    listed, sentence = (page.locator(name).bounding_box() for name in (".scene-legend", ".scene-sentence"))
+    assert listed["y"] + listed["height"] <= sentence["y"]
+
+
+def test_marks_of_published_values_are_explained_on_a_laptop_and_on_a_phone(page, address):
+    for size in ({"width": 1366, "height": 768}, {"width": 390, "height": 844}):
+        page.set_viewport_size(size)
+        open_story(page, address)
+        until(page, "document.querySelector('#point-legend').textContent.includes('square: used to fit')")
+        assert page.locator("#point-legend li").first.is_visible()
+
+
+def test_a_guessed_course_is_compared_at_the_points_of_the_line(page, address):
+    open_story(page, address)
+    guess = page.locator(".guess").first
+    guess.scroll_into_view_if_needed()
+    guess.get_by_role("button", name="Show without a guess").click()
+    guess.locator(".guess-curve").wait_for(state="attached")
+    assert guess.locator(".model-dot").count() == 9 + 1, "at nine points and in the legend"
+    assert "model at the points of your line" in guess.locator(".legend").inner_text()
     page.keyboard.press("Escape")
     until(page, "!document.body.classList.contains('presentation')")
 

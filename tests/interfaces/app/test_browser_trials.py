@@ -23,6 +23,9 @@ def test_a_run_begins_with_its_difference_is_stored_compared_and_exported(page, 
     first = page.locator("#panel .findings .finding").first.inner_text()
     assert "points lower on" in first or "points higher on" in first
     assert "than on placebo" in first
+    assert "MADRS at 7 d" in first, "the last visit, because one arm has repeated doses"
+    text = page.locator("#panel .findings").inner_text()
+    assert ("chance to miss a true difference of " in text) == ("points lower on" in text)
     figure = page.locator("#panel figure").first
     assert figure.locator("h3").inner_text().startswith("Day 7: ")
     assert {"1", "7"} <= set(figure.locator("svg text").all_text_contents()), "the axis has the days of the visits"
@@ -65,12 +68,14 @@ def test_arms_written_here_may_be_adaptive_and_errors_appear_at_them(page, addre
     bodies = []
     page.on("request", lambda request: bodies.append(request.post_data) if "sample-size" in request.url else None)
     page.get_by_label("Target power").fill("50")
+    page.get_by_label("Primary endpoint: MADRS at day").select_option("7")
     page.get_by_role("spinbutton", name="Replicates", exact=True).fill("2")
     page.get_by_role("button", name="Find the sample size").click()
     page.wait_for_selector("#panel .job-progress, #panel .findings", timeout=60_000)
     request = json.loads(bodies[-1])
     assert list(request["arms"].values()) == [ARM]
     assert (request["control"], request["target_power"], request["dropout"]) == ("placebo", 50, 2)
+    assert request["primary_day"] == 7
     page.locator(".jobs").evaluate("one => { one.open = true }")
     until(page, "document.querySelector('.job-list')?.textContent.includes('Sample size')")
     page.evaluate("document.querySelector('[aria-label^=\"Cancel Sample size\"]')?.click()")  # it may have ended

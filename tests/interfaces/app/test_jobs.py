@@ -97,6 +97,7 @@ def test_the_sample_size_comes_with_its_interval_and_the_script_that_finds_it(cl
     assert sum(size["per_arm"].values()) == size["patients"]
     assert "for a power of 60 %" in size["text"]
     assert "--sample-size 60" in found["reproduction"]["command"]
+    assert re.findall(r'"n": (\d+)', found["reproduction"]["found_file"]) == [str(n) for n in size["per_arm"].values()]
     assert found["power"][-1]["n_per_arm"] == found["arms"][0]["n"]
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -218,3 +219,26 @@ def test_old_jobs_are_removed():
 def test_an_unknown_job_is_not_found(client):
     assert client.get("/api/jobs/none").status_code == 404
     assert client.delete("/api/jobs/none").json()["kind"] == "NotFound"
+
+
+def primary_of(client, **change):
+    keys = {**TRIAL, "replicates": 1, "patients_per_arm": 2, "days": [1, 7, 14, 40], **change}
+    return done(client, "/api/jobs/trial", keys)["result"]["primary"]
+
+
+def test_the_primary_endpoint_is_the_day_of_the_request_or_follows_the_number_of_doses(client):
+    repeated = {"drug": "racemic 0.5 mg/kg IV over 40 min weekly for 2 weeks", "none": "placebo IV"}
+    assert primary_of(client) == "MADRS at 1 d"
+    assert primary_of(client, arms=repeated) == "MADRS at 14 d", "the last within 28 days"
+    assert primary_of(client, primary_day=7) == "MADRS at 7 d"
+    refused = client.post("/api/jobs/trial", json={**TRIAL, "primary_day": 8})
+    assert (refused.status_code, refused.json()["key"]) == (422, "primary_day")
+    assert "1, 7, 14" in refused.json()["expected"]
+
+
+def test_shipped_trials_are_sorted_by_the_author_and_year_of_their_paper(client):
+    titles = [trial["title"] for trial in client.get("/api/trials").json()]
+    cited = [title for title in titles if re.match(r"[A-Z][\w-]+ \d{4}( and others)?: ", title)]
+    assert titles[: len(cited)] == sorted(cited)
+    assert len(cited) > 20
+    assert "Zheng 2019: Six open infusions in 77 Chinese patients" in cited

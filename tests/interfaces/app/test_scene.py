@@ -301,6 +301,11 @@ def test_a_claim_states_its_words_verdict_lean_and_in_whom(story):
     assert "leans slightly against it" in text
     assert "animals for" in text
     assert "people against" in text
+    leans = """[...document.querySelectorAll('.claim')].map((claim) =>
+        [claim.querySelector('.verdict').textContent, claim.querySelector('.lean').textContent])"""
+    words = [lean for verdict, lean in story.evaluate(leans) if verdict in ("Mixed", "Not supported")]
+    assert words
+    assert not any("clearly" in lean for lean in words), "a clear lean without a verdict names too little evidence"
 
 
 def test_a_term_opens_its_card_and_the_crisis_note_stands_beside_suicidality(story):

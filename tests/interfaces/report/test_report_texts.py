@@ -18,10 +18,11 @@ CASES = json.loads(Path(__file__).with_name("format_cases.json").read_text(encod
 SCRIPT = """
 import { readFileSync } from "node:fs";
 const [folder, file] = process.argv.slice(1);
-const { formatNumber, formatTime, formatTimeLong } = await import(folder + "/js/format.js");
+const { formatNumber, formatTime, formatTimeLong, formatWithUnit } = await import(folder + "/js/format.js");
 const { times, numbers } = JSON.parse(readFileSync(file, "utf8"));
 const found = { times: times.map(({ hours }) => [formatTime(hours ?? NaN), formatTimeLong(hours ?? NaN)]) };
 found.ticks = Object.values((await import(folder + "/js/time-slider.js")).RANGES).flatMap(({ ticks }) => ticks);
+found.small = ["% of anaesthesia", "rise in mmHg, beats/min", "ng/mL"].map((unit) => formatWithUnit(0.00516, unit));
 found.numbers = numbers.map(({ value }) => formatNumber(value));
 console.log(JSON.stringify(found));
 """
@@ -58,6 +59,10 @@ def test_the_web_page_writes_times_and_numbers_as_in_the_table(written_by_page):
     for case, (short, long) in zip(CASES["times"], found["times"], strict=True):
         assert short == case["text"]
         assert long == case.get("long", long)
+
+
+def test_the_web_page_writes_a_percentage_or_pressure_below_its_display_precision_as_zero(written_by_page):
+    assert written_by_page["small"] == ["0 %", "0", "0.00516 ng/mL"]
 
 
 def test_the_page_labels_a_time_as_in_the_table_of_ticks(written_by_page):

@@ -46,6 +46,40 @@ def test_every_chapter_is_drawn_without_asking_a_server(story, site_address):
     assert story.console_errors == []
 
 
+LOADED = re.compile(r"""(?:from|import)\s*\(?\s*"(\.[^"]+\.js)"|new URL\("(\.[^"]+)", import""")
+IN_PAGE = re.compile(r"""(?:href|src)="([\w./-]+\.(?:js|css|json|html|woff2|svg))\"""")
+LIST = re.compile(r"const (MODULES|TABLES) = \[(.*?)\];", re.DOTALL)
+ENGINE_FILE = re.compile(r"""(?:getJson|file)\("([\w.-]+)"\)""")
+
+
+def test_every_file_that_a_page_or_a_worker_loads_is_in_the_site(site):
+    folder = site / "some" / "path"
+    loaded = {(page, folder / name) for page in folder.glob("*.html") for name in IN_PAGE.findall(page.read_text())}
+    for script in folder.rglob("*.js"):
+        text = script.read_text()
+        loaded |= {(script, script.parent / (own or url)) for own, url in LOADED.findall(text)}
+    worker = folder / "engine" / "worker.js"
+    listed = {kind: re.findall(r'"([\w-]+)"', names) for kind, names in LIST.findall(worker.read_text())}
+    names = [f"{name}.js" for name in listed["MODULES"]] + [f"{name}.json" for name in listed["TABLES"]]
+    loaded |= {(worker, folder / "engine" / name) for name in names + ENGINE_FILE.findall(worker.read_text())}
+    assert len(loaded) > 150
+    assert {(page.name, str(file)) for page, file in loaded if not file.resolve().is_file()} == set()
+
+
+def test_without_a_module_of_the_engine_the_pages_say_that_it_could_not_be_loaded(page, site_address):
+    text = "The program could not be loaded. Reload the page."
+    page.route("**/engine/virtual-patients.js", lambda route: route.fulfill(status=404))
+    page.goto(site_address)
+    helpers.until(page, f"document.querySelector('#page-message').textContent === '{text}'")
+    helpers.until(page, f"document.querySelector('#mood-figure .caption').textContent === '{text}'")
+    page.evaluate("document.getElementById('mood').scrollIntoView()")
+    page.wait_for_timeout(1500)
+    assert not re.search(r"Failed to fetch|a rat is simulated|Computing …", page.locator("#story").inner_text())
+    page.goto(f"{site_address}workbench.html")
+    helpers.until(page, f"document.querySelector('.case > .field-error').textContent === '{text}'")
+    assert page.locator("[aria-invalid=true]").count() == 0
+
+
 SHIFTS = """window.layoutShift = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())
 if (!one.hadRecentInput) window.layoutShift += one.value; }).observe({ type: "layout-shift", buffered: true });"""
 

@@ -26,7 +26,7 @@ const MODULES = [
 const TABLES = ["kernel", "scenario", "dosing"];
 const TOO_OLD = "This browser cannot run the compiled model. It needs a browser of 2023 or later.";
 
-const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
+const NOT_LOADED = "The program could not be loaded. Reload the page.";
 
 class Unavailable extends Error {
   constructor(reason, message) {
@@ -73,7 +73,7 @@ async function loaded() {
 async function load() {
   const tables = Promise.all(TABLES.map(async (name) => [name, await getJson(`${name}.json`)]));
   const wasm = compiled();
-  const [{ Answers }] = await Promise.all(MODULES.map((name) => import(`./${name}.js`)));
+  const [{ Answers }] = await Promise.all(MODULES.map(module));
   const later = {
     people: loadPeople,
     published: () => getJson("published.json"),
@@ -82,6 +82,14 @@ async function load() {
     files: readersOfFiles,
   };
   return Answers.load(await wasm, Object.fromEntries(await tables), later);
+}
+
+async function module(name) {
+  try {
+    return await import(`./${name}.js`);
+  } catch {
+    throw new Unavailable("network", NOT_LOADED);
+  }
 }
 
 async function compiled() {

@@ -27,7 +27,7 @@ if (isUsed) startWorker("typical patient"); // its files load beside those of th
 export const isAnsweredHere = (path) => isUsed && Object.hasOwn(QUESTIONS, path);
 
 // The answer of a worker: { found }, or { error } with its texts. Empty where the model cannot be loaded (it is not
-// installed, or the browser is too old) and there is a server to ask.
+// installed, or the browser is too old) and there is a server to ask; without a server such an error is `isUnavailable`.
 export async function answerPost(path, body) {
   const [name, title] = QUESTIONS[path];
   if (!workers.has(title)) startWorker(title);
@@ -40,7 +40,7 @@ export async function answerPost(path, body) {
     isUsed = unavailable === "network"; // with the connection back, the files can be loaded
     return {};
   }
-  return { found, error };
+  return { found, error: error && { ...error, isUnavailable: Boolean(unavailable) } };
 }
 
 function startWorker(title) {

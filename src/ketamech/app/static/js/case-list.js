@@ -173,7 +173,7 @@ export class CaseList {
     const general = find(":scope > .field-error", card);
     general.textContent = "";
     if (!(error instanceof ServerError)) return;
-    const input = inputOf(error.key ?? "", findAll("[data-key]", card));
+    const input = error.isUnavailable ? null : inputOf(error.key ?? "", findAll("[data-key]", card));
     if (!input?.closest(".field, .treatment")) {
       general.textContent = error.message;
       return;

@@ -31,7 +31,7 @@ function sidesOf(claim) {
 
 const list = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 
-// E.g. "leans against; people against, animals for".
+// E.g. "leans slightly against it: people against, animals for". A clear lean that is not enough for a verdict says so.
 export function leanWords(claim) {
   const groups = sidesOf(claim);
   if (!groups.length) return "no study in the tables";
@@ -42,9 +42,11 @@ export function leanWords(claim) {
 function leanOf(claim, groups) {
   const balance = balanceOf(claim);
   const side = balance > 0 ? "for" : "against";
-  const size = Math.abs(balance) >= LEAN ? "clearly" : "slightly";
+  const isDecided = claim.verdict === "supported" || claim.verdict === "contradicted";
+  const size = Math.abs(balance) < LEAN ? "slightly " : isDecided ? "clearly " : "";
+  const little = size ? "" : ", on too little evidence";
   const isBalanced = Math.abs(balance) < 0.1;
-  const lean = isBalanced ? "the results balance" : `leans ${size} ${side} it`;
+  const lean = isBalanced ? "the results balance" : `leans ${size}${side} it${little}`;
   const [{ side: first }] = groups;
   if (groups.every((one) => one.side === first) && (first === side || (isBalanced && first !== "divided"))) return `${lean}, in ${list(groups.map(({ name }) => name))}`;
   const bySide = ["for", "against", "divided"].map((side) => [

@@ -40,8 +40,12 @@ export const formatSigned = (value, digits = 3) => (value > 0 ? "+" : "") + form
 
 export const formatRange = (low, high) => `${formatNumber(low)} to ${formatNumber(high)}`;
 
+const SMALLEST = 0.01; // shown, of a percentage, a score or a pressure
+const HAS_SMALLEST = /^(%|points|(rise in )?mmHg)/;
+
 export function formatWithUnit(value, unit, digits = 3) {
-  const text = formatNumber(value, digits);
+  const isZero = HAS_SMALLEST.test(unit) && Math.abs(value) < SMALLEST;
+  const text = formatNumber(isZero ? 0 : value, digits);
   if (text === "–") return text;
   if (unit.startsWith("relative to")) return `${text}×`;
   if (unit.startsWith("%")) return `${text} %`;

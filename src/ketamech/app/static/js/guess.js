@@ -212,6 +212,11 @@ export class Guess extends Figure {
 
   modelAt = (x) => interpolate(this.found.curve.x, this.found.curve.y, x);
 
+  // A curve that moves between the reader's points has dots at them.
+  get modelPlaces() {
+    return this.row.reads === "course" ? this.x : [];
+  }
+
   // How far the line lies from the curve.
   comparison() {
     const { y_unit: unit, x_unit: xUnit } = this.row;
@@ -231,6 +236,7 @@ export class Guess extends Figure {
     const entries = [
       ...(isDrawn ? [[line("guess-line revealed"), "your line"]] : []),
       [line("curve main stroke-0"), "model"],
+      ...(this.modelPlaces.length ? [[svgElement("circle", { class: "model-dot fill-0", cx: 15, cy: 6, r: 4.5 }), "model at the points of your line"]] : []),
     ];
     return [...entries.map(([mark, text]) => element("li", {}, sample(mark), text)), ...pointEntries(this.found.dots)];
   }
@@ -239,7 +245,8 @@ export class Guess extends Figure {
     const { curve, dots } = this.found;
     const at = (x, y) => `${this.xScale.at(x).toFixed(1)} ${this.yScale.at(y).toFixed(1)}`;
     const path = { class: "curve main stroke-0 guess-curve", pathLength: 1, d: `M${curve.x.map((x, i) => at(x, curve.y[i])).join("L")}` };
-    return [svgElement("path", path), ...dots.map((dot) => this.dot(dot))];
+    const own = this.modelPlaces.map((x) => svgElement("circle", { class: "model-dot fill-0", cx: this.xScale.at(x), cy: this.yScale.at(this.modelAt(x)), r: 4.5 }));
+    return [svgElement("path", path), ...own, ...dots.map((dot) => this.dot(dot))];
   }
 
   dot(point) {

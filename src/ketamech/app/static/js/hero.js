@@ -10,6 +10,7 @@ import { percentileBands } from "./figure-data.js";
 import { changes, formatCount, formatTimeLong, interpolate } from "./format.js";
 import { bandOf, MoodFigure } from "./mood-figure.js";
 import { fetchPeople, scoreBar, shareOfResponders, tenPeople } from "./people.js";
+import { pointEntries } from "./point-marks.js";
 import { storyDoseSlider } from "./story-scenario.js";
 import { FIRST_HOUR, selectedTime } from "./time-slider.js";
 
@@ -29,9 +30,10 @@ export class Hero {
     Object.assign(this, { tables, state, scene, openEvidence, showBands, bands: tables.severity, points: [], people: null });
     this.figure = new MoodFigure({ bands: tables.severity, openEvidence });
     find("#mood-figure").append(this.figure.node);
-    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height: 420, narrowHeight: 190 });
+    const height = Math.min(420, Math.max(300, innerHeight - 420)); // on a low screen the legend needs room below
+    this.largeFigure = new MoodFigure({ bands: tables.severity, openEvidence, height, narrowHeight: 190 });
     scene.moodPlace.append(this.largeFigure.node);
-    scene.moodSentence = (hours) => `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}`;
+    scene.moodSentence = (hours) => (this.found ? `After ${formatTimeLong(hours)}: ${this.sentenceAt(hours)}` : "");
     find("#dose-control").append(storyDoseSlider(state));
     selectedTime.onChange(() => this.showSentence());
     this.peopleTask = new LatestTask(() => this.simulatePeople());
@@ -50,6 +52,10 @@ export class Hero {
     this.people = null; // of the treatment before
     this.show();
     this.peopleSoon();
+  }
+
+  showError(text) {
+    for (const figure of this.figures) figure.show({ series: [], caption: text });
   }
 
   show() {
@@ -84,6 +90,7 @@ export class Hero {
       figure.show({ series, points: this.points });
       figure.node.classList.toggle("is-untested", this.isUntested);
     }
+    find("#point-legend").replaceChildren(...pointEntries(this.points));
     this.showSentence();
     this.showLead(benefit, most);
   }
@@ -130,7 +137,8 @@ export class Hero {
 
   // The score at a time, in words.
   sentenceAt(hours) {
-    if (!this.found || this.state.species) return NO_RATING;
+    if (this.state.species) return NO_RATING;
+    if (!this.found) return "";
     const { values, control } = this.found;
     const [score, without] = [values[MOOD], control[MOOD]].map((curve) => interpolate(TIMES, curve, hours));
     return `The score of a typical person is ${Math.round(score)}, ${bandOf(this.bands, score)}. Without the drug it would be ${Math.round(without)}.`;
@@ -144,8 +152,13 @@ export class Hero {
         "At this dose there is hardly any effect beyond expectancy. Change the dose, run the clock and see what happens.";
       return;
     }
+    const half = formatTimeLong(TIMES[last]);
+    if (this.isUntested) {
+      find("#lead").textContent = `No trial of mood in our tables gave this dose: do not trust the effect of the model, up to ${most.toFixed(1)} points, half of it still there after ${half}.`;
+      return;
+    }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `In this model it adds up to ${most.toFixed(1)} points to the fall of the depression score (0 to 60 points), and half of that is still there after ${formatTimeLong(TIMES[last])}.`;
+    const lasts = `In this model it adds up to ${most.toFixed(1)} points to the fall of the depression score (0 to 60 points), and half of that is still there after ${half}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 

@@ -37,24 +37,17 @@ export class MoodFigure extends TimeFigure {
   axes(width) {
     const { x, y } = this;
     const isLinear = selectedTime.range.linear; // then everything happens at the left
-    const bands = this.severity.flatMap(({ band, from, to }, i) => {
+    const bands = this.severity.map(({ band, from, to }, i) => {
       const [top, bottom] = [y.at(Math.min(to, RANGE[1])), y.at(from)];
       const isTop = from === 0 || to > RANGE[1];
       const side = isLinear ? { x: x.end - 6, "text-anchor": "end" } : { x: x.start + 8, "text-anchor": "start" };
       const name = { ...side, y: isTop ? top + 15 : bottom - 5 };
-      return [
-        svgElement("rect", {
-          class: "severity",
-          x: x.start,
-          y: top,
-          width: x.end - x.start,
-          height: bottom - top,
-          opacity: SHADES[i],
-        }),
-        ...(bottom - top < LOW ? [] : [svgElement("text", { class: "severity-name", ...name }, band)]),
-      ];
+      const place = { x: x.start, y: top, width: x.end - x.start, height: bottom - top };
+      const area = svgElement("rect", { class: "severity", ...place, opacity: SHADES[i] });
+      return { area, name: bottom - top < LOW ? [] : [svgElement("text", { class: "severity-name", ...name }, band)] };
     });
-    return svgElement("g", {}, svgElement("g", {}, bands), super.axes(width), this.peopleCurves());
+    const names = bands.flatMap(({ name }) => name);
+    return svgElement("g", {}, bands.map(({ area }) => area), super.axes(width), this.peopleCurves(), names);
   }
 
   peopleCurves() {
@@ -83,7 +76,7 @@ export class MoodFigure extends TimeFigure {
     if (this.gone > 0) {
       const end = x.at(this.gone);
       const bar = svgElement("rect", { class: "drug-bar", x: x.start, y: y.start - 8, width: end - x.start, height: 6, rx: 3 });
-      const text = isRoomy ? "nine tenths of the drug gone" : "drug gone";
+      const text = isRoomy ? "nine tenths of the drug gone" : "nine tenths gone";
       found.push({ text, name: "drug-word", places: [[end + 6, y.start - 2, "start"]], marks: [bar] });
     }
     const drug = control ? scoreAt(DAY, control) - scoreAt(DAY) : 0;

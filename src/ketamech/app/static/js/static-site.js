@@ -4,7 +4,7 @@ export const isStaticSite = "static" in document.documentElement.dataset;
 
 const STORE_AFTER = 5000; // ms
 const MOST_VALUES = 40; // of a filter of the evidence table
-export const NOT_LOADED = "A file of this page could not be loaded. Check the connection and try again.";
+export const NOT_LOADED = "The program could not be loaded. Reload the page.";
 
 // What a static site says in place of what needs the installed program.
 export const needsProgram = (what) => `${what} the installed program. With Python 3.11 or newer, type in a terminal: pip install 'ketamech[web]', then: ketamech serve, and open the address that it prints.`;

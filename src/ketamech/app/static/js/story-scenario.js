@@ -190,11 +190,14 @@ export function pathwayWords(state, id) {
   return words ? [element("small", { text: words }), inField] : [inField];
 }
 
+// A label within a sentence; abbreviations keep their capitals.
+const inSentence = (label) => (/^[A-Z][a-z]/.test(label) ? label.charAt(0).toLowerCase() + label.slice(1) : label);
+
 function pathwayCheckbox(state, id) {
   const { label } = state.pathways.get(id);
   const set = (on) => state.toggle(state.pathwaysOff, id, on);
   const isOn = () => state.pathwaysOff.has(id);
-  return stateCheckbox(state, [`${label}: off `, ...pathwayWords(state, id)], isOn, set, { "data-toggle": id });
+  return stateCheckbox(state, [`Turn off ${inSentence(label)} `, element("small", { text: "What it does: " }), ...pathwayWords(state, id)], isOn, set, { "data-toggle": id });
 }
 
 // A checkbox that follows the state.

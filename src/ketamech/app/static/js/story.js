@@ -153,6 +153,7 @@ const overview = new LatestTask(async () => {
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     find("#page-message").textContent = error.message;
+    hero.showError(error.message);
   }
 });
 

@@ -60,7 +60,7 @@ export function doseTab(workbench) {
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       caseList.showError(i, error);
-      status.textContent = REFUSED;
+      status.textContent = error.isUnavailable ? error.message : REFUSED;
     }
   });
 

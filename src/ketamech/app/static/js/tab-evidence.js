@@ -118,7 +118,7 @@ class EvidenceTab {
   pageNodes({ total, rows, first }) {
     if (!total) return [emptyState(NOTHING)];
     const last = first + rows.length;
-    const caption = `${total} published values, ${first + 1} to ${last} shown`;
+    const caption = `${total} published ${total === 1 ? "value" : "values"}, ${first + 1} to ${last} shown`;
     const head = ["quantity", "value", "spread", "subjects", "treatment", "source", "read from"];
     const move = (to) => () => {
       this.showFrom(to);

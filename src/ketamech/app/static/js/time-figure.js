@@ -94,7 +94,7 @@ export class TimeFigure extends Figure {
     if (!width || !this.data) return;
     const height = width < NARROW ? Math.min(this.height, this.narrowHeight) : this.height;
     const { series, bands, points, caption } = this.data;
-    const [low, high] = axisLimits(drawnValues(this.data), this.range);
+    const [low, high] = withinScale(axisLimits(drawnValues(this.data), this.range), this.unit);
     this.width = width;
     this.x = timeScale(MARGIN.left, width - MARGIN.right, this.clock);
     this.y = new Scale(height - MARGIN.bottom, MARGIN.top, low, high);
@@ -102,6 +102,8 @@ export class TimeFigure extends Figure {
     this.places = [];
     const shownPoints = points.filter((point) => this.isShown(point)).map((point) => this.publishedPoint(point));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.caption.textContent = caption;
+    if (!series.length) return this.showNothing();
     this.svg.replaceChildren(
       this.axes(width),
       ...bands.map((band) => bandPath(band, this.x, this.y, this.clock)),
@@ -113,9 +115,17 @@ export class TimeFigure extends Figure {
     // Points that open their source make the drawing a group: an image has no controls inside.
     this.svg.setAttribute("role", shownPoints.length && this.openEvidence ? "group" : "img");
     this.svg.setAttribute("aria-label", this.description());
-    this.caption.textContent = caption;
     this.addTimeMarks();
     this.showSelectedTime();
+  }
+
+  // Without a curve there is nothing that axes could be of; the caption says why.
+  showNothing() {
+    this.svg.replaceChildren();
+    this.svg.setAttribute("role", "img");
+    this.svg.setAttribute("aria-label", `${this.title}. ${this.caption.textContent}`);
+    this.legend.replaceChildren();
+    this.timeMarks = null;
   }
 
   axes(width) {
@@ -152,7 +162,7 @@ export class TimeFigure extends Figure {
     });
     this.places.push({ point, x: left, y: middle });
     if (hasSpread(point)) {
-      const ends = { x1: left, x2: left, y1: y.at(point.low), y2: y.at(point.high) };
+      const ends = { x1: left, x2: left, y1: y.at(Math.max(point.low, y.from)), y2: y.at(point.high) };
       group.append(svgElement("line", { class: "whisker", ...ends }));
     }
     const className = point.index === undefined ? "point" : `published stroke-${point.index} fill-${point.index}`;
@@ -295,6 +305,12 @@ export class TimeFigure extends Figure {
 
 const valueAt = (one, hours) => interpolate(one.time, one.listed ?? one.y, hours);
 const hasSpread = (point) => point.low !== null && point.high !== null;
+
+// The axis of a score begins at its lowest score, e.g. of "points, 0 to 38".
+function withinScale([low, high], unit) {
+  const [, least] = /^points, (\d+) to \d+/.exec(unit) ?? [];
+  return [least === undefined ? low : Math.max(low, Number(least)), high];
+}
 
 function drawnValues({ series, bands, points }) {
   return [

@@ -18,7 +18,9 @@ const NOT_IN_TRIAL = {
   parameters: "parameters",
 };
 const REPLICATES_HINT = "1 to 500: the trial is repeated with other patients and other parameter draws";
-const CONTROL_HINT = "added where no arm is a placebo, at the visits of the arm with the most visits; its tablets are given in both";
+const CONTROL_HINT = "added where no arm is a placebo; given as often as the treatment of the arm with the most treatment visits. Oral drugs of that arm are also given in the placebo arm.";
+const PRIMARY_HINT = "the visit that the sample size and the success of a trial are about";
+const PRESET_DAY = "first visit after a single dose, else the last within 28 days";
 const MARGIN_HINT = "points; empty: the trial tests a difference";
 const TARGET_HINT = "percent of trials that succeed; 50 to 99";
 const ARM_HINT = "One treatment a line. The dose or the schedule may depend on the ratings of the patient.";
@@ -48,7 +50,17 @@ export class TrialForm {
       this.inputs.patients_per_arm.value = isShipped ? "" : PATIENTS_PER_ARM;
       this.update();
     });
+    this.inputs.days.addEventListener("input", () => this.listDays());
+    this.listDays(workbench.view["trial.primaryday"]);
     this.buildArms();
+  }
+
+  // The visit days as choices of the primary endpoint.
+  listDays(chosen = this.inputs.primary_day.value) {
+    const { primary_day: input } = this.inputs;
+    input.replaceChildren(...options(["", ...visitDays(this.inputs.days.value)], (day) => (day ? `day ${day}` : PRESET_DAY)));
+    input.value = chosen;
+    if (input.selectedIndex < 0) input.value = "";
   }
 
   build(buttons, onsubmit) {
@@ -58,6 +70,7 @@ export class TrialForm {
       field("Control arm", inputs.control, CONTROL_HINT),
       field("Population", inputs.population, "from which patients are enrolled"),
       field("Visit days", inputs.days, "days with a MADRS rating: up to 12, from 1 to 730"),
+      field("Primary endpoint: MADRS at day …", inputs.primary_day, PRIMARY_HINT),
       field("Drop-out", inputs.dropout, "percent of patients who leave in a week; 0 to 50"),
       field("Blinding", inputs.blinding),
     ];
@@ -187,7 +200,8 @@ export class TrialForm {
       population: inputs.population.value,
       patients_per_arm: inputs.patients_per_arm.value === "" ? null : Number(inputs.patients_per_arm.value),
       replicates: Number(inputs.replicates.value),
-      days: (inputs.days.value.match(/[^\s,]+/g) ?? []).map(Number),
+      days: visitDays(inputs.days.value),
+      primary_day: inputs.primary_day.value === "" ? null : Number(inputs.primary_day.value),
       dropout: Number(inputs.dropout.value),
       blinding: inputs.blinding.value,
       alpha: Number(inputs.alpha.value),
@@ -209,6 +223,7 @@ function trialInputs(populations) {
     control: select(Object.keys(CONTROLS), (name) => CONTROLS[name]),
     population: select([...labels.keys()], (id) => labels.get(id)),
     days: element("input", { type: "text", value: "1, 3, 7, 14, 28", maxlength: 80 }),
+    primary_day: select([""], () => PRESET_DAY),
     dropout: number(0, 50, 2, 0.5),
     blinding: select(Object.keys(BLINDING), (name) => BLINDING[name]),
     alpha: number(0.001, 0.5, 0.05, 0.005),
@@ -217,6 +232,8 @@ function trialInputs(populations) {
     seed: number(0, MAX_SEED, 1),
   };
 }
+
+const visitDays = (text) => (text.match(/[^\s,]+/g) ?? []).map(Number);
 
 function storedArms(text) {
   try {

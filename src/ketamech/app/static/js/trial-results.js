@@ -26,12 +26,53 @@ export function trialResultNodes(found, job) {
 }
 
 // The difference with its direction, the sample size, and how often a trial misses the effect.
-function findings({ differences, sample_size: sizes, missed }) {
+function findings(found) {
+  const { differences, sample_size: sizes, missed } = found;
   const important = [...(differences ?? []), ...(sizes ?? []).map(({ text }) => text)];
   const list = important.map((text) => paragraph(text, "finding"));
-  list.push(...(missed ?? []).map((text) => paragraph(text)));
+  list.push(...notFound(found), ...chancesToMiss(found), ...(missed ?? []).map((text) => paragraph(text)));
   if (sizes?.length) list.push(paragraph(SIZE_NOTE, "secondary"), ...limitNotes(sizes));
   return element("div", { class: "findings" }, list);
+}
+
+// How often a trial of the size that was run, or found, does not succeed although the arms differ.
+function chancesToMiss({ effects, sample_size: sizes, arms, replicates }) {
+  const chance = (arm, n, percent, difference) =>
+    paragraph(`${arm}: chance to miss a true difference of ${formatNumber(Math.abs(difference), 2)} points: ${Math.round(percent)} %, with ${n} patients in this arm.`);
+  const better = effects.filter(({ difference }) => difference < 0);
+  const size = new Map(arms.map(({ name, n }) => [name, n]));
+  if (!sizes?.length) {
+    return replicates > 1 ? better.map(({ arm, success_percent: success, difference }) => chance(arm, size.get(arm), 100 - success, difference)) : [];
+  }
+  return better.flatMap(({ arm, difference }) => {
+    const own = sizes.find((one) => one.arm === arm); // of the number that was found, or else of the largest trial
+    return own ? [chance(arm, own.per_arm[arm] ?? size.get(arm), own.type_2_error, difference)] : [];
+  });
+}
+
+// Why no sample size was found, and what to change.
+function notFound({ sample_size: sizes, effects, primary, reference, means }) {
+  const [scale, visit] = primary.split(" at ");
+  return (sizes ?? []).filter(({ patients }) => patients === null).flatMap(({ arm, low, simulated, target }) => {
+    const effect = effects.find((one) => one.arm === arm);
+    const difference = effect ? `At ${visit} the score on ${arm} is ${formatNumber(Math.abs(effect.difference), 2)} points ${effect.difference < 0 ? "lower" : "higher"} than on ${reference}. ` : "";
+    const earlier = earlierVisit(means[scale] ?? [], arm, reference, visit);
+    const advice = earlier ? `Choose an earlier day as primary endpoint: at ${earlier.visit} it is ${formatNumber(earlier.size, 2)} points lower.` : "";
+    const stop = low === null
+      ? `The search stopped at ${simulated} patients: the simulated trials show no number that gives a power of ${target} %.`
+      : `The search stopped at ${simulated} patients: at least ${low} are needed, or more than the program simulates at once. Fewer replicates allow larger trials.`;
+    return [paragraph([difference.trim(), advice, stop].filter(Boolean).join(" "))];
+  });
+}
+
+// The earlier visit with the largest difference of mean changes, where it is larger than at `visit`; else null.
+function earlierVisit(rows, arm, reference, visit) {
+  const changes = new Map(rows.filter((row) => row.arm === reference).map((row) => [row.visit, row.change]));
+  const own = rows.filter((row) => row.arm === arm && changes.has(row.visit));
+  const sizes = own.map((row) => ({ visit: row.visit, size: changes.get(row.visit) - row.change }));
+  const place = sizes.findIndex((one) => one.visit === visit);
+  const earlier = sizes.slice(0, Math.max(0, place)).sort((a, b) => b.size - a.size)[0];
+  return earlier?.size > sizes[place].size ? earlier : null;
 }
 
 const SIZE_NOTE = "The number counts randomised patients, drop-out included.";
@@ -39,7 +80,7 @@ const NO_LIMIT = 99.5; // percent
 
 // Where no number of patients gives all of the power.
 function limitNotes(sizes) {
-  const limited = sizes.filter(({ limit }) => limit < NO_LIMIT);
+  const limited = sizes.filter(({ limit }) => limit > 50 && limit < NO_LIMIT); // 50 and less: no effect in this direction
   const text = ({ arm, limit }) =>
     `${arm}: each simulated trial has other parameter values, so that power stays below ${Math.ceil(limit)} % however large the trial is.`;
   return limited.map((one) => paragraph(text(one), "secondary"));
@@ -156,9 +197,14 @@ function comparisonTable(found) {
   return table(caption, head, rows);
 }
 
+const FALL_WITHOUT_DRUG =
+  "Scores fall on placebo too, and by more than for the typical patient of the story: patients are enrolled by a rating with error, " +
+  "so more often at a bad time (regression to the mean), and ratings also hold nonspecific change, on every arm alike.";
+
 function notes(found) {
   const lines = [
     ...found.assumptions,
+    found.primary.startsWith("MADRS") && found.reference === "placebo" && FALL_WITHOUT_DRUG,
     found.failed_percent && `${found.failed_percent} % of patients could not be solved and are missing.`,
     ...found.relapse.map(relapseText),
     hazardRatioText(found),
@@ -175,22 +221,24 @@ function relapseText({ group, median_days: median, low, high }) {
   return `${group}: median time to relapse ${formatNumber(median)} days${interval}.`;
 }
 
-function hazardRatioText({ hazard_ratio: { hazard_ratio: ratio, low, high }, relapse }) {
-  if (!ratio) return "";
+// Of a single trial: with several, the curves and medians of all trials stand for it.
+function hazardRatioText({ hazard_ratio: { hazard_ratio: ratio, low, high }, relapse, replicates }) {
+  if (!ratio || replicates > 1) return "";
   const [first, second] = relapse.map(({ group }) => group);
   const what = `Hazard ratio of relapse, ${second} against ${first}`;
-  if (low > 0 && Number.isFinite(high)) return `${what}: ${formatNumber(ratio)} (${formatRange(low, high)}), first trial.`;
-  return `${what}: cannot be estimated from the first trial, because too few patients relapsed in one arm.`;
+  if (low > 0 && Number.isFinite(high)) return `${what}: ${formatNumber(ratio)} (${formatRange(low, high)}).`;
+  return `${what}: cannot be estimated, because too few patients relapsed in one arm.`;
 }
 
-// The trial as a file, a command and Python that give the same numbers.
-function reproduction({ file, command, python }) {
+// The trial as a file, a command and Python that give the same numbers; first, after a search, with the size found.
+function reproduction({ file, command, python, found_file: found }) {
   const block = (title, text, name, mediaType) => {
     const save = button("Save", () => download(text, name, mediaType));
     return codeSection(title, text, save);
   };
   const blocks = [
-    file && block("Trial file", file, "trial.yaml", "application/yaml"),
+    found && block("Trial file with the sample size that was found", found, "trial-found.yaml", "application/yaml"),
+    file && block(found === undefined ? "Trial file" : "Trial file of the search, which sets the number of patients", file, "trial.yaml", "application/yaml"),
     block("Command line", command, "trial.sh", "text/x-shellscript"),
     block("Python", python, "trial.py", "text/x-python"),
   ];
