@@ -220,9 +220,9 @@ export class Hero {
 // A day after the default dose: one trial, its control, and several trials together.
 const RESPONSE_ROWS = ["murrough13-resp-ket", "murrough13-resp-mdz", "han16-resp-24h"];
 const WHY_LOWER =
-  "The simulated numbers are lower. A rating has errors, mood goes up and down, and people join a trial when they feel " +
-  "worst: each of these makes a large fall more frequent, with the drug and without it. The simulated trial includes " +
-  "them, the people drawn do not. What the simulated trial then still lacks is an error of the model, or chance.";
+  "The simulated numbers are lower. A rating has errors, and mood goes up and down between ratings: both make a large " +
+  "fall more frequent, with the drug and without it. The simulated trial includes both, the people drawn do not. That " +
+  "the simulated trial still finds less than the real one is an error of the model, or chance.";
 
 const HUMAN_ONLY = /^(mood|dissociation|suicidality)\./;
 const isInAnimals = (name) => !HUMAN_ONLY.test(name);
