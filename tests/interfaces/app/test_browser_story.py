@@ -411,7 +411,7 @@ def test_a_guessed_course_is_compared_at_the_points_of_the_line(page, address):
     guess.get_by_role("button", name="Show without a guess").click()
     guess.locator(".guess-curve").wait_for(state="attached")
     assert guess.locator(".model-dot").count() == 9 + 1, "at nine points and in the legend"
-    assert "model at the points of your line" in guess.locator(".legend").inner_text()
+    assert "model at the times of the guess" in guess.locator(".legend").inner_text()
     page.keyboard.press("Escape")
     until(page, "!document.body.classList.contains('presentation')")
 

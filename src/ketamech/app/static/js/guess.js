@@ -236,7 +236,7 @@ export class Guess extends Figure {
     const entries = [
       ...(isDrawn ? [[line("guess-line revealed"), "your line"]] : []),
       [line("curve main stroke-0"), "model"],
-      ...(this.modelPlaces.length ? [[svgElement("circle", { class: "model-dot fill-0", cx: 15, cy: 6, r: 4.5 }), "model at the points of your line"]] : []),
+      ...(this.modelPlaces.length ? [[svgElement("circle", { class: "model-dot fill-0", cx: 15, cy: 6, r: 4.5 }), "model at the times of the guess"]] : []),
     ];
     return [...entries.map(([mark, text]) => element("li", {}, sample(mark), text)), ...pointEntries(this.found.dots)];
   }
