@@ -35,11 +35,13 @@ function findings(found) {
   return element("div", { class: "findings" }, list);
 }
 
-// How often a trial of the size that was run, or found, does not succeed although the arms differ.
-function chancesToMiss({ effects, sample_size: sizes, arms, replicates }) {
+// How often a trial of the size that was run, or found, does not succeed although the arms differ, where no sentence of
+// `missed` says it.
+function chancesToMiss({ effects, sample_size: sizes, arms, replicates, missed }) {
   const chance = (arm, n, percent, difference) =>
     paragraph(`${arm}: chance to miss a true difference of ${formatNumber(Math.abs(difference), 2)} points: ${Math.round(percent)} %, with ${n} patients in this arm.`);
-  const better = effects.filter(({ difference }) => difference < 0);
+  const stated = (arm) => (missed ?? []).some((text) => text.startsWith(`${arm}: `) && text.includes("is missed"));
+  const better = effects.filter(({ arm, difference }) => difference < 0 && !stated(arm));
   const size = new Map(arms.map(({ name, n }) => [name, n]));
   if (!sizes?.length) {
     return replicates > 1 ? better.map(({ arm, success_percent: success, difference }) => chance(arm, size.get(arm), 100 - success, difference)) : [];
