@@ -13,7 +13,7 @@ const SIZES = [100, 200];
 const SIZES_OF_SERVER = [1000, 2000];
 const INTRODUCTION =
   "For each virtual patient, every parameter with a distribution is drawn at random: variability between people and " +
-  "uncertainty of the model together. The bands are therefore wider than those of a clinic.";
+  "uncertainty of the model together. Such bands are not those of a clinic: wider for receptors and synapses, about as wide for mood, narrower for levels in blood.";
 const NOTHING = "No case can be simulated: see the error at its field.";
 
 export function populationTab(workbench) {
