@@ -26,7 +26,8 @@ def test_every_chapter_of_the_story_is_drawn_and_captioned(page, address):
     open_story(page, address)
     for name in CHAPTERS:
         page.locator(f"#{name}").scroll_into_view_if_needed()
-        page.wait_for_selector(f"#{name} figure path.curve, #{name} tbody tr, #{name} .claim", timeout=20_000)
+        content = page.locator(f"#{name} figure path.curve, #{name} tbody tr, #{name} .claim")
+        content.locator("visible=true").first.wait_for(timeout=20_000)
         until(page, f"document.querySelector('#{name} [data-caption], #{name} .claim').textContent.length > 20")
     assert fits_the_width(page)
     assert all(url.startswith((address, "data:", "blob:")) for url in requested), "another server was contacted"

@@ -54,14 +54,16 @@ ENGINE_FILE = re.compile(r"""(?:getJson|file)\("([\w.-]+)"\)""")
 
 def test_every_file_that_a_page_or_a_worker_loads_is_in_the_site(site):
     folder = site / "some" / "path"
-    loaded = {(page, folder / name) for page in folder.glob("*.html") for name in IN_PAGE.findall(page.read_text())}
+    loaded = {
+        (page, folder / name) for page in folder.glob("*.html") for name in IN_PAGE.findall(page.read_text("utf-8"))
+    }
     for script in folder.rglob("*.js"):
-        text = script.read_text()
+        text = script.read_text("utf-8")
         loaded |= {(script, script.parent / (own or url)) for own, url in LOADED.findall(text)}
     worker = folder / "engine" / "worker.js"
-    listed = {kind: re.findall(r'"([\w-]+)"', names) for kind, names in LIST.findall(worker.read_text())}
+    listed = {kind: re.findall(r'"([\w-]+)"', names) for kind, names in LIST.findall(worker.read_text("utf-8"))}
     names = [f"{name}.js" for name in listed["MODULES"]] + [f"{name}.json" for name in listed["TABLES"]]
-    loaded |= {(worker, folder / "engine" / name) for name in names + ENGINE_FILE.findall(worker.read_text())}
+    loaded |= {(worker, folder / "engine" / name) for name in names + ENGINE_FILE.findall(worker.read_text("utf-8"))}
     assert len(loaded) > 150
     assert {(page.name, str(file)) for page, file in loaded if not file.resolve().is_file()} == set()
 

@@ -158,7 +158,7 @@ export class Hero {
       return;
     }
     const left = `Nine tenths of the ketamine have left the brain after ${formatTimeLong(gone)}.`;
-    const lasts = `In this model it adds up to ${most.toFixed(1)} points to the fall of the depression score (0 to 60 points), and half of that is still there after ${half}.`;
+    const lasts = `In this model it adds up to ${most.toFixed(1)} points to the fall of the depression score; half of that is left after ${half}.`;
     find("#lead").textContent = `${left} ${lasts}`;
   }
 
