@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DIGITS = 5
+MAX_DECIMALS = 300  # NumPy cannot round to more
 PERCENTILES = (5, 25, 50, 75, 95)
 POPULATION_TOLERANCE, POPULATION_THREADS = 1e-3, 2  # fast enough for a slider
 POPULATION_TIMES, MAX_POPULATION_TIMES = 56, 150
@@ -263,7 +264,7 @@ def rounded(y: np.ndarray) -> list[float | None]:
     finite = np.isfinite(y)
     largest = float(np.max(np.abs(y[finite]), initial=0.0))
     decimals = DIGITS - 1 - (math.floor(math.log10(largest)) if largest > 0 else 0)
-    values = np.round(y, decimals).tolist()
+    values = np.round(y, min(decimals, MAX_DECIMALS)).tolist()
     return values if finite.all() else [v if ok else None for v, ok in zip(values, finite.tolist(), strict=True)]
 
 

@@ -146,6 +146,6 @@ class Jobs:
             job.error, job.state = problem, "failed"
         except Exception as problem:  # an unexpected error must not stop the server
             logging.getLogger(__name__).exception("job %s failed", job.id)
-            job.error, job.state = KetaMechError(f"internal error: {type(problem).__name__}: {problem}"), "failed"
+            job.error, job.state = KetaMechError(f"internal error: {type(problem).__name__}"), "failed"
         finally:
             job.ended = time.monotonic()

@@ -11,6 +11,8 @@ from ketamech.simulation.scenario_schema import ScenarioFile
 
 Name = Annotated[str, Field(max_length=120, pattern=r"^[a-z0-9_.]+$")]
 ArmText = Annotated[str, Field(max_length=3000)]
+ARM_NAME = r"^[^\W_][^\x00-\x1f\x7f-\x9f\u202a-\u202e$]*$"  # no formula of a spreadsheet, no control character
+ArmName = Annotated[str, Field(min_length=1, max_length=60, pattern=ARM_NAME)]
 Until = Annotated[float, Field(gt=0, le=20_000, description="hours after the first treatment to show")]
 
 
@@ -73,7 +75,7 @@ class TrialRequest(Request):
     """A virtual trial: a shipped trial by name, or arms given as regimen sentences."""
 
     shipped: str = Field("", max_length=60, description="the name of a shipped trial; or give arms")
-    arms: Annotated[dict[str, ArmText], Field(max_length=6)] = Field(
+    arms: Annotated[dict[ArmName, ArmText], Field(max_length=6)] = Field(
         {}, description="name: regimen, one sentence a line"
     )
     population: str = Field("trd", max_length=40)

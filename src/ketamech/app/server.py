@@ -155,7 +155,7 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)  # outside the middleware, so it adds the security headers itself
     async def internal_error(_: Request, error: Exception) -> Response:
         message = f"internal error: {type(error).__name__}; your settings are not lost"
-        return error_response(KetaMechError(message), 500, HEADERS)
+        return error_response(KetaMechError(message), 500, {**HEADERS, "connection": "close"})
 
 
 def _validation_error(errors: list[Any]) -> InputError:

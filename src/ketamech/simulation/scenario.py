@@ -220,6 +220,8 @@ def unusual_doses(regimen: Regimen, table: ParameterTable, values: Mapping[str, 
             continue
         low, high = (dose * weight / REFERENCE_WEIGHT for dose in studied_doses()[treatment.drug])
         dose = _milligrams(treatment, weight)
+        if dose <= 0:  # rounded to 0 milligrams
+            continue
         times = low / dose if dose < low else dose / high
         if times > UNUSUAL_DOSE:
             side, edge = ("below the smallest", low) if dose < low else ("above the largest", high)

@@ -19,6 +19,7 @@ BRANCHES = ("str", "float", "int", "function-after")  # in the location of an er
 EXAMPLE = re.compile(r"e\.g\. ([^;]+)")
 UNIT = re.compile(r"^[\d.]+(\s*[^\s\d,]+)")  # of an example such as "28 days, 3 months"
 MAX_SHOWN = 60  # characters of a value that an error repeats
+LARGEST_SHOWN = 1e300  # a number that is repeated in a message; larger integers have no float
 KINDS = {
     "string_type": "text", "list_type": "a list, one item a line after '- '", "dict_type": "keys and values",
     "model_type": "keys and values", "bool_parsing": "on or off", "bool_type": "on or off",
@@ -88,6 +89,8 @@ def _line_to_type(error: Any, where: Path_, schema: FileSchema) -> str | None:
     match = EXAMPLE.search((fields[last].description or "") if last in fields else "")
     example = match[1].strip() if match else ""
     if error["type"] == "string_type" and isinstance(value, int | float) and (unit := UNIT.match(example)):
+        if not abs(value) < LARGEST_SHOWN:
+            return None
         return f"{last}: {value:g}{unit[1]}"
     if error["type"] == "list_type" and isinstance(value, str) and len(value) <= MAX_SHOWN:
         return f"{last}: [{_flow(value)}]"

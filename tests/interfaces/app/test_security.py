@@ -60,6 +60,31 @@ def test_other_origins_and_hosts_are_refused(client, infusion):
     assert client.get("/api/metadata", headers={"host": "localhost:8321"}).status_code == 200
 
 
+@pytest.mark.parametrize("origin", ["http://[", "https://127.0.0.1:8321", "file://", "http://a@127.0.0.1:8321"])
+def test_only_the_exact_origin_of_the_page_is_accepted(client, origin):
+    headers = {"host": "127.0.0.1:8321", "origin": origin}
+    assert client.get("/api/metadata", headers=headers).status_code == 400
+    assert client.get("/api/metadata", headers={**headers, "origin": "http://127.0.0.1:8321"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["=cmd|'/C calc'!A0", "@SUM(1)", "", "a\r\nb", "x" * 61, "$x^2$", "\u202eabc"])
+def test_names_of_arms_that_a_spreadsheet_or_a_figure_would_run_are_refused(client, name):
+    arms = {name: "placebo IV", "placebo": "placebo IV"}
+    assert client.post("/api/jobs/trial", json={"arms": arms, "patients_per_arm": 2}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"horizon": 10**400}, {"treatments": ["racemic 1e-320 mg IV"]},
+        {"treatments": ["esketamine 1e-310 mg nasal daily for 4 weeks"]},
+        {"parameters": {"opioid.rate_constant": 1e-320}},
+    ],
+)  # fmt: skip
+def test_extreme_numbers_are_answered(client, infusion, changes):
+    assert client.post("/api/curves", json={"scenario": {**infusion, **changes}}).status_code in (200, 422)
+
+
 def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infusion):
     assert client.post("/api/population", json={"scenario": infusion, "patients": 2001}).status_code == 422
     often = {**infusion, "treatments": ["racemic 0.001 mg/kg IV every 1 h for 900 h"], "horizon": "38 days"}
