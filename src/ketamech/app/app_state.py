@@ -38,6 +38,7 @@ class Limits(BaseModel):
     jobs_stored: int = Field(20, description="finished jobs whose results are stored")
     jobs_with_files: int = Field(4, description="newest finished trials whose files can be saved")
     max_parallel: int = Field(2, description="requests computed at the same time; the others wait")
+    max_waiting: int = Field(100, description="requests that may wait for the others")
     max_parallel_long: int = Field(1, description="populations and downloads computed at the same time, besides these")
     cache_size: int = Field(256, description="responses stored in the cache")
     cache_bytes: int = Field(64 * 1024 * 1024, description="size of these responses together")
@@ -143,5 +144,8 @@ class AppState:
         }
 
     async def compute(self, work: Callable[[], Any], *, long: bool = False) -> Any:
-        """Run `work` on a thread, within the limits."""
-        return await anyio.to_thread.run_sync(work, limiter=self._limiters[long])
+        """Run `work` on a thread, within the limits. Raises LimitExceeded where too many requests wait already."""
+        limiter = self._limiters[long]
+        if limiter.statistics().tasks_waiting >= self.limits.max_waiting:
+            raise LimitExceeded(f"{self.limits.max_waiting} requests wait already", "the same request in a few seconds")
+        return await anyio.to_thread.run_sync(work, limiter=limiter)

@@ -38,17 +38,20 @@ from ketamech.simulation.scenario_schema import SCENARIO_FILE, to_input_error
 
 PAGES = ("workbench", "exercises")  # addresses without a suffix
 REQUEST_SECONDS = 10.0  # for the head of a request; Limits.body_seconds for its body
+WRITE_SECONDS = 30.0  # for which a client may leave an answer unread
 STATIC = Path(__file__).parent / "static"
 ABOUT = f"How does ketamine work? Curves, populations, trials, evidence and equations as JSON.\n\n{DISCLAIMER}"
 
 
 class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """HTTP protocol of the server that closes a connection without a complete request head after REQUEST_SECONDS.
+    """HTTP protocol of the server that closes a connection without a complete request head after REQUEST_SECONDS, and
+    one whose answer is not read for WRITE_SECONDS.
 
-    Open connections without a request thus cannot exhaust the server.
+    Open connections without a request, and answers that nobody reads, thus cannot exhaust the server.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _write_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start to wait for the first request."""
@@ -71,7 +74,24 @@ class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting when the connection is closed."""
         self._stop_waiting()
+        self._stop_write_deadline()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as is written: start to wait for it."""
+        super().pause_writing()
+        self._stop_write_deadline()
+        self._write_deadline = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has read most of what was written."""
+        self._stop_write_deadline()
+        super().resume_writing()
+
+    def _stop_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
 
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(REQUEST_SECONDS, self.transport.close)

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import uvicorn
 
@@ -226,3 +227,22 @@ def test_a_dose_table_with_too_many_doses_is_refused_at_once(client, count, what
     assert answer.status_code == 422
     assert what in answer.json()["error"]
     assert time.monotonic() - began < 30
+
+
+def test_a_connection_whose_answer_is_not_read_is_closed(port, model, infusion, monkeypatch):
+    monkeypatch.setattr(app_server, "WRITE_SECONDS", 0.5)
+    times = np.linspace(0.01, 700, 4000).tolist()
+    body = json.dumps({"scenario": infusion, "outputs": list(model.layout.output_names[:200]), "times": times}).encode()
+    head = BODY.removesuffix(b"{").replace(b"/api/curves", b"/api/outputs").replace(b"900", str(len(body)).encode())
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.connect(("127.0.0.1", port))
+        connection.sendall(head + body)
+        first = connection.recv(1000).decode("latin-1")
+        assert first.startswith("HTTP/1.1 200")
+        length = int(re.search(r"content-length: (\d+)", first)[1])
+        time.sleep(2.0)
+        read = len(first)
+        with contextlib.suppress(ConnectionResetError):
+            read += len(until_closed(connection))
+    assert read < length, "the rest is not kept for a client that does not read"

@@ -1,5 +1,7 @@
 """What the server refuses: paths outside the pages, other hosts and origins, too large or too long requests."""
 
+from threading import Event
+
 import pytest
 
 from ketamech.app.security_middleware import HEADERS
@@ -93,6 +95,26 @@ def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infus
     assert "doses" in told.json()["error"]
     large = {"arms": {"a": "placebo IV", "b": "placebo IV"}, "patients_per_arm": 2000, "replicates": 500}
     assert client.post("/api/jobs/trial", json=large).status_code == 429
+
+
+def test_a_request_is_refused_where_too_many_wait():
+    import anyio
+
+    from ketamech.app.app_state import AppState, LimitExceeded, Limits
+
+    async def three_at_once():
+        app_state, release = AppState(limits=Limits.model_validate({"max_parallel": 1, "max_waiting": 1})), Event()
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(app_state.compute, release.wait)
+                await anyio.sleep(0.05)
+            try:
+                with pytest.raises(LimitExceeded, match="1 requests wait already"):
+                    await app_state.compute(release.wait)
+            finally:
+                release.set()
+
+    anyio.run(three_at_once)
 
 
 def test_a_band_that_takes_too_long_is_stopped(model, infusion):
