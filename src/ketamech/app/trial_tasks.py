@@ -19,6 +19,7 @@ import xarray as xr
 from ketamech.app.app_state import AppState, LimitExceeded
 from ketamech.app.job_tasks import THREADS, json_cell, json_rows
 from ketamech.app.jobs import JobProgress, ResultWithFiles, Work
+from ketamech.app.scenarios import MAX_OCCASIONS
 from ketamech.app.schemas import SampleSizeRequest, TrialRequest
 from ketamech.core import InputError
 from ketamech.trials.analysis.analyse import TrialAnalysis, analyse, reference_arm
@@ -151,8 +152,12 @@ class TrialTask:
 
     @classmethod
     def of(cls, app_state: AppState, request: TrialRequest) -> TrialTask:
-        """The checked task of a request. Raises InputError."""
+        """The checked task of a request. Raises InputError, and LimitExceeded for an arm of too many doses."""
         trial, file = planned_trial(app_state, request)
+        for name, regimen in trial.regimens.items():
+            n_doses = sum(len(treatment.starts(trial.horizon)) for treatment in regimen.treatments) if regimen else 0
+            if n_doses > MAX_OCCASIONS:
+                raise LimitExceeded(f"{n_doses} doses of arm '{name}'", f"at most {MAX_OCCASIONS} until the last visit")
         return cls(app_state, request, trial, file, success_criterion(trial, request.alpha, request.margin))
 
     @property

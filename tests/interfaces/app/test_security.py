@@ -95,6 +95,10 @@ def test_more_patients_doses_or_trials_than_the_limits_are_refused(client, infus
     assert "doses" in told.json()["error"]
     large = {"arms": {"a": "placebo IV", "b": "placebo IV"}, "patients_per_arm": 2000, "replicates": 500}
     assert client.post("/api/jobs/trial", json=large).status_code == 429
+    many = {"a": "racemic 0.01 mg/kg IV every 4 h for 200 days", "b": "placebo IV"}
+    told = client.post("/api/jobs/trial", json={"arms": many, "patients_per_arm": 2, "days": [199]})
+    assert told.status_code == 429
+    assert "1195 doses of arm 'a'" in told.json()["error"]
 
 
 def test_a_request_is_refused_where_too_many_wait():
