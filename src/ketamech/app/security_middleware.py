@@ -67,6 +67,9 @@ class SecurityMiddleware:
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
             return error_response(NotFound("pages of other sites may not use this server"), 400)
+        is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if is_foreign and headers.get("sec-fetch-mode") != "navigate":  # a link or an embedded figure is navigation
+            return error_response(NotFound("pages of other sites may not use this server"), 400)
         return None
 
 

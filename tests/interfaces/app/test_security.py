@@ -70,6 +70,13 @@ def test_only_the_exact_origin_of_the_page_is_accepted(client, origin):
     assert client.get("/api/metadata", headers={**headers, "origin": "http://127.0.0.1:8321"}).status_code == 200
 
 
+@pytest.mark.parametrize(("mode", "status"), [("no-cors", 400), ("cors", 400), ("navigate", 200)])
+def test_pages_of_other_sites_may_link_here_and_load_nothing(client, mode, status):
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": mode}
+    assert client.get("/api/metadata", headers=headers).status_code == status
+    assert client.get("/api/metadata", headers={**headers, "sec-fetch-site": "same-origin"}).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["=cmd|'/C calc'!A0", "@SUM(1)", "", "a\r\nb", "x" * 61, "$x^2$", "\u202eabc"])
 def test_names_of_arms_that_a_spreadsheet_or_a_figure_would_run_are_refused(client, name):
     arms = {name: "placebo IV", "placebo": "placebo IV"}
