@@ -487,7 +487,7 @@ def test_words_on_the_mood_curve_are_few_and_computed(page, address):
     assert 4 <= len(words) <= 6
     lead = page.locator("#lead").inner_text()
     time = re.search(r"drug’s part halved after ([\d.]+) days", " ".join(words))[1]
-    assert f"still there after {time} days" in lead
+    assert f"left after {time} days" in lead
     points = page.locator("#score-bar p").text_content()
     drug = re.search(r"and ([\d.]+) more with the drug", points)[1]
     assert f"{drug} points: drug" in words
