@@ -150,12 +150,25 @@ def add_oral_depot(
     )
     absorbed = absorption_rate_constant(stage, "gut_ka") * gut
     bioavailable_fraction = liver["gut_escape"] * liver["escape"]
-    stage.transfer(gut, central, bioavailable_fraction * absorbed, because="absorption past gut wall and liver")
-    first_pass = (1 - bioavailable_fraction) * absorbed
-    stage.transfer(gut, delay, liver["norketamine_share"] * first_pass, because="first pass to norketamine")
-    stage.transfer(
-        gut, eliminated, (1 - liver["norketamine_share"]) * first_pass, because="first pass to other metabolites"
-    )
+    to = (central, delay, eliminated)
+    add_first_pass(stage, gut, absorbed, bioavailable_fraction, to, liver, "absorption past gut wall and liver")
+
+
+def add_first_pass(
+    stage: Stage, depot: sympy.Symbol, absorbed: sympy.Expr, bioavailable_fraction: sympy.Expr,
+    to: tuple[sympy.Symbol, sympy.Symbol, sympy.Symbol], liver: dict[str, sympy.Expr], because: str,
+) -> None:  # fmt: skip
+    """Drug absorbed from a depot at the rate `absorbed` (umol/h): a fraction reaches the central compartment, the rest
+    becomes norketamine or another metabolite in the liver.
+
+    `to` are the central compartment, the delay before norketamine, and what is eliminated. `because` is the reason of
+    the first transfer.
+    """
+    central, delay, eliminated = to
+    norketamine_share, first_pass = liver["norketamine_share"], (1 - bioavailable_fraction) * absorbed
+    stage.transfer(depot, central, bioavailable_fraction * absorbed, because=because)
+    stage.transfer(depot, delay, norketamine_share * first_pass, because="first pass to norketamine")
+    stage.transfer(depot, eliminated, (1 - norketamine_share) * first_pass, because="first pass to other metabolites")
 
 
 def add_tissue(

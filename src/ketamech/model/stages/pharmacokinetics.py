@@ -9,6 +9,7 @@ from ketamech.model.kinetics import (
     NAMES,
     add_body_size,
     add_depots,
+    add_first_pass,
     add_oral_depot,
     add_tissue,
     add_vein,
@@ -123,12 +124,8 @@ def _peritoneal(
     absorbed = stage.parameter("pharmacokinetics.peritoneum_ka") * peritoneum
     portal_share = stage.parameter("pharmacokinetics.peritoneal_portal_share")
     bioavailable_fraction = 1 - portal_share + portal_share * liver["escape"]
-    stage.transfer(peritoneum, central, bioavailable_fraction * absorbed, because="absorption past the liver")
-    first_pass = (1 - bioavailable_fraction) * absorbed
-    stage.transfer(peritoneum, delay, liver["norketamine_share"] * first_pass, because="first pass to norketamine")
-    stage.transfer(
-        peritoneum, eliminated, (1 - liver["norketamine_share"]) * first_pass, because="first pass to other metabolites"
-    )
+    to = (central, delay, eliminated)
+    add_first_pass(stage, peritoneum, absorbed, bioavailable_fraction, to, liver, "absorption past the liver")
 
 
 def _norketamine(stage: Stage, enantiomer: str, transit_one: sympy.Symbol) -> sympy.Symbol:
