@@ -29,7 +29,7 @@ from ketamech.report.tracks import DIRECTORY, Track, load_groups, load_tracks
 
 MAX_PAPERS, MAX_TREATMENTS, MAX_SETTINGS = 14, 4, 6
 HOW_TO_READ = (
-    "Line: simulated. Dashed: the same expectancy without the drug. Dots: published; hollow dots are converted from"
+    "Line: simulated. Dashed: the same visits without the drug. Dots: published; hollow dots are converted from"
     " animals or another scale."
 )
 WARNING = (
@@ -123,7 +123,7 @@ def _score(line: SummaryRow) -> str:
     extreme = "highest" if line.rises else "lowest"
     text = f"{number(line.baseline)} before, {extreme} {number(line.extremum)} after {time_text(line.extremum_time)}"
     gap = line.difference.get(EXTREMUM)
-    text += f" ({number(line.extremum - gap)} with the same expectancy and no drug)" if gap is not None else ""
+    text += f" ({number(line.extremum - gap)} with the same visits and no drug)" if gap is not None else ""
     week_value = line.values_at.get("7 d")
     text += f"; {number(week_value)} after a week" if week_value is not None else ""
     return f"{text}; {number(line.values_at['end'])} at the end"
@@ -200,7 +200,7 @@ def _panel(axes: Axes, track: Track, report: RunReport) -> None:
     colour = load_groups()[track.group].colour
     axes.plot(hours[is_shown], y[run.index_of_main][is_shown], color=colour, lw=1.6, label="with the drug")
     if run.index_of_control is not None and np.ptp(y[run.index_of_control]) > 0:
-        control, label = y[run.index_of_control][is_shown], "same expectancy, no drug"
+        control, label = y[run.index_of_control][is_shown], "same visits, no drug"
         axes.plot(hours[is_shown], control, color=CONTROL_COLOUR, lw=1.1, ls=(0, (4, 2)), label=label)
     _points(axes, track, series.outputs, report)
     last = max(1.0, float(hours[-1]))

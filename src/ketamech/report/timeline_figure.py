@@ -242,7 +242,7 @@ def draw_header(canvas: Canvas, data: TimelineData) -> None:
 def _legend(run: RunDescription) -> str:
     sentences = ["One typical patient; the horizontal line of each track is the drug-free baseline."]
     if run.index_of_control is not None:
-        sentences.append("Dashed grey: the same person with the same expectancy and perturbations, without treatment.")
+        sentences.append("Dashed grey: the same person with the same visits and perturbations, without treatment.")
     other_labels = [run.subjects[i].label for i in run.treated if i != run.index_of_main]
     if other_labels:
         sentences.append(f"Dotted: {', '.join(other_labels)}.")
