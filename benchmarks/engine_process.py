@@ -14,7 +14,6 @@ from time import process_time
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ketamech.core import SolverError
 
@@ -79,29 +78,9 @@ class EngineProcess:
         return f"aborts ({how}): {named[-1]}" if named else f"aborts ({how})"
 
 
-class SelectedOutputs:
-    """A loaded engine of which only the outputs in `columns` are returned. `seconds`: those of the engine, if any."""
-
-    def __init__(self, run: Run, columns: list[int]) -> None:
-        self._run, self._columns = run, columns
-
-    def __call__(self, tolerance: float) -> np.ndarray:
-        """Curves [patient, time, output]."""
-        return self._run(tolerance)[:, :, self._columns]
-
-    @property
-    def seconds(self) -> float | None:
-        """Processor time of the last run where another process measured it."""
-        return getattr(self._run, "seconds", None)
-
-
 def _serve(load: Callable[[BenchmarkCase], Run], case: BenchmarkCase, pipe: Connection, errors: IO[bytes]) -> None:
-    """In the child: load the engine, then answer every tolerance with processor seconds and curves.
-
-    Linear algebra has one thread, as the child has one core: threads that wait for each other there cost seconds.
-    """
+    """In the child: load the engine, then answer every tolerance with processor seconds and curves."""
     os.dup2(errors.fileno(), 2)
-    threadpool_limits(1)
     parent = os.getppid()
     act: Callable[[], Any] = partial(load, case)
     run: Run | None = None

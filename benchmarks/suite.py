@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import benchmark_case, scaling, startup_time
 from benchmarks.accuracy import accuracy
 from benchmarks.benchmark_case import BenchmarkCase
-from benchmarks.engine_process import SelectedOutputs, isolated
+from benchmarks.engine_process import isolated
 from benchmarks.engines import BY_HAND, OURS, Engine, Run, select_engines
 from benchmarks.engines import QUICK_ENGINES as QUICK_PEERS
 from benchmarks.hardware import machine
@@ -123,7 +123,7 @@ def _slice(
             measured.append(
                 replace(
                     peer, name=f"{peer.name}, {WHOLE}", label=f"{peer.label}, {WHOLE}",
-                    load=lambda _, run=run: SelectedOutputs(run, columns),
+                    load=lambda _, run=run: lambda tolerance: run(tolerance)[:, :, columns],
                 )
             )  # fmt: skip
         measured.append(replace(peer, name=f"{peer.name}, {SLICE}", label=f"{peer.label}, {SLICE}"))

@@ -7,14 +7,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from time import process_time
 
 import numpy as np
 import pytest
 
 import toy_models
 from benchmarks import benchmark_case, ketamech_engine, lsoda
-from benchmarks.engine_process import CAN_FORK, SelectedOutputs, isolated
+from benchmarks.engine_process import CAN_FORK, isolated
 from benchmarks.engines import BY_HAND, ENGINES, OURS, select_engines
 from benchmarks.scaling import sizes, summary
 from benchmarks.work_precision import QUICK, ErrorNorm, compare, measure, one_core, shares
@@ -204,25 +203,6 @@ def test_an_engine_in_a_process_of_its_own_gives_the_same_curves_and_says_how_lo
     run = isolated(replace(OURS, name="apart")).load(toy)
     assert np.array_equal(run(1e-6), OURS.load(toy)(1e-6))
     assert 0 < run.seconds < 60
-
-
-@pytest.mark.skipif(not CAN_FORK, reason="needs processes that fork")
-def test_some_outputs_of_an_engine_in_another_process_are_timed_there(toy):
-    def slow(case):
-        solve = OURS.load(case)
-
-        def run(tolerance):
-            while process_time() < began + 0.2:
-                pass
-            return solve(tolerance)
-
-        began = process_time()
-        return run
-
-    run = SelectedOutputs(isolated(replace(OURS, name="apart", load=slow)).load(toy), [0])
-    record = measure(toy, [OURS, replace(OURS, name="part", load=lambda case: run)], QUICK, lambda line: None)[1]
-    assert run(1e-4).shape == OURS.load(toy)(1e-4)[:, :, [0]].shape
-    assert record["settings"][0]["ms"][0] * len(toy.inputs) >= 150
 
 
 def test_the_share_of_the_kernel_by_hand_is_that_at_the_same_tolerance():
