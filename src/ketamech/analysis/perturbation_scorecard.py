@@ -339,11 +339,11 @@ def _curves(
         arms = [arm for arm, until in longest.items() if below < until <= horizon]
         if arms:
             moments = {row.until for row in rows if not row.reason_not_run} | {24.0}
-            curves |= _batch(model, arms, horizon, moments, outputs, overrides, threads)
+            curves |= solve_arms(model, arms, horizon, moments, outputs, overrides, threads)
     return curves
 
 
-def _batch(
+def solve_arms(
     model: Model, arms: list[Arm], horizon: float, moments: set[float], outputs: tuple[str, ...],
     overrides: Mapping[str, float], threads: int,
 ) -> dict[Arm, TimeCourse]:  # fmt: skip

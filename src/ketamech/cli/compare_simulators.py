@@ -21,23 +21,6 @@ if TYPE_CHECKING:
 
 Scenarios = Annotated[Path, typer.Option(help="A scenario file, an archive (.omex) or a folder of either")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the archives and the table")]
-SbmlSuite = Annotated[
-    Path | None,
-    typer.Option("--sbml-suite", help="Instead, test the SBML import on a folder of the SBML semantic test cases"),
-]
-Biomodels = Annotated[
-    Path | None, typer.Option("--biomodels", help="Instead, compare a folder of SBML models with libRoadRunner")
-]
-Petab = Annotated[
-    Path | None, typer.Option("--petab", help="Instead, simulate a folder of PEtab problems with simulated data")
-]
-Archives = Annotated[
-    Path | None,
-    typer.Option("--archives", help="Instead, simulate a folder of SED-ML files and archives (.sedml, .omex)"),
-]
-Sample = Annotated[
-    int | None, typer.Option(min=1, help="With a folder of cases: a random sample of this size, the same each time")
-]
 Markdown = Annotated[Path | None, typer.Option(help="Also write the table to this Markdown file")]
 Amici = Annotated[
     bool,
@@ -74,8 +57,7 @@ Equations `{fingerprint}`.
 
 def compare_simulators(
     scenarios: Scenarios = Path("examples"), out: Out = Path("runs/compare-simulators"), markdown: Markdown = None,
-    amici: Amici = False, tellurium: Tellurium = False, resume: Resume = False, sbml_suite: SbmlSuite = None,
-    biomodels: Biomodels = None, petab: Petab = None, archives: Archives = None, sample: Sample = None,
+    amici: Amici = False, tellurium: Tellurium = False, resume: Resume = False,
 ) -> None:  # fmt: skip
     """Run exported scenarios in other simulators.
 
@@ -90,15 +72,7 @@ def compare_simulators(
       ketamech compare-simulators --scenarios runs/figures
 
       ketamech compare-simulators --amici --tellurium --markdown docs/certificate.md
-
-      ketamech compare-simulators --sbml-suite sbml-test-suite/cases/semantic
-
-      ketamech compare-simulators --biomodels BiomodelsStore/biomodels --sample 200
     """
-    suites = {"sbml-suite": sbml_suite, "biomodels": biomodels, "petab": petab, "archives": archives}
-    for kind, where in suites.items():
-        if where is not None:
-            return _suite(kind, where, out, sample, markdown)
     from ketamech.cli.long_run import long_run
     from ketamech.exchange import cross_simulator_check as kit
     from ketamech.exchange.output_folder import replace_folder
@@ -175,45 +149,3 @@ def _write_certificate(path: Path, comparison: CrossSimulatorCheck) -> None:
     parts = [head, "## By scenario", scenarios, *failures, "## By output, worst first"]
     parts.append(markdown_table(["output", *map(str, ordered.columns)], outputs))
     atomic_write(path, ("\n\n".join(parts) + "\n").encode())
-
-
-def _suite(kind: str, folder: Path, out: Path, sample: int | None, markdown: Path | None) -> None:
-    """Run the test cases of a folder; write each result to a table as it comes, and print the counts."""
-    import csv
-
-    from ketamech.exchange.conformance import (
-        OTHER,
-        PASSED,
-        REFUSED,
-        SUITES,
-        CaseResult,
-        find_cases,
-        run_suite,
-        suite_page,
-        summary,
-    )
-
-    cases = find_cases(kind, folder, sample)
-    terminal.check_folder(out)
-    out.mkdir(parents=True, exist_ok=True)
-    console = terminal.progress()
-    with (
-        console.status("Reading the cases ...") as status,
-        (out / "cases.csv").open("w", encoding="utf-8", newline="") as file,
-    ):
-        rows = csv.writer(file)
-        rows.writerow(["case", "outcome", "reason"])
-
-        def write_result(one: CaseResult) -> None:
-            rows.writerow([one.case, one.outcome, one.reason])
-            file.flush()
-
-        results = run_suite(kind, folder, cases, progress=status.update, on_result=write_result)
-    if markdown is not None:
-        markdown.write_text(suite_page(kind, results), encoding="utf-8")
-    terminal.table(summary(results), title=f"{len(results)} cases: {SUITES[kind].title}")
-    failures = [result for result in results if result.outcome not in (PASSED, REFUSED, OTHER)]
-    for one in failures[:20]:
-        console.print(f"{one.case}: {one.outcome}, {terminal.escape_markup(one.reason)}")
-    if failures:
-        sys.exit(1)

@@ -81,9 +81,9 @@ def import_(
 def _doses(file: Path, to: Path | None, drug: str | None, subject: str | None) -> None:
     from ketamech.cli import scenario_argument
     from ketamech.dosing.treatment import MAX_HORIZON_H
-    from ketamech.exchange.nonmem.subjects import check_solvable, scenario_of
-    from ketamech.exchange.scenario_yaml import refuse_target
+    from ketamech.nonmem.subjects import check_solvable, scenario_of
     from ketamech.parameters import load_parameters
+    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)
@@ -145,8 +145,8 @@ def _reads_scenarios(file: Path, to: Path | None) -> bool:
 def _scenarios(file: Path, to: Path | None, subject: str | None) -> None:
     """Print the doses of each subject in a file of another program, and write those of one as a scenario."""
     from ketamech.exchange.import_scenarios import read_scenarios
-    from ketamech.exchange.scenario_yaml import refuse_target
     from ketamech.parameters import load_parameters
+    from ketamech.simulation.scenario_yaml import refuse_target
 
     if to is not None:
         refuse_target(to)

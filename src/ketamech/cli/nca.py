@@ -186,8 +186,8 @@ def _folder(out: Path | None, title: str) -> Path:
 def _table_profiles(options: NcaOptions) -> Profiles:
     from ketamech.core import closest_match
     from ketamech.core.csv_table import parts
-    from ketamech.exchange.nonmem.concentration_profiles import TableSettings, profiles_of_table
-    from ketamech.exchange.nonmem.measurements import DV
+    from ketamech.exchange.concentration_profiles import TableSettings, profiles_of_table
+    from ketamech.nonmem.measurements import DV
     from ketamech.parameters import load_parameters
 
     settings = TableSettings(

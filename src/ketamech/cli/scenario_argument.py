@@ -10,7 +10,7 @@ from ketamech.core import InputError, require_known
 from ketamech.simulation.load_scenario import TABLES, Settings, is_table
 
 if TYPE_CHECKING:
-    from ketamech.exchange.nonmem.read import DoseTable, DoseTableSubject
+    from ketamech.nonmem.read import DoseTable, DoseTableSubject
     from ketamech.parameters import ParameterTable
     from ketamech.simulation.scenario import Scenario
 
@@ -36,7 +36,7 @@ def scenario(
     refuse_for_table(
         {"--species": species, "--perturb": perturb, "--variant": variant, "--person": person, "--set": parameters}
     )
-    from ketamech.exchange.nonmem.subjects import scenario_of
+    from ketamech.nonmem.subjects import scenario_of
     from ketamech.parameters import load_parameters
 
     parameter_table = table or load_parameters()
@@ -71,7 +71,7 @@ def refuse_for_table(options: Mapping[str, object]) -> None:
 
 def doses(source: str, parameters: ParameterTable, drug: str | None) -> DoseTable:
     """The subjects of a dose table."""
-    from ketamech.exchange.nonmem.read import read_doses
+    from ketamech.nonmem.read import read_doses
 
     return read_doses(source, parameters, drug=drug)
 

@@ -27,6 +27,7 @@ from ketamech.core import InputError, SolverError
 from ketamech.core.checkpoint import Arrays
 from ketamech.core.environment import package_version, short_hash
 from ketamech.core.execution import LOCAL_EXECUTOR, Executor
+from ketamech.core.optional_libraries import import_optional, with_fields
 from ketamech.exchange.omex import (
     SCENARIO,
     TOLERANCE,
@@ -34,7 +35,6 @@ from ketamech.exchange.omex import (
     time_courses,
     write_archive,
 )
-from ketamech.exchange.optional_libraries import import_optional, with_fields
 from ketamech.exchange.sbml.ids import sbml_id
 from ketamech.exchange.sedml_simulation import SedmlFile
 from ketamech.simulation.ensemble import Subject, run_subjects

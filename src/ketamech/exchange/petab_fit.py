@@ -19,9 +19,9 @@ import pandas as pd
 import sympy
 
 from ketamech.core import InputError, SolverError, closest_match, unit
+from ketamech.core.optional_libraries import import_optional
 from ketamech.dosing.dose_events import DoseEvent
 from ketamech.exchange.import_scenarios import ParsedDoses, doses_of_petab, scenario_of_doses
-from ketamech.exchange.optional_libraries import import_optional
 from ketamech.exchange.petab_simulation import observable_formulas, read_problem
 from ketamech.exchange.route_templates import AMOUNT, ROUNDING, InputProfile
 from ketamech.exchange.sbml.ids import own_name, sbml_id

@@ -17,8 +17,8 @@ from scipy.special import expit, log_ndtr, logit, ndtr
 from ketamech.core import InputError, closest_match
 from ketamech.core.csv_table import read_table
 from ketamech.core.environment import DATA
-from ketamech.exchange.nonmem.measurements import LEFT, NOT_CENSORED, RIGHT
 from ketamech.fitting.observations import FitData, ObservedOutput
+from ketamech.nonmem.measurements import LEFT, NOT_CENSORED, RIGHT
 
 FILE = DATA / "fitting" / "error_models.csv"
 ADDITIVE, PROPORTIONAL, COMBINED, BOUNDED = "additive", "proportional", "combined", "bounded"

@@ -11,8 +11,9 @@ from ketamech.analysis.sensitivity import parse_endpoints
 from ketamech.cli.main import app
 from ketamech.cli.options import listed_names
 from ketamech.cli.suggestions import current_arguments, renamed_words
-from ketamech.core import InputError, deprecated_names
-from ketamech.core.deprecated_names import RenamedWarning, current_name, renamed_names, with_current_names
+from ketamech.core import InputError
+from ketamech.core.deprecated_names import current_name, renamed_names, with_current_names
+from ketamech.core.errors import RenamedWarning, warn_renamed
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.trials.trial_reader import load_trial
 
@@ -27,9 +28,9 @@ OLD, NEW = "mood.hope_weight", "mood.expectancy_weight"
 @pytest.fixture
 def unwarned():
     """No old name has been warned of yet."""
-    deprecated_names._warn.cache_clear()
+    warn_renamed.cache_clear()
     yield
-    deprecated_names._warn.cache_clear()
+    warn_renamed.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,6 @@ BAD = {
     "an end before the start": (["import", "model.xml", "--end", "-3"], "a time above 0"),
     "no model": (["import", "gone.xml"], "cannot be read"),
     "no scenarios to compare": (["compare-simulators", "--scenarios", "."], "no scenario files"),
-    "no cases": (["compare-simulators", "--sbml-suite", "."], "no cases for --sbml-suite"),
     "results of nothing": (["export", ".", "--to", "x.nc"], "holds no results"),
 }
 

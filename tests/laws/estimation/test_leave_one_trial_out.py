@@ -54,11 +54,10 @@ class OneMean:
         return used.sum() / (1 + len(used)), (1 + len(used)) ** -0.5
 
     values = Calibration.values
-    _study_sds = Calibration._study_sds
+    study_sds = Calibration.study_sds
     trial_likelihood = Calibration.trial_likelihood
     log_posterior = Calibration.log_posterior
     log_likelihood = Calibration.log_likelihood
-    log_posterior_parts = Calibration.log_posterior_parts
 
 
 def identity(rows):

@@ -46,7 +46,7 @@ class Linear:
                 raise KeyboardInterrupt
         return self.wrong**2 * Calibration.covariance(self, x, gradients, extra)
 
-    _study_sds = Calibration._study_sds
+    study_sds = Calibration.study_sds
     trial_likelihood = Calibration.trial_likelihood
     log_likelihood = Calibration.log_likelihood
     log_posterior = Calibration.log_posterior

@@ -14,6 +14,7 @@ from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims
 from ketamech.analysis.robustness import load_robustness
 from ketamech.app.app_state import AppState
 from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
+from ketamech.core.csv_table import parts
 from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
 
@@ -194,7 +195,7 @@ def evidence_rows(app_state: AppState, query: EvidenceQuery) -> dict[str, Any]:
     """Rows by text, by filters or by id; see `EvidenceRows`."""
     evidence = app_state.evidence
     if query.ids:
-        matches = [evidence.observations[id_] for id_ in query.ids.split(",") if id_ in evidence.observations]
+        matches = [evidence.observations[id_] for id_ in parts(query.ids, ",") if id_ in evidence.observations]
         return {"total": len(matches), "first": 0, "rows": [evidence_row(row, app_state) for row in matches[:MAX_ROWS]]}
     matches = evidence.select(stage=query.stage or None, text=query.text or None)
     filters = {name: getattr(query, name) for name in FILTERS if getattr(query, name)}

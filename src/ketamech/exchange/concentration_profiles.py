@@ -15,11 +15,11 @@ from ketamech.dosing.dose_events import body_size
 from ketamech.dosing.dose_records import DoseRecord, cmt_text, route_of
 from ketamech.dosing.drugs import Drug, spellings
 from ketamech.exchange.nca_profiles import FEWEST, SAME_TIME, GivenDose, Profiles, Samples, split_by_dose
-from ketamech.exchange.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
-from ketamech.exchange.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
-from ketamech.exchange.nonmem.occasions import Occasion, occasions_of
-from ketamech.exchange.nonmem.read import suspicions
 from ketamech.exchange.result_metadata import read_csv_metadata
+from ketamech.nonmem.csv_cells import COLUMNS, CsvTable, DoseRow, cells_of
+from ketamech.nonmem.measurements import DV, LEFT, RIGHT, analyte_of, measurement_of, unit_of
+from ketamech.nonmem.occasions import Occasion, occasions_of
+from ketamech.nonmem.read import suspicions
 from ketamech.parameters import ParameterTable
 from ketamech.simulation.nca_tables import PER_KG, ConcentrationProfile, litres_per_dose
 
