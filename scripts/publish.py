@@ -1,17 +1,21 @@
 """Copies results of long runs into the tables, pages and pictures of this source checkout; review before a commit.
 
 ketamech calibrate --out runs/calibration
-python scripts/publish.py calibration runs/calibration
-python scripts/publish.py parameters runs/calibration "mood, expectancy"
+python -m scripts.publish calibration runs/calibration
+python -m scripts.publish parameters runs/calibration "mood, expectancy"
 
 ketamech trial all --weight-to-published --out runs/weighted
-python scripts/publish.py arms runs/weighted
+python -m scripts.publish arms runs/weighted
 
-python scripts/publish.py references    # only after scored rows were added or changed
+python -m scripts.publish references    # only after scored rows were added or changed
 ketamech scorecard --markdown docs/trials-scorecard.md --out runs/scorecard
-python scripts/publish.py scorecard runs/scorecard
+python -m scripts.publish scorecard runs/scorecard
 
-python scripts/publish.py network
+python -m scripts.publish network
+python -m scripts.publish claims
+
+ketamech compare-simulators --amici --tellurium --out runs/certificate
+python -m scripts.publish certificate runs/certificate
 """
 
 from __future__ import annotations
@@ -24,26 +28,24 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from ketamech.analysis.network import NetworkPrediction, predict_network
+from ketamech.analysis.claims import evaluate_claims
+from ketamech.analysis.network import predict_network
 from ketamech.analysis.reference_forecasts import freeze
 from ketamech.analysis.skill_rows import scored_rows
 from ketamech.core import InputError, require_known
 from ketamech.core.atomic_files import atomic_write
-from ketamech.core.constants import DISCLAIMER
 from ketamech.core.csv_table import parts, read_records
 from ketamech.core.environment import DATA, available_threads
-from ketamech.core.units import time_text
 from ketamech.estimation.clinical_targets import DIRECTORY, load_clinical_targets
 from ketamech.exchange.result_metadata import csv_with_metadata, read_csv_metadata
 from ketamech.parameters import load_parameters
 from ketamech.parameters.load_parameters import DIRECTORY as PARAMETERS
 from ketamech.report.calibration_report import ARMS, PUBLISHED
 from ketamech.report.network_figure import draw_areas
-from ketamech.report.number_format import markdown_table, number, signed
-from ketamech.report.provenance import today
 from ketamech.report.trial_scorecard_page import skill_table, verdict_table
 from ketamech.simulation.load_scenario import load_scenario
 from ketamech.simulation.model import folder_of_equations, load_model
+from scripts import pages
 
 DOCS = Path(__file__).parents[1] / "docs"
 SKILL = DATA / "scorecard" / "skill.csv"
@@ -110,40 +112,25 @@ def network(scenario: str = "racemic 0.5 mg/kg IV over 40 min", draws: int = 200
     """Write the dated page of predicted brain areas and networks, and its picture."""
     loaded = load_scenario(scenario)
     prediction = predict_network(load_model(), loaded, draws=draws, threads=available_threads())
-    pages, pictures = DOCS / "predictions", DOCS / "pictures"
-    for folder in (pages, pictures):
+    predictions, pictures = DOCS / "predictions", DOCS / "pictures"
+    for folder in (predictions, pictures):
         folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(pages / "network.md", areas_page(prediction, loaded.title).encode())
+    atomic_write(predictions / "network.md", pages.areas_page(prediction, loaded.title).encode())
     for path in draw_areas(pictures, prediction, loaded.title):
         if path.suffix == ".svg":
             path.unlink()
 
 
-AREAS_INTRODUCTION = """# Predicted networks
-
-{disclaimer} Written on {date} by scripts/publish.py; do not edit.
-
-Change from the drug-free baseline, in percent, after: **{title}**. Median and 90 % interval over {draws} draws of every
-parameter from its spread, for one person ({failed} draws failed). *Rises*: share of draws above the baseline.
-
-No parameter was fitted to imaging. [The decision record](../decisions/0006-brain-areas.md) lists the imaging results
-known beforehand (signs; no sizes were used) and the results that would contradict the model. A known sign is not a
-test. The interval contains parameter uncertainty, but no measurement noise and no variability between people, so the
-results of a study vary more.
-
-![Areas and networks](../pictures/areas.png)
-"""
+@app.command()
+def claims() -> None:
+    """Simulate the experiments of all claims and write their page."""
+    atomic_write(DOCS / "claims.md", pages.claims_page(evaluate_claims(load_model())).encode())
 
 
-def areas_page(prediction: NetworkPrediction, title: str) -> str:
-    """Every readout and time with its interval, as Markdown."""
-    values = {"title": title, "draws": prediction.curves.sizes["patient"], "failed": prediction.failed, "date": today()}
-    header, rows = ("readout", "baseline", "after", "change, %", "90 % interval", "rises"), []
-    for row in prediction.table().to_dict("records"):
-        interval = f"{signed(row['low'])} to {signed(row['high'])}"
-        cells = (number(row["baseline"]), time_text(row["hours"]), signed(row["change"]), interval)
-        rows.append((row["readout"], *cells, f"{100 * row['rising']:.0f} %"))
-    return f"{AREAS_INTRODUCTION.format(disclaimer=DISCLAIMER, **values)}\n{markdown_table(header, rows)}\n"
+@app.command()
+def certificate(results: Path) -> None:
+    """Write the comparison with other simulators."""
+    atomic_write(DOCS / "certificate.md", pages.certificate(results).encode())
 
 
 def load_skill() -> pd.DataFrame:

@@ -46,7 +46,8 @@ def unwarned():
         ("explain --fit wirings", "variants --refit"),
         ("explain experiments", "perturbations"),
         ("explain x --outcomes y --wiring z", "attribute x --endpoints y --variant z"),
-        ("--debug certify --docs page.md", "--debug compare-simulators --markdown page.md"),
+        ("--debug certify --resume", "--debug compare-simulators --resume"),
+        ("scorecard --docs page.md", "scorecard --markdown page.md"),
     ],
 )
 def test_old_commands_and_options_become_new_ones_with_one_warning_line(typed, meant, capsys):

@@ -5,6 +5,7 @@ import pytest
 
 from command_line import refused, run
 from ketamech.exchange.result_io import metadata_of
+from scripts import pages
 
 MANY = """id,time,amt,rate,cmt,evid,ii,addl,wt
 1,0,35,52.5,IV,1,.,.,70
@@ -131,11 +132,11 @@ def test_a_model_is_described_and_run(folder):
 
 def test_an_example_agrees_with_other_simulators(folder):
     (folder / "one.yaml").write_text("treatments: [racemic 35 mg IV]\nhorizon: 2 days\n", encoding="utf-8")
-    ended = run("compare-simulators", "--scenarios", "one.yaml", "--out", "cert", "--markdown", "page.md", cwd=folder)
+    ended = run("compare-simulators", "--scenarios", "one.yaml", "--out", "cert", cwd=folder)
     assert ended.returncode == 0, ended.stderr
     assert "within the limit" in " ".join(ended.stderr.split())
     files = {"one.omex", "differences.csv", "differences.csv-metadata.json", "manifest.json"}
     assert {path.name for path in (folder / "cert").iterdir()} == files | {"pieces"}
-    page = (folder / "page.md").read_text(encoding="utf-8")
+    page = pages.certificate(folder / "cert")
     assert "reached" in page
     assert "| `mood.madrs` |" in page

@@ -115,7 +115,7 @@ def test_the_common_scale(by_id):
 
 
 def test_the_frozen_references_are_those_of_the_present_rows(rows):
-    """`python scripts/publish.py references` writes them again after rows were added or changed."""
+    """`python -m scripts.publish references` writes them again after rows were added or changed."""
     frozen = load_references()
     for one in reference_forecasts(rows):
         old = frozen[one.id]
