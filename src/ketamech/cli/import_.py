@@ -9,7 +9,7 @@ import typer
 
 from ketamech.cli import terminal
 from ketamech.cli.options import Drug
-from ketamech.core import InputError, closest_match
+from ketamech.core import InputError, require_known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,11 +151,9 @@ def _scenarios(file: Path, to: Path | None, subject: str | None) -> None:
     if to is not None:
         refuse_target(to)
     scenarios = read_scenarios(file, load_parameters())
-    if subject is not None and subject not in scenarios:
-        message = f"there is no '{subject}'"
-        raise InputError(
-            message, file=file, expected=", ".join(list(scenarios)[:10]), nearest=closest_match(subject, scenarios)
-        )
+    if subject is not None:
+        expected = ", ".join(list(scenarios)[:10])
+        require_known(subject, scenarios, f"there is no '{subject}'", file=file, expected=expected)
     if to is not None and subject is None and len(scenarios) != 1:
         message = f"the file holds {len(scenarios)} scenarios"
         raise InputError(message, file=file, type_this=f"--subject {next(iter(scenarios), 'NAME')}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ketamech.core import InputError, closest_match, convert, unit
+from ketamech.core import InputError, closest_match, convert, require_known, unit
 from ketamech.core.atomic_files import read_text
 from ketamech.dosing.dose_events import body_size
 from ketamech.dosing.dose_records import DoseRecord, cmt_text, route_of
@@ -63,10 +63,8 @@ def profiles_of_table(path: Path | str, parameters: ParameterTable, settings: Ta
     for name, rows in groupby(table.rows, key=lambda row: row.text("ID", "1")):
         reader.read_subject(name, list(rows))
     for analyte in options.analytes:
-        if analyte not in reader.analytes:
-            known = sorted(reader.analytes)
-            message, nearest = f"there is no analyte '{analyte}'", closest_match(analyte, known)
-            raise InputError(message, file=file, key="--analytes", expected=", ".join(known), nearest=nearest)
+        what, expected = f"there is no analyte '{analyte}'", ", ".join(sorted(reader.analytes))
+        require_known(analyte, reader.analytes, what, file=file, key="--analytes", expected=expected)
     if not reader.result.profiles:
         message = f"no subject has a dose and a level in column {options.column}"
         raise InputError(

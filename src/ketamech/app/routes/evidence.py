@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from ketamech.analysis.claims import Claim, Rule, claim_verdict, evaluate_claims, load_claims, load_rule
 from ketamech.analysis.robustness import load_robustness
 from ketamech.app.app_state import AppState
-from ketamech.app.responses import NotFound, cached_response, json_response, rounded_number
+from ketamech.app.responses import NotFound, cached_response, json_response
 from ketamech.core.csv_table import parts
 from ketamech.evidence import Observation, Reference
 from ketamech.report.model_page import ChainLayout, chain_layout
+from ketamech.report.number_format import rounded_number
 
 MAX_ROWS, MAX_LISTED_VALUES = 400, 40
 FILTERS = ("species", "drug", "use", "reading_source")
